@@ -1,0 +1,1 @@
+"""The waist between QGIS and the engine: jobs go in, events come out; standard library only."""

@@ -1,0 +1,305 @@
+"""What the engine can be asked: one frozen dataclass a job, with its defaults and its rules, to and from JSON.
+
+Every path is absolute. An empty path means "not wanted". Every output is written as `<path>.part` first and renamed
+when it is whole, so that whatever matches `<path>.part*` may be deleted once no worker runs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import typing
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, ClassVar, Union
+
+from .soil_property import SoilProperty
+
+VERSION = 1
+"""Of the job file; raised whenever a worker of another version would misread it."""
+
+
+class JobError(ValueError):
+    """A job that cannot be done as it is asked; the message says which value is wrong and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """One band of one raster.
+
+    `kind`: `continuous`, `categorical` (class codes) or `directional` (continuous, and its meaning depends on the
+    compass: aspect, northness, hillshade). `nodata` holds further ranges (lowest, highest; both included) of values
+    that the user marked as missing; `use_file_nodata` False means that the file's own nodata value is data.
+    """
+
+    path: str
+    name: str
+    band: int = 1
+    kind: str = "continuous"
+    unit: str = ""
+    nodata: tuple[tuple[float, float], ...] = ()
+    use_file_nodata: bool = True
+
+    KINDS: ClassVar[tuple[str, ...]] = ("continuous", "categorical", "directional")
+
+    def __post_init__(self) -> None:
+        _one_of("kind of covariate", self.kind, self.KINDS)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all jobs share."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that hold paths to be written."""
+
+    def output_paths(self) -> dict[str, str]:
+        """Output name -> path, of those that are wanted."""
+        return {name: path for name in self.OUTPUTS if (path := getattr(self, name))}
+
+
+@dataclass(frozen=True)
+class ExtractPatches(Job):
+    """Cut a patch of the covariates around each observation and write them to an HDF5 file."""
+
+    observations: str
+    targets: tuple[SoilProperty, ...]
+    covariates: tuple[Covariate, ...]
+    patches: str
+    dropped: str = ""
+    reference: str = ""  # raster whose grid is used; empty: the first covariate's
+    cell_size: float | None = None  # CRS units; None: the reference's
+    patch_size: int = 31  # pixels: the ring network's outermost ring; the convolutions see the middle 15
+    group: str = ""  # field: observations of one profile or site
+    max_missing: float = 0.9  # share of a patch's values that may be missing
+
+    OUTPUTS = ("patches", "dropped")
+
+    def __post_init__(self) -> None:
+        if not self.targets:
+            raise JobError("No target is chosen. Choose at least one numeric field of the observations.")
+        if not self.covariates:
+            raise JobError("No covariate is chosen. Choose at least one raster.")
+        _no_twins("target", [target.field for target in self.targets])
+        _no_twins("covariate", [covariate.name for covariate in self.covariates])
+        if self.patch_size < 3 or self.patch_size % 2 == 0:
+            below, above = max(3, self.patch_size // 2 * 2 - 1), max(3, self.patch_size // 2 * 2 + 1)
+            raise JobError(
+                f"The patch size is {self.patch_size} pixels, but it must be odd and at least 3, so that the"
+                f" observation lies in the middle pixel. Use {below} or {above}."
+            )
+        if self.cell_size is not None and not 0 < self.cell_size < math.inf:
+            raise JobError(f"The cell size is {self.cell_size:g}; it must be above 0.")
+        if not 0 <= self.max_missing < 1:
+            raise JobError(f"The tolerated share of missing pixels is {self.max_missing:g}; it must be from 0 to below 1.")
+
+
+@dataclass(frozen=True)
+class TrainNetwork(Job):
+    """Train networks on a patch file, assess them on held-out folds beside random forests, and keep them in one file."""
+
+    patches: str
+    network: str
+    report: str = ""
+    held_out: str = ""
+    metrics: str = ""
+    architecture: str = "both"
+    preset: str = "standard"
+    members: int | None = None  # None here and below: what the preset and the architecture say
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    patience: int | None = None
+    transform: str = "auto"
+    validation: str = "spatial_blocks"
+    folds: int = 5
+    coverage: float = 0.9
+    device: str = "auto"
+    seed: int = 0
+
+    OUTPUTS = ("network", "report", "held_out", "metrics")
+    ARCHITECTURES: ClassVar[tuple[str, ...]] = ("ring", "padarian", "both")
+    PRESETS: ClassVar[tuple[str, ...]] = ("fast", "standard", "best")
+    TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")
+    VALIDATIONS: ClassVar[tuple[str, ...]] = ("spatial_blocks", "random", "groups")
+
+    def __post_init__(self) -> None:
+        _one_of("architecture", self.architecture, self.ARCHITECTURES)
+        _one_of("preset", self.preset, self.PRESETS)
+        _one_of("transform", self.transform, self.TRANSFORMS)
+        _one_of("validation", self.validation, self.VALIDATIONS)
+        _one_of("device", self.device, DEVICES)
+        if self.folds < 2:
+            raise JobError(f"{self.folds} folds are asked for; at least 2 are needed, one to hold out and one to train on.")
+        if not 0.5 <= self.coverage <= 0.99:
+            raise JobError(f"The coverage of the prediction interval is {self.coverage:g}; it must be from 0.5 to 0.99.")
+        for name in ("members", "epochs", "batch_size", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise JobError(f"{name} is {value}; it must be at least 1, or empty for the preset's value.")
+        if self.members is not None and self.members < 2:
+            raise JobError("members is 1; at least 2 are needed, because each member is checked on observations it has not seen.")
+        if self.learning_rate is not None and not 0 < self.learning_rate < 1:
+            raise JobError(f"The learning rate is {self.learning_rate:g}; it must lie between 0 and 1.")
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
+            raise JobError(f"The weight decay is {self.weight_decay:g}; it must not be negative.")
+
+
+@dataclass(frozen=True)
+class PredictMap(Job):
+    """Predict every pixel of the covariates with a trained network."""
+
+    network: str
+    prediction: str
+    lower: str = ""
+    upper: str = ""
+    standard_deviation: str = ""
+    covariates: tuple[Covariate, ...] = ()  # empty: the files the network was trained on
+    extent: tuple[float, float, float, float] | None = None  # west, south, east, north
+    extent_crs: str = ""  # WKT; empty: the covariates' CRS
+    area: str = ""  # polygons; nothing is predicted outside
+    block_size: int | None = None  # pixels; None: from free memory
+    device: str = "auto"
+
+    OUTPUTS = ("prediction", "lower", "upper", "standard_deviation")
+
+    def __post_init__(self) -> None:
+        _one_of("device", self.device, DEVICES)
+        _no_twins("covariate", [covariate.name for covariate in self.covariates])
+        if self.block_size is not None and self.block_size < 16:
+            raise JobError(f"The block size is {self.block_size} pixels; it must be at least 16.")
+        if self.extent is not None:
+            west, south, east, north = self.extent
+            if not (west < east and south < north):
+                raise JobError(f"The extent {self.extent} is empty: west must be below east and south below north.")
+
+
+@dataclass(frozen=True)
+class MapSoilProperties(Job):
+    """The whole chain in one worker: extract, train, predict."""
+
+    extract: ExtractPatches
+    train: TrainNetwork
+    predict: PredictMap
+
+    def output_paths(self) -> dict[str, str]:
+        return {**self.extract.output_paths(), **self.train.output_paths(), **self.predict.output_paths()}
+
+
+@dataclass(frozen=True)
+class DescribeNetwork(Job):
+    """Tell what a network file holds."""
+
+    network: str
+    report: str
+
+    OUTPUTS = ("report",)
+
+
+@dataclass(frozen=True)
+class CheckEnvironment(Job):
+    """Report versions, device and memory, and train and evaluate a tiny network."""
+
+    report: str = ""
+    metrics: str = ""
+    device: str = "auto"
+
+    OUTPUTS = ("report", "metrics")
+
+    def __post_init__(self) -> None:
+        _one_of("device", self.device, DEVICES)
+
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+JOBS: dict[str, type[Job]] = {
+    "extract_patches": ExtractPatches,
+    "train_network": TrainNetwork,
+    "predict_map": PredictMap,
+    "map_soil_properties": MapSoilProperties,
+    "describe_network": DescribeNetwork,
+    "check_environment": CheckEnvironment,
+}
+
+
+def part(path: str) -> str:
+    """Where an output is written until it is whole."""
+    return f"{path}.part"
+
+
+def remove_parts(job: Job) -> None:
+    """Delete what a worker that is gone left half-written."""
+    for path in map(Path, job.output_paths().values()):
+        if path.parent.is_dir():
+            for leftover in path.parent.iterdir():
+                if leftover.name.startswith(part(path.name)):
+                    leftover.unlink(missing_ok=True)
+
+
+def to_json(job: Job) -> str:
+    """The job file's text."""
+    name = next(name for name, kind in JOBS.items() if type(job) is kind)
+    return json.dumps({"job": name, "version": VERSION, **asdict(job)}, indent=1)
+
+
+def from_json(text: str) -> Job:
+    """The job in a job file; raises JobError when the text is no job of this version or breaks a job's rules."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise JobError(f"The job file is not JSON: {error}.") from error
+    if not isinstance(content, dict) or content.get("job") not in JOBS:
+        raise JobError(f"The job file names no job. \"job\" must be one of: {', '.join(JOBS)}.")
+    if content.get("version") != VERSION:
+        raise JobError(f"The job file has version {content.get('version')}; this engine reads version {VERSION}.")
+    kind = JOBS[content.pop("job")]
+    del content["version"]
+    job: Job = _build(kind, content, kind.__name__)
+    return job
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """Turn parsed JSON into the type `kind`: dataclasses, tuples, optional values, numbers, texts."""
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _build_dataclass(kind, value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (Union, UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _build(next(item for item in arguments if item is not type(None)), value, where)
+    if origin is tuple and isinstance(value, list):
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
+        if len(kinds) != len(value):
+            raise JobError(f"{where} must hold {len(kinds)} values, not {len(value)}.")
+        return tuple(_build(item_kind, item, f"{where}[{i}]") for i, (item_kind, item) in enumerate(zip(kinds, value)))
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(kind, type) or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise JobError(f"{where} must be {getattr(kind, '__name__', 'a list')}, not {value!r}.")
+    return value
+
+
+def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise JobError(f"{where} must be an object, not {value!r}.")
+    hints = typing.get_type_hints(kind)
+    known = {item.name for item in fields(kind)}
+    unknown = sorted(set(value) - known)
+    if unknown:
+        raise JobError(f"{where} has no field {', '.join(map(repr, unknown))}. It has: {', '.join(sorted(known))}.")
+    try:
+        return kind(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+    except TypeError as error:
+        raise JobError(f"{where} is incomplete: {error}.") from error
+
+
+def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise JobError(f"The {what} is {value!r}; it must be one of: {', '.join(choices)}.")
+
+
+def _no_twins(what: str, names: list[str]) -> None:
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise JobError(f"More than one {what} has the name {', '.join(map(repr, twins))}. Names must differ: rename or remove one.")

@@ -1,0 +1,111 @@
+"""The result of an assessment on held-out folds, as the report, the JSON file and the network file receive it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+
+Array = NDArray[np.float64]
+
+NETWORK = "network"
+FOREST = "forest"
+FOREST_CONTEXT = "forest_context"
+MEAN = "mean"
+METHODS = {
+    NETWORK: "Network",
+    FOREST: "Random forest, covariates at the point",
+    FOREST_CONTEXT: "Random forest with context (focal means and deviations)",
+    MEAN: "Mean of the training observations",
+}
+"""Method -> its name in words, in the order of tables."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Held-out scores in the target's unit. MEC, CCC are None where the observations do not vary."""
+
+    n: int
+    me: float
+    rmse: float
+    mec: float | None
+    ccc: float | None
+    picp: float  # share of observations inside the prediction interval
+    width: float  # mean width of the prediction interval
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One method's predictions of observations it was not trained on: arrays (n,) in the target's unit."""
+
+    mean: Array
+    lower: Array
+    upper: Array
+    scores: Scores
+    fold_scores: tuple[Scores, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the network beats the better forest. `difference` is the network's RMSE minus that forest's, in percent
+    of the forest's; `p` is of the paired test over folds."""
+
+    text: str
+    rival: str
+    difference_percent: float
+    p: float | None
+
+
+@dataclass(frozen=True)
+class TargetAssessment:
+    """One target: `rows` (n,) are the observations of the patch file that have a value, `fold` (n,) counts from 0."""
+
+    soil_property: SoilProperty
+    rows: NDArray[np.int64]
+    observed: Array
+    fold: NDArray[np.int64]
+    methods: dict[str, HeldOut]
+    transform: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """Loss against training steps of one ensemble: medians over its members, and the step each member was kept at."""
+
+    architecture: str
+    steps: tuple[int, ...]
+    training: tuple[float, ...]
+    held_out: tuple[float, ...]
+    kept_steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FoldsInWords:
+    """`kind` as in the job; `sentence` says how observations were held out and why; `random_scores` are the network's
+    scores under random folds, by target field, where spatial folds were asked for and both were run (else empty)."""
+
+    kind: str
+    count: int
+    sentence: str
+    overlap_percent: float  # share of held-out observations whose patch overlaps a training patch
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All of it. `coordinates` (N, 2) are x, y of all observations of the patch file in `crs_name`."""
+
+    targets: tuple[TargetAssessment, ...]
+    folds: FoldsInWords
+    coverage: float
+    coordinates: Array
+    crs_name: str
+    cell_size: float
+    patch_size: int
+    loss_curves: tuple[LossCurve, ...]
+    settings: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

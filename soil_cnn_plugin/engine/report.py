@@ -1,0 +1,77 @@
+"""How a job tells what happens: the only writer of events."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from soil_cnn_plugin.contract.events import Event, Info, Metric, Progress, Warning
+
+Write = Callable[[Event], None]
+
+
+class Report:
+    """Sends events; `part` gives a step of a job its share of the progress bar.
+
+    Progress is sent at most ten times a second; the time left is estimated from the share done so far.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._started = time.monotonic()
+        self._low, self._high = 0.0, 100.0
+        self._root = self
+        self._last_sent = 0.0
+        self._step = ""
+
+    def part(self, start: float, end: float, step: str = "") -> Report:
+        """A report whose 0 to 1 are this one's `start` to `end` (both 0 to 1). A new `step` is announced."""
+        child = Report(self._write)
+        child._root, child._step = self._root, step or self._step
+        width = self._high - self._low
+        child._low, child._high = self._low + start * width, self._low + end * width
+        child.progress(0.0, force=bool(step))
+        return child
+
+    def progress(self, share: float, force: bool = False) -> None:
+        """`share` of this step that is done, 0 to 1."""
+        now, root = time.monotonic(), self._root
+        if not force and now - root._last_sent < 0.1:
+            return
+        root._last_sent = now
+        percent = self._low + min(max(share, 0.0), 1.0) * (self._high - self._low)
+        elapsed = now - root._started
+        left = elapsed * (100 - percent) / percent if percent > 2 and elapsed > 3 else None
+        self._write(Progress(round(percent, 2), self._step, left if left is None else round(left, 1)))
+
+    def info(self, text: str) -> None:
+        self._write(Info(text))
+
+    def warning(self, text: str) -> None:
+        self._write(Warning(text))
+
+    def metric(self, name: str, value: float) -> None:
+        self._write(Metric(name, float(value)))
+
+
+class Heartbeat(AbstractContextManager["Heartbeat"]):
+    """Repeats the last progress each second, so that a worker whose reader is gone notices and ends."""
+
+    def __init__(self, beat: Callable[[], None], seconds: float = 1.0) -> None:
+        self._beat, self._seconds = beat, seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self._beat()

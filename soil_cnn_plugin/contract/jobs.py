@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import types
 import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from types import UnionType
 from typing import Any, ClassVar, Union
 
 from .soil_property import SoilProperty
@@ -92,7 +92,9 @@ class ExtractPatches(Job):
         if self.cell_size is not None and not 0 < self.cell_size < math.inf:
             raise JobError(f"The cell size is {self.cell_size:g}; it must be above 0.")
         if not 0 <= self.max_missing < 1:
-            raise JobError(f"The tolerated share of missing pixels is {self.max_missing:g}; it must be from 0 to below 1.")
+            raise JobError(
+                f"The tolerated share of missing pixels is {self.max_missing:g}; it must be from 0 to below 1."
+            )
 
 
 @dataclass(frozen=True)
@@ -132,15 +134,21 @@ class TrainNetwork(Job):
         _one_of("validation", self.validation, self.VALIDATIONS)
         _one_of("device", self.device, DEVICES)
         if self.folds < 2:
-            raise JobError(f"{self.folds} folds are asked for; at least 2 are needed, one to hold out and one to train on.")
+            raise JobError(
+                f"{self.folds} folds are asked for; at least 2 are needed, one to hold out and one to train on."
+            )
         if not 0.5 <= self.coverage <= 0.99:
-            raise JobError(f"The coverage of the prediction interval is {self.coverage:g}; it must be from 0.5 to 0.99.")
+            raise JobError(
+                f"The coverage of the prediction interval is {self.coverage:g}; it must be from 0.5 to 0.99."
+            )
         for name in ("members", "epochs", "batch_size", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise JobError(f"{name} is {value}; it must be at least 1, or empty for the preset's value.")
         if self.members is not None and self.members < 2:
-            raise JobError("members is 1; at least 2 are needed, because each member is checked on observations it has not seen.")
+            raise JobError(
+                "members is 1; at least 2 are needed, because each member is checked on observations it has not seen."
+            )
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise JobError(f"The learning rate is {self.learning_rate:g}; it must lie between 0 and 1.")
         if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
@@ -250,7 +258,7 @@ def from_json(text: str) -> Job:
     except ValueError as error:
         raise JobError(f"The job file is not JSON: {error}.") from error
     if not isinstance(content, dict) or content.get("job") not in JOBS:
-        raise JobError(f"The job file names no job. \"job\" must be one of: {', '.join(JOBS)}.")
+        raise JobError(f'The job file names no job. "job" must be one of: {", ".join(JOBS)}.')
     if content.get("version") != VERSION:
         raise JobError(f"The job file has version {content.get('version')}; this engine reads version {VERSION}.")
     kind = JOBS[content.pop("job")]
@@ -264,7 +272,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         return _build_dataclass(kind, value, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, UnionType):
+    if origin in (Union, getattr(types, "UnionType", Union)):  # Python 3.9, in QGIS on macOS, has no UnionType
         if value is None and type(None) in arguments:
             return None
         return _build(next(item for item in arguments if item is not type(None)), value, where)
@@ -302,4 +310,6 @@ def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
 def _no_twins(what: str, names: list[str]) -> None:
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
-        raise JobError(f"More than one {what} has the name {', '.join(map(repr, twins))}. Names must differ: rename or remove one.")
+        raise JobError(
+            f"More than one {what} has the name {', '.join(map(repr, twins))}. Names must differ: rename or remove one."
+        )

@@ -263,43 +263,10 @@ def from_json(text: str) -> Job:
         raise JobError(f"The job file has version {content.get('version')}; this engine reads version {VERSION}.")
     kind = JOBS[content.pop("job")]
     del content["version"]
-    job: Job = _build(kind, content, kind.__name__)
-    return job
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    """Turn parsed JSON into the type `kind`: dataclasses, tuples, optional values, numbers, texts."""
-    if is_dataclass(kind) and isinstance(kind, type):
-        return _build_dataclass(kind, value, where)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, getattr(types, "UnionType", Union)):  # Python 3.9, in QGIS on macOS, has no UnionType
-        if value is None and type(None) in arguments:
-            return None
-        return _build(next(item for item in arguments if item is not type(None)), value, where)
-    if origin is tuple and isinstance(value, list):
-        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
-        if len(kinds) != len(value):
-            raise JobError(f"{where} must hold {len(kinds)} values, not {len(value)}.")
-        return tuple(_build(item_kind, item, f"{where}[{i}]") for i, (item_kind, item) in enumerate(zip(kinds, value)))
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(kind, type) or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise JobError(f"{where} must be {getattr(kind, '__name__', 'a list')}, not {value!r}.")
-    return value
-
-
-def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise JobError(f"{where} must be an object, not {value!r}.")
-    hints = typing.get_type_hints(kind)
-    known = {item.name for item in fields(kind)}
-    unknown = sorted(set(value) - known)
-    if unknown:
-        raise JobError(f"{where} has no field {', '.join(map(repr, unknown))}. It has: {', '.join(sorted(known))}.")
     try:
-        return kind(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()})
-    except TypeError as error:
-        raise JobError(f"{where} is incomplete: {error}.") from error
+        return decode(kind, content, kind.__name__)
+    except DecodeError as error:
+        raise JobError(str(error)) from error
 
 
 def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -1,0 +1,58 @@
+"""Parsed JSON to dataclasses, every value checked against its declared type: for files that strangers may have written."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import fields, is_dataclass
+from types import UnionType
+from typing import Any, TypeVar, Union, cast
+
+T = TypeVar("T")
+
+
+class DecodeError(ValueError):
+    """A value of another type than declared, a field that is unknown or missing; the message says which."""
+
+
+def decode(kind: type[T], value: object, where: str) -> T:
+    """Build `kind`, a dataclass of dataclasses, tuples, dicts with text keys, optional values, numbers and texts.
+
+    `where` begins every message, for example the kind's name.
+    """
+    return cast(T, _decode(kind, value, where))
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _decode_dataclass(kind, value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (Union, UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _decode(next(item for item in arguments if item is not type(None)), value, where)
+    if origin is tuple and isinstance(value, list):
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
+        if len(kinds) != len(value):
+            raise DecodeError(f"{where} must hold {len(kinds)} values, not {len(value)}.")
+        return tuple(_decode(each, item, f"{where}[{i}]") for i, (each, item) in enumerate(zip(kinds, value)))
+    if origin is dict and isinstance(value, dict):
+        return {key: _decode(arguments[1], item, f"{where}[{key!r}]") for key, item in value.items()}
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(kind, type) or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise DecodeError(f"{where} must be {getattr(kind, '__name__', 'a list')}, not {str(value)[:80]!r}.")
+    return value
+
+
+def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise DecodeError(f"{where} must be an object, not {str(value)[:80]!r}.")
+    hints = typing.get_type_hints(kind)
+    known = {item.name for item in fields(kind)}
+    unknown = sorted(set(value) - known)
+    if unknown:
+        raise DecodeError(f"{where} has no field {', '.join(map(repr, unknown))}. It has: {', '.join(sorted(known))}.")
+    try:
+        return kind(**{name: _decode(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+    except TypeError as error:
+        raise DecodeError(f"{where} is incomplete: {error}.") from error

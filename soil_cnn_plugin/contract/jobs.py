@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import types
-import typing
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Union
+from typing import ClassVar
 
+from .decode import DecodeError, decode
 from .soil_property import SoilProperty
 
 VERSION = 1

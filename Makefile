@@ -1,0 +1,59 @@
+# make demo: a map of real soil data, from nothing; make test: all tests; make help: the rest.
+# On a fresh Debian or Ubuntu machine QGIS is installed first (root or sudo).
+
+# The Python inside QGIS takes the first python3 on PATH for its own: no pyenv, no virtual environment in front.
+export PATH := /usr/sbin:/usr/bin:/sbin:/bin
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX
+export QT_QPA_PLATFORM := offscreen
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BUILD := $(CURDIR)/build
+ENGINE := $(BUILD)/engine/bin/python
+QGIS_PYTHON := $(BUILD)/test-qgis/bin/python
+
+.PHONY: help demo test lint format package dev bench clean qgis
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: dev $(BUILD)/engine/.ready  ## map zinc, copper and lead of the Meuse floodplain into demo_output/
+	/usr/bin/python3 benchmarks/demo.py --engine $(ENGINE)
+
+test: dev package $(BUILD)/engine/.tested $(BUILD)/test-qgis/.ready  ## run all tests
+	ENGINE=$(ENGINE) QGIS_PYTHON=$(QGIS_PYTHON) .ci/test
+
+lint: $(BUILD)/engine/.tested  ## check style and types
+	$(ENGINE) -m ruff check .
+	$(ENGINE) -m ruff format --check .
+	$(ENGINE) -m mypy soil_cnn_plugin/contract soil_cnn_plugin/engine
+
+format: $(BUILD)/engine/.tested  ## set the code's layout
+	$(ENGINE) -m ruff format .
+
+package:  ## zip the plugin as QGIS installs it
+	.ci/package $(BUILD)/soil_cnn_plugin.zip
+
+dev:  ## link the checkout into build/plugins, for QGIS_PLUGINPATH
+	.ci/link
+
+bench: $(BUILD)/engine/.ready  ## measure dense prediction against cutting a patch per pixel
+	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/dense_prediction.py
+
+clean:  ## remove what was built
+	rm -rf build demo_output .mypy_cache .ruff_cache .pytest_cache
+
+qgis:
+	@.ci/install_qgis
+
+# The compute environment, built by the plugin's own algorithm, as a user builds it.
+$(BUILD)/engine/.ready: soil_cnn_plugin/engine/requirements.txt | qgis dev
+	.ci/qgis_process run soilcnn:setupenvironment -- FOLDER=$(BUILD)/engine
+	touch $@
+
+$(BUILD)/engine/.tested: .ci/requirements-engine.txt $(BUILD)/engine/.ready
+	$(ENGINE) -m pip install --quiet -r soil_cnn_plugin/engine/requirements.txt -r .ci/requirements-engine.txt
+	touch $@
+
+$(BUILD)/test-qgis/.ready: .ci/requirements-qgis.txt | qgis
+	/usr/bin/python3 -m venv --clear --system-site-packages $(BUILD)/test-qgis
+	$(QGIS_PYTHON) -m pip install --quiet -r .ci/requirements-qgis.txt
+	touch $@

@@ -1,0 +1,242 @@
+"""Which observations are held out together: random, spatial blocks, groups, or matched to the map (kNNDM)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from soil_cnn_plugin.engine.assessment.knndm import match_distances
+from soil_cnn_plugin.engine.errors import EngineError
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+KINDS = ("random", "spatial_blocks", "groups", "knndm")
+BLOCKS_A_FOLD = 5
+FINEST_BLOCK, FINEST_INNER_BLOCK = 1 / 50, 1 / 2000
+"""Side of the smallest block that is tried, as a share of the longer side of the observations' extent: what lies closer
+is one cluster, and cutting it would hold out neighbours under the name of spatial folds."""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """`fold` (N,) counts from 0 to `count` - 1. `block_size` is the side of spatial blocks in the coordinates' unit."""
+
+    fold: Integers
+    count: int
+    kind: str
+    block_size: float | None
+    sentence: str
+
+
+def make_folds(
+    kind: str,
+    coordinates: Array,
+    sites: Integers,
+    count: int,
+    seed: int,
+    targets: Array | None = None,
+    *,
+    unit: str = "m",
+    domain: Array | None = None,
+    fields: Sequence[str] = (),
+    inner: bool = False,
+) -> Folds:
+    """Deal observations to folds; those of one site are never torn apart.
+
+    Args:
+        kind: one of KINDS.
+        coordinates: (N, 2) x, y; for a geographic CRS better scaled to metres, so that blocks are square on the ground.
+        sites: (N,) observations with one number stay together.
+        targets: (N, T), NaN where missing; folds are then balanced in the values of each target, too.
+        unit: name of the coordinates' unit, for sentences.
+        domain: (M, 2) points of the map, for `knndm`.
+        fields: names of the targets, for sentences.
+        inner: folds within the training part of another fold: rather fewer folds or finer blocks than an error.
+
+    Raises:
+        EngineError: the observations cannot be held out in this way.
+    """
+    sites = _number(sites)
+    count = _check_sites(kind, sites, min(count, int(sites.max(initial=0)) + 1) if inner else count)
+    if kind == "knndm":
+        if domain is None:
+            raise EngineError("Folds matched to the map (knndm) need points of the map. Choose a domain.")
+        return knndm_folds(coordinates, domain, sites, count, seed, targets, unit=unit)
+    rng = np.random.default_rng(seed)
+    amounts = _amounts(len(sites), targets)
+    units, block_size = sites, None
+    if kind == "spatial_blocks":
+        finest = FINEST_INNER_BLOCK if inner else FINEST_BLOCK
+        blocks, block_size = _choose_blocks(_centroids(coordinates, sites), sites, count, rng, unit, finest)
+        units = blocks[sites]
+    fold = _deal(units, amounts, count, rng)[units]
+    _check_targets(fold, targets, fields)
+    found = int(units.max()) + 1
+    how = {
+        "random": f"random folds of {found} sites: a neighbour of a held-out observation may be trained on",
+        "groups": f"folds of whole groups: {found} groups are dealt to folds, and none is torn apart",
+        "spatial_blocks": f"folds of square blocks of {block_size or 0:.10g} {unit} ({found} hold observations): all"
+        " observations in a block are held out together",
+    }
+    return Folds(fold, count, kind, block_size, f"{count} {how[kind]}. {_sizes_in_words(fold, sites, count)}")
+
+
+def knndm_folds(
+    coordinates: Array,
+    domain_coordinates: Array,
+    sites: Integers,
+    count: int,
+    seed: int,
+    targets: Array | None = None,
+    *,
+    unit: str = "m",
+) -> Folds:
+    """Folds whose held-out observations lie as far from those trained on as the map (M, 2) lies from the observations.
+
+    Nearest neighbour distance matching, Linnenbrink et al. 2024 (GMD 17:5897): random folds where the observations are
+    not more clustered than the map, else clusters of observations.
+    """
+    sites = _number(sites)
+    count = _check_sites("knndm", sites, count)
+    match = match_distances(coordinates, domain_coordinates, sites, _centroids(coordinates, sites), count)
+    if match.fold is None:
+        fold = _deal(sites, _amounts(len(sites), targets), count, np.random.default_rng(seed))[sites]
+        how = (
+            f"{count} random folds, because the observations are not more clustered than the map (one-sided"
+            f" Kolmogorov-Smirnov test of nearest neighbour distances, p = {match.p:.2g})"
+        )
+    else:
+        fold = match.fold
+        how = (
+            f"{count} folds of {match.clusters} clusters, chosen so that held-out observations lie as far from those"
+            f" trained on as the map lies from the observations (distances differ by {match.difference:.3g} {unit} on"
+            " average)"
+        )
+    return Folds(fold, count, "knndm", None, f"{how}. {_sizes_in_words(fold, sites, count)}")
+
+
+def overlap_share(
+    coordinates: Array,
+    fold: Integers,
+    patch_size: int,
+    cell_size: tuple[float, float],
+    origin: tuple[float, float] = (0.0, 0.0),
+) -> float:
+    """Percent of observations whose patch shares a pixel with the patch of an observation of another fold.
+
+    `cell_size` is (dx, dy), positive; `origin` the upper left corner (west, north) of the grid.
+    """
+    columns = np.floor((coordinates[:, 0] - origin[0]) / cell_size[0])
+    rows = np.floor((origin[1] - coordinates[:, 1]) / cell_size[1])
+    pixels = np.column_stack([rows, columns])
+    overlapping = 0
+    for held_out in (fold == number for number in np.unique(fold)):
+        if not held_out.all():
+            nearest, _ = cKDTree(pixels[~held_out]).query(pixels[held_out], p=np.inf)
+            overlapping += int((nearest < patch_size).sum())
+    return 100.0 * overlapping / max(len(fold), 1)
+
+
+def _number(sites: Integers) -> Integers:
+    """The same sites, counted from 0 without gaps."""
+    return np.unique(sites, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _check_sites(kind: str, sites: Integers, count: int) -> int:
+    found = int(sites.max(initial=-1)) + 1
+    if kind not in KINDS:
+        raise EngineError(f"There are no folds of the kind {kind!r}. Choose one of: {', '.join(KINDS)}.")
+    if found < 2:
+        raise EngineError(
+            f"All {len(sites)} observations belong to one group or site, so none can be held out without all of them."
+            " Choose another group field, or none."
+        )
+    if found < count:
+        raise EngineError(
+            f"The {len(sites)} observations belong to {found} groups or sites, too few for {count} folds: a site is"
+            f" never torn apart. Ask for at most {found} folds, or choose another group field."
+        )
+    return max(count, 2)
+
+
+def _check_targets(fold: Integers, targets: Array | None, fields: Sequence[str]) -> None:
+    """Each target needs values in two folds, or a network would be trained without any."""
+    for column in range(0 if targets is None else targets.shape[1]):
+        rows = np.isfinite(targets[:, column])  # type: ignore[index]
+        if len(np.unique(fold[rows])) < 2:
+            name = repr(fields[column]) if column < len(fields) else f"number {column + 1}"
+            raise EngineError(
+                f"All {rows.sum()} values of target {name} fall into one fold, so none are left to train on. Leave this"
+                " target out, or choose other folds."
+            )
+
+
+def _amounts(count: int, targets: Array | None) -> Integers:
+    """(N, 1 + T): 1 for each observation, then 1 for each of its targets that has a value."""
+    ones = np.ones((count, 1), dtype=np.int64)
+    return ones if targets is None else np.hstack([ones, np.isfinite(targets).astype(np.int64)])
+
+
+def _centroids(coordinates: Array, sites: Integers) -> Array:
+    """(number of sites, 2): mean coordinates of each site's observations."""
+    amount = np.bincount(sites)
+    return np.column_stack([np.bincount(sites, coordinates[:, axis]) / amount for axis in (0, 1)])
+
+
+def _deal(units: Integers, amounts: Integers, count: int, rng: np.random.Generator) -> Integers:
+    """Fold of each unit: shuffled, the largest first, each to the fold that has least of what the unit brings."""
+    weights = np.zeros((units.max() + 1, amounts.shape[1]))
+    np.add.at(weights, units, amounts)
+    order = rng.permutation(len(weights))
+    order = order[np.argsort(-weights[order, 0], kind="stable")]
+    scale = 1 / np.maximum(weights.sum(axis=0), 1) ** 2
+    load = np.zeros((count, weights.shape[1]))
+    fold = np.empty(len(weights), dtype=np.int64)
+    for unit in order:
+        fold[unit] = np.argmin(load @ (weights[unit] * scale))
+        load[fold[unit]] += weights[unit]
+    return fold
+
+
+def _choose_blocks(
+    centroids: Array, sites: Integers, count: int, rng: np.random.Generator, unit: str, finest: float
+) -> tuple[Integers, float]:
+    """Block of each site, and the blocks' side.
+
+    The largest side (two significant digits) with which at least 5 blocks a fold hold sites, and none holds one and a
+    half times a fold's share of the observations; where no side does, the share is given up, then one block a fold at a
+    time. The grid's origin is random.
+    """
+    shift = rng.random(2)
+    south_west = centroids.min(axis=0)
+    extent = float(np.ptp(centroids, axis=0).max())
+    sides = dict.fromkeys(float(f"{side:.2g}") for side in np.geomspace(extent, extent * finest, 80) if side > 0)
+    candidates = []
+    for side in sides:
+        cells = np.floor((centroids - south_west) / side + shift).astype(np.int64)
+        blocks = np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        candidates.append((side, blocks, int(blocks.max()) + 1, np.bincount(blocks[sites]).max()))
+    limit = 1.5 * len(sites) / count
+    for wanted, most in ((BLOCKS_A_FOLD, limit), *((wanted, np.inf) for wanted in range(BLOCKS_A_FOLD, 0, -1))):
+        for side, blocks, found, largest in candidates:
+            if found >= wanted * count and largest <= most:
+                return blocks, side
+    found = max((candidate[2] for candidate in candidates), default=1)
+    raise EngineError(
+        f"The observations lie in {found} cluster{'s' * (found > 1)}: even blocks of {extent * finest:.2g} {unit} leave"
+        f" only {found} with observations, too few for {count} spatial folds. Ask for fewer folds, or hold out"
+        " observations at random or by groups."
+    )
+
+
+def _sizes_in_words(fold: Integers, sites: Integers, count: int) -> str:
+    sizes = np.bincount(fold, minlength=count)
+    size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    total, places = len(fold), int(sites.max()) + 1
+    together = "" if places == total else f" Observations of one site stay together ({places} sites)."
+    return f"{size} of {total} observations are held out at a time.{together}"

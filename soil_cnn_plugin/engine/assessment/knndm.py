@@ -1,0 +1,111 @@
+"""Nearest neighbour distance matching: clusters of observations are held out as far away as the map lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial import cKDTree
+from scipy.stats import ks_2samp, wasserstein_distance
+from sklearn.cluster import KMeans
+
+from soil_cnn_plugin.engine.errors import EngineError
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+LARGEST_FOLD = 0.5  # share of the observations
+NUMBERS_OF_CLUSTERS = 100  # that are tried
+MOST_SITES_FOR_WARD = 6000  # their distances take 8 n^2 / 2 bytes: 144 MB
+
+
+@dataclass(frozen=True)
+class Match:
+    """`fold` (N,), or None where random folds match: the observations are not more clustered than the map, at `p`.
+
+    `difference` is the Wasserstein distance between the distances from held-out observations to those trained on and
+    those from the map to the observations.
+    """
+
+    p: float
+    fold: Integers | None
+    clusters: int
+    difference: float
+
+
+def held_out_distances(coordinates: Array, fold: Integers) -> Array:
+    """(N,) distance of each observation to the nearest one of another fold."""
+    distances = np.full(len(fold), np.inf)
+    for held_out in (fold == number for number in np.unique(fold)):
+        if not held_out.all():
+            distances[held_out] = nearest_distances(coordinates[held_out], coordinates[~held_out])
+    return distances
+
+
+def nearest_distances(points: Array, others: Array) -> Array:
+    """(M,) distance of each of `points` (M, 2) to the nearest of `others`."""
+    distances: Array = cKDTree(others).query(points)[0]
+    return distances
+
+
+def match_distances(coordinates: Array, domain: Array, sites: Integers, centroids: Array, count: int) -> Match:
+    """The algorithm of Linnenbrink et al. 2024 (GMD 17:5897, section 2.2), with sites in the place of points.
+
+    `sites` (N,) counts from 0 without gaps, `centroids` holds the coordinates of each site.
+
+    Raises:
+        EngineError: one site holds more than half of the observations.
+    """
+    to_map = nearest_distances(domain, coordinates)
+    p = float(ks_2samp(held_out_distances(coordinates, sites), to_map, alternative="greater", method="asymp").pvalue)
+    if p >= 0.05:
+        return Match(p, None, 0, 0.0)
+    cut = _group_sites(centroids)
+    scores = centroids @ np.linalg.svd(coordinates - coordinates.mean(axis=0), full_matrices=False)[2][0]
+    best: Match | None = None
+    for clusters in np.unique(np.geomspace(count, max(count, len(centroids) - 2), NUMBERS_OF_CLUSTERS).round()):
+        cluster = cut(int(clusters))
+        fold = _merge_clusters(cluster, sites, scores, count)[cluster][sites]
+        if np.bincount(fold).max() > LARGEST_FOLD * len(fold) or len(np.unique(fold)) < count:
+            continue
+        difference = float(wasserstein_distance(held_out_distances(coordinates, fold), to_map))
+        if best is None or difference < best.difference:
+            best = Match(p, fold, int(cluster.max()) + 1, difference)
+    if best is None:
+        raise EngineError(
+            f"The observations lie too close together for {count} folds matched to the map: one fold would hold more"
+            f" than half of the {len(sites)} observations. Ask for other folds, or choose another group field."
+        )
+    return best
+
+
+def _group_sites(centroids: Array) -> Callable[[int], Integers]:
+    """A function: number of clusters -> cluster of each site, from 0 without gaps (Ward's hierarchical clustering)."""
+    member = np.arange(len(centroids))
+    if len(centroids) > MOST_SITES_FOR_WARD:
+        means = KMeans(MOST_SITES_FOR_WARD, n_init=1, max_iter=20, random_state=0).fit(centroids)
+        member, centroids = means.labels_, means.cluster_centers_
+    tree = linkage(centroids, method="ward")
+
+    def cut(clusters: int) -> Integers:
+        labels = fcluster(tree, clusters, criterion="maxclust")[member]
+        return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    return cut
+
+
+def _merge_clusters(cluster: Integers, sites: Integers, scores: Array, count: int) -> Integers:
+    """Fold of each cluster: large ones keep a fold, the others are dealt in turn along the first component."""
+    sizes = np.bincount(cluster[sites])
+    places = np.bincount(cluster, scores) / np.bincount(cluster)
+    order = np.argsort(places, kind="stable")
+    is_large = sizes[order] >= len(sites) / count
+    fold = np.empty(len(sizes), dtype=np.int64)
+    fold[order[is_large]] = np.arange(is_large.sum())
+    left = np.arange(is_large.sum(), count)
+    small = order[~is_large]
+    fold[small] = np.resize(left, len(small))
+    return fold

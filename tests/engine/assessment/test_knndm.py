@@ -1,0 +1,109 @@
+"""Folds matched to the map keep held-out observations as far away as the map lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from soil_cnn_plugin.engine.assessment.folds import knndm_folds, make_folds
+from soil_cnn_plugin.engine.assessment.knndm import held_out_distances, match_distances, nearest_distances
+from soil_cnn_plugin.engine.errors import EngineError
+
+RNG = np.random.default_rng(5)
+MAP = np.stack(np.meshgrid(np.arange(0, 100, 4.0), np.arange(0, 100, 4.0)), axis=-1).reshape(-1, 2)
+
+
+def test_distances_to_other_folds_are_those_found_by_hand() -> None:
+    line = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0], [7.0, 0.0]])
+    assert held_out_distances(line, np.array([0, 1, 2, 3])).tolist() == [1.0, 1.0, 2.0, 4.0]
+    assert held_out_distances(line, np.array([0, 0, 1, 1])).tolist() == [3.0, 2.0, 2.0, 6.0]
+    assert nearest_distances(np.array([[5.5, 0.0], [3.0, 4.0]]), line).tolist() == [1.5, 4.0]
+
+
+def test_observations_spread_like_the_map_get_random_folds() -> None:
+    observations = RNG.uniform(0, 100, (80, 2))
+    folds = knndm_folds(observations, MAP, np.arange(80), 5, seed=2)
+    assert "5 random folds, because the observations are not more clustered than the map" in folds.sentence
+    assert (folds.fold == make_folds("random", observations, np.arange(80), 5, seed=2).fold).all()
+
+
+def test_five_clusters_are_held_out_whole_where_the_map_lies_far_away() -> None:
+    centres = np.array([[10.0, 10], [90, 12], [50, 50], [12, 88], [91, 90]])
+    observations = np.repeat(centres, 12, axis=0) + RNG.uniform(-1, 1, (60, 2))
+    folds = knndm_folds(observations, 3 * MAP - 100, np.arange(60), 5, seed=0)
+    fold = folds.fold.reshape(5, 12)
+    assert (fold == fold[:, :1]).all()
+    assert sorted(fold[:, 0]) == [0, 1, 2, 3, 4]
+    assert folds.sentence.startswith("5 folds of 5 clusters")
+
+
+def test_the_best_of_all_numbers_of_clusters_is_chosen() -> None:
+    """An independent, slow computation of the published algorithm on a line, where everything is found by sorting."""
+    xs = np.sort(np.concatenate([RNG.uniform(start, start + 6, 9) for start in (0, 15, 40, 70)]))
+    observations = np.column_stack([xs, np.zeros(36)])
+    domain = np.column_stack([np.linspace(0, 100, 201), np.zeros(201)])
+    match = match_distances(observations, domain, np.arange(36), observations, 3)
+    to_map = np.sort(np.abs(domain[:, :1] - xs).min(axis=1))
+
+    def difference(fold: np.ndarray) -> float:
+        gaps = np.abs(xs[:, None] - xs)
+        gaps[fold[:, None] == fold] = np.inf
+        steps = np.linspace(0, 101, 400_001)
+        share = np.searchsorted(np.sort(gaps.min(axis=1)), steps, side="right") / 36
+        return float(np.abs(share - np.searchsorted(to_map, steps, side="right") / 201).mean() * 101)
+
+    def ward(count: int) -> list[list[int]]:
+        """Ward's method by trying all pairs: merge where the sum of squares grows least."""
+        groups = [[i] for i in range(36)]
+        while len(groups) > count:
+            pairs = [(i, j) for i in range(len(groups)) for j in range(i)]
+            growth = [
+                len(groups[i]) * len(groups[j]) / (len(groups[i]) + len(groups[j]))
+                * (xs[groups[i]].mean() - xs[groups[j]].mean()) ** 2
+                for i, j in pairs
+            ]
+            i, j = pairs[int(np.argmin(growth))]
+            groups[j] += groups.pop(i)
+        return sorted(groups, key=lambda group: xs[group].mean())
+
+    found = []
+    for count in range(3, 35):
+        groups, fold = ward(count), np.full(36, -1)
+        own = 0
+        for group in groups:
+            if len(group) >= 12:
+                fold[group] = own
+                own += 1
+        for turn, group in enumerate([group for group in groups if len(group) < 12]):
+            fold[group] = own + turn % (3 - own)
+        if np.bincount(fold).max() <= 18:
+            found.append((difference(fold), count))
+    assert match.difference == pytest.approx(min(found)[0], abs=1e-3)
+    assert match.clusters == min(found)[1]
+    assert match.fold is not None
+    assert difference(match.fold) == pytest.approx(match.difference, abs=1e-3)
+
+
+def test_clustered_observations_end_closer_to_the_map_than_random_folds() -> None:
+    centres = RNG.uniform(0, 100, (12, 2))
+    observations = np.repeat(centres, 10, axis=0) + RNG.normal(0, 1.5, (120, 2))
+    folds = knndm_folds(observations, MAP, np.arange(120), 5, seed=0)
+    random = make_folds("random", observations, np.arange(120), 5, seed=0)
+
+    def quantile_gap(fold: np.ndarray) -> float:
+        gaps = cdist(observations, observations)
+        gaps[fold[:, None] == fold] = np.inf
+        levels = np.linspace(0, 1, 2001)
+        to_map = cdist(MAP, observations).min(axis=1)
+        return float(np.abs(np.quantile(gaps.min(axis=1), levels) - np.quantile(to_map, levels)).mean())
+
+    assert quantile_gap(folds.fold) < 0.5 * quantile_gap(random.fold)
+    assert np.bincount(folds.fold).max() <= 60
+
+
+def test_a_site_with_most_observations_is_refused() -> None:
+    sites = np.concatenate([np.zeros(70, dtype=int), np.arange(1, 31)])
+    observations = np.where(sites[:, None] == 0, 0.0, RNG.uniform(0, 8, (100, 2)))
+    with pytest.raises(EngineError, match="more than half of the 100 observations"):
+        knndm_folds(observations, MAP, sites, 5, seed=0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from soil_cnn_plugin.contract.events import Event, Info, Metric, Progress, Warning
+from soil_cnn_plugin.contract.events import Event, Info, Metric, Progress, Warning, to_line
 
 Write = Callable[[Event], None]
 
@@ -54,6 +55,43 @@ class Report:
 
     def metric(self, name: str, value: float) -> None:
         self._write(Metric(name, float(value)))
+
+
+class EventStream:
+    """Writes events as lines to a file descriptor, whole lines only, from any thread.
+
+    `reader_gone` is called when nobody reads any more; it must not return. After `close` nothing is written.
+    """
+
+    def __init__(self, descriptor: int, reader_gone: Callable[[], None]) -> None:
+        self._descriptor, self._reader_gone = descriptor, reader_gone
+        self._lock = threading.Lock()
+        self._last_progress = Progress(0.0)
+        self._last_written = 0.0
+        self._is_open = True
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._last_progress = event
+        self._write_line(f"{to_line(event)}\n".encode("ascii"))
+
+    def beat(self) -> None:
+        """Repeats the last progress if nothing was written for almost a second."""
+        if time.monotonic() - self._last_written > 0.9:
+            self(self._last_progress)
+
+    def close(self) -> None:
+        """Takes no lock: a thread that hangs in a full pipe must not keep the worker from ending."""
+        self._is_open = False
+
+    def _write_line(self, line: bytes) -> None:
+        try:
+            with self._lock:
+                while line and self._is_open:
+                    line = line[os.write(self._descriptor, line) :]
+                self._last_written = time.monotonic()
+        except OSError:  # EPIPE; on Windows EINVAL
+            self._reader_gone()
 
 
 class Heartbeat(AbstractContextManager["Heartbeat"]):

@@ -1,0 +1,124 @@
+"""The worker's door and the command line: a job file goes in, events come out on stdout, one JSON object a line.
+
+`python -m soil_cnn_plugin.engine job.json` or `python .../engine/__main__.py job.json`. The exit status is 0 only with
+Done. Whatever a library prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":
+    # Other plugins' folders lie beside this one, and this folder's modules have everyday names: the former come last
+    # on the path and the latter not at all, so that they shadow nothing.
+    _ENGINE = os.path.dirname(os.path.realpath(__file__))
+    _PARENT = os.path.dirname(os.path.dirname(_ENGINE))
+    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) not in (_ENGINE, _PARENT)] + [_PARENT]
+
+import argparse  # noqa: E402
+import contextlib  # noqa: E402
+import faulthandler  # noqa: E402
+import importlib  # noqa: E402
+import signal  # noqa: E402
+import threading  # noqa: E402
+import traceback  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from soil_cnn_plugin.contract.events import Done, Event, Failed  # noqa: E402
+from soil_cnn_plugin.contract.jobs import JOBS, Job, JobError, from_json, remove_parts  # noqa: E402
+from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
+from soil_cnn_plugin.engine.failures import check_outputs, in_words  # noqa: E402
+from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Does the job of a job file; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="soil_cnn_plugin.engine", description="Do the job of a job file.")
+    parser.add_argument("job", help="job file (JSON); events are written to stdout as JSON lines")
+    path = parser.parse_args(arguments).job
+    door = _Door(_take_stdout())
+    last = door.work(path)
+    door.stream(last)
+    return 0 if isinstance(last, Done) else 1
+
+
+class _Door:
+    """Holds the job and the way out, for the three ends a worker may come to: done, told to end, reader gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.stream = EventStream(descriptor, lambda: self.leave(1))
+        self._job: Job | None = None
+
+    def work(self, path: str) -> Event:
+        """The job's last event; whatever went wrong is told in words."""
+        self._end_on_signals()
+        try:
+            with Heartbeat(self.stream.beat):
+                self._job = _read_job(path)
+                check_outputs(self._job)
+                return Done(_run(self._job, Report(self.stream)))
+        except Exception as error:  # noqa: BLE001 - the worker's door: the one place where everything is caught
+            if not isinstance(error, (EngineError, JobError)):
+                traceback.print_exc()
+            self._remove_parts()
+            return Failed(in_words(error, self._job))
+
+    def leave(self, status: int) -> None:
+        """Ends at once, from any thread, whatever the others are doing."""
+        self.stream.close()
+        self._remove_parts()
+        os._exit(status)
+
+    def _remove_parts(self) -> None:
+        with contextlib.suppress(OSError):  # Windows keeps files that are still open; the bridge removes them later
+            if self._job is not None:
+                remove_parts(self._job)
+
+    def _end_on_signals(self) -> None:
+        """Python runs signal handlers in the main thread only, which may be deep in a library for minutes. The number
+        of the signal also arrives in a pipe, at once, and a thread that waits there ends the worker."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda caught, _: self.leave(128 + caught))
+        if os.name == "posix":
+            read_end, write_end = os.pipe()
+            os.set_blocking(write_end, False)
+            signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+            threading.Thread(target=lambda: self.leave(128 + os.read(read_end, 1)[0]), daemon=True).start()
+            os.register_at_fork(after_in_child=_forget_signals)  # ending a child of a library must not end the worker
+
+
+def _forget_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _take_stdout() -> int:
+    """A private copy of stdout for events; descriptor 1 becomes stderr, so that no print can corrupt the protocol."""
+    descriptor = os.dup(1)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    faulthandler.enable()  # a native crash leaves a traceback in the log
+    os.environ["MPLBACKEND"] = "Agg"  # a user's interactive default would look for a display
+    return descriptor
+
+
+def _read_job(path: str) -> Job:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobError(f"The job file {path} cannot be read: {error}.") from error
+    return from_json(text)
+
+
+def _run(job: Job, report: Report) -> dict[str, str | float | int]:
+    """Imports the job's module only now: torch takes a second, and not every job needs it."""
+    name = next(name for name, kind in JOBS.items() if type(job) is kind)
+    module = importlib.import_module(f"soil_cnn_plugin.engine.{name}")
+    outputs: dict[str, str | float | int] = module.run(job, report)
+    return outputs
+
+
+if __name__ == "__main__":
+    sys.exit(main())

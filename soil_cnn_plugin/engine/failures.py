@@ -1,0 +1,121 @@
+"""What ends a job, in the user's words: unwritable outputs, memory or disk that ran out, broken libraries."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from soil_cnn_plugin.contract.jobs import Job, JobError, part
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.memory import gibibytes, read_memory
+
+_DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_DISK_FULL_WORDS = re.compile(r"no space left on device|errno = 28|not enough space on the disk|quota exceeded", re.I)
+_GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|CUBLAS_STATUS_ALLOC_FAILED", re.I | re.S)
+_MEMORY_WORDS = re.compile(r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory", re.I)
+_BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
+_ASKED_FOR = re.compile(r"(?:tried to allocate|unable to allocate) (?:(\d+) bytes|([\d.]+ ?[KMGT]?i?B))", re.I)
+
+
+def check_outputs(job: Job) -> None:
+    """Raises EngineError unless each output can be written where it is wanted; called before the work starts."""
+    seen: dict[Path, str] = {}
+    for name, text in job.output_paths().items():
+        path = Path(text)
+        if not path.parent.is_dir():
+            raise EngineError(
+                f"The folder {path.parent} does not exist, so {path.name} cannot be written there. Create it or choose"
+                " another."
+            )
+        if path.is_dir():
+            raise EngineError(f"{path} is a folder, but a file is to be written there ({name}). Choose a file name.")
+        if path in seen:
+            raise EngineError(f"{path} is chosen for two outputs, {seen[path]} and {name}. Choose different names.")
+        seen[path] = name
+        try:
+            with open(part(text), "wb"):
+                pass
+            os.unlink(part(text))
+        except OSError as error:
+            reason = error.strerror or error
+            raise EngineError(f"{path} cannot be written: {reason}. Choose another folder or file name.") from error
+
+
+def in_words(error: Exception, job: Job | None) -> str:
+    """The sentence a user reads. An error that nobody foresaw is named, with the request to report it."""
+    if isinstance(error, (EngineError, JobError)):
+        return str(error)
+    chain = list(_chain(error))
+    for link in chain:
+        if sentence := _disk_sentence(link, job) or _memory_sentence(link) or _library_sentence(link):
+            return sentence
+    return (
+        f"An unexpected error stopped the engine ({type(error).__name__}: {error}). This is a fault of the plugin, not"
+        " yours: please report it together with the log."
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that led to it."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
+    number = error.errno if isinstance(error, OSError) else None
+    filename = error.filename if isinstance(error, OSError) else None
+    if number in _DISK_FULL or _DISK_FULL_WORDS.search(str(error)):
+        return f"The disk is full: {_room(filename, job)}. Free some space or choose another folder."
+    if number in _FORBIDDEN and filename:
+        return (
+            f"{os.fsdecode(filename)} may not be opened: {os.strerror(number or 0)}. Check its permissions; if it is"
+            " loaded in QGIS or open in another program, remove it there or choose another file name."
+        )
+    return None
+
+
+def _room(filename: str | bytes | None, job: Job | None) -> str:
+    """What is free where the file, or else each output, is written."""
+    paths = [os.fsdecode(filename)] if filename else list(job.output_paths().values()) if job else []
+    folders = sorted({str(Path(path).parent) for path in paths if Path(path).parent.is_dir()})
+    free = [f"{folder} has {gibibytes(shutil.disk_usage(folder).free)} left" for folder in folders]
+    named = f"{os.fsdecode(filename)} could not be written" if filename else ""
+    return "; ".join(filter(None, [named, *free])) or "an output could not be written"
+
+
+def _memory_sentence(error: BaseException) -> str | None:
+    text = str(error)
+    found = _ASKED_FOR.search(text)
+    asked = f" when {found[2] or gibibytes(int(found[1]))} more were asked for" if found else ""
+    if _GPU_MEMORY_WORDS.search(text) or type(error).__name__ == "OutOfMemoryError":
+        return (
+            f"The GPU's memory ran out{asked}. Run again with the device set to cpu, or with a smaller batch size"
+            " (training) or block size (prediction), or close other programs that use the GPU."
+        )
+    if isinstance(error, MemoryError) or (isinstance(error, (RuntimeError, OSError)) and _MEMORY_WORDS.search(text)):
+        free = read_memory().free
+        left = f"; {gibibytes(free)} are free now" if free is not None else ""
+        return (
+            f"The computer's memory ran out{asked}{left}. Close other programs, or use a smaller batch size or fewer"
+            " members (training), a smaller block size or extent (prediction), or fewer covariates."
+        )
+    return None
+
+
+def _library_sentence(error: BaseException) -> str | None:
+    is_foreign_import = isinstance(error, ImportError) and not (error.name or "").startswith("soil_cnn_plugin")
+    if not is_foreign_import and getattr(error, "winerror", None) not in _BROKEN_DLL:
+        return None
+    return (
+        f"The compute environment is incomplete or broken: {error}. Run 'Set up the compute environment' in the"
+        " Processing toolbox, then 'Check the compute environment'."
+    )

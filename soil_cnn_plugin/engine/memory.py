@@ -1,0 +1,66 @@
+"""How much memory the computer has, and how much of it is free, without a library of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes; None where this system does not tell."""
+
+    total: int | None
+    free: int | None
+
+
+def read_memory() -> Memory:
+    """Free is what a process can still get before the system swaps, so it counts the disk cache as free."""
+    if os.name == "nt":
+        return _read_windows()
+    if sys.platform == "darwin":
+        return Memory(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None)
+    return _within_control_group(_read_linux(Path("/proc/meminfo")), Path("/sys/fs/cgroup"))
+
+
+def gibibytes(count: int) -> str:
+    """`1.5 GiB`, or MiB below one."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def _read_linux(path: Path) -> Memory:
+    if not path.is_file():
+        return Memory(None, None)
+    lines = (line.split() for line in path.read_text().splitlines())
+    sizes = {words[0]: int(words[1]) * 1024 for words in lines if len(words) == 3}
+    return Memory(sizes.get("MemTotal:"), sizes.get("MemAvailable:"))
+
+
+def _within_control_group(memory: Memory, folder: Path) -> Memory:
+    """A container or a cluster's scheduler may allow less than the machine has (control groups, version 2)."""
+    limit, used = folder / "memory.max", folder / "memory.current"
+    if not (limit.is_file() and used.is_file()) or not (text := limit.read_text().strip()).isdigit():
+        return memory
+    allowed, free = int(text), max(0, int(text) - int(used.read_text()))
+    return Memory(min(memory.total or allowed, allowed), free if memory.free is None else min(memory.free, free))
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of the Windows interface."""
+
+    _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
+        (name, ctypes.c_ulonglong)
+        for name in ("total", "free", "total_page", "free_page", "total_virtual", "free_virtual", "extended")
+    ]
+
+
+def _read_windows() -> Memory:
+    if sys.platform == "win32":
+        status = _MemoryStatus()
+        status.length = ctypes.sizeof(status)
+        if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+            return Memory(int(status.total), int(status.free))
+    return Memory(None, None)

@@ -1,0 +1,274 @@
+"""The worker's door, run as the process it is, with jobs that stand in for the real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from soil_cnn_plugin.contract import jobs
+
+ROOT = Path(jobs.__file__).parents[2]
+
+STAND_IN = """
+import sys, types
+sys.path.append({root!r})
+module = types.ModuleType("soil_cnn_plugin.engine.describe_network")
+exec({source!r}, module.__dict__)
+sys.modules[module.__name__] = module
+from soil_cnn_plugin.engine.__main__ import main
+sys.exit(main([{job!r}]))
+"""
+
+
+def start(folder: Path, source: str, **outputs: str) -> subprocess.Popen[str]:
+    """A worker whose job `describe_network` is `source`."""
+    job_file = folder / "job.json"
+    job = jobs.DescribeNetwork(network="n.safetensors", report=outputs.get("report", str(folder / "report.html")))
+    job_file.write_text(jobs.to_json(job), encoding="utf-8")
+    program = STAND_IN.format(root=str(ROOT), source=source, job=str(job_file))
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(worker: subprocess.Popen[str]) -> tuple[list[dict[str, Any]], str, int]:
+    out, log = worker.communicate(timeout=60)
+    return [json.loads(line) for line in out.splitlines()], log, worker.returncode
+
+
+def wait_for(stream: IO[str] | None, kind: str) -> dict[str, Any]:
+    assert stream is not None
+    for line in stream:
+        event: dict[str, Any] = json.loads(line)
+        if event["event"] == kind:
+            return event
+    raise AssertionError(f"the stream ended without {kind}")
+
+
+def failure(folder: Path, source: str) -> tuple[str, str]:
+    """The message and the log of a job that must fail and leave nothing."""
+    events, log, status = finish(start(folder, source))
+    assert status == 1
+    assert events[-1]["event"] == "failed"
+    assert not list(folder.glob("*.part*"))
+    return events[-1]["message"], log
+
+
+def test_a_finished_job_ends_with_done_and_status_zero(tmp_path: Path) -> None:
+    source = "def run(job, report):\n report.info('hello')\n return {'report': job.report}"
+    events, _, status = finish(start(tmp_path, source))
+    assert status == 0
+    assert events == [
+        {"event": "info", "text": "hello"},
+        {"event": "done", "outputs": {"report": str(tmp_path / "report.html")}},
+    ]
+
+
+def test_what_libraries_print_goes_to_the_log(tmp_path: Path) -> None:
+    source = """
+import os
+def run(job, report):
+    print("from python")
+    os.system("echo from a child")
+    os.write(1, b"raw")
+    return {}
+"""
+    events, log, status = finish(start(tmp_path, source))
+    assert status == 0 and events == [{"event": "done", "outputs": {}}]
+    assert "from python" in log and "from a child" in log and "raw" in log
+
+
+def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
+    source = """
+import threading
+def run(job, report):
+    threads = [threading.Thread(target=lambda: [report.info("x" * 20000) for _ in range(30)]) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    return {}
+"""
+    events, _, _ = finish(start(tmp_path, source))
+    assert [len(event["text"]) for event in events[:-1]] == [20000] * 120
+
+
+def test_the_last_progress_is_repeated_while_nothing_happens(tmp_path: Path) -> None:
+    source = """
+import time
+def run(job, report):
+    report.part(0, 1, "thinking").progress(.4, True)
+    time.sleep(2.6)
+    return {}
+"""
+    events, _, _ = finish(start(tmp_path, source))
+    repeated = [event for event in events if event["event"] == "progress" and event["percent"] == 40.0]
+    assert len(repeated) >= 3 and {event["step"] for event in repeated} == {"thinking"}
+
+
+def test_a_users_mistake_is_told_as_it_is_without_a_traceback(tmp_path: Path) -> None:
+    source = """
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.contract.jobs import part
+def run(job, report):
+    open(part(job.report), "w").write("half")
+    raise EngineError("slope.tif has no CRS.")
+"""
+    message, log = failure(tmp_path, source)
+    assert message == "slope.tif has no CRS."
+    assert "Traceback" not in log
+
+
+def test_an_unexpected_error_is_named_and_its_traceback_is_in_the_log(tmp_path: Path) -> None:
+    message, log = failure(tmp_path, "def run(job, report):\n return {}['missing key']")
+    assert "KeyError: 'missing key'" in message and "report it" in message
+    assert "Traceback" in log
+
+
+def test_a_full_disk_names_the_file_and_what_is_free(tmp_path: Path) -> None:
+    path = str(tmp_path / "map.tif")
+    source = f"import errno\ndef run(job, report):\n raise OSError(errno.ENOSPC, 'No space left', {path!r})"
+    message, _ = failure(tmp_path, source)
+    assert message.startswith("The disk is full") and path in message and "left" in message
+
+
+def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tmp_path: Path) -> None:
+    message, _ = failure(tmp_path, "def run(job, report):\n raise RuntimeError('TIFFAppend: No space left on device')")
+    assert message.startswith("The disk is full") and str(tmp_path) in message
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("MemoryError('Unable to allocate 7.28 TiB for an array')", ["computer's memory", "7.28 TiB", "block size"]),
+        ("RuntimeError('CUDA out of memory. Tried to allocate 20.00 GiB.')", ["GPU's memory", "20.00 GiB", "cpu"]),
+        ("RuntimeError(\"can't allocate memory: you tried to allocate 8589934592 bytes.\")", ["8.0 GiB", "extent"]),
+        ("ModuleNotFoundError(\"No module named 'h5py'\", name='h5py')", ["h5py", "Set up the compute environment"]),
+        ("PermissionError(13, 'Permission denied', 'locked.tif')", ["locked.tif", "permission", "another file name"]),
+    ],
+)
+def test_what_a_user_can_mend_is_told_with_its_remedy(tmp_path: Path, error: str, words: list[str]) -> None:
+    message, _ = failure(tmp_path, f"def run(job, report):\n raise {error}")
+    assert all(word in message for word in words), message
+    assert "report it" not in message
+
+
+def test_an_output_folder_that_is_missing_stops_the_job_before_it_starts(tmp_path: Path) -> None:
+    source = "def run(job, report):\n report.info('started')\n return {}"
+    events, _, status = finish(start(tmp_path, source, report=str(tmp_path / "nowhere" / "report.html")))
+    assert status == 1 and [event["event"] for event in events] == ["failed"]
+    assert "nowhere does not exist" in events[0]["message"]
+
+
+def test_an_output_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    events, _, _ = finish(start(tmp_path, "def run(job, report):\n return {}", report=str(tmp_path)))
+    assert "is a folder" in events[0]["message"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without telling it")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_even_a_worker_deep_in_a_library_and_leaves_nothing(tmp_path: Path, number: int) -> None:
+    source = """
+import ctypes
+from soil_cnn_plugin.contract.jobs import part
+def run(job, report):
+    open(part(job.report), "w").write("half")
+    report.info("working")
+    for _ in range(30):  # C calls that let other threads run; Python's own handlers would wait for their end
+        ctypes.CDLL(None).sleep(30)
+"""
+    worker = start(tmp_path, source)
+    wait_for(worker.stdout, "info")
+    began = time.monotonic()
+    worker.send_signal(number)
+    assert worker.wait(timeout=10) == 128 + number
+    assert time.monotonic() - began < 1.0
+    assert not list(tmp_path.glob("*.part*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="forks")
+def test_ending_a_child_of_a_library_does_not_end_the_worker(tmp_path: Path) -> None:
+    source = """
+import os, signal, time
+def run(job, report):
+    child = os.fork()
+    if child == 0:
+        time.sleep(30)
+    time.sleep(0.3)
+    os.kill(child, signal.SIGTERM)
+    status = os.waitpid(child, 0)[1]
+    time.sleep(0.3)
+    return {"signal": os.WTERMSIG(status)}
+"""
+    events, _, status = finish(start(tmp_path, source))
+    assert status == 0 and events[-1] == {"event": "done", "outputs": {"signal": signal.SIGTERM}}
+
+
+def test_a_worker_whose_reader_is_gone_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    source = """
+import time
+from soil_cnn_plugin.contract.jobs import part
+def run(job, report):
+    open(part(job.report), "w").write("half")
+    report.info("working")
+    time.sleep(60)
+"""
+    worker = start(tmp_path, source)
+    wait_for(worker.stdout, "info")
+    assert worker.stdout is not None
+    worker.stdout.close()
+    assert worker.wait(timeout=5) == 1
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_broken_job_file_is_told_in_words_by_both_ways_of_starting(tmp_path: Path) -> None:
+    job_file = tmp_path / "job.json"
+    job_file.write_text('{"job": "brew_coffee", "version": 1}')
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    for command in (
+        [sys.executable, "-u", str(ROOT / "soil_cnn_plugin" / "engine" / "__main__.py"), str(job_file)],
+        [sys.executable, "-m", "soil_cnn_plugin.engine", str(job_file)],
+    ):
+        cwd = ROOT if "-m" in command else tmp_path
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, env=environment)
+        assert ended.returncode == 1
+        assert "extract_patches" in json.loads(ended.stdout)["message"]
+
+
+def test_a_job_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "soil_cnn_plugin" / "engine" / "__main__.py"), str(tmp_path / "gone.json")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and "gone.json cannot be read" in json.loads(ended.stdout)["message"]
+
+
+def test_neighbours_of_the_plugin_and_its_own_modules_shadow_nothing(tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "soil_cnn_plugin").symlink_to(ROOT / "soil_cnn_plugin")
+    probe = tmp_path / "probe.py"
+    probe.write_text(
+        "import runpy, sys\n"
+        "sys.argv = [sys.argv[1], 'gone.json']\n"
+        "sys.path[0] = __import__('os').path.dirname(sys.argv[0])\n"
+        "try:\n runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally:\n print(sys.path, file=sys.stderr)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(probe), str(ROOT / "soil_cnn_plugin" / "engine" / "__main__.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    path = json.loads(ended.stderr.splitlines()[-1].replace("'", '"'))
+    assert path[-1] == str(ROOT)
+    assert str(ROOT / "soil_cnn_plugin" / "engine") not in path and path.count(str(ROOT)) == 1

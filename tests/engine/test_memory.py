@@ -1,0 +1,29 @@
+"""Memory as the operating system tells it."""
+
+from pathlib import Path
+
+from soil_cnn_plugin.engine.memory import Memory, _read_linux, _within_control_group, gibibytes, read_memory
+
+
+def test_this_computer_has_memory_and_part_of_it_is_free() -> None:
+    memory = read_memory()
+    assert memory.total is not None and memory.total > 2**28
+    assert memory.free is None or 0 < memory.free <= memory.total
+
+
+def test_linux_counts_the_disk_cache_as_free(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:  2048 kB\nMemFree:  100 kB\nMemAvailable:  1024 kB\nHugePages_Total: 0\n")
+    assert _read_linux(tmp_path / "meminfo") == Memory(total=2097152, free=1048576)
+
+
+def test_a_containers_limit_counts_where_it_is_lower(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("400\n")
+    assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(1000, 600)
+    (tmp_path / "memory.max").write_text("max\n")
+    assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(5000, 4000)
+
+
+def test_sizes_read_well() -> None:
+    assert gibibytes(3 * 2**29) == "1.5 GiB"
+    assert gibibytes(5 * 2**20) == "5 MiB"

@@ -1,0 +1,69 @@
+"""The one place where the device is chosen that networks are trained and evaluated on."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.memory import gibibytes
+from soil_cnn_plugin.engine.report import Report
+
+_SET_UP = "Run 'Set up the compute environment' with the build set to cuda, or choose the device auto or cpu."
+
+
+def choose_device(wanted: str, report: Report) -> torch.device:
+    """The device for `wanted` (auto, cuda, mps, cpu); the log says which one and why.
+
+    auto takes an NVIDIA or AMD GPU when this PyTorch can really compute on it, and the processor otherwise. It never
+    takes Apple's GPU: that one has no float64 and not all operations, and networks as small as these gain little there.
+    Raises EngineError when a device that was asked for by name cannot be used.
+    """
+    if wanted == "cpu":
+        return _say(torch.device("cpu"), "it was asked for", report)
+    if wanted == "mps":
+        if not torch.backends.mps.is_available():
+            raise EngineError("The device mps (Apple's GPU) was asked for, but there is none here. Choose auto or cpu.")
+        return _say(torch.device("mps"), "it was asked for", report)
+    trouble = _trouble_with_cuda()
+    if trouble is None:
+        why = "it was asked for" if wanted == "cuda" else "it is the fastest one here"
+        return _say(torch.device("cuda"), why, report)
+    if wanted == "cuda":
+        raise EngineError(f"The device cuda was asked for, but {trouble}. {_SET_UP}")
+    why = trouble
+    if torch.backends.mps.is_available():
+        why += "; Apple's GPU is used only when mps is asked for"
+    return _say(torch.device("cpu"), why, report)
+
+
+def device_in_words(device: torch.device) -> str:
+    """`NVIDIA H200 (CUDA 12.8, 139.8 GiB)`, `Apple GPU (MPS)` or `CPU (8 threads of 8 cores, AVX512)`."""
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        platform = f"ROCm {torch.version.hip}" if torch.version.hip else f"CUDA {torch.version.cuda}"
+        return f"{properties.name} ({platform}, {gibibytes(properties.total_memory)})"
+    if device.type == "mps":
+        return "Apple GPU (MPS)"
+    threads = torch.get_num_threads()
+    plural = "s" if threads > 1 else ""
+    return f"CPU ({threads} thread{plural} of {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()})"
+
+
+def _say(device: torch.device, why: str, report: Report) -> torch.device:
+    report.info(f"Device: {device_in_words(device)}, because {why}.")
+    return device
+
+
+def _trouble_with_cuda() -> str | None:
+    """Why CUDA cannot be used, in words; None when a small computation on it succeeds."""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"this PyTorch ({torch.__version__}) is a build without CUDA"
+    if not torch.cuda.is_available():
+        return f"PyTorch {torch.__version__} finds no GPU with a driver for it"
+    try:
+        is_right = float(torch.ones(8, device="cuda").sum()) == 8.0
+    except RuntimeError as error:  # a GPU that is too old for this build, busy, or full
+        return f"{torch.cuda.get_device_name()} cannot compute: {str(error).splitlines()[0]}"
+    return None if is_right else f"{torch.cuda.get_device_name()} computes wrongly"

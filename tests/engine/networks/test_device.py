@@ -1,0 +1,55 @@
+"""Which device is chosen, and what is said about it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from soil_cnn_plugin.contract.events import Event, Info
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks.device import choose_device
+from soil_cnn_plugin.engine.report import Report
+
+
+def choose(wanted: str) -> tuple[torch.device, str]:
+    events: list[Event] = []
+    device = choose_device(wanted, Report(events.append))
+    assert len(events) == 1 and isinstance(events[0], Info)
+    return device, events[0].text
+
+
+def test_the_processor_is_taken_when_it_is_asked_for() -> None:
+    device, text = choose("cpu")
+    assert device == torch.device("cpu")
+    assert text.startswith("Device: CPU (") and text.endswith("because it was asked for.")
+
+
+def test_auto_says_why_it_takes_the_processor_where_there_is_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    device, text = choose("auto")
+    assert device == torch.device("cpu") and "finds no GPU" in text
+
+
+def test_cuda_that_is_not_there_is_an_error_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.raises(EngineError, match=r"build without CUDA.*Set up the compute environment.*auto or cpu"):
+        choose("cuda")
+
+
+def test_a_gpu_that_is_too_old_for_this_pytorch_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore lines")
+
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla K40")
+    monkeypatch.setattr(torch, "ones", fail)
+    device, text = choose("auto")
+    assert device == torch.device("cpu") and "Tesla K40 cannot compute" in text and "more lines" not in text
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_auto_takes_a_gpu_that_computes() -> None:
+    device, text = choose("auto")
+    assert device.type == "cuda" and torch.cuda.get_device_name() in text

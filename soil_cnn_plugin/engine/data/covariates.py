@@ -1,0 +1,223 @@
+"""All covariates on one grid: arrays (C, height, width) of any block, NaN where a covariate has no data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.jobs import Covariate, JobError
+from soil_cnn_plugin.engine.errors import EngineError
+
+from .grid import Block, Grid
+from .raster import CovariateRaster, grid_of, open_raster
+
+Floats = NDArray[np.float32]
+
+QUANTILES = 129
+MOST_CATEGORIES = 255
+_SAMPLE_PIXELS = 1_000_000
+_SCAN_PIXELS = 200_000_000
+_LARGEST_CODE = 2**24
+"""Beyond, float32 no longer tells neighbouring codes apart."""
+
+
+@dataclass(frozen=True)
+class CovariateSummary:
+    """What a covariate looks like on its grid.
+
+    `quantiles`: `QUANTILES` values at equal steps of probability from 0 to 1 over its valid pixels (a sample of at
+    most a million); empty when categorical. `categories`: its class codes, ascending; empty otherwise. `labels`: their
+    names, or the codes as text.
+    """
+
+    covariate: Covariate
+    quantiles: tuple[float, ...]
+    categories: tuple[int, ...]
+    labels: tuple[str, ...]
+
+    @property
+    def is_constant(self) -> bool:
+        """One value everywhere: such a covariate tells nothing."""
+        return len(self.categories) == 1 or (bool(self.quantiles) and self.quantiles[0] == self.quantiles[-1])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "covariate": {**asdict(self.covariate), "nodata": [list(limits) for limits in self.covariate.nodata]},
+            "quantiles": list(self.quantiles),
+            "categories": list(self.categories),
+            "labels": list(self.labels),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Any) -> CovariateSummary:
+        """The summary that `to_dict` described; raises ValueError for anything else."""
+        try:
+            covariate = _covariate_from(content["covariate"])
+            quantiles = tuple(float(value) for value in content["quantiles"])
+            categories, labels = tuple(content["categories"]), tuple(content["labels"])
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"no covariate: {error!r}") from error
+        if covariate.kind == "categorical":
+            whole = all(type(code) is int and abs(code) <= _LARGEST_CODE for code in categories)
+            is_right = not quantiles and whole and 1 <= len(categories) <= MOST_CATEGORIES
+            is_right = is_right and list(categories) == sorted(set(categories)) and len(labels) == len(categories)
+        else:
+            is_right = not categories and not labels and len(quantiles) == QUANTILES
+            is_right = is_right and all(map(math.isfinite, quantiles)) and list(quantiles) == sorted(quantiles)
+        if not is_right or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"covariate {covariate.name!r}: its quantiles or categories make no sense")
+        return cls(covariate, quantiles, categories, labels)
+
+
+class CovariateStack(AbstractContextManager["CovariateStack"]):
+    """Open covariates on one grid; made by `open_stack`. One thread reads at a time."""
+
+    def __init__(self, rasters: Sequence[CovariateRaster], grid: Grid) -> None:
+        self.rasters = tuple(rasters)
+        self.covariates = tuple(raster.covariate for raster in rasters)
+        self.grid = grid
+
+    def __exit__(self, *_: object) -> None:
+        for raster in self.rasters:
+            raster.close()
+
+    def read(self, block: Block) -> Floats:
+        """(C, height, width), NaN where a covariate has no data; the block may reach beyond the grid.
+
+        Raises:
+            EngineError: a raster cannot be read, naming it.
+        """
+        values = np.empty((len(self.rasters), block.height, block.width), np.float32)
+        for raster, out in zip(self.rasters, values):
+            raster.read(block, out)
+        return values
+
+    def summaries(self, progress: Callable[[float], None] | None = None) -> tuple[CovariateSummary, ...]:
+        """In the order of the covariates; reads a sample of continuous ones and all of categorical ones.
+
+        Raises:
+            EngineError: a covariate has no data on the grid, or a categorical one holds no class codes.
+        """
+        summaries = []
+        for done, raster in enumerate(self.rasters):
+            is_categorical = raster.covariate.kind == "categorical"
+            summaries.append(_summarize_classes(raster) if is_categorical else _summarize_numbers(raster))
+            if progress:
+                progress((done + 1) / len(self.rasters))
+        return tuple(summaries)
+
+
+def reference_grid(path: str, cell_size: float | None = None) -> Grid:
+    """The grid of a raster, with north up; `cell_size` in CRS units replaces its own."""
+    with open_raster(path) as dataset:
+        grid = grid_of(dataset, path)
+    a, b, c, d, e, f = grid.transform
+    if b == d == 0 and e > 0:
+        grid = Grid(grid.crs_wkt, (a, 0.0, c, 0.0, -e, f + e * grid.height), grid.height, grid.width)
+    return grid.with_cell_size(cell_size) if cell_size else grid
+
+
+def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:
+    """Open all rasters; use it in a `with` statement.
+
+    Raises:
+        EngineError: a raster is missing, damaged, without CRS, without the band or beside the grid, naming it.
+    """
+    with ExitStack() as opened:
+        rasters = []
+        for covariate in covariates:
+            rasters.append(CovariateRaster(covariate, grid))
+            opened.callback(rasters[-1].close)
+        opened.pop_all()
+    return CovariateStack(rasters, grid)
+
+
+def _summarize_numbers(raster: CovariateRaster) -> CovariateSummary:
+    values = np.concatenate([_valid(raster, block) for block in _spread_blocks(raster.grid, 64, _SAMPLE_PIXELS)])
+    if not values.size or values.min() == values.max():
+        values = np.concatenate([values, *_until_it_varies(raster, values)])
+    if not values.size:
+        raise _all_nodata(raster)
+    quantiles = np.quantile(values.astype(np.float64), np.linspace(0, 1, QUANTILES))
+    return CovariateSummary(raster.covariate, tuple(quantiles.tolist()), (), ())
+
+
+def _until_it_varies(raster: CovariateRaster, sampled: Floats) -> Iterator[Floats]:
+    """All its pixels, block by block, up to the first block that differs from the sample."""
+    for block in raster.grid.blocks(512):
+        values = _valid(raster, block)
+        if values.size:
+            varies = values.min() != values.max() or (sampled.size > 0 and values[0] != sampled[0])
+            yield values if varies else values[:1]
+            if varies:
+                return
+
+
+def _summarize_classes(raster: CovariateRaster) -> CovariateSummary:
+    covariate, codes = raster.covariate, np.empty(0, np.float32)
+    for block in _spread_blocks(raster.grid, 512, _SCAN_PIXELS):
+        found = np.unique(_valid(raster, block))
+        broken = found[(found != np.rint(found)) | (np.abs(found) > _LARGEST_CODE)]
+        if broken.size:
+            raise EngineError(
+                f"{covariate.path}, band {covariate.band}, holds {broken[0]:g}, which is no class code: codes are whole"
+                f" numbers up to {_LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
+            )
+        codes = np.union1d(codes, found)
+        if codes.size > MOST_CATEGORIES:
+            raise EngineError(
+                f"{covariate.path}, band {covariate.band}, holds more than {MOST_CATEGORIES} different class codes."
+                " Take it out of the categorical covariates, or merge its classes."
+            )
+    if not codes.size:
+        raise _all_nodata(raster)
+    names = raster.class_names()
+    categories = tuple(int(code) for code in codes)
+    return CovariateSummary(covariate, (), categories, tuple(names.get(code, str(code)) for code in categories))
+
+
+def _valid(raster: CovariateRaster, block: Block) -> Floats:
+    values = np.empty((block.height, block.width), np.float32)
+    raster.read(block, values)
+    return values[np.isfinite(values)]
+
+
+def _spread_blocks(grid: Grid, size: int, most_pixels: int) -> Iterator[Block]:
+    """Blocks that cover the grid when it has at most `most_pixels`, else so many of `size` spread evenly over it."""
+    if grid.height * grid.width <= most_pixels:
+        yield from grid.blocks(512)
+        return
+    height, width = min(size, grid.height), min(size, grid.width)
+    count = most_pixels / (height * width)
+    down = min(math.ceil(grid.height / height), max(1, round(math.sqrt(count * grid.height / grid.width))))
+    across = min(math.ceil(grid.width / width), max(1, int(count / down)))
+    for row in np.linspace(0, grid.height - height, down).astype(int):
+        for col in np.linspace(0, grid.width - width, across).astype(int):
+            yield Block(int(row), int(col), height, width)
+
+
+def _all_nodata(raster: CovariateRaster) -> EngineError:
+    return EngineError(
+        f"{raster.covariate.path}, band {raster.covariate.band}, has no data on the grid of the map: all its pixels"
+        " there are nodata. Check its nodata value, or leave it out."
+    )
+
+
+def _covariate_from(content: Any) -> Covariate:
+    nodata = tuple((float(lowest), float(highest)) for lowest, highest in content["nodata"])
+    values = {**content, "nodata": nodata}
+    texts, band = [values["path"], values["name"], values["kind"], values["unit"]], values["band"]
+    if not all(isinstance(text, str) for text in texts) or type(band) is not int or band < 1:
+        raise ValueError("no covariate: its path, name, band, kind or unit is of a wrong type")
+    if type(values["use_file_nodata"]) is not bool:
+        raise ValueError("no covariate: use_file_nodata is of a wrong type")
+    try:
+        return Covariate(**values)
+    except JobError as error:
+        raise ValueError(f"no covariate: {error}") from error

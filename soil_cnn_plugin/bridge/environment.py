@@ -1,0 +1,148 @@
+"""Which Python runs the engine, whether it is complete, and the environment variables it gets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qgis.core import QgsSettings
+
+from ..paths import REQUIREMENTS
+from .errors import WorkerFailed
+
+SETTING = "soilcnn/python"
+VARIABLE = "SOILCNN_PYTHON"
+MARKER = "soil-cnn-environment.json"
+"""Written into an environment when it is whole."""
+
+_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9-]+)==(?P<version>[0-9.]+)\s*#\s*at least (?P<lowest>[0-9.]+)")
+_FOREIGN = ("PYTHON", "CONDA_", "GDAL_", "PROJ_", "LD_", "DYLD_", "QT_", "QGIS_", "OSGEO4W")
+_FOREIGN_NAMES = ("VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A package of the engine: the version it is tested with, and the lowest that is taken from a user's interpreter."""
+
+    name: str
+    version: str
+    lowest: str
+
+
+def requirements() -> tuple[Requirement, ...]:
+    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    return tuple(Requirement(**match.groupdict()) for line in lines if (match := _REQUIREMENT.match(line)))
+
+
+def requirements_hash() -> str:
+    """Changes whenever a pinned version changes."""
+    pins = "\n".join(f"{item.name}=={item.version}" for item in requirements())
+    return hashlib.sha256(pins.encode()).hexdigest()[:10]
+
+
+def default_folder() -> Path:
+    """Where the set-up builds, outside the plugin and outside QGIS's profiles: all profiles share it."""
+    if os.name == "nt":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "soil-cnn" / f"environment-{requirements_hash()}"
+
+
+def python_in(folder: Path) -> Path:
+    """A virtual environment's interpreter."""
+    return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
+
+
+def read_marker(folder: Path) -> dict:
+    """What the set-up noted when it finished; empty when the folder holds no whole environment."""
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return marker if isinstance(marker, dict) and python_in(folder).is_file() else {}
+
+
+def write_marker(folder: Path, build: str) -> None:
+    text = json.dumps({"requirements": requirements_hash(), "build": build})
+    (folder / MARKER).write_text(text, encoding="utf-8")
+
+
+def is_complete(folder: Path) -> bool:
+    return read_marker(folder).get("requirements") == requirements_hash()
+
+
+def find_python() -> Path:
+    """The interpreter of the engine; raises WorkerFailed with the sentence that says how to get one."""
+    named = os.environ.get(VARIABLE, "")
+    if named:
+        return _existing(named, f"The environment variable {VARIABLE} names")
+    chosen = QgsSettings().value(SETTING, "", type=str)
+    if chosen:
+        python = _existing(chosen, "The compute environment was set to")
+        folder = python.parent.parent
+        if (folder / MARKER).is_file() and not is_complete(folder):
+            raise WorkerFailed(f"The compute environment in {folder} belongs to another version of Soil CNN. {_REMEDY}")
+        return python
+    folder = default_folder()
+    if not is_complete(folder):
+        raise WorkerFailed(f"The compute environment is not set up yet. {_REMEDY}")
+    return python_in(folder)
+
+
+def problem() -> str:
+    """Why no job can run now, and what to do; empty when one can."""
+    try:
+        find_python()
+    except WorkerFailed as error:
+        return str(error)
+    return ""
+
+
+def remember(python: Path) -> None:
+    """Let this interpreter run the engine from now on; the default folder's needs no note."""
+    is_default = python == python_in(default_folder())
+    QgsSettings().setValue(SETTING, "" if is_default else str(python))
+
+
+def clean_variables(python: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables without those that would lead `python` to the libraries and data of QGIS or of another Python.
+
+    With QGIS's PROJ_LIB, for example, rasterio finds no coordinate system and says nothing.
+    """
+    kept = {
+        name: value
+        for name, value in variables.items()
+        if not name.upper().startswith(_FOREIGN) and name.upper() not in _FOREIGN_NAMES
+    }
+    if os.name == "nt":
+        kept = {name: value for name, value in kept.items() if name.upper() != "PATH"}
+        kept["PATH"] = os.pathsep.join(map(str, _windows_path(python, Path(kept.get("SYSTEMROOT", r"C:\Windows")))))
+    return kept
+
+
+_REMEDY = (
+    'Run "Set up the compute environment" (soilcnn:setupenvironment, group "5 Set up" of Soil CNN in the Processing'
+    " toolbox) once, and run this again."
+)
+
+
+def _existing(python: str, who: str) -> Path:
+    path = Path(python)
+    if not path.is_file():
+        raise WorkerFailed(f"{who} {python}, but there is no such file. {_REMEDY}")
+    return path
+
+
+def _windows_path(python: Path, system: Path) -> list[Path]:
+    """Folders of the interpreter, of a conda environment's libraries, and of Windows itself."""
+    own = [python.parent, python.parent / "Scripts", python.parent / "Library" / "bin"]
+    return [*(folder for folder in own if folder.is_dir()), system / "System32", system]

@@ -1,0 +1,214 @@
+"""Builds the engine's Python environment when the user asks for it, or adopts an interpreter of the user's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import QgsProcessingFeedback
+
+from ..paths import REQUIREMENTS
+from .child import Child
+from .environment import (
+    MARKER,
+    clean_variables,
+    default_folder,
+    is_complete,
+    python_in,
+    read_marker,
+    remember,
+    requirements,
+    write_marker,
+)
+from .errors import Cancelled, WorkerFailed
+from .interpreters import examine, find_base_python, untested
+from .torch_builds import Source, sources
+
+SHOWN_LINES = 25  # of pip's output, when it fails
+GIGABYTE = 1 << 30
+NEEDED_GIGABYTES = {"cpu": 3, "cuda": 10}
+
+
+def adopt(python: Path, feedback: QgsProcessingFeedback) -> Path:
+    """Let an interpreter of the user's run the engine, after looking at its packages."""
+    if not python.is_file():
+        raise WorkerFailed(f"{python} does not exist. Name a Python interpreter, for example /opt/env/bin/python.")
+    versions = examine(python)
+    feedback.pushInfo(f"{python} has all packages of the engine.")
+    for item, version in untested(versions):
+        feedback.pushWarning(f"{item.name} is {version}; Soil CNN is tested with {item.version}.")
+    remember(python)
+    return python
+
+
+def build(folder: Optional[Path], build_name: str, feedback: QgsProcessingFeedback) -> Path:
+    """Build the environment in `folder` (None: the default one), unless it is there; the interpreter in it.
+
+    It is built beside its place under a temporary name and moved there when it is whole.
+    """
+    folder = folder or default_folder()
+    source = sources(build_name, feedback)
+    if is_complete(folder) and read_marker(folder).get("build") == source.build and _works(folder, feedback):
+        feedback.pushInfo(f"The compute environment in {folder} is complete; nothing is installed.")
+        remember(python_in(folder))
+        return python_in(folder)
+    _refuse_foreign(folder)
+    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
+    _prepare(folder, part, old, source.build)
+    is_done = False
+    try:
+        _fill(part, source, feedback)
+        write_marker(part, source.build)
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
+        is_done = True
+    except OSError as error:
+        raise WorkerFailed(f"The compute environment cannot be written to {folder}: {error.strerror or error}.") from error
+    finally:
+        if not is_done and old.is_dir() and not folder.exists():
+            old.rename(folder)
+        for leftover in (part, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+    remember(python_in(folder))
+    feedback.pushInfo(f"The compute environment is ready in {folder}.")
+    return python_in(folder)
+
+
+def _fill(part: Path, source: Source, feedback: QgsProcessingFeedback) -> None:
+    """A virtual environment with all packages, examined."""
+    base = find_base_python()
+    feedback.pushInfo(f"Building a virtual environment with {base}")
+    _make_venv(base, part, feedback)
+    python = python_in(part)
+    run = Installation(part, python, feedback)
+    feedback.setProgress(5)
+    run.install_torch(source)
+    feedback.setProgress(70)
+    run.install(["-r", str(REQUIREMENTS)])
+    feedback.setProgress(90)
+    examine(python)
+
+
+@dataclass
+class Installation:
+    """Puts packages into the environment in `folder`: by uv when it is there, else or when it fails by pip."""
+
+    folder: Path
+    python: Path
+    feedback: QgsProcessingFeedback
+
+    def install_torch(self, source: Source) -> None:
+        pin = next(f"{item.name}=={item.version}" for item in requirements() if item.name == "torch")
+        if source.local_version:
+            try:
+                self.install([f"{pin}+{source.local_version}"], source.index)
+                return
+            except NotPublished:
+                self.feedback.pushWarning(
+                    f"The package index has no {source.build} build of PyTorch ({pin}+{source.local_version})."
+                    " Its default build is installed instead: it works without a graphics card too, but on Linux it"
+                    " is several gigabytes larger."
+                )
+        self.install([pin])
+
+    def install(self, what: Sequence[str], index: str = "") -> None:
+        extra = ["--extra-index-url", index] if index else []
+        uv = shutil.which("uv")
+        if uv:
+            best = ["--index-strategy", "unsafe-best-match"] if index else []
+            try:
+                self._run([uv, "pip", "install", "--python", str(self.python), *extra, *best, *what])
+                return
+            except InstallFailed as error:
+                self.feedback.pushInfo(f"uv could not install: {error}\nTrying pip.")
+        pip = [str(self.python), "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
+        self._run([*pip, *extra, *what])
+
+    def _run(self, command: list[str]) -> None:
+        code, lines = _stream(command, self.python, self.folder, self.feedback)
+        if code != 0:
+            text = "\n".join(lines)
+            if "No space left" in text or "not enough space" in text:
+                raise WorkerFailed(f"The disk of {self.folder.parent} is full. Free some space, or choose another FOLDER.")
+            kind = NotPublished if "No matching distribution" in text or "no version of" in text else InstallFailed
+            raise kind(f"Installing failed (exit code {code}). The end of the installer's output:\n{text}")
+
+
+class InstallFailed(WorkerFailed):
+    """pip or uv ended with an error."""
+
+
+class NotPublished(InstallFailed):
+    """The index has no such version."""
+
+
+def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback) -> None:
+    code, lines = _stream([str(base), "-m", "venv", str(part)], base, part.parent, feedback)
+    if code == 0:
+        return
+    text = "\n".join(lines)
+    if "ensurepip" in text or "No module named venv" in text:
+        raise WorkerFailed(
+            f"{base} cannot build virtual environments: on Debian and Ubuntu that is a package of its own. Install it"
+            ' ("sudo apt install python3-venv") and run this again.'
+        )
+    raise WorkerFailed(f"{base} could not build a virtual environment (exit code {code}):\n{text}")
+
+
+def _stream(
+    command: list[str], python: Path, folder: Path, feedback: QgsProcessingFeedback
+) -> tuple[Optional[int], list[str]]:
+    """Run a command, show its lines as they come; exit code and the last lines. Raises Cancelled."""
+    lines: list[str] = []
+    with Child(command, clean_variables(python, os.environ), folder, subprocess.STDOUT) as child:
+        while not child.output_ended:
+            if feedback.isCanceled():
+                raise Cancelled
+            line = child.next_line()
+            if line:
+                feedback.pushConsoleInfo(line)
+                lines = [*lines, line][-SHOWN_LINES:]
+        return child.wait(30), lines
+
+
+def _works(folder: Path, feedback: QgsProcessingFeedback) -> bool:
+    try:
+        examine(python_in(folder))
+    except WorkerFailed as error:
+        feedback.pushWarning(f"{error} It is built again.")
+        return False
+    return True
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Never replace a folder that the set-up did not make."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARKER).is_file())):
+        raise WorkerFailed(
+            f"{folder} exists and holds something else than a compute environment. Choose a FOLDER that does not exist"
+            " yet; it is made."
+        )
+
+
+def _prepare(folder: Path, part: Path, old: Path, build_name: str) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in (part, old):
+            if leftover.exists():
+                shutil.rmtree(leftover)
+        free = shutil.disk_usage(folder.parent).free / GIGABYTE
+    except OSError as error:
+        raise WorkerFailed(f"The folder {folder.parent} cannot be used: {error.strerror or error}.") from error
+    if not os.access(folder.parent, os.W_OK):
+        raise WorkerFailed(f"The folder {folder.parent} cannot be written. Choose another FOLDER.")
+    needed = NEEDED_GIGABYTES[build_name]
+    if free < needed:
+        raise WorkerFailed(
+            f"The compute environment needs about {needed} GB, but {folder.parent} has {free:.1f} GB left. Free some"
+            " space, or choose another FOLDER."
+        )

@@ -1,0 +1,154 @@
+"""Runs a job in the worker process: start, relay its events, cancel, explain a crash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import Optional, Union
+
+from qgis.core import QgsProcessingFeedback
+
+from ..contract import jobs
+from ..contract.events import Done, Event, EventError, Failed, Info, Metric, Progress, Warning, from_line
+from ..paths import WORKER
+from .child import Child
+from .environment import clean_variables
+from .errors import Cancelled, WorkerFailed
+
+Outputs = dict[str, Union[str, float, int]]
+
+LOG_LINES = 15  # of worker.log, shown when a worker has crashed
+SECONDS_BETWEEN_ESTIMATES = 10
+SECONDS_TO_END = 5  # for a worker that has said its last word
+
+
+def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path) -> Outputs:
+    """The job's outputs; raises WorkerFailed, also when cancelled, and then leaves no half-written output."""
+    folder = Path(tempfile.mkdtemp(prefix="soilcnn-job-"))
+    is_done = False
+    try:
+        outputs = _run(job, feedback, python, folder)
+        is_done = True
+    finally:
+        if not is_done:
+            jobs.remove_parts(job)
+        shutil.rmtree(folder, ignore_errors=True)
+    return outputs
+
+
+def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: Path) -> Outputs:
+    job_file, log_file = folder / "job.json", folder / "worker.log"
+    job_file.write_text(jobs.to_json(job), encoding="utf-8")
+    command = [str(python), "-X", "utf8", "-u", str(WORKER), str(job_file)]
+    relay = Relay(feedback)
+    with log_file.open("wb") as log:
+        try:
+            child = Child(command, clean_variables(python, os.environ), folder, log)
+        except OSError as error:
+            raise WorkerFailed(f"{python} cannot be started: {error.strerror or error}.") from error
+        with child:
+            while not child.output_ended and relay.last is None:
+                if feedback.isCanceled():
+                    raise Cancelled
+                relay.tell(child.next_line())
+            code = child.wait(SECONDS_TO_END if relay.last else 2)
+    if isinstance(relay.last, Failed):
+        raise WorkerFailed(relay.last.message)
+    if isinstance(relay.last, Done):
+        return relay.last.outputs
+    raise WorkerFailed(_crash_in_words(code, log_file))
+
+
+class Relay:
+    """Passes a worker's events on to Processing's feedback."""
+
+    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+        self.last: Union[Done, Failed, None] = None
+        self._feedback = feedback
+        self._percent = 0.0
+        self._step = ""
+        self._estimate = ""
+        self._estimated = time.monotonic()
+        self._beaten = 0.0
+        self._nudge = 0.0
+
+    def tell(self, line: Optional[str]) -> None:
+        """What a line says; None when there was no news."""
+        if line:
+            try:
+                self._tell(from_line(line))
+            except EventError:
+                self._feedback.pushDebugInfo(line[:500])
+        self._beat()
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._percent = float(event.percent or 0)
+            self._tell_step(event)
+        elif isinstance(event, Info):
+            self._feedback.pushInfo(event.text)
+        elif isinstance(event, Warning):
+            self._feedback.pushWarning(event.text)
+        elif isinstance(event, Metric):
+            value = "none" if event.value is None else f"{event.value:.4g}"
+            self._feedback.pushInfo(f"{event.name}: {value}")
+        else:
+            self.last = event
+
+    def _tell_step(self, event: Progress) -> None:
+        """Each text becomes a line of the log: one a step, and now and then the time left."""
+        if event.step and event.step != self._step:
+            self._step = event.step
+            self._feedback.setProgressText(event.step)
+        if event.seconds_left is None or time.monotonic() - self._estimated < SECONDS_BETWEEN_ESTIMATES:
+            return
+        estimate = time_in_words(event.seconds_left)
+        if estimate != self._estimate:
+            self._estimate, self._estimated = estimate, time.monotonic()
+            self._feedback.setProgressText(f"About {estimate} left")
+
+    def _beat(self) -> None:
+        """Progress without news too: qgis_process looks for Ctrl-C only when progress changes, hence the nudge."""
+        now = time.monotonic()
+        if now - self._beaten >= 0.2:
+            self._beaten, self._nudge = now, 0.1 - self._nudge
+            self._feedback.setProgress(min(self._percent, 99.8) + self._nudge)
+
+
+def time_in_words(seconds: float) -> str:
+    """Rounded to what an estimate is worth."""
+    if seconds < 60:
+        return f"{max(10, round(seconds, -1)):.0f} seconds"
+    if seconds < 5400:
+        minutes = round(seconds / 60)
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def _crash_in_words(code: Optional[int], log_file: Path) -> str:
+    lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+    log = "\n".join(["The end of its log:", *lines]) if lines else "Its log is empty."
+    return f"The worker process ended before the job was done: {_code_in_words(code)}\n{log}"
+
+
+def _code_in_words(code: Optional[int]) -> str:
+    if code is None:
+        return "it closed its output and hangs; it was ended."
+    if code == -getattr(signal, "SIGKILL", 9):
+        return (
+            "the system killed it (signal SIGKILL), most likely because the memory was used up. Close other programs,"
+            " or ask for less: a smaller block size, fewer members, fewer covariates."
+        )
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = str(-code)
+        return f"it crashed (signal {name})."
+    if code >= 0xC0000000:  # Windows reports a crash as an NTSTATUS value
+        return f"it crashed (code {code:#x})."
+    return f"exit code {code}."

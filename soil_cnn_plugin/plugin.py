@@ -1,0 +1,51 @@
+"""Puts the provider and the menu into QGIS and takes them out again."""
+
+from __future__ import annotations
+
+import qgis.utils
+from qgis.core import QgsApplication
+from qgis.PyQt.QtGui import QAction, QIcon
+
+from .paths import resource
+from .processing.provider import SoilCnnProvider
+from .processing.translation import tr
+
+MENU = "Soil CNN"
+
+
+class SoilCnnPlugin:
+    """What QGIS holds while the plugin is on. In qgis_process only `initProcessing` is called."""
+
+    def __init__(self, iface):
+        self.iface = iface
+        self.provider = None
+        self.actions = []
+
+    def initProcessing(self):
+        self.provider = SoilCnnProvider()
+        QgsApplication.processingRegistry().addProvider(self.provider)
+        # A model's children are not in the registry while their provider loads for the first time, and without them
+        # the model has no outputs; so load once more.
+        self.provider.refreshAlgorithms()
+
+    def initGui(self):
+        self.initProcessing()
+        for text, algorithm_id in (
+            (tr("Map soil properties…"), "soilcnn:mapsoilproperties"),
+            (tr("Set up the compute environment…"), "soilcnn:setupenvironment"),
+        ):
+            action = QAction(QIcon(str(resource("icon.svg"))), text, self.iface.mainWindow())
+            action.triggered.connect(lambda _checked=False, name=algorithm_id: self._open_dialog(name))
+            self.iface.addPluginToMenu(MENU, action)
+            self.actions.append(action)
+
+    def unload(self):
+        for action in self.actions:
+            self.iface.removePluginMenu(MENU, action)
+        self.actions = []
+        if self.provider is not None:
+            QgsApplication.processingRegistry().removeProvider(self.provider)
+            self.provider = None
+
+    def _open_dialog(self, algorithm_id: str) -> None:
+        qgis.utils.plugins["processing"].executeAlgorithm(algorithm_id, self.iface.mainWindow())

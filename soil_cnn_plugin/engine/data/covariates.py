@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.jobs import Covariate, JobError
+from soil_cnn_plugin.contract.decode import decode
+from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Block, Grid
@@ -41,38 +42,29 @@ class CovariateSummary:
     categories: tuple[int, ...]
     labels: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        codes, numbers = self.categories, self.quantiles
+        if self.covariate.kind == "categorical":
+            is_right = not numbers and 1 <= len(codes) <= MOST_CATEGORIES and len(self.labels) == len(codes)
+            is_right = is_right and max(map(abs, codes)) <= _LARGEST_CODE and list(codes) == sorted(set(codes))
+        else:
+            is_right = not codes and not self.labels and len(numbers) == QUANTILES
+            is_right = is_right and all(map(math.isfinite, numbers)) and list(numbers) == sorted(numbers)
+        if not is_right or self.covariate.band < 1:
+            raise ValueError(f"covariate {self.covariate.name!r}: its band, quantiles or categories make no sense")
+
     @property
     def is_constant(self) -> bool:
         """One value everywhere: such a covariate tells nothing."""
         return len(self.categories) == 1 or (bool(self.quantiles) and self.quantiles[0] == self.quantiles[-1])
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "covariate": {**asdict(self.covariate), "nodata": [list(limits) for limits in self.covariate.nodata]},
-            "quantiles": list(self.quantiles),
-            "categories": list(self.categories),
-            "labels": list(self.labels),
-        }
+        return asdict(self)
 
     @classmethod
-    def from_dict(cls, content: Any) -> CovariateSummary:
-        """The summary that `to_dict` described; raises ValueError for anything else."""
-        try:
-            covariate = _covariate_from(content["covariate"])
-            quantiles = tuple(float(value) for value in content["quantiles"])
-            categories, labels = tuple(content["categories"]), tuple(content["labels"])
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"no covariate: {error!r}") from error
-        if covariate.kind == "categorical":
-            whole = all(type(code) is int and abs(code) <= _LARGEST_CODE for code in categories)
-            is_right = not quantiles and whole and 1 <= len(categories) <= MOST_CATEGORIES
-            is_right = is_right and list(categories) == sorted(set(categories)) and len(labels) == len(categories)
-        else:
-            is_right = not categories and not labels and len(quantiles) == QUANTILES
-            is_right = is_right and all(map(math.isfinite, quantiles)) and list(quantiles) == sorted(quantiles)
-        if not is_right or not all(isinstance(label, str) for label in labels):
-            raise ValueError(f"covariate {covariate.name!r}: its quantiles or categories make no sense")
-        return cls(covariate, quantiles, categories, labels)
+    def from_dict(cls, content: object) -> CovariateSummary:
+        """From parsed JSON; raises ValueError when it describes no covariate."""
+        return decode(cls, content, "covariate")
 
 
 class CovariateStack(AbstractContextManager["CovariateStack"]):
@@ -207,17 +199,3 @@ def _all_nodata(raster: CovariateRaster) -> EngineError:
         f"{raster.covariate.path}, band {raster.covariate.band}, has no data on the grid of the map: all its pixels"
         " there are nodata. Check its nodata value, or leave it out."
     )
-
-
-def _covariate_from(content: Any) -> Covariate:
-    nodata = tuple((float(lowest), float(highest)) for lowest, highest in content["nodata"])
-    values = {**content, "nodata": nodata}
-    texts, band = [values["path"], values["name"], values["kind"], values["unit"]], values["band"]
-    if not all(isinstance(text, str) for text in texts) or type(band) is not int or band < 1:
-        raise ValueError("no covariate: its path, name, band, kind or unit is of a wrong type")
-    if type(values["use_file_nodata"]) is not bool:
-        raise ValueError("no covariate: use_file_nodata is of a wrong type")
-    try:
-        return Covariate(**values)
-    except JobError as error:
-        raise ValueError(f"no covariate: {error}") from error

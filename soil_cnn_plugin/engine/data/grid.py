@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyproj
 from numpy.typing import ArrayLike, NDArray
 
+from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.engine.errors import EngineError
 
 Floats = NDArray[np.float64]
@@ -54,6 +55,10 @@ class Grid:
         a, b, _, d, e, _ = self.transform
         if not all(map(math.isfinite, self.transform)) or a * e - b * d == 0 or self.height < 1 or self.width < 1:
             raise ValueError(f"no grid: {self.height} x {self.width} pixels, transform {self.transform}")
+        try:
+            _parse(self.crs_wkt)
+        except pyproj.exceptions.CRSError as error:
+            raise ValueError(f"no grid, because of its CRS: {error}") from error
 
     @property
     def cell_size(self) -> tuple[float, float]:
@@ -67,9 +72,9 @@ class Grid:
         x, y = self._edges([0, 0, self.height, self.height], [0, self.width, 0, self.width])
         return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
-    @cached_property
+    @property
     def crs(self) -> pyproj.CRS:
-        return pyproj.CRS.from_wkt(self.crs_wkt)
+        return _parse(self.crs_wkt)
 
     @property
     def is_geographic(self) -> bool:
@@ -160,7 +165,7 @@ class Grid:
 
     def has_same_crs(self, crs_wkt: str) -> bool:
         """Axis order is ignored: GDAL's x is always east."""
-        return crs_wkt == self.crs_wkt or self.crs.equals(pyproj.CRS.from_wkt(crs_wkt), ignore_axis_order=True)
+        return crs_wkt == self.crs_wkt or self.crs.equals(_parse(crs_wkt), ignore_axis_order=True)
 
     def metres_per_cell(self) -> tuple[float, float]:
         """Metres across a pixel, along its row and along its column; of the middle pixel when the CRS is in degrees."""
@@ -175,29 +180,12 @@ class Grid:
         return float(metres_to[0]), float(metres_to[1])
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "crs_wkt": self.crs_wkt,
-            "transform": list(self.transform),
-            "height": self.height,
-            "width": self.width,
-        }
+        return asdict(self)
 
     @classmethod
-    def from_dict(cls, content: Any) -> Grid:
-        """The grid that `to_dict` described; raises ValueError for anything else."""
-        try:
-            wkt, transform = content["crs_wkt"], tuple(float(number) for number in content["transform"])
-            height, width = content["height"], content["width"]
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"no grid: {error!r}") from error
-        if len(transform) != 6 or not isinstance(wkt, str) or type(height) is not int or type(width) is not int:
-            raise ValueError("no grid: a CRS, six numbers and a shape are needed")
-        grid = cls(wkt, transform, height, width)
-        try:
-            grid.crs  # noqa: B018 - parsed now, so that a wrong CRS shows here
-        except pyproj.exceptions.CRSError as error:
-            raise ValueError(f"no grid: {error}") from error
-        return grid
+    def from_dict(cls, content: object) -> Grid:
+        """From parsed JSON; raises ValueError when it describes no grid."""
+        return decode(cls, content, "grid")
 
     def _edges(self, rows: ArrayLike, cols: ArrayLike) -> tuple[Floats, Floats]:
         a, b, c, d, e, f = self.transform
@@ -210,6 +198,11 @@ def in_words(bounds: Bounds) -> str:
     decimals = 0 if max(map(abs, bounds)) >= 1000 else 5
     names = ("west", "south", "east", "north")
     return ", ".join(f"{name} {round(value, decimals):.10g}" for name, value in zip(names, bounds))
+
+
+@lru_cache(maxsize=64)
+def _parse(crs_wkt: str) -> pyproj.CRS:
+    return pyproj.CRS.from_wkt(crs_wkt)
 
 
 def _snap(lowest: float, highest: float, size: int) -> tuple[int, int]:

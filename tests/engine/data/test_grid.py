@@ -107,8 +107,8 @@ def test_grid_survives_json() -> None:
     [{"height": 0}, {"height": 2.5}, {"crs_wkt": "no"}, {"transform": [1, 2]}, {"transform": [0] * 6}, {"crs_wkt": 3}],
 )
 def test_a_dictionary_that_is_no_grid_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="no grid"):
-        Grid.from_dict({**MEUSE.to_dict(), **change})
+    with pytest.raises(ValueError, match="grid"):
+        Grid.from_dict({**json.loads(json.dumps(MEUSE.to_dict())), **change})
 
 
 def test_extents_in_words_keep_degrees_readable() -> None:

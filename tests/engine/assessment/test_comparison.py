@@ -1,0 +1,138 @@
+"""The verdict follows the numbers, and its test errs as rarely as it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut, Verdict
+from soil_cnn_plugin.engine.assessment.comparison import compare, paired_test, verdict
+from soil_cnn_plugin.engine.assessment.metrics import score
+
+OBSERVED = np.random.default_rng(0).normal(20, 10, 200)
+FOLD = np.arange(200) % 5
+NOTHING = np.full(200, np.nan)
+
+
+def held_out(error: float, seed: int, wobble: float = 0.0) -> HeldOut:
+    """Predictions with a standard error of about `error`, by `wobble` better and worse from fold to fold."""
+    noise = np.random.default_rng(seed).normal(size=200)
+    scale = error * (1 + wobble * np.array([-1, 1, -1, 1, 0])[FOLD])
+    predicted = OBSERVED + noise / np.sqrt(np.mean(noise**2)) * scale
+    return wrap(predicted)
+
+
+def wrap(predicted: np.ndarray) -> HeldOut:
+    folds = [number == FOLD for number in range(5)]
+    scores = tuple(score(OBSERVED[rows], predicted[rows], NOTHING[rows], NOTHING[rows]) for rows in folds)
+    return HeldOut(predicted, NOTHING, NOTHING, score(OBSERVED, predicted, NOTHING, NOTHING), scores)
+
+
+def scaled(method: HeldOut, factor: float) -> HeldOut:
+    """The same errors, all of them larger or smaller by a factor."""
+    return wrap(OBSERVED + factor * (method.mean - OBSERVED))
+
+
+FOREST_RESULT = held_out(5.0, seed=1)
+AVERAGE = wrap(np.full(200, OBSERVED.mean()))
+
+
+def judge(network: HeldOut, forest: HeldOut, context: HeldOut, mean: HeldOut = AVERAGE) -> Verdict:
+    return verdict({NETWORK: network, FOREST: forest, FOREST_CONTEXT: context, MEAN: mean})
+
+
+def test_corrected_test_is_the_one_computed_by_hand() -> None:
+    test = paired_test(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), test_to_train=0.25)
+    assert test is not None
+    assert test.difference == 3
+    assert test.standard_error == pytest.approx(np.sqrt(0.45 * 2.5))
+    assert test.p == pytest.approx(0.047421, abs=1e-6)  # Student's t = sqrt(8) with 4 degrees of freedom, closed form
+    assert test.low == pytest.approx(3 - 2.7764451 * np.sqrt(1.125))
+    assert test.high == pytest.approx(3 + 2.7764451 * np.sqrt(1.125))
+
+
+def test_equal_methods_do_not_differ_and_one_fold_says_nothing() -> None:
+    same = compare(FOREST_RESULT, FOREST_RESULT)
+    assert same is not None
+    assert (same.difference, same.p) == (0, 1)
+    assert paired_test(np.array([1.0]), 0.25) is None
+
+
+def test_folds_without_observations_of_a_target_are_left_out() -> None:
+    empty = score(NOTHING[:0], NOTHING[:0], NOTHING[:0], NOTHING[:0])
+    with_empty = HeldOut(NOTHING, NOTHING, NOTHING, FOREST_RESULT.scores, (*FOREST_RESULT.fold_scores, empty))
+    worse = scaled(FOREST_RESULT, 1.2)
+    worse_with_empty = HeldOut(NOTHING, NOTHING, NOTHING, worse.scores, (*worse.fold_scores, empty))
+    assert compare(worse_with_empty, with_empty) == compare(worse, FOREST_RESULT)
+
+
+def test_two_equally_good_methods_rarely_seem_different() -> None:
+    rng = np.random.default_rng(4)
+    corrected = plain = 0
+    for _ in range(300):
+        x, noise = rng.normal(size=(60, 2)), rng.normal(size=60)
+        observed = x.sum(axis=1) + noise  # each method sees one of two equally useful columns
+        differences = []
+        for _ in range(4):
+            fold = rng.permutation(60) % 5
+            for number in range(5):
+                train, test = fold != number, fold == number
+                errors = []
+                for column in (0, 1):
+                    slope, intercept = np.polyfit(x[train, column], observed[train], 1)
+                    errors.append(np.sqrt(np.mean((observed[test] - slope * x[test, column] - intercept) ** 2)))
+                differences.append(errors[0] - errors[1])
+        result = paired_test(np.array(differences), 0.25)
+        assert result is not None
+        corrected += result.p < 0.05
+        plain += paired_test(np.array(differences), 0.0).p < 0.05  # type: ignore[union-attr]
+    assert corrected / 300 <= 0.08
+    assert plain / 300 > 0.2  # what the correction is for
+
+
+def test_a_network_that_is_better_in_every_fold_is_better() -> None:
+    result = judge(scaled(FOREST_RESULT, 0.8), scaled(FOREST_RESULT, 1.1), FOREST_RESULT)
+    assert result.text.startswith(
+        "The network is better than the random forest with context: the network's RMSE is 20.0 % lower (p < 0.001)."
+    )
+    assert "Context helps: with focal means and deviations the random forest's RMSE is 9.1 % lower" in result.text
+    assert result.rival == FOREST_CONTEXT
+    assert result.difference_percent == pytest.approx(-20)
+    assert result.p is not None and result.p < 0.001
+
+
+def test_a_network_that_is_worse_in_every_fold_is_worse_than_the_better_forest() -> None:
+    result = judge(scaled(FOREST_RESULT, 1.1), FOREST_RESULT, scaled(FOREST_RESULT, 1.3))
+    assert result.text.startswith("The random forest is better than the network: the network's RMSE is 10.0 % higher")
+    assert "Context harms here" in result.text
+    assert result.rival == FOREST
+    assert result.difference_percent == pytest.approx(10)
+
+
+def test_a_difference_that_changes_from_fold_to_fold_is_not_clear() -> None:
+    result = judge(held_out(4.9, seed=1, wobble=0.4), FOREST_RESULT, held_out(5.1, seed=1, wobble=0.3))
+    assert result.text.startswith("No clear difference between the network and the random forest: ")
+    assert "Context does not clearly help here" in result.text
+    assert result.p is not None and result.p > 0.05
+
+
+def test_nothing_better_than_the_mean_is_no_usable_signal() -> None:
+    result = judge(scaled(AVERAGE, 1.02), scaled(AVERAGE, 1.05), scaled(AVERAGE, 1.04))
+    assert result.text.startswith("No usable signal: nothing clearly beats the mean of the observations.")
+    assert "that of the network, is 2.0 % higher than the mean's" in result.text
+    assert result.difference_percent == pytest.approx(100 * (1.02 / 1.04 - 1))
+
+
+def test_predictions_without_relation_to_the_observations_are_no_usable_signal() -> None:
+    rng = np.random.default_rng(6)
+    found = 0
+    for _ in range(100):
+        observed_mean = np.array([OBSERVED[number != FOLD].mean() for number in range(5)])[FOLD]
+        guesses = [wrap(observed_mean + rng.normal(0, 1.5, 200)) for _ in range(3)]
+        found += not judge(*guesses, mean=wrap(observed_mean)).text.startswith("No usable signal")
+    assert found <= 10
+
+
+def test_a_forest_that_beats_the_mean_is_signal_though_the_network_does_not() -> None:
+    result = judge(scaled(AVERAGE, 1.1), FOREST_RESULT, FOREST_RESULT)
+    assert result.text.startswith("The random forest is better than the network")

@@ -16,7 +16,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: dev $(BUILD)/engine/.ready  ## map zinc, copper and lead of the Meuse floodplain into demo_output/
-	/usr/bin/python3 benchmarks/demo.py --engine $(ENGINE)
+	/usr/bin/python3 benchmarks/demo.py
 
 test: dev package $(BUILD)/engine/.tested $(BUILD)/test-qgis/.ready  ## run all tests
 	ENGINE=$(ENGINE) QGIS_PYTHON=$(QGIS_PYTHON) .ci/test
@@ -50,6 +50,7 @@ $(BUILD)/engine/.ready: soil_cnn_plugin/engine/requirements.txt | qgis dev
 	touch $@
 
 $(BUILD)/engine/.tested: .ci/requirements-engine.txt $(BUILD)/engine/.ready
+	$(ENGINE) -m ensurepip >/dev/null
 	$(ENGINE) -m pip install --quiet -r soil_cnn_plugin/engine/requirements.txt -r .ci/requirements-engine.txt
 	touch $@
 

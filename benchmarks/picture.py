@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--title", required=True)
     parser.add_argument("--subtitle", default="")
     parser.add_argument("--legend", default="", help="heading of the legend: property and unit")
+    parser.add_argument("--band", type=int, default=1)
     parser.add_argument("--observations", required=True)
     parser.add_argument("--output", required=True)
     parser.add_argument("--panel-width", type=float, default=62.0, help="mm")
@@ -61,6 +62,7 @@ def main() -> None:
 
 def draw(arguments: argparse.Namespace) -> None:
     panels = [(name, raster_layer(Path(path))) for name, path in (item.split("=", 1) for item in arguments.panels)]
+    show_band([layer for _, layer in panels], arguments.band)
     observations = point_layer(arguments.observations)
     extent = panels[0][1].extent()
     extent.scale(1.04)
@@ -99,6 +101,21 @@ def raster_layer(path: Path) -> QgsRasterLayer:
         raise SystemExit(f"{path} has no style beside it: {message}")
     QgsProject.instance().addMapLayer(layer)
     return layer
+
+
+def show_band(layers: list[QgsRasterLayer], band: int) -> None:
+    """Show another band than the style's in the style's colours, from the first layer's 2nd to its 98th percentile."""
+    if band == layers[0].renderer().inputBand():
+        return
+    lowest, highest = (float(f"{cut:.3g}") for cut in layers[0].dataProvider().cumulativeCut(band, 0.02, 0.98))
+    for layer in layers:
+        renderer = layer.renderer()
+        renderer.setInputBand(band)
+        renderer.setClassificationMin(lowest)
+        renderer.setClassificationMax(highest)
+        shader = renderer.shader().rasterShaderFunction()
+        ramp = shader.sourceColorRamp().clone()
+        renderer.createShader(ramp, shader.colorRampType(), shader.classificationMode(), 5)
 
 
 def point_layer(path: str) -> QgsVectorLayer:

@@ -1,0 +1,257 @@
+"""The packaged plugin from outside: qgis_process runs each step, with a real worker, on data made here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal, ogr, osr
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE, CELL = 60, 25.0  # cells, metres
+WEST, NORTH = 600_000.0, 5_700_000.0
+CRS = "EPSG:32631"
+QUICK = {"PRESET": "fast", "ARCHITECTURE": "ring", "MEMBERS": 5, "EPOCHS": 40, "VALIDATION": "random", "FOLDS": 3}
+gdal.UseExceptions()
+ogr.UseExceptions()
+osr.UseExceptions()
+
+
+@dataclass(frozen=True)
+class Qgis:
+    """qgis_process with nothing but the unpacked zip, in a profile of its own."""
+
+    variables: dict[str, str]
+
+    def call(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = ["/usr/bin/qgis_process", *arguments]
+        return subprocess.run(command, input=text, env=self.variables, capture_output=True, text=True, check=False)
+
+    def run(self, algorithm: str, inputs: dict[str, object]) -> dict[str, object]:
+        """An algorithm's results; the test fails with what QGIS wrote when the run fails."""
+        finished = self.call("run", algorithm, "-", text=json.dumps({"inputs": inputs}, default=str))
+        assert finished.returncode == 0, finished.stderr[-3000:]
+        results: dict[str, object] = json.loads(finished.stdout)["results"]
+        return results
+
+    def refusal(self, algorithm: str, inputs: dict[str, object]) -> str:
+        """What QGIS writes when a run is refused; the test fails when it is not, or with a traceback."""
+        finished = self.call("run", algorithm, "-", text=json.dumps({"inputs": inputs}, default=str))
+        assert finished.returncode == 1, finished.stdout[-3000:]
+        assert "Traceback" not in finished.stderr
+        return finished.stderr
+
+
+@dataclass(frozen=True)
+class Land:
+    """A made-up hill: covariates, observations and what they are made from."""
+
+    elevation: Path
+    moisture: Path
+    cover: Path
+    observations: Path
+    clay: np.ndarray  # (SIZE, SIZE), the truth
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        covariates = {"COVARIATES": [self.elevation, self.moisture], "CATEGORICAL_COVARIATES": [self.cover]}
+        return {"OBSERVATIONS": self.observations, "TARGETS": ["clay_0_10", "sand_0_10"], **covariates}
+
+
+@pytest.fixture(scope="module")
+def qgis(tmp_path_factory: pytest.TempPathFactory) -> Qgis:
+    folder = tmp_path_factory.mktemp("qgis")
+    subprocess.run([ROOT / ".ci" / "package", folder / "plugin.zip"], cwd=ROOT, check=True, capture_output=True)
+    with zipfile.ZipFile(folder / "plugin.zip") as archive:
+        archive.extractall(folder / "plugins")
+    settings = folder / "profiles" / "default" / "QGIS" / "QGIS3.ini"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[PythonPlugins]\nprocessing=true\nsoil_cnn_plugin=true\n")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "QGIS_"))}
+    assert Path(kept["SOILCNN_PYTHON"]).is_file()
+    own = {"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen", "QGIS_PLUGINPATH": str(folder / "plugins")}
+    return Qgis({**kept, **own, "QGIS_CUSTOM_CONFIG_PATH": str(folder)})
+
+
+@pytest.fixture(scope="module")
+def land(tmp_path_factory: pytest.TempPathFactory) -> Land:
+    """In a folder whose name has a space and a letter beyond ASCII, as users' folders have."""
+    folder = tmp_path_factory.mktemp("boden") / "böden im tal"
+    folder.mkdir()
+    rows, cols = np.mgrid[0:SIZE, 0:SIZE] / SIZE
+    elevation = 200 + 80 * np.exp(-((rows - 0.4) ** 2 + (cols - 0.6) ** 2) / 0.1)
+    moisture = np.sin(9 * rows) * np.cos(7 * cols)
+    cover = 1 + (cols > 0.5) + 2 * (rows > 0.7)
+    clay = 10 + (elevation - 200) / 4 + 5 * moisture + 6 * (cover > 2)
+    elevation[:4, :9] = -9999
+    return Land(
+        elevation=write_raster(folder / "elevation.tif", elevation, nodata=-9999),
+        moisture=write_raster(folder / "moisture.tif", moisture),
+        cover=write_raster(folder / "cover.tif", cover, kind=gdal.GDT_Byte),
+        observations=write_observations(folder / "observations.gpkg", clay),
+        clay=clay,
+    )
+
+
+@pytest.fixture(scope="module")
+def mapped(qgis: Qgis, land: Land, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The results of the whole chain in one algorithm."""
+    folder = tmp_path_factory.mktemp("mapped")
+    rasters = {name: folder / f"{name.lower()}.tif" for name in ("PREDICTION", "LOWER", "UPPER", "STANDARD_DEVIATION")}
+    files = {"NETWORK": folder / "clay.safetensors", "PATCHES": folder / "clay.h5", "REPORT": folder / "clay.html"}
+    files.update(HELD_OUT=folder / "held_out.gpkg", METRICS=folder / "metrics.json")
+    return qgis.run("soilcnn:mapsoilproperties", {**land.inputs, **QUICK, **rasters, **files, "PATCH_SIZE": 7})
+
+
+def test_the_map_lies_on_the_covariates_grid(mapped: dict[str, object]) -> None:
+    dataset = gdal.Open(str(mapped["PREDICTION"]))
+    assert (dataset.RasterYSize, dataset.RasterXSize, dataset.RasterCount) == (SIZE, SIZE, 2)
+    assert dataset.GetGeoTransform() == (WEST, CELL, 0, NORTH, 0, -CELL)
+    assert dataset.GetSpatialRef().GetAuthorityCode(None) == "32631"
+    assert "clay 0-10 cm" in dataset.GetRasterBand(1).GetDescription()
+
+
+def test_the_map_resembles_the_truth(mapped: dict[str, object], land: Land) -> None:
+    predicted = read_raster(mapped["PREDICTION"])
+    is_valid = np.isfinite(predicted)
+    assert np.corrcoef(predicted[is_valid], land.clay[is_valid])[0, 1] > 0.7
+
+
+def test_pixels_without_covariates_stay_empty_and_only_those(mapped: dict[str, object]) -> None:
+    is_empty = np.isnan(read_raster(mapped["PREDICTION"]))
+    assert is_empty[:4, :9].all()
+    assert is_empty.sum() == 4 * 9
+
+
+def test_the_limits_enclose_the_prediction(mapped: dict[str, object]) -> None:
+    lower, predicted, upper = (read_raster(mapped[name]) for name in ("LOWER", "PREDICTION", "UPPER"))
+    is_valid = np.isfinite(predicted)
+    assert (lower[is_valid] <= predicted[is_valid]).all()
+    assert (predicted[is_valid] <= upper[is_valid]).all()
+
+
+def test_a_style_lies_beside_each_raster(mapped: dict[str, object]) -> None:
+    for name in ("PREDICTION", "LOWER", "UPPER", "STANDARD_DEVIATION"):
+        assert "singlebandpseudocolor" in Path(str(mapped[name])).with_suffix(".qml").read_text(encoding="utf-8")
+
+
+def test_nothing_half_written_is_left(mapped: dict[str, object]) -> None:
+    assert list(Path(str(mapped["PREDICTION"])).parent.glob("*.part*")) == []
+
+
+def test_numbers_come_back_for_models_to_branch_on(mapped: dict[str, object]) -> None:
+    assert 0 < float(str(mapped["RMSE"])) < 20
+    assert 0.5 < float(str(mapped["PICP"])) <= 1
+    assert mapped["VERDICT"]
+
+
+def test_the_report_is_one_page_that_names_the_soil_property(mapped: dict[str, object]) -> None:
+    page = Path(str(mapped["REPORT"])).read_text(encoding="utf-8")
+    assert "clay 0-10 cm" in page
+    assert 'src="http' not in page and '<link rel="stylesheet" href="http' not in page
+
+
+def test_held_out_points_carry_observed_and_predicted(mapped: dict[str, object]) -> None:
+    dataset = ogr.Open(str(mapped["HELD_OUT"]))
+    names = {field.name for field in dataset.GetLayer(0).schema}
+    assert dataset.GetLayer(0).GetFeatureCount() > 0
+    assert any("predicted" in name for name in names), names
+
+
+def test_step_by_step_gives_the_map_of_the_whole_chain(
+    qgis: Qgis, land: Land, mapped: dict[str, object], tmp_path: Path
+) -> None:
+    patches = qgis.run("soilcnn:extractpatches", {**land.inputs, "PATCH_SIZE": 7, "PATCHES": tmp_path / "clay.h5"})
+    assert patches["COUNT"] == 80
+    training = {"PATCHES": patches["PATCHES"], "NETWORK": tmp_path / "clay.safetensors", **QUICK}
+    network = qgis.run("soilcnn:trainnetwork", training)["NETWORK"]
+    prediction = qgis.run("soilcnn:predictmap", {"NETWORK": network, "PREDICTION": tmp_path / "clay.tif"})["PREDICTION"]
+    np.testing.assert_allclose(read_raster(prediction), read_raster(mapped["PREDICTION"]), rtol=1e-4)
+
+
+def test_a_network_file_is_described(qgis: Qgis, mapped: dict[str, object], tmp_path: Path) -> None:
+    inputs = {"NETWORK": mapped["NETWORK"], "REPORT": tmp_path / "network.html"}
+    page = Path(str(qgis.run("soilcnn:describenetwork", inputs)["REPORT"])).read_text(encoding="utf-8")
+    assert "elevation" in page and "clay 0-10 cm" in page
+
+
+def test_the_environment_is_checked(qgis: Qgis, tmp_path: Path) -> None:
+    inputs = {"REPORT": tmp_path / "check.html", "METRICS": tmp_path / "check.json"}
+    assert qgis.run("soilcnn:checkenvironment", inputs)["DEVICE"]
+    assert "torch" in json.dumps(json.loads((tmp_path / "check.json").read_text(encoding="utf-8")))
+
+
+def test_an_even_patch_size_is_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:
+    inputs = {**land.inputs, "PATCH_SIZE": 8, "PATCHES": tmp_path / "clay.h5"}
+    assert "Use 7 or 9" in qgis.refusal("soilcnn:extractpatches", inputs)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_observations_without_crs_are_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:
+    lost = write_observations(tmp_path / "lost.gpkg", land.clay, crs=None)
+    inputs = {**land.inputs, "OBSERVATIONS": lost, "PATCHES": tmp_path / "clay.h5"}
+    assert "CRS" in qgis.refusal("soilcnn:extractpatches", inputs)
+    assert not (tmp_path / "clay.h5").exists()
+
+
+def test_a_missing_covariate_is_named(qgis: Qgis, mapped: dict[str, object], land: Land, tmp_path: Path) -> None:
+    inputs = {"NETWORK": mapped["NETWORK"], "COVARIATES": [land.elevation], "PREDICTION": tmp_path / "clay.tif"}
+    assert "moisture" in qgis.refusal("soilcnn:predictmap", inputs)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_readable_text(qgis: Qgis) -> None:
+    text = qgis.call("help", "soilcnn:trainnetwork").stdout
+    assert "PATCHES" in text
+    assert "<p>" not in text and "<b>" not in text
+
+
+def write_raster(path: Path, values: np.ndarray, kind: int = gdal.GDT_Float32, nodata: float | None = None) -> Path:
+    height, width = values.shape
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), width, height, 1, kind)
+    dataset.SetGeoTransform((WEST, CELL, 0, NORTH, 0, -CELL))
+    dataset.SetProjection(wkt(CRS))
+    if nodata is not None:
+        dataset.GetRasterBand(1).SetNoDataValue(nodata)
+    dataset.GetRasterBand(1).WriteArray(values)
+    return path
+
+
+def write_observations(path: Path, clay: np.ndarray, crs: str | None = CRS) -> Path:
+    """80 points in the middle of cells: clay with some noise, and sand, which is missing at every fifth."""
+    noise = np.random.default_rng(1)
+    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
+    reference = osr.SpatialReference(wkt(crs)) if crs else None
+    layer = dataset.CreateLayer("observations", reference, ogr.wkbPoint)
+    for name in ("clay_0_10", "sand_0_10"):
+        layer.CreateField(ogr.FieldDefn(name, ogr.OFTReal))
+    cells = noise.choice(SIZE * (SIZE - 4), 80, replace=False) + 4 * SIZE  # below the rows that have empty cells
+    for number, (row, col) in enumerate(zip(*np.divmod(cells, SIZE))):
+        feature = ogr.Feature(layer.GetLayerDefn())
+        x, y = WEST + (col + 0.5) * CELL, NORTH - (row + 0.5) * CELL
+        feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({x} {y})"))
+        value = float(clay[row, col] + noise.normal(0, 1))
+        feature["clay_0_10"] = value
+        if number % 5:
+            feature["sand_0_10"] = 90 - value
+        layer.CreateFeature(feature)
+    return path
+
+
+def wkt(crs: str) -> str:
+    reference = osr.SpatialReference()
+    reference.SetFromUserInput(crs)
+    return str(reference.ExportToWkt())
+
+
+def read_raster(path: object) -> np.ndarray:
+    """The first band, (H, W), NaN where it has no data."""
+    band = gdal.Open(str(path)).GetRasterBand(1)
+    values = band.ReadAsArray().astype(float)
+    return np.where(values == band.GetNoDataValue(), np.nan, values)

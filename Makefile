@@ -7,35 +7,34 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV CONDA_PREFIX
 export QT_QPA_PLATFORM := offscreen
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-BUILD := $(CURDIR)/build
-ENGINE := $(BUILD)/engine/bin/python
-QGIS_PYTHON := $(BUILD)/test-qgis/bin/python
+ENGINE := $(CURDIR)/build/engine/bin/python
+QGIS_PYTHON := $(CURDIR)/build/test-qgis/bin/python
 
 .PHONY: help demo test lint format package dev bench clean qgis
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: dev $(BUILD)/engine/.ready  ## map zinc, copper and lead of the Meuse floodplain into demo_output/
+demo: dev build/engine/.ready  ## map zinc, copper and lead of the Meuse floodplain into demo_output/
 	/usr/bin/python3 benchmarks/demo.py
 
-test: dev package $(BUILD)/engine/.tested $(BUILD)/test-qgis/.ready  ## run all tests
+test: dev package build/engine/.tested build/test-qgis/.ready  ## run all tests
 	ENGINE=$(ENGINE) QGIS_PYTHON=$(QGIS_PYTHON) .ci/test
 
-lint: $(BUILD)/engine/.tested  ## check style and types
+lint: build/engine/.tested  ## check style and types
 	$(ENGINE) -m ruff check .
 	$(ENGINE) -m ruff format --check .
 	$(ENGINE) -m mypy soil_cnn_plugin/contract soil_cnn_plugin/engine
 
-format: $(BUILD)/engine/.tested  ## set the code's layout
+format: build/engine/.tested  ## set the code's layout
 	$(ENGINE) -m ruff format .
 
 package:  ## zip the plugin as QGIS installs it
-	.ci/package $(BUILD)/soil_cnn_plugin.zip
+	.ci/package build/soil_cnn_plugin.zip
 
 dev:  ## link the checkout into build/plugins, for QGIS_PLUGINPATH
 	.ci/link
 
-bench: $(BUILD)/engine/.ready  ## measure dense prediction against cutting a patch per pixel
+bench: build/engine/.ready  ## measure dense prediction against cutting a patch per pixel
 	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/dense_prediction.py
 
 clean:  ## remove what was built
@@ -45,16 +44,16 @@ qgis:
 	@.ci/install_qgis
 
 # The compute environment, built by the plugin's own algorithm, as a user builds it.
-$(BUILD)/engine/.ready: soil_cnn_plugin/engine/requirements.txt | qgis dev
-	.ci/qgis_process run soilcnn:setupenvironment -- FOLDER=$(BUILD)/engine
+build/engine/.ready: soil_cnn_plugin/engine/requirements.txt | qgis dev
+	.ci/qgis_process run soilcnn:setupenvironment -- FOLDER=$(CURDIR)/build/engine
 	touch $@
 
-$(BUILD)/engine/.tested: .ci/requirements-engine.txt $(BUILD)/engine/.ready
+build/engine/.tested: .ci/requirements-engine.txt build/engine/.ready
 	$(ENGINE) -m ensurepip >/dev/null
 	$(ENGINE) -m pip install --quiet -r soil_cnn_plugin/engine/requirements.txt -r .ci/requirements-engine.txt
 	touch $@
 
-$(BUILD)/test-qgis/.ready: .ci/requirements-qgis.txt | qgis
-	/usr/bin/python3 -m venv --clear --system-site-packages $(BUILD)/test-qgis
+build/test-qgis/.ready: .ci/requirements-qgis.txt | qgis
+	/usr/bin/python3 -m venv --clear --system-site-packages build/test-qgis
 	$(QGIS_PYTHON) -m pip install --quiet -r .ci/requirements-qgis.txt
 	touch $@

@@ -38,7 +38,7 @@ bench: build/engine/.ready  ## measure dense prediction against cutting a patch 
 	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/dense_prediction.py
 
 clean:  ## remove what was built
-	rm -rf build demo_output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build demo_output .qgis-settings .mypy_cache .ruff_cache .pytest_cache
 
 qgis:
 	@.ci/install_qgis

@@ -1,0 +1,189 @@
+"""A map's accuracy from a probability sample, with confidence intervals that rest on the sampling design alone.
+
+No assumption on the map, the soil or its spatial variation is needed (de Gruijter et al. 2006, Sampling for Natural
+Resource Monitoring, chapter 7; Wadoux et al. 2021, Ecological Modelling 457:109692).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from soil_cnn_plugin.engine.errors import EngineError
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number for the whole map, its standard error, and its confidence interval."""
+
+    value: float
+    standard_error: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class DesignEstimates:
+    """In the target's unit, `mse` in its square; `mec` is None where the observations do not vary.
+
+    `confidence` is that of the intervals, `sentence` says which design the estimates rest on.
+    """
+
+    n: int
+    confidence: float
+    me: Estimate
+    mse: Estimate
+    rmse: Estimate
+    mec: Estimate | None
+    sentence: str
+
+
+def estimate_from_sample(
+    observed: Array,
+    predicted: Array,
+    *,
+    strata: Sequence[Hashable] | None = None,
+    areas: Mapping[Hashable, float] | None = None,
+    inclusion: Array | None = None,
+    confidence: float = 0.95,
+) -> DesignEstimates:
+    """Estimate the accuracy of the whole map from observations whose places were drawn at random.
+
+    Without `strata` and `inclusion` the sample is a simple random one. MEC sets the MSE in relation to the variance of
+    the whole area, estimated without bias (de Gruijter et al. 2006), so it lies a little off `metrics.mec`. A few large
+    errors make the intervals of MSE, RMSE and MEC hold less often than they say.
+
+    Args:
+        observed, predicted: (n,), finite.
+        strata: (n,) the stratum of each observation.
+        areas: stratum -> its area or its share of the map, in any unit.
+        inclusion: (n,) inclusion probability of each observation, up to a common factor; not together with `areas`.
+        confidence: of the intervals.
+
+    Raises:
+        EngineError: the design does not fit the observations.
+    """
+    design, words = _design(len(observed), strata, areas, inclusion, confidence)
+    error = predicted - observed
+    mean_error, mse = design.mean(error), design.mean(error**2)
+    mse_estimate = design.estimate(mse, error**2 - mse)
+    return DesignEstimates(
+        n=len(observed),
+        confidence=confidence,
+        me=design.estimate(mean_error, error - mean_error),
+        mse=mse_estimate,
+        rmse=_root(mse_estimate),
+        mec=_efficiency(design, observed, error),
+        sentence=f"Design-based estimates from {words}, with {100 * confidence:g} % confidence intervals.",
+    )
+
+
+@dataclass(frozen=True)
+class _Design:
+    """`weight` (n,) is the share of the map that each observation stands for; `stratum` (n,) counts from 0."""
+
+    weight: Array
+    stratum: Integers
+    confidence: float
+
+    def mean(self, values: Array) -> float:
+        return float(self.weight @ values)
+
+    def estimate(self, value: float, influence: Array) -> Estimate:
+        """`value` with the variance of the mean of `influence`, by strata; Student's t, Satterthwaite's degrees.
+
+        With the weights W_h / n_h this is the sum of W_h^2 s_h^2 / n_h (Cochran 1977, eq. 5.13, without the finite
+        population correction: a map has infinitely many points).
+        """
+        part = self.weight * influence
+        count = np.bincount(self.stratum)
+        deviation = part - (np.bincount(self.stratum, part) / count)[self.stratum]
+        variances = count / (count - 1) * np.bincount(self.stratum, deviation**2)
+        variance = float(variances.sum())
+        degrees = variance**2 / np.sum(variances**2 / (count - 1)) if variance > 0 else 1.0
+        margin = float(stats.t.ppf(0.5 + self.confidence / 2, degrees)) * variance**0.5
+        return Estimate(value, variance**0.5, value - margin, value + margin)
+
+
+def _design(
+    count: int,
+    strata: Sequence[Hashable] | None,
+    areas: Mapping[Hashable, float] | None,
+    inclusion: Array | None,
+    confidence: float,
+) -> tuple[_Design, str]:
+    """The design and its name in words."""
+    labels, stratum = _number_strata(count, strata)
+    sizes = np.bincount(stratum)
+    weight = np.ones(count)
+    words = f"a simple random sample of {count} observations"
+    if inclusion is not None:
+        wrong = int((~(inclusion > 0)).sum())
+        if wrong:
+            raise EngineError(f"{wrong} of {count} observations have no inclusion probability above 0. Fill the field.")
+        weight = 1 / inclusion
+        in_strata = "" if strata is None else f" in {len(labels)} strata"
+        words = f"a probability sample of {count} observations{in_strata}, weighted by their inclusion probabilities"
+    elif strata is not None:
+        weight = (_areas(labels, areas) / sizes)[stratum]
+        words = f"a stratified random sample of {count} observations in {len(labels)} strata, weighted by their areas"
+    return _Design(weight / weight.sum(), stratum, confidence), words
+
+
+def _number_strata(count: int, strata: Sequence[Hashable] | None) -> tuple[list[Hashable], Integers]:
+    """The strata's names, in order of appearance, and the number of each observation's."""
+    if strata is None:
+        if count < 2:
+            raise EngineError(f"The sample has {count} observations; at least 2 are needed for a confidence interval.")
+        return [None], np.zeros(count, dtype=np.int64)
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(strata))}
+    labels, stratum = list(numbers), np.array([numbers[label] for label in strata], dtype=np.int64)
+    single = [str(label) for label, size in zip(labels, np.bincount(stratum)) if size < 2]
+    if single:
+        raise EngineError(
+            f"The sample has a single observation in stratum {', '.join(single)}; at least 2 are needed in each."
+            " Merge it with a stratum like it."
+        )
+    return labels, stratum
+
+
+def _areas(labels: list[Hashable], areas: Mapping[Hashable, float] | None) -> Array:
+    """Area of each stratum; every stratum of the map must have been sampled."""
+    if areas is None:
+        raise EngineError("A stratified sample needs the strata's areas or inclusion probabilities. Name their field.")
+    without_area = [str(label) for label in labels if not areas.get(label, 0) > 0]
+    unsampled = [str(label) for label, area in areas.items() if area > 0 and label not in labels]
+    if without_area:
+        raise EngineError(f"The area of stratum {', '.join(without_area)} is missing or not above 0.")
+    if unsampled:
+        raise EngineError(
+            f"Stratum {', '.join(unsampled)} has an area but no observation, so nothing can be said of the whole map."
+            " Leave it out of the areas to speak of the rest."
+        )
+    return np.array([areas[label] for label in labels], dtype=np.float64)
+
+
+def _root(mse: Estimate) -> Estimate:
+    """RMSE: roots of the ends of the MSE's interval, standard error to first order."""
+    root = mse.value**0.5
+    error = mse.standard_error / (2 * root) if root > 0 else 0.0
+    return Estimate(root, error, max(mse.low, 0.0) ** 0.5, mse.high**0.5)
+
+
+def _efficiency(design: _Design, observed: Array, error: Array) -> Estimate | None:
+    """MEC = 1 - MSE / variance; its standard error by linearizing the ratio (Saerndal et al. 1992, section 5.5)."""
+    if np.ptp(observed) == 0:
+        return None
+    deviation = observed - design.mean(observed)
+    spread = design.mean(deviation**2)
+    variance = spread + design.estimate(0.0, deviation).standard_error ** 2  # a sample is less spread than its area
+    mse = design.mean(error**2)
+    estimate = design.estimate(1 - mse / variance, (mse / spread * deviation**2 - error**2) / variance)
+    return replace(estimate, high=min(estimate.high, 1.0))

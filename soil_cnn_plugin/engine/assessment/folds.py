@@ -219,7 +219,7 @@ def _choose_blocks(
     candidates = []
     for side in sides:
         cells = np.floor((centroids - south_west) / side + shift).astype(np.int64)
-        blocks = np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        blocks = _number(cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1])
         candidates.append((side, blocks, int(blocks.max()) + 1, np.bincount(blocks[sites]).max()))
     limit = 1.5 * len(sites) / count
     for wanted, most in ((BLOCKS_A_FOLD, limit), *((wanted, np.inf) for wanted in range(BLOCKS_A_FOLD, 0, -1))):

@@ -69,7 +69,9 @@ def build(folder: Optional[Path], build_name: str, feedback: QgsProcessingFeedba
         part.rename(folder)
         is_done = True
     except OSError as error:
-        raise WorkerFailed(f"The compute environment cannot be written to {folder}: {error.strerror or error}.") from error
+        raise WorkerFailed(
+            f"The compute environment cannot be written to {folder}: {error.strerror or error}."
+        ) from error
     finally:
         if not is_done and old.is_dir() and not folder.exists():
             old.rename(folder)
@@ -135,7 +137,9 @@ class Installation:
         if code != 0:
             text = "\n".join(lines)
             if "No space left" in text or "not enough space" in text:
-                raise WorkerFailed(f"The disk of {self.folder.parent} is full. Free some space, or choose another FOLDER.")
+                raise WorkerFailed(
+                    f"The disk of {self.folder.parent} is full. Free some space, or choose another FOLDER."
+                )
             kind = NotPublished if "No matching distribution" in text or "no version of" in text else InstallFailed
             raise kind(f"Installing failed (exit code {code}). The end of the installer's output:\n{text}")
 

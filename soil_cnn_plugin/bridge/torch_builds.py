@@ -46,7 +46,9 @@ def sources(build: str, feedback: QgsProcessingFeedback) -> Source:
     local_version = CUDA if build == "cuda" else "cpu"
     index = f"{TORCH_INDEX}/{local_version}"
     if not answers(f"{index}/torch/"):
-        feedback.pushInfo(f"PyTorch's own package index does not answer; the default index is used for the {build} build.")
+        feedback.pushInfo(
+            f"PyTorch's own package index does not answer; the default index is used for the {build} build."
+        )
         index = ""
     return Source(build, local_version, index)
 

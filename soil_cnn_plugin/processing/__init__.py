@@ -1,0 +1,1 @@
+"""QGIS half, the doorway: Processing provider, algorithms, their inputs and the look of their results."""

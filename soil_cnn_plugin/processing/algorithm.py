@@ -1,0 +1,177 @@
+"""What all algorithms share: declare parameters, make a job of their values, run it in the worker, return its outputs."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import qgis.utils
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputFile,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+)
+from qgis.PyQt.QtCore import QCoreApplication, QThread
+from qgis.PyQt.QtGui import QIcon
+
+from ..bridge import environment
+from ..bridge.errors import WorkerFailed
+from ..bridge.worker import run_job
+from ..contract.jobs import Job, JobError
+from ..paths import resource
+from . import styles
+from .inputs import Inputs, check_outputs, note_rasters
+from .parameters import Parameters
+from .rasters import Raster
+from .translation import tr
+
+
+class JobAlgorithm(QgsProcessingAlgorithm):
+    """Base class; an algorithm says its names, parameters and job."""
+
+    ID = ""  # frozen: users' models and scripts depend on it
+    GROUP_ID = ""
+    NUMBERS: dict[str, str] = {}  # outputs -> their labels
+    TEXTS: dict[str, str] = {}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rasters: dict[str, list[Raster]] = {}
+        self._report = ""
+
+    def label(self) -> str:
+        raise NotImplementedError
+
+    def summary(self) -> str:
+        """One sentence: the tool tip."""
+        raise NotImplementedError
+
+    def explanation(self) -> str:
+        """Plain text: HTML would show raw in `qgis_process help`."""
+        raise NotImplementedError
+
+    def keywords(self) -> list[str]:
+        return []
+
+    def parameters(self) -> Parameters:
+        raise NotImplementedError
+
+    def job(self, inputs: Inputs) -> Job:
+        """Called once a run, because evaluating a destination registers a layer to load. May raise JobError."""
+        raise NotImplementedError
+
+    def engine(self, inputs: Inputs, feedback: QgsProcessingFeedback) -> Path:
+        """The interpreter that runs the job."""
+        return environment.find_python()
+
+    # What QGIS asks
+
+    def name(self) -> str:
+        return self.ID
+
+    def displayName(self) -> str:
+        return self.label()
+
+    def groupId(self) -> str:
+        return self.GROUP_ID
+
+    def group(self) -> str:
+        return GROUPS[self.GROUP_ID]
+
+    def shortDescription(self) -> str:
+        return self.summary()
+
+    def shortHelpString(self) -> str:
+        return self.explanation()  # qgis_process prints it below the summary
+
+    def tags(self) -> list[str]:
+        return ["soil", "cnn", "neural network", "deep learning", "digital soil mapping", *self.keywords()]
+
+    def icon(self) -> QIcon:
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:
+        return str(resource("icon.svg"))
+
+    def createInstance(self) -> JobAlgorithm:
+        return type(self)()
+
+    def initAlgorithm(self, configuration: Any = None) -> None:
+        for parameter in self.parameters():
+            if parameter.name() == "REPORT":
+                # A file, and not the HTML output that QGIS would make of it: batch mode of QGIS 3.40 and 3.44 shows an
+                # error dialog for each row that returns HTML (qgis/QGIS 47884). postProcessAlgorithm adds the report
+                # to the Results Viewer instead, in single runs, batch runs and models alike.
+                self.addParameter(parameter, False)
+                self.addOutput(QgsProcessingOutputFile("REPORT", parameter.description()))
+            else:
+                self.addParameter(parameter)
+        for name, label in self.NUMBERS.items():
+            self.addOutput(QgsProcessingOutputNumber(name, label))
+        for name, label in self.TEXTS.items():
+            self.addOutput(QgsProcessingOutputString(name, label))
+
+    def canExecute(self) -> tuple[bool, str]:
+        problem = environment.problem()
+        return not problem, problem
+
+    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
+        is_executable, problem = self.canExecute()
+        return super().checkParameterValues(parameters, context) if is_executable else (False, problem)
+
+    def prepareAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        self._rasters = note_rasters(self, parameters, context)
+        return True
+
+    def processAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        folder = Path(tempfile.mkdtemp(prefix="soilcnn-inputs-"))
+        inputs = Inputs(self, parameters, context, self._rasters, folder)
+        try:
+            job = self.job(inputs)
+            check_outputs(job, inputs.used)
+            outputs = run_job(job, feedback, self.engine(inputs, feedback))
+        except (JobError, WorkerFailed) as error:
+            raise QgsProcessingException(str(error)) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        results = self._results(outputs, inputs)
+        styles.dress(results, context)
+        self._report = results.get("REPORT", "")
+        return results
+
+    def postProcessAlgorithm(self, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+        is_main_thread = QThread.currentThread() == QCoreApplication.instance().thread()
+        if self._report and qgis.utils.iface is not None and is_main_thread:
+            results = importlib.import_module("processing.core.ProcessingResults")  # of QGIS's own plugin
+            results.resultsList.addResult(
+                icon=self.icon(), name=self.displayName(), timestamp=time.localtime(), result=self._report
+            )
+        return {}
+
+    def _results(self, outputs: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
+        """The worker's outputs under their declared names, without files that nobody asked for."""
+        given = {name.upper(): value for name, value in outputs.items()}
+        wanted = {name: path for name, path in inputs.destinations.items() if path}
+        values = {name: given[name] for name in (*self.NUMBERS, *self.TEXTS) if given.get(name) is not None}
+        return {**wanted, **values}
+
+
+GROUPS = {
+    "prepare": tr("1 Prepare"),
+    "train": tr("2 Train"),
+    "map": tr("3 Map"),
+    "assess": tr("4 Assess"),
+    "setup": tr("5 Set up"),
+}

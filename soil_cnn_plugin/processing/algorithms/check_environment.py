@@ -1,0 +1,44 @@
+"""Check the compute environment: versions, device, memory, a small trial."""
+
+from __future__ import annotations
+
+from ...contract import jobs
+from ..algorithm import JobAlgorithm
+from ..inputs import Inputs
+from ..parameters import Parameters, device, explained, html_output, metrics_output
+from ..translation import tr
+
+
+class CheckEnvironment(JobAlgorithm):
+    ID = "checkenvironment"
+    GROUP_ID = "setup"
+    TEXTS = {"DEVICE": tr("Computing device")}
+
+    def label(self) -> str:
+        return tr("Check the compute environment")
+
+    def summary(self) -> str:
+        return tr("Reports the versions, computing device and memory of the compute environment, and tries it out.")
+
+    def explanation(self) -> str:
+        return tr(
+            "A tiny network is trained and evaluated, which takes some seconds. Add the report when you ask for help with"
+            " a problem."
+        )
+
+    def keywords(self) -> list[str]:
+        return ["diagnose", "version", "gpu", "cuda", "pytorch", "memory"]
+
+    def parameters(self) -> Parameters:
+        return [device(), environment_report(), metrics_output()]
+
+    def job(self, inputs: Inputs) -> jobs.CheckEnvironment:
+        return jobs.CheckEnvironment(
+            inputs.destination("REPORT"), inputs.destination("METRICS"), inputs.choice("DEVICE")
+        )
+
+
+def environment_report():
+    return explained(
+        html_output(tr("Report")), tr("Web page with versions, device, memory and the outcome of the trial.")
+    )

@@ -1,0 +1,41 @@
+"""Describe network: what a network file holds."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingParameterFile
+
+from ...contract import jobs
+from ..algorithm import JobAlgorithm
+from ..inputs import Inputs
+from ..parameters import Parameters, explained, html_output
+from ..translation import tr
+
+
+class DescribeNetwork(JobAlgorithm):
+    ID = "describenetwork"
+    GROUP_ID = "assess"
+
+    def label(self) -> str:
+        return tr("Describe network")
+
+    def summary(self) -> str:
+        return tr("Shows what a trained network's file holds: targets, covariates, held-out errors, settings, origin.")
+
+    def explanation(self) -> str:
+        return tr(
+            "Use it to see which covariates, in which units and cell size, a network needs before you map with it, and how"
+            " well it did on held-out observations."
+        )
+
+    def keywords(self) -> list[str]:
+        return ["info", "metadata", "inspect"]
+
+    def parameters(self) -> Parameters:
+        network = QgsProcessingParameterFile("NETWORK", tr("Trained network"), extension="safetensors")
+        return [
+            explained(network, tr("File made by Train network or Map soil properties.")),
+            explained(html_output(tr("Report"), optional=False), tr("Web page that opens without internet.")),
+        ]
+
+    def job(self, inputs: Inputs) -> jobs.DescribeNetwork:
+        return jobs.DescribeNetwork(inputs.file("NETWORK", "trained network"), inputs.destination("REPORT"))

@@ -1,0 +1,69 @@
+"""Map soil properties: the whole chain in one dialog and one worker."""
+
+from __future__ import annotations
+
+from ...contract import jobs
+from ..algorithm import JobAlgorithm
+from ..inputs import Inputs
+from ..parameters import (
+    Parameters,
+    covariate_parameters,
+    extraction_parameters,
+    mapping_outputs,
+    mapping_parameters,
+    observation_parameters,
+    training_outputs,
+    training_parameters,
+)
+from ..translation import tr
+from .extract_patches import ExtractPatches, extract_patches_job, extraction_outputs
+from .predict_map import predict_map_job
+from .train_network import SCORES, VERDICT, train_network_job
+
+
+class MapSoilProperties(JobAlgorithm):
+    ID = "mapsoilproperties"
+    GROUP_ID = "map"
+    NUMBERS = {**SCORES, **ExtractPatches.NUMBERS}
+    TEXTS = VERDICT
+
+    def label(self) -> str:
+        return tr("Map soil properties")
+
+    def summary(self) -> str:
+        return tr(
+            "Makes maps of soil properties and a report of their error from observations and covariates, in one run."
+        )
+
+    def explanation(self) -> str:
+        return tr(
+            "This is Extract patches, Train network and Predict map in one: choose the observations, the fields to map and"
+            " the covariates, and run.\n\n"
+            "The network learns how the covariates around an observation go with the soil there. Its error is measured on"
+            " held-out observations beside random forests; read the report before using the maps. Keep the trained network"
+            " to map other areas or dates with Predict map."
+        )
+
+    def keywords(self) -> list[str]:
+        return ["zinc", "organic carbon", "clay", "regression", "uncertainty", "kriging"]
+
+    def parameters(self) -> Parameters:
+        return [
+            *observation_parameters(),
+            *covariate_parameters(),
+            *extraction_parameters(),
+            *training_parameters(),
+            *mapping_parameters(),
+            *mapping_outputs(),
+            *training_outputs(network_optional=True),
+            *extraction_outputs(is_wanted=False),
+        ]
+
+    def job(self, inputs: Inputs) -> jobs.MapSoilProperties:
+        patches = inputs.destination("PATCHES") or str(inputs.folder / "patches.h5")
+        network = inputs.destination("NETWORK") or str(inputs.folder / "network.safetensors")
+        return jobs.MapSoilProperties(
+            extract=extract_patches_job(inputs, patches),
+            train=train_network_job(inputs, patches, network),
+            predict=predict_map_job(inputs, network, covariates_given=False),
+        )

@@ -1,0 +1,243 @@
+"""Parameter values -> what a job is made of: paths the engine can open, numbers, texts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFields,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeatureSource,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingUtils,
+    QgsProviderRegistry,
+    QgsRasterLayer,
+)
+
+from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
+from ..contract.soil_property import SoilProperty, unit_in
+from .rasters import Raster, absolute, covariates
+from .vectors import write_points, write_polygons
+
+COVARIATE_PARAMETERS = {
+    "continuous": "COVARIATES",
+    "categorical": "CATEGORICAL_COVARIATES",
+    "directional": "DIRECTIONAL_COVARIATES",
+}
+
+
+def note_rasters(
+    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext
+) -> dict[str, list[Raster]]:
+    """All raster parameters' layers, noted where they may be asked: in prepareAlgorithm."""
+    noted = {}
+    for definition in algorithm.parameterDefinitions():
+        name = definition.name()
+        if isinstance(definition, QgsProcessingParameterMultipleLayers):
+            layers = algorithm.parameterAsLayerList(parameters, name, context)
+        elif isinstance(definition, QgsProcessingParameterRasterLayer):
+            layers = [algorithm.parameterAsRasterLayer(parameters, name, context)]
+        else:
+            continue
+        noted[name] = [Raster.of(layer) for layer in layers if isinstance(layer, QgsRasterLayer) and layer.isValid()]
+    return noted
+
+
+class Inputs:
+    """One run's parameter values. `folder` takes what must be exported, and is deleted after the run.
+
+    Destinations are evaluated once: each evaluation makes a new temporary name and a new layer to load.
+    """
+
+    def __init__(
+        self,
+        algorithm: QgsProcessingAlgorithm,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        rasters: dict[str, list[Raster]],
+        folder: Path,
+    ) -> None:
+        self._algorithm, self._parameters, self._context = algorithm, parameters, context
+        self._rasters, self.folder = rasters, folder
+        self.destinations: dict[str, str] = {}
+        self.used: list[str] = []
+
+    def text(self, name: str) -> str:
+        return self._algorithm.parameterAsString(self._parameters, name, self._context).strip()
+
+    def choice(self, name: str) -> str:
+        return self._algorithm.parameterAsEnumString(self._parameters, name, self._context)
+
+    def integer(self, name: str) -> int:
+        return self._algorithm.parameterAsInt(self._parameters, name, self._context)
+
+    def number(self, name: str) -> float:
+        return self._algorithm.parameterAsDouble(self._parameters, name, self._context)
+
+    def integer_or_none(self, name: str) -> Optional[int]:
+        return self.integer(name) if self._is_given(name) else None
+
+    def number_or_none(self, name: str) -> Optional[float]:
+        return self.number(name) if self._is_given(name) else None
+
+    def file(self, name: str, what: str) -> str:
+        """An input file's absolute path; raises JobError when it is not there."""
+        path = self._algorithm.parameterAsFile(self._parameters, name, self._context)
+        if not path:
+            raise JobError(f"No {what} is chosen ({name}).")
+        if not os.path.isfile(path):
+            raise JobError(f"The {what} {path} does not exist ({name}).")
+        return os.path.abspath(path)
+
+    def observations(self, name: str) -> tuple[str, QgsFields]:
+        """Path of the exported observations, and their fields."""
+        source = self._source(name)
+        path = write_points(source, self.folder / "observations.gpkg", self._context.transformContext())
+        return path, source.fields()
+
+    def area(self, name: str) -> str:
+        if not self._is_given(name):
+            return ""
+        return write_polygons(self._source(name), self.folder / "area.gpkg", self._context.transformContext())
+
+    def targets(self, name: str, units: str, fields: QgsFields) -> tuple[SoilProperty, ...]:
+        names = self._algorithm.parameterAsStrings(self._parameters, name, self._context)
+        for field in names:
+            _check_field(field, fields, name)
+        given = parse_units(self.text(units), names)
+        return tuple(SoilProperty(field, given.get(field, _unit_of(field, fields))) for field in names)
+
+    def field(self, name: str, fields: QgsFields) -> str:
+        field = self.text(name)
+        if field:
+            _check_field(field, fields, name)
+        return field
+
+    def covariates(self) -> tuple[Covariate, ...]:
+        groups = {}
+        for kind, name in COVARIATE_PARAMETERS.items():
+            if self._algorithm.parameterDefinition(name) is not None:
+                self._check_rasters(name)
+                groups[kind] = self._rasters[name]
+        return covariates(groups, self.folder, self._context.transformContext())
+
+    def raster(self, name: str) -> str:
+        """A raster's path, empty when it is not given."""
+        if not self._is_given(name):
+            return ""
+        self._check_rasters(name)
+        if not self._rasters[name]:
+            raise JobError(f"The raster of {name} cannot be opened: {self._parameters.get(name)}.")
+        return self._rasters[name][0].path(self.folder, self._context.transformContext())
+
+    def extent(self, name: str) -> tuple[Optional[tuple[float, float, float, float]], str]:
+        """West, south, east, north and the CRS as WKT; None and "" when it is not given."""
+        if not self._is_given(name):
+            return None, ""
+        box = self._algorithm.parameterAsExtent(self._parameters, name, self._context)
+        crs = self._algorithm.parameterAsExtentCrs(self._parameters, name, self._context)
+        wkt = crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL) if crs.isValid() else ""
+        return (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()), wkt
+
+    def destination(self, name: str) -> str:
+        """An output's absolute path, with its extension; empty when it is not wanted."""
+        if name not in self.destinations:
+            definition = self._algorithm.parameterDefinition(name)
+            if isinstance(definition, QgsProcessingParameterFileDestination):
+                path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
+                if path and not Path(path).suffix:
+                    path = f"{path}.{definition.defaultFileExtension()}"
+            else:
+                path = self._algorithm.parameterAsOutputLayer(self._parameters, name, self._context)
+            self.destinations[name] = os.path.abspath(path) if path else ""
+        return self.destinations[name]
+
+    def _source(self, name: str) -> QgsProcessingFeatureSource:
+        source = self._algorithm.parameterAsSource(self._parameters, name, self._context)
+        if source is None:
+            raise JobError(f"The layer of {name} cannot be opened: {self._parameters.get(name)}.")
+        layer = self._algorithm.parameterAsVectorLayer(self._parameters, name, self._context)
+        if layer is not None:
+            self.used.append(QgsProviderRegistry.instance().decodeUri("ogr", layer.source()).get("path") or "")
+        return source
+
+    def _is_given(self, name: str) -> bool:
+        value = self._parameters.get(name)
+        if value is None:
+            value = self._algorithm.parameterDefinition(name).defaultValue()
+        return value is not None and value != ""
+
+    def _check_rasters(self, name: str) -> None:
+        """Processing leaves out a raster it cannot open without a word when the algorithm runs in a model."""
+        value = self._parameters.get(name)
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(item, str) and item and QgsProcessingUtils.mapLayerFromString(item, self._context) is None:
+                raise JobError(f"{item} cannot be opened as a raster ({name}). Is it there, and is it whole?")
+
+
+def check_outputs(job: Job, used: list[str]) -> None:
+    """Raise JobError for an output that cannot be written, or that would replace an input or another output.
+
+    `used` holds files of vector layers, which the job itself knows as exported copies only.
+    """
+    paths = job.output_paths()
+    for name, path in paths.items():
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            raise JobError(f"The folder {folder} for {name.upper()} does not exist. Create it, or choose another.")
+        if not os.access(folder, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
+            raise JobError(f"{path} cannot be written ({name.upper()}). Choose another folder.")
+        twins = [other.upper() for other, its_path in paths.items() if its_path == path]
+        if len(twins) > 1:
+            raise JobError(f"{' and '.join(twins)} are to be written to the same file, {path}. Choose two files.")
+        if any(_is_same_file(path, item) for item in [*used, *_input_paths(job)]):
+            raise JobError(
+                f"{name.upper()} would replace {path}, which is an input of the same run. Choose another file."
+            )
+
+
+def parse_units(text: str, fields: list[str]) -> dict[str, str]:
+    """`mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` is no unit."""
+    if not text:
+        return {}
+    if "=" not in text:
+        return dict.fromkeys(fields, "" if text == "-" else text)
+    units = {}
+    for part in filter(None, (piece.strip() for piece in text.split(";"))):
+        field, equals, unit = (piece.strip() for piece in part.partition("="))
+        if not equals or field not in fields:
+            raise JobError(
+                f"UNITS has {part!r}, which is not of the form field=unit with a field of TARGETS ({', '.join(fields)})."
+            )
+        units[field] = "" if unit == "-" else unit
+    return units
+
+
+def _unit_of(field: str, fields: QgsFields) -> str:
+    item = fields.field(field)
+    return unit_in(item.alias()) or unit_in(item.comment())
+
+
+def _check_field(field: str, fields: QgsFields, parameter: str) -> None:
+    if fields.indexFromName(field) < 0:
+        raise JobError(
+            f"The observations have no field {field!r} ({parameter}). Their fields are: {', '.join(fields.names())}."
+        )
+
+
+def _input_paths(job: Job) -> list[str]:
+    """Files that a job reads and that were there before it."""
+    if isinstance(job, MapSoilProperties):
+        return _input_paths(job.extract)  # its other parts read what this part writes
+    inputs = [getattr(job, name, "") for name in ("reference", "patches", "network") if name not in job.OUTPUTS]
+    return [*inputs, *(covariate.path for covariate in getattr(job, "covariates", ()))]
+
+
+def _is_same_file(output: str, used: str) -> bool:
+    return bool(used) and absolute(used) == output

@@ -1,0 +1,62 @@
+"""The provider: the explicit list of algorithms and the shipped model."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from ..paths import resource
+from .algorithms.check_environment import CheckEnvironment
+from .algorithms.describe_network import DescribeNetwork
+from .algorithms.extract_patches import ExtractPatches
+from .algorithms.map_soil_properties import MapSoilProperties
+from .algorithms.predict_map import PredictMap
+from .algorithms.set_up_environment import SetUpEnvironment
+from .algorithms.train_network import TrainNetwork
+
+ALGORITHMS = (
+    ExtractPatches,
+    TrainNetwork,
+    PredictMap,
+    MapSoilProperties,
+    DescribeNetwork,
+    SetUpEnvironment,
+    CheckEnvironment,
+)
+
+
+class SoilCnnProvider(QgsProcessingProvider):
+    def id(self) -> str:
+        return "soilcnn"
+
+    def name(self) -> str:
+        return "Soil CNN"
+
+    def longName(self) -> str:
+        return "Soil CNN: maps of soil properties by convolutional networks"
+
+    def icon(self) -> QIcon:
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:
+        return str(resource("icon.svg"))
+
+    def supportsNonFileBasedOutput(self) -> bool:
+        return False
+
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:
+        return ["tif"]
+
+    def supportedOutputVectorLayerExtensions(self) -> list[str]:
+        return ["gpkg"]
+
+    def supportedOutputTableExtensions(self) -> list[str]:
+        return ["gpkg"]
+
+    def loadAlgorithms(self) -> None:
+        for algorithm in ALGORITHMS:
+            self.addAlgorithm(algorithm())
+        for path in sorted(resource("models").glob("*.model3")):
+            model = QgsProcessingModelAlgorithm()
+            if model.fromFile(str(path)):
+                self.addAlgorithm(model)

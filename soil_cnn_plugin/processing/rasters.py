@@ -1,0 +1,165 @@
+"""Raster layers as QGIS has them -> paths and covariates as the engine can open them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransformContext,
+    QgsProviderRegistry,
+    QgsRasterDataProvider,
+    QgsRasterFileWriter,
+    QgsRasterLayer,
+    QgsRasterPipe,
+    QgsRasterRange,
+)
+
+from ..contract.jobs import Covariate, JobError
+
+_SUBDATASET = re.compile(r'^(?P<driver>[A-Za-z0-9_]{2,}):"?(?P<path>(?:[A-Za-z]:[\\/])?[^":]+)"?:(?P<layer>.+)$')
+_ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/)(?P<path>[^/].*)$")
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A raster layer, noted in the main thread, where a layer may be asked; `provider` is a copy for reading."""
+
+    layer_name: str
+    source: str
+    provider_name: str
+    crs: QgsCoordinateReferenceSystem
+    provider: QgsRasterDataProvider
+
+    @classmethod
+    def of(cls, layer: QgsRasterLayer) -> Raster:
+        provider = layer.dataProvider()
+        return cls(layer.name(), layer.source(), layer.providerType(), layer.crs(), provider.clone())
+
+    @property
+    def name(self) -> str:
+        """The same in a project, whatever the layer is called there, and without one: by the file."""
+        if self.provider_name != "gdal":
+            return self.layer_name
+        source = self.source.split("|option:")[0]
+        subdataset = _SUBDATASET.match(source)
+        return subdataset["layer"].strip("/") if subdataset else Path(source).stem
+
+    def covariates(self, kind: str, folder: Path, context: QgsCoordinateTransformContext) -> list[Covariate]:
+        """One a band."""
+        path = self.path(folder, context)
+        is_exported = self._needs_export()  # then missing values are those of the new file
+        return [
+            Covariate(
+                path=path,
+                name=self._band_name(band),
+                band=band,
+                kind=kind,
+                nodata=() if is_exported else self._user_nodata(band),
+                use_file_nodata=is_exported or self._uses_file_nodata(band),
+            )
+            for band in range(1, self.provider.bandCount() + 1)
+        ]
+
+    def path(self, folder: Path, context: QgsCoordinateTransformContext) -> str:
+        """Where the engine finds the raster; exported into `folder` when GDAL alone cannot open it."""
+        if self._needs_export():
+            return self._export(folder, context)
+        path = absolute(self.source)
+        if not self.crs.isValid() or self.crs == self.provider.crs():
+            return path
+        # The user has set another CRS than the file's; GDAL's "vrt://" carries it, and stays valid after this run.
+        return f"vrt://{path}?a_srs={_crs_text(self.crs)}"
+
+    def _needs_export(self) -> bool:
+        has_options = bool(QgsProviderRegistry.instance().decodeUri("gdal", self.source).get("openOptions"))
+        is_unspeakable = self.crs != self.provider.crs() and ("?" in self.source or "&" in self.source)
+        return self.provider_name != "gdal" or has_options or is_unspeakable
+
+    def _export(self, folder: Path, context: QgsCoordinateTransformContext) -> str:
+        width, height = self.provider.xSize(), self.provider.ySize()
+        if width <= 0 or height <= 0:
+            raise JobError(
+                f"{self.layer_name} comes from the provider {self.provider_name} and has no cells of its own. Save it as"
+                " a GeoTIFF of the cell size you need (Export, Save As), and use that."
+            )
+        own_folder = folder / f"raster_{len(list(folder.iterdir()))}"  # two layers may have one name
+        own_folder.mkdir()
+        path = own_folder / (re.sub(r"[^\w.-]+", "_", self.name) + ".tif")
+        pipe = QgsRasterPipe()
+        pipe.set(self.provider.clone())
+        writer = QgsRasterFileWriter(str(path))
+        error = writer.writeRaster(pipe, width, height, self.provider.extent(), self.crs, context)
+        if error != QgsRasterFileWriter.WriterError.NoError:
+            raise JobError(f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as one and use that.")
+        return str(path)
+
+    def _band_name(self, band: int) -> str:
+        count = self.provider.bandCount()
+        if count == 1:
+            return self.name
+        descriptions = [self.provider.bandDescription(number).strip() for number in range(1, count + 1)]
+        own = descriptions[band - 1]
+        return f"{self.name}_{own if own and descriptions.count(own) == 1 else band}"
+
+    def _user_nodata(self, band: int) -> tuple[tuple[float, float], ...]:
+        return tuple(_closed(item) for item in self.provider.userNoDataValues(band))
+
+    def _uses_file_nodata(self, band: int) -> bool:
+        return not self.provider.sourceHasNoDataValue(band) or self.provider.useSourceNoDataValue(band)
+
+
+def covariates(
+    rasters: dict[str, Sequence[Raster]], folder: Path, context: QgsCoordinateTransformContext
+) -> tuple[Covariate, ...]:
+    """Bands of rasters by kind, "continuous" first; a raster that stands under two kinds is taken once, as the latter."""
+    special = {absolute(raster.source) for kind, group in rasters.items() if kind != "continuous" for raster in group}
+    return tuple(
+        covariate
+        for kind, group in rasters.items()
+        for raster in group
+        if kind != "continuous" or absolute(raster.source) not in special
+        for covariate in raster.covariates(kind, folder, context)
+    )
+
+
+def absolute(source: str) -> str:
+    """A GDAL source that means the same in another working folder."""
+    if os.path.exists(source):
+        return os.path.abspath(source)
+    archive = _ARCHIVE.match(source)
+    if archive:
+        return archive["prefix"] + os.path.abspath(archive["path"])
+    subdataset = _SUBDATASET.match(source)
+    if subdataset and os.path.exists(subdataset["path"]):
+        return source.replace(subdataset["path"], os.path.abspath(subdataset["path"]), 1)
+    return source
+
+
+def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
+    code: Optional[str] = crs.authid()
+    if code and re.match(r"^(EPSG|ESRI|IAU_\d+|IGNF|OGC):\w+$", code):
+        return code
+    return crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL)
+
+
+def _closed(item: QgsRasterRange) -> tuple[float, float]:
+    """A user's nodata range with both limits included; an open limit moves to the next number."""
+    lowest, highest = item.min(), item.max()
+    bounds = QgsRasterRange.BoundsType
+    if item.bounds() in (bounds.IncludeMax, bounds.Exclude):
+        lowest = _next(lowest, up=True)
+    if item.bounds() in (bounds.IncludeMin, bounds.Exclude):
+        highest = _next(highest, up=False)
+    return lowest, highest
+
+
+def _next(value: float, up: bool) -> float:
+    """A neighbour that is also another number in float32, in which most rasters are stored."""
+    step = max(abs(value) * 2.0**-22, 2.0**-126)
+    return value + step if up else value - step

@@ -1,0 +1,161 @@
+"""How a result looks: ramps by soil property, class limits from percentiles, names, a .qml beside each raster."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import (
+    QgsColorRamp,
+    QgsColorRampShader,
+    QgsGradientColorRamp,
+    QgsGradientStop,
+    QgsMapLayer,
+    QgsProcessingContext,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsRasterLayer,
+    QgsSingleBandPseudoColorRenderer,
+)
+from qgis.PyQt.QtGui import QColor
+
+from .translation import tr
+
+# Perceptually uniform: viridis, magma, inferno, plasma, cividis of matplotlib; mako, rocket of seaborn; at equal steps.
+RAMPS = {
+    "viridis": "440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725",
+    "magma": "000004 140e36 3b0f70 641a80 8c2981 b73779 de4968 f7705c fe9f6d fecf92 fcfdbf",
+    "inferno": "000004 160b39 420a68 6a176e 932667 bc3754 dd513a f37819 fca50a f6d746 fcffa4",
+    "plasma": "0d0887 41049d 6a00a8 8f0da4 b12a90 cc4778 e16462 f2844b fca636 fcce25 f0f921",
+    "cividis": "00224e 083370 35456c 4f576c 666970 7d7c78 948e77 aea371 c8b866 e5cf52 fee838",
+    "mako": "0b0405 26172a 382a54 414082 395d9c 357ba3 3498a9 3eb4ad 62cfac aae1bd def5e5",
+    "rocket_reversed": "faebdd f7c6a7 f69e75 f3714d e8403e cb1b4f a21a5b 761f58 4c1d4b 261534 03051a",
+    "mako_reversed": "def5e5 aae1bd 62cfac 3eb4ad 3498a9 357ba3 395d9c 414082 382a54 26172a 0b0405",
+}
+_METALS = (
+    "zn|zinc|cu|copper|pb|lead|cd|cadmium|ni|nickel|cr|chromium|as|arsenic|hg|mercury|co|cobalt|mn|manganese|sb|antimony"
+    "|fe|iron|al|alumini?um|mo|molybdenum|v|vanadium|u|uranium"
+)
+_RAMP_BY_PROPERTY = (  # the first pattern that is a word of the property's name decides
+    (_METALS, "inferno"),
+    ("soc|oc|toc|som|om|org|organic|carbon|corg|humus|peat|stock|socs?d?", "rocket_reversed"),
+    ("clay|silt|sand|texture|gravel|coarse|lutum|tone?", "cividis"),
+    ("ph|phh2o|phcacl2|phkcl|acidity", "plasma"),
+    ("awc|water|moisture|wetness|swc|fc|pwp|theta", "mako_reversed"),
+    ("n|tn|nitrogen|p|phosphorus|k|potassium|mg|magnesium|ca|calcium|cec|fertility", "magma"),
+)
+UNCERTAINTY_RAMP = "mako"
+KINDS = {
+    "PREDICTION": tr("predicted"),
+    "LOWER": tr("lower limit"),
+    "UPPER": tr("upper limit"),
+    "STANDARD_DEVIATION": tr("standard deviation"),
+}
+VECTOR_NAMES = {"HELD_OUT": tr("Held-out predictions"), "DROPPED": tr("Observations not used")}
+LOW_SHARE, HIGH_SHARE = 0.02, 0.98
+SAMPLED_CELLS = 250_000
+
+
+def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
+    """Write a .qml beside each raster of a run, and let the layers that QGIS will load have name, group and style."""
+    limits: Optional[tuple[float, float]] = None
+    group = tr("Soil CNN")
+    for name, kind in KINDS.items():
+        if name not in results:
+            continue
+        layer = QgsRasterLayer(results[name], name, "gdal")
+        if not layer.isValid():
+            continue
+        labels = [layer.dataProvider().bandDescription(band) for band in range(1, layer.bandCount() + 1)]
+        if name == "PREDICTION":
+            limits = percentiles(layer)
+            group = tr("Soil map: {}").format(", ".join(_split_unit(label)[0] for label in labels))
+        is_spread = name == "STANDARD_DEVIATION"
+        ramp = UNCERTAINTY_RAMP if is_spread else ramp_for(_split_unit(labels[0])[0])
+        _colour(layer, ramp, percentiles(layer) if is_spread or limits is None else limits)
+        qml = str(Path(results[name]).with_suffix(".qml"))
+        layer.saveNamedStyle(qml)
+        _announce(results[name], layer_title(labels, kind), group, qml, context)
+    for name, title in VECTOR_NAMES.items():
+        if name in results:
+            _announce(results[name], title, group, "", context)
+
+
+def ramp_for(soil_property: str) -> str:
+    words = set(re.split(r"[^a-z0-9]+", soil_property.lower()))
+    for pattern, ramp in _RAMP_BY_PROPERTY:
+        if any(re.fullmatch(pattern, word) for word in words):
+            return ramp
+    return "viridis"
+
+
+def colour_ramp(name: str) -> QgsColorRamp:
+    colours = [QColor(f"#{code}") for code in RAMPS[name].split()]
+    step = 1 / (len(colours) - 1)
+    stops = [QgsGradientStop(index * step, colour) for index, colour in enumerate(colours)][1:-1]
+    return QgsGradientColorRamp(colours[0], colours[-1], False, stops)
+
+
+def percentiles(layer: QgsRasterLayer, band: int = 1) -> tuple[float, float]:
+    """The 2 % and 98 % percentiles of a band, never equal, so that a ramp fits between them."""
+    low, high = layer.dataProvider().cumulativeCut(band, LOW_SHARE, HIGH_SHARE, layer.extent(), SAMPLED_CELLS)
+    if not low < high:  # also when nothing is known
+        low = low if low == low else 0.0
+        margin = abs(low) * 0.01 or 1.0
+        low, high = low - margin, low + margin
+    return low, high
+
+
+def layer_title(labels: list[str], kind: str) -> str:
+    """`Zinc (mg/kg), predicted`; `Zinc (mg/kg), copper (mg/kg) and 3 more, predicted`."""
+    shown = labels if len(labels) <= 3 else [*labels[:2], tr("{} more").format(len(labels) - 2)]
+    text = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {tr('and')} {shown[-1]}"
+    is_plain = text[:1].islower() and not re.match(r"p[hH]\b", text)
+    return f"{text[:1].upper() + text[1:] if is_plain else text}, {kind}"
+
+
+def _split_unit(label: str) -> tuple[str, str]:
+    """`clay 5-15 cm (%)` -> (`clay 5-15 cm`, `%`)."""
+    match = re.match(r"^(?P<title>.*?)(?: \((?P<unit>[^()]*)\))?$", label)
+    return (match["title"], match["unit"] or "") if match else (label, "")
+
+
+def _colour(layer: QgsRasterLayer, ramp: str, limits: tuple[float, float]) -> None:
+    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1)
+    renderer.setClassificationMin(limits[0])
+    renderer.setClassificationMax(limits[1])
+    renderer.createShader(
+        colour_ramp(ramp), QgsColorRampShader.Type.Interpolated, QgsColorRampShader.ClassificationMode.Continuous
+    )
+    layer.setRenderer(renderer)
+
+
+def _announce(path: str, title: str, group: str, qml: str, context: QgsProcessingContext) -> None:
+    """Tell Processing how to load a result; headless nothing is loaded."""
+    if not context.willLoadLayerOnCompletion(path):
+        return
+    details = context.layerToLoadOnCompletionDetails(path)
+    details.name = title
+    details.groupName = group
+    if qml:
+        dresser = Dresser(qml)
+        _KEPT.append(dresser)
+        details.setPostProcessor(dresser)
+
+
+class Dresser(QgsProcessingLayerPostProcessorInterface):
+    """Gives a loaded layer its style."""
+
+    def __init__(self, qml: str) -> None:
+        super().__init__()
+        self._qml = qml
+
+    def postProcessLayer(self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: object) -> None:
+        layer.loadNamedStyle(self._qml)
+        layer.triggerRepaint()
+        if self in _KEPT:
+            _KEPT.remove(self)
+
+
+_KEPT: list[Dresser] = []
+"""Python must keep a post-processor until QGIS has called it."""

@@ -1,0 +1,9 @@
+"""`tr`: a text in the user's language. A bare function, because `self.tr` files a base class's texts under the wrong class."""
+
+from __future__ import annotations
+
+from qgis.PyQt.QtCore import QCoreApplication
+
+
+def tr(text: str) -> str:
+    return QCoreApplication.translate("@default", text)

@@ -1,0 +1,100 @@
+"""Feature sources as QGIS has them (memory, filtered, selected, edited) -> a GeoPackage that the engine can open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import (
+    QgsCoordinateTransformContext,
+    QgsFeature,
+    QgsFeatureSink,
+    QgsField,
+    QgsFields,
+    QgsProcessingFeatureSource,
+    QgsVectorFileWriter,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtCore import QMetaType
+
+from ..contract.jobs import JobError
+
+FID = "fid"
+
+
+def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
+    """Observations, one point a row; the row's id is the feature's id in the source. Returns the path.
+
+    A multipoint of one point becomes a point; of several it is refused, because one value cannot lie at two places.
+    """
+    return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The observations' layer")
+
+
+def write_polygons(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
+    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The area's layer")
+
+
+def _write(
+    source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext, kind: object, what: str
+) -> str:
+    crs = source.sourceCrs()
+    if not crs.isValid():
+        raise JobError(
+            f"{what} {source.sourceName()} has no CRS. Set it in the layer's properties (Source, Assigned CRS), or with"
+            " the algorithm Assign projection, and run again."
+        )
+    own = [index for index, field in enumerate(source.fields()) if field.name().lower() != FID]
+    fields = QgsFields()
+    fields.append(QgsField(FID, QMetaType.Type.LongLong))
+    for index in own:
+        fields.append(source.fields().at(index))
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName, options.layerName, options.fileEncoding = "GPKG", path.stem, "UTF-8"
+    options.layerOptions = [f"FID={FID}", "GEOMETRY_NAME=soilcnn_geometry"]
+    writer = QgsVectorFileWriter.create(str(path), fields, kind, crs, context, options)
+    _check(writer, source)
+    for feature in _unsaved_last(source):
+        row = QgsFeature(fields)
+        number = feature.id() if feature.id() >= 0 else None
+        row.setAttributes([number, *(feature.attributes()[index] for index in own)])
+        row.setGeometry(_geometry(feature, kind, source))
+        if not writer.addFeature(row, QgsFeatureSink.Flag.FastInsert):
+            _check(writer, source)
+    writer.flushBuffer()
+    _check(writer, source)
+    return str(path)
+
+
+def _unsaved_last(source: QgsProcessingFeatureSource):
+    """Features not saved yet have negative ids; they come last and get the next free ones."""
+    unsaved = []
+    for feature in source.getFeatures():
+        if feature.id() < 0:
+            unsaved.append(feature)
+        else:
+            yield feature
+    yield from unsaved
+
+
+def _geometry(feature: QgsFeature, kind: object, source: QgsProcessingFeatureSource):
+    geometry = feature.geometry()
+    if geometry.isNull() or geometry.isEmpty():
+        return geometry
+    if QgsWkbTypes.isMultiType(kind):
+        geometry.convertToMultiType()
+    elif geometry.isMultipart() and not geometry.convertToSingleType():
+        raise JobError(f"Feature {feature.id()} of {source.sourceName()} is no single point.")
+    elif geometry.isMultipart() or _part_count(feature) > 1:
+        raise JobError(
+            f"Feature {feature.id()} of {source.sourceName()} is a multipoint of {_part_count(feature)} points. An"
+            " observation has one place: split it with the algorithm Multipart to singleparts, and run again."
+        )
+    return geometry
+
+
+def _part_count(feature: QgsFeature) -> int:
+    return sum(1 for _ in feature.geometry().constParts())
+
+
+def _check(writer: QgsVectorFileWriter, source: QgsProcessingFeatureSource) -> None:
+    if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
+        raise JobError(f"{source.sourceName()} could not be copied to a GeoPackage: {writer.errorMessage()}.")

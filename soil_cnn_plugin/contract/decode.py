@@ -1,10 +1,10 @@
-"""Parsed JSON to dataclasses, every value checked against its declared type: for files that strangers may have written."""
+"""Parsed JSON to dataclasses, every value checked against its declared type: for files that strangers may write."""
 
 from __future__ import annotations
 
+import types
 import typing
 from dataclasses import fields, is_dataclass
-from types import UnionType
 from typing import Any, TypeVar, Union, cast
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         return _decode_dataclass(kind, value, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, UnionType):
+    if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
         return _decode(next(item for item in arguments if item is not type(None)), value, where)

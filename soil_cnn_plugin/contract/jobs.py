@@ -98,7 +98,7 @@ class ExtractPatches(Job):
 
 @dataclass(frozen=True)
 class TrainNetwork(Job):
-    """Train networks on a patch file, assess them on held-out folds beside random forests, and keep them in one file."""
+    """Train networks on a patch file and assess them on held-out folds beside random forests."""
 
     patches: str
     network: str

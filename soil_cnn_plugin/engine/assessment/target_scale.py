@@ -1,0 +1,78 @@
+"""The scale on which a target is learned: none, log or logit, then standardized; and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import skew
+
+from soil_cnn_plugin.engine.errors import EngineError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """`transform` is none, log or logit; `upper` is the logit's upper bound (1 or 100), `squeeze` how far values at
+    its bounds are drawn inwards; `centre` and `spread` standardize the transformed values."""
+
+    transform: str
+    centre: float
+    spread: float
+    upper: float = 1.0
+    squeeze: float = 0.0
+
+    def forward(self, values: Array) -> Array:
+        """Target's unit -> standardized scale; NaN stays NaN."""
+        if self.transform == "log":
+            values = np.log(values)
+        elif self.transform == "logit":
+            share = self.squeeze + values / self.upper * (1 - 2 * self.squeeze)
+            values = np.log(share / (1 - share))
+        return (values - self.centre) / self.spread
+
+    def back(self, values: Array) -> Array:
+        """Standardized scale -> target's unit; increasing, so quantiles map to quantiles."""
+        values = values * self.spread + self.centre
+        if self.transform == "log":
+            return np.exp(values)
+        if self.transform == "logit":
+            share = 1 / (1 + np.exp(-values))
+            return np.clip((share - self.squeeze) / (1 - 2 * self.squeeze), 0, 1) * self.upper
+        return values
+
+
+def choose_transform(wanted: str, values: Array, field: str) -> str:
+    """The transform for a target: the wanted one, checked; for `auto` log where the values are positive and skewed.
+
+    `auto` takes the log when all values are above 0, their skewness is above 1, and the log's is nearer 0.
+    """
+    known = values[np.isfinite(values)]
+    if wanted == "auto":
+        is_skewed = known.min() > 0 and skew(known) > 1 and abs(skew(np.log(known))) < abs(skew(known))
+        return "log" if is_skewed else "none"
+    if wanted == "log" and (known <= 0).any():
+        raise EngineError(
+            f"{field}: {(known <= 0).sum()} of {len(known)} values are 0 or negative, and their logarithm does not"
+            " exist. Choose the transform 'none' or 'auto', or correct the values."
+        )
+    if wanted == "logit" and (known.min() < 0 or known.max() > 100):
+        raise EngineError(
+            f"{field}: the transform 'logit' is for shares from 0 to 1 or percentages from 0 to 100, but the values"
+            f" go from {known.min():g} to {known.max():g}. Choose 'none' or 'auto'."
+        )
+    return wanted
+
+
+def fit_scale(transform: str, values: Array) -> TargetScale:
+    """The scale of training values (n,), NaN where missing."""
+    known = values[np.isfinite(values)]
+    upper = 1.0 if known.max() <= 1 else 100.0
+    # Values at the bounds are drawn inwards by half an observation (Smithson & Verkuilen 2006, eq. 4,
+    # 10.1037/1082-989X.11.1.54).
+    unscaled = TargetScale(transform, 0.0, 1.0, upper, 0.5 / len(known) if transform == "logit" else 0.0)
+    transformed = unscaled.forward(known)
+    spread = float(transformed.std())
+    return TargetScale(transform, float(transformed.mean()), spread if spread > 0 else 1.0, upper, unscaled.squeeze)

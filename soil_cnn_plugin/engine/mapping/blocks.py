@@ -1,0 +1,96 @@
+"""Dense prediction of a whole map: blocks with their halo are read ahead, predicted, and handed on in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.data.covariates import CovariateStack
+from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.memory import read_memory
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+
+Array = NDArray[np.float64]
+
+_LARGEST_BLOCK = 512  # pixels; larger blocks fall out of the processor's cache
+_SMALLEST_BLOCK = 32
+_SHARE_OF_MEMORY = 0.25  # of what is free
+_MOST_MEMORY = 2**30  # bytes
+
+
+@dataclass(frozen=True)
+class PredictedBlock:
+    """`location` and `scale` (T, h, w), NaN where a covariate is missing or outside the area; `raw` (C, h, w) are the
+    covariates there, NaN likewise."""
+
+    block: Block
+    location: Array
+    scale: Array
+    raw: NDArray[np.float32]
+
+
+def predict_blocks(
+    trained: TrainedNetwork,
+    stack: CovariateStack,
+    size: int,
+    device: torch.device,
+    inside: Callable[[Block], NDArray[np.bool_]] | None = None,
+) -> Iterator[PredictedBlock | Block]:
+    """Yields every block of the stack's grid: predicted, or the bare Block where no pixel is to be predicted.
+
+    `inside` tells (h, w) which pixels of a block lie in the area; the covariates around it are still seen.
+    """
+    halo = trained.ensemble.halo
+    blocks = list(stack.grid.blocks(size))
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(_read, stack, blocks[0], halo, inside)
+        for index, block in enumerate(blocks):
+            read = coming.result()
+            if index + 1 < len(blocks):
+                coming = reader.submit(_read, stack, blocks[index + 1], halo, inside)
+            if read is None:
+                yield block
+                continue
+            raw, valid = read
+            with torch.inference_mode():
+                channels = trained.encoder(torch.from_numpy(raw[None]).to(device))
+                # A class that training did not know makes its own pixel unpredictable, like missing data.
+                own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
+                valid &= (own > 0).all(0).cpu().numpy()
+            location, scale = trained.ensemble.predict_block(channels)
+            location[:, ~valid] = scale[:, ~valid] = np.nan
+            centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
+            centre[:, ~valid] = np.nan
+            yield PredictedBlock(block, location, scale, centre)
+
+
+def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
+    """Pixels a side, a multiple of 32, so that a block's arrays fit into a share of the free memory."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else read_memory().free or _MOST_MEMORY
+    budget = min(_SHARE_OF_MEMORY * free, _MOST_MEMORY)
+    encoder = trained.encoder
+    values = 4 * len(encoder.covariates) + 24 * encoder.channel_count
+    values += sum(3 * 48 * shape.members for shape in trained.description.shapes if shape.name == "padarian")
+    side = math.isqrt(int(budget / (4 * values))) - 2 * trained.ensemble.halo
+    fitting = max(_SMALLEST_BLOCK, min(_LARGEST_BLOCK, side) // 32 * 32)
+    return min(fitting, max(grid.height, grid.width))
+
+
+def _read(
+    stack: CovariateStack, block: Block, halo: int, inside: Callable[[Block], NDArray[np.bool_]] | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
+    """The covariates with halo and the pixels to predict, or None when there are none: outside the area nothing is
+    read at all."""
+    area = np.ones((block.height, block.width), np.bool_) if inside is None else inside(block)
+    if not area.any():
+        return None
+    raw = stack.read(block.with_halo(halo))
+    centre = raw[:, halo : halo + block.height, halo : halo + block.width]
+    valid = area & np.isfinite(centre).all(0)
+    return (raw, valid) if valid.any() else None

@@ -1,0 +1,87 @@
+"""Which raster is which covariate of a trained network, and the grid of its map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.data.covariates import CovariateSummary, reference_grid
+from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.report import Report
+
+_CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size that is worth a warning
+
+
+def match_covariates(
+    trained: Sequence[CovariateSummary], given: Sequence[Covariate], report: Report
+) -> list[Covariate]:
+    """The given rasters in the network's order, matched by name; without any given, the files of the training.
+
+    Raises:
+        EngineError: a covariate is missing; the message lists both sides.
+    """
+    if not given:
+        return _files_of_training(trained)
+    by_name = {covariate.name: covariate for covariate in given}
+    missing = [summary.covariate.name for summary in trained if summary.covariate.name not in by_name]
+    if missing:
+        raise EngineError(
+            f"The network needs {len(trained)} covariates, and {_count(missing)} of that name not among those given:"
+            f" {_listed(missing)}. It was trained on {_listed(summary.covariate.name for summary in trained)}; given"
+            f" are {_listed(by_name)}. Give each raster file the name it had in training (for a file of several bands:"
+            " the same band names too)."
+        )
+    wanted = {summary.covariate.name for summary in trained}
+    surplus = [name for name in by_name if name not in wanted]
+    if surplus:
+        report.info(f"Not used, because the network does not know them: {_listed(surplus)}")
+    # Kind and unit are the network's: codes stay codes, whatever list a raster was given in.
+    return [
+        replace(by_name[summary.covariate.name], kind=summary.covariate.kind, unit=summary.covariate.unit)
+        for summary in trained
+    ]
+
+
+def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary], grid: Grid, report: Report) -> Grid:
+    """The grid to predict on: the training grid for the training's own files, else that of the raster whose cell size
+    is nearest to it, in cells of the training's size, for a network knows its context in cells."""
+    if [covariate.path for covariate in covariates] == [summary.covariate.path for summary in trained]:
+        return grid
+    candidates = [reference_grid(path) for path in dict.fromkeys(covariate.path for covariate in covariates)]
+    trained_metres = math.prod(grid.metres_per_cell()) ** 0.5
+    ratios = [math.prod(candidate.metres_per_cell()) ** 0.5 / trained_metres for candidate in candidates]
+    nearest = min(range(len(candidates)), key=lambda index: abs(math.log(ratios[index])))
+    chosen, ratio = candidates[nearest], ratios[nearest]
+    if abs(ratio - 1) > _CELL_SIZE_TOLERANCE:
+        report.warning(
+            f"The rasters have cells of {ratio * trained_metres:.4g} m, the network was trained on cells of"
+            f" {trained_metres:.4g} m. They are resampled to {trained_metres:.4g} m; check the map with"
+            " observations."
+        )
+    return chosen if abs(ratio - 1) < 1e-3 else chosen.with_cell_size(chosen.cell_size[0] / ratio)
+
+
+def _files_of_training(trained: Sequence[CovariateSummary]) -> list[Covariate]:
+    covariates = [summary.covariate for summary in trained]
+    # Only plain paths can be looked up; others, such as NETCDF: or /vsizip/, show when they are opened.
+    gone = [
+        c.path for c in covariates if Path(c.path).is_absolute() and "/vsi" not in c.path and not Path(c.path).exists()
+    ]
+    if gone:
+        raise EngineError(
+            f"No covariates were given, and {_count(gone)} no longer where the network was trained: {_listed(gone)}."
+            " Choose the covariates to predict with."
+        )
+    return covariates
+
+
+def _count(names: Sequence[str]) -> str:
+    return "one is" if len(names) == 1 else f"{len(names)} are"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

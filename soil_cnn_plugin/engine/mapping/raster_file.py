@@ -1,0 +1,112 @@
+"""Writing a map: block by block into a scratch GeoTIFF, then once into a Cloud Optimized GeoTIFF."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio.transform import Affine
+from rasterio.windows import Window
+
+from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.data.grid import Block, Grid
+
+NODATA = -9999.0
+"""A number rather than NaN, which some programs draw as a value."""
+
+
+class RasterFile(AbstractContextManager["RasterFile"]):
+    """A float32 raster of one band a target; it appears under its name when `finish` has been called."""
+
+    def __init__(
+        self, path: str, grid: Grid, bands: Sequence[str], units: Sequence[str], tags: Mapping[str, str]
+    ) -> None:
+        self._path, self._scratch = path, f"{part(path)}.tif"
+        self._statistics = [_Statistics() for _ in bands]
+        self._dataset = rasterio.open(
+            self._scratch,
+            "w",
+            driver="GTiff",
+            crs=rasterio.CRS.from_wkt(grid.crs_wkt),
+            transform=Affine(*grid.transform),
+            height=grid.height,
+            width=grid.width,
+            count=len(bands),
+            dtype="float32",
+            nodata=NODATA,
+            tiled=True,
+            blockxsize=256,
+            blockysize=256,
+            compress="lzw",
+            bigtiff="if_safer",
+            sparse_ok=True,
+        )
+        self._dataset.descriptions = tuple(bands)
+        self._dataset.units = tuple(units)
+        self._dataset.update_tags(**tags)
+
+    def write(self, block: Block, values: NDArray[np.float64]) -> None:
+        """`values` (bands, height, width), NaN where there is no prediction."""
+        known = np.isfinite(values)
+        for statistics, band, mask in zip(self._statistics, values, known):
+            statistics.add(band[mask])
+        window = Window(block.col, block.row, block.width, block.height)
+        self._dataset.write(np.where(known, values, NODATA).astype(np.float32), window=window)
+
+    def finish(self) -> None:
+        """Copy the scratch file into tiles with overviews, and give it its name."""
+        for band, statistics in enumerate(self._statistics, start=1):
+            if statistics.count:
+                self._dataset.update_tags(band, **statistics.tags())
+        self._dataset.close()
+        rasterio.shutil.copy(
+            self._scratch,
+            part(self._path),
+            driver="COG",
+            compress="deflate",
+            predictor="yes",
+            overview_resampling="average",
+            bigtiff="if_safer",
+            num_threads="all_cpus",
+        )
+        os.replace(part(self._path), self._path)
+
+    def __exit__(self, *_: object) -> None:
+        self._dataset.close()
+        for leftover in (self._scratch, part(self._path)):
+            Path(leftover).unlink(missing_ok=True)
+
+
+class _Statistics:
+    """Count, extremes, mean and deviation of a band, added up block by block (Chan et al. 1983, 10.2307/2683386)."""
+
+    def __init__(self) -> None:
+        self.count, self._mean, self._squares = 0, 0.0, 0.0
+        self._lowest, self._highest = np.inf, -np.inf
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        if not len(values):
+            return
+        count, mean = len(values), float(values.mean())
+        total, step = self.count + count, mean - self._mean
+        self._squares += float(((values - mean) ** 2).sum()) + step**2 * self.count * count / total
+        self._mean += step * count / total
+        self.count = total
+        self._lowest = min(self._lowest, float(values.min()))
+        self._highest = max(self._highest, float(values.max()))
+
+    def tags(self) -> dict[str, str]:
+        """Under the names that GDAL and QGIS look for."""
+        values = {
+            "MINIMUM": self._lowest,
+            "MAXIMUM": self._highest,
+            "MEAN": self._mean,
+            "STDDEV": (self._squares / self.count) ** 0.5,
+        }
+        return {f"STATISTICS_{name}": f"{value:.9g}" for name, value in values.items()}

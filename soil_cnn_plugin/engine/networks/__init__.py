@@ -1,0 +1,1 @@
+"""The networks: encoding, architectures, dense evaluation, fitting, ensembles, the forests beside them, their file."""

@@ -1,0 +1,103 @@
+"""Raw covariates to the channels that networks and forests see: normal scores, and class codes one-hot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import norm
+from torch import Tensor, nn
+
+from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+
+
+@dataclass(frozen=True)
+class Channels:
+    """`values` (N, D, H, W) float32, 0 where missing; `known` (N, C, H, W) float32, 1 where the covariate has data."""
+
+    values: Tensor
+    known: Tensor
+    covariate_of_channel: Tensor  # (D,) index into C
+
+    def crop(self, margin: int) -> Channels:
+        """Without `margin` pixels on each side."""
+        if margin == 0:
+            return self
+        inner = slice(margin, -margin)
+        return Channels(self.values[..., inner, inner], self.known[..., inner, inner], self.covariate_of_channel)
+
+
+class Encoder(nn.Module):
+    """Maps covariates (N, C, H, W), NaN where missing, to Channels.
+
+    Continuous covariates become normal scores: the value's quantile over the training raster, through the inverse
+    normal distribution, so that skewed covariates (flow accumulation, radiometrics) need no thought. Values beyond the
+    training range count as its end. Categories become one channel each; a code not seen in training counts as missing.
+    Whatever is missing becomes 0, the mean, after the scaling: each pixel is encoded by itself, so that a block and a
+    patch get the same numbers.
+    """
+
+    def __init__(self, covariates: Sequence[CovariateSummary]) -> None:
+        super().__init__()
+        self.covariates = tuple(covariates)
+        channel_covariates: list[int] = []
+        self._knots: list[tuple[Tensor, Tensor, Tensor] | None] = []
+        for index, summary in enumerate(covariates):
+            is_categorical = summary.covariate.kind == "categorical"
+            self._knots.append(None if is_categorical else _normal_score_knots(summary.quantiles))
+            channel_covariates += [index] * (len(summary.categories) if is_categorical else 1)
+        self.register_buffer("covariate_of_channel", torch.tensor(channel_covariates), persistent=False)
+        self.covariate_of_channel: Tensor
+        continuous = [self._knots[index] is not None for index in channel_covariates]
+        self.register_buffer("continuous", torch.tensor(continuous).nonzero().flatten(), persistent=False)
+        self.continuous: Tensor  # channels that are not one-hot
+
+    @property
+    def channel_count(self) -> int:
+        return len(self.covariate_of_channel)
+
+    @property
+    def is_directional(self) -> bool:
+        """Whether a covariate's meaning depends on the compass, so that patches must not be mirrored."""
+        return any(summary.covariate.kind == "directional" for summary in self.covariates)
+
+    def forward(self, raw: Tensor) -> Channels:
+        known = torch.isfinite(raw)
+        # (N, C, H, W) -> (N, D, H, W)
+        values = raw.new_empty(raw.shape[0], self.channel_count, *raw.shape[2:])
+        channel = 0
+        for index, summary in enumerate(self.covariates):
+            layer, knots = raw[:, index], self._knots[index]
+            if knots is None:
+                codes = summary.categories
+                for offset, code in enumerate(codes):
+                    values[:, channel + offset] = layer == code
+                known[:, index] &= values[:, channel : channel + len(codes)].amax(1) > 0
+                channel += len(codes)
+            else:
+                values[:, channel] = torch.where(known[:, index], _interpolate(layer, knots), 0.0)
+                channel += 1
+        return Channels(values, known.float(), self.covariate_of_channel)
+
+
+def _normal_score_knots(quantiles: Sequence[float]) -> tuple[Tensor, Tensor, Tensor]:
+    """Values, their standardized normal scores, and the slope from each to the next; ties share their mean score."""
+    values = np.asarray(quantiles, dtype=np.float64)
+    count = len(values)
+    scores = norm.ppf((np.arange(count) + 0.5) / count)
+    # Knots that float32 cannot tell apart are ties.
+    unique, tie = np.unique(values.astype(np.float32), return_inverse=True)
+    merged = np.bincount(tie, weights=scores) / np.bincount(tie)
+    spread = merged[tie].std()
+    merged = (merged - merged[tie].mean()) / (spread if spread > 0 else 1.0)
+    slopes = np.append(np.diff(merged) / np.diff(unique.astype(np.float64)), 0.0)
+    return torch.from_numpy(unique), torch.from_numpy(merged).float(), torch.from_numpy(slopes).float()
+
+
+def _interpolate(layer: Tensor, knots: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    values, scores, slopes = (part.to(layer.device) for part in knots)
+    clipped = layer.contiguous().clamp(values[0], values[-1])
+    left = torch.bucketize(clipped, values, right=True).sub_(1).clamp_(0, len(values) - 1)
+    return scores[left] + (clipped - values[left]) * slopes[left]

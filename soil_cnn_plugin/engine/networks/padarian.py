@@ -1,0 +1,131 @@
+"""The convolutional network after Padarian et al. 2019 (10.5194/soil-5-79-2019), evaluated densely."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, convolution_weight, dense_weight
+
+_BETA = 0.7  # weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)
+_FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
+_MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))  # the views that a prediction averages
+
+
+class PadarianNetwork(PackedNetwork):
+    """Convolution 3 x 3, pooling 2, convolution 3 x 3, pooling 2, two dense layers, mean and variance; K members.
+
+    The last input channel is the share of covariates that are known at a pixel. Unless a covariate is directional,
+    training sees turned and mirrored patches and a prediction is the mean over four mirrored views.
+    """
+
+    NAME = "padarian"
+    SMALLEST_PATCH = 11  # the smallest odd width that leaves a pixel after both poolings
+
+    def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
+        super().__init__(encoder, patch_size, targets, members)
+        self._dropout = dropout
+        side = _side_after_pooling(patch_size)
+        self.first_weight = convolution_weight(members, _FIRST, encoder.channel_count + 1, 3)
+        self.first_bias = nn.Parameter(torch.zeros(members, _FIRST))
+        self.second_weight = convolution_weight(members, _SECOND, _FIRST, 3)
+        self.second_bias = nn.Parameter(torch.zeros(members, _SECOND))
+        self.dense_weight = convolution_weight(members, _DENSE, _SECOND, side)
+        self.dense_bias = nn.Parameter(torch.zeros(members, _DENSE))
+        self.last_weight = dense_weight(members, _DENSE, _LAST)
+        self.last_bias = nn.Parameter(torch.zeros(members, _LAST))
+        self.output_weight = nn.Parameter(torch.zeros(members, _LAST, 2 * targets))
+        self.output_bias = nn.Parameter(torch.zeros(members, 2 * targets))
+
+    @property
+    def may_mirror(self) -> bool:
+        return not self.encoder.is_directional
+
+    def inputs(self, channels: Channels) -> Tensor:
+        """(N, D, P, P) -> (N, D + 1, P, P)."""
+        return torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, B, D + 1, P, P) -> mean and log variance (K, B, T, 2)."""
+        members, batch = inputs.shape[:2]
+        image = inputs.transpose(0, 1).flatten(1, 2)  # -> (B, K * (D + 1), P, P)
+        image = functional.max_pool2d(self._convolve(image, self.first_weight, self.first_bias, groups=members), 2)
+        image = functional.max_pool2d(self._convolve(image, self.second_weight, self.second_bias, groups=members), 2)
+        image = functional.dropout(image, self._dropout, self.training)
+        flat = image.unflatten(1, (members, _SECOND)).transpose(0, 1).flatten(2)  # -> (K, B, 32 * side * side)
+        hidden = torch.baddbmm(self.dense_bias[:, None], flat, self.dense_weight.flatten(2).transpose(1, 2)).relu_()
+        return self._head(hidden)
+
+    def loss(self, output: Tensor, targets: Tensor) -> Tensor:
+        known = torch.isfinite(targets)
+        mean, variance = output[..., 0], _variance(output)
+        error = torch.where(known, targets, 0.0) - mean
+        likelihood = 0.5 * (error**2 / variance + variance.log())
+        return self.mean_of_known(variance.detach() ** _BETA * likelihood, known)
+
+    def location_scale(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        return output[..., 0], _variance(output).sqrt()
+
+    def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        views = [self.location_scale(self(torch.flip(inputs, view))) for view in self._views]
+        return _mean([view[0] for view in views]), _mean([view[1] for view in views])
+
+    def dense(self, channels: Channels) -> tuple[Tensor, Tensor]:
+        image = self.inputs(channels)
+        height, width = (size - self.patch_size + 1 for size in image.shape[-2:])
+        views = []
+        for view in self._views:
+            location, scale = self.location_scale(self._dense_view(torch.flip(image, view), height, width))
+            location, scale = (part.mean(0).T.unflatten(1, (height, width)) for part in (location, scale))
+            views.append((torch.flip(location, view), torch.flip(scale, view)))
+        return _mean([view[0] for view in views]), _mean([view[1] for view in views])
+
+    def _dense_view(self, image: Tensor, height: int, width: int) -> Tensor:
+        """(1, D + 1, H, W) -> (K, h * w, T, 2). Poolings become running maxima, what follows them is dilated."""
+        image = image.contiguous(memory_format=torch.channels_last)
+        image = _running_maximum(self._convolve(image, self.first_weight, self.first_bias, groups=1), 1)
+        image = _running_maximum(
+            self._convolve(image, self.second_weight, self.second_bias, groups=self.members, dilation=2), 2
+        )
+        image = self._convolve(image, self.dense_weight, self.dense_bias, groups=self.members, dilation=4)
+        # The patch may be wider than the receptive field, for poolings drop an odd last row: cut to size.
+        image = image[0, :, :height, :width]
+        return self._head(image.unflatten(0, (self.members, _DENSE)).flatten(2).transpose(1, 2))
+
+    def _convolve(self, image: Tensor, weight: Tensor, bias: Tensor, groups: int, dilation: int = 1) -> Tensor:
+        return functional.conv2d(image, weight.flatten(0, 1), bias.flatten(), groups=groups, dilation=dilation).relu_()
+
+    def _head(self, hidden: Tensor) -> Tensor:
+        """(K, B, 40) -> (K, B, T, 2)."""
+        hidden = torch.baddbmm(self.last_bias[:, None], hidden, self.last_weight).relu_()
+        output = torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
+        raw: Tensor = output.unflatten(-1, (self.targets, 2))
+        return raw
+
+    @property
+    def _views(self) -> tuple[tuple[int, ...], ...]:
+        return _MIRRORS if self.may_mirror else _MIRRORS[:1]
+
+
+def _side_after_pooling(patch_size: int) -> int:
+    """Width in pixels of what the first dense layer sees."""
+    return ((patch_size - 2) // 2 - 2) // 2
+
+
+def _variance(output: Tensor) -> Tensor:
+    """Variance of the standardized target, kept between (0.01 sd)^2 and (10 sd)^2."""
+    return output[..., 1].clamp(2 * math.log(0.01), 2 * math.log(10.0)).exp()
+
+
+def _running_maximum(image: Tensor, dilation: int) -> Tensor:
+    """Maximum of 2 x 2 pixels `dilation` apart, at every pixel: pooling by 2 without its stride."""
+    image = torch.maximum(image[..., :-dilation], image[..., dilation:])
+    return torch.maximum(image[..., :-dilation, :], image[..., dilation:, :])
+
+
+def _mean(tensors: list[Tensor]) -> Tensor:
+    return torch.stack(tensors).mean(0)

@@ -1,0 +1,89 @@
+"""The ring network: centre values and focal means and deviations, through two residual layers to 19 quantiles."""
+
+from __future__ import annotations
+
+import torch
+from scipy.stats import norm
+from torch import Tensor, nn
+from torch.nn import functional
+
+from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+from soil_cnn_plugin.engine.networks.focal import deviation_windows, focal_features, ring_windows
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, dense_weight
+
+QUANTILES = 19
+_LEVELS = [(i + 1) / (QUANTILES + 1) for i in range(QUANTILES)]
+_NORMAL_QUANTILES = [float(norm.ppf(level)) for level in _LEVELS]
+_WIDTH = 96  # of the residual layers
+_PIXELS_AT_ONCE = 8192  # pixels that go through the layers together; more fall out of the processor's cache
+
+
+class RingNetwork(PackedNetwork):
+    """All members in one computation.
+
+    Loss: 4 x pinball over the quantiles + 0.25 x squared error of their mean. Quantiles cannot cross: each is the one
+    below plus a positive step.
+    """
+
+    NAME = "ring"
+
+    def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
+        super().__init__(encoder, patch_size, targets, members)
+        means, deviations = len(ring_windows(patch_size)), len(deviation_windows(patch_size))
+        features = encoder.channel_count * (1 + means) + len(encoder.continuous) * deviations
+        self._dropout = dropout
+        self.input_weight = dense_weight(members, features, _WIDTH)
+        self.input_bias = nn.Parameter(torch.zeros(members, _WIDTH))
+        self.residual_weight = nn.Parameter(
+            torch.stack([dense_weight(members, _WIDTH, _WIDTH).data for _ in range(2)], 1)
+        )
+        self.residual_bias = nn.Parameter(torch.zeros(members, 2, _WIDTH))
+        self.output_weight = nn.Parameter(torch.zeros(members, _WIDTH, targets * QUANTILES))
+        steps = torch.tensor(_NORMAL_QUANTILES).diff()
+        first = torch.cat([torch.tensor(_NORMAL_QUANTILES[:1]), torch.log(torch.expm1(steps))])
+        self.output_bias = nn.Parameter(first.repeat(members, targets))
+        self.register_buffer("levels", torch.tensor(_LEVELS), persistent=False)
+        self.levels: Tensor
+
+    def inputs(self, channels: Channels) -> Tensor:
+        """(N, D, P, P) -> (N, F)."""
+        return focal_features(channels, self.encoder.continuous, self.patch_size).flatten(1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, B, F), or (B, F) for all members -> quantiles (K, B, T, 19)."""
+        hidden = torch.matmul(inputs, self.input_weight) + self.input_bias[:, None]  # -> (K, B, 96)
+        hidden = self._drop(functional.gelu(hidden))
+        for layer in range(2):
+            update = torch.matmul(hidden, self.residual_weight[:, layer]) + self.residual_bias[:, layer, None]
+            hidden = hidden + self._drop(functional.gelu(update))
+        output = torch.matmul(hidden, self.output_weight) + self.output_bias[:, None]
+        output = output.unflatten(-1, (self.targets, QUANTILES))  # -> (K, B, T, 19)
+        steps = torch.cat([output[..., :1], functional.softplus(output[..., 1:])], dim=-1)
+        return steps.cumsum(-1)
+
+    def loss(self, output: Tensor, targets: Tensor) -> Tensor:
+        known = torch.isfinite(targets)  # (K, B, T)
+        error = torch.where(known, targets, 0.0)[..., None] - output
+        pinball = torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
+        squared = (torch.where(known, targets, 0.0) - output.mean(-1)) ** 2
+        return self.mean_of_known(4 * pinball + 0.25 * squared, known)
+
+    def location_scale(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean of the quantiles, and the spread between the outermost in standard deviations of a normal."""
+        spread = (output[..., -1] - output[..., 0]) / (_NORMAL_QUANTILES[-1] - _NORMAL_QUANTILES[0])
+        return output.mean(-1), spread
+
+    def dense(self, channels: Channels) -> tuple[Tensor, Tensor]:
+        features = focal_features(channels, self.encoder.continuous, self.patch_size)[0]  # -> (F, h, w)
+        shape = features.shape[1:]
+        pixels = features.flatten(1).T  # -> (h * w, F)
+        location = pixels.new_empty(self.targets, pixels.shape[0])
+        scale = torch.empty_like(location)
+        for start in range(0, pixels.shape[0], _PIXELS_AT_ONCE):
+            piece = slice(start, start + _PIXELS_AT_ONCE)
+            centre, spread = self.location_scale(self(pixels[piece].contiguous()))
+            location[:, piece], scale[:, piece] = centre.mean(0).T, spread.mean(0).T
+        return location.unflatten(1, shape), scale.unflatten(1, shape)
+
+    def _drop(self, hidden: Tensor) -> Tensor:
+        return functional.dropout(hidden, self._dropout, self.training)

@@ -1,0 +1,51 @@
+"""A patch file as the networks and forests take it in: encoded once, in memory, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.networks.focal import focal_features
+from soil_cnn_plugin.engine.networks.plan import Plan, build_network
+
+_PATCHES_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """`inputs` holds one tensor (N, ...) a plan; the forests get `point` (N, D), the encoded covariates at the
+    observation, and `context` (N, F), these and their focal means and deviations: what the ring network sees."""
+
+    encoder: Encoder
+    inputs: tuple[Tensor, ...]
+    point: NDArray[np.float32]
+    context: NDArray[np.float32]
+
+
+@torch.no_grad()
+def encode_patches(file: PatchFile, plans: Sequence[Plan], device: torch.device) -> TrainingData:
+    """Read the patches in pieces and keep only what the plans' networks need of them."""
+    encoder = Encoder(file.covariates)
+    networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
+    inputs: list[list[Tensor]] = [[] for _ in plans]
+    context = []
+    for start in range(0, file.count, _PATCHES_AT_ONCE):
+        channels = encoder(torch.from_numpy(file.read(start, min(start + _PATCHES_AT_ONCE, file.count))))
+        context.append(focal_features(channels, encoder.continuous, file.patch_size).flatten(1).numpy())
+        for index, network in enumerate(networks):
+            margin = (file.patch_size - network.patch_size) // 2
+            inputs[index].append(network.inputs(channels.crop(margin)))
+    features = np.concatenate(context)
+    return TrainingData(
+        encoder=encoder.to(device),
+        inputs=tuple(torch.cat(rows).to(device) for rows in inputs),
+        point=features[:, : encoder.channel_count],
+        context=features,
+    )

@@ -1,0 +1,106 @@
+"""Predict map: every pixel of the covariates, by a trained network, into Cloud Optimized GeoTIFFs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine.data.covariates import open_stack
+from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
+from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
+from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
+from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
+from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
+from soil_cnn_plugin.engine.networks.device import choose_device
+from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, read_network
+from soil_cnn_plugin.engine.report import Report
+
+Array = NDArray[np.float64]
+
+
+def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
+    device = choose_device(job.device, report)
+    trained = read_network(job.network, device)
+    description = trained.description
+    covariates = match_covariates(description.covariates, job.covariates, report)
+    grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
+    inside = read_area(job.area, grid) if job.area else None
+    size = job.block_size or choose_block_size(trained, grid, device)
+    report.info(
+        f"Map of {grid.height} x {grid.width} pixels of {grid.cell_size[0]:g} x {grid.cell_size[1]:g} {grid.unit},"
+        f" {grid.crs_name}; predicted in blocks of {size} x {size} pixels with {trained.ensemble.halo} pixels around"
+    )
+    with ExitStack() as resources:
+        stack = resources.enter_context(open_stack(covariates, grid))
+        files = {
+            name: resources.enter_context(_open_output(name, path, job, description, grid))
+            for name, path in job.output_paths().items()
+        }
+        ranges = RangeCheck(description.covariates)
+        predicted, done = 0, 0
+        for block in predict_blocks(trained, stack, size, device, inside):
+            if isinstance(block, PredictedBlock):
+                predicted += int(np.isfinite(block.location[0]).sum())
+                ranges.add(block.raw)
+                values = _in_units(block, trained, set(files))
+                for name, file in files.items():
+                    file.write(block.block, values[name])
+            area = block.block if isinstance(block, PredictedBlock) else block
+            done += area.height * area.width
+            report.progress(0.95 * done / (grid.height * grid.width))
+        if predicted == 0:
+            raise EngineError(
+                "No pixel of the map can be predicted: everywhere a covariate is missing or the area or extent lies"
+                " elsewhere. Check the covariates' nodata values and that they overlap."
+            )
+        ranges.tell(report)
+        for file in files.values():
+            file.finish()
+    report.info(
+        f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
+    )
+    return dict(job.output_paths())
+
+
+def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) -> dict[str, Array]:
+    """Output name -> (T, h, w) in the targets' units."""
+    description = trained.description
+    values: dict[str, list[Array]] = {name: [] for name in wanted}
+    for location, scale, target_scale, calibration in zip(
+        block.location, block.scale, description.scales, description.calibrations
+    ):
+        mean, deviation = calibration.mean_and_deviation(location, scale, target_scale)
+        lower, upper = calibration.interval(location, scale, description.coverage, target_scale)
+        layers = {"prediction": mean, "standard_deviation": deviation, "lower": lower, "upper": upper}
+        for name in wanted:
+            values[name].append(layers[name])
+    return {name: np.stack(layers) for name, layers in values.items()}
+
+
+def _open_output(name: str, path: str, job: PredictMap, description: NetworkDescription, grid: Grid) -> RasterFile:
+    percent = f"{100 * description.coverage:g} %"
+    what = {
+        "prediction": "",
+        "lower": f", lower {percent} limit",
+        "upper": f", upper {percent} limit",
+        "standard_deviation": ", standard deviation",
+    }[name]
+    tags = {
+        "TIFFTAG_SOFTWARE": f"Soil CNN {description.versions.get('Soil CNN', '')}".strip(),
+        "NETWORK": Path(job.network).name,
+        "CONTENT": name,
+        "COVERAGE": f"{description.coverage:g}",
+    }
+    return RasterFile(
+        path,
+        grid,
+        bands=[f"{target.label}{what}" for target in description.targets],
+        units=[target.unit for target in description.targets],
+        tags=tags,
+    )

@@ -1,0 +1,226 @@
+"""Train network: assess on held-out folds beside the forests, train on all observations, keep it in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.engine.assessment.assessment import (
+    NETWORK,
+    Assessment,
+    FoldsInWords,
+    HeldOut,
+    LossCurve,
+    TargetAssessment,
+)
+from soil_cnn_plugin.engine.assessment.comparison import verdict
+from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds, overlap_share
+from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
+from soil_cnn_plugin.engine.cross_validation import Design, Fitted, cross_validate, fit_networks
+from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
+from soil_cnn_plugin.engine.networks.ensemble import MakeFolds
+from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
+from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
+from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
+from soil_cnn_plugin.engine.networks.training_data import encode_patches
+from soil_cnn_plugin.engine.pages.held_out_report import write_report
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.versions import read_versions
+
+Rows = NDArray[np.int64]
+
+
+def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
+    device = choose_device(job.device, report)
+    with PatchFile(job.patches) as file:
+        plans = make_plans(job, file.patch_size)
+        fields = tuple(target.field for target in file.targets)
+        transforms = tuple(choose_transform(job.transform, file.values[:, t], name) for t, name in enumerate(fields))
+        report.info(_plans_in_words(file, plans, transforms))
+        data = encode_patches(file, plans, device)
+        folds = _hold_out(file, job, report)
+        design = Design(
+            data=data,
+            values=file.values,
+            fields=fields,
+            transforms=transforms,
+            fold=folds.fold,
+            make_inner_folds=_inner_folds(file, job),
+            plans=plans,
+            coverage=job.coverage,
+            seed=job.seed,
+        )
+        methods, curves = cross_validate(design, report.part(0.02, 0.85, "Assessing on held-out folds"))
+        final = report.part(0.85, 0.98, "Training on all observations")
+        fitted = fit_networks(design, np.arange(file.count), job.seed, final.progress, final.info)
+        assessment = _assess(job, file, folds, transforms, methods, curves + fitted.fit.curves)
+        assessment = replace(assessment, settings=_settings(job, plans, device), versions=read_versions())
+        for target in assessment.targets:
+            report.info(f"{target.soil_property.label}: {target.verdict.text}")
+        description = _describe(job, file, plans, fitted, assessment)
+        write_network(job.network, TrainedNetwork(description, data.encoder, fitted.fit.ensemble))
+        if job.report:
+            write_report(job.report, assessment)
+        if job.metrics:
+            write_metrics(job.metrics, assessment)
+        if job.held_out:
+            write_held_out(job.held_out, assessment, file.grid.crs_wkt, file.ids)
+    return {**job.output_paths(), **_summary(assessment, report)}
+
+
+def _hold_out(file: PatchFile, job: TrainNetwork, report: Report) -> Folds:
+    folds = make_folds(
+        job.validation,
+        _metres(file),
+        file.sites,
+        job.folds,
+        job.seed,
+        file.values,
+        fields=[target.field for target in file.targets],
+    )
+    report.info(folds.sentence)
+    return folds
+
+
+def _inner_folds(file: PatchFile, job: TrainNetwork) -> Callable[[Rows], MakeFolds]:
+    """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
+    metres = _metres(file)
+
+    def for_rows(rows: Rows) -> MakeFolds:
+        def make(count: int, seed: int) -> Rows:
+            folds = make_folds(
+                job.validation, metres[rows], file.sites[rows], count, seed, file.values[rows], inner=True
+            )
+            return folds.fold
+
+        return make
+
+    return for_rows
+
+
+def _metres(file: PatchFile) -> NDArray[np.float64]:
+    """Coordinates (N, 2) scaled to metres on the ground, also where the CRS is in degrees or feet."""
+    metres: NDArray[np.float64] = np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size)
+    return file.coordinates * metres
+
+
+def _assess(
+    job: TrainNetwork,
+    file: PatchFile,
+    folds: Folds,
+    transforms: tuple[str, ...],
+    methods: list[dict[str, HeldOut]],
+    curves: tuple[LossCurve, ...],
+) -> Assessment:
+    targets = []
+    for t, target in enumerate(file.targets):
+        rows = np.flatnonzero(np.isfinite(file.values[:, t]))
+        targets.append(
+            TargetAssessment(
+                soil_property=target,
+                rows=rows,
+                observed=file.values[rows, t],
+                fold=folds.fold[rows],
+                methods=methods[t],
+                transform=transforms[t],
+                verdict=verdict(methods[t]),
+            )
+        )
+    grid = file.grid
+    west, _, _, north = grid.bounds
+    overlap = overlap_share(file.coordinates, folds.fold, file.patch_size, grid.cell_size, (west, north))
+    return Assessment(
+        targets=tuple(targets),
+        folds=FoldsInWords(folds.kind, folds.count, folds.sentence, overlap),
+        coverage=job.coverage,
+        coordinates=file.coordinates,
+        crs_name=grid.crs_name,
+        cell_size=grid.cell_size[0],
+        patch_size=file.patch_size,
+        loss_curves=curves,
+    )
+
+
+def _describe(
+    job: TrainNetwork, file: PatchFile, plans: tuple[Plan, ...], fitted: Fitted, assessment: Assessment
+) -> NetworkDescription:
+    return NetworkDescription(
+        targets=file.targets,
+        covariates=file.covariates,
+        grid=file.grid,
+        patch_size=file.patch_size,
+        shapes=tuple(plan.shape for plan in plans),
+        blend=tuple(tuple(row) for row in fitted.fit.ensemble.weights.tolist()),
+        scales=fitted.scales,
+        calibrations=fitted.calibrations,
+        coverage=job.coverage,
+        observation_count=file.count,
+        folds_sentence=assessment.folds.sentence,
+        scores={
+            target.soil_property.field: {name: held_out.scores for name, held_out in target.methods.items()}
+            for target in assessment.targets
+        },
+        verdicts={target.soil_property.field: target.verdict.text for target in assessment.targets},
+        settings=assessment.settings,
+        versions=assessment.versions,
+        provenance={
+            **file.provenance,
+            "patches": Path(job.patches).name,
+            "trained": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device) -> dict[str, str]:
+    """What was asked for and what it came to, for report and network file."""
+    settings = {
+        "architecture": job.architecture,
+        "preset": job.preset,
+        "transform": job.transform,
+        "validation": job.validation,
+        "folds": str(job.folds),
+        "coverage of intervals": f"{100 * job.coverage:g} %",
+        "seed": str(job.seed),
+        "device": device_in_words(device),
+    }
+    for plan in plans:
+        settings[plan.shape.name] = (
+            f"{plan.shape.members} members, patches of {plan.shape.patch_size} pixels, batches of {plan.batch_size},"
+            f" learning rate {plan.learning_rate:g}, weight decay {plan.weight_decay:g}, dropout {plan.dropout:g},"
+            f" patience {plan.patience} evaluations"
+        )
+    return settings
+
+
+def _summary(assessment: Assessment, report: Report) -> dict[str, str | float | int]:
+    """Means over the targets, for models to branch on, and the verdicts."""
+    scores = [target.methods[NETWORK].scores for target in assessment.targets]
+    baseline = [target.methods[target.verdict.rival].scores.rmse for target in assessment.targets]
+    numbers = {
+        "rmse": float(np.mean([each.rmse for each in scores])),
+        "mec": float(np.mean([np.nan if each.mec is None else each.mec for each in scores])),
+        "ccc": float(np.mean([np.nan if each.ccc is None else each.ccc for each in scores])),
+        "picp": float(np.mean([each.picp for each in scores])),
+        "baseline_rmse": float(np.mean(baseline)),
+    }
+    for name, value in numbers.items():
+        report.metric(name, value)
+    verdicts = [f"{target.soil_property.title}: {target.verdict.text}" for target in assessment.targets]
+    return {**numbers, "verdict": " ".join(verdicts)}
+
+
+def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], transforms: tuple[str, ...]) -> str:
+    ensembles = " and ".join(
+        f"{plan.shape.members} members of {plan.shape.name} ({plan.shape.patch_size} x {plan.shape.patch_size} pixels)"
+        for plan in plans
+    )
+    targets = ", ".join(f"{target.label} (scale: {transform})" for target, transform in zip(file.targets, transforms))
+    return f"{file.count} observations, {len(file.covariates)} covariates; networks: {ensembles}; targets: {targets}"

@@ -1,0 +1,126 @@
+"""The layer of observations as a file: its features, and the GeoPackage of those that are dropped."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyproj
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
+from pyogrio.raw import read, write
+
+from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.errors import EngineError
+
+_VECTOR_ERRORS = (DataSourceError, DataLayerError, FieldError, GeometryError, ValueError)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The layer as it was read: attributes and geometries of all features, whatever becomes of them."""
+
+    path: str
+    meta: dict[str, Any]
+    ids: NDArray[np.int64]
+    geometries: NDArray[np.object_]  # WKB
+    columns: dict[str, NDArray[Any]]
+
+    @property
+    def crs(self) -> str:
+        """A code or WKT."""
+        return str(self.meta["crs"])
+
+    @property
+    def crs_name(self) -> str:
+        crs = pyproj.CRS.from_user_input(self.crs)
+        return ":".join(crs.to_authority() or [crs.name])
+
+
+@dataclass
+class Dropped:
+    """Feature id -> why it is not used, in the order in which it was found out."""
+
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def add(self, ids: NDArray[np.int64], reasons: str | Sequence[str]) -> None:
+        texts = [reasons] * len(ids) if isinstance(reasons, str) else reasons
+        self.reasons.update(zip(ids.tolist(), texts))
+
+    def in_words(self) -> str:
+        """`12 outside the covariates; 3 without geometry`, the most frequent first."""
+        texts = list(self.reasons.values())
+        counts = sorted({text: texts.count(text) for text in texts}.items(), key=lambda item: -item[1])
+        shown = [f"{count} {text}" for text, count in counts[:8]]
+        return "; ".join(shown + (["and further reasons"] if len(counts) > 8 else []))
+
+
+def read_layer(path: str) -> Layer:
+    """Raises EngineError when it cannot be read, has no features, no points or no CRS."""
+    source, _, layer_name = path.partition("|layername=")
+    if os.path.isabs(source) and not source.startswith("/vsi") and not os.path.exists(source):
+        raise EngineError(f"The observations {path} do not exist. Check where the file lies and run again.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of several layers the first is meant
+            meta, ids, geometries, columns = read(source, layer=layer_name or None, return_fids=True)
+    except _VECTOR_ERRORS as error:
+        raise EngineError(
+            f"The observations {path} cannot be read: {error}. Export the layer from QGIS as GeoPackage and use that."
+        ) from error
+    if geometries is None:
+        raise EngineError(f"The observations {path} are a table without points. Choose a point layer.")
+    if not len(ids):
+        raise EngineError(f"The observations {path} hold no features. Choose a layer with points, or check its filter.")
+    if meta["crs"] is None or "Undefined" in meta["crs"][:40]:
+        raise EngineError(f"The observations {path} have no CRS. Set it in the layer's properties and run again.")
+    return Layer(path, meta, ids.astype(np.int64), geometries, dict(zip(map(str, meta["fields"]), columns)))
+
+
+def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
+    """Write the dropped features with their attributes and the reason as a GeoPackage, also when there are none."""
+    chosen = np.isin(layer.ids, list(dropped.reasons))
+    names: list[str] = []
+    columns, masks = [], []
+    for (name, values), dtype in zip(layer.columns.items(), layer.meta["dtypes"]):
+        column, mask = _writable(values[chosen], str(dtype))
+        names.append(_free_name(name, [*names, "fid", "geom", "geometry"]))
+        columns.append(column)
+        masks.append(mask)
+    names.append(_free_name("reason", names))
+    columns.append(np.array([dropped.reasons[identity] for identity in layer.ids[chosen].tolist()], object))
+    masks.append(None)
+    partial = f"{part(path)}.gpkg"
+    geometry = layer.meta["geometry_type"] or "Unknown"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            write(
+                partial, layer.geometries[chosen], columns, names, field_mask=masks, layer="dropped", driver="GPKG",
+                geometry_type=geometry, crs=layer.crs,
+            )  # fmt: skip
+    except _VECTOR_ERRORS as error:
+        raise EngineError(f"{path} cannot be written: {error}. Choose another folder or file name.") from error
+    os.replace(partial, path)
+
+
+def _writable(values: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """A column as it was in its layer, and True where it is null: whole numbers come as floats where some are null."""
+    if values.dtype.kind == "f" and dtype.startswith(("int", "uint", "bool")):
+        is_null = np.isnan(values)
+        return np.where(is_null, 0, values).astype(dtype), is_null
+    if values.dtype.kind == "O":
+        texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
+        return np.array(texts, object), None
+    return values, None
+
+
+def _free_name(name: str, taken: list[str]) -> str:
+    """`name`, or `name_1` and so on; GeoPackage does not tell upper from lower case."""
+    lower = {other.lower() for other in taken}
+    numbers = (f"{name}_{number}" for number in range(1, len(taken) + 2))
+    return name if name.lower() not in lower else next(other for other in numbers if other.lower() not in lower)

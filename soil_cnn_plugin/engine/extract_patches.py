@@ -1,0 +1,147 @@
+"""Extract patches: observations and covariates to a patch file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import h5py
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.engine.data.covariates import CovariateStack, CovariateSummary, open_stack, reference_grid
+from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.observations import Observations, check_usable, locate_observations
+from soil_cnn_plugin.engine.data.patch_file import PatchFileWriter
+from soil_cnn_plugin.engine.data.patches import Floats, cut_patches, missing_at_centre, missing_share
+from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, read_layer, write_dropped
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.report import Report
+
+
+def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
+    """Writes the patch file, and the dropped observations where they are wanted."""
+    grid = reference_grid(job.reference or job.covariates[0].path, job.cell_size)
+    _tell_grid(job, grid, report)
+    layer, dropped, notes = read_layer(job.observations), Dropped(), list[str]()
+    with open_stack(job.covariates, grid) as stack:
+        _tell_resampling(stack, report)
+        located = locate_observations(layer, job, grid, dropped, notes)
+        check_usable(located, job, layer, dropped)
+        looking = report.part(0.0, 0.4, "Looking at the covariates")
+        summaries = stack.summaries(looking.progress)
+        _check_variation(summaries)
+        cutting = report.part(0.4, 1.0, "Cutting patches")
+        with PatchFileWriter(
+            job.patches, grid, job.patch_size, summaries, job.targets, job.group, _provenance(job)
+        ) as writer:
+            used = _write_patches(job, stack, located, writer, dropped, cutting)
+            check_usable(used, job, layer, dropped)
+    for note in notes:
+        report.info(note)
+    _tell_use(job, used, layer, dropped, report)
+    if job.dropped:
+        write_dropped(job.dropped, layer, dropped)
+    outputs: dict[str, str | float | int] = {"patches": job.patches, "count": len(used)}
+    if job.dropped:
+        outputs["dropped"] = job.dropped
+    return {**outputs, "dropped_count": len(dropped.reasons)}
+
+
+def _write_patches(
+    job: ExtractPatches,
+    stack: CovariateStack,
+    located: Observations,
+    writer: PatchFileWriter,
+    dropped: Dropped,
+    report: Report,
+) -> Observations:
+    """The observations that were written: those with data in their own pixel and enough of it around."""
+    done, used = 0, []
+    for observations, patches in cut_patches(stack, located, job.patch_size):
+        kept = _usable(job, observations, patches, dropped)
+        writer.append(observations.take(kept), patches[kept])
+        used.append(observations.ids[kept])
+        done += len(observations)
+        report.progress(done / len(located))
+    return located.take(np.isin(located.ids, np.concatenate(used)))
+
+
+def _usable(job: ExtractPatches, observations: Observations, patches: Floats, dropped: Dropped) -> NDArray[np.bool_]:
+    """(n,) True where the own pixel has data in all covariates and the patch has enough; the others are dropped."""
+    names = [covariate.name for covariate in job.covariates]
+    gaps = missing_at_centre(patches)
+    is_blind = gaps.any(axis=1)
+    for identity, gap in zip(observations.ids[is_blind], gaps[is_blind]):
+        missing = [name for name, is_missing in zip(names, gap) if is_missing]
+        what = "all covariates" if len(missing) == len(names) > 1 else ", ".join(missing)
+        dropped.add(np.array([identity]), f"in a pixel without data of {what}")
+    is_sparse = ~is_blind & (missing_share(patches) > job.max_missing)
+    dropped.add(observations.ids[is_sparse], f"with more than {job.max_missing:.0%} of the patch missing")
+    return ~(is_blind | is_sparse)
+
+
+def _tell_grid(job: ExtractPatches, grid: Grid, report: Report) -> None:
+    east, north = grid.metres_per_cell()
+    width, height = grid.cell_size
+    size = f"{width:g}" if np.isclose(width, height) else f"{width:g} x {height:g}"
+    report.info(f"Grid: {grid.height} rows x {grid.width} columns of {size} {grid.unit}, {grid.crs_name}.")
+    if job.patch_size > min(grid.height, grid.width):
+        largest = (min(grid.height, grid.width) - 1) // 2 * 2 + 1
+        remedy = f"Use at most {largest}" if largest >= 3 else "Use a smaller cell size"
+        raise EngineError(
+            f"The patch size is {job.patch_size} pixels, but the grid has only {grid.height} rows and {grid.width}"
+            f" columns. {remedy}, or covariates that cover more."
+        )
+    across, along = job.patch_size * east, job.patch_size * north
+    if grid.is_geographic:
+        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m east by {along:.0f} m north in the middle.")
+        report.warning(
+            f"{grid.crs_name} is a CRS in degrees: a pixel is {east:.1f} m wide and {north:.1f} m high in the middle of"
+            " the grid, and its width changes with latitude. Projected covariates give patches of one size in metres."
+        )
+    elif np.isclose(east, north, rtol=0.01):
+        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m.")
+    else:
+        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m by {along:.0f} m, because pixels are not square.")
+
+
+def _tell_resampling(stack: CovariateStack, report: Report) -> None:
+    for raster in stack.rasters:
+        if raster.resampling is not None:
+            width, height = raster.own_grid.cell_size
+            report.info(
+                f"{raster.covariate.name} is resampled onto the grid ({raster.resampling.name}) from {width:g} x"
+                f" {height:g} {raster.own_grid.unit}, {raster.own_grid.crs_name}."
+            )
+
+
+def _check_variation(summaries: tuple[CovariateSummary, ...]) -> None:
+    for summary in summaries:
+        if summary.is_constant:
+            value = summary.categories[0] if summary.categories else summary.quantiles[0]
+            raise EngineError(
+                f"{summary.covariate.path}, band {summary.covariate.band}, is {value:g} everywhere on the grid, so it"
+                " tells nothing about the soil. Leave it out."
+            )
+
+
+def _tell_use(job: ExtractPatches, used: Observations, layer: Layer, dropped: Dropped, report: Report) -> None:
+    counts = ", ".join(
+        f"{target.title} {np.isfinite(values).sum()}" for target, values in zip(job.targets, used.values.T)
+    )
+    sites = len(np.unique(used.sites))
+    report.info(f"{len(used)} of {len(layer.ids)} observations are used ({counts}), at {sites} sites.")
+    if dropped.reasons:
+        report.warning(f"{len(dropped.reasons)} observations are dropped: {dropped.in_words()}.")
+
+
+def _provenance(job: ExtractPatches) -> dict[str, str]:
+    return {
+        "observations": job.observations,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "max_missing": f"{job.max_missing:g}",
+        "software": f"rasterio {rasterio.__version__}, GDAL {rasterio.__gdal_version__}, h5py {h5py.__version__},"
+        f" HDF5 {h5py.version.hdf5_version}",
+    }

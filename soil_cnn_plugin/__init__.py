@@ -1,4 +1,4 @@
-"""Soil CNN: convolutional networks map soil properties; the worker imports this package too, so nothing is loaded here."""
+"""Soil CNN: convolutional networks map soil properties. The worker imports this too, so nothing is loaded here."""
 
 
 def classFactory(iface):  # noqa: N802 - QGIS calls it by this name

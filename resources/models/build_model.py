@@ -1,7 +1,6 @@
 """Writes the shipped model, "Map in three steps": extract patches, train network, predict map.
 
-Run it after a change of the algorithms' parameters, with QGIS's Python and the plugin's folder on QGIS_PLUGINPATH's
-place: `/usr/bin/python3 resources/models/build_model.py`.
+Run it with QGIS's Python after a change of the algorithms' parameters: `/usr/bin/python3 resources/models/build_model.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["QT_HASH_SEED"] = "0"  # the same file each time
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from qgis.core import (  # noqa: E402

@@ -1,4 +1,4 @@
-"""A child process whose output lines can be waited for without blocking, and which can be stopped with all its children."""
+"""A child process whose output can be waited for without blocking, and which is stopped with all its children."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Optional
 
@@ -82,7 +82,5 @@ class Child(AbstractContextManager):
             command = ["taskkill", "/PID", str(self._process.pid), "/T", "/F"]
             subprocess.run(command, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
             return
-        try:
+        with suppress(ProcessLookupError):  # it may just have ended by itself
             os.killpg(self._process.pid, getattr(signal, name))  # it leads a group of its own
-        except ProcessLookupError:
-            pass  # it has just ended by itself

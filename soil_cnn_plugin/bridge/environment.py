@@ -28,7 +28,7 @@ _FOREIGN_NAMES = ("VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 
 @dataclass(frozen=True)
 class Requirement:
-    """A package of the engine: the version it is tested with, and the lowest that is taken from a user's interpreter."""
+    """A package of the engine: the version it is tested with, and the lowest a user's own interpreter may have."""
 
     name: str
     version: str

@@ -1,4 +1,4 @@
-"""Which build of PyTorch is installed, and from where: by what the user asks for, the system and its graphics driver."""
+"""Which build of PyTorch is installed, and from where: by the user's wish, the system and the graphics driver."""
 
 from __future__ import annotations
 

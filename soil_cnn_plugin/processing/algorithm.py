@@ -1,4 +1,4 @@
-"""What all algorithms share: declare parameters, make a job of their values, run it in the worker, return its outputs."""
+"""What all algorithms share: declare parameters, make a job of their values, run it, return its outputs."""
 
 from __future__ import annotations
 

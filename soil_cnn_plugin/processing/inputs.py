@@ -213,7 +213,8 @@ def parse_units(text: str, fields: list[str]) -> dict[str, str]:
         field, equals, unit = (piece.strip() for piece in part.partition("="))
         if not equals or field not in fields:
             raise JobError(
-                f"UNITS has {part!r}, which is not of the form field=unit with a field of TARGETS ({', '.join(fields)})."
+                f"UNITS has {part!r}, which is not of the form field=unit with a field of TARGETS"
+                f" ({', '.join(fields)})."
             )
         units[field] = "" if unit == "-" else unit
     return units

@@ -85,8 +85,8 @@ class Raster:
         width, height = self.provider.xSize(), self.provider.ySize()
         if width <= 0 or height <= 0:
             raise JobError(
-                f"{self.layer_name} comes from the provider {self.provider_name} and has no cells of its own. Save it as"
-                " a GeoTIFF of the cell size you need (Export, Save As), and use that."
+                f"{self.layer_name} comes from the provider {self.provider_name} and has no cells of its own. Save it"
+                " as a GeoTIFF of the cell size you need (Export, Save As), and use that."
             )
         own_folder = folder / f"raster_{len(list(folder.iterdir()))}"  # two layers may have one name
         own_folder.mkdir()
@@ -117,7 +117,7 @@ class Raster:
 def covariates(
     rasters: dict[str, Sequence[Raster]], folder: Path, context: QgsCoordinateTransformContext
 ) -> tuple[Covariate, ...]:
-    """Bands of rasters by kind, "continuous" first; a raster that stands under two kinds is taken once, as the latter."""
+    """Bands of rasters by kind, "continuous" first; a raster of another kind too is taken once, with that kind."""
     special = {absolute(raster.source) for kind, group in rasters.items() if kind != "continuous" for raster in group}
     return tuple(
         covariate

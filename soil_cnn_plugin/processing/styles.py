@@ -33,8 +33,8 @@ RAMPS = {
     "mako_reversed": "def5e5 aae1bd 62cfac 3eb4ad 3498a9 357ba3 395d9c 414082 382a54 26172a 0b0405",
 }
 _METALS = (
-    "zn|zinc|cu|copper|pb|lead|cd|cadmium|ni|nickel|cr|chromium|as|arsenic|hg|mercury|co|cobalt|mn|manganese|sb|antimony"
-    "|fe|iron|al|alumini?um|mo|molybdenum|v|vanadium|u|uranium"
+    "zn|zinc|cu|copper|pb|lead|cd|cadmium|ni|nickel|cr|chromium|as|arsenic|hg|mercury|co|cobalt|mn|manganese"
+    "|sb|antimony|fe|iron|al|alumini?um|mo|molybdenum|v|vanadium|u|uranium"
 )
 _RAMP_BY_PROPERTY = (  # the first pattern that is a word of the property's name decides
     (_METALS, "inferno"),

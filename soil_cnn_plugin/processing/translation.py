@@ -1,4 +1,4 @@
-"""`tr`: a text in the user's language. A bare function, because `self.tr` files a base class's texts under the wrong class."""
+"""`tr`: a text in the user's language. A function, because `self.tr` files a base class's texts under a wrong class."""
 
 from __future__ import annotations
 

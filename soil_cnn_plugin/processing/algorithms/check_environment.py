@@ -22,8 +22,8 @@ class CheckEnvironment(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "A tiny network is trained and evaluated, which takes some seconds. Add the report when you ask for help with"
-            " a problem."
+            "A tiny network is trained and evaluated, which takes some seconds. Add the report when you ask for help"
+            " with a problem."
         )
 
     def keywords(self) -> list[str]:

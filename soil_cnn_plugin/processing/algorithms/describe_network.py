@@ -23,8 +23,8 @@ class DescribeNetwork(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "Use it to see which covariates, in which units and cell size, a network needs before you map with it, and how"
-            " well it did on held-out observations."
+            "Use it to see which covariates, in which units and cell size, a network needs before you map with it, and"
+            " how well it did on held-out observations."
         )
 
     def keywords(self) -> list[str]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsProcessing, QgsProcessingParameterVectorDestination
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+    QgsProcessingParameterVectorDestination,
+)
 
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
     Parameters,
-    covariate_parameters,
     explained,
-    extraction_parameters,
     file_output,
-    observation_parameters,
+    integer,
+    number,
+    rasters,
 )
 from ..translation import tr
 
@@ -32,8 +39,9 @@ class ExtractPatches(JobAlgorithm):
     def explanation(self) -> str:
         return tr(
             "A square of covariate pixels around each observation is what a network learns from. The covariates are"
-            " brought onto one grid, that of the reference raster. Observations outside it, without any value, or with too many"
-            " missing pixels around them are dropped; the log says how many and why, and the optional layer shows which.\n\n"
+            " brought onto one grid, that of the reference raster. Observations outside it, without any value, or with"
+            " too many missing pixels around them are dropped; the log says how many and why, and the optional layer"
+            " shows which.\n\n"
             "The result is a self-describing HDF5 file. Use it in Train network; trying several trainings on one file"
             " saves time."
         )
@@ -87,3 +95,110 @@ def extract_patches_job(inputs: Inputs, patches: str) -> jobs.ExtractPatches:
         group=inputs.field("GROUP", fields),
         max_missing=inputs.number("MAX_MISSING"),
     )
+
+
+def observation_parameters() -> Parameters:
+    observations = QgsProcessingParameterFeatureSource(
+        "OBSERVATIONS", tr("Observations"), [QgsProcessing.SourceType.TypeVectorPoint]
+    )
+    targets = QgsProcessingParameterField(
+        "TARGETS",
+        tr("Targets: soil properties to map"),
+        parentLayerParameterName="OBSERVATIONS",
+        type=QgsProcessingParameterField.DataType.Numeric,
+        allowMultiple=True,
+    )
+    return [
+        explained(
+            observations,
+            tr(
+                "Points where soil properties were measured. A filter or a selection is honoured, and edits that are"
+                " not saved yet are seen. At least 20 usable observations are needed."
+            ),
+        ),
+        explained(
+            targets,
+            tr(
+                "Numeric fields of the observations. Several are learned by one network together; an observation may"
+                " lack some of them. A name like clay_5_15 is understood as clay from 5 to 15 cm depth."
+            ),
+        ),
+    ]
+
+
+def covariate_parameters() -> Parameters:
+    return [
+        explained(
+            rasters("COVARIATES", tr("Covariates")),
+            tr(
+                "Rasters that may explain the soil: terrain, satellite images, climate. They may differ in cell size,"
+                " CRS and extent; all are brought onto the reference grid (bilinear, or averaged when they are finer)."
+                " Every band is a covariate."
+            ),
+        ),
+        explained(
+            rasters("CATEGORICAL_COVARIATES", tr("Categorical covariates"), optional=True),
+            tr(
+                "Rasters of class codes, such as geology or land use: codes are never averaged. They need not be listed"
+                " under Covariates too."
+            ),
+        ),
+        explained(
+            rasters("DIRECTIONAL_COVARIATES", tr("Directional covariates"), optional=True),
+            tr(
+                "Rasters whose values depend on the compass, such as northness, eastness or hillshade: with them,"
+                " patches are not rotated or mirrored in training. They need not be listed under Covariates too."
+            ),
+            advanced=True,
+        ),
+    ]
+
+
+def extraction_parameters() -> Parameters:
+    """How patches are cut."""
+    return [
+        explained(
+            QgsProcessingParameterRasterLayer("REFERENCE", tr("Reference raster"), optional=True),
+            tr("The raster whose grid (CRS, cell size, origin, extent) the map gets. Empty: the first covariate."),
+            advanced=True,
+        ),
+        explained(
+            number("CELL_SIZE", tr("Cell size"), jobs.ExtractPatches.cell_size, 0, 1e9, optional=True),
+            tr("Cell size of the map in units of the reference grid's CRS. Empty: that of the reference raster."),
+            advanced=True,
+        ),
+        explained(
+            integer("PATCH_SIZE", tr("Patch size in pixels (odd)"), jobs.ExtractPatches.patch_size, 3),
+            tr(
+                'Width of the square of pixels around an observation that the network looks at (the "window size" of'
+                " the literature). It must be odd, so that the observation lies in the middle. The default of 31 reaches 15"
+                " pixels in each direction."
+            ),
+        ),
+        explained(
+            QgsProcessingParameterField(
+                "GROUP", tr("Profile or site"), parentLayerParameterName="OBSERVATIONS", optional=True
+            ),
+            tr(
+                "Field that names the profile or site. Observations with the same value are never torn apart between"
+                " training and held-out data. Observations at the same place always stay together."
+            ),
+            advanced=True,
+        ),
+        explained(
+            QgsProcessingParameterString("UNITS", tr("Units"), optional=True),
+            tr(
+                "Units for legends and reports: mg/kg for all targets, or target by target as in zinc=mg/kg; ph=-"
+                " (a hyphen: no unit). Empty: taken from a field's alias or comment such as Zinc (mg/kg)."
+            ),
+            advanced=True,
+        ),
+        explained(
+            number("MAX_MISSING", tr("Tolerated share of missing pixels"), jobs.ExtractPatches.max_missing, 0, 0.999),
+            tr(
+                "Share of a patch (0 to 1) that may lie outside the rasters or have no data. Observations with more are"
+                " dropped; so are those whose own pixel has no data."
+            ),
+            advanced=True,
+        ),
+    ]

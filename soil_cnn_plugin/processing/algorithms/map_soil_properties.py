@@ -5,20 +5,18 @@ from __future__ import annotations
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
-from ..parameters import (
-    Parameters,
-    covariate_parameters,
-    extraction_parameters,
-    mapping_outputs,
-    mapping_parameters,
-    observation_parameters,
-    training_outputs,
-    training_parameters,
-)
+from ..parameters import Parameters
 from ..translation import tr
-from .extract_patches import ExtractPatches, extract_patches_job, extraction_outputs
-from .predict_map import predict_map_job
-from .train_network import SCORES, VERDICT, train_network_job
+from .extract_patches import (
+    ExtractPatches,
+    covariate_parameters,
+    extract_patches_job,
+    extraction_outputs,
+    extraction_parameters,
+    observation_parameters,
+)
+from .predict_map import mapping_outputs, mapping_parameters, predict_map_job
+from .train_network import SCORES, VERDICT, train_network_job, training_outputs, training_parameters
 
 
 class MapSoilProperties(JobAlgorithm):
@@ -37,11 +35,11 @@ class MapSoilProperties(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "This is Extract patches, Train network and Predict map in one: choose the observations, the fields to map and"
-            " the covariates, and run.\n\n"
-            "The network learns how the covariates around an observation go with the soil there. Its error is measured on"
-            " held-out observations beside random forests; read the report before using the maps. Keep the trained network"
-            " to map other areas or dates with Predict map."
+            "This is Extract patches, Train network and Predict map in one: choose the observations, the fields to map"
+            " and the covariates, and run.\n\n"
+            "The network learns how the covariates around an observation go with the soil there. Its error is measured"
+            " on held-out observations beside random forests; read the report before using the maps. Keep the trained"
+            " network to map other areas or dates with Predict map."
         )
 
     def keywords(self) -> list[str]:

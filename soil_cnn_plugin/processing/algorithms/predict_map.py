@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsProcessingParameterFile
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingParameterExtent,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterRasterDestination,
+)
 
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
-from ..parameters import Parameters, device, explained, mapping_outputs, mapping_parameters, rasters
+from ..parameters import (
+    Parameter,
+    Parameters,
+    device,
+    explained,
+    integer,
+    rasters,
+)
 from ..translation import tr
 
 
@@ -23,10 +36,11 @@ class PredictMap(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "The map has the grid of the covariates the network was trained on; each target is one band. Pixels whose own"
-            " covariates are missing stay empty. Optional maps give the limits of the prediction interval and the standard"
-            " deviation.\n\n"
-            "A style file (.qml) is written beside each raster, so that it looks the same wherever it is opened in QGIS."
+            "The map has the grid of the covariates the network was trained on; each target is one band. Pixels whose"
+            " own covariates are missing stay empty. Optional maps give the limits of the prediction interval and the"
+            " standard deviation.\n\n"
+            "A style file (.qml) is written beside each raster, so that it looks the same wherever it is opened in"
+            " QGIS."
         )
 
     def keywords(self) -> list[str]:
@@ -67,3 +81,46 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         block_size=inputs.integer_or_none("BLOCK_SIZE"),
         device=inputs.choice("DEVICE"),
     )
+
+
+def mapping_parameters() -> Parameters:
+    """Where is predicted."""
+    polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
+    return [
+        explained(
+            QgsProcessingParameterExtent("EXTENT", tr("Extent"), optional=True),
+            tr("Part of the covariates that is mapped. Empty: all of it."),
+            advanced=True,
+        ),
+        explained(
+            QgsProcessingParameterFeatureSource("AREA", tr("Area"), polygons, optional=True),
+            tr("Polygons; nothing is predicted outside them."),
+            advanced=True,
+        ),
+        explained(
+            integer("BLOCK_SIZE", tr("Block size in pixels"), jobs.PredictMap.block_size, 16, optional=True),
+            tr(
+                "Width of the squares that are predicted at once. Empty: from the free memory. Make it smaller if"
+                " memory runs out."
+            ),
+            advanced=True,
+        ),
+    ]
+
+
+def mapping_outputs() -> Parameters:
+    def raster(name: str, label: str, optional: bool = True) -> Parameter:
+        return QgsProcessingParameterRasterDestination(name, label, optional=optional, createByDefault=not optional)
+
+    bands = tr("One band a target.")
+    return [
+        explained(
+            raster("PREDICTION", tr("Prediction"), optional=False), f"{tr('Map of the predicted values.')} {bands}"
+        ),
+        explained(raster("LOWER", tr("Lower limit")), f"{tr('Lower limit of the prediction interval.')} {bands}"),
+        explained(raster("UPPER", tr("Upper limit")), f"{tr('Upper limit of the prediction interval.')} {bands}"),
+        explained(
+            raster("STANDARD_DEVIATION", tr("Standard deviation")),
+            f"{tr('Standard deviation of the prediction, in the unit of the target.')} {bands}",
+        ),
+    ]

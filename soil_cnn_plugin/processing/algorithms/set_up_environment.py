@@ -32,8 +32,8 @@ class SetUpEnvironment(JobAlgorithm):
     def explanation(self) -> str:
         return tr(
             "QGIS itself and its Python are not touched. About 1.5 GB are downloaded and stored for processor-only"
-            " computing, several more for an NVIDIA graphics card, so it takes some minutes. A folder that is half-built"
-            " when you cancel is removed. Running it again on a complete environment only checks it."
+            " computing, several more for an NVIDIA graphics card, so it takes some minutes. A folder that is"
+            " half-built when you cancel is removed. Running it again on a complete environment only checks it."
         )
 
     def keywords(self) -> list[str]:
@@ -45,8 +45,8 @@ class SetUpEnvironment(JobAlgorithm):
             explained(
                 choice("BUILD", tr("Build of PyTorch"), BUILDS, BUILDS[0]),
                 tr(
-                    "auto: the one for NVIDIA graphics cards (cuda) where a fitting driver is found, else the one for the"
-                    " processor (cpu). On a Mac auto can also use Apple's graphics processor."
+                    "auto: the one for NVIDIA graphics cards (cuda) where a fitting driver is found, else the one for"
+                    " the processor (cpu). On a Mac auto can also use Apple's graphics processor."
                 ),
             ),
             explained(
@@ -59,8 +59,8 @@ class SetUpEnvironment(JobAlgorithm):
             explained(
                 QgsProcessingParameterFile("PYTHON", tr("Interpreter to use instead"), optional=True),
                 tr(
-                    "A Python interpreter that has the packages already, for example of a conda environment on a cluster:"
-                    " nothing is installed, it is examined and used from now on."
+                    "A Python interpreter that has the packages already, for example of a conda environment on a"
+                    " cluster: nothing is installed, it is examined and used from now on."
                 ),
                 advanced=True,
             ),

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsProcessingParameterFile
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterVectorDestination,
+)
 
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
-from ..parameters import Parameters, explained, training_outputs, training_parameters
+from ..parameters import (
+    Parameters,
+    choice,
+    device,
+    explained,
+    file_output,
+    html_output,
+    integer,
+    metrics_output,
+    number,
+)
 from ..translation import tr
 
 SCORES = {
@@ -31,15 +45,16 @@ class TrainNetwork(JobAlgorithm):
 
     def summary(self) -> str:
         return tr(
-            "Trains an ensemble of convolutional networks on a patch file and measures its error on held-out observations."
+            "Trains an ensemble of convolutional networks on a patch file and measures its error on held-out"
+            " observations."
         )
 
     def explanation(self) -> str:
         return tr(
-            "Observations are divided into folds. Each fold is predicted by networks that have not seen it, and by random"
-            " forests on the same folds for comparison: the report shows whether the network is worth using for these"
-            " data. The final network is trained on all observations and gives a prediction interval that was calibrated"
-            " on held-out predictions.\n\n"
+            "Observations are divided into folds. Each fold is predicted by networks that have not seen it, and by"
+            " random forests on the same folds for comparison: the report shows whether the network is worth using for"
+            " these data. The final network is trained on all observations and gives a prediction interval that was"
+            " calibrated on held-out predictions.\n\n"
             "The defaults suit most data of one hundred to a few thousand observations."
         )
 
@@ -80,3 +95,123 @@ def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainN
         device=inputs.choice("DEVICE"),
         seed=inputs.integer("SEED"),
     )
+
+
+def training_parameters() -> Parameters:
+    return [
+        explained(
+            choice("ARCHITECTURE", tr("Architecture"), jobs.TrainNetwork.ARCHITECTURES, jobs.TrainNetwork.architecture),
+            tr(
+                "ring: the covariates at the point and their means over growing squares around it; fast, good with few"
+                " observations. padarian: convolutions over the middle 15 x 15 pixels, after Padarian et al. (2019)."
+                " both: an ensemble of the two, the safest choice."
+            ),
+        ),
+        explained(
+            choice("PRESET", tr("Preset"), jobs.TrainNetwork.PRESETS, jobs.TrainNetwork.preset),
+            tr(
+                "fast for a first look, standard for most maps, best for twice as many networks. It sets the advanced"
+                " training parameters that are left empty."
+            ),
+        ),
+        explained(
+            choice("VALIDATION", tr("Validation"), jobs.TrainNetwork.VALIDATIONS, jobs.TrainNetwork.validation),
+            tr(
+                "How observations are held out to measure the error. spatial_blocks: whole areas, the honest choice"
+                " when observations are clustered or the map reaches beyond them. random: single observations, right"
+                " for a random sample of the mapped area. groups: whole profiles or sites, as named when patches were"
+                " extracted."
+            ),
+        ),
+        explained(
+            integer("FOLDS", tr("Folds"), jobs.TrainNetwork.folds, 2),
+            tr("Number of parts the observations are divided into; each is held out once."),
+        ),
+        *_tuning_parameters(),
+        explained(
+            choice(
+                "TRANSFORM",
+                tr("Transformation of the targets"),
+                jobs.TrainNetwork.TRANSFORMS,
+                jobs.TrainNetwork.transform,
+            ),
+            tr(
+                "auto: the logarithm for strongly skewed targets, none for others. none, log (positive values), logit"
+                " (shares and percentages). Maps and errors are always in the original unit."
+            ),
+            advanced=True,
+        ),
+        explained(
+            number("COVERAGE", tr("Coverage of the prediction interval"), jobs.TrainNetwork.coverage, 0.5, 0.99),
+            tr("Share of true values that should lie between the lower and the upper limit: 0.9 is the 90 % interval."),
+            advanced=True,
+        ),
+        device(),
+        explained(
+            integer("SEED", tr("Seed"), jobs.TrainNetwork.seed, 0),
+            tr("Start of the random numbers. The same seed on the same device gives the same result."),
+            advanced=True,
+        ),
+    ]
+
+
+def _tuning_parameters() -> Parameters:
+    """Empty means: what the preset and the architecture say."""
+    empty = tr("Empty: the preset's value.")
+    texts = {
+        "members": (
+            tr("Members"),
+            tr("Number of networks in each ensemble, at least 2. More are steadier and slower."),
+        ),
+        "epochs": (
+            tr("Longest training in epochs"),
+            tr("Passes over the observations after which training ends anyway."),
+        ),
+        "batch_size": (tr("Batch size"), tr("Observations looked at before each change of the weights.")),
+        "patience": (tr("Patience"), tr("How long training goes on without improvement on held-out observations.")),
+    }
+    lowest = {"members": 2}
+    integers = [
+        explained(
+            integer(name.upper(), label, None, lowest.get(name, 1), optional=True), f"{text} {empty}", advanced=True
+        )
+        for name, (label, text) in texts.items()
+    ]
+    rate = number("LEARNING_RATE", tr("Learning rate"), None, 0, 1, optional=True)
+    decay = number("WEIGHT_DECAY", tr("Weight decay"), None, 0, 1e6, optional=True)
+    return [
+        *integers,
+        explained(rate, f"{tr('Size of the steps in which the weights change.')} {empty}", advanced=True),
+        explained(decay, f"{tr('Pull of the weights towards zero, against overfitting.')} {empty}", advanced=True),
+    ]
+
+
+def training_outputs(network_optional: bool) -> Parameters:
+    network = file_output("NETWORK", tr("Trained network"), tr("Networks (*.safetensors)"), optional=network_optional)
+    held_out = QgsProcessingParameterVectorDestination(
+        "HELD_OUT",
+        tr("Held-out predictions"),
+        QgsProcessing.SourceType.TypeVectorPoint,
+        optional=True,
+        createByDefault=False,
+    )
+    return [
+        explained(
+            network, tr("One file with everything prediction needs: weights, covariates, scaling, units and errors.")
+        ),
+        explained(
+            html_output(tr("Report")),
+            tr(
+                "Web page with held-out errors, plots and maps of the network beside random forests and the plain mean,"
+                " for the Results Viewer or a browser. It opens without internet."
+            ),
+        ),
+        explained(
+            held_out,
+            tr(
+                "Point layer of what was predicted where the observation was held out: observed, predicted, lower,"
+                " upper, residual, fold."
+            ),
+        ),
+        metrics_output(),
+    ]

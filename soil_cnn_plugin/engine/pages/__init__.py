@@ -1,0 +1,1 @@
+"""HTML pages and figures: held-out report, network file, compute environment."""

@@ -1,0 +1,35 @@
+"""Numbers as a reader wants them: as many decimals as they deserve, a real minus sign, a dash for nothing."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "–"
+
+
+def decimals_for(scale: float) -> int:
+    """Decimals that show about three significant digits of numbers as large as `scale`."""
+    if not math.isfinite(scale) or scale == 0:
+        return 2
+    return min(8, max(0, 2 - math.floor(math.log10(abs(scale)))))
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{value:.{decimals}f}"
+    return text.replace("-", "−") if float(text) else text.lstrip("-")
+
+
+def rounded(value: float | None) -> str:
+    """About three significant digits."""
+    return NOTHING if value is None else fixed(value, decimals_for(value))
+
+
+def percent(share: float | None, decimals: int = 0) -> str:
+    """`0.912` -> `91 %`."""
+    return NOTHING if value_is_missing(share) else f"{fixed(100 * (share or 0.0), decimals)} %"
+
+
+def value_is_missing(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)

@@ -1,0 +1,134 @@
+"""The page that tells what a network file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.assessment import Scores
+from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.pages.drawing import sentence_case
+from soil_cnn_plugin.engine.pages.numerals import fixed, rounded
+from soil_cnn_plugin.engine.pages.page import write_page
+from soil_cnn_plugin.engine.pages.score_table import COLUMNS, score_group
+
+_SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
+
+
+class Description(Protocol):
+    """What the page needs of a network's description; the one in the network file has it."""
+
+    @property
+    def targets(self) -> tuple[SoilProperty, ...]: ...
+    @property
+    def covariates(self) -> tuple[CovariateSummary, ...]: ...
+    @property
+    def grid(self) -> Grid: ...
+    @property
+    def patch_size(self) -> int: ...
+    @property
+    def architectures(self) -> Mapping[str, int]: ...
+    @property
+    def transforms(self) -> Mapping[str, str]: ...
+    @property
+    def coverage(self) -> float: ...
+    @property
+    def scores(self) -> Mapping[str, Mapping[str, Scores]]: ...
+    @property
+    def verdicts(self) -> Mapping[str, str]: ...
+    @property
+    def folds_sentence(self) -> str: ...
+    @property
+    def observation_count(self) -> int: ...
+    @property
+    def settings(self) -> Mapping[str, str]: ...
+    @property
+    def versions(self) -> Mapping[str, str]: ...
+    @property
+    def provenance(self) -> Mapping[str, str]: ...
+
+
+def write_network_page(path: str, description: Description) -> None:
+    """Writes one HTML file that needs nothing else. The description may come from a stranger: all of it is escaped."""
+    write_page(
+        path,
+        "network",
+        title=", ".join(sentence_case(target.title) for target in description.targets),
+        facts=_facts(description),
+        targets=[_target_row(target, description) for target in description.targets],
+        covariates=[_covariate_row(summary) for summary in description.covariates],
+        grid=_grid_rows(description.grid),
+        folds_sentence=description.folds_sentence,
+        verdicts=[
+            (sentence_case(target.label), description.verdicts[target.field])
+            for target in description.targets
+            if target.field in description.verdicts
+        ],
+        columns=[column for column in COLUMNS if column != "RMSE by fold"],
+        groups=[
+            score_group(target, description.scores[target.field], description.coverage)
+            for target in description.targets
+            if target.field in description.scores
+        ],
+        coverage=description.coverage,
+        settings=description.settings,
+        versions=description.versions,
+        provenance=description.provenance,
+    )
+
+
+def _facts(description: Description) -> list[str]:
+    size, (width, height) = description.patch_size, description.grid.cell_size
+    unit = description.grid.unit
+    across = f"{size * width:g} × {size * height:g} {unit}".strip()
+    members = ", ".join(f"{count} × {name}" for name, count in description.architectures.items())
+    return [
+        f"{description.observation_count} observations",
+        f"{len(description.covariates)} covariates",
+        f"patches of {size} × {size} cells ({across})",
+        f"networks: {members}",
+    ]
+
+
+def _target_row(target: SoilProperty, description: Description) -> tuple[str, ...]:
+    """Property, field, depth, unit, scale."""
+    transform = description.transforms.get(target.field, "none")
+    depth = target.depth_cm
+    depth_text = f"{depth[0]:g} to {depth[1]:g} cm" if depth else "–"
+    name = target.name if depth else target.field
+    return sentence_case(name), target.field, depth_text, target.unit or "–", _SCALES.get(transform, transform)
+
+
+def _covariate_row(summary: CovariateSummary) -> tuple[str, ...]:
+    """Name, kind, unit, values, source."""
+    covariate = summary.covariate
+    if summary.categories:
+        values = f"{len(summary.categories)} classes: {_shortened(summary.labels)}"
+    else:
+        last = len(summary.quantiles) - 1
+        lowest, low, middle, high, highest = (
+            rounded(summary.quantiles[round(share * last)]) for share in (0, 0.05, 0.5, 0.95, 1)
+        )
+        values = f"{lowest} to {highest}, median {middle}, 90 % from {low} to {high}"
+    source = covariate.path if covariate.band == 1 else f"{covariate.path}, band {covariate.band}"
+    return covariate.name, covariate.kind, covariate.unit or "–", values, source
+
+
+def _shortened(labels: Sequence[str], most: int = 12) -> str:
+    rest = len(labels) - most
+    return ", ".join(labels[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _grid_rows(grid: Grid) -> dict[str, str]:
+    west, south, east, north = grid.bounds
+    width, height = grid.cell_size
+    decimals = 5 if grid.is_geographic else 1
+    return {
+        "Coordinate reference system": grid.crs_name,
+        "Cell size": f"{width:g} × {height:g} {grid.unit}".strip(),
+        "Rows and columns": f"{grid.height} × {grid.width}",
+        "West to east": f"{fixed(west, decimals)} to {fixed(east, decimals)}",
+        "South to north": f"{fixed(south, decimals)} to {fixed(north, decimals)}",
+    }

@@ -12,7 +12,7 @@ def test_this_computer_has_memory_and_part_of_it_is_free() -> None:
 
 
 def test_linux_counts_the_disk_cache_as_free(tmp_path: Path) -> None:
-    (tmp_path / "meminfo").write_text("MemTotal:  2048 kB\nMemFree:  100 kB\nMemAvailable:  1024 kB\nHugePages_Total: 0\n")
+    (tmp_path / "meminfo").write_text("MemTotal: 2048 kB\nMemFree: 100 kB\nMemAvailable: 1024 kB\nHugePages_Total: 0\n")
     assert _read_linux(tmp_path / "meminfo") == Memory(total=2097152, free=1048576)
 
 

@@ -1,0 +1,32 @@
+"""The packages that the requirements file names: the version the engine is tested with, and the lowest that works."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_LINE = re.compile(r"^(?P<name>[A-Za-z0-9-]+)==(?P<version>[0-9.]+)\s*#\s*at least (?P<lowest>[0-9.]+)")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A package: the version the engine is tested with, and the lowest that is taken from a user's interpreter."""
+
+    name: str
+    version: str
+    lowest: str
+
+    def is_met_by(self, version: str) -> bool:
+        return numbers_in(version) >= numbers_in(self.lowest)
+
+
+def read_requirements(text: str) -> tuple[Requirement, ...]:
+    """In the order of the file's text; comments and empty lines are passed over."""
+    matches = map(_LINE.match, text.splitlines())
+    return tuple(Requirement(**match.groupdict()) for match in matches if match)
+
+
+def numbers_in(version: str) -> tuple[int, ...]:
+    """`2.13.0+cpu` -> (2, 13, 0), to compare versions by."""
+    public = version.split("+")[0]
+    return tuple(int(digits[0]) for piece in public.split(".") if (digits := re.match(r"\d+", piece)))

@@ -86,7 +86,8 @@ def _tell_grid(job: ExtractPatches, grid: Grid, report: Report) -> None:
     east, north = grid.metres_per_cell()
     width, height = grid.cell_size
     size = f"{width:g}" if np.isclose(width, height) else f"{width:g} x {height:g}"
-    report.info(f"Grid: {grid.height} rows x {grid.width} columns of {size} {grid.unit}, {grid.crs_name}.")
+    unit = {"metre": "m", "degree": "degrees"}.get(grid.unit, grid.unit)
+    report.info(f"Grid: {grid.height} rows x {grid.width} columns of {size} {unit}, {grid.crs_name}.")
     if job.patch_size > min(grid.height, grid.width):
         largest = (min(grid.height, grid.width) - 1) // 2 * 2 + 1
         remedy = f"Use at most {largest}" if largest >= 3 else "Use a smaller cell size"

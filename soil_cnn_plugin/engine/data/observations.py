@@ -85,6 +85,11 @@ def locate_observations(
 
 def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped: Dropped) -> None:
     """Raises EngineError when a target has too few observations left, or one value only."""
+    if not len(found):
+        raise EngineError(
+            f"None of the {len(layer.ids)} observations of {layer.path} can be used: {dropped.in_words()}. Check the"
+            " values of the targets, and leave out covariates that have no data where the observations lie."
+        )
     why = f" {len(dropped.reasons)} were dropped: {dropped.in_words()}." if dropped.reasons else ""
     for column, target in enumerate(job.targets):
         values = found.values[:, column][np.isfinite(found.values[:, column])]

@@ -147,13 +147,14 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
             data[start:] = values
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._file.close()
-            os.replace(part(self._path), self._path)
-            return
-        with contextlib.suppress(OSError, RuntimeError):  # a full disk fails once more here
-            self._file.close()
-        Path(part(self._path)).unlink(missing_ok=True)
+        try:
+            if kind is None:
+                self._file.close()
+                os.replace(part(self._path), self._path)
+        finally:
+            with contextlib.suppress(OSError, RuntimeError):  # a full disk fails once more here
+                self._file.close()
+            Path(part(self._path)).unlink(missing_ok=True)
 
     def _create_arrays(self, covariates: int, patch_size: int, targets: int) -> None:
         shape = (covariates, patch_size, patch_size)

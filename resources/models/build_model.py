@@ -1,6 +1,7 @@
 """Writes the shipped model, "Map in three steps": extract patches, train network, predict map.
 
-Run it with QGIS's Python after a change of the algorithms' parameters: `/usr/bin/python3 resources/models/build_model.py`.
+Run it with QGIS's Python after a change of the algorithms' parameters:
+`/usr/bin/python3 resources/models/build_model.py`.
 """
 
 from __future__ import annotations

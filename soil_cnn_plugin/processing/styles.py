@@ -66,7 +66,8 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         layer = QgsRasterLayer(results[name], name, "gdal")
         if not layer.isValid():
             continue
-        labels = [layer.dataProvider().bandDescription(band) for band in range(1, layer.bandCount() + 1)]
+        bands = [_split_kind(layer.dataProvider().bandDescription(band + 1)) for band in range(layer.bandCount())]
+        labels = [label for label, _ in bands]
         if name == "PREDICTION":
             limits = percentiles(layer)
             group = tr("Soil map: {}").format(", ".join(_split_unit(label)[0] for label in labels))
@@ -75,7 +76,7 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         _colour(layer, ramp, percentiles(layer) if is_spread or limits is None else limits)
         qml = str(Path(results[name]).with_suffix(".qml"))
         layer.saveNamedStyle(qml)
-        _announce(results[name], layer_title(labels, kind), group, qml, context)
+        _announce(results[name], layer_title(labels, bands[0][1] or kind), group, qml, context)
     for name, title in VECTOR_NAMES.items():
         if name in results:
             _announce(results[name], title, group, "", context)
@@ -112,6 +113,12 @@ def layer_title(labels: list[str], kind: str) -> str:
     text = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {tr('and')} {shown[-1]}"
     is_plain = text[:1].islower() and not re.match(r"p[hH]\b", text)
     return f"{text[:1].upper() + text[1:] if is_plain else text}, {kind}"
+
+
+def _split_kind(description: str) -> tuple[str, str]:
+    """A band's description -> the soil property's label and what is told of it: `zinc (mg/kg), lower 90 % limit`."""
+    match = re.match(r"^(?P<label>.*?)(?:, (?P<kind>(?:lower|upper) .*limit|standard deviation))?$", description)
+    return (match["label"], match["kind"] or "") if match else (description, "")
 
 
 def _split_unit(label: str) -> tuple[str, str]:

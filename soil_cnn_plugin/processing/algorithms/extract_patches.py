@@ -170,9 +170,9 @@ def extraction_parameters() -> Parameters:
         explained(
             integer("PATCH_SIZE", tr("Patch size in pixels (odd)"), jobs.ExtractPatches.patch_size, 3),
             tr(
-                'Width of the square of pixels around an observation that the network looks at (the "window size" of'
-                " the literature). It must be odd, so that the observation lies in the middle. The default of 31 reaches 15"
-                " pixels in each direction."
+                "Width of the square of pixels around an observation that the network looks at, called window size in"
+                " the literature. It must be odd, so that the observation lies in the middle. The default of 31"
+                " reaches 15 pixels in each direction."
             ),
         ),
         explained(

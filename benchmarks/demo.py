@@ -76,8 +76,26 @@ SUBTITLE = "155 observations (circles), 12 covariates, cells of 40 m; 9 of 10 va
 
 
 def print_summary(results: dict[str, Path], pictures: list[Path], seconds: float) -> None:
-    print(f"\nHeld out: {json.dumps(results, indent=1)}")
-    print(f"{seconds:.0f} s")
+    """Where the results lie, and the held-out numbers of each method."""
+    metrics = json.loads(results["METRICS"].read_text(encoding="utf-8"))
+    print(f"\n{metrics['folds']['sentence']}")
+    for target in metrics["targets"].values():
+        print(f"\n{target['label']:30}{'RMSE':>8}{'MEC':>8}{'PICP':>8}")
+        for method, scores in target["methods"].items():
+            mec = f"{scores['mec']:8.3f}" if scores["mec"] is not None else f"{'-':>8}"
+            print(f"  {METHODS[method]:28}{scores['rmse']:8.1f}{mec}{scores['picp']:8.3f}")
+        print(f"  {target['verdict']['text']}")
+    print(f"\nMaps, report and network: {OUTPUT}")
+    print(f"  start with {results['REPORT'].name}, {', '.join(picture.name for picture in pictures)}")
+    print(f"Time: {seconds:.0f} seconds")
+
+
+METHODS = {
+    "network": "network",
+    "forest": "random forest",
+    "forest_context": "random forest with context",
+    "mean": "mean",
+}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.assessment.assessment import (
 )
 from soil_cnn_plugin.engine.pages.drawing import FOREST_COLOUR, NETWORK_COLOUR, sentence_case
 from soil_cnn_plugin.engine.pages.loss_figure import draw_loss_curves
-from soil_cnn_plugin.engine.pages.numerals import fixed, percent, rounded
+from soil_cnn_plugin.engine.pages.numerals import percent, rounded
 from soil_cnn_plugin.engine.pages.observed_predicted import (
     BARS_AT_MOST,
     DENSITY_ABOVE,
@@ -33,6 +33,8 @@ from soil_cnn_plugin.engine.pages.score_table import COLUMNS, score_group
 HIGH_OVERLAP = 25.0
 """Percent of held-out observations whose patch overlaps a training patch; above it the report cautions."""
 SIGNIFICANT = 0.05
+CLEARLY_LOWER = 0.9
+"""Share of the mean's RMSE; above it the network has found little, whatever the forests found."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def write_report(path: str, assessment: Assessment) -> None:
         notes=assessment.notes,
         settings=assessment.settings,
         versions=assessment.versions,
-        references=references(assessment.folds.kind),
+        references=references(
+            assessment.folds.kind, any(target.transform != "none" for target in assessment.targets)
+        ),
     )
 
 
@@ -102,7 +106,7 @@ def _facts(assessment: Assessment, unit: str) -> list[str]:
 
 
 def _verdict_box(target: TargetAssessment, coverage: float) -> VerdictBox:
-    scores, verdict, unit = target.methods[NETWORK].scores, target.verdict, target.soil_property.unit
+    scores, unit = target.methods[NETWORK].scores, target.soil_property.unit
     worth = []
     if scores.mec is not None and scores.mec > 0:
         worth.append(f"The network explains {percent(scores.mec)} of the variance of the held-out observations")
@@ -110,16 +114,20 @@ def _verdict_box(target: TargetAssessment, coverage: float) -> VerdictBox:
         worth.append("The network explains none of the variance of the held-out observations")
     worth.append(f"its typical error (RMSE) is {rounded(scores.rmse)} {unit}".strip())
     worth.append(f"{percent(scores.picp)} of them lie inside the {percent(coverage)} prediction interval")
-    tone = "even"
-    if verdict.p is not None and verdict.p < SIGNIFICANT:
-        tone = "good" if verdict.difference_percent < 0 else "poor"
-    if scores.mec is not None and scores.mec <= 0:
-        tone = "poor"
     numbers = sentence_case("; ".join(worth)) + "."
-    if verdict.rival in METHODS:
-        test = "" if verdict.p is None else f" (p = {fixed(verdict.p, 2)})"
-        numbers += f" RMSE against the better forest: {_signed(verdict.difference_percent)} %{test}."
-    return VerdictBox(sentence_case(target.soil_property.label), verdict.text, numbers, tone)
+    return VerdictBox(sentence_case(target.soil_property.label), target.verdict.text, numbers, _tone(target))
+
+
+def _tone(target: TargetAssessment) -> str:
+    scores, verdict = target.methods[NETWORK].scores, target.verdict
+    if scores.mec is not None and scores.mec <= 0:
+        return "poor"
+    if verdict.p is None or verdict.p >= SIGNIFICANT:
+        return "even"
+    if verdict.difference_percent > 0:
+        return "poor"
+    beats_mean = MEAN not in target.methods or scores.rmse < CLEARLY_LOWER * target.methods[MEAN].scores.rmse
+    return "good" if beats_mean else "even"
 
 
 def _overlap_sentence(overlap_percent: float) -> str:
@@ -152,8 +160,8 @@ def _section(index: int, target: TargetAssessment, assessment: Assessment, frame
             ),
             CaptionedFigure(
                 draw_residuals(f"residuals-{index}", target, assessment.coordinates, frame, maps),
-                f"Residuals of held-out observations, observed minus predicted {label}. Brown: predicted too low; blue:"
-                " too high. Larger points have larger residuals. Neighbours of one colour mean that something that"
+                f"Residuals of held-out observations, predicted minus observed {label}. Brown: predicted too high;"
+                " blue: too low. Larger points have larger residuals. Neighbours of one colour mean that something that"
                 " varies in space is not explained yet.",
             ),
         ),
@@ -188,19 +196,18 @@ def _folds_figure(assessment: Assessment, frame: MapFrame) -> CaptionedFigure:
 
 
 def _loss_figure(assessment: Assessment) -> CaptionedFigure | None:
-    if not assessment.loss_curves:
+    """The curves of the folds' ensembles come first, those of the final ones last."""
+    curves = assessment.loss_curves
+    if not curves:
         return None
+    has_folds = len(curves) > len({curve.architecture for curve in curves})
+    lines = " Thick lines: the networks of the map; thin lines: those of the folds." if has_folds else ""
     return CaptionedFigure(
-        draw_loss_curves("loss", assessment.loss_curves),
-        "Loss of the networks while they were trained, as medians over the members of each ensemble. Where the held-out"
-        " loss rises, a network learns its training observations by heart; each member was kept at its best step.",
+        draw_loss_curves("loss", curves),
+        f"Loss while networks were trained, as medians over the members of an ensemble.{lines} Where the held-out loss"
+        " rises, a network learns its training observations by heart; each member was kept at its best step.",
     )
 
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _signed(value: float) -> str:
-    text = fixed(value, 1)
-    return f"+{text}" if value > 0 else text

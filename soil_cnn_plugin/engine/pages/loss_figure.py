@@ -8,28 +8,43 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
-from soil_cnn_plugin.engine.pages.drawing import FOREST_COLOUR, NETWORK_COLOUR, QUIET, draw, lighten_grid, sentence_case
+from soil_cnn_plugin.engine.pages.drawing import (
+    FOREST_COLOUR,
+    NETWORK_COLOUR,
+    QUIET,
+    draw,
+    lighten_grid,
+    sentence_case,
+)
 
 
 def draw_loss_curves(name: str, curves: Sequence[LossCurve]) -> str:
+    """The last curve of each architecture is drawn strong, with the steps its members were kept at; others are thin."""
+    architectures = list(dict.fromkeys(curve.architecture for curve in curves))
+
     def paint(figure: Figure) -> None:
-        all_axes = figure.subplots(1, len(curves), squeeze=False)[0]
-        for axes, curve in zip(all_axes, curves):
-            _paint_curve(axes, curve)
+        all_axes = figure.subplots(1, len(architectures), squeeze=False)[0]
+        for axes, architecture in zip(all_axes, architectures):
+            _paint_panel(axes, [curve for curve in curves if curve.architecture == architecture])
+            axes.set(title=sentence_case(architecture), xlabel="Training step")
         all_axes[0].set_ylabel("Loss (median of members)")
-        all_axes[-1].legend(loc="upper right")
+        handles, labels = all_axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
-    return draw(name, 9.2 if len(curves) > 1 else 5.4, 3.0, paint)
+    return draw(name, 9.2 if len(architectures) > 1 else 6.0, 3.4, paint)
 
 
-def _paint_curve(axes: Axes, curve: LossCurve) -> None:
+def _paint_panel(axes: Axes, curves: Sequence[LossCurve]) -> None:
     lighten_grid(axes)
-    axes.plot(curve.steps, curve.training, color=QUIET, linewidth=1.3, label="Training observations")
-    axes.plot(curve.steps, curve.held_out, color=NETWORK_COLOUR, linewidth=1.8, label="Held-out observations")
-    bottom = [0.0] * len(curve.kept_steps)
+    for curve in curves[:-1]:
+        axes.plot(curve.steps, curve.training, color=QUIET, linewidth=0.7, alpha=0.4)
+        axes.plot(curve.steps, curve.held_out, color=NETWORK_COLOUR, linewidth=0.7, alpha=0.4)
+    last = curves[-1]
+    axes.plot(last.steps, last.training, color=QUIET, linewidth=1.5, label="Training observations")
+    axes.plot(last.steps, last.held_out, color=NETWORK_COLOUR, linewidth=1.9, label="Held-out observations")
     axes.plot(
-        curve.kept_steps,
-        bottom,
+        last.kept_steps,
+        [0.0] * len(last.kept_steps),
         linestyle="none",
         marker="|",
         markersize=9,
@@ -39,4 +54,3 @@ def _paint_curve(axes: Axes, curve: LossCurve) -> None:
         clip_on=False,
         label="Step at which a member was kept",
     )
-    axes.set(title=sentence_case(curve.architecture), xlabel="Training step")

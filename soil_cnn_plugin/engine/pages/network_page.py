@@ -14,6 +14,7 @@ from soil_cnn_plugin.engine.pages.numerals import fixed, rounded
 from soil_cnn_plugin.engine.pages.page import write_page
 from soil_cnn_plugin.engine.pages.score_table import COLUMNS, score_group
 
+_UNITS = {"metre": "m", "degree": "°"}
 _SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
 
 
@@ -81,8 +82,7 @@ def write_network_page(path: str, description: Description) -> None:
 
 def _facts(description: Description) -> list[str]:
     size, (width, height) = description.patch_size, description.grid.cell_size
-    unit = description.grid.unit
-    across = f"{size * width:g} × {size * height:g} {unit}".strip()
+    across = f"{size * width:g} × {size * height:g} {_unit(description.grid)}"
     members = ", ".join(f"{count} × {name}" for name, count in description.architectures.items())
     return [
         f"{description.observation_count} observations",
@@ -127,8 +127,12 @@ def _grid_rows(grid: Grid) -> dict[str, str]:
     decimals = 5 if grid.is_geographic else 1
     return {
         "Coordinate reference system": grid.crs_name,
-        "Cell size": f"{width:g} × {height:g} {grid.unit}".strip(),
+        "Cell size": f"{width:g} × {height:g} {_unit(grid)}",
         "Rows and columns": f"{grid.height} × {grid.width}",
         "West to east": f"{fixed(west, decimals)} to {fixed(east, decimals)}",
         "South to north": f"{fixed(south, decimals)} to {fixed(north, decimals)}",
     }
+
+
+def _unit(grid: Grid) -> str:
+    return _UNITS.get(grid.unit, grid.unit)

@@ -63,7 +63,7 @@ def draw_residuals(
     name: str, target: TargetAssessment, coordinates: Array, frame: MapFrame, panels: list[tuple[str, Array]]
 ) -> str:
     """One map a panel (title, predicted (n,)), all with the same colours; the largest residuals lie on top."""
-    residuals = [target.observed - predicted for _, predicted in panels]
+    residuals = [predicted - target.observed for _, predicted in panels]
     limit = float(np.nanquantile(np.abs(np.concatenate(residuals)), 0.98)) or 1.0
     norm, ramp = Normalize(-limit, limit), diverging_ramp()
     x, y = (coordinates[target.rows] * frame.scale).T
@@ -85,7 +85,7 @@ def draw_residuals(
             _frame(axes, frame)
             axes.set_title(title)
         all_axes[0].set_ylabel(frame.y_label)
-        label = f"Observed − predicted {target.soil_property.label}"
+        label = f"Predicted − observed {target.soil_property.label}"
         bar = figure.colorbar(
             ScalarMappable(norm, ramp), ax=list(all_axes), label=label, extend="both", shrink=0.75, aspect=28, pad=0.02
         )

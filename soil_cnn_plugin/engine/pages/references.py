@@ -23,15 +23,15 @@ _ALWAYS = (
         "Random forest", "Breiman, L. (2001). Random forests. Machine Learning 45, 5–32.", "10.1023/A:1010933404324"
     ),
     Reference(
-        "Calibrated prediction interval",
-        "Romano, Y., Patterson, E., Candès, E. J. (2019). Conformalized quantile regression."
-        " Advances in Neural Information Processing Systems 32.",
+        "Prediction interval calibrated on held-out observations",
+        "Vovk, V. (2015). Cross-conformal predictors. Annals of Mathematics and Artificial Intelligence 74, 9–28.",
+        "10.1007/s10472-013-9368-4",
     ),
     Reference(
-        "Calibration on members that had not seen the observation",
-        "Barber, R. F., Candès, E. J., Ramdas, A., Tibshirani, R. J. (2021). Predictive inference with the jackknife+."
-        " The Annals of Statistics 49, 486–507.",
-        "10.1214/20-AOS1965",
+        "Interval that widens with the predicted spread",
+        "Lei, J., G’Sell, M., Rinaldo, A., Tibshirani, R. J., Wasserman, L. (2018). Distribution-free predictive"
+        " inference for regression. Journal of the American Statistical Association 113, 1094–1111.",
+        "10.1080/01621459.2017.1307116",
     ),
     Reference(
         "Model efficiency coefficient (MEC)",
@@ -77,9 +77,16 @@ _OF_FOLDS = {
         "10.5194/gmd-17-5897-2024",
     ),
 }
+_SMEARING = Reference(
+    "Mean of a property that was learned on a transformed scale",
+    "Duan, N. (1983). Smearing estimate: a nonparametric retransformation method. Journal of the American Statistical"
+    " Association 78, 605–610.",
+    "10.1080/01621459.1983.10478017",
+)
 
 
-def references(kind_of_folds: str) -> list[Reference]:
-    """In the order of the method: data in, verdict out."""
+def references(kind_of_folds: str, is_transformed: bool) -> list[Reference]:
+    """In the order of the method; `is_transformed`: a target was learned on another scale than its own."""
+    smearing = [_SMEARING] if is_transformed else []
     folds = [_OF_FOLDS[kind_of_folds]] if kind_of_folds in _OF_FOLDS else []
-    return [*_ALWAYS[:4], *folds, *_ALWAYS[4:]]
+    return [*_ALWAYS[:4], *smearing, *folds, *_ALWAYS[4:]]

@@ -1,0 +1,73 @@
+"""The page about a network file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyproj
+
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.assessment import MEAN, NETWORK, Scores
+from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.pages.network_page import write_network_page
+
+
+def description(name: str = "zinc_0_30") -> SimpleNamespace:
+    slope = Covariate("/data/slope.tif", "slope", unit="%")
+    soil = Covariate("/data/stack.tif", "soil", band=3, kind="categorical")
+    return SimpleNamespace(
+        targets=(SoilProperty(name, "mg/kg"),),
+        covariates=(
+            CovariateSummary(slope, tuple(i / 8 for i in range(129)), (), ()),
+            CovariateSummary(soil, (), tuple(range(1, 16)), tuple(f"unit {code}" for code in range(1, 16))),
+        ),
+        grid=Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (40.0, 0.0, 178440.0, 0.0, -40.0, 333760.0), 104, 78),
+        patch_size=31,
+        architectures={"ring": 10, "padarian": 5},
+        transforms={name: "log"},
+        coverage=0.9,
+        scores={
+            name: {
+                NETWORK: Scores(155, -1.0, 155.5, 0.73, 0.82, 0.93, 460.0),
+                MEAN: Scores(155, 0.0, 301.0, 0.0, 0.0, 0.9, 927.0),
+            }
+        },
+        verdicts={name: "The network is better."},
+        folds_sentence="Held out in 5 spatial blocks.",
+        observation_count=155,
+        settings={"Seed": "0"},
+        versions={"torch": "2.13.0"},
+        provenance={"Observations": "/data/meuse.gpkg"},
+    )
+
+
+def test_the_page_says_what_a_map_needs_and_what_it_is_worth(tmp_path: Path) -> None:
+    write_network_page(str(tmp_path / "page.html"), description())
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for words in (
+        "155 observations · 2 covariates · patches of 31 × 31 cells (1240 × 1240 m)",
+        "networks: 10 × ring, 5 × padarian",
+        "0 to 30 cm",
+        "logarithm",
+        "0.00 to 16.0, median 8.00, 90 % from 0.750 to 15.2",
+        "15 classes: unit 1, unit 2,",
+        "and 3 more",
+        "/data/stack.tif, band 3",
+        "EPSG:28992",
+        "The network is better.",
+        ">156<",
+        "/data/meuse.gpkg",
+    ):
+        assert words in page, words
+    assert "RMSE by fold" not in page
+
+
+def test_a_strangers_network_cannot_put_scripts_into_the_page(tmp_path: Path) -> None:
+    hostile = description("<script>alert(1)</script>")
+    hostile.provenance = {"<img src=x onerror=alert(1)>": "<script>"}
+    write_network_page(str(tmp_path / "page.html"), hostile)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<script" not in page and "<img" not in page and "&lt;script&gt;" in page

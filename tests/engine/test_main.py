@@ -152,7 +152,7 @@ def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tm
     [
         ("MemoryError('Unable to allocate 7.28 TiB for an array')", ["computer's memory", "7.28 TiB", "block size"]),
         ("RuntimeError('CUDA out of memory. Tried to allocate 20.00 GiB.')", ["GPU's memory", "20.00 GiB", "cpu"]),
-        ("RuntimeError(\"can't allocate memory: you tried to allocate 8589934592 bytes.\")", ["8.0 GiB", "extent"]),
+        ('RuntimeError("can\'t allocate memory: you tried to allocate 8589934592 bytes.")', ["8.0 GiB", "extent"]),
         ("ModuleNotFoundError(\"No module named 'h5py'\", name='h5py')", ["h5py", "Set up the compute environment"]),
         ("PermissionError(13, 'Permission denied', 'locked.tif')", ["locked.tif", "permission", "another file name"]),
     ],

@@ -88,9 +88,7 @@ def write_report(path: str, assessment: Assessment) -> None:
         notes=assessment.notes,
         settings=assessment.settings,
         versions=assessment.versions,
-        references=references(
-            assessment.folds.kind, any(target.transform != "none" for target in assessment.targets)
-        ),
+        references=references(assessment.folds.kind, any(target.transform != "none" for target in assessment.targets)),
     )
 
 

@@ -83,7 +83,8 @@ def _paint_density(
 def _paint_scores(axes: Axes, held_out: HeldOut) -> None:
     scores = held_out.scores
     text = f"RMSE {rounded(scores.rmse)}\nMEC {fixed(scores.mec, 2)}\nCCC {fixed(scores.ccc, 2)}"
-    axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", color="#3f454d", fontsize=8.5, linespacing=1.35)
+    paper = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2}
+    axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=8.5, linespacing=1.35, bbox=paper)
 
 
 def _rows_with_bars(count: int) -> NDArray[np.int64]:

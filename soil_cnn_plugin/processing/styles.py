@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
+from array import array
 from pathlib import Path
 from typing import Any, Optional
 
 from qgis.core import (
+    Qgis,
     QgsColorRamp,
     QgsColorRampShader,
     QgsGradientColorRamp,
@@ -98,10 +101,15 @@ def colour_ramp(name: str) -> QgsColorRamp:
 
 
 def percentiles(layer: QgsRasterLayer, band: int = 1) -> tuple[float, float]:
-    """The 2 % and 98 % percentiles of a band, never equal, so that a ramp fits between them."""
-    low, high = layer.dataProvider().cumulativeCut(band, LOW_SHARE, HIGH_SHARE, layer.extent(), SAMPLED_CELLS)
-    if not low < high:  # also when nothing is known
-        low = low if low == low else 0.0
+    """The 2 % and 98 % percentiles of a band, never equal, so that a ramp fits between them.
+
+    Of the values themselves: QGIS's `cumulativeCut` counts in bins, and one extreme value puts all others into one.
+    """
+    values = sorted(_sample(layer, band))
+    if not values:
+        return 0.0, 1.0
+    low, high = (values[round(share * (len(values) - 1))] for share in (LOW_SHARE, HIGH_SHARE))
+    if low == high:
         margin = abs(low) * 0.01 or 1.0
         low, high = low - margin, low + margin
     return low, high
@@ -113,6 +121,17 @@ def layer_title(labels: list[str], kind: str) -> str:
     text = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {tr('and')} {shown[-1]}"
     is_plain = text[:1].islower() and not re.match(r"p[hH]\b", text)
     return f"{text[:1].upper() + text[1:] if is_plain else text}, {kind}"
+
+
+def _sample(layer: QgsRasterLayer, band: int) -> list[float]:
+    """A band's values, of a coarser grid where there are many; without missing ones."""
+    step = max(1.0, math.sqrt(layer.width() * layer.height() / SAMPLED_CELLS))
+    width, height = max(1, int(layer.width() / step)), max(1, int(layer.height() / step))
+    block = layer.dataProvider().block(band, layer.extent(), width, height)
+    block.convert(Qgis.DataType.Float64)
+    values = array("d")
+    values.frombytes(bytes(block.data()))
+    return [value for index, value in enumerate(values) if math.isfinite(value) and not block.isNoData(index)]
 
 
 def _split_kind(description: str) -> tuple[str, str]:

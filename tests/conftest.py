@@ -1,0 +1,27 @@
+"""A worker that speaks the protocol without computing anything, for the tests of the QGIS half."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+STAND_IN = Path(__file__).with_name("stand_in_worker.py")
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Call it with what the worker shall do; gives the interpreter to run it with."""
+    from soil_cnn_plugin.bridge import worker
+
+    monkeypatch.setattr(worker, "WORKER", STAND_IN)
+    monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
+
+    def choose(behaviour: str) -> Path:
+        monkeypatch.setenv("SOILCNN_STAND_IN", behaviour)
+        return Path(sys.executable)
+
+    choose("done")
+    return choose

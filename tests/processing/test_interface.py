@@ -1,0 +1,143 @@
+"""IDs and names that users' models and scripts depend on: frozen here, letter by letter."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from qgis.core import QgsApplication, QgsProcessingParameterDefinition, QgsProcessingParameterEnum
+
+from soil_cnn_plugin.contract import jobs
+
+EXTRACTION = (
+    "OBSERVATIONS TARGETS COVARIATES CATEGORICAL_COVARIATES DIRECTIONAL_COVARIATES REFERENCE CELL_SIZE PATCH_SIZE GROUP"
+    " UNITS MAX_MISSING"
+)
+TRAINING = (
+    "ARCHITECTURE PRESET VALIDATION FOLDS MEMBERS EPOCHS BATCH_SIZE PATIENCE LEARNING_RATE WEIGHT_DECAY TRANSFORM"
+    " COVERAGE DEVICE SEED"
+)
+SCORES = "RMSE MEC CCC PICP BASELINE_RMSE VERDICT"
+PARAMETERS = {
+    "extractpatches": f"{EXTRACTION} PATCHES DROPPED",
+    "trainnetwork": f"PATCHES {TRAINING} NETWORK REPORT HELD_OUT METRICS",
+    "predictmap": "NETWORK COVARIATES EXTENT AREA BLOCK_SIZE DEVICE PREDICTION LOWER UPPER STANDARD_DEVIATION",
+    "mapsoilproperties": f"{EXTRACTION} {TRAINING} EXTENT AREA BLOCK_SIZE PREDICTION LOWER UPPER STANDARD_DEVIATION"
+    " NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
+    "describenetwork": "NETWORK REPORT",
+    "setupenvironment": "BUILD FOLDER PYTHON REPORT",
+    "checkenvironment": "DEVICE REPORT METRICS",
+}
+OUTPUTS = {
+    "extractpatches": "PATCHES DROPPED COUNT DROPPED_COUNT",
+    "trainnetwork": f"NETWORK REPORT HELD_OUT METRICS {SCORES}",
+    "predictmap": "PREDICTION LOWER UPPER STANDARD_DEVIATION",
+    "mapsoilproperties": "PREDICTION LOWER UPPER STANDARD_DEVIATION NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED"
+    f" COUNT DROPPED_COUNT {SCORES}",
+    "describenetwork": "REPORT",
+    "setupenvironment": "REPORT DEVICE",
+    "checkenvironment": "REPORT METRICS DEVICE",
+}
+GROUPS = {
+    "extractpatches": ("prepare", "1 Prepare"),
+    "trainnetwork": ("train", "2 Train"),
+    "predictmap": ("map", "3 Map"),
+    "mapsoilproperties": ("map", "3 Map"),
+    "describenetwork": ("assess", "4 Assess"),
+    "setupenvironment": ("setup", "5 Set up"),
+    "checkenvironment": ("setup", "5 Set up"),
+}
+CHOICES = {
+    "ARCHITECTURE": ["ring", "padarian", "both"],
+    "PRESET": ["fast", "standard", "best"],
+    "TRANSFORM": ["auto", "none", "log", "logit"],
+    "VALIDATION": ["spatial_blocks", "random", "groups"],
+    "DEVICE": ["auto", "cuda", "mps", "cpu"],
+    "BUILD": ["auto", "cpu", "cuda"],
+}
+MODEL = "Map in three steps"
+
+
+@pytest.fixture(params=PARAMETERS)
+def algorithm(request, provider):
+    return QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{request.param}")
+
+
+def test_the_provider_has_exactly_these_algorithms(provider) -> None:
+    assert {item.name() for item in provider.algorithms()} == {*PARAMETERS, MODEL}
+    assert (provider.id(), provider.name()) == ("soilcnn", "Soil CNN")
+
+
+def test_parameters_keep_their_names(algorithm) -> None:
+    names = [item.name() for item in algorithm.parameterDefinitions()]
+    assert sorted(names) == sorted(PARAMETERS[algorithm.name()].split())
+
+
+def test_outputs_keep_their_names(algorithm) -> None:
+    names = [item.name() for item in algorithm.outputDefinitions()]
+    assert sorted(names) == sorted(OUTPUTS[algorithm.name()].split())
+
+
+def test_groups_keep_their_names(algorithm) -> None:
+    assert (algorithm.groupId(), algorithm.group()) == GROUPS[algorithm.name()]
+
+
+def test_choices_are_words_that_keep_their_spelling(algorithm) -> None:
+    for item in algorithm.parameterDefinitions():
+        if isinstance(item, QgsProcessingParameterEnum):
+            assert item.usesStaticStrings()
+            assert item.options() == CHOICES[item.name()]
+
+
+def test_every_parameter_has_a_label_and_help(algorithm) -> None:
+    for item in algorithm.parameterDefinitions():
+        assert item.description(), item.name()
+        assert len(item.help()) > 20 and item.help().endswith("."), item.name()
+
+
+def test_help_is_plain_text(algorithm) -> None:
+    assert algorithm.shortDescription().endswith(".")
+    texts = [algorithm.shortHelpString(), algorithm.shortDescription()]
+    texts += [item.help() for item in algorithm.parameterDefinitions()]
+    assert [text for text in texts if re.search(r"<\w+>|&\w+;", text)] == []
+
+
+def test_report_is_no_html_output_because_batch_mode_would_show_errors(algorithm) -> None:
+    assert "outputHtml" not in [item.type() for item in algorithm.outputDefinitions()]
+
+
+def test_defaults_are_those_of_the_job(provider) -> None:
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:mapsoilproperties")
+    for part in (jobs.ExtractPatches, jobs.TrainNetwork, jobs.PredictMap):
+        for field in part.__dataclass_fields__.values():
+            parameter = algorithm.parameterDefinition(field.name.upper())
+            is_plain = isinstance(field.default, (int, float, str)) and field.default != ""
+            if parameter is not None and is_plain and not parameter.isDestination():
+                assert parameter.defaultValue() == field.default, field.name
+
+
+def test_rarely_used_parameters_are_advanced(provider) -> None:
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:mapsoilproperties")
+    advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    shown = [
+        item.name()
+        for item in algorithm.parameterDefinitions()
+        if not item.flags() & advanced and not item.isDestination()
+    ]
+    assert shown == [
+        *("OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE"),
+        *("ARCHITECTURE", "PRESET", "VALIDATION", "FOLDS"),
+    ]
+
+
+def test_the_shipped_model_has_its_children_inputs_and_outputs(provider) -> None:
+    model = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{MODEL}")
+    children = {child.algorithmId() for child in model.childAlgorithms().values()}
+    assert children == {"soilcnn:extractpatches", "soilcnn:trainnetwork", "soilcnn:predictmap"}
+    assert all(child.algorithm() is not None for child in model.childAlgorithms().values())
+    assert {item.name() for item in model.parameterDefinitions()} == {
+        *("OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE", "PRESET", "VALIDATION"),
+        *("trained_network", "report", "prediction", "lower_limit", "upper_limit"),
+    }
+    outputs = {item.name() for item in provider.algorithm(MODEL).outputDefinitions()}
+    assert {"trained_network", "report", "prediction", "lower_limit", "upper_limit"} <= outputs

@@ -1,0 +1,143 @@
+"""Algorithms run through Processing with a worker that speaks the protocol and computes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingAlgRunnerTask,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+)
+
+from soil_cnn_plugin.bridge import environment
+from soil_cnn_plugin.processing import algorithm as algorithm_module
+
+
+@pytest.fixture
+def run(provider, context):
+    def run_algorithm(algorithm_id: str, parameters: dict) -> dict:
+        import processing
+
+        return processing.run(f"soilcnn:{algorithm_id}", parameters, context=context, feedback=context.feedback())
+
+    return run_algorithm
+
+
+@pytest.fixture
+def chain(observations, raster, tmp_path) -> dict:
+    return {
+        "OBSERVATIONS": observations,
+        "TARGETS": ["zinc"],
+        "COVARIATES": [raster("dem")],
+        "PREDICTION": str(tmp_path / "p.tif"),
+    }
+
+
+@pytest.fixture
+def no_environment(monkeypatch, tmp_path):
+    monkeypatch.delenv("SOILCNN_PYTHON", raising=False)
+    monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "environment")
+    monkeypatch.setattr(environment.QgsSettings, "value", lambda *_, **__: "")
+
+
+def test_extract_patches_returns_paths_and_numbers(run, stand_in, observations, raster, tmp_path) -> None:
+    patches = str(tmp_path / "p.h5")
+    parameters = {"OBSERVATIONS": observations, "TARGETS": ["zinc"], "COVARIATES": [raster("dem")], "PATCHES": patches}
+    assert run("extractpatches", parameters) == {"PATCHES": patches, "COUNT": 7, "DROPPED_COUNT": 2}
+    assert json.loads(Path(patches).read_text())["job"] == "extract_patches"
+
+
+def test_map_soil_properties_returns_only_files_that_were_asked_for(run, stand_in, chain, tmp_path) -> None:
+    results = run("mapsoilproperties", {**chain, "REPORT": str(tmp_path / "r.html")})
+    assert results == {
+        "PREDICTION": str(tmp_path / "p.tif"),
+        "REPORT": str(tmp_path / "r.html"),
+        "RMSE": 1.5,
+        "MEC": 0.5,
+        "CCC": 0.6,
+        "PICP": 0.9,
+        "BASELINE_RMSE": 2.5,
+        "COUNT": 7,
+        "DROPPED_COUNT": 2,
+        "VERDICT": "Better.",
+    }
+
+
+def test_check_environment_returns_the_device(run, stand_in) -> None:
+    assert run("checkenvironment", {}) == {"DEVICE": "CPU"}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"), [("failed", "The field zinc holds text"), ("kill", "memory was used up")]
+)
+def test_a_failing_worker_is_an_exception_with_its_words(run, stand_in, chain, behaviour, words) -> None:
+    stand_in(behaviour)
+    with pytest.raises(QgsProcessingException, match=words):
+        run("mapsoilproperties", chain)
+
+
+def test_a_rule_of_the_job_is_an_exception_with_its_words(run, stand_in, chain) -> None:
+    with pytest.raises(QgsProcessingException, match="The patch size is 10 pixels, but it must be odd.*Use 9 or 11"):
+        run("mapsoilproperties", {**chain, "PATCH_SIZE": 10})
+
+
+def test_cancelling_is_an_exception_too(run, stand_in, chain, context) -> None:
+    stand_in("silent")
+    context.feedback().cancel()
+    with pytest.raises(QgsProcessingException, match="Cancelled"):
+        run("mapsoilproperties", chain)
+
+
+def test_without_environment_every_way_in_names_the_set_up(provider, no_environment, chain, context, job_of) -> None:
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:mapsoilproperties")
+    is_executable, sentence = algorithm.canExecute()
+    assert not is_executable and "soilcnn:setupenvironment" in sentence
+    assert algorithm.checkParameterValues(chain, context) == (False, sentence)
+    algorithm.prepareAlgorithm(chain, context, context.feedback())
+    with pytest.raises(QgsProcessingException, match="soilcnn:setupenvironment"):
+        algorithm.processAlgorithm(chain, context, context.feedback())
+
+
+def test_the_set_up_itself_needs_no_environment(provider, no_environment, context) -> None:
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:setupenvironment")
+    assert algorithm.canExecute() == (True, "")
+    assert algorithm.checkParameterValues({}, context)[0]
+
+
+def test_the_shipped_model_chains_the_three_steps(run, stand_in, chain, tmp_path) -> None:
+    report = str(tmp_path / "r.html")
+    inputs = {name: chain[name] for name in ("OBSERVATIONS", "TARGETS", "COVARIATES")}
+    outputs = {"prediction": chain["PREDICTION"], "trained_network": str(tmp_path / "n.safetensors"), "report": report}
+    results = run("Map in three steps", {**inputs, **outputs, "PRESET": "fast"})
+    assert {name: results[name] for name in outputs} == outputs
+    training = json.loads(Path(report).read_text())
+    assert (training["preset"], training["network"]) == ("fast", outputs["trained_network"])
+    prediction = json.loads(Path(chain["PREDICTION"]).read_text())
+    assert (prediction["job"], prediction["network"]) == ("predict_map", outputs["trained_network"])
+
+
+def test_a_run_in_the_background_keeps_the_results_viewers_entry_for_the_main_thread(
+    provider, stand_in, chain, tmp_path, qgis_iface, monkeypatch
+) -> None:
+    from processing.core.ProcessingResults import resultsList
+
+    monkeypatch.setattr(algorithm_module.qgis.utils, "iface", qgis_iface)
+    monkeypatch.setattr(resultsList, "results", [])
+    report = str(tmp_path / "r.html")
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:checkenvironment")
+    task = QgsProcessingAlgRunnerTask(algorithm, {"REPORT": report}, context, feedback)
+    finished = []
+    task.executed.connect(lambda is_successful, results: finished.append((is_successful, results)))
+    QgsApplication.taskManager().addTask(task)
+    while not finished:
+        QgsApplication.processEvents()
+    assert finished == [(True, {"REPORT": report, "DEVICE": "CPU"})]
+    assert [(item.name, item.filename) for item in resultsList.getResults()] == [
+        ("Check the compute environment", report)
+    ]

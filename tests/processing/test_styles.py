@@ -1,0 +1,146 @@
+"""How results look: ramps, limits, names, style files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal
+from qgis.core import QgsProcessingContext, QgsRasterLayer, QgsSingleBandPseudoColorRenderer
+
+from soil_cnn_plugin.processing import styles
+
+
+@pytest.fixture
+def maps(tmp_path: Path, qgis_app) -> dict[str, str]:
+    """Prediction 0 to 99 with one extreme, lower 10 less, standard deviation 0 to 1: two targets each."""
+
+    def write(name: str, values: np.ndarray, descriptions: list[str]) -> str:
+        path = str(tmp_path / f"{name}.tif")
+        dataset = gdal.GetDriverByName("GTiff").Create(path, 10, 10, len(descriptions), gdal.GDT_Float32)
+        for number, description in enumerate(descriptions, 1):
+            band = dataset.GetRasterBand(number)
+            band.WriteArray(values.astype("float32"))
+            band.SetDescription(description)
+        return path
+
+    values = np.arange(100.0).reshape(10, 10)
+    extreme = values.copy()
+    extreme[9, 9] = 1e6
+    return {
+        "PREDICTION": write("p", extreme, ["zinc (mg/kg)", "clay 5-15 cm (%)"]),
+        "LOWER": write("l", values - 10, ["zinc (mg/kg), lower 90 % limit", "clay 5-15 cm (%), lower 90 % limit"]),
+        "STANDARD_DEVIATION": write("s", values / 100, ["zinc (mg/kg), standard deviation", "clay 5-15 cm (%)"]),
+    }
+
+
+class Style:
+    """As QGIS finds it beside the file, when a user opens it."""
+
+    def __init__(self, path: str) -> None:
+        layer = QgsRasterLayer(path, "x")
+        renderer = layer.renderer()
+        assert isinstance(renderer, QgsSingleBandPseudoColorRenderer)
+        self.band = renderer.inputBand()
+        self.limits = (renderer.classificationMin(), renderer.classificationMax())
+        self.colours = colours(renderer)
+        self.values = [item.value for item in renderer.shader().rasterShaderFunction().colorRampItemList()]
+
+
+def colours(renderer: QgsSingleBandPseudoColorRenderer) -> list[str]:
+    return [item.color.name() for item in renderer.shader().rasterShaderFunction().colorRampItemList()]
+
+
+def test_a_style_is_written_beside_each_raster_with_limits_from_percentiles(maps) -> None:
+    styles.dress(maps, QgsProcessingContext())
+    style = Style(maps["PREDICTION"])
+    assert (style.band, style.limits) == (1, (2.0, 97.0))
+    assert (style.colours[0], style.colours[-1]) == ("#000004", "#fcffa4")
+
+
+def test_the_limits_share_the_predictions_classes_and_the_deviation_has_its_own(maps) -> None:
+    styles.dress(maps, QgsProcessingContext())
+    prediction, lower, deviation = (Style(path) for path in maps.values())
+    assert (lower.limits, lower.colours) == (prediction.limits, prediction.colours)
+    assert deviation.limits == (pytest.approx(0.02), pytest.approx(0.97))
+    assert (deviation.colours[0], deviation.colours[-1]) == ("#0b0405", "#def5e5")
+
+
+def test_each_colour_stands_at_its_share_of_the_range(maps) -> None:
+    styles.dress(maps, QgsProcessingContext())
+    style = Style(maps["STANDARD_DEVIATION"])
+    low, high = style.limits
+    assert [round((value - low) / (high - low), 3) for value in style.values] == [index / 10 for index in range(11)]
+
+
+def test_layers_that_will_be_loaded_get_name_group_and_style(maps, project) -> None:
+    context = QgsProcessingContext()
+    for name, path in maps.items():
+        context.addLayerToLoadOnCompletion(path, QgsProcessingContext.LayerDetails(name, project, name))
+    styles.dress(maps, context)
+    details = [context.layerToLoadOnCompletionDetails(path) for path in maps.values()]
+    assert [item.name for item in details] == [
+        "Zinc (mg/kg) and clay 5-15 cm (%), predicted",
+        "Zinc (mg/kg) and clay 5-15 cm (%), lower 90 % limit",
+        "Zinc (mg/kg) and clay 5-15 cm (%), standard deviation",
+    ]
+    assert {item.groupName for item in details} == {"Soil map: zinc, clay 5-15 cm"}
+    layer = QgsRasterLayer(maps["PREDICTION"], "x")
+    layer.setRenderer(None)
+    details[0].postProcessor().postProcessLayer(layer, context, None)
+    assert colours(layer.renderer())[0] == "#000004"
+
+
+def test_a_constant_map_has_limits_that_differ(tmp_path, qgis_app) -> None:
+    path = str(tmp_path / "c.tif")
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 4, 4, 1, gdal.GDT_Float32)
+    dataset.GetRasterBand(1).Fill(5)
+    dataset = None
+    low, high = styles.percentiles(QgsRasterLayer(path, "c"))
+    assert low < 5 < high
+
+
+@pytest.mark.parametrize(
+    ("name", "ramp"),
+    [
+        ("zinc", "inferno"),
+        ("Cu", "inferno"),
+        ("log_lead 0-5 cm", "inferno"),
+        ("soc 0-30 cm", "rocket_reversed"),
+        ("organic carbon", "rocket_reversed"),
+        ("clay 5-15 cm", "cividis"),
+        ("pH", "plasma"),
+        ("water content", "mako_reversed"),
+        ("leadership", "viridis"),
+        ("bulk density", "viridis"),
+    ],
+)
+def test_ramps_fit_the_property(name, ramp) -> None:
+    assert styles.ramp_for(name) == ramp
+
+
+@pytest.mark.parametrize(
+    ("labels", "title"),
+    [
+        (["zinc (mg/kg)"], "Zinc (mg/kg), predicted"),
+        (["pH"], "pH, predicted"),
+        (["ph"], "ph, predicted"),
+        (["a", "b", "c"], "A, b and c, predicted"),
+        (["a", "b", "c", "d", "e"], "A, b and 3 more, predicted"),
+    ],
+)
+def test_layer_titles(labels, title) -> None:
+    assert styles.layer_title(labels, "predicted") == title
+
+
+def test_ramps_grow_steadily_lighter_or_darker() -> None:
+    """Perceptual order: the luminance (ITU-R BT.709) of the colours is monotonic."""
+    for name in styles.RAMPS:
+        ramp = styles.colour_ramp(name)
+        light = [
+            0.2126 * colour.redF() + 0.7152 * colour.greenF() + 0.0722 * colour.blueF()
+            for colour in (ramp.color(share / 10) for share in range(11))
+        ]
+        steps = np.diff(light)
+        assert (steps > 0).all() or (steps < 0).all(), name

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut, LossCurve
 from soil_cnn_plugin.engine.assessment.calibration import Calibration, calibrate
 from soil_cnn_plugin.engine.assessment.metrics import score
+from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, fit_scale
 from soil_cnn_plugin.engine.networks.ensemble import CrossFit, MakeFolds, cross_fit
 from soil_cnn_plugin.engine.networks.forest import fit_forest
 from soil_cnn_plugin.engine.networks.plan import Plan
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, fit_scale
 from soil_cnn_plugin.engine.networks.training_data import TrainingData
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.side_by_side import run_side_by_side
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -36,6 +39,7 @@ class Design:
     plans: tuple[Plan, ...]
     coverage: float
     seed: int
+    device: torch.device
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,16 @@ class Fitted:
     fit: CrossFit
     scales: tuple[TargetScale, ...]
     calibrations: tuple[Calibration, ...]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """`methods` holds, for each target, every method's held-out predictions of its observations in the order of the
+    rows; `final` the networks trained on all observations; `curves` are of all networks, the final ones last."""
+
+    methods: list[dict[str, HeldOut]]
+    final: Fitted
+    curves: tuple[LossCurve, ...]
 
 
 @dataclass
@@ -75,24 +89,48 @@ def fit_networks(
     return Fitted(fit, scales, calibrations)
 
 
-def cross_validate(design: Design, report: Report) -> tuple[list[dict[str, HeldOut]], tuple[LossCurve, ...]]:
-    """For each target the held-out predictions of every method, over its observations in the order of the rows, and
-    the loss curves of all folds' networks."""
+def cross_validate(design: Design, report: Report) -> CrossValidation:
+    """Hold each fold out in turn, and train on all observations; side by side on the processor's cores."""
     methods = {name: _Predictions(*(np.full(design.values.shape, np.nan) for _ in range(3))) for name in _METHODS}
-    curves: list[LossCurve] = []
-    count = int(design.fold.max()) + 1
-    for fold in range(count):
-        train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
-        step = report.part(fold / count, (fold + 1) / count, f"Fold {fold + 1} of {count}")
-        fitted = fit_networks(design, train, design.seed + 1000 * (fold + 1), step.part(0, 0.6).progress)
-        curves += fitted.fit.curves
-        location, scale = fitted.fit.ensemble.predict([part[test] for part in design.data.inputs])
-        for t, target_scale in enumerate(fitted.scales):
-            _store(methods[NETWORK], test, t, location[:, t], scale[:, t], target_scale, fitted.calibrations[t], design)
-        _predict_forests(design, fitted.scales, methods, train, test, fold)
-        _predict_mean(design, methods[MEAN], train, test)
-        step.info(_in_words(design, methods, test, fold, count))
-    return [_held_out(design, methods, t) for t in range(len(design.fields))], tuple(curves)
+    folds = int(design.fold.max()) + 1
+    steps = _Steps(report, folds + 1)
+    tasks = [partial(_hold_out, design, methods, fold, steps) for fold in range(folds)]
+    everything = np.arange(len(design.values))
+    tasks.append(partial(fit_networks, design, everything, design.seed, partial(steps.progress, folds), report.info))
+    *held_out, final = run_side_by_side(tasks, design.device)
+    curves = [curve for fitted in (*held_out, final) for curve in fitted.fit.curves]
+    return CrossValidation([_held_out(design, methods, t) for t in range(len(design.fields))], final, tuple(curves))
+
+
+def _hold_out(design: Design, methods: dict[str, _Predictions], fold: int, steps: _Steps) -> Fitted:
+    """Fit everything without one fold and write the predictions of its observations into `methods`."""
+    train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
+    fitted = fit_networks(
+        design, train, design.seed + 1000 * (fold + 1), lambda share: steps.progress(fold, 0.8 * share)
+    )
+    location, scale = fitted.fit.ensemble.predict([part[test] for part in design.data.inputs])
+    for t, target_scale in enumerate(fitted.scales):
+        _store(methods[NETWORK], test, t, location[:, t], scale[:, t], target_scale, fitted.calibrations[t], design)
+    _predict_forests(design, fitted.scales, methods, train, test, fold)
+    _predict_mean(design, methods[MEAN], train, test)
+    steps.finish(fold, _in_words(design, methods, test, fold))
+    return fitted
+
+
+class _Steps:
+    """Progress of steps that run side by side."""
+
+    def __init__(self, report: Report, count: int) -> None:
+        self._report = report
+        self._shares = [0.0] * count
+
+    def progress(self, step: int, share: float) -> None:
+        self._shares[step] = share
+        self._report.progress(sum(self._shares) / len(self._shares))
+
+    def finish(self, step: int, line: str) -> None:
+        self.progress(step, 1.0)
+        self._report.info(line)
 
 
 _METHODS = (NETWORK, FOREST, FOREST_CONTEXT, MEAN)
@@ -110,7 +148,8 @@ def _predict_forests(
         for t, target_scale in enumerate(scales):
             rows = train[np.isfinite(design.values[train, t])]
             target = target_scale.forward(design.values[rows, t])
-            forest = fit_forest(features[rows], target, design.make_inner_folds(rows), design.seed + fold)
+            forest = fit_forest(
+                features[rows], target, design.make_inner_folds(rows), design.seed + fold)
             calibration = calibrate(target, forest.location, forest.scale)
             location, scale = forest.predict(features[test])
             _store(methods[name], test, t, location, scale, target_scale, calibration, design)
@@ -158,7 +197,7 @@ def _held_out(design: Design, methods: dict[str, _Predictions], t: int) -> dict[
     return result
 
 
-def _in_words(design: Design, methods: dict[str, _Predictions], test: Rows, fold: int, count: int) -> str:
+def _in_words(design: Design, methods: dict[str, _Predictions], test: Rows, fold: int) -> str:
     """One line for the log: the held-out error of this fold beside the better forest's."""
     parts = []
     for t, field in enumerate(design.fields):
@@ -169,4 +208,4 @@ def _in_words(design: Design, methods: dict[str, _Predictions], test: Rows, fold
         error = {name: np.sqrt(np.mean((methods[name].mean[rows, t] - observed) ** 2)) for name in _METHODS}
         forest = min(error[FOREST], error[FOREST_CONTEXT])
         parts.append(f"{field} {error[NETWORK]:.4g} (random forest {forest:.4g}, mean {error[MEAN]:.4g})")
-    return f"Fold {fold + 1} of {count}, {len(test)} observations held out, RMSE: {'; '.join(parts)}"
+    return f"Fold {fold + 1}: {len(test)} observations held out, RMSE: {'; '.join(parts)}"

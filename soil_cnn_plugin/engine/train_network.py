@@ -16,20 +16,19 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     NETWORK,
     Assessment,
     FoldsInWords,
-    HeldOut,
-    LossCurve,
     TargetAssessment,
 )
 from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds, overlap_share
+from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
-from soil_cnn_plugin.engine.cross_validation import Design, Fitted, cross_validate, fit_networks
+from soil_cnn_plugin.engine.cross_validation import CrossValidation, Design, Fitted, cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.ensemble import MakeFolds
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
 from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
-from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
 from soil_cnn_plugin.engine.report import Report
@@ -57,16 +56,15 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             plans=plans,
             coverage=job.coverage,
             seed=job.seed,
+            device=device,
         )
-        methods, curves = cross_validate(design, report.part(0.02, 0.85, "Assessing on held-out folds"))
-        final = report.part(0.85, 0.98, "Training on all observations")
-        fitted = fit_networks(design, np.arange(file.count), job.seed, final.progress, final.info)
-        assessment = _assess(job, file, folds, transforms, methods, curves + fitted.fit.curves)
+        result = cross_validate(design, report.part(0.02, 0.98, "Training and assessing on held-out folds"))
+        assessment = _assess(job, file, folds, transforms, result)
         assessment = replace(assessment, settings=_settings(job, plans, device), versions=read_versions())
         for target in assessment.targets:
             report.info(f"{target.soil_property.label}: {target.verdict.text}")
-        description = _describe(job, file, plans, fitted, assessment)
-        write_network(job.network, TrainedNetwork(description, data.encoder, fitted.fit.ensemble))
+        description = _describe(job, file, plans, result.final, assessment)
+        write_network(job.network, TrainedNetwork(description, data.encoder, result.final.fit.ensemble))
         if job.report:
             write_report(job.report, assessment)
         if job.metrics:
@@ -77,6 +75,11 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
 
 
 def _hold_out(file: PatchFile, job: TrainNetwork, report: Report) -> Folds:
+    if job.validation == "groups" and not file.group_field:
+        raise EngineError(
+            f"Folds of groups are asked for, but {job.patches} was extracted without a group field. Extract the patches"
+            " again with the field of the profile or site as the group, or choose other folds."
+        )
     folds = make_folds(
         job.validation,
         _metres(file),
@@ -117,8 +120,7 @@ def _assess(
     file: PatchFile,
     folds: Folds,
     transforms: tuple[str, ...],
-    methods: list[dict[str, HeldOut]],
-    curves: tuple[LossCurve, ...],
+    result: CrossValidation,
 ) -> Assessment:
     targets = []
     for t, target in enumerate(file.targets):
@@ -129,9 +131,9 @@ def _assess(
                 rows=rows,
                 observed=file.values[rows, t],
                 fold=folds.fold[rows],
-                methods=methods[t],
+                methods=result.methods[t],
                 transform=transforms[t],
-                verdict=verdict(methods[t]),
+                verdict=verdict(result.methods[t]),
             )
         )
     grid = file.grid
@@ -145,7 +147,7 @@ def _assess(
         crs_name=grid.crs_name,
         cell_size=grid.cell_size[0],
         patch_size=file.patch_size,
-        loss_curves=curves,
+        loss_curves=result.curves,
     )
 
 

@@ -11,11 +11,16 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 
 Array = NDArray[np.float64]
 
+QUANTILE_LEVELS = np.arange(1, 100) / 100
+"""At which a predicted distribution is kept."""
+
+BLEND = "blend"
 NETWORK = "network"
 FOREST = "forest"
 FOREST_CONTEXT = "forest_context"
 MEAN = "mean"
 METHODS = {
+    BLEND: "Blend of network and random forest",
     NETWORK: "Network",
     FOREST: "Random forest, covariates at the point",
     FOREST_CONTEXT: "Random forest with context (focal means and deviations)",
@@ -26,34 +31,42 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Scores:
-    """Held-out scores in the target's unit. MEC, CCC are None where the observations do not vary."""
+    """Held-out scores in the target's unit. MEC and CCC are None where the observations do not vary, RPIQ where their
+    quartiles coincide or nothing is wrong."""
 
     n: int
     me: float
     rmse: float
     mec: float | None
     ccc: float | None
+    rpiq: float | None
     picp: float  # share of observations inside the prediction interval
     width: float  # mean width of the prediction interval
+    interval_score: float
+    crps: float
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One method's predictions of observations it was not trained on: arrays (n,) in the target's unit."""
+    """One method's predictions of observations it was not trained on: arrays (n,) in the target's unit; `quantiles`
+    (n, 99) are of the predicted distribution at QUANTILE_LEVELS."""
 
     mean: Array
     lower: Array
     upper: Array
+    quantiles: Array
     scores: Scores
     fold_scores: tuple[Scores, ...]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the network beats the better forest. `difference` is the network's RMSE minus that forest's, in percent
-    of the forest's; `p` is of the paired test over folds."""
+    """Whether the network beats the better forest. `outcome` is `network`, `forest` (which is better), `equal` (no clear
+    difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE minus that forest's, in
+    percent of the forest's; `p` is of the paired test over folds."""
 
     text: str
+    outcome: str
     rival: str
     difference_percent: float
     p: float | None
@@ -85,13 +98,14 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class FoldsInWords:
-    """`kind` as in the job; `sentence` says how observations were held out and why; `random_scores` are the network's
-    scores under random folds, by target field, where spatial folds were asked for and both were run (else empty)."""
+    """`kind` as in the job; `sentence` says how observations were held out and why; `random_scores` are the scores under
+    random folds, by target field and method, where other folds were asked for (else empty)."""
 
     kind: str
     count: int
     sentence: str
     overlap_percent: float  # share of held-out observations whose patch overlaps a training patch
+    random_scores: dict[str, dict[str, Scores]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,3 +123,4 @@ class Assessment:
     settings: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    predictor: str = NETWORK  # the method that the map is predicted with

@@ -75,7 +75,7 @@ def verdict(methods: dict[str, HeldOut]) -> Verdict:
             f" {NAMES[best]}, is {_change(_percent(methods[best], methods[MEAN]))} than the mean's"
             f"{_p(mean_test.p if mean_test else None)}."
         )
-        return Verdict(text, rival, percent, p)
+        return Verdict(text, "none", rival, percent, p)
     direction = _clear_direction(percent, test)
     if direction < 0:
         text = f"The network is better than the {NAMES[rival]}"
@@ -84,7 +84,8 @@ def verdict(methods: dict[str, HeldOut]) -> Verdict:
     else:
         text = f"No clear difference between the network and the {NAMES[rival]}"
     text += f": the network's RMSE is {_change(percent)}{_p(p)}. {_context(methods)}"
-    return Verdict(text, rival, percent, p)
+    outcome = {-1: "network", 0: "equal", 1: "forest"}[direction]
+    return Verdict(text, outcome, rival, percent, p)
 
 
 def _context(methods: dict[str, HeldOut]) -> str:

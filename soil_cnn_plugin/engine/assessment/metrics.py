@@ -8,15 +8,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.assessment.assessment import Scores
+from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, Scores
 
 Array = NDArray[np.float64]
 
 
-def score(observed: Array, mean: Array, lower: Array, upper: Array) -> Scores:
-    """All scores of one method; NaN where no observation is given, or no interval."""
+def score(
+    observed: Array, mean: Array, lower: Array, upper: Array, coverage: float, quantiles: Array | None = None
+) -> Scores:
+    """All scores of one method; NaN where no observation is given, or no interval, or no quantiles.
+
+    `quantiles` (n, 99) are the predicted distribution at QUANTILE_LEVELS.
+    """
     if len(observed) == 0:
-        return Scores(0, np.nan, np.nan, None, None, np.nan, np.nan)
+        return Scores(0, np.nan, np.nan, None, None, None, np.nan, np.nan, np.nan, np.nan)
     has_interval = bool(np.isfinite(lower).all() and np.isfinite(upper).all())
     return Scores(
         n=len(observed),
@@ -24,8 +29,11 @@ def score(observed: Array, mean: Array, lower: Array, upper: Array) -> Scores:
         rmse=rmse(observed, mean),
         mec=mec(observed, mean),
         ccc=ccc(observed, mean),
+        rpiq=rpiq(observed, mean),
         picp=picp(observed, lower, upper) if has_interval else np.nan,
         width=float(np.mean(upper - lower)) if has_interval else np.nan,
+        interval_score=interval_score(observed, lower, upper, coverage) if has_interval else np.nan,
+        crps=np.nan if quantiles is None else crps_of_quantiles(observed, quantiles, QUANTILE_LEVELS),
     )
 
 

@@ -74,11 +74,10 @@ def cross_fit(
     progress: Callable[[float], None],
     tell: Callable[[str], None],
 ) -> CrossFit:
-    """Train all members on `inputs`, a tensor of N rows for each plan, and standardized `targets` (N, T), NaN missing."""
+    """Train all members on `inputs`, N rows for each plan, and standardized `targets` (N, T), NaN where missing."""
     networks, curves, locations, scales = [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
         held_out = _held_out_rows(plan.shape.members, make_folds, seed)
-        torch.manual_seed(seed)
         network = build_network(plan.shape, encoder, targets.shape[1], plan.dropout).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
         known = torch.from_numpy(targets).to(rows.device, torch.float32)

@@ -54,7 +54,8 @@ def fit(
     says which rows each member does not train on. Each member keeps the moving average of its parameters at the step
     where the score of its held-out rows was lowest. `progress` gets the share done, `tell` a line now and then.
     """
-    torch.manual_seed(settings.seed)
+    generator = torch.Generator(inputs.device).manual_seed(settings.seed)
+    network.draw_parameters(generator)
     rng = np.random.default_rng(settings.seed)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     average = _Kept(network)
@@ -67,7 +68,7 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * min(1.0, step / _WARM_UP_STEPS)
         rows = batches.next()  # (K, B)
-        batch = _mirrored(inputs[rows]) if network.may_mirror else inputs[rows]
+        batch = _mirrored(inputs[rows], generator) if network.may_mirror else inputs[rows]
         loss = network.loss(network(batch), targets[rows])
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
@@ -129,11 +130,11 @@ def _crps(location: Tensor, scale: Tensor, targets: Tensor) -> Tensor:
     return torch.where(known, score, 0.0).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
 
 
-def _mirrored(patches: Tensor) -> Tensor:
+def _mirrored(patches: Tensor, generator: torch.Generator) -> Tensor:
     """Each patch of (K, B, C, P, P) turned and mirrored at random: the eight symmetries of a square."""
     shape = (*patches.shape[:2], 1, 1, 1)
     for dims in ((-1,), (-2,), ()):  # without dims: rows and columns are exchanged
-        chosen = torch.rand(shape, device=patches.device) < 0.5
+        chosen = torch.rand(shape, device=patches.device, generator=generator) < 0.5
         turned = patches.flip(dims) if dims else patches.transpose(-1, -2)
         patches = torch.where(chosen, turned, patches)
     return patches

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
@@ -45,7 +46,7 @@ def fit_forest(features: NDArray[np.float32], target: Array, make_folds: MakeFol
 
 def _new_forest(trees: int, seed: int) -> RandomForestRegressor:
     return RandomForestRegressor(
-        trees, min_samples_leaf=_LEAF, max_features=_SHARE_OF_FEATURES, n_jobs=-1, random_state=seed
+        trees, min_samples_leaf=_LEAF, max_features=_SHARE_OF_FEATURES, n_jobs=torch.get_num_threads(), random_state=seed
     )
 
 

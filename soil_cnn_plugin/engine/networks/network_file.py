@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from soil_cnn_plugin.contract.decode import DecodeError, decode
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Scores
 from soil_cnn_plugin.engine.assessment.calibration import Calibration
+from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
@@ -29,7 +30,6 @@ from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.ensemble import Ensemble
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import Shape, build_network
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
 
 FORMAT = "soil cnn network"
 VERSION = 1
@@ -89,7 +89,7 @@ def write_network(path: str, trained: TrainedNetwork) -> None:
         "version": str(VERSION),
         "description": json.dumps(asdict(trained.description), allow_nan=False),
     }
-    save_file(tensors, part(path), metadata=header)
+    Path(part(path)).write_bytes(save(tensors, metadata=header))
     os.replace(part(path), path)
 
 

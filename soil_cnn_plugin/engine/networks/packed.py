@@ -20,12 +20,14 @@ class PackedNetwork(nn.Module, ABC):
 
     NAME: ClassVar[str]
 
-    def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int) -> None:
+    def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
         self.patch_size = patch_size
         self.targets = targets
         self.members = members
+        self._dropout = dropout
+        self._generator = torch.Generator()
 
     @property
     def halo(self) -> int:
@@ -64,18 +66,28 @@ class PackedNetwork(nn.Module, ABC):
         """Centre and spread (K, B, T) of a batch for each member, without gradients."""
         return self.location_scale(self(inputs))
 
+    @torch.no_grad()
+    def draw_parameters(self, generator: torch.Generator) -> None:
+        """Start anew: weights at random, scaled for rectifying activations (He et al. 2015, 10.1109/ICCV.2015.123).
+
+        Training draws its dropout from `generator`, too: networks that are trained side by side share no randomness.
+        """
+        self._generator = generator
+        for weight, fan_in in self.drawn_weights():
+            weight.normal_(0.0, math.sqrt(2 / fan_in), generator=generator)
+
+    @abstractmethod
+    def drawn_weights(self) -> list[tuple[nn.Parameter, int]]:
+        """The weights that start at random, each with its number of inputs; all other parameters start as built."""
+
+    def drop(self, hidden: Tensor) -> Tensor:
+        """Dropout while training."""
+        if not self.training or self._dropout == 0:
+            return hidden
+        kept = torch.empty_like(hidden).bernoulli_(1 - self._dropout, generator=self._generator)
+        return hidden * kept.div_(1 - self._dropout)
+
     def mean_of_known(self, values: Tensor, known: Tensor) -> Tensor:
         """(K, B, T) -> (K,): mean over observations and targets that are not missing."""
         total = torch.where(known, values, 0.0).sum(dim=(1, 2))
         return total / known.sum(dim=(1, 2)).clamp(min=1)
-
-
-def dense_weight(members: int, fan_in: int, fan_out: int) -> nn.Parameter:
-    """(K, fan_in, fan_out), scaled for rectifying activations (He et al. 2015, 10.1109/ICCV.2015.123)."""
-    return nn.Parameter(torch.randn(members, fan_in, fan_out) * math.sqrt(2 / fan_in))
-
-
-def convolution_weight(members: int, channels_out: int, channels_in: int, size: int) -> nn.Parameter:
-    """(K, channels_out, channels_in, size, size), scaled likewise."""
-    fan_in = channels_in * size * size
-    return nn.Parameter(torch.randn(members, channels_out, channels_in, size, size) * math.sqrt(2 / fan_in))

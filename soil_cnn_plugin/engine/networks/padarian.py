@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork, convolution_weight, dense_weight
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
 _BETA = 0.7  # weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
@@ -27,23 +27,26 @@ class PadarianNetwork(PackedNetwork):
     SMALLEST_PATCH = 11  # the smallest odd width that leaves a pixel after both poolings
 
     def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
-        super().__init__(encoder, patch_size, targets, members)
-        self._dropout = dropout
+        super().__init__(encoder, patch_size, targets, members, dropout)
         side = _side_after_pooling(patch_size)
-        self.first_weight = convolution_weight(members, _FIRST, encoder.channel_count + 1, 3)
-        self.first_bias = nn.Parameter(torch.zeros(members, _FIRST))
-        self.second_weight = convolution_weight(members, _SECOND, _FIRST, 3)
-        self.second_bias = nn.Parameter(torch.zeros(members, _SECOND))
-        self.dense_weight = convolution_weight(members, _DENSE, _SECOND, side)
-        self.dense_bias = nn.Parameter(torch.zeros(members, _DENSE))
-        self.last_weight = dense_weight(members, _DENSE, _LAST)
-        self.last_bias = nn.Parameter(torch.zeros(members, _LAST))
-        self.output_weight = nn.Parameter(torch.zeros(members, _LAST, 2 * targets))
-        self.output_bias = nn.Parameter(torch.zeros(members, 2 * targets))
+        self.first_weight = _zeros(members, _FIRST, encoder.channel_count + 1, 3, 3)
+        self.first_bias = _zeros(members, _FIRST)
+        self.second_weight = _zeros(members, _SECOND, _FIRST, 3, 3)
+        self.second_bias = _zeros(members, _SECOND)
+        self.dense_weight = _zeros(members, _DENSE, _SECOND, side, side)
+        self.dense_bias = _zeros(members, _DENSE)
+        self.last_weight = _zeros(members, _DENSE, _LAST)
+        self.last_bias = _zeros(members, _LAST)
+        self.output_weight = _zeros(members, _LAST, 2 * targets)
+        self.output_bias = _zeros(members, 2 * targets)
 
     @property
     def may_mirror(self) -> bool:
         return not self.encoder.is_directional
+
+    def drawn_weights(self) -> list[tuple[nn.Parameter, int]]:
+        weights = (self.first_weight, self.second_weight, self.dense_weight)
+        return [(weight, weight[0, 0].numel()) for weight in weights] + [(self.last_weight, _DENSE)]
 
     def inputs(self, channels: Channels) -> Tensor:
         """(N, D, P, P) -> (N, D + 1, P, P)."""
@@ -55,7 +58,7 @@ class PadarianNetwork(PackedNetwork):
         image = inputs.transpose(0, 1).flatten(1, 2)  # -> (B, K * (D + 1), P, P)
         image = functional.max_pool2d(self._convolve(image, self.first_weight, self.first_bias, groups=members), 2)
         image = functional.max_pool2d(self._convolve(image, self.second_weight, self.second_bias, groups=members), 2)
-        image = functional.dropout(image, self._dropout, self.training)
+        image = self.drop(image)
         flat = image.unflatten(1, (members, _SECOND)).transpose(0, 1).flatten(2)  # -> (K, B, 32 * side * side)
         hidden = torch.baddbmm(self.dense_bias[:, None], flat, self.dense_weight.flatten(2).transpose(1, 2)).relu_()
         return self._head(hidden)
@@ -109,6 +112,10 @@ class PadarianNetwork(PackedNetwork):
     @property
     def _views(self) -> tuple[tuple[int, ...], ...]:
         return _MIRRORS if self.may_mirror else _MIRRORS[:1]
+
+
+def _zeros(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.zeros(shape))
 
 
 def _side_after_pooling(patch_size: int) -> int:

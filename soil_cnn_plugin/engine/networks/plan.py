@@ -34,7 +34,7 @@ class Shape:
 
 
 def build_network(shape: Shape, encoder: Encoder, targets: int, dropout: float) -> PackedNetwork:
-    """An untrained network; its parameters are drawn from torch's random numbers."""
+    """A network whose parameters are not yet drawn or read."""
     if shape.name == RingNetwork.NAME:
         return RingNetwork(encoder, shape.patch_size, targets, shape.members, dropout)
     return PadarianNetwork(encoder, shape.patch_size, targets, shape.members, dropout)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.focal import deviation_windows, focal_features, ring_windows
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork, dense_weight
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
 QUANTILES = 19
 _LEVELS = [(i + 1) / (QUANTILES + 1) for i in range(QUANTILES)]
@@ -28,15 +28,12 @@ class RingNetwork(PackedNetwork):
     NAME = "ring"
 
     def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
-        super().__init__(encoder, patch_size, targets, members)
+        super().__init__(encoder, patch_size, targets, members, dropout)
         means, deviations = len(ring_windows(patch_size)), len(deviation_windows(patch_size))
         features = encoder.channel_count * (1 + means) + len(encoder.continuous) * deviations
-        self._dropout = dropout
-        self.input_weight = dense_weight(members, features, _WIDTH)
+        self.input_weight = nn.Parameter(torch.zeros(members, features, _WIDTH))
         self.input_bias = nn.Parameter(torch.zeros(members, _WIDTH))
-        self.residual_weight = nn.Parameter(
-            torch.stack([dense_weight(members, _WIDTH, _WIDTH).data for _ in range(2)], 1)
-        )
+        self.residual_weight = nn.Parameter(torch.zeros(members, 2, _WIDTH, _WIDTH))
         self.residual_bias = nn.Parameter(torch.zeros(members, 2, _WIDTH))
         self.output_weight = nn.Parameter(torch.zeros(members, _WIDTH, targets * QUANTILES))
         steps = torch.tensor(_NORMAL_QUANTILES).diff()
@@ -45,6 +42,9 @@ class RingNetwork(PackedNetwork):
         self.register_buffer("levels", torch.tensor(_LEVELS), persistent=False)
         self.levels: Tensor
 
+    def drawn_weights(self) -> list[tuple[nn.Parameter, int]]:
+        return [(self.input_weight, self.input_weight.shape[1]), (self.residual_weight, _WIDTH)]
+
     def inputs(self, channels: Channels) -> Tensor:
         """(N, D, P, P) -> (N, F)."""
         return focal_features(channels, self.encoder.continuous, self.patch_size).flatten(1)
@@ -52,10 +52,10 @@ class RingNetwork(PackedNetwork):
     def forward(self, inputs: Tensor) -> Tensor:
         """(K, B, F), or (B, F) for all members -> quantiles (K, B, T, 19)."""
         hidden = torch.matmul(inputs, self.input_weight) + self.input_bias[:, None]  # -> (K, B, 96)
-        hidden = self._drop(functional.gelu(hidden))
+        hidden = self.drop(functional.gelu(hidden))
         for layer in range(2):
             update = torch.matmul(hidden, self.residual_weight[:, layer]) + self.residual_bias[:, layer, None]
-            hidden = hidden + self._drop(functional.gelu(update))
+            hidden = hidden + self.drop(functional.gelu(update))
         output = torch.matmul(hidden, self.output_weight) + self.output_bias[:, None]
         output = output.unflatten(-1, (self.targets, QUANTILES))  # -> (K, B, T, 19)
         steps = torch.cat([output[..., :1], functional.softplus(output[..., 1:])], dim=-1)
@@ -84,6 +84,3 @@ class RingNetwork(PackedNetwork):
             centre, spread = self.location_scale(self(pixels[piece].contiguous()))
             location[:, piece], scale[:, piece] = centre.mean(0).T, spread.mean(0).T
         return location.unflatten(1, shape), scale.unflatten(1, shape)
-
-    def _drop(self, hidden: Tensor) -> Tensor:
-        return functional.dropout(hidden, self._dropout, self.training)

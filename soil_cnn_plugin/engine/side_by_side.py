@@ -1,0 +1,37 @@
+"""Independent computations on the processor's cores, each on as many threads as leaves none idle and none waiting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+def run_side_by_side(tasks: Sequence[Callable[[], T]], device: torch.device) -> list[T]:
+    """The tasks' results in their order; one after the other on a GPU, which each fills by itself.
+
+    Small networks gain nothing from several threads and lose much where other programs want the cores, too: threads
+    of one operation wait for each other.
+    """
+    if device.type != "cpu":
+        return [task() for task in tasks]
+    cores = usable_cores()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, cores // len(tasks)))
+    try:
+        with ThreadPoolExecutor(min(cores, len(tasks))) as pool:
+            return list(pool.map(lambda task: task(), tasks))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

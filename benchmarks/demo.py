@@ -94,8 +94,10 @@ def print_summary(results: dict[str, Path], metrics: Metrics, pictures: list[Pat
     for target in metrics["targets"].values():
         print(f"\n{target['label']:30}{'RMSE':>8}{'MEC':>8}{'PICP':>8}")
         for method, scores in target["methods"].items():
-            mec = f"{scores['mec']:8.3f}" if scores["mec"] is not None else f"{'-':>8}"
-            print(f"  {METHODS[method]:28}{scores['rmse']:8.1f}{mec}{scores['picp']:8.3f}")
+            shares = "".join(
+                f"{'-' if scores[name] is None else round(scores[name], 3):>8}" for name in ("mec", "picp")
+            )
+            print(f"  {METHODS.get(method, method):28}{scores['rmse']:8.1f}{shares}")
         print(f"  {target['verdict']['text']}")
     print(f"\nMaps, report and network: {OUTPUT}")
     print(f"  start with {results['REPORT'].name}, {', '.join(picture.name for picture in pictures)}")

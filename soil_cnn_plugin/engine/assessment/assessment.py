@@ -73,12 +73,18 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class TargetAssessment:
-    """One target: `rows` (n,) are the observations of the patch file that have a value, `fold` (n,) counts from 0."""
+class MeasuredTarget:
+    """What was measured: `rows` (n,) are those of the observations that have a value, `observed` (n,) the values."""
 
     soil_property: SoilProperty
     rows: NDArray[np.int64]
     observed: Array
+
+
+@dataclass(frozen=True)
+class TargetAssessment(MeasuredTarget):
+    """One target: `rows` (n,) are the observations of the patch file that have a value, `fold` (n,) counts from 0."""
+
     fold: NDArray[np.int64]
     methods: dict[str, HeldOut]
     transform: str

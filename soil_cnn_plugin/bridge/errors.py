@@ -6,7 +6,7 @@ class WorkerFailed(Exception):
 
 
 class Cancelled(WorkerFailed):
-    """The user stopped the run; nothing is left behind."""
+    """The user stopped the run; nothing half-written is left behind."""
 
     def __init__(self) -> None:
-        super().__init__("Cancelled. Nothing was written.")
+        super().__init__("Cancelled. No unfinished file is left.")

@@ -27,6 +27,7 @@ from .environment import (
 )
 from .errors import Cancelled, WorkerFailed
 from .interpreters import examine, find_base_python, untested
+from .pulse import Pulse
 from .torch_builds import Source, sources
 
 SHOWN_LINES = 25  # of pip's output, when it fails
@@ -86,15 +87,16 @@ def _fill(part: Path, source: Source, feedback: QgsProcessingFeedback) -> None:
     """A virtual environment with all packages, examined."""
     base = find_base_python()
     feedback.pushInfo(f"Building a virtual environment with {base}")
-    _make_venv(base, part, feedback)
-    python = python_in(part)
-    run = Installation(part, python, feedback)
-    feedback.setProgress(5)
+    pulse = Pulse(feedback)
+    _make_venv(base, part, feedback, pulse)
+    run = Installation(part, feedback, pulse)
+    pulse.percent = 5
     run.install_torch(source)
-    feedback.setProgress(70)
+    pulse.percent = 70
     run.install(["-r", str(REQUIREMENTS)])
-    feedback.setProgress(90)
-    examine(python)
+    pulse.percent = 90
+    pulse.beat()
+    examine(python_in(part))
 
 
 @dataclass
@@ -102,8 +104,8 @@ class Installation:
     """Puts packages into the environment in `folder`: by uv when it is there, else or when it fails by pip."""
 
     folder: Path
-    python: Path
     feedback: QgsProcessingFeedback
+    pulse: Pulse
 
     def install_torch(self, source: Source) -> None:
         pin = next(f"{item.name}=={item.version}" for item in requirements() if item.name == "torch")
@@ -125,15 +127,15 @@ class Installation:
         if uv:
             best = ["--index-strategy", "unsafe-best-match"] if index else []
             try:
-                self._run([uv, "pip", "install", "--python", str(self.python), *extra, *best, *what])
+                self._run([uv, "pip", "install", "--python", str(python_in(self.folder)), *extra, *best, *what])
                 return
             except InstallFailed as error:
                 self.feedback.pushInfo(f"uv could not install: {error}\nTrying pip.")
-        pip = [str(self.python), "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
+        pip = [str(python_in(self.folder)), "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
         self._run([*pip, *extra, *what])
 
     def _run(self, command: list[str]) -> None:
-        code, lines = _stream(command, self.python, self.folder, self.feedback)
+        code, lines = _stream(command, python_in(self.folder), self.folder, self.feedback, self.pulse)
         if code != 0:
             text = "\n".join(lines)
             if "No space left" in text or "not enough space" in text:
@@ -152,8 +154,8 @@ class NotPublished(InstallFailed):
     """The index has no such version."""
 
 
-def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback) -> None:
-    code, lines = _stream([str(base), "-m", "venv", str(part)], base, part.parent, feedback)
+def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback, pulse: Pulse) -> None:
+    code, lines = _stream([str(base), "-m", "venv", str(part)], base, part.parent, feedback, pulse)
     if code == 0:
         return
     text = "\n".join(lines)
@@ -166,7 +168,7 @@ def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback) -> None:
 
 
 def _stream(
-    command: list[str], python: Path, folder: Path, feedback: QgsProcessingFeedback
+    command: list[str], python: Path, folder: Path, feedback: QgsProcessingFeedback, pulse: Pulse
 ) -> tuple[Optional[int], list[str]]:
     """Run a command, show its lines as they come; exit code and the last lines. Raises Cancelled."""
     lines: list[str] = []
@@ -174,6 +176,7 @@ def _stream(
         while not child.output_ended:
             if feedback.isCanceled():
                 raise Cancelled
+            pulse.beat()
             line = child.next_line()
             if line:
                 feedback.pushConsoleInfo(line)

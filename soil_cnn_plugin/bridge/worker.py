@@ -18,6 +18,7 @@ from ..paths import WORKER
 from .child import Child
 from .environment import clean_variables
 from .errors import Cancelled, WorkerFailed
+from .pulse import Pulse
 
 Outputs = dict[str, Union[str, float, int]]
 
@@ -69,12 +70,10 @@ class Relay:
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self.last: Union[Done, Failed, None] = None
         self._feedback = feedback
-        self._percent = 0.0
+        self._pulse = Pulse(feedback)
         self._step = ""
         self._estimate = ""
         self._estimated = time.monotonic()
-        self._beaten = 0.0
-        self._nudge = 0.0
 
     def tell(self, line: Optional[str]) -> None:
         """What a line says; None when there was no news."""
@@ -83,11 +82,11 @@ class Relay:
                 self._tell(from_line(line))
             except EventError:
                 self._feedback.pushDebugInfo(line[:500])
-        self._beat()
+        self._pulse.beat()
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Progress):
-            self._percent = float(event.percent or 0)
+            self._pulse.percent = float(event.percent or 0)
             self._tell_step(event)
         elif isinstance(event, Info):
             self._feedback.pushInfo(event.text)
@@ -110,13 +109,6 @@ class Relay:
         if estimate != self._estimate:
             self._estimate, self._estimated = estimate, time.monotonic()
             self._feedback.setProgressText(f"About {estimate} left")
-
-    def _beat(self) -> None:
-        """Progress without news too: qgis_process looks for Ctrl-C only when progress changes, hence the nudge."""
-        now = time.monotonic()
-        if now - self._beaten >= 0.2:
-            self._beaten, self._nudge = now, 0.1 - self._nudge
-            self._feedback.setProgress(min(self._percent, 99.8) + self._nudge)
 
 
 def time_in_words(seconds: float) -> str:

@@ -1,0 +1,122 @@
+"""Which Python runs the engine, and what is said when there is none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsSettings
+
+from soil_cnn_plugin.bridge import environment
+
+
+@pytest.fixture
+def folder(qgis_app, monkeypatch, tmp_path):
+    """The default folder of the environment; nothing is set or built."""
+    monkeypatch.delenv("SOILCNN_PYTHON", raising=False)
+    monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "environment")
+    QgsSettings().remove(environment.SETTING)
+    yield tmp_path / "environment"
+    QgsSettings().remove(environment.SETTING)
+
+
+def fill(folder: Path) -> Path:
+    """What looks like a virtual environment; its interpreter."""
+    python = environment.python_in(folder)
+    python.parent.mkdir(parents=True)
+    python.write_text("")
+    return python
+
+
+def test_nothing_set_up_is_said_with_the_remedy(folder) -> None:
+    assert environment.problem() == (
+        'The compute environment is not set up yet. Run "Set up the compute environment" (soilcnn:setupenvironment,'
+        ' group "5 Set up" of Soil CNN in the Processing toolbox) once, and run this again.'
+    )
+
+
+def test_the_built_environment_is_found_once_it_is_whole(folder) -> None:
+    python = fill(folder)
+    assert environment.problem()
+    environment.write_marker(folder, "cpu")
+    assert environment.find_python() == python
+    assert environment.read_marker(folder)["build"] == "cpu"
+
+
+def test_the_setting_is_preferred_to_the_built_environment(folder, tmp_path) -> None:
+    fill(folder)
+    environment.write_marker(folder, "cpu")
+    other = fill(tmp_path / "other")
+    environment.remember(other)
+    assert environment.find_python() == other
+    environment.remember(environment.python_in(folder))
+    assert QgsSettings().value(environment.SETTING) in ("", None)
+    assert environment.find_python() == environment.python_in(folder)
+
+
+def test_the_variable_is_preferred_to_all(folder, tmp_path, monkeypatch) -> None:
+    environment.remember(fill(tmp_path / "other"))
+    monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
+    assert environment.find_python() == Path(sys.executable)
+
+
+def test_an_interpreter_that_is_gone_is_named_with_where_it_was_set(folder, tmp_path, monkeypatch) -> None:
+    environment.remember(tmp_path / "gone" / "python")
+    assert f"was set to {tmp_path}/gone/python, but there is no such file" in environment.problem()
+    monkeypatch.setenv("SOILCNN_PYTHON", "/nowhere/python")
+    assert "SOILCNN_PYTHON names /nowhere/python" in environment.problem()
+
+
+def test_an_environment_of_another_version_must_be_built_again(folder, tmp_path) -> None:
+    python = fill(tmp_path / "own")
+    environment.write_marker(tmp_path / "own", "cpu")
+    environment.remember(python)
+    assert environment.problem() == ""
+    (tmp_path / "own" / environment.MARKER).write_text('{"requirements": "old", "build": "cpu"}')
+    assert "belongs to another version of Soil CNN" in environment.problem()
+
+
+def test_requirements_are_read_with_tested_and_lowest_version() -> None:
+    found = {item.name: item for item in environment.requirements()}
+    assert len(found) == 11
+    assert found["torch"] == environment.Requirement("torch", "2.13.0", "2.4")
+
+
+def test_the_default_folder_lies_outside_of_plugin_and_profile(monkeypatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert environment.default_folder() == Path("/data/soil-cnn") / f"environment-{environment.requirements_hash()}"
+
+
+def test_variables_of_qgis_and_other_pythons_are_dropped_and_pips_kept() -> None:
+    variables = {
+        **dict.fromkeys(
+            ("PYTHONHOME", "PROJ_LIB", "GDAL_DATA", "LD_LIBRARY_PATH", "DYLD_X", "QT_X", "CONDA_PREFIX"), "x"
+        ),
+        "PATH": "/usr/bin",
+        "HOME": "/root",
+        "PIP_INDEX_URL": "u",
+        "CUDA_VISIBLE_DEVICES": "0",
+    }
+    assert environment.clean_variables(Path("/env/bin/python"), variables) == {
+        "PATH": "/usr/bin",
+        "HOME": "/root",
+        "PIP_INDEX_URL": "u",
+        "CUDA_VISIBLE_DEVICES": "0",
+    }
+
+
+def test_on_windows_the_path_is_built_anew(monkeypatch, tmp_path) -> None:
+    python = tmp_path / "python.exe"
+    (tmp_path / "Library" / "bin").mkdir(parents=True)
+    variables = {"Path": "C:/OSGeo4W/bin", "SystemRoot": "C:/Windows"}
+    monkeypatch.setattr(environment, "os", FakeWindows)
+    cleaned = environment.clean_variables(python, variables)
+    assert "Path" not in cleaned
+    assert cleaned["PATH"].split(";")[:2] == [str(tmp_path), str(tmp_path / "Library" / "bin")]
+    assert "OSGeo4W" not in cleaned["PATH"]
+
+
+class FakeWindows:
+    name, pathsep, environ = "nt", ";", os.environ

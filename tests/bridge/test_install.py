@@ -1,0 +1,231 @@
+"""Building the environment, adopting one, and what is left when that fails; without any network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsProcessingFeedback, QgsSettings
+
+from soil_cnn_plugin.bridge import environment, install, interpreters, torch_builds
+from soil_cnn_plugin.bridge.errors import WorkerFailed
+from soil_cnn_plugin.bridge.torch_builds import Source, nvidia_driver, sources
+
+
+@pytest.fixture
+def feedback(qgis_app) -> QgsProcessingFeedback:
+    return QgsProcessingFeedback(False)
+
+
+@pytest.fixture(autouse=True)
+def no_traces(qgis_app, monkeypatch, tmp_path):
+    """No setting, no network, no uv; pip finds nothing."""
+    monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "default")
+    monkeypatch.setattr(torch_builds, "answers", lambda _url: False)
+    monkeypatch.setattr(install.shutil, "which", lambda _name: None)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    QgsSettings().remove(environment.SETTING)
+    yield
+    QgsSettings().remove(environment.SETTING)
+
+
+@pytest.fixture
+def without_packages(monkeypatch):
+    """Virtual environments are built, packages are not installed."""
+    installed = []
+    monkeypatch.setattr(install.Installation, "install", lambda _self, what, index="": installed.append((what, index)))
+    monkeypatch.setattr(install, "examine", lambda _python: {})
+    return installed
+
+
+def test_an_environment_is_built_and_runs_under_its_final_name(feedback, without_packages, tmp_path) -> None:
+    folder = tmp_path / "with space" / "environment"
+    python = install.build(folder, "cpu", feedback)
+    assert python == folder / "bin" / "python"
+    assert environment.is_complete(folder)
+    assert os.listdir(folder.parent) == ["environment"]
+    assert environment.find_python() == python
+    prefix = subprocess.run([python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True)
+    assert prefix.stdout.strip() == str(folder)
+    assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+    assert without_packages == [(["torch==2.13.0+cpu"], ""), (["-r", str(install.REQUIREMENTS)], "")]
+
+
+def test_a_complete_environment_is_left_alone(feedback, without_packages, tmp_path, monkeypatch) -> None:
+    install.build(tmp_path / "e", "cpu", feedback)
+    monkeypatch.setattr(install, "_fill", None)
+    assert install.build(tmp_path / "e", "cpu", feedback) == tmp_path / "e" / "bin" / "python"
+    assert "nothing is installed" in feedback.textLog()
+
+
+def test_a_failed_installation_leaves_nothing_and_tells_what_pip_said(feedback, tmp_path) -> None:
+    with pytest.raises(WorkerFailed, match="Installing failed .exit code 1.*No matching distribution found for torch"):
+        install.build(tmp_path / "new" / "e", "cpu", feedback)
+    assert os.listdir(tmp_path / "new") == []
+    assert "no cpu build of PyTorch (torch==2.13.0+cpu)" in feedback.textLog()
+    assert environment.problem()
+
+
+def test_cancelling_leaves_nothing(feedback, tmp_path) -> None:
+    feedback.cancel()
+    with pytest.raises(WorkerFailed, match="Cancelled"):
+        install.build(tmp_path / "new" / "e", "cpu", feedback)
+    assert os.listdir(tmp_path / "new") == []
+
+
+def test_a_failed_rebuild_keeps_the_old_environment(feedback, without_packages, tmp_path, monkeypatch) -> None:
+    install.build(tmp_path / "e", "cpu", feedback)
+    environment.write_marker(tmp_path / "e", "cuda")
+
+    def fail(*_: object) -> None:
+        raise WorkerFailed("broken")
+
+    monkeypatch.setattr(install, "_fill", fail)
+    with pytest.raises(WorkerFailed, match="broken"):
+        install.build(tmp_path / "e", "cpu", feedback)
+    assert environment.read_marker(tmp_path / "e")["build"] == "cuda"
+    assert sorted(os.listdir(tmp_path)) == ["e"]
+
+
+def test_a_folder_with_other_things_is_never_replaced(feedback, tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(WorkerFailed, match="holds something else"):
+        install.build(tmp_path / "mine", "cpu", feedback)
+    assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
+
+
+def test_a_full_disk_is_told_before_anything_is_built(feedback, tmp_path, monkeypatch) -> None:
+    class Usage:
+        free = 1.5 * install.GIGABYTE
+
+    monkeypatch.setattr(install.shutil, "disk_usage", lambda _folder: Usage)
+    with pytest.raises(WorkerFailed, match="needs about 3 GB, but .* has 1.5 GB left"):
+        install.build(tmp_path / "e", "cpu", feedback)
+
+
+def test_a_disk_that_fills_up_is_told_as_such(feedback, tmp_path, monkeypatch) -> None:
+    lines = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
+    monkeypatch.setattr(install, "_make_venv", lambda *_: (tmp_path / "e.part").mkdir())
+    monkeypatch.setattr(install, "_stream", lambda *_: (1, lines))
+    with pytest.raises(WorkerFailed, match=f"The disk of {tmp_path} is full"):
+        install.build(tmp_path / "e", "cpu", feedback)
+    assert os.listdir(tmp_path) == []
+
+
+def test_debians_missing_venv_package_is_named(feedback, tmp_path, monkeypatch) -> None:
+    lines = ["The virtual environment was not created successfully because ensurepip is not available."]
+    monkeypatch.setattr(install, "_stream", lambda *_: (1, lines))
+    with pytest.raises(WorkerFailed, match="sudo apt install python3-venv"):
+        install.build(tmp_path / "e", "cpu", feedback)
+
+
+def test_uv_is_used_when_it_is_there_and_pip_when_it_fails(feedback, tmp_path, monkeypatch) -> None:
+    commands = []
+
+    def stream(command, *_):
+        commands.append(command)
+        return (1 if command[0] == "/bin/uv" else 0), ["no route"]
+
+    monkeypatch.setattr(install.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(install, "_stream", stream)
+    install.Installation(tmp_path, feedback, None).install(["torch==2.13.0"], "https://index")
+    python = str(tmp_path / "bin" / "python")
+    extra = ["--extra-index-url", "https://index"]
+    assert commands == [
+        [
+            *("/bin/uv", "pip", "install", "--python", python),
+            *(*extra, "--index-strategy", "unsafe-best-match", "torch==2.13.0"),
+        ],
+        [python, "-m", "pip", "install", "--no-input", "--progress-bar", "off", *extra, "torch==2.13.0"],
+    ]
+
+
+def test_an_interpreter_without_the_packages_is_not_adopted(feedback, tmp_path) -> None:
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    with pytest.raises(WorkerFailed, match="cannot run the engine: torch cannot be imported"):
+        install.adopt(tmp_path / "bare" / "bin" / "python", feedback)
+    with pytest.raises(WorkerFailed, match="does not exist"):
+        install.adopt(tmp_path / "gone", feedback)
+    assert environment.problem()
+
+
+def stand_in_python(path: Path, versions: dict[str, str], python: tuple[int, ...] = (3, 12, 1)) -> Path:
+    """A script that answers the probe like an interpreter with these packages."""
+    answer = json.dumps({"python": python, "versions": versions, "problems": {}})
+    path.write_text(f"#!/bin/sh\necho noise\necho 'soilcnn-probe {answer}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_interpreter_with_other_versions_is_adopted_with_a_warning(feedback, tmp_path) -> None:
+    versions = {item.name: item.version for item in environment.requirements()}
+    python = stand_in_python(tmp_path / "python", {**versions, "torch": "2.9.1+cu128"})
+    assert install.adopt(python, feedback) == python
+    assert "torch is 2.9.1+cu128; Soil CNN is tested with 2.13.0." in feedback.textLog()
+    assert feedback.textLog().count("is tested with") == 1
+    assert environment.find_python() == python
+
+
+def test_an_interpreter_with_too_old_versions_is_not_adopted(feedback, tmp_path) -> None:
+    versions = {item.name: item.version for item in environment.requirements()}
+    with pytest.raises(WorkerFailed, match="h5py is 3.9.0, at least 3.10 is needed"):
+        install.adopt(stand_in_python(tmp_path / "python", {**versions, "h5py": "3.9.0"}), feedback)
+    with pytest.raises(WorkerFailed, match="is Python 3.10.2; the engine needs 3.11 or later"):
+        install.adopt(stand_in_python(tmp_path / "python", versions, (3, 10, 2)), feedback)
+
+
+def test_the_base_interpreter_has_a_supported_version_and_is_no_qgis(monkeypatch, tmp_path) -> None:
+    python = interpreters.find_base_python()
+    assert python.name.startswith("python")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/qgis")
+    assert interpreters.find_base_python().name.startswith("python")
+    monkeypatch.setattr(
+        interpreters, "_candidates", lambda: iter([stand_in_python(tmp_path / "python", {}, (3, 9, 5))])
+    )
+    with pytest.raises(WorkerFailed, match=r"No Python from 3\.11 to 3\.14 was found .*python \(3\.9\)"):
+        interpreters.find_base_python()
+
+
+def graphics(folder: Path, monkeypatch, answer: str) -> None:
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(torch_builds.shutil, "which", lambda _name: str(program))
+
+
+def test_the_build_follows_the_graphics_driver(feedback, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(torch_builds.sys, "platform", "linux")
+    assert sources("auto", feedback) == Source("cpu", "cpu", "")
+    graphics(tmp_path, monkeypatch, "NVIDIA H200, 580.95.05")
+    assert nvidia_driver() == ("NVIDIA H200", 580)
+    assert sources("auto", feedback) == Source("cuda")
+    graphics(tmp_path, monkeypatch, "Quadro P400, 470.10")
+    assert sources("auto", feedback).build == "cpu"
+    with pytest.raises(WorkerFailed, match="Quadro P400 has driver 470, but this PyTorch needs 580"):
+        sources("cuda", feedback)
+    graphics(tmp_path, monkeypatch, "NVIDIA-SMI has failed because it could not communicate with the driver")
+    assert nvidia_driver() == ("", 0)
+
+
+def test_the_extra_index_is_used_only_where_the_default_has_no_such_build(feedback, monkeypatch, tmp_path) -> None:
+    asked = []
+    monkeypatch.setattr(torch_builds, "answers", lambda url: asked.append(url) or True)
+    graphics(tmp_path, monkeypatch, "NVIDIA H200, 580.95.05")
+    monkeypatch.setattr(torch_builds.sys, "platform", "win32")
+    assert sources("cpu", feedback) == Source("cpu")
+    assert asked == []
+    assert sources("cuda", feedback) == Source("cuda", "cu130", f"{torch_builds.TORCH_INDEX}/cu130")
+    monkeypatch.setattr(torch_builds.sys, "platform", "linux")
+    assert sources("cpu", feedback) == Source("cpu", "cpu", f"{torch_builds.TORCH_INDEX}/cpu")
+    assert asked == [f"{torch_builds.TORCH_INDEX}/{name}/torch/" for name in ("cu130", "cpu")]
+
+
+def test_an_index_that_does_not_answer_is_no_error() -> None:
+    assert torch_builds._has_page("http://127.0.0.1:9/torch/") is False

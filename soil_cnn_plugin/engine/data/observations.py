@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Grid, in_words
@@ -57,30 +59,38 @@ def locate_observations(
     Raises:
         EngineError: a field is missing or not numeric, a target has no values, or no point lies on the grid.
     """
-    values = np.column_stack([_target_values(layer, target.field, notes) for target in job.targets])
-    coordinates, is_point = _points(layer, grid, dropped)
-    unknown = np.zeros(len(values), np.int64)
-    found = Observations(values, coordinates, unknown, unknown, unknown, layer.ids).take(is_point)
-    found = _drop(found, np.isinf(found.values).any(axis=1), dropped, "with an infinite target value")
-    found = _drop(found, np.isnan(found.values).all(axis=1), dropped, "without a value of any target")
-    inside = grid.contains(*found.coordinates.T)
-    if len(found) and not inside.any():
-        (west, south), (east, north) = found.coordinates.min(axis=0), found.coordinates.max(axis=0)
-        raise EngineError(
-            f"All {len(found)} observations of {layer.path} lie outside the covariates. They reach over"
-            f" {in_words((west, south, east, north))}, the covariates' grid over {in_words(grid.bounds)}"
-            f" ({grid.crs_name}). Check the CRS of the layer ({layer.crs_name}) and of the rasters."
-        )
-    found = _drop(found, ~inside, dropped, "outside the covariates")
+    found = place_on_grid(layer, job.targets, grid, dropped, notes, "the covariates")
     _, counts = np.unique(found.coordinates, axis=0, return_counts=True)
     if (counts > 1).any():
         notes.append(
             f"{counts[counts > 1].sum()} observations share their coordinates with another one. They are kept, and no"
             " fold tears them apart."
         )
+    groups = column_or_none(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
+    return replace(found, sites=_sites(found.coordinates, groups))
+
+
+def place_on_grid(
+    layer: Layer, targets: Sequence[SoilProperty], grid: Grid, dropped: Dropped, notes: list[str], rasters: str
+) -> Observations:
+    """As `locate_observations`, each observation a site of its own; `rasters` names what the grid is of."""
+    values = np.column_stack([_target_values(layer, target.field, notes) for target in targets])
+    coordinates, is_point = _points(layer, grid, dropped, rasters)
+    unknown = np.zeros(len(values), np.int64)
+    found = Observations(values, coordinates, unknown, unknown, np.arange(len(values)), layer.ids).take(is_point)
+    found = _drop(found, np.isinf(found.values).any(axis=1), dropped, "with an infinite target value")
+    found = _drop(found, np.isnan(found.values).all(axis=1), dropped, "without a value of any target")
+    inside = grid.contains(*found.coordinates.T)
+    if len(found) and not inside.any():
+        (west, south), (east, north) = found.coordinates.min(axis=0), found.coordinates.max(axis=0)
+        raise EngineError(
+            f"All {len(found)} observations of {layer.path} lie outside {rasters}. They reach over"
+            f" {in_words((west, south, east, north))}, the grid of {rasters} over {in_words(grid.bounds)}"
+            f" ({grid.crs_name}). Check the CRS of the layer ({layer.crs_name}) and of {rasters}."
+        )
+    found = _drop(found, ~inside, dropped, f"outside {rasters}")
     rows, cols = (np.floor(each).astype(np.int64) for each in grid.rows_cols(*found.coordinates.T))
-    groups = _group_values(layer, job.group)[np.isin(layer.ids, found.ids)]
-    return replace(found, rows=rows, cols=cols, sites=_sites(found.coordinates, groups))
+    return replace(found, rows=rows, cols=cols)
 
 
 def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped: Dropped) -> None:
@@ -103,6 +113,16 @@ def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped
                 f"{target.field} is {values[0]:g} at all {len(values)} usable observations of {layer.path}: there is"
                 f" nothing to learn.{why} Choose another field."
             )
+
+
+def column_or_none(layer: Layer, name: str, role: str) -> NDArray[np.object_]:
+    """(N,) of a field, None where it is empty or no field is chosen; `role` says what it is chosen as."""
+    if not name:
+        return np.full(len(layer.ids), None, object)
+    column = _column(layer, name, role)
+    values = column.astype(object)
+    values[np.array([value is None or value != value or value == "" for value in column.tolist()], bool)] = None
+    return values
 
 
 def _target_values(layer: Layer, name: str, notes: list[str]) -> Floats:
@@ -129,7 +149,7 @@ def _target_values(layer: Layer, name: str, notes: list[str]) -> Floats:
     return numbers
 
 
-def _points(layer: Layer, grid: Grid, dropped: Dropped) -> tuple[Floats, NDArray[np.bool_]]:
+def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[Floats, NDArray[np.bool_]]:
     """(N, 2) x and y in the grid's CRS, NaN where there is no point, and (N,) where there is one."""
     shapes = shapely.from_wkb(layer.geometries, on_invalid="ignore")
     count = shapely.get_num_coordinates(shapes)
@@ -152,7 +172,7 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped) -> tuple[Floats, NDArray
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"The observations {layer.path} cannot be transformed from {layer.crs_name} to {grid.crs_name}, the"
-            " CRS of the covariates. Set the layer's CRS and run again."
+            f" CRS of {rasters}. Set the layer's CRS and run again."
         ) from error
     is_known = np.isfinite(located).all(axis=1)
     dropped.add(layer.ids[is_point & ~is_known], f"with coordinates that have no place in {grid.crs_name}")
@@ -162,16 +182,6 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped) -> tuple[Floats, NDArray
 def _drop(found: Observations, is_bad: Any, dropped: Dropped, reason: str) -> Observations:
     dropped.add(found.ids[is_bad], reason)
     return found.take(~is_bad)
-
-
-def _group_values(layer: Layer, name: str) -> NDArray[np.object_]:
-    """(N,) of the group field, None where it is empty or no field is chosen."""
-    if not name:
-        return np.full(len(layer.ids), None, object)
-    column = _column(layer, name, "group")
-    values = column.astype(object)
-    values[np.array([value is None or value != value or value == "" for value in column.tolist()], bool)] = None
-    return values
 
 
 def _sites(coordinates: Floats, groups: NDArray[np.object_]) -> Integers:

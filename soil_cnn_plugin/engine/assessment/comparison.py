@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut, Verdict
+from soil_cnn_plugin.engine.assessment.assessment import (
+    BLEND,
+    FOREST,
+    FOREST_CONTEXT,
+    MEAN,
+    METHODS,
+    NETWORK,
+    HeldOut,
+    Verdict,
+)
 
 Array = NDArray[np.float64]
 
@@ -16,7 +25,15 @@ SIGNIFICANT = 0.05
 CLEAR_GAIN_PERCENT = 10.0
 """An RMSE this far below the mean's is a usable signal whatever the test says: of two folds it can say little."""
 
-NAMES = {NETWORK: "network", FOREST: "random forest", FOREST_CONTEXT: "random forest with context"}
+NAMES = {
+    BLEND: "blend",
+    NETWORK: "network",
+    FOREST: "random forest",
+    FOREST_CONTEXT: "random forest with context",
+    MEAN: "mean",
+}
+"""Method -> its name within a sentence."""
+FORESTS = (FOREST, FOREST_CONTEXT)
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,19 @@ class PairedTest:
     low: float
     high: float
     p: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """RMSE of `method` minus that of `other`: `percent` of the other's over all held-out observations, `test` over the
+    folds in the target's unit; lower in `folds_lower` of the `folds` that hold observations."""
+
+    method: str
+    other: str
+    percent: float
+    test: PairedTest | None
+    folds_lower: int
+    folds: int
 
 
 def paired_test(differences: Array, test_to_train: float) -> PairedTest | None:
@@ -58,17 +88,28 @@ def compare(method: HeldOut, other: HeldOut) -> PairedTest | None:
     return paired_test(np.array([a.rmse - b.rmse for a, b in pairs]), test_to_train)
 
 
-def verdict(methods: dict[str, HeldOut]) -> Verdict:
-    """Judge the network beside both random forests and the mean, all four held out on the same folds.
+def differences(methods: dict[str, HeldOut], predictor: str = NETWORK) -> tuple[Difference, ...]:
+    """The map's predictor beside every other method, the network beside the better forest, and what context changes."""
+    pairs = [(predictor, other) for other in METHODS if other != predictor]
+    if all(name in methods for name in FORESTS):
+        pairs += [(NETWORK, _better_forest(methods)), (FOREST_CONTEXT, FOREST)]
+    known = [pair for pair in dict.fromkeys(pairs) if pair[0] in methods and pair[1] in methods]
+    return tuple(_difference(methods, method, other) for method, other in known)
 
-    RMSE is over all held-out observations, p over the folds. The rival is the forest with the lower RMSE.
+
+def verdict(methods: dict[str, HeldOut], predictor: str = NETWORK) -> Verdict:
+    """Judge the network beside both random forests and the mean, all held out on the same folds.
+
+    RMSE is over all held-out observations, p over the folds. The rival is the forest with the lower RMSE. Where the
+    blend is the map's predictor, a sentence tells how it stands beside the rival.
     """
-    rival = min((FOREST, FOREST_CONTEXT), key=lambda name: methods[name].scores.rmse)
+    rival = _better_forest(methods)
     test = compare(methods[NETWORK], methods[rival])
     percent = _percent(methods[NETWORK], methods[rival])
     p = test.p if test else None
-    best = min(NAMES, key=lambda name: methods[name].scores.rmse)
-    if not any(_beats_mean(methods[name], methods[MEAN]) for name in NAMES):
+    judged = [name for name in NAMES if name in methods and name != MEAN]
+    best = min(judged, key=lambda name: methods[name].scores.rmse)
+    if not any(_beats_mean(methods[name], methods[MEAN]) for name in judged):
         mean_test = compare(methods[best], methods[MEAN])
         text = (
             "No usable signal: nothing clearly beats the mean of the observations. The lowest RMSE, that of the"
@@ -84,8 +125,37 @@ def verdict(methods: dict[str, HeldOut]) -> Verdict:
     else:
         text = f"No clear difference between the network and the {NAMES[rival]}"
     text += f": the network's RMSE is {_change(percent)}{_p(p)}. {_context(methods)}"
+    if predictor == BLEND:
+        text += f" {_blend(methods, rival)}"
     outcome = {-1: "network", 0: "equal", 1: "forest"}[direction]
     return Verdict(text, outcome, rival, percent, p)
+
+
+def _better_forest(methods: dict[str, HeldOut]) -> str:
+    return min(FORESTS, key=lambda name: methods[name].scores.rmse)
+
+
+def _difference(methods: dict[str, HeldOut], method: str, other: str) -> Difference:
+    pairs = [(a, b) for a, b in zip(methods[method].fold_scores, methods[other].fold_scores) if a.n > 0]
+    return Difference(
+        method=method,
+        other=other,
+        percent=_percent(methods[method], methods[other]),
+        test=compare(methods[method], methods[other]),
+        folds_lower=sum(a.rmse < b.rmse for a, b in pairs),
+        folds=len(pairs),
+    )
+
+
+def _blend(methods: dict[str, HeldOut], rival: str) -> str:
+    """How the map's predictor, the blend, stands beside the better forest."""
+    test = compare(methods[BLEND], methods[rival])
+    percent = _percent(methods[BLEND], methods[rival])
+    unclear = "" if _clear_direction(percent, test) else ", no clear difference"
+    return (
+        f"The map is predicted by the blend of both: its RMSE is {_change(percent)} than that of the {NAMES[rival]}"
+        f"{_p(test.p if test else None)}{unclear}."
+    )
 
 
 def _context(methods: dict[str, HeldOut]) -> str:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut, Verdict
-from soil_cnn_plugin.engine.assessment.comparison import compare, paired_test, verdict
+from soil_cnn_plugin.engine.assessment.assessment import (
+    BLEND,
+    FOREST,
+    FOREST_CONTEXT,
+    MEAN,
+    NETWORK,
+    HeldOut,
+    Verdict,
+)
+from soil_cnn_plugin.engine.assessment.comparison import compare, differences, paired_test, verdict
 from soil_cnn_plugin.engine.assessment.metrics import score
 
 OBSERVED = np.random.default_rng(0).normal(20, 10, 200)
@@ -24,8 +34,9 @@ def held_out(error: float, seed: int, wobble: float = 0.0) -> HeldOut:
 
 def wrap(predicted: np.ndarray) -> HeldOut:
     folds = [number == FOLD for number in range(5)]
-    scores = tuple(score(OBSERVED[rows], predicted[rows], NOTHING[rows], NOTHING[rows]) for rows in folds)
-    return HeldOut(predicted, NOTHING, NOTHING, score(OBSERVED, predicted, NOTHING, NOTHING), scores)
+    scores = tuple(score(OBSERVED[rows], predicted[rows], NOTHING[rows], NOTHING[rows], 0.9) for rows in folds)
+    overall = score(OBSERVED, predicted, NOTHING, NOTHING, 0.9)
+    return HeldOut(predicted, NOTHING, NOTHING, np.full((200, 99), np.nan), overall, scores)
 
 
 def scaled(method: HeldOut, factor: float) -> HeldOut:
@@ -59,10 +70,10 @@ def test_equal_methods_do_not_differ_and_one_fold_says_nothing() -> None:
 
 
 def test_folds_without_observations_of_a_target_are_left_out() -> None:
-    empty = score(NOTHING[:0], NOTHING[:0], NOTHING[:0], NOTHING[:0])
-    with_empty = HeldOut(NOTHING, NOTHING, NOTHING, FOREST_RESULT.scores, (*FOREST_RESULT.fold_scores, empty))
+    empty = score(NOTHING[:0], NOTHING[:0], NOTHING[:0], NOTHING[:0], 0.9)
+    with_empty = replace(FOREST_RESULT, fold_scores=(*FOREST_RESULT.fold_scores, empty))
     worse = scaled(FOREST_RESULT, 1.2)
-    worse_with_empty = HeldOut(NOTHING, NOTHING, NOTHING, worse.scores, (*worse.fold_scores, empty))
+    worse_with_empty = replace(worse, fold_scores=(*worse.fold_scores, empty))
     assert compare(worse_with_empty, with_empty) == compare(worse, FOREST_RESULT)
 
 
@@ -136,3 +147,61 @@ def test_predictions_without_relation_to_the_observations_are_no_usable_signal()
 def test_a_forest_that_beats_the_mean_is_signal_though_the_network_does_not() -> None:
     result = judge(scaled(AVERAGE, 1.1), FOREST_RESULT, FOREST_RESULT)
     assert result.text.startswith("The random forest is better than the network")
+
+
+def blended(factor: float) -> dict[str, HeldOut]:
+    """All five methods; the blend's errors are the better forest's times `factor`."""
+    return {
+        BLEND: scaled(FOREST_RESULT, factor),
+        NETWORK: scaled(FOREST_RESULT, 1.1),
+        FOREST: FOREST_RESULT,
+        FOREST_CONTEXT: scaled(FOREST_RESULT, 1.3),
+        MEAN: AVERAGE,
+    }
+
+
+def test_the_blend_is_compared_with_the_better_forest_where_it_predicts_the_map() -> None:
+    result = verdict(blended(0.9), BLEND)
+    assert result.text.startswith("The random forest is better than the network: ")
+    assert result.outcome == "forest"  # is about the network, whatever predicts the map
+    assert result.text.endswith(
+        "The map is predicted by the blend of both: its RMSE is 10.0 % lower than that of the random forest"
+        " (p < 0.001)."
+    )
+    assert "blend" not in verdict(blended(0.9)).text
+
+
+def test_a_blend_that_hardly_differs_is_said_to() -> None:
+    methods = {**blended(1.0), BLEND: held_out(4.9, seed=1, wobble=0.4)}
+    assert verdict(methods, BLEND).text.endswith(", no clear difference.")
+
+
+def test_a_blend_that_beats_the_mean_alone_is_signal() -> None:
+    poor = {name: scaled(AVERAGE, 1.02) for name in (NETWORK, FOREST, FOREST_CONTEXT)}
+    assert verdict({**poor, MEAN: AVERAGE}).outcome == "none"
+    assert verdict({**poor, BLEND: scaled(AVERAGE, 0.8), MEAN: AVERAGE}, BLEND).outcome == "equal"
+
+
+def test_differences_set_the_predictor_beside_all_others() -> None:
+    found = differences(blended(0.9), BLEND)
+    assert [(it.method, it.other) for it in found] == [
+        (BLEND, NETWORK),
+        (BLEND, FOREST),
+        (BLEND, FOREST_CONTEXT),
+        (BLEND, MEAN),
+        (NETWORK, FOREST),
+        (FOREST_CONTEXT, FOREST),
+    ]
+    by_fold = np.array([np.sqrt(np.mean((FOREST_RESULT.mean - OBSERVED)[number == FOLD] ** 2)) for number in range(5)])
+    assert found[1].percent == pytest.approx(-10)
+    assert found[1].test is not None
+    assert found[1].test.difference == pytest.approx(-0.1 * by_fold.mean())
+    assert found[1].test.low < found[1].test.difference < found[1].test.high < 0
+    assert [(it.folds_lower, it.folds) for it in found[-2:]] == [(0, 5), (0, 5)]
+
+
+def test_differences_of_a_network_that_predicts_alone_repeat_nothing() -> None:
+    methods = blended(1.0)
+    del methods[BLEND]
+    pairs = [(it.method, it.other) for it in differences(methods)]
+    assert pairs == [(NETWORK, FOREST), (NETWORK, FOREST_CONTEXT), (NETWORK, MEAN), (FOREST_CONTEXT, FOREST)]

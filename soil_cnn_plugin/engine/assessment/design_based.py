@@ -85,6 +85,48 @@ def estimate_from_sample(
     )
 
 
+def estimate_mean(
+    values: Array,
+    *,
+    strata: Sequence[Hashable] | None = None,
+    areas: Mapping[Hashable, float] | None = None,
+    inclusion: Array | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """The mean over the whole map of what is known at the sample's places (n,); otherwise as `estimate_from_sample`."""
+    design, _ = _design(len(values), strata, areas, inclusion, confidence)
+    mean = design.mean(values)
+    return design.estimate(mean, values - mean)
+
+
+def estimate_share(
+    is_true: NDArray[np.bool_],
+    *,
+    strata: Sequence[Hashable] | None = None,
+    areas: Mapping[Hashable, float] | None = None,
+    inclusion: Array | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """The share of the map where something holds, for example an interval; otherwise as `estimate_from_sample`.
+
+    The interval is Clopper and Pearson's with the effective sample size, which stays between 0 and 1 and is honest
+    where it held everywhere (Korn & Graubard 1998, Survey Methodology 24:193).
+    """
+    design, _ = _design(len(is_true), strata, areas, inclusion, confidence)
+    values, count = is_true.astype(np.float64), float(len(is_true))
+    share, size, tail = design.mean(values), count, (1 - confidence) / 2
+    variance, degrees = design.variance(values - share)
+    if np.ptp(values) == 0:
+        share, variance = float(values[0]), 0.0  # without the rounding of weights
+    elif variance > 0:
+        ratio = float(stats.t.ppf(1 - tail, count - 1) / stats.t.ppf(1 - tail, degrees))
+        size = min(count, share * (1 - share) / variance * ratio**2)
+    hits, misses = share * size, (1 - share) * size
+    low = float(stats.beta.ppf(tail, hits, misses + 1)) if hits > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, hits + 1, misses)) if misses > 0 else 1.0
+    return Estimate(share, variance**0.5, low, high)
+
+
 @dataclass(frozen=True)
 class _Design:
     """`weight` (n,) is the share of the map that each observation stands for; `stratum` (n,) counts from 0."""
@@ -97,7 +139,13 @@ class _Design:
         return float(self.weight @ values)
 
     def estimate(self, value: float, influence: Array) -> Estimate:
-        """`value` with the variance of the mean of `influence`, by strata; Student's t, Satterthwaite's degrees.
+        """`value` with the variance of the mean of `influence`."""
+        variance, degrees = self.variance(influence)
+        margin = float(stats.t.ppf(0.5 + self.confidence / 2, degrees)) * variance**0.5
+        return Estimate(value, variance**0.5, value - margin, value + margin)
+
+    def variance(self, influence: Array) -> tuple[float, float]:
+        """Of the mean of `influence`, by strata, and the degrees of freedom of Student's t after Satterthwaite.
 
         With the weights W_h / n_h this is the sum of W_h^2 s_h^2 / n_h (Cochran 1977, eq. 5.13, without the finite
         population correction: a map has infinitely many points).
@@ -107,9 +155,8 @@ class _Design:
         deviation = part - (np.bincount(self.stratum, part) / count)[self.stratum]
         variances = count / (count - 1) * np.bincount(self.stratum, deviation**2)
         variance = float(variances.sum())
-        degrees = variance**2 / np.sum(variances**2 / (count - 1)) if variance > 0 else 1.0
-        margin = float(stats.t.ppf(0.5 + self.confidence / 2, degrees)) * variance**0.5
-        return Estimate(value, variance**0.5, value - margin, value + margin)
+        degrees = float(variance**2 / np.sum(variances**2 / (count - 1))) if variance > 0 else 1.0
+        return variance, degrees
 
 
 def _design(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from soil_cnn_plugin.engine.assessment.design_based import estimate_from_sample
+from soil_cnn_plugin.engine.assessment.design_based import estimate_from_sample, estimate_mean, estimate_share
 from soil_cnn_plugin.engine.errors import EngineError
 
 RNG = np.random.default_rng(8)
@@ -104,3 +104,31 @@ def test_designs_that_do_not_fit_are_refused() -> None:
         estimate_from_sample(OBSERVED, PREDICTED, inclusion=np.array([0.1, 0.1, 0.0, np.nan, 0.2, 0.2]))
     with pytest.raises(EngineError, match="has 1 observations"):
         estimate_from_sample(OBSERVED[:1], PREDICTED[:1])
+
+
+def test_a_mean_of_anything_has_the_interval_of_the_mean_error() -> None:
+    design = {"strata": list("aaabbb"), "areas": {"a": 30, "b": 10}}
+    assert estimate_mean(PREDICTED - OBSERVED, **design) == estimate_from_sample(OBSERVED, PREDICTED, **design).me
+
+
+def test_a_share_that_held_everywhere_is_not_taken_for_certain() -> None:
+    share = estimate_share(np.ones(10, bool))
+    assert (share.value, share.standard_error, share.high) == (1.0, 0.0, 1.0)
+    assert share.low == pytest.approx(0.025 ** (1 / 10))  # Clopper and Pearson's when all of 10 are inside
+    assert estimate_share(np.zeros(10, bool)).high == pytest.approx(1 - 0.025 ** (1 / 10))
+
+
+def test_the_interval_of_a_share_is_clopper_and_pearsons() -> None:
+    is_inside = np.arange(41) >= 10  # 31 of 41; the variance with n - 1 makes 40 of them
+    share = estimate_share(is_inside)
+    assert share.value == pytest.approx(31 / 41)
+    exact = stats.beta(31 / 41 * 40, 10 / 41 * 40 + 1).ppf(0.025), stats.beta(31 / 41 * 40 + 1, 10 / 41 * 40).ppf(0.975)
+    assert (share.low, share.high) == pytest.approx(exact)
+
+
+def test_the_share_of_a_stratified_sample_is_weighted_by_area() -> None:
+    is_inside = np.array([True, True, True, False, True, False])
+    share = estimate_share(is_inside, strata=list("aaabbb"), areas={"a": 30, "b": 10})
+    assert share.value == pytest.approx(0.75 + 0.25 / 3)
+    assert share.standard_error == pytest.approx(0.25 * np.sqrt((1 / 3) / 3))
+    assert 0 < share.low < share.value < share.high < 1

@@ -168,10 +168,10 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         return {**wanted, **values}
 
 
-GROUPS = {
-    "prepare": tr("1 Prepare"),
-    "train": tr("2 Train"),
-    "map": tr("3 Map"),
-    "assess": tr("4 Assess"),
-    "setup": tr("5 Set up"),
+GROUPS = {  # id -> name; the ids are spelt like the names because a model file knows its group by name only
+    "1 Prepare": tr("1 Prepare"),
+    "2 Train": tr("2 Train"),
+    "3 Map": tr("3 Map"),
+    "4 Assess": tr("4 Assess"),
+    "5 Set up": tr("5 Set up"),
 }

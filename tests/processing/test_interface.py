@@ -39,13 +39,13 @@ OUTPUTS = {
     "checkenvironment": "REPORT METRICS DEVICE",
 }
 GROUPS = {
-    "extractpatches": ("prepare", "1 Prepare"),
-    "trainnetwork": ("train", "2 Train"),
-    "predictmap": ("map", "3 Map"),
-    "mapsoilproperties": ("map", "3 Map"),
-    "describenetwork": ("assess", "4 Assess"),
-    "setupenvironment": ("setup", "5 Set up"),
-    "checkenvironment": ("setup", "5 Set up"),
+    "extractpatches": "1 Prepare",
+    "trainnetwork": "2 Train",
+    "predictmap": "3 Map",
+    "mapsoilproperties": "3 Map",
+    "describenetwork": "4 Assess",
+    "setupenvironment": "5 Set up",
+    "checkenvironment": "5 Set up",
 }
 CHOICES = {
     "ARCHITECTURE": ["ring", "padarian", "both"],
@@ -79,7 +79,12 @@ def test_outputs_keep_their_names(algorithm) -> None:
 
 
 def test_groups_keep_their_names(algorithm) -> None:
-    assert (algorithm.groupId(), algorithm.group()) == GROUPS[algorithm.name()]
+    assert algorithm.groupId() == algorithm.group() == GROUPS[algorithm.name()]
+
+
+def test_the_shipped_model_stands_in_the_same_group_as_the_mapping_algorithms(provider) -> None:
+    model = provider.algorithm(MODEL)
+    assert (model.groupId(), model.group()) == ("3 Map", "3 Map")
 
 
 def test_choices_are_words_that_keep_their_spelling(algorithm) -> None:

@@ -11,7 +11,7 @@ from ..translation import tr
 
 class CheckEnvironment(JobAlgorithm):
     ID = "checkenvironment"
-    GROUP_ID = "setup"
+    GROUP_ID = "5 Set up"
     TEXTS = {"DEVICE": tr("Computing device")}
 
     def label(self) -> str:

@@ -13,7 +13,7 @@ from ..translation import tr
 
 class DescribeNetwork(JobAlgorithm):
     ID = "describenetwork"
-    GROUP_ID = "assess"
+    GROUP_ID = "4 Assess"
 
     def label(self) -> str:
         return tr("Describe network")

@@ -27,7 +27,7 @@ from ..translation import tr
 
 class ExtractPatches(JobAlgorithm):
     ID = "extractpatches"
-    GROUP_ID = "prepare"
+    GROUP_ID = "1 Prepare"
     NUMBERS = {"COUNT": tr("Observations used"), "DROPPED_COUNT": tr("Observations dropped")}
 
     def label(self) -> str:

@@ -21,7 +21,7 @@ from .train_network import SCORES, VERDICT, train_network_job, training_outputs,
 
 class MapSoilProperties(JobAlgorithm):
     ID = "mapsoilproperties"
-    GROUP_ID = "map"
+    GROUP_ID = "3 Map"
     NUMBERS = {**SCORES, **ExtractPatches.NUMBERS}
     TEXTS = VERDICT
 

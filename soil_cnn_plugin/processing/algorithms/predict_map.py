@@ -26,7 +26,7 @@ from ..translation import tr
 
 class PredictMap(JobAlgorithm):
     ID = "predictmap"
-    GROUP_ID = "map"
+    GROUP_ID = "3 Map"
 
     def label(self) -> str:
         return tr("Predict map")

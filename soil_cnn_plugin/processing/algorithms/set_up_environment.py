@@ -18,7 +18,7 @@ from .check_environment import CheckEnvironment, environment_report
 
 class SetUpEnvironment(JobAlgorithm):
     ID = "setupenvironment"
-    GROUP_ID = "setup"
+    GROUP_ID = "5 Set up"
     TEXTS = CheckEnvironment.TEXTS
 
     def label(self) -> str:

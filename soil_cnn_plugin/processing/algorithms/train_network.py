@@ -36,7 +36,7 @@ VERDICT = {"VERDICT": tr("Whether the network beats the random forests")}
 
 class TrainNetwork(JobAlgorithm):
     ID = "trainnetwork"
-    GROUP_ID = "train"
+    GROUP_ID = "2 Train"
     NUMBERS = SCORES
     TEXTS = VERDICT
 

@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.assessment.assessment import Array, HeldOut, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import Array, HeldOut, MeasuredTarget
 from soil_cnn_plugin.engine.pages.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw, lighten_grid
 from soil_cnn_plugin.engine.pages.numerals import fixed, rounded
 
@@ -21,7 +21,7 @@ Panel = tuple[str, str, HeldOut]
 """Title, colour, predictions."""
 
 
-def draw_observed_predicted(name: str, target: TargetAssessment, panels: list[Panel]) -> str:
+def draw_observed_predicted(name: str, target: MeasuredTarget, panels: list[Panel]) -> str:
     low, high = _limits(target.observed, [held_out for _, _, held_out in panels])
 
     def paint(figure: Figure) -> None:
@@ -98,7 +98,8 @@ def _limits(observed: Array, all_held_out: list[HeldOut]) -> tuple[float, float]
     values = np.concatenate([observed] + [held_out.mean for held_out in all_held_out])
     lower = np.concatenate([held_out.lower for held_out in all_held_out])
     upper = np.concatenate([held_out.upper for held_out in all_held_out])
-    low = min(float(np.nanmin(values)), float(np.nanquantile(lower, 0.03)))
-    high = max(float(np.nanmax(values)), float(np.nanquantile(upper, 0.97)))
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if np.isfinite(lower).any():
+        low, high = min(low, float(np.nanquantile(lower, 0.03))), max(high, float(np.nanquantile(upper, 0.97)))
     margin = 0.04 * (high - low) or 1.0
     return low - margin, high + margin

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
-from soil_cnn_plugin.engine.assessment.assessment import Array, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import Array, MeasuredTarget
 from soil_cnn_plugin.engine.pages.drawing import RASTER_ABOVE, diverging_ramp, draw, fold_look, lighten_grid
 
 
@@ -60,7 +60,7 @@ def map_frame(coordinates: Array, crs_name: str) -> MapFrame:
 
 
 def draw_residuals(
-    name: str, target: TargetAssessment, coordinates: Array, frame: MapFrame, panels: list[tuple[str, Array]]
+    name: str, target: MeasuredTarget, coordinates: Array, frame: MapFrame, panels: list[tuple[str, Array]]
 ) -> str:
     """One map a panel (title, predicted (n,)), all with the same colours; the largest residuals lie on top."""
     residuals = [predicted - target.observed for _, predicted in panels]

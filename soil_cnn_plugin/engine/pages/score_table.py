@@ -64,8 +64,10 @@ def score_group(
             "RMSE by fold": _spread([fold.rmse for fold in by_fold.get(name, ())], decimals),
             "MEC": fixed(score.mec, 2),
             "CCC": fixed(score.ccc, 2),
+            "RPIQ": fixed(score.rpiq, 2),
             "PICP": percent(score.picp),
             "Width": fixed(score.width, decimals),
+            "Interval score": fixed(score.interval_score, decimals),
         }
         best = tuple(column for column, methods in best_of.items() if name in methods)
         rows.append(ScoreRow(METHODS.get(name, name), texts, best))

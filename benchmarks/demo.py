@@ -70,7 +70,7 @@ def draw(results: dict[str, Path], data: meuse.Meuse, metrics: Metrics, band: in
     picture = OUTPUT / f"{metal}.png"
     words = {
         "--title": f"{metal.capitalize()} in the topsoil of the Meuse floodplain",
-        "--subtitle": SUBTITLE.format(n=target["methods"]["network"]["n"], percent=100 * metrics["coverage"]),
+        "--subtitle": SUBTITLE.format(n=target["methods"]["mean"]["n"], percent=100 * metrics["coverage"]),
         "--legend": target["label"],
         "--band": str(band),
         "--observations": str(data.observations),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import geopandas
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.assessment.assessment import NETWORK, Assessment
+from soil_cnn_plugin.engine.assessment.assessment import NETWORK, Array, Assessment
 
 
 def write_metrics(path: str, assessment: Assessment) -> None:
@@ -35,8 +37,13 @@ def write_metrics(path: str, assessment: Assessment) -> None:
         "versions": assessment.versions,
         "notes": assessment.notes,
     }
+    write_json(path, content)
+
+
+def write_json(path: str, content: object) -> None:
+    """Numbers that are not finite become null: JSON has no others."""
     with open(part(path), "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
+        json.dump(_finite(content), file, indent=1, ensure_ascii=False)
     os.replace(part(path), path)
 
 
@@ -63,7 +70,20 @@ def write_held_out(
             column[target.rows] = known
             columns[f"{target.soil_property.field}_{name}"] = column
     columns["fold"] = fold
-    points = geopandas.points_from_xy(*assessment.coordinates.T)
+    write_points(path, "held_out", columns, assessment.coordinates, crs_wkt)
+
+
+def write_points(path: str, layer: str, columns: Mapping[str, object], coordinates: Array, crs_wkt: str) -> None:
+    """A GeoPackage of points: `columns` (N,) by name, `coordinates` (N, 2) x and y."""
+    points = geopandas.points_from_xy(*coordinates.T)
     partial = f"{part(path)}.gpkg"  # GDAL wants the extension
-    geopandas.GeoDataFrame(columns, geometry=points, crs=crs_wkt).to_file(partial, layer="held_out", driver="GPKG")
+    geopandas.GeoDataFrame(columns, geometry=points, crs=crs_wkt).to_file(partial, layer=layer, driver="GPKG")
     os.replace(partial, path)
+
+
+def _finite(content: object) -> object:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -74,9 +74,15 @@ def picp(observed: Array, lower: Array, upper: Array) -> float:
 
 
 def interval_score(observed: Array, lower: Array, upper: Array, coverage: float) -> float:
-    """Mean width plus 2 / (1 - coverage) times the distance of what lies outside (Gneiting & Raftery 2007, eq. 43)."""
+    """Mean of `interval_scores`."""
+    return float(np.mean(interval_scores(observed, lower, upper, coverage)))
+
+
+def interval_scores(observed: Array, lower: Array, upper: Array, coverage: float) -> Array:
+    """(n,) width plus 2 / (1 - coverage) times the distance of what lies outside (Gneiting & Raftery 2007, eq. 43)."""
     outside = np.maximum(lower - observed, 0) + np.maximum(observed - upper, 0)
-    return float(np.mean(upper - lower + 2 / (1 - coverage) * outside))
+    scores: Array = upper - lower + 2 / (1 - coverage) * outside
+    return scores
 
 
 def pinball(observed: Array, quantiles: Array, probabilities: Array) -> Array:

@@ -66,7 +66,7 @@ def locate_observations(
             f"{counts[counts > 1].sum()} observations share their coordinates with another one. They are kept, and no"
             " fold tears them apart."
         )
-    groups = column_or_none(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
+    groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
     return replace(found, sites=_sites(found.coordinates, groups))
 
 
@@ -74,7 +74,7 @@ def place_on_grid(
     layer: Layer, targets: Sequence[SoilProperty], grid: Grid, dropped: Dropped, notes: list[str], rasters: str
 ) -> Observations:
     """As `locate_observations`, each observation a site of its own; `rasters` names what the grid is of."""
-    values = np.column_stack([_target_values(layer, target.field, notes) for target in targets])
+    values = np.column_stack([read_numbers(layer, target.field, "target", notes) for target in targets])
     coordinates, is_point = _points(layer, grid, dropped, rasters)
     unknown = np.zeros(len(values), np.int64)
     found = Observations(values, coordinates, unknown, unknown, np.arange(len(values)), layer.ids).take(is_point)
@@ -115,7 +115,7 @@ def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped
             )
 
 
-def column_or_none(layer: Layer, name: str, role: str) -> NDArray[np.object_]:
+def read_names(layer: Layer, name: str, role: str) -> NDArray[np.object_]:
     """(N,) of a field, None where it is empty or no field is chosen; `role` says what it is chosen as."""
     if not name:
         return np.full(len(layer.ids), None, object)
@@ -125,25 +125,25 @@ def column_or_none(layer: Layer, name: str, role: str) -> NDArray[np.object_]:
     return values
 
 
-def _target_values(layer: Layer, name: str, notes: list[str]) -> Floats:
+def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Floats:
     """(N,) of a field, NaN where missing; numbers written as text are read."""
-    column = _column(layer, name, "target")
+    column = _column(layer, name, role)
     if column.dtype.kind in "OUST":
         numbers, failed = parse_numbers(column)
         if failed:
             examples = ", ".join(repr(text) for text in list(dict.fromkeys(failed))[:5])
             raise EngineError(
-                f"The target {name} of {layer.path} is a text field, and {len(failed)} of its {len(column)} values are"
+                f"The {role} {name} of {layer.path} is a text field, and {len(failed)} of its {len(column)} values are"
                 f" no numbers: {examples}. Make a numeric field with the field calculator and choose that."
             )
         notes.append(f"{name} is a text field; its {np.isfinite(numbers).sum()} values were read as numbers.")
     elif column.dtype.kind in "iuf":
         numbers = column.astype(np.float64)
     else:
-        raise EngineError(f"The target {name} of {layer.path} is not numeric ({column.dtype}). Choose a numeric field.")
+        raise EngineError(f"The {role} {name} of {layer.path} is not numeric ({column.dtype}). Choose a numeric field.")
     if not np.isfinite(numbers).any():
         raise EngineError(
-            f"The target {name} of {layer.path} has no value at any of its {len(numbers)} observations."
+            f"The {role} {name} of {layer.path} has no value at any of its {len(numbers)} observations."
             " Choose another field, or check the join that fills it."
         )
     return numbers

@@ -183,7 +183,7 @@ def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         "from soil_cnn_plugin.bridge.child import Child\n"
         "import os, subprocess\n"
         "with Child(sys.argv[1:], dict(os.environ), Path('.'), subprocess.DEVNULL) as child:\n"
-        "    while True: child.next_line()\n"
+        "    while not child.output_ended: child.next_line()\n"
     )
     job_file = tmp_path / "job.json"
     job_file.write_text('{"job": "check_environment"}')
@@ -196,14 +196,18 @@ def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     stand_in_worker = str(ROOT / "tests" / "stand_in_worker.py")
     command = [sys.executable, "-c", script, sys.executable, stand_in_worker, str(job_file)]
     parent = subprocess.Popen(command, env=environment)
-    wait_for(lambda: pids_file.exists() and len(pids_file.read_text().split()) == 2, 20)
-    worker_pid, grandchild = map(int, pids_file.read_text().split())
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
+    grandchild = None
     try:
+        wait_for(lambda: pids_file.exists() and len(pids_file.read_text().split()) == 2, 20)
+        worker_pid, grandchild = map(int, pids_file.read_text().split())
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
         wait_for(lambda: not is_running(worker_pid), 3)
     finally:
-        os.kill(grandchild, signal.SIGKILL)
+        parent.kill()
+        parent.wait()
+        if grandchild:
+            os.kill(grandchild, signal.SIGKILL)
 
 
 def test_time_left_is_told_at_most_every_ten_seconds_and_only_when_it_changes(feedback, monkeypatch) -> None:

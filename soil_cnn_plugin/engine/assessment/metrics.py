@@ -70,7 +70,13 @@ def rpiq(observed: Array, predicted: Array) -> float | None:
 
 def picp(observed: Array, lower: Array, upper: Array) -> float:
     """Prediction interval coverage: share of the observations inside (Shrestha & Solomatine 2006)."""
-    return float(np.mean((observed >= lower) & (observed <= upper)))
+    return float(np.mean(is_inside(observed, lower, upper)))
+
+
+def is_inside(observed: Array, lower: Array, upper: Array) -> NDArray[np.bool_]:
+    """(n,) True where the observed value lies in its interval, limits included."""
+    inside: NDArray[np.bool_] = (observed >= lower) & (observed <= upper)
+    return inside
 
 
 def interval_score(observed: Array, lower: Array, upper: Array, coverage: float) -> float:

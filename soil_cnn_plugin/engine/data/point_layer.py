@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,11 +52,14 @@ class Dropped:
         texts = [reasons] * len(ids) if isinstance(reasons, str) else reasons
         self.reasons.update(zip(ids.tolist(), texts))
 
+    def counts(self) -> dict[str, int]:
+        """Reason -> number of features, the most frequent first."""
+        return dict(Counter(self.reasons.values()).most_common())
+
     def in_words(self) -> str:
         """`12 outside the covariates; 3 without geometry`, the most frequent first."""
-        texts = list(self.reasons.values())
-        counts = sorted({text: texts.count(text) for text in texts}.items(), key=lambda item: -item[1])
-        shown = [f"{count} {text}" for text, count in counts[:8]]
+        counts = self.counts()
+        shown = [f"{count} {text}" for text, count in list(counts.items())[:8]]
         return "; ".join(shown + (["and further reasons"] if len(counts) > 8 else []))
 
 

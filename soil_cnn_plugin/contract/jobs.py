@@ -106,6 +106,8 @@ class TrainNetwork(Job):
     held_out: str = ""
     metrics: str = ""
     architecture: str = "both"
+    predictor: str = "blend"
+    location: bool = False  # coordinates as an input
     preset: str = "standard"
     members: int | None = None  # None here and below: what the preset and the architecture say
     epochs: int | None = None
@@ -114,7 +116,8 @@ class TrainNetwork(Job):
     weight_decay: float | None = None
     patience: int | None = None
     transform: str = "auto"
-    validation: str = "spatial_blocks"
+    validation: str = "knndm"
+    domain: str = ""  # raster or polygons where maps will be made, for knndm; empty: where the covariates have data
     folds: int = 5
     coverage: float = 0.9
     device: str = "auto"
@@ -124,10 +127,12 @@ class TrainNetwork(Job):
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("ring", "padarian", "both")
     PRESETS: ClassVar[tuple[str, ...]] = ("fast", "standard", "best")
     TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")
-    VALIDATIONS: ClassVar[tuple[str, ...]] = ("spatial_blocks", "random", "groups")
+    PREDICTORS: ClassVar[tuple[str, ...]] = ("network", "blend")
+    VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
 
     def __post_init__(self) -> None:
         _one_of("architecture", self.architecture, self.ARCHITECTURES)
+        _one_of("predictor", self.predictor, self.PREDICTORS)
         _one_of("preset", self.preset, self.PRESETS)
         _one_of("transform", self.transform, self.TRANSFORMS)
         _one_of("validation", self.validation, self.VALIDATIONS)

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import geopandas
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.assessment.assessment import NETWORK, Array, Assessment
+from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, Array, Assessment, HeldOut, TargetAssessment
+from soil_cnn_plugin.engine.assessment.comparison import differences
+from soil_cnn_plugin.engine.assessment.reliability import reliability
 
 
 def write_metrics(path: str, assessment: Assessment) -> None:
-    """Folds, settings and versions, and by target field: scores of each method, over all folds and by fold, verdict."""
+    """The numbers of the report: folds, settings and versions, and by target field the scores of each method over all
+    folds and by fold, how far its distributions hold, paired differences, verdict. What is not known is null."""
     content = {
+        "predictor": assessment.predictor,
         "coverage": assessment.coverage,
+        "observations": len(assessment.coordinates),
+        "crs": assessment.crs_name,
+        "cell_size": assessment.cell_size,
+        "patch_size": assessment.patch_size,
         "folds": asdict(assessment.folds),
+        "quantile_levels": np.round(QUANTILE_LEVELS, 2),
         "targets": {
-            target.soil_property.field: {
-                "label": target.soil_property.label,
-                "unit": target.soil_property.unit,
-                "transform": target.transform,
-                "methods": {
-                    name: {**asdict(held_out.scores), "folds": [asdict(scores) for scores in held_out.fold_scores]}
-                    for name, held_out in target.methods.items()
-                },
-                "verdict": asdict(target.verdict),
-            }
-            for target in assessment.targets
+            target.soil_property.field: _target_content(target, assessment.predictor) for target in assessment.targets
         },
         "settings": assessment.settings,
         "versions": assessment.versions,
@@ -41,22 +40,44 @@ def write_metrics(path: str, assessment: Assessment) -> None:
 
 
 def write_json(path: str, content: object) -> None:
-    """Numbers that are not finite become null: JSON has no others."""
+    """Arrays become lists, numbers that are not finite null: JSON has no others."""
     with open(part(path), "w", encoding="utf-8") as file:
-        json.dump(_finite(content), file, indent=1, ensure_ascii=False)
+        json.dump(_plain(content), file, indent=1, ensure_ascii=False, allow_nan=False)
     os.replace(part(path), path)
+
+
+def _target_content(target: TargetAssessment, predictor: str) -> dict[str, object]:
+    return {
+        "label": target.soil_property.label,
+        "name": target.soil_property.name,
+        "depth_cm": target.soil_property.depth_cm,
+        "unit": target.soil_property.unit,
+        "transform": target.transform,
+        "methods": {name: _method_content(target.observed, held_out) for name, held_out in target.methods.items()},
+        "differences": [asdict(item) for item in differences(target.methods, predictor)],
+        "verdict": asdict(target.verdict),
+    }
+
+
+def _method_content(observed: Array, held_out: HeldOut) -> dict[str, object]:
+    found = reliability(observed, held_out)
+    return {
+        **asdict(held_out.scores),
+        "folds": [asdict(scores) for scores in held_out.fold_scores],
+        "reliability": asdict(found) if found else None,
+    }
 
 
 def write_held_out(
     path: str, assessment: Assessment, crs_wkt: str, ids: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> None:
-    """A GeoPackage of all observations: by target what was observed and what the network predicted without having seen
-    it, limits, residual (predicted minus observed) and the fold, from 1; empty where a target is missing."""
+    """A GeoPackage of all observations: by target what was observed, what the map's predictor predicted without having
+    seen it, limits, residual (predicted minus observed), and the fold, from 1; empty where a target is missing."""
     count = len(assessment.coordinates)
     columns: dict[str, object] = {"observation": ids}
     fold = np.zeros(count, np.int64)
     for target in assessment.targets:
-        held_out = target.methods[NETWORK]
+        held_out = target.methods[assessment.predictor]
         fold[target.rows] = target.fold + 1
         values = {
             "observed": target.observed,
@@ -81,9 +102,12 @@ def write_points(path: str, layer: str, columns: Mapping[str, object], coordinat
     os.replace(partial, path)
 
 
-def _finite(content: object) -> object:
-    if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_finite(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
+def _plain(value: Any) -> Any:
+    """As JSON has it: arrays as lists, and null for what is not finite."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,8 +1,8 @@
-"""Held-out predictions of the network, both forests and the mean on the same folds."""
+"""Held-out predictions of blend, network, both forests and the mean on the same folds, and the final fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,25 +10,41 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut, LossCurve
+from soil_cnn_plugin.engine.assessment.assessment import (
+    BLEND,
+    FOREST,
+    FOREST_CONTEXT,
+    MEAN,
+    NETWORK,
+    QUANTILE_LEVELS,
+    HeldOut,
+    LossCurve,
+)
 from soil_cnn_plugin.engine.assessment.calibration import Calibration, calibrate
 from soil_cnn_plugin.engine.assessment.metrics import score
 from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, fit_scale
-from soil_cnn_plugin.engine.networks.ensemble import CrossFit, MakeFolds, cross_fit
+from soil_cnn_plugin.engine.networks.ensemble import MakeFolds, cross_fit
+from soil_cnn_plugin.engine.networks.fit import predict_all
 from soil_cnn_plugin.engine.networks.forest import fit_forest
-from soil_cnn_plugin.engine.networks.plan import Plan
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS, Plan
+from soil_cnn_plugin.engine.networks.predictor import Predictor, learn_weights, mix, predict_forests
 from soil_cnn_plugin.engine.networks.training_data import TrainingData
+from soil_cnn_plugin.engine.networks.trees import Trees
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.side_by_side import run_side_by_side
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
+FORESTS = (FOREST_CONTEXT, FOREST)
+METHODS = (BLEND, NETWORK, FOREST_CONTEXT, FOREST, MEAN)
+
 
 @dataclass(frozen=True)
 class Design:
-    """What all folds share. `values` (N, T) are in the targets' units, NaN where missing; `fold` (N,) counts from 0;
-    `make_inner_folds` deals the given rows to folds of the same kind as the outer ones."""
+    """What all fits share. `values` (N, T) are in the targets' units, NaN where missing; `fold` (N,) counts from 0;
+    `make_inner_folds` deals the given rows to folds of the same kind."""
 
     data: TrainingData
     values: Array
@@ -44,77 +60,252 @@ class Design:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Networks fitted to some rows, with each target's scale and calibration."""
+    """Everything fitted to some rows: networks and forests (one a target), and what they predicted, standardized, for
+    rows they had not seen: `location` and `scale` (M, N, T), of the networks, then of the kinds of forests."""
 
-    fit: CrossFit
+    networks: tuple[PackedNetwork, ...]
+    forests: dict[str, tuple[Trees, ...]]
     scales: tuple[TargetScale, ...]
-    calibrations: tuple[Calibration, ...]
+    targets: Array  # (N, T), standardized
+    location: Array
+    scale: Array
+    curves: tuple[LossCurve, ...]
+
+    def weights(self, method: str) -> Array:
+        """How much each component counts in a method, (M, T); learned where the method has several."""
+        count = len(self.networks)
+        kinds = {
+            NETWORK: range(count),
+            BLEND: range(count + 1),
+            FOREST_CONTEXT: [count],
+            FOREST: [count + 1],
+        }
+        chosen = list(kinds[method])
+        weights = np.zeros((len(self.location), self.targets.shape[1]))
+        weights[chosen] = learn_weights(self.location[chosen], self.targets)
+        return weights
+
+    def calibrations(self, weights: Array) -> tuple[Calibration, ...]:
+        """Of the mixture of the components, one a target."""
+        location, scale = mix(self.location, weights), mix(self.scale, weights)
+        return tuple(calibrate(self.targets[:, t], location[:, t], scale[:, t]) for t in range(self.targets.shape[1]))
+
+    def predictor(self, method: str, patch_size: int) -> Predictor:
+        """What maps by a method, BLEND or NETWORK, are predicted with."""
+        count = len(self.networks)
+        has_forests = method == BLEND
+        forests = self.forests[FOREST_CONTEXT] if has_forests else ()
+        return Predictor(self.networks, forests, self.weights(method)[: count + has_forests], patch_size)
 
 
 @dataclass(frozen=True)
 class CrossValidation:
     """`methods` holds, for each target, every method's held-out predictions of its observations in the order of the
-    rows; `final` the networks trained on all observations; `curves` are of all networks, the final ones last."""
+    rows; `curves` are of the networks of all folds."""
 
     methods: list[dict[str, HeldOut]]
-    final: Fitted
     curves: tuple[LossCurve, ...]
 
 
-@dataclass
+def fit(
+    design: Design,
+    rows: Rows,
+    seed: int,
+    forests: tuple[str, ...] = FORESTS,
+    progress: Callable[[float], None] = lambda share: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Fitted:
+    """Train networks and forests on `rows`, each on its scale."""
+    values = design.values[rows]
+    scales = tuple(fit_scale(transform, values[:, t]) for t, transform in enumerate(design.transforms))
+    targets = np.column_stack([scale.forward(values[:, t]) for t, scale in enumerate(scales)])
+    make_folds = design.make_inner_folds(rows)
+    inputs = [part[rows] for part in design.data.inputs]
+    networks = cross_fit(
+        design.plans,
+        design.data.encoder,
+        inputs,
+        targets,
+        make_folds,
+        seed,
+        lambda share: progress(0.85 * share),
+        tell,
+    )
+    fold = make_folds(INNER_FOLDS, seed)
+    location, scale = list(networks.location), list(networks.scale)
+    trees = {}
+    for name in forests:
+        features = _features(design, name)[rows]
+        fitted = [fit_forest(features, targets[:, t], fold, seed) for t in range(targets.shape[1])]
+        trees[name] = tuple(forest.trees for forest in fitted)
+        location.append(np.column_stack([forest.location for forest in fitted]))
+        scale.append(np.column_stack([forest.scale for forest in fitted]))
+    progress(1.0)
+    return Fitted(
+        networks=networks.networks,
+        forests=trees,
+        scales=scales,
+        targets=targets,
+        location=np.stack(location),
+        scale=np.stack(scale),
+        curves=networks.curves,
+    )
+
+
+def fit_and_cross_validate(
+    designs: Sequence[Design], forests: tuple[str, ...], report: Report
+) -> tuple[Fitted, list[CrossValidation]]:
+    """Fit all observations by the first design, and hold each fold of each design out in turn; side by side.
+
+    `forests` are those that the fit of all observations needs.
+    """
+    runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
+    steps = _Steps(report, len(runs) + 1)
+    predictions = {id(design): _empty_predictions(design) for design in designs}
+    first = designs[0]
+    everything = np.arange(len(first.values))
+    tasks: list[Callable[[], Fitted]] = [
+        partial(fit, first, everything, first.seed, forests, partial(steps.progress, 0), report.info)
+    ]
+    for step, run in enumerate(runs, start=1):
+        tell = report.info if run.design is first else None
+        progress = partial(steps.progress, step)
+        tasks.append(partial(_hold_out, run.design, run.fold, predictions[id(run.design)], progress, tell))
+    final, *fitted = run_side_by_side(tasks, first.device)
+    validations = []
+    for design in designs:
+        curves = [curve for each, run in zip(fitted, runs) if run.design is design for curve in each.curves]
+        methods = [_held_out(design, predictions[id(design)], t) for t in range(len(design.fields))]
+        validations.append(CrossValidation(methods, tuple(curves)))
+    return final, validations
+
+
+@dataclass(frozen=True)
 class _Predictions:
-    """Of one method: (N, T) each, NaN where not predicted."""
+    """Of one method, NaN where not predicted: (N, T), quantiles (N, T, 99)."""
 
     mean: Array
     lower: Array
     upper: Array
+    quantiles: Array
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> _Predictions:
+        mean, lower, upper = (np.full(shape, np.nan) for _ in range(3))
+        return cls(mean, lower, upper, np.full((*shape, len(QUANTILE_LEVELS)), np.nan))
 
 
-def fit_networks(
+@dataclass(frozen=True)
+class _Run:
+    """One fold to be held out."""
+
+    design: Design
+    fold: int
+
+
+def _empty_predictions(design: Design) -> dict[str, _Predictions]:
+    return {name: _Predictions.empty(design.values.shape) for name in METHODS}
+
+
+def _hold_out(
     design: Design,
-    rows: Rows,
-    seed: int,
+    fold: int,
+    methods: dict[str, _Predictions],
     progress: Callable[[float], None],
-    tell: Callable[[str], None] = lambda line: None,
+    tell: Callable[[str], None] | None,
 ) -> Fitted:
-    """Train the ensemble on `rows` and calibrate its intervals on what its members held out."""
-    values = design.values[rows]
-    scales = tuple(fit_scale(transform, values[:, t]) for t, transform in enumerate(design.transforms))
-    targets = np.column_stack([scale.forward(values[:, t]) for t, scale in enumerate(scales)])
-    inputs = [part[rows] for part in design.data.inputs]
-    fit = cross_fit(
-        design.plans, design.data.encoder, inputs, targets, design.make_inner_folds(rows), seed, progress, tell
-    )
-    calibrations = tuple(calibrate(targets[:, t], fit.location[:, t], fit.scale[:, t]) for t in range(targets.shape[1]))
-    return Fitted(fit, scales, calibrations)
-
-
-def cross_validate(design: Design, report: Report) -> CrossValidation:
-    """Hold each fold out in turn, and train on all observations; side by side on the processor's cores."""
-    methods = {name: _Predictions(*(np.full(design.values.shape, np.nan) for _ in range(3))) for name in _METHODS}
-    folds = int(design.fold.max()) + 1
-    steps = _Steps(report, folds + 1)
-    tasks = [partial(_hold_out, design, methods, fold, steps) for fold in range(folds)]
-    everything = np.arange(len(design.values))
-    tasks.append(partial(fit_networks, design, everything, design.seed, partial(steps.progress, folds), report.info))
-    *held_out, final = run_side_by_side(tasks, design.device)
-    curves = [curve for fitted in (*held_out, final) for curve in fitted.fit.curves]
-    return CrossValidation([_held_out(design, methods, t) for t in range(len(design.fields))], final, tuple(curves))
-
-
-def _hold_out(design: Design, methods: dict[str, _Predictions], fold: int, steps: _Steps) -> Fitted:
     """Fit everything without one fold and write the predictions of its observations into `methods`."""
     train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
-    fitted = fit_networks(
-        design, train, design.seed + 1000 * (fold + 1), lambda share: steps.progress(fold, 0.8 * share)
-    )
-    location, scale = fitted.fit.ensemble.predict([part[test] for part in design.data.inputs])
-    for t, target_scale in enumerate(fitted.scales):
-        _store(methods[NETWORK], test, t, location[:, t], scale[:, t], target_scale, fitted.calibrations[t], design)
-    _predict_forests(design, fitted.scales, methods, train, test, fold)
+    fitted = fit(design, train, design.seed + 1000 * (fold + 1), progress=progress)
+    parts = [predict_all(network, part[test]) for network, part in zip(fitted.networks, design.data.inputs)]
+    location, scale = ([part[i].cpu().numpy().astype(np.float64) for part in parts] for i in (0, 1))
+    for name in FORESTS:
+        centre, spread = predict_forests(fitted.forests[name], _features(design, name)[test])
+        location.append(centre)
+        scale.append(spread)
+    for name in (BLEND, NETWORK, FOREST_CONTEXT, FOREST):
+        weights = fitted.weights(name)
+        _store(
+            methods[name],
+            test,
+            mix(np.stack(location), weights),
+            mix(np.stack(scale), weights),
+            fitted.scales,
+            fitted.calibrations(weights),
+            design.coverage,
+        )
     _predict_mean(design, methods[MEAN], train, test)
-    steps.finish(fold, _in_words(design, methods, test, fold))
+    if tell:
+        tell(_in_words(design, methods, test, fold))
     return fitted
+
+
+def _features(design: Design, forest: str) -> NDArray[np.float32]:
+    return design.data.context if forest == FOREST_CONTEXT else design.data.point
+
+
+def _store(
+    predictions: _Predictions,
+    rows: Rows,
+    location: Array,
+    scale: Array,
+    scales: tuple[TargetScale, ...],
+    calibrations: tuple[Calibration, ...],
+    coverage: float,
+) -> None:
+    for t, (target_scale, calibration) in enumerate(zip(scales, calibrations)):
+        place = location[:, t], scale[:, t]
+        predictions.mean[rows, t] = calibration.mean_and_deviation(*place, target_scale)[0]
+        limits = calibration.interval(*place, coverage, target_scale)
+        predictions.lower[rows, t], predictions.upper[rows, t] = limits
+        for index, level in enumerate(QUANTILE_LEVELS):
+            predictions.quantiles[rows, t, index] = calibration.quantile(*place, level, target_scale)
+
+
+def _predict_mean(design: Design, predictions: _Predictions, train: Rows, test: Rows) -> None:
+    """The mean of the training observations, and their quantiles as the distribution."""
+    tail = (1 - design.coverage) / 2
+    for t in range(len(design.fields)):
+        known = design.values[train, t]
+        known = known[np.isfinite(known)]
+        predictions.mean[test, t] = known.mean()
+        predictions.lower[test, t], predictions.upper[test, t] = np.quantile(known, [tail, 1 - tail], method="weibull")
+        predictions.quantiles[test, t] = np.quantile(known, QUANTILE_LEVELS, method="weibull")
+
+
+def _held_out(design: Design, methods: dict[str, _Predictions], t: int) -> dict[str, HeldOut]:
+    rows = np.flatnonzero(np.isfinite(design.values[:, t]))
+    observed, fold = design.values[rows, t], design.fold[rows]
+    result = {}
+    for name, predictions in methods.items():
+        parts = [part[rows, t] for part in (predictions.mean, predictions.lower, predictions.upper)]
+        quantiles = predictions.quantiles[rows, t]
+        fold_scores = []
+        for number in np.unique(fold):
+            held_out = fold == number
+            mean, lower, upper = (part[held_out] for part in parts)
+            fold_scores.append(score(observed[held_out], mean, lower, upper, design.coverage, quantiles[held_out]))
+        mean, lower, upper = parts
+        scores = score(observed, mean, lower, upper, design.coverage, quantiles)
+        result[name] = HeldOut(mean, lower, upper, quantiles, scores, tuple(fold_scores))
+    return result
+
+
+def _in_words(design: Design, methods: dict[str, _Predictions], test: Rows, fold: int) -> str:
+    """One line for the log: the held-out errors of this fold."""
+    parts = []
+    for t, field in enumerate(design.fields):
+        rows = test[np.isfinite(design.values[test, t])]
+        if len(rows) == 0:
+            continue
+        observed = design.values[rows, t]
+        error = {name: np.sqrt(np.mean((methods[name].mean[rows, t] - observed) ** 2)) for name in METHODS}
+        forest = min(error[FOREST], error[FOREST_CONTEXT])
+        parts.append(
+            f"{field} network {error[NETWORK]:.4g}, random forest {forest:.4g}, blend {error[BLEND]:.4g},"
+            f" mean {error[MEAN]:.4g}"
+        )
+    return f"Fold {fold + 1}: {len(test)} observations held out, RMSE: {'; '.join(parts)}"
 
 
 class _Steps:
@@ -127,85 +318,3 @@ class _Steps:
     def progress(self, step: int, share: float) -> None:
         self._shares[step] = share
         self._report.progress(sum(self._shares) / len(self._shares))
-
-    def finish(self, step: int, line: str) -> None:
-        self.progress(step, 1.0)
-        self._report.info(line)
-
-
-_METHODS = (NETWORK, FOREST, FOREST_CONTEXT, MEAN)
-
-
-def _predict_forests(
-    design: Design,
-    scales: tuple[TargetScale, ...],
-    methods: dict[str, _Predictions],
-    train: Rows,
-    test: Rows,
-    fold: int,
-) -> None:
-    for name, features in ((FOREST, design.data.point), (FOREST_CONTEXT, design.data.context)):
-        for t, target_scale in enumerate(scales):
-            rows = train[np.isfinite(design.values[train, t])]
-            target = target_scale.forward(design.values[rows, t])
-            forest = fit_forest(
-                features[rows], target, design.make_inner_folds(rows), design.seed + fold)
-            calibration = calibrate(target, forest.location, forest.scale)
-            location, scale = forest.predict(features[test])
-            _store(methods[name], test, t, location, scale, target_scale, calibration, design)
-
-
-def _predict_mean(design: Design, predictions: _Predictions, train: Rows, test: Rows) -> None:
-    """The mean of the training observations, and their quantiles as the interval."""
-    tail = (1 - design.coverage) / 2
-    for t in range(len(design.fields)):
-        known = design.values[train, t]
-        known = known[np.isfinite(known)]
-        predictions.mean[test, t] = known.mean()
-        predictions.lower[test, t], predictions.upper[test, t] = np.quantile(known, [tail, 1 - tail], method="weibull")
-
-
-def _store(
-    predictions: _Predictions,
-    rows: Rows,
-    t: int,
-    location: Array,
-    scale: Array,
-    target_scale: TargetScale,
-    calibration: Calibration,
-    design: Design,
-) -> None:
-    predictions.mean[rows, t] = calibration.mean_and_deviation(location, scale, target_scale)[0]
-    limits = calibration.interval(location, scale, design.coverage, target_scale)
-    predictions.lower[rows, t], predictions.upper[rows, t] = limits
-
-
-def _held_out(design: Design, methods: dict[str, _Predictions], t: int) -> dict[str, HeldOut]:
-    rows = np.flatnonzero(np.isfinite(design.values[:, t]))
-    observed, fold = design.values[rows, t], design.fold[rows]
-    result = {}
-    for name, predictions in methods.items():
-        mean, lower, upper = (part[rows, t] for part in (predictions.mean, predictions.lower, predictions.upper))
-        folds = [fold == number for number in np.unique(fold)]
-        result[name] = HeldOut(
-            mean=mean,
-            lower=lower,
-            upper=upper,
-            scores=score(observed, mean, lower, upper),
-            fold_scores=tuple(score(observed[in_], mean[in_], lower[in_], upper[in_]) for in_ in folds),
-        )
-    return result
-
-
-def _in_words(design: Design, methods: dict[str, _Predictions], test: Rows, fold: int) -> str:
-    """One line for the log: the held-out error of this fold beside the better forest's."""
-    parts = []
-    for t, field in enumerate(design.fields):
-        rows = test[np.isfinite(design.values[test, t])]
-        if len(rows) == 0:
-            continue
-        observed = design.values[rows, t]
-        error = {name: np.sqrt(np.mean((methods[name].mean[rows, t] - observed) ** 2)) for name in _METHODS}
-        forest = min(error[FOREST], error[FOREST_CONTEXT])
-        parts.append(f"{field} {error[NETWORK]:.4g} (random forest {forest:.4g}, mean {error[MEAN]:.4g})")
-    return f"Fold {fold + 1}: {len(test)} observations held out, RMSE: {'; '.join(parts)}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, CovariateSummary, open_stack, reference_grid
+from soil_cnn_plugin.engine.data.domain import DOMAIN_POINTS
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.data.observations import Observations, check_usable, locate_observations
 from soil_cnn_plugin.engine.data.patch_file import PatchFileWriter
@@ -33,8 +34,9 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
         summaries = stack.summaries(looking.progress)
         _check_variation(summaries)
         cutting = report.part(0.4, 1.0, "Cutting patches")
+        domain = stack.valid_points(DOMAIN_POINTS)
         with PatchFileWriter(
-            job.patches, grid, job.patch_size, summaries, job.targets, job.group, _provenance(job)
+            job.patches, grid, job.patch_size, summaries, job.targets, job.group, _provenance(job), domain
         ) as writer:
             used = _write_patches(job, stack, located, writer, dropped, cutting)
             check_usable(used, job, layer, dropped)

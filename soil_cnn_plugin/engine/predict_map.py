@@ -34,7 +34,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     size = job.block_size or choose_block_size(trained, grid, device)
     report.info(
         f"Map of {grid.height} x {grid.width} pixels of {grid.cell_size[0]:g} x {grid.cell_size[1]:g} {grid.unit},"
-        f" {grid.crs_name}; predicted in blocks of {size} x {size} pixels with {trained.ensemble.halo} pixels around"
+        f" {grid.crs_name}; predicted in blocks of {size} x {size} pixels with {trained.predictor.halo} pixels around"
     )
     with ExitStack() as resources:
         stack = resources.enter_context(open_stack(covariates, grid))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import (
-    NETWORK,
+    BLEND,
+    FOREST_CONTEXT,
     Assessment,
     FoldsInWords,
     TargetAssessment,
@@ -22,18 +24,22 @@ from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds, overlap_share
 from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
-from soil_cnn_plugin.engine.cross_validation import CrossValidation, Design, Fitted, cross_validate
+from soil_cnn_plugin.engine.cross_validation import CrossValidation, Design, Fitted, fit_and_cross_validate
+from soil_cnn_plugin.engine.data.domain import read_domain
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
+from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.networks.ensemble import MakeFolds
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
 from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
+from soil_cnn_plugin.engine.networks.predictor import Predictor
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.versions import read_versions
 
+Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
@@ -44,7 +50,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         fields = tuple(target.field for target in file.targets)
         transforms = tuple(choose_transform(job.transform, file.values[:, t], name) for t, name in enumerate(fields))
         report.info(_plans_in_words(file, plans, transforms))
-        data = encode_patches(file, plans, device)
+        data = encode_patches(file, plans, device, job.location)
         folds = _hold_out(file, job, report)
         design = Design(
             data=data,
@@ -52,19 +58,22 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             fields=fields,
             transforms=transforms,
             fold=folds.fold,
-            make_inner_folds=_inner_folds(file, job),
+            make_inner_folds=_inner_folds(file, job, _kind_within(folds)),
             plans=plans,
             coverage=job.coverage,
             seed=job.seed,
             device=device,
         )
-        result = cross_validate(design, report.part(0.02, 0.98, "Training and assessing on held-out folds"))
-        assessment = _assess(job, file, folds, transforms, result)
+        designs = [design, *_random_design(file, job, folds, design)]
+        step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
+        final, validations = fit_and_cross_validate(designs, (FOREST_CONTEXT,) if job.predictor == BLEND else (), step)
+        assessment = _assess(job, file, folds, transforms, validations, final)
         assessment = replace(assessment, settings=_settings(job, plans, device), versions=read_versions())
         for target in assessment.targets:
             report.info(f"{target.soil_property.label}: {target.verdict.text}")
-        description = _describe(job, file, plans, result.final, assessment)
-        write_network(job.network, TrainedNetwork(description, data.encoder, result.final.fit.ensemble))
+        predictor = final.predictor(job.predictor, file.patch_size)
+        description = _describe(job, file, plans, final, predictor, assessment, data.encoder.location)
+        write_network(job.network, TrainedNetwork(description, data.encoder, predictor))
         if job.report:
             write_report(job.report, assessment)
         if job.metrics:
@@ -82,25 +91,39 @@ def _hold_out(file: PatchFile, job: TrainNetwork, report: Report) -> Folds:
         )
     folds = make_folds(
         job.validation,
-        _metres(file),
+        _metres(file, file.coordinates),
         file.sites,
         job.folds,
         job.seed,
         file.values,
         fields=[target.field for target in file.targets],
+        domain=_domain(file, job),
     )
     report.info(folds.sentence)
     return folds
 
 
-def _inner_folds(file: PatchFile, job: TrainNetwork) -> Callable[[Rows], MakeFolds]:
+def _kind_within(folds: Folds) -> str:
+    """The kind of the folds within a training part: kNNDM that came to random folds means random ones there, too."""
+    return "random" if folds.kind == "knndm" and folds.is_random else folds.kind
+
+
+def _domain(file: PatchFile, job: TrainNetwork) -> Array | None:
+    """Points of the map (M, 2) in metres, for folds that are matched to it."""
+    if job.validation != "knndm":
+        return None
+    return _metres(file, read_domain(job.domain, file.grid) if job.domain else file.domain)
+
+
+def _inner_folds(file: PatchFile, job: TrainNetwork, kind: str) -> Callable[[Rows], MakeFolds]:
     """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
-    metres = _metres(file)
+    metres, domain = _metres(file, file.coordinates), _domain(file, job)
 
     def for_rows(rows: Rows) -> MakeFolds:
+        @cache
         def make(count: int, seed: int) -> Rows:
             folds = make_folds(
-                job.validation, metres[rows], file.sites[rows], count, seed, file.values[rows], inner=True
+                kind, metres[rows], file.sites[rows], count, seed, file.values[rows], domain=domain, inner=True
             )
             return folds.fold
 
@@ -109,10 +132,18 @@ def _inner_folds(file: PatchFile, job: TrainNetwork) -> Callable[[Rows], MakeFol
     return for_rows
 
 
-def _metres(file: PatchFile) -> NDArray[np.float64]:
-    """Coordinates (N, 2) scaled to metres on the ground, also where the CRS is in degrees or feet."""
-    metres: NDArray[np.float64] = np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size)
-    return file.coordinates * metres
+def _random_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Design) -> list[Design]:
+    """Random folds beside others: the difference tells how far the map's worth hangs on near observations."""
+    if _kind_within(folds) == "random":
+        return []
+    fold = make_folds("random", _metres(file, file.coordinates), file.sites, job.folds, job.seed, file.values).fold
+    return [replace(design, fold=fold, make_inner_folds=_inner_folds(file, job, "random"))]
+
+
+def _metres(file: PatchFile, coordinates: Array) -> Array:
+    """x, y (N, 2) scaled to metres on the ground, also where the CRS is in degrees or feet."""
+    metres: Array = np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size)
+    return coordinates * metres
 
 
 def _assess(
@@ -120,8 +151,11 @@ def _assess(
     file: PatchFile,
     folds: Folds,
     transforms: tuple[str, ...],
-    result: CrossValidation,
+    validations: list[CrossValidation],
+    final: Fitted,
 ) -> Assessment:
+    """`validations` are under the chosen folds and, where they are not random, under random ones."""
+    chosen, *random = validations
     targets = []
     for t, target in enumerate(file.targets):
         rows = np.flatnonzero(np.isfinite(file.values[:, t]))
@@ -131,28 +165,40 @@ def _assess(
                 rows=rows,
                 observed=file.values[rows, t],
                 fold=folds.fold[rows],
-                methods=result.methods[t],
+                methods=chosen.methods[t],
                 transform=transforms[t],
-                verdict=verdict(result.methods[t]),
+                verdict=verdict(chosen.methods[t], job.predictor),
             )
         )
     grid = file.grid
     west, _, _, north = grid.bounds
     overlap = overlap_share(file.coordinates, folds.fold, file.patch_size, grid.cell_size, (west, north))
+    random_scores = {
+        target.field: {name: held_out.scores for name, held_out in methods.items()}
+        for each in random
+        for target, methods in zip(file.targets, each.methods)
+    }
     return Assessment(
         targets=tuple(targets),
-        folds=FoldsInWords(folds.kind, folds.count, folds.sentence, overlap),
+        folds=FoldsInWords(folds.kind, folds.count, folds.sentence, overlap, random_scores),
         coverage=job.coverage,
         coordinates=file.coordinates,
         crs_name=grid.crs_name,
         cell_size=grid.cell_size[0],
         patch_size=file.patch_size,
-        loss_curves=result.curves,
+        loss_curves=(*chosen.curves, *final.curves),
+        predictor=job.predictor,
     )
 
 
 def _describe(
-    job: TrainNetwork, file: PatchFile, plans: tuple[Plan, ...], fitted: Fitted, assessment: Assessment
+    job: TrainNetwork,
+    file: PatchFile,
+    plans: tuple[Plan, ...],
+    final: Fitted,
+    predictor: Predictor,
+    assessment: Assessment,
+    location: Location | None,
 ) -> NetworkDescription:
     return NetworkDescription(
         targets=file.targets,
@@ -160,9 +206,11 @@ def _describe(
         grid=file.grid,
         patch_size=file.patch_size,
         shapes=tuple(plan.shape for plan in plans),
-        blend=tuple(tuple(row) for row in fitted.fit.ensemble.weights.tolist()),
-        scales=fitted.scales,
-        calibrations=fitted.calibrations,
+        predictor=job.predictor,
+        weights=tuple(tuple(row) for row in predictor.weights.tolist()),
+        location=location,
+        scales=final.scales,
+        calibrations=final.calibrations(final.weights(job.predictor)),
         coverage=job.coverage,
         observation_count=file.count,
         folds_sentence=assessment.folds.sentence,
@@ -185,6 +233,8 @@ def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device) 
     """What was asked for and what it came to, for report and network file."""
     settings = {
         "architecture": job.architecture,
+        "predictor": job.predictor,
+        "location as an input": "yes" if job.location else "no",
         "preset": job.preset,
         "transform": job.transform,
         "validation": job.validation,
@@ -204,7 +254,7 @@ def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device) 
 
 def _summary(assessment: Assessment, report: Report) -> dict[str, str | float | int]:
     """Means over the targets, for models to branch on, and the verdicts."""
-    scores = [target.methods[NETWORK].scores for target in assessment.targets]
+    scores = [target.methods[assessment.predictor].scores for target in assessment.targets]
     baseline = [target.methods[target.verdict.rival].scores.rmse for target in assessment.targets]
     numbers = {
         "rmse": float(np.mean([each.rmse for each in scores])),

@@ -61,7 +61,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the network beats the better forest. `outcome` is `network`, `forest` (which is better), `equal` (no clear
+    """Whether the network beats the better forest. `outcome` is `network`, `forest` (the better one), `equal` (no clear
     difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE minus that forest's, in
     percent of the forest's; `p` is of the paired test over folds."""
 
@@ -104,8 +104,8 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class FoldsInWords:
-    """`kind` as in the job; `sentence` says how observations were held out and why; `random_scores` are the scores under
-    random folds, by target field and method, where other folds were asked for (else empty)."""
+    """`kind` as in the job; `sentence` says how observations were held out and why; `random_scores` are the scores
+    under random folds, by target field and method, where other folds were asked for (else empty)."""
 
     kind: str
     count: int

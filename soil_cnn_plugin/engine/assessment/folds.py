@@ -31,6 +31,7 @@ class Folds:
     kind: str
     block_size: float | None
     sentence: str
+    is_random: bool = False  # whether kNNDM came to random folds
 
 
 def make_folds(
@@ -117,7 +118,7 @@ def knndm_folds(
             f" trained on as the map lies from the observations (distances differ by {match.difference:.3g} {unit} on"
             " average)"
         )
-    return Folds(fold, count, "knndm", None, f"{how}. {_sizes_in_words(fold, sites, count)}")
+    return Folds(fold, count, "knndm", None, f"{how}. {_sizes_in_words(fold, sites, count)}", match.fold is None)
 
 
 def overlap_share(

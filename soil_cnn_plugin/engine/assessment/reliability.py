@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 PIT_BINS = 10
 NARROWEST = 0.5
-"""Nominal coverage of the narrowest interval in the PICP curve; the widest lies between the outermost quantiles, 98 %."""
+"""Nominal coverage of the narrowest interval in the PICP curve; the outermost quantiles enclose the widest, 98 %."""
 
 
 @dataclass(frozen=True)

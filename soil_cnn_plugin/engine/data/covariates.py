@@ -105,6 +105,18 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         return tuple(summaries)
 
 
+    def valid_points(self, count: int) -> NDArray[np.float64]:
+        """x, y (M, 2) of at most `count` pixels where all covariates have data, spread evenly over the grid."""
+        found = []
+        for block in _spread_blocks(self.grid, 64, _SAMPLE_PIXELS):
+            rows, cols = np.nonzero(np.isfinite(self.read(block)).all(0))
+            found.append(np.column_stack(self.grid.xy(rows + block.row, cols + block.col)))
+        points: NDArray[np.float64] = np.concatenate(found)
+        chosen = np.linspace(0, len(points) - 1, min(count, len(points))).astype(int)
+        spread: NDArray[np.float64] = points[chosen]
+        return spread
+
+
 def reference_grid(path: str, cell_size: float | None = None) -> Grid:
     """The grid of a raster, with north up; `cell_size` in CRS units replaces its own."""
     with open_raster(path) as dataset:

@@ -37,7 +37,7 @@ _BROKEN = (OSError, KeyError, TypeError, ValueError, RuntimeError, OverflowError
 class PatchFile(AbstractContextManager["PatchFile"]):
     """An open patch file. `values` (N, T) float64, NaN where missing; `coordinates` (N, 2), x and y in the grid's CRS;
     `rows_cols` (N, 2), the pixel of the grid; `sites` (N,), equal for observations that no fold may tear apart; `ids`
-    (N,), feature ids.
+    (N,), feature ids. `domain` (M, 2) are points all over the area where the covariates have data.
 
     Raises:
         EngineError: there is no such file, or it is no whole patch file of this version.
@@ -93,7 +93,8 @@ class PatchFile(AbstractContextManager["PatchFile"]):
         self.rows_cols = root.array("rows_cols", "int64", (self.count, 2))
         self.sites = root.array("sites", "int64", (self.count,))
         self.ids = root.array("ids", "int64", (self.count,))
-        if not np.isfinite(self.coordinates).all() or np.isinf(self.values).any():
+        self.domain = np.asarray(root.dataset("domain", "float64", (None, 2))[:])
+        if not np.isfinite(self.coordinates).all() or not np.isfinite(self.domain).all() or np.isinf(self.values).any():
             raise HostileFile("coordinates or targets are infinite")
         if len({target.field for target in self.targets}) < len(self.targets):
             raise HostileFile("two targets have one name")
@@ -113,6 +114,7 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         targets: Sequence[SoilProperty],
         group_field: str = "",
         provenance: Mapping[str, str] | None = None,
+        domain: NDArray[np.float64] | None = None,
     ) -> None:
         self._path = path
         self._file = h5py.File(part(path), "w")
@@ -128,6 +130,7 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         for number, summary in enumerate(covariates):
             _write_covariate(members.create_group(f"{number:04d}"), summary)
         self._create_arrays(len(covariates), patch_size, len(targets))
+        self._file["domain"] = np.empty((0, 2)) if domain is None else domain
 
     def append(self, observations: Observations, patches: NDArray[np.float32]) -> None:
         """Add observations with their patches (n, C, P, P)."""

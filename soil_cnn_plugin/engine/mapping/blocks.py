@@ -46,7 +46,7 @@ def predict_blocks(
 
     `inside` tells (h, w) which pixels of a block lie in the area; the covariates around it are still seen.
     """
-    halo = trained.ensemble.halo
+    halo = trained.predictor.halo
     blocks = list(stack.grid.blocks(size))
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(_read, stack, blocks[0], halo, inside)
@@ -59,12 +59,12 @@ def predict_blocks(
                 continue
             raw, valid = read
             with torch.inference_mode():
-                channels = trained.encoder(torch.from_numpy(raw[None]).to(device))
+                coordinates = None if trained.encoder.location is None else _coordinates(stack.grid, block)
+                channels = trained.encoder(torch.from_numpy(raw[None]).to(device), coordinates)
                 # A class that training did not know makes its own pixel unpredictable, like missing data.
                 own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
                 valid &= (own > 0).all(0).cpu().numpy()
-            location, scale = trained.ensemble.predict_block(channels)
-            location[:, ~valid] = scale[:, ~valid] = np.nan
+            location, scale = trained.predictor.predict_block(channels, valid)
             centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
             centre[:, ~valid] = np.nan
             yield PredictedBlock(block, location, scale, centre)
@@ -77,9 +77,15 @@ def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device)
     encoder = trained.encoder
     values = 4 * len(encoder.covariates) + 24 * encoder.channel_count
     values += sum(3 * 48 * shape.members for shape in trained.description.shapes if shape.name == "padarian")
-    side = math.isqrt(int(budget / (4 * values))) - 2 * trained.ensemble.halo
+    side = math.isqrt(int(budget / (4 * values))) - 2 * trained.predictor.halo
     fitting = max(_SMALLEST_BLOCK, min(_LARGEST_BLOCK, side) // 32 * 32)
     return min(fitting, max(grid.height, grid.width))
+
+
+def _coordinates(grid: Grid, block: Block) -> torch.Tensor:
+    """x, y of the block's pixels: (1, 2, h, w)."""
+    rows, cols = np.mgrid[block.row : block.row + block.height, block.col : block.col + block.width]
+    return torch.from_numpy(np.stack(grid.xy(rows, cols))[None])
 
 
 def _read(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,18 +17,44 @@ from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 
 @dataclass(frozen=True)
 class Channels:
-    """`values` (N, D, H, W) float32, 0 where missing; `known` (N, C, H, W) float32, 1 where the covariate has data."""
+    """`values` (N, D, H, W) float32, 0 where missing; `known` (N, C, H, W) float32, 1 where the covariate has data.
+
+    `location` (N, 6, h, w) are oblique coordinates of the pixels that are predicted, without their surroundings, where
+    the location is an input.
+    """
 
     values: Tensor
     known: Tensor
     covariate_of_channel: Tensor  # (D,) index into C
+    continuous: Tensor  # indices of the channels that are not one-hot
+    location: Tensor | None = None
+    context: dict[int, Tensor] = field(default_factory=dict, compare=False)  # focal features by patch size, once made
 
     def crop(self, margin: int) -> Channels:
         """Without `margin` pixels on each side."""
         if margin == 0:
             return self
         inner = slice(margin, -margin)
-        return Channels(self.values[..., inner, inner], self.known[..., inner, inner], self.covariate_of_channel)
+        values, known = self.values[..., inner, inner], self.known[..., inner, inner]
+        return Channels(values, known, self.covariate_of_channel, self.continuous, self.location)
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the training observations lie: middle and spread (CRS units) of their coordinates, for standardizing."""
+
+    x: float
+    y: float
+    spread: float
+
+    ANGLES: ClassVar[tuple[int, ...]] = (0, 30, 60, 90, 120, 150)
+
+    def encode(self, coordinates: Tensor) -> Tensor:
+        """x, y (N, 2, h, w) in float64 -> oblique coordinates (N, 6, h, w) in float32 (Moller et al. 2020,
+        10.5194/soil-6-269-2020)."""
+        x, y = (coordinates[:, 0] - self.x) / self.spread, (coordinates[:, 1] - self.y) / self.spread
+        angles = [math.radians(angle) for angle in self.ANGLES]
+        return torch.stack([x * math.cos(angle) + y * math.sin(angle) for angle in angles], dim=1).float()
 
 
 class Encoder(nn.Module):
@@ -39,9 +67,10 @@ class Encoder(nn.Module):
     patch get the same numbers.
     """
 
-    def __init__(self, covariates: Sequence[CovariateSummary]) -> None:
+    def __init__(self, covariates: Sequence[CovariateSummary], location: Location | None = None) -> None:
         super().__init__()
         self.covariates = tuple(covariates)
+        self.location = location
         channel_covariates: list[int] = []
         self._knots: list[tuple[Tensor, Tensor, Tensor] | None] = []
         for index, summary in enumerate(covariates):
@@ -63,7 +92,8 @@ class Encoder(nn.Module):
         """Whether a covariate's meaning depends on the compass, so that patches must not be mirrored."""
         return any(summary.covariate.kind == "directional" for summary in self.covariates)
 
-    def forward(self, raw: Tensor) -> Channels:
+    def forward(self, raw: Tensor, coordinates: Tensor | None = None) -> Channels:
+        """Encode covariates (N, C, H, W), and x, y (N, 2, h, w) of the pixels to predict where location is an input."""
         known = torch.isfinite(raw)
         # (N, C, H, W) -> (N, D, H, W)
         values = raw.new_empty(raw.shape[0], self.channel_count, *raw.shape[2:])
@@ -79,7 +109,8 @@ class Encoder(nn.Module):
             else:
                 values[:, channel] = torch.where(known[:, index], _interpolate(layer, knots), 0.0)
                 channel += 1
-        return Channels(values, known.float(), self.covariate_of_channel)
+        where = None if self.location is None or coordinates is None else self.location.encode(coordinates)
+        return Channels(values, known.float(), self.covariate_of_channel, self.continuous, where)
 
 
 def _normal_score_knots(quantiles: Sequence[float]) -> tuple[Tensor, Tensor, Tensor]:

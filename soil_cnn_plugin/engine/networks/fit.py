@@ -131,11 +131,11 @@ def _crps(location: Tensor, scale: Tensor, targets: Tensor) -> Tensor:
 
 
 def _mirrored(patches: Tensor, generator: torch.Generator) -> Tensor:
-    """Each patch of (K, B, C, P, P) turned and mirrored at random: the eight symmetries of a square."""
+    """Each patch of (K, B, P, P, C) turned and mirrored at random: the eight symmetries of a square."""
     shape = (*patches.shape[:2], 1, 1, 1)
-    for dims in ((-1,), (-2,), ()):  # without dims: rows and columns are exchanged
+    for dims in ((2,), (3,), ()):  # without dims: rows and columns are exchanged
         chosen = torch.rand(shape, device=patches.device, generator=generator) < 0.5
-        turned = patches.flip(dims) if dims else patches.transpose(-1, -2)
+        turned = patches.flip(dims) if dims else patches.transpose(2, 3)
         patches = torch.where(chosen, turned, patches)
     return patches
 

@@ -25,14 +25,29 @@ def deviation_windows(patch_size: int) -> tuple[int, ...]:
     return (7, patch_size) if patch_size > 7 else (patch_size,)
 
 
-def focal_features(channels: Channels, continuous: Tensor, patch_size: int) -> Tensor:
+def context_features(channels: Channels, patch_size: int) -> Tensor:
+    """Focal features and, where the location is an input, oblique coordinates: (N, F, h, w), made once a block."""
+    if patch_size not in channels.context:
+        features = focal_features(channels, patch_size)
+        if channels.location is not None:
+            features = torch.cat([features, channels.location.to(features.device)], dim=1)
+        channels.context[patch_size] = features
+    return channels.context[patch_size]
+
+
+def context_count(channels: int, continuous: int, patch_size: int) -> int:
+    """Number of focal features."""
+    return channels * (1 + len(ring_windows(patch_size))) + continuous * len(deviation_windows(patch_size))
+
+
+def focal_features(channels: Channels, patch_size: int) -> Tensor:
     """Centre values, focal means at each window and focal deviations, of all known pixels in the window.
 
-    (N, D, H, W) -> (N, F, H - P + 1, W - P + 1). `continuous` are the channels that get deviations. Windows are added
-    up pixel by pixel in one fixed order, so that a block gives the same bits as a patch; a window without any known
-    pixel has mean and deviation 0.
+    (N, D, H, W) -> (N, F, H - P + 1, W - P + 1); one-hot channels get no deviations. Windows are added up pixel by
+    pixel in one fixed order, so that a block gives the same bits as a patch; a window without any known pixel has mean
+    and deviation 0.
     """
-    values, known = channels.values, channels.known
+    values, known, continuous = channels.values, channels.known, channels.continuous
     halo = patch_size // 2
     squares = values[:, continuous] ** 2
     is_complete = bool(known.all())

@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
-from soil_cnn_plugin.engine.networks.ensemble import MakeFolds
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS
+from soil_cnn_plugin.engine.networks.trees import Trees, to_trees
 
 Array = NDArray[np.float64]
+Features = NDArray[np.float32]
 
 TREES = 500
 _LEAF = 3  # observations in a leaf, at least
@@ -21,35 +22,39 @@ _SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 
 
 @dataclass(frozen=True)
-class Forest:
-    """A forest of all training rows, with what forests that had not seen a row predicted for it (N,)."""
+class FittedForest:
+    """A forest of all training rows, and what forests that had not seen a row predicted for it: (N,) each, NaN where
+    the target is missing."""
 
-    model: RandomForestRegressor
+    trees: Trees
     location: Array
     scale: Array
 
-    def predict(self, features: NDArray[np.float32]) -> tuple[Array, Array]:
-        """Mean and spread of the trees for rows (N, F)."""
-        return _mean_and_spread(self.model, features)
 
-
-def fit_forest(features: NDArray[np.float32], target: Array, make_folds: MakeFolds, seed: int) -> Forest:
-    """Fit 500 trees to standardized `target` (N,), and a fifth of them without each inner fold, for the interval."""
-    fold = make_folds(INNER_FOLDS, seed)
+def fit_forest(features: Features, target: Array, fold: NDArray[np.int64], seed: int) -> FittedForest:
+    """Fit 500 trees to standardized `target` (N,), NaN where missing, and a fifth of them without each inner fold."""
+    known = np.isfinite(target)
     location, scale = np.full(len(target), np.nan), np.full(len(target), np.nan)
-    for held_out in range(fold.max() + 1):
-        test = fold == held_out
-        part = _new_forest(TREES // INNER_FOLDS, seed + int(held_out) + 1).fit(features[~test], target[~test])
-        location[test], scale[test] = _mean_and_spread(part, features[test])
-    return Forest(_new_forest(TREES, seed).fit(features, target), location, scale)
+    for held_out in np.unique(fold):
+        train, test = known & (fold != held_out), fold == held_out
+        part = _fit(features[train], target[train], TREES // INNER_FOLDS, seed + int(held_out) + 1)
+        location[test], scale[test] = predict_forest(part, features[test])
+    location[~known] = scale[~known] = np.nan
+    return FittedForest(_fit(features[known], target[known], TREES, seed), location, scale)
 
 
-def _new_forest(trees: int, seed: int) -> RandomForestRegressor:
-    return RandomForestRegressor(
-        trees, min_samples_leaf=_LEAF, max_features=_SHARE_OF_FEATURES, n_jobs=torch.get_num_threads(), random_state=seed
+def predict_forest(trees: Trees, features: Features) -> tuple[Array, Array]:
+    """Location and scale (N,): mean and spread of the trees."""
+    mean, spread = trees.mean_and_spread(features)
+    return mean, np.maximum(spread, _SMALLEST_SPREAD)
+
+
+def _fit(features: Features, target: Array, trees: int, seed: int) -> Trees:
+    forest = RandomForestRegressor(
+        trees,
+        min_samples_leaf=_LEAF,
+        max_features=_SHARE_OF_FEATURES,
+        n_jobs=torch.get_num_threads(),  # the cores that belong to this computation
+        random_state=seed,
     )
-
-
-def _mean_and_spread(forest: RandomForestRegressor, features: NDArray[np.float32]) -> tuple[Array, Array]:
-    trees = np.stack([tree.predict(features) for tree in forest.estimators_])
-    return trees.mean(0), np.maximum(trees.std(0), _SMALLEST_SPREAD)
+    return to_trees(forest.fit(features, target).estimators_)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ from safetensors.torch import save
 from soil_cnn_plugin.contract.decode import DecodeError, decode
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import Scores
+from soil_cnn_plugin.engine.assessment.assessment import BLEND, NETWORK, Scores
 from soil_cnn_plugin.engine.assessment.calibration import Calibration
 from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.ensemble import Ensemble
+from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
+from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import Shape, build_network
+from soil_cnn_plugin.engine.networks.predictor import Predictor
+from soil_cnn_plugin.engine.networks.trees import TREE_TYPES, Trees
 
 FORMAT = "soil cnn network"
 VERSION = 1
@@ -37,15 +39,18 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What a network file says of itself. `blend` (shapes, targets) weighs the architectures; scores and verdicts are
-    by target field, scores by method (assessment.METHODS), from held-out folds."""
+    """What a network file says of itself. `weights` (networks [+ forest], targets) blend what they predict; `predictor`
+    is the method of the map, blend or network; scores and verdicts are by target field, scores by method
+    (assessment.METHODS), from held-out folds."""
 
     targets: tuple[SoilProperty, ...]
     covariates: tuple[CovariateSummary, ...]
     grid: Grid
     patch_size: int
     shapes: tuple[Shape, ...]
-    blend: tuple[tuple[float, ...], ...]
+    predictor: str
+    weights: tuple[tuple[float, ...], ...]
+    location: Location | None
     scales: tuple[TargetScale, ...]
     calibrations: tuple[Calibration, ...]
     coverage: float
@@ -74,16 +79,20 @@ class TrainedNetwork:
 
     description: NetworkDescription
     encoder: Encoder
-    ensemble: Ensemble
+    predictor: Predictor
 
 
 def write_network(path: str, trained: TrainedNetwork) -> None:
     """Write `path` (.safetensors) whole or not at all."""
+    predictor = trained.predictor
     tensors = {
         f"{shape.name}.{name}": parameter.detach().cpu().contiguous()
-        for shape, network in zip(trained.description.shapes, trained.ensemble.networks)
+        for shape, network in zip(trained.description.shapes, predictor.networks)
         for name, parameter in network.named_parameters()
     }
+    for index, trees in enumerate(predictor.forests):
+        for part_of in fields(trees):
+            tensors[f"forest{index}.{part_of.name}"] = torch.from_numpy(getattr(trees, part_of.name))
     header = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -102,7 +111,7 @@ def read_description(path: str) -> NetworkDescription:
 def read_network(path: str, device: torch.device) -> TrainedNetwork:
     """The whole network, ready to predict; EngineError as for `read_description`, and when weights do not fit."""
     description, shapes = _read_header(path)
-    encoder = Encoder(description.covariates)
+    encoder = Encoder(description.covariates, description.location)
     _check_shapes(path, description, shapes)
     networks = []
     with _opened(path) as file:
@@ -115,8 +124,28 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
                         raise _damaged(path, f"the weights '{shape.name}.{name}' are not all finite")
                     parameter.copy_(values)
             networks.append(network.eval().to(device))
-    ensemble = Ensemble(tuple(networks), np.asarray(description.blend))
-    return TrainedNetwork(description, encoder.to(device), ensemble)
+        forests = _read_forests(path, file, description, encoder)
+    predictor = Predictor(tuple(networks), forests, np.asarray(description.weights), description.patch_size)
+    return TrainedNetwork(description, encoder.to(device), predictor)
+
+
+def _read_forests(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> tuple[Trees, ...]:
+    if description.predictor != BLEND:
+        return ()
+    features = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
+    features += len(Location.ANGLES) if description.location else 0
+    forests = []
+    for index in range(len(description.targets)):
+        arrays = {each.name: file.get_tensor(f"forest{index}.{each.name}").numpy() for each in fields(Trees)}
+        if any(array.dtype != TREE_TYPES[name] for name, array in arrays.items()):
+            raise _damaged(path, f"the numbers of 'forest{index}' are of another kind")
+        trees = Trees(**arrays)
+        try:
+            trees.check(features)
+        except ValueError as error:
+            raise _damaged(path, str(error)) from error
+        forests.append(trees)
+    return tuple(forests)
 
 
 def _read_header(path: str) -> tuple[NetworkDescription, dict[str, tuple[int, ...]]]:
@@ -155,13 +184,16 @@ def _check(description: NetworkDescription) -> None:
         raise ValueError("an architecture occurs twice")
     if len(description.scales) != targets or len(description.calibrations) != targets:
         raise ValueError("scales or calibrations are not one a target")
-    if len(description.blend) != len(shapes) or any(len(row) != targets for row in description.blend):
-        raise ValueError("blending weights are not one an architecture and target")
+    if description.predictor not in (BLEND, NETWORK):
+        raise ValueError(f"the predictor {description.predictor!r} is unknown")
+    components = len(shapes) + (description.predictor == BLEND)
+    if len(description.weights) != components or any(len(row) != targets for row in description.weights):
+        raise ValueError("blending weights are not one a component and target")
     for summary in description.covariates:
         is_categorical = summary.covariate.kind == "categorical"
         if len(summary.categories if is_categorical else summary.quantiles) == 0:
             raise ValueError(f"covariate {summary.covariate.name!r} has neither quantiles nor categories")
-    numbers = [description.coverage, *(number for row in description.blend for number in row)]
+    numbers = [description.coverage, *(number for row in description.weights for number in row)]
     for scale, calibration in zip(description.scales, description.calibrations):
         numbers += [scale.centre, scale.spread, scale.upper, scale.squeeze]
         numbers += [*calibration.quantiles, *calibration.nodes, *calibration.weights]
@@ -176,11 +208,15 @@ def _check(description: NetworkDescription) -> None:
 def _check_shapes(path: str, description: NetworkDescription, found: dict[str, tuple[int, ...]]) -> None:
     """Compare the file's tensors with those that the description asks for, without taking memory for either."""
     expected: dict[str, tuple[int, ...]] = {}
-    encoder = Encoder(description.covariates)
+    encoder = Encoder(description.covariates, description.location)
     for shape in description.shapes:
         with torch.device("meta"):
             network: PackedNetwork = build_network(shape, encoder, len(description.targets), dropout=0.0)
         expected |= {f"{shape.name}.{name}": tuple(values.shape) for name, values in network.named_parameters()}
+    forests = {f"forest{t}.{each.name}" for t in range(len(description.targets)) for each in fields(Trees)}
+    if description.predictor == BLEND and not forests <= set(found):
+        raise _damaged(path, "its forests are incomplete")
+    found = {name: shape for name, shape in found.items() if description.predictor != BLEND or name not in forests}
     if expected != found:
         different = sorted(set(expected.items()) ^ set(found.items()))
         raise _damaged(path, f"its weights are not those of its networks ({different[0][0]})")

@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
 _BETA = 0.7  # weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
-_MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))  # the views that a prediction averages
+_MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # dims of (N, H, W, C): views that are averaged
 
 
 class PadarianNetwork(PackedNetwork):
@@ -49,19 +49,23 @@ class PadarianNetwork(PackedNetwork):
         return [(weight, weight[0, 0].numel()) for weight in weights] + [(self.last_weight, _DENSE)]
 
     def inputs(self, channels: Channels) -> Tensor:
-        """(N, D, P, P) -> (N, D + 1, P, P)."""
-        return torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)
+        """(N, D, P, P) -> (N, P, P, D + 1), channels last: the order in which convolutions are fastest."""
+        image = torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)
+        return image.permute(0, 2, 3, 1).contiguous()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(K, B, D + 1, P, P) -> mean and log variance (K, B, T, 2)."""
-        members, batch = inputs.shape[:2]
-        image = inputs.transpose(0, 1).flatten(1, 2)  # -> (B, K * (D + 1), P, P)
-        image = functional.max_pool2d(self._convolve(image, self.first_weight, self.first_bias, groups=members), 2)
-        image = functional.max_pool2d(self._convolve(image, self.second_weight, self.second_bias, groups=members), 2)
-        image = self.drop(image)
-        flat = image.unflatten(1, (members, _SECOND)).transpose(0, 1).flatten(2)  # -> (K, B, 32 * side * side)
+        """(K, B, P, P, D + 1) -> mean and log variance (K, B, T, 2)."""
+        flat = torch.stack([self._convolve_member(member, patches) for member, patches in enumerate(inputs)])
         hidden = torch.baddbmm(self.dense_bias[:, None], flat, self.dense_weight.flatten(2).transpose(1, 2)).relu_()
         return self._head(hidden)
+
+    def _convolve_member(self, member: int, patches: Tensor) -> Tensor:
+        """(B, P, P, D + 1) -> (B, 32 * side * side). One member after the other: faster than grouped convolutions."""
+        image = patches.permute(0, 3, 1, 2)
+        image = functional.conv2d(image, self.first_weight[member], self.first_bias[member]).relu_()
+        image = functional.max_pool2d(image, 2)
+        image = functional.conv2d(image, self.second_weight[member], self.second_bias[member]).relu_()
+        return self.drop(functional.max_pool2d(image, 2)).flatten(1)
 
     def loss(self, output: Tensor, targets: Tensor) -> Tensor:
         known = torch.isfinite(targets)
@@ -74,22 +78,23 @@ class PadarianNetwork(PackedNetwork):
         return output[..., 0], _variance(output).sqrt()
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        views = [self.location_scale(self(torch.flip(inputs, view))) for view in self._views]
+        views = [self.location_scale(self(torch.flip(inputs, [dim + 1 for dim in view]))) for view in self._views]
         return _mean([view[0] for view in views]), _mean([view[1] for view in views])
 
     def dense(self, channels: Channels) -> tuple[Tensor, Tensor]:
         image = self.inputs(channels)
-        height, width = (size - self.patch_size + 1 for size in image.shape[-2:])
+        height, width = (size - self.patch_size + 1 for size in image.shape[1:3])
         views = []
         for view in self._views:
-            location, scale = self.location_scale(self._dense_view(torch.flip(image, view), height, width))
-            location, scale = (part.mean(0).T.unflatten(1, (height, width)) for part in (location, scale))
-            views.append((torch.flip(location, view), torch.flip(scale, view)))
-        return _mean([view[0] for view in views]), _mean([view[1] for view in views])
+            raw = self._dense_view(torch.flip(image, view).permute(0, 3, 1, 2), height, width)
+            location, scale = (part.mean(0).unflatten(0, (height, width)) for part in self.location_scale(raw))
+            back = [dim - 1 for dim in view]  # (h, w, T)
+            views.append((torch.flip(location, back), torch.flip(scale, back)))
+        location, scale = _mean([view[0] for view in views]), _mean([view[1] for view in views])
+        return location.permute(2, 0, 1), scale.permute(2, 0, 1)
 
     def _dense_view(self, image: Tensor, height: int, width: int) -> Tensor:
         """(1, D + 1, H, W) -> (K, h * w, T, 2). Poolings become running maxima, what follows them is dilated."""
-        image = image.contiguous(memory_format=torch.channels_last)
         image = _running_maximum(self._convolve(image, self.first_weight, self.first_bias, groups=1), 1)
         image = _running_maximum(
             self._convolve(image, self.second_weight, self.second_bias, groups=self.members, dilation=2), 2

@@ -7,8 +7,8 @@ from scipy.stats import norm
 from torch import Tensor, nn
 from torch.nn import functional
 
-from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.focal import deviation_windows, focal_features, ring_windows
+from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
+from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
 QUANTILES = 19
@@ -29,8 +29,8 @@ class RingNetwork(PackedNetwork):
 
     def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
         super().__init__(encoder, patch_size, targets, members, dropout)
-        means, deviations = len(ring_windows(patch_size)), len(deviation_windows(patch_size))
-        features = encoder.channel_count * (1 + means) + len(encoder.continuous) * deviations
+        features = context_count(encoder.channel_count, len(encoder.continuous), patch_size)
+        features += len(Location.ANGLES) if encoder.location else 0
         self.input_weight = nn.Parameter(torch.zeros(members, features, _WIDTH))
         self.input_bias = nn.Parameter(torch.zeros(members, _WIDTH))
         self.residual_weight = nn.Parameter(torch.zeros(members, 2, _WIDTH, _WIDTH))
@@ -47,7 +47,7 @@ class RingNetwork(PackedNetwork):
 
     def inputs(self, channels: Channels) -> Tensor:
         """(N, D, P, P) -> (N, F)."""
-        return focal_features(channels, self.encoder.continuous, self.patch_size).flatten(1)
+        return context_features(channels, self.patch_size).flatten(1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(K, B, F), or (B, F) for all members -> quantiles (K, B, T, 19)."""
@@ -74,7 +74,7 @@ class RingNetwork(PackedNetwork):
         return output.mean(-1), spread
 
     def dense(self, channels: Channels) -> tuple[Tensor, Tensor]:
-        features = focal_features(channels, self.encoder.continuous, self.patch_size)[0]  # -> (F, h, w)
+        features = context_features(channels, self.patch_size)[0]  # -> (F, h, w)
         shape = features.shape[1:]
         pixels = features.flatten(1).T  # -> (h * w, F)
         location = pixels.new_empty(self.targets, pixels.shape[0])

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
-from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.focal import focal_features
+from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
+from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.plan import Plan, build_network
 
 _PATCHES_AT_ONCE = 128
@@ -30,15 +30,19 @@ class TrainingData:
 
 
 @torch.no_grad()
-def encode_patches(file: PatchFile, plans: Sequence[Plan], device: torch.device) -> TrainingData:
+def encode_patches(
+    file: PatchFile, plans: Sequence[Plan], device: torch.device, with_location: bool = False
+) -> TrainingData:
     """Read the patches in pieces and keep only what the plans' networks need of them."""
-    encoder = Encoder(file.covariates)
+    encoder = Encoder(file.covariates, _location(file) if with_location else None)
+    coordinates = torch.from_numpy(file.coordinates)[:, :, None, None]  # (N, 2) -> (N, 2, 1, 1)
     networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
     inputs: list[list[Tensor]] = [[] for _ in plans]
     context = []
     for start in range(0, file.count, _PATCHES_AT_ONCE):
-        channels = encoder(torch.from_numpy(file.read(start, min(start + _PATCHES_AT_ONCE, file.count))))
-        context.append(focal_features(channels, encoder.continuous, file.patch_size).flatten(1).numpy())
+        end = min(start + _PATCHES_AT_ONCE, file.count)
+        channels = encoder(torch.from_numpy(file.read(start, end)), coordinates[start:end])
+        context.append(context_features(channels, file.patch_size).flatten(1).numpy())
         for index, network in enumerate(networks):
             margin = (file.patch_size - network.patch_size) // 2
             inputs[index].append(network.inputs(channels.crop(margin)))
@@ -46,6 +50,19 @@ def encode_patches(file: PatchFile, plans: Sequence[Plan], device: torch.device)
     return TrainingData(
         encoder=encoder.to(device),
         inputs=tuple(torch.cat(rows).to(device) for rows in inputs),
-        point=features[:, : encoder.channel_count],
+        point=_at_the_point(features, encoder),
         context=features,
     )
+
+
+def _at_the_point(context: NDArray[np.float32], encoder: Encoder) -> NDArray[np.float32]:
+    """Of the features with context those that do not need any: the channels in the centre, and the location."""
+    centre = context[:, : encoder.channel_count]
+    if encoder.location is None:
+        return centre
+    return np.concatenate([centre, context[:, -len(Location.ANGLES) :]], axis=1)
+
+
+def _location(file: PatchFile) -> Location:
+    middle = file.coordinates.mean(0)
+    return Location(float(middle[0]), float(middle[1]), float(file.coordinates.std(0).max()))

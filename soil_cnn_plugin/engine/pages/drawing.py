@@ -73,7 +73,8 @@ def _slim_tag(tag: str) -> str:
 
 
 def sentence_case(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """`clay` -> `Clay`, but `pH` stays."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def lighten_grid(axes: Axes) -> None:
@@ -94,6 +95,14 @@ def diverging_ramp() -> ListedColormap:
     blue, middle, brown = np.array([[0.42, -0.045, -0.125], [0.965, 0.0, 0.0], [0.42, 0.085, 0.085]])
     lab = middle + np.where(share < 0, -share * (blue - middle), share * (brown - middle))
     return ListedColormap(_to_srgb(lab), name="residual")
+
+
+def sequential_ramp() -> ListedColormap:
+    """Light sand to dark blue-green, in equal steps of OKLab's lightness."""
+    share = np.linspace(0, 1, 255)[:, None]
+    light, middle, dark = np.array([[0.95, 0.005, 0.05], [0.64, -0.07, 0.02], [0.33, -0.025, -0.07]])
+    lab = np.where(share < 0.5, light + 2 * share * (middle - light), middle + (2 * share - 1) * (dark - middle))
+    return ListedColormap(_to_srgb(lab), name="values")
 
 
 def _to_srgb(lab: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import skew
 
-from soil_cnn_plugin.engine.assessment.assessment import (
-    FOREST,
-    FOREST_CONTEXT,
-    MEAN,
-    METHODS,
-    NETWORK,
-    Assessment,
-    TargetAssessment,
+from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, NETWORK, Assessment, TargetAssessment
+from soil_cnn_plugin.engine.assessment.comparison import NAMES
+from soil_cnn_plugin.engine.assessment.reliability import reliability
+from soil_cnn_plugin.engine.pages import held_out_words as words
+from soil_cnn_plugin.engine.pages.calibration_figure import Line, draw_calibration
+from soil_cnn_plugin.engine.pages.comparison_tables import (
+    DIFFERENCE_COLUMNS,
+    FOLD_COLUMNS,
+    FOLD_SPANS,
+    difference_group,
+    listed,
+    random_fold_groups,
+    random_folds_in_words,
 )
+from soil_cnn_plugin.engine.pages.depth_order import by_depth
 from soil_cnn_plugin.engine.pages.drawing import FOREST_COLOUR, NETWORK_COLOUR, sentence_case
 from soil_cnn_plugin.engine.pages.loss_figure import draw_loss_curves
-from soil_cnn_plugin.engine.pages.numerals import percent, rounded
+from soil_cnn_plugin.engine.pages.numerals import decimals_for, fixed, percent
 from soil_cnn_plugin.engine.pages.observed_predicted import (
     BARS_AT_MOST,
     DENSITY_ABOVE,
@@ -26,15 +33,23 @@ from soil_cnn_plugin.engine.pages.observed_predicted import (
     draw_observed_predicted,
 )
 from soil_cnn_plugin.engine.pages.page import write_page
-from soil_cnn_plugin.engine.pages.point_maps import MapFrame, draw_folds, draw_residuals, map_frame
+from soil_cnn_plugin.engine.pages.point_maps import MapFrame, draw_folds_and_values, draw_residuals, map_frame
 from soil_cnn_plugin.engine.pages.references import references
 from soil_cnn_plugin.engine.pages.score_table import COLUMNS, score_group
 
-HIGH_OVERLAP = 25.0
-"""Percent of held-out observations whose patch overlaps a training patch; above it the report cautions."""
-SIGNIFICANT = 0.05
-CLEARLY_LOWER = 0.9
-"""Share of the mean's RMSE; above it the network has found little, whatever the forests found."""
+VALUE_COLUMNS = (
+    "Soil property",
+    "n",
+    "Minimum",
+    "1st quartile",
+    "Median",
+    "Mean",
+    "3rd quartile",
+    "Maximum",
+    "SD",
+    "Skewness",
+)
+_SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
 
 
 @dataclass(frozen=True)
@@ -51,44 +66,50 @@ class Section:
 
 @dataclass(frozen=True)
 class VerdictBox:
-    """`tone` is good, poor or even: the colour of the box."""
+    """`outcome` is the verdict's: it decides the colour of the box."""
 
     heading: str
     text: str
     numbers: str
-    tone: str
+    outcome: str
 
 
 def write_report(path: str, assessment: Assessment) -> None:
     """Writes one HTML file that needs nothing else. Figures are SVG; with many points, images inside the SVG."""
+    targets = by_depth(assessment.targets, lambda target: target.soil_property)
+    assessment = replace(assessment, targets=tuple(targets))
     frame = map_frame(assessment.coordinates, assessment.crs_name)
     write_page(
         path,
         "held_out_report",
-        title=sentence_case(_listed([target.soil_property.title for target in assessment.targets])),
+        title=sentence_case(listed([target.soil_property.title for target in targets])),
         facts=_facts(assessment, frame.unit),
-        verdicts=[_verdict_box(target, assessment.coverage) for target in assessment.targets],
+        verdicts=[_verdict_box(target, assessment) for target in targets],
+        predictor_sentence=words.predictor_sentence(assessment),
+        validation_sentence=words.validation_sentence(assessment),
         folds_sentence=assessment.folds.sentence,
-        overlap_sentence=_overlap_sentence(assessment.folds.overlap_percent),
-        overlap_is_high=assessment.folds.overlap_percent > HIGH_OVERLAP,
+        overlap_sentence=words.overlap_sentence(assessment.folds.overlap_percent),
+        overlap_is_high=assessment.folds.overlap_percent > words.HIGH_OVERLAP,
         folds_figure=_folds_figure(assessment, frame),
+        value_columns=[*VALUE_COLUMNS, "Learned as"],
+        value_rows=[_value_row(target) for target in targets],
         columns=COLUMNS,
-        groups=[
-            score_group(
-                target.soil_property,
-                {name: method.scores for name, method in target.methods.items()},
-                assessment.coverage,
-                {name: method.fold_scores for name, method in target.methods.items()},
-            )
-            for target in assessment.targets
-        ],
+        groups=[_score_group(target, assessment) for target in targets],
         coverage=assessment.coverage,
-        sections=[_section(i, target, assessment, frame) for i, target in enumerate(assessment.targets)],
+        difference_columns=DIFFERENCE_COLUMNS,
+        difference_groups=[difference_group(target, assessment.predictor) for target in targets],
+        fold_columns=FOLD_COLUMNS,
+        fold_spans=FOLD_SPANS,
+        fold_groups=random_fold_groups(assessment, targets),
+        random_folds_sentence=random_folds_in_words(assessment, targets),
+        sections=[_section(i, target, assessment, frame) for i, target in enumerate(targets)],
         loss_figure=_loss_figure(assessment),
         notes=assessment.notes,
         settings=assessment.settings,
         versions=assessment.versions,
-        references=references(assessment.folds.kind, any(target.transform != "none" for target in assessment.targets)),
+        software=words.software(assessment),
+        methods_sentence=words.methods_sentence(assessment),
+        references=references(assessment),
     )
 
 
@@ -103,83 +124,105 @@ def _facts(assessment: Assessment, unit: str) -> list[str]:
     ]
 
 
-def _verdict_box(target: TargetAssessment, coverage: float) -> VerdictBox:
-    scores, unit = target.methods[NETWORK].scores, target.soil_property.unit
-    worth = []
-    if scores.mec is not None and scores.mec > 0:
-        worth.append(f"The network explains {percent(scores.mec)} of the variance of the held-out observations")
-    elif scores.mec is not None:
-        worth.append("The network explains none of the variance of the held-out observations")
-    worth.append(f"its typical error (RMSE) is {rounded(scores.rmse)} {unit}".strip())
-    worth.append(f"{percent(scores.picp)} of them lie inside the {percent(coverage)} prediction interval")
-    numbers = sentence_case("; ".join(worth)) + "."
-    return VerdictBox(sentence_case(target.soil_property.label), target.verdict.text, numbers, _tone(target))
-
-
-def _tone(target: TargetAssessment) -> str:
-    scores, verdict = target.methods[NETWORK].scores, target.verdict
-    if scores.mec is not None and scores.mec <= 0:
-        return "poor"
-    if verdict.p is None or verdict.p >= SIGNIFICANT:
-        return "even"
-    if verdict.difference_percent > 0:
-        return "poor"
-    beats_mean = MEAN not in target.methods or scores.rmse < CLEARLY_LOWER * target.methods[MEAN].scores.rmse
-    return "good" if beats_mean else "even"
-
-
-def _overlap_sentence(overlap_percent: float) -> str:
-    share = percent(overlap_percent / 100)
-    if overlap_percent > HIGH_OVERLAP:
-        return (
-            f"The patches of {share} of the held-out observations overlap a patch that was trained on. The network has"
-            " seen part of their surroundings, so the scores hold close to the observations; farther away the map may"
-            " be worse than they say."
-        )
-    return f"The patches of {share} of the held-out observations overlap a patch that was trained on."
-
-
-def _section(index: int, target: TargetAssessment, assessment: Assessment, frame: MapFrame) -> Section:
-    panels = _panels(target)
-    label = target.soil_property.label
-    maps = [(title, held_out.mean) for title, _, held_out in panels]
-    bars = f"Bars are {percent(assessment.coverage)} prediction intervals"
-    if len(target.rows) > DENSITY_ABOVE:
-        bars = "Colour is the number of observations"
-    elif len(target.rows) > 2 * BARS_AT_MOST:
-        bars += f" of {BARS_AT_MOST} observations drawn at random"
-    return Section(
-        sentence_case(label),
-        (
-            CaptionedFigure(
-                draw_observed_predicted(f"observed-{index}", target, panels),
-                f"Predicted against observed {label} of held-out observations (n = {len(target.rows)})."
-                f" The dashed line is 1:1. {bars}.",
-            ),
-            CaptionedFigure(
-                draw_residuals(f"residuals-{index}", target, assessment.coordinates, frame, maps),
-                f"Residuals of held-out observations, predicted minus observed {label}. Brown: predicted too high;"
-                " blue: too low. Larger points have larger residuals. Neighbours of one colour mean that something that"
-                " varies in space is not explained yet.",
-            ),
-        ),
+def _verdict_box(target: TargetAssessment, assessment: Assessment) -> VerdictBox:
+    return VerdictBox(
+        heading=sentence_case(target.soil_property.label),
+        text=target.verdict.text,
+        numbers=words.worth_in_words(target, assessment.predictor, assessment.coverage),
+        outcome=target.verdict.outcome,
     )
 
 
-def _panels(target: TargetAssessment) -> list[Panel]:
-    """The network, and beside it the better forest."""
+def _value_row(target: TargetAssessment) -> tuple[str, ...]:
+    """What was observed of one target, and the scale on which it was learned."""
+    observed = target.observed
+    low, middle, high = np.quantile(observed, (0.25, 0.5, 0.75))
+    numbers = (observed.min(), low, middle, observed.mean(), high, observed.max(), observed.std(ddof=1))
+    decimals = decimals_for(float(observed.std()))
+    return (
+        sentence_case(target.soil_property.label),
+        str(len(observed)),
+        *(fixed(float(number), decimals) for number in numbers),
+        fixed(float(skew(observed)), 1),
+        _SCALES.get(target.transform, target.transform),
+    )
+
+
+def _score_group(target: TargetAssessment, assessment: Assessment) -> object:
+    return score_group(
+        target.soil_property,
+        {name: method.scores for name, method in target.methods.items()},
+        assessment.coverage,
+        {name: method.fold_scores for name, method in target.methods.items()},
+        assessment.predictor,
+    )
+
+
+def _section(index: int, target: TargetAssessment, assessment: Assessment, frame: MapFrame) -> Section:
+    panels = _panels(target, assessment.predictor)
+    label = target.soil_property.label
+    figures = [
+        CaptionedFigure(
+            draw_observed_predicted(f"observed-{index}", target, panels),
+            f"Predicted against observed {label} of held-out observations (n = {len(target.rows)})."
+            f" The dashed line is 1:1. {_bars_in_words(len(target.rows), assessment.coverage)}.",
+        ),
+        CaptionedFigure(
+            draw_residuals(
+                f"residuals-{index}",
+                target,
+                assessment.coordinates,
+                frame,
+                [(title, held_out.mean) for title, _, held_out in panels],
+            ),
+            f"Residuals of held-out observations, predicted minus observed {label}. Brown: predicted too high;"
+            " blue: too low. Larger points have larger residuals. Neighbours of one colour mean that something that"
+            " varies in space is not explained yet.",
+        ),
+    ]
+    calibration = _calibration_figure(index, target, panels, assessment)
+    return Section(sentence_case(label), tuple(figures + ([calibration] if calibration else [])))
+
+
+def _panels(target: TargetAssessment, predictor: str) -> list[Panel]:
+    """The map's predictor, and beside it the better forest, or the network where a forest is the predictor."""
     forests = [name for name in (FOREST, FOREST_CONTEXT) if name in target.methods]
-    if target.verdict.rival in forests:
-        rival = target.verdict.rival
-    elif forests:
-        rival = min(forests, key=lambda name: target.methods[name].scores.rmse)
-    else:
-        rival = MEAN
-    panels: list[Panel] = [(METHODS[NETWORK], NETWORK_COLOUR, target.methods[NETWORK])]
-    if rival in target.methods:
-        title = METHODS[rival].split(",")[0].split(" (")[0]
-        panels.append((title, FOREST_COLOUR, target.methods[rival]))
+    rival = min(forests, key=lambda name: target.methods[name].scores.rmse, default=predictor)
+    if predictor in forests:
+        rival = NETWORK
+    panels: list[Panel] = [(sentence_case(NAMES[predictor]), NETWORK_COLOUR, target.methods[predictor])]
+    if rival != predictor and rival in target.methods:
+        panels.append((sentence_case(NAMES[rival]), FOREST_COLOUR, target.methods[rival]))
     return panels
+
+
+def _bars_in_words(count: int, coverage: float) -> str:
+    if count > DENSITY_ABOVE:
+        return "Colour is the number of observations"
+    bars = f"Bars are {percent(coverage)} prediction intervals"
+    return f"{bars} of {BARS_AT_MOST} observations drawn at random" if count > 2 * BARS_AT_MOST else bars
+
+
+def _calibration_figure(
+    index: int, target: TargetAssessment, panels: list[Panel], assessment: Assessment
+) -> CaptionedFigure | None:
+    """None where the map's predictor has no distribution."""
+    lines: list[Line] = []
+    for title, colour, held_out in panels:
+        found = reliability(target.observed, held_out)
+        if found is not None:
+            lines.append((title, colour, found))
+    predictor = target.methods[assessment.predictor]
+    if not lines or reliability(target.observed, predictor) is None:
+        return None
+    return CaptionedFigure(
+        draw_calibration(f"calibration-{index}", lines, assessment.coverage),
+        f"{words.intervals_in_words(target, predictor, assessment.coverage)} Left: intervals between two quantiles; a"
+        " line below the diagonal means intervals that are too narrow. Middle: single quantiles, which show a miss on"
+        " one side; a line above the diagonal means that the quantiles are too high. Right: flat where the predicted"
+        " distributions hold, a bowl where they are too narrow, a hill where they are too wide. The grey band holds"
+        " 95 % of what chance would give if observations were independent.",
+    )
 
 
 def _folds_figure(assessment: Assessment, frame: MapFrame) -> CaptionedFigure:
@@ -187,9 +230,9 @@ def _folds_figure(assessment: Assessment, frame: MapFrame) -> CaptionedFigure:
     for target in assessment.targets:
         folds[target.rows] = target.fold
     return CaptionedFigure(
-        draw_folds("folds", assessment.coordinates, folds, frame),
-        f"Observations by fold ({assessment.crs_name}). Each fold was predicted by networks and forests that were"
-        " trained on the other folds.",
+        draw_folds_and_values("folds", assessment.coordinates, folds, assessment.targets, frame),
+        f"Observations by fold, and what was observed ({assessment.crs_name}). Each fold was predicted by networks and"
+        " forests that were trained on the other folds.",
     )
 
 
@@ -205,7 +248,3 @@ def _loss_figure(assessment: Assessment) -> CaptionedFigure | None:
         f"Loss while networks were trained, as medians over the members of an ensemble.{lines} Where the held-out loss"
         " rises, a network learns its training observations by heart; each member was kept at its best step.",
     )
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -73,7 +73,7 @@ def _worth(assessment: MapAssessment) -> str:
         share = percent(mec) if mec > 0 else "none"
         parts.append(f"the map explains {share} of the variance {where}")
     error = f"its typical error (RMSE) is {rounded(known['RMSE'].value if known else scores.rmse)} {unit}".strip()
-    parts.append(error + (_range(known["RMSE"], unit) if known else ""))
+    parts.append(error + (_range(known["RMSE"], unit, estimates) if estimates else ""))
     if assessment.has_interval and "PICP" in known:
         share = percent(known["PICP"].value)
         parts.append(f"its {percent(assessment.coverage)} prediction interval holds on {share} of the area")
@@ -83,9 +83,10 @@ def _worth(assessment: MapAssessment) -> str:
     return sentence_case("; ".join(parts)) + "."
 
 
-def _range(estimate: Estimate, unit: str) -> str:
+def _range(estimate: Estimate, unit: str, estimates: MapEstimates) -> str:
     decimals = decimals_for(estimate.value)
-    return f" (between {fixed(estimate.low, decimals)} and {fixed(estimate.high, decimals)} {unit}".rstrip() + ")"
+    ends = f"{fixed(estimate.low, decimals)} to {fixed(estimate.high, decimals)} {unit}".rstrip()
+    return f" ({percent(estimates.confidence)} confidence interval {ends})"
 
 
 def _basis(assessment: MapAssessment) -> str:

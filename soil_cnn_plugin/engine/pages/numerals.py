@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 NOTHING = "–"
 
@@ -29,6 +30,11 @@ def rounded(value: float | None) -> str:
 def percent(share: float | None, decimals: int = 0) -> str:
     """`0.912` -> `91 %`."""
     return NOTHING if value_is_missing(share) else f"{fixed(100 * (share or 0.0), decimals)} %"
+
+
+def unbroken(text: str) -> str:
+    """With spaces that keep `12 %` and `p = 0.03` on one line."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<])|(?<=p[ \u00a0][=<]) (?=\d)", "\u00a0", text)
 
 
 def value_is_missing(value: float | None) -> bool:

@@ -20,7 +20,7 @@ def write_page(path: str, template: str, **content: object) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(fixed=numerals.fixed, percent=numerals.percent)
+    environment.filters.update(fixed=numerals.fixed, percent=numerals.percent, unbroken=numerals.unbroken)
     text = environment.get_template(f"{template}.html.j2").render(**content)
     Path(part(path)).write_text(text, encoding="utf-8", newline="\n")
     os.replace(part(path), path)

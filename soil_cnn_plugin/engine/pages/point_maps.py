@@ -1,22 +1,34 @@
-"""Maps of the observations: their residuals, and the folds in which they were held out."""
+"""Maps of the observations: what was observed, the folds in which they were held out, and their residuals."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from soil_cnn_plugin.engine.assessment.assessment import Array, MeasuredTarget
-from soil_cnn_plugin.engine.pages.drawing import RASTER_ABOVE, diverging_ramp, draw, fold_look, lighten_grid
+from soil_cnn_plugin.engine.pages.drawing import (
+    RASTER_ABOVE,
+    diverging_ramp,
+    draw,
+    fold_look,
+    lighten_grid,
+    sentence_case,
+    sequential_ramp,
+)
+
+SKEWED = 2.5
+"""How much longer the upper tail of the observed values is than the lower where their colours are logarithmic."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,7 @@ def draw_residuals(
                 s=size[order],
                 c=ramp(norm(residual[order])),
                 edgecolors="#5b6168",
-                linewidths=0.35 if len(x) <= 400 else 0.15,
+                linewidths=0.35 if len(x) <= 400 else 0.1,
                 rasterized=len(x) > RASTER_ABOVE,
             )
             _frame(axes, frame)
@@ -95,31 +107,77 @@ def draw_residuals(
     return draw(name, width, _height(frame, (width - 1.6) / len(panels)), paint)
 
 
-def draw_folds(name: str, coordinates: Array, folds: NDArray[np.int64], frame: MapFrame) -> str:
-    """`folds` (N,) counts from 0; -1 for observations that were in none."""
-    count = int(folds.max(initial=-1)) + 1
+def draw_folds_and_values(
+    name: str, coordinates: Array, folds: NDArray[np.int64], targets: Sequence[MeasuredTarget], frame: MapFrame
+) -> str:
+    """The folds, then what was observed of each target. `folds` (N,) counts from 0; -1 for observations in none."""
+    columns = min(3, 1 + len(targets)) if frame.height_over_width > 0.6 else 2
+    rows = math.ceil((1 + len(targets)) / columns)
+    width = 9.2 / columns - 0.85
+    height = frame.height_over_width * width + (0.6 if rows > 1 else 1.1)
 
     def paint(figure: Figure) -> None:
-        axes = figure.subplots()
-        for fold, (colour, marker) in enumerate(fold_look(count)):
-            x, y = (coordinates[folds == fold] * frame.scale).T
-            axes.plot(
-                x,
-                y,
-                linestyle="none",
-                marker=marker,
-                markersize=5.2 if len(folds) <= 400 else 3.2,
-                markerfacecolor=colour,
-                markeredgecolor="white",
-                markeredgewidth=0.4,
-                rasterized=len(folds) > RASTER_ABOVE,
-                label=f"Fold {fold + 1} (n = {len(x)})",
-            )
-        _frame(axes, frame)
-        axes.set_ylabel(frame.y_label)
-        figure.legend(loc="outside right upper", ncols=1 + (count - 1) // 12, handletextpad=0.2)
+        all_axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        panels = list(all_axes.ravel())
+        _paint_folds(panels[0], coordinates, folds, frame)
+        for axes, target in zip(panels[1:], targets):
+            _paint_values(axes, target, coordinates, frame)
+        for axes in panels[1 + len(targets) :]:
+            axes.remove()
+        for axes in all_axes[:, 0]:
+            axes.set_ylabel(frame.y_label)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(handles)), handletextpad=0.2)
 
-    return draw(name, 6.4, _height(frame, 4.3), paint)
+    return draw(name, 9.2, rows * height, paint)
+
+
+def _paint_folds(axes: Axes, coordinates: Array, folds: NDArray[np.int64], frame: MapFrame) -> None:
+    for fold, (colour, marker) in enumerate(fold_look(int(folds.max(initial=-1)) + 1)):
+        x, y = (coordinates[folds == fold] * frame.scale).T
+        axes.plot(
+            x,
+            y,
+            linestyle="none",
+            marker=marker,
+            markersize=4.6 if len(folds) <= 400 else 2.6,
+            markerfacecolor=colour,
+            markeredgecolor="white",
+            markeredgewidth=0.4 if len(folds) <= 400 else 0.15,
+            rasterized=len(folds) > RASTER_ABOVE,
+            label=f"Fold {fold + 1} (n = {len(x)})",
+        )
+    _frame(axes, frame)
+    axes.set_title("Folds")
+
+
+def _paint_values(axes: Axes, target: MeasuredTarget, coordinates: Array, frame: MapFrame) -> None:
+    """The highest values lie on top; colours are spread logarithmically where a few high values would hide the rest."""
+    observed = target.observed
+    low, middle, high = (float(value) for value in np.quantile(observed, (0.02, 0.5, 0.98)))
+    is_skewed = observed.min() > 0 and high - middle > SKEWED * (middle - low)
+    norm = LogNorm(low, high) if is_skewed else Normalize(low, high)
+    order = np.argsort(observed)
+    x, y = (coordinates[target.rows][order] * frame.scale).T
+    points = axes.scatter(
+        x,
+        y,
+        s=18 if len(x) <= 400 else 6,
+        c=observed[order],
+        norm=norm,
+        cmap=sequential_ramp(),
+        edgecolors="#5b6168",
+        linewidths=0.3 if len(x) <= 400 else 0.1,
+        rasterized=len(x) > RASTER_ABOVE,
+    )
+    _frame(axes, frame)
+    axes.set_title(sentence_case(target.soil_property.label))
+    bar = axes.figure.colorbar(points, ax=axes, extend="both", shrink=0.8, aspect=24, pad=0.03)
+    bar.outline.set_linewidth(0.5)
+    if is_skewed:
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bar.ax.yaxis.set_major_formatter("{x:g}")
+        bar.minorticks_off()
 
 
 def _frame(axes: Axes, frame: MapFrame) -> None:

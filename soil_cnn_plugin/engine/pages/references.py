@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+
+from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, NETWORK, Assessment, Scores
 
 
 @dataclass(frozen=True)
@@ -12,56 +17,48 @@ class Reference:
     doi: str = ""
 
 
-_ALWAYS = (
-    Reference(
-        "Networks on patches of covariates",
-        "Padarian, J., Minasny, B., McBratney, A. B. (2019). Using deep learning for digital soil mapping."
-        " SOIL 5, 79–89.",
-        "10.5194/soil-5-79-2019",
-    ),
-    Reference(
-        "Random forest", "Breiman, L. (2001). Random forests. Machine Learning 45, 5–32.", "10.1023/A:1010933404324"
-    ),
-    Reference(
-        "Prediction interval calibrated on held-out observations",
-        "Vovk, V. (2015). Cross-conformal predictors. Annals of Mathematics and Artificial Intelligence 74, 9–28.",
-        "10.1007/s10472-013-9368-4",
-    ),
-    Reference(
-        "Interval that widens with the predicted spread",
-        "Lei, J., G’Sell, M., Rinaldo, A., Tibshirani, R. J., Wasserman, L. (2018). Distribution-free predictive"
-        " inference for regression. Journal of the American Statistical Association 113, 1094–1111.",
-        "10.1080/01621459.2017.1307116",
-    ),
-    Reference(
-        "Model efficiency coefficient (MEC)",
-        "Janssen, P. H. M., Heuberger, P. S. C. (1995). Calibration of process-oriented models."
-        " Ecological Modelling 83, 55–66.",
-        "10.1016/0304-3800(95)00084-9",
-    ),
-    Reference(
-        "Concordance correlation coefficient (CCC)",
-        "Lin, L. I.-K. (1989). A concordance correlation coefficient to evaluate reproducibility."
-        " Biometrics 45, 255–268.",
-        "10.2307/2532051",
-    ),
-    Reference(
-        "Coverage of prediction intervals (PICP)",
-        "Schmidinger, J., Heuvelink, G. B. M. (2023). Validation of uncertainty predictions in digital soil mapping."
-        " Geoderma 437, 116585.",
-        "10.1016/j.geoderma.2023.116585",
-    ),
-    Reference(
-        "Paired test over folds",
-        "Nadeau, C., Bengio, Y. (2003). Inference for the generalization error. Machine Learning 52, 239–281.",
-        "10.1023/A:1024068626366",
-    ),
-    Reference(
-        "What cross-validation can and cannot tell of a map",
-        "Wadoux, A. M. J.-C., Heuvelink, G. B. M., de Bruin, S., Brus, D. J. (2021). Spatial cross-validation is not"
-        " the right way to evaluate map accuracy. Ecological Modelling 457, 109692.",
-        "10.1016/j.ecolmodel.2021.109692",
-    ),
+_NETWORK = Reference(
+    "Networks on patches of covariates",
+    "Padarian, J., Minasny, B., McBratney, A. B. (2019). Using deep learning for digital soil mapping. SOIL 5, 79–89.",
+    "10.5194/soil-5-79-2019",
+)
+_BETA = Reference(
+    "Loss of the networks of the architecture padarian",
+    "Seitzer, M., Tavakoli, A., Antic, D., Martius, G. (2022). On the pitfalls of heteroscedastic uncertainty"
+    " estimation with probabilistic neural networks. International Conference on Learning Representations.",
+    "10.48550/arXiv.2203.09168",
+)
+_FOREST = Reference(
+    "Random forest", "Breiman, L. (2001). Random forests. Machine Learning 45, 5–32.", "10.1023/A:1010933404324"
+)
+_FOREST_CONTEXT = Reference(
+    "Random forest on smoothed covariates as the rival of a network",
+    "Taghizadeh-Mehrjardi, R., Mahdianpari, M., Mohammadimanesh, F., Behrens, T., Toomanian, N., Scholten, T.,"
+    " Schmidt, K. (2020). Multi-task convolutional neural networks outperformed random forest for mapping soil particle"
+    " size fractions in central Iran. Geoderma 376, 114552.",
+    "10.1016/j.geoderma.2020.114552",
+)
+_BLEND = Reference(
+    "Blend with weights learned on held-out predictions",
+    "Breiman, L. (1996). Stacked regressions. Machine Learning 24, 49–64.",
+    "10.1007/BF00117832",
+)
+_CONFORMAL = Reference(
+    "Prediction interval calibrated on held-out observations",
+    "Vovk, V. (2015). Cross-conformal predictors. Annals of Mathematics and Artificial Intelligence 74, 9–28.",
+    "10.1007/s10472-013-9368-4",
+)
+_SCALED = Reference(
+    "Interval that widens with the predicted spread",
+    "Lei, J., G’Sell, M., Rinaldo, A., Tibshirani, R. J., Wasserman, L. (2018). Distribution-free predictive"
+    " inference for regression. Journal of the American Statistical Association 113, 1094–1111.",
+    "10.1080/01621459.2017.1307116",
+)
+_SMEARING = Reference(
+    "Mean of a property that was learned on a transformed scale",
+    "Duan, N. (1983). Smearing estimate: a nonparametric retransformation method. Journal of the American Statistical"
+    " Association 78, 605–610.",
+    "10.1080/01621459.1983.10478017",
 )
 _OF_FOLDS = {
     "spatial_blocks": Reference(
@@ -77,16 +74,99 @@ _OF_FOLDS = {
         "10.5194/gmd-17-5897-2024",
     ),
 }
-_SMEARING = Reference(
-    "Mean of a property that was learned on a transformed scale",
-    "Duan, N. (1983). Smearing estimate: a nonparametric retransformation method. Journal of the American Statistical"
-    " Association 78, 605–610.",
-    "10.1080/01621459.1983.10478017",
+_VALIDATION = Reference(
+    "What cross-validation can and cannot tell of a map",
+    "Wadoux, A. M. J.-C., Heuvelink, G. B. M., de Bruin, S., Brus, D. J. (2021). Spatial cross-validation is not"
+    " the right way to evaluate map accuracy. Ecological Modelling 457, 109692.",
+    "10.1016/j.ecolmodel.2021.109692",
 )
+_PAIRED = Reference(
+    "Paired test over folds",
+    "Nadeau, C., Bengio, Y. (2003). Inference for the generalization error. Machine Learning 52, 239–281.",
+    "10.1023/A:1024068626366",
+)
+_OF_SCORES = {
+    "mec": Reference(
+        "Model efficiency coefficient (MEC)",
+        "Janssen, P. H. M., Heuberger, P. S. C. (1995). Calibration of process-oriented models."
+        " Ecological Modelling 83, 55–66.",
+        "10.1016/0304-3800(95)00084-9",
+    ),
+    "ccc": Reference(
+        "Concordance correlation coefficient (CCC)",
+        "Lin, L. I.-K. (1989). A concordance correlation coefficient to evaluate reproducibility."
+        " Biometrics 45, 255–268.",
+        "10.2307/2532051",
+    ),
+    "rpiq": Reference(
+        "Ratio of performance to interquartile distance (RPIQ)",
+        "Bellon-Maurel, V., Fernandez-Ahumada, E., Palagos, B., Roger, J.-M., McBratney, A. (2010). Critical review of"
+        " chemometric indicators commonly used for assessing the quality of the prediction of soil attributes by NIR"
+        " spectroscopy. TrAC Trends in Analytical Chemistry 29, 1073–1081.",
+        "10.1016/j.trac.2010.05.006",
+    ),
+    "picp": Reference(
+        "Coverage of intervals and quantiles (PICP, QCP, PIT)",
+        "Schmidinger, J., Heuvelink, G. B. M. (2023). Validation of uncertainty predictions in digital soil mapping."
+        " Geoderma 437, 116585.",
+        "10.1016/j.geoderma.2023.116585",
+    ),
+    "interval_score": Reference(
+        "Interval score and CRPS",
+        "Gneiting, T., Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and estimation."
+        " Journal of the American Statistical Association 102, 359–378.",
+        "10.1198/016214506000001437",
+    ),
+}
 
 
-def references(kind_of_folds: str, is_transformed: bool) -> list[Reference]:
-    """In the order of the method; `is_transformed`: a target was learned on another scale than its own."""
-    smearing = [_SMEARING] if is_transformed else []
-    folds = [_OF_FOLDS[kind_of_folds]] if kind_of_folds in _OF_FOLDS else []
-    return [*_ALWAYS[:4], *smearing, *folds, *_ALWAYS[4:]]
+_BY_DESIGN = Reference(
+    "Estimates for the whole map from a probability sample",
+    "Brus, D. J., Kempen, B., Heuvelink, G. B. M. (2011). Sampling for validation of digital soil maps."
+    " European Journal of Soil Science 62, 394–407.",
+    "10.1111/j.1365-2389.2011.01364.x",
+)
+_SHARE = Reference(
+    "Confidence interval of the PICP",
+    "Korn, E. L., Graubard, B. I. (1998). Confidence intervals for proportions with small expected number of positive"
+    " counts estimated from survey data. Survey Methodology 24, 193–201.",
+)
+_WITHOUT_FOLDS = Reference("What a map's accuracy may be inferred from", _VALIDATION.text, _VALIDATION.doi)
+
+
+def map_references(scores: Scores, is_by_design: bool) -> list[Reference]:
+    """Of an assessment by independent observations; `is_by_design`: they are a probability sample."""
+    found = [
+        (_WITHOUT_FOLDS, True),
+        (_BY_DESIGN, is_by_design),
+        (_SHARE, is_by_design and _is_known([scores], "picp")),
+        *((reference, _is_known([scores], name)) for name, reference in _OF_SCORES.items()),
+    ]
+    return [reference for reference, is_used in found if is_used]
+
+
+def references(assessment: Assessment) -> list[Reference]:
+    """Of the methods that this assessment used, in the order in which a methods section names them."""
+    methods = {name for target in assessment.targets for name in target.methods}
+    scores = [held_out.scores for target in assessment.targets for held_out in target.methods.values()]
+    has_intervals = _is_known(scores, "picp")
+    found = [
+        (_NETWORK, NETWORK in methods),
+        (_BETA, "padarian" in {curve.architecture for curve in assessment.loss_curves}),
+        (_FOREST, bool({FOREST, FOREST_CONTEXT} & methods)),
+        (_FOREST_CONTEXT, FOREST_CONTEXT in methods),
+        (_BLEND, BLEND in methods),
+        (_CONFORMAL, has_intervals),
+        (_SCALED, has_intervals),
+        (_SMEARING, any(target.transform != "none" for target in assessment.targets)),
+        *((reference, kind == assessment.folds.kind) for kind, reference in _OF_FOLDS.items()),
+        (_VALIDATION, True),
+        (_PAIRED, assessment.folds.count > 1 and len(methods) > 1),
+        *((reference, _is_known(scores, name)) for name, reference in _OF_SCORES.items()),
+    ]
+    return [reference for reference, is_used in found if is_used]
+
+
+def _is_known(scores: Iterable[Scores], name: str) -> bool:
+    values = [getattr(score, name) for score in scores]
+    return any(value is not None and np.isfinite(value) for value in values)

@@ -1,4 +1,4 @@
-"""The table of held-out scores: one group of rows a target, one row a method, the best of each column marked."""
+"""The table of scores: one group of rows a target, one row a method, the best of each column marked."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from types import MappingProxyType
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import MEAN, METHODS, Scores
+from soil_cnn_plugin.engine.pages.drawing import sentence_case
 from soil_cnn_plugin.engine.pages.numerals import decimals_for, fixed, percent
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """`texts` by column; `best` are the columns in which no other method is better."""
+    """`texts` by column, `small` what stands below a text; `best` are the columns in which no other is better."""
 
     method: str
     texts: dict[str, str]
     best: tuple[str, ...]
+    small: dict[str, str]
+    is_predictor: bool
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class ScoreGroup:
     rows: tuple[ScoreRow, ...]
 
 
-COLUMNS = ("n", "ME", "RMSE", "RMSE by fold", "MEC", "CCC", "PICP", "Width")
+COLUMNS = ("n", "ME", "RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS")
 
 
 def score_group(
@@ -37,41 +40,57 @@ def score_group(
     scores: Mapping[str, Scores],
     coverage: float,
     by_fold: Mapping[str, Sequence[Scores]] = MappingProxyType({}),
+    predictor: str = "",
 ) -> ScoreGroup:
-    """`coverage` is the nominal one, 0 to 1; `by_fold` may lack methods.
+    """`coverage` is the nominal one, 0 to 1; `by_fold` may lack methods; `predictor` is the method of the map.
 
-    Best is the ME nearest to 0, the lowest RMSE, the highest MEC and CCC and the PICP nearest to the nominal coverage.
-    The narrowest interval is not marked: it is good only where its coverage is right. Nor is the mean, which has no
-    mean error by its nature.
+    Best is the ME nearest to 0, the lowest RMSE, interval score and CRPS, the highest MEC, CCC and RPIQ and the PICP
+    nearest to the nominal coverage. The narrowest interval is not marked: it is good only where its coverage is right.
+    Nor is the mean, which has no mean error by its nature.
     """
     names = [name for name in METHODS if name in scores] + [name for name in scores if name not in METHODS]
     decimals = decimals_for(min((scores[name].rmse for name in names if scores[name].rmse > 0), default=0.0))
     rivals = {name: score for name, score in scores.items() if name != MEAN}
-    best_of: dict[str, set[str]] = {
-        "ME": _best(rivals, lambda score: abs(score.me), decimals),
-        "RMSE": _best(rivals, lambda score: score.rmse, decimals),
-        "MEC": _best(rivals, lambda score: None if score.mec is None else -score.mec, 2),
-        "CCC": _best(rivals, lambda score: None if score.ccc is None else -score.ccc, 2),
-        "PICP": _best(rivals, lambda score: abs(score.picp - coverage), 2),
+    best_of = _best_of(rivals, coverage, decimals)
+    rows = [
+        ScoreRow(
+            method=METHODS.get(name, name),
+            texts=_texts(scores[name], decimals),
+            best=tuple(column for column, methods in best_of.items() if name in methods),
+            small={"RMSE": _spread([fold.rmse for fold in by_fold.get(name, ())], decimals)},
+            is_predictor=name == predictor,
+        )
+        for name in names
+    ]
+    return ScoreGroup(sentence_case(soil_property.label), tuple(rows))
+
+
+def _texts(score: Scores, decimals: int) -> dict[str, str]:
+    return {
+        "n": str(score.n),
+        "ME": fixed(score.me, decimals),
+        "RMSE": fixed(score.rmse, decimals),
+        "MEC": fixed(score.mec, 2),
+        "CCC": fixed(score.ccc, 2),
+        "RPIQ": fixed(score.rpiq, 2),
+        "PICP": percent(score.picp),
+        "Width": fixed(score.width, decimals),
+        "Interval score": fixed(score.interval_score, decimals),
+        "CRPS": fixed(score.crps, decimals),
     }
-    rows = []
-    for name in names:
-        score = scores[name]
-        texts = {
-            "n": str(score.n),
-            "ME": fixed(score.me, decimals),
-            "RMSE": fixed(score.rmse, decimals),
-            "RMSE by fold": _spread([fold.rmse for fold in by_fold.get(name, ())], decimals),
-            "MEC": fixed(score.mec, 2),
-            "CCC": fixed(score.ccc, 2),
-            "RPIQ": fixed(score.rpiq, 2),
-            "PICP": percent(score.picp),
-            "Width": fixed(score.width, decimals),
-            "Interval score": fixed(score.interval_score, decimals),
-        }
-        best = tuple(column for column, methods in best_of.items() if name in methods)
-        rows.append(ScoreRow(METHODS.get(name, name), texts, best))
-    return ScoreGroup(soil_property.label, tuple(rows))
+
+
+def _best_of(scores: Mapping[str, Scores], coverage: float, decimals: int) -> dict[str, set[str]]:
+    return {
+        "ME": _best(scores, lambda score: abs(score.me), decimals),
+        "RMSE": _best(scores, lambda score: score.rmse, decimals),
+        "MEC": _best(scores, lambda score: None if score.mec is None else -score.mec, 2),
+        "CCC": _best(scores, lambda score: None if score.ccc is None else -score.ccc, 2),
+        "RPIQ": _best(scores, lambda score: None if score.rpiq is None else -score.rpiq, 2),
+        "PICP": _best(scores, lambda score: abs(score.picp - coverage), 2),
+        "Interval score": _best(scores, lambda score: score.interval_score, decimals),
+        "CRPS": _best(scores, lambda score: score.crps, decimals),
+    }
 
 
 def _best(scores: Mapping[str, Scores], cost: Callable[[Scores], float | None], decimals: int) -> set[str]:
@@ -86,4 +105,4 @@ def _best(scores: Mapping[str, Scores], cost: Callable[[Scores], float | None], 
 
 def _spread(values: Sequence[float], decimals: int) -> str:
     finite = [value for value in values if math.isfinite(value)]
-    return f"{fixed(min(finite), decimals)} to {fixed(max(finite), decimals)}" if finite else fixed(None, 0)
+    return f"{fixed(min(finite), decimals)}–{fixed(max(finite), decimals)}" if len(finite) > 1 else ""

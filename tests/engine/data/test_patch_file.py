@@ -35,6 +35,7 @@ SUMMARIES = (
         ("Löss/a", "3"),
     ),
 )
+DOMAIN = np.array([[0.5, 0.5], [1.5, 0.5]])
 TARGETS = (SoilProperty("zinc_0_10", "mg/kg"), SoilProperty("pH"))
 RNG = np.random.default_rng(3)
 PATCHES = RNG.normal(size=(7, 2, 5, 5)).astype(np.float32)
@@ -51,7 +52,7 @@ OBSERVATIONS = Observations(
 
 def write(path: Path) -> Path:
     provenance = {"created": "2024-05-01", "über": "ß"}
-    with PatchFileWriter(str(path), GRID, 5, SUMMARIES, TARGETS, "profile", provenance) as file:
+    with PatchFileWriter(str(path), GRID, 5, SUMMARIES, TARGETS, "profile", provenance, DOMAIN) as file:
         file.append(OBSERVATIONS.take(np.arange(4)), PATCHES[:4])
         file.append(OBSERVATIONS.take(np.arange(4, 7)), PATCHES[4:])
     return path
@@ -89,7 +90,7 @@ def test_any_hdf5_reader_finds_plain_names_and_numbers(good: Path) -> None:
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        with PatchFileWriter(str(tmp_path / "a.h5"), GRID, 5, SUMMARIES, TARGETS) as file:
+        with PatchFileWriter(str(tmp_path / "a.h5"), GRID, 5, SUMMARIES, TARGETS, domain=DOMAIN) as file:
             file.append(OBSERVATIONS, PATCHES)
             raise ZeroDivisionError
     assert os.listdir(tmp_path) == []
@@ -98,7 +99,7 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
 def test_an_older_file_stays_until_the_new_one_is_whole(good: Path) -> None:
     before = good.read_bytes()
     with pytest.raises(ZeroDivisionError):
-        with PatchFileWriter(str(good), GRID, 5, SUMMARIES, TARGETS):
+        with PatchFileWriter(str(good), GRID, 5, SUMMARIES, TARGETS, domain=DOMAIN):
             raise ZeroDivisionError
     assert good.read_bytes() == before
 

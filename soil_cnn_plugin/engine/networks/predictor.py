@@ -1,0 +1,104 @@
+"""What a map is predicted with: networks and, in a blend, a forest for each target, and how much each counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from torch import Tensor
+
+from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.networks.fit import predict_all
+from soil_cnn_plugin.engine.networks.focal import context_features
+from soil_cnn_plugin.engine.networks.forest import predict_forest
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.trees import Trees
+
+Array = NDArray[np.float64]
+
+_SHRINKAGE = 0.5  # how far weights are drawn from least squares towards equal ones
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """`forests` holds one forest a target, of the covariates with context, or nothing. `weights` (networks [+ 1], T)
+    blend locations and scales; the forests' weight comes last. `patch_size` is the forests' widest window."""
+
+    networks: tuple[PackedNetwork, ...]
+    forests: tuple[Trees, ...]
+    weights: Array
+    patch_size: int
+
+    @property
+    def halo(self) -> int:
+        """Pixels around a block that its border pixels need."""
+        halos = [network.halo for network in self.networks]
+        return max(halos + ([self.patch_size // 2] if self.forests else []))
+
+    def predict(self, inputs: Sequence[Tensor], context: NDArray[np.float32]) -> tuple[Array, Array]:
+        """Location and scale (N, T) of observations, from each network's inputs and the forests' features."""
+        parts = [predict_all(network, rows) for network, rows in zip(self.networks, inputs)]
+        locations, scales = ([_numpy(part[i]) for part in parts] for i in (0, 1))
+        if self.forests:
+            location, scale = predict_forests(self.forests, context)
+            locations.append(location)
+            scales.append(scale)
+        return mix(np.stack(locations), self.weights), mix(np.stack(scales), self.weights)
+
+    @torch.inference_mode()
+    def predict_block(self, channels: Channels, wanted: NDArray[np.bool_]) -> tuple[Array, Array]:
+        """Location and scale (T, h, w) of a block that came with its halo, NaN where not `wanted` (h, w)."""
+        locations, scales = [], []
+        for network in self.networks:
+            location, scale = network.dense(channels.crop(self.halo - network.halo))
+            locations.append(_numpy(location)[:, wanted].T)  # (T, h, w) -> (n, T)
+            scales.append(_numpy(scale)[:, wanted].T)
+        if self.forests:
+            features = context_features(channels.crop(self.halo - self.patch_size // 2), self.patch_size)
+            centre, spread = predict_forests(self.forests, features[0].cpu().numpy()[:, wanted].T)
+            locations.append(centre)
+            scales.append(spread)
+        result = np.full((2, self.weights.shape[1], *wanted.shape), np.nan)
+        result[0][:, wanted] = mix(np.stack(locations), self.weights).T
+        result[1][:, wanted] = mix(np.stack(scales), self.weights).T
+        return result[0], result[1]
+
+
+def predict_forests(forests: Sequence[Trees], features: NDArray[np.float32]) -> tuple[Array, Array]:
+    """Location and scale (N, T), from one forest a target."""
+    parts = [predict_forest(forest, features) for forest in forests]
+    return np.stack([part[0] for part in parts], axis=1), np.stack([part[1] for part in parts], axis=1)
+
+
+def mix(parts: Array, weights: Array) -> Array:
+    """(M, N, T) of M components and their weights (M, T) -> (N, T)."""
+    mixed: Array = np.einsum("mnt,mt->nt", parts, weights)
+    return mixed
+
+
+def learn_weights(locations: Array, targets: Array) -> Array:
+    """Weights (M, T), not negative, summing to 1, for components that predicted (M, N, T) for rows they had not seen.
+
+    Least squares against `targets` (N, T), drawn half-way to equal weights: a few hundred observations cannot tell
+    good weights from lucky ones.
+    """
+    count = len(locations)
+    equal = np.full((count, targets.shape[1]), 1 / count)
+    weights = equal.copy()
+    for target in range(targets.shape[1]) if count > 1 else ():
+        known = np.isfinite(targets[:, target]) & np.isfinite(locations[:, :, target]).all(0)
+        design, observed = locations[:, known, target].T, targets[known, target]
+        # A heavy last row holds the sum at 1.
+        heavy = 1e3 * np.sqrt(len(observed))
+        solution, _ = nnls(np.vstack([design, np.full(count, heavy)]), np.append(observed, heavy))
+        weights[:, target] = solution / solution.sum()
+    return _SHRINKAGE * equal + (1 - _SHRINKAGE) * weights
+
+
+def _numpy(tensor: Tensor) -> Array:
+    array: Array = tensor.cpu().numpy().astype(np.float64)
+    return array

@@ -1,0 +1,130 @@
+"""Tables that set methods beside each other: paired differences over the folds, and other folds beside the chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from soil_cnn_plugin.engine.assessment.assessment import METHODS, Assessment, Scores, TargetAssessment
+from soil_cnn_plugin.engine.assessment.comparison import NAMES, Difference, differences
+from soil_cnn_plugin.engine.pages.drawing import sentence_case
+from soil_cnn_plugin.engine.pages.numerals import NOTHING, decimals_for, fixed, percent
+
+SIMILAR_PERCENT = 5.0
+"""RMSE under random and under other folds that differ by less are called alike."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one target; the first text of a row names it, the others are numbers."""
+
+    heading: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+DIFFERENCE_COLUMNS = ("All observations", "Mean over folds", "95 % interval", "p", "Lower in")
+
+
+def difference_group(target: TargetAssessment, predictor: str) -> Group:
+    """The map's predictor beside each other method, the network beside the better forest, context beside none."""
+    found = differences(target.methods, predictor)
+    decimals = decimals_for(target.methods[predictor].scores.rmse)
+    return Group(sentence_case(target.soil_property.label), tuple(_difference_row(item, decimals) for item in found))
+
+
+def _difference_row(item: Difference, decimals: int) -> tuple[str, ...]:
+    test = item.test
+    return (
+        f"{sentence_case(NAMES[item.method])} against {NAMES[item.other]}",
+        signed_percent(item.percent),
+        _signed(test.difference, decimals) if test else NOTHING,
+        f"{_signed(test.low, decimals)} to {_signed(test.high, decimals)}" if test else NOTHING,
+        _p(test.p) if test else NOTHING,
+        f"{item.folds_lower} of {item.folds} folds",
+    )
+
+
+FOLD_SPANS = (("RMSE", 3), ("MEC", 2), ("PICP", 2))
+FOLD_COLUMNS = ("Chosen", "Random", "Change", "Chosen", "Random", "Chosen", "Random")
+
+
+def random_fold_groups(assessment: Assessment, targets: list[TargetAssessment]) -> list[Group]:
+    """Scores under the chosen folds beside those under random ones; none where random folds were not tried."""
+    groups = []
+    for target in targets:
+        random = assessment.folds.random_scores.get(target.soil_property.field, {})
+        chosen = {name: held_out.scores for name, held_out in target.methods.items()}
+        names = [name for name in METHODS if name in random and name in chosen]
+        if names:
+            decimals = decimals_for(min(chosen[name].rmse for name in names))
+            rows = tuple(_fold_row(name, chosen[name], random[name], decimals) for name in names)
+            groups.append(Group(sentence_case(target.soil_property.label), rows))
+    return groups
+
+
+def _fold_row(name: str, chosen: Scores, random: Scores, decimals: int) -> tuple[str, ...]:
+    return (
+        sentence_case(NAMES[name]),
+        fixed(chosen.rmse, decimals),
+        fixed(random.rmse, decimals),
+        signed_percent(change(chosen.rmse, random.rmse)),
+        fixed(chosen.mec, 2),
+        fixed(random.mec, 2),
+        percent(chosen.picp),
+        percent(random.picp),
+    )
+
+
+def random_folds_in_words(assessment: Assessment, targets: list[TargetAssessment]) -> str:
+    """What the difference between random and chosen folds means for the map; empty where there is none."""
+    changes: dict[str, float] = {}
+    for target in targets:
+        random: Mapping[str, Scores] = assessment.folds.random_scores.get(target.soil_property.field, {})
+        if assessment.predictor in random:
+            chosen = target.methods[assessment.predictor].scores
+            changes[target.soil_property.title] = change(chosen.rmse, random[assessment.predictor].rmse)
+    lower = [name for name, percent_ in changes.items() if percent_ <= -SIMILAR_PERCENT]
+    higher = [name for name, percent_ in changes.items() if percent_ >= SIMILAR_PERCENT]
+    alike = [name for name in changes if name not in lower and name not in higher]
+    texts = []
+    if lower:
+        texts.append(
+            f"{sentence_case(listed(lower))}: the error is smaller under random folds, because a held-out observation"
+            " then has neighbours that were trained on. Expect the random folds’ error between observations that lie as"
+            " densely as these, and the chosen folds’ error where the map reaches away from them."
+        )
+    if alike:
+        texts.append(
+            f"{sentence_case(listed(alike))}: both kinds of folds tell nearly the same (less than {SIMILAR_PERCENT:g} %"
+            " apart), so the error depends little on how near the next observation is."
+        )
+    if higher:
+        texts.append(
+            f"{sentence_case(listed(higher))}: the error is larger under random folds, which chance can do when there"
+            " are few observations; take the larger one as the safer guide."
+        )
+    return " ".join(texts)
+
+
+def change(from_: float, to: float) -> float:
+    """In percent of `from_`."""
+    return 100 * (to / from_ - 1) if from_ else float("nan")
+
+
+def listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def signed_percent(value: float) -> str:
+    text = _signed(value, 1)
+    return text if text == NOTHING else f"{text} %"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else fixed(p, 3)
+
+
+def _signed(value: float, decimals: int) -> str:
+    """`+1.2`, `−1.2` or `0.0`."""
+    text = fixed(value, decimals)
+    return f"+{text}" if text[0] not in f"−{NOTHING}" and any(digit in text for digit in "123456789") else text

@@ -18,6 +18,7 @@ OUTPUTS = {
     "extract": ("patches", "dropped"),
     "train": ("network", "report", "held_out", "metrics"),
     "predict": ("prediction", "lower", "upper", "standard_deviation"),
+    "assess": ("report", "metrics", "residuals"),
     "describe": ("report",),
     "check": ("report", "metrics"),
 }

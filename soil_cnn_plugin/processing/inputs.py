@@ -113,6 +113,12 @@ class Inputs:
         given = parse_units(self.text(units), names)
         return tuple(SoilProperty(field, given.get(field, _unit_of(field, fields))) for field in names)
 
+    def target(self, name: str, fields: QgsFields) -> SoilProperty:
+        field = self.field(name, fields)
+        if not field:
+            raise JobError(f"No field is chosen ({name}). Choose the field of the measured values.")
+        return SoilProperty(field, _unit_of(field, fields))
+
     def field(self, name: str, fields: QgsFields) -> str:
         field = self.text(name)
         if field:
@@ -129,12 +135,19 @@ class Inputs:
 
     def raster(self, name: str) -> str:
         """A raster's path, empty when it is not given."""
-        if not self._is_given(name):
-            return ""
-        self._check_rasters(name)
-        if not self._rasters[name]:
-            raise JobError(f"The raster of {name} cannot be opened: {self._parameters.get(name)}.")
-        return self._rasters[name][0].path(self.folder, self._context.transformContext())
+        raster = self._raster(name)
+        return raster.path(self.folder, self._context.transformContext()) if raster else ""
+
+    def band(self, name: str, number: int) -> Optional[Covariate]:
+        """One band of a raster as it is in QGIS, with the user's nodata and CRS; None when it is not given."""
+        raster = self._raster(name)
+        if raster is None:
+            return None
+        bands = raster.covariates("continuous", self.folder, self._context.transformContext())
+        if not 1 <= number <= len(bands):
+            has = "one band" if len(bands) == 1 else f"{len(bands)} bands"
+            raise JobError(f"The raster of {name} has {has}, but band {number} is asked for. Choose one that exists.")
+        return bands[number - 1]
 
     def extent(self, name: str) -> tuple[Optional[tuple[float, float, float, float]], str]:
         """West, south, east, north and the CRS as WKT; None and "" when it is not given."""
@@ -172,6 +185,15 @@ class Inputs:
         if value is None:
             value = self._algorithm.parameterDefinition(name).defaultValue()
         return value is not None and value != ""
+
+    def _raster(self, name: str) -> Optional[Raster]:
+        """None when it is not given."""
+        if not self._is_given(name):
+            return None
+        self._check_rasters(name)
+        if not self._rasters[name]:
+            raise JobError(f"The raster of {name} cannot be opened: {self._parameters.get(name)}.")
+        return self._rasters[name][0]
 
     def _check_rasters(self, name: str) -> None:
         """Processing leaves out a raster it cannot open without a word when the algorithm runs in a model."""
@@ -237,7 +259,9 @@ def _input_paths(job: Job) -> list[str]:
     if isinstance(job, MapSoilProperties):
         return _input_paths(job.extract)  # its other parts read what this part writes
     inputs = [getattr(job, name, "") for name in ("reference", "patches", "network") if name not in job.OUTPUTS]
-    return [*inputs, *(covariate.path for covariate in getattr(job, "covariates", ()))]
+    rasters = [getattr(job, name, None) for name in ("map", "lower", "upper") if name not in job.OUTPUTS]
+    bands = [*getattr(job, "covariates", ()), *filter(None, rasters)]
+    return [*inputs, *(covariate.path for covariate in bands)]
 
 
 def _is_same_file(output: str, used: str) -> bool:

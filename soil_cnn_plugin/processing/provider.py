@@ -6,6 +6,7 @@ from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from ..paths import resource
+from .algorithms.assess_map import AssessMap
 from .algorithms.check_environment import CheckEnvironment
 from .algorithms.describe_network import DescribeNetwork
 from .algorithms.extract_patches import ExtractPatches
@@ -19,6 +20,7 @@ ALGORITHMS = (
     TrainNetwork,
     PredictMap,
     MapSoilProperties,
+    AssessMap,
     DescribeNetwork,
     SetUpEnvironment,
     CheckEnvironment,

@@ -54,7 +54,11 @@ KINDS = {
     "UPPER": tr("upper limit"),
     "STANDARD_DEVIATION": tr("standard deviation"),
 }
-VECTOR_NAMES = {"HELD_OUT": tr("Held-out predictions"), "DROPPED": tr("Observations not used")}
+VECTOR_NAMES = {
+    "HELD_OUT": tr("Held-out predictions"),
+    "DROPPED": tr("Observations not used"),
+    "RESIDUALS": tr("Residuals of the map"),
+}
 LOW_SHARE, HIGH_SHARE = 0.02, 0.98
 SAMPLED_CELLS = 250_000
 

@@ -24,6 +24,7 @@ PARAMETERS = {
     "predictmap": "NETWORK COVARIATES EXTENT AREA BLOCK_SIZE DEVICE PREDICTION LOWER UPPER STANDARD_DEVIATION",
     "mapsoilproperties": f"{EXTRACTION} {TRAINING} EXTENT AREA BLOCK_SIZE PREDICTION LOWER UPPER STANDARD_DEVIATION"
     " NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
+    "assessmap": "OBSERVATIONS TARGET MAP BAND LOWER UPPER COVERAGE SAMPLE STRATUM WEIGHT REPORT RESIDUALS METRICS",
     "describenetwork": "NETWORK REPORT",
     "setupenvironment": "BUILD FOLDER PYTHON REPORT",
     "checkenvironment": "DEVICE REPORT METRICS",
@@ -34,6 +35,7 @@ OUTPUTS = {
     "predictmap": "PREDICTION LOWER UPPER STANDARD_DEVIATION",
     "mapsoilproperties": "PREDICTION LOWER UPPER STANDARD_DEVIATION NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED"
     f" COUNT DROPPED_COUNT {SCORES}",
+    "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP COUNT",
     "describenetwork": "REPORT",
     "setupenvironment": "REPORT DEVICE",
     "checkenvironment": "REPORT METRICS DEVICE",
@@ -43,6 +45,7 @@ GROUPS = {
     "trainnetwork": "2 Train",
     "predictmap": "3 Map",
     "mapsoilproperties": "3 Map",
+    "assessmap": "4 Assess",
     "describenetwork": "4 Assess",
     "setupenvironment": "5 Set up",
     "checkenvironment": "5 Set up",
@@ -53,6 +56,7 @@ CHOICES = {
     "TRANSFORM": ["auto", "none", "log", "logit"],
     "VALIDATION": ["spatial_blocks", "random", "groups"],
     "DEVICE": ["auto", "cuda", "mps", "cpu"],
+    "SAMPLE": ["none", "simple", "stratified"],
     "BUILD": ["auto", "cpu", "cuda"],
 }
 MODEL = "Map in three steps"

@@ -18,6 +18,7 @@ from qgis.core import (
 )
 
 from soil_cnn_plugin.contract.jobs import (
+    AssessMap,
     CheckEnvironment,
     Covariate,
     DescribeNetwork,
@@ -400,6 +401,64 @@ def test_map_soil_properties_hands_its_parts_to_each_other(job_of, observations,
     assert job.extract.patches == job.train.patches == str(tmp_path / "x.h5")
     assert job.train.network == job.predict.network == str(tmp_path / "y.safetensors")
     check_outputs(job, [])
+
+
+def test_assess_map_with_defaults_and_with_all_values(job_of, observations, raster, tmp_path) -> None:
+    values = {"OBSERVATIONS": observations, "TARGET": "zinc", "MAP": raster("clay", bands=("a", "b"))}
+    job = job_of("assessmap", values)
+    assert job == AssessMap(job.observations, SoilProperty("zinc"), Covariate(str(tmp_path / "clay.tif"), "clay_a"))
+    observations.setFieldAlias(0, "Zinc (mg/kg)")
+    job = job_of(
+        "assessmap",
+        {
+            **values,
+            "BAND": 2,
+            "LOWER": raster("low", bands=("a", "b")),
+            "UPPER": raster("high", bands=("a", "b"), nodata=-1),
+            "COVERAGE": 0.8,
+            "SAMPLE": "stratified",
+            "STRATUM": "site",
+            "WEIGHT": "zinc",
+            "REPORT": str(tmp_path / "r.html"),
+            "METRICS": str(tmp_path / "m"),
+            "RESIDUALS": str(tmp_path / "r.gpkg"),
+        },
+    )
+    assert job == AssessMap(
+        observations=job.observations,
+        target=SoilProperty("zinc", "mg/kg"),
+        map=Covariate(str(tmp_path / "clay.tif"), "clay_b", band=2),
+        lower=Covariate(str(tmp_path / "low.tif"), "low_b", band=2),
+        upper=Covariate(str(tmp_path / "high.tif"), "high_b", band=2),
+        report=str(tmp_path / "r.html"),
+        metrics=str(tmp_path / "m.json"),
+        residuals=str(tmp_path / "r.gpkg"),
+        coverage=0.8,
+        sample="stratified",
+        stratum="site",
+        weight="zinc",
+    )
+    assert rows(job.observations)[1]["site"] == "b"
+
+
+def test_assess_map_refuses_a_band_or_a_limit_that_is_missing(job_of, observations, raster) -> None:
+    values = {"OBSERVATIONS": observations, "TARGET": "zinc", "MAP": raster("clay", bands=("a", "b"))}
+    with pytest.raises(JobError, match="The raster of MAP has 2 bands, but band 3 is asked for"):
+        job_of("assessmap", {**values, "BAND": 3})
+    limits = {"LOWER": raster("low"), "UPPER": raster("high")}
+    with pytest.raises(JobError, match="The raster of LOWER has one band, but band 2 is asked for"):
+        job_of("assessmap", {**values, **limits, "BAND": 2})
+    with pytest.raises(JobError, match="the upper one is missing. Choose both or neither"):
+        job_of("assessmap", {**values, "LOWER": raster("low")})
+    with pytest.raises(JobError, match=r"no field 'pit' \(STRATUM\)"):
+        job_of("assessmap", {**values, "SAMPLE": "stratified", "STRATUM": "pit", "WEIGHT": "zinc"})
+
+
+def test_assess_map_replaces_no_input(job_of, observations, raster) -> None:
+    dem = raster("dem")
+    values = {"OBSERVATIONS": observations, "TARGET": "zinc", "MAP": raster("clay"), "LOWER": dem, "UPPER": dem}
+    with pytest.raises(JobError, match=r"METRICS would replace .*dem\.tif, which is an input"):
+        check_outputs(job_of("assessmap", {**values, "METRICS": dem}), [])
 
 
 def test_small_jobs(job_of, tmp_path) -> None:

@@ -68,6 +68,13 @@ def test_map_soil_properties_returns_only_files_that_were_asked_for(run, stand_i
     }
 
 
+def test_assess_map_returns_its_files_and_numbers(run, stand_in, observations, raster, tmp_path) -> None:
+    residuals = str(tmp_path / "r.gpkg")
+    parameters = {"OBSERVATIONS": observations, "TARGET": "zinc", "MAP": raster("dem"), "RESIDUALS": residuals}
+    results = run("assessmap", parameters)
+    assert results == {"RESIDUALS": residuals, "RMSE": 1.5, "MEC": 0.5, "CCC": 0.6, "PICP": 0.9, "COUNT": 7}
+
+
 def test_check_environment_returns_the_device(run, stand_in) -> None:
     assert run("checkenvironment", {}) == {"DEVICE": "CPU"}
 

@@ -1,0 +1,195 @@
+"""Assess map: independent observations against any raster."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingParameterBand,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterVectorDestination,
+)
+
+from ...contract import jobs
+from ..algorithm import JobAlgorithm
+from ..inputs import Inputs
+from ..parameters import Parameters, choice, explained, html_output, metrics_output, number
+from ..translation import tr
+
+
+class AssessMap(JobAlgorithm):
+    ID = "assessmap"
+    GROUP_ID = "4 Assess"
+    NUMBERS = {
+        "RMSE": tr("RMSE, of the whole map when the observations are a probability sample"),
+        "ME": tr("Mean error, of the whole map when the observations are a probability sample"),
+        "MEC": tr("Model efficiency, of the whole map when the observations are a probability sample"),
+        "CCC": tr("Concordance at the observations"),
+        "PICP": tr("Coverage of the interval, of the whole map when the observations are a probability sample"),
+        "COUNT": tr("Observations used"),
+    }
+
+    def label(self) -> str:
+        return tr("Assess map")
+
+    def summary(self) -> str:
+        return tr("Compares any map with observations that it was not made from, and its interval if it has one.")
+
+    def explanation(self) -> str:
+        return tr(
+            "The map may come from this plugin or from any other program. Its value and its limits are read at the"
+            " pixel that holds each observation; observations outside the map, without a value or where the map has"
+            " no data are dropped, and the report says how many and why.\n\n"
+            "If the places of the observations were drawn at random over the mapped area (a simple or a stratified"
+            " random sample), the report gives design-based estimates of the accuracy of the whole map with 95 %"
+            " confidence intervals, which need no assumption about soil or map. Otherwise its numbers describe the map"
+            " at these observations only, and it says so. Do not use observations that the map was made from: the"
+            " numbers would be too good."
+        )
+
+    def keywords(self) -> list[str]:
+        return ["validation", "accuracy", "RMSE", "design-based", "probability sample", "PICP"]
+
+    def parameters(self) -> Parameters:
+        return [*_observation_parameters(), *_map_parameters(), *_sample_parameters(), *_outputs()]
+
+    def job(self, inputs: Inputs) -> jobs.AssessMap:
+        observations, fields = inputs.observations("OBSERVATIONS")
+        band = inputs.integer("BAND")
+        assessed = inputs.band("MAP", band)
+        if assessed is None:
+            raise jobs.JobError(tr("No map is chosen (MAP). Choose a raster."))
+        return jobs.AssessMap(
+            observations=observations,
+            target=inputs.target("TARGET", fields),
+            map=assessed,
+            lower=inputs.band("LOWER", band),
+            upper=inputs.band("UPPER", band),
+            report=inputs.destination("REPORT"),
+            metrics=inputs.destination("METRICS"),
+            residuals=inputs.destination("RESIDUALS"),
+            coverage=inputs.number_or_none("COVERAGE"),
+            sample=inputs.choice("SAMPLE"),
+            stratum=inputs.field("STRATUM", fields),
+            weight=inputs.field("WEIGHT", fields),
+        )
+
+
+def _observation_parameters() -> Parameters:
+    observations = QgsProcessingParameterFeatureSource(
+        "OBSERVATIONS", tr("Observations"), [QgsProcessing.SourceType.TypeVectorPoint]
+    )
+    target = QgsProcessingParameterField(
+        "TARGET",
+        tr("Target: measured soil property"),
+        parentLayerParameterName="OBSERVATIONS",
+        type=QgsProcessingParameterField.DataType.Numeric,
+    )
+    return [
+        explained(
+            observations,
+            tr(
+                "Points where the soil property was measured, and which the map was not made from. A filter or a"
+                " selection is honoured. They may have another CRS than the map."
+            ),
+        ),
+        explained(
+            target,
+            tr(
+                "Numeric field of the measured values, in the unit of the map. The unit that the report shows comes"
+                " from the field's alias or comment such as Zinc (mg/kg), else from the map."
+            ),
+        ),
+    ]
+
+
+def _map_parameters() -> Parameters:
+    limit = tr("Without limits the report is about the predicted values alone. Both or neither.")
+    return [
+        explained(
+            QgsProcessingParameterRasterLayer("MAP", tr("Map")),
+            tr("Raster of the predicted values, made by this plugin or by any other program."),
+        ),
+        explained(
+            QgsProcessingParameterBand("BAND", tr("Band"), 1, "MAP"),
+            tr("Band of the map that predicts the target; limits are taken from the band of the same number."),
+        ),
+        explained(
+            QgsProcessingParameterRasterLayer("LOWER", tr("Lower limit"), optional=True),
+            f"{tr('Raster of the lower limit of the prediction interval.')} {limit}",
+        ),
+        explained(
+            QgsProcessingParameterRasterLayer("UPPER", tr("Upper limit"), optional=True),
+            f"{tr('Raster of the upper limit of the prediction interval.')} {limit}",
+        ),
+        explained(
+            number("COVERAGE", tr("Coverage of the interval"), jobs.AssessMap.coverage, 0.01, 0.999, optional=True),
+            tr(
+                "Share of true values that should lie between the limits: 0.9 for a 90 % interval. Empty: what the"
+                " rasters' metadata say (those of this plugin do), else 0.9."
+            ),
+            advanced=True,
+        ),
+    ]
+
+
+def _sample_parameters() -> Parameters:
+    def field(name: str, label: str, kind: object) -> QgsProcessingParameterField:
+        return QgsProcessingParameterField(
+            name, label, parentLayerParameterName="OBSERVATIONS", type=kind, optional=True
+        )
+
+    kinds = QgsProcessingParameterField.DataType
+    return [
+        explained(
+            choice("SAMPLE", tr("Kind of sample"), jobs.AssessMap.SAMPLES, jobs.AssessMap.sample),
+            tr(
+                "How the places of the observations were chosen. none: not at random, or not known. simple: drawn at"
+                " random, all places of the mapped area with the same chance. stratified: the area was divided into"
+                " strata, and places were drawn at random in each, at least two. Only a sample that was really drawn in"
+                " this way allows statements about the whole map."
+            ),
+        ),
+        explained(
+            field("STRATUM", tr("Stratum"), kinds.Any),
+            tr("For a stratified sample: field that names the stratum of each observation."),
+            advanced=True,
+        ),
+        explained(
+            field("WEIGHT", tr("Area of the stratum"), kinds.Numeric),
+            tr(
+                "For a stratified sample: numeric field that holds the area of the observation's stratum, or its share"
+                " of the map, in any unit; the same number at all observations of a stratum. It is not an inclusion"
+                " probability: where you have that, the area is the stratum's number of observations divided by it."
+            ),
+            advanced=True,
+        ),
+    ]
+
+
+def _outputs() -> Parameters:
+    residuals = QgsProcessingParameterVectorDestination(
+        "RESIDUALS",
+        tr("Residuals"),
+        QgsProcessing.SourceType.TypeVectorPoint,
+        optional=True,
+        createByDefault=False,
+    )
+    return [
+        explained(
+            html_output(tr("Report")),
+            tr(
+                "Web page with the scores, what they stand for, predicted against observed and a map of residuals. It"
+                " opens without internet."
+            ),
+        ),
+        explained(
+            residuals,
+            tr(
+                "Point layer of the observations that were used: observed, predicted, residual (predicted minus"
+                " observed) and, with limits, lower, upper and whether the observed value is inside."
+            ),
+        ),
+        metrics_output(),
+    ]

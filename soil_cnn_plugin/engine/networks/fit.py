@@ -68,7 +68,7 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * min(1.0, step / _WARM_UP_STEPS)
         rows = batches.next()  # (K, B)
-        batch = _mirrored(inputs[rows], generator) if network.may_mirror else inputs[rows]
+        batch = _mirrored(inputs[rows], rng) if network.may_mirror else inputs[rows]
         loss = network.loss(network(batch), targets[rows])
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
@@ -130,14 +130,14 @@ def _crps(location: Tensor, scale: Tensor, targets: Tensor) -> Tensor:
     return torch.where(known, score, 0.0).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
 
 
-def _mirrored(patches: Tensor, generator: torch.Generator) -> Tensor:
-    """Each patch of (K, B, P, P, C) turned and mirrored at random: the eight symmetries of a square."""
-    shape = (*patches.shape[:2], 1, 1, 1)
-    for dims in ((2,), (3,), ()):  # without dims: rows and columns are exchanged
-        chosen = torch.rand(shape, device=patches.device, generator=generator) < 0.5
-        turned = patches.flip(dims) if dims else patches.transpose(2, 3)
-        patches = torch.where(chosen, turned, patches)
-    return patches
+def _mirrored(patches: Tensor, rng: np.random.Generator) -> Tensor:
+    """Each member's batch of (K, B, P, P, C) turned or mirrored at random, by one of the eight symmetries of a square."""
+    batches = []
+    for batch, (down, across, exchange) in zip(patches, rng.integers(0, 2, (len(patches), 3))):
+        dims = [dim for dim, chosen in ((1, down), (2, across)) if chosen]
+        turned = torch.flip(batch, dims) if dims else batch
+        batches.append(turned.transpose(1, 2) if exchange else turned)
+    return torch.stack(batches)
 
 
 class _Batches:

@@ -71,7 +71,7 @@ class Plan:
 
 
 _RING = Plan(Shape("ring", 31, 10), 0.4, 128, 3e-3, 0.1, 600, 8, None)
-_PADARIAN = Plan(Shape("padarian", 15, 5), 0.3, 64, 1e-3, 0.03, 500, 8, None)
+_PADARIAN = Plan(Shape("padarian", 15, 5), 0.3, 64, 2e-3, 0.03, 500, 8, None)
 
 
 def make_plans(job: TrainNetwork, patch_size: int) -> tuple[Plan, ...]:

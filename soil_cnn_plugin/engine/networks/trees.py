@@ -56,9 +56,7 @@ class Trees:
         """Raises ValueError unless every walk stays inside its tree and asks for existing features."""
         sizes = np.diff(self.roots)
         nodes = len(self.feature)
-        if self.children.shape != (nodes, 2) or any(
-            array.ndim != 1 for array in (self.roots, self.depth)
-        ):
+        if self.children.shape != (nodes, 2) or any(array.ndim != 1 for array in (self.roots, self.depth)):
             raise ValueError("the arrays of a forest have another shape")
         if len(sizes) != self.count or self.count == 0 or (sizes < 1).any() or self.roots[0] != 0:
             raise ValueError("the trees of a forest do not follow each other")

@@ -193,6 +193,28 @@ def test_a_network_file_is_described(qgis: Qgis, mapped: dict[str, object], tmp_
     assert "elevation" in page and "clay 0-10 cm" in page
 
 
+def test_a_map_is_assessed_with_other_observations(
+    qgis: Qgis, mapped: dict[str, object], land: Land, tmp_path: Path
+) -> None:
+    limits = {"MAP": mapped["PREDICTION"], "LOWER": mapped["LOWER"], "UPPER": mapped["UPPER"]}
+    inputs = {"OBSERVATIONS": land.observations, "TARGET": "sand_0_10", "BAND": 2, "SAMPLE": "simple", **limits}
+    files = {"REPORT": tmp_path / "sand.html", "RESIDUALS": tmp_path / "sand.gpkg", "METRICS": tmp_path / "sand.json"}
+    results = qgis.run("soilcnn:assessmap", {**inputs, **files})
+    assert results["COUNT"] == 64  # every fifth of 80 has no sand
+    assert 0 < float(str(results["RMSE"])) < 20
+    assert 0.5 < float(str(results["PICP"])) <= 1
+    assert json.loads(files["METRICS"].read_text(encoding="utf-8"))["coverage"] == 0.9
+    assert "simple random sample of 64 observations" in files["REPORT"].read_text(encoding="utf-8")
+    assert ogr.Open(str(files["RESIDUALS"])).GetLayer(0).GetFeatureCount() == 64
+
+
+def test_crossed_limits_are_refused(qgis: Qgis, mapped: dict[str, object], land: Land, tmp_path: Path) -> None:
+    limits = {"MAP": mapped["PREDICTION"], "LOWER": mapped["UPPER"], "UPPER": mapped["LOWER"]}
+    inputs = {"OBSERVATIONS": land.observations, "TARGET": "clay_0_10", **limits, "REPORT": tmp_path / "clay.html"}
+    assert "lower limit is above the upper one at 80 of 80 observations" in qgis.refusal("soilcnn:assessmap", inputs)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_environment_is_checked(qgis: Qgis, tmp_path: Path) -> None:
     inputs = {"REPORT": tmp_path / "check.html", "METRICS": tmp_path / "check.json"}
     assert qgis.run("soilcnn:checkenvironment", inputs)["DEVICE"]

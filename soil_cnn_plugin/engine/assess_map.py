@@ -73,10 +73,9 @@ def _coverage(job: AssessMap, facts: BandFacts, report: Report) -> tuple[float, 
     if tagged is not None:
         return tagged, "from the raster's metadata"
     report.warning(
-        f"Neither the job nor the rasters say which coverage the interval has; {DEFAULT_COVERAGE:g} is assumed. Set"
-        " COVERAGE if it is another."
+        f"Nothing says which coverage the interval has; {DEFAULT_COVERAGE:g} is assumed. Set COVERAGE if it is another."
     )
-    return DEFAULT_COVERAGE, "assumed, because neither the job nor the rasters say it"
+    return DEFAULT_COVERAGE, "assumed, because the rasters do not say it"
 
 
 def _read_all(
@@ -174,8 +173,8 @@ def _cautions(
         )
     if sample and dropped.reasons:
         cautions.append(
-            f"{len(dropped.reasons)} observations of the sample were dropped. The estimates hold for the part of the"
-            " area where the map has data, and as far as places without a usable value do not differ from the others."
+            f"The sample lost {len(dropped.reasons)} of its {len(dropped.reasons) + len(found)} observations. The estimates"
+            " hold for the part of the area where the map has data, and as far as places without a usable value do not differ from the others."
         )
     return cautions
 

@@ -49,6 +49,16 @@ VALUE_COLUMNS = (
     "SD",
     "Skewness",
 )
+_RESIDUALS = (
+    " Brown: predicted too high; blue: too low. Larger points have larger residuals. Neighbours of one colour mean that"
+    " something that varies in space is not explained yet."
+)
+_CALIBRATION = (
+    " Left: intervals between two quantiles; a line below the diagonal means intervals that are too narrow. Middle:"
+    " single quantiles, which show a miss on one side; a line above the diagonal means that the quantiles are too high."
+    " Right: flat where the predicted distributions hold, a bowl where they are too narrow, a hill where they are too"
+    " wide. The grey band holds 95 % of what chance would give if observations were independent."
+)
 _SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
 
 
@@ -85,7 +95,7 @@ def write_report(path: str, assessment: Assessment) -> None:
         title=sentence_case(listed([target.soil_property.title for target in targets])),
         facts=_facts(assessment, frame.unit),
         verdicts=[_verdict_box(target, assessment) for target in targets],
-        predictor_sentence=words.predictor_sentence(assessment),
+        predictor_sentence=words.predictor_sentence(assessment.predictor),
         validation_sentence=words.validation_sentence(assessment),
         folds_sentence=assessment.folds.sentence,
         overlap_sentence=words.overlap_sentence(assessment.folds.overlap_percent),
@@ -175,9 +185,7 @@ def _section(index: int, target: TargetAssessment, assessment: Assessment, frame
                 frame,
                 [(title, held_out.mean) for title, _, held_out in panels],
             ),
-            f"Residuals of held-out observations, predicted minus observed {label}. Brown: predicted too high;"
-            " blue: too low. Larger points have larger residuals. Neighbours of one colour mean that something that"
-            " varies in space is not explained yet.",
+            f"Residuals of held-out observations, predicted minus observed {label}.{'' if index else _RESIDUALS}",
         ),
     ]
     calibration = _calibration_figure(index, target, panels, assessment)
@@ -206,22 +214,19 @@ def _bars_in_words(count: int, coverage: float) -> str:
 def _calibration_figure(
     index: int, target: TargetAssessment, panels: list[Panel], assessment: Assessment
 ) -> CaptionedFigure | None:
-    """None where the map's predictor has no distribution."""
+    """None where the map's predictor has no distribution. How to read it is told with the first target's."""
     lines: list[Line] = []
     for title, colour, held_out in panels:
         found = reliability(target.observed, held_out)
         if found is not None:
             lines.append((title, colour, found))
-    predictor = target.methods[assessment.predictor]
+    predictor, label = target.methods[assessment.predictor], target.soil_property.label
     if not lines or reliability(target.observed, predictor) is None:
         return None
     return CaptionedFigure(
         draw_calibration(f"calibration-{index}", lines, assessment.coverage),
-        f"{words.intervals_in_words(target, predictor, assessment.coverage)} Left: intervals between two quantiles; a"
-        " line below the diagonal means intervals that are too narrow. Middle: single quantiles, which show a miss on"
-        " one side; a line above the diagonal means that the quantiles are too high. Right: flat where the predicted"
-        " distributions hold, a bowl where they are too narrow, a hill where they are too wide. The grey band holds"
-        " 95 % of what chance would give if observations were independent.",
+        f"Whether the predicted distributions of {label} hold."
+        f" {words.intervals_in_words(target, predictor, assessment.coverage)}{'' if index else _CALIBRATION}",
     )
 
 

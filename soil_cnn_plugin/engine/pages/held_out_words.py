@@ -37,17 +37,18 @@ KINDS = {
 }
 
 
-def predictor_sentence(assessment: Assessment) -> str:
-    return f"The map is predicted by {PREDICTORS[assessment.predictor]}."
+def predictor_sentence(predictor: str) -> str:
+    """`predictor` is a method (assessment.METHODS)."""
+    return f"The map is predicted by {PREDICTORS[predictor]}."
 
 
 def validation_sentence(assessment: Assessment) -> str:
     """Which of the ways to validate a map the numbers are."""
     return (
         f"All scores are from {assessment.folds.count}-fold cross-validation: each observation was predicted by"
-        " networks and forests that had not seen it, nor any other observation of its fold. They describe the map where"
-        " it is like the places of the observations. An estimate for the whole area, with a confidence interval, needs an"
-        " independent probability sample."
+        " networks and forests that had not seen it, nor any other observation of its fold. They describe the map"
+        " where it is like the places of the observations. An estimate for the whole area, with a confidence interval,"
+        " needs an independent probability sample."
     )
 
 

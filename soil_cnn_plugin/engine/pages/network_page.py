@@ -9,7 +9,9 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Scores
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.pages.depth_order import by_depth
 from soil_cnn_plugin.engine.pages.drawing import sentence_case
+from soil_cnn_plugin.engine.pages.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.pages.numerals import fixed, rounded
 from soil_cnn_plugin.engine.pages.page import write_page
 from soil_cnn_plugin.engine.pages.score_table import COLUMNS, score_group
@@ -32,6 +34,8 @@ class Description(Protocol):
     @property
     def architectures(self) -> Mapping[str, int]: ...
     @property
+    def predictor(self) -> str: ...
+    @property
     def transforms(self) -> Mapping[str, str]: ...
     @property
     def coverage(self) -> float: ...
@@ -53,24 +57,26 @@ class Description(Protocol):
 
 def write_network_page(path: str, description: Description) -> None:
     """Writes one HTML file that needs nothing else. The description may come from a stranger: all of it is escaped."""
+    targets = by_depth(description.targets, lambda target: target)
     write_page(
         path,
         "network",
-        title=", ".join(sentence_case(target.title) for target in description.targets),
+        title=", ".join(sentence_case(target.title) for target in targets),
         facts=_facts(description),
-        targets=[_target_row(target, description) for target in description.targets],
+        targets=[_target_row(target, description) for target in targets],
         covariates=[_covariate_row(summary) for summary in description.covariates],
         grid=_grid_rows(description.grid),
+        predictor_sentence=predictor_sentence(description.predictor),
         folds_sentence=description.folds_sentence,
         verdicts=[
             (sentence_case(target.label), description.verdicts[target.field])
-            for target in description.targets
+            for target in targets
             if target.field in description.verdicts
         ],
-        columns=[column for column in COLUMNS if column != "RMSE by fold"],
+        columns=COLUMNS,
         groups=[
-            score_group(target, description.scores[target.field], description.coverage)
-            for target in description.targets
+            score_group(target, description.scores[target.field], description.coverage, predictor=description.predictor)
+            for target in targets
             if target.field in description.scores
         ],
         coverage=description.coverage,

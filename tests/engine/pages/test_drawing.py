@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from soil_cnn_plugin.engine.pages.drawing import diverging_ramp, draw, fold_look
+from soil_cnn_plugin.engine.pages.drawing import diverging_ramp, draw, fold_look, sentence_case, sequential_ramp
 
 
 def lightness(rgb: np.ndarray) -> np.ndarray:
@@ -34,3 +34,14 @@ def test_texts_of_a_figure_are_texts_and_escaped() -> None:
 
     svg = draw("name", 2, 2, paint)
     assert svg.startswith("<svg") and "&lt;b&gt; 0.123456 &amp; $m$</text>" in svg
+
+
+def test_values_darken_evenly() -> None:
+    light = lightness(np.asarray(sequential_ramp().colors))
+    assert light[0] > 90 and light[-1] < 35
+    steps = -np.diff(light)
+    assert steps.min() > 0 and steps.max() / steps.min() < 2
+
+
+def test_ph_keeps_its_spelling() -> None:
+    assert [sentence_case(text) for text in ("clay 0-5 cm", "pH", "")] == ["Clay 0-5 cm", "pH", ""]

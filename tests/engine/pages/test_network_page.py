@@ -26,13 +26,14 @@ def description(name: str = "zinc_0_30") -> SimpleNamespace:
         ),
         grid=Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (40.0, 0.0, 178440.0, 0.0, -40.0, 333760.0), 104, 78),
         patch_size=31,
+        predictor=NETWORK,
         architectures={"ring": 10, "padarian": 5},
         transforms={name: "log"},
         coverage=0.9,
         scores={
             name: {
-                NETWORK: Scores(155, -1.0, 155.5, 0.73, 0.82, 0.93, 460.0),
-                MEAN: Scores(155, 0.0, 301.0, 0.0, 0.0, 0.9, 927.0),
+                NETWORK: Scores(155, -1.0, 155.5, 0.73, 0.82, 2.9, 0.93, 460.0, 610.0, 71.5),
+                MEAN: Scores(155, 0.0, 301.0, 0.0, 0.0, 1.5, 0.9, 927.0, 1350.0, 160.0),
             }
         },
         verdicts={name: "The network is better."},
@@ -50,6 +51,7 @@ def test_the_page_says_what_a_map_needs_and_what_it_is_worth(tmp_path: Path) -> 
     for words in (
         "155 observations · 2 covariates · patches of 31 × 31 cells (1240 × 1240 m)",
         "networks: 10 × ring, 5 × padarian",
+        "The map is predicted by the network, an ensemble",
         "0 to 30 cm",
         "logarithm",
         "0.00 to 16.0, median 8.00, 90 % from 0.750 to 15.2",

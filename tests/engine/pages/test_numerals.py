@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from soil_cnn_plugin.engine.pages.numerals import decimals_for, fixed, percent, rounded
+from soil_cnn_plugin.engine.pages.numerals import decimals_for, fixed, percent, rounded, unbroken
 
 
 @pytest.mark.parametrize(("value", "text"), [(187.34, "187"), (1.0194, "1.02"), (0.34567, "0.346"), (0.0, "0.00")])
@@ -28,3 +28,7 @@ def test_shares_become_percent() -> None:
 
 def test_decimals_follow_the_scale() -> None:
     assert [decimals_for(scale) for scale in (12345.0, 100.0, 10.0, 0.01)] == [0, 0, 1, 4]
+
+
+def test_numbers_are_not_torn_from_their_signs() -> None:
+    assert unbroken("a 12 % (p = 0.03) map, p < 0.001") == "a 12\u00a0% (p\u00a0=\u00a00.03) map, p\u00a0<\u00a00.001"

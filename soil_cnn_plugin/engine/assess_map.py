@@ -171,10 +171,11 @@ def _cautions(
             f"{shared} observations share their coordinates with another one; they all count"
             + (", although a random sample hardly draws a place twice." if sample else ".")
         )
-    if sample and dropped.reasons:
+    lost = len(dropped.reasons)
+    if sample and lost:
         cautions.append(
-            f"The sample lost {len(dropped.reasons)} of its {len(dropped.reasons) + len(found)} observations. The estimates"
-            " hold for the part of the area where the map has data, and as far as places without a usable value do not differ from the others."
+            f"The sample lost {lost} of its {lost + len(found)} observations. The estimates hold for the part of the"
+            " area where the map has data, and as far as places without a usable value do not differ from the others."
         )
     return cautions
 

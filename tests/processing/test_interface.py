@@ -54,7 +54,7 @@ CHOICES = {
     "ARCHITECTURE": ["ring", "padarian", "both"],
     "PRESET": ["fast", "standard", "best"],
     "TRANSFORM": ["auto", "none", "log", "logit"],
-    "VALIDATION": ["spatial_blocks", "random", "groups"],
+    "VALIDATION": ["knndm", "spatial_blocks", "random", "groups"],
     "DEVICE": ["auto", "cuda", "mps", "cpu"],
     "SAMPLE": ["none", "simple", "stratified"],
     "BUILD": ["auto", "cpu", "cuda"],
@@ -148,5 +148,10 @@ def test_the_shipped_model_has_its_children_inputs_and_outputs(provider) -> None
         *("OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE", "PRESET", "VALIDATION"),
         *("trained_network", "report", "prediction", "lower_limit", "upper_limit"),
     }
+    mapping = provider.algorithm("mapsoilproperties")
+    for item in model.parameterDefinitions():
+        if not item.isDestination():
+            original = mapping.parameterDefinition(item.name())
+            assert item.toVariantMap() == original.toVariantMap(), f"{item.name()}: run resources/models/build_model.py"
     outputs = {item.name() for item in provider.algorithm(MODEL).outputDefinitions()}
     assert {"trained_network", "report", "prediction", "lower_limit", "upper_limit"} <= outputs

@@ -117,10 +117,11 @@ def training_parameters() -> Parameters:
         explained(
             choice("VALIDATION", tr("Validation"), jobs.TrainNetwork.VALIDATIONS, jobs.TrainNetwork.validation),
             tr(
-                "How observations are held out to measure the error. spatial_blocks: whole areas, the honest choice"
-                " when observations are clustered or the map reaches beyond them. random: single observations, right"
-                " for a random sample of the mapped area. groups: whole profiles or sites, as named when patches were"
-                " extracted."
+                "How observations are held out to measure the error. knndm: as far from the others as the map's pixels"
+                " are from the observations, so that the error fits the map; the safe choice. spatial_blocks: whole"
+                " areas, a stricter test for maps that reach beyond the observations. random: single observations,"
+                " right for a random sample of the mapped area. groups: whole profiles or sites, as named when patches"
+                " were extracted."
             ),
         ),
         explained(

@@ -159,25 +159,40 @@ def fit_and_cross_validate(
 
     `forests` are those that the fit of all observations needs.
     """
-    runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
-    steps = _Steps(report, len(runs) + 1)
-    predictions = {id(design): _empty_predictions(design) for design in designs}
     first = designs[0]
     everything = np.arange(len(first.values))
-    tasks: list[Callable[[], Fitted]] = [
-        partial(fit, first, everything, first.seed, forests, partial(steps.progress, 0), report.info)
-    ]
-    for step, run in enumerate(runs, start=1):
-        tell = report.info if run.design is first else None
+
+    def fit_all(progress: Callable[[float], None]) -> Fitted:
+        return fit(first, everything, first.seed, forests, progress, report.info)
+
+    (final,), validations = _compute([fit_all], designs, report)
+    return final, validations
+
+
+def cross_validate(designs: Sequence[Design], report: Report) -> list[CrossValidation]:
+    """Hold each fold of each design out in turn; side by side. The log tells of the first design's folds."""
+    return _compute([], designs, report)[1]
+
+
+def _compute(
+    fits: Sequence[Callable[[Callable[[float], None]], Fitted]], designs: Sequence[Design], report: Report
+) -> tuple[list[Fitted], list[CrossValidation]]:
+    runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
+    steps = _Steps(report, len(fits) + len(runs))
+    predictions = {id(design): _empty_predictions(design) for design in designs}
+    tasks = [partial(fit_all, partial(steps.progress, step)) for step, fit_all in enumerate(fits)]
+    for step, run in enumerate(runs, start=len(fits)):
+        tell = report.info if run.design is designs[0] else None
         progress = partial(steps.progress, step)
         tasks.append(partial(_hold_out, run.design, run.fold, predictions[id(run.design)], progress, tell))
-    final, *fitted = run_side_by_side(tasks, first.device)
+    results = run_side_by_side(tasks, designs[0].device)
+    finals, fitted = results[: len(fits)], results[len(fits) :]
     validations = []
     for design in designs:
         curves = [curve for each, run in zip(fitted, runs) if run.design is design for curve in each.curves]
         methods = [_held_out(design, predictions[id(design)], t) for t in range(len(design.fields))]
         validations.append(CrossValidation(methods, tuple(curves)))
-    return final, validations
+    return finals, validations
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +19,19 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     TargetAssessment,
 )
 from soil_cnn_plugin.engine.assessment.comparison import verdict
-from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds, overlap_share
+from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
 from soil_cnn_plugin.engine.cross_validation import CrossValidation, Design, Fitted, fit_and_cross_validate
-from soil_cnn_plugin.engine.data.domain import read_domain
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
-from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.encoding import Location
-from soil_cnn_plugin.engine.networks.ensemble import MakeFolds
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
 from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
 from soil_cnn_plugin.engine.networks.predictor import Predictor
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
+from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.versions import read_versions
 
@@ -51,14 +47,15 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         transforms = tuple(choose_transform(job.transform, file.values[:, t], name) for t, name in enumerate(fields))
         report.info(_plans_in_words(file, plans, transforms))
         data = encode_patches(file, plans, device, job.location)
-        folds = _hold_out(file, job, report)
+        folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
+        report.info(folds.sentence)
         design = Design(
             data=data,
             values=file.values,
             fields=fields,
             transforms=transforms,
             fold=folds.fold,
-            make_inner_folds=_inner_folds(file, job, _kind_within(folds)),
+            make_inner_folds=inner_folds(file, kind_within(folds), job.domain),
             plans=plans,
             coverage=job.coverage,
             seed=job.seed,
@@ -83,67 +80,12 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
     return {**job.output_paths(), **_summary(assessment, report)}
 
 
-def _hold_out(file: PatchFile, job: TrainNetwork, report: Report) -> Folds:
-    if job.validation == "groups" and not file.group_field:
-        raise EngineError(
-            f"Folds of groups are asked for, but {job.patches} was extracted without a group field. Extract the patches"
-            " again with the field of the profile or site as the group, or choose other folds."
-        )
-    folds = make_folds(
-        job.validation,
-        _metres(file, file.coordinates),
-        file.sites,
-        job.folds,
-        job.seed,
-        file.values,
-        fields=[target.field for target in file.targets],
-        domain=_domain(file, job),
-    )
-    report.info(folds.sentence)
-    return folds
-
-
-def _kind_within(folds: Folds) -> str:
-    """The kind of the folds within a training part: kNNDM that came to random folds means random ones there, too."""
-    return "random" if folds.kind == "knndm" and folds.is_random else folds.kind
-
-
-def _domain(file: PatchFile, job: TrainNetwork) -> Array | None:
-    """Points of the map (M, 2) in metres, for folds that are matched to it."""
-    if job.validation != "knndm":
-        return None
-    return _metres(file, read_domain(job.domain, file.grid) if job.domain else file.domain)
-
-
-def _inner_folds(file: PatchFile, job: TrainNetwork, kind: str) -> Callable[[Rows], MakeFolds]:
-    """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
-    metres, domain = _metres(file, file.coordinates), _domain(file, job)
-
-    def for_rows(rows: Rows) -> MakeFolds:
-        @cache
-        def make(count: int, seed: int) -> Rows:
-            folds = make_folds(
-                kind, metres[rows], file.sites[rows], count, seed, file.values[rows], domain=domain, inner=True
-            )
-            return folds.fold
-
-        return make
-
-    return for_rows
-
-
 def _random_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Design) -> list[Design]:
     """Random folds beside others: the difference tells how far the map's worth hangs on near observations."""
-    if _kind_within(folds) == "random":
+    if kind_within(folds) == "random":
         return []
-    fold = make_folds("random", _metres(file, file.coordinates), file.sites, job.folds, job.seed, file.values).fold
-    return [replace(design, fold=fold, make_inner_folds=_inner_folds(file, job, "random"))]
-
-
-def _metres(file: PatchFile, coordinates: Array) -> Array:
-    """x, y (N, 2) scaled to metres on the ground, also where the CRS is in degrees or feet."""
-    metres: Array = np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size)
-    return coordinates * metres
+    fold = hold_out(file, "random", job.folds, job.seed).fold
+    return [replace(design, fold=fold, make_inner_folds=inner_folds(file, "random"))]
 
 
 def _assess(

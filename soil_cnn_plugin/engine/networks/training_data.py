@@ -31,9 +31,14 @@ class TrainingData:
 
 @torch.no_grad()
 def encode_patches(
-    file: PatchFile, plans: Sequence[Plan], device: torch.device, with_location: bool = False
+    file: PatchFile,
+    plans: Sequence[Plan],
+    device: torch.device,
+    with_location: bool = False,
+    patch_size: int | None = None,
 ) -> TrainingData:
-    """Read the patches in pieces and keep only what the plans' networks need of them."""
+    """Read the patches in pieces and keep only what the plans' networks need of their middle `patch_size` pixels."""
+    patch_size = patch_size or file.patch_size
     encoder = Encoder(file.covariates, _location(file) if with_location else None)
     coordinates = torch.from_numpy(file.coordinates)[:, :, None, None]  # (N, 2) -> (N, 2, 1, 1)
     networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
@@ -42,9 +47,10 @@ def encode_patches(
     for start in range(0, file.count, _PATCHES_AT_ONCE):
         end = min(start + _PATCHES_AT_ONCE, file.count)
         channels = encoder(torch.from_numpy(file.read(start, end)), coordinates[start:end])
-        context.append(context_features(channels, file.patch_size).flatten(1).numpy())
+        channels = channels.crop((file.patch_size - patch_size) // 2)
+        context.append(context_features(channels, patch_size).flatten(1).numpy())
         for index, network in enumerate(networks):
-            margin = (file.patch_size - network.patch_size) // 2
+            margin = (patch_size - network.patch_size) // 2
             inputs[index].append(network.inputs(channels.crop(margin)))
     features = np.concatenate(context)
     return TrainingData(

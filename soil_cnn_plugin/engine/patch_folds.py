@@ -1,0 +1,76 @@
+"""Folds of a patch file's observations, and folds of the same kind within any part of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
+from soil_cnn_plugin.engine.data.domain import read_domain
+from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks.ensemble import MakeFolds
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = "") -> Folds:
+    """Deal the file's observations to folds; `domain` is a raster or polygons for folds matched to a map (knndm).
+
+    Raises:
+        EngineError: the observations cannot be held out in this way.
+    """
+    if kind == "groups" and not file.group_field:
+        raise EngineError(
+            f"Folds of groups are asked for, but {file.path} was extracted without a group field. Extract the patches"
+            " again with the field of the profile or site as the group, or choose other folds."
+        )
+    return make_folds(
+        kind,
+        in_metres(file, file.coordinates),
+        file.sites,
+        count,
+        seed,
+        file.values,
+        fields=[target.field for target in file.targets],
+        domain=_domain(file, kind, domain),
+    )
+
+
+def kind_within(folds: Folds) -> str:
+    """The kind of the folds within a training part: kNNDM that came to random folds means random ones there, too."""
+    return "random" if folds.kind == "knndm" and folds.is_random else folds.kind
+
+
+def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows], MakeFolds]:
+    """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
+    metres, points = in_metres(file, file.coordinates), _domain(file, kind, domain)
+
+    def for_rows(rows: Rows) -> MakeFolds:
+        @cache
+        def make(count: int, seed: int) -> Rows:
+            folds = make_folds(
+                kind, metres[rows], file.sites[rows], count, seed, file.values[rows], domain=points, inner=True
+            )
+            return folds.fold
+
+        return make
+
+    return for_rows
+
+
+def in_metres(file: PatchFile, coordinates: Array) -> Array:
+    """x, y (N, 2) scaled to metres on the ground, also where the CRS is in degrees or feet."""
+    metres: Array = np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size)
+    return coordinates * metres
+
+
+def _domain(file: PatchFile, kind: str, path: str) -> Array | None:
+    """Points of the map (M, 2) in metres, for folds that are matched to it."""
+    if kind != "knndm":
+        return None
+    return in_metres(file, read_domain(path, file.grid) if path else file.domain)

@@ -105,6 +105,7 @@ def print_summary(results: dict[str, Path], metrics: Metrics, pictures: list[Pat
 
 
 METHODS = {
+    "blend": "blend of network and forest",
     "network": "network",
     "forest": "random forest",
     "forest_context": "random forest with context",

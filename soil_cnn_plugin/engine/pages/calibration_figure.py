@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, Array
 from soil_cnn_plugin.engine.assessment.reliability import PIT_BINS, Reliability, chance_band
@@ -68,6 +68,7 @@ def _paint_histogram(axes: Axes, lines: Sequence[Line]) -> None:
     highest = max(float(result.pit.max()) for _, _, result in lines)
     axes.set(xlim=(0, 1), ylim=(0, 1.1 * max(highest, float(high[0]))))
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
 
 
 def _paint_band(axes: Axes, n: int, shares: Array) -> None:

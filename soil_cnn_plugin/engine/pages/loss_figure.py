@@ -31,7 +31,7 @@ def draw_loss_curves(name: str, curves: Sequence[LossCurve]) -> str:
         handles, labels = all_axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
-    return draw(name, 9.2 if len(architectures) > 1 else 6.0, 3.4, paint)
+    return draw(name, 9.2 if len(architectures) > 1 else 7.6, 3.4, paint)
 
 
 def _paint_panel(axes: Axes, curves: Sequence[LossCurve]) -> None:

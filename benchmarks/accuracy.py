@@ -1,0 +1,168 @@
+"""Accuracy: networks, forests and their blend by repeated cross-validation of a folder of observations and covariates.
+
+Each repeat deals the observations to new folds, the same ones for all methods. Nothing is chosen on held-out folds:
+early stopping, weights of the blend and calibration happen within the training part of each. Runs in the engine's
+Python: `python benchmarks/accuracy.py FOLDER --targets zinc --log`. `--help` tells the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas
+import numpy as np
+from accuracy_table import Repeat, Row, summarize, write_table
+
+from soil_cnn_plugin.contract.events import Event, Progress
+from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, TrainNetwork
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine import extract_patches
+from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
+from soil_cnn_plugin.engine.cross_validation import Design, cross_validate
+from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.networks.device import choose_device
+from soil_cnn_plugin.engine.networks.plan import make_plans
+from soil_cnn_plugin.engine.networks.training_data import encode_patches
+from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within
+from soil_cnn_plugin.engine.report import Report
+
+
+def main() -> None:
+    options = read_options()
+    report = Report(say if options.verbose else lambda event: None)
+    with tempfile.TemporaryDirectory() as scratch:
+        points = write_observations(options, Path(scratch) / "observations.gpkg")
+        patches = str(Path(scratch) / "patches.h5")
+        targets = tuple(SoilProperty(name) for name in options.targets)
+        job = ExtractPatches(
+            str(points), targets, find_covariates(options), patches, patch_size=options.patch_size, group=options.group
+        )
+        extract_patches.run(job, report)
+        design = designer(options, patches, report)
+        done: dict[str, list[Repeat]] = {kind: [] for kind in options.kinds}
+        for seed in range(options.seed, options.seed + options.repeats):
+            for kind in options.kinds:
+                done[kind].append(repeat(design, kind, seed, report))
+                write_table(options.output, make_rows(options, done), settings(options))
+    print((options.output / "accuracy.md").read_text(encoding="utf-8"))
+
+
+def repeat(design: Callable[[str, int], Design], kind: str, seed: int, report: Report) -> Repeat:
+    started = time.monotonic()
+    [validation] = cross_validate([design(kind, seed)], report)
+    seconds = time.monotonic() - started
+    print(f"{kind} folds, seed {seed}: {seconds:.0f} s", flush=True)
+    return Repeat(seed, seconds, tuple(validation.methods))
+
+
+def make_rows(options: argparse.Namespace, done: dict[str, list[Repeat]]) -> list[Row]:
+    """Of the repeats so far: a long run that is stopped leaves its table."""
+    return [
+        summarize(options.name or options.folder.name, target, t, kind, repeats)
+        for kind, repeats in done.items()
+        if repeats
+        for t, target in enumerate(options.targets)
+    ]
+
+
+def designer(options: argparse.Namespace, patches: str, report: Report) -> Callable[[str, int], Design]:
+    """What makes the design of a repeat: (kind of folds, seed) -> Design; patches are encoded once for all."""
+    device = choose_device(options.device, report)
+    asked = TrainNetwork(patches, "", architecture=options.architecture, preset=options.preset)
+    with PatchFile(patches) as file:
+        plans = make_plans(asked, file.patch_size)
+        data = encode_patches(file, plans, device)
+
+    def design(kind: str, seed: int) -> Design:
+        folds = hold_out(file, kind, options.folds, seed)
+        return Design(
+            data=data,
+            values=file.values,
+            fields=tuple(options.targets),
+            transforms=tuple(choose_transform(options.transform, column, "") for column in file.values.T),
+            fold=folds.fold,
+            make_inner_folds=inner_folds(file, kind_within(folds)),
+            plans=plans,
+            coverage=0.9,
+            seed=seed,
+            device=device,
+        )
+
+    return design
+
+
+def find_covariates(options: argparse.Namespace) -> tuple[Covariate, ...]:
+    kinds = dict.fromkeys(options.categorical, "categorical") | dict.fromkeys(options.directional, "directional")
+    paths = sorted((options.folder / options.covariates).glob("*.tif"))
+    names = {path.stem for path in paths}
+    if missing := sorted((set(kinds) | set(options.without)) - names):
+        raise SystemExit(f"{options.folder / options.covariates} holds no raster called {', '.join(missing)}.")
+    return tuple(
+        Covariate(str(path.absolute()), path.stem, kind=kinds.get(path.stem, "continuous"))
+        for path in paths
+        if path.stem not in options.without
+    )
+
+
+def write_observations(options: argparse.Namespace, path: Path) -> Path:
+    """The folder's observations, as asked for: only those of a query, logarithms, at most so many."""
+    found = sorted(options.folder.glob("*.gpkg"))
+    if len(found) != 1:
+        raise SystemExit(f"{options.folder} holds {len(found)} GeoPackages; one with the observations is needed.")
+    layer = geopandas.read_file(found[0])
+    if options.where:
+        layer = layer.query(options.where)
+    if options.log:
+        layer[options.targets] = np.log(layer[options.targets])
+    if options.limit and len(layer) > options.limit:
+        layer = layer.sample(options.limit, random_state=options.seed)
+    layer.to_file(path, driver="GPKG")
+    return path
+
+
+def settings(options: argparse.Namespace) -> dict[str, object]:
+    chosen = {name: value for name, value in vars(options).items() if name not in ("folder", "output", "verbose")}
+    return {"folder": options.folder.name, **chosen}
+
+
+def say(event: Event) -> None:
+    if not isinstance(event, Progress):
+        print(event, flush=True)
+
+
+def read_options() -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return [name for name in text.split(",") if name]
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="holds one .gpkg of observations and a folder of covariates (.tif)")
+    parser.add_argument("--targets", type=names, required=True, help="fields, separated by commas")
+    parser.add_argument("--log", action="store_true", help="model and score the logarithms of the targets")
+    parser.add_argument("--transform", choices=TrainNetwork.TRANSFORMS, default="none", help="scale to model on")
+    parser.add_argument("--where", default="", help="which observations, as a pandas query: 'depth == 0'")
+    parser.add_argument("--limit", type=int, default=0, help="at most so many observations, drawn at random")
+    parser.add_argument("--group", default="", help="field of the profile or site that no fold tears apart")
+    parser.add_argument("--covariates", default="covariates", help="name of the folder of covariates")
+    parser.add_argument("--categorical", type=names, default=[], help="covariates that hold class codes")
+    parser.add_argument("--directional", type=names, default=[], help="covariates that depend on the compass")
+    parser.add_argument("--without", type=names, default=[], help="covariates to leave out")
+    parser.add_argument("--kinds", type=names, default=["random", "spatial_blocks"], help="kinds of folds")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folds", type=int, default=TrainNetwork.folds)
+    parser.add_argument("--seed", type=int, default=0, help="of the first repeat; the next one's is one higher")
+    parser.add_argument("--patch-size", type=int, default=ExtractPatches.patch_size)
+    parser.add_argument("--architecture", choices=TrainNetwork.ARCHITECTURES, default=TrainNetwork.architecture)
+    parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default=TrainNetwork.preset)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--name", default="", help="of the data in the table; else the folder's")
+    parser.add_argument("--output", type=Path, default=Path("accuracy"), help="folder for accuracy.md and .json")
+    parser.add_argument("--verbose", action="store_true", help="print what the engine tells")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The table of `accuracy.py`: scores over all repeats of the folds, and paired differences, as Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut
+from soil_cnn_plugin.engine.assessment.comparison import PairedTest, paired_test
+
+PAIRS = ((BLEND, FOREST_CONTEXT), (NETWORK, FOREST_CONTEXT), (FOREST, FOREST_CONTEXT))
+"""Every method beside the forest with context, the fair rival; below 0 is better than it."""
+HEADINGS = {
+    "data": "data, folds",
+    "rival": "RMSE of forest with context",
+    BLEND: "blend (p)",
+    NETWORK: "network (p)",
+    FOREST: "forest at the point (p)",
+    MEAN: "mean",
+    "mec": "MEC blend / forest",
+    "picp": "PICP90 blend / forest",
+    "width": "width blend / forest",
+    "time": "minutes",
+}
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Held-out predictions of one repeat of the folds: by method, for each target."""
+
+    seed: int
+    seconds: float
+    targets: tuple[dict[str, HeldOut], ...]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """One method's scores over all held-out observations, mean over the repeats."""
+
+    rmse: float
+    rmse_lowest: float
+    rmse_highest: float
+    mec: float
+    ccc: float
+    picp: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """RMSE of one method minus another's, percent of the latter; `test` over the folds of all repeats, in the unit."""
+
+    method: str
+    other: str
+    percent: float
+    test: PairedTest | None
+    folds_lower: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One target under one kind of folds."""
+
+    data: str
+    target: str
+    observations: int
+    kind: str
+    repeats: int
+    folds: int
+    seconds: float
+    methods: dict[str, Mean]
+    changes: tuple[Change, ...]
+
+
+def summarize(data: str, target: str, t: int, kind: str, repeats: Sequence[Repeat]) -> Row:
+    """The row of target number `t`."""
+    of_target = [repeat.targets[t] for repeat in repeats]
+    first = of_target[0][FOREST_CONTEXT]
+    return Row(
+        data=data,
+        target=target,
+        observations=len(first.mean),
+        kind=kind,
+        repeats=len(repeats),
+        folds=len(first.fold_scores),
+        seconds=sum(repeat.seconds for repeat in repeats),
+        methods={name: _mean([methods[name] for methods in of_target]) for name in of_target[0]},
+        changes=tuple(_change(of_target, method, other) for method, other in PAIRS),
+    )
+
+
+def write_table(folder: Path, rows: Sequence[Row], settings: Mapping[str, object]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"settings": settings, "rows": [asdict(row) for row in rows]}
+    (folder / "accuracy.json").write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
+    (folder / "accuracy.md").write_text(to_markdown(rows), encoding="utf-8")
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    lines = [" | ".join(HEADINGS.values()), "|".join("---" for _ in HEADINGS)]
+    lines += [" | ".join(_cells(row)) for row in rows]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def _cells(row: Row) -> list[str]:
+    changes = {change.method: change for change in row.changes}
+    rival, blend = row.methods[FOREST_CONTEXT], row.methods[BLEND]
+    of_mean = 100 * (row.methods[MEAN].rmse / rival.rmse - 1)
+    kind = row.kind.replace("_", " ")
+    return [
+        f"{row.data} {row.target} ({row.observations}), {kind}, {row.repeats} x {row.folds}",
+        f"{rival.rmse:.4g}",
+        *(_change_in_words(changes[name]) for name in (BLEND, NETWORK, FOREST)),
+        f"{of_mean:+.1f} %",
+        *(f"{getattr(blend, name):.3g} / {getattr(rival, name):.3g}" for name in ("mec", "picp", "width")),
+        f"{row.seconds / 60:.1f}",
+    ]
+
+
+def _change_in_words(change: Change) -> str:
+    return f"{change.percent:+.1f} %" + (f" ({change.test.p:.2g})" if change.test else "")
+
+
+def _mean(held_out: Sequence[HeldOut]) -> Mean:
+    scores = [each.scores for each in held_out]
+    errors = [each.rmse for each in scores]
+    means = {
+        name: float(np.mean([np.nan if getattr(each, name) is None else getattr(each, name) for each in scores]))
+        for name in ("rmse", "mec", "ccc", "picp", "width")
+    }
+    return Mean(**means, rmse_lowest=min(errors), rmse_highest=max(errors))
+
+
+def _change(repeats: Sequence[Mapping[str, HeldOut]], method: str, other: str) -> Change:
+    """Folds of all repeats are tested together (Bouckaert & Frank 2004)."""
+    pairs = [
+        (a, b)
+        for methods in repeats
+        for a, b in zip(methods[method].fold_scores, methods[other].fold_scores)
+        if a.n > 0
+    ]
+    total = sum(a.n for a, _ in pairs) / len(repeats)
+    test_to_train = float(np.mean([a.n / (total - a.n) for a, _ in pairs]))
+    rmse = [np.mean([methods[name].scores.rmse for methods in repeats]) for name in (method, other)]
+    return Change(
+        method=method,
+        other=other,
+        percent=float(100 * (rmse[0] / rmse[1] - 1)),
+        test=paired_test(np.array([a.rmse - b.rmse for a, b in pairs]), test_to_train),
+        folds_lower=sum(a.rmse < b.rmse for a, b in pairs),
+    )

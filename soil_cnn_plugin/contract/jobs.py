@@ -168,6 +168,8 @@ class PredictMap(Job):
     lower: str = ""
     upper: str = ""
     standard_deviation: str = ""
+    dissimilarity: str = ""  # how far a pixel lies from the observations (Meyer & Pebesma 2021)
+    dissimilarity_space: str = "covariates"
     covariates: tuple[Covariate, ...] = ()  # empty: the files the network was trained on
     extent: tuple[float, float, float, float] | None = None  # west, south, east, north
     extent_crs: str = ""  # WKT; empty: the covariates' CRS
@@ -175,17 +177,16 @@ class PredictMap(Job):
     block_size: int | None = None  # pixels; None: from free memory
     device: str = "auto"
 
-    OUTPUTS = ("prediction", "lower", "upper", "standard_deviation")
+    OUTPUTS = ("prediction", "lower", "upper", "standard_deviation", "dissimilarity")
+    DISSIMILARITY_SPACES: ClassVar[tuple[str, ...]] = ("covariates", "embedding")
 
     def __post_init__(self) -> None:
         _one_of("device", self.device, DEVICES)
+        _one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
         _no_twins("covariate", [covariate.name for covariate in self.covariates])
         if self.block_size is not None and self.block_size < 16:
             raise JobError(f"The block size is {self.block_size} pixels; it must be at least 16.")
-        if self.extent is not None:
-            west, south, east, north = self.extent
-            if not (west < east and south < north):
-                raise JobError(f"The extent {self.extent} is empty: west must be below east and south below north.")
+        _check_extent(self.extent)
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,33 @@ class AssessMap(Job):
 
 
 @dataclass(frozen=True)
+class ExplainNetwork(Job):
+    """Tell which covariates and how much of the surroundings a trained network uses, and where on the map."""
+
+    network: str
+    patches: str
+    report: str
+    importance: str = ""  # table: .gpkg without geometry, or .csv
+    attribution: str = ""  # raster, one band a covariate
+    metrics: str = ""
+    target: str = ""  # field that the attribution is about; empty: the first target
+    covariates: tuple[Covariate, ...] = ()  # of the attribution; empty: the files the network was trained on
+    extent: tuple[float, float, float, float] | None = None  # of the attribution: west, south, east, north
+    extent_crs: str = ""  # WKT; empty: the covariates' CRS
+    device: str = "auto"
+    seed: int = 0
+
+    OUTPUTS = ("report", "importance", "attribution", "metrics")
+
+    def __post_init__(self) -> None:
+        _one_of("device", self.device, DEVICES)
+        _no_twins("covariate", [covariate.name for covariate in self.covariates])
+        _check_extent(self.extent)
+        if self.importance and Path(self.importance).suffix.lower() not in (".gpkg", ".csv"):
+            raise JobError(f"The table {self.importance} must end in .gpkg or .csv.")
+
+
+@dataclass(frozen=True)
 class DescribeNetwork(Job):
     """Tell what a network file holds."""
 
@@ -275,6 +303,7 @@ JOBS: dict[str, type[Job]] = {
     "predict_map": PredictMap,
     "map_soil_properties": MapSoilProperties,
     "assess_map": AssessMap,
+    "explain_network": ExplainNetwork,
     "describe_network": DescribeNetwork,
     "check_environment": CheckEnvironment,
 }
@@ -321,6 +350,14 @@ def from_json(text: str) -> Job:
 def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise JobError(f"The {what} is {value!r}; it must be one of: {', '.join(choices)}.")
+
+
+def _check_extent(extent: tuple[float, float, float, float] | None) -> None:
+    if extent is None:
+        return
+    west, south, east, north = extent
+    if not (west < east and south < north):
+        raise JobError(f"The extent {extent} is empty: west must be below east and south below north.")
 
 
 def _no_twins(what: str, names: list[str]) -> None:

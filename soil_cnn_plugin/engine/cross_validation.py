@@ -38,13 +38,13 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 FORESTS = (FOREST_CONTEXT, FOREST)
-METHODS = (BLEND, NETWORK, FOREST_CONTEXT, FOREST, MEAN)
 
 
 @dataclass(frozen=True)
 class Design:
     """What all fits share. `values` (N, T) are in the targets' units, NaN where missing; `fold` (N,) counts from 0;
-    `make_inner_folds` deals the given rows to folds of the same kind."""
+    `make_inner_folds` deals the given rows to folds of the same kind; `forests` are fitted beside the networks, the one
+    with context always."""
 
     data: TrainingData
     values: Array
@@ -56,6 +56,11 @@ class Design:
     coverage: float
     seed: int
     device: torch.device
+    forests: tuple[str, ...] = FORESTS
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return (BLEND, NETWORK, *self.forests, MEAN)
 
 
 @dataclass(frozen=True)
@@ -165,24 +170,28 @@ def fit_and_cross_validate(
     def fit_all(progress: Callable[[float], None]) -> Fitted:
         return fit(first, everything, first.seed, forests, progress, report.info)
 
-    (final,), validations = _compute([fit_all], designs, report)
+    (final,), validations = _compute([fit_all], designs, report, first)
     return final, validations
 
 
 def cross_validate(designs: Sequence[Design], report: Report) -> list[CrossValidation]:
-    """Hold each fold of each design out in turn; side by side. The log tells of the first design's folds."""
+    """Hold each fold of each design out in turn; side by side, and without a word in the log."""
     return _compute([], designs, report)[1]
 
 
 def _compute(
-    fits: Sequence[Callable[[Callable[[float], None]], Fitted]], designs: Sequence[Design], report: Report
+    fits: Sequence[Callable[[Callable[[float], None]], Fitted]],
+    designs: Sequence[Design],
+    report: Report,
+    told: Design | None = None,
 ) -> tuple[list[Fitted], list[CrossValidation]]:
+    """`fits` of all observations, and all folds of all designs; the log tells of the folds of one design."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     steps = _Steps(report, len(fits) + len(runs))
     predictions = {id(design): _empty_predictions(design) for design in designs}
     tasks = [partial(fit_all, partial(steps.progress, step)) for step, fit_all in enumerate(fits)]
     for step, run in enumerate(runs, start=len(fits)):
-        tell = report.info if run.design is designs[0] else None
+        tell = report.info if run.design is told else None
         progress = partial(steps.progress, step)
         tasks.append(partial(_hold_out, run.design, run.fold, predictions[id(run.design)], progress, tell))
     results = run_side_by_side(tasks, designs[0].device)
@@ -219,7 +228,7 @@ class _Run:
 
 
 def _empty_predictions(design: Design) -> dict[str, _Predictions]:
-    return {name: _Predictions.empty(design.values.shape) for name in METHODS}
+    return {name: _Predictions.empty(design.values.shape) for name in design.methods}
 
 
 def _hold_out(
@@ -231,14 +240,14 @@ def _hold_out(
 ) -> Fitted:
     """Fit everything without one fold and write the predictions of its observations into `methods`."""
     train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
-    fitted = fit(design, train, design.seed + 1000 * (fold + 1), progress=progress)
+    fitted = fit(design, train, design.seed + 1000 * (fold + 1), design.forests, progress)
     parts = [predict_all(network, part[test]) for network, part in zip(fitted.networks, design.data.inputs)]
     location, scale = ([part[i].cpu().numpy().astype(np.float64) for part in parts] for i in (0, 1))
-    for name in FORESTS:
+    for name in design.forests:
         centre, spread = predict_forests(fitted.forests[name], _features(design, name)[test])
         location.append(centre)
         scale.append(spread)
-    for name in (BLEND, NETWORK, FOREST_CONTEXT, FOREST):
+    for name in (BLEND, NETWORK, *design.forests):
         weights = fitted.weights(name)
         _store(
             methods[name],
@@ -314,8 +323,8 @@ def _in_words(design: Design, methods: dict[str, _Predictions], test: Rows, fold
         if len(rows) == 0:
             continue
         observed = design.values[rows, t]
-        error = {name: np.sqrt(np.mean((methods[name].mean[rows, t] - observed) ** 2)) for name in METHODS}
-        forest = min(error[FOREST], error[FOREST_CONTEXT])
+        error = {name: np.sqrt(np.mean((methods[name].mean[rows, t] - observed) ** 2)) for name in methods}
+        forest = min(error[name] for name in design.forests)
         parts.append(
             f"{field} network {error[NETWORK]:.4g}, random forest {forest:.4g}, blend {error[BLEND]:.4g},"
             f" mean {error[MEAN]:.4g}"

@@ -137,10 +137,7 @@ class TrainNetwork(Job):
         _one_of("transform", self.transform, self.TRANSFORMS)
         _one_of("validation", self.validation, self.VALIDATIONS)
         _one_of("device", self.device, DEVICES)
-        if self.folds < 2:
-            raise JobError(
-                f"{self.folds} folds are asked for; at least 2 are needed, one to hold out and one to train on."
-            )
+        _check_folds(self.folds)
         if not 0.5 <= self.coverage <= 0.99:
             raise JobError(
                 f"The coverage of the prediction interval is {self.coverage:g}; it must be from 0.5 to 0.99."
@@ -273,6 +270,38 @@ class ExplainNetwork(Job):
 
 
 @dataclass(frozen=True)
+class ComparePatchSizes(Job):
+    """Measure the held-out error against the patch size, on the same folds, beside random forests."""
+
+    patches: str  # extracted with the largest size wanted
+    report: str = ""
+    metrics: str = ""
+    sizes: tuple[int, ...] = (3, 7, 15, 31)  # pixels; those above the patch file's are left out
+    architecture: str = TrainNetwork.architecture
+    validation: str = TrainNetwork.validation
+    domain: str = ""  # raster or polygons where maps will be made, for knndm
+    folds: int = TrainNetwork.folds
+    device: str = "auto"
+    seed: int = 0
+
+    OUTPUTS = ("report", "metrics")
+
+    def __post_init__(self) -> None:
+        _one_of("architecture", self.architecture, TrainNetwork.ARCHITECTURES)
+        _one_of("validation", self.validation, TrainNetwork.VALIDATIONS)
+        _one_of("device", self.device, DEVICES)
+        _check_folds(self.folds)
+        if not self.sizes:
+            raise JobError("No patch size is given. Write one or more, for example 3,7,15,31.")
+        for size in self.sizes:
+            if size < 3 or size % 2 == 0:
+                raise JobError(
+                    f"One of the patch sizes is {size} pixels, but each must be odd and at least 3, so that the"
+                    " observation lies in the middle pixel. The random forest at the point stands for a size of 1."
+                )
+
+
+@dataclass(frozen=True)
 class DescribeNetwork(Job):
     """Tell what a network file holds."""
 
@@ -304,6 +333,7 @@ JOBS: dict[str, type[Job]] = {
     "map_soil_properties": MapSoilProperties,
     "assess_map": AssessMap,
     "explain_network": ExplainNetwork,
+    "compare_patch_sizes": ComparePatchSizes,
     "describe_network": DescribeNetwork,
     "check_environment": CheckEnvironment,
 }
@@ -358,6 +388,11 @@ def _check_extent(extent: tuple[float, float, float, float] | None) -> None:
     west, south, east, north = extent
     if not (west < east and south < north):
         raise JobError(f"The extent {extent} is empty: west must be below east and south below north.")
+
+
+def _check_folds(folds: int) -> None:
+    if folds < 2:
+        raise JobError(f"{folds} folds are asked for; at least 2 are needed, one to hold out and one to train on.")
 
 
 def _no_twins(what: str, names: list[str]) -> None:

@@ -1,0 +1,218 @@
+"""How far the landscape matters: held-out error against patch size, what of it is noise, and the size to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut
+from soil_cnn_plugin.engine.assessment.comparison import NAMES, SIGNIFICANT, PairedTest, paired_test
+
+Array = NDArray[np.float64]
+
+POINT = 1
+"""Patch size of the forest at the point: the pixel that holds the observation."""
+AT_SIZES = (BLEND, NETWORK, FOREST_CONTEXT)
+CHOSEN_BY = BLEND
+"""Maps are predicted with it by default."""
+
+
+@dataclass(frozen=True)
+class SizedTarget:
+    """One target: number and standard deviation of its observations, and the held-out predictions of each method at
+    each patch size; `baselines` are those of the methods that see the point alone or nothing."""
+
+    soil_property: SoilProperty
+    count: int
+    deviation: float
+    by_size: Mapping[int, Mapping[str, HeldOut]]
+    baselines: Mapping[str, HeldOut]
+
+
+@dataclass(frozen=True)
+class SizedError:
+    """RMSE at a patch size, mean over the folds, with its standard error; and how much higher it is than at the best
+    size, from fold to fold, with the standard error of that. None where there are fewer than two folds."""
+
+    size: int
+    error: float
+    standard_error: float | None
+    above_best: float
+    above_best_error: float | None
+
+    @property
+    def is_near_best(self) -> bool:
+        """Within one standard error of the best size."""
+        return self.above_best <= (self.above_best_error or 0.0)
+
+
+@dataclass(frozen=True)
+class ErrorCurves:
+    """Errors of some targets: in the unit of one target, or, of several, in their standard deviations, averaged.
+
+    `sized` holds a curve of each method of AT_SIZES; `baselines` their errors without a curve.
+    """
+
+    sized: Mapping[str, tuple[SizedError, ...]]
+    baselines: Mapping[str, SizedError]
+    context: PairedTest | None  # forest with context at the recommended size minus forest at the point
+    signal: PairedTest | None  # CHOSEN_BY at the best size minus the mean
+    best: int
+    recommended: int
+
+    def at(self, method: str, size: int) -> SizedError:
+        return next(item for item in self.sized[method] if item.size == size)
+
+
+@dataclass(frozen=True)
+class PatchSizeComparison:
+    """All of it, for report and JSON. `metres` are of one pixel, east and north."""
+
+    targets: tuple[SizedTarget, ...]
+    sizes: tuple[int, ...]
+    curves: ErrorCurves  # of all targets
+    target_curves: tuple[ErrorCurves, ...]
+    metres: tuple[float, float]
+    folds_sentence: str
+    overlap_percent: dict[int, float]  # size -> share of held-out patches that overlap a training patch
+    notes: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def error_curves(targets: Sequence[SizedTarget]) -> ErrorCurves:
+    """Compare the sizes over the folds, which are the same for all of them.
+
+    The smallest size within one standard error of the best is recommended (Breiman et al. 1984, section 3.4.3), and the
+    standard error is that of the difference to the best, fold by fold: that some folds are harder than others at any
+    size says nothing about sizes. Folds share training observations, see `paired_test`.
+    """
+    sizes = sorted(targets[0].by_size)
+    errors = {
+        (name, size): _fold_errors(targets, [target.by_size[size][name] for target in targets])
+        for name in AT_SIZES
+        for size in sizes
+    }
+    baselines = {
+        name: _fold_errors(targets, [target.baselines[name] for target in targets]) for name in (FOREST, MEAN)
+    }
+    ratio = _test_to_train(targets)
+    sized = {name: _curve({size: errors[name, size] for size in sizes}, ratio) for name in AT_SIZES}
+    best = min(sized[CHOSEN_BY], key=lambda item: item.error).size
+    recommended = min(item.size for item in sized[CHOSEN_BY] if item.is_near_best)
+    return ErrorCurves(
+        sized=sized,
+        baselines={name: _curve({POINT: values}, ratio)[0] for name, values in baselines.items()},
+        context=paired_test(errors[FOREST_CONTEXT, recommended] - baselines[FOREST], ratio),
+        signal=paired_test(errors[CHOSEN_BY, best] - baselines[MEAN], ratio),
+        best=best,
+        recommended=recommended,
+    )
+
+
+def conclusion(comparison: PatchSizeComparison) -> list[str]:
+    """How far the landscape matters, in plain words; the first sentence is the answer."""
+    curves, largest = comparison.curves, comparison.sizes[-1]
+    names = {size: in_words(size, comparison.metres) for size in comparison.sizes}
+    best, recommended = names[curves.best], names[curves.recommended]
+    if curves.recommended == largest and len(comparison.sizes) > 1:
+        sentences = [
+            f"The error still falls up to the largest patch that was compared, {names[largest]}. Extract larger patches"
+            " to see how far the landscape matters."
+        ]
+    else:
+        sentences = [f"Context beyond {recommended} does not clearly lower the error."]
+    if curves.best != curves.recommended:
+        chosen = curves.at(CHOSEN_BY, curves.recommended)
+        lowest = curves.at(CHOSEN_BY, curves.best)
+        sentences.append(
+            f"The lowest error of the {NAMES[CHOSEN_BY]} is that of {best}, {_percent_below(lowest, chosen)} below that"
+            f" of {recommended}: within one standard error ({100 * (chosen.above_best_error or 0) / chosen.error:.1f} %)"
+            " from fold to fold, so the smaller patch is recommended."
+        )
+    sentences.append(_context_in_words(curves, recommended))
+    if not _beats_mean(curves):
+        sentences.append(
+            "No size clearly beats the mean of the observations: the covariates carry no usable signal here, and these"
+            " sizes cannot be told apart by it."
+        )
+    return sentences
+
+
+def in_words(size: int, metres: tuple[float, float]) -> str:
+    """`280 m (7 × 7 pixels)`."""
+    return f"{extent(size, metres)} ({size} × {size} pixels)"
+
+
+def extent(size: int, metres: tuple[float, float]) -> str:
+    """Side of a patch on the ground: `280 m`, or `70 × 110 m` where pixels are not square."""
+    east, north = (_distance(size * length) for length in metres)
+    if np.isclose(*metres, rtol=0.02):
+        return f"{east} m"
+    return f"{east} × {north} m"
+
+
+def _distance(length: float) -> str:
+    return f"{length:.3g}" if length < 100 else f"{length:.0f}"
+
+
+def _fold_errors(targets: Sequence[SizedTarget], methods: Sequence[HeldOut]) -> Array:
+    """(folds,) RMSE; of several targets in their standard deviations, mean of those that the fold holds."""
+    errors = np.array([[scores.rmse if scores.n else np.nan for scores in held_out.fold_scores] for held_out in methods])
+    if len(targets) > 1:
+        errors /= np.array([target.deviation for target in targets])[:, None]
+    errors = errors[:, np.isfinite(errors).any(axis=0)]
+    mean: Array = np.nanmean(errors, axis=0)
+    return mean
+
+
+def _test_to_train(targets: Sequence[SizedTarget]) -> float:
+    """Held-out observations by those trained on, mean over folds and targets."""
+    ratios = []
+    for target in targets:
+        sizes = np.array([scores.n for scores in target.baselines[MEAN].fold_scores], float)
+        ratios.append(np.mean((sizes / (sizes.sum() - sizes))[sizes > 0]))
+    return float(np.mean(ratios))
+
+
+def _curve(errors: Mapping[int, Array], ratio: float) -> tuple[SizedError, ...]:
+    best = min(errors.values(), key=lambda values: float(values.mean()))
+    items = []
+    for size, values in errors.items():
+        level, above = paired_test(values, ratio), paired_test(values - best, ratio)
+        items.append(
+            SizedError(
+                size=size,
+                error=float(values.mean()),
+                standard_error=level.standard_error if level else None,
+                above_best=float((values - best).mean()),
+                above_best_error=above.standard_error if above else None,
+            )
+        )
+    return tuple(items)
+
+
+def _context_in_words(curves: ErrorCurves, recommended: str) -> str:
+    """What context of the recommended size is worth, told by the forests: they differ in nothing else."""
+    point, test = curves.baselines[FOREST], curves.context
+    percent = 100 * (test.difference / point.error if test else 0.0)
+    direction = "lower" if percent < 0 else "higher"
+    numbers = f"{abs(percent):.1f} % {direction}" + (f" (p = {test.p:.2g})" if test else "")
+    beside = f"with context of {recommended} the random forest's error is {numbers} than with the covariates at the point"
+    if test is None or test.p >= SIGNIFICANT:
+        return f"Whether the landscape matters at all is not clear: {beside}."
+    return f"The landscape {'matters' if percent < 0 else 'misleads'} here: {beside}."
+
+
+def _percent_below(lower: SizedError, higher: SizedError) -> str:
+    return f"{100 * (1 - lower.error / higher.error):.1f} %"
+
+
+def _beats_mean(curves: ErrorCurves) -> bool:
+    """Clearly below the mean's error: significant one-sided, because only below counts."""
+    test = curves.signal
+    return test is not None and test.difference < 0 and test.p / 2 < SIGNIFICANT

@@ -25,17 +25,19 @@ class Calibration:
     (Vovk 2015, 10.1007/s10472-013-9368-4), scaled by the predicted spread.
 
     `quantiles` (199,) are z at the levels 0.005, 0.010, ... 0.995; `nodes` and `weights` (J,) stand for all of z in
-    means.
+    means. A spread outside the range of those it was calibrated on, `scales`, counts as the end of that range: nothing
+    is known about larger ones, and a logarithm's mean grows exponentially with them.
     """
 
     quantiles: tuple[float, ...]
     nodes: tuple[float, ...]
     weights: tuple[float, ...]
+    scales: tuple[float, float]
 
     def quantile(self, location: Array, scale: Array, level: float, target_scale: TargetScale) -> Array:
         """The quantile at `level` (0.005 to 0.995) in the target's unit; arrays of any one shape."""
         z = float(np.interp(level, _LEVELS, self.quantiles))
-        return target_scale.back(location + scale * z)
+        return target_scale.back(location + self._known(scale) * z)
 
     def interval(
         self, location: Array, scale: Array, coverage: float, target_scale: TargetScale
@@ -50,6 +52,7 @@ class Calibration:
     def mean_and_deviation(self, location: Array, scale: Array, target_scale: TargetScale) -> tuple[Array, Array]:
         """Mean and standard deviation of the distribution in the target's unit."""
         nodes, weights = np.asarray(self.nodes), np.asarray(self.weights)
+        scale = self._known(scale)
         if target_scale.transform == "none":
             mean_z = float(weights @ nodes)
             deviation_z = float(np.sqrt(weights @ (nodes - mean_z) ** 2))
@@ -61,6 +64,9 @@ class Calibration:
             square += weight * value**2
         return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
+    def _known(self, scale: Array) -> Array:
+        return np.clip(scale, *self.scales)
+
 
 def calibrate(target: Array, location: Array, scale: Array) -> Calibration:
     """The calibration from held-out observations (n,), standardized; NaN where target or prediction is missing.
@@ -69,7 +75,9 @@ def calibrate(target: Array, location: Array, scale: Array) -> Calibration:
     10.1080/01621459.2017.1307116); beyond the outermost observations it stays at these.
     """
     z = (target - location) / scale
-    z = np.sort(z[np.isfinite(z)])
+    known = np.isfinite(z)
+    scales = float(scale[known].min()), float(scale[known].max())
+    z = np.sort(z[known])
     count = len(z)
     quantiles = np.interp(_LEVELS, np.arange(1, count + 1) / (count + 1), z)
     bin_of = np.digitize((np.arange(count) + 0.5) / count, _BIN_EDGES)
@@ -77,4 +85,4 @@ def calibrate(target: Array, location: Array, scale: Array) -> Calibration:
     filled = sizes > 0
     nodes = np.bincount(bin_of, weights=z)[filled] / sizes[filled]
     weights = sizes[filled] / count
-    return Calibration(tuple(quantiles.tolist()), tuple(nodes.tolist()), tuple(weights.tolist()))
+    return Calibration(tuple(quantiles.tolist()), tuple(nodes.tolist()), tuple(weights.tolist()), scales)

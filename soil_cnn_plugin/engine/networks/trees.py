@@ -54,20 +54,23 @@ class Trees:
 
     def check(self, features: int) -> None:
         """Raises ValueError unless every walk stays inside its tree and asks for existing features."""
-        sizes = np.diff(self.roots)
-        nodes = len(self.feature)
-        if self.children.shape != (nodes, 2) or any(array.ndim != 1 for array in (self.roots, self.depth)):
+        trees, nodes = self.depth.size, self.feature.size
+        shapes = {"roots": (trees + 1,), "children": (nodes, 2), "depth": (trees,)}
+        if trees == 0 or any(getattr(self, name).shape != shapes.get(name, (nodes,)) for name in TREE_TYPES):
             raise ValueError("the arrays of a forest have another shape")
-        if len(sizes) != self.count or self.count == 0 or (sizes < 1).any() or self.roots[0] != 0:
+        # Within bounds first: far-off roots could have differences that overflow.
+        is_inside = (self.roots >= 0) & (self.roots <= nodes)
+        sizes = np.diff(self.roots)
+        if not is_inside.all() or (sizes < 1).any() or self.roots[0] != 0 or self.roots[-1] != nodes:
             raise ValueError("the trees of a forest do not follow each other")
-        if self.roots[-1] != nodes or {len(self.children), len(self.threshold), len(self.value)} != {nodes}:
-            raise ValueError("the trees of a forest differ from its nodes")
         size_of_node = np.repeat(sizes, sizes)[:, None]
         if ((self.children < 0) | (self.children >= size_of_node)).any():
             raise ValueError("a tree of a forest has a branch that leads nowhere")
         if ((self.feature < 0) | (self.feature >= features)).any() or (self.depth < 0).any():
             raise ValueError("a tree of a forest asks for a feature that does not exist")
-        if np.isnan(self.threshold).any() or not np.isfinite(self.value).all() or (self.depth > sizes).any():
+        if (self.depth > sizes).any():
+            raise ValueError("a tree of a forest is deeper than it has nodes")
+        if np.isnan(self.threshold).any() or not np.isfinite(self.value).all():
             raise ValueError("a forest holds a number that is not finite")
 
 

@@ -92,9 +92,12 @@ def learn_weights(locations: Array, targets: Array) -> Array:
     for target in range(targets.shape[1]) if count > 1 else ():
         known = np.isfinite(targets[:, target]) & np.isfinite(locations[:, :, target]).all(0)
         design, observed = locations[:, known, target].T, targets[known, target]
-        # A heavy last row holds the sum at 1.
-        heavy = 1e3 * np.sqrt(len(observed))
-        solution, _ = nnls(np.vstack([design, np.full(count, heavy)]), np.append(observed, heavy))
+        # A light pull to equal weights decides between components that predict the same; a heavy row holds the sum at 1.
+        size = np.sqrt(max(len(observed), 1))
+        light, heavy = 0.03 * size * np.eye(count), 1e3 * size * np.ones(count)
+        solution, _ = nnls(
+            np.vstack([design, light, heavy]), np.concatenate([observed, light.sum(1) / count, heavy[:1]])
+        )
         weights[:, target] = solution / solution.sum()
     return _SHRINKAGE * equal + (1 - _SHRINKAGE) * weights
 

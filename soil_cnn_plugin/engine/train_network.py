@@ -24,6 +24,7 @@ from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
 from soil_cnn_plugin.engine.cross_validation import CrossValidation, Design, Fitted, fit_and_cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
@@ -61,7 +62,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             seed=job.seed,
             device=device,
         )
-        designs = [design, *_random_design(file, job, folds, design)]
+        designs = [design, *_other_design(file, job, folds, design, report)]
         step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
         final, validations = fit_and_cross_validate(designs, (FOREST_CONTEXT,) if job.predictor == BLEND else (), step)
         assessment = _assess(job, file, folds, transforms, validations, final)
@@ -80,12 +81,20 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
     return {**job.output_paths(), **_summary(assessment, report)}
 
 
-def _random_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Design) -> list[Design]:
-    """Random folds beside others: the difference tells how far the map's worth hangs on near observations."""
-    if kind_within(folds) == "random":
+def _other_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Design, report: Report) -> list[Design]:
+    """Random folds beside spatial ones, and spatial blocks beside random ones: the difference tells how far the map's
+    worth hangs on near observations. Nothing where the observations allow no blocks."""
+    kind = _other_kind(folds)
+    try:
+        fold = hold_out(file, kind, job.folds, job.seed).fold
+    except EngineError as error:
+        report.info(f"No folds of another kind are shown beside these: {error}")
         return []
-    fold = hold_out(file, "random", job.folds, job.seed).fold
-    return [replace(design, fold=fold, make_inner_folds=inner_folds(file, "random"))]
+    return [replace(design, fold=fold, make_inner_folds=inner_folds(file, kind))]
+
+
+def _other_kind(folds: Folds) -> str:
+    return "spatial_blocks" if kind_within(folds) == "random" else "random"
 
 
 def _assess(
@@ -96,8 +105,8 @@ def _assess(
     validations: list[CrossValidation],
     final: Fitted,
 ) -> Assessment:
-    """`validations` are under the chosen folds and, where they are not random, under random ones."""
-    chosen, *random = validations
+    """`validations` are under the chosen folds and, where there are any, under those of another kind."""
+    chosen, *others = validations
     targets = []
     for t, target in enumerate(file.targets):
         rows = np.flatnonzero(np.isfinite(file.values[:, t]))
@@ -115,14 +124,16 @@ def _assess(
     grid = file.grid
     west, _, _, north = grid.bounds
     overlap = overlap_share(file.coordinates, folds.fold, file.patch_size, grid.cell_size, (west, north))
-    random_scores = {
+    other_scores = {
         target.field: {name: held_out.scores for name, held_out in methods.items()}
-        for each in random
+        for each in others
         for target, methods in zip(file.targets, each.methods)
     }
     return Assessment(
         targets=tuple(targets),
-        folds=FoldsInWords(folds.kind, folds.count, folds.sentence, overlap, random_scores),
+        folds=FoldsInWords(
+            folds.kind, folds.count, folds.sentence, overlap, _other_kind(folds) if others else "", other_scores
+        ),
         coverage=job.coverage,
         coordinates=file.coordinates,
         crs_name=grid.crs_name,
@@ -174,7 +185,7 @@ def _describe(
 def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device) -> dict[str, str]:
     """What was asked for and what it came to, for report and network file."""
     settings = {
-        "architecture": job.architecture,
+        "architecture": " and ".join(plan.shape.name for plan in plans),
         "predictor": job.predictor,
         "location as an input": "yes" if job.location else "no",
         "preset": job.preset,

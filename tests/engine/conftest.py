@@ -52,7 +52,7 @@ def _make(
     coordinates = centres[rng.integers(0, len(centres), count)] + rng.normal(0, 220, (count, 2))
     fold = np.argsort(np.argsort(coordinates @ (0.7, 0.7))) * folds // count
     targets = []
-    random_scores = {}
+    other_scores = {}
     for t, (field, unit) in enumerate(properties):
         rows = np.arange(count) if t % 2 == 0 else np.flatnonzero(rng.random(count) < 0.8)
         x, y = ((coordinates[rows] - coordinates.mean(axis=0)) / 1000).T
@@ -60,7 +60,7 @@ def _make(
         standard = (surface - surface.mean()) / surface.std() * 0.85 + rng.normal(0, 0.53, len(rows))
         logs = 3 + 0.6 * standard / standard.std()
         methods = {name: _predict(rng, logs, error, fold[rows], widen) for name, error in errors.items()}
-        random_scores[field] = {
+        other_scores[field] = {
             name: _predict(rng, logs, 0.9 * error if name != MEAN else error, fold[rows], widen).scores
             for name, error in errors.items()
         }
@@ -82,7 +82,8 @@ def _make(
             folds,
             f"{folds} folds of square blocks of 600 m: all observations in a block are held out together.",
             overlap,
-            random_scores if has_random_folds else {},
+            "random" if has_random_folds else "",
+            other_scores if has_random_folds else {},
         ),
         coverage=0.9,
         coordinates=coordinates,

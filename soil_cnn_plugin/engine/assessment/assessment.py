@@ -104,14 +104,15 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class FoldsInWords:
-    """`kind` as in the job; `sentence` says how observations were held out and why; `random_scores` are the scores
-    under random folds, by target field and method, where other folds were asked for (else empty)."""
+    """`kind` as in the job; `sentence` says how observations were held out and why; `other_scores` are the scores
+    under folds of `other_kind`, by target field and method: random ones beside spatial ones, and blocks beside random."""
 
     kind: str
     count: int
     sentence: str
     overlap_percent: float  # share of held-out observations whose patch overlaps a training patch
-    random_scores: dict[str, dict[str, Scores]] = field(default_factory=dict)
+    other_kind: str = ""
+    other_scores: dict[str, dict[str, Scores]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -45,44 +45,52 @@ def _difference_row(item: Difference, decimals: int) -> tuple[str, ...]:
 
 
 FOLD_SPANS = (("RMSE", 3), ("MEC", 2), ("PICP", 2))
-FOLD_COLUMNS = ("Chosen", "Random", "Change", "Chosen", "Random", "Chosen", "Random")
+OTHER_KINDS = {"random": "random folds", "spatial_blocks": "folds of spatial blocks"}
 
 
-def random_fold_groups(assessment: Assessment, targets: list[TargetAssessment]) -> list[Group]:
-    """Scores under the chosen folds beside those under random ones; none where random folds were not tried."""
+def fold_columns(assessment: Assessment) -> tuple[str, ...]:
+    """Headings under FOLD_SPANS."""
+    other = {"random": "Random", "spatial_blocks": "Blocks"}.get(assessment.folds.other_kind, "Other")
+    return ("Chosen", other, "Change", "Chosen", other, "Chosen", other)
+
+
+def other_fold_groups(assessment: Assessment, targets: list[TargetAssessment]) -> list[Group]:
+    """Scores under the chosen folds beside those under the other kind; none where no other kind was tried."""
     groups = []
     for target in targets:
-        random = assessment.folds.random_scores.get(target.soil_property.field, {})
+        other = assessment.folds.other_scores.get(target.soil_property.field, {})
         chosen = {name: held_out.scores for name, held_out in target.methods.items()}
-        names = [name for name in METHODS if name in random and name in chosen]
+        names = [name for name in METHODS if name in other and name in chosen]
         if names:
             decimals = decimals_for(min(chosen[name].rmse for name in names))
-            rows = tuple(_fold_row(name, chosen[name], random[name], decimals) for name in names)
+            rows = tuple(_fold_row(name, chosen[name], other[name], decimals) for name in names)
             groups.append(Group(sentence_case(target.soil_property.label), rows))
     return groups
 
 
-def _fold_row(name: str, chosen: Scores, random: Scores, decimals: int) -> tuple[str, ...]:
+def _fold_row(name: str, chosen: Scores, other: Scores, decimals: int) -> tuple[str, ...]:
     return (
         sentence_case(NAMES[name]),
         fixed(chosen.rmse, decimals),
-        fixed(random.rmse, decimals),
-        signed_percent(change(chosen.rmse, random.rmse)),
+        fixed(other.rmse, decimals),
+        signed_percent(change(chosen.rmse, other.rmse)),
         fixed(chosen.mec, 2),
-        fixed(random.mec, 2),
+        fixed(other.mec, 2),
         percent(chosen.picp),
-        percent(random.picp),
+        percent(other.picp),
     )
 
 
-def random_folds_in_words(assessment: Assessment, targets: list[TargetAssessment]) -> str:
-    """What the difference between random and chosen folds means for the map; empty where there is none."""
+def other_folds_in_words(assessment: Assessment, targets: list[TargetAssessment]) -> str:
+    """What the difference between random and spatial folds means for the map; empty where there is none."""
     changes: dict[str, float] = {}
     for target in targets:
-        random: Mapping[str, Scores] = assessment.folds.random_scores.get(target.soil_property.field, {})
-        if assessment.predictor in random:
+        other: Mapping[str, Scores] = assessment.folds.other_scores.get(target.soil_property.field, {})
+        if assessment.predictor in other:
             chosen = target.methods[assessment.predictor].scores
-            changes[target.soil_property.title] = change(chosen.rmse, random[assessment.predictor].rmse)
+            pair = chosen.rmse, other[assessment.predictor].rmse
+            spatial, near = pair if assessment.folds.other_kind == "random" else pair[::-1]
+            changes[target.soil_property.title] = change(spatial, near)
     lower = [name for name, percent_ in changes.items() if percent_ <= -SIMILAR_PERCENT]
     higher = [name for name, percent_ in changes.items() if percent_ >= SIMILAR_PERCENT]
     alike = [name for name in changes if name not in lower and name not in higher]
@@ -91,7 +99,7 @@ def random_folds_in_words(assessment: Assessment, targets: list[TargetAssessment
         texts.append(
             f"{sentence_case(listed(lower))}: the error is smaller under random folds, because a held-out observation"
             " then has neighbours that were trained on. Expect the random folds’ error between observations that lie as"
-            " densely as these, and the chosen folds’ error where the map reaches away from them."
+            " densely as these, and the spatial folds’ error where the map reaches away from them."
         )
     if alike:
         texts.append(

@@ -15,12 +15,13 @@ from soil_cnn_plugin.engine.pages import held_out_words as words
 from soil_cnn_plugin.engine.pages.calibration_figure import Line, draw_calibration
 from soil_cnn_plugin.engine.pages.comparison_tables import (
     DIFFERENCE_COLUMNS,
-    FOLD_COLUMNS,
     FOLD_SPANS,
+    OTHER_KINDS,
     difference_group,
+    fold_columns,
     listed,
-    random_fold_groups,
-    random_folds_in_words,
+    other_fold_groups,
+    other_folds_in_words,
 )
 from soil_cnn_plugin.engine.pages.depth_order import by_depth
 from soil_cnn_plugin.engine.pages.drawing import FOREST_COLOUR, NETWORK_COLOUR, sentence_case
@@ -108,10 +109,11 @@ def write_report(path: str, assessment: Assessment) -> None:
         coverage=assessment.coverage,
         difference_columns=DIFFERENCE_COLUMNS,
         difference_groups=[difference_group(target, assessment.predictor) for target in targets],
-        fold_columns=FOLD_COLUMNS,
+        fold_columns=fold_columns(assessment),
+        other_folds=OTHER_KINDS.get(assessment.folds.other_kind, ""),
         fold_spans=FOLD_SPANS,
-        fold_groups=random_fold_groups(assessment, targets),
-        random_folds_sentence=random_folds_in_words(assessment, targets),
+        fold_groups=other_fold_groups(assessment, targets),
+        other_folds_sentence=other_folds_in_words(assessment, targets),
         sections=[_section(i, target, assessment, frame) for i, target in enumerate(targets)],
         loss_figure=_loss_figure(assessment),
         notes=assessment.notes,

@@ -170,3 +170,16 @@ def references(assessment: Assessment) -> list[Reference]:
 def _is_known(scores: Iterable[Scores], name: str) -> bool:
     values = [getattr(score, name) for score in scores]
     return any(value is not None and np.isfinite(value) for value in values)
+
+
+_ONE_STANDARD_ERROR = Reference(
+    "Smallest size within one standard error of the best",
+    "Breiman, L., Friedman, J. H., Olshen, R. A., Stone, C. J. (1984). Classification and regression trees. Wadsworth,"
+    " Belmont, section 3.4.3.",
+)
+
+
+def patch_size_references(folds: str) -> list[Reference]:
+    """Of a comparison of patch sizes under this kind of folds."""
+    of_folds = [_OF_FOLDS[folds]] if folds in _OF_FOLDS else []
+    return [_NETWORK, _FOREST, _FOREST_CONTEXT, _BLEND, _ONE_STANDARD_ERROR, _PAIRED, *of_folds]

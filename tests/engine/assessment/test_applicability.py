@@ -66,10 +66,18 @@ def test_columns_that_do_not_vary_and_importances_of_zero_are_no_trouble() -> No
         assert fitted.index(np.array([[5.0, 8.0]])) == pytest.approx([0.375])
 
 
-def test_a_nearest_observation_is_found_exactly_among_close_and_distant_ones() -> None:
+@pytest.mark.parametrize("few", [0, 1000])  # by a tree, by comparing with each
+def test_a_nearest_observation_is_found_exactly_among_close_and_distant_ones(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applicability, "FEW_OBSERVATIONS", few)
     training = np.vstack([RNG.normal(size=(500, 8)), RNG.normal(size=(5, 8)) * 1e3])
     fitted = fit_dissimilarity(training, np.ones(8), np.arange(505) % 5)
     assert fitted.index(training) == pytest.approx(np.zeros(505), abs=1e-12)
+    new = RNG.normal(size=(50, 8)) * 3
+    scaled = (new - fitted.centre) * fitted.factor
+    distances = np.sqrt(((scaled[:, None] - fitted.training) ** 2).sum(axis=2)).min(axis=1)
+    assert fitted.index(new) == pytest.approx(distances / fitted.mean_distance)
 
 
 def test_observations_without_difference_or_folds_are_refused() -> None:

@@ -1,0 +1,126 @@
+"""The report on patch sizes: the answer, its figure, and the numbers behind it."""
+
+from __future__ import annotations
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, METHODS, NETWORK
+from soil_cnn_plugin.engine.assessment.patch_sizes import (
+    CHOSEN_BY,
+    ErrorCurves,
+    PatchSizeComparison,
+    conclusion,
+    extent,
+    in_words,
+)
+from soil_cnn_plugin.engine.pages.drawing import sentence_case
+from soil_cnn_plugin.engine.pages.held_out_report import CaptionedFigure
+from soil_cnn_plugin.engine.pages.numerals import NOTHING, decimals_for, fixed
+from soil_cnn_plugin.engine.pages.page import write_page
+from soil_cnn_plugin.engine.pages.patch_size_figure import draw_patch_sizes
+from soil_cnn_plugin.engine.pages.references import patch_size_references
+
+HEADINGS = (
+    "Patch size or method",
+    "RMSE, blend or method",
+    "Standard error",
+    "Above its best size",
+    "Standard error of that",
+    "RMSE, network",
+    "RMSE, random forest with context",
+    "Overlap",
+)
+_ALL = "All soil properties, in their standard deviations"
+
+
+def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
+    """Writes one HTML file that needs nothing else; names of fields are escaped."""
+    answer, *sentences = conclusion(comparison)
+    titles = [target.soil_property.title for target in comparison.targets]
+    write_page(
+        path,
+        "patch_sizes",
+        title=sentence_case(", ".join(titles)),
+        facts=_facts(comparison),
+        answer=answer,
+        sentences=sentences,
+        recommended=in_words(comparison.curves.recommended, comparison.metres),
+        figures=_figures(comparison),
+        folds_sentence=comparison.folds_sentence,
+        notes=comparison.notes,
+        headings=HEADINGS,
+        tables=_tables(comparison),
+        settings=comparison.settings,
+        versions=comparison.versions,
+        references=patch_size_references(comparison.settings["validation"]),
+    )
+
+
+def _facts(comparison: PatchSizeComparison) -> list[str]:
+    counts = [target.count for target in comparison.targets]
+    count = f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return [
+        f"{count} observations",
+        f"patches of {', '.join(map(str, comparison.sizes))} pixels",
+        f"pixels of {extent(1, comparison.metres)}",
+    ]
+
+
+def _figures(comparison: PatchSizeComparison) -> list[CaptionedFigure]:
+    panels = [
+        (sentence_case(target.soil_property.title), _axis(target.soil_property), curves)
+        for target, curves in zip(comparison.targets, comparison.target_curves)
+    ]
+    how = (
+        " Errors are means over the folds, which are the same for all sizes. The bars are one standard error of the"
+        " difference to the blend's best size from fold to fold: where the bar of a size reaches down to the lowest"
+        " point, the two cannot be told apart."
+    )
+    if len(panels) == 1:
+        caption = f"How far does the landscape matter here? Held-out error against patch size.{how}"
+        return [CaptionedFigure(draw_patch_sizes("sizes", panels, comparison.metres), caption)]
+    together = [(_ALL, "RMSE / standard deviation", comparison.curves)]
+    return [
+        CaptionedFigure(
+            draw_patch_sizes("sizes", together, comparison.metres),
+            "How far does the landscape matter here? Held-out error against patch size, each soil property's divided by"
+            f" its standard deviation, and averaged.{how}",
+        ),
+        CaptionedFigure(
+            draw_patch_sizes("properties", panels, comparison.metres),
+            "Held-out error of each soil property against patch size, in its own unit. The band marks the size that"
+            " each would be given alone.",
+        ),
+    ]
+
+
+def _axis(soil_property: SoilProperty) -> str:
+    return f"RMSE ({soil_property.unit})" if soil_property.unit else "RMSE"
+
+
+def _tables(comparison: PatchSizeComparison) -> list[tuple[str, list[list[str]]]]:
+    """(caption, rows) of each soil property, and of all together first where there are several."""
+    tables = [
+        (target.soil_property.label, _rows(comparison, curves))
+        for target, curves in zip(comparison.targets, comparison.target_curves)
+    ]
+    return tables if len(tables) == 1 else [(_ALL, _rows(comparison, comparison.curves)), *tables]
+
+
+def _rows(comparison: PatchSizeComparison, curves: ErrorCurves) -> list[list[str]]:
+    decimals = decimals_for(curves.baselines[MEAN].error)
+
+    def text(value: float | None) -> str:
+        return fixed(value, decimals + 1)
+
+    rows = []
+    for item in curves.sized[CHOSEN_BY]:
+        recommended = " – recommended" if item.size == curves.recommended else ""
+        others = [text(curves.at(name, item.size).error) for name in (NETWORK, FOREST_CONTEXT)]
+        numbers = (item.error, item.standard_error, item.above_best, item.above_best_error)
+        overlap = f"{comparison.overlap_percent[item.size]:.0f} %"
+        rows.append([in_words(item.size, comparison.metres) + recommended, *map(text, numbers), *others, overlap])
+    for name in (FOREST, MEAN):
+        item = curves.baselines[name]
+        error, standard_error = text(item.error), text(item.standard_error)
+        rows.append([METHODS[name], error, standard_error, *[NOTHING] * (len(HEADINGS) - 3)])
+    return rows

@@ -97,9 +97,7 @@ def error_curves(targets: Sequence[SizedTarget]) -> ErrorCurves:
         for name in AT_SIZES
         for size in sizes
     }
-    baselines = {
-        name: _fold_errors(targets, [target.baselines[name] for target in targets]) for name in (FOREST, MEAN)
-    }
+    baselines = {name: _fold_errors(targets, [target.baselines[name] for target in targets]) for name in (FOREST, MEAN)}
     ratio = _test_to_train(targets)
     sized = {name: _curve({size: errors[name, size] for size in sizes}, ratio) for name in AT_SIZES}
     best = min(sized[CHOSEN_BY], key=lambda item: item.error).size
@@ -127,12 +125,12 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
     else:
         sentences = [f"Context beyond {recommended} does not clearly lower the error."]
     if curves.best != curves.recommended:
-        chosen = curves.at(CHOSEN_BY, curves.recommended)
-        lowest = curves.at(CHOSEN_BY, curves.best)
+        chosen, lowest = curves.at(CHOSEN_BY, curves.recommended), curves.at(CHOSEN_BY, curves.best)
+        noise = 100 * (chosen.above_best_error or 0.0) / chosen.error
         sentences.append(
             f"The lowest error of the {NAMES[CHOSEN_BY]} is that of {best}, {_percent_below(lowest, chosen)} below that"
-            f" of {recommended}: within one standard error ({100 * (chosen.above_best_error or 0) / chosen.error:.1f} %)"
-            " from fold to fold, so the smaller patch is recommended."
+            f" of {recommended}: within one standard error from fold to fold ({noise:.1f} %), so the smaller patch is"
+            " recommended."
         )
     sentences.append(_context_in_words(curves, recommended))
     if not _beats_mean(curves):
@@ -162,7 +160,9 @@ def _distance(length: float) -> str:
 
 def _fold_errors(targets: Sequence[SizedTarget], methods: Sequence[HeldOut]) -> Array:
     """(folds,) RMSE; of several targets in their standard deviations, mean of those that the fold holds."""
-    errors = np.array([[scores.rmse if scores.n else np.nan for scores in held_out.fold_scores] for held_out in methods])
+    errors = np.array(
+        [[scores.rmse if scores.n else np.nan for scores in held_out.fold_scores] for held_out in methods]
+    )
     if len(targets) > 1:
         errors /= np.array([target.deviation for target in targets])[:, None]
     errors = errors[:, np.isfinite(errors).any(axis=0)]
@@ -202,7 +202,9 @@ def _context_in_words(curves: ErrorCurves, recommended: str) -> str:
     percent = 100 * (test.difference / point.error if test else 0.0)
     direction = "lower" if percent < 0 else "higher"
     numbers = f"{abs(percent):.1f} % {direction}" + (f" (p = {test.p:.2g})" if test else "")
-    beside = f"with context of {recommended} the random forest's error is {numbers} than with the covariates at the point"
+    beside = (
+        f"with context of {recommended} the random forest's error is {numbers} than with the covariates at the point"
+    )
     if test is None or test.p >= SIGNIFICANT:
         return f"Whether the landscape matters at all is not clear: {beside}."
     return f"The landscape {'matters' if percent < 0 else 'misleads'} here: {beside}."

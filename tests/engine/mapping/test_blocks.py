@@ -1,0 +1,191 @@
+"""The engine's one invariant: a block with its halo gives at every pixel the number of that pixel's own patch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.data.covariates import open_stack
+from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.mapping import blocks as blocks_module
+from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
+from soil_cnn_plugin.engine.memory import Memory
+from soil_cnn_plugin.engine.networks.focal import context_features
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+from tests.engine.landscape import (
+    CELL,
+    NORTH,
+    SIDE,
+    TARGETS,
+    WEST,
+    Landscape,
+    cut,
+    make_landscape,
+    random_forests,
+    random_network,
+    write_raster,
+)
+
+RING, PADARIAN = (("ring", 15),), (("padarian", 15),)
+BOTH = (("ring", 9), ("padarian", 13))
+
+
+def dense(landscape: Landscape, trained: TrainedNetwork, size: int, inside=None) -> tuple[NDArray, NDArray]:  # type: ignore
+    """Location and scale (T, 40, 40), put together from blocks."""
+    maps = np.full((2, len(TARGETS), SIDE, SIDE), np.nan)
+    with open_stack(landscape.covariates, landscape.grid) as stack:
+        for piece in predict_blocks(trained, stack, size, torch.device("cpu"), inside):
+            if isinstance(piece, PredictedBlock):
+                maps[0][(slice(None), *piece.block.slices)] = piece.location
+                maps[1][(slice(None), *piece.block.slices)] = piece.scale
+    return maps[0], maps[1]
+
+
+def patch_by_patch(landscape: Landscape, trained: TrainedNetwork) -> tuple[NDArray, NDArray]:  # type: ignore
+    """The same by cutting, encoding and predicting the patch of every pixel that has data."""
+    rows, cols = np.nonzero(np.isfinite(landscape.values).all(0))
+    x, y = WEST + (cols + 0.5) * CELL, NORTH - (rows + 0.5) * CELL
+    coordinates = torch.from_numpy(np.column_stack([x, y]))[:, :, None, None]
+    parts = []
+    with torch.no_grad():
+        for network in trained.predictor.networks:
+            patches = torch.from_numpy(cut(landscape.values, rows, cols, network.patch_size))
+            inputs = network.inputs(trained.encoder(patches, coordinates))
+            location, scale = network.predict(inputs.expand(network.members, *inputs.shape))
+            parts.append((location.mean(0).double().numpy(), scale.mean(0).double().numpy()))
+        if trained.predictor.forests:
+            patches = torch.from_numpy(cut(landscape.values, rows, cols, trained.predictor.patch_size))
+            ring = context_features(trained.encoder(patches, coordinates), trained.predictor.patch_size)
+            ring = ring.flatten(1).numpy()
+            forests = random_forests(ring.shape[1], seed=3)
+            answers = np.array([[tree.predict(ring) for tree in forest] for forest in forests])  # (T, trees, n)
+            parts.append((answers.mean(1).T, np.maximum(answers.std(1), 0.05).T))
+    maps = np.full((2, len(TARGETS), SIDE, SIDE), np.nan)
+    for which in (0, 1):
+        blended = sum(part[which] * weight for part, weight in zip(parts, trained.predictor.weights))
+        maps[which][:, rows, cols] = np.asarray(blended).T
+    return maps[0], maps[1]
+
+
+@pytest.mark.parametrize("has_location", [False, True], ids=["", "location"])
+@pytest.mark.parametrize("has_aspect", [False, True], ids=["", "directional"])
+@pytest.mark.parametrize(
+    ("architectures", "has_forest"),
+    [(RING, False), (PADARIAN, False), (BOTH, False), (BOTH, True)],
+    ids=["ring", "padarian", "both", "blend"],
+)
+def test_block_with_halo_equals_patch_by_patch_at_every_pixel(
+    tmp_path: Path, architectures: tuple[tuple[str, int], ...], has_forest: bool, has_aspect: bool, has_location: bool
+) -> None:
+    landscape = make_landscape(tmp_path, has_aspect)
+    trained = random_network(landscape, architectures, 15, has_forest, has_location)
+    expected = patch_by_patch(landscape, trained)
+    blind = ~np.isfinite(landscape.values).all(0)
+    assert blind.sum() > 50 and expected[0][:, ~blind].std() > 0.2
+    for size in (17, 64):  # with seams, and in one block; both reach the raster's borders
+        for found, wanted in zip(dense(landscape, trained, size), expected):
+            assert np.isnan(found[:, blind]).all()
+            assert np.abs(found - wanted)[:, ~blind].max() < 1e-4  # of the target's standard deviation
+
+
+def test_blocks_of_any_size_give_one_raster(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape, BOTH, has_location=True)
+    whole = dense(landscape, trained, SIDE)
+    for size in (16, 23, 39):
+        for found, wanted in zip(dense(landscape, trained, size), whole):
+            np.testing.assert_allclose(found, wanted, atol=1e-5, equal_nan=True)
+
+
+def test_seams_do_not_show_where_a_covariate_is_resampled(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    coarse = write_raster(tmp_path / "elevation.tif", landscape.values[0, 1::3, 1::3], 3 * CELL)
+    fine = replace(landscape, covariates=landscape.covariates[1:] + landscape.covariates[:1])  # the grid of flow
+    with open_stack(fine.covariates, fine.grid) as stack:
+        assert coarse == fine.covariates[2].path and stack.rasters[2].resampling is not None
+    trained = random_network(fine, BOTH)
+    whole = dense(fine, trained, SIDE)
+    assert np.isfinite(whole[0]).mean() > 0.9
+    for found, wanted in zip(dense(fine, trained, 16), whole):
+        np.testing.assert_allclose(found, wanted, atol=1e-5, equal_nan=True)
+
+
+def test_forests_alone_do_not_notice_blocks_at_all(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape, RING)
+    trained.predictor.weights[:] = [[0.0, 0.0], [1.0, 1.0]]
+    np.testing.assert_array_equal(dense(landscape, trained, 16), dense(landscape, trained, SIDE))
+
+
+def test_pixels_outside_the_area_are_left_out_but_seen_by_their_neighbours(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape)
+    wanted = np.zeros((SIDE, SIDE), np.bool_)
+    wanted[14:30, 18:25] = True
+    location, _ = dense(landscape, trained, 16, lambda block: wanted[block.slices])
+    whole, _ = dense(landscape, trained, 16)
+    np.testing.assert_allclose(location[:, wanted], whole[:, wanted], atol=1e-5)
+    assert np.isnan(location[:, ~wanted]).all()
+
+
+def test_blocks_without_a_pixel_to_predict_come_bare_and_are_not_read(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape)
+    read: list[Block] = []
+    with open_stack(landscape.covariates, landscape.grid) as stack:
+        reading = stack.read
+        stack.read = lambda block: (read.append(block), reading(block))[1]  # type: ignore
+        blocks = list(
+            predict_blocks(
+                trained,
+                stack,
+                20,
+                torch.device("cpu"),
+                lambda block: np.full((block.height, block.width), block.row == 0),
+            )
+        )
+    assert [isinstance(piece, PredictedBlock) for piece in blocks] == [True, True, False, False]
+    assert read == [Block(-7, -7, 34, 34), Block(-7, 13, 34, 34)]
+
+
+def test_a_class_that_training_did_not_know_is_left_out(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape)
+    values = landscape.values.copy()
+    values[2, 20:22, 30:33] = 7
+    (tmp_path / "other").mkdir()
+    other = make_landscape(tmp_path / "other")
+    write_raster(tmp_path / "other" / "soil.tif", values[2])
+    location, _ = dense(other, trained, SIDE)
+    unknown = np.isnan(location[0]) & np.isfinite(landscape.values).all(0)
+    assert np.argwhere(unknown).tolist() == [[row, col] for row in (20, 21) for col in (30, 31, 32)]
+    missing = values.copy()
+    missing[2][values[2] == 7] = np.nan
+    expected, _ = patch_by_patch(Landscape(tmp_path, landscape.covariates, missing), trained)
+    np.testing.assert_allclose(location, expected, atol=1e-4)
+
+
+def test_the_reader_ends_before_the_rasters_are_closed(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    with open_stack(landscape.covariates, landscape.grid) as stack:
+        blocks = predict_blocks(random_network(landscape), stack, 16, torch.device("cpu"))
+        next(blocks)
+        blocks.close()  # type: ignore
+
+
+def test_block_size_is_chosen_from_memory_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape)
+    large = landscape.grid.with_cell_size(0.05)
+    sizes = {}
+    for free in (2**10, 2**28, 2**40, None):
+        monkeypatch.setattr(blocks_module, "read_memory", lambda free=free: Memory(free, free))
+        sizes[free] = choose_block_size(trained, large, torch.device("cpu"))
+    assert sizes[2**10] == 32 and sizes[2**40] == 512
+    assert all(32 < sizes[free] < 512 and sizes[free] % 32 == 0 for free in (2**28, None))
+    assert choose_block_size(trained, landscape.grid, torch.device("cpu")) == SIDE

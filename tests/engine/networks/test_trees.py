@@ -1,0 +1,111 @@
+"""Forests as arrays: the same answers as scikit-learn, and arrays of a stranger."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
+
+from soil_cnn_plugin.engine.networks.trees import TREE_TYPES, Trees, to_trees
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(150, 6)).astype(np.float32)
+ANSWERS = ROWS[:, 0] - 2 * (ROWS[:, 3] > 0.5) + 0.2 * RNG.normal(size=150)
+FOREST = RandomForestRegressor(25, min_samples_leaf=2, max_features=0.4, random_state=1).fit(ROWS, ANSWERS)
+TREES = to_trees(FOREST.estimators_)
+
+
+def test_trees_answer_as_those_of_scikit_learn() -> None:
+    new = RNG.normal(size=(1000, 6)).astype(np.float32)
+    rows = np.concatenate([ROWS, new, np.full((1, 6), 1e30, np.float32), np.full((1, 6), -1e30, np.float32)])
+    answers = np.array([tree.predict(rows) for tree in FOREST.estimators_])
+    mean, spread = TREES.mean_and_spread(rows)
+    np.testing.assert_allclose(mean, answers.mean(0), atol=1e-6)
+    np.testing.assert_allclose(spread, answers.std(0), atol=1e-6)
+    assert TREES.count == 25
+    TREES.check(6)
+
+
+def test_features_that_lie_on_a_threshold_go_the_way_they_go_in_scikit_learn() -> None:
+    steps = np.round(RNG.normal(size=(400, 2)), 1).astype(np.float32)  # thresholds half-way between, not in float32
+    answers = RNG.normal(size=400)
+    forest = RandomForestRegressor(5, random_state=0).fit(steps, answers)
+    thresholds = np.concatenate([tree.tree_.threshold for tree in forest.estimators_])
+    rows = np.column_stack([thresholds, thresholds[::-1]]).astype(np.float32)
+    rows = np.concatenate([rows, np.nextafter(rows, np.float32(9)), np.nextafter(rows, np.float32(-9)), steps])
+    mean, _ = to_trees(forest.estimators_).mean_and_spread(rows)
+    np.testing.assert_allclose(mean, forest.predict(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 129])
+def test_any_number_of_rows_is_answered(count: int) -> None:
+    mean, spread = TREES.mean_and_spread(ROWS[:count])
+    assert mean.shape == spread.shape == (count,)
+    np.testing.assert_allclose(mean, FOREST.predict(ROWS[:count]) if count else [], atol=1e-6)
+
+
+def test_columns_in_another_order_in_memory_are_read_right() -> None:
+    np.testing.assert_array_equal(TREES.mean_and_spread(np.asfortranarray(ROWS))[0], TREES.mean_and_spread(ROWS)[0])
+
+
+def test_a_tree_that_never_asks_is_a_forest() -> None:
+    stump = to_trees([DecisionTreeRegressor().fit(ROWS, np.ones(150))])
+    stump.check(6)
+    assert stump.mean_and_spread(ROWS[:3])[0].tolist() == [1, 1, 1]
+
+
+def test_arrays_have_their_declared_kinds() -> None:
+    assert {each.name: getattr(TREES, each.name).dtype for each in fields(Trees)} == TREE_TYPES
+
+
+def changed(name: str, index: object, value: object) -> Trees:
+    array = getattr(TREES, name).copy()
+    array[index] = value
+    return replace(TREES, **{name: array})
+
+
+NODES = len(TREES.feature)
+HOSTILE = {
+    "a branch before the tree": changed("children", (0, 0), -1),
+    "a branch beyond the tree": changed("children", (0, 1), TREES.roots[1]),
+    "a branch beyond the last tree": changed("children", (NODES - 1, 1), NODES),
+    "a negative feature": changed("feature", 0, -1),
+    "a feature too many": changed("feature", 0, 6),
+    "a negative depth": changed("depth", 0, -1),
+    "a depth without end": changed("depth", 0, 2**31 - 1),
+    "an answer that is not a number": changed("value", 3, np.nan),
+    "an infinite answer": changed("value", 3, np.inf),
+    "a threshold that is not a number": changed("threshold", 0, np.nan),
+    "roots that do not begin at 0": changed("roots", 0, 1),
+    "roots that end too early": changed("roots", -1, NODES - 1),
+    "roots that go back": changed("roots", 3, 0),
+    "roots whose differences overflow": replace(
+        TREES,
+        roots=np.array([0, 2**63 - 1, -(2**63), -1, NODES], np.int64),
+        depth=np.zeros(4, np.int32),
+    ),
+    "no trees": replace(TREES, roots=np.zeros(1, np.int64), depth=np.zeros(0, np.int32)),
+    "no roots": replace(TREES, roots=np.zeros(0, np.int64)),
+    "fewer depths than trees": replace(TREES, depth=TREES.depth[:-1]),
+    "children in one row": replace(TREES, children=TREES.children.reshape(-1)),
+    "children of three": replace(TREES, children=np.repeat(TREES.children, 2, axis=1)[:, :3]),
+    "too few values": replace(TREES, value=TREES.value[:-1]),
+    "too few thresholds": replace(TREES, threshold=TREES.threshold[:-1]),
+    **{f"{each.name} as a table": replace(TREES, **{each.name: getattr(TREES, each.name)[:, None]}) for each in fields(Trees)},
+    **{f"{each.name} as one number": replace(TREES, **{each.name: getattr(TREES, each.name).flat[0]}) for each in fields(Trees)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_arrays_are_refused(what: str) -> None:
+    with pytest.raises(ValueError, match="forest"):
+        HOSTILE[what].check(6)
+
+
+def test_branches_that_go_in_circles_end() -> None:
+    circle = changed("children", (slice(0, int(TREES.roots[1])), slice(None)), 0)
+    circle.check(6)
+    assert np.isfinite(circle.mean_and_spread(ROWS)[0]).all()

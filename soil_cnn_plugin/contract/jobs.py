@@ -296,8 +296,8 @@ class ComparePatchSizes(Job):
         for size in self.sizes:
             if size < 3 or size % 2 == 0:
                 raise JobError(
-                    f"One of the patch sizes is {size} pixels, but each must be odd and at least 3, so that the"
-                    " observation lies in the middle pixel. The random forest at the point stands for a size of 1."
+                    f"{size} is among the patch sizes, but each must be odd and at least 3, so that the observation"
+                    " lies in the middle pixel. The random forest at the point stands for a size of 1."
                 )
 
 

@@ -8,6 +8,7 @@ from qgis.PyQt.QtGui import QIcon
 from ..paths import resource
 from .algorithms.assess_map import AssessMap
 from .algorithms.check_environment import CheckEnvironment
+from .algorithms.compare_patch_sizes import ComparePatchSizes
 from .algorithms.describe_network import DescribeNetwork
 from .algorithms.extract_patches import ExtractPatches
 from .algorithms.map_soil_properties import MapSoilProperties
@@ -21,6 +22,7 @@ ALGORITHMS = (
     PredictMap,
     MapSoilProperties,
     AssessMap,
+    ComparePatchSizes,
     DescribeNetwork,
     SetUpEnvironment,
     CheckEnvironment,

@@ -1,0 +1,99 @@
+"""Compare patch sizes: held-out error against patch size, beside the random forests."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingParameterFile, QgsProcessingParameterString
+
+from ...contract import jobs
+from ..algorithm import JobAlgorithm
+from ..inputs import Inputs
+from ..parameters import Parameters, explained, html_output, metrics_output
+from ..translation import tr
+from .train_network import training_parameters
+
+
+class ComparePatchSizes(JobAlgorithm):
+    ID = "comparepatchsizes"
+    GROUP_ID = "4 Assess"
+    NUMBERS = {"BEST_PATCH_SIZE": tr("Recommended patch size in pixels")}
+    TEXTS = {"VERDICT": tr("How far the landscape matters")}
+
+    def label(self) -> str:
+        return tr("Compare patch sizes")
+
+    def summary(self) -> str:
+        return tr(
+            "Measures how the held-out error changes with the patch size, and recommends the smallest size that is good"
+            " enough."
+        )
+
+    def explanation(self) -> str:
+        return tr(
+            "How far does the landscape around an observation matter? The patches of one file are cut down to several"
+            " sizes. For each size, networks and a random forest are trained and assessed on the same folds, beside a"
+            " random forest that sees the covariates at the point alone. The report shows the error against the size in"
+            " pixels and metres.\n\n"
+            "Errors are noisy: the smallest size whose error is within one standard error of the lowest is recommended."
+            " Of several targets, errors are divided by their standard deviations and averaged. It takes about as long"
+            " as Train network, once for each size."
+        )
+
+    def keywords(self) -> list[str]:
+        return ["window size", "context", "scale", "neighbourhood", "receptive field", "vicinity"]
+
+    def parameters(self) -> Parameters:
+        patches = QgsProcessingParameterFile("PATCHES", tr("Patches"), extension="h5")
+        sizes = QgsProcessingParameterString(
+            "SIZES", tr("Patch sizes in pixels"), _as_text(jobs.ComparePatchSizes.sizes)
+        )
+        as_in_training = {parameter.name(): parameter for parameter in training_parameters()}
+        return [
+            explained(
+                patches,
+                tr("Patch file made by Extract patches with the largest size to compare, or larger."),
+            ),
+            explained(
+                sizes,
+                tr(
+                    "Odd numbers from 3 on, separated by commas; also called window sizes. Sizes above that of the"
+                    " patch file are left out. The random forest at the point stands for a size of 1."
+                ),
+            ),
+            *(as_in_training[name] for name in ("ARCHITECTURE", "VALIDATION", "FOLDS", "DOMAIN", "DEVICE", "SEED")),
+            explained(
+                html_output(tr("Report")),
+                tr("Web page with the figure of error against patch size, the recommendation and the numbers."),
+            ),
+            metrics_output(),
+        ]
+
+    def job(self, inputs: Inputs) -> jobs.ComparePatchSizes:
+        return jobs.ComparePatchSizes(
+            patches=inputs.file("PATCHES", "patch file"),
+            report=inputs.destination("REPORT"),
+            metrics=inputs.destination("METRICS"),
+            sizes=parse_sizes(inputs.text("SIZES")),
+            architecture=inputs.choice("ARCHITECTURE"),
+            validation=inputs.choice("VALIDATION"),
+            domain=inputs.domain("DOMAIN"),
+            folds=inputs.integer("FOLDS"),
+            device=inputs.choice("DEVICE"),
+            seed=inputs.integer("SEED"),
+        )
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """`3, 7,15` -> (3, 7, 15)."""
+    sizes = []
+    for item in text.replace(",", " ").replace(";", " ").split():
+        if not item.isdecimal():
+            raise jobs.JobError(
+                f"SIZES has {item!r}, which is no whole number of pixels. Write odd numbers separated by commas, for"
+                f" example {_as_text(jobs.ComparePatchSizes.sizes)}."
+            )
+        sizes.append(int(item))
+    return tuple(sizes)
+
+
+def _as_text(sizes: tuple[int, ...]) -> str:
+    return ",".join(map(str, sizes))

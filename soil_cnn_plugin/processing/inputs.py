@@ -13,6 +13,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeatureSource,
     QgsProcessingParameterFileDestination,
+    QgsProcessingParameterMapLayer,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterRasterLayer,
     QgsProcessingUtils,
@@ -41,8 +42,8 @@ def note_rasters(
         name = definition.name()
         if isinstance(definition, QgsProcessingParameterMultipleLayers):
             layers = algorithm.parameterAsLayerList(parameters, name, context)
-        elif isinstance(definition, QgsProcessingParameterRasterLayer):
-            layers = [algorithm.parameterAsRasterLayer(parameters, name, context)]
+        elif isinstance(definition, (QgsProcessingParameterRasterLayer, QgsProcessingParameterMapLayer)):
+            layers = [algorithm.parameterAsLayer(parameters, name, context)]
         else:
             continue
         noted[name] = [Raster.of(layer) for layer in layers if isinstance(layer, QgsRasterLayer) and layer.isValid()]
@@ -74,6 +75,9 @@ class Inputs:
     def choice(self, name: str) -> str:
         return self._algorithm.parameterAsEnumString(self._parameters, name, self._context)
 
+    def boolean(self, name: str) -> bool:
+        return self._algorithm.parameterAsBool(self._parameters, name, self._context)
+
     def integer(self, name: str) -> int:
         return self._algorithm.parameterAsInt(self._parameters, name, self._context)
 
@@ -104,7 +108,8 @@ class Inputs:
     def area(self, name: str) -> str:
         if not self._is_given(name):
             return ""
-        return write_polygons(self._source(name), self.folder / "area.gpkg", self._context.transformContext())
+        path = self.folder / f"{name.lower()}.gpkg"
+        return write_polygons(self._source(name), path, self._context.transformContext())
 
     def targets(self, name: str, units: str, fields: QgsFields) -> tuple[SoilProperty, ...]:
         names = self._algorithm.parameterAsStrings(self._parameters, name, self._context)
@@ -137,6 +142,12 @@ class Inputs:
         """A raster's path, empty when it is not given."""
         raster = self._raster(name)
         return raster.path(self.folder, self._context.transformContext()) if raster else ""
+
+    def domain(self, name: str) -> str:
+        """Path of a raster or of exported polygons, empty when it is not given."""
+        if self._is_given(name) and not self._rasters[name]:
+            return self.area(name)
+        return self.raster(name)
 
     def band(self, name: str, number: int) -> Optional[Covariate]:
         """One band of a raster as it is in QGIS, with the user's nodata and CRS; None when it is not given."""

@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 from qgis.core import (
     QgsProcessing,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFileDestination,
@@ -33,6 +34,10 @@ def choice(name: str, label: str, options: tuple[str, ...], default: str) -> Par
     return QgsProcessingParameterEnum(
         name, label, options=list(options), allowMultiple=False, defaultValue=default, usesStaticStrings=True
     )
+
+
+def boolean(name: str, label: str, default: bool) -> Parameter:
+    return QgsProcessingParameterBoolean(name, label, default)
 
 
 def integer(name: str, label: str, default: Optional[int], low: int, optional: bool = False) -> Parameter:
@@ -73,8 +78,8 @@ def device() -> Parameter:
     return explained(
         choice("DEVICE", tr("Computing device"), DEVICES, "auto"),
         tr(
-            "Where the network is computed. auto takes an NVIDIA graphics card (cuda) or an Apple one (mps) when there"
-            " is one that works, else the processor (cpu). The log says which was taken and why."
+            "Where the network is computed. auto takes a graphics card (cuda) when there is one that works, else the"
+            " processor (cpu); Apple's graphics (mps) only when asked for. The log says which was taken and why."
         ),
         advanced=True,
     )

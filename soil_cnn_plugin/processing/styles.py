@@ -28,7 +28,7 @@ from .translation import tr
 RAMPS = {
     "viridis": "440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725",
     "magma": "000004 140e36 3b0f70 641a80 8c2981 b73779 de4968 f7705c fe9f6d fecf92 fcfdbf",
-    "inferno": "000004 160b39 420a68 6a176e 932667 bc3754 dd513a f37819 fca50a f6d746 fcffa4",
+    "inferno_reversed": "fcffa4 f6d746 fca50a f37819 dd513a bc3754 932667 6a176e 420a68 160b39 000004",
     "plasma": "0d0887 41049d 6a00a8 8f0da4 b12a90 cc4778 e16462 f2844b fca636 fcce25 f0f921",
     "cividis": "00224e 083370 35456c 4f576c 666970 7d7c78 948e77 aea371 c8b866 e5cf52 fee838",
     "mako": "0b0405 26172a 382a54 414082 395d9c 357ba3 3498a9 3eb4ad 62cfac aae1bd def5e5",
@@ -40,7 +40,7 @@ _METALS = (
     "|sb|antimony|fe|iron|al|alumini?um|mo|molybdenum|v|vanadium|u|uranium"
 )
 _RAMP_BY_PROPERTY = (  # the first pattern that is a word of the property's name decides
-    (_METALS, "inferno"),
+    (_METALS, "inferno_reversed"),
     ("soc|oc|toc|som|om|org|organic|carbon|corg|humus|peat|stock|socs?d?", "rocket_reversed"),
     ("clay|silt|sand|texture|gravel|coarse|lutum|tone?", "cividis"),
     ("ph|phh2o|phcacl2|phkcl|acidity", "plasma"),
@@ -54,6 +54,7 @@ KINDS = {
     "UPPER": tr("upper limit"),
     "STANDARD_DEVIATION": tr("standard deviation"),
 }
+ORDER = ("STANDARD_DEVIATION", "UPPER", "LOWER", "PREDICTION")  # from the bottom; points lie above
 VECTOR_NAMES = {
     "HELD_OUT": tr("Held-out predictions"),
     "DROPPED": tr("Observations not used"),
@@ -83,10 +84,10 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         _colour(layer, ramp, percentiles(layer) if is_spread or limits is None else limits)
         qml = str(Path(results[name]).with_suffix(".qml"))
         layer.saveNamedStyle(qml)
-        _announce(results[name], layer_title(labels, bands[0][1] or kind), group, qml, context)
+        _announce(results[name], layer_title(labels, bands[0][1] or kind), group, qml, context, ORDER.index(name))
     for name, title in VECTOR_NAMES.items():
         if name in results:
-            _announce(results[name], title, group, "", context)
+            _announce(results[name], title, group, "", context, len(ORDER))
 
 
 def ramp_for(soil_property: str) -> str:
@@ -113,10 +114,22 @@ def percentiles(layer: QgsRasterLayer, band: int = 1) -> tuple[float, float]:
     if not values:
         return 0.0, 1.0
     low, high = (values[round(share * (len(values) - 1))] for share in (LOW_SHARE, HIGH_SHARE))
+    low, high = _outward(low, high)
     if low == high:
         margin = abs(low) * 0.01 or 1.0
         low, high = low - margin, low + margin
     return low, high
+
+
+def _outward(low: float, high: float) -> tuple[float, float]:
+    """Both limits rounded away from each other, to a tenth of their distance's power of ten: for a legend to read."""
+    if low == high:
+        return low, high
+    digits = 1 - math.floor(math.log10(high - low))
+    step = 10.0**-digits
+    # Rounded before, for 0.02 / 0.01 is a little below 2.
+    lowest, highest = math.floor(round(low / step, 6)), math.ceil(round(high / step, 6))
+    return round(lowest * step, max(digits, 0)), round(highest * step, max(digits, 0))
 
 
 def layer_title(labels: list[str], kind: str) -> str:
@@ -160,13 +173,14 @@ def _colour(layer: QgsRasterLayer, ramp: str, limits: tuple[float, float]) -> No
     layer.setRenderer(renderer)
 
 
-def _announce(path: str, title: str, group: str, qml: str, context: QgsProcessingContext) -> None:
-    """Tell Processing how to load a result; headless nothing is loaded."""
+def _announce(path: str, title: str, group: str, qml: str, context: QgsProcessingContext, height: int) -> None:
+    """Tell Processing how to load a result, the higher the further up; headless nothing is loaded."""
     if not context.willLoadLayerOnCompletion(path):
         return
     details = context.layerToLoadOnCompletionDetails(path)
     details.name = title
     details.groupName = group
+    details.layerSortKey = height
     if qml:
         dresser = Dresser(qml)
         _KEPT.append(dresser)

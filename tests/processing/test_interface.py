@@ -14,8 +14,8 @@ EXTRACTION = (
     " UNITS MAX_MISSING"
 )
 TRAINING = (
-    "ARCHITECTURE PRESET VALIDATION FOLDS MEMBERS EPOCHS BATCH_SIZE PATIENCE LEARNING_RATE WEIGHT_DECAY TRANSFORM"
-    " COVERAGE DEVICE SEED"
+    "ARCHITECTURE PREDICTOR PRESET VALIDATION FOLDS DOMAIN LOCATION MEMBERS EPOCHS BATCH_SIZE PATIENCE LEARNING_RATE"
+    " WEIGHT_DECAY TRANSFORM COVERAGE DEVICE SEED"
 )
 SCORES = "RMSE MEC CCC PICP BASELINE_RMSE VERDICT"
 PARAMETERS = {
@@ -25,6 +25,7 @@ PARAMETERS = {
     "mapsoilproperties": f"{EXTRACTION} {TRAINING} EXTENT AREA BLOCK_SIZE PREDICTION LOWER UPPER STANDARD_DEVIATION"
     " NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
     "assessmap": "OBSERVATIONS TARGET MAP BAND LOWER UPPER COVERAGE SAMPLE STRATUM WEIGHT REPORT RESIDUALS METRICS",
+    "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE SEED REPORT METRICS",
     "describenetwork": "NETWORK REPORT",
     "setupenvironment": "BUILD FOLDER PYTHON REPORT",
     "checkenvironment": "DEVICE REPORT METRICS",
@@ -36,6 +37,7 @@ OUTPUTS = {
     "mapsoilproperties": "PREDICTION LOWER UPPER STANDARD_DEVIATION NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED"
     f" COUNT DROPPED_COUNT {SCORES}",
     "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP COUNT",
+    "comparepatchsizes": "REPORT METRICS BEST_PATCH_SIZE VERDICT",
     "describenetwork": "REPORT",
     "setupenvironment": "REPORT DEVICE",
     "checkenvironment": "REPORT METRICS DEVICE",
@@ -46,12 +48,14 @@ GROUPS = {
     "predictmap": "3 Map",
     "mapsoilproperties": "3 Map",
     "assessmap": "4 Assess",
+    "comparepatchsizes": "4 Assess",
     "describenetwork": "4 Assess",
     "setupenvironment": "5 Set up",
     "checkenvironment": "5 Set up",
 }
 CHOICES = {
     "ARCHITECTURE": ["ring", "padarian", "both"],
+    "PREDICTOR": ["network", "blend"],
     "PRESET": ["fast", "standard", "best"],
     "TRANSFORM": ["auto", "none", "log", "logit"],
     "VALIDATION": ["knndm", "spatial_blocks", "random", "groups"],
@@ -135,7 +139,7 @@ def test_rarely_used_parameters_are_advanced(provider) -> None:
     ]
     assert shown == [
         *("OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE"),
-        *("ARCHITECTURE", "PRESET", "VALIDATION", "FOLDS"),
+        *("ARCHITECTURE", "PREDICTOR", "PRESET", "VALIDATION", "FOLDS"),
     ]
 
 

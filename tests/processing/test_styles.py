@@ -56,7 +56,7 @@ def test_a_style_is_written_beside_each_raster_with_limits_from_percentiles(maps
     styles.dress(maps, QgsProcessingContext())
     style = Style(maps["PREDICTION"])
     assert (style.band, style.limits) == (1, (2.0, 97.0))
-    assert (style.colours[0], style.colours[-1]) == ("#000004", "#fcffa4")
+    assert (style.colours[0], style.colours[-1]) == ("#fcffa4", "#000004")
 
 
 def test_the_limits_share_the_predictions_classes_and_the_deviation_has_its_own(maps) -> None:
@@ -89,7 +89,7 @@ def test_layers_that_will_be_loaded_get_name_group_and_style(maps, project) -> N
     layer = QgsRasterLayer(maps["PREDICTION"], "x")
     layer.setRenderer(None)
     details[0].postProcessor().postProcessLayer(layer, context, None)
-    assert colours(layer.renderer())[0] == "#000004"
+    assert colours(layer.renderer())[0] == "#fcffa4"
 
 
 def test_a_constant_map_has_limits_that_differ(tmp_path, qgis_app) -> None:
@@ -104,9 +104,9 @@ def test_a_constant_map_has_limits_that_differ(tmp_path, qgis_app) -> None:
 @pytest.mark.parametrize(
     ("name", "ramp"),
     [
-        ("zinc", "inferno"),
-        ("Cu", "inferno"),
-        ("log_lead 0-5 cm", "inferno"),
+        ("zinc", "inferno_reversed"),
+        ("Cu", "inferno_reversed"),
+        ("log_lead 0-5 cm", "inferno_reversed"),
         ("soc 0-30 cm", "rocket_reversed"),
         ("organic carbon", "rocket_reversed"),
         ("clay 5-15 cm", "cividis"),

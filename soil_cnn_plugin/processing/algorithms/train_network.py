@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import (
     QgsProcessing,
     QgsProcessingParameterFile,
+    QgsProcessingParameterMapLayer,
     QgsProcessingParameterVectorDestination,
 )
 
@@ -13,6 +14,7 @@ from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
     Parameters,
+    boolean,
     choice,
     device,
     explained,
@@ -25,7 +27,7 @@ from ..parameters import (
 from ..translation import tr
 
 SCORES = {
-    "RMSE": tr("Held-out RMSE of the network, mean over targets"),
+    "RMSE": tr("Held-out RMSE of the map's predictor, mean over targets"),
     "MEC": tr("Held-out model efficiency, mean over targets"),
     "CCC": tr("Held-out concordance, mean over targets"),
     "PICP": tr("Held-out coverage of the interval, mean over targets"),
@@ -81,6 +83,8 @@ def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainN
         held_out=inputs.destination("HELD_OUT"),
         metrics=inputs.destination("METRICS"),
         architecture=inputs.choice("ARCHITECTURE"),
+        predictor=inputs.choice("PREDICTOR"),
+        location=inputs.boolean("LOCATION"),
         preset=inputs.choice("PRESET"),
         members=inputs.integer_or_none("MEMBERS"),
         epochs=inputs.integer_or_none("EPOCHS"),
@@ -90,6 +94,7 @@ def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainN
         patience=inputs.integer_or_none("PATIENCE"),
         transform=inputs.choice("TRANSFORM"),
         validation=inputs.choice("VALIDATION"),
+        domain=inputs.domain("DOMAIN"),
         folds=inputs.integer("FOLDS"),
         coverage=inputs.number("COVERAGE"),
         device=inputs.choice("DEVICE"),
@@ -105,6 +110,14 @@ def training_parameters() -> Parameters:
                 "ring: the covariates at the point and their means over growing squares around it; fast, good with few"
                 " observations. padarian: convolutions over the middle 15 x 15 pixels, after Padarian et al. (2019)."
                 " both: an ensemble of the two, the safest choice."
+            ),
+        ),
+        explained(
+            choice("PREDICTOR", tr("Predictor"), jobs.TrainNetwork.PREDICTORS, jobs.TrainNetwork.predictor),
+            tr(
+                "blend: the map is a weighted mean of the networks and a random forest, with weights learned on held-out"
+                " predictions; best or tied on the data it was tried on. network: the networks alone. The report shows"
+                " both, and the forest alone, on the same held-out observations."
             ),
         ),
         explained(
@@ -127,6 +140,28 @@ def training_parameters() -> Parameters:
         explained(
             integer("FOLDS", tr("Folds"), jobs.TrainNetwork.folds, 2),
             tr("Number of parts the observations are divided into; each is held out once."),
+        ),
+        explained(
+            QgsProcessingParameterMapLayer(
+                "DOMAIN",
+                tr("Domain: where maps will be made"),
+                optional=True,
+                types=[QgsProcessing.SourceType.TypeRaster, QgsProcessing.SourceType.TypeVectorPolygon],
+            ),
+            tr(
+                "Raster (its pixels with data) or polygons of the area to be mapped, for the validation knndm. Empty:"
+                " wherever the covariates have data."
+            ),
+            advanced=True,
+        ),
+        explained(
+            boolean("LOCATION", tr("Use the location as an input"), jobs.TrainNetwork.location),
+            tr(
+                "Gives networks and forest the coordinates as well. It can help to interpolate between evenly spread"
+                " observations. It harms maps that reach beyond them, and a network that is used in another area: leave"
+                " it off unless the report with it is better."
+            ),
+            advanced=True,
         ),
         *_tuning_parameters(),
         explained(

@@ -127,8 +127,8 @@ def _outward(low: float, high: float) -> tuple[float, float]:
         return low, high
     digits = 1 - math.floor(math.log10(high - low))
     step = 10.0**-digits
-    # Rounded before, for 0.02 / 0.01 is a little below 2.
-    lowest, highest = math.floor(round(low / step, 6)), math.ceil(round(high / step, 6))
+    # Rounded before: a float32 0.97 is a little above 0.97.
+    lowest, highest = math.floor(round(low / step, 4)), math.ceil(round(high / step, 4))
     return round(lowest * step, max(digits, 0)), round(highest * step, max(digits, 0))
 
 

@@ -115,9 +115,9 @@ def training_parameters() -> Parameters:
         explained(
             choice("PREDICTOR", tr("Predictor"), jobs.TrainNetwork.PREDICTORS, jobs.TrainNetwork.predictor),
             tr(
-                "blend: the map is a weighted mean of the networks and a random forest, with weights learned on held-out"
-                " predictions; best or tied on the data it was tried on. network: the networks alone. The report shows"
-                " both, and the forest alone, on the same held-out observations."
+                "blend: the map is a weighted mean of the networks and a random forest, with weights learned on"
+                " held-out predictions; best or tied on most data it was tried on. network: the networks alone. The"
+                " report shows both, and the forest alone, on the same held-out observations."
             ),
         ),
         explained(

@@ -38,7 +38,10 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {key: _decode(arguments[1], item, f"{where}[{key!r}]") for key, item in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise DecodeError(f"{where} is a number of {value.bit_length()} bits, too large.") from error
     if not isinstance(kind, type) or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise DecodeError(f"{where} must be {getattr(kind, '__name__', 'a list')}, not {str(value)[:80]!r}.")
     return value

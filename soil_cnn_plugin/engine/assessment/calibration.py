@@ -34,6 +34,14 @@ class Calibration:
     weights: tuple[float, ...]
     scales: tuple[float, float]
 
+    def __post_init__(self) -> None:
+        numbers = [*self.quantiles, *self.nodes, *self.weights, *self.scales]
+        is_whole = len(self.quantiles) == len(_LEVELS) and len(self.nodes) == len(self.weights) > 0
+        if not is_whole or not np.isfinite(numbers).all() or min(self.weights) < 0:
+            raise ValueError("a calibration is incomplete")
+        if not 0 < self.scales[0] <= self.scales[1] or list(self.quantiles) != sorted(self.quantiles):
+            raise ValueError("a calibration is out of order")
+
     def quantile(self, location: Array, scale: Array, level: float, target_scale: TargetScale) -> Array:
         """The quantile at `level` (0.005 to 0.995) in the target's unit; arrays of any one shape."""
         z = float(np.interp(level, _LEVELS, self.quantiles))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import skew
 
 from soil_cnn_plugin.engine.errors import EngineError
@@ -24,13 +26,19 @@ class TargetScale:
     upper: float = 1.0
     squeeze: float = 0.0
 
+    def __post_init__(self) -> None:
+        numbers = (self.centre, self.spread, self.upper)
+        if self.transform not in ("none", "log", "logit") or not all(map(math.isfinite, numbers)):
+            raise ValueError(f"no scale of a target: {self}")
+        if self.spread <= 0 or self.upper <= 0 or not 0 <= self.squeeze < 0.5:
+            raise ValueError(f"no scale of a target: {self}")
+
     def forward(self, values: Array) -> Array:
         """Target's unit -> standardized scale; NaN stays NaN."""
         if self.transform == "log":
             values = np.log(values)
         elif self.transform == "logit":
-            share = self.squeeze + values / self.upper * (1 - 2 * self.squeeze)
-            values = np.log(share / (1 - share))
+            values = logit(self.squeeze + values / self.upper * (1 - 2 * self.squeeze))
         return (values - self.centre) / self.spread
 
     def back(self, values: Array) -> Array:
@@ -39,8 +47,7 @@ class TargetScale:
         if self.transform == "log":
             return np.exp(values)
         if self.transform == "logit":
-            share = 1 / (1 + np.exp(-values))
-            return np.clip((share - self.squeeze) / (1 - 2 * self.squeeze), 0, 1) * self.upper
+            return np.clip((expit(values) - self.squeeze) / (1 - 2 * self.squeeze), 0, 1) * self.upper
         return values
 
 

@@ -29,7 +29,7 @@ FORMAT = "soil cnn patches"
 VERSION = 1
 
 _CHUNK_BYTES = 1_000_000
-_LARGEST_PATCH = 1025
+LARGEST_PATCH = 1025
 _BROKEN = (OSError, KeyError, TypeError, ValueError, RuntimeError, OverflowError, JobError)
 """What h5py raises for damaged files, and what the values of one raise where they make no sense."""
 
@@ -71,7 +71,7 @@ class PatchFile(AbstractContextManager["PatchFile"]):
     def _read_header(self, root: SafeGroup) -> None:
         _check_kind(self.path, root)
         self.patch_size = root.integer("patch_size")
-        if not 3 <= self.patch_size <= _LARGEST_PATCH or self.patch_size % 2 == 0:
+        if not 3 <= self.patch_size <= LARGEST_PATCH or self.patch_size % 2 == 0:
             raise HostileFile(f"the patch size is {self.patch_size}")
         height, width = root.numbers("grid_shape", "i", (2,)).tolist()
         transform = root.numbers("transform", "f", (6,)).tolist()

@@ -49,6 +49,10 @@ class Location:
 
     ANGLES: ClassVar[tuple[int, ...]] = (0, 30, 60, 90, 120, 150)
 
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.x, self.y, self.spread))) or self.spread <= 0:
+            raise ValueError(f"no location: {self}")
+
     def encode(self, coordinates: Tensor) -> Tensor:
         """x, y (N, 2, h, w) in float64 -> oblique coordinates (N, 6, h, w) in float32 (Moller et al. 2020,
         10.5194/soil-6-269-2020)."""

@@ -25,6 +25,7 @@ from soil_cnn_plugin.engine.assessment.calibration import Calibration
 from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.patch_file import LARGEST_PATCH
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
@@ -35,6 +36,10 @@ from soil_cnn_plugin.engine.networks.trees import TREE_TYPES, Trees
 
 FORMAT = "soil cnn network"
 VERSION = 1
+Tensors = tuple[str, tuple[int, ...]]
+"""Kind of number, as the format names it, and shape."""
+
+_MOST_MEMBERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -110,9 +115,9 @@ def read_description(path: str) -> NetworkDescription:
 
 def read_network(path: str, device: torch.device) -> TrainedNetwork:
     """The whole network, ready to predict; EngineError as for `read_description`, and when weights do not fit."""
-    description, shapes = _read_header(path)
+    description, tensors = _read_header(path)
     encoder = Encoder(description.covariates, description.location)
-    _check_shapes(path, description, shapes)
+    _check_tensors(path, description, encoder, tensors)
     networks = []
     with _opened(path) as file:
         for shape in description.shapes:
@@ -136,10 +141,7 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
     features += len(Location.ANGLES) if description.location else 0
     forests = []
     for index in range(len(description.targets)):
-        arrays = {each.name: file.get_tensor(f"forest{index}.{each.name}").numpy() for each in fields(Trees)}
-        if any(array.dtype != TREE_TYPES[name] for name, array in arrays.items()):
-            raise _damaged(path, f"the numbers of 'forest{index}' are of another kind")
-        trees = Trees(**arrays)
+        trees = Trees(**{each.name: file.get_tensor(f"forest{index}.{each.name}").numpy() for each in fields(Trees)})
         try:
             trees.check(features)
         except ValueError as error:
@@ -148,13 +150,14 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
     return tuple(forests)
 
 
-def _read_header(path: str) -> tuple[NetworkDescription, dict[str, tuple[int, ...]]]:
-    """The description, and the shape of each tensor in the file."""
+def _read_header(path: str) -> tuple[NetworkDescription, dict[str, Tensors]]:
+    """The description, and the kind and shape of each tensor in the file."""
     if not Path(path).is_file():
         raise EngineError(f"There is no network file {path}. Choose a .safetensors file that 'Train network' wrote.")
     with _opened(path) as file:
         header: dict[str, str] = file.metadata() or {}
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - it has no __iter__
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it has no __iter__
+        tensors = {name: (str(each.get_dtype()), tuple(each.get_shape())) for name, each in slices.items()}
     if header.get("format") != FORMAT:
         raise EngineError(
             f"{path} is a safetensors file of another program, not a network of Soil CNN."
@@ -170,7 +173,7 @@ def _read_header(path: str) -> tuple[NetworkDescription, dict[str, tuple[int, ..
         _check(description)
     except (DecodeError, ValueError, KeyError, RecursionError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
-    return description, shapes
+    return description, tensors
 
 
 def _check(description: NetworkDescription) -> None:
@@ -180,6 +183,8 @@ def _check(description: NetworkDescription) -> None:
         raise ValueError("targets, networks or covariates are missing")
     if len({target.field for target in description.targets}) != targets:
         raise ValueError("two targets have one name")
+    if len({summary.covariate.name for summary in description.covariates}) != len(description.covariates):
+        raise ValueError("two covariates have one name")
     if len({shape.name for shape in shapes}) != len(shapes):
         raise ValueError("an architecture occurs twice")
     if len(description.scales) != targets or len(description.calibrations) != targets:
@@ -189,37 +194,49 @@ def _check(description: NetworkDescription) -> None:
     components = len(shapes) + (description.predictor == BLEND)
     if len(description.weights) != components or any(len(row) != targets for row in description.weights):
         raise ValueError("blending weights are not one a component and target")
-    for summary in description.covariates:
-        is_categorical = summary.covariate.kind == "categorical"
-        if len(summary.categories if is_categorical else summary.quantiles) == 0:
-            raise ValueError(f"covariate {summary.covariate.name!r} has neither quantiles nor categories")
-    numbers = [description.coverage, *(number for row in description.weights for number in row)]
-    for scale, calibration in zip(description.scales, description.calibrations):
-        numbers += [scale.centre, scale.spread, scale.upper, scale.squeeze]
-        numbers += [*calibration.quantiles, *calibration.nodes, *calibration.weights]
-        if len(calibration.nodes) != len(calibration.weights) or len(calibration.quantiles) != 199:
-            raise ValueError("a calibration is incomplete")
-    numbers += [number for summary in description.covariates for number in summary.quantiles]
-    if not np.isfinite(numbers).all():
-        raise ValueError("a number is not finite")
-    description.grid.crs  # noqa: B018 - raises CRSError, a ValueError, when the CRS is none
+    weights = np.array(description.weights)
+    if not (weights >= 0).all() or not np.allclose(weights.sum(0), 1):
+        raise ValueError("blending weights do not sum to 1")
+    if not 0 < description.coverage < 1:
+        raise ValueError(f"the coverage is {description.coverage}")
+    _check_sizes(description)
 
 
-def _check_shapes(path: str, description: NetworkDescription, found: dict[str, tuple[int, ...]]) -> None:
+def _check_sizes(description: NetworkDescription) -> None:
+    """A halo or an ensemble without bounds would take all memory; raises ValueError."""
+    widest = description.patch_size
+    if not 3 <= widest <= LARGEST_PATCH or widest % 2 == 0:
+        raise ValueError(f"the patch size is {widest}")
+    for shape in description.shapes:
+        if shape.patch_size > widest or shape.members > _MOST_MEMBERS:
+            raise ValueError(f"{shape.members} members of {shape.name} see {shape.patch_size} of {widest} pixels")
+
+
+def _check_tensors(
+    path: str, description: NetworkDescription, encoder: Encoder, found: dict[str, Tensors]
+) -> None:
     """Compare the file's tensors with those that the description asks for, without taking memory for either."""
-    expected: dict[str, tuple[int, ...]] = {}
-    encoder = Encoder(description.covariates, description.location)
+    expected: dict[str, Tensors] = {}
     for shape in description.shapes:
         with torch.device("meta"):
             network: PackedNetwork = build_network(shape, encoder, len(description.targets), dropout=0.0)
-        expected |= {f"{shape.name}.{name}": tuple(values.shape) for name, values in network.named_parameters()}
-    forests = {f"forest{t}.{each.name}" for t in range(len(description.targets)) for each in fields(Trees)}
-    if description.predictor == BLEND and not forests <= set(found):
-        raise _damaged(path, "its forests are incomplete")
-    found = {name: shape for name, shape in found.items() if description.predictor != BLEND or name not in forests}
+        expected |= {f"{shape.name}.{name}": ("F32", tuple(values.shape)) for name, values in network.named_parameters()}
+    if description.predictor == BLEND:
+        for name, kind in _forest_kinds(len(description.targets)).items():
+            if name not in found:
+                raise _damaged(path, "its forests are incomplete")
+            if found[name][0] != kind:
+                raise _damaged(path, f"the numbers of '{name}' are of another kind")
+            expected[name] = found[name]  # its shape is checked with what it holds
     if expected != found:
         different = sorted(set(expected.items()) ^ set(found.items()))
         raise _damaged(path, f"its weights are not those of its networks ({different[0][0]})")
+
+
+def _forest_kinds(targets: int) -> dict[str, str]:
+    """Tensor -> the kind of its numbers, in the format's words."""
+    kinds = {np.int64: "I64", np.int32: "I32", np.float32: "F32"}
+    return {f"forest{t}.{name}": kinds[kind] for t in range(targets) for name, kind in TREE_TYPES.items()}
 
 
 def _opened(path: str) -> Any:

@@ -1,4 +1,4 @@
-"""A small landscape for tests: four covariates of all kinds with gaps, observations, and networks with random weights."""
+"""A small landscape: covariates of all kinds with gaps, observations, and networks with random weights."""
 
 from __future__ import annotations
 

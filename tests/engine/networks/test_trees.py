@@ -94,9 +94,9 @@ HOSTILE = {
     "children of three": replace(TREES, children=np.repeat(TREES.children, 2, axis=1)[:, :3]),
     "too few values": replace(TREES, value=TREES.value[:-1]),
     "too few thresholds": replace(TREES, threshold=TREES.threshold[:-1]),
-    **{f"{each.name} as a table": replace(TREES, **{each.name: getattr(TREES, each.name)[:, None]}) for each in fields(Trees)},
-    **{f"{each.name} as one number": replace(TREES, **{each.name: getattr(TREES, each.name).flat[0]}) for each in fields(Trees)},
-}  # fmt: skip
+    **{f"{name} as a table": replace(TREES, **{name: getattr(TREES, name)[:, None]}) for name in TREE_TYPES},
+    **{f"{name} as one number": replace(TREES, **{name: getattr(TREES, name).flat[0]}) for name in TREE_TYPES},
+}
 
 
 @pytest.mark.parametrize("what", HOSTILE)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, METHODS, NETWORK
+from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
     CHOSEN_BY,
     ErrorCurves,
@@ -19,17 +21,17 @@ from soil_cnn_plugin.engine.pages.page import write_page
 from soil_cnn_plugin.engine.pages.patch_size_figure import draw_patch_sizes
 from soil_cnn_plugin.engine.pages.references import patch_size_references
 
-HEADINGS = (
-    "Patch size or method",
-    "RMSE, blend or method",
-    "Standard error",
-    "Above its best size",
-    "Standard error of that",
-    "RMSE, network",
-    "RMSE, random forest with context",
-    "Overlap",
-)
+COLUMNS = ("RMSE", "± error", "Above best", "± error", "Network", "Forest with context", "Overlap")
+SPANS = (("Blend, or as named", 2), ("Beside its best size", 2), ("RMSE of", 2), ("", 1))
 _ALL = "All soil properties, in their standard deviations"
+
+
+@dataclass(frozen=True)
+class TableGroup:
+    """Rows of a table under a heading of their own."""
+
+    heading: str
+    rows: list[list[str]]
 
 
 def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
@@ -47,8 +49,9 @@ def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
         figures=_figures(comparison),
         folds_sentence=comparison.folds_sentence,
         notes=comparison.notes,
-        headings=HEADINGS,
-        tables=_tables(comparison),
+        columns=COLUMNS,
+        spans=SPANS,
+        groups=_groups(comparison),
         settings=comparison.settings,
         versions=comparison.versions,
         references=patch_size_references(comparison.settings["validation"]),
@@ -97,13 +100,13 @@ def _axis(soil_property: SoilProperty) -> str:
     return f"RMSE ({soil_property.unit})" if soil_property.unit else "RMSE"
 
 
-def _tables(comparison: PatchSizeComparison) -> list[tuple[str, list[list[str]]]]:
-    """(caption, rows) of each soil property, and of all together first where there are several."""
-    tables = [
-        (target.soil_property.label, _rows(comparison, curves))
+def _groups(comparison: PatchSizeComparison) -> list[TableGroup]:
+    """Each soil property, and all together first where there are several."""
+    groups = [
+        TableGroup(target.soil_property.label, _rows(comparison, curves))
         for target, curves in zip(comparison.targets, comparison.target_curves)
     ]
-    return tables if len(tables) == 1 else [(_ALL, _rows(comparison, comparison.curves)), *tables]
+    return groups if len(groups) == 1 else [TableGroup(_ALL, _rows(comparison, comparison.curves)), *groups]
 
 
 def _rows(comparison: PatchSizeComparison, curves: ErrorCurves) -> list[list[str]]:
@@ -114,13 +117,13 @@ def _rows(comparison: PatchSizeComparison, curves: ErrorCurves) -> list[list[str
 
     rows = []
     for item in curves.sized[CHOSEN_BY]:
-        recommended = " – recommended" if item.size == curves.recommended else ""
+        recommended = ", recommended" if item.size == curves.recommended else ""
         others = [text(curves.at(name, item.size).error) for name in (NETWORK, FOREST_CONTEXT)]
         numbers = (item.error, item.standard_error, item.above_best, item.above_best_error)
         overlap = f"{comparison.overlap_percent[item.size]:.0f} %"
-        rows.append([in_words(item.size, comparison.metres) + recommended, *map(text, numbers), *others, overlap])
-    for name in (FOREST, MEAN):
+        size = f"{item.size} pixels, {extent(item.size, comparison.metres)}{recommended}"
+        rows.append([size, *map(text, numbers), *others, overlap])
+    for name, label in ((FOREST, "Random forest at the point"), (MEAN, "Mean")):
         item = curves.baselines[name]
-        error, standard_error = text(item.error), text(item.standard_error)
-        rows.append([METHODS[name], error, standard_error, *[NOTHING] * (len(HEADINGS) - 3)])
+        rows.append([label, text(item.error), text(item.standard_error), *[NOTHING] * (len(COLUMNS) - 2)])
     return rows

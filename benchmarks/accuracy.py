@@ -159,7 +159,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default=TrainNetwork.preset)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--name", default="", help="of the data in the table; else the folder's")
-    parser.add_argument("--output", type=Path, default=Path("accuracy"), help="folder for accuracy.md and .json")
+    parser.add_argument("--output", type=Path, default=Path("build/accuracy"), help="folder for accuracy.md and .json")
     parser.add_argument("--verbose", action="store_true", help="print what the engine tells")
     return parser.parse_args()
 

@@ -1,14 +1,19 @@
-"""The table of `accuracy.py`: scores over all repeats of the folds, and paired differences, as Markdown and JSON."""
+"""The table of `accuracy.py`: scores over all repeats of the folds, and paired differences, as Markdown and JSON.
+
+`python benchmarks/accuracy_table.py FOLDER ...` prints one table of what several runs wrote into these folders.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut
 from soil_cnn_plugin.engine.assessment.comparison import PairedTest, paired_test
 
@@ -16,7 +21,7 @@ PAIRS = ((BLEND, FOREST_CONTEXT), (NETWORK, FOREST_CONTEXT), (FOREST, FOREST_CON
 """Every method beside the forest with context, the fair rival; below 0 is better than it."""
 HEADINGS = {
     "data": "data, folds",
-    "rival": "RMSE of forest with context",
+    "rmse": "RMSE blend / forest with context",
     BLEND: "blend (p)",
     NETWORK: "network (p)",
     FOREST: "forest at the point (p)",
@@ -100,6 +105,11 @@ def write_table(folder: Path, rows: Sequence[Row], settings: Mapping[str, object
     (folder / "accuracy.md").write_text(to_markdown(rows), encoding="utf-8")
 
 
+def read_rows(folder: Path) -> tuple[Row, ...]:
+    content = json.loads((folder / "accuracy.json").read_text(encoding="utf-8"))
+    return decode(tuple[Row, ...], content["rows"], "rows")  # type: ignore[arg-type]
+
+
 def to_markdown(rows: Sequence[Row]) -> str:
     lines = [" | ".join(HEADINGS.values()), "|".join("---" for _ in HEADINGS)]
     lines += [" | ".join(_cells(row)) for row in rows]
@@ -113,7 +123,7 @@ def _cells(row: Row) -> list[str]:
     kind = row.kind.replace("_", " ")
     return [
         f"{row.data} {row.target} ({row.observations}), {kind}, {row.repeats} x {row.folds}",
-        f"{rival.rmse:.4g}",
+        f"{blend.rmse:.4g} / {rival.rmse:.4g}",
         *(_change_in_words(changes[name]) for name in (BLEND, NETWORK, FOREST)),
         f"{of_mean:+.1f} %",
         *(f"{getattr(blend, name):.3g} / {getattr(rival, name):.3g}" for name in ("mec", "picp", "width")),
@@ -153,3 +163,7 @@ def _change(repeats: Sequence[Mapping[str, HeldOut]], method: str, other: str) -
         test=paired_test(np.array([a.rmse - b.rmse for a, b in pairs]), test_to_train),
         folds_lower=sum(a.rmse < b.rmse for a, b in pairs),
     )
+
+
+if __name__ == "__main__":
+    print(to_markdown([row for folder in sys.argv[1:] for row in read_rows(Path(folder))]), end="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -31,6 +31,7 @@ from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS, Plan
 from soil_cnn_plugin.engine.networks.predictor import Predictor, learn_weights, mix, predict_forests
 from soil_cnn_plugin.engine.networks.training_data import TrainingData
 from soil_cnn_plugin.engine.networks.trees import Trees
+from soil_cnn_plugin.engine.networks.unseen import HeldOutRows, UnseenPredictor
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.side_by_side import run_side_by_side
 
@@ -66,7 +67,9 @@ class Design:
 @dataclass(frozen=True)
 class Fitted:
     """Everything fitted to some rows: networks and forests (one a target), and what they predicted, standardized, for
-    rows they had not seen: `location` and `scale` (M, N, T), of the networks, then of the kinds of forests."""
+    rows they had not seen: `location` and `scale` (M, N, T), of the networks, then of the kinds of forests.
+
+    `held_out` tells who had not seen which row; `parts` are the parts of the first kind of forests, for each target."""
 
     networks: tuple[PackedNetwork, ...]
     forests: dict[str, tuple[Trees, ...]]
@@ -75,6 +78,12 @@ class Fitted:
     location: Array
     scale: Array
     curves: tuple[LossCurve, ...]
+    held_out: HeldOutRows
+    parts: tuple[tuple[Trees, ...], ...]
+
+    def unseen(self, method: str) -> UnseenPredictor:
+        """What predicts the rows that were fitted to without having seen them, BLEND or NETWORK."""
+        return UnseenPredictor(self.networks, self.parts if method == BLEND else (), self.held_out)
 
     def weights(self, method: str) -> Array:
         """How much each component counts in a method, (M, T); learned where the method has several."""
@@ -138,11 +147,12 @@ def fit(
     )
     fold = make_folds(INNER_FOLDS, seed)
     location, scale = list(networks.location), list(networks.scale)
-    trees = {}
+    trees, parts = {}, {}
     for name in forests:
         features = _features(design, name)[rows]
         fitted = [fit_forest(features, targets[:, t], fold, seed) for t in range(targets.shape[1])]
         trees[name] = tuple(forest.trees for forest in fitted)
+        parts[name] = tuple(forest.parts for forest in fitted)
         location.append(np.column_stack([forest.location for forest in fitted]))
         scale.append(np.column_stack([forest.scale for forest in fitted]))
     progress(1.0)
@@ -154,6 +164,8 @@ def fit(
         location=np.stack(location),
         scale=np.stack(scale),
         curves=networks.curves,
+        held_out=HeldOutRows(networks.held_out, fold),
+        parts=parts.get(FOREST_CONTEXT, ()),
     )
 
 
@@ -261,7 +273,7 @@ def _hold_out(
     _predict_mean(design, methods[MEAN], train, test)
     if tell:
         tell(_in_words(design, methods, test, fold))
-    return fitted
+    return replace(fitted, forests={}, parts=())  # large, and needed no more
 
 
 def _features(design: Design, forest: str) -> NDArray[np.float32]:

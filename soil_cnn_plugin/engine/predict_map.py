@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import PredictMap
@@ -18,6 +19,7 @@ from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 from soil_cnn_plugin.engine.networks.device import choose_device
+from soil_cnn_plugin.engine.networks.dissimilarity import COVARIATES, EMBEDDING, BlockIndex
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, read_network
 from soil_cnn_plugin.engine.report import Report
 
@@ -31,6 +33,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     covariates = match_covariates(description.covariates, job.covariates, report)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
     inside = read_area(job.area, grid) if job.area else None
+    index = _block_index(job, trained, device) if job.dissimilarity else None
     size = job.block_size or choose_block_size(trained, grid, device)
     report.info(
         f"Map of {grid.height} x {grid.width} pixels of {grid.cell_size[0]:g} x {grid.cell_size[1]:g} {grid.unit},"
@@ -39,16 +42,19 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     with ExitStack() as resources:
         stack = resources.enter_context(open_stack(covariates, grid))
         files = {
-            name: resources.enter_context(_open_output(name, path, job, description, grid))
+            name: resources.enter_context(_open_output(name, path, job, description, grid, index))
             for name, path in job.output_paths().items()
         }
         ranges = RangeCheck(description.covariates)
-        predicted, done = 0, 0
-        for block in predict_blocks(trained, stack, size, device, inside):
+        predicted, applicable, done = 0, 0, 0
+        for block in predict_blocks(trained, stack, size, device, inside, index):
             if isinstance(block, PredictedBlock):
                 predicted += int(np.isfinite(block.location[0]).sum())
                 ranges.add(block.raw)
                 values = _in_units(block, trained, set(files))
+                if index and block.dissimilarity is not None:
+                    applicable += int((block.dissimilarity <= index.threshold).sum())
+                    values["dissimilarity"] = block.dissimilarity[None]
                 for name, file in files.items():
                     file.write(block.block, values[name])
             area = block.block if isinstance(block, PredictedBlock) else block
@@ -65,12 +71,38 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
     )
-    return dict(job.output_paths())
+    if index is None:
+        return dict(job.output_paths())
+    share = applicable / predicted
+    report.info(
+        f"{100 * share:.1f} % of the predicted pixels are applicable: their dissimilarity index is at most"
+        f" {index.threshold:.4g} ({_SPACES_IN_WORDS[job.dissimilarity_space]}). Do not trust the map elsewhere: there"
+        " it meets conditions that its observations do not cover."
+    )
+    return {**job.output_paths(), "dissimilarity_threshold": index.threshold, "applicable_share": share}
+
+
+_SPACES_IN_WORDS = {
+    COVARIATES: "Meyer & Pebesma 2021, covariates weighted by their importance",
+    EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, an addition of Soil CNN",
+}
+
+
+def _block_index(job: PredictMap, trained: TrainedNetwork, device: torch.device) -> BlockIndex:
+    for space in trained.spaces:
+        if space.words.space == job.dissimilarity_space:
+            return BlockIndex(space, trained.encoder, device)
+    raise EngineError(
+        f"{job.network} does not tell how dissimilar a pixel is from its observations ({job.dissimilarity_space}):"
+        " it was written by an older version, or its observations have too few folds or the same covariates everywhere."
+        " Train the network again, or leave DISSIMILARITY empty."
+    )
 
 
 def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) -> dict[str, Array]:
     """Output name -> (T, h, w) in the targets' units."""
     description = trained.description
+    wanted = wanted - {"dissimilarity"}
     values: dict[str, list[Array]] = {name: [] for name in wanted}
     for location, scale, target_scale, calibration in zip(
         block.location, block.scale, description.scales, description.calibrations
@@ -83,7 +115,18 @@ def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) 
     return {name: np.stack(layers) for name, layers in values.items()}
 
 
-def _open_output(name: str, path: str, job: PredictMap, description: NetworkDescription, grid: Grid) -> RasterFile:
+def _open_output(
+    name: str, path: str, job: PredictMap, description: NetworkDescription, grid: Grid, index: BlockIndex | None
+) -> RasterFile:
+    tags = {
+        "TIFFTAG_SOFTWARE": f"Soil CNN {description.versions.get('Soil CNN', '')}".strip(),
+        "NETWORK": Path(job.network).name,
+        "CONTENT": name,
+    }
+    if name == "dissimilarity" and index:
+        tags["DISSIMILARITY_THRESHOLD"] = f"{index.threshold:.9g}"
+        tags["DISSIMILARITY_SPACE"] = _SPACES_IN_WORDS[job.dissimilarity_space]
+        return RasterFile(path, grid, bands=["dissimilarity index"], units=[""], tags=tags)
     percent = f"{100 * description.coverage:g} %"
     what = {
         "prediction": "",
@@ -91,16 +134,10 @@ def _open_output(name: str, path: str, job: PredictMap, description: NetworkDesc
         "upper": f", upper {percent} limit",
         "standard_deviation": ", standard deviation",
     }[name]
-    tags = {
-        "TIFFTAG_SOFTWARE": f"Soil CNN {description.versions.get('Soil CNN', '')}".strip(),
-        "NETWORK": Path(job.network).name,
-        "CONTENT": name,
-        "COVERAGE": f"{description.coverage:g}",
-    }
     return RasterFile(
         path,
         grid,
         bands=[f"{target.label}{what}" for target in description.targets],
         units=[target.unit for target in description.targets],
-        tags=tags,
+        tags={**tags, "COVERAGE": f"{description.coverage:g}"},
     )

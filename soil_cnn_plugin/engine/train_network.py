@@ -34,6 +34,7 @@ from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
 from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training_places import fit_spaces, training_rows
 from soil_cnn_plugin.engine.versions import read_versions
 
 Array = NDArray[np.float64]
@@ -71,7 +72,10 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             report.info(f"{target.soil_property.label}: {target.verdict.text}")
         predictor = final.predictor(job.predictor, file.patch_size)
         description = _describe(job, file, plans, final, predictor, assessment, data.encoder.location)
-        write_network(job.network, TrainedNetwork(description, data.encoder, predictor))
+        spaces = fit_spaces(design, final, job.predictor, file.patch_size, report)
+        description = replace(description, spaces=tuple(space.words for space in spaces))
+        rows = training_rows(file.coordinates, final)
+        write_network(job.network, TrainedNetwork(description, data.encoder, predictor, spaces, rows))
         if job.report:
             write_report(job.report, assessment)
         if job.metrics:
@@ -179,6 +183,7 @@ def _describe(
             "patches": Path(job.patches).name,
             "trained": datetime.now(UTC).isoformat(timespec="seconds"),
         },
+        seed=job.seed,
     )
 
 

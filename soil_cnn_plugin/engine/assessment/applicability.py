@@ -6,9 +6,11 @@ The dissimilarity index of Meyer & Pebesma 2021 (Methods in Ecology and Evolutio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from soil_cnn_plugin.engine.errors import EngineError
@@ -17,6 +19,8 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 DISTANCES_AT_ONCE = 4_000_000
+FEW_OBSERVATIONS = 600
+"""Up to which comparing with each of them is faster than a tree."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,27 @@ class Dissimilarity:
         result = np.full(len(covariates), np.nan)
         scaled = (covariates - self.centre) * self.factor
         rows = np.flatnonzero(np.isfinite(scaled).all(axis=1))
-        result[rows] = _nearest_distances(scaled[rows], self.training) / self.mean_distance
+        result[rows] = self._nearest_distances(scaled[rows]) / self.mean_distance
         return result
+
+    def _nearest_distances(self, points: Array) -> Array:
+        if len(self.training) <= FEW_OBSERVATIONS:
+            return _nearest_by_products(points, self.training)
+        # A tree, on all cores, in the principal axes of the observations: they hold most of the distance in few of
+        # them. 2 to 5 microseconds a pixel and core with 3,000 to 20,000 observations of 25 covariates.
+        nearest: Array = self._tree.query(points @ self._axes, workers=-1)[0]
+        return nearest
+
+    @cached_property
+    def _axes(self) -> Array:
+        """(F, F), a rotation."""
+        centred = self.training - self.training.mean(0)
+        axes: Array = np.linalg.eigh(centred.T @ centred)[1]
+        return axes
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.training @ self._axes)
 
 
 def fit_dissimilarity(covariates: Array, importance: Array, fold: Integers) -> Dissimilarity:
@@ -94,12 +117,11 @@ def _training_distances(training: Array, fold: Integers) -> tuple[float, Array]:
     return total / (count * (count - 1)), nearest
 
 
-def _nearest_distances(points: Array, training: Array) -> Array:
+def _nearest_by_products(points: Array, training: Array) -> Array:
     """(m,) distance of each of `points` (m, F) to the nearest of `training` (n, F).
 
     The nearest is found by float32 matrix products, |a - b|^2 / 2 = |a|^2 / 2 + (|b|^2 / 2 - ab), its distance is then
-    computed in float64. With 10 to 20 covariates and up to some thousands of observations this is 3 to 15 times as fast
-    as a k-d tree, which gains little beyond a few dimensions.
+    computed in float64. With few observations this is up to six times as fast as a tree.
     """
     narrow = training.astype(np.float32)
     half_squares = np.einsum("ij,ij->i", narrow, narrow) / 2

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.engine.data.covariates import CovariateStack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.memory import read_memory
+from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
 
 Array = NDArray[np.float64]
@@ -27,12 +28,13 @@ _MOST_MEMORY = 2**30  # bytes
 @dataclass(frozen=True)
 class PredictedBlock:
     """`location` and `scale` (T, h, w), NaN where a covariate is missing or outside the area; `raw` (C, h, w) are the
-    covariates there, NaN likewise."""
+    covariates there, NaN likewise; `dissimilarity` (h, w) is the index there, where it is asked for."""
 
     block: Block
     location: Array
     scale: Array
     raw: NDArray[np.float32]
+    dissimilarity: Array | None = None
 
 
 def predict_blocks(
@@ -41,19 +43,22 @@ def predict_blocks(
     size: int,
     device: torch.device,
     inside: Callable[[Block], NDArray[np.bool_]] | None = None,
+    index: BlockIndex | None = None,
 ) -> Iterator[PredictedBlock | Block]:
     """Yields every block of the stack's grid: predicted, or the bare Block where no pixel is to be predicted.
 
-    `inside` tells (h, w) which pixels of a block lie in the area; the covariates around it are still seen.
+    `inside` tells (h, w) which pixels of a block lie in the area; the covariates around it are still seen. `index`
+    measures the dissimilarity of the same pixels.
     """
+    watches = index.watches if index else ()
     halo = trained.predictor.halo
     blocks = list(stack.grid.blocks(size))
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(_read, stack, blocks[0], halo, inside)
-        for index, block in enumerate(blocks):
+        for number, block in enumerate(blocks):
             read = coming.result()
-            if index + 1 < len(blocks):
-                coming = reader.submit(_read, stack, blocks[index + 1], halo, inside)
+            if number + 1 < len(blocks):
+                coming = reader.submit(_read, stack, blocks[number + 1], halo, inside)
             if read is None:
                 yield block
                 continue
@@ -64,10 +69,11 @@ def predict_blocks(
                 # A class that training did not know makes its own pixel unpredictable, like missing data.
                 own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
                 valid &= (own > 0).all(0).cpu().numpy()
-            location, scale = trained.predictor.predict_block(channels, valid)
+            location, scale = trained.predictor.predict_block(channels, valid, watches)
+            dissimilarity = index.take(channels, halo, valid) if index else None
             centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
             centre[:, ~valid] = np.nan
-            yield PredictedBlock(block, location, scale, centre)
+            yield PredictedBlock(block, location, scale, centre, dissimilarity)
 
 
 def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:

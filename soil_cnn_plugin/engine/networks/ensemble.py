@@ -23,9 +23,11 @@ MakeFolds = Callable[[int, int], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class CrossFit:
-    """The networks, and what their members predicted for the rows they had not seen: (networks, N, T) each."""
+    """The networks, the rows (K, N) that each one's members had not seen, and what they predicted for these:
+    (networks, N, T) each."""
 
     networks: tuple[PackedNetwork, ...]
+    held_out: tuple[NDArray[np.bool_], ...]
     location: Array
     scale: Array
     curves: tuple[LossCurve, ...]
@@ -42,7 +44,7 @@ def cross_fit(
     tell: Callable[[str], None],
 ) -> CrossFit:
     """Train all members on `inputs`, N rows for each plan, and standardized `targets` (N, T), NaN where missing."""
-    networks, curves, locations, scales = [], [], [], []
+    networks, held_outs, curves, locations, scales = [], [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
         held_out = _held_out_rows(plan.shape.members, make_folds, seed)
         network = build_network(plan.shape, encoder, targets.shape[1], plan.dropout).to(rows.device)
@@ -50,11 +52,12 @@ def cross_fit(
         known = torch.from_numpy(targets).to(rows.device, torch.float32)
         predictions, curve = fit(network, rows, known, held_out, settings, _share(progress, index, len(plans)), tell)
         networks.append(network)
+        held_outs.append(held_out)
         curves.append(curve)
         location, scale = _over_members(predictions)
         locations.append(location)
         scales.append(scale)
-    return CrossFit(tuple(networks), np.stack(locations), np.stack(scales), tuple(curves))
+    return CrossFit(tuple(networks), tuple(held_outs), np.stack(locations), np.stack(scales), tuple(curves))
 
 
 def _share(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
 
 _VARIANCE_FLOOR = 1e-4
 """Under the root, in squared standard deviations: keeps rounding errors of flat areas small after the root."""
@@ -38,6 +38,15 @@ def context_features(channels: Channels, patch_size: int) -> Tensor:
 def context_count(channels: int, continuous: int, patch_size: int) -> int:
     """Number of focal features."""
     return channels * (1 + len(ring_windows(patch_size))) + continuous * len(deviation_windows(patch_size))
+
+
+def covariate_of_feature(encoder: Encoder, patch_size: int) -> Tensor:
+    """Index of the covariate that each context feature comes from, (F,); for the location the number of covariates."""
+    channels = encoder.covariate_of_channel
+    means = channels.repeat(1 + len(ring_windows(patch_size)))
+    deviations = channels[encoder.continuous].repeat(len(deviation_windows(patch_size)))
+    angles = len(Location.ANGLES) if encoder.location else 0
+    return torch.cat([means, deviations, channels.new_full((angles,), len(encoder.covariates))])
 
 
 def focal_features(channels: Channels, patch_size: int) -> Tensor:

@@ -24,9 +24,10 @@ _SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 @dataclass(frozen=True)
 class FittedForest:
     """A forest of all training rows, and what forests that had not seen a row predicted for it: (N,) each, NaN where
-    the target is missing."""
+    the target is missing. `parts` are these forests, one an inner fold."""
 
     trees: Trees
+    parts: tuple[Trees, ...]
     location: Array
     scale: Array
 
@@ -35,12 +36,22 @@ def fit_forest(features: Features, target: Array, fold: NDArray[np.int64], seed:
     """Fit 500 trees to standardized `target` (N,), NaN where missing, and a fifth of them without each inner fold."""
     known = np.isfinite(target)
     location, scale = np.full(len(target), np.nan), np.full(len(target), np.nan)
-    for held_out in np.unique(fold):
-        train, test = known & (fold != held_out), fold == held_out
-        part = _fit(features[train], target[train], TREES // INNER_FOLDS, seed + int(held_out) + 1)
+    parts = fit_parts(features, target, fold, seed)
+    for held_out, part in enumerate(parts):
+        test = fold == held_out
         location[test], scale[test] = predict_forest(part, features[test])
     location[~known] = scale[~known] = np.nan
-    return FittedForest(_fit(features[known], target[known], TREES, seed), location, scale)
+    return FittedForest(_fit(features[known], target[known], TREES, seed), parts, location, scale)
+
+
+def fit_parts(features: Features, target: Array, fold: NDArray[np.int64], seed: int) -> tuple[Trees, ...]:
+    """A fifth of the trees for each inner fold, of the rows outside it; the same each time."""
+    known = np.isfinite(target)
+    parts = []
+    for held_out in range(int(fold.max()) + 1):
+        train = known & (fold != held_out)
+        parts.append(_fit(features[train], target[train], TREES // INNER_FOLDS, seed + held_out + 1))
+    return tuple(parts)
 
 
 def predict_forest(trees: Trees, features: Features) -> tuple[Array, Array]:

@@ -27,12 +27,14 @@ from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.data.patch_file import LARGEST_PATCH
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks.dissimilarity import Space, SpaceInWords
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import Shape, build_network
 from soil_cnn_plugin.engine.networks.predictor import Predictor
 from soil_cnn_plugin.engine.networks.trees import TREE_TYPES, Trees
+from soil_cnn_plugin.engine.networks.unseen import TrainingRows
 
 FORMAT = "soil cnn network"
 VERSION = 1
@@ -40,13 +42,14 @@ Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, as the format names it, and shape."""
 
 _MOST_MEMBERS = 10_000
+_SPACES, _ROWS = "dissimilarity.", "rows."  # prefixes of tensors that are no weights
 
 
 @dataclass(frozen=True)
 class NetworkDescription:
     """What a network file says of itself. `weights` (networks [+ forest], targets) blend what they predict; `predictor`
     is the method of the map, blend or network; scores and verdicts are by target field, scores by method
-    (assessment.METHODS), from held-out folds."""
+    (assessment.METHODS), from held-out folds. `spaces` are those in which a map's dissimilarity can be told."""
 
     targets: tuple[SoilProperty, ...]
     covariates: tuple[CovariateSummary, ...]
@@ -66,6 +69,8 @@ class NetworkDescription:
     settings: dict[str, str]
     versions: dict[str, str]
     provenance: dict[str, str]
+    spaces: tuple[SpaceInWords, ...] = ()
+    seed: int = 0
 
     @property
     def architectures(self) -> dict[str, int]:
@@ -80,11 +85,13 @@ class NetworkDescription:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A description with the ensemble that it describes."""
+    """A description with the ensemble that it describes. `rows` tells which observations the members had not seen."""
 
     description: NetworkDescription
     encoder: Encoder
     predictor: Predictor
+    spaces: tuple[Space, ...] = ()
+    rows: TrainingRows | None = None
 
 
 def write_network(path: str, trained: TrainedNetwork) -> None:
@@ -98,6 +105,10 @@ def write_network(path: str, trained: TrainedNetwork) -> None:
     for index, trees in enumerate(predictor.forests):
         for part_of in fields(trees):
             tensors[f"forest{index}.{part_of.name}"] = torch.from_numpy(getattr(trees, part_of.name))
+    for space in trained.spaces:
+        tensors |= {f"{_SPACES}{name}": tensor for name, tensor in space.tensors().items()}
+    if trained.rows:
+        tensors |= {f"{_ROWS}{name}": tensor for name, tensor in trained.rows.tensors().items()}
     header = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -130,8 +141,9 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
                     parameter.copy_(values)
             networks.append(network.eval().to(device))
         forests = _read_forests(path, file, description, encoder)
+        spaces, rows = _read_spaces_and_rows(path, file, description)
     predictor = Predictor(tuple(networks), forests, np.asarray(description.weights), description.patch_size)
-    return TrainedNetwork(description, encoder.to(device), predictor)
+    return TrainedNetwork(description, encoder.to(device), predictor, spaces, rows)
 
 
 def _read_forests(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> tuple[Trees, ...]:
@@ -148,6 +160,21 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
             raise _damaged(path, str(error)) from error
         forests.append(trees)
     return tuple(forests)
+
+
+def _read_spaces_and_rows(
+    path: str, file: Any, description: NetworkDescription
+) -> tuple[tuple[Space, ...], TrainingRows | None]:
+    of_spaces, of_rows = (
+        {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+        for prefix in (_SPACES, _ROWS)
+    )
+    members = [shape.members for shape in description.shapes]
+    try:
+        spaces = tuple(Space.of(words, of_spaces, len(members)) for words in description.spaces)
+        return spaces, TrainingRows.of(of_rows, members)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
 
 
 def _read_header(path: str) -> tuple[NetworkDescription, dict[str, Tensors]]:
@@ -212,15 +239,15 @@ def _check_sizes(description: NetworkDescription) -> None:
             raise ValueError(f"{shape.members} members of {shape.name} see {shape.patch_size} of {widest} pixels")
 
 
-def _check_tensors(
-    path: str, description: NetworkDescription, encoder: Encoder, found: dict[str, Tensors]
-) -> None:
+def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder, found: dict[str, Tensors]) -> None:
     """Compare the file's tensors with those that the description asks for, without taking memory for either."""
     expected: dict[str, Tensors] = {}
     for shape in description.shapes:
         with torch.device("meta"):
             network: PackedNetwork = build_network(shape, encoder, len(description.targets), dropout=0.0)
-        expected |= {f"{shape.name}.{name}": ("F32", tuple(values.shape)) for name, values in network.named_parameters()}
+        expected |= {
+            f"{shape.name}.{name}": ("F32", tuple(values.shape)) for name, values in network.named_parameters()
+        }
     if description.predictor == BLEND:
         for name, kind in _forest_kinds(len(description.targets)).items():
             if name not in found:
@@ -228,6 +255,7 @@ def _check_tensors(
             if found[name][0] != kind:
                 raise _damaged(path, f"the numbers of '{name}' are of another kind")
             expected[name] = found[name]  # its shape is checked with what it holds
+    found = {name: shape for name, shape in found.items() if not name.startswith((_SPACES, _ROWS))}
     if expected != found:
         different = sorted(set(expected.items()) ^ set(found.items()))
         raise _damaged(path, f"its weights are not those of its networks ({different[0][0]})")

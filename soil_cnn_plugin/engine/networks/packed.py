@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+
+Watch = Callable[[Tensor], None]
+"""Gets the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""
 
 
 class PackedNetwork(nn.Module, ABC):
@@ -39,6 +43,12 @@ class PackedNetwork(nn.Module, ABC):
         """Whether turned and mirrored patches are as good as the patch itself for learning."""
         return False
 
+    @property
+    @abstractmethod
+    def covariate_of_input(self) -> Tensor:
+        """Index of the covariate that each entry of the inputs' last axis comes from; for the location it is the number
+        of covariates, for what belongs to no single covariate -1."""
+
     @abstractmethod
     def inputs(self, channels: Channels) -> Tensor:
         """What the layers see of patches (N, D, P, P): (N, ...), computed once before training."""
@@ -46,6 +56,10 @@ class PackedNetwork(nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
         """A batch of inputs for each member, (K, B, ...), to raw output (K, B, T, ...)."""
+
+    @abstractmethod
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """The last hidden layer of each member, (K, B, W), for a batch of inputs (B, ...)."""
 
     @abstractmethod
     def loss(self, output: Tensor, targets: Tensor) -> Tensor:
@@ -56,10 +70,10 @@ class PackedNetwork(nn.Module, ABC):
         """Centre and spread, each (K, B, T), from raw output."""
 
     @abstractmethod
-    def dense(self, channels: Channels) -> tuple[Tensor, Tensor]:
+    def dense(self, channels: Channels, watch: Watch | None = None) -> tuple[Tensor, Tensor]:
         """Mean over members of centre and spread at every pixel: (1, D, h + P - 1, w + P - 1) -> (T, h, w) twice.
 
-        The number at a pixel is the same as that of the pixel's own patch.
+        The number at a pixel is the same as that of the pixel's own patch; so is the hidden layer that `watch` gets.
         """
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

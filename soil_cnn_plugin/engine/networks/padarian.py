@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 
 _BETA = 0.7  # weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
@@ -48,6 +48,10 @@ class PadarianNetwork(PackedNetwork):
         weights = (self.first_weight, self.second_weight, self.dense_weight)
         return [(weight, weight[0, 0].numel()) for weight in weights] + [(self.last_weight, _DENSE)]
 
+    @property
+    def covariate_of_input(self) -> Tensor:
+        return functional.pad(self.encoder.covariate_of_channel, (0, 1), value=-1)
+
     def inputs(self, channels: Channels) -> Tensor:
         """(N, D, P, P) -> (N, P, P, D + 1), channels last: the order in which convolutions are fastest."""
         image = torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)
@@ -55,9 +59,17 @@ class PadarianNetwork(PackedNetwork):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(K, B, P, P, D + 1) -> mean and log variance (K, B, T, 2)."""
+        return self._output(self._hidden(inputs))
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """(B, P, P, D + 1) -> (K, B, 96), of the patches as they are."""
+        return self._hidden(inputs.expand(self.members, *inputs.shape))
+
+    def _hidden(self, inputs: Tensor) -> Tensor:
+        """(K, B, P, P, D + 1) -> (K, B, 96)."""
         flat = torch.stack([self._convolve_member(member, patches) for member, patches in enumerate(inputs)])
         hidden = torch.baddbmm(self.dense_bias[:, None], flat, self.dense_weight.flatten(2).transpose(1, 2)).relu_()
-        return self._head(hidden)
+        return self._last(hidden)
 
     def _convolve_member(self, member: int, patches: Tensor) -> Tensor:
         """(B, P, P, D + 1) -> (B, 32 * side * side). One member after the other: faster than grouped convolutions."""
@@ -81,12 +93,15 @@ class PadarianNetwork(PackedNetwork):
         views = [self.location_scale(self(torch.flip(inputs, [dim + 1 for dim in view]))) for view in self._views]
         return _mean([view[0] for view in views]), _mean([view[1] for view in views])
 
-    def dense(self, channels: Channels) -> tuple[Tensor, Tensor]:
+    def dense(self, channels: Channels, watch: Watch | None = None) -> tuple[Tensor, Tensor]:
         image = self.inputs(channels)
         height, width = (size - self.patch_size + 1 for size in image.shape[1:3])
         views = []
         for view in self._views:
-            raw = self._dense_view(torch.flip(image, view).permute(0, 3, 1, 2), height, width)
+            hidden = self._dense_view(torch.flip(image, view).permute(0, 3, 1, 2), height, width)
+            if watch and not view:
+                watch(hidden)
+            raw = self._output(hidden)
             location, scale = (part.mean(0).unflatten(0, (height, width)) for part in self.location_scale(raw))
             back = [dim - 1 for dim in view]  # (h, w, T)
             views.append((torch.flip(location, back), torch.flip(scale, back)))
@@ -94,7 +109,7 @@ class PadarianNetwork(PackedNetwork):
         return location.permute(2, 0, 1), scale.permute(2, 0, 1)
 
     def _dense_view(self, image: Tensor, height: int, width: int) -> Tensor:
-        """(1, D + 1, H, W) -> (K, h * w, T, 2). Poolings become running maxima, what follows them is dilated."""
+        """(1, D + 1, H, W) -> (K, h * w, 96). Poolings become running maxima, what follows them is dilated."""
         image = _running_maximum(self._convolve(image, self.first_weight, self.first_bias, groups=1), 1)
         image = _running_maximum(
             self._convolve(image, self.second_weight, self.second_bias, groups=self.members, dilation=2), 2
@@ -102,14 +117,17 @@ class PadarianNetwork(PackedNetwork):
         image = self._convolve(image, self.dense_weight, self.dense_bias, groups=self.members, dilation=4)
         # The patch may be wider than the receptive field, for poolings drop an odd last row: cut to size.
         image = image[0, :, :height, :width]
-        return self._head(image.unflatten(0, (self.members, _DENSE)).flatten(2).transpose(1, 2))
+        return self._last(image.unflatten(0, (self.members, _DENSE)).flatten(2).transpose(1, 2))
 
     def _convolve(self, image: Tensor, weight: Tensor, bias: Tensor, groups: int, dilation: int = 1) -> Tensor:
         return functional.conv2d(image, weight.flatten(0, 1), bias.flatten(), groups=groups, dilation=dilation).relu_()
 
-    def _head(self, hidden: Tensor) -> Tensor:
-        """(K, B, 40) -> (K, B, T, 2)."""
-        hidden = torch.baddbmm(self.last_bias[:, None], hidden, self.last_weight).relu_()
+    def _last(self, hidden: Tensor) -> Tensor:
+        """(K, B, 40) -> (K, B, 96)."""
+        return torch.baddbmm(self.last_bias[:, None], hidden, self.last_weight).relu_()
+
+    def _output(self, hidden: Tensor) -> Tensor:
+        """(K, B, 96) -> (K, B, T, 2)."""
         output = torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
         raw: Tensor = output.unflatten(-1, (self.targets, 2))
         return raw

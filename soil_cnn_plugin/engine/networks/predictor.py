@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.fit import predict_all
 from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.forest import predict_forest
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 from soil_cnn_plugin.engine.networks.trees import Trees
 
 Array = NDArray[np.float64]
@@ -50,11 +50,17 @@ class Predictor:
         return mix(np.stack(locations), self.weights), mix(np.stack(scales), self.weights)
 
     @torch.inference_mode()
-    def predict_block(self, channels: Channels, wanted: NDArray[np.bool_]) -> tuple[Array, Array]:
-        """Location and scale (T, h, w) of a block that came with its halo, NaN where not `wanted` (h, w)."""
+    def predict_block(
+        self, channels: Channels, wanted: NDArray[np.bool_], watches: Sequence[Watch] = ()
+    ) -> tuple[Array, Array]:
+        """Location and scale (T, h, w) of a block that came with its halo, NaN where not `wanted` (h, w).
+
+        `watches`, if any, one a network, get the last hidden layers.
+        """
         locations, scales = [], []
-        for network in self.networks:
-            location, scale = network.dense(channels.crop(self.halo - network.halo))
+        for index, network in enumerate(self.networks):
+            watch = watches[index] if watches else None
+            location, scale = network.dense(channels.crop(self.halo - network.halo), watch)
             locations.append(_numpy(location)[:, wanted].T)  # (T, h, w) -> (n, T)
             scales.append(_numpy(scale)[:, wanted].T)
         if self.forests:

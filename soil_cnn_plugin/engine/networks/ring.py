@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
-from soil_cnn_plugin.engine.networks.focal import context_count, context_features
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.focal import context_count, context_features, covariate_of_feature
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 
 QUANTILES = 19
 _LEVELS = [(i + 1) / (QUANTILES + 1) for i in range(QUANTILES)]
@@ -45,17 +45,29 @@ class RingNetwork(PackedNetwork):
     def drawn_weights(self) -> list[tuple[nn.Parameter, int]]:
         return [(self.input_weight, self.input_weight.shape[1]), (self.residual_weight, _WIDTH)]
 
+    @property
+    def covariate_of_input(self) -> Tensor:
+        return covariate_of_feature(self.encoder, self.patch_size)
+
     def inputs(self, channels: Channels) -> Tensor:
         """(N, D, P, P) -> (N, F)."""
         return context_features(channels, self.patch_size).flatten(1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(K, B, F), or (B, F) for all members -> quantiles (K, B, T, 19)."""
+        return self._quantiles(self.hidden(inputs))
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """(K, B, F), or (B, F) for all members -> (K, B, 96)."""
         hidden = torch.matmul(inputs, self.input_weight) + self.input_bias[:, None]  # -> (K, B, 96)
         hidden = self.drop(functional.gelu(hidden))
         for layer in range(2):
             update = torch.matmul(hidden, self.residual_weight[:, layer]) + self.residual_bias[:, layer, None]
             hidden = hidden + self.drop(functional.gelu(update))
+        return hidden
+
+    def _quantiles(self, hidden: Tensor) -> Tensor:
+        """(K, B, 96) -> (K, B, T, 19)."""
         output = torch.matmul(hidden, self.output_weight) + self.output_bias[:, None]
         output = output.unflatten(-1, (self.targets, QUANTILES))  # -> (K, B, T, 19)
         steps = torch.cat([output[..., :1], functional.softplus(output[..., 1:])], dim=-1)
@@ -73,7 +85,7 @@ class RingNetwork(PackedNetwork):
         spread = (output[..., -1] - output[..., 0]) / (_NORMAL_QUANTILES[-1] - _NORMAL_QUANTILES[0])
         return output.mean(-1), spread
 
-    def dense(self, channels: Channels) -> tuple[Tensor, Tensor]:
+    def dense(self, channels: Channels, watch: Watch | None = None) -> tuple[Tensor, Tensor]:
         features = context_features(channels, self.patch_size)[0]  # -> (F, h, w)
         shape = features.shape[1:]
         pixels = features.flatten(1).T  # -> (h * w, F)
@@ -81,6 +93,9 @@ class RingNetwork(PackedNetwork):
         scale = torch.empty_like(location)
         for start in range(0, pixels.shape[0], _PIXELS_AT_ONCE):
             piece = slice(start, start + _PIXELS_AT_ONCE)
-            centre, spread = self.location_scale(self(pixels[piece].contiguous()))
+            hidden = self.hidden(pixels[piece].contiguous())
+            if watch:
+                watch(hidden)
+            centre, spread = self.location_scale(self._quantiles(hidden))
             location[:, piece], scale[:, piece] = centre.mean(0).T, spread.mean(0).T
         return location.unflatten(1, shape), scale.unflatten(1, shape)

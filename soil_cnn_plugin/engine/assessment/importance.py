@@ -1,0 +1,83 @@
+"""Permutation importance: how much the error grows when a covariate is exchanged between observations.
+
+Breiman 2001 (10.1023/A:1010933404324), on observations that the predictor had not seen (Fisher et al. 2019,
+10.48550/arXiv.1801.01489).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """`error` (M, T) is the RMSE of M methods, `error_by_fold` (M, B, T) that in each of B folds, NaN in one without
+    observations of a target; `exchanged` (C, M, T) and `exchanged_by_fold` (C, M, B, T) are the same after an exchange
+    of each of C covariates."""
+
+    error: Array
+    error_by_fold: Array
+    exchanged: Array
+    exchanged_by_fold: Array
+
+    @property
+    def mean(self) -> Array:
+        """Growth of the RMSE over all observations, (C, M, T)."""
+        return self.exchanged - self.error
+
+    @property
+    def by_fold(self) -> Array:
+        """Growth of the RMSE in each fold, (C, M, B, T)."""
+        return self.exchanged_by_fold - self.error_by_fold
+
+    @property
+    def spread(self) -> Array:
+        """Standard deviation over folds, (C, M, T)."""
+        spread: Array = np.nanstd(self.by_fold, axis=2, ddof=1)
+        return spread
+
+
+def permutation_importance(
+    predict: Callable[[int | None, Rows], Array],
+    covariates: int,
+    observed: Array,
+    fold: Rows,
+    repeats: int,
+    seed: int,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Importance:
+    """Importance of each covariate, averaged over `repeats` exchanges.
+
+    `predict` gives the predictions (M, N, T) of M methods when the covariate of that number, or none, is taken from the
+    observations in the given order (N,). `observed` (N, T) is NaN where missing, `fold` (N,) counts from 0.
+    """
+    rng = np.random.default_rng(seed)
+    count = len(observed)
+    error, by_fold = errors([predict(None, np.arange(count))], observed, fold)
+    exchanged, exchanged_by_fold = [], []
+    orders = [rng.permutation(count) for _ in range(repeats)]
+    for covariate in range(covariates):
+        found = errors((predict(covariate, order) for order in orders), observed, fold)
+        exchanged.append(found[0])
+        exchanged_by_fold.append(found[1])
+        progress((covariate + 1) / covariates)
+    return Importance(error, by_fold, np.stack(exchanged), np.stack(exchanged_by_fold))
+
+
+def errors(predictions: Iterable[Array], observed: Array, fold: Rows) -> tuple[Array, Array]:
+    """RMSE (M, T) over all observations and (M, B, T) in each fold, of predictions (M, N, T), repeated ones pooled."""
+    squares = np.mean([(predicted - observed) ** 2 for predicted in predictions], axis=0)  # (M, N, T)
+    known = np.isfinite(observed)
+    squares = np.where(known, squares, 0.0)
+    folds = np.arange(int(fold.max(initial=-1)) + 1)
+    belongs = (fold == folds[:, None]).astype(float)  # (B, N)
+    with np.errstate(invalid="ignore"):
+        by_fold = np.sqrt(np.einsum("bn,mnt->mbt", belongs, squares) / (belongs @ known))
+        return np.sqrt(squares.sum(1) / known.sum(0)), by_fold

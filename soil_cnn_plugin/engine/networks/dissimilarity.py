@@ -1,0 +1,194 @@
+"""How far a map's pixels lie from the observations: fitted when a network is trained, evaluated block by block.
+
+In covariate space the index is that of Meyer & Pebesma 2021 (10.1111/2041-210X.13650). In embedding space it is the
+same rule applied to the networks' last hidden layers, an addition of this program without published experience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from soil_cnn_plugin.engine.assessment.applicability import Dissimilarity, fit_dissimilarity
+from soil_cnn_plugin.engine.networks.embedding import Projection, fit_projection, hidden_layer
+from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
+from soil_cnn_plugin.engine.networks.unseen import covariate_names
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+COVARIATES, EMBEDDING = "covariates", "embedding"
+MOST_OBSERVATIONS = 20_000
+"""That are kept; of more a random part is drawn."""
+_EAST, _NORTH = 0, 3  # of the six oblique coordinates, the two that are not combinations of others
+
+
+@dataclass(frozen=True)
+class SpaceInWords:
+    """What a network file's header says of a space. `weights` are the covariates' importance, in shares of their sum;
+    `observations` of `drawn_from` are kept."""
+
+    space: str
+    weights: dict[str, float]
+    observations: int
+    drawn_from: int
+    mean_distance: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Space:
+    """`projections`, one a network, lead from hidden layers to the embedding; covariate space has none."""
+
+    words: SpaceInWords
+    dissimilarity: Dissimilarity
+    projections: tuple[Projection, ...] = ()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All but the words, by name, for a file."""
+        arrays = {name: getattr(self.dissimilarity, name).astype(np.float32) for name in _ARRAYS}
+        tensors = {f"{self.words.space}.{name}": torch.from_numpy(array) for name, array in arrays.items()}
+        for index, projection in enumerate(self.projections):
+            for name in _OF_PROJECTION:
+                tensors[f"{self.words.space}.{name}{index}"] = getattr(projection, name).cpu().contiguous()
+        return tensors
+
+    @classmethod
+    def of(cls, words: SpaceInWords, tensors: Mapping[str, Tensor], networks: int) -> Space:
+        """From a file; ValueError when something is missing or makes no sense."""
+        if words.space not in (COVARIATES, EMBEDDING):
+            raise ValueError(f"the space {words.space!r} is unknown")
+        found = {name: tensors.get(f"{words.space}.{name}") for name in _ARRAYS}
+        arrays = {name: tensor.numpy().astype(np.float64) for name, tensor in found.items() if tensor is not None}
+        if len(arrays) < len(_ARRAYS) or arrays["training"].ndim != 2:
+            raise ValueError(f"what its dissimilarity in {words.space} space needs is incomplete")
+        count, width = arrays["training"].shape
+        shapes = {"centre": (width,), "factor": (width,), "training_index": (count,)}
+        if any(arrays[name].shape != shape for name, shape in shapes.items()) or count != words.observations:
+            raise ValueError(f"the arrays of its {words.space} space do not fit each other")
+        numbers = np.concatenate([*map(np.ravel, arrays.values()), [words.mean_distance, words.threshold]])
+        if not np.isfinite(numbers).all() or words.mean_distance <= 0:
+            raise ValueError(f"a number of its {words.space} space is not finite")
+        fitted = Dissimilarity(mean_distance=words.mean_distance, threshold=words.threshold, **arrays)
+        projections = _read_projections(tensors, networks) if words.space == EMBEDDING else ()
+        if projections and sum(projection.width for projection in projections) != width:
+            raise ValueError("the projections of its embedding do not fit its observations")
+        return cls(words, fitted, projections)
+
+
+_ARRAYS = ("centre", "factor", "training", "training_index")
+_OF_PROJECTION = ("centre", "axes", "spread")
+
+
+def _read_projections(tensors: Mapping[str, Tensor], networks: int) -> tuple[Projection, ...]:
+    projections = []
+    for index in range(networks):
+        parts = {name: tensors.get(f"{EMBEDDING}.{name}{index}") for name in _OF_PROJECTION}
+        found = {name: part for name, part in parts.items() if part is not None}
+        if len(found) < len(parts) or found["axes"].ndim != 3 or found["axes"].shape[:2] != found["centre"].shape:
+            raise ValueError("a projection of its embedding is incomplete")
+        if not all(torch.isfinite(part).all() for part in found.values()) or not found["spread"] > 0:
+            raise ValueError("a projection of its embedding is not finite")
+        projections.append(Projection(**found))
+    return tuple(projections)
+
+
+def fit_covariate_space(
+    point: NDArray[np.float32], encoder: Encoder, importance: Array, fold: Rows, seed: int
+) -> Space:
+    """Of the encoded covariates at the observations, `point` (N, D [+ 6]), weighted by the `importance` (C [+ 1],) of
+    each covariate, and of the location where it is an input. `fold` (N,) are those that the map's error was measured
+    with. EngineError as for `fit_dissimilarity`."""
+    columns, of_column = _columns(encoder)
+    rows = _draw(len(point), seed)
+    fitted = fit_dissimilarity(point[rows][:, columns].astype(np.float64), importance[of_column], fold[rows])
+    positive = np.clip(importance, 0, None)
+    shares = positive / positive.sum() if positive.any() else np.full(len(positive), 1 / len(positive))
+    weights = dict(zip(covariate_names(encoder), shares.tolist()))
+    return Space(_in_words(COVARIATES, fitted, len(point), weights), _narrow(fitted))
+
+
+def fit_embedding_space(
+    networks: tuple[PackedNetwork, ...], inputs: tuple[Tensor, ...], fold: Rows, seed: int
+) -> Space:
+    """Of what the networks make of the observations, N rows of `inputs` for each network."""
+    rows = _draw(len(fold), seed)
+    projections, columns = [], []
+    for network, part in zip(networks, inputs):
+        hidden = hidden_layer(network, part[rows])
+        projection = fit_projection(hidden)
+        projections.append(projection.to(torch.device("cpu")))
+        columns.append(projection(hidden).cpu().numpy().astype(np.float64))
+    space = np.concatenate(columns, axis=1)
+    # Its axes keep the lengths they have: a direction in which the networks hardly vary matters little to them.
+    fitted = fit_dissimilarity(space, space.std(axis=0, ddof=1), fold[rows])
+    return Space(_in_words(EMBEDDING, fitted, len(fold), {}), _narrow(fitted), tuple(projections))
+
+
+def _columns(encoder: Encoder) -> tuple[Rows, Rows]:
+    """Which columns of the channels and oblique coordinates count, and the covariate of each."""
+    of_channel = encoder.covariate_of_channel.cpu().numpy()
+    columns = np.arange(len(of_channel))
+    if encoder.location is None:
+        return columns, of_channel
+    location = len(of_channel) + np.array([_EAST, _NORTH])
+    return np.append(columns, location), np.append(of_channel, [len(encoder.covariates)] * 2)
+
+
+def _draw(count: int, seed: int) -> Rows:
+    if count <= MOST_OBSERVATIONS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, MOST_OBSERVATIONS, replace=False))
+
+
+def _in_words(space: str, fitted: Dissimilarity, count: int, weights: dict[str, float]) -> SpaceInWords:
+    return SpaceInWords(space, weights, len(fitted.training), count, fitted.mean_distance, fitted.threshold)
+
+
+def _narrow(fitted: Dissimilarity) -> Dissimilarity:
+    """As a file keeps it, so that a map is the same with the network in memory."""
+    arrays = {name: getattr(fitted, name).astype(np.float32).astype(np.float64) for name in _ARRAYS}
+    return replace(fitted, **arrays)
+
+
+class BlockIndex:
+    """The index of a map's pixels, block by block. In the embedding `watches` must get the block's hidden layers."""
+
+    def __init__(self, space: Space, encoder: Encoder, device: torch.device) -> None:
+        self._space, self._columns = space, _columns(encoder)[0]
+        self._projections = tuple(projection.to(device) for projection in space.projections)
+        self._pieces: list[list[Tensor]] = [[] for _ in self._projections]
+        self.threshold = space.dissimilarity.threshold
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        def watch(projection: Projection, pieces: list[Tensor]) -> Watch:
+            return lambda hidden: pieces.append(projection(hidden))
+
+        return tuple(watch(projection, pieces) for projection, pieces in zip(self._projections, self._pieces))
+
+    def take(self, channels: Channels, halo: int, wanted: NDArray[np.bool_]) -> Array:
+        """The index (h, w) of the block that was predicted last, NaN where not `wanted`."""
+        points = self._embedded(wanted) if self._projections else self._at_the_pixel(channels, halo, wanted)
+        index = np.full(wanted.shape, np.nan)
+        index[wanted] = self._space.dissimilarity.index(points)
+        return index
+
+    def _embedded(self, wanted: NDArray[np.bool_]) -> Array:
+        columns = [torch.cat(pieces).cpu().numpy()[wanted.ravel()] for pieces in self._pieces]
+        for pieces in self._pieces:
+            pieces.clear()
+        return np.concatenate(columns, axis=1).astype(np.float64)
+
+    def _at_the_pixel(self, channels: Channels, halo: int, wanted: NDArray[np.bool_]) -> Array:
+        centre = channels.crop(halo)
+        layers = [centre.values[0]] + ([] if centre.location is None else [centre.location[0].to(centre.values.device)])
+        values = torch.cat(layers)[torch.from_numpy(self._columns).to(centre.values.device)]
+        points: Array = values.cpu().numpy()[:, wanted].T.astype(np.float64)  # (F, h, w) -> (n, F)
+        return points

@@ -1,0 +1,63 @@
+"""The networks' last hidden layers as a space to measure distances in: what the networks make of a place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+
+AXES = 16  # of each network; what lies off them is kept as one number
+_AT_ONCE = 4096  # pixels; more fall out of the processor's cache
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Of the last hidden layer of all members, K x W numbers: their `centre` (K, W) over the observations, principal
+    `axes` (K, W, A), and `spread`, their standard deviation altogether."""
+
+    centre: Tensor
+    axes: Tensor
+    spread: Tensor
+
+    @property
+    def width(self) -> int:
+        """Numbers that are left of a pixel."""
+        return self.axes.shape[2] + 1
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """(K, n, W) -> (n, A + 1): along the axes, and the distance from all places that the axes reach.
+
+        The last number sees what is new in a direction in which the observations do not vary.
+        """
+        return torch.cat([self._project(piece) for piece in hidden.split(_AT_ONCE, dim=1)])
+
+    def _project(self, hidden: Tensor) -> Tensor:
+        centred = hidden - self.centre[:, None]
+        along = torch.matmul(centred.transpose(0, 1).flatten(1), self.axes.flatten(0, 1))  # -> (n, A)
+        off = (centred.square().sum(dim=(0, 2)) - along.square().sum(1)).clamp_(min=0).sqrt_()
+        return torch.cat([along, off[:, None]], dim=1) / self.spread
+
+    def to(self, device: torch.device) -> Projection:
+        return Projection(self.centre.to(device), self.axes.to(device), self.spread.to(device))
+
+
+@torch.no_grad()
+def hidden_layer(network: PackedNetwork, inputs: Tensor) -> Tensor:
+    """Of observations (N, ...): (K, N, W)."""
+    network.eval()
+    return torch.cat([network.hidden(piece) for piece in inputs.split(_AT_ONCE // 8)], dim=1)
+
+
+def fit_projection(hidden: Tensor) -> Projection:
+    """The principal axes of the observations' hidden layer (K, N, W)."""
+    members, count, width = hidden.shape
+    flat = hidden.transpose(0, 1).flatten(1)  # -> (N, K * W)
+    centre = flat.mean(0)
+    variance = (flat - centre).square().sum() / max(count - 1, 1)
+    _, vectors = torch.linalg.eigh((flat - centre).double().T @ (flat - centre).double())
+    axes = vectors[:, -min(AXES, count - 1) :].flip(1).float()
+    spread = variance.sqrt() if variance > 0 else torch.ones_like(variance)
+    return Projection(centre.unflatten(0, (members, width)), axes.unflatten(0, (members, width)).contiguous(), spread)

@@ -193,6 +193,17 @@ def test_a_network_file_is_described(qgis: Qgis, mapped: dict[str, object], tmp_
     assert "elevation" in page and "clay 0-10 cm" in page
 
 
+def test_patch_sizes_are_compared(qgis: Qgis, mapped: dict[str, object], land: Land, tmp_path: Path) -> None:
+    inputs = {"PATCHES": mapped["PATCHES"], "SIZES": "3, 7, 31", "ARCHITECTURE": "ring", "FOLDS": 2}
+    files = {"REPORT": tmp_path / "sizes.html", "METRICS": tmp_path / "sizes.json"}
+    results = qgis.run("soilcnn:comparepatchsizes", {**inputs, "DOMAIN": land.cover, **files})
+    metrics = json.loads(files["METRICS"].read_text(encoding="utf-8"))
+    assert results["BEST_PATCH_SIZE"] == metrics["best_patch_size"] in (3, 7)
+    assert [size["metres_east"] for size in metrics["sizes"]] == [3 * CELL, 7 * CELL]
+    assert metrics["conclusion"][0] in str(results["VERDICT"])
+    assert metrics["conclusion"][0] in files["REPORT"].read_text(encoding="utf-8")
+
+
 def test_a_map_is_assessed_with_other_observations(
     qgis: Qgis, mapped: dict[str, object], land: Land, tmp_path: Path
 ) -> None:

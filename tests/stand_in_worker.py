@@ -17,7 +17,7 @@ def say(kind: str, **content: object) -> None:
 OUTPUTS = {
     "extract": ("patches", "dropped"),
     "train": ("network", "report", "held_out", "metrics"),
-    "predict": ("prediction", "lower", "upper", "standard_deviation"),
+    "predict": ("prediction", "lower", "upper", "standard_deviation", "dissimilarity"),
     "assess": ("report", "metrics", "residuals"),
     "describe": ("report",),
     "check": ("report", "metrics"),

@@ -18,6 +18,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingLayerPostProcessorInterface,
     QgsRasterLayer,
+    QgsRasterShader,
     QgsSingleBandPseudoColorRenderer,
 )
 from qgis.PyQt.QtGui import QColor
@@ -48,13 +49,22 @@ _RAMP_BY_PROPERTY = (  # the first pattern that is a word of the property's name
     ("n|tn|nitrogen|p|phosphorus|k|potassium|mg|magnesium|ca|calcium|cec|fertility", "magma"),
 )
 UNCERTAINTY_RAMP = "mako"
+_DISSIMILARITY = (  # up to this many thresholds, colour: two families that also colour-blind readers tell apart
+    (0.25, "e3f1ee"),
+    (0.5, "b5dcd4"),
+    (0.75, "7fc0b5"),
+    (1.0, "4a9f93"),
+    (1.5, "e8a33d"),
+    (2.0, "cf6f1c"),
+    (math.inf, "96380b"),
+)
 KINDS = {
     "PREDICTION": tr("predicted"),
     "LOWER": tr("lower limit"),
     "UPPER": tr("upper limit"),
     "STANDARD_DEVIATION": tr("standard deviation"),
 }
-ORDER = ("STANDARD_DEVIATION", "UPPER", "LOWER", "PREDICTION")  # from the bottom; points lie above
+ORDER = ("DISSIMILARITY", "STANDARD_DEVIATION", "UPPER", "LOWER", "PREDICTION")  # from the bottom; points lie above
 VECTOR_NAMES = {
     "HELD_OUT": tr("Held-out predictions"),
     "DROPPED": tr("Observations not used"),
@@ -85,9 +95,37 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         qml = str(Path(results[name]).with_suffix(".qml"))
         layer.saveNamedStyle(qml)
         _announce(results[name], layer_title(labels, bands[0][1] or kind), group, qml, context, ORDER.index(name))
+    if "DISSIMILARITY" in results and "DISSIMILARITY_THRESHOLD" in results:
+        _dress_dissimilarity(results["DISSIMILARITY"], results["DISSIMILARITY_THRESHOLD"], group, context)
     for name, title in VECTOR_NAMES.items():
         if name in results:
             _announce(results[name], title, group, "", context, len(ORDER))
+
+
+def _dress_dissimilarity(path: str, threshold: float, group: str, context: QgsProcessingContext) -> None:
+    """Applicable and not applicable pixels in two families of colours, and in words."""
+    layer = QgsRasterLayer(path, "DISSIMILARITY", "gdal")
+    if not layer.isValid():
+        return
+    items, below = [], 0.0
+    for share, colour in _DISSIMILARITY:
+        limit = share * threshold
+        kind = tr("applicable") if share <= 1 else tr("not applicable")
+        span = tr("above {:.3g}").format(below) if math.isinf(limit) else f"{below:.3g} - {limit:.3g}"
+        items.append(QgsColorRampShader.ColorRampItem(limit, QColor(f"#{colour}"), f"{kind}: {span}"))
+        below = limit
+    function = QgsColorRampShader(0.0, 2 * threshold, None, QgsColorRampShader.Type.Discrete)
+    function.setColorRampItemList(items)
+    shader = QgsRasterShader()
+    shader.setRasterShaderFunction(function)
+    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
+    renderer.setClassificationMin(0.0)
+    renderer.setClassificationMax(2 * threshold)
+    layer.setRenderer(renderer)
+    qml = str(Path(path).with_suffix(".qml"))
+    layer.saveNamedStyle(qml)
+    title = tr("Dissimilarity index, applicable up to {:.3g}").format(threshold)
+    _announce(path, title, group, qml, context, ORDER.index("DISSIMILARITY"))
 
 
 def ramp_for(soil_property: str) -> str:

@@ -366,6 +366,8 @@ def test_predict_map(job_of, raster, tmp_path) -> None:
             "NETWORK": str(network),
             "PREDICTION": prediction,
             "LOWER": str(tmp_path / "l.tif"),
+            "DISSIMILARITY": str(tmp_path / "d.tif"),
+            "DISSIMILARITY_SPACE": "embedding",
             "COVARIATES": [raster("dem")],
             "EXTENT": "110,160,210,260 [EPSG:28992]",
             "AREA": area,
@@ -377,6 +379,7 @@ def test_predict_map(job_of, raster, tmp_path) -> None:
     assert ogr.Open(job.area).GetLayer(0).GetExtent() == (100, 150, 200, 250)
     assert job.covariates == (Covariate(str(tmp_path / "dem.tif"), "dem"),)
     assert (job.lower, job.upper, job.block_size) == (str(tmp_path / "l.tif"), "", 64)
+    assert (job.dissimilarity, job.dissimilarity_space) == (str(tmp_path / "d.tif"), "embedding")
 
 
 def test_map_soil_properties_hands_its_parts_to_each_other(job_of, observations, raster, tmp_path) -> None:

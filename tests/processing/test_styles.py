@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 from qgis.core import QgsProcessingContext, QgsRasterLayer, QgsSingleBandPseudoColorRenderer
+from qgis.PyQt.QtGui import QColor
 
 from soil_cnn_plugin.processing import styles
 
@@ -90,6 +91,25 @@ def test_layers_that_will_be_loaded_get_name_group_and_style(maps, project) -> N
     layer.setRenderer(None)
     details[0].postProcessor().postProcessLayer(layer, context, None)
     assert colours(layer.renderer())[0] == "#fcffa4"
+
+
+def test_dissimilarity_shows_where_the_map_is_applicable(tmp_path, project) -> None:
+    path = str(tmp_path / "d.tif")
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 2, 1, 1, gdal.GDT_Float32)
+    dataset.GetRasterBand(1).WriteArray(np.array([[0.39, 0.41]], "float32"))
+    dataset = None
+    context = QgsProcessingContext()
+    context.addLayerToLoadOnCompletion(path, QgsProcessingContext.LayerDetails("x", project, "DISSIMILARITY"))
+    styles.dress({"DISSIMILARITY": path, "DISSIMILARITY_THRESHOLD": 0.4}, context)
+    layer = QgsRasterLayer(path, "x")
+    items = layer.renderer().shader().rasterShaderFunction().colorRampItemList()
+    assert [item.label.split(":")[0] for item in items] == 4 * ["applicable"] + 3 * ["not applicable"]
+    assert [round(item.value, 3) for item in items] == [0.1, 0.2, 0.3, 0.4, 0.6, 0.8, float("inf")]
+    assert (items[3].label, items[6].label) == ("applicable: 0.3 - 0.4", "not applicable: above 0.8")
+    image = layer.renderer().block(1, layer.extent(), 2, 1)
+    inside, outside = (QColor(image.color(0, column)) for column in (0, 1))
+    assert inside.green() > inside.red() and outside.red() > outside.green()
+    assert context.layerToLoadOnCompletionDetails(path).name == "Dissimilarity index, applicable up to 0.4"
 
 
 def test_a_constant_map_has_limits_that_differ(tmp_path, qgis_app) -> None:

@@ -15,14 +15,14 @@ from .extract_patches import (
     extraction_parameters,
     observation_parameters,
 )
-from .predict_map import mapping_outputs, mapping_parameters, predict_map_job
+from .predict_map import APPLICABILITY, mapping_outputs, mapping_parameters, predict_map_job
 from .train_network import SCORES, VERDICT, train_network_job, training_outputs, training_parameters
 
 
 class MapSoilProperties(JobAlgorithm):
     ID = "mapsoilproperties"
     GROUP_ID = "3 Map"
-    NUMBERS = {**SCORES, **ExtractPatches.NUMBERS}
+    NUMBERS = {**SCORES, **ExtractPatches.NUMBERS, **APPLICABILITY}
     TEXTS = VERDICT
 
     def label(self) -> str:

@@ -16,6 +16,7 @@ from ..inputs import Inputs
 from ..parameters import (
     Parameter,
     Parameters,
+    choice,
     device,
     explained,
     integer,
@@ -24,9 +25,16 @@ from ..parameters import (
 from ..translation import tr
 
 
+APPLICABILITY = {
+    "DISSIMILARITY_THRESHOLD": tr("Dissimilarity index up to which the map is applicable"),
+    "APPLICABLE_SHARE": tr("Share of the predicted pixels that are applicable"),
+}
+
+
 class PredictMap(JobAlgorithm):
     ID = "predictmap"
     GROUP_ID = "3 Map"
+    NUMBERS = APPLICABILITY
 
     def label(self) -> str:
         return tr("Predict map")
@@ -37,14 +45,15 @@ class PredictMap(JobAlgorithm):
     def explanation(self) -> str:
         return tr(
             "The map has the grid of the covariates the network was trained on; each target is one band. Pixels whose"
-            " own covariates are missing stay empty. Optional maps give the limits of the prediction interval and the"
-            " standard deviation.\n\n"
+            " own covariates are missing stay empty. Optional maps give the limits of the prediction interval, the"
+            " standard deviation, and where the map may be used: the dissimilarity index tells how far a pixel lies"
+            " from the observations.\n\n"
             "A style file (.qml) is written beside each raster, so that it looks the same wherever it is opened in"
             " QGIS."
         )
 
     def keywords(self) -> list[str]:
-        return ["inference", "apply", "raster", "uncertainty", "interval"]
+        return ["inference", "apply", "raster", "uncertainty", "interval", "area of applicability", "extrapolation"]
 
     def parameters(self) -> Parameters:
         network = QgsProcessingParameterFile("NETWORK", tr("Trained network"), extension="safetensors")
@@ -74,6 +83,8 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         lower=inputs.destination("LOWER"),
         upper=inputs.destination("UPPER"),
         standard_deviation=inputs.destination("STANDARD_DEVIATION"),
+        dissimilarity=inputs.destination("DISSIMILARITY"),
+        dissimilarity_space=inputs.choice("DISSIMILARITY_SPACE"),
         covariates=inputs.covariates() if covariates_given else (),
         extent=extent,
         extent_crs=extent_crs,
@@ -95,6 +106,21 @@ def mapping_parameters() -> Parameters:
         explained(
             QgsProcessingParameterFeatureSource("AREA", tr("Area"), polygons, optional=True),
             tr("Polygons; nothing is predicted outside them."),
+            advanced=True,
+        ),
+        explained(
+            choice(
+                "DISSIMILARITY_SPACE",
+                tr("Space of the dissimilarity index"),
+                jobs.PredictMap.DISSIMILARITY_SPACES,
+                jobs.PredictMap.dissimilarity_space,
+            ),
+            tr(
+                "covariates: distances between the pixel's own covariates and those of the observations, weighted by"
+                " the covariates' importance, as published by Meyer and Pebesma (2021); choose it to compare with other"
+                " maps. embedding: the same rule for what the networks make of the pixel and its surroundings, an"
+                " addition of this plugin without published experience."
+            ),
             advanced=True,
         ),
         explained(
@@ -122,5 +148,14 @@ def mapping_outputs() -> Parameters:
         explained(
             raster("STANDARD_DEVIATION", tr("Standard deviation")),
             f"{tr('Standard deviation of the prediction, in the unit of the target.')} {bands}",
+        ),
+        explained(
+            raster("DISSIMILARITY", tr("Dissimilarity index")),
+            tr(
+                "How far each pixel lies from the observations (Meyer and Pebesma 2021), one band. 0 is like an"
+                " observation. Up to the threshold, which stands in the raster's metadata, its style and the log, the"
+                " map is applicable: the errors that were measured on held-out observations hold there. Beyond, it"
+                " meets conditions that its observations do not cover."
+            ),
         ),
     ]

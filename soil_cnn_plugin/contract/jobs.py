@@ -13,49 +13,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from .decode import DecodeError, decode
+from .job import DEVICES as DEVICES
+from .job import Covariate as Covariate
+from .job import Job as Job
+from .job import JobError as JobError
+from .job import check_extent, check_folds, no_twins, one_of
+from .job import part as part
+from .job import remove_parts as remove_parts
 from .soil_property import SoilProperty
 
 VERSION = 1
 """Of the job file; raised whenever a worker of another version would misread it."""
-
-
-class JobError(ValueError):
-    """A job that cannot be done as it is asked; the message says which value is wrong and what to write instead."""
-
-
-@dataclass(frozen=True)
-class Covariate:
-    """One band of one raster.
-
-    `kind`: `continuous`, `categorical` (class codes) or `directional` (continuous, and its meaning depends on the
-    compass: aspect, northness, hillshade). `nodata` holds further ranges (lowest, highest; both included) of values
-    that the user marked as missing; `use_file_nodata` False means that the file's own nodata value is data.
-    """
-
-    path: str
-    name: str
-    band: int = 1
-    kind: str = "continuous"
-    unit: str = ""
-    nodata: tuple[tuple[float, float], ...] = ()
-    use_file_nodata: bool = True
-
-    KINDS: ClassVar[tuple[str, ...]] = ("continuous", "categorical", "directional")
-
-    def __post_init__(self) -> None:
-        _one_of("kind of covariate", self.kind, self.KINDS)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all jobs share."""
-
-    OUTPUTS: ClassVar[tuple[str, ...]] = ()
-    """Names of the fields that hold paths to be written."""
-
-    def output_paths(self) -> dict[str, str]:
-        """Output name -> path, of those that are wanted."""
-        return {name: path for name in self.OUTPUTS if (path := getattr(self, name))}
 
 
 @dataclass(frozen=True)
@@ -80,8 +48,8 @@ class ExtractPatches(Job):
             raise JobError("No target is chosen. Choose at least one numeric field of the observations.")
         if not self.covariates:
             raise JobError("No covariate is chosen. Choose at least one raster.")
-        _no_twins("target", [target.field for target in self.targets])
-        _no_twins("covariate", [covariate.name for covariate in self.covariates])
+        no_twins("target", [target.field for target in self.targets])
+        no_twins("covariate", [covariate.name for covariate in self.covariates])
         if self.patch_size < 3 or self.patch_size % 2 == 0:
             below, above = max(3, self.patch_size // 2 * 2 - 1), max(3, self.patch_size // 2 * 2 + 1)
             raise JobError(
@@ -131,13 +99,13 @@ class TrainNetwork(Job):
     VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
 
     def __post_init__(self) -> None:
-        _one_of("architecture", self.architecture, self.ARCHITECTURES)
-        _one_of("predictor", self.predictor, self.PREDICTORS)
-        _one_of("preset", self.preset, self.PRESETS)
-        _one_of("transform", self.transform, self.TRANSFORMS)
-        _one_of("validation", self.validation, self.VALIDATIONS)
-        _one_of("device", self.device, DEVICES)
-        _check_folds(self.folds)
+        one_of("architecture", self.architecture, self.ARCHITECTURES)
+        one_of("predictor", self.predictor, self.PREDICTORS)
+        one_of("preset", self.preset, self.PRESETS)
+        one_of("transform", self.transform, self.TRANSFORMS)
+        one_of("validation", self.validation, self.VALIDATIONS)
+        one_of("device", self.device, DEVICES)
+        check_folds(self.folds)
         if not 0.5 <= self.coverage <= 0.99:
             raise JobError(
                 f"The coverage of the prediction interval is {self.coverage:g}; it must be from 0.5 to 0.99."
@@ -178,12 +146,12 @@ class PredictMap(Job):
     DISSIMILARITY_SPACES: ClassVar[tuple[str, ...]] = ("covariates", "embedding")
 
     def __post_init__(self) -> None:
-        _one_of("device", self.device, DEVICES)
-        _one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
-        _no_twins("covariate", [covariate.name for covariate in self.covariates])
+        one_of("device", self.device, DEVICES)
+        one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
+        no_twins("covariate", [covariate.name for covariate in self.covariates])
         if self.block_size is not None and self.block_size < 16:
             raise JobError(f"The block size is {self.block_size} pixels; it must be at least 16.")
-        _check_extent(self.extent)
+        check_extent(self.extent)
 
 
 @dataclass(frozen=True)
@@ -224,7 +192,7 @@ class AssessMap(Job):
     SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified")
 
     def __post_init__(self) -> None:
-        _one_of("kind of sample", self.sample, self.SAMPLES)
+        one_of("kind of sample", self.sample, self.SAMPLES)
         if (self.lower is None) != (self.upper is None):
             missing = "lower" if self.lower is None else "upper"
             raise JobError(f"An interval has two limits, but the {missing} one is missing. Choose both or neither.")
@@ -262,9 +230,9 @@ class ExplainNetwork(Job):
     OUTPUTS = ("report", "importance", "attribution", "metrics")
 
     def __post_init__(self) -> None:
-        _one_of("device", self.device, DEVICES)
-        _no_twins("covariate", [covariate.name for covariate in self.covariates])
-        _check_extent(self.extent)
+        one_of("device", self.device, DEVICES)
+        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        check_extent(self.extent)
         if self.importance and Path(self.importance).suffix.lower() not in (".gpkg", ".csv"):
             raise JobError(f"The table {self.importance} must end in .gpkg or .csv.")
 
@@ -287,10 +255,10 @@ class ComparePatchSizes(Job):
     OUTPUTS = ("report", "metrics")
 
     def __post_init__(self) -> None:
-        _one_of("architecture", self.architecture, TrainNetwork.ARCHITECTURES)
-        _one_of("validation", self.validation, TrainNetwork.VALIDATIONS)
-        _one_of("device", self.device, DEVICES)
-        _check_folds(self.folds)
+        one_of("architecture", self.architecture, TrainNetwork.ARCHITECTURES)
+        one_of("validation", self.validation, TrainNetwork.VALIDATIONS)
+        one_of("device", self.device, DEVICES)
+        check_folds(self.folds)
         if not self.sizes:
             raise JobError("No patch size is given. Write one or more, for example 3,7,15,31.")
         for size in self.sizes:
@@ -322,10 +290,9 @@ class CheckEnvironment(Job):
     OUTPUTS = ("report", "metrics")
 
     def __post_init__(self) -> None:
-        _one_of("device", self.device, DEVICES)
+        one_of("device", self.device, DEVICES)
 
 
-DEVICES = ("auto", "cuda", "mps", "cpu")
 JOBS: dict[str, type[Job]] = {
     "extract_patches": ExtractPatches,
     "train_network": TrainNetwork,
@@ -337,20 +304,6 @@ JOBS: dict[str, type[Job]] = {
     "describe_network": DescribeNetwork,
     "check_environment": CheckEnvironment,
 }
-
-
-def part(path: str) -> str:
-    """Where an output is written until it is whole."""
-    return f"{path}.part"
-
-
-def remove_parts(job: Job) -> None:
-    """Delete what a worker that is gone left half-written."""
-    for path in map(Path, job.output_paths().values()):
-        if path.parent.is_dir():
-            for leftover in path.parent.iterdir():
-                if leftover.name.startswith(part(path.name)):
-                    leftover.unlink(missing_ok=True)
 
 
 def to_json(job: Job) -> str:
@@ -375,29 +328,3 @@ def from_json(text: str) -> Job:
         return decode(kind, content, kind.__name__)
     except DecodeError as error:
         raise JobError(str(error)) from error
-
-
-def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise JobError(f"The {what} is {value!r}; it must be one of: {', '.join(choices)}.")
-
-
-def _check_extent(extent: tuple[float, float, float, float] | None) -> None:
-    if extent is None:
-        return
-    west, south, east, north = extent
-    if not (west < east and south < north):
-        raise JobError(f"The extent {extent} is empty: west must be below east and south below north.")
-
-
-def _check_folds(folds: int) -> None:
-    if folds < 2:
-        raise JobError(f"{folds} folds are asked for; at least 2 are needed, one to hold out and one to train on.")
-
-
-def _no_twins(what: str, names: list[str]) -> None:
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins:
-        raise JobError(
-            f"More than one {what} has the name {', '.join(map(repr, twins))}. Names must differ: rename or remove one."
-        )

@@ -45,9 +45,10 @@ class TargetScale:
         """Standardized scale -> target's unit; increasing, so quantiles map to quantiles."""
         values = values * self.spread + self.centre
         if self.transform == "log":
-            return np.exp(values)
-        if self.transform == "logit":
-            return np.clip((expit(values) - self.squeeze) / (1 - 2 * self.squeeze), 0, 1) * self.upper
+            values = np.exp(values)
+        elif self.transform == "logit":
+            share = (expit(values) - self.squeeze) / (1 - 2 * self.squeeze)
+            values = self.upper * np.clip(share, 0, 1)
         return values
 
 

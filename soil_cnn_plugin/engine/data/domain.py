@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import math
 
-import geopandas
 import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataSourceError
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.polygons import read_polygons
 from soil_cnn_plugin.engine.errors import EngineError
 
 Array = NDArray[np.float64]
@@ -27,9 +26,9 @@ def read_domain(path: str, grid: Grid) -> Array:
     Raises:
         EngineError: the file holds neither, or has no CRS.
     """
-    with suppress(DataSourceError):
-        layer = geopandas.read_file(path)
-        return _points_in_polygons(path, layer, grid)
+    polygons = read_polygons(path, "the domain of the map", grid)
+    if polygons is not None:
+        return _points_in(shapely.union_all(polygons.values))
     raster_grid = reference_grid(path)
     with open_stack([Covariate(path, "domain")], raster_grid) as stack:
         points = stack.valid_points(DOMAIN_POINTS)
@@ -39,17 +38,15 @@ def read_domain(path: str, grid: Grid) -> Array:
     return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
 
 
-def _points_in_polygons(path: str, layer: geopandas.GeoDataFrame, grid: Grid) -> Array:
-    if layer.crs is None:
-        raise EngineError(f"{path}, the domain of the map, has no CRS. Set it in the layer's properties.")
-    polygons = layer.to_crs(grid.crs_wkt).geometry
-    polygons = polygons[polygons.geom_type.isin(["Polygon", "MultiPolygon"]) & ~polygons.is_empty]
-    if polygons.empty:
-        raise EngineError(f"{path}, the domain of the map, holds no polygon. Choose polygons or a raster.")
-    area = shapely.union_all(polygons.values)
-    west, south, east, north = area.bounds
-    # A lattice over the bounding box, of which about the wanted number falls inside.
-    step = float(np.sqrt(area.area / DOMAIN_POINTS))
-    x, y = np.meshgrid(np.arange(west + step / 2, east, step), np.arange(south + step / 2, north, step))
-    inside = shapely.contains_xy(area, x, y)
-    return np.column_stack([x[inside], y[inside]])
+def _points_in(area: shapely.Geometry) -> Array:
+    """About DOMAIN_POINTS points of a lattice, part by part: between parts that lie far apart it would be empty."""
+    step = math.sqrt(area.area / DOMAIN_POINTS)
+    found = []
+    for part in shapely.get_parts(area):
+        west, south, east, north = part.bounds
+        columns, rows = (np.arange(low // step, high // step + 1) for low, high in ((west, east), (south, north)))
+        x, y = ((each.ravel() + 0.5) * step for each in np.meshgrid(columns, rows))
+        inside = shapely.contains_xy(part, x, y)
+        found.append(np.column_stack([x[inside], y[inside]]))
+    points: Array = np.concatenate(found)
+    return points

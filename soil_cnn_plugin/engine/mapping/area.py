@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-import geopandas
 import numpy as np
 import pyproj
 from numpy.typing import NDArray
@@ -13,17 +13,27 @@ from rasterio.transform import Affine
 
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.data.grid import Block, Grid, in_words
+from soil_cnn_plugin.engine.data.polygons import read_polygons
 from soil_cnn_plugin.engine.errors import EngineError
 
 
 def clip_to_extent(job: PredictMap, grid: Grid) -> Grid:
-    """The part of the grid that covers the job's extent; the whole grid when the job has none."""
+    """The part of the grid that covers the job's extent; the whole grid when the job has none.
+
+    Raises:
+        EngineError: the extent lies beside the grid.
+    """
     if job.extent is None:
         return grid
     if not job.extent_crs or grid.has_same_crs(job.extent_crs):
         return grid.clip(job.extent)
     transformer = pyproj.Transformer.from_crs(job.extent_crs, grid.crs_wkt, always_xy=True)
     west, south, east, north = transformer.transform_bounds(*job.extent)
+    if not all(map(math.isfinite, (west, south, east, north))):
+        raise EngineError(
+            f"The extent {in_words(job.extent)} has no place in {grid.crs_name}, the CRS of the map. Choose an extent"
+            f" that overlaps the covariates ({in_words(grid.bounds)})."
+        )
     return grid.clip((west, south, east, north))
 
 
@@ -31,16 +41,11 @@ def read_area(path: str, grid: Grid) -> Callable[[Block], NDArray[np.bool_]]:
     """A function from a block to the pixels (h, w) whose centre lies in the polygons.
 
     Raises:
-        EngineError: the layer has no CRS, no polygons, or none that touches the grid.
+        EngineError: the file is no layer, has no CRS, no polygons, or none that touches the grid.
     """
-    layer = geopandas.read_file(path)
-    if layer.crs is None:
-        raise EngineError(f"{path}: the polygons of the area have no CRS. Set it in the layer's properties.")
-    layer = layer.to_crs(grid.crs_wkt)
-    polygons = layer.geometry[layer.geometry.geom_type.isin(["Polygon", "MultiPolygon"])]
-    polygons = polygons[~polygons.is_empty]
-    if polygons.empty:
-        raise EngineError(f"{path} holds {len(layer)} features but no polygon. Choose a layer of polygons as the area.")
+    polygons = read_polygons(path, "the area of the map", grid)
+    if polygons is None:
+        raise EngineError(f"{path}, the area of the map, cannot be read as a vector file. Choose a layer of polygons.")
     bounds = tuple(float(value) for value in polygons.total_bounds)
     west, south, east, north = grid.bounds
     if bounds[0] >= east or bounds[2] <= west or bounds[1] >= north or bounds[3] <= south:

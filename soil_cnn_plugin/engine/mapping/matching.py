@@ -62,7 +62,7 @@ def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary
             f" {trained_metres:.4g} m. They are resampled to {trained_metres:.4g} m; check the map with"
             " observations."
         )
-    return chosen if abs(ratio - 1) < 1e-3 else chosen.with_cell_size(chosen.cell_size[0] / ratio)
+    return chosen if abs(ratio - 1) < 1e-3 else chosen.with_cell_size(math.prod(chosen.cell_size) ** 0.5 / ratio)
 
 
 def _files_of_training(trained: Sequence[CovariateSummary]) -> list[Covariate]:

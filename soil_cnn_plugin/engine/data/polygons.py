@@ -1,0 +1,36 @@
+"""Polygons of a vector file in the CRS of a map: where one is wanted, or where maps will be made."""
+
+from __future__ import annotations
+
+import geopandas
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from soil_cnn_plugin.engine.errors import EngineError
+
+from .grid import Grid
+
+
+def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
+    """The valid parts of all polygons, in the grid's CRS; None when the file is no vector file.
+
+    `role` says in messages what the polygons are.
+
+    Raises:
+        EngineError: the layer has no geometries, no CRS, or no polygon with an area.
+    """
+    try:
+        layer = geopandas.read_file(path)
+    except (DataSourceError, DataLayerError):
+        return None
+    if not isinstance(layer, geopandas.GeoDataFrame):
+        raise EngineError(f"{path}, {role}, is a table without geometries. Choose a layer of polygons.")
+    if layer.crs is None:
+        raise EngineError(f"{path}, {role}, has no CRS. Set it in the layer's properties and run again.")
+    polygons = layer.to_crs(grid.crs_wkt).geometry
+    polygons = polygons[polygons.geom_type.isin(["Polygon", "MultiPolygon"])]
+    polygons = geopandas.GeoSeries(shapely.make_valid(polygons.values, method="structure", keep_collapsed=False))
+    polygons = polygons[polygons.area > 0]
+    if polygons.empty:
+        raise EngineError(f"{path}, {role}, holds {len(layer)} features but no polygon. Choose a layer of polygons.")
+    return polygons

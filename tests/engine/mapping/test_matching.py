@@ -1,0 +1,127 @@
+"""Which raster is which covariate, on which grid the map lies, and what users are told of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
+from tests.engine.landscape import CELL, Landscape, Log, make_landscape, with_names, write_raster
+
+
+@pytest.fixture
+def landscape(tmp_path: Path) -> Landscape:
+    return make_landscape(tmp_path)
+
+
+def test_rasters_are_matched_by_name_whatever_their_order(landscape: Landscape) -> None:
+    log = Log()
+    matched = match_covariates(landscape.summaries(), landscape.covariates[::-1], log)
+    assert matched == list(landscape.covariates) and log.events == []
+
+
+def test_kind_and_unit_are_those_of_the_training(landscape: Landscape) -> None:
+    given = [replace(each, kind="continuous", unit="feet") for each in landscape.covariates]
+    assert match_covariates(landscape.summaries(), given, Log()) == list(landscape.covariates)
+
+
+def test_surplus_rasters_are_told_and_left_out(landscape: Landscape) -> None:
+    log = Log()
+    given = (Covariate("/data/slope.tif", "slope"), *landscape.covariates)
+    assert match_covariates(landscape.summaries(), given, log) == list(landscape.covariates)
+    assert log.infos == ["Not used, because the network does not know them: 'slope'"]
+
+
+def test_a_missing_covariate_is_told_with_both_sides(landscape: Landscape) -> None:
+    with pytest.raises(EngineError) as error:
+        match_covariates(landscape.summaries(), with_names(landscape.covariates, flow="flow_2024"), Log())
+    message = str(error.value)
+    assert "one is of that name not among those given: 'flow'." in message
+    assert "trained on 'elevation', 'flow', 'soil'" in message
+    assert "given are 'elevation', 'flow_2024', 'soil'" in message
+    with pytest.raises(EngineError, match="2 are of that name not among those given: 'flow', 'soil'"):
+        match_covariates(landscape.summaries(), landscape.covariates[:1], Log())
+
+
+def test_without_any_given_the_files_of_the_training_are_taken(landscape: Landscape) -> None:
+    summaries = landscape.summaries()
+    assert match_covariates(summaries, (), Log()) == list(landscape.covariates)
+    flow = Path(landscape.covariates[1].path)
+    flow.unlink()
+    message = f"No covariates were given, and one is no longer where the network was trained: '{flow}'"
+    with pytest.raises(EngineError, match=re.escape(message)):
+        match_covariates(summaries, (), Log())
+
+
+def test_paths_that_no_file_system_knows_are_left_to_gdal(landscape: Landscape) -> None:
+    paths = ("/vsizip//data/all.zip/flow.tif", 'NETCDF:"/data/a.nc":flow', "https://example.org/flow.tif")
+    for path in paths:
+        summaries = list(landscape.summaries())
+        summaries[1] = replace(summaries[1], covariate=replace(summaries[1].covariate, path=path))
+        assert match_covariates(summaries, (), Log())[1].path == path
+
+
+def test_the_files_of_the_training_are_mapped_on_its_grid(landscape: Landscape) -> None:
+    summaries = landscape.summaries()
+    grid = landscape.grid.with_cell_size(25.0)  # as if it had been chosen for the extraction
+    log = Log()
+    assert map_grid(landscape.covariates, summaries, grid, log) == grid and log.events == []
+
+
+def test_other_rasters_are_mapped_on_their_own_grid(landscape: Landscape) -> None:
+    path = write_raster(landscape.folder / "east.tif", np.ones((30, 20)), corner=(9000, 7000))
+    log = Log()
+    grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), landscape.grid, log)
+    assert grid.bounds == (9000, 6700, 9200, 7000) and (grid.height, grid.width) == (30, 20) and log.warnings == []
+
+
+def test_of_several_grids_the_one_with_cells_like_those_of_the_training_is_taken(landscape: Landscape) -> None:
+    covariates = [
+        Covariate(write_raster(landscape.folder / f"{name}.tif", np.ones((30, 30)), cell), name)
+        for name, cell in (("coarse", 40.0), ("near", 9.0), ("fine", 2.0))
+    ]
+    log = Log()
+    grid = map_grid(covariates, landscape.summaries(), landscape.grid, log)
+    assert grid.cell_size == pytest.approx((CELL, CELL)) and (grid.height, grid.width) == (27, 27)
+    assert log.warnings == []  # 10 % off is no cause for concern
+
+
+@pytest.mark.parametrize(("cell", "shape"), [(30.0, (20, 10)), (2.5, (80, 40))])
+def test_cells_of_another_size_are_resampled_with_a_warning(
+    landscape: Landscape, cell: float, shape: tuple[int, int]
+) -> None:
+    path = write_raster(landscape.folder / "other.tif", np.ones(shape), cell)
+    log = Log()
+    grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), landscape.grid, log)
+    assert grid.cell_size == pytest.approx((10.0, 10.0))
+    assert (grid.height, grid.width) == (round(shape[0] * cell / 10), round(shape[1] * cell / 10))
+    (warning,) = log.warnings
+    assert f"cells of {cell:g} m, the network was trained on cells of 10 m" in warning
+
+
+def test_degrees_are_compared_in_metres(landscape: Landscape) -> None:
+    path = write_raster(landscape.folder / "degrees.tif", np.ones((50, 50)), 0.001, (5.0, 52.0), "EPSG:4326")
+    log = Log()
+    grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), landscape.grid, log)
+    east, north = grid.metres_per_cell()
+    assert (east * north) ** 0.5 == pytest.approx(10, rel=0.01)
+    assert "87" in log.warnings[0]  # 0.001 degrees at 52 north: the root of 68.7 m by 111.3 m
+
+
+def test_cells_that_are_not_square_keep_their_area(landscape: Landscape) -> None:
+    import rasterio
+
+    path = str(landscape.folder / "oblong.tif")
+    with rasterio.open(
+        path, "w", driver="GTiff", count=1, height=30, width=30, dtype="float32", crs="EPSG:28992",
+        transform=rasterio.Affine(20, 0, 1000, 0, -80, 2000),
+    ) as dataset:  # fmt: skip
+        dataset.write(np.ones((1, 30, 30), np.float32))
+    grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), landscape.grid, Log())
+    assert np.prod(grid.cell_size) == pytest.approx(100)

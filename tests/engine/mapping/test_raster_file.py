@@ -1,0 +1,103 @@
+"""Maps as Cloud Optimized GeoTIFF: layout, statistics, names, and nothing half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+
+from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.mapping.raster_file import NODATA, RasterFile
+
+GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (10, 0, 1000, 0, -10, 2000), 700, 650)
+
+
+def values() -> np.ndarray:
+    field = np.random.default_rng(0).normal(100, 20, (2, 700, 650))
+    field[:, :50, 300:400] = np.nan
+    field[1, 600] = np.nan
+    return field
+
+
+def write(path: Path, field: np.ndarray, grid: Grid = GRID, size: int = 256) -> None:
+    bands = ["clay 0-5 cm (%)", "pH"]
+    with RasterFile(str(path), grid, bands, ["%", ""], {"NETWORK": "n.safetensors"}) as file:
+        for block in grid.blocks(size):
+            file.write(block, field[(slice(None), *block.slices)])
+        file.finish()
+
+
+def test_a_map_is_a_cloud_optimized_geotiff(tmp_path: Path) -> None:
+    path, field = tmp_path / "Karte 1.tif", values()
+    write(path, field)
+    with rasterio.open(path) as dataset:
+        assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert dataset.block_shapes == [(512, 512)] * 2 and dataset.overviews(1) == [2] == dataset.overviews(2)
+        assert dataset.compression.name == "deflate" and dataset.dtypes == ("float32", "float32")
+        assert dataset.nodata == NODATA and dataset.crs.to_epsg() == 28992
+        assert dataset.descriptions == ("clay 0-5 cm (%)", "pH") and dataset.units == ("%", None)
+        assert dataset.transform[:6] == GRID.transform and dataset.tags()["NETWORK"] == "n.safetensors"
+        found = dataset.read(masked=True)
+        np.testing.assert_allclose(found.filled(np.nan), field, rtol=1e-6)
+        for band in (1, 2):
+            tags = {name: float(value) for name, value in dataset.tags(band).items()}
+            assert tags["STATISTICS_MINIMUM"] == pytest.approx(np.nanmin(field[band - 1]))
+            assert tags["STATISTICS_MAXIMUM"] == pytest.approx(np.nanmax(field[band - 1]))
+            assert tags["STATISTICS_MEAN"] == pytest.approx(np.nanmean(field[band - 1]))
+            assert tags["STATISTICS_STDDEV"] == pytest.approx(np.nanstd(field[band - 1]))
+        overview = dataset.read(1, out_shape=(350, 325), masked=True)
+        assert overview.min() > 20 and overview.mask.any()  # nodata is not averaged in
+    assert [each.name for each in tmp_path.iterdir()] == ["Karte 1.tif"]
+
+
+def test_directories_of_the_file_come_before_its_data_and_overviews_first(tmp_path: Path) -> None:
+    """What a reader over the network relies on: GDAL's layout says so in the file's first bytes."""
+    path = tmp_path / "map.tif"
+    write(path, values())
+    ghost = path.read_bytes()[:400]
+    assert b"LAYOUT=IFDS_BEFORE_DATA" in ghost and b"BLOCK_LEADER=SIZE_AS_UINT4" in ghost
+
+
+def test_blocks_of_any_size_and_order_give_one_file_content(tmp_path: Path) -> None:
+    field = values()
+    write(tmp_path / "a.tif", field, size=700)
+    write(tmp_path / "b.tif", field, size=117)
+    with rasterio.open(tmp_path / "a.tif") as a, rasterio.open(tmp_path / "b.tif") as b:
+        np.testing.assert_array_equal(a.read(), b.read())
+        for band in (1, 2):
+            for name, value in a.tags(band).items():
+                assert float(value) == pytest.approx(float(b.tags(band)[name]), rel=1e-8)
+
+
+def test_a_map_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "map.tif"
+    path.write_bytes(b"the map of last year")
+    with pytest.raises(RuntimeError):
+        with RasterFile(str(path), GRID, ["a", "b"], ["", ""], {}) as file:
+            file.write(Block(0, 0, 700, 650), values())
+            raise RuntimeError("stopped")
+    assert [each.name for each in tmp_path.iterdir()] == ["map.tif"]
+    assert path.read_bytes() == b"the map of last year"
+    write(path, values())
+    with rasterio.open(path) as dataset:
+        assert dataset.count == 2
+
+
+def test_bands_without_any_value_have_no_statistics(tmp_path: Path) -> None:
+    field = values()
+    field[1] = np.nan
+    write(tmp_path / "map.tif", field)
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        assert dataset.tags(1) and not dataset.tags(2)
+        assert dataset.read(2, masked=True).mask.all()
+
+
+def test_a_map_of_one_pixel_is_a_map(tmp_path: Path) -> None:
+    grid = Grid(GRID.crs_wkt, GRID.transform, 1, 1)
+    write(tmp_path / "map.tif", np.array([[[3.0]], [[7.0]]]), grid)
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        assert dataset.read().ravel().tolist() == [3, 7]
+        assert float(dataset.tags(1)["STATISTICS_STDDEV"]) == 0

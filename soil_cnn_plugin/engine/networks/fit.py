@@ -131,7 +131,7 @@ def _crps(location: Tensor, scale: Tensor, targets: Tensor) -> Tensor:
 
 
 def _mirrored(patches: Tensor, rng: np.random.Generator) -> Tensor:
-    """Each member's batch of (K, B, P, P, C) turned or mirrored at random, by one of the eight symmetries of a square."""
+    """Each member's batch of (K, B, P, P, C), turned or mirrored by one of the eight symmetries of a square."""
     batches = []
     for batch, (down, across, exchange) in zip(patches, rng.integers(0, 2, (len(patches), 3))):
         dims = [dim for dim, chosen in ((1, down), (2, across)) if chosen]

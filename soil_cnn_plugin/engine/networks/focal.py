@@ -53,8 +53,8 @@ def focal_features(channels: Channels, patch_size: int) -> Tensor:
     """Centre values, focal means at each window and focal deviations, of all known pixels in the window.
 
     (N, D, H, W) -> (N, F, H - P + 1, W - P + 1); one-hot channels get no deviations. Windows are added up pixel by
-    pixel in one fixed order, so that a block gives the same bits as a patch; a window without any known pixel has mean
-    and deviation 0.
+    pixel in one fixed order, so that a block gives the same bits as a patch; a window without any known pixel counts as
+    flat ground of mean 0.
     """
     values, known, continuous = channels.values, channels.known, channels.continuous
     halo = patch_size // 2

@@ -98,7 +98,7 @@ def learn_weights(locations: Array, targets: Array) -> Array:
     for target in range(targets.shape[1]) if count > 1 else ():
         known = np.isfinite(targets[:, target]) & np.isfinite(locations[:, :, target]).all(0)
         design, observed = locations[:, known, target].T, targets[known, target]
-        # A light pull to equal weights decides between components that predict the same; a heavy row holds the sum at 1.
+        # A light pull to equal weights decides between components that agree; a heavy row holds the sum at 1.
         size = np.sqrt(max(len(observed), 1))
         light, heavy = 0.03 * size * np.eye(count), 1e3 * size * np.ones(count)
         solution, _ = nnls(

@@ -22,8 +22,9 @@ from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, TrainNetwor
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine import extract_patches
 from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
-from soil_cnn_plugin.engine.cross_validation import Design, cross_validate
+from soil_cnn_plugin.engine.cross_validation import cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.fitting import Design
 from soil_cnn_plugin.engine.networks.device import choose_device
 from soil_cnn_plugin.engine.networks.plan import make_plans
 from soil_cnn_plugin.engine.networks.training_data import encode_patches

@@ -21,9 +21,10 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import (
 )
 from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_json
-from soil_cnn_plugin.engine.cross_validation import FORESTS, CrossValidation, Design, cross_validate
+from soil_cnn_plugin.engine.cross_validation import CrossValidation, cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.fitting import FORESTS, Design
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.plan import make_plans

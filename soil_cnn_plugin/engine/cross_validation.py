@@ -1,4 +1,4 @@
-"""Held-out predictions of blend, network, both forests and the mean on the same folds, and the final fit."""
+"""Held-out predictions of blend, network, both forests and the mean on the same folds."""
 
 from __future__ import annotations
 
@@ -7,109 +7,27 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.assessment import (
     BLEND,
-    FOREST,
-    FOREST_CONTEXT,
     MEAN,
     NETWORK,
     QUANTILE_LEVELS,
     HeldOut,
     LossCurve,
 )
-from soil_cnn_plugin.engine.assessment.calibration import Calibration, calibrate
+from soil_cnn_plugin.engine.assessment.calibration import Calibration
 from soil_cnn_plugin.engine.assessment.metrics import score
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, fit_scale
-from soil_cnn_plugin.engine.networks.ensemble import MakeFolds, cross_fit
+from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
+from soil_cnn_plugin.engine.fitting import Design, Fitted, fit, forest_features
 from soil_cnn_plugin.engine.networks.fit import predict_all
-from soil_cnn_plugin.engine.networks.forest import fit_forest
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS, Plan
-from soil_cnn_plugin.engine.networks.predictor import Predictor, learn_weights, mix, predict_forests
-from soil_cnn_plugin.engine.networks.training_data import TrainingData
-from soil_cnn_plugin.engine.networks.trees import Trees
-from soil_cnn_plugin.engine.networks.unseen import HeldOutRows, UnseenPredictor
+from soil_cnn_plugin.engine.networks.predictor import mix, predict_forests
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.side_by_side import run_side_by_side
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
-
-FORESTS = (FOREST_CONTEXT, FOREST)
-
-
-@dataclass(frozen=True)
-class Design:
-    """What all fits share. `values` (N, T) are in the targets' units, NaN where missing; `fold` (N,) counts from 0;
-    `make_inner_folds` deals the given rows to folds of the same kind; `forests` are fitted beside the networks, the one
-    with context always."""
-
-    data: TrainingData
-    values: Array
-    fields: tuple[str, ...]
-    transforms: tuple[str, ...]
-    fold: Rows
-    make_inner_folds: Callable[[Rows], MakeFolds]
-    plans: tuple[Plan, ...]
-    coverage: float
-    seed: int
-    device: torch.device
-    forests: tuple[str, ...] = FORESTS
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        return (BLEND, NETWORK, *self.forests, MEAN)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Everything fitted to some rows: networks and forests (one a target), and what they predicted, standardized, for
-    rows they had not seen: `location` and `scale` (M, N, T), of the networks, then of the kinds of forests.
-
-    `held_out` tells who had not seen which row; `parts` are the parts of the first kind of forests, for each target."""
-
-    networks: tuple[PackedNetwork, ...]
-    forests: dict[str, tuple[Trees, ...]]
-    scales: tuple[TargetScale, ...]
-    targets: Array  # (N, T), standardized
-    location: Array
-    scale: Array
-    curves: tuple[LossCurve, ...]
-    held_out: HeldOutRows
-    parts: tuple[tuple[Trees, ...], ...]
-
-    def unseen(self, method: str) -> UnseenPredictor:
-        """What predicts the rows that were fitted to without having seen them, BLEND or NETWORK."""
-        return UnseenPredictor(self.networks, self.parts if method == BLEND else (), self.held_out)
-
-    def weights(self, method: str) -> Array:
-        """How much each component counts in a method, (M, T); learned where the method has several."""
-        count = len(self.networks)
-        kinds = {
-            NETWORK: range(count),
-            BLEND: range(count + 1),
-            FOREST_CONTEXT: [count],
-            FOREST: [count + 1],
-        }
-        chosen = list(kinds[method])
-        weights = np.zeros((len(self.location), self.targets.shape[1]))
-        weights[chosen] = learn_weights(self.location[chosen], self.targets)
-        return weights
-
-    def calibrations(self, weights: Array) -> tuple[Calibration, ...]:
-        """Of the mixture of the components, one a target."""
-        location, scale = mix(self.location, weights), mix(self.scale, weights)
-        return tuple(calibrate(self.targets[:, t], location[:, t], scale[:, t]) for t in range(self.targets.shape[1]))
-
-    def predictor(self, method: str, patch_size: int) -> Predictor:
-        """What maps by a method, BLEND or NETWORK, are predicted with."""
-        count = len(self.networks)
-        has_forests = method == BLEND
-        forests = self.forests[FOREST_CONTEXT] if has_forests else ()
-        return Predictor(self.networks, forests, self.weights(method)[: count + has_forests], patch_size)
 
 
 @dataclass(frozen=True)
@@ -119,54 +37,6 @@ class CrossValidation:
 
     methods: list[dict[str, HeldOut]]
     curves: tuple[LossCurve, ...]
-
-
-def fit(
-    design: Design,
-    rows: Rows,
-    seed: int,
-    forests: tuple[str, ...] = FORESTS,
-    progress: Callable[[float], None] = lambda share: None,
-    tell: Callable[[str], None] = lambda line: None,
-) -> Fitted:
-    """Train networks and forests on `rows`, each on its scale."""
-    values = design.values[rows]
-    scales = tuple(fit_scale(transform, values[:, t]) for t, transform in enumerate(design.transforms))
-    targets = np.column_stack([scale.forward(values[:, t]) for t, scale in enumerate(scales)])
-    make_folds = design.make_inner_folds(rows)
-    inputs = [part[rows] for part in design.data.inputs]
-    networks = cross_fit(
-        design.plans,
-        design.data.encoder,
-        inputs,
-        targets,
-        make_folds,
-        seed,
-        lambda share: progress(0.85 * share),
-        tell,
-    )
-    fold = make_folds(INNER_FOLDS, seed)
-    location, scale = list(networks.location), list(networks.scale)
-    trees, parts = {}, {}
-    for name in forests:
-        features = _features(design, name)[rows]
-        fitted = [fit_forest(features, targets[:, t], fold, seed) for t in range(targets.shape[1])]
-        trees[name] = tuple(forest.trees for forest in fitted)
-        parts[name] = tuple(forest.parts for forest in fitted)
-        location.append(np.column_stack([forest.location for forest in fitted]))
-        scale.append(np.column_stack([forest.scale for forest in fitted]))
-    progress(1.0)
-    return Fitted(
-        networks=networks.networks,
-        forests=trees,
-        scales=scales,
-        targets=targets,
-        location=np.stack(location),
-        scale=np.stack(scale),
-        curves=networks.curves,
-        held_out=HeldOutRows(networks.held_out, fold),
-        parts=parts.get(FOREST_CONTEXT, ()),
-    )
 
 
 def fit_and_cross_validate(
@@ -256,7 +126,7 @@ def _hold_out(
     parts = [predict_all(network, part[test]) for network, part in zip(fitted.networks, design.data.inputs)]
     location, scale = ([part[i].cpu().numpy().astype(np.float64) for part in parts] for i in (0, 1))
     for name in design.forests:
-        centre, spread = predict_forests(fitted.forests[name], _features(design, name)[test])
+        centre, spread = predict_forests(fitted.forests[name], forest_features(design, name)[test])
         location.append(centre)
         scale.append(spread)
     for name in (BLEND, NETWORK, *design.forests):
@@ -274,10 +144,6 @@ def _hold_out(
     if tell:
         tell(_in_words(design, methods, test, fold))
     return replace(fitted, forests={}, parts=())  # large, and needed no more
-
-
-def _features(design: Design, forest: str) -> NDArray[np.float32]:
-    return design.data.context if forest == FOREST_CONTEXT else design.data.point
 
 
 def _store(

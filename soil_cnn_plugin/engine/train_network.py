@@ -22,9 +22,10 @@ from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
-from soil_cnn_plugin.engine.cross_validation import CrossValidation, Design, Fitted, fit_and_cross_validate
+from soil_cnn_plugin.engine.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.fitting import Design, Fitted
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.importance import permutation_importance
-from soil_cnn_plugin.engine.cross_validation import Design, Fitted
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.fitting import Design, Fitted
 from soil_cnn_plugin.engine.networks.dissimilarity import (
     MOST_OBSERVATIONS,
     Space,

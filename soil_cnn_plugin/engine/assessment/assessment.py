@@ -105,7 +105,7 @@ class LossCurve:
 @dataclass(frozen=True)
 class FoldsInWords:
     """`kind` as in the job; `sentence` says how observations were held out and why; `other_scores` are the scores
-    under folds of `other_kind`, by target field and method: random ones beside spatial ones, and blocks beside random."""
+    under folds of `other_kind`, by target field and method: random beside spatial, blocks beside random."""
 
     kind: str
     count: int

@@ -24,7 +24,6 @@ from ..parameters import (
 )
 from ..translation import tr
 
-
 APPLICABILITY = {
     "DISSIMILARITY_THRESHOLD": tr("Dissimilarity index up to which the map is applicable"),
     "APPLICABLE_SHARE": tr("Share of the predicted pixels that are applicable"),

@@ -13,6 +13,7 @@ from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
+    Parameter,
     Parameters,
     boolean,
     choice,
@@ -127,6 +128,38 @@ def training_parameters() -> Parameters:
                 " training parameters that are left empty."
             ),
         ),
+        *_validation_parameters(),
+        _location(),
+        *_tuning_parameters(),
+        explained(
+            choice(
+                "TRANSFORM",
+                tr("Transformation of the targets"),
+                jobs.TrainNetwork.TRANSFORMS,
+                jobs.TrainNetwork.transform,
+            ),
+            tr(
+                "auto: the logarithm for strongly skewed targets, none for others. none, log (positive values), logit"
+                " (shares and percentages). Maps and errors are always in the original unit."
+            ),
+            advanced=True,
+        ),
+        explained(
+            number("COVERAGE", tr("Coverage of the prediction interval"), jobs.TrainNetwork.coverage, 0.5, 0.99),
+            tr("Share of true values that should lie between the lower and the upper limit: 0.9 is the 90 % interval."),
+            advanced=True,
+        ),
+        device(),
+        explained(
+            integer("SEED", tr("Seed"), jobs.TrainNetwork.seed, 0),
+            tr("Start of the random numbers. The same seed on the same device gives the same result."),
+            advanced=True,
+        ),
+    ]
+
+
+def _validation_parameters() -> Parameters:
+    return [
         explained(
             choice("VALIDATION", tr("Validation"), jobs.TrainNetwork.VALIDATIONS, jobs.TrainNetwork.validation),
             tr(
@@ -154,41 +187,19 @@ def training_parameters() -> Parameters:
             ),
             advanced=True,
         ),
-        explained(
-            boolean("LOCATION", tr("Use the location as an input"), jobs.TrainNetwork.location),
-            tr(
-                "Gives networks and forest the coordinates as well. It can help to interpolate between evenly spread"
-                " observations. It harms maps that reach beyond them, and a network that is used in another area: leave"
-                " it off unless the report with it is better."
-            ),
-            advanced=True,
-        ),
-        *_tuning_parameters(),
-        explained(
-            choice(
-                "TRANSFORM",
-                tr("Transformation of the targets"),
-                jobs.TrainNetwork.TRANSFORMS,
-                jobs.TrainNetwork.transform,
-            ),
-            tr(
-                "auto: the logarithm for strongly skewed targets, none for others. none, log (positive values), logit"
-                " (shares and percentages). Maps and errors are always in the original unit."
-            ),
-            advanced=True,
-        ),
-        explained(
-            number("COVERAGE", tr("Coverage of the prediction interval"), jobs.TrainNetwork.coverage, 0.5, 0.99),
-            tr("Share of true values that should lie between the lower and the upper limit: 0.9 is the 90 % interval."),
-            advanced=True,
-        ),
-        device(),
-        explained(
-            integer("SEED", tr("Seed"), jobs.TrainNetwork.seed, 0),
-            tr("Start of the random numbers. The same seed on the same device gives the same result."),
-            advanced=True,
-        ),
     ]
+
+
+def _location() -> Parameter:
+    return explained(
+        boolean("LOCATION", tr("Use the location as an input"), jobs.TrainNetwork.location),
+        tr(
+            "Gives networks and forest the coordinates as well. It can help to interpolate between evenly spread"
+            " observations. It harms maps that reach beyond them, and a network that is used in another area: leave"
+            " it off unless the report with it is better."
+        ),
+        advanced=True,
+    )
 
 
 def _tuning_parameters() -> Parameters:

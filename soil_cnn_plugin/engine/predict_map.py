@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,9 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         }
         ranges = RangeCheck(description.covariates)
         predicted, applicable, done = 0, 0, 0
-        for block in predict_blocks(trained, stack, size, device, inside, index):
+        # Closed before the rasters are: a block that is read ahead must not lose its raster.
+        blocks = resources.enter_context(closing(predict_blocks(trained, stack, size, device, inside, index)))
+        for block in blocks:
             if isinstance(block, PredictedBlock):
                 predicted += int(np.isfinite(block.location[0]).sum())
                 ranges.add(block.raw)

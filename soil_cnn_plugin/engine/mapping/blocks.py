@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ def predict_blocks(
     device: torch.device,
     inside: Callable[[Block], NDArray[np.bool_]] | None = None,
     index: BlockIndex | None = None,
-) -> Iterator[PredictedBlock | Block]:
+) -> Generator[PredictedBlock | Block, None, None]:
     """Yields every block of the stack's grid: predicted, or the bare Block where no pixel is to be predicted.
 
     `inside` tells (h, w) which pixels of a block lie in the area; the covariates around it are still seen. `index`

@@ -23,6 +23,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
+from .point_styles import write_residual_style
 from .translation import tr
 
 # Perceptually uniform: viridis, magma, inferno, plasma, cividis of matplotlib; mako, rocket of seaborn; at equal steps.
@@ -99,7 +100,8 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         _dress_dissimilarity(results["DISSIMILARITY"], results["DISSIMILARITY_THRESHOLD"], group, context)
     for name, title in VECTOR_NAMES.items():
         if name in results:
-            _announce(results[name], title, group, "", context, len(ORDER))
+            qml = write_residual_style(results[name]) if name != "DROPPED" else ""
+            _announce(results[name], title, group, qml, context, len(ORDER))
 
 
 def _dress_dissimilarity(path: str, threshold: float, group: str, context: QgsProcessingContext) -> None:

@@ -15,7 +15,7 @@ QUANTILES = 19
 _LEVELS = [(i + 1) / (QUANTILES + 1) for i in range(QUANTILES)]
 _NORMAL_QUANTILES = [float(norm.ppf(level)) for level in _LEVELS]
 _WIDTH = 96  # of the residual layers
-_PIXELS_AT_ONCE = 8192  # pixels that go through the layers together; more fall out of the processor's cache
+_PIXELS_AT_ONCE = 1024  # that go through the layers together: more fall out of the processor's cache
 
 
 class RingNetwork(PackedNetwork):
@@ -59,16 +59,23 @@ class RingNetwork(PackedNetwork):
 
     def hidden(self, inputs: Tensor) -> Tensor:
         """(K, B, F), or (B, F) for all members -> (K, B, 96)."""
-        hidden = torch.matmul(inputs, self.input_weight) + self.input_bias[:, None]  # -> (K, B, 96)
-        hidden = self.drop(functional.gelu(hidden))
+        hidden = self.drop(functional.gelu(self._first_layer(inputs)))
         for layer in range(2):
-            update = torch.matmul(hidden, self.residual_weight[:, layer]) + self.residual_bias[:, layer, None]
+            update = torch.baddbmm(self.residual_bias[:, layer, None], hidden, self.residual_weight[:, layer])
             hidden = hidden + self.drop(functional.gelu(update))
         return hidden
 
+    def _first_layer(self, inputs: Tensor) -> Tensor:
+        """One wide product where all members see the same (B, F)."""
+        if inputs.dim() == 3:
+            return torch.baddbmm(self.input_bias[:, None], inputs, self.input_weight)
+        weight = self.input_weight.transpose(0, 1).flatten(1)  # (K, F, 96) -> (F, K * 96)
+        wide = torch.addmm(self.input_bias.flatten(), inputs, weight)
+        return wide.unflatten(1, (self.members, _WIDTH)).transpose(0, 1).contiguous()
+
     def _quantiles(self, hidden: Tensor) -> Tensor:
         """(K, B, 96) -> (K, B, T, 19)."""
-        output = torch.matmul(hidden, self.output_weight) + self.output_bias[:, None]
+        output = torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
         output = output.unflatten(-1, (self.targets, QUANTILES))  # -> (K, B, T, 19)
         steps = torch.cat([output[..., :1], functional.softplus(output[..., 1:])], dim=-1)
         return steps.cumsum(-1)

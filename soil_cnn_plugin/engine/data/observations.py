@@ -94,23 +94,29 @@ def place_on_grid(
 
 
 def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped: Dropped) -> None:
-    """Raises EngineError when a target has too few observations left, or one value only."""
+    """Raises EngineError when nothing is left, or a target has too few observations or one value only."""
     if not len(found):
         raise EngineError(
             f"None of the {len(layer.ids)} observations of {layer.path} can be used: {dropped.in_words()}. Check the"
             " values of the targets, and leave out covariates that have no data where the observations lie."
         )
     why = f" {len(dropped.reasons)} were dropped: {dropped.in_words()}." if dropped.reasons else ""
-    for column, target in enumerate(job.targets):
-        values = found.values[:, column][np.isfinite(found.values[:, column])]
-        if len(values) < FEWEST_OBSERVATIONS:
+    check_targets(found.values, job.targets, len(layer.ids), layer.path, why)
+
+
+def check_targets(values: Floats, targets: Sequence[SoilProperty], count: int, path: str, why: str = "") -> None:
+    """Raises EngineError when a column of `values` (N, T), of the `count` observations of a file, is too little to
+    learn from; `why` is a sentence on where the others are."""
+    for target, column in zip(targets, values.T):
+        known = column[np.isfinite(column)]
+        if len(known) < FEWEST_OBSERVATIONS:
             raise EngineError(
-                f"{target.field} has {len(values)} usable observations of {len(layer.ids)} in {layer.path}, but at"
-                f" least {FEWEST_OBSERVATIONS} are needed.{why} Add observations, or leave {target.field} out."
+                f"{target.field} has {len(known)} usable observations of {count} in {path}, but at least"
+                f" {FEWEST_OBSERVATIONS} are needed.{why} Add observations, or leave {target.field} out."
             )
-        if values.min() == values.max():
+        if known.min() == known.max():
             raise EngineError(
-                f"{target.field} is {values[0]:g} at all {len(values)} usable observations of {layer.path}: there is"
+                f"{target.field} is {known[0]:g} at all {len(known)} usable observations of {path}: there is"
                 f" nothing to learn.{why} Choose another field."
             )
 

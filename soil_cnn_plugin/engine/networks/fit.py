@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these
@@ -53,6 +54,9 @@ def fit(
     `inputs` (N, ...) and `targets` (N, T), standardized and NaN where missing, lie on the device; `held_out` (K, N)
     says which rows each member does not train on. Each member keeps the moving average of its parameters at the step
     where the score of its held-out rows was lowest. `progress` gets the share done, `tell` a line now and then.
+
+    Raises:
+        EngineError: a member never predicts a number.
     """
     generator = torch.Generator(inputs.device).manual_seed(settings.seed)
     network.draw_parameters(generator)
@@ -86,6 +90,11 @@ def fit(
             if best.is_exhausted:
                 break
         progress(step / settings.steps)
+    if best.has_failed:
+        raise EngineError(
+            f"The training of the {network.NAME} network diverged: its errors are no numbers from the start. Lower the"
+            f" learning rate, which is {settings.learning_rate:g}, and check the targets for wild values."
+        )
     tell(f"{network.NAME}: {best.kept_in_words()}")
     best.restore(network)
     return HeldOutPredictions(best.location, best.scale), best.curve(network.NAME)
@@ -214,6 +223,11 @@ class _Best:
     @property
     def is_exhausted(self) -> bool:
         return bool((self._waited >= self._patience).all())
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there is a member whose held-out error was never a number."""
+        return not bool(torch.isfinite(self._score).all())
 
     def take(self, step: int, loss: Tensor, score: Tensor, kept: _Kept, location: Tensor, scale: Tensor) -> None:
         # A member that has used up its patience is finished, whatever the others still do.

@@ -276,5 +276,6 @@ def _opened(path: str) -> Any:
 
 def _damaged(path: str, why: str) -> EngineError:
     return EngineError(
-        f"{path} is damaged or is no network file: {why.rstrip(".")}. Copy it again from its source, or train the network again."
+        f"{path} is damaged or is no network file: {why.rstrip('.')}. Copy it again from its source, or train the"
+        " network again."
     )

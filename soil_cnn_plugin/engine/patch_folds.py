@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
 from soil_cnn_plugin.engine.data.domain import read_domain
+from soil_cnn_plugin.engine.data.observations import check_targets
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.ensemble import MakeFolds
@@ -22,8 +23,9 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
     """Deal the file's observations to folds; `domain` is a raster or polygons for folds matched to a map (knndm).
 
     Raises:
-        EngineError: the observations cannot be held out in this way.
+        EngineError: a target has too few values, or the observations cannot be held out in this way.
     """
+    check_targets(file.values, file.targets, file.count, file.path)
     if kind == "groups" and not file.group_field:
         raise EngineError(
             f"Folds of groups are asked for, but {file.path} was extracted without a group field. Extract the patches"
@@ -49,13 +51,13 @@ def kind_within(folds: Folds) -> str:
 def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows], MakeFolds]:
     """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
     metres, points = in_metres(file, file.coordinates), _domain(file, kind, domain)
+    fields = [target.field for target in file.targets]
 
     def for_rows(rows: Rows) -> MakeFolds:
         @cache
         def make(count: int, seed: int) -> Rows:
-            folds = make_folds(
-                kind, metres[rows], file.sites[rows], count, seed, file.values[rows], domain=points, inner=True
-            )
+            sites, values = file.sites[rows], file.values[rows]
+            folds = make_folds(kind, metres[rows], sites, count, seed, values, fields=fields, domain=points, inner=True)
             return folds.fold
 
         return make

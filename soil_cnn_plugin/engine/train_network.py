@@ -23,7 +23,6 @@ from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
 from soil_cnn_plugin.engine.cross_validation import CrossValidation, fit_and_cross_validate
-from soil_cnn_plugin.engine.data.observations import check_targets
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.fitting import Design, Fitted
@@ -46,12 +45,11 @@ Rows = NDArray[np.int64]
 def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
     device = choose_device(job.device, report)
     with PatchFile(job.patches) as file:
-        check_targets(file.values, file.targets, file.count, job.patches)
         plans = make_plans(job, file.patch_size)
+        folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
         fields = tuple(target.field for target in file.targets)
         transforms = tuple(choose_transform(job.transform, file.values[:, t], name) for t, name in enumerate(fields))
         report.info(_plans_in_words(file, plans, transforms))
-        folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
         report.info(folds.sentence)
         data = encode_patches(file, plans, device, job.location)
         design = Design(

@@ -67,7 +67,9 @@ def make_folds(
     if kind == "knndm":
         if domain is None:
             raise EngineError("Folds matched to the map (knndm) need points of the map. Choose a domain.")
-        return knndm_folds(coordinates, domain, sites, count, seed, targets, unit=unit)
+        folds = knndm_folds(coordinates, domain, sites, count, seed, targets, unit=unit)
+        _check_targets(folds.fold, targets, fields)
+        return folds
     rng = np.random.default_rng(seed)
     amounts = _amounts(len(sites), targets)
     units, block_size = sites, None

@@ -65,11 +65,12 @@ def match_distances(coordinates: Array, domain: Array, sites: Integers, centroid
         return Match(p, None, 0, 0.0)
     cut = _group_sites(centroids)
     scores = centroids @ np.linalg.svd(coordinates - coordinates.mean(axis=0), full_matrices=False)[2][0]
+    largest = max(LARGEST_FOLD, 1.5 / count)  # of two folds hardly ever does each hold just a half
     best: Match | None = None
     for clusters in np.unique(np.geomspace(count, max(count, len(centroids) - 2), NUMBERS_OF_CLUSTERS).round()):
         cluster = cut(int(clusters))
         fold = _merge_clusters(cluster, sites, scores, count)[cluster][sites]
-        if np.bincount(fold).max() > LARGEST_FOLD * len(fold) or len(np.unique(fold)) < count:
+        if np.bincount(fold).max() > largest * len(fold) or len(np.unique(fold)) < count:
             continue
         difference = float(wasserstein_distance(held_out_distances(coordinates, fold), to_map))
         if best is None or difference < best.difference:
@@ -77,7 +78,7 @@ def match_distances(coordinates: Array, domain: Array, sites: Integers, centroid
     if best is None:
         raise EngineError(
             f"The observations lie too close together for {count} folds matched to the map: one fold would hold more"
-            f" than half of the {len(sites)} observations. Ask for other folds, or choose another group field."
+            f" than {100 * largest:.0f} % of the {len(sites)} observations. Ask for other folds, or choose another group field."
         )
     return best
 

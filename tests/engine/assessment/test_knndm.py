@@ -105,5 +105,20 @@ def test_clustered_observations_end_closer_to_the_map_than_random_folds() -> Non
 def test_a_site_with_most_observations_is_refused() -> None:
     sites = np.concatenate([np.zeros(70, dtype=int), np.arange(1, 31)])
     observations = np.where(sites[:, None] == 0, 0.0, RNG.uniform(0, 8, (100, 2)))
-    with pytest.raises(EngineError, match="more than half of the 100 observations"):
+    with pytest.raises(EngineError, match="more than 50 % of the 100 observations"):
         knndm_folds(observations, MAP, sites, 5, seed=0)
+
+
+def test_clustered_observations_have_two_folds_as_well() -> None:
+    """Hardly ever does each of two folds of whole clusters hold exactly a half."""
+    observations = np.repeat([[10.0, 10.0], [80.0, 20.0], [50.0, 90.0]], [21, 24, 20], axis=0)
+    observations += RNG.normal(0, 1.5, (65, 2))
+    folds = knndm_folds(observations, MAP, np.arange(65), 2, seed=0)
+    assert not folds.is_random and sorted(np.bincount(folds.fold))[0] >= 16
+
+
+def test_a_target_that_lies_in_one_fold_alone_is_refused() -> None:
+    observations = np.repeat([[10.0, 10.0], [80.0, 20.0], [50.0, 90.0]], 20, axis=0) + RNG.normal(0, 1.5, (60, 2))
+    values = np.where(np.arange(60) < 20, 1.0, np.nan)[:, None]
+    with pytest.raises(EngineError, match="All 20 values of target 'clay' fall into one fold"):
+        make_folds("knndm", observations, np.arange(60), 3, 0, values, domain=MAP, fields=["clay"])

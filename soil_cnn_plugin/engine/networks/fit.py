@@ -130,13 +130,13 @@ def predict_all(network: PackedNetwork, inputs: Tensor) -> tuple[Tensor, Tensor]
 
 def _crps(location: Tensor, scale: Tensor, targets: Tensor) -> Tensor:
     """Score of each member, (K,): mean CRPS of a normal distribution over its held-out rows (Gneiting & Raftery 2007,
-    10.1198/016214506000001437, eq. 21)."""
+    10.1198/016214506000001437, eq. 21); NaN for a member that predicts no number."""
     known = torch.isfinite(location) & torch.isfinite(targets)
     z = torch.where(known, (targets - location) / scale, 0.0)
     density = torch.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
     probability = torch.special.ndtr(z)
     score = scale * (z * (2 * probability - 1) + 2 * density - 1 / np.sqrt(np.pi))
-    return torch.where(known, score, 0.0).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
+    return torch.where(known, score, 0.0).sum(dim=(1, 2)) / known.sum(dim=(1, 2))
 
 
 def _mirrored(patches: Tensor, rng: np.random.Generator) -> Tensor:

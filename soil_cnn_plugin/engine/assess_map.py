@@ -94,7 +94,7 @@ def _read_all(
     if count < FEWEST_OBSERVATIONS:
         some = f"Only {count}" if count else "None"
         raise EngineError(
-            f"{some} of the {len(layer.ids)} observations of {layer.path} can be compared with {job.map.path}, but at"
+            f"{some} of the {len(layer.ids)} observations of '{layer.name}' can be compared with {job.map.path}, but at"
             f" least {FEWEST_OBSERVATIONS} are needed: {dropped.in_words()}. Check the field {job.target.field}, and"
             " that the map has data where the observations lie."
         )
@@ -132,7 +132,7 @@ def _sample(job: AssessMap, layer: Layer, found: Observations, notes: list[str])
     nameless = sum(name is None for name in strata[np.isin(layer.ids, found.ids)])
     if nameless:
         raise EngineError(
-            f"{nameless} of {len(found)} observations of {layer.path} have no stratum (field {job.stratum}). Fill the"
+            f"{nameless} of {len(found)} observations of '{layer.name}' have no stratum (field {job.stratum}). Fill the"
             " field, or leave them out."
         )
     areas: dict[Hashable, float] = {}
@@ -141,8 +141,8 @@ def _sample(job: AssessMap, layer: Layer, found: Observations, notes: list[str])
             continue
         if areas.setdefault(name, size) != size and not (np.isnan(size) and np.isnan(areas[name])):
             raise EngineError(
-                f"Stratum {name} has more than one area in the field {job.weight} of {layer.path}: {areas[name]:g} and"
-                f" {size:g}. The field must hold the area of the stratum, the same at all of its observations."
+                f"Stratum {name} has more than one area in the field {job.weight} of '{layer.name}': {areas[name]:g}"
+                f" and {size:g}. The field must hold the area of the stratum, the same at all of its observations."
             )
     name_of = dict(zip(layer.ids.tolist(), strata.tolist()))
     used = [name_of[identity] for identity in found.ids.tolist()]
@@ -150,7 +150,7 @@ def _sample(job: AssessMap, layer: Layer, found: Observations, notes: list[str])
     if lost:
         raise EngineError(
             f"All observations of stratum {', '.join(lost)} were dropped, so nothing can be said of that part of the"
-            f" map. Filter {layer.path} to the other strata to assess the rest."
+            f" map. Filter '{layer.name}' to the other strata to assess the rest."
         )
     return Sample(used, areas)
 
@@ -183,7 +183,7 @@ def _cautions(
 def _settings(job: AssessMap, facts: BandFacts, grid: Grid, coverage: float, coverage_source: str) -> dict[str, str]:
     width, height = grid.cell_size
     settings = {
-        "Observations": f"{Path(job.observations).name}, field {job.target.field}",
+        "Observations": f"{Path(job.observations).stem}, field {job.target.field}",
         "Map": _band_in_words(job.map, facts.description),
         "Grid of the map": f"{grid.height} rows × {grid.width} columns of {width:g} × {height:g} {grid.unit},"
         f" {grid.crs_name}",

@@ -16,7 +16,7 @@ from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.data.observations import Observations, check_usable, locate_observations
 from soil_cnn_plugin.engine.data.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.data.patches import Floats, cut_patches, missing_at_centre, missing_share
-from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, read_layer, write_dropped
+from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, layer_name, read_layer, write_dropped
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.report import Report
 
@@ -142,7 +142,7 @@ def _tell_use(job: ExtractPatches, used: Observations, layer: Layer, dropped: Dr
 
 def _provenance(job: ExtractPatches) -> dict[str, str]:
     return {
-        "observations": job.observations,
+        "observations": layer_name(job.observations),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "max_missing": f"{job.max_missing:g}",
         "software": f"rasterio {rasterio.__version__}, GDAL {rasterio.__gdal_version__}, h5py {h5py.__version__},"

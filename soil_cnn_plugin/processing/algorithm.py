@@ -18,6 +18,8 @@ from qgis.core import (
     QgsProcessingOutputFile,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterRasterLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 from qgis.PyQt.QtGui import QIcon
@@ -28,7 +30,7 @@ from ..bridge.worker import run_job
 from ..contract.jobs import Job, JobError
 from ..paths import resource
 from . import styles
-from .inputs import Inputs, check_outputs, note_rasters
+from .inputs import Inputs, check_outputs, check_rasters, note_rasters
 from .parameters import Parameters
 from .rasters import Raster
 from .translation import tr
@@ -125,7 +127,15 @@ class JobAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
         is_executable, problem = self.canExecute()
-        return super().checkParameterValues(parameters, context) if is_executable else (False, problem)
+        if not is_executable:
+            return False, problem
+        kinds = (QgsProcessingParameterMultipleLayers, QgsProcessingParameterRasterLayer)
+        rasters = [each.name() for each in self.parameterDefinitions() if isinstance(each, kinds)]
+        try:
+            check_rasters(rasters, parameters, context)
+        except JobError as error:
+            return False, str(error)
+        return super().checkParameterValues(parameters, context)
 
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFields,
+    QgsMapLayer,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
@@ -24,7 +26,7 @@ from qgis.core import (
 from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
 from ..contract.soil_property import SoilProperty, unit_in
 from .rasters import Raster, absolute, covariates
-from .vectors import write_points, write_polygons
+from .vectors import file_name, write_points, write_polygons
 
 COVARIATE_PARAMETERS = {
     "continuous": "COVARIATES",
@@ -48,6 +50,20 @@ def note_rasters(
             continue
         noted[name] = [Raster.of(layer) for layer in layers if isinstance(layer, QgsRasterLayer) and layer.isValid()]
     return noted
+
+
+def check_rasters(names: Iterable[str], parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+    """Raises JobError for a raster that cannot be opened.
+
+    Processing does not name it, and in a model leaves it out without a word; a vector layer it leaves out anywhere.
+    """
+    for name in names:
+        value = parameters.get(name)
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            layer = QgsProcessingUtils.mapLayerFromString(item, context) if isinstance(item, str) and item else item
+            is_other = isinstance(layer, QgsMapLayer) and not isinstance(layer, QgsRasterLayer)
+            if is_other or (item and layer is None):
+                raise JobError(f"{item} cannot be opened as a raster ({name}). Is it there, and is it whole?")
 
 
 class Inputs:
@@ -102,14 +118,14 @@ class Inputs:
     def observations(self, name: str) -> tuple[str, QgsFields]:
         """Path of the exported observations, and their fields."""
         source = self._source(name)
-        path = write_points(source, self.folder / "observations.gpkg", self._context.transformContext())
+        path = write_points(source, self._copy(name, source), self._context.transformContext())
         return path, source.fields()
 
     def area(self, name: str) -> str:
         if not self._is_given(name):
             return ""
-        path = self.folder / f"{name.lower()}.gpkg"
-        return write_polygons(self._source(name), path, self._context.transformContext())
+        source = self._source(name)
+        return write_polygons(source, self._copy(name, source), self._context.transformContext())
 
     def targets(self, name: str, units: str, fields: QgsFields) -> tuple[SoilProperty, ...]:
         names = self._algorithm.parameterAsStrings(self._parameters, name, self._context)
@@ -134,7 +150,7 @@ class Inputs:
         groups = {}
         for kind, name in COVARIATE_PARAMETERS.items():
             if self._algorithm.parameterDefinition(name) is not None:
-                self._check_rasters(name)
+                check_rasters([name], self._parameters, self._context)
                 groups[kind] = self._rasters[name]
         return covariates(groups, self.folder, self._context.transformContext())
 
@@ -191,6 +207,12 @@ class Inputs:
             self.used.append(QgsProviderRegistry.instance().decodeUri("ogr", layer.source()).get("path") or "")
         return source
 
+    def _copy(self, name: str, source: QgsProcessingFeatureSource) -> Path:
+        """Where to export a layer to; the file has the layer's name, by which the engine's messages call it."""
+        folder = self.folder / name.lower()
+        folder.mkdir()
+        return folder / f"{file_name(source.sourceName()) or name.lower()}.gpkg"
+
     def _is_given(self, name: str) -> bool:
         value = self._parameters.get(name)
         if value is None:
@@ -201,17 +223,10 @@ class Inputs:
         """None when it is not given."""
         if not self._is_given(name):
             return None
-        self._check_rasters(name)
+        check_rasters([name], self._parameters, self._context)
         if not self._rasters[name]:
             raise JobError(f"The raster of {name} cannot be opened: {self._parameters.get(name)}.")
         return self._rasters[name][0]
-
-    def _check_rasters(self, name: str) -> None:
-        """Processing leaves out a raster it cannot open without a word when the algorithm runs in a model."""
-        value = self._parameters.get(name)
-        for item in value if isinstance(value, (list, tuple)) else [value]:
-            if isinstance(item, str) and item and QgsProcessingUtils.mapLayerFromString(item, self._context) is None:
-                raise JobError(f"{item} cannot be opened as a raster ({name}). Is it there, and is it whole?")
 
 
 def check_outputs(job: Job, used: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from qgis.core import (
@@ -19,6 +20,7 @@ from qgis.PyQt.QtCore import QMetaType
 from ..contract.jobs import JobError
 
 FID = "fid"
+_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
 def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
@@ -26,11 +28,16 @@ def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoo
 
     A multipoint of one point becomes a point; of several it is refused, because one value cannot lie at two places.
     """
-    return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The observations' layer")
+    return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer of observations")
+
+
+def file_name(layer_name: str) -> str:
+    """A layer's name without what a file's name may not hold; at most 80 characters, empty when nothing is left."""
+    return _FORBIDDEN.sub("_", layer_name)[:80].strip(" .")
 
 
 def write_polygons(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
-    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The area's layer")
+    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of polygons")
 
 
 def _write(
@@ -48,7 +55,7 @@ def _write(
     for index in own:
         fields.append(source.fields().at(index))
     options = QgsVectorFileWriter.SaveVectorOptions()
-    options.driverName, options.layerName, options.fileEncoding = "GPKG", path.stem, "UTF-8"
+    options.driverName, options.layerName, options.fileEncoding = "GPKG", "layer", "UTF-8"
     options.layerOptions = [f"FID={FID}", "GEOMETRY_NAME=soilcnn_geometry"]
     writer = QgsVectorFileWriter.create(str(path), fields, kind, crs, context, options)
     _check(writer, source)

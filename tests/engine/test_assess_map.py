@@ -307,7 +307,7 @@ def test_a_map_that_knows_nothing_and_constant_observations_give_a_page(job: Ass
 def test_a_map_beyond_the_observations_is_refused(job: AssessMap) -> None:
     folder = Path(job.report).parent
     far = write_points(folder / "far.gpkg", XY + 100_000)
-    refused(r"All 40 observations of .*far\.gpkg lie outside the map\. They reach over", replace(job, observations=far))
+    refused(r"All 40 observations of 'far' lie outside the map\. They reach over", replace(job, observations=far))
     empty = write_raster(folder / "empty.tif", np.full_like(MAP, -1), nodata=-1)
     refused("None of the 40 observations .* 40 in a pixel without data of the map", replace(job, map=empty))
 
@@ -330,7 +330,7 @@ def test_files_without_crs_are_refused(job: AssessMap) -> None:
     lost = write_raster(folder / "lost.tif", MAP, crs=None)
     refused(r"lost\.tif has no CRS", replace(job, map=lost))
     refused(r"lost\.tif has no CRS", replace(job, lower=lost, upper=lost))
-    refused(r"lost\.gpkg have no CRS", replace(job, observations=write_points(folder / "lost.gpkg", crs=None)))
+    refused(r"'lost' have no CRS", replace(job, observations=write_points(folder / "lost.gpkg", crs=None)))
 
 
 def test_rules_of_the_job(job: AssessMap) -> None:

@@ -178,7 +178,7 @@ def test_mistakes_are_told_and_leave_nothing(job: ExtractPatches) -> None:
         Covariate(write_raster(folder / f"{name}.tif", values, nodata=-9999), name)
         for name, values in (("east", half), ("west", other))
     )
-    message = "None of the 60 observations .*punkte.gpkg can be used: .* without data of (east|west)"
+    message = "None of the 60 observations of 'punkte' can be used: .* without data of (east|west)"
     refused(message, replace(job, covariates=apart))
     far = replace(job, observations=write_points(folder / "far.gpkg", XY + 1e5))
     refused("All 60 observations .* lie outside the covariates", far)

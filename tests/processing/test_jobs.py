@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_extract_patches_with_defaults(extract, tmp_path) -> None:
         covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),),
         patches=str(tmp_path / "patches.h5"),
     )
-    assert job.observations.endswith("observations.gpkg")
+    assert Path(job.observations).name == "Observed soils.gpkg"  # messages and reports call it so
 
 
 def test_extract_patches_with_all_values(extract, raster, tmp_path) -> None:
@@ -298,6 +299,33 @@ def test_a_raster_that_is_not_there_is_named(extract, tmp_path) -> None:
         extract(COVARIATES=[str(tmp_path / "gone.tif")])
 
 
+def test_a_vector_layer_among_the_covariates_is_named(extract, raster, observations) -> None:
+    for vector in (observations, observations.id()):
+        with pytest.raises(JobError, match=r"cannot be opened as a raster \(COVARIATES\)"):
+            extract(COVARIATES=[raster("dem"), vector])
+
+
+def test_the_dialog_names_a_raster_that_is_not_there(
+    provider, context, observations, raster, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
+    values = {"OBSERVATIONS": observations, "TARGETS": ["zinc"], "PATCHES": str(tmp_path / "p.h5")}
+    gone = {**values, "COVARIATES": [raster("dem"), str(tmp_path / "gone.tif")]}
+    is_right, message = provider.algorithm("extractpatches").checkParameterValues(gone, context)
+    assert not is_right
+    assert "gone.tif cannot be opened as a raster (COVARIATES)" in message
+
+
+def test_a_layer_of_any_name_is_exported(extract, observations) -> None:
+    for name, file in {
+        'a/b: "c" é': "a_b_ _c_ é.gpkg",
+        "..": "observations.gpkg",
+        "x" * 300: f"{'x' * 80}.gpkg",
+    }.items():
+        observations.setName(name)
+        assert Path(extract().observations).name == file
+
+
 def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> None:
     patches = tmp_path / "patches.h5"
     patches.write_bytes(b"")
@@ -386,10 +414,10 @@ def test_map_soil_properties_hands_its_parts_to_each_other(job_of, observations,
     values = {"OBSERVATIONS": observations, "TARGETS": ["zinc"], "COVARIATES": [raster("dem")]}
     prediction = str(tmp_path / "p.tif")
     job = job_of("mapsoilproperties", {**values, "PREDICTION": prediction})
-    folder = Path(job.extract.observations).parent
+    folder = Path(job.extract.observations).parent.parent
     assert job == MapSoilProperties(
         extract=ExtractPatches(
-            observations=str(folder / "observations.gpkg"),
+            observations=str(folder / "observations" / "Observed soils.gpkg"),
             targets=(SoilProperty("zinc"),),
             covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),),
             patches=str(folder / "patches.h5"),

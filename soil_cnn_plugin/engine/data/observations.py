@@ -84,7 +84,7 @@ def place_on_grid(
     if len(found) and not inside.any():
         (west, south), (east, north) = found.coordinates.min(axis=0), found.coordinates.max(axis=0)
         raise EngineError(
-            f"All {len(found)} observations of {layer.path} lie outside {rasters}. They reach over"
+            f"All {len(found)} observations of '{layer.name}' lie outside {rasters}. They reach over"
             f" {in_words((west, south, east, north))}, the grid of {rasters} over {in_words(grid.bounds)}"
             f" ({grid.crs_name}). Check the CRS of the layer ({layer.crs_name}) and of {rasters}."
         )
@@ -97,7 +97,7 @@ def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped
     """Raises EngineError when nothing is left, or a target has too few observations or one value only."""
     if not len(found):
         raise EngineError(
-            f"None of the {len(layer.ids)} observations of {layer.path} can be used: {dropped.in_words()}. Check the"
+            f"None of the {len(layer.ids)} observations of '{layer.name}' can be used: {dropped.in_words()}. Check the"
             " values of the targets, and leave out covariates that have no data where the observations lie."
         )
     why = f" {len(dropped.reasons)} were dropped: {dropped.in_words()}." if dropped.reasons else ""
@@ -139,17 +139,19 @@ def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Floats
         if failed:
             examples = ", ".join(repr(text) for text in list(dict.fromkeys(failed))[:5])
             raise EngineError(
-                f"The {role} {name} of {layer.path} is a text field, and {len(failed)} of its {len(column)} values are"
-                f" no numbers: {examples}. Make a numeric field with the field calculator and choose that."
+                f"The {role} {name} of '{layer.name}' is a text field, and {len(failed)} of its {len(column)} values"
+                f" are no numbers: {examples}. Make a numeric field with the field calculator and choose that."
             )
         notes.append(f"{name} is a text field; its {np.isfinite(numbers).sum()} values were read as numbers.")
     elif column.dtype.kind in "iuf":
         numbers = column.astype(np.float64)
     else:
-        raise EngineError(f"The {role} {name} of {layer.path} is not numeric ({column.dtype}). Choose a numeric field.")
+        raise EngineError(
+            f"The {role} {name} of '{layer.name}' is not numeric ({column.dtype}). Choose a numeric field."
+        )
     if not np.isfinite(numbers).any():
         raise EngineError(
-            f"The {role} {name} of {layer.path} has no value at any of its {len(numbers)} observations."
+            f"The {role} {name} of '{layer.name}' has no value at any of its {len(numbers)} observations."
             " Choose another field, or check the join that fills it."
         )
     return numbers
@@ -164,7 +166,7 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[F
     if is_other.any():
         kind = shapes[is_other][0].geom_type
         raise EngineError(
-            f"The observations {layer.path} hold a {kind} (feature {layer.ids[is_other][0]}), but points are needed."
+            f"The observations '{layer.name}' hold a {kind} (feature {layer.ids[is_other][0]}), but points are needed."
             " Choose a point layer, or make points with 'Centroids' or 'Point on surface'."
         )
     is_point = count == 1
@@ -177,7 +179,7 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[F
         located = np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"The observations {layer.path} cannot be transformed from {layer.crs_name} to {grid.crs_name}, the"
+            f"The observations '{layer.name}' cannot be transformed from {layer.crs_name} to {grid.crs_name}, the"
             f" CRS of {rasters}. Set the layer's CRS and run again."
         ) from error
     is_known = np.isfinite(located).all(axis=1)
@@ -208,7 +210,7 @@ def _sites(coordinates: Floats, groups: NDArray[np.object_]) -> Integers:
 def _column(layer: Layer, name: str, role: str) -> NDArray[Any]:
     if name not in layer.columns:
         raise EngineError(
-            f"The observations {layer.path} have no field {name!r}, which is chosen as {role}."
+            f"The observations '{layer.name}' have no field {name!r}, which is chosen as {role}."
             f" They have: {', '.join(layer.columns)}."
         )
     return layer.columns[name]

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,11 @@ class Layer:
     ids: NDArray[np.int64]
     geometries: NDArray[np.object_]  # WKB
     columns: dict[str, NDArray[Any]]
+
+    @property
+    def name(self) -> str:
+        """As the user knows the layer: QGIS hands over a copy in a file of that name."""
+        return layer_name(self.path)
 
     @property
     def crs(self) -> str:
@@ -63,25 +69,33 @@ class Dropped:
         return "; ".join(shown + (["and further reasons"] if len(counts) > 8 else []))
 
 
+def layer_name(path: str) -> str:
+    source, _, layer = path.partition("|layername=")
+    return layer or Path(source).stem
+
+
 def read_layer(path: str) -> Layer:
     """Raises EngineError when it cannot be read, has no features, no points or no CRS."""
-    source, _, layer_name = path.partition("|layername=")
+    source, _, layer = path.partition("|layername=")
+    name = layer_name(path)
     if os.path.isabs(source) and not source.startswith("/vsi") and not os.path.exists(source):
         raise EngineError(f"The observations {path} do not exist. Check where the file lies and run again.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of several layers the first is meant
-            meta, ids, geometries, columns = read(source, layer=layer_name or None, return_fids=True)
+            meta, ids, geometries, columns = read(source, layer=layer or None, return_fids=True)
     except _VECTOR_ERRORS as error:
         raise EngineError(
-            f"The observations {path} cannot be read: {error}. Export the layer from QGIS as GeoPackage and use that."
+            f"The observations '{name}' cannot be read: {error}. Export the layer from QGIS as GeoPackage and use that."
         ) from error
     if geometries is None:
-        raise EngineError(f"The observations {path} are a table without points. Choose a point layer.")
+        raise EngineError(f"The observations '{name}' are a table without points. Choose a point layer.")
     if not len(ids):
-        raise EngineError(f"The observations {path} hold no features. Choose a layer with points, or check its filter.")
+        raise EngineError(
+            f"The observations '{name}' hold no features. Choose a layer with points, or check its filter."
+        )
     if meta["crs"] is None or "Undefined" in meta["crs"][:40]:
-        raise EngineError(f"The observations {path} have no CRS. Set it in the layer's properties and run again.")
+        raise EngineError(f"The observations '{name}' have no CRS. Set it in the layer's properties and run again.")
     return Layer(path, meta, ids.astype(np.int64), geometries, dict(zip(map(str, meta["fields"]), columns)))
 
 

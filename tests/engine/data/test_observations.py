@@ -119,8 +119,8 @@ def test_fields_that_cannot_be_targets_are_named(tmp_path: Path) -> None:
         "few": [1.0, 2.0] * 5 + [np.nan] * 20,
     }
     path = write_points(tmp_path / "a.gpkg", columns)
-    refused("note of .*a.gpkg is a text field, and 3 of its 30 values are no numbers: '<0.5', 'n.d.'", path, "note")
-    refused(r"when of .*a.gpkg is not numeric", path, "when")
+    refused("note of 'a' is a text field, and 3 of its 30 values are no numbers: '<0.5', 'n.d.'", path, "note")
+    refused(r"when of 'a' is not numeric", path, "when")
     refused("nothing of .* has no value at any of its 30 observations", path, "nothing")
     refused("same is 7 at all 30 usable observations .*nothing to learn", path, "same")
     refused("few has 10 usable observations of 30 .* at least 20", path, "zinc", "few")
@@ -132,23 +132,23 @@ def test_layers_that_cannot_be_observations_are_named(tmp_path: Path) -> None:
     zinc = {"zinc": np.arange(30.0)}
     with pytest.warns(UserWarning, match="crs"):
         no_crs = write_points(tmp_path / "nocrs.gpkg", zinc, crs=None)
-    refused("nocrs.gpkg have no CRS. Set it", no_crs)
+    refused("'nocrs' have no CRS. Set it", no_crs)
     refused("nowhere.gpkg do not exist", str(tmp_path / "nowhere.gpkg"))
     (tmp_path / "text.gpkg").write_text("hello")
-    refused("text.gpkg cannot be read", str(tmp_path / "text.gpkg"))
+    refused("'text' cannot be read", str(tmp_path / "text.gpkg"))
     squares = [Point(xy).buffer(5) for xy in XY]
     refused("hold a Polygon .*points are needed", write_points(tmp_path / "poly.gpkg", zinc, squares))
     assert isinstance(squares[0], Polygon)
     far = [Point(x + 1e5, y) for x, y in XY]
     refused(
-        r"All 30 observations of .*far.gpkg lie outside the covariates. They reach over west 278450,.*"
+        r"All 30 observations of 'far' lie outside the covariates. They reach over west 278450,.*"
         r"west 178440, south 329600, east 181560, north 333760 \(EPSG:28992\)",
         write_points(tmp_path / "far.gpkg", zinc, far),
     )
     empty = write_points(tmp_path / "empty.gpkg", {"zinc": np.empty(0)}, [])
-    refused("empty.gpkg hold no features", empty)
+    refused("'empty' hold no features", empty)
     pandas.DataFrame(zinc).to_csv(tmp_path / "table.csv")
-    refused("table.csv are a table without points", str(tmp_path / "table.csv"))
+    refused("'table' are a table without points", str(tmp_path / "table.csv"))
     many_dropped = write_points(tmp_path / "most.gpkg", zinc, [Point(xy) for xy in XY[:5]] + far[5:])
     refused("zinc has 5 usable observations of 30 .* 25 were dropped: 25 outside the covariates", many_dropped)
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.ensemble import cross_fit
 from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, _crps, fit, predict_all
@@ -140,6 +141,13 @@ def test_score_is_the_crps_of_a_normal_distribution() -> None:
         torch.tensor([[observed], [0.0]]),
     )
     assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_member_that_predicts_no_number_is_never_the_best(landscape: Landscape) -> None:
+    nothing = torch.full((2, 5, 1), torch.nan)
+    assert torch.isnan(_crps(nothing, nothing, torch.zeros(5, 1))).all()
+    with pytest.raises(EngineError, match="ring network diverged.*learning rate, which is 0.003"):
+        train(landscape, "ring", change=lambda targets: targets.fill_(1e38))
 
 
 def test_members_predict_as_one_by_their_mean(landscape: Landscape) -> None:

@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     LossCurve,
 )
 from soil_cnn_plugin.engine.assessment.calibration import Calibration, calibrate
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, fit_scale
+from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, fit_scale, upper_bound
 from soil_cnn_plugin.engine.networks.ensemble import MakeFolds, cross_fit
 from soil_cnn_plugin.engine.networks.forest import fit_forest
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
@@ -115,7 +115,8 @@ def fit(
 ) -> Fitted:
     """Train networks and forests on `rows`, each on its scale."""
     values = design.values[rows]
-    scales = tuple(fit_scale(transform, values[:, t]) for t, transform in enumerate(design.transforms))
+    uppers = [upper_bound(column) for column in design.values.T]
+    scales = tuple(map(fit_scale, design.transforms, values.T, uppers))
     targets = np.column_stack([scale.forward(values[:, t]) for t, scale in enumerate(scales)])
     make_folds = design.make_inner_folds(rows)
     inputs = [part[rows] for part in design.data.inputs]

@@ -74,10 +74,15 @@ def choose_transform(wanted: str, values: Array, field: str) -> str:
     return wanted
 
 
-def fit_scale(transform: str, values: Array) -> TargetScale:
-    """The scale of training values (n,), NaN where missing."""
+def upper_bound(values: Array) -> float:
+    """Of shares or percentages (N,), NaN where missing: 1 or 100."""
+    return 1.0 if np.nanmax(values) <= 1 else 100.0
+
+
+def fit_scale(transform: str, values: Array, upper: float) -> TargetScale:
+    """The scale of training values (n,), NaN where missing. `upper` is the bound of all values, those held out, too:
+    percentages of a training part may all be below 1."""
     known = values[np.isfinite(values)]
-    upper = 1.0 if known.max() <= 1 else 100.0
     # Values at the bounds are drawn inwards by half an observation (Smithson & Verkuilen 2006, eq. 4,
     # 10.1037/1082-989X.11.1.54).
     unscaled = TargetScale(transform, 0.0, 1.0, upper, 0.5 / len(known) if transform == "logit" else 0.0)

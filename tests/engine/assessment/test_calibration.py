@@ -104,7 +104,7 @@ def test_lognormal_observations_of_a_few_hundred_sites_give_a_mean_without_bias_
     for seed in range(200):
         rng = np.random.default_rng(seed)
         values = np.exp(rng.normal(4, 0.7, 200))
-        scale = fit_scale("log", values)
+        scale = fit_scale("log", values, 1.0)
         standardized = scale.forward(values)
         calibration = calibrate(standardized, np.zeros(200), np.ones(200))
         mean, _ = calibration.mean_and_deviation(np.zeros(1), np.ones(1), scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, choose_transform, fit_scale
+from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, choose_transform, fit_scale, upper_bound
 from soil_cnn_plugin.engine.errors import EngineError
 
 RNG = np.random.default_rng(0)
@@ -20,7 +20,7 @@ VALUES = {
 def test_there_and_back_is_where_it_began(transform: str) -> None:
     values = VALUES[transform].copy()
     values[5] = np.nan
-    scale = fit_scale(transform, values)
+    scale = fit_scale(transform, values, 100.0)
     standardized = scale.forward(values)
     assert np.nanmean(standardized) == pytest.approx(0, abs=1e-9) and np.nanstd(standardized) == pytest.approx(1)
     assert np.isnan(standardized[5])
@@ -31,15 +31,21 @@ def test_there_and_back_is_where_it_began(transform: str) -> None:
 def test_logit_stays_within_its_bounds_whatever_is_predicted(upper: float) -> None:
     values = VALUES["logit"] / 100 * upper
     assert values.min() == 0 and values.max() == upper
-    scale = fit_scale("logit", values)
+    scale = fit_scale("logit", values, upper_bound(values))
     assert scale.upper == upper
     with np.errstate(all="raise"):
         found = scale.back(np.array([-1e6, -50.0, -3.0, 0.0, 3.0, 50.0, 1e6]))
     assert (np.diff(found) >= 0).all() and found[0] == 0 and found[-1] == upper
 
 
+def test_percentages_stay_percentages_where_those_trained_on_are_all_below_one() -> None:
+    carbon = np.array([0.2, 0.5, np.nan, 0.9, 3.0])
+    assert upper_bound(carbon) == 100 and upper_bound(carbon[:4]) == 1
+    assert fit_scale("logit", carbon[:4], upper_bound(carbon)).back(np.array([40.0]))[0] > 50
+
+
 def test_log_is_never_negative() -> None:
-    assert (fit_scale("log", VALUES["log"]).back(np.array([-50.0, 0.0, 5.0])) > 0).all()
+    assert (fit_scale("log", VALUES["log"], 1.0).back(np.array([-50.0, 0.0, 5.0])) > 0).all()
 
 
 def test_auto_takes_the_logarithm_of_skewed_positive_values_alone() -> None:
@@ -71,7 +77,7 @@ def test_a_transform_that_the_values_forbid_is_told_with_their_number() -> None:
 
 
 def test_a_constant_target_has_a_spread_of_one() -> None:
-    scale = fit_scale("none", np.full(5, 7.0))
+    scale = fit_scale("none", np.full(5, 7.0), 1.0)
     assert (scale.centre, scale.spread) == (7.0, 1.0)
 
 

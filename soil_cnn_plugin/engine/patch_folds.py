@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
-from soil_cnn_plugin.engine.data.domain import read_domain
+from soil_cnn_plugin.engine.data.domain import check_touch, read_domain
 from soil_cnn_plugin.engine.data.observations import check_targets
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
@@ -75,4 +75,8 @@ def _domain(file: PatchFile, kind: str, path: str) -> Array | None:
     """Points of the map (M, 2) in metres, for folds that are matched to it."""
     if kind != "knndm":
         return None
-    return in_metres(file, read_domain(path, file.grid) if path else file.domain)
+    if not path:
+        return in_metres(file, file.domain)
+    points = read_domain(path, file.grid)
+    check_touch(path, points, file.coordinates, file.grid)
+    return in_metres(file, points)

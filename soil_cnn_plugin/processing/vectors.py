@@ -44,7 +44,7 @@ def _write(
     source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext, kind: object, what: str
 ) -> str:
     crs = source.sourceCrs()
-    if not crs.isValid():
+    if not crs.isValid() or crs.description().startswith("Undefined"):  # GeoPackage's placeholder for an unknown CRS
         raise JobError(
             f"{what} {source.sourceName()} has no CRS. Set it in the layer's properties (Source, Assigned CRS), or with"
             " the algorithm Assign projection, and run again."

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
-from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.grid import Bounds, Grid, in_words
+from soil_cnn_plugin.engine.data.point_layer import layer_name
 from soil_cnn_plugin.engine.data.polygons import read_polygons
 from soil_cnn_plugin.engine.errors import EngineError
 
@@ -35,7 +36,29 @@ def read_domain(path: str, grid: Grid) -> Array:
     if not len(points):
         raise EngineError(f"{path}, the domain of the map, has no pixel with data. Choose another raster or polygons.")
     transformer = pyproj.Transformer.from_crs(raster_grid.crs_wkt, grid.crs_wkt, always_xy=True)
-    return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+    moved = np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+    moved = moved[np.isfinite(moved).all(axis=1)]
+    if not len(moved):
+        raise EngineError(f"{path}, the domain of the map, has no place in {grid.crs_name}, the CRS of the covariates.")
+    return moved
+
+
+def check_touch(path: str, points: Array, coordinates: Array, grid: Grid) -> None:
+    """Raises EngineError when the domain's points and the observations, (N, 2) in the grid's CRS, lie apart."""
+    west, south, east, north = _bounds(points)
+    own = _bounds(coordinates)
+    if west <= own[2] and own[0] <= east and south <= own[3] and own[1] <= north:
+        return
+    raise EngineError(
+        f"'{layer_name(path)}', the domain of the map, does not touch the observations: it reaches over"
+        f" {in_words((west, south, east, north))}, they over {in_words(own)} ({grid.crs_name}). Check its CRS, or"
+        " choose the area around the observations that will be mapped."
+    )
+
+
+def _bounds(points: Array) -> Bounds:
+    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    return float(west), float(south), float(east), float(north)
 
 
 def _points_in(area: shapely.Geometry) -> Array:

@@ -74,6 +74,11 @@ def layer_name(path: str) -> str:
     return layer or Path(source).stem
 
 
+def is_undefined(crs: str) -> bool:
+    """Whether a CRS, as its name or WKT, is the placeholder that GeoPackage has for an unknown one."""
+    return "Undefined" in crs[:40]
+
+
 def read_layer(path: str) -> Layer:
     """Raises EngineError when it cannot be read, has no features, no points or no CRS."""
     source, _, layer = path.partition("|layername=")
@@ -94,7 +99,7 @@ def read_layer(path: str) -> Layer:
         raise EngineError(
             f"The observations '{name}' hold no features. Choose a layer with points, or check its filter."
         )
-    if meta["crs"] is None or "Undefined" in meta["crs"][:40]:
+    if meta["crs"] is None or is_undefined(meta["crs"]):
         raise EngineError(f"The observations '{name}' have no CRS. Set it in the layer's properties and run again.")
     return Layer(path, meta, ids.astype(np.int64), geometries, dict(zip(map(str, meta["fields"]), columns)))
 

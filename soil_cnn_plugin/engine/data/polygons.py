@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import geopandas
+import numpy as np
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Grid
+from .point_layer import is_undefined, layer_name
 
 
 def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
@@ -23,14 +25,20 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
         layer = geopandas.read_file(path)
     except (DataSourceError, DataLayerError):
         return None
+    name = layer_name(path)
     if not isinstance(layer, geopandas.GeoDataFrame):
-        raise EngineError(f"{path}, {role}, is a table without geometries. Choose a layer of polygons.")
-    if layer.crs is None:
-        raise EngineError(f"{path}, {role}, has no CRS. Set it in the layer's properties and run again.")
-    polygons = layer.to_crs(grid.crs_wkt).geometry
-    polygons = polygons[polygons.geom_type.isin(["Polygon", "MultiPolygon"])]
+        raise EngineError(f"'{name}', {role}, is a table without geometries. Choose a layer of polygons.")
+    if layer.crs is None or is_undefined(layer.crs.name):
+        raise EngineError(f"'{name}', {role}, has no CRS. Set it in the layer's properties and run again.")
+    polygons = layer.geometry[layer.geom_type.isin(["Polygon", "MultiPolygon"]) & ~layer.is_empty].to_crs(grid.crs_wkt)
+    has_place = np.isfinite(polygons.bounds).all(axis=1)
+    if not has_place.all():
+        raise EngineError(
+            f"{(~has_place).sum()} of {len(has_place)} polygons of '{name}', {role}, have no place in {grid.crs_name},"
+            " the CRS of the covariates. Check the CRS of the layer."
+        )
     polygons = geopandas.GeoSeries(shapely.make_valid(polygons.values, method="structure", keep_collapsed=False))
     polygons = polygons[polygons.area > 0]
     if polygons.empty:
-        raise EngineError(f"{path}, {role}, holds {len(layer)} features but no polygon. Choose a layer of polygons.")
+        raise EngineError(f"'{name}', {role}, holds {len(layer)} features but no polygon. Choose a layer of polygons.")
     return polygons

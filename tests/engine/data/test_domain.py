@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from shapely import Point, Polygon, box, contains_xy
 
-from soil_cnn_plugin.engine.data.domain import DOMAIN_POINTS, read_domain
+from soil_cnn_plugin.engine.data.domain import DOMAIN_POINTS, check_touch, read_domain
 from soil_cnn_plugin.engine.errors import EngineError
 from tests.engine.landscape import NORTH, WEST, Landscape, make_landscape, write_raster
 
@@ -54,15 +54,29 @@ def test_of_a_raster_the_pixels_with_data_are_taken(landscape: Landscape) -> Non
 
 def test_what_is_no_domain_is_told(landscape: Landscape) -> None:
     folder = landscape.folder
-    with pytest.raises(EngineError, match="p.gpkg, the domain of the map, holds 1 features but no polygon"):
+    with pytest.raises(EngineError, match="'p', the domain of the map, holds 1 features but no polygon"):
         read_domain(write(folder / "p.gpkg", [Point(0, 0)]), landscape.grid)
-    with pytest.raises(EngineError, match="n.gpkg, the domain of the map, has no CRS"):
+    with pytest.raises(EngineError, match="'n', the domain of the map, has no CRS"):
         read_domain(write(folder / "n.gpkg", [box(0, 0, 1, 1)], None), landscape.grid)
+    undefined = 'GEOGCS["Undefined geographic SRS",DATUM["unknown",SPHEROID["unknown",6378137,298.257223563]]]'
+    with pytest.raises(EngineError, match="'u', the domain of the map, has no CRS"):
+        read_domain(write(folder / "u.gpkg", [box(1000, 1000, 2000, 2000)], undefined), landscape.grid)
+    with pytest.raises(EngineError, match="1 of 2 polygons of 'd', .* have no place in EPSG:28992"):
+        read_domain(write(folder / "d.gpkg", [box(4, 51, 5, 52), box(1000, 1000, 2000, 2000)], 4326), landscape.grid)
     (folder / "t.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(EngineError, match="t.csv, the domain of the map, is a table"):
+    with pytest.raises(EngineError, match="'t', the domain of the map, is a table"):
         read_domain(str(folder / "t.csv"), landscape.grid)
     empty = write_raster(folder / "empty.tif", np.full((5, 5), np.nan))
     with pytest.raises(EngineError, match="no pixel with data"):
         read_domain(empty, landscape.grid)
     with pytest.raises(EngineError, match="missing.tif does not exist"):
         read_domain(str(folder / "missing.tif"), landscape.grid)
+
+
+def test_a_domain_far_from_the_observations_is_refused(landscape: Landscape) -> None:
+    points = read_domain(write(landscape.folder / "far.gpkg", [box(5000, 5000, 6000, 6000)]), landscape.grid)
+    observations = np.array([[1000.0, 1500.0], [1400.0, 2000.0]])
+    message = "'far', the domain of the map, does not touch the observations: .*, they over west 1000, south 1500"
+    with pytest.raises(EngineError, match=message):
+        check_touch("/x/far.gpkg", points, observations, landscape.grid)
+    check_touch("/x/near.gpkg", points - 4000, observations, landscape.grid)

@@ -6,7 +6,7 @@ same rule applied to the networks' last hidden layers, an addition of this progr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,8 +60,11 @@ class Space:
         return tensors
 
     @classmethod
-    def of(cls, words: SpaceInWords, tensors: Mapping[str, Tensor], networks: int) -> Space:
-        """From a file; ValueError when something is missing or makes no sense."""
+    def of(
+        cls, words: SpaceInWords, tensors: Mapping[str, Tensor], encoder: Encoder, hidden: Sequence[tuple[int, ...]]
+    ) -> Space:
+        """From a file; `hidden` holds members and width (K, W) of each network's last hidden layer. ValueError when
+        something is missing or makes no sense."""
         if words.space not in (COVARIATES, EMBEDDING):
             raise ValueError(f"the space {words.space!r} is unknown")
         found = {name: tensors.get(f"{words.space}.{name}") for name in _ARRAYS}
@@ -76,9 +79,10 @@ class Space:
         if not np.isfinite(numbers).all() or words.mean_distance <= 0:
             raise ValueError(f"a number of its {words.space} space is not finite")
         fitted = Dissimilarity(mean_distance=words.mean_distance, threshold=words.threshold, **arrays)
-        projections = _read_projections(tensors, networks) if words.space == EMBEDDING else ()
-        if projections and sum(projection.width for projection in projections) != width:
-            raise ValueError("the projections of its embedding do not fit its observations")
+        projections = _read_projections(tensors, hidden) if words.space == EMBEDDING else ()
+        expected = sum(projection.width for projection in projections) or len(_columns(encoder)[0])
+        if width != expected:
+            raise ValueError(f"its {words.space} space has {width} instead of {expected} dimensions")
         return cls(words, fitted, projections)
 
 
@@ -86,13 +90,15 @@ _ARRAYS = ("centre", "factor", "training", "training_index")
 _OF_PROJECTION = ("centre", "axes", "spread")
 
 
-def _read_projections(tensors: Mapping[str, Tensor], networks: int) -> tuple[Projection, ...]:
+def _read_projections(tensors: Mapping[str, Tensor], hidden: Sequence[tuple[int, ...]]) -> tuple[Projection, ...]:
     projections = []
-    for index in range(networks):
+    for index, shape in enumerate(hidden):
         parts = {name: tensors.get(f"{EMBEDDING}.{name}{index}") for name in _OF_PROJECTION}
         found = {name: part for name, part in parts.items() if part is not None}
-        if len(found) < len(parts) or found["axes"].ndim != 3 or found["axes"].shape[:2] != found["centre"].shape:
+        if len(found) < len(parts) or found["spread"].ndim or found["axes"].ndim != 3:
             raise ValueError("a projection of its embedding is incomplete")
+        if found["axes"].shape[:2] != shape or found["centre"].shape != shape:
+            raise ValueError("a projection of its embedding does not fit its networks")
         if not all(torch.isfinite(part).all() for part in found.values()) or not found["spread"] > 0:
             raise ValueError("a projection of its embedding is not finite")
         projections.append(Projection(**found))

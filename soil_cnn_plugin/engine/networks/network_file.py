@@ -141,7 +141,8 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
                     parameter.copy_(values)
             networks.append(network.eval().to(device))
         forests = _read_forests(path, file, description, encoder)
-        spaces, rows = _read_spaces_and_rows(path, file, description)
+        hidden = [tensors[f"{shape.name}.output_weight"][1][:2] for shape in description.shapes]
+        spaces, rows = _read_spaces_and_rows(path, file, description, encoder, hidden)
     predictor = Predictor(tuple(networks), forests, np.asarray(description.weights), description.patch_size)
     return TrainedNetwork(description, encoder.to(device), predictor, spaces, rows)
 
@@ -163,15 +164,16 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
 
 
 def _read_spaces_and_rows(
-    path: str, file: Any, description: NetworkDescription
+    path: str, file: Any, description: NetworkDescription, encoder: Encoder, hidden: list[tuple[int, ...]]
 ) -> tuple[tuple[Space, ...], TrainingRows | None]:
+    """`hidden` holds members and width of each network's last hidden layer."""
     of_spaces, of_rows = (
         {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
         for prefix in (_SPACES, _ROWS)
     )
     members = [shape.members for shape in description.shapes]
     try:
-        spaces = tuple(Space.of(words, of_spaces, len(members)) for words in description.spaces)
+        spaces = tuple(Space.of(words, of_spaces, encoder, hidden) for words in description.spaces)
         return spaces, TrainingRows.of(of_rows, members)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
@@ -248,14 +250,15 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
         expected |= {
             f"{shape.name}.{name}": ("F32", tuple(values.shape)) for name, values in network.named_parameters()
         }
-    if description.predictor == BLEND:
-        for name, kind in _forest_kinds(len(description.targets)).items():
-            if name not in found:
-                raise _damaged(path, "its forests are incomplete")
-            if found[name][0] != kind:
-                raise _damaged(path, f"the numbers of '{name}' are of another kind")
-            expected[name] = found[name]  # its shape is checked with what it holds
-    found = {name: shape for name, shape in found.items() if not name.startswith((_SPACES, _ROWS))}
+    forests = _forest_kinds(len(description.targets)) if description.predictor == BLEND else {}
+    if not forests.keys() <= found.keys():
+        raise _damaged(path, "its forests are incomplete")
+    for name, tensor in found.items():
+        kind = _kind_beside_weights(name, forests)
+        if kind is not None and kind != tensor[0]:
+            raise _damaged(path, f"the numbers of '{name}' are of another kind")
+        if kind is not None:
+            expected[name] = tensor  # its shape is checked with what it holds
     if expected != found:
         different = sorted(set(expected.items()) ^ set(found.items()))
         raise _damaged(path, f"its weights are not those of its networks ({different[0][0]})")
@@ -265,6 +268,15 @@ def _forest_kinds(targets: int) -> dict[str, str]:
     """Tensor -> the kind of its numbers, in the format's words."""
     kinds = {np.int64: "I64", np.int32: "I32", np.float32: "F32"}
     return {f"forest{t}.{name}": kinds[kind] for t in range(targets) for name, kind in TREE_TYPES.items()}
+
+
+def _kind_beside_weights(name: str, forests: dict[str, str]) -> str | None:
+    """The kind of numbers of a tensor that is none of the networks' weights."""
+    if name.startswith(_SPACES):
+        return "F32"
+    if name.startswith(_ROWS):
+        return {"keys": "I64", "fold": "I16"}.get(name.removeprefix(_ROWS), "U8")
+    return forests.get(name)
 
 
 def _opened(path: str) -> Any:

@@ -55,7 +55,7 @@ class TrainingRows:
         if "keys" not in tensors:
             return None
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        count = len(arrays["keys"])
+        count = arrays["keys"].size
         shapes: dict[str, tuple[int, ...]] = {"keys": (count,), "fold": (count,)}
         shapes |= {f"members{index}": (number, count) for index, number in enumerate(members)}
         if {name: array.shape for name, array in arrays.items()} != shapes or arrays["keys"].dtype != np.int64:

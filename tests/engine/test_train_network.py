@@ -14,6 +14,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from scipy import stats
 from shapely import box
 
@@ -215,6 +217,37 @@ def test_the_network_file_tells_the_same_numbers(trained: tuple[TrainNetwork, di
         assert description.verdicts[field] == target["verdict"]["text"]
     assert description.folds_sentence == metrics["folds"]["sentence"]
     assert read_network(job.network, CPU).predictor.forests == ()
+
+
+@pytest.mark.parametrize("change", ["float16", "int32", "uint8", "float64", "no rows", "one number", "flat", "nan"])
+def test_no_tensor_of_the_network_file_can_be_exchanged(
+    trained: tuple[TrainNetwork, dict[str, Any], Log], tmp_path: Path, change: str
+) -> None:
+    """Every tensor in turn: weights, dissimilarity and training rows of another kind or shape are refused."""
+    path = str(tmp_path / "hostile.safetensors")
+    tensors = load_file(trained[0].network)
+    with safe_open(trained[0].network, "pt") as file:
+        metadata = file.metadata()
+    for name, tensor in tensors.items():
+        changed = {
+            "no rows": tensor[:0] if tensor.ndim else tensor[None],
+            "one number": tensor.flatten()[0].clone() if tensor.ndim else tensor[None],
+            "flat": tensor.reshape(1, *tensor.flatten().shape),
+            "nan": torch.full_like(tensor, torch.nan if tensor.is_floating_point() else -1),
+        }.get(change)
+        if changed is None:
+            changed = tensor.to(getattr(torch, change))
+        if changed.dtype == tensor.dtype and changed.shape == tensor.shape and torch.equal(changed, tensor):
+            continue
+        if change == "nan" and not tensor.is_floating_point():
+            continue  # other whole numbers are another training's, no mistake
+        save_file({**tensors, name: changed}, path, metadata=metadata)
+        try:
+            read_network(path, CPU)
+        except EngineError as error:
+            assert path in str(error), name
+        else:
+            raise AssertionError(f"{name} was read")
 
 
 def test_two_runs_of_one_job_give_one_result(patches: str, tmp_path: Path) -> None:

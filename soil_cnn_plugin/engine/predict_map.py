@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
@@ -31,6 +32,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     description = trained.description
     covariates = match_covariates(description.covariates, job.covariates, report)
+    _check_replaces_nothing(job, covariates)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
     inside = read_area(job.area, grid) if job.area else None
     index = _block_index(job, trained, device) if job.dissimilarity else None
@@ -115,6 +117,14 @@ def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) 
         for name in wanted:
             values[name].append(layers[name])
     return {name: np.stack(layers) for name, layers in values.items()}
+
+
+def _check_replaces_nothing(job: PredictMap, covariates: Sequence[Covariate]) -> None:
+    """The covariates may be those that the network file names, which nobody has chosen in this run."""
+    paths = [Path(each.path.removeprefix("vrt://").split("?")[0]) for each in covariates]
+    for name, output in job.output_paths().items():
+        if Path(output).exists() and any(path.exists() and path.samefile(output) for path in paths):
+            raise EngineError(f"{name} would replace {output}, which is a covariate of the map. Choose another file.")
 
 
 def _open_output(

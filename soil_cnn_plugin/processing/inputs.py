@@ -13,10 +13,12 @@ from qgis.core import (
     QgsMapLayer,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
+    QgsProcessingDestinationParameter,
     QgsProcessingFeatureSource,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMapLayer,
     QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingUtils,
     QgsProviderRegistry,
@@ -195,6 +197,7 @@ class Inputs:
                     path = f"{path}.{definition.defaultFileExtension()}"
             else:
                 path = self._algorithm.parameterAsOutputLayer(self._parameters, name, self._context)
+                _check_extension(definition, path)
             self.destinations[name] = os.path.abspath(path) if path else ""
         return self.destinations[name]
 
@@ -284,11 +287,26 @@ def _input_paths(job: Job) -> list[str]:
     """Files that a job reads and that were there before it."""
     if isinstance(job, MapSoilProperties):
         return _input_paths(job.extract)  # its other parts read what this part writes
-    inputs = [getattr(job, name, "") for name in ("reference", "patches", "network") if name not in job.OUTPUTS]
+    files = ("reference", "domain", "patches", "network")
+    inputs = [getattr(job, name, "") for name in files if name not in job.OUTPUTS]
     rasters = [getattr(job, name, None) for name in ("map", "lower", "upper") if name not in job.OUTPUTS]
     bands = [*getattr(job, "covariates", ()), *filter(None, rasters)]
     return [*inputs, *(covariate.path for covariate in bands)]
 
 
+def _check_extension(definition: QgsProcessingDestinationParameter, path: str) -> None:
+    """QGIS hands over any name, and would read a GeoTIFF that is called .png, and others would not."""
+    if isinstance(definition, QgsProcessingParameterRasterDestination):
+        endings = definition.supportedOutputRasterLayerExtensions()
+    else:
+        endings = definition.supportedOutputVectorLayerExtensions()
+    if path and Path(path).suffix[1:].lower() not in endings:
+        raise JobError(
+            f"{definition.name()} cannot be written as {os.path.basename(path)}. Let the file's name end in"
+            f" {' or '.join(f'.{ending}' for ending in endings)}."
+        )
+
+
 def _is_same_file(output: str, used: str) -> bool:
-    return bool(used) and absolute(used) == output
+    path = absolute(used).removeprefix("vrt://").split("?")[0]
+    return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)

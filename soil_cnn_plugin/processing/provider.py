@@ -49,7 +49,7 @@ class SoilCnnProvider(QgsProcessingProvider):
         return False
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:
-        return ["tif"]
+        return ["tif", "tiff"]
 
     def supportedOutputVectorLayerExtensions(self) -> list[str]:
         return ["gpkg"]

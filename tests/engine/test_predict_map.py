@@ -211,6 +211,16 @@ def test_files_that_are_no_network_or_no_raster_are_told(job: PredictMap) -> Non
     assert "elevation.tif" in refused(replace(job, network=job.covariates[0].path), "no network file")
 
 
+def test_a_map_replaces_none_of_the_trainings_own_files(job: PredictMap) -> None:
+    alias = Path(job.prediction).with_name("alias.tif")
+    alias.symlink_to(job.covariates[0].path)
+    before = Path(job.covariates[0].path).read_bytes()
+    for taken in (job.covariates[0].path, str(alias)):
+        with pytest.raises(EngineError, match="upper would replace .*, which is a covariate of the map"):
+            run(replace(job, upper=taken, covariates=()), Log())
+    assert Path(job.covariates[0].path).read_bytes() == before
+
+
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_a_disk_that_is_full_leaves_no_half_map(job: PredictMap, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Whenever writing fails, also while the next block is read ahead."""

@@ -509,7 +509,26 @@ def test_outputs_that_cannot_be_written_are_refused(extract, raster, tmp_path) -
         check_outputs(extract(PATCHES=str(tmp_path / "nowhere" / "p.h5")), [])
     with pytest.raises(JobError, match=r"PATCHES would replace .*dem\.tif, which is an input"):
         check_outputs(extract(COVARIATES=[raster("dem")], PATCHES=str(tmp_path / "dem.tif")), [])
+    (tmp_path / "soils.gpkg").touch()
     with pytest.raises(JobError, match="DROPPED would replace"):
         check_outputs(extract(DROPPED=str(tmp_path / "soils.gpkg")), [str(tmp_path / "soils.gpkg")])
     with pytest.raises(JobError, match="PATCHES and DROPPED are to be written to the same file"):
         check_outputs(extract(PATCHES=str(tmp_path / "a.gpkg"), DROPPED=str(tmp_path / "a.gpkg")), [])
+
+
+def test_an_input_is_known_under_another_name_too(extract, raster, tmp_path) -> None:
+    layer = QgsRasterLayer(raster("dem"), "dem")
+    layer.setCrs(QgsCoordinateReferenceSystem("EPSG:32631"))  # it is opened as vrt://... then
+    (tmp_path / "alias.h5").symlink_to(tmp_path / "dem.tif")
+    with pytest.raises(JobError, match="PATCHES would replace"):
+        check_outputs(extract(COVARIATES=[layer], PATCHES=str(tmp_path / "alias.h5")), [])
+
+
+def test_layers_are_written_in_formats_that_their_names_tell(extract, job_of, tmp_path) -> None:
+    (tmp_path / "n.safetensors").touch()
+    network = {"NETWORK": str(tmp_path / "n.safetensors")}
+    with pytest.raises(JobError, match=r"PREDICTION cannot be written as p\.png\. Let .* end in \.tif or \.tiff"):
+        job_of("predictmap", {**network, "PREDICTION": str(tmp_path / "p.png")})
+    with pytest.raises(JobError, match=r"DROPPED cannot be written as d\.shp\. Let .* end in \.gpkg"):
+        extract(DROPPED=str(tmp_path / "d.shp"))
+    assert job_of("predictmap", {**network, "PREDICTION": str(tmp_path / "p.TIFF")}).prediction.endswith("p.TIFF")

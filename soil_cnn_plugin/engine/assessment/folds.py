@@ -156,8 +156,8 @@ def _check_sites(kind: str, sites: Integers, count: int) -> int:
         raise EngineError(f"There are no folds of the kind {kind!r}. Choose one of: {', '.join(KINDS)}.")
     if found < 2:
         raise EngineError(
-            f"All {len(sites)} observations belong to one group or site, so none can be held out without all of them."
-            " Choose another group field, or none."
+            f"All {len(sites)} observations belong to one group or lie at one place, so none can be held out without"
+            " all of them. Choose another group field, or none, and check the coordinates."
         )
     if found < count:
         raise EngineError(

@@ -37,10 +37,10 @@ def read_domain(path: str, grid: Grid) -> Array:
         raise EngineError(f"{path}, the domain of the map, has no pixel with data. Choose another raster or polygons.")
     transformer = pyproj.Transformer.from_crs(raster_grid.crs_wkt, grid.crs_wkt, always_xy=True)
     moved = np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
-    moved = moved[np.isfinite(moved).all(axis=1)]
-    if not len(moved):
+    found: Array = moved[np.isfinite(moved).all(axis=1)]
+    if not len(found):
         raise EngineError(f"{path}, the domain of the map, has no place in {grid.crs_name}, the CRS of the covariates.")
-    return moved
+    return found
 
 
 def check_touch(path: str, points: Array, coordinates: Array, grid: Grid) -> None:

@@ -99,6 +99,10 @@ def test_layers_that_are_no_area_are_told(tmp_path: Path, shapes: list[object], 
 def test_files_that_are_no_layers_are_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no layer")
     pd.DataFrame({"x": [1]}).to_csv(tmp_path / "table.csv")
-    for name in ("notes.txt", "missing.gpkg", "table.csv"):
-        with pytest.raises(EngineError, match=name):
+    for name, words in {
+        "notes.txt": "notes.txt",
+        "missing.gpkg": "missing.gpkg",
+        "table.csv": "'table', the area",
+    }.items():
+        with pytest.raises(EngineError, match=words):
             read_area(str(tmp_path / name), GRID)

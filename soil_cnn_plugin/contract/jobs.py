@@ -101,6 +101,11 @@ class TrainNetwork(Job):
     def __post_init__(self) -> None:
         one_of("architecture", self.architecture, self.ARCHITECTURES)
         one_of("predictor", self.predictor, self.PREDICTORS)
+        if self.location and self.architecture == "padarian" and self.predictor == "network":
+            raise JobError(
+                "The location is an input of the ring network and of the forest, not of the convolutions of padarian."
+                " Choose the architecture ring or both, the predictor blend, or no location."
+            )
         one_of("preset", self.preset, self.PRESETS)
         one_of("transform", self.transform, self.TRANSFORMS)
         one_of("validation", self.validation, self.VALIDATIONS)

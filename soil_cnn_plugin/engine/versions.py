@@ -8,7 +8,18 @@ from importlib.metadata import version
 
 from soil_cnn_plugin.paths import METADATA
 
-_LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "rasterio", "geopandas", "h5py", "safetensors")
+_LIBRARIES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "rasterio",
+    "geopandas",
+    "pyproj",
+    "h5py",
+    "safetensors",
+    "numba",
+)
 
 
 def read_versions() -> dict[str, str]:

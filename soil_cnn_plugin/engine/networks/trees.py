@@ -48,7 +48,7 @@ class Trees:
             _add_up(features[rows], *arrays, total[rows], squares[rows])
 
         pieces = [slice(start, start + _ROWS_A_TASK) for start in range(0, len(features), _ROWS_A_TASK)]
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        with ThreadPoolExecutor(min(torch.get_num_threads(), max(1, len(pieces)))) as pool:
             for _ in pool.map(add_up, pieces):
                 pass
         mean = total / self.count

@@ -1,0 +1,85 @@
+"""Jobs: their rules, and their way through JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from soil_cnn_plugin.contract import jobs
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+
+EXTRACT = jobs.ExtractPatches(
+    "/data/points.gpkg",
+    (SoilProperty("zinc", "mg/kg"),),
+    (jobs.Covariate("/data/dem.tif", "dem", nodata=((-1.0, 0.0),)),),
+    "/out/p.h5",
+)
+TRAIN = jobs.TrainNetwork("/out/p.h5", "/out/n.safetensors")
+PREDICT = jobs.PredictMap("/out/n.safetensors", "/out/map.tif", extent=(0.0, 0.0, 1.0, 2.0))
+
+
+@pytest.mark.parametrize("job", [EXTRACT, TRAIN, PREDICT, jobs.MapSoilProperties(EXTRACT, TRAIN, PREDICT)])
+def test_a_job_survives_its_file(job: jobs.Job) -> None:
+    assert jobs.from_json(jobs.to_json(job)) == job
+
+
+def test_the_chain_has_all_outputs_of_its_steps() -> None:
+    chain = jobs.MapSoilProperties(EXTRACT, TRAIN, PREDICT)
+    assert chain.output_paths() == {
+        "patches": "/out/p.h5",
+        "network": "/out/n.safetensors",
+        "prediction": "/out/map.tif",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"job": "format_disk"}, "names no job"),
+        ({"version": 99}, "version 99"),
+        ({"folds": "5"}, "TrainNetwork.folds must be int, not '5'"),
+        ({"seed": True}, "must be int"),
+        ({"colour": 1}, "has no field 'colour'"),
+        ({"folds": 1}, "at least 2 are needed"),
+        ({"device": "tpu"}, "'tpu'; it must be one of: auto, cuda, mps, cpu"),
+    ],
+)
+def test_a_job_file_that_makes_no_sense_is_refused_in_words(change: dict[str, object], says: str) -> None:
+    content = {**json.loads(jobs.to_json(TRAIN)), **change}
+    with pytest.raises(jobs.JobError, match=says):
+        jobs.from_json(json.dumps(content))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"job": "train_network", "version": 1}'])
+def test_text_that_is_no_job_is_refused(text: str) -> None:
+    with pytest.raises(jobs.JobError):
+        jobs.from_json(text)
+
+
+@pytest.mark.parametrize(("size", "remedy"), [(8, "Use 7 or 9"), (1, "Use 3 or 3"), (30, "Use 29 or 31")])
+def test_an_even_or_tiny_patch_size_is_refused_with_its_neighbours(size: int, remedy: str) -> None:
+    with pytest.raises(jobs.JobError, match=remedy if size > 1 else "at least 3"):
+        jobs.ExtractPatches(EXTRACT.observations, EXTRACT.targets, EXTRACT.covariates, "/out/p.h5", patch_size=size)
+
+
+def test_two_covariates_of_one_name_are_refused_by_name() -> None:
+    twice = (*EXTRACT.covariates, jobs.Covariate("/other/dem.tif", "dem"))
+    with pytest.raises(jobs.JobError, match="'dem'"):
+        jobs.ExtractPatches(EXTRACT.observations, EXTRACT.targets, twice, "/out/p.h5")
+
+
+def test_a_location_that_no_part_of_the_predictor_takes_is_refused() -> None:
+    with pytest.raises(jobs.JobError, match="location"):
+        jobs.TrainNetwork("/p.h5", "/n", architecture="padarian", predictor="network", location=True)
+
+
+def test_what_a_worker_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    job = jobs.TrainNetwork("/p.h5", str(tmp_path / "n [1].safetensors"), report=str(tmp_path / "r.html"))
+    kept = [tmp_path / "n [1].safetensors", tmp_path / "other.part"]
+    left = [Path(f"{job.network}.part"), Path(f"{job.report}.part.tif")]
+    for path in (*kept, *left):
+        path.write_text("x")
+    jobs.remove_parts(job)
+    assert [path.exists() for path in (*kept, *left)] == [True, True, False, False]

@@ -30,6 +30,7 @@ from ..bridge.worker import run_job
 from ..contract.jobs import Job, JobError
 from ..paths import resource
 from . import styles
+from .checks import find_problem
 from .inputs import Inputs, check_outputs, check_rasters, note_rasters
 from .parameters import Parameters
 from .rasters import Raster
@@ -135,6 +136,9 @@ class JobAlgorithm(QgsProcessingAlgorithm):
             check_rasters(rasters, parameters, context)
         except JobError as error:
             return False, str(error)
+        problem = find_problem(self.parameterDefinitions(), parameters, context)
+        if problem:
+            return False, problem
         return super().checkParameterValues(parameters, context)
 
     def prepareAlgorithm(

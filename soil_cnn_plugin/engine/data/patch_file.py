@@ -224,7 +224,7 @@ def _read_covariate(group: SafeGroup) -> CovariateSummary:
     )
     quantiles = tuple(group.numbers("quantiles", "f", (None,)).tolist())
     categories = tuple(group.numbers("categories", "i", (None,)).tolist())
-    return CovariateSummary(covariate, quantiles, categories, group.texts("labels"))
+    return CovariateSummary(covariate, quantiles, categories, group.texts("labels") if group.has("labels") else ())
 
 
 def _write_covariate(group: h5py.Group, summary: CovariateSummary) -> None:
@@ -235,7 +235,8 @@ def _write_covariate(group: h5py.Group, summary: CovariateSummary) -> None:
     attributes["use_file_nodata"] = int(covariate.use_file_nodata)
     attributes["quantiles"] = np.array(summary.quantiles, np.float64)
     attributes["categories"] = np.array(summary.categories, np.int64)
-    attributes["labels"] = _texts(summary.labels)
+    if summary.labels:  # GDAL 3.6, and with it QGIS, crashes on an empty list of texts
+        attributes["labels"] = _texts(summary.labels)
 
 
 def _texts(texts: Any) -> NDArray[np.object_]:

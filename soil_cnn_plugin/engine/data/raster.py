@@ -250,7 +250,10 @@ def open_raster(path: str) -> rasterio.DatasetReader:
 def grid_of(dataset: rasterio.DatasetReader, path: str) -> Grid:
     """The raster's own grid; raises EngineError when it does not say where it lies."""
     if dataset.crs is None:
-        raise EngineError(f"{path} has no CRS. Set it in the layer's properties and export the raster, then run again.")
+        raise EngineError(
+            f"{path} has no CRS. Set it in the layer's properties, or with the algorithm Assign projection, and run"
+            " again."
+        )
     if dataset.transform.is_identity:
         raise EngineError(f"{path} has no georeference: its pixels have no coordinates. Georeference it and run again.")
     a, b, c, d, e, f = dataset.transform[:6]

@@ -88,6 +88,19 @@ def test_any_hdf5_reader_finds_plain_names_and_numbers(good: Path) -> None:
         assert list(file.attrs["target_fields"]) == ["zinc_0_10", "pH"]
 
 
+def test_no_list_of_texts_is_empty_because_gdal_would_crash(good: Path) -> None:
+    found = []
+
+    def look(_: str, member: h5py.Group | h5py.Dataset) -> None:
+        found.extend(member.attrs[name] for name in member.attrs)
+
+    with h5py.File(good) as file:
+        look("/", file)
+        file.visititems(look)
+    texts = [value for value in found if isinstance(value, np.ndarray) and value.dtype.kind == "O"]
+    assert len(texts) >= 4 and all(value.size for value in texts)
+
+
 def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         with PatchFileWriter(str(tmp_path / "a.h5"), GRID, 5, SUMMARIES, TARGETS, domain=DOMAIN) as file:

@@ -1,0 +1,47 @@
+"""What is wrong with a parameter's value, in words: Processing itself says no more than "incorrect"."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterNumber,
+)
+
+Definitions = list[QgsProcessingParameterDefinition]
+
+
+def find_problem(definitions: Definitions, parameters: dict[str, Any], context: QgsProcessingContext) -> Optional[str]:
+    """A sentence on the first value that Processing would refuse; None when there is none, or nothing to add."""
+    for definition in definitions:
+        value = parameters.get(definition.name())
+        if value in (None, "") or isinstance(value, (list, tuple)):
+            continue
+        if not definition.checkValueIsAcceptable(value, context):
+            rule = _rule(definition)
+            if rule:
+                return f"{definition.name()} is {value}; it must be {rule}."
+    return None
+
+
+def _rule(definition: QgsProcessingParameterDefinition) -> str:
+    if isinstance(definition, QgsProcessingParameterFile) and definition.extension():
+        return f"a file whose name ends in .{definition.extension()}"
+    if isinstance(definition, QgsProcessingParameterEnum):
+        return f"one of: {', '.join(definition.options())}"
+    if isinstance(definition, QgsProcessingParameterNumber):
+        is_whole = definition.dataType() == QgsProcessingParameterNumber.Type.Integer
+        kind = "a whole number" if is_whole else "a number"
+        lowest, highest = definition.minimum(), definition.maximum()
+        above = f" of at least {lowest:g}" if lowest > -_UNBOUNDED else ""
+        below = f" and at most {highest:g}" if highest < _UNBOUNDED else ""
+        return f"{kind}{above}{below}"
+    return ""
+
+
+_UNBOUNDED = 1e300
+"""Where an algorithm sets no bound, Processing has the largest float."""

@@ -1,0 +1,36 @@
+"""Values that Processing refuses are told with the rule they break."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch) -> None:
+    monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"PATCHES": "/x/dem.tif"}, "PATCHES is /x/dem.tif; it must be a file whose name ends in .h5."),
+        (
+            {"VALIDATION": "spatial"},
+            "VALIDATION is spatial; it must be one of: knndm, spatial_blocks, random, groups.",
+        ),
+        ({"FOLDS": 1}, "FOLDS is 1; it must be a whole number of at least 2."),
+        ({"COVERAGE": 1.5}, "COVERAGE is 1.5; it must be a number of at least 0.5 and at most 0.99."),
+    ],
+)
+def test_a_value_that_breaks_a_rule_is_told_with_it(provider, context, tmp_path, values, message) -> None:
+    good = {"PATCHES": "/x/p.h5", "NETWORK": str(tmp_path / "n.safetensors")}
+    algorithm = provider.algorithm("trainnetwork")
+    assert algorithm.checkParameterValues(good, context)[0]
+    assert algorithm.checkParameterValues({**good, **values}, context) == (False, message)
+
+
+def test_a_value_that_is_missing_is_left_to_processing(provider, context) -> None:
+    is_right, message = provider.algorithm("trainnetwork").checkParameterValues({}, context)
+    assert not is_right and "PATCHES" in message

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
-from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap
 from soil_cnn_plugin.engine.data.grid import Block, Grid, in_words
 from soil_cnn_plugin.engine.data.polygons import read_polygons
 from soil_cnn_plugin.engine.errors import EngineError
 
 
-def clip_to_extent(job: PredictMap, grid: Grid) -> Grid:
+def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
     """The part of the grid that covers the job's extent; the whole grid when the job has none.
 
     Raises:

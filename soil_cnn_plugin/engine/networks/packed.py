@@ -62,6 +62,21 @@ class PackedNetwork(nn.Module, ABC):
         """The last hidden layer of each member, (K, B, W), for a batch of inputs (B, ...)."""
 
     @abstractmethod
+    def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
+        """The first layer before its activation, (K, B, ...), for a batch of inputs (B, ...): linear in the inputs.
+
+        With `columns`, only what these entries of the last axis add to it.
+        """
+
+    @abstractmethod
+    def after_first_layer(self, first: Tensor) -> Tensor:
+        """From the first layer (K, B, ...) to raw output (K, B, T, ...)."""
+
+    def views(self, inputs: Tensor) -> list[Tensor]:
+        """The inputs (B, ...) in all views over which a prediction is the mean."""
+        return [inputs]
+
+    @abstractmethod
     def loss(self, output: Tensor, targets: Tensor) -> Tensor:
         """Training loss of each member, (K,); targets (K, B, T) are NaN where missing."""
 

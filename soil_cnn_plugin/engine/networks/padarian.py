@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -67,15 +68,31 @@ class PadarianNetwork(PackedNetwork):
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         """(K, B, P, P, D + 1) -> (K, B, 96)."""
-        flat = torch.stack([self._convolve_member(member, patches) for member, patches in enumerate(inputs)])
+        return self._after_first_layer(
+            functional.conv2d(patches.permute(0, 3, 1, 2), self.first_weight[member], self.first_bias[member])
+            for member, patches in enumerate(inputs)
+        )
+
+    def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
+        """(B, P, P, D + 1) -> (K, B, 16, P - 2, P - 2)."""
+        chosen = slice(None) if columns is None else columns
+        image, weight = inputs.permute(0, 3, 1, 2)[:, chosen], self.first_weight[:, :, chosen].flatten(0, 1)
+        flat: Tensor = functional.conv2d(image, weight, self.first_bias.flatten() if columns is None else None)
+        by_member: Tensor = flat.unflatten(1, (self.members, _FIRST))
+        return by_member.transpose(0, 1)
+
+    def after_first_layer(self, first: Tensor) -> Tensor:
+        return self._output(self._after_first_layer(image.clone() for image in first))
+
+    def _after_first_layer(self, images: Iterable[Tensor]) -> Tensor:
+        """(B, 16, P - 2, P - 2) of each member, changed in place -> (K, B, 96)."""
+        flat = torch.stack([self._convolve_member(member, image) for member, image in enumerate(images)])
         hidden = torch.baddbmm(self.dense_bias[:, None], flat, self.dense_weight.flatten(2).transpose(1, 2)).relu_()
         return self._last(hidden)
 
-    def _convolve_member(self, member: int, patches: Tensor) -> Tensor:
-        """(B, P, P, D + 1) -> (B, 32 * side * side). One member after the other: faster than grouped convolutions."""
-        image = patches.permute(0, 3, 1, 2)
-        image = functional.conv2d(image, self.first_weight[member], self.first_bias[member]).relu_()
-        image = functional.max_pool2d(image, 2)
+    def _convolve_member(self, member: int, image: Tensor) -> Tensor:
+        """(B, 16, P - 2, P - 2) -> (B, 32 * side^2). One member after the other: faster than grouped convolutions."""
+        image = functional.max_pool2d(image.relu_(), 2)
         image = functional.conv2d(image, self.second_weight[member], self.second_bias[member]).relu_()
         return self.drop(functional.max_pool2d(image, 2)).flatten(1)
 
@@ -92,6 +109,9 @@ class PadarianNetwork(PackedNetwork):
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         views = [self.location_scale(self(torch.flip(inputs, [dim + 1 for dim in view]))) for view in self._views]
         return _mean([view[0] for view in views]), _mean([view[1] for view in views])
+
+    def views(self, inputs: Tensor) -> list[Tensor]:
+        return [torch.flip(inputs, view) for view in self._views]
 
     def dense(self, channels: Channels, watch: Watch | None = None) -> tuple[Tensor, Tensor]:
         image = self.inputs(channels)

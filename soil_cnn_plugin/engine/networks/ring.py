@@ -59,19 +59,29 @@ class RingNetwork(PackedNetwork):
 
     def hidden(self, inputs: Tensor) -> Tensor:
         """(K, B, F), or (B, F) for all members -> (K, B, 96)."""
-        hidden = self.drop(functional.gelu(self._first_layer(inputs)))
+        return self._after_first_layer(self.first_layer(inputs))
+
+    def after_first_layer(self, first: Tensor) -> Tensor:
+        return self._quantiles(self._after_first_layer(first))
+
+    def _after_first_layer(self, first: Tensor) -> Tensor:
+        """(K, B, 96) -> (K, B, 96)."""
+        hidden = self.drop(functional.gelu(first))
         for layer in range(2):
             update = torch.baddbmm(self.residual_bias[:, layer, None], hidden, self.residual_weight[:, layer])
             hidden = hidden + self.drop(functional.gelu(update))
         return hidden
 
-    def _first_layer(self, inputs: Tensor) -> Tensor:
-        """One wide product where all members see the same (B, F)."""
+    def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
+        """(K, B, F), or (B, F) for all members, which takes one wide product -> (K, B, 96)."""
+        if columns is not None:
+            return torch.matmul(inputs[..., columns], self.input_weight[:, columns])
         if inputs.dim() == 3:
             return torch.baddbmm(self.input_bias[:, None], inputs, self.input_weight)
         weight = self.input_weight.transpose(0, 1).flatten(1)  # (K, F, 96) -> (F, K * 96)
         wide = torch.addmm(self.input_bias.flatten(), inputs, weight)
-        return wide.unflatten(1, (self.members, _WIDTH)).transpose(0, 1).contiguous()
+        by_member: Tensor = wide.unflatten(1, (self.members, _WIDTH))
+        return by_member.transpose(0, 1).contiguous()
 
     def _quantiles(self, hidden: Tensor) -> Tensor:
         """(K, B, 96) -> (K, B, T, 19)."""

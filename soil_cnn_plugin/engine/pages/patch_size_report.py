@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
@@ -20,18 +18,11 @@ from soil_cnn_plugin.engine.pages.numerals import NOTHING, decimals_for, fixed
 from soil_cnn_plugin.engine.pages.page import write_page
 from soil_cnn_plugin.engine.pages.patch_size_figure import draw_patch_sizes
 from soil_cnn_plugin.engine.pages.references import patch_size_references
+from soil_cnn_plugin.engine.pages.table_group import TableGroup
 
 COLUMNS = ("RMSE", "± error", "Above best", "± error", "Network", "Forest with context", "Overlap")
 SPANS = (("Blend, or as named", 2), ("Beside its best size", 2), ("RMSE of", 2), ("", 1))
 _ALL = "All soil properties, in their standard deviations"
-
-
-@dataclass(frozen=True)
-class TableGroup:
-    """Rows of a table under a heading of their own."""
-
-    heading: str
-    rows: list[list[str]]
 
 
 def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:

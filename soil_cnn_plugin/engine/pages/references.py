@@ -183,3 +183,42 @@ def patch_size_references(folds: str) -> list[Reference]:
     """Of a comparison of patch sizes under this kind of folds."""
     of_folds = [_OF_FOLDS[folds]] if folds in _OF_FOLDS else []
     return [_NETWORK, _FOREST, _FOREST_CONTEXT, _BLEND, _ONE_STANDARD_ERROR, _PAIRED, *of_folds]
+
+
+_PERMUTATION = Reference(
+    "Permutation importance",
+    "Fisher, A., Rudin, C., Dominici, F. (2019). All models are wrong, but many are useful: learning a variable's"
+    " importance by studying an entire class of prediction models simultaneously. Journal of Machine Learning Research"
+    " 20 (177), 1–81.",
+    "10.48550/arXiv.1801.01489",
+)
+_EXPECTED_GRADIENTS = Reference(
+    "Contributions to the networks' prediction (expected gradients)",
+    "Erion, G., Janizek, J. D., Sturmfels, P., Lundberg, S. M., Lee, S.-I. (2021). Improving performance of"
+    " deep learning models with axiomatic attribution priors and expected gradients. Nature Machine Intelligence 3,"
+    " 620–631.",
+    "10.1038/s42256-021-00343-w",
+)
+_CAPTUM = Reference(
+    "Library for the gradients",
+    "Kokhlikyan, N. et al. (2020). Captum: a unified and generic model interpretability library for PyTorch.",
+    "10.48550/arXiv.2009.07896",
+)
+_TREE_SHAPLEY = Reference(
+    "Contributions to the forest's prediction (Shapley values)",
+    "Lundberg, S. M. et al. (2020). From local explanations to global understanding with explainable AI for trees."
+    " Nature Machine Intelligence 2, 56–67.",
+    "10.1038/s42256-019-0138-9",
+)
+_MAPPED = Reference(
+    "Mapped contributions in digital soil mapping",
+    "Padarian, J., McBratney, A. B., Minasny, B. (2020). Game theory interpretation of digital soil mapping"
+    " convolutional neural networks. SOIL 6, 389–397.",
+    "10.5194/soil-6-389-2020",
+)
+
+
+def explanation_references(has_map: bool, has_forest: bool) -> list[Reference]:
+    """Of an explanation, with a map of contributions and a forest in the blend or without."""
+    of_map = [_EXPECTED_GRADIENTS, _CAPTUM, *([_TREE_SHAPLEY] if has_forest else []), _MAPPED]
+    return [_PERMUTATION, *(of_map if has_map else [])]

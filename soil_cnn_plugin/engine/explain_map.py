@@ -1,0 +1,120 @@
+"""The map of contributions: what each covariate adds to the prediction of a pixel, one band a covariate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.jobs import ExplainNetwork
+from soil_cnn_plugin.engine.assessment.explanation import AttributionSummary
+from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
+from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.known_observations import KnownObservations
+from soil_cnn_plugin.engine.mapping.area import clip_to_extent
+from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
+from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
+from soil_cnn_plugin.engine.networks.attribution import Attribution, choose_background
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.networks.patch_views import encode, see
+from soil_cnn_plugin.engine.report import Report
+
+Array = NDArray[np.float64]
+
+MOST_PIXELS = 10_000
+"""Of the map that are explained; of a larger one every second, third, ... pixel is taken in each direction."""
+BACKGROUND = 32
+"""Observations that each pixel is compared with."""
+_SIDE = 32  # pixels of the explained map that are read at once
+_UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit"}
+
+
+def explain_map(
+    job: ExplainNetwork, trained: TrainedNetwork, known: KnownObservations, target: int, report: Report
+) -> AttributionSummary:
+    """Writes the raster of contributions to the prediction of one target, on the scale that it was learned on."""
+    description = trained.description
+    covariates = match_covariates(description.covariates, job.covariates, report)
+    grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
+    step = max(1, math.ceil(math.sqrt(grid.height * grid.width / MOST_PIXELS)))
+    if step > 1:
+        report.info(
+            f"The map has {grid.height * grid.width} pixels; one in {step} x {step} is explained. For all pixels of a"
+            " part of it choose an extent."
+        )
+    coarse = _coarsen(grid, step)
+    location, _ = trained.predictor.predict(known.views.inputs, known.views.context)
+    background = choose_background(location[:, target], BACKGROUND)
+    attribution = Attribution(trained, known.views.take(background), target)
+    scale, soil_property = description.scales[target], description.targets[target]
+    unit = _UNITS[scale.transform].format(unit=soil_property.unit or soil_property.field)
+    base = float(location[background, target].mean() * scale.spread + scale.centre)
+    bands = [f"{name}: contribution to {soil_property.label}" for name in attribution.players]
+    tags = {"CONTENT": "attribution", "BASE_VALUE": f"{base:.9g}", "SCALE": scale.transform}
+    maps = np.full((len(bands), coarse.height, coarse.width), np.nan)
+    with (
+        open_stack(covariates, grid) as stack,
+        RasterFile(job.attribution, coarse, bands, [unit] * len(bands), tags) as file,
+    ):
+        for block in coarse.blocks(_SIDE):
+            values = _contributions(trained, attribution, stack, block, step) * scale.spread
+            file.write(block, values)
+            maps[(slice(None), *block.slices)] = values
+            done = block.row * coarse.width + (block.col + block.width) * block.height
+            report.progress(done / (coarse.height * coarse.width))
+        is_known = np.isfinite(maps[0])
+        if not is_known.any():
+            raise EngineError(
+                "No pixel of the map can be explained: everywhere a covariate is missing, or the extent lies elsewhere."
+                " Check the covariates and the extent."
+            )
+        file.finish()
+    magnitude = np.abs(maps[:, is_known]).mean(1)
+    return AttributionSummary(soil_property, unit, magnitude, maps, step, int(is_known.sum()), base)
+
+
+def _coarsen(grid: Grid, step: int) -> Grid:
+    """Cells `step` times as large, from the same corner."""
+    a, b, c, d, e, f = grid.transform
+    transform = (a * step, b * step, c, d * step, e * step, f)
+    return Grid(grid.crs_wkt, transform, math.ceil(grid.height / step), math.ceil(grid.width / step))
+
+
+def _contributions(
+    trained: TrainedNetwork, attribution: Attribution, stack: CovariateStack, block: Block, step: int
+) -> Array:
+    """(players, h, w) of a block of the coarse grid, NaN where a covariate is missing; standardized."""
+    result = np.full((len(attribution.players), block.height, block.width), np.nan)
+    for row, col, patches, places in _patches(trained, stack, block, step):
+        channels = encode(trained, patches, places)
+        middle = trained.description.patch_size // 2
+        is_known = (channels.known[:, :, middle, middle] > 0).all(1).cpu().numpy()
+        if is_known.any():
+            keep = np.flatnonzero(is_known)
+            views = see(trained, channels).take(keep)
+            result[:, row[keep], col[keep]] = attribution.contributions(views).T
+    return result
+
+
+def _patches(
+    trained: TrainedNetwork, stack: CovariateStack, block: Block, step: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], Array]]:
+    """Rows and columns in the block, patches and coordinates of the pixels that have data, one row of the block after
+    the other: the pixels in the middle of the coarse ones."""
+    size = trained.description.patch_size
+    grid = stack.grid
+    cols = np.minimum(np.arange(block.col, block.col + block.width) * step + step // 2, grid.width - 1)
+    for number in range(block.height):
+        row = min((block.row + number) * step + step // 2, grid.height - 1)
+        line = Block(row, int(cols[0]), 1, int(cols[-1] - cols[0]) + 1)
+        raw = stack.read(line.with_halo(size // 2))
+        windows = sliding_window_view(raw, (size, size), axis=(1, 2))[:, 0, cols - cols[0]]  # -> (C, w, P, P)
+        patches = np.ascontiguousarray(windows.swapaxes(0, 1))
+        valid = np.flatnonzero(np.isfinite(patches[:, :, size // 2, size // 2]).all(1))
+        if len(valid):
+            x, y = grid.xy(np.full(len(valid), row), cols[valid])
+            yield np.full(len(valid), number), valid, patches[valid], np.column_stack([x, y])

@@ -1,0 +1,106 @@
+"""What each covariate contributes to a prediction, against the prediction for observations of the training.
+
+Networks: expected gradients (Erion et al. 2021, 10.1038/s42256-021-00343-w), which are integrated gradients, here by
+captum, averaged over a background; forests: Shapley values. Both add up to the prediction minus its mean over the
+background, the former nearly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from captum.attr import IntegratedGradients
+from numpy.typing import NDArray
+from torch import Tensor
+
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.tree_shapley import tree_shapley
+from soil_cnn_plugin.engine.networks.unseen import Views, covariate_names
+
+Array = NDArray[np.float64]
+
+_STEPS = 2  # from a background observation to the pixel, at Gauss-Legendre points
+_PIXELS_AT_ONCE = 64
+
+
+class Attribution:
+    """Of one target. `background` are the observations that predictions are compared with."""
+
+    def __init__(self, trained: TrainedNetwork, background: Views, target: int) -> None:
+        self._trained, self._background, self._target = trained, background, target
+        self.players = covariate_names(trained.encoder)
+
+    def contributions(self, views: Views) -> Array:
+        """(N, players) of N patches, standardized: times the target scale's spread they are in its unit, or in that of
+        its logarithm or logit."""
+        predictor, target = self._trained.predictor, self._target
+        total = np.zeros((len(views.context), len(self.players)))
+        for index, network in enumerate(predictor.networks):
+            weight = predictor.weights[index, target]
+            total += weight * self._of_network(network, views.inputs[index], self._background.inputs[index])
+        if predictor.forests:
+            player = views.covariates[-1].numpy()
+            shares = tree_shapley(
+                predictor.forests[target], views.context, self._background.context, player, len(self.players)
+            )
+            total += predictor.weights[-1, target] * shares
+        return total
+
+    def _of_network(self, network: PackedNetwork, inputs: Tensor, background: Tensor) -> Array:
+        """Gradients are taken behind the first layer only: it is linear, so what each covariate adds to it is known.
+
+        The views over which predictions are averaged take turns over the background.
+        """
+        shares = []
+        others = network.views(background)
+        for piece in inputs.split(_PIXELS_AT_ONCE):
+            views = enumerate(network.views(piece))
+            parts = [self._of_view(network, view, others[turn][turn :: len(others)]) for turn, view in views]
+            shares.append(torch.stack(parts).sum(0) / len(background))
+        array: Array = torch.cat(shares).cpu().numpy().astype(np.float64)
+        return array
+
+    def _of_view(self, network: PackedNetwork, inputs: Tensor, background: Tensor) -> Tensor:
+        """(n, ...) and (S, ...) -> (n, players), summed over the background."""
+        explainer = IntegratedGradients(_AfterFirstLayer(network, self._target), multiply_by_inputs=False)
+        with torch.no_grad():
+            first, base = (network.first_layer(rows).transpose(0, 1) for rows in (inputs, background))
+            added, base_added = self._added(network, inputs), self._added(network, background)  # (players, n or S, L)
+        total = torch.zeros_like(first.flatten(1))
+        shares = first.new_zeros(len(inputs), len(self.players))
+        for other in range(len(background)):
+            gradient = explainer.attribute(first, base[other : other + 1], n_steps=_STEPS)
+            gradient = gradient.detach().to(first.dtype).flatten(1)  # (n, L)
+            total += gradient
+            shares -= gradient @ base_added[:, other].T
+        return shares + torch.einsum("nl,pnl->np", total, added)
+
+    def _added(self, network: PackedNetwork, inputs: Tensor) -> Tensor:
+        """What each player adds to the first layer, (players, n, L)."""
+        of_input = network.covariate_of_input
+        parts = [
+            network.first_layer(inputs, (of_input == player).nonzero().flatten()).transpose(0, 1).flatten(1)
+            for player in range(len(self.players))
+        ]
+        return torch.stack(parts)
+
+
+class _AfterFirstLayer(torch.nn.Module):
+    """A network's location of one target, mean over members, from its first layer: (N, K, ...) -> (N,)."""
+
+    def __init__(self, network: PackedNetwork, target: int) -> None:
+        super().__init__()
+        self._network, self._target = network, target
+
+    def forward(self, first: Tensor) -> Tensor:
+        location, _ = self._network.location_scale(self._network.after_first_layer(first.transpose(0, 1)))
+        return location[:, :, self._target].mean(0)
+
+
+def choose_background(predicted: Array, count: int) -> NDArray[np.int64]:
+    """Observations whose predictions (N,) are spread like those of all of them: `count`, or all there are."""
+    order = np.argsort(predicted)
+    if len(order) <= count:
+        return order
+    return order[((np.arange(count) + 0.5) * len(order) / count).astype(np.int64)]

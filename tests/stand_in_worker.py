@@ -19,6 +19,7 @@ OUTPUTS = {
     "train": ("network", "report", "held_out", "metrics"),
     "predict": ("prediction", "lower", "upper", "standard_deviation", "dissimilarity"),
     "assess": ("report", "metrics", "residuals"),
+    "explain": ("report", "importance", "attribution", "metrics"),
     "describe": ("report",),
     "check": ("report", "metrics"),
 }

@@ -10,6 +10,7 @@ from .algorithms.assess_map import AssessMap
 from .algorithms.check_environment import CheckEnvironment
 from .algorithms.compare_patch_sizes import ComparePatchSizes
 from .algorithms.describe_network import DescribeNetwork
+from .algorithms.explain_network import ExplainNetwork
 from .algorithms.extract_patches import ExtractPatches
 from .algorithms.map_soil_properties import MapSoilProperties
 from .algorithms.predict_map import PredictMap
@@ -23,6 +24,7 @@ ALGORITHMS = (
     MapSoilProperties,
     AssessMap,
     ComparePatchSizes,
+    ExplainNetwork,
     DescribeNetwork,
     SetUpEnvironment,
     CheckEnvironment,

@@ -50,6 +50,10 @@ _RAMP_BY_PROPERTY = (  # the first pattern that is a word of the property's name
     ("n|tn|nitrogen|p|phosphorus|k|potassium|mg|magnesium|ca|calcium|cec|fertility", "magma"),
 )
 UNCERTAINTY_RAMP = "mako"
+CONTRIBUTION_RAMP = "contributions"
+_DIVERGING = {  # blue below 0, brown above
+    CONTRIBUTION_RAMP: "004e92 356ea6 6690bb 94b0ce c4d2e1 f3f3f3 decac2 c8a494 b07d66 995839 803100",
+}
 _DISSIMILARITY = (  # up to this many thresholds, colour: two families that also colour-blind readers tell apart
     (0.25, "e3f1ee"),
     (0.5, "b5dcd4"),
@@ -98,6 +102,10 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         _announce(results[name], layer_title(labels, bands[0][1] or kind), group, qml, context, ORDER.index(name))
     if "DISSIMILARITY" in results and "DISSIMILARITY_THRESHOLD" in results:
         _dress_dissimilarity(results["DISSIMILARITY"], results["DISSIMILARITY_THRESHOLD"], group, context)
+    if "ATTRIBUTION" in results:
+        _dress_contributions(results["ATTRIBUTION"], group, context)
+    if "IMPORTANCE" in results:
+        _announce(results["IMPORTANCE"], tr("Importance of the covariates"), group, "", context, len(ORDER))
     for name, title in VECTOR_NAMES.items():
         if name in results:
             qml = write_residual_style(results[name]) if name != "DROPPED" else ""
@@ -130,6 +138,18 @@ def _dress_dissimilarity(path: str, threshold: float, group: str, context: QgsPr
     _announce(path, title, group, qml, context, ORDER.index("DISSIMILARITY"))
 
 
+def _dress_contributions(path: str, group: str, context: QgsProcessingContext) -> None:
+    """The first covariate's, with 0 in the middle."""
+    layer = QgsRasterLayer(path, "ATTRIBUTION", "gdal")
+    if not layer.isValid():
+        return
+    limit = max(map(abs, percentiles(layer)))
+    _colour(layer, CONTRIBUTION_RAMP, (-limit, limit))
+    qml = str(Path(path).with_suffix(".qml"))
+    layer.saveNamedStyle(qml)
+    _announce(path, tr("Contributions of the covariates"), group, qml, context, 0)
+
+
 def ramp_for(soil_property: str) -> str:
     words = set(re.split(r"[^a-z0-9]+", soil_property.lower()))
     for pattern, ramp in _RAMP_BY_PROPERTY:
@@ -139,7 +159,7 @@ def ramp_for(soil_property: str) -> str:
 
 
 def colour_ramp(name: str) -> QgsColorRamp:
-    colours = [QColor(f"#{code}") for code in RAMPS[name].split()]
+    colours = [QColor(f"#{code}") for code in (RAMPS | _DIVERGING)[name].split()]
     step = 1 / (len(colours) - 1)
     stops = [QgsGradientStop(index * step, colour) for index, colour in enumerate(colours)][1:-1]
     return QgsGradientColorRamp(colours[0], colours[-1], False, stops)

@@ -23,6 +23,7 @@ from soil_cnn_plugin.contract.jobs import (
     CheckEnvironment,
     Covariate,
     DescribeNetwork,
+    ExplainNetwork,
     ExtractPatches,
     JobError,
     MapSoilProperties,
@@ -490,6 +491,42 @@ def test_assess_map_replaces_no_input(job_of, observations, raster) -> None:
     values = {"OBSERVATIONS": observations, "TARGET": "zinc", "MAP": raster("clay"), "LOWER": dem, "UPPER": dem}
     with pytest.raises(JobError, match=r"METRICS would replace .*dem\.tif, which is an input"):
         check_outputs(job_of("assessmap", {**values, "METRICS": dem}), [])
+
+
+def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_path) -> None:
+    network, patches, report = (str(tmp_path / name) for name in ("n.safetensors", "p.h5", "r.html"))
+    for path in (network, patches):
+        Path(path).write_bytes(b"")
+    values = {"NETWORK": network, "PATCHES": patches, "REPORT": report}
+    assert job_of("explainnetwork", values) == ExplainNetwork(network, patches, report)
+    job = job_of(
+        "explainnetwork",
+        {
+            **values,
+            "TARGET": " zinc ",
+            "COVARIATES": [raster("dem")],
+            "EXTENT": "110,160,210,260 [EPSG:28992]",
+            "DEVICE": "cpu",
+            "SEED": 3,
+            "IMPORTANCE": str(tmp_path / "i.gpkg"),
+            "ATTRIBUTION": str(tmp_path / "a.tif"),
+            "METRICS": str(tmp_path / "m"),
+        },
+    )
+    assert job == ExplainNetwork(
+        network=network,
+        patches=patches,
+        report=report,
+        importance=str(tmp_path / "i.gpkg"),
+        attribution=str(tmp_path / "a.tif"),
+        metrics=str(tmp_path / "m.json"),
+        target="zinc",
+        covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),),
+        extent=(110.0, 210.0, 160.0, 260.0),
+        extent_crs=job.extent_crs,
+        device="cpu",
+        seed=3,
+    )
 
 
 def test_small_jobs(job_of, tmp_path) -> None:

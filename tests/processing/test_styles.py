@@ -112,6 +112,17 @@ def test_dissimilarity_shows_where_the_map_is_applicable(tmp_path, project) -> N
     assert context.layerToLoadOnCompletionDetails(path).name == "Dissimilarity index, applicable up to 0.4"
 
 
+def test_contributions_have_zero_in_the_middle(tmp_path, qgis_app) -> None:
+    path = str(tmp_path / "c.tif")
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 10, 10, 2, gdal.GDT_Float32)
+    dataset.GetRasterBand(1).WriteArray(np.linspace(-1, 4, 100).reshape(10, 10).astype("float32"))
+    dataset = None
+    styles.dress({"ATTRIBUTION": path}, QgsProcessingContext())
+    style = Style(path)
+    assert style.limits[0] == -style.limits[1] and 3.5 < style.limits[1] <= 4
+    assert (style.colours[0], style.colours[5], style.colours[-1]) == ("#004e92", "#f3f3f3", "#803100")
+
+
 def test_a_constant_map_has_limits_that_differ(tmp_path, qgis_app) -> None:
     path = str(tmp_path / "c.tif")
     dataset = gdal.GetDriverByName("GTiff").Create(path, 4, 4, 1, gdal.GDT_Float32)

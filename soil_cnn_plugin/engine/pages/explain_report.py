@@ -16,7 +16,6 @@ from soil_cnn_plugin.engine.pages.explain_figures import (
     draw_context,
     draw_contributions,
     draw_importance,
-    method_label,
 )
 from soil_cnn_plugin.engine.pages.held_out_report import CaptionedFigure
 from soil_cnn_plugin.engine.pages.numerals import decimals_for, fixed, percent
@@ -92,8 +91,8 @@ def _importance_figures(explanation: Explanation) -> list[CaptionedFigure]:
 
 
 def _columns(explanation: Explanation) -> list[str]:
-    parts = [method_label(explanation.methods, name) for name in explanation.methods[1:]]
-    return ["Growth of the RMSE", "± over folds", "In percent", "± over folds", *parts]
+    parts = ["Networks", "Forest"] if len(explanation.methods) > 1 else []
+    return ["Growth", "± folds", "Percent", "± folds", *parts]
 
 
 def _groups(explanation: Explanation) -> list[TableGroup]:

@@ -8,6 +8,7 @@ from scipy import stats
 from sklearn.metrics import mean_pinball_loss, r2_score
 
 from soil_cnn_plugin.engine.assessment import metrics
+from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS
 
 OBSERVED = np.array([1.0, 2.0, 3.0, 6.0])
 PREDICTED = np.array([2.0, 2.0, 5.0, 5.0])
@@ -18,7 +19,7 @@ RNG = np.random.default_rng(2)
 
 
 def test_scores_of_four_observations_are_those_computed_by_hand() -> None:
-    scores = metrics.score(OBSERVED, PREDICTED, LOWER, UPPER)
+    scores = metrics.score(OBSERVED, PREDICTED, LOWER, UPPER, 0.9)
     assert scores.n == 4
     assert scores.me == 0.5  # (1 + 0 + 2 - 1) / 4
     assert scores.rmse == pytest.approx(np.sqrt(1.5))  # (1 + 0 + 4 + 1) / 4
@@ -27,7 +28,17 @@ def test_scores_of_four_observations_are_those_computed_by_hand() -> None:
     assert scores.ccc == pytest.approx(2 * 2.25 / (3.5 + 2.25 + 0.25))
     assert scores.picp == 0.5
     assert scores.width == 2.75
-    assert metrics.rpiq(OBSERVED, PREDICTED) == pytest.approx((3.75 - 1.75) / np.sqrt(1.5))
+    assert scores.rpiq == pytest.approx((3.75 - 1.75) / np.sqrt(1.5))
+    assert scores.interval_score == pytest.approx((11 + 20 * 1.5) / 4)
+    assert np.isnan(scores.crps)  # without quantiles
+
+
+def test_the_score_of_a_distribution_is_that_of_its_quantiles() -> None:
+    quantiles = stats.norm.ppf(QUANTILE_LEVELS, PREDICTED[:, None], 2.0)
+    scores = metrics.score(OBSERVED, PREDICTED, LOWER, UPPER, 0.9, quantiles)
+    z = (OBSERVED - PREDICTED) / 2
+    exact = 2 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+    assert scores.crps == pytest.approx(exact.mean(), rel=0.01)
 
 
 def test_interval_score_adds_twenty_times_what_lies_outside_a_90_percent_interval() -> None:
@@ -48,7 +59,7 @@ def test_concordance_of_a_perfect_but_shifted_prediction_is_below_one() -> None:
 
 
 def test_equal_observations_have_no_efficiency_and_no_concordance() -> None:
-    scores = metrics.score(np.full(3, 7.0), np.array([7.0, 8.0, 6.0]), np.full(3, 6.0), np.full(3, 9.0))
+    scores = metrics.score(np.full(3, 7.0), np.array([7.0, 8.0, 6.0]), np.full(3, 6.0), np.full(3, 9.0), 0.9)
     assert scores.mec is None
     assert scores.ccc is None
     assert scores.rmse == pytest.approx(np.sqrt(2 / 3))
@@ -56,9 +67,9 @@ def test_equal_observations_have_no_efficiency_and_no_concordance() -> None:
 
 def test_no_observations_and_no_intervals_leave_nan() -> None:
     nothing = np.array([])
-    assert metrics.score(nothing, nothing, nothing, nothing).n == 0
-    assert np.isnan(metrics.score(nothing, nothing, nothing, nothing).rmse)
-    without = metrics.score(OBSERVED, PREDICTED, np.full(4, np.nan), np.full(4, np.nan))
+    assert metrics.score(nothing, nothing, nothing, nothing, 0.9).n == 0
+    assert np.isnan(metrics.score(nothing, nothing, nothing, nothing, 0.9).rmse)
+    without = metrics.score(OBSERVED, PREDICTED, np.full(4, np.nan), np.full(4, np.nan), 0.9)
     assert np.isnan(without.picp)
     assert without.me == 0.5
 

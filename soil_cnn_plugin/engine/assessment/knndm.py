@@ -78,8 +78,8 @@ def match_distances(coordinates: Array, domain: Array, sites: Integers, centroid
     if best is None:
         raise EngineError(
             f"The observations lie too close together for {count} folds matched to the map: one fold would hold more"
-            f" than {100 * largest:.0f} % of the {len(sites)} observations. Ask for other folds, or choose another group"
-            " field."
+            f" than {100 * largest:.0f} % of the {len(sites)} observations. Ask for other folds, or choose another"
+            " group field."
         )
     return best
 

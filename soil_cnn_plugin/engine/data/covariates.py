@@ -104,7 +104,6 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
                 progress((done + 1) / len(self.rasters))
         return tuple(summaries)
 
-
     def valid_points(self, count: int) -> NDArray[np.float64]:
         """x, y (M, 2) of at most `count` pixels where all covariates have data, spread evenly over the grid."""
         found = []

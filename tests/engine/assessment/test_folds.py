@@ -110,11 +110,7 @@ def test_overlapping_patches_are_counted_as_pixel_sets_are() -> None:
     xy = np.column_stack([RNG.uniform(1000, 3500, 60), RNG.uniform(5000, 9000, 60)])
     fold = RNG.integers(0, 3, 60)
     columns, rows = np.floor((xy[:, 0] - 1000) / 25), np.floor((9000 - xy[:, 1]) / 50)
-    pixels = [
-        {(r + i, c + j) for i in range(-2, 3) for j in range(-2, 3)} for r, c in zip(rows, columns, strict=True)
-    ]
-    expected = sum(
-        any(pixels[i] & pixels[j] for j in range(60) if fold[j] != fold[i]) for i in range(60)
-    )
+    pixels = [{(r + i, c + j) for i in range(-2, 3) for j in range(-2, 3)} for r, c in zip(rows, columns, strict=True)]
+    expected = sum(any(pixels[i] & pixels[j] for j in range(60) if fold[j] != fold[i]) for i in range(60))
     assert 0 < expected < 60
     assert overlap_share(xy, fold, size, cell, origin) == pytest.approx(100 * expected / 60)

@@ -59,7 +59,9 @@ def test_the_best_of_all_numbers_of_clusters_is_chosen() -> None:
         while len(groups) > count:
             pairs = [(i, j) for i in range(len(groups)) for j in range(i)]
             growth = [
-                len(groups[i]) * len(groups[j]) / (len(groups[i]) + len(groups[j]))
+                len(groups[i])
+                * len(groups[j])
+                / (len(groups[i]) + len(groups[j]))
                 * (xs[groups[i]].mean() - xs[groups[j]].mean()) ** 2
                 for i, j in pairs
             ]

@@ -16,9 +16,16 @@ from soil_cnn_plugin.engine.memory import gibibytes, read_memory
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _DISK_FULL_WORDS = re.compile(r"no space left on device|errno = 28|not enough space on the disk|quota exceeded", re.I)
+_NOT_WRITTEN_WORDS = re.compile(
+    r"TIFF(Write|Rewrite|Append|Flush)|error writing|write failed|write error|database or disk is full|disk I/O error"
+    r"|could not add feature|no such table: gpkg_",
+    re.I,
+)
+"""Of GDAL, which seldom says why: mostly the disk is full."""
 _GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|CUBLAS_STATUS_ALLOC_FAILED", re.I | re.S)
 _MEMORY_WORDS = re.compile(r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory", re.I)
 _BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
+_PLENTY = 2**30  # bytes: a folder with more is not the one that is full
 _ASKED_FOR = re.compile(r"(?:tried to allocate|unable to allocate) (?:(\d+) bytes|([\d.]+ ?[KMGT]?i?B))", re.I)
 
 
@@ -75,6 +82,8 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
     filename = error.filename if isinstance(error, OSError) else None
     if number in _DISK_FULL or _DISK_FULL_WORDS.search(str(error)):
         return f"The disk is full: {_room(filename, job)}. Free some space or choose another folder."
+    if _NOT_WRITTEN_WORDS.search(str(error)):
+        return f"An output could not be written: {_room(filename, job)}. Free some space or choose another folder."
     if number in _FORBIDDEN and filename:
         return (
             f"{os.fsdecode(filename)} may not be opened: {os.strerror(number or 0)}. Check its permissions; if it is"
@@ -87,7 +96,9 @@ def _room(filename: str | bytes | None, job: Job | None) -> str:
     """What is free where the file, or else each output, is written."""
     paths = [os.fsdecode(filename)] if filename else list(job.output_paths().values()) if job else []
     folders = sorted({str(Path(path).parent) for path in paths if Path(path).parent.is_dir()})
-    free = [f"{folder} has {gibibytes(shutil.disk_usage(folder).free)} left" for folder in folders]
+    room = {folder: shutil.disk_usage(folder).free for folder in folders}
+    tight = {folder: free for folder, free in room.items() if free < _PLENTY} or room
+    free = [f"{folder} has {gibibytes(free)} left" for folder, free in tight.items()]
     named = f"{os.fsdecode(filename)} could not be written" if filename else ""
     return "; ".join(filter(None, [named, *free])) or "an output could not be written"
 

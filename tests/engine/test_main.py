@@ -148,6 +148,20 @@ def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tm
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "Write failed. See previous exception for details.",
+        "TIFFWriteDirectoryTagData:IO error writing tag data",
+        "TIFFRewriteDirectory:Error fetching directory count",
+        "Could not add feature to layer at index 0: ... failed: no such table: gpkg_contents",
+    ],
+)
+def test_what_libraries_say_on_a_full_disk_is_understood(tmp_path: Path, words: str) -> None:
+    message, _ = failure(tmp_path, f"def run(job, report):\n raise RuntimeError({words!r})")
+    assert message.startswith(f"An output could not be written: {tmp_path} has ") and "Free some space" in message
+
+
+@pytest.mark.parametrize(
     ("error", "words"),
     [
         ("MemoryError('Unable to allocate 7.28 TiB for an array')", ["computer's memory", "7.28 TiB", "block size"]),

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.memory import gibibytes
 
 NODATA = -9999.0
 """A number rather than NaN, which some programs draw as a value."""
@@ -29,6 +34,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
     ) -> None:
         self._path, self._scratch = path, f"{part(path)}.tif"
         self._statistics = [_Statistics() for _ in bands]
+        self._prints = [_Fingerprint() for _ in bands]
         self._dataset = rasterio.open(
             self._scratch,
             "w",
@@ -57,10 +63,17 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         for statistics, band, mask in zip(self._statistics, values, known):
             statistics.add(band[mask])
         window = Window(block.col, block.row, block.width, block.height)
-        self._dataset.write(np.where(known, values, NODATA).astype(np.float32), window=window)
+        stored = np.where(known, values, NODATA).astype(np.float32)
+        for fingerprint, band in zip(self._prints, stored):
+            fingerprint.add(band)
+        self._dataset.write(stored, window=window)
 
     def finish(self) -> None:
-        """Copy the scratch file into tiles with overviews, and give it its name."""
+        """Copy the scratch file into tiles with overviews, and give it its name.
+
+        Raises:
+            EngineError: the copy does not hold what was written.
+        """
         for band, statistics in enumerate(self._statistics, start=1):
             if statistics.count:
                 self._dataset.update_tags(band, **statistics.tags())
@@ -75,12 +88,44 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             bigtiff="if_safer",
             num_threads="all_cpus",
         )
+        self._check_copy()
         os.replace(part(self._path), self._path)
+
+    def _check_copy(self) -> None:
+        """GDAL 3.10 says nothing when the disk gets full while it copies, and leaves a file without its end."""
+        try:
+            with rasterio.open(part(self._path)) as copy:
+                found = [_Fingerprint() for _ in self._prints]
+                for _, window in copy.block_windows(1):
+                    for fingerprint, band in zip(found, copy.read(window=window)):
+                        fingerprint.add(band)
+        except RasterioError:
+            found = []
+        if found != self._prints:
+            folder = Path(self._path).parent
+            raise EngineError(
+                f"{self._path} could not be written to its end; {folder} has {gibibytes(disk_usage(folder).free)} left."
+                " Free some space or choose another folder."
+            )
 
     def __exit__(self, *_: object) -> None:
         self._dataset.close()
         for leftover in (self._scratch, part(self._path)):
             Path(leftover).unlink(missing_ok=True)
+
+
+@dataclass
+class _Fingerprint:
+    """Tells whether two bands hold the same values, in whatever order their blocks come: the number of values and the
+    sum of their bits."""
+
+    count: int = 0
+    bits: int = 0
+
+    def add(self, stored: NDArray[np.float32]) -> None:
+        values = stored[stored != np.float32(NODATA)]
+        self.count += len(values)
+        self.bits += int(values.view(np.uint32).sum(dtype=np.uint64))
 
 
 class _Statistics:

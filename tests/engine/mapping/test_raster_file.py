@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pyproj
 import pytest
 import rasterio
+import rasterio.shutil
 
 from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.raster_file import NODATA, RasterFile
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (10, 0, 1000, 0, -10, 2000), 700, 650)
@@ -101,3 +104,18 @@ def test_a_map_of_one_pixel_is_a_map(tmp_path: Path) -> None:
     with rasterio.open(tmp_path / "map.tif") as dataset:
         assert dataset.read().ravel().tolist() == [3, 7]
         assert float(dataset.tags(1)["STATISTICS_STDDEV"]) == 0
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_a_copy_without_its_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    """As GDAL leaves it, without a word, on a disk that gets full."""
+    copy = rasterio.shutil.copy
+
+    def copy_some(source: str, target: str, **options: object) -> None:
+        copy(source, target, **options)
+        os.truncate(target, int(share * os.path.getsize(target)))
+
+    monkeypatch.setattr(rasterio.shutil, "copy", copy_some)
+    with pytest.raises(EngineError, match=r"map\.tif could not be written to its end; .* left\. Free some space"):
+        write(tmp_path / "map.tif", values())
+    assert list(tmp_path.iterdir()) == []

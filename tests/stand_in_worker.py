@@ -69,6 +69,17 @@ def kill(job: dict, outputs: dict) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def told_to_end(job: dict, outputs: dict) -> None:
+    sys.exit(128 + signal.SIGTERM)  # what the real worker answers
+
+
+def python_crash(job: dict, outputs: dict) -> None:
+    frames = "".join(f"  File frame {number}\n" for number in range(40))
+    sys.stderr.write(f"Fatal Python error: Aborted\n{frames}Extension modules: {'numpy, ' * 500}\n{'x' * 5000}\n")
+    sys.stderr.flush()
+    os.abort()
+
+
 def silent_end(job: dict, outputs: dict) -> None:
     sys.exit(3)
 
@@ -101,7 +112,19 @@ def tell_environment(job: dict, outputs: dict) -> None:
 
 BEHAVIOURS = {
     function.__name__: function
-    for function in (done, failed, abort, kill, silent_end, garbage, stubborn, silent, tell_environment)
+    for function in (
+        done,
+        failed,
+        abort,
+        kill,
+        told_to_end,
+        python_crash,
+        silent_end,
+        garbage,
+        stubborn,
+        silent,
+        tell_environment,
+    )
 }
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from .pulse import Pulse
 Outputs = dict[str, Union[str, float, int]]
 
 LOG_LINES = 15  # of worker.log, shown when a worker has crashed
+LOG_WIDTH = 300  # characters of each
 SECONDS_BETWEEN_ESTIMATES = 10
 SECONDS_TO_END = 5  # for a worker that has said its last word
 
@@ -122,8 +123,12 @@ def time_in_words(seconds: float) -> str:
 
 
 def _crash_in_words(code: Optional[int], log_file: Path) -> str:
-    lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
-    log = "\n".join(["The end of its log:", *lines]) if lines else "Its log is empty."
+    log = log_file.read_text(encoding="utf-8", errors="replace")
+    # Python's own report of a crash ends with a line of all modules.
+    lines = [line[:LOG_WIDTH] for line in log.splitlines() if not line.startswith("Extension modules:")]
+    # What was wrong stands above the traces of all threads.
+    fatal = [line for line in lines[:-LOG_LINES] if line.startswith("Fatal Python error")]
+    log = "\n".join(["The end of its log:", *fatal, *lines[-LOG_LINES:]]) if lines else "Its log is empty."
     return f"The worker process ended before the job was done: {_code_in_words(code)}\n{log}"
 
 
@@ -136,11 +141,16 @@ def _code_in_words(code: Optional[int]) -> str:
             " or ask for less: a smaller block size, fewer members, fewer covariates."
         )
     if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = str(-code)
-        return f"it crashed (signal {name})."
+        return f"it crashed ({_signal_name(-code)})."
+    if 128 < code < 128 + signal.NSIG:  # as a shell tells it, and the worker when it is asked to end
+        return f"it was told to end ({_signal_name(code - 128)})."
     if code >= 0xC0000000:  # Windows reports a crash as an NTSTATUS value
         return f"it crashed (code {code:#x})."
     return f"exit code {code}."
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"

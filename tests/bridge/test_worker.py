@@ -100,6 +100,7 @@ def test_a_failure_is_told_in_the_engines_words(stand_in, feedback, job, tempora
     [
         ("abort", "it crashed (signal SIGABRT)"),
         ("kill", "most likely because the memory was used up"),
+        ("told_to_end", "it was told to end (signal SIGTERM)"),
         ("silent_end", "exit code 3"),
     ],
 )
@@ -109,6 +110,15 @@ def test_a_crash_is_told_in_words_with_the_end_of_the_log(stand_in, feedback, jo
     assert words in str(raised.value)
     assert f"stand-in: {behaviour}" in str(raised.value)
     assert leftovers(job) == []
+
+
+def test_of_a_long_crash_report_the_cause_and_the_end_are_shown(stand_in, feedback, job) -> None:
+    with pytest.raises(WorkerFailed) as raised:
+        run_job(job, feedback, stand_in("python_crash"))
+    message = str(raised.value)
+    assert "Fatal Python error: Aborted" in message and "frame 39" in message
+    assert "frame 5\n" not in message and "Extension modules" not in message
+    assert len(message) < 1500
 
 
 def test_garbage_on_stdout_disturbs_nothing(stand_in, feedback, job) -> None:

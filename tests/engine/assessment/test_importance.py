@@ -1,0 +1,46 @@
+"""Permutation importance and errors by fold equal numbers computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
+
+RNG = np.random.default_rng(1)
+
+
+def test_errors_are_pooled_over_all_observations_and_by_fold() -> None:
+    observed = np.array([[0.0], [0.0], [0.0], [np.nan]])
+    predicted = np.array([[[3.0], [4.0], [5.0], [9.0]]])
+    total, by_fold = errors([predicted], observed, np.array([0, 0, 1, 2]))
+    assert total == pytest.approx(np.array([[np.sqrt(50 / 3)]]))
+    assert by_fold[0, :2, 0] == pytest.approx([np.sqrt(12.5), 5.0])
+    assert np.isnan(by_fold[0, 2, 0])
+
+
+def test_repeated_predictions_are_pooled_in_the_square() -> None:
+    observed = np.zeros((2, 1))
+    total, _ = errors([np.array([[[1.0], [1.0]]]), np.array([[[7.0], [7.0]]])], observed, np.array([0, 0]))
+    assert total[0, 0] == pytest.approx(5.0)
+
+
+def test_only_covariates_that_are_used_are_important_and_by_what_they_explain() -> None:
+    covariates = RNG.normal(size=(20_000, 3))
+    observed = (3 * covariates[:, 0] + covariates[:, 1] + RNG.normal(size=20_000))[:, None]
+
+    def predict(covariate: int | None, order: np.ndarray) -> np.ndarray:
+        seen = covariates.copy()
+        if covariate is not None:
+            seen[:, covariate] = covariates[order, covariate]
+        return (3 * seen[:, 0] + seen[:, 1])[None, :, None]
+
+    fold = np.arange(20_000) % 5
+    found = permutation_importance(predict, 3, observed, fold, repeats=2, seed=0)
+    # An exchanged covariate of variance 1 and weight w adds 2 w^2 to a mean squared error of 1.
+    expected = np.sqrt(1 + 2 * np.array([9.0, 1.0, 0.0])) - 1
+    assert found.mean[:, 0, 0] == pytest.approx(expected, abs=0.05)
+    assert found.mean[2, 0, 0] == 0
+    assert found.by_fold.shape == (3, 1, 5, 1)
+    assert found.spread[0, 0, 0] == pytest.approx(np.std(found.by_fold[0, 0, :, 0], ddof=1))
+    assert found.by_fold[:, 0, :, 0].mean(axis=1) == pytest.approx(expected, abs=0.05)

@@ -190,7 +190,7 @@ def test_the_shipped_model_maps_from_its_own_inputs(qgis: Qgis, land: Land, tmp_
 def test_a_network_file_is_described(qgis: Qgis, mapped: dict[str, object], tmp_path: Path) -> None:
     inputs = {"NETWORK": mapped["NETWORK"], "REPORT": tmp_path / "network.html"}
     page = Path(str(qgis.run("soilcnn:describenetwork", inputs)["REPORT"])).read_text(encoding="utf-8")
-    assert "elevation" in page and "clay 0-10 cm" in page
+    assert "elevation" in page and "Clay 0-10 cm" in page
 
 
 def test_patch_sizes_are_compared(qgis: Qgis, mapped: dict[str, object], land: Land, tmp_path: Path) -> None:

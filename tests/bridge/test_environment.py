@@ -81,8 +81,8 @@ def test_an_environment_of_another_version_must_be_built_again(folder, tmp_path)
 
 def test_requirements_are_read_with_tested_and_lowest_version() -> None:
     found = {item.name: item for item in environment.requirements()}
-    lines = [line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    assert list(found) == [line.split("==")[0] for line in lines]
+    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    assert list(found) == [line.split("==")[0] for line in lines if line and not line.startswith("#")]
     assert found["torch"] == environment.Requirement("torch", "2.13.0", "2.4")
 
 

@@ -195,8 +195,8 @@ def _location() -> Parameter:
         boolean("LOCATION", tr("Use the location as an input"), jobs.TrainNetwork.location),
         tr(
             "Gives the ring network and the forest the coordinates as well. It can help to interpolate between evenly"
-            " spread observations. It harms maps that reach beyond them, and a network that is used in another area: leave"
-            " it off unless the report with it is better."
+            " spread observations. It harms maps that reach beyond them, and a network that is used in another area:"
+            " leave it off unless the report with it is better."
         ),
         advanced=True,
     )

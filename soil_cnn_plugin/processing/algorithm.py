@@ -93,7 +93,9 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         return self.summary()
 
     def shortHelpString(self) -> str:
-        return self.explanation()  # qgis_process prints it below the summary
+        """The dialog shows nothing else; qgis_process prints it below the summary."""
+        is_dialog = qgis.utils.iface is not None
+        return f"{self.summary()}\n\n{self.explanation()}" if is_dialog else self.explanation()
 
     def tags(self) -> list[str]:
         return ["soil", "cnn", "neural network", "deep learning", "digital soil mapping", *self.keywords()]

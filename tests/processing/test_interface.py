@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import qgis.utils
 from qgis.core import QgsApplication, QgsProcessingParameterDefinition, QgsProcessingParameterEnum
 
 from soil_cnn_plugin.contract import jobs
@@ -118,6 +119,12 @@ def test_help_is_plain_text(algorithm) -> None:
     texts = [algorithm.shortHelpString(), algorithm.shortDescription()]
     texts += [item.help() for item in algorithm.parameterDefinitions()]
     assert [text for text in texts if re.search(r"<\w+>|&\w+;", text)] == []
+
+
+def test_the_dialog_shows_the_summary_too(algorithm, qgis_iface, monkeypatch) -> None:
+    assert algorithm.shortDescription() not in algorithm.shortHelpString()  # qgis_process prints both
+    monkeypatch.setattr(qgis.utils, "iface", qgis_iface)
+    assert algorithm.shortHelpString().startswith(algorithm.shortDescription())
 
 
 def test_report_is_no_html_output_because_batch_mode_would_show_errors(algorithm) -> None:

@@ -38,10 +38,9 @@ class ExtractPatches(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "A square of covariate pixels around each observation is what a network learns from. The covariates are"
-            " brought onto one grid, that of the reference raster. Observations outside it, without any value, or with"
-            " too many missing pixels around them are dropped; the log says how many and why, and the optional layer"
-            " shows which.\n\n"
+            "The square, called patch, is what a network learns from. The covariates are brought onto one grid,"
+            " that of the reference raster. Observations outside it, without any value, or with too many missing pixels"
+            " around them are dropped; the log says how many and why, and the optional layer shows which.\n\n"
             "The result is a self-describing HDF5 file. Use it in Train network; trying several trainings on one file"
             " saves time."
         )

@@ -46,7 +46,7 @@ class SetUpEnvironment(JobAlgorithm):
                 choice("BUILD", tr("Build of PyTorch"), BUILDS, BUILDS[0]),
                 tr(
                     "auto: the one for NVIDIA graphics cards (cuda) where a fitting driver is found, else the one for"
-                    " the processor (cpu). On a Mac auto can also use Apple's graphics processor."
+                    " the processor (cpu). On a Mac there is one build, which also knows Apple's graphics."
                 ),
             ),
             explained(

@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 MOST_PIXELS = 10_000
 """Of the map that are explained; of a larger one every second, third, ... pixel is taken in each direction."""
-BACKGROUND = 32
+BACKGROUND = 24
 """Observations that each pixel is compared with."""
 _SIDE = 32  # pixels of the explained map that are read at once
 _UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit"}

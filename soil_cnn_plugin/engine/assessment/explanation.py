@@ -101,7 +101,8 @@ def context_verdict(explanation: Explanation, target: int) -> str:
     if reach == len(context.radii) - 1:
         return (
             f"The whole patch matters, up to {widest:.0f} m: exchanging its outermost ring alone makes the error grow"
-            f" by {100 * float(context.growth[-2, 0, target]):.1f} %, and {without}. A larger patch may do better."
+            f" by {100 * float(context.growth[-2, 0, target]):.1f} %, and {without}. Compare patch sizes"
+            " tells whether a larger patch does better."
         )
     return (
         f"Pixels further than {explanation.distance(context.radii[reach]):.0f} m change the error by less than"

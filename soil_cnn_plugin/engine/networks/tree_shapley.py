@@ -60,50 +60,52 @@ def _share_out(  # type: ignore[no-untyped-def]
 ):
     """Walks down each tree wherever a coalition of observation and background can lead, and shares out each leaf."""
     players = shares.shape[1]
-    deepest = 2
-    for tree in range(len(depth)):
-        deepest = max(deepest, depth[tree] + 2)
-    stack_node = np.zeros(deepest, np.int64)
-    stack_side = np.zeros((deepest, players), np.int8)  # 0 not asked, 1 of the observation, 2 of the background
-    side = np.zeros(players, np.int8)
+    deepest = depth.max() + 2
+    # Of each branch that waits: its node, how many players are asked before it, and who they are, in order.
+    waiting_node = np.zeros(deepest, np.int64)
+    waiting_count = np.zeros(deepest, np.int64)
+    asked_players = np.zeros(players + 1, np.int64)
+    side = np.zeros(players, np.int8)  # 0 not asked, 1 must be of the observation, 2 of the background
     for row in range(features.shape[0]):
         for other in range(background.shape[0]):
             for tree in range(len(depth)):
                 root = roots[tree]
-                waiting, node = 0, 0
-                side[:] = 0
+                waiting, node, count, needed = 0, 0, 0, 0
                 while True:
                     at = root + node
                     left, right = children[at, 0], children[at, 1]
-                    if left == node and right == node:
-                        needed, barred = 0, 0
-                        for one in range(players):
-                            needed += side[one] == 1
-                            barred += side[one] == 2
-                        gain, loss = weights[needed, barred], weights[barred, needed]
-                        for one in range(players):
-                            if side[one] == 1:
-                                shares[row, one] += value[at] * gain
-                            elif side[one] == 2:
-                                shares[row, one] -= value[at] * loss
-                        if waiting == 0:
-                            break
-                        waiting -= 1
-                        node = stack_node[waiting]
-                        side[:] = stack_side[waiting]
+                    if left != right:
+                        asked, limit = feature[at], threshold[at]
+                        own = left if features[row, asked] <= limit else right
+                        its = left if background[other, asked] <= limit else right
+                        one = player[asked]
+                        if own == its or side[one] == 1:
+                            node = own
+                        elif side[one] == 2:
+                            node = its
+                        else:
+                            waiting_node[waiting], waiting_count[waiting] = its, count
+                            waiting += 1
+                            asked_players[count] = one
+                            count += 1
+                            side[one] = 1
+                            needed += 1
+                            node = own
                         continue
-                    asked = feature[at]
-                    one = player[asked]
-                    own = left if features[row, asked] <= threshold[at] else right
-                    its = left if background[other, asked] <= threshold[at] else right
-                    if own == its or side[one] == 1:
-                        node = own
-                    elif side[one] == 2:
-                        node = its
-                    else:
-                        stack_node[waiting] = its
-                        stack_side[waiting] = side
-                        stack_side[waiting, one] = 2
-                        waiting += 1
-                        side[one] = 1
-                        node = own
+                    answer = value[at]
+                    gain, loss = answer * weights[needed, count - needed], answer * weights[count - needed, needed]
+                    for place in range(count):
+                        one = asked_players[place]
+                        shares[row, one] += gain if side[one] == 1 else -loss
+                    if waiting == 0:
+                        break
+                    waiting -= 1
+                    node = waiting_node[waiting]
+                    while count > waiting_count[waiting] + 1:  # asked below the branch: no more
+                        count -= 1
+                        needed -= side[asked_players[count]] == 1
+                        side[asked_players[count]] = 0
+                    side[asked_players[count - 1]] = 2
+                    needed -= 1
+                for place in range(count):
+                    side[asked_players[place]] = 0

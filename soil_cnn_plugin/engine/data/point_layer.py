@@ -97,7 +97,7 @@ def read_layer(path: str) -> Layer:
         raise EngineError(f"The observations '{name}' are a table without points. Choose a point layer.")
     if not len(ids):
         raise EngineError(
-            f"The observations '{name}' hold no features. Choose a layer with points, or check its filter."
+            f"The observations '{name}' hold no features. Choose a layer with points, or check filter and selection."
         )
     if meta["crs"] is None or is_undefined(meta["crs"]):
         raise EngineError(f"The observations '{name}' have no CRS. Set it in the layer's properties and run again.")

@@ -125,9 +125,9 @@ def point_layer(path: str) -> QgsVectorLayer:
     symbol = QgsMarkerSymbol.createSimple(
         {
             "name": "circle",
-            "color": "255,255,255,0",
-            "outline_color": "255,255,255",
-            "outline_width": "0.25",
+            "color": "255,255,255",  # white with a dark edge shows on light and dark pixels alike
+            "outline_color": "40,40,40",
+            "outline_width": "0.2",
             "size": "1.1",
         }
     )

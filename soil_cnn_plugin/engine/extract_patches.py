@@ -17,6 +17,7 @@ from soil_cnn_plugin.engine.data.observations import Observations, check_usable,
 from soil_cnn_plugin.engine.data.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.data.patches import Floats, cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, layer_name, read_layer, write_dropped
+from soil_cnn_plugin.engine.data.wild_values import find_wild
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.report import Report
 
@@ -136,8 +137,22 @@ def _tell_use(job: ExtractPatches, used: Observations, layer: Layer, dropped: Dr
     )
     sites = len(np.unique(used.sites))
     report.info(f"{len(used)} of {len(layer.ids)} observations are used ({counts}), at {sites} sites.")
+    for target, values in zip(job.targets, used.values.T):
+        _warn_of_wild_values(target.field, values, report)
     if dropped.reasons:
         report.warning(f"{len(dropped.reasons)} observations are dropped: {dropped.in_words()}.")
+
+
+def _warn_of_wild_values(field: str, values: NDArray[np.float64], report: Report) -> None:
+    is_wild = find_wild(values)
+    if is_wild.any():
+        others = values[~is_wild & np.isfinite(values)]
+        examples = ", ".join(f"{value:g}" for value in np.unique(values[is_wild])[:5])
+        report.warning(
+            f"{field}: {is_wild.sum()} of {np.isfinite(values).sum()} values lie far from all others ({examples}; the"
+            f" others reach from {others.min():g} to {others.max():g}). If they stand for missing values, or slipped by"
+            " a unit or a comma, correct them and run again: they spoil network and map."
+        )
 
 
 def _provenance(job: ExtractPatches) -> dict[str, str]:

@@ -190,3 +190,11 @@ def test_a_raster_that_breaks_off_leaves_no_patch_file(job: ExtractPatches) -> N
     with open(path, "r+b") as file:
         file.truncate(8000)
     refused("large.tif cannot be read to its end", replace(job, covariates=(*job.covariates, Covariate(path, "large"))))
+
+
+def test_values_far_from_all_others_are_warned_of(job: ExtractPatches) -> None:
+    zinc = np.where(np.arange(60) % 20 == 0, -9999.0, np.arange(60.0))
+    write_points(Path(job.observations), zinc_0_10=zinc, lead=np.arange(60) % 7)
+    _, events = done(job)
+    (warning,) = texts(events, Warning)
+    assert "zinc_0_10: 3 of 60 values lie far from all others (-9999; the others reach from 1 to 59)" in warning

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,6 +23,7 @@ from soil_cnn_plugin.engine.networks.attribution import Attribution, choose_back
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.networks.patch_views import encode, see
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.side_by_side import run_side_by_side
 
 Array = NDArray[np.float64]
 
@@ -29,7 +31,8 @@ MOST_PIXELS = 10_000
 """Of the map that are explained; of a larger one every second, third, ... pixel is taken in each direction."""
 BACKGROUND = 24
 """Observations that each pixel is compared with."""
-_SIDE = 32  # pixels of the explained map that are read at once
+_SIDE = 16  # pixels of the explained map that are read at once
+_PIXELS_TOGETHER = 32  # whose contributions are one task
 _UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit"}
 
 
@@ -89,18 +92,24 @@ def _contributions(
 ) -> Array:
     """(players, h, w) of a block of the coarse grid, NaN where a covariate is missing; standardized."""
     result = np.full((len(attribution.players), block.height, block.width), np.nan)
-    for row, col, patches, places in _patches(trained, stack, block, step):
-        channels = encode(trained, patches, places)
-        middle = trained.description.patch_size // 2
-        is_known = (channels.known[:, :, middle, middle] > 0).all(1).cpu().numpy()
-        if is_known.any():
-            keep = np.flatnonzero(is_known)
-            views = see(trained, channels).take(keep)
-            result[:, row[keep], col[keep]] = attribution.contributions(views).T
+    lines = list(_lines(trained, stack, block, step))
+    if not lines:
+        return result
+    rows, cols, patches, places = (np.concatenate(parts) for parts in zip(*lines))
+    channels = encode(trained, patches, places)
+    middle = trained.description.patch_size // 2
+    # A class that training did not know makes its own pixel unpredictable, like missing data.
+    known = np.flatnonzero((channels.known[:, :, middle, middle] > 0).all(1).cpu().numpy())
+    if len(known):
+        views = see(trained, channels)
+        pieces = [known[start : start + _PIXELS_TOGETHER] for start in range(0, len(known), _PIXELS_TOGETHER)]
+        tasks = [partial(attribution.contributions, views.take(piece)) for piece in pieces]
+        found = np.concatenate(run_side_by_side(tasks, channels.values.device))
+        result[:, rows[known], cols[known]] = found.T
     return result
 
 
-def _patches(
+def _lines(
     trained: TrainedNetwork, stack: CovariateStack, block: Block, step: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], Array]]:
     """Rows and columns in the block, patches and coordinates of the pixels that have data, one row of the block after

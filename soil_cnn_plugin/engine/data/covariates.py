@@ -24,6 +24,8 @@ QUANTILES = 129
 MOST_CATEGORIES = 255
 _SAMPLE_PIXELS = 1_000_000
 _SCAN_PIXELS = 200_000_000
+_FINEST = 100
+"""Cells of a grid along one pixel of its reference: more are a mistake, in metres where the CRS has degrees or so."""
 _LARGEST_CODE = 2**24
 """Beyond, float32 no longer tells neighbouring codes apart."""
 
@@ -117,13 +119,25 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
 
 
 def reference_grid(path: str, cell_size: float | None = None) -> Grid:
-    """The grid of a raster, with north up; `cell_size` in CRS units replaces its own."""
+    """The grid of a raster, with north up; `cell_size` in CRS units replaces its own.
+
+    Raises:
+        EngineError: the raster cannot be opened or does not say where it lies, or the cell size is far too fine for it.
+    """
     with open_raster(path) as dataset:
         grid = grid_of(dataset, path)
     a, b, c, d, e, f = grid.transform
     if b == d == 0 and e > 0:
         grid = Grid(grid.crs_wkt, (a, 0.0, c, 0.0, -e, f + e * grid.height), grid.height, grid.width)
-    return grid.with_cell_size(cell_size) if cell_size else grid
+    if cell_size is None:
+        return grid
+    own = min(grid.cell_size)
+    if cell_size * _FINEST < own:
+        raise EngineError(
+            f"The cell size of {cell_size:g} {grid.unit} is {own / cell_size:.0f} times finer than the pixels of {path},"
+            f" which are {own:g} {grid.unit}. Use at least {own / _FINEST:g}, in the unit of {grid.crs_name}."
+        )
+    return grid.with_cell_size(cell_size)
 
 
 def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:

@@ -101,22 +101,22 @@ def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped
             " values of the targets, and leave out covariates that have no data where the observations lie."
         )
     why = f" {len(dropped.reasons)} were dropped: {dropped.in_words()}." if dropped.reasons else ""
-    check_targets(found.values, job.targets, len(layer.ids), layer.path, why)
+    check_targets(found.values, job.targets, len(layer.ids), f"'{layer.name}'", why)
 
 
-def check_targets(values: Floats, targets: Sequence[SoilProperty], count: int, path: str, why: str = "") -> None:
-    """Raises EngineError when a column of `values` (N, T), of the `count` observations of a file, is too little to
+def check_targets(values: Floats, targets: Sequence[SoilProperty], count: int, source: str, why: str = "") -> None:
+    """Raises EngineError when a column of `values` (N, T), of the `count` observations of `source`, is too little to
     learn from; `why` is a sentence on where the others are."""
     for target, column in zip(targets, values.T):
         known = column[np.isfinite(column)]
         if len(known) < FEWEST_OBSERVATIONS:
             raise EngineError(
-                f"{target.field} has {len(known)} usable observations of {count} in {path}, but at least"
+                f"{target.field} has {len(known)} usable observations of {count} in {source}, but at least"
                 f" {FEWEST_OBSERVATIONS} are needed.{why} Add observations, or leave {target.field} out."
             )
         if known.min() == known.max():
             raise EngineError(
-                f"{target.field} is {known[0]:g} at all {len(known)} usable observations of {path}: there is"
+                f"{target.field} is {known[0]:g} at all {len(known)} usable observations of {source}: there is"
                 f" nothing to learn.{why} Choose another field."
             )
 

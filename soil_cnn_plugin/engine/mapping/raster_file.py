@@ -35,7 +35,19 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._path, self._scratch = path, f"{part(path)}.tif"
         self._statistics = [_Statistics() for _ in bands]
         self._prints = [_Fingerprint() for _ in bands]
-        self._dataset = rasterio.open(
+        try:
+            self._dataset = self._create(grid, len(bands))
+        except RasterioError as error:
+            raise EngineError(
+                f"{path} cannot be made: {error}. It would have {grid.height} x {grid.width} pixels; choose a smaller"
+                " extent, or larger cells when patches are extracted."
+            ) from error
+        self._dataset.descriptions = tuple(bands)
+        self._dataset.units = tuple(units)
+        self._dataset.update_tags(**tags)
+
+    def _create(self, grid: Grid, count: int) -> rasterio.io.DatasetWriter:
+        return rasterio.open(
             self._scratch,
             "w",
             driver="GTiff",
@@ -43,7 +55,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             transform=Affine(*grid.transform),
             height=grid.height,
             width=grid.width,
-            count=len(bands),
+            count=count,
             dtype="float32",
             nodata=NODATA,
             tiled=True,
@@ -53,9 +65,6 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             bigtiff="if_safer",
             sparse_ok=True,
         )
-        self._dataset.descriptions = tuple(bands)
-        self._dataset.units = tuple(units)
-        self._dataset.update_tags(**tags)
 
     def write(self, block: Block, values: NDArray[np.float64]) -> None:
         """`values` (bands, height, width), NaN where there is no prediction."""

@@ -301,3 +301,12 @@ def test_raster_that_breaks_off_is_told_when_it_is_read(write_raster: Write) -> 
     with open(path, "r+b") as file:
         file.truncate(200_000)
     fails("brökén.tif cannot be read to its end: .*truncated or damaged", Covariate(path, "x"), grid)
+
+
+def test_a_cell_size_far_too_fine_is_refused(write_raster: Write) -> None:
+    path = write_raster("a.tif", smooth(4, 4))
+    assert reference_grid(path, 0.1).width == 400
+    with pytest.raises(
+        EngineError, match=r"125 times finer than the pixels of .*a\.tif, which are 10 metre\. Use .* 0\.1"
+    ):
+        reference_grid(path, 0.08)

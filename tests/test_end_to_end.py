@@ -103,7 +103,8 @@ def land(tmp_path_factory: pytest.TempPathFactory) -> Land:
 def mapped(qgis: Qgis, land: Land, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """The results of the whole chain in one algorithm."""
     folder = tmp_path_factory.mktemp("mapped")
-    rasters = {name: folder / f"{name.lower()}.tif" for name in ("PREDICTION", "LOWER", "UPPER", "STANDARD_DEVIATION")}
+    names = ("PREDICTION", "LOWER", "UPPER", "STANDARD_DEVIATION", "DISSIMILARITY")
+    rasters = {name: folder / f"{name.lower()}.tif" for name in names}
     files = {"NETWORK": folder / "clay.safetensors", "PATCHES": folder / "clay.h5", "REPORT": folder / "clay.html"}
     files.update(HELD_OUT=folder / "held_out.gpkg", METRICS=folder / "metrics.json")
     return qgis.run("soilcnn:mapsoilproperties", {**land.inputs, **QUICK, **rasters, **files, "PATCH_SIZE": 7})
@@ -137,7 +138,7 @@ def test_the_limits_enclose_the_prediction(mapped: dict[str, object]) -> None:
 
 
 def test_a_style_lies_beside_each_raster(mapped: dict[str, object]) -> None:
-    for name in ("PREDICTION", "LOWER", "UPPER", "STANDARD_DEVIATION"):
+    for name in ("PREDICTION", "LOWER", "UPPER", "STANDARD_DEVIATION", "DISSIMILARITY"):
         assert "singlebandpseudocolor" in Path(str(mapped[name])).with_suffix(".qml").read_text(encoding="utf-8")
 
 
@@ -185,6 +186,33 @@ def test_the_shipped_model_maps_from_its_own_inputs(qgis: Qgis, land: Land, tmp_
     is_valid = np.isfinite(predicted)
     assert np.corrcoef(predicted[is_valid], land.clay[is_valid])[0, 1] > 0.7
     assert all(path.is_file() for path in outputs.values())
+
+
+def test_the_map_tells_where_it_is_applicable(mapped: dict[str, object]) -> None:
+    dataset = gdal.Open(str(mapped["DISSIMILARITY"]))
+    threshold = float(dataset.GetMetadataItem("DISSIMILARITY_THRESHOLD"))
+    assert threshold == pytest.approx(float(str(mapped["DISSIMILARITY_THRESHOLD"])))
+    index = read_raster(mapped["DISSIMILARITY"])
+    share = (index[np.isfinite(index)] <= threshold).mean()
+    assert 0.2 < share <= 1 and share == pytest.approx(float(str(mapped["APPLICABLE_SHARE"])), abs=1e-3)
+    style = Path(str(mapped["DISSIMILARITY"])).with_suffix(".qml").read_text(encoding="utf-8")
+    assert "not applicable: " in style
+
+
+def test_a_network_is_explained(qgis: Qgis, mapped: dict[str, object], tmp_path: Path) -> None:
+    files = {"REPORT": "why.html", "IMPORTANCE": "why.gpkg", "ATTRIBUTION": "why.tif", "METRICS": "why.json"}
+    extent = f"{WEST},{WEST + 20 * CELL},{NORTH - 30 * CELL},{NORTH - 10 * CELL} [{CRS}]"
+    inputs = {"NETWORK": mapped["NETWORK"], "PATCHES": mapped["PATCHES"], "TARGET": "clay_0_10", "EXTENT": extent}
+    results = qgis.run("soilcnn:explainnetwork", {**inputs, **{name: tmp_path / file for name, file in files.items()}})
+    assert float(str(results["CONTEXT_RADIUS"])) >= 0 and results["VERDICT"]
+    source = ogr.Open(str(results["IMPORTANCE"]))  # a layer lives only as long as its dataset
+    table = source.GetLayer(0)
+    assert table.GetFeatureCount() == 2 * 3 and table.GetGeomType() == ogr.wkbNone
+    dataset = gdal.Open(str(results["ATTRIBUTION"]))
+    assert (dataset.RasterYSize, dataset.RasterXSize, dataset.RasterCount) == (20, 20, 3)
+    assert "elevation" in dataset.GetRasterBand(1).GetDescription()
+    assert "elevation" in Path(str(results["REPORT"])).read_text(encoding="utf-8")
+    assert (tmp_path / "why.qml").is_file()
 
 
 def test_a_network_file_is_described(qgis: Qgis, mapped: dict[str, object], tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.plan import make_plans
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.patch_size_report import write_patch_size_report
-from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within
+from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within, tell_folds
 from soil_cnn_plugin.engine.patch_size_metrics import metrics_content
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.versions import read_versions
@@ -43,7 +43,7 @@ def run(job: ComparePatchSizes, report: Report) -> dict[str, str | float | int]:
         for note in notes:
             report.warning(note)
         folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
-        report.info(folds.sentence)
+        tell_folds(folds, job.domain, report)
         designs = _designs(job, file, sizes, folds, device)
         step = report.part(0.02, 0.98, "Holding out observations at each patch size")
         comparison = _compare(job, file, sizes, folds, cross_validate(designs, step), notes, device)

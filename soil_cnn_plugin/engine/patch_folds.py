@@ -12,8 +12,10 @@ from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
 from soil_cnn_plugin.engine.data.domain import check_touch, read_domain
 from soil_cnn_plugin.engine.data.observations import check_targets
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.data.point_layer import layer_name
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.ensemble import MakeFolds
+from soil_cnn_plugin.engine.report import Report
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -41,6 +43,15 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
         fields=[target.field for target in file.targets],
         domain=_domain(file, kind, domain),
     )
+
+
+def tell_folds(folds: Folds, domain: str, report: Report) -> None:
+    report.info(folds.sentence)
+    if domain and folds.kind != "knndm":
+        report.warning(
+            f"The domain '{layer_name(domain)}' is not used: only folds of the kind knndm are matched to a domain, and"
+            f" {folds.kind} was asked for."
+        )
 
 
 def kind_within(folds: Folds) -> str:

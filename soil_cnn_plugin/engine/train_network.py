@@ -33,7 +33,7 @@ from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
 from soil_cnn_plugin.engine.networks.predictor import Predictor
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
-from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within
+from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within, tell_folds
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training_places import fit_spaces, training_rows
 from soil_cnn_plugin.engine.versions import read_versions
@@ -50,7 +50,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         fields = tuple(target.field for target in file.targets)
         transforms = tuple(choose_transform(job.transform, file.values[:, t], name) for t, name in enumerate(fields))
         report.info(_plans_in_words(file, plans, transforms))
-        report.info(folds.sentence)
+        tell_folds(folds, job.domain, report)
         data = encode_patches(file, plans, device, job.location)
         design = Design(
             data=data,

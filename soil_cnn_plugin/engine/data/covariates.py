@@ -134,8 +134,8 @@ def reference_grid(path: str, cell_size: float | None = None) -> Grid:
     own = min(grid.cell_size)
     if cell_size * _FINEST < own:
         raise EngineError(
-            f"The cell size of {cell_size:g} {grid.unit} is {own / cell_size:.0f} times finer than the pixels of {path},"
-            f" which are {own:g} {grid.unit}. Use at least {own / _FINEST:g}, in the unit of {grid.crs_name}."
+            f"The cell size of {cell_size:g} {grid.unit} is {own / cell_size:.0f} times finer than the pixels of"
+            f" {path}, which are {own:g} {grid.unit}. Use at least {own / _FINEST:g}, in the unit of {grid.crs_name}."
         )
     return grid.with_cell_size(cell_size)
 

@@ -127,10 +127,9 @@ def fit_embedding_space(
     rows = _draw(len(fold), seed)
     projections, columns = [], []
     for network, part in zip(networks, inputs):
-        hidden = hidden_layer(network, part[rows])
-        projection = fit_projection(hidden)
-        projections.append(projection.to(torch.device("cpu")))
-        columns.append(projection(hidden).cpu().numpy().astype(np.float64))
+        hidden = hidden_layer(network, part[rows]).cpu()  # not every GPU has float64
+        projections.append(fit_projection(hidden))
+        columns.append(projections[-1](hidden).numpy().astype(np.float64))
     space = np.concatenate(columns, axis=1)
     # Its axes keep the lengths they have: a direction in which the networks hardly vary matters little to them.
     fitted = fit_dissimilarity(space, space.std(axis=0, ddof=1), fold[rows])

@@ -154,6 +154,7 @@ def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tm
         "TIFFWriteDirectoryTagData:IO error writing tag data",
         "TIFFRewriteDirectory:Error fetching directory count",
         "Could not add feature to layer at index 0: ... failed: no such table: gpkg_contents",
+        "Failed to commit transaction",
     ],
 )
 def test_what_libraries_say_on_a_full_disk_is_understood(tmp_path: Path, words: str) -> None:

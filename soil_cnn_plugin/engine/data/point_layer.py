@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyproj
 from numpy.typing import NDArray
+from pyogrio import read_info
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 from pyogrio.raw import read, write
 
@@ -119,15 +120,13 @@ def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
     masks.append(None)
     partial = f"{part(path)}.gpkg"
     geometry = layer.meta["geometry_type"] or "Unknown"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            write(
-                partial, layer.geometries[chosen], columns, names, field_mask=masks, layer="dropped", driver="GPKG",
-                geometry_type=geometry, crs=layer.crs,
-            )  # fmt: skip
-    except _VECTOR_ERRORS as error:
-        raise EngineError(f"{path} cannot be written: {error}. Choose another folder or file name.") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write(
+            partial, layer.geometries[chosen], columns, names, field_mask=masks, layer="dropped", driver="GPKG",
+            geometry_type=geometry, crs=layer.crs,
+        )  # fmt: skip
+    read_info(partial, layer="dropped")  # without features, GDAL says nothing when the disk is full
     os.replace(partial, path)
 
 

@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.known_observations import KnownObservations
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent
-from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
+from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 from soil_cnn_plugin.engine.networks.attribution import Attribution, choose_background
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
@@ -42,6 +42,7 @@ def explain_map(
     """Writes the raster of contributions to the prediction of one target, on the scale that it was learned on."""
     description = trained.description
     covariates = match_covariates(description.covariates, job.covariates, report)
+    check_replaces_nothing(job.output_paths(), covariates)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
     step = max(1, math.ceil(math.sqrt(grid.height * grid.width / MOST_PIXELS)))
     if step > 1:

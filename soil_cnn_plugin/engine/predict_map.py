@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -10,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
+from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
 from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
-from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
+from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 from soil_cnn_plugin.engine.networks.device import choose_device
@@ -32,7 +31,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     description = trained.description
     covariates = match_covariates(description.covariates, job.covariates, report)
-    _check_replaces_nothing(job, covariates)
+    check_replaces_nothing(job.output_paths(), covariates)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
     inside = read_area(job.area, grid) if job.area else None
     index = _block_index(job, trained, device) if job.dissimilarity else None
@@ -117,14 +116,6 @@ def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) 
         for name in wanted:
             values[name].append(layers[name])
     return {name: np.stack(layers) for name, layers in values.items()}
-
-
-def _check_replaces_nothing(job: PredictMap, covariates: Sequence[Covariate]) -> None:
-    """The covariates may be those that the network file names, which nobody has chosen in this run."""
-    paths = [Path(each.path.removeprefix("vrt://").split("?")[0]) for each in covariates]
-    for name, output in job.output_paths().items():
-        if Path(output).exists() and any(path.exists() and path.samefile(output) for path in paths):
-            raise EngineError(f"{name} would replace {output}, which is a covariate of the map. Choose another file.")
 
 
 def _open_output(

@@ -57,7 +57,7 @@ class SoilCnnProvider(QgsProcessingProvider):
         return ["gpkg"]
 
     def supportedOutputTableExtensions(self) -> list[str]:
-        return ["gpkg"]
+        return ["gpkg", "csv"]
 
     def loadAlgorithms(self) -> None:
         for algorithm in ALGORITHMS:

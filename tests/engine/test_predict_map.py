@@ -136,7 +136,7 @@ def test_covariates_are_matched_by_name_in_any_order_and_from_any_place(job: Pre
     message = refused(replace(job, covariates=()), "No covariates were given, and 3 are no longer")
     assert "elevation.tif" in message
     renamed = (replace(moved[0], name="Boden"), *moved[1:])
-    message = refused(replace(job, covariates=renamed), "one is of that name not among those given: 'soil'")
+    message = refused(replace(job, covariates=renamed), "one is not among those given: 'soil'")
     assert "'Boden'" in message and "'elevation', 'flow', 'soil'" in message
 
 

@@ -568,4 +568,8 @@ def test_layers_are_written_in_formats_that_their_names_tell(extract, job_of, tm
         job_of("predictmap", {**network, "PREDICTION": str(tmp_path / "p.png")})
     with pytest.raises(JobError, match=r"DROPPED cannot be written as d\.shp\. Let .* end in \.gpkg"):
         extract(DROPPED=str(tmp_path / "d.shp"))
+    patches = {"PATCHES": str(tmp_path / "p.h5"), "REPORT": str(tmp_path / "r.html")}
+    (tmp_path / "p.h5").touch()
+    for name in ("i.csv", "i.gpkg"):
+        assert job_of("explainnetwork", {**network, **patches, "IMPORTANCE": str(tmp_path / name)}).importance
     assert job_of("predictmap", {**network, "PREDICTION": str(tmp_path / "p.TIFF")}).prediction.endswith("p.TIFF")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def match_covariates(
     missing = [summary.covariate.name for summary in trained if summary.covariate.name not in by_name]
     if missing:
         raise EngineError(
-            f"The network needs {len(trained)} covariates, and {_count(missing)} of that name not among those given:"
+            f"The network needs {len(trained)} covariates, and {_count(missing)} not among those given:"
             f" {_listed(missing)}. It was trained on {_listed(summary.covariate.name for summary in trained)}; given"
             f" are {_listed(by_name)}. Give each raster file the name it had in training (for a file of several bands:"
             " the same band names too)."
@@ -44,6 +44,15 @@ def match_covariates(
         replace(by_name[summary.covariate.name], kind=summary.covariate.kind, unit=summary.covariate.unit)
         for summary in trained
     ]
+
+
+def check_replaces_nothing(outputs: Mapping[str, str], covariates: Sequence[Covariate]) -> None:
+    """Raises EngineError when an output is a covariate's file: those of the training are chosen by nobody in this run,
+    so that nobody else sees it."""
+    paths = [Path(each.path.removeprefix("vrt://").split("?")[0]) for each in covariates]
+    for name, output in outputs.items():
+        if Path(output).exists() and any(path.exists() and path.samefile(output) for path in paths):
+            raise EngineError(f"{name} would replace {output}, which is a covariate of the map. Choose another file.")
 
 
 def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary], grid: Grid, report: Report) -> Grid:

@@ -11,7 +11,7 @@ import pytest
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
+from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
 from tests.engine.landscape import CELL, Landscape, Log, make_landscape, with_names, write_raster
 
 
@@ -42,10 +42,10 @@ def test_a_missing_covariate_is_told_with_both_sides(landscape: Landscape) -> No
     with pytest.raises(EngineError) as error:
         match_covariates(landscape.summaries(), with_names(landscape.covariates, flow="flow_2024"), Log())
     message = str(error.value)
-    assert "one is of that name not among those given: 'flow'." in message
+    assert "one is not among those given: 'flow'." in message
     assert "trained on 'elevation', 'flow', 'soil'" in message
     assert "given are 'elevation', 'flow_2024', 'soil'" in message
-    with pytest.raises(EngineError, match="2 are of that name not among those given: 'flow', 'soil'"):
+    with pytest.raises(EngineError, match="2 are not among those given: 'flow', 'soil'"):
         match_covariates(landscape.summaries(), landscape.covariates[:1], Log())
 
 
@@ -57,6 +57,14 @@ def test_without_any_given_the_files_of_the_training_are_taken(landscape: Landsc
     message = f"No covariates were given, and one is no longer where the network was trained: '{flow}'"
     with pytest.raises(EngineError, match=re.escape(message)):
         match_covariates(summaries, (), Log())
+
+
+def test_no_output_replaces_a_covariate(landscape: Landscape) -> None:
+    given = [replace(each, path=f"vrt://{each.path}?a_srs=EPSG:28992") for each in landscape.covariates]
+    for covariates in (landscape.covariates, given):
+        with pytest.raises(EngineError, match="attribution would replace .*, which is a covariate of the map"):
+            check_replaces_nothing({"attribution": landscape.covariates[1].path}, covariates)
+    check_replaces_nothing({"attribution": str(landscape.folder / "new.tif")}, landscape.covariates)
 
 
 def test_paths_that_no_file_system_knows_are_left_to_gdal(landscape: Landscape) -> None:

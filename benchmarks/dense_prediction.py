@@ -19,11 +19,12 @@ from torch import Tensor
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.ensemble import Ensemble
 from soil_cnn_plugin.engine.networks.plan import Shape, build_network
+from soil_cnn_plugin.engine.networks.predictor import Predictor
 
 SHAPES = (Shape("ring", 31, 10), Shape("ring", 15, 10), Shape("padarian", 15, 5))
 BATCH = 1024  # patches at once; more is not faster on a processor
+NO_FOREST = np.empty((0, 0), np.float32)
 Prediction = NDArray[np.float64]
 
 
@@ -44,15 +45,16 @@ def main() -> None:
 
 def compare(shape: Shape, arguments: argparse.Namespace) -> None:
     """Print one network's speed by each way, and how far the ways' predictions differ."""
-    encoder, ensemble = make_ensemble(shape, arguments.covariates)
-    size, halo = arguments.block, ensemble.halo
+    encoder, predictor = make_predictor(shape, arguments.covariates)
+    size, halo = arguments.block, predictor.halo
     raw = torch.randn(1, arguments.covariates, size + 2 * halo, size + 2 * halo)
+    everywhere = np.ones((size, size), np.bool_)
     pixels = np.random.default_rng(0).choice(size * size, min(arguments.patches, size * size), replace=False)
     rows, cols = np.divmod(pixels, size)
     ways: dict[str, tuple[Callable[[], Prediction], int]] = {
-        "dense": (lambda: ensemble.predict_block(encoder(raw))[0][0], size * size),
-        "patches, encoded once": (lambda: by_patches(encoder(raw), ensemble, rows, cols), len(pixels)),
-        "patches, each encoded": (lambda: by_raw_patches(raw, encoder, ensemble, rows, cols), len(pixels)),
+        "dense": (lambda: predictor.predict_block(encoder(raw), everywhere)[0][0], size * size),
+        "patches, encoded once": (lambda: by_patches(encoder(raw), predictor, rows, cols), len(pixels)),
+        "patches, each encoded": (lambda: by_raw_patches(raw, encoder, predictor, rows, cols), len(pixels)),
     }
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     predictions: dict[str, Prediction] = {}
@@ -72,39 +74,41 @@ def compare(shape: Shape, arguments: argparse.Namespace) -> None:
     print(f"  largest difference {difference:.1e} of the predictions' standard deviation\n")
 
 
-def make_ensemble(shape: Shape, covariates: int) -> tuple[Encoder, Ensemble]:
-    torch.manual_seed(0)
+def make_predictor(shape: Shape, covariates: int) -> tuple[Encoder, Predictor]:
     quantiles = tuple(np.linspace(-3, 3, 129))
     encoder = Encoder([CovariateSummary(Covariate("", f"c{i}"), quantiles, (), ()) for i in range(covariates)])
     network = build_network(shape, encoder, 1, dropout=0.0).eval()
+    network.draw_parameters(torch.Generator().manual_seed(0))
     for parameter in network.parameters():
         if not parameter.any():  # the last layer begins with zeros
             torch.nn.init.normal_(parameter, std=0.1)
-    return encoder, Ensemble((network,), np.ones((1, 1)))
+    return encoder, Predictor((network,), (), np.ones((1, 1)), shape.patch_size)
 
 
 @torch.inference_mode()
-def by_patches(channels: Channels, ensemble: Ensemble, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> Prediction:
+def by_patches(
+    channels: Channels, predictor: Predictor, rows: NDArray[np.int64], cols: NDArray[np.int64]
+) -> Prediction:
     """Cut patches from the encoded block."""
-    width = 2 * ensemble.halo + 1
+    width = 2 * predictor.halo + 1
     parts = []
     for batch in np.array_split(np.arange(len(rows)), -(-len(rows) // BATCH)):
         cut = [windows(part[0], width)[:, rows[batch], cols[batch]] for part in (channels.values, channels.known)]
-        patches = Channels(*(part.transpose(0, 1) for part in cut), channels.covariate_of_channel)
-        parts.append(ensemble.predict([ensemble.networks[0].inputs(patches)])[0][:, 0])
+        patches = Channels(*(part.transpose(0, 1) for part in cut), channels.covariate_of_channel, channels.continuous)
+        parts.append(predictor.predict([predictor.networks[0].inputs(patches)], NO_FOREST)[0][:, 0])
     return np.concatenate(parts)
 
 
 @torch.inference_mode()
 def by_raw_patches(
-    raw: Tensor, encoder: Encoder, ensemble: Ensemble, rows: NDArray[np.int64], cols: NDArray[np.int64]
+    raw: Tensor, encoder: Encoder, predictor: Predictor, rows: NDArray[np.int64], cols: NDArray[np.int64]
 ) -> Prediction:
     """Cut patches from the covariates, as when the pixels were observations."""
-    width = 2 * ensemble.halo + 1
+    width = 2 * predictor.halo + 1
     parts = []
     for batch in np.array_split(np.arange(len(rows)), -(-len(rows) // BATCH)):
         patches = windows(raw[0], width)[:, rows[batch], cols[batch]].transpose(0, 1)
-        parts.append(ensemble.predict([ensemble.networks[0].inputs(encoder(patches))])[0][:, 0])
+        parts.append(predictor.predict([predictor.networks[0].inputs(encoder(patches))], NO_FOREST)[0][:, 0])
     return np.concatenate(parts)
 
 

@@ -19,6 +19,7 @@ _LIBRARIES = (
     "h5py",
     "safetensors",
     "numba",
+    "captum",
 )
 
 

@@ -15,6 +15,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingDestinationParameter,
     QgsProcessingFeatureSource,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMapLayer,
     QgsProcessingParameterMultipleLayers,
@@ -195,6 +196,8 @@ class Inputs:
                 path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
                 if path and not Path(path).suffix:
                     path = f"{path}.{definition.defaultFileExtension()}"
+            elif _is_skipped(self._parameters.get(name)):
+                path = ""
             else:
                 path = self._algorithm.parameterAsOutputLayer(self._parameters, name, self._context)
                 _check_extension(definition, path)
@@ -292,6 +295,11 @@ def _input_paths(job: Job) -> list[str]:
     rasters = [getattr(job, name, None) for name in ("map", "lower", "upper") if name not in job.OUTPUTS]
     bands = [*getattr(job, "covariates", ()), *filter(None, rasters)]
     return [*inputs, *(covariate.path for covariate in bands)]
+
+
+def _is_skipped(value: Any) -> bool:
+    """What batch mode gives for an empty cell: evaluated, it would be a nameless layer to load, which then fails."""
+    return isinstance(value, QgsProcessingOutputLayerDefinition) and value.sink.asExpression() in ("", "''")
 
 
 def _check_extension(definition: QgsProcessingDestinationParameter, path: str) -> None:

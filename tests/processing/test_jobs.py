@@ -13,6 +13,8 @@ from qgis.core import (
     QgsGeometry,
     QgsPointXY,
     QgsProcessingFeatureSourceDefinition,
+    QgsProcessingOutputLayerDefinition,
+    QgsProject,
     QgsRasterLayer,
     QgsRasterRange,
     QgsVectorLayer,
@@ -573,3 +575,12 @@ def test_layers_are_written_in_formats_that_their_names_tell(extract, job_of, tm
     for name in ("i.csv", "i.gpkg"):
         assert job_of("explainnetwork", {**network, **patches, "IMPORTANCE": str(tmp_path / name)}).importance
     assert job_of("predictmap", {**network, "PREDICTION": str(tmp_path / "p.TIFF")}).prediction.endswith("p.TIFF")
+
+
+def test_an_output_that_batch_mode_skips_is_no_layer_to_load(job_of, context, tmp_path) -> None:
+    (tmp_path / "n.safetensors").touch()
+    skipped = QgsProcessingOutputLayerDefinition("", QgsProject.instance())
+    prediction = QgsProcessingOutputLayerDefinition(str(tmp_path / "p.tif"), QgsProject.instance())
+    job = job_of("predictmap", {"NETWORK": str(tmp_path / "n.safetensors"), "PREDICTION": prediction, "LOWER": skipped})
+    assert (job.prediction, job.lower) == (str(tmp_path / "p.tif"), "")
+    assert list(context.layersToLoadOnCompletion()) == [str(tmp_path / "p.tif")]

@@ -20,6 +20,10 @@ from .environment import clean_variables
 from .errors import Cancelled, WorkerFailed
 from .pulse import Pulse
 
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+"""For glibc: memory of one block is kept for the next. Giving it back and getting it anew, page by page, can take
+longer than the convolutions. Other systems do not know these variables."""
+
 Outputs = dict[str, Union[str, float, int]]
 
 LOG_LINES = 15  # of worker.log, shown when a worker has crashed
@@ -49,7 +53,7 @@ def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: P
     relay = Relay(feedback)
     with log_file.open("wb") as log:
         try:
-            child = Child(command, clean_variables(python, os.environ), folder, log)
+            child = Child(command, {**clean_variables(python, os.environ), **KEEP_MEMORY}, folder, log)
         except OSError as error:
             raise WorkerFailed(f"{python} cannot be started: {error.strerror or error}.") from error
         with child:

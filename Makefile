@@ -35,7 +35,8 @@ dev:  ## link the checkout into build/plugins, for QGIS_PLUGINPATH
 	.ci/link
 
 bench: build/engine/.ready  ## measure dense prediction against cutting a patch per pixel
-	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/dense_prediction.py
+	PYTHONPATH=$(CURDIR) MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 \
+	    $(ENGINE) benchmarks/dense_prediction.py  # with the memory settings of a worker
 
 clean:  ## remove what was built
 	rm -rf build demo_output .qgis-settings .mypy_cache .ruff_cache .pytest_cache

@@ -31,7 +31,8 @@ from ..contract.jobs import Job, JobError
 from ..paths import resource
 from . import styles
 from .checks import find_problem
-from .inputs import Inputs, check_outputs, check_rasters, note_rasters
+from .inputs import Inputs, check_rasters, note_rasters
+from .outputs import check_outputs
 from .parameters import Parameters
 from .rasters import Raster
 from .translation import tr

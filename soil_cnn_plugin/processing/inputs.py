@@ -13,22 +13,20 @@ from qgis.core import (
     QgsMapLayer,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
-    QgsProcessingDestinationParameter,
     QgsProcessingFeatureSource,
-    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMapLayer,
     QgsProcessingParameterMultipleLayers,
-    QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingUtils,
     QgsProviderRegistry,
     QgsRasterLayer,
 )
 
-from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
+from ..contract.jobs import Covariate, JobError
 from ..contract.soil_property import SoilProperty, unit_in
-from .rasters import Raster, absolute, covariates
+from .outputs import check_extension, is_skipped
+from .rasters import Raster, covariates
 from .vectors import file_name, write_points, write_polygons
 
 COVARIATE_PARAMETERS = {
@@ -196,11 +194,11 @@ class Inputs:
                 path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
                 if path and not Path(path).suffix:
                     path = f"{path}.{definition.defaultFileExtension()}"
-            elif _is_skipped(self._parameters.get(name)):
+            elif is_skipped(self._parameters.get(name)):
                 path = ""
             else:
                 path = self._algorithm.parameterAsOutputLayer(self._parameters, name, self._context)
-                _check_extension(definition, path)
+                check_extension(definition, path)
             self.destinations[name] = os.path.abspath(path) if path else ""
         return self.destinations[name]
 
@@ -235,27 +233,6 @@ class Inputs:
         return self._rasters[name][0]
 
 
-def check_outputs(job: Job, used: list[str]) -> None:
-    """Raise JobError for an output that cannot be written, or that would replace an input or another output.
-
-    `used` holds files of vector layers, which the job itself knows as exported copies only.
-    """
-    paths = job.output_paths()
-    for name, path in paths.items():
-        folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            raise JobError(f"The folder {folder} for {name.upper()} does not exist. Create it, or choose another.")
-        if not os.access(folder, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
-            raise JobError(f"{path} cannot be written ({name.upper()}). Choose another folder.")
-        twins = [other.upper() for other, its_path in paths.items() if its_path == path]
-        if len(twins) > 1:
-            raise JobError(f"{' and '.join(twins)} are to be written to the same file, {path}. Choose two files.")
-        if any(_is_same_file(path, item) for item in [*used, *_input_paths(job)]):
-            raise JobError(
-                f"{name.upper()} would replace {path}, which is an input of the same run. Choose another file."
-            )
-
-
 def parse_units(text: str, fields: list[str]) -> dict[str, str]:
     """`mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` is no unit."""
     if not text:
@@ -284,37 +261,3 @@ def _check_field(field: str, fields: QgsFields, parameter: str) -> None:
         raise JobError(
             f"The observations have no field {field!r} ({parameter}). Their fields are: {', '.join(fields.names())}."
         )
-
-
-def _input_paths(job: Job) -> list[str]:
-    """Files that a job reads and that were there before it."""
-    if isinstance(job, MapSoilProperties):
-        return _input_paths(job.extract)  # its other parts read what this part writes
-    files = ("reference", "domain", "patches", "network")
-    inputs = [getattr(job, name, "") for name in files if name not in job.OUTPUTS]
-    rasters = [getattr(job, name, None) for name in ("map", "lower", "upper") if name not in job.OUTPUTS]
-    bands = [*getattr(job, "covariates", ()), *filter(None, rasters)]
-    return [*inputs, *(covariate.path for covariate in bands)]
-
-
-def _is_skipped(value: Any) -> bool:
-    """What batch mode gives for an empty cell: evaluated, it would be a nameless layer to load, which then fails."""
-    return isinstance(value, QgsProcessingOutputLayerDefinition) and value.sink.asExpression() in ("", "''")
-
-
-def _check_extension(definition: QgsProcessingDestinationParameter, path: str) -> None:
-    """QGIS hands over any name, and would read a GeoTIFF that is called .png, and others would not."""
-    if isinstance(definition, QgsProcessingParameterRasterDestination):
-        endings = definition.supportedOutputRasterLayerExtensions()
-    else:
-        endings = definition.supportedOutputVectorLayerExtensions()
-    if path and Path(path).suffix[1:].lower() not in endings:
-        raise JobError(
-            f"{definition.name()} cannot be written as {os.path.basename(path)}. Let the file's name end in"
-            f" {' or '.join(f'.{ending}' for ending in endings)}."
-        )
-
-
-def _is_same_file(output: str, used: str) -> bool:
-    path = absolute(used).removeprefix("vrt://").split("?")[0]
-    return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from qgis.core import QgsSettings
 
+from ..contract.requirements import Requirement, read_requirements
 from ..paths import REQUIREMENTS
 from .errors import WorkerFailed
 
@@ -21,23 +20,12 @@ VARIABLE = "SOILCNN_PYTHON"
 MARKER = "soil-cnn-environment.json"
 """Written into an environment when it is whole."""
 
-_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9-]+)==(?P<version>[0-9.]+)\s*#\s*at least (?P<lowest>[0-9.]+)")
 _FOREIGN = ("PYTHON", "CONDA_", "GDAL_", "PROJ_", "LD_", "DYLD_", "QT_", "QGIS_", "OSGEO4W")
 _FOREIGN_NAMES = ("VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 
 
-@dataclass(frozen=True)
-class Requirement:
-    """A package of the engine: the version it is tested with, and the lowest a user's own interpreter may have."""
-
-    name: str
-    version: str
-    lowest: str
-
-
 def requirements() -> tuple[Requirement, ...]:
-    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
-    return tuple(Requirement(**match.groupdict()) for line in lines if (match := _REQUIREMENT.match(line)))
+    return read_requirements(REQUIREMENTS.read_text(encoding="utf-8"))
 
 
 def requirements_hash() -> str:

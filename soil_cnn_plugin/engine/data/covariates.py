@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.errors import EngineError
 
@@ -59,14 +57,6 @@ class CovariateSummary:
     def is_constant(self) -> bool:
         """One value everywhere: such a covariate tells nothing."""
         return len(self.categories) == 1 or (bool(self.quantiles) and self.quantiles[0] == self.quantiles[-1])
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: object) -> CovariateSummary:
-        """From parsed JSON; raises ValueError when it describes no covariate."""
-        return decode(cls, content, "covariate")
 
 
 class CovariateStack(AbstractContextManager["CovariateStack"]):

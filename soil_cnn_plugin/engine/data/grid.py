@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyproj
 from numpy.typing import ArrayLike, NDArray
 
-from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.engine.errors import EngineError
 
 Floats = NDArray[np.float64]
@@ -178,14 +176,6 @@ class Grid:
         globe = self.crs.get_geod() or pyproj.Geod(ellps="WGS84")
         _, _, metres_to = globe.inv(x[[0, 0]], y[[0, 0]], x[1:], y[1:])
         return float(metres_to[0]), float(metres_to[1])
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: object) -> Grid:
-        """From parsed JSON; raises ValueError when it describes no grid."""
-        return decode(cls, content, "grid")
 
     def _edges(self, rows: ArrayLike, cols: ArrayLike) -> tuple[Floats, Floats]:
         a, b, c, d, e, f = self.transform

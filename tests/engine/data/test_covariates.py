@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import rasterio.warp
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
+from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary, open_stack, reference_grid
 from soil_cnn_plugin.engine.data.grid import Block, Grid
@@ -243,7 +245,7 @@ def test_class_names_come_from_the_attribute_table(write_raster: Write) -> None:
         (summary,) = stack.summaries()
     assert summary.categories == (1, 2, 3)
     assert summary.labels == ("Clay & löss", "2", "3")
-    assert CovariateSummary.from_dict(json.loads(json.dumps(summary.to_dict()))) == summary
+    assert decode(CovariateSummary, json.loads(json.dumps(asdict(summary))), "covariate") == summary
 
 
 @pytest.mark.parametrize(
@@ -259,10 +261,10 @@ def test_class_names_come_from_the_attribute_table(write_raster: Write) -> None:
 )
 def test_a_dictionary_that_is_no_summary_is_refused(change: dict[str, Any]) -> None:
     summary = CovariateSummary(Covariate("a.tif", "a"), tuple(map(float, range(129))), (), ())
-    good = json.loads(json.dumps(summary.to_dict()))
-    assert CovariateSummary.from_dict(good) == summary
+    good = json.loads(json.dumps(asdict(summary)))
+    assert decode(CovariateSummary, good, "covariate") == summary
     with pytest.raises(ValueError):
-        CovariateSummary.from_dict({**good, **change})
+        decode(CovariateSummary, {**good, **change}, "covariate")
 
 
 def fails(message: str, covariate: Covariate, grid: Grid) -> None:

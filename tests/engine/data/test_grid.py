@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pyproj
 import pytest
 
+from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.engine.data.grid import Block, Grid, in_words
 from soil_cnn_plugin.engine.errors import EngineError
 
@@ -99,7 +101,7 @@ def test_feet_are_told_in_metres() -> None:
 
 
 def test_grid_survives_json() -> None:
-    assert Grid.from_dict(json.loads(json.dumps(MEUSE.to_dict()))) == MEUSE
+    assert decode(Grid, json.loads(json.dumps(asdict(MEUSE))), "grid") == MEUSE
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_grid_survives_json() -> None:
 )
 def test_a_dictionary_that_is_no_grid_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="grid"):
-        Grid.from_dict({**json.loads(json.dumps(MEUSE.to_dict())), **change})
+        decode(Grid, {**json.loads(json.dumps(asdict(MEUSE))), **change}, "grid")
 
 
 def test_extents_in_words_keep_degrees_readable() -> None:

@@ -1,0 +1,91 @@
+"""Jobs that tell how good a map is and what a network has learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from .job import DEVICES, Covariate, Job, JobError, check_extent, no_twins, one_of
+from .soil_property import SoilProperty
+
+
+@dataclass(frozen=True)
+class AssessMap(Job):
+    """Compare any map with observations that it was not made from.
+
+    `sample` says how their places were chosen: `none` is no probability sample, `simple` a simple random one,
+    `stratified` a random one in each of the strata of the field `stratum`; the field `weight` then holds the area of an
+    observation's stratum, or its share of the map, in any unit.
+    """
+
+    observations: str
+    target: SoilProperty
+    map: Covariate
+    lower: Covariate | None = None  # limits of the prediction interval
+    upper: Covariate | None = None
+    report: str = ""
+    metrics: str = ""
+    residuals: str = ""
+    coverage: float | None = None  # of the interval; None: what the raster's COVERAGE tag says, else 0.9
+    sample: str = "none"
+    stratum: str = ""
+    weight: str = ""
+
+    OUTPUTS = ("report", "metrics", "residuals")
+    SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified")
+
+    def __post_init__(self) -> None:
+        one_of("kind of sample", self.sample, self.SAMPLES)
+        if (self.lower is None) != (self.upper is None):
+            missing = "lower" if self.lower is None else "upper"
+            raise JobError(f"An interval has two limits, but the {missing} one is missing. Choose both or neither.")
+        if self.coverage is not None and not 0 < self.coverage < 1:
+            raise JobError(f"The coverage of the interval is {self.coverage:g}; it must lie between 0 and 1.")
+        if self.sample == "stratified" and not (self.stratum and self.weight):
+            raise JobError(
+                "A stratified sample needs two fields of the observations: the stratum, and the area of that stratum"
+                " (weight). Choose both."
+            )
+        if self.sample != "stratified" and (self.stratum or self.weight):
+            raise JobError(
+                f"A stratum or weight field is chosen, but the kind of sample is {self.sample!r}. Choose stratified, or"
+                " leave both fields empty."
+            )
+
+
+@dataclass(frozen=True)
+class ExplainNetwork(Job):
+    """Tell which covariates and how much of the surroundings a trained network uses, and where on the map."""
+
+    network: str
+    patches: str
+    report: str
+    importance: str = ""  # table: .gpkg without geometry, or .csv
+    attribution: str = ""  # raster, one band a covariate
+    metrics: str = ""
+    target: str = ""  # field that the attribution is about; empty: the first target
+    covariates: tuple[Covariate, ...] = ()  # of the attribution; empty: the files the network was trained on
+    extent: tuple[float, float, float, float] | None = None  # of the attribution: west, south, east, north
+    extent_crs: str = ""  # WKT; empty: the covariates' CRS
+    device: str = "auto"
+    seed: int = 0
+
+    OUTPUTS = ("report", "importance", "attribution", "metrics")
+
+    def __post_init__(self) -> None:
+        one_of("device", self.device, DEVICES)
+        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        check_extent(self.extent)
+        if self.importance and Path(self.importance).suffix.lower() not in (".gpkg", ".csv"):
+            raise JobError(f"The table {self.importance} must end in .gpkg or .csv.")
+
+
+@dataclass(frozen=True)
+class DescribeNetwork(Job):
+    """Tell what a network file holds."""
+
+    network: str
+    report: str
+
+    OUTPUTS = ("report",)

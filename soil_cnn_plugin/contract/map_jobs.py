@@ -1,0 +1,52 @@
+"""Jobs that make maps with a trained network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .job import DEVICES, Covariate, Job, JobError, check_extent, no_twins, one_of
+from .prepare_jobs import ExtractPatches
+from .train_jobs import TrainNetwork
+
+
+@dataclass(frozen=True)
+class PredictMap(Job):
+    """Predict every pixel of the covariates with a trained network."""
+
+    network: str
+    prediction: str
+    lower: str = ""
+    upper: str = ""
+    standard_deviation: str = ""
+    dissimilarity: str = ""  # how far a pixel lies from the observations (Meyer & Pebesma 2021)
+    dissimilarity_space: str = "covariates"
+    covariates: tuple[Covariate, ...] = ()  # empty: the files the network was trained on
+    extent: tuple[float, float, float, float] | None = None  # west, south, east, north
+    extent_crs: str = ""  # WKT; empty: the covariates' CRS
+    area: str = ""  # polygons; nothing is predicted outside
+    block_size: int | None = None  # pixels; None: from free memory
+    device: str = "auto"
+
+    OUTPUTS = ("prediction", "lower", "upper", "standard_deviation", "dissimilarity")
+    DISSIMILARITY_SPACES: ClassVar[tuple[str, ...]] = ("covariates", "embedding")
+
+    def __post_init__(self) -> None:
+        one_of("device", self.device, DEVICES)
+        one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
+        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        if self.block_size is not None and self.block_size < 16:
+            raise JobError(f"The block size is {self.block_size} pixels; it must be at least 16.")
+        check_extent(self.extent)
+
+
+@dataclass(frozen=True)
+class MapSoilProperties(Job):
+    """The whole chain in one worker: extract, train, predict."""
+
+    extract: ExtractPatches
+    train: TrainNetwork
+    predict: PredictMap
+
+    def output_paths(self) -> dict[str, str]:
+        return {**self.extract.output_paths(), **self.train.output_paths(), **self.predict.output_paths()}

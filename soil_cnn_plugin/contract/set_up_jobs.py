@@ -1,0 +1,21 @@
+"""Jobs that look after the compute environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .job import DEVICES, Job, one_of
+
+
+@dataclass(frozen=True)
+class CheckEnvironment(Job):
+    """Report versions, device and memory, and train and evaluate a tiny network."""
+
+    report: str = ""
+    metrics: str = ""
+    device: str = "auto"
+
+    OUTPUTS = ("report", "metrics")
+
+    def __post_init__(self) -> None:
+        one_of("device", self.device, DEVICES)

@@ -1,0 +1,106 @@
+"""Jobs that train networks on a patch file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .job import DEVICES, Job, JobError, check_folds, one_of
+
+
+@dataclass(frozen=True)
+class TrainNetwork(Job):
+    """Train networks on a patch file and assess them on held-out folds beside random forests."""
+
+    patches: str
+    network: str
+    report: str = ""
+    held_out: str = ""
+    metrics: str = ""
+    architecture: str = "both"
+    predictor: str = "blend"
+    location: bool = False  # coordinates as an input
+    preset: str = "standard"
+    members: int | None = None  # None here and below: what the preset and the architecture say
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    patience: int | None = None
+    transform: str = "auto"
+    validation: str = "knndm"
+    domain: str = ""  # raster or polygons where maps will be made, for knndm; empty: where the covariates have data
+    folds: int = 5
+    coverage: float = 0.9
+    device: str = "auto"
+    seed: int = 0
+
+    OUTPUTS = ("network", "report", "held_out", "metrics")
+    ARCHITECTURES: ClassVar[tuple[str, ...]] = ("ring", "padarian", "both")
+    PRESETS: ClassVar[tuple[str, ...]] = ("fast", "standard", "best")
+    TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")
+    PREDICTORS: ClassVar[tuple[str, ...]] = ("network", "blend")
+    VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
+
+    def __post_init__(self) -> None:
+        one_of("architecture", self.architecture, self.ARCHITECTURES)
+        one_of("predictor", self.predictor, self.PREDICTORS)
+        if self.location and self.architecture == "padarian" and self.predictor == "network":
+            raise JobError(
+                "The location is an input of the ring network and of the forest, not of the convolutions of padarian."
+                " Choose the architecture ring or both, the predictor blend, or no location."
+            )
+        one_of("preset", self.preset, self.PRESETS)
+        one_of("transform", self.transform, self.TRANSFORMS)
+        one_of("validation", self.validation, self.VALIDATIONS)
+        one_of("device", self.device, DEVICES)
+        check_folds(self.folds)
+        if not 0.5 <= self.coverage <= 0.99:
+            raise JobError(
+                f"The coverage of the prediction interval is {self.coverage:g}; it must be from 0.5 to 0.99."
+            )
+        for name in ("members", "epochs", "batch_size", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise JobError(f"{name} is {value}; it must be at least 1, or empty for the preset's value.")
+        if self.members is not None and self.members < 2:
+            raise JobError(
+                "members is 1; at least 2 are needed, because each member is checked on observations it has not seen."
+            )
+        if self.learning_rate is not None and not 0 < self.learning_rate < 1:
+            raise JobError(f"The learning rate is {self.learning_rate:g}; it must lie between 0 and 1.")
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
+            raise JobError(f"The weight decay is {self.weight_decay:g}; it must not be negative.")
+
+
+@dataclass(frozen=True)
+class ComparePatchSizes(Job):
+    """Measure the held-out error against the patch size, on the same folds, beside random forests."""
+
+    patches: str  # extracted with the largest size wanted
+    report: str = ""
+    metrics: str = ""
+    sizes: tuple[int, ...] = (3, 7, 15, 31)  # pixels; those above the patch file's are left out
+    architecture: str = TrainNetwork.architecture
+    validation: str = TrainNetwork.validation
+    domain: str = ""  # raster or polygons where maps will be made, for knndm
+    folds: int = TrainNetwork.folds
+    device: str = "auto"
+    seed: int = 0
+
+    OUTPUTS = ("report", "metrics")
+
+    def __post_init__(self) -> None:
+        one_of("architecture", self.architecture, TrainNetwork.ARCHITECTURES)
+        one_of("validation", self.validation, TrainNetwork.VALIDATIONS)
+        one_of("device", self.device, DEVICES)
+        check_folds(self.folds)
+        if not self.sizes:
+            raise JobError("No patch size is given. Write one or more, for example 3,7,15,31.")
+        for size in self.sizes:
+            if size < 3 or size % 2 == 0:
+                raise JobError(
+                    f"{size} is among the patch sizes, but each must be odd and at least 3, so that the observation"
+                    " lies in the middle pixel. The random forest at the point stands for a size of 1."
+                )

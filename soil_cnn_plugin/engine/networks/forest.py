@@ -23,8 +23,8 @@ _SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 
 @dataclass(frozen=True)
 class FittedForest:
-    """A forest of all training rows, and what forests that had not seen a row predicted for it: (N,) each, NaN where
-    the target is missing. `parts` are these forests, one an inner fold."""
+    """A forest of all training rows, and what forests that had not seen a row predicted for it: (N, outputs) each,
+    NaN where the target is missing. `parts` are these forests, one an inner fold."""
 
     trees: Trees
     parts: tuple[Trees, ...]
@@ -35,8 +35,8 @@ class FittedForest:
 def fit_forest(features: Features, target: Array, fold: NDArray[np.int64], seed: int) -> FittedForest:
     """Fit 500 trees to standardized `target` (N,), NaN where missing, and a fifth of them without each inner fold."""
     known = np.isfinite(target)
-    location, scale = np.full(len(target), np.nan), np.full(len(target), np.nan)
     parts = fit_parts(features, target, fold, seed)
+    location, scale = np.full((2, len(target), parts[0].outputs), np.nan)
     for held_out, part in enumerate(parts):
         test = fold == held_out
         location[test], scale[test] = predict_forest(part, features[test])
@@ -55,7 +55,7 @@ def fit_parts(features: Features, target: Array, fold: NDArray[np.int64], seed: 
 
 
 def predict_forest(trees: Trees, features: Features) -> tuple[Array, Array]:
-    """Location and scale (N,): mean and spread of the trees."""
+    """Location and scale (N, outputs): mean and spread of the trees."""
     mean, spread = trees.mean_and_spread(features)
     return mean, np.maximum(spread, _SMALLEST_SPREAD)
 

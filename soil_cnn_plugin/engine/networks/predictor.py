@@ -75,9 +75,9 @@ class Predictor:
 
 
 def predict_forests(forests: Sequence[Trees], features: NDArray[np.float32]) -> tuple[Array, Array]:
-    """Location and scale (N, T), from one forest a target."""
+    """Location and scale (N, T), from one forest a target; one with several outputs predicts as many columns."""
     parts = [predict_forest(forest, features) for forest in forests]
-    return np.stack([part[0] for part in parts], axis=1), np.stack([part[1] for part in parts], axis=1)
+    return np.concatenate([part[0] for part in parts], axis=1), np.concatenate([part[1] for part in parts], axis=1)
 
 
 def mix(parts: Array, weights: Array) -> Array:

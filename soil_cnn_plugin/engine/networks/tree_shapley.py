@@ -27,13 +27,14 @@ def tree_shapley(
     background: NDArray[np.float32],
     player: NDArray[np.int64],
     players: int,
+    column: int = 0,
 ) -> Array:
     """(N, players): what each contributes to the forest's answer for `features` (N, F), mean over `background` (S, F).
 
-    `player` (F,) says to whom a feature belongs. The sum over players is the answer minus its mean over the background.
+    `column` is the output that is explained. `player` (F,) says to whom a feature belongs. The sum over players is the answer minus its mean over the background.
     """
     shares = np.zeros((len(features), players))
-    arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value, trees.depth)
+    arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value[:, column], trees.depth)
     weights = _weights(players)
 
     def share_out(rows: slice) -> None:

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 Array = NDArray[np.float64]
 
@@ -20,11 +20,11 @@ _ROWS_TOGETHER = 64  # that walk down a tree in step: their look-ups overlap
 
 @dataclass(frozen=True)
 class Trees:
-    """Regression trees, one after the other.
+    """Trees with one or more outputs, one after the other: the answer of regression, or the share of each class.
 
     `roots` (trees + 1,) says where each tree's nodes begin. Node i of a tree asks whether feature[i] <= threshold[i]
     and goes on to children[i, 0] if so, else to children[i, 1], counted from the tree's root; a leaf has itself as both
-    children. `value` (nodes,) is the answer at a leaf, `depth` (trees,) the longest way down.
+    children. `value` (nodes, outputs) is the answer at a leaf, `depth` (trees,) the longest way down.
     """
 
     roots: NDArray[np.int64]
@@ -38,9 +38,13 @@ class Trees:
     def count(self) -> int:
         return len(self.depth)
 
+    @property
+    def outputs(self) -> int:
+        return int(self.value.shape[1])
+
     def mean_and_spread(self, features: NDArray[np.float32]) -> tuple[Array, Array]:
-        """Mean and standard deviation over the trees for rows (N, F), finite."""
-        total, squares = np.zeros(len(features)), np.zeros(len(features))
+        """Mean and standard deviation over the trees, (N, outputs) each, for rows (N, F), finite."""
+        total, squares = np.zeros((2, len(features), self.outputs))
         features = np.ascontiguousarray(features, np.float32)
         arrays = (self.roots, self.children.reshape(-1), self.feature, self.threshold, self.value, self.depth)
 
@@ -54,10 +58,10 @@ class Trees:
         mean = total / self.count
         return mean, np.sqrt(np.maximum(squares / self.count - mean**2, 0))
 
-    def check(self, features: int) -> None:
-        """Raises ValueError unless every walk stays inside its tree and asks for existing features."""
+    def check(self, features: int, outputs: int = 1) -> None:
+        """Raises ValueError unless every walk stays inside its tree, asks for existing features and ends at answers."""
         trees, nodes = self.depth.size, self.feature.size
-        shapes = {"roots": (trees + 1,), "children": (nodes, 2), "depth": (trees,)}
+        shapes = {"roots": (trees + 1,), "children": (nodes, 2), "value": (nodes, outputs), "depth": (trees,)}
         if trees == 0 or any(getattr(self, name).shape != shapes.get(name, (nodes,)) for name in TREE_TYPES):
             raise ValueError("the arrays of a forest have another shape")
         # Within bounds first: far-off roots could have differences that overflow.
@@ -87,8 +91,8 @@ TREE_TYPES = {
 """The kind of number of each array."""
 
 
-def to_trees(estimators: Sequence[DecisionTreeRegressor]) -> Trees:
-    """The fitted trees of a scikit-learn forest."""
+def to_trees(estimators: Sequence[DecisionTreeRegressor | DecisionTreeClassifier]) -> Trees:
+    """The fitted trees of a scikit-learn forest: its outputs are the targets, or the shares of one target's classes."""
     children, features, thresholds, values = [], [], [], []
     for estimator in estimators:
         tree = estimator.tree_
@@ -98,7 +102,7 @@ def to_trees(estimators: Sequence[DecisionTreeRegressor]) -> Trees:
         children.append(np.stack([left, right], axis=1))
         features.append(np.where(is_leaf, 0, tree.feature))
         thresholds.append(np.where(is_leaf, np.inf, _round_down(tree.threshold)))
-        values.append(tree.value[:, 0, 0])
+        values.append(_answers(estimator))
     return Trees(
         roots=np.concatenate([[0], np.cumsum([len(part) for part in features])]).astype(np.int64),
         children=np.concatenate(children).astype(np.int32),
@@ -107,6 +111,15 @@ def to_trees(estimators: Sequence[DecisionTreeRegressor]) -> Trees:
         value=np.concatenate(values).astype(np.float32),
         depth=np.array([estimator.tree_.max_depth for estimator in estimators], np.int32),
     )
+
+
+def _answers(estimator: DecisionTreeRegressor | DecisionTreeClassifier) -> Array:
+    """(nodes, outputs)."""
+    value: Array = estimator.tree_.value  # (nodes, targets, classes)
+    if isinstance(estimator, DecisionTreeClassifier):
+        shares: Array = value[:, 0] / value[:, 0].sum(1, keepdims=True)
+        return shares
+    return value[:, :, 0]
 
 
 def _round_down(thresholds: Array) -> NDArray[np.float32]:
@@ -118,7 +131,7 @@ def _round_down(thresholds: Array) -> NDArray[np.float32]:
 
 @numba.njit(nogil=True)
 def _add_up(features, roots, children, feature, threshold, value, depth, total, squares):  # type: ignore[no-untyped-def]
-    """Add every tree's answer, and its square, to `total` and `squares` (N,)."""
+    """Add every tree's answer, and its square, to `total` and `squares` (N, outputs)."""
     node = np.zeros(_ROWS_TOGETHER, np.int32)
     columns = features.shape[1]
     flat = features.reshape(-1)
@@ -140,6 +153,7 @@ def _add_up(features, roots, children, feature, threshold, value, depth, total, 
                 if moved == 0:
                     break
             for row in range(rows):
-                answer = np.float64(tree_value[node[row]])
-                total[start + row] += answer
-                squares[start + row] += answer * answer
+                for output in range(total.shape[1]):
+                    answer = np.float64(tree_value[node[row], output])
+                    total[start + row, output] += answer
+                    squares[start + row, output] += answer * answer

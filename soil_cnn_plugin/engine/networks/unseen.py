@@ -14,8 +14,8 @@ from torch import Tensor
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import predict_held_out
 from soil_cnn_plugin.engine.networks.focal import covariate_of_feature
-from soil_cnn_plugin.engine.networks.forest import predict_forest
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.predictor import predict_forests
 from soil_cnn_plugin.engine.networks.trees import Trees
 
 Array = NDArray[np.float64]
@@ -142,11 +142,10 @@ class UnseenPredictor:
         return np.stack(locations), np.stack(scales)
 
     def _predict_forests(self, context: NDArray[np.float32]) -> tuple[Array, Array]:
-        result = np.full((2, len(context), len(self.parts)), np.nan)
-        for target, parts in enumerate(self.parts):
-            for fold in np.unique(self.rows.fold):
-                rows = self.rows.fold == fold
-                result[0, rows, target], result[1, rows, target] = predict_forest(parts[fold], context[rows])
+        result = np.full((2, len(context), sum(parts[0].outputs for parts in self.parts)), np.nan)
+        for fold in np.unique(self.rows.fold):
+            rows = self.rows.fold == fold
+            result[:, rows] = predict_forests([parts[fold] for parts in self.parts], context[rows])
         return result[0], result[1]
 
 

@@ -56,6 +56,15 @@ def test_tree_shapley_values_add_up_to_the_prediction_minus_that_of_the_backgrou
     np.testing.assert_allclose(found.sum(1), expected, atol=1e-4)
 
 
+def test_tree_shapley_values_of_one_output_of_several_are_those_of_its_own() -> None:
+    features = RNG.normal(size=(100, 5)).astype(np.float32)
+    answers = np.column_stack([features[:, 0], features[:, 1] * features[:, 2]])
+    forest = RandomForestRegressor(5, random_state=1, min_samples_leaf=3).fit(features, answers)
+    found = tree_shapley(to_trees(forest.estimators_), features[:9], features[9:20], np.arange(5), 5, column=1)
+    expected = forest.predict(features[:9])[:, 1] - forest.predict(features[9:20])[:, 1].mean()
+    np.testing.assert_allclose(found.sum(1), expected, atol=1e-5)
+
+
 @pytest.fixture
 def seen(tmp_path: Path) -> tuple[TrainedNetwork, Views]:
     landscape = make_landscape(tmp_path)

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from soil_cnn_plugin.engine.networks.trees import TREE_TYPES, Trees, to_trees
@@ -23,8 +23,8 @@ def test_trees_answer_as_those_of_scikit_learn() -> None:
     rows = np.concatenate([ROWS, new, np.full((1, 6), 1e30, np.float32), np.full((1, 6), -1e30, np.float32)])
     answers = np.array([tree.predict(rows) for tree in FOREST.estimators_])
     mean, spread = TREES.mean_and_spread(rows)
-    np.testing.assert_allclose(mean, answers.mean(0), atol=1e-6)
-    np.testing.assert_allclose(spread, answers.std(0), atol=1e-6)
+    np.testing.assert_allclose(mean[:, 0], answers.mean(0), atol=1e-6)
+    np.testing.assert_allclose(spread[:, 0], answers.std(0), atol=1e-6)
     assert TREES.count == 25
     TREES.check(6)
 
@@ -37,14 +37,34 @@ def test_features_that_lie_on_a_threshold_go_the_way_they_go_in_scikit_learn() -
     rows = np.column_stack([thresholds, thresholds[::-1]]).astype(np.float32)
     rows = np.concatenate([rows, np.nextafter(rows, np.float32(9)), np.nextafter(rows, np.float32(-9)), steps])
     mean, _ = to_trees(forest.estimators_).mean_and_spread(rows)
-    np.testing.assert_allclose(mean, forest.predict(rows), atol=1e-6)
+    np.testing.assert_allclose(mean[:, 0], forest.predict(rows), atol=1e-6)
+
+
+def test_trees_of_several_targets_answer_for_each() -> None:
+    answers = np.column_stack([ANSWERS, ROWS[:, 1] ** 2, ROWS[:, 5]])
+    forest = RandomForestRegressor(20, min_samples_leaf=2, random_state=1).fit(ROWS, answers)
+    trees = to_trees(forest.estimators_)
+    trees.check(6, outputs=3)
+    mean, spread = trees.mean_and_spread(ROWS)
+    np.testing.assert_allclose(mean, forest.predict(ROWS), atol=1e-6)
+    np.testing.assert_allclose(spread, np.std([tree.predict(ROWS) for tree in forest.estimators_], axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5])
+def test_trees_of_classes_answer_with_the_share_of_each(classes: int) -> None:
+    codes = (np.argsort(np.argsort(ANSWERS)) * classes // 150) * 10
+    forest = RandomForestClassifier(20, min_samples_leaf=4, random_state=1).fit(ROWS, codes)
+    trees = to_trees(forest.estimators_)
+    trees.check(6, outputs=classes)
+    new = RNG.normal(size=(300, 6)).astype(np.float32)
+    np.testing.assert_allclose(trees.mean_and_spread(new)[0], forest.predict_proba(new), atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 129])
 def test_any_number_of_rows_is_answered(count: int) -> None:
     mean, spread = TREES.mean_and_spread(ROWS[:count])
-    assert mean.shape == spread.shape == (count,)
-    np.testing.assert_allclose(mean, FOREST.predict(ROWS[:count]) if count else [], atol=1e-6)
+    assert mean.shape == spread.shape == (count, 1)
+    np.testing.assert_allclose(mean[:, 0], FOREST.predict(ROWS[:count]) if count else [], atol=1e-6)
 
 
 def test_columns_in_another_order_in_memory_are_read_right() -> None:
@@ -54,7 +74,7 @@ def test_columns_in_another_order_in_memory_are_read_right() -> None:
 def test_a_tree_that_never_asks_is_a_forest() -> None:
     stump = to_trees([DecisionTreeRegressor().fit(ROWS, np.ones(150))])
     stump.check(6)
-    assert stump.mean_and_spread(ROWS[:3])[0].tolist() == [1, 1, 1]
+    assert stump.mean_and_spread(ROWS[:3])[0].tolist() == [[1], [1], [1]]
 
 
 def test_arrays_have_their_declared_kinds() -> None:
@@ -93,6 +113,8 @@ HOSTILE = {
     "children in one row": replace(TREES, children=TREES.children.reshape(-1)),
     "children of three": replace(TREES, children=np.repeat(TREES.children, 2, axis=1)[:, :3]),
     "too few values": replace(TREES, value=TREES.value[:-1]),
+    "values in one row": replace(TREES, value=TREES.value.reshape(-1)),
+    "values of two outputs": replace(TREES, value=np.repeat(TREES.value, 2, axis=1)),
     "too few thresholds": replace(TREES, threshold=TREES.threshold[:-1]),
     **{f"{name} as a table": replace(TREES, **{name: getattr(TREES, name)[:, None]}) for name in TREE_TYPES},
     **{f"{name} as one number": replace(TREES, **{name: getattr(TREES, name).flat[0]}) for name in TREE_TYPES},

@@ -96,7 +96,7 @@ def test_forests_predict_only_the_fold_that_they_left_out(trained: TrainedNetwor
     held_out = HeldOutRows(tuple(np.ones((2, COUNT), bool) for _ in range(2)), fold)
     parts = ((forests[0], forests[1]), (forests[1], forests[0]))  # of each target: of fold 0, of fold 1
     location, _ = UnseenPredictor(trained.predictor.networks, parts, held_out).predict(views)
-    answers = [forest.mean_and_spread(views.context)[0] for forest in forests]
+    answers = [forest.mean_and_spread(views.context)[0][:, 0] for forest in forests]
     np.testing.assert_allclose(location[-1, :, 0], np.where(fold == 0, answers[0], answers[1]))
     np.testing.assert_allclose(location[-1, :, 1], np.where(fold == 0, answers[1], answers[0]))
 

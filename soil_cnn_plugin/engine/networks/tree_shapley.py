@@ -31,7 +31,8 @@ def tree_shapley(
 ) -> Array:
     """(N, players): what each contributes to the forest's answer for `features` (N, F), mean over `background` (S, F).
 
-    `column` is the output that is explained. `player` (F,) says to whom a feature belongs. The sum over players is the answer minus its mean over the background.
+    `column` is the output that is explained. `player` (F,) says to whom a feature belongs. The sum over players is the
+    answer minus its mean over the background.
     """
     shares = np.zeros((len(features), players))
     arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value[:, column], trees.depth)

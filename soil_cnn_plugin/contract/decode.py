@@ -29,7 +29,7 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        return _decode(next(item for item in arguments if item is not type(None)), value, where)
+        return _decode(_kind_among([item for item in arguments if item is not type(None)], value), value, where)
     if origin is tuple and isinstance(value, list):
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
         if len(kinds) != len(value):
@@ -59,3 +59,12 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
         return kind(**{name: _decode(hints[name], item, f"{where}.{name}") for name, item in value.items()})
     except TypeError as error:
         raise DecodeError(f"{where} is incomplete: {error}.") from error
+
+
+def _kind_among(kinds: list[Any], value: Any) -> Any:
+    """Of several dataclasses the one with the value's fields, else the first."""
+    if isinstance(value, dict):
+        for kind in kinds:
+            if is_dataclass(kind) and {item.name for item in fields(kind)} == set(value):
+                return kind
+    return kinds[0]

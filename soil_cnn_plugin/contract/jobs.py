@@ -13,6 +13,7 @@ from .assess_jobs import AssessMap as AssessMap
 from .assess_jobs import DescribeNetwork as DescribeNetwork
 from .assess_jobs import ExplainNetwork as ExplainNetwork
 from .decode import DecodeError, decode
+from .depth_jobs import StandardizeDepths as StandardizeDepths
 from .job import DEVICES as DEVICES
 from .job import Covariate as Covariate
 from .job import Job as Job
@@ -22,7 +23,11 @@ from .job import remove_parts as remove_parts
 from .map_jobs import MapSoilProperties as MapSoilProperties
 from .map_jobs import PredictMap as PredictMap
 from .prepare_jobs import ExtractPatches as ExtractPatches
+from .prepare_jobs import partners as partners
 from .set_up_jobs import CheckEnvironment as CheckEnvironment
+from .threshold import Threshold as Threshold
+from .threshold import pair_thresholds as pair_thresholds
+from .threshold import parse_thresholds as parse_thresholds
 from .train_jobs import ComparePatchSizes as ComparePatchSizes
 from .train_jobs import TrainNetwork as TrainNetwork
 
@@ -30,6 +35,7 @@ VERSION = 1
 """Of the job file; raised whenever a worker of another version would misread it."""
 
 JOBS: dict[str, type[Job]] = {
+    "standardize_depths": StandardizeDepths,
     "extract_patches": ExtractPatches,
     "train_network": TrainNetwork,
     "predict_map": PredictMap,

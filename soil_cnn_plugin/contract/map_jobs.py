@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from .job import DEVICES, Covariate, Job, JobError, check_extent, no_twins, one_of
 from .prepare_jobs import ExtractPatches
+from .threshold import Threshold
 from .train_jobs import TrainNetwork
 
 
@@ -21,6 +22,12 @@ class PredictMap(Job):
     standard_deviation: str = ""
     dissimilarity: str = ""  # how far a pixel lies from the observations (Meyer & Pebesma 2021)
     dissimilarity_space: str = "covariates"
+    probabilities: str = ""  # of soil classes, one band a class
+    confusion_index: str = ""  # of soil classes: 1 - (first probability - second)
+    exceedance: tuple[Threshold, ...] = ()
+    exceedance_probability: str = ""
+    texture_classes: str = ""
+    texture_system: str = "usda"
     covariates: tuple[Covariate, ...] = ()  # empty: the files the network was trained on
     extent: tuple[float, float, float, float] | None = None  # west, south, east, north
     extent_crs: str = ""  # WKT; empty: the covariates' CRS
@@ -28,13 +35,32 @@ class PredictMap(Job):
     block_size: int | None = None  # pixels; None: from free memory
     device: str = "auto"
 
-    OUTPUTS = ("prediction", "lower", "upper", "standard_deviation", "dissimilarity")
+    OUTPUTS = (
+        "prediction",
+        "lower",
+        "upper",
+        "standard_deviation",
+        "dissimilarity",
+        "probabilities",
+        "confusion_index",
+        "exceedance_probability",
+        "texture_classes",
+    )
     DISSIMILARITY_SPACES: ClassVar[tuple[str, ...]] = ("covariates", "embedding")
+    TEXTURE_SYSTEMS: ClassVar[tuple[str, ...]] = ("usda", "wrb")
 
     def __post_init__(self) -> None:
         one_of("device", self.device, DEVICES)
         one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
+        one_of("texture system", self.texture_system, self.TEXTURE_SYSTEMS)
         no_twins("covariate", [covariate.name for covariate in self.covariates])
+        if bool(self.exceedance) != bool(self.exceedance_probability):
+            raise JobError(
+                "Thresholds are given, but no raster for the probabilities that they are exceeded. Name one."
+                if self.exceedance
+                else "A raster of exceedance probabilities is wanted, but no threshold is given. Write, for example,"
+                " copper > 150."
+            )
         if self.block_size is not None and self.block_size < 16:
             raise JobError(f"The block size is {self.block_size} pixels; it must be at least 16.")
         check_extent(self.extent)

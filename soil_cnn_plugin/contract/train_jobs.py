@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .job import DEVICES, Job, JobError, check_folds, one_of
+from .threshold import Threshold
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TrainNetwork(Job):
     domain: str = ""  # raster or polygons where maps will be made, for knndm; empty: where the covariates have data
     folds: int = 5
     coverage: float = 0.9
+    exceedance: tuple[Threshold, ...] = ()  # whose probabilities the report checks; empty: some quantiles
     device: str = "auto"
     seed: int = 0
 

@@ -13,9 +13,11 @@ from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, Sample, estimate, measure, predict
 from soil_cnn_plugin.engine.data.covariates import reference_grid
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.layer_fields import read_names, read_numbers
 from soil_cnn_plugin.engine.data.map_values import BandFacts, read_band_facts, read_values
-from soil_cnn_plugin.engine.data.observations import Observations, place_on_grid, read_names, read_numbers
+from soil_cnn_plugin.engine.data.observations import Observations, place_on_grid
 from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, read_layer
+from soil_cnn_plugin.engine.data.target_values import plain_values
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.map_assessment_files import write_map_metrics, write_residuals
 from soil_cnn_plugin.engine.pages.map_report import write_map_report
@@ -33,7 +35,13 @@ def run(job: AssessMap, report: Report) -> dict[str, str | float | int]:
     facts = read_band_facts(job.map)
     coverage, source = _coverage(job, facts, report)
     layer, dropped, notes = read_layer(job.observations), Dropped(), list[str]()
-    found = place_on_grid(layer, (job.target,), grid, dropped, notes, "the map")
+    targets = plain_values(layer, (job.target,), notes)
+    if targets.is_censored.any():
+        raise EngineError(
+            f"{job.target.field} of '{layer.name}' has {targets.is_censored.sum()} values below a detection limit,"
+            " which cannot be compared with a map yet. Replace them by numbers, or select the others."
+        )
+    found = place_on_grid(layer, targets, grid, dropped, "the map")
     found, values = _read_all(job, found, grid, layer, dropped)
     observed, (mean, lower, upper) = found.values[:, 0], values
     _check_interval(job, mean, lower, upper, notes)

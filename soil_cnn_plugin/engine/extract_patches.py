@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import h5py
@@ -17,6 +18,7 @@ from soil_cnn_plugin.engine.data.observations import Observations, check_usable,
 from soil_cnn_plugin.engine.data.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.data.patches import Floats, cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, layer_name, read_layer, write_dropped
+from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.data.wild_values import find_wild
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.report import Report
@@ -29,21 +31,28 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
     layer, dropped, notes = read_layer(job.observations), Dropped(), list[str]()
     with open_stack(job.covariates, grid) as stack:
         _tell_resampling(stack, report)
-        located = locate_observations(layer, job, grid, dropped, notes)
-        check_usable(located, job, layer, dropped)
+        located, classes = locate_observations(layer, job, grid, dropped, notes)
+        check_usable(located, job, classes, layer, dropped)
         looking = report.part(0.0, 0.4, "Looking at the covariates")
         summaries = stack.summaries(looking.progress)
         _check_variation(summaries)
         cutting = report.part(0.4, 1.0, "Cutting patches")
         domain = stack.valid_points(DOMAIN_POINTS)
         with PatchFileWriter(
-            job.patches, grid, job.patch_size, summaries, job.targets, job.group, _provenance(job), domain
+            job.patches,
+            grid,
+            job.patch_size,
+            summaries,
+            TargetsInWords(job.targets, classes, job.compositions),
+            job.group,
+            _provenance(job),
+            domain,
         ) as writer:
             used = _write_patches(job, stack, located, writer, dropped, cutting)
-            check_usable(used, job, layer, dropped)
+            check_usable(used, job, classes, layer, dropped)
     for note in notes:
         report.info(note)
-    _tell_use(job, used, layer, dropped, report)
+    _tell_use(job, used, classes, layer, dropped, report)
     if job.dropped:
         write_dropped(job.dropped, layer, dropped)
     outputs: dict[str, str | float | int] = {"patches": job.patches, "count": len(used)}
@@ -131,23 +140,25 @@ def _check_variation(summaries: tuple[CovariateSummary, ...]) -> None:
             )
 
 
-def _tell_use(job: ExtractPatches, used: Observations, layer: Layer, dropped: Dropped, report: Report) -> None:
+def _tell_use(
+    job: ExtractPatches, used: Observations, classes: Sequence[str], layer: Layer, dropped: Dropped, report: Report
+) -> None:
     counts = ", ".join(
         f"{target.title} {np.isfinite(values).sum()}" for target, values in zip(job.targets, used.values.T)
     )
     sites = len(np.unique(used.sites))
     report.info(f"{len(used)} of {len(layer.ids)} observations are used ({counts}), at {sites} sites.")
-    for target, values in zip(job.targets, used.values.T):
-        _warn_of_wild_values(target.field, values, report)
+    for target, values in zip(job.targets, used.values.T) if not classes else ():
+        _warn_of_wild_values(target.field, values, used.ids, report)
     if dropped.reasons:
         report.warning(f"{len(dropped.reasons)} observations are dropped: {dropped.in_words()}.")
 
 
-def _warn_of_wild_values(field: str, values: NDArray[np.float64], report: Report) -> None:
+def _warn_of_wild_values(field: str, values: NDArray[np.float64], ids: NDArray[np.int64], report: Report) -> None:
     is_wild = find_wild(values)
     if is_wild.any():
         others = values[~is_wild & np.isfinite(values)]
-        examples = ", ".join(f"{value:g}" for value in np.unique(values[is_wild])[:5])
+        examples = ", ".join(f"{value:g} of feature {i}" for value, i in list(zip(values[is_wild], ids[is_wild]))[:5])
         report.warning(
             f"{field}: {is_wild.sum()} of {np.isfinite(values).sum()} values lie far from all others ({examples}; the"
             f" others reach from {others.min():g} to {others.max():g}). If they stand for missing values, or slipped by"

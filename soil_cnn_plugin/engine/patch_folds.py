@@ -27,7 +27,7 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
     Raises:
         EngineError: a target has too few values, or the observations cannot be held out in this way.
     """
-    check_targets(file.values, file.targets, file.count, file.path)
+    check_targets(file.values, file.is_censored, file.targets, file.words.classes, file.count, file.path)
     if kind == "groups" and not file.group_field:
         raise EngineError(
             f"Folds of groups are asked for, but {file.path} was extracted without a group field. Extract the patches"

@@ -18,10 +18,15 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Grid, in_words
-from .numbers_in_text import parse_numbers
+from .layer_fields import read_names
 from .point_layer import Dropped, Layer
+from .same_pixel import average_duplicates
+from .soil_classes import treat_rare_classes
+from .target_values import TargetValues, read_targets
 
 FEWEST_OBSERVATIONS = 20
+FEWEST_MEASURED = 10
+"""Observations of a target that are not below its detection limit."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -31,12 +36,17 @@ Integers = NDArray[np.int64]
 class Observations:
     """Points with their measured values.
 
-    `values` (N, T), NaN where a target was not measured; `coordinates` (N, 2), x and y in the grid's CRS; `rows`,
+    `values` (N, T), NaN where a target was not measured, or the number of the class; `is_censored` (N, T) True where a
+    value is only known to be below that number; `errors` (N, T) standard deviations of the measurement, 0 where none is
+    known; `weights` (N,), mean 1; `coordinates` (N, 2), x and y in the grid's CRS; `rows`,
     `cols` (N,), of the pixel that holds the point; `sites` (N,), equal for observations of one group or with the same
     coordinates; `ids` (N,), feature ids of the layer.
     """
 
     values: Floats
+    is_censored: NDArray[np.bool_]
+    errors: Floats
+    weights: Floats
     coordinates: Floats
     rows: Integers
     cols: Integers
@@ -53,31 +63,48 @@ class Observations:
 
 def locate_observations(
     layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: list[str]
-) -> Observations:
-    """Observations in pixels of the grid; `dropped` receives the others, `notes` what the user should know.
+) -> tuple[Observations, tuple[str, ...]]:
+    """Observations in pixels of the grid, and the names of the classes where the target is one; `dropped` receives the
+    others, `notes` what the user should know.
 
     Raises:
-        EngineError: a field is missing or not numeric, a target has no values, or no point lies on the grid.
+        EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
     """
-    found = place_on_grid(layer, job.targets, grid, dropped, notes, "the covariates")
+    values = read_targets(layer, job, notes)
+    found = place_on_grid(layer, values, grid, dropped, "the covariates")
+    groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
+    found = replace(found, sites=_sites(found.coordinates, groups))
+    found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")
+    classes = values.classes
+    if classes:
+        found, classes = treat_rare_classes(found, classes, job.rare_classes, dropped, notes)
+    if job.duplicates == "average":
+        found = average_duplicates(found, bool(classes), notes)
     _, counts = np.unique(found.coordinates, axis=0, return_counts=True)
     if (counts > 1).any():
         notes.append(
             f"{counts[counts > 1].sum()} observations share their coordinates with another one. They are kept, and no"
             " fold tears them apart."
         )
-    groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
-    return replace(found, sites=_sites(found.coordinates, groups))
+    return found, classes
 
 
-def place_on_grid(
-    layer: Layer, targets: Sequence[SoilProperty], grid: Grid, dropped: Dropped, notes: list[str], rasters: str
-) -> Observations:
+def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Dropped, rasters: str) -> Observations:
     """As `locate_observations`, each observation a site of its own; `rasters` names what the grid is of."""
-    values = np.column_stack([read_numbers(layer, target.field, "target", notes) for target in targets])
     coordinates, is_point = _points(layer, grid, dropped, rasters)
-    unknown = np.zeros(len(values), np.int64)
-    found = Observations(values, coordinates, unknown, unknown, np.arange(len(values)), layer.ids).take(is_point)
+    count = len(layer.ids)
+    unknown = np.zeros(count, np.int64)
+    found = Observations(
+        targets.values,
+        targets.is_censored,
+        targets.errors,
+        targets.weights,
+        coordinates,
+        unknown,
+        unknown,
+        np.arange(count),
+        layer.ids,
+    ).take(is_point)
     found = _drop(found, np.isinf(found.values).any(axis=1), dropped, "with an infinite target value")
     found = _drop(found, np.isnan(found.values).all(axis=1), dropped, "without a value of any target")
     inside = grid.contains(*found.coordinates.T)
@@ -93,7 +120,9 @@ def place_on_grid(
     return replace(found, rows=rows, cols=cols)
 
 
-def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped: Dropped) -> None:
+def check_usable(
+    found: Observations, job: ExtractPatches, classes: Sequence[str], layer: Layer, dropped: Dropped
+) -> None:
     """Raises EngineError when nothing is left, or a target has too few observations or one value only."""
     if not len(found):
         raise EngineError(
@@ -101,60 +130,40 @@ def check_usable(found: Observations, job: ExtractPatches, layer: Layer, dropped
             " values of the targets, and leave out covariates that have no data where the observations lie."
         )
     why = f" {len(dropped.reasons)} were dropped: {dropped.in_words()}." if dropped.reasons else ""
-    check_targets(found.values, job.targets, len(layer.ids), f"'{layer.name}'", why)
+    check_targets(found.values, found.is_censored, job.targets, classes, len(layer.ids), f"'{layer.name}'", why)
 
 
-def check_targets(values: Floats, targets: Sequence[SoilProperty], count: int, source: str, why: str = "") -> None:
+def check_targets(
+    values: Floats,
+    is_censored: NDArray[np.bool_],
+    targets: Sequence[SoilProperty],
+    classes: Sequence[str],
+    count: int,
+    source: str,
+    why: str = "",
+) -> None:
     """Raises EngineError when a column of `values` (N, T), of the `count` observations of `source`, is too little to
     learn from; `why` is a sentence on where the others are."""
-    for target, column in zip(targets, values.T):
+    for target, column, below in zip(targets, values.T, is_censored.T):
         known = column[np.isfinite(column)]
         if len(known) < FEWEST_OBSERVATIONS:
             raise EngineError(
                 f"{target.field} has {len(known)} usable observations of {count} in {source}, but at least"
                 f" {FEWEST_OBSERVATIONS} are needed.{why} Add observations, or leave {target.field} out."
             )
-        if known.min() == known.max():
+        measured = len(known) - int(below.sum())
+        if measured < FEWEST_MEASURED:
             raise EngineError(
-                f"{target.field} is {known[0]:g} at all {len(known)} usable observations of {source}: there is"
+                f"{target.field} is below its detection limit at {below.sum()} of {len(known)} usable observations of"
+                f" {source}: {measured} values are left, but at least {FEWEST_MEASURED} are needed.{why} Leave"
+                f" {target.field} out."
+            )
+        if known.min() == known.max():
+            only = repr(classes[int(known[0])]) if classes else f"{known[0]:g}"
+            raise EngineError(
+                f"{target.field} is {only} at all {len(known)} usable observations of {source}: there is"
                 f" nothing to learn.{why} Choose another field."
             )
-
-
-def read_names(layer: Layer, name: str, role: str) -> NDArray[np.object_]:
-    """(N,) of a field, None where it is empty or no field is chosen; `role` says what it is chosen as."""
-    if not name:
-        return np.full(len(layer.ids), None, object)
-    column = _column(layer, name, role)
-    values = column.astype(object)
-    values[np.array([value is None or value != value or value == "" for value in column.tolist()], bool)] = None
-    return values
-
-
-def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Floats:
-    """(N,) of a field, NaN where missing; numbers written as text are read."""
-    column = _column(layer, name, role)
-    if column.dtype.kind in "OUST":
-        numbers, failed = parse_numbers(column)
-        if failed:
-            examples = ", ".join(repr(text) for text in list(dict.fromkeys(failed))[:5])
-            raise EngineError(
-                f"The {role} {name} of '{layer.name}' is a text field, and {len(failed)} of its {len(column)} values"
-                f" are no numbers: {examples}. Make a numeric field with the field calculator and choose that."
-            )
-        notes.append(f"{name} is a text field; its {np.isfinite(numbers).sum()} values were read as numbers.")
-    elif column.dtype.kind in "iuf":
-        numbers = column.astype(np.float64)
-    else:
-        raise EngineError(
-            f"The {role} {name} of '{layer.name}' is not numeric ({column.dtype}). Choose a numeric field."
-        )
-    if not np.isfinite(numbers).any():
-        raise EngineError(
-            f"The {role} {name} of '{layer.name}' has no value at any of its {len(numbers)} observations."
-            " Choose another field, or check the join that fills it."
-        )
-    return numbers
 
 
 def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[Floats, NDArray[np.bool_]]:
@@ -205,12 +214,3 @@ def _sites(coordinates: Floats, groups: NDArray[np.object_]) -> Integers:
     _, labels = connected_components(edges, directed=False)
     _, sites = np.unique(labels[:count], return_inverse=True)
     return sites.astype(np.int64)
-
-
-def _column(layer: Layer, name: str, role: str) -> NDArray[Any]:
-    if name not in layer.columns:
-        raise EngineError(
-            f"The observations '{layer.name}' have no field {name!r}, which is chosen as {role}."
-            f" They have: {', '.join(layer.columns)}."
-        )
-    return layer.columns[name]

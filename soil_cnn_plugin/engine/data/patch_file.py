@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate, JobError, part
-from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .covariates import CovariateSummary
 from .grid import Grid
 from .observations import Observations
 from .safe_hdf5 import HostileFile, SafeGroup
+from .targets_in_words import TargetsInWords, read_targets, write_targets
 
 FORMAT = "soil cnn patches"
-VERSION = 1
+VERSION = 2
 
 _CHUNK_BYTES = 1_000_000
 LARGEST_PATCH = 1025
@@ -35,7 +36,8 @@ _BROKEN = (OSError, KeyError, TypeError, ValueError, RuntimeError, OverflowError
 
 
 class PatchFile(AbstractContextManager["PatchFile"]):
-    """An open patch file. `values` (N, T) float64, NaN where missing; `coordinates` (N, 2), x and y in the grid's CRS;
+    """An open patch file. `values` (N, T) float64, NaN where missing, or the number of the class; `is_censored` (N, T),
+    `errors` (N, T) and `weights` (N,) as in `Observations`; `coordinates` (N, 2), x and y in the grid's CRS;
     `rows_cols` (N, 2), the pixel of the grid; `sites` (N,), equal for observations that no fold may tear apart; `ids`
     (N,), feature ids. `domain` (M, 2) are points all over the area where the covariates have data.
 
@@ -77,8 +79,8 @@ class PatchFile(AbstractContextManager["PatchFile"]):
         transform = root.numbers("transform", "f", (6,)).tolist()
         self.grid = Grid(root.text("crs_wkt"), tuple(transform), height, width)
         self.group_field = root.text("group_field")
-        fields, units = root.texts("target_fields"), root.texts("target_units")
-        self.targets = tuple(SoilProperty(field, unit) for field, unit in zip(fields, units, strict=True))
+        self.words = read_targets(root)
+        self.targets = self.words.targets
         self.covariates = _read_covariates(root)
         provenance = root.group("provenance")
         self.provenance = {name: provenance.text(name) for name in provenance.attribute_names()}
@@ -88,7 +90,11 @@ class PatchFile(AbstractContextManager["PatchFile"]):
         side = self.patch_size
         self._patches = root.dataset("patches", "float32", (None, len(self.covariates), side, side))
         self.count = int(self._patches.shape[0])
-        self.values = root.array("targets", "float64", (self.count, len(self.targets)))
+        shape = (self.count, len(self.targets))
+        self.values = root.array("targets", "float64", shape)
+        self.is_censored = root.array("is_censored", "uint8", shape).astype(np.bool_)
+        self.errors = root.array("errors", "float64", shape)
+        self.weights = root.array("weights", "float64", (self.count,))
         self.coordinates = root.array("coordinates", "float64", (self.count, 2))
         self.rows_cols = root.array("rows_cols", "int64", (self.count, 2))
         self.sites = root.array("sites", "int64", (self.count,))
@@ -96,10 +102,26 @@ class PatchFile(AbstractContextManager["PatchFile"]):
         self.domain = np.asarray(root.dataset("domain", "float64", (None, 2))[:])
         if not np.isfinite(self.coordinates).all() or not np.isfinite(self.domain).all() or np.isinf(self.values).any():
             raise HostileFile("coordinates or targets are infinite")
-        if len({target.field for target in self.targets}) < len(self.targets):
-            raise HostileFile("two targets have one name")
+        if (
+            not (np.isfinite(self.errors) & (self.errors >= 0)).all()
+            or (self.is_censored & np.isnan(self.values)).any()
+        ):
+            raise HostileFile("errors or detection limits make no sense")
+        if not (np.isfinite(self.weights) & (self.weights > 0)).all():
+            raise HostileFile("weights are not above 0")
+        if self.words.classes:
+            self._leave_out_empty_classes()
         if len({summary.covariate.name for summary in self.covariates}) < len(self.covariates):
             raise HostileFile("two covariates have one name")
+
+    def _leave_out_empty_classes(self) -> None:
+        """All observations of a class may have been dropped while the patches were cut."""
+        classes = self.words.classes
+        if not np.isin(self.values, np.arange(len(classes))).all():
+            raise HostileFile("observations belong to classes that do not exist")
+        present, numbers = np.unique(self.values, return_inverse=True)
+        self.values = numbers.reshape(self.values.shape).astype(np.float64)
+        self.words = replace(self.words, classes=tuple(classes[int(number)] for number in present))
 
 
 class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
@@ -111,7 +133,7 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         grid: Grid,
         patch_size: int,
         covariates: Sequence[CovariateSummary],
-        targets: Sequence[SoilProperty],
+        words: TargetsInWords,
         group_field: str = "",
         provenance: Mapping[str, str] | None = None,
         domain: NDArray[np.float64] | None = None,
@@ -123,13 +145,12 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         attributes["crs_wkt"] = grid.crs_wkt
         attributes["transform"] = np.array(grid.transform, np.float64)
         attributes["grid_shape"] = np.array([grid.height, grid.width], np.int64)
-        attributes["target_fields"] = _texts(target.field for target in targets)
-        attributes["target_units"] = _texts(target.unit for target in targets)
+        write_targets(attributes, words)
         self._file.create_group("provenance").attrs.update(provenance or {})
         members = self._file.create_group("covariates")
         for number, summary in enumerate(covariates):
             _write_covariate(members.create_group(f"{number:04d}"), summary)
-        self._create_arrays(len(covariates), patch_size, len(targets))
+        self._create_arrays(len(covariates), patch_size, len(words.targets))
         self._file["domain"] = np.empty((0, 2)) if domain is None else domain
 
     def append(self, observations: Observations, patches: NDArray[np.float32]) -> None:
@@ -138,6 +159,9 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         arrays: dict[str, NDArray[Any]] = {
             "patches": patches,
             "targets": observations.values,
+            "is_censored": observations.is_censored.astype(np.uint8),
+            "errors": observations.errors,
+            "weights": observations.weights,
             "coordinates": observations.coordinates,
             "rows_cols": rows_cols,
             "sites": observations.sites,
@@ -169,6 +193,9 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         patches.attrs["axes"] = _texts(["observation", "covariate", "row", "column"])
         for name, width, dtype in (
             ("targets", targets, np.float64),
+            ("is_censored", targets, np.uint8),
+            ("errors", targets, np.float64),
+            ("weights", None, np.float64),
             ("coordinates", 2, np.float64),
             ("rows_cols", 2, np.int64),
             ("sites", None, np.int64),

@@ -35,7 +35,8 @@ def locate(path: str, *fields: str, group: str = "") -> tuple[Observations, Drop
     targets = tuple(SoilProperty(field) for field in fields or ("zinc",))
     job = ExtractPatches(path, targets, (Covariate("/c.tif", "c"),), "/patches.h5", group=group)
     layer, dropped, notes = read_layer(path), Dropped(), list[str]()
-    return locate_observations(layer, job, GRID, dropped, notes), dropped, notes, layer, job
+    found, _ = locate_observations(layer, job, GRID, dropped, notes)
+    return found, dropped, notes, layer, job
 
 
 def test_points_come_with_values_pixels_and_ids(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_numbers_in_a_text_field_are_read(tmp_path: Path) -> None:
 def refused(message: str, path: str, *fields: str, group: str = "") -> None:
     with pytest.raises(EngineError, match=message):
         found, dropped, _, layer, job = locate(path, *fields, group=group)
-        check_usable(found, job, layer, dropped)
+        check_usable(found, job, (), layer, dropped)
 
 
 def test_fields_that_cannot_be_targets_are_named(tmp_path: Path) -> None:

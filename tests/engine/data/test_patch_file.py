@@ -18,6 +18,7 @@ from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.data.observations import Observations
 from soil_cnn_plugin.engine.data.patch_file import PatchFile, PatchFileWriter
+from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.errors import EngineError
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (40.0, 0.0, 178440.0, 0.0, -40.0, 333760.0), 104, 78)
@@ -40,8 +41,12 @@ TARGETS = (SoilProperty("zinc_0_10", "mg/kg"), SoilProperty("pH"))
 RNG = np.random.default_rng(3)
 PATCHES = RNG.normal(size=(7, 2, 5, 5)).astype(np.float32)
 PATCHES[2, 1, :3] = np.nan
+WORDS = TargetsInWords(TARGETS)
 OBSERVATIONS = Observations(
     values=np.where(RNG.random((7, 2)) < 0.3, np.nan, RNG.normal(size=(7, 2))),
+    is_censored=np.zeros((7, 2), bool),
+    errors=np.zeros((7, 2)),
+    weights=np.ones(7),
     coordinates=RNG.uniform(180000, 181000, (7, 2)),
     rows=np.arange(7),
     cols=np.arange(7) * 2,
@@ -52,7 +57,7 @@ OBSERVATIONS = Observations(
 
 def write(path: Path) -> Path:
     provenance = {"created": "2024-05-01", "über": "ß"}
-    with PatchFileWriter(str(path), GRID, 5, SUMMARIES, TARGETS, "profile", provenance, DOMAIN) as file:
+    with PatchFileWriter(str(path), GRID, 5, SUMMARIES, WORDS, "profile", provenance, DOMAIN) as file:
         file.append(OBSERVATIONS.take(np.arange(4)), PATCHES[:4])
         file.append(OBSERVATIONS.take(np.arange(4, 7)), PATCHES[4:])
     return path
@@ -103,7 +108,7 @@ def test_no_list_of_texts_is_empty_because_gdal_would_crash(good: Path) -> None:
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        with PatchFileWriter(str(tmp_path / "a.h5"), GRID, 5, SUMMARIES, TARGETS, domain=DOMAIN) as file:
+        with PatchFileWriter(str(tmp_path / "a.h5"), GRID, 5, SUMMARIES, WORDS, domain=DOMAIN) as file:
             file.append(OBSERVATIONS, PATCHES)
             raise ZeroDivisionError
     assert os.listdir(tmp_path) == []
@@ -112,7 +117,7 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
 def test_an_older_file_stays_until_the_new_one_is_whole(good: Path) -> None:
     before = good.read_bytes()
     with pytest.raises(ZeroDivisionError):
-        with PatchFileWriter(str(good), GRID, 5, SUMMARIES, TARGETS, domain=DOMAIN):
+        with PatchFileWriter(str(good), GRID, 5, SUMMARIES, WORDS, domain=DOMAIN):
             raise ZeroDivisionError
     assert good.read_bytes() == before
 

@@ -1,0 +1,74 @@
+"""Observations that share a pixel of the grid, made one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .observations import Observations
+
+Floats = NDArray[np.float64]
+
+
+def average_duplicates(found: Observations, is_class: bool, notes: list[str]) -> Observations:
+    """One observation a pixel, at the mean place, with the first one's id and site.
+
+    Numbers are averaged, with values below a detection limit as half of it; where all are below, the mean limit stays a
+    limit. Of classes the most frequent is taken, of equally frequent ones the first in the list.
+    """
+    pixels = np.column_stack([found.rows, found.cols])
+    _, first, inverse, counts = np.unique(pixels, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    if (counts == 1).all():
+        return found
+    notes.append(
+        f"{counts[counts > 1].sum()} observations lie in {(counts > 1).sum()} pixels with others:"
+        f" {'the most frequent class of each pixel counts' if is_class else 'each pixel counts with their mean'}."
+    )
+    inverse = inverse.reshape(-1)
+    values, is_censored = found.values, found.is_censored
+    if is_class:
+        new_values, new_censored = _most_frequent(values[:, 0].astype(np.int64), inverse), is_censored[first]
+    else:
+        all_below = _mean(np.where(np.isfinite(values), is_censored.astype(float), np.nan), inverse) == 1
+        halved = _mean(np.where(is_censored, values / 2, values), inverse)
+        new_values, new_censored = np.where(all_below, _mean(values, inverse), halved), all_below
+    known = np.isfinite(values).astype(float)
+    number = np.maximum(_total(known, inverse), 1)
+    merged = found.take(first)
+    order = np.argsort(first)  # as the observations came
+    return type(found)(
+        values=new_values,
+        is_censored=new_censored,
+        errors=np.sqrt(_total(np.where(known > 0, found.errors, 0.0) ** 2, inverse)) / number,
+        weights=_mean(found.weights[:, None], inverse)[:, 0],
+        coordinates=_mean(found.coordinates, inverse),
+        rows=merged.rows,
+        cols=merged.cols,
+        sites=merged.sites,
+        ids=merged.ids,
+    ).take(order)
+
+
+def _most_frequent(numbers: NDArray[np.int64], pixel: NDArray[np.int64]) -> Floats:
+    """(pixels, 1)."""
+    counts = np.zeros((pixel.max() + 1, numbers.max() + 1), np.int64)
+    np.add.at(counts, (pixel, numbers), 1)
+    most: Floats = counts.argmax(axis=1)[:, None].astype(np.float64)
+    return most
+
+
+def _total(values: Floats, pixel: NDArray[np.int64]) -> Floats:
+    total: Floats = np.column_stack([np.bincount(pixel, weights=column) for column in values.T])
+    return total
+
+
+def _mean(values: Floats, pixel: NDArray[np.int64]) -> Floats:
+    """Of what is known, (N, T) -> (pixels, T); NaN where nothing is."""
+    known = np.isfinite(values)
+    total, count = _total(np.where(known, values, 0.0), pixel), _total(known.astype(float), pixel)
+    with np.errstate(invalid="ignore"):
+        mean: Floats = total / count
+    return mean

@@ -1,0 +1,70 @@
+"""What the targets of a patch file are: properties, classes, parts of a composition; and how the file holds that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+
+from .safe_hdf5 import SafeGroup
+
+
+@dataclass(frozen=True)
+class TargetsInWords:
+    """The targets; `classes`, names of soil classes, where there is one target and its values count them from 0;
+    `compositions`, the fields of the targets that are parts of one whole."""
+
+    targets: tuple[SoilProperty, ...]
+    classes: tuple[str, ...] = ()
+    compositions: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        fields = [target.field for target in self.targets]
+        parts = [part for composition in self.compositions for part in composition]
+        if len(set(fields)) < len(fields) or len(set(parts)) < len(parts) or not set(parts) <= set(fields):
+            raise ValueError("two targets have one name, or a composition other parts")
+        if any(len(composition) < 2 for composition in self.compositions):
+            raise ValueError("a composition has one part")
+        if self.classes and (len(fields) != 1 or parts or len(set(self.classes)) < len(self.classes)):
+            raise ValueError("the classes make no sense")
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Indices of the targets that are learned together: parts of a composition, each other target alone."""
+        fields = [target.field for target in self.targets]
+        whole_of = {part: composition for composition in self.compositions for part in composition}
+        groups = dict.fromkeys(whole_of.get(field, (field,)) for field in fields)
+        return tuple(tuple(fields.index(field) for field in group) for group in groups)
+
+
+def write_targets(attributes: h5py.AttributeManager, words: TargetsInWords) -> None:
+    fields = [target.field for target in words.targets]
+    number = {part: index for index, parts in enumerate(words.compositions) for part in parts}
+    attributes["target_fields"] = _texts(fields)
+    attributes["target_units"] = _texts([target.unit for target in words.targets])
+    attributes["composition_of_target"] = np.array([number.get(field, -1) for field in fields], np.int64)
+    if words.classes:  # GDAL 3.6, and with it QGIS, crashes on an empty list of texts
+        attributes["classes"] = _texts(words.classes)
+
+
+def read_targets(root: SafeGroup) -> TargetsInWords:
+    fields, units = root.texts("target_fields"), root.texts("target_units")
+    numbers = root.numbers("composition_of_target", "i", (len(fields),)).tolist()
+    compositions = (
+        tuple(field for field, own in zip(fields, numbers) if own == number) for number in sorted(set(numbers) - {-1})
+    )
+    return TargetsInWords(
+        tuple(SoilProperty(field, unit) for field, unit in zip(fields, units, strict=True)),
+        root.texts("classes") if root.has("classes") else (),
+        tuple(compositions),
+    )
+
+
+def _texts(texts: Sequence[str]) -> NDArray[Any]:
+    return np.array(list(texts), h5py.string_dtype())

@@ -197,4 +197,5 @@ def test_values_far_from_all_others_are_warned_of(job: ExtractPatches) -> None:
     write_points(Path(job.observations), zinc_0_10=zinc, lead=np.arange(60) % 7)
     _, events = done(job)
     (warning,) = texts(events, Warning)
-    assert "zinc_0_10: 3 of 60 values lie far from all others (-9999; the others reach from 1 to 59)" in warning
+    examples = "-9999 of feature 1, -9999 of feature 21, -9999 of feature 41"
+    assert f"zinc_0_10: 3 of 60 values lie far from all others ({examples}; the others reach from 1 to 59)" in warning

@@ -113,14 +113,14 @@ def refused(message: str, path: str, *fields: str, group: str = "") -> None:
 def test_fields_that_cannot_be_targets_are_named(tmp_path: Path) -> None:
     columns = {
         "zinc": np.arange(30.0),
-        "note": ["<0.5", "<0.5", "n.d.", *map(str, range(27))],
+        "note": ["unknown", "unknown", "n.d.", *map(str, range(27))],
         "when": pandas.date_range("2020-01-01", periods=30),
         "nothing": [None] * 29 + [np.nan],
         "same": [7.0] * 30,
         "few": [1.0, 2.0] * 5 + [np.nan] * 20,
     }
     path = write_points(tmp_path / "a.gpkg", columns)
-    refused("note of 'a' is a text field, and 3 of its 30 values are no numbers: '<0.5', 'n.d.'", path, "note")
+    refused("note of 'a' is a text field, and 3 of its 30 values are no numbers: 'unknown', 'n.d.'", path, "note")
     refused(r"when of 'a' is not numeric", path, "when")
     refused("nothing of .* has no value at any of its 30 observations", path, "nothing")
     refused("same is 7 at all 30 usable observations .*nothing to learn", path, "same")

@@ -165,8 +165,8 @@ def test_flipped_bytes_end_in_a_sentence_or_are_harmless(good: Path, tmp_path: P
 
 def test_a_newer_version_is_named(good: Path) -> None:
     with h5py.File(good, "a") as file:
-        file.attrs["version"] = 2
-    refused(good, "has format version 2; this plugin reads version 1. Update the plugin")
+        file.attrs["version"] = 3
+    refused(good, "has format version 3; this plugin reads version 2. Update the plugin")
 
 
 def replace(name: str, **options: object) -> Callable[[h5py.File], None]:

@@ -30,13 +30,17 @@ class Layer:
     path: str
     meta: dict[str, Any]
     ids: NDArray[np.int64]
-    geometries: NDArray[np.object_]  # WKB
+    geometries: NDArray[np.object_]  # WKB; all None in a table without geometry
     columns: dict[str, NDArray[Any]]
 
     @property
     def name(self) -> str:
         """As the user knows the layer: QGIS hands over a copy in a file of that name."""
         return layer_name(self.path)
+
+    @property
+    def has_geometry(self) -> bool:
+        return self.meta["geometry_type"] is not None
 
     @property
     def crs(self) -> str:
@@ -82,6 +86,14 @@ def is_undefined(crs: str) -> bool:
 
 def read_layer(path: str) -> Layer:
     """Raises EngineError when it cannot be read, has no features, no points or no CRS."""
+    layer = read_table(path)
+    if not layer.has_geometry:
+        raise EngineError(f"The observations '{layer.name}' are a table without points. Choose a point layer.")
+    return layer
+
+
+def read_table(path: str) -> Layer:
+    """With or without geometry. Raises EngineError when it cannot be read, has no features, or geometry but no CRS."""
     source, _, layer = path.partition("|layername=")
     name = layer_name(path)
     if os.path.isabs(source) and not source.startswith("/vsi") and not os.path.exists(source):
@@ -94,13 +106,13 @@ def read_layer(path: str) -> Layer:
         raise EngineError(
             f"The observations '{name}' cannot be read: {error}. Export the layer from QGIS as GeoPackage and use that."
         ) from error
-    if geometries is None:
-        raise EngineError(f"The observations '{name}' are a table without points. Choose a point layer.")
     if not len(ids):
         raise EngineError(
             f"The observations '{name}' hold no features. Choose a layer with points, or check filter and selection."
         )
-    if meta["crs"] is None or is_undefined(meta["crs"]):
+    if geometries is None:
+        geometries = np.full(len(ids), None, object)
+    elif meta["crs"] is None or is_undefined(meta["crs"]):
         raise EngineError(f"The observations '{name}' have no CRS. Set it in the layer's properties and run again.")
     return Layer(path, meta, ids.astype(np.int64), geometries, dict(zip(map(str, meta["fields"]), columns)))
 
@@ -111,26 +123,27 @@ def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
     names: list[str] = []
     columns, masks = [], []
     for (name, values), dtype in zip(layer.columns.items(), layer.meta["dtypes"]):
-        column, mask = _writable(values[chosen], str(dtype))
-        names.append(_free_name(name, [*names, "fid", "geom", "geometry"]))
+        column, mask = as_in_layer(values[chosen], str(dtype))
+        names.append(free_name(name, [*names, "fid", "geom", "geometry"]))
         columns.append(column)
         masks.append(mask)
-    names.append(_free_name("reason", names))
+    names.append(free_name("reason", names))
     columns.append(np.array([dropped.reasons[identity] for identity in layer.ids[chosen].tolist()], object))
     masks.append(None)
     partial = f"{part(path)}.gpkg"
-    geometry = layer.meta["geometry_type"] or "Unknown"
+    has_geometry = layer.has_geometry
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write(
-            partial, layer.geometries[chosen], columns, names, field_mask=masks, layer="dropped", driver="GPKG",
-            geometry_type=geometry, crs=layer.crs,
+            partial, layer.geometries[chosen] if has_geometry else None, columns, names, field_mask=masks,
+            layer="dropped", driver="GPKG", geometry_type=layer.meta["geometry_type"],
+            crs=layer.crs if has_geometry else None,
         )  # fmt: skip
     read_info(partial, layer="dropped")  # without features, GDAL says nothing when the disk is full
     os.replace(partial, path)
 
 
-def _writable(values: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def as_in_layer(values: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """A column as it was in its layer, and True where it is null: whole numbers come as floats where some are null."""
     if values.dtype.kind == "f" and dtype.startswith(("int", "uint", "bool")):
         is_null = np.isnan(values)
@@ -141,7 +154,7 @@ def _writable(values: NDArray[Any], dtype: str) -> tuple[NDArray[Any], NDArray[n
     return values, None
 
 
-def _free_name(name: str, taken: list[str]) -> str:
+def free_name(name: str, taken: list[str]) -> str:
     """`name`, or `name_1` and so on; GeoPackage does not tell upper from lower case."""
     lower = {other.lower() for other in taken}
     numbers = (f"{name}_{number}" for number in range(1, len(taken) + 2))

@@ -22,6 +22,8 @@ QUANTILES = 129
 MOST_CATEGORIES = 255
 _SAMPLE_PIXELS = 1_000_000
 _SCAN_PIXELS = 200_000_000
+_CACHE_BYTES = 256_000_000
+"""Of warped pixels that all rasters together keep for the next block."""
 _FINEST = 100
 """Cells of a grid along one pixel of its reference: more are a mistake, in metres where the CRS has degrees or so."""
 _LARGEST_CODE = 2**24
@@ -109,16 +111,14 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
 
 
 def reference_grid(path: str, cell_size: float | None = None) -> Grid:
-    """The grid of a raster, with north up; `cell_size` in CRS units replaces its own.
+    """The grid of a raster, with north up and longitudes from -180; `cell_size` in CRS units replaces its own.
 
     Raises:
         EngineError: the raster cannot be opened or does not say where it lies, or the cell size is far too fine for it.
     """
     with open_raster(path) as dataset:
         grid = grid_of(dataset, path)
-    a, b, c, d, e, f = grid.transform
-    if b == d == 0 and e > 0:
-        grid = Grid(grid.crs_wkt, (a, 0.0, c, 0.0, -e, f + e * grid.height), grid.height, grid.width)
+    grid = grid.upright().from_minus_180()
     if cell_size is None:
         return grid
     own = min(grid.cell_size)
@@ -139,7 +139,7 @@ def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:
     with ExitStack() as opened:
         rasters = []
         for covariate in covariates:
-            rasters.append(CovariateRaster(covariate, grid))
+            rasters.append(CovariateRaster(covariate, grid, _CACHE_BYTES // len(covariates)))
             opened.callback(rasters[-1].close)
         opened.pop_all()
     return CovariateStack(rasters, grid)

@@ -79,6 +79,19 @@ class Grid:
         return bool(self.crs.is_geographic)
 
     @property
+    def full_turn(self) -> float:
+        """The unit after which longitudes begin again, 360 for degrees; 0 where the CRS is not geographic."""
+        axes = self.crs.axis_info
+        return 2 * math.pi / axes[0].unit_conversion_factor if self.is_geographic and axes else 0.0
+
+    @property
+    def columns_around(self) -> int:
+        """Columns of a full turn of longitude; 0 where they are no whole number, and in other CRSs."""
+        a, b, _, d, _, _ = self.transform
+        columns = self.full_turn / abs(a) if b == d == 0 else 0.0
+        return round(columns) if abs(columns - round(columns)) < 1e-2 else 0
+
+    @property
     def crs_name(self) -> str:
         """The authority's code, `EPSG:28992`, or the name when there is none."""
         authority = self.crs.to_authority()
@@ -132,6 +145,28 @@ class Grid:
             max(1, math.ceil(self.height / height - _TOLERANCE)),
             max(1, math.ceil(self.width / width - _TOLERANCE)),
         )
+
+    def upright(self) -> Grid:
+        """The same pixels with north up and east to the right; a rotated grid stays as it is."""
+        a, b, c, d, e, f = self.transform
+        if b or d:
+            return self
+        west, north = min(c, c + a * self.width), max(f, f + e * self.height)
+        return Grid(self.crs_wkt, (abs(a), 0.0, west, 0.0, -abs(e), north), self.height, self.width)
+
+    def from_minus_180(self) -> Grid:
+        """The same pixels in longitudes from about -180 to 180 degrees; a grid across 180 degrees stays as it is, if it
+        does not go round the globe."""
+        a, b, c, d, e, f = self.transform
+        half = self.full_turn / 2
+        if not half or a < 0 or self.bounds[2] <= half + a:
+            return self
+        if self.bounds[0] >= half:
+            return Grid(self.crs_wkt, (a, b, c - 2 * half, d, e, f), self.height, self.width)
+        if not self.columns_around or self.width < self.columns_around:
+            return self
+        west = c - a * math.floor((c + half) / a + _TOLERANCE)
+        return Grid(self.crs_wkt, (a, b, west, d, e, f), self.height, self.columns_around)
 
     def clip(self, bounds: Bounds) -> Grid:
         """The part of the grid that holds the rectangle `bounds` (its CRS), snapped outward to whole pixels.

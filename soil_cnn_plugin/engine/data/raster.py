@@ -8,18 +8,20 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
+import pyproj
 import rasterio
 import rasterio.warp
 from numpy.typing import NDArray
 from rasterio.enums import MaskFlags, Resampling, WktVersion
-from rasterio.errors import CRSError, RasterioError
+from rasterio.errors import CRSError
 from rasterio.windows import Window
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .class_names import read_class_names
-from .grid import Block, Bounds, Grid, in_words
+from .footprint import GDAL_ERRORS, Footprint
+from .grid import Block, Grid
 
 Floats = NDArray[np.float32]
 
@@ -27,9 +29,9 @@ _TILE = 256
 """Side of the squares that are warped at once, in pixels of the grid."""
 _SOURCE_SIDE = 2048
 """Side of the largest square that is read from a raster for one of them, in its own pixels."""
-_KEPT_TILES = 64
-_LATTICE = 33
-"""Points along each side of a tile that are transformed to find the part of the raster to read."""
+_MOST_TILES = 1024
+_MOST_BYTES = 16_000_000
+"""Of tiles that are kept for the next block."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +47,23 @@ class CovariateRaster:
     before resampling, so that no value is mixed with them. Scale and offset of the band are applied.
     """
 
-    def __init__(self, covariate: Covariate, grid: Grid) -> None:
+    def __init__(self, covariate: Covariate, grid: Grid, cache_bytes: int = _MOST_BYTES) -> None:
         self.covariate, self.grid = covariate, grid
         self._dataset = open_raster(covariate.path)
         try:
             self.own_grid = grid_of(self._dataset, covariate.path)
             self._check_band()
             self._offset = grid.offset_of(self.own_grid)
-            self._has_grid_crs = grid.has_same_crs(self.own_grid.crs_wkt)
+            self._footprint = Footprint(self.own_grid, grid, covariate.path)
             self.resampling = None if self._offset is not None else self._choose_resampling()
-            self._check_overlap()
+            self._footprint.check_overlap()
         except BaseException:
             self._dataset.close()
             raise
         self._tiles: OrderedDict[_Tile, Floats] = OrderedDict()
         self._side = self._tile_side()
         self._anchor = self._lattice_origin()
+        self._kept_tiles = min(_MOST_TILES, min(cache_bytes, _MOST_BYTES) // (4 * self._side**2))
 
     def close(self) -> None:
         self._tiles.clear()
@@ -73,8 +76,11 @@ class CovariateRaster:
             self._read_own(Block(block.row - row, block.col - col, block.height, block.width), out)
             return
         side, (top, left) = self._side, self._anchor
-        for row in range((block.row - top) // side, (block.row + block.height - 1 - top) // side + 1):
-            for col in range((block.col - left) // side, (block.col + block.width - 1 - left) // side + 1):
+        rows = range((block.row - top) // side, (block.row + block.height - 1 - top) // side + 1)
+        cols = range((block.col - left) // side, (block.col + block.width - 1 - left) // side + 1)
+        self._kept_tiles = max(self._kept_tiles, len(rows) * len(cols))
+        for row in rows:
+            for col in cols:
                 place = Block(top + row * side, left + col * side, side, side)
                 from_tile, to_out = _common(place, block)
                 out[to_out] = self._warped_tile(_Tile(row, col), place)[from_tile]
@@ -84,9 +90,16 @@ class CovariateRaster:
         return read_class_names(self._dataset, self.covariate.band)
 
     def _read_own(self, block: Block, out: Floats) -> None:
-        """Fill `out` from a block of the raster's own pixels; NaN beyond it."""
-        dataset, covariate = self._dataset, self.covariate
+        """Fill `out` from a block of the raster's own pixels; NaN beyond it, but a raster that goes round the globe has
+        no end in east and west."""
         out.fill(np.nan)
+        around = self.own_grid.columns_around
+        for shift in (-around, around, 0) if around else (0,):
+            self._read_part(Block(block.row, block.col + shift, block.height, block.width), out)
+
+    def _read_part(self, block: Block, out: Floats) -> None:
+        """Fill `out` from a block of the raster's own pixels; beyond the raster it stays as it is."""
+        dataset, covariate = self._dataset, self.covariate
         top, left = max(block.row, 0), max(block.col, 0)
         bottom, right = min(block.row + block.height, dataset.height), min(block.col + block.width, dataset.width)
         if top >= bottom or left >= right:
@@ -95,7 +108,7 @@ class CovariateRaster:
         try:
             values = dataset.read(covariate.band, window=window)
             mask = dataset.read_masks(covariate.band, window=window) if self._has_mask() else None
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise _unreadable(covariate.path, error) from error
         scale, offset = dataset.scales[covariate.band - 1], dataset.offsets[covariate.band - 1]
         if scale != 1 or offset != 0:
@@ -126,83 +139,44 @@ class CovariateRaster:
             return self._tiles[tile]
         warped = self._warp(place)
         self._tiles[tile] = warped
-        if len(self._tiles) > _KEPT_TILES:
+        if len(self._tiles) > self._kept_tiles:
             self._tiles.popitem(last=False)
         return warped
 
     def _warp(self, place: Block) -> Floats:
         target = self.grid.at(place)
         warped = np.full((place.height, place.width), np.nan, np.float32)
-        source_block, turn = self._source_block(target)
-        if source_block is None:
+        block, turn = self._footprint.source(target)
+        if block is None:
             return warped
-        source = np.empty((source_block.height, source_block.width), np.float32)
-        self._read_own(source_block, source)
-        a, b, c, d, e, f = self.own_grid.at(source_block).transform
+        source = np.empty((block.height, block.width), np.float32)
+        self._read_own(block, source)
+        a, b, c, d, e, f = self.own_grid.at(block).transform
         try:
             rasterio.warp.reproject(
                 source,
                 warped,
                 src_transform=rasterio.Affine(a, b, c - turn, d, e, f),
-                src_crs=self._dataset.crs,
+                src_crs=self.own_grid.crs_wkt,
                 src_nodata=np.nan,
                 dst_transform=rasterio.Affine(*target.transform),
                 dst_crs=target.crs_wkt,
                 dst_nodata=np.nan,
                 resampling=self.resampling,
             )
-        except (RasterioError, CRSError) as error:
-            raise _not_transformable(self.covariate.path, self.own_grid, self.grid) from error
+        except GDAL_ERRORS as error:
+            raise self._footprint.not_transformable() from error
         return warped
-
-    def _source_block(self, target: Grid) -> tuple[Block | None, float]:
-        """The raster's pixels that decide those of `target`, None when it has none there; and 360 where the raster
-        counts its longitudes beyond 180 degrees."""
-        x, y, turn = self._in_own_crs(target)
-        rows, cols = self.own_grid.rows_cols(x, y)
-        if not rows.size:
-            return None, 0.0
-        margin = 2 + math.ceil(2 * self._ratio(target))
-        top, bottom = math.floor(max(rows.min(), -1e9)) - margin, math.ceil(min(rows.max(), 1e9)) + margin
-        left, right = math.floor(max(cols.min(), -1e9)) - margin, math.ceil(min(cols.max(), 1e9)) + margin
-        top, left = max(top, 0), max(left, 0)
-        bottom, right = min(bottom, self.own_grid.height), min(right, self.own_grid.width)
-        return (Block(top, left, bottom - top, right - left) if top < bottom and left < right else None), turn
-
-    def _in_own_crs(self, target: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """A lattice of points over `target` in the raster's CRS, those that have no place there left out."""
-        rows, cols = np.meshgrid(np.linspace(0, target.height, _LATTICE), np.linspace(0, target.width, _LATTICE))
-        x, y = target.xy(rows.ravel() - 0.5, cols.ravel() - 0.5)
-        if not self._has_grid_crs:
-            try:
-                x, y = map(np.array, rasterio.warp.transform(target.crs_wkt, self._dataset.crs, x, y))
-            except (RasterioError, CRSError) as error:
-                raise _not_transformable(self.covariate.path, self.own_grid, self.grid) from error
-        known = np.isfinite(x) & np.isfinite(y)
-        x, y = x[known], y[known]
-        east = self.own_grid.bounds[2]
-        beyond = self.own_grid.is_geographic and east > 180.0 and x.size and x.max() < 0
-        return (x + 360.0, y, 360.0) if beyond else (x, y, 0.0)
-
-    def _ratio(self, target: Grid) -> float:
-        """Side of a pixel of the grid in pixels of the raster, at the middle of `target`; 1 where there is no place."""
-        row, col = target.height / 2, target.width / 2
-        middle = Grid(target.crs_wkt, target.transform, 1, 1).at(Block(int(row), int(col), 1, 1))
-        x, y, _ = self._in_own_crs(middle)
-        if x.size < _LATTICE * _LATTICE:
-            return 1.0
-        rows, cols = self.own_grid.rows_cols(x, y)
-        return float(max(np.ptp(rows), np.ptp(cols)))
 
     def _choose_resampling(self) -> Resampling:
         """Codes and compass values are never mixed: the mean of 359 and 1 degree is not 180."""
         if self.covariate.kind != "continuous":
             return Resampling.nearest
-        return Resampling.average if self._ratio(self.grid) >= 1.5 else Resampling.bilinear
+        return Resampling.average if self._footprint.ratio(self.grid) >= 1.5 else Resampling.bilinear
 
     def _tile_side(self) -> int:
         side = _TILE
-        ratio = 1.0 if self._offset is not None else self._ratio(self.grid)
+        ratio = 1.0 if self._offset is not None else self._footprint.ratio(self.grid)
         while side > 1 and side * ratio > _SOURCE_SIDE:
             side //= 2
         return side
@@ -221,24 +195,12 @@ class CovariateRaster:
         if "complex" in kind:
             raise EngineError(f"{path} holds complex numbers ({kind}) in band {band}. Choose a raster of real numbers.")
 
-    def _check_overlap(self) -> None:
-        x, y, _ = self._in_own_crs(self.grid)
-        own = west, south, east, north = self.own_grid.bounds
-        if x.size and x.max() > west and x.min() < east and y.max() > south and y.min() < north:
-            return
-        reach: Bounds | None = (x.min(), y.min(), x.max(), y.max()) if x.size else None
-        raise EngineError(
-            f"{self.covariate.path} does not overlap the grid of the map. It reaches over {in_words(own)}"
-            f" ({self.own_grid.crs_name}), the grid over {in_words(reach) if reach else 'no part of that CRS'}."
-            " Check the raster's CRS, or leave it out."
-        )
-
 
 def open_raster(path: str) -> rasterio.DatasetReader:
     """Raises EngineError when there is no such file or GDAL cannot open it."""
     try:
         return rasterio.open(path)
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         if os.path.isabs(path) and not path.startswith("/vsi") and not os.path.exists(path):
             raise EngineError(f"{path} does not exist. Check where the raster lies and run again.") from error
         raise EngineError(
@@ -258,9 +220,16 @@ def grid_of(dataset: rasterio.DatasetReader, path: str) -> Grid:
         raise EngineError(f"{path} has no georeference: its pixels have no coordinates. Georeference it and run again.")
     a, b, c, d, e, f = dataset.transform[:6]
     try:
-        return Grid(dataset.crs.to_wkt(version=WktVersion.WKT2_2019), (a, b, c, d, e, f), dataset.height, dataset.width)
-    except (CRSError, ValueError) as error:
+        wkt = _horizontal(dataset.crs.to_wkt(version=WktVersion.WKT2_2019))
+        return Grid(wkt, (a, b, c, d, e, f), dataset.height, dataset.width)
+    except (CRSError, pyproj.exceptions.CRSError, ValueError) as error:
         raise EngineError(f"{path} has a CRS or georeference that cannot be used: {error}. Set it again.") from error
+
+
+def _horizontal(crs_wkt: str) -> str:
+    """Without heights, for which no raster has a place."""
+    crs = pyproj.CRS.from_wkt(crs_wkt)
+    return str(crs.to_2d().to_wkt()) if len(crs.axis_info) > 2 and not crs.is_geocentric else crs_wkt
 
 
 def _common(place: Block, block: Block) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -279,13 +248,6 @@ def _unreadable(path: str, error: Exception) -> EngineError:
     return EngineError(
         f"{path} cannot be read to its end: {_said(error)}. The file is truncated or damaged, or its drive or server"
         " does not answer. Copy or export it again and run again."
-    )
-
-
-def _not_transformable(path: str, own: Grid, grid: Grid) -> EngineError:
-    return EngineError(
-        f"{path} cannot be transformed from {own.crs_name} to {grid.crs_name}, the CRS of the grid."
-        f" Reproject it to {grid.crs_name} in QGIS and use the result."
     )
 
 

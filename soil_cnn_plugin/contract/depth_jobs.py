@@ -41,7 +41,9 @@ class StandardizeDepths(Job):
     def __post_init__(self) -> None:
         self._check_fields()
         if not self.intervals:
-            raise JobError(f"No depth interval is given. Write, for example, {intervals_in_words(type(self).intervals)}.")
+            raise JobError(
+                f"No depth interval is given. Write, for example, {intervals_in_words(type(self).intervals)}."
+            )
         for upper, lower in self.intervals:
             if not 0 <= upper < lower < math.inf:
                 raise JobError(

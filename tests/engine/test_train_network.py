@@ -341,7 +341,7 @@ def spoilt(patches: str, folder: Path, change: Callable[[h5py.File], object]) ->
 
 def keep(count: int) -> Callable[[h5py.File], None]:
     def change(file: h5py.File) -> None:
-        for name in ("patches", "targets", "coordinates", "rows_cols", "sites", "ids"):
+        for name in ("patches", "targets", "is_censored", "errors", "weights", "coordinates", "rows_cols", "sites", "ids"):
             file[name].resize(count, axis=0)
 
     return change

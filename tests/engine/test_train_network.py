@@ -341,7 +341,8 @@ def spoilt(patches: str, folder: Path, change: Callable[[h5py.File], object]) ->
 
 def keep(count: int) -> Callable[[h5py.File], None]:
     def change(file: h5py.File) -> None:
-        for name in ("patches", "targets", "is_censored", "errors", "weights", "coordinates", "rows_cols", "sites", "ids"):
+        arrays = ("patches", "targets", "is_censored", "errors", "weights", "coordinates", "rows_cols", "sites", "ids")
+        for name in arrays:
             file[name].resize(count, axis=0)
 
     return change

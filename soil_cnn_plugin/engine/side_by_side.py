@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+
+from soil_cnn_plugin.engine.cores import usable_cores
 
 T = TypeVar("T")
 
@@ -28,10 +29,3 @@ def run_side_by_side(tasks: Sequence[Callable[[], T]], device: torch.device) -> 
             return list(pool.map(lambda task: task(), tasks))
     finally:
         torch.set_num_threads(threads)
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

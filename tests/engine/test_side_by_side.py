@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from soil_cnn_plugin.engine import side_by_side
-from soil_cnn_plugin.engine.side_by_side import run_side_by_side, usable_cores
+from soil_cnn_plugin.engine.cores import usable_cores
+from soil_cnn_plugin.engine.side_by_side import run_side_by_side
 
 CPU = torch.device("cpu")
 

@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate, JobError, part
+from soil_cnn_plugin.engine.cores import usable_cores
 from soil_cnn_plugin.engine.errors import EngineError
 
+from .chunk_writing import ChunkWriter
 from .covariates import CovariateSummary
 from .grid import Grid
 from .observations import Observations
@@ -152,12 +154,13 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
             _write_covariate(members.create_group(f"{number:04d}"), summary)
         self._create_arrays(len(covariates), patch_size, len(words.targets))
         self._file["domain"] = np.empty((0, 2)) if domain is None else domain
+        self._patches = ChunkWriter(self._file["patches"], usable_cores())
 
     def append(self, observations: Observations, patches: NDArray[np.float32]) -> None:
-        """Add observations with their patches (n, C, P, P)."""
+        """Add observations with their patches (n, C, P, P), which must not be changed afterwards."""
+        self._patches.append(patches)
         rows_cols = np.column_stack([observations.rows, observations.cols])
         arrays: dict[str, NDArray[Any]] = {
-            "patches": patches,
             "targets": observations.values,
             "is_censored": observations.is_censored.astype(np.uint8),
             "errors": observations.errors,
@@ -176,9 +179,11 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
+                self._patches.finish()
                 self._file.close()
                 os.replace(part(self._path), self._path)
         finally:
+            self._patches.close()
             with contextlib.suppress(OSError, RuntimeError):  # a full disk fails once more here
                 self._file.close()
             Path(part(self._path)).unlink(missing_ok=True)

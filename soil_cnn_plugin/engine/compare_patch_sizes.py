@@ -19,7 +19,6 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import (
     error_curves,
     in_words,
 )
-from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_json
 from soil_cnn_plugin.engine.cross_validation import CrossValidation, cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
@@ -30,7 +29,7 @@ from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.plan import make_plans
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.patch_size_report import write_patch_size_report
-from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within, tell_folds
+from soil_cnn_plugin.engine.patch_folds import choose_transforms, hold_out, inner_folds, kind_within, tell_folds
 from soil_cnn_plugin.engine.patch_size_metrics import metrics_content
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.versions import read_versions
@@ -90,7 +89,6 @@ def _designs(
 ) -> list[Design]:
     """One a size; the forest at the point, the same for all sizes, is in the first alone."""
     asked = TrainNetwork(job.patches, "", architecture=job.architecture)
-    fields = tuple(target.field for target in file.targets)
     within = inner_folds(file, kind_within(folds), job.domain)
     designs: list[Design] = []
     for size in sizes:
@@ -98,9 +96,9 @@ def _designs(
         designs.append(
             Design(
                 data=encode_patches(file, plans, device, patch_size=size),
-                values=file.values,
-                fields=fields,
-                transforms=tuple(choose_transform("auto", file.values[:, t], name) for t, name in enumerate(fields)),
+                measured=file.measured,
+                words=file.words,
+                transforms=choose_transforms(asked.transform, file),
                 fold=folds.fold,
                 make_inner_folds=within,
                 plans=plans,

@@ -13,14 +13,12 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     BLEND,
     MEAN,
     NETWORK,
-    QUANTILE_LEVELS,
     HeldOut,
     LossCurve,
 )
-from soil_cnn_plugin.engine.assessment.calibration import Calibration
-from soil_cnn_plugin.engine.assessment.metrics import score
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
+from soil_cnn_plugin.engine.assessment.class_scores import ClassHeldOut, score_classes
 from soil_cnn_plugin.engine.fitting import Design, Fitted, fit, forest_features
+from soil_cnn_plugin.engine.held_out_predictions import Numbers, Predictions, Probabilities
 from soil_cnn_plugin.engine.networks.fit import predict_all
 from soil_cnn_plugin.engine.networks.predictor import mix, predict_forests
 from soil_cnn_plugin.engine.report import Report
@@ -33,9 +31,10 @@ Rows = NDArray[np.int64]
 @dataclass(frozen=True)
 class CrossValidation:
     """`methods` holds, for each target, every method's held-out predictions of its observations in the order of the
-    rows; `curves` are of the networks of all folds."""
+    rows, or `classes` those of the one target's classes; `curves` are of the networks of all folds."""
 
     methods: list[dict[str, HeldOut]]
+    classes: dict[str, ClassHeldOut]
     curves: tuple[LossCurve, ...]
 
 
@@ -47,7 +46,7 @@ def fit_and_cross_validate(
     `forests` are those that the fit of all observations needs.
     """
     first = designs[0]
-    everything = np.arange(len(first.values))
+    everything = np.arange(len(first.fold))
 
     def fit_all(progress: Callable[[float], None]) -> Fitted:
         return fit(first, everything, first.seed, forests, progress, report.info)
@@ -70,7 +69,7 @@ def _compute(
     """`fits` of all observations, and all folds of all designs; the log tells of the folds of one design."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     steps = _Steps(report, len(fits) + len(runs))
-    predictions = {id(design): _empty_predictions(design) for design in designs}
+    predictions = {id(design): {name: _empty(design) for name in design.methods} for design in designs}
     tasks = [partial(fit_all, partial(steps.progress, step)) for step, fit_all in enumerate(fits)]
     for step, run in enumerate(runs, start=len(fits)):
         tell = report.info if run.design is told else None
@@ -81,24 +80,8 @@ def _compute(
     validations = []
     for design in designs:
         curves = [curve for each, run in zip(fitted, runs) if run.design is design for curve in each.curves]
-        methods = [_held_out(design, predictions[id(design)], t) for t in range(len(design.fields))]
-        validations.append(CrossValidation(methods, tuple(curves)))
+        validations.append(_validation(design, predictions[id(design)], tuple(curves)))
     return finals, validations
-
-
-@dataclass(frozen=True)
-class _Predictions:
-    """Of one method, NaN where not predicted: (N, T), quantiles (N, T, 99)."""
-
-    mean: Array
-    lower: Array
-    upper: Array
-    quantiles: Array
-
-    @classmethod
-    def empty(cls, shape: tuple[int, ...]) -> _Predictions:
-        mean, lower, upper = (np.full(shape, np.nan) for _ in range(3))
-        return cls(mean, lower, upper, np.full((*shape, len(QUANTILE_LEVELS)), np.nan))
 
 
 @dataclass(frozen=True)
@@ -109,14 +92,16 @@ class _Run:
     fold: int
 
 
-def _empty_predictions(design: Design) -> dict[str, _Predictions]:
-    return {name: _Predictions.empty(design.values.shape) for name in design.methods}
+def _empty(design: Design) -> Predictions:
+    if design.words.classes:
+        return Probabilities.empty(len(design.fold), len(design.words.classes))
+    return Numbers.empty(design.measured.values.shape)
 
 
 def _hold_out(
     design: Design,
     fold: int,
-    methods: dict[str, _Predictions],
+    methods: dict[str, Predictions],
     progress: Callable[[float], None],
     tell: Callable[[str], None] | None,
 ) -> Fitted:
@@ -131,83 +116,45 @@ def _hold_out(
         scale.append(spread)
     for name in (BLEND, NETWORK, *design.forests):
         weights = fitted.weights(name)
-        _store(
-            methods[name],
-            test,
-            mix(np.stack(location), weights),
-            mix(np.stack(scale), weights),
-            fitted.scales,
-            fitted.calibrations(weights),
-            design.coverage,
-        )
-    _predict_mean(design, methods[MEAN], train, test)
+        mixed = mix(np.stack(location), weights), mix(np.stack(scale), weights)
+        methods[name].store(design, test, *mixed, fitted.outcomes(weights))
+    methods[MEAN].store_mean(design, train, test)
     if tell:
-        tell(_in_words(design, methods, test, fold))
+        errors = {name: predictions.errors_in_words(design, test) for name, predictions in methods.items()}
+        tell(_in_words(design, errors, len(test), fold))
     return replace(fitted, forests={}, parts=())  # large, and needed no more
 
 
-def _store(
-    predictions: _Predictions,
-    rows: Rows,
-    location: Array,
-    scale: Array,
-    scales: tuple[TargetScale, ...],
-    calibrations: tuple[Calibration, ...],
-    coverage: float,
-) -> None:
-    for t, (target_scale, calibration) in enumerate(zip(scales, calibrations)):
-        place = location[:, t], scale[:, t]
-        predictions.mean[rows, t] = calibration.mean_and_deviation(*place, target_scale)[0]
-        limits = calibration.interval(*place, coverage, target_scale)
-        predictions.lower[rows, t], predictions.upper[rows, t] = limits
-        for index, level in enumerate(QUANTILE_LEVELS):
-            predictions.quantiles[rows, t, index] = calibration.quantile(*place, level, target_scale)
-
-
-def _predict_mean(design: Design, predictions: _Predictions, train: Rows, test: Rows) -> None:
-    """The mean of the training observations, and their quantiles as the distribution."""
-    tail = (1 - design.coverage) / 2
-    for t in range(len(design.fields)):
-        known = design.values[train, t]
-        known = known[np.isfinite(known)]
-        predictions.mean[test, t] = known.mean()
-        predictions.lower[test, t], predictions.upper[test, t] = np.quantile(known, [tail, 1 - tail], method="weibull")
-        predictions.quantiles[test, t] = np.quantile(known, QUANTILE_LEVELS, method="weibull")
-
-
-def _held_out(design: Design, methods: dict[str, _Predictions], t: int) -> dict[str, HeldOut]:
-    rows = np.flatnonzero(np.isfinite(design.values[:, t]))
-    observed, fold = design.values[rows, t], design.fold[rows]
-    result = {}
-    for name, predictions in methods.items():
-        parts = [part[rows, t] for part in (predictions.mean, predictions.lower, predictions.upper)]
-        quantiles = predictions.quantiles[rows, t]
-        fold_scores = []
-        for number in np.unique(fold):
-            held_out = fold == number
-            mean, lower, upper = (part[held_out] for part in parts)
-            fold_scores.append(score(observed[held_out], mean, lower, upper, design.coverage, quantiles[held_out]))
-        mean, lower, upper = parts
-        scores = score(observed, mean, lower, upper, design.coverage, quantiles)
-        result[name] = HeldOut(mean, lower, upper, quantiles, scores, tuple(fold_scores))
-    return result
-
-
-def _in_words(design: Design, methods: dict[str, _Predictions], test: Rows, fold: int) -> str:
-    """One line for the log: the held-out errors of this fold."""
+def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: int) -> str:
+    """One line for the log: the held-out errors of this fold, of each target."""
+    names = {NETWORK: "network", **dict.fromkeys(design.forests[:1], "random forest"), BLEND: "blend", MEAN: "mean"}
     parts = []
     for t, field in enumerate(design.fields):
-        rows = test[np.isfinite(design.values[test, t])]
-        if len(rows) == 0:
-            continue
-        observed = design.values[rows, t]
-        error = {name: np.sqrt(np.mean((methods[name].mean[rows, t] - observed) ** 2)) for name in methods}
-        forest = min(error[name] for name in design.forests)
-        parts.append(
-            f"{field} network {error[NETWORK]:.4g}, random forest {forest:.4g}, blend {error[BLEND]:.4g},"
-            f" mean {error[MEAN]:.4g}"
+        each = [f"{name} {errors[method][t]}" for method, name in names.items() if errors[method][t]]
+        if each:
+            parts.append(f"{field} {', '.join(each)}")
+    measure = "misclassified" if design.words.classes else "RMSE"
+    return f"Fold {fold + 1}: {count} observations held out, {measure}: {'; '.join(parts)}"
+
+
+def _validation(design: Design, predictions: dict[str, Predictions], curves: tuple[LossCurve, ...]) -> CrossValidation:
+    if not design.words.classes:
+        numbers = {name: each for name, each in predictions.items() if isinstance(each, Numbers)}
+        targets = range(len(design.fields))
+        return CrossValidation(
+            [{name: each.held_out(design, t) for name, each in numbers.items()} for t in targets], {}, curves
         )
-    return f"Fold {fold + 1}: {len(test)} observations held out, RMSE: {'; '.join(parts)}"
+    observed = design.measured.values[:, 0].astype(np.int64)
+    classes = {}
+    for name, each in predictions.items():
+        if isinstance(each, Probabilities):
+            found = each.probabilities
+            fold_scores = [
+                score_classes(observed[design.fold == fold], found[design.fold == fold])
+                for fold in np.unique(design.fold)
+            ]
+            classes[name] = ClassHeldOut(found, score_classes(observed, found), tuple(fold_scores))
+    return CrossValidation([], classes, curves)
 
 
 class _Steps:

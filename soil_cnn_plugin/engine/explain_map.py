@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork
 from soil_cnn_plugin.engine.assessment.explanation import AttributionSummary
+from soil_cnn_plugin.engine.assessment.outcomes import NumberOutcome
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
@@ -54,7 +55,12 @@ def explain_map(
     location, _ = trained.predictor.predict(known.views.inputs, known.views.context)
     background = choose_background(location[:, target], BACKGROUND)
     attribution = Attribution(trained, known.views.take(background), target)
-    scale, soil_property = description.scales[target], description.targets[target]
+    soil_property, outcome = description.targets[target], description.outcomes[target]
+    if not isinstance(outcome, NumberOutcome):
+        raise EngineError(
+            "Only targets that are numbers can be attributed to covariates, not classes or parts of a composition."
+        )
+    scale = outcome.scale
     unit = _UNITS[scale.transform].format(unit=soil_property.unit or soil_property.field)
     base = float(location[background, target].mean() * scale.spread + scale.centre)
     bands = [f"{name}: contribution to {soil_property.label}" for name in attribution.players]

@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explain_map import explain_map
 from soil_cnn_plugin.engine.explanation_files import write_explanation_metrics, write_importance
+from soil_cnn_plugin.engine.in_units import means
 from soil_cnn_plugin.engine.known_observations import KnownObservations, read_observations
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.encoding import Channels
@@ -163,12 +164,7 @@ class _Methods:
         return np.stack([self._in_units(mix(location, way), mix(scale, way)) for way in ways])
 
     def _in_units(self, location: Array, scale: Array) -> Array:
-        description = self.trained.description
-        columns = [
-            calibration.mean_and_deviation(location[:, t], scale[:, t], target_scale)[0]
-            for t, (calibration, target_scale) in enumerate(zip(description.calibrations, description.scales))
-        ]
-        return np.column_stack(columns)
+        return means(self.trained.description, location.T, scale.T).T
 
 
 def _numbers(explanation: Explanation, target: int) -> dict[str, float | str]:

@@ -17,13 +17,17 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     NETWORK,
     LossCurve,
 )
-from soil_cnn_plugin.engine.assessment.calibration import Calibration, calibrate
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale, fit_scale, upper_bound
+from soil_cnn_plugin.engine.assessment.composition import CompositionScale, fit_composition
+from soil_cnn_plugin.engine.assessment.outcomes import Outcome, Scale, calibrated, column_count
+from soil_cnn_plugin.engine.assessment.target_scale import fit_scale, upper_bound
+from soil_cnn_plugin.engine.data.target_values import TargetValues
+from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.networks.ensemble import MakeFolds, cross_fit
-from soil_cnn_plugin.engine.networks.forest import fit_forest
+from soil_cnn_plugin.engine.networks.forest import expect_censored, fit_forests
+from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS, Plan
-from soil_cnn_plugin.engine.networks.predictor import Predictor, learn_weights, mix
+from soil_cnn_plugin.engine.networks.predictor import Predictor, learn_class_weights, learn_weights, mix
 from soil_cnn_plugin.engine.networks.training_data import TrainingData
 from soil_cnn_plugin.engine.networks.trees import Trees
 from soil_cnn_plugin.engine.networks.unseen import HeldOutRows, UnseenPredictor
@@ -36,13 +40,13 @@ FORESTS = (FOREST_CONTEXT, FOREST)
 
 @dataclass(frozen=True)
 class Design:
-    """What all fits share. `values` (N, T) are in the targets' units, NaN where missing; `fold` (N,) counts from 0;
-    `make_inner_folds` deals the given rows to folds of the same kind; `forests` are fitted beside the networks, the one
-    with context always."""
+    """What all fits share. `measured` are the targets of N observations, in their units; `transforms` the scales on
+    which they are learned, by target; `fold` (N,) counts from 0; `make_inner_folds` deals the given rows to folds of
+    the same kind; `forests` are fitted beside the networks, the one with context always."""
 
     data: TrainingData
-    values: Array
-    fields: tuple[str, ...]
+    measured: TargetValues
+    words: TargetsInWords
     transforms: tuple[str, ...]
     fold: Rows
     make_inner_folds: Callable[[Rows], MakeFolds]
@@ -56,18 +60,23 @@ class Design:
     def methods(self) -> tuple[str, ...]:
         return (BLEND, NETWORK, *self.forests, MEAN)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(target.field for target in self.words.targets)
+
 
 @dataclass(frozen=True)
 class Fitted:
-    """Everything fitted to some rows: networks and forests (one a target), and what they predicted, standardized, for
-    rows they had not seen: `location` and `scale` (M, N, T), of the networks, then of the kinds of forests.
+    """Everything fitted to some rows: networks and forests (one a column), and what they predicted for rows they had
+    not seen: `location` and `scale` (M, N, R), of the networks, then of the kinds of forests. `scales` are one a group
+    of targets, whose columns follow each other.
 
-    `held_out` tells who had not seen which row; `parts` are the parts of the first kind of forests, for each target."""
+    `held_out` tells who had not seen which row; `parts` are the parts of the first kind of forests, for each column."""
 
     networks: tuple[PackedNetwork, ...]
     forests: dict[str, tuple[Trees, ...]]
-    scales: tuple[TargetScale, ...]
-    targets: Array  # (N, T), standardized
+    scales: tuple[Scale, ...]
+    learned: Learned
     location: Array
     scale: Array
     curves: tuple[LossCurve, ...]
@@ -79,7 +88,7 @@ class Fitted:
         return UnseenPredictor(self.networks, self.parts if method == BLEND else (), self.held_out)
 
     def weights(self, method: str) -> Array:
-        """How much each component counts in a method, (M, T); learned where the method has several."""
+        """How much each component counts in a method, (M, R); learned where the method has several."""
         count = len(self.networks)
         kinds = {
             NETWORK: range(count),
@@ -88,14 +97,26 @@ class Fitted:
             FOREST: [count + 1],
         }
         chosen = list(kinds[method])
-        weights = np.zeros((len(self.location), self.targets.shape[1]))
-        weights[chosen] = learn_weights(self.location[chosen], self.targets)
+        weights = np.zeros((len(self.location), self.learned.columns))
+        learn = learn_class_weights if self.learned.is_class else learn_weights
+        weights[chosen] = learn(self.location[chosen], self.learned.estimate)
         return weights
 
-    def calibrations(self, weights: Array) -> tuple[Calibration, ...]:
-        """Of the mixture of the components, one a target."""
+    def outcomes(self, weights: Array) -> tuple[Outcome, ...]:
+        """Of the mixture of the components, one a group of targets."""
         location, scale = mix(self.location, weights), mix(self.scale, weights)
-        return tuple(calibrate(self.targets[:, t], location[:, t], scale[:, t]) for t in range(self.targets.shape[1]))
+        learned = self.learned
+        return tuple(
+            calibrated(
+                each,
+                learned.values[:, columns],
+                location[:, columns],
+                scale[:, columns],
+                learned.is_censored[:, columns],
+                learned.errors[:, columns],
+            )
+            for each, columns in zip(self.scales, column_slices([column_count(each) for each in self.scales]))
+        )
 
     def predictor(self, method: str, patch_size: int) -> Predictor:
         """What maps by a method, BLEND or NETWORK, are predicted with."""
@@ -114,17 +135,15 @@ def fit(
     tell: Callable[[str], None] = lambda line: None,
 ) -> Fitted:
     """Train networks and forests on `rows`, each on its scale."""
-    values = design.values[rows]
-    uppers = [upper_bound(column) for column in design.values.T]
-    scales = tuple(map(fit_scale, design.transforms, values.T, uppers))
-    targets = np.column_stack([scale.forward(values[:, t]) for t, scale in enumerate(scales)])
+    scales = fit_scales(design, rows)
+    features = forest_features(design, FOREST_CONTEXT)[rows]
+    learned = learn(design.words, scales, design.measured.take(rows), features, seed)
     make_folds = design.make_inner_folds(rows)
-    inputs = [part[rows] for part in design.data.inputs]
     networks = cross_fit(
         design.plans,
         design.data.encoder,
-        inputs,
-        targets,
+        [part[rows] for part in design.data.inputs],
+        learned,
         make_folds,
         seed,
         lambda share: progress(0.85 * share),
@@ -134,24 +153,72 @@ def fit(
     location, scale = list(networks.location), list(networks.scale)
     trees, parts = {}, {}
     for name in forests:
-        features = forest_features(design, name)[rows]
-        fitted = [fit_forest(features, targets[:, t], fold, seed) for t in range(targets.shape[1])]
+        fitted = fit_forests(forest_features(design, name)[rows], learned, fold, seed)
         trees[name] = tuple(forest.trees for forest in fitted)
         parts[name] = tuple(forest.parts for forest in fitted)
-        location.append(np.column_stack([forest.location for forest in fitted]))
-        scale.append(np.column_stack([forest.scale for forest in fitted]))
+        location.append(np.concatenate([forest.location for forest in fitted], axis=1))
+        scale.append(np.concatenate([forest.scale for forest in fitted], axis=1))
     progress(1.0)
     return Fitted(
         networks=networks.networks,
         forests=trees,
         scales=scales,
-        targets=targets,
+        learned=learned,
         location=np.stack(location),
         scale=np.stack(scale),
         curves=networks.curves,
         held_out=HeldOutRows(networks.held_out, fold),
         parts=parts.get(FOREST_CONTEXT, ()),
     )
+
+
+def fit_scales(design: Design, rows: Rows) -> tuple[Scale, ...]:
+    """On which each group of targets is learned, from the training rows."""
+    if design.words.classes:
+        return (design.words.classes,)
+    values, is_censored = design.measured.values, design.measured.is_censored
+    scales: list[Scale] = []
+    for group in design.words.groups:
+        if len(group) > 1:
+            scales.append(fit_composition(values[rows][:, group]))
+        else:
+            (t,) = group
+            upper = upper_bound(values[:, t])
+            scales.append(fit_scale(design.transforms[t], values[rows, t], is_censored[rows, t], upper))
+    return tuple(scales)
+
+
+def learn(
+    words: TargetsInWords, scales: tuple[Scale, ...], measured: TargetValues, features: NDArray[np.float32], seed: int
+) -> Learned:
+    """What is learned of observations: their targets on the scales. `features` (N, F) serve to expect censored ones."""
+    if words.classes:
+        values = (measured.values == np.arange(len(words.classes))).astype(np.float64)
+        nothing = np.zeros_like(values)
+        return Learned(values, nothing.astype(np.bool_), nothing, measured.weights, values, is_class=True)
+    columns, is_censored, errors = [], [], []
+    for group, scale in zip(words.groups, scales):
+        if isinstance(scale, CompositionScale):
+            columns.append(scale.forward(measured.values[:, group]))
+            is_censored.append(np.zeros(columns[-1].shape, np.bool_))
+            errors.append(np.zeros(columns[-1].shape))
+        elif not isinstance(scale, tuple):
+            known = measured.values[:, group]
+            columns.append(scale.forward(known))
+            is_censored.append(measured.is_censored[:, group])
+            measured_well = is_censored[-1] | np.isnan(known) | (measured.errors[:, group] == 0)
+            errors.append(np.where(measured_well, 0.0, scale.forward_errors(known, measured.errors[:, group])))
+    values, censored = np.concatenate(columns, axis=1), np.concatenate(is_censored, axis=1)
+    estimate = np.column_stack(
+        [expect_censored(features, column, below, seed) for column, below in zip(values.T, censored.T)]
+    )
+    return Learned(values, censored, np.concatenate(errors, axis=1), measured.weights, estimate)
+
+
+def column_slices(counts: list[int]) -> list[slice]:
+    """Where the learned columns of each group lie."""
+    ends = np.cumsum(counts).tolist()
+    return [slice(end - count, end) for end, count in zip(ends, counts)]
 
 
 def forest_features(design: Design, forest: str) -> NDArray[np.float32]:

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.folds import make_folds
+from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.data.target_values import TargetValues
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.fitting import learn
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.forest import fit_parts
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
@@ -60,7 +63,8 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
         )
     keys = place_keys(file.coordinates)
     is_known = np.isin(keys, rows.keys)
-    values = file.values[:, columns]
+    measured = _of_targets(file, columns)
+    values = measured.values
     is_training_file = is_known.all() and np.isin(rows.keys, keys).all()
     chosen = np.arange(file.count) if is_training_file else np.flatnonzero(~is_known)
     if len(chosen) < FEWEST:
@@ -72,7 +76,7 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
     read = _read(trained, file, order, chosen, report.progress)
     if is_training_file:
         held_out = _held_out(rows, keys)
-        unseen = UnseenPredictor(trained.predictor.networks, _parts(trained, read.views, values, held_out), held_out)
+        unseen = UnseenPredictor(trained.predictor.networks, _parts(trained, read.views, measured, held_out), held_out)
         fold = held_out.fold
         basis = (
             f"Errors are of {len(chosen)} observations that were held out: each is predicted by the members of the"
@@ -161,14 +165,22 @@ def _held_out(rows: TrainingRows, keys: Rows) -> HeldOutRows:
     return rows.held_out.take(np.array([index[key] for key in keys.tolist()]))
 
 
+def _of_targets(file: PatchFile, columns: list[int]) -> TargetValues:
+    """The network's targets, in its order."""
+    return TargetValues(
+        file.values[:, columns], file.is_censored[:, columns], file.errors[:, columns], file.weights, file.words.classes
+    )
+
+
 def _parts(
-    trained: TrainedNetwork, views: Views, values: Array, held_out: HeldOutRows
+    trained: TrainedNetwork, views: Views, measured: TargetValues, held_out: HeldOutRows
 ) -> tuple[tuple[Trees, ...], ...]:
     """The forests that had not seen a fold are grown again: the network file keeps the forest of all observations."""
     if not trained.predictor.forests:
         return ()
-    parts = []
-    for target, scale in enumerate(trained.description.scales):
-        standardized = scale.forward(values[:, target])
-        parts.append(fit_parts(views.context, standardized, held_out.fold, trained.description.seed))
-    return tuple(parts)
+    description = trained.description
+    scales = tuple(
+        outcome.names if isinstance(outcome, ClassOutcome) else outcome.scale for outcome in description.outcomes
+    )
+    learned = learn(description.words, scales, measured, views.context, description.seed)
+    return tuple(fit_parts(views.context, learned, held_out.fold, description.seed))

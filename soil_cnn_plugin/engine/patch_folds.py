@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
+from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.data.domain import check_touch, read_domain
 from soil_cnn_plugin.engine.data.observations import check_targets
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
@@ -42,6 +43,17 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
         file.values,
         fields=[target.field for target in file.targets],
         domain=_domain(file, kind, domain),
+    )
+
+
+def choose_transforms(wanted: str, file: PatchFile) -> tuple[str, ...]:
+    """The scale on which each target is learned; of parts of a composition log-ratios, of classes none."""
+    parts = {part for composition in file.words.compositions for part in composition}
+    if file.words.classes:
+        return ("classes",)
+    return tuple(
+        "log-ratio" if target.field in parts else choose_transform(wanted, values, target.field)
+        for target, values in zip(file.targets, file.values.T)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.in_units import Numeric, of_targets
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
 from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
 from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
@@ -104,18 +106,18 @@ def _block_index(job: PredictMap, trained: TrainedNetwork, device: torch.device)
 
 def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) -> dict[str, Array]:
     """Output name -> (T, h, w) in the targets' units."""
-    description = trained.description
-    wanted = wanted - {"dissimilarity"}
-    values: dict[str, list[Array]] = {name: [] for name in wanted}
-    for location, scale, target_scale, calibration in zip(
-        block.location, block.scale, description.scales, description.calibrations
-    ):
-        mean, deviation = calibration.mean_and_deviation(location, scale, target_scale)
-        lower, upper = calibration.interval(location, scale, description.coverage, target_scale)
-        layers = {"prediction": mean, "standard_deviation": deviation, "lower": lower, "upper": upper}
-        for name in wanted:
-            values[name].append(layers[name])
-    return {name: np.stack(layers) for name, layers in values.items()}
+    tail = (1 - trained.description.coverage) / 2
+    questions: dict[str, Callable[[Numeric, Array, Array], Array]] = {
+        "prediction": lambda outcome, *place: outcome.mean_and_deviation(*place)[0],
+        "standard_deviation": lambda outcome, *place: outcome.mean_and_deviation(*place)[1],
+        "lower": lambda outcome, *place: outcome.quantiles(*place, [tail])[0],
+        "upper": lambda outcome, *place: outcome.quantiles(*place, [1 - tail])[0],
+    }
+    return {
+        name: of_targets(trained.description, block.location, block.scale, ask)
+        for name, ask in questions.items()
+        if name in wanted
+    }
 
 
 def _open_output(

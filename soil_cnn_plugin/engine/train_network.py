@@ -20,7 +20,6 @@ from soil_cnn_plugin.engine.assessment.assessment import (
 )
 from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
-from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
 from soil_cnn_plugin.engine.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
@@ -33,7 +32,7 @@ from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
 from soil_cnn_plugin.engine.networks.predictor import Predictor
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
-from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within, tell_folds
+from soil_cnn_plugin.engine.patch_folds import choose_transforms, hold_out, inner_folds, kind_within, tell_folds
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training_places import fit_spaces, training_rows
 from soil_cnn_plugin.engine.versions import read_versions
@@ -47,15 +46,14 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
     with PatchFile(job.patches) as file:
         plans = make_plans(job, file.patch_size)
         folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
-        fields = tuple(target.field for target in file.targets)
-        transforms = tuple(choose_transform(job.transform, file.values[:, t], name) for t, name in enumerate(fields))
+        transforms = choose_transforms(job.transform, file)
         report.info(_plans_in_words(file, plans, transforms))
         tell_folds(folds, job.domain, report)
         data = encode_patches(file, plans, device, job.location)
         design = Design(
             data=data,
-            values=file.values,
-            fields=fields,
+            measured=file.measured,
+            words=file.words,
             transforms=transforms,
             fold=folds.fold,
             make_inner_folds=inner_folds(file, kind_within(folds), job.domain),
@@ -121,6 +119,7 @@ def _assess(
                 rows=rows,
                 observed=file.values[rows, t],
                 fold=folds.fold[rows],
+                is_censored=file.is_censored[rows, t],
                 methods=chosen.methods[t],
                 transform=transforms[t],
                 verdict=verdict(chosen.methods[t], job.predictor),
@@ -167,8 +166,8 @@ def _describe(
         predictor=job.predictor,
         weights=tuple(tuple(row) for row in predictor.weights.tolist()),
         location=location,
-        scales=final.scales,
-        calibrations=final.calibrations(final.weights(job.predictor)),
+        compositions=file.words.compositions,
+        outcomes=final.outcomes(final.weights(job.predictor)),
         coverage=job.coverage,
         observation_count=file.count,
         folds_sentence=assessment.folds.sentence,

@@ -65,7 +65,7 @@ def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> 
     found = permutation_importance(
         predict,
         len(covariate_names(design.data.encoder)),
-        final.targets[rows],
+        final.learned.estimate[rows],
         final.held_out.fold[rows],
         repeats=max(1, min(_MOST_REPEATS, _ENOUGH_ROWS // len(rows))),
         seed=design.seed,

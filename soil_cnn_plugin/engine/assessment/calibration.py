@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from soil_cnn_plugin.engine.assessment.censored import as_if_measured
 from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 _LEVELS = np.linspace(0.005, 0.995, 199)
 _BIN_EDGES = norm.cdf(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
@@ -25,67 +27,81 @@ class Calibration:
     (Vovk 2015, 10.1007/s10472-013-9368-4), scaled by the predicted spread.
 
     `quantiles` (199,) are z at the levels 0.005, 0.010, ... 0.995; `nodes` and `weights` (J,) stand for all of z in
-    means. A spread outside the range of those it was calibrated on, `scales`, counts as the end of that range: nothing
-    is known about larger ones, and a logarithm's mean grows exponentially with them.
+    means. A spread outside the range of those it was calibrated on, `scales`, counts as the end of that range, and no
+    deviation goes beyond those that were met, `residuals`: nothing is known about larger ones, and a logarithm's mean
+    grows exponentially with them.
     """
 
     quantiles: tuple[float, ...]
     nodes: tuple[float, ...]
     weights: tuple[float, ...]
     scales: tuple[float, float]
+    residuals: tuple[float, float]
 
     def __post_init__(self) -> None:
-        numbers = [*self.quantiles, *self.nodes, *self.weights, *self.scales]
+        numbers = [*self.quantiles, *self.nodes, *self.weights, *self.scales, *self.residuals]
         is_whole = len(self.quantiles) == len(_LEVELS) and len(self.nodes) == len(self.weights) > 0
         if not is_whole or not np.isfinite(numbers).all() or min(self.weights) < 0:
             raise ValueError("a calibration is incomplete")
         if not 0 < self.scales[0] <= self.scales[1] or list(self.quantiles) != sorted(self.quantiles):
             raise ValueError("a calibration is out of order")
 
-    def quantile(self, location: Array, scale: Array, level: float, target_scale: TargetScale) -> Array:
+    def quantile(
+        self, location: Array, scale: Array, level: float, target_scale: TargetScale, error: Array | float = 0.0
+    ) -> Array:
         """The quantile at `level` (0.005 to 0.995) in the target's unit; arrays of any one shape."""
         z = float(np.interp(level, _LEVELS, self.quantiles))
-        return target_scale.back(location + self._known(scale) * z)
+        return target_scale.back(location + self._deviation(self._spread(scale, error), z, error))
 
-    def interval(
-        self, location: Array, scale: Array, coverage: float, target_scale: TargetScale
+    def probability_above(self, location: Array, scale: Array, threshold: float, target_scale: TargetScale) -> Array:
+        """That the target lies above a threshold in its unit: from 0.005 to 0.995, more is not known."""
+        limit = target_scale.forward_threshold(threshold)
+        z = (limit - location) / self._spread(scale, 0.0)
+        probability: Array = 1 - np.interp(z, self.quantiles, _LEVELS)
+        return np.where(np.isfinite(location), probability, np.nan)
+
+    def mean_and_deviation(
+        self, location: Array, scale: Array, target_scale: TargetScale, error: Array | float = 0.0
     ) -> tuple[Array, Array]:
-        """Lower and upper limit between which the target lies with probability `coverage`."""
-        tail = (1 - coverage) / 2
-        return (
-            self.quantile(location, scale, tail, target_scale),
-            self.quantile(location, scale, 1 - tail, target_scale),
-        )
-
-    def mean_and_deviation(self, location: Array, scale: Array, target_scale: TargetScale) -> tuple[Array, Array]:
         """Mean and standard deviation of the distribution in the target's unit."""
         nodes, weights = np.asarray(self.nodes), np.asarray(self.weights)
-        scale = self._known(scale)
+        scale = self._spread(scale, error)
         if target_scale.transform == "none":
             mean_z = float(weights @ nodes)
             deviation_z = float(np.sqrt(weights @ (nodes - mean_z) ** 2))
             return target_scale.back(location + scale * mean_z), scale * deviation_z * target_scale.spread
         mean, square = np.zeros_like(location), np.zeros_like(location)
         for node, weight in zip(nodes, weights):
-            value = target_scale.back(location + scale * node)
+            value = target_scale.back(location + self._deviation(scale, node, error))
             mean += weight * value
             square += weight * value**2
         return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
-    def _known(self, scale: Array) -> Array:
-        return np.clip(scale, *self.scales)
+    def _spread(self, scale: Array, error: Array | float) -> Array:
+        known = np.clip(scale, *self.scales)
+        return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + error**2)
+
+    def _deviation(self, spread: Array, z: float, error: Array | float) -> Array:
+        """Errors of measurement come on top of what was met."""
+        lowest, highest = self.residuals
+        beyond = np.abs(error * z)
+        return np.clip(spread * z, lowest - beyond, highest + beyond)
 
 
-def calibrate(target: Array, location: Array, scale: Array) -> Calibration:
+def calibrate(target: Array, location: Array, scale: Array, is_censored: Flags, errors: Array) -> Calibration:
     """The calibration from held-out observations (n,), standardized; NaN where target or prediction is missing.
+
+    Targets with `errors` of measurement lie farther from the truth that is predicted: these are taken out of z. Where
+    `is_censored` the target lies below, and so does z.
 
     The quantile at level p is the order statistic at p (n + 1), which holds in finite samples (Lei et al. 2018,
     10.1080/01621459.2017.1307116); beyond the outermost observations it stays at these.
     """
-    z = (target - location) / scale
+    z = (target - location) / np.sqrt(scale**2 + errors**2)
     known = np.isfinite(z)
     scales = float(scale[known].min()), float(scale[known].max())
-    z = np.sort(z[known])
+    residuals = (target - location)[known]
+    z = as_if_measured(z[known], is_censored[known])
     count = len(z)
     quantiles = np.interp(_LEVELS, np.arange(1, count + 1) / (count + 1), z)
     bin_of = np.digitize((np.arange(count) + 0.5) / count, _BIN_EDGES)
@@ -93,4 +109,17 @@ def calibrate(target: Array, location: Array, scale: Array) -> Calibration:
     filled = sizes > 0
     nodes = np.bincount(bin_of, weights=z)[filled] / sizes[filled]
     weights = sizes[filled] / count
-    return Calibration(tuple(quantiles.tolist()), tuple(nodes.tolist()), tuple(weights.tolist()), scales)
+    return Calibration(
+        tuple(quantiles.tolist()),
+        tuple(nodes.tolist()),
+        tuple(weights.tolist()),
+        scales,
+        _range_of_residuals(residuals, is_censored[known], z * scales[1]),
+    )
+
+
+def _range_of_residuals(residuals: Array, is_censored: Flags, told: Array) -> tuple[float, float]:
+    """The lowest and the highest; where there are censored targets, whose residuals are lower, none is too low that
+    the distribution and the largest spread tell."""
+    lowest = min(float(residuals.min()), float(told.min())) if is_censored.any() else float(residuals.min())
+    return min(lowest, 0.0), max(float(residuals.max()), 0.0)

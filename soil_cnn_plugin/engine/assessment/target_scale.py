@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import skew
 
+from soil_cnn_plugin.engine.assessment.censored import normal_moments
 from soil_cnn_plugin.engine.errors import EngineError
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,32 @@ class TargetScale:
         elif self.transform == "logit":
             values = logit(self.squeeze + values / self.upper * (1 - 2 * self.squeeze))
         return (values - self.centre) / self.spread
+
+    @property
+    def columns(self) -> int:
+        return 1
+
+    def forward_threshold(self, threshold: float) -> float:
+        """A value in the target's unit that may lie beyond all that can be predicted, to the standardized scale."""
+        if self.transform == "log" and threshold <= 0:
+            return -math.inf
+        if self.transform == "logit" and not 0 < threshold < self.upper:
+            return -math.inf if threshold <= 0 else math.inf
+        return float(self.forward(np.array([threshold]))[0])
+
+    def forward_errors(self, values: Array, errors: Array) -> Array:
+        """Standard deviations around `values`, both in the target's unit, to the standardized scale.
+
+        Of a logarithm it is that of a lognormal distribution with that coefficient of variation; of a logit to first
+        order.
+        """
+        if self.transform == "log":
+            return np.sqrt(np.log1p((errors / values) ** 2)) / self.spread
+        if self.transform == "logit":
+            step = 1e-4 * self.upper
+            inside = np.clip(values, step, self.upper - step)
+            return errors * (self.forward(inside + step) - self.forward(inside - step)) / (2 * step)
+        return errors / self.spread
 
     def back(self, values: Array) -> Array:
         """Standardized scale -> target's unit; increasing, so quantiles map to quantiles."""
@@ -79,13 +107,13 @@ def upper_bound(values: Array) -> float:
     return 1.0 if np.nanmax(values) <= 1 else 100.0
 
 
-def fit_scale(transform: str, values: Array, upper: float) -> TargetScale:
+def fit_scale(transform: str, values: Array, is_censored: Flags, upper: float) -> TargetScale:
     """The scale of training values (n,), NaN where missing. `upper` is the bound of all values, those held out, too:
     percentages of a training part may all be below 1."""
-    known = values[np.isfinite(values)]
+    is_known = np.isfinite(values)
+    known = values[is_known]
     # Values at the bounds are drawn inwards by half an observation (Smithson & Verkuilen 2006, eq. 4,
     # 10.1037/1082-989X.11.1.54).
     unscaled = TargetScale(transform, 0.0, 1.0, upper, 0.5 / len(known) if transform == "logit" else 0.0)
-    transformed = unscaled.forward(known)
-    spread = float(transformed.std())
-    return TargetScale(transform, float(transformed.mean()), spread if spread > 0 else 1.0, upper, unscaled.squeeze)
+    centre, spread = normal_moments(unscaled.forward(known), is_censored[is_known])
+    return TargetScale(transform, centre, spread if spread > 0 else 1.0, upper, unscaled.squeeze)

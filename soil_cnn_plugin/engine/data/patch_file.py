@@ -26,6 +26,7 @@ from .covariates import CovariateSummary
 from .grid import Grid
 from .observations import Observations
 from .safe_hdf5 import HostileFile, SafeGroup
+from .target_values import TargetValues
 from .targets_in_words import TargetsInWords, read_targets, write_targets
 
 FORMAT = "soil cnn patches"
@@ -61,6 +62,10 @@ class PatchFile(AbstractContextManager["PatchFile"]):
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    @property
+    def measured(self) -> TargetValues:
+        return TargetValues(self.values, self.is_censored, self.errors, self.weights, self.words.classes)
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """(n, C, P, P) of the observations from `start` to before `stop`, NaN where a covariate has no data."""

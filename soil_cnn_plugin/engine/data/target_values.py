@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,12 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .compositions import close_composition
-from .layer_fields import read_column, read_limited_numbers, read_numbers
+from .detection_limits import apply_limits, check_censored
+from .layer_fields import is_text, read_column, read_limited_numbers
+from .notes import Notes
 from .numbers_in_text import parse_numbers
 from .point_layer import Layer
+from .precision import read_errors, read_weights
 from .soil_classes import read_classes
 
 Floats = NDArray[np.float64]
@@ -31,37 +35,42 @@ class TargetValues:
     weights: Floats
     classes: tuple[str, ...] = ()
 
+    def take(self, rows: NDArray[Any]) -> TargetValues:
+        """Of the features that an index or boolean array chooses."""
+        return TargetValues(
+            self.values[rows], self.is_censored[rows], self.errors[rows], self.weights[rows], self.classes
+        )
 
-def read_targets(layer: Layer, job: ExtractPatches, notes: list[str]) -> TargetValues:
+
+def read_targets(layer: Layer, job: ExtractPatches, notes: Notes) -> TargetValues:
     """Raises EngineError, naming the field, when one is missing or holds what it cannot."""
-    weights = _read_weights(layer, job.weight, notes)
     if _is_class(layer, job):
         values, classes = read_classes(layer, job.targets[0].field, notes)
         nothing = np.zeros((len(values), 1))
+        weights = read_weights(np.isfinite(values), layer, job.weight)
         return TargetValues(values[:, None], nothing.astype(np.bool_), nothing, weights, classes)
-    found = replace(plain_values(layer, job.targets, notes), weights=weights)
+    found = plain_values(layer, job.targets, notes.facts)
     limits = partners(job.targets, job.detection_limits, "detection limit")
     errors = partners(job.targets, job.errors, "measurement error")
-    fields = [target.field for target in job.targets]
-    for t, field in enumerate(fields):
+    for t, field in enumerate(target.field for target in job.targets):
+        values, is_censored = found.values[:, t], found.is_censored[:, t]
         if field in limits:
-            _apply_limits(found, t, field, limits[field], layer, notes)
+            values, is_censored = apply_limits(values, is_censored, layer, field, limits[field], notes)
+        if field in job.composition:
+            _check_part(is_censored, layer, field)
+        else:
+            check_censored(values, is_censored, layer, field, notes)
         if field in errors:
-            found.errors[:, t] = _read_errors(layer, errors[field], field, found.values[:, t], notes)
-        _tell_censored(found, t, field, layer, notes)
-    for parts in job.compositions:
-        columns = [fields.index(part) for part in parts]
-        if found.is_censored[:, columns].any():
-            raise EngineError(
-                f"{', '.join(parts)} of '{layer.name}' are parts of a composition, which cannot have values below a"
-                " detection limit. Replace these by numbers, for example 0."
-            )
-        found.values[:, columns] = close_composition(found.values[:, columns], parts, layer.name, notes)
-    return found
+            found.errors[:, t] = read_errors(values, layer, field, errors[field], notes)
+        found.values[:, t], found.is_censored[:, t] = values, is_censored
+    _close_compositions(found, layer, job, notes)
+    is_used = np.isfinite(found.values).any(axis=1)
+    return replace(found, weights=read_weights(is_used, layer, job.weight))
 
 
 def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[str]) -> TargetValues:
-    """The targets' own fields, with what their texts say of detection limits."""
+    """The targets' own fields, with what their texts say of detection limits; NaN and censored: not detected, and the
+    text does not tell the limit."""
     read = [read_limited_numbers(layer, target.field, "target", notes) for target in targets]
     values = np.column_stack([numbers for numbers, _ in read])
     is_censored = np.column_stack([is_below for _, is_below in read])
@@ -69,109 +78,48 @@ def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[st
 
 
 def _is_class(layer: Layer, job: ExtractPatches) -> bool:
-    """`auto` takes one text field without a single number for classes."""
-    if job.target_type != "auto" or len(job.targets) > 1:
+    """`auto` takes a text field, most of whose texts are no numbers, for classes.
+
+    Raises:
+        EngineError: it has something beside it that classes cannot have.
+    """
+    if job.target_type != "auto":
         return job.target_type == "class"
-    column = read_column(layer, job.targets[0].field, "target")
-    if column.dtype.kind not in "OUST":
+    fields = [target.field for target in job.targets]
+    classes = [field for field in fields if _holds_words(layer, field)]
+    if not classes:
+        return False
+    if len(fields) > 1:
+        raise EngineError(
+            f"{classes[0]} of '{layer.name}' is a text field of soil classes, and these are learned from one field."
+            f" Choose it alone, or leave it out of the targets ({', '.join(fields)})."
+        )
+    if job.detection_limits or job.errors:
+        raise EngineError(
+            f"{classes[0]} of '{layer.name}' is a text field of soil classes, which have no detection limit and no"
+            " measurement error. Leave these fields out."
+        )
+    return True
+
+
+def _holds_words(layer: Layer, field: str) -> bool:
+    column = read_column(layer, field, "target")
+    if not is_text(column):
         return False
     parsed = parse_numbers(column)
-    return bool(parsed.failed) and not np.isfinite(parsed.values).any()
+    return len(parsed.failed) > int((np.isfinite(parsed.values) | parsed.is_below).sum())
 
 
-def _apply_limits(found: TargetValues, t: int, field: str, name: str, layer: Layer, notes: list[str]) -> None:
-    """Values at or below their detection limit are known to lie below it, no more."""
-    limits = read_numbers(layer, name, "detection limit", notes)
-    known = np.isfinite(limits)
-    if (limits[known] <= 0).any():
+def _check_part(is_censored: NDArray[np.bool_], layer: Layer, field: str) -> None:
+    if is_censored.any():
         raise EngineError(
-            f"The detection limit {name} of '{layer.name}' is 0 or negative at {(limits[known] <= 0).sum()} of"
-            f" {known.sum()} observations. Write the limit of {field}, or leave it empty where the value was measured."
+            f"{field} of '{layer.name}' is a part of a composition, but {is_censored.sum()} of its values are only"
+            " known to be below a limit. Replace these by numbers, for example half the limit."
         )
-    values = found.values[:, t]
-    silent = known & np.isnan(values)
-    if silent.any():
-        notes.append(
-            f"{silent.sum()} observations have a detection limit in {name} but no {field}: they count as not measured."
-            f" If nothing was detected there, write <limit or the limit itself into {field}."
-        )
-    below = known & np.isfinite(values) & (values <= limits)
-    smaller = below & (values < limits) & ~found.is_censored[:, t]
-    if smaller.any():
-        notes.append(
-            f"{smaller.sum()} values of {field} lie under their detection limit in {name} (for example"
-            f" {values[smaller][0]:g} under {limits[smaller][0]:g}). What counts is that they are below the limit, not"
-            " the number itself."
-        )
-    found.values[below, t] = limits[below]
-    found.is_censored[below, t] = True
 
 
-def _tell_censored(found: TargetValues, t: int, field: str, layer: Layer, notes: list[str]) -> None:
-    below, known = found.is_censored[:, t], np.isfinite(found.values[:, t])
-    if not below.any():
-        return
-    limits = found.values[below, t]
-    if (limits <= 0).any():
-        raise EngineError(
-            f"{field} of '{layer.name}' has {(limits <= 0).sum()} values below 0 or a negative number, such as"
-            f" <{limits.min():g}. A detection limit is above 0: correct them."
-        )
-    span = f"{limits.min():g}" if limits.min() == limits.max() else f"{limits.min():g} to {limits.max():g}"
-    notes.append(
-        f"{field}: {below.sum()} of {known.sum()} values ({below.sum() / known.sum():.0%}) lie below their detection"
-        f" limit ({span}). They are learned and scored as lying anywhere below it."
-    )
-
-
-def _read_errors(layer: Layer, name: str, field: str, values: Floats, notes: list[str]) -> Floats:
-    errors = read_numbers(layer, name, "measurement error", notes)
-    used = np.isfinite(values)
-    known = used & np.isfinite(errors)
-    if (errors[known] <= 0).any():
-        raise EngineError(
-            f"The measurement error {name} of '{layer.name}' is 0 or negative at {(errors[known] <= 0).sum()} of"
-            f" {known.sum()} observations. A standard deviation is above 0: correct it, or leave it empty where it is"
-            " not known."
-        )
-    if not known.any():
-        raise EngineError(
-            f"The measurement error {name} of '{layer.name}' is empty wherever {field} has a value. Choose another"
-            " field."
-        )
-    middle = float(np.median(errors[known]))
-    if (used & ~known).any():
-        notes.append(
-            f"{(used & ~known).sum()} values of {field} have no measurement error in {name}; it is taken as the median"
-            f" of the others, {middle:g}."
-        )
-    spread = float(values[used].std())
-    notes.append(
-        f"{field}: the measurement error in {name} has a median of {middle:g}, {middle / spread:.0%} of the values'"
-        " standard deviation. What was measured worse counts less."
-        if spread > 0
-        else f"{field}: the measurement error in {name} has a median of {middle:g}."
-    )
-    if spread > 0 and middle > spread:
-        notes.append(
-            f"{field}: the measurement error in {name} is larger than the spread of the values ({spread:g}). Check that"
-            " it is a standard deviation in the unit of the values, no percentage and no variance."
-        )
-    return np.where(used, np.where(np.isfinite(errors), errors, middle), 0.0)
-
-
-def _read_weights(layer: Layer, name: str, notes: list[str]) -> Floats:
-    """(N,), mean 1 of all."""
-    if not name:
-        return np.ones(len(layer.ids))
-    weights = read_numbers(layer, name, "weight", notes)
-    broken = ~np.isfinite(weights) | (weights < 0)
-    if broken.any() or not weights.any():
-        raise EngineError(
-            f"The weight {name} of '{layer.name}' is missing or negative at {broken.sum()} of {len(weights)}"
-            " observations. Give each a number of at least 0."
-            if broken.any()
-            else f"The weight {name} of '{layer.name}' is 0 at all {len(weights)} observations. Choose another field."
-        )
-    result: Floats = weights / weights.mean()
-    return result
+def _close_compositions(found: TargetValues, layer: Layer, job: ExtractPatches, notes: Notes) -> None:
+    fields = [target.field for target in job.targets]
+    for parts in job.compositions:
+        columns = [fields.index(part) for part in parts]
+        found.values[:, columns] = close_composition(found.values[:, columns], parts, layer, notes)

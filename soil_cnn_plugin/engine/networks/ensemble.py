@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import HeldOutPredictions, fit
+from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS, Plan, build_network
 
@@ -37,20 +37,20 @@ def cross_fit(
     plans: Sequence[Plan],
     encoder: Encoder,
     inputs: Sequence[Tensor],
-    targets: Array,
+    learned: Learned,
     make_folds: MakeFolds,
     seed: int,
     progress: Callable[[float], None],
     tell: Callable[[str], None],
 ) -> CrossFit:
-    """Train all members on `inputs`, N rows for each plan, and standardized `targets` (N, T), NaN where missing."""
+    """Train all members on `inputs`, N rows for each plan, and what is `learned` of them."""
     networks, held_outs, curves, locations, scales = [], [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
         held_out = _held_out_rows(plan.shape.members, make_folds, seed)
-        network = build_network(plan.shape, encoder, targets.shape[1], plan.dropout).to(rows.device)
+        network = build_network(plan.shape, encoder, learned.columns, plan.dropout, learned.is_class).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
-        known = torch.from_numpy(targets).to(rows.device, torch.float32)
-        predictions, curve = fit(network, rows, known, held_out, settings, _share(progress, index, len(plans)), tell)
+        lesson = learned.lesson(rows.device)
+        predictions, curve = fit(network, rows, lesson, held_out, settings, _share(progress, index, len(plans)), tell)
         networks.append(network)
         held_outs.append(held_out)
         curves.append(curve)

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks.learned import Lesson
+from soil_cnn_plugin.engine.networks.likelihood import class_score, normal_score
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these
@@ -43,7 +45,7 @@ class HeldOutPredictions:
 def fit(
     network: PackedNetwork,
     inputs: Tensor,
-    targets: Tensor,
+    lesson: Lesson,
     held_out: NDArray[np.bool_],
     settings: FitSettings,
     progress: Callable[[float], None],
@@ -51,7 +53,7 @@ def fit(
 ) -> tuple[HeldOutPredictions, LossCurve]:
     """Train `network` in place.
 
-    `inputs` (N, ...) and `targets` (N, T), standardized and NaN where missing, lie on the device; `held_out` (K, N)
+    `inputs` (N, ...) and the `lesson` of N observations lie on the device; `held_out` (K, N)
     says which rows each member does not train on. Each member keeps the moving average of its parameters at the step
     where the score of its held-out rows was lowest. `progress` gets the share done, `tell` a line now and then.
 
@@ -73,7 +75,7 @@ def fit(
             group["lr"] = settings.learning_rate * min(1.0, step / _WARM_UP_STEPS)
         rows = batches.next()  # (K, B)
         batch = _mirrored(inputs[rows], rng) if network.may_mirror else inputs[rows]
-        loss = network.loss(network(batch), targets[rows])
+        loss = network.loss(network(batch), lesson.take(rows))
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
         optimizer.step()
@@ -81,8 +83,9 @@ def fit(
         losses.append(loss.detach())
         if step % settings.evaluate_every == 0 or step == settings.steps:
             with average.in_use(network):
-                location, scale = predict_held_out(network, inputs, tests, len(targets))
-            best.take(step, torch.stack(losses).mean(0), _crps(location, scale, targets), average, location, scale)
+                location, scale = predict_held_out(network, inputs, tests, len(lesson))
+            score = class_score(location, lesson) if network.is_class else normal_score(location, scale, lesson)
+            best.take(step, torch.stack(losses).mean(0), score, average, location, scale)
             losses.clear()
             evaluations += 1
             if evaluations.bit_count() == 1:  # 1, 2, 4, 8, ...: often enough to see where it goes
@@ -126,17 +129,6 @@ def predict_all(network: PackedNetwork, inputs: Tensor) -> tuple[Tensor, Tensor]
         location, scale = network.predict(batch.expand(network.members, *batch.shape))
         pieces.append((location.mean(0), scale.mean(0)))
     return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
-
-
-def _crps(location: Tensor, scale: Tensor, targets: Tensor) -> Tensor:
-    """Score of each member, (K,): mean CRPS of a normal distribution over its held-out rows (Gneiting & Raftery 2007,
-    10.1198/016214506000001437, eq. 21); NaN for a member that predicts no number."""
-    known = torch.isfinite(location) & torch.isfinite(targets)
-    z = torch.where(known, (targets - location) / scale, 0.0)
-    density = torch.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-    probability = torch.special.ndtr(z)
-    score = scale * (z * (2 * probability - 1) + 2 * density - 1 / np.sqrt(np.pi))
-    return torch.where(known, score, 0.0).sum(dim=(1, 2)) / known.sum(dim=(1, 2))
 
 
 def _mirrored(patches: Tensor, rng: np.random.Generator) -> Tensor:
@@ -217,6 +209,7 @@ class _Best:
         self._step = [0] * network.members
         self._waited = torch.zeros_like(self._score)
         self._patience = patience
+        self._measure = "log score" if network.is_class else "CRPS in standard deviations"
         self._history: list[tuple[int, float, float]] = []
         self.location = self.scale = torch.empty(0)
 
@@ -245,7 +238,7 @@ class _Best:
 
     def in_words(self) -> str:
         _, loss, score = self._history[-1]
-        return f"loss {loss:.3f}, held-out error (CRPS) {score:.3f} standard deviations, medians of the members"
+        return f"loss {loss:.3f}, held-out error ({self._measure}) {score:.3f}, medians of the members"
 
     def kept_in_words(self) -> str:
         score = f"{float(self._score.median()):.3f}"

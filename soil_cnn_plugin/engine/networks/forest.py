@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
+from soil_cnn_plugin.engine.assessment.censored import expected_below, normal_moments
+from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS
 from soil_cnn_plugin.engine.networks.trees import Trees, to_trees
 
@@ -17,7 +20,9 @@ Features = NDArray[np.float32]
 
 TREES = 500
 _LEAF = 3  # observations in a leaf, at least
-_SHARE_OF_FEATURES = 1 / 3  # tried at each split
+_SHARE_OF_FEATURES = 1 / 3  # tried at each split; their square root for classes
+_UNEXPLAINED = 0.5  # share of a target's variance, to weigh errors of measurement against
+_ROUNDS = 3  # of expecting censored values
 _SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 
 
@@ -32,26 +37,14 @@ class FittedForest:
     scale: Array
 
 
-def fit_forest(features: Features, target: Array, fold: NDArray[np.int64], seed: int) -> FittedForest:
-    """Fit 500 trees to standardized `target` (N,), NaN where missing, and a fifth of them without each inner fold."""
-    known = np.isfinite(target)
-    parts = fit_parts(features, target, fold, seed)
-    location, scale = np.full((2, len(target), parts[0].outputs), np.nan)
-    for held_out, part in enumerate(parts):
-        test = fold == held_out
-        location[test], scale[test] = predict_forest(part, features[test])
-    location[~known] = scale[~known] = np.nan
-    return FittedForest(_fit(features[known], target[known], TREES, seed), parts, location, scale)
+def fit_forests(features: Features, learned: Learned, fold: NDArray[np.int64], seed: int) -> list[FittedForest]:
+    """One forest of 500 trees a column, or one for all classes, and a fifth of the trees without each inner fold."""
+    return [_fit_one(features, lesson, fold, seed) for lesson in _lessons(learned)]
 
 
-def fit_parts(features: Features, target: Array, fold: NDArray[np.int64], seed: int) -> tuple[Trees, ...]:
-    """A fifth of the trees for each inner fold, of the rows outside it; the same each time."""
-    known = np.isfinite(target)
-    parts = []
-    for held_out in range(int(fold.max()) + 1):
-        train = known & (fold != held_out)
-        parts.append(_fit(features[train], target[train], TREES // INNER_FOLDS, seed + held_out + 1))
-    return tuple(parts)
+def fit_parts(features: Features, learned: Learned, fold: NDArray[np.int64], seed: int) -> list[tuple[Trees, ...]]:
+    """Of each forest a fifth of the trees for each inner fold, of the rows outside it; the same each time."""
+    return [_fit_parts(features, lesson, fold, seed) for lesson in _lessons(learned)]
 
 
 def predict_forest(trees: Trees, features: Features) -> tuple[Array, Array]:
@@ -60,12 +53,86 @@ def predict_forest(trees: Trees, features: Features) -> tuple[Array, Array]:
     return mean, np.maximum(spread, _SMALLEST_SPREAD)
 
 
-def _fit(features: Features, target: Array, trees: int, seed: int) -> Trees:
-    forest = RandomForestRegressor(
+def expect_censored(features: Features, values: Array, is_censored: NDArray[np.bool_], seed: int) -> Array:
+    """(N,) `values`, NaN where missing, with what is expected below the limit in place of each censored one.
+
+    As Buckley & James (1979, 10.2307/2335161) with a forest as the regression: trees that have not seen an observation
+    predict it, a normal distribution around them gives the expected value, and the trees learn that anew.
+    """
+    if not is_censored.any():
+        return values
+    known = np.isfinite(values)
+    limits, x, below = values[known], features[known], is_censored[known]
+    estimate = np.where(below, expected_below(limits, *normal_moments(limits, below)), limits)
+    for number in range(_ROUNDS):
+        forest = _forest(TREES // INNER_FOLDS, seed + number, _SHARE_OF_FEATURES, oob_score=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a row that all trees have seen is told by its own value
+            centre = forest.fit(x, estimate).oob_prediction_
+        centre = np.where(np.isfinite(centre), centre, estimate)
+        _, deviation = normal_moments(limits - centre, below)
+        estimate = np.where(below, expected_below(limits, centre, deviation), limits)
+    result = values.copy()
+    result[known] = estimate
+    return result
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What one forest learns: `targets` (N, outputs), `weights` (N,), and the share of features tried at a split."""
+
+    targets: Array
+    weights: Array
+    features: float | str
+
+
+def _lessons(learned: Learned) -> list[_Lesson]:
+    """A regression forest of class indicators is a classification forest: the sum of their variances is Gini's index.
+
+    An error of measurement adds to what a forest leaves unexplained, and weights are inverse to the sum.
+    """
+    if learned.is_class:
+        return [_Lesson(learned.values, learned.weights, "sqrt")]
+    trust = learned.weights[:, None] * _UNEXPLAINED / (_UNEXPLAINED + learned.errors**2)
+    return [
+        _Lesson(learned.estimate[:, [column]], trust[:, column], _SHARE_OF_FEATURES)
+        for column in range(learned.columns)
+    ]
+
+
+def _fit_one(features: Features, lesson: _Lesson, fold: NDArray[np.int64], seed: int) -> FittedForest:
+    known = np.asarray(np.isfinite(lesson.targets).all(axis=1))
+    parts = _fit_parts(features, lesson, fold, seed)
+    location, scale = np.full((2, len(features), parts[0].outputs), np.nan)
+    for held_out, part in enumerate(parts):
+        test = fold == held_out
+        location[test], scale[test] = predict_forest(part, features[test])
+    location[~known] = scale[~known] = np.nan
+    return FittedForest(_fit(features, lesson, known, TREES, seed), parts, location, scale)
+
+
+def _fit_parts(features: Features, lesson: _Lesson, fold: NDArray[np.int64], seed: int) -> tuple[Trees, ...]:
+    known = np.isfinite(lesson.targets).all(axis=1)
+    return tuple(
+        _fit(features, lesson, known & (fold != held_out), TREES // INNER_FOLDS, seed + held_out + 1)
+        for held_out in range(int(fold.max()) + 1)
+    )
+
+
+def _fit(features: Features, lesson: _Lesson, rows: NDArray[np.bool_], trees: int, seed: int) -> Trees:
+    targets, weights = lesson.targets[rows], lesson.weights[rows]
+    forest = _forest(trees, seed, lesson.features)
+    is_equal = bool((weights == weights[0]).all())
+    forest.fit(features[rows], targets[:, 0] if targets.shape[1] == 1 else targets, None if is_equal else weights)
+    return to_trees(forest.estimators_)
+
+
+def _forest(trees: int, seed: int, features: float | str, oob_score: bool = False) -> RandomForestRegressor:
+    return RandomForestRegressor(
         trees,
         min_samples_leaf=_LEAF,
-        max_features=_SHARE_OF_FEATURES,
+        max_features=features,
+        oob_score=oob_score,
         n_jobs=torch.get_num_threads(),  # the cores that belong to this computation
         random_state=seed,
     )
-    return to_trees(forest.fit(features, target).estimators_)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from soil_cnn_plugin.contract.decode import DecodeError, decode
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import BLEND, NETWORK, Scores
-from soil_cnn_plugin.engine.assessment.calibration import Calibration
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
+from soil_cnn_plugin.engine.assessment.class_scores import ClassScores
+from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome, CompositionOutcome, NumberOutcome
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.data.patch_file import LARGEST_PATCH
+from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.dissimilarity import Space, SpaceInWords
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
@@ -37,7 +38,7 @@ from soil_cnn_plugin.engine.networks.trees import TREE_TYPES, Trees
 from soil_cnn_plugin.engine.networks.unseen import TrainingRows
 
 FORMAT = "soil cnn network"
-VERSION = 1
+VERSION = 2
 Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, as the format names it, and shape."""
 
@@ -47,9 +48,11 @@ _SPACES, _ROWS = "dissimilarity.", "rows."  # prefixes of tensors that are no we
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What a network file says of itself. `weights` (networks [+ forest], targets) blend what they predict; `predictor`
-    is the method of the map, blend or network; scores and verdicts are by target field, scores by method
-    (assessment.METHODS), from held-out folds. `spaces` are those in which a map's dissimilarity can be told."""
+    """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one a group of targets,
+    tell the columns that are learned; `weights` (networks [+ forest], columns) blend what they predict; `predictor` is
+    the method of the map, blend or network; scores and verdicts are by target field, scores by method
+    (assessment.METHODS), from held-out folds, `class_scores` by method where the target is a class. `spaces` are those
+    in which a map's dissimilarity can be told."""
 
     targets: tuple[SoilProperty, ...]
     covariates: tuple[CovariateSummary, ...]
@@ -59,8 +62,7 @@ class NetworkDescription:
     predictor: str
     weights: tuple[tuple[float, ...], ...]
     location: Location | None
-    scales: tuple[TargetScale, ...]
-    calibrations: tuple[Calibration, ...]
+    outcomes: tuple[NumberOutcome | CompositionOutcome | ClassOutcome, ...]
     coverage: float
     observation_count: int
     folds_sentence: str
@@ -69,6 +71,8 @@ class NetworkDescription:
     settings: dict[str, str]
     versions: dict[str, str]
     provenance: dict[str, str]
+    compositions: tuple[tuple[str, ...], ...] = ()
+    class_scores: dict[str, ClassScores] = field(default_factory=dict)
     spaces: tuple[SpaceInWords, ...] = ()
     seed: int = 0
 
@@ -78,9 +82,28 @@ class NetworkDescription:
         return {shape.name: shape.members for shape in self.shapes}
 
     @property
+    def words(self) -> TargetsInWords:
+        return TargetsInWords(self.targets, self.classes, self.compositions)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, where the target is one."""
+        first = self.outcomes[0] if self.outcomes else None
+        return first.names if isinstance(first, ClassOutcome) else ()
+
+    @property
+    def columns(self) -> int:
+        """Number of learned columns."""
+        return sum(outcome.columns for outcome in self.outcomes)
+
+    @property
     def transforms(self) -> dict[str, str]:
         """Target field -> the scale it was learned on."""
-        return {target.field: scale.transform for target, scale in zip(self.targets, self.scales)}
+        return {
+            self.targets[t].field: _scale_in_words(outcome)
+            for group, outcome in zip(self.words.groups, self.outcomes)
+            for t in group
+        }
 
 
 @dataclass(frozen=True)
@@ -132,7 +155,7 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
     networks = []
     with _opened(path) as file:
         for shape in description.shapes:
-            network = build_network(shape, encoder, len(description.targets), dropout=0.0)
+            network = build_network(shape, encoder, description.columns, 0.0, bool(description.classes))
             with torch.no_grad():
                 for name, parameter in network.named_parameters():
                     values = file.get_tensor(f"{shape.name}.{name}")
@@ -153,10 +176,12 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
     features = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
     features += len(Location.ANGLES) if description.location else 0
     forests = []
-    for index in range(len(description.targets)):
+    for index in range(_forest_count(description)):
         trees = Trees(**{each.name: file.get_tensor(f"forest{index}.{each.name}").numpy() for each in fields(Trees)})
         try:
             trees.check(features)
+            if trees.outputs != (description.columns if description.classes else 1):
+                raise ValueError("a forest has another number of outputs")
         except ValueError as error:
             raise _damaged(path, str(error)) from error
         forests.append(trees)
@@ -216,12 +241,11 @@ def _check(description: NetworkDescription) -> None:
         raise ValueError("two covariates have one name")
     if len({shape.name for shape in shapes}) != len(shapes):
         raise ValueError("an architecture occurs twice")
-    if len(description.scales) != targets or len(description.calibrations) != targets:
-        raise ValueError("scales or calibrations are not one a target")
+    _check_outcomes(description)
     if description.predictor not in (BLEND, NETWORK):
         raise ValueError(f"the predictor {description.predictor!r} is unknown")
     components = len(shapes) + (description.predictor == BLEND)
-    if len(description.weights) != components or any(len(row) != targets for row in description.weights):
+    if len(description.weights) != components or any(len(row) != description.columns for row in description.weights):
         raise ValueError("blending weights are not one a component and target")
     weights = np.array(description.weights)
     if not (weights >= 0).all() or not np.allclose(weights.sum(0), 1):
@@ -229,6 +253,22 @@ def _check(description: NetworkDescription) -> None:
     if not 0 < description.coverage < 1:
         raise ValueError(f"the coverage is {description.coverage}")
     _check_sizes(description)
+
+
+def _check_outcomes(description: NetworkDescription) -> None:
+    """Each group of targets has an outcome of its kind; raises ValueError."""
+    groups = description.words.groups
+    if len(groups) != len(description.outcomes):
+        raise ValueError("outcomes are not one a group of targets")
+    for group, outcome in zip(groups, description.outcomes):
+        if isinstance(outcome, CompositionOutcome) != (len(group) > 1):
+            raise ValueError("what is learned together does not belong together")
+        if isinstance(outcome, CompositionOutcome) and {len(outcome.calibration.scales), len(group) - 1} != {
+            outcome.columns
+        }:
+            raise ValueError("a composition has other parts")
+        if isinstance(outcome, ClassOutcome) and len(groups) > 1:
+            raise ValueError("classes stand beside other targets")
 
 
 def _check_sizes(description: NetworkDescription) -> None:
@@ -246,11 +286,11 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
     expected: dict[str, Tensors] = {}
     for shape in description.shapes:
         with torch.device("meta"):
-            network: PackedNetwork = build_network(shape, encoder, len(description.targets), dropout=0.0)
+            network: PackedNetwork = build_network(shape, encoder, description.columns, 0.0, bool(description.classes))
         expected |= {
             f"{shape.name}.{name}": ("F32", tuple(values.shape)) for name, values in network.named_parameters()
         }
-    forests = _forest_kinds(len(description.targets)) if description.predictor == BLEND else {}
+    forests = _forest_kinds(_forest_count(description)) if description.predictor == BLEND else {}
     if not forests.keys() <= found.keys():
         raise _damaged(path, "its forests are incomplete")
     for name, tensor in found.items():
@@ -264,10 +304,21 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
         raise _damaged(path, f"its weights are not those of its networks ({different[0][0]})")
 
 
-def _forest_kinds(targets: int) -> dict[str, str]:
+def _forest_count(description: NetworkDescription) -> int:
+    """One for all classes, or one a column."""
+    return 1 if description.classes else description.columns
+
+
+def _scale_in_words(outcome: NumberOutcome | CompositionOutcome | ClassOutcome) -> str:
+    if isinstance(outcome, ClassOutcome):
+        return "classes"
+    return "log-ratio" if isinstance(outcome, CompositionOutcome) else outcome.scale.transform
+
+
+def _forest_kinds(count: int) -> dict[str, str]:
     """Tensor -> the kind of its numbers, in the format's words."""
     kinds = {np.int64: "I64", np.int32: "I32", np.float32: "F32"}
-    return {f"forest{t}.{name}": kinds[kind] for t in range(targets) for name, kind in TREE_TYPES.items()}
+    return {f"forest{t}.{name}": kinds[kind] for t in range(count) for name, kind in TREE_TYPES.items()}
 
 
 def _kind_beside_weights(name: str, forests: dict[str, str]) -> str | None:

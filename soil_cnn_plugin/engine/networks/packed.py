@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+from soil_cnn_plugin.engine.networks.learned import Lesson
+from soil_cnn_plugin.engine.networks.likelihood import class_loss, weighted_mean
 
 Watch = Callable[[Tensor], None]
 """Gets the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""
@@ -19,17 +21,22 @@ Watch = Callable[[Tensor], None]
 class PackedNetwork(nn.Module, ABC):
     """K members of one architecture. Every parameter is (K, ...), so that members are trained, kept and stored alike.
 
-    Targets are standardized; `location` and `scale` are the centre and the spread of the predicted distribution.
+    It predicts T columns of what is learned (see `Learned`). These are standardized numbers, and `location` and `scale`
+    are the centre and the spread of the predicted distribution; or, with `is_class`, classes: `location` is the
+    probability of each, `scale` is 1.
     """
 
     NAME: ClassVar[str]
 
-    def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
+    def __init__(
+        self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float, is_class: bool = False
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.patch_size = patch_size
         self.targets = targets
         self.members = members
+        self.is_class = is_class
         self._dropout = dropout
         self._generator = torch.Generator()
 
@@ -76,13 +83,27 @@ class PackedNetwork(nn.Module, ABC):
         """The inputs (B, ...) in all views over which a prediction is the mean."""
         return [inputs]
 
-    @abstractmethod
-    def loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        """Training loss of each member, (K,); targets (K, B, T) are NaN where missing."""
+    def loss(self, output: Tensor, lesson: Lesson) -> Tensor:
+        """Training loss of each member, (K,), of its own batch of the lesson."""
+        if self.is_class:
+            losses = class_loss(output[..., 0], lesson)
+            return weighted_mean(losses, torch.ones_like(losses, dtype=torch.bool), lesson.weights)
+        return weighted_mean(self.losses(output, lesson), torch.isfinite(lesson.values), lesson.weights)
 
     @abstractmethod
+    def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
+        """(K, B, T) of numbers; any number where the target is missing."""
+
     def location_scale(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """Centre and spread, each (K, B, T), from raw output."""
+        if self.is_class:
+            probabilities = output[..., 0].softmax(-1)
+            return probabilities, torch.ones_like(probabilities)
+        return self.centre_spread(output)
+
+    @abstractmethod
+    def centre_spread(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """`location_scale` of numbers."""
 
     @abstractmethod
     def dense(self, channels: Channels, watch: Watch | None = None) -> tuple[Tensor, Tensor]:
@@ -115,8 +136,3 @@ class PackedNetwork(nn.Module, ABC):
             return hidden
         kept = torch.empty_like(hidden).bernoulli_(1 - self._dropout, generator=self._generator)
         return hidden * kept.div_(1 - self._dropout)
-
-    def mean_of_known(self, values: Tensor, known: Tensor) -> Tensor:
-        """(K, B, T) -> (K,): mean over observations and targets that are not missing."""
-        total = torch.where(known, values, 0.0).sum(dim=(1, 2))
-        return total / known.sum(dim=(1, 2)).clamp(min=1)

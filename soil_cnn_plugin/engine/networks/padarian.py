@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+from soil_cnn_plugin.engine.networks.learned import Lesson
+from soil_cnn_plugin.engine.networks.likelihood import normal_loss
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 
-_BETA = 0.7  # weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
 _MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # dims of (N, H, W, C): views that are averaged
 
@@ -27,8 +28,10 @@ class PadarianNetwork(PackedNetwork):
     NAME = "padarian"
     SMALLEST_PATCH = 11  # the smallest odd width that leaves a pixel after both poolings
 
-    def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
-        super().__init__(encoder, patch_size, targets, members, dropout)
+    def __init__(
+        self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float, is_class: bool = False
+    ) -> None:
+        super().__init__(encoder, patch_size, targets, members, dropout, is_class)
         side = _side_after_pooling(patch_size)
         self.first_weight = _zeros(members, _FIRST, encoder.channel_count + 1, 3, 3)
         self.first_bias = _zeros(members, _FIRST)
@@ -38,8 +41,9 @@ class PadarianNetwork(PackedNetwork):
         self.dense_bias = _zeros(members, _DENSE)
         self.last_weight = _zeros(members, _DENSE, _LAST)
         self.last_bias = _zeros(members, _LAST)
-        self.output_weight = _zeros(members, _LAST, 2 * targets)
-        self.output_bias = _zeros(members, 2 * targets)
+        self._outputs = 1 if is_class else 2  # a column
+        self.output_weight = _zeros(members, _LAST, self._outputs * targets)
+        self.output_bias = _zeros(members, self._outputs * targets)
 
     @property
     def may_mirror(self) -> bool:
@@ -59,7 +63,7 @@ class PadarianNetwork(PackedNetwork):
         return image.permute(0, 2, 3, 1).contiguous()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(K, B, P, P, D + 1) -> mean and log variance (K, B, T, 2)."""
+        """(K, B, P, P, D + 1) -> mean and log variance (K, B, T, 2), or (K, B, T, 1) of classes."""
         return self._output(self._hidden(inputs))
 
     def hidden(self, inputs: Tensor) -> Tensor:
@@ -96,14 +100,10 @@ class PadarianNetwork(PackedNetwork):
         image = functional.conv2d(image, self.second_weight[member], self.second_bias[member]).relu_()
         return self.drop(functional.max_pool2d(image, 2)).flatten(1)
 
-    def loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        known = torch.isfinite(targets)
-        mean, variance = output[..., 0], _variance(output)
-        error = torch.where(known, targets, 0.0) - mean
-        likelihood = 0.5 * (error**2 / variance + variance.log())
-        return self.mean_of_known(variance.detach() ** _BETA * likelihood, known)
+    def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
+        return normal_loss(output[..., 0], _variance(output).sqrt(), lesson)
 
-    def location_scale(self, output: Tensor) -> tuple[Tensor, Tensor]:
+    def centre_spread(self, output: Tensor) -> tuple[Tensor, Tensor]:
         return output[..., 0], _variance(output).sqrt()
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,7 +149,7 @@ class PadarianNetwork(PackedNetwork):
     def _output(self, hidden: Tensor) -> Tensor:
         """(K, B, 96) -> (K, B, T, 2)."""
         output = torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
-        raw: Tensor = output.unflatten(-1, (self.targets, 2))
+        raw: Tensor = output.unflatten(-1, (self.targets, self._outputs))
         return raw
 
     @property

@@ -33,11 +33,12 @@ class Shape:
             raise ValueError(f"{self.members} members of {self.name} with patches of {self.patch_size} pixels")
 
 
-def build_network(shape: Shape, encoder: Encoder, targets: int, dropout: float) -> PackedNetwork:
+def build_network(
+    shape: Shape, encoder: Encoder, columns: int, dropout: float, is_class: bool = False
+) -> PackedNetwork:
     """A network whose parameters are not yet drawn or read."""
-    if shape.name == RingNetwork.NAME:
-        return RingNetwork(encoder, shape.patch_size, targets, shape.members, dropout)
-    return PadarianNetwork(encoder, shape.patch_size, targets, shape.members, dropout)
+    kind = RingNetwork if shape.name == RingNetwork.NAME else PadarianNetwork
+    return kind(encoder, shape.patch_size, columns, shape.members, dropout, is_class)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from soil_cnn_plugin.engine.networks.trees import Trees
 
 Array = NDArray[np.float64]
 
+_STEPS = 100  # towards the likeliest mixture of classes
 _SHRINKAGE = 0.5  # how far weights are drawn from least squares towards equal ones
 
 
@@ -106,6 +107,25 @@ def learn_weights(locations: Array, targets: Array) -> Array:
         )
         weights[:, target] = solution / solution.sum()
     return _SHRINKAGE * equal + (1 - _SHRINKAGE) * weights
+
+
+def learn_class_weights(probabilities: Array, learned: Array) -> Array:
+    """As `learn_weights`, for components that predicted probabilities (M, N, T) of T classes; `learned` (N, T) is 1 in
+    the column of the class.
+
+    The weights of the mixture with the highest likelihood (Dempster et al. 1977, 10.1111/j.2517-6161.1977.tb01600.x),
+    one a component for all classes.
+    """
+    count = len(probabilities)
+    known = np.isfinite(probabilities).all(axis=(0, 2))
+    given = np.einsum("mnt,nt->mn", probabilities[:, known], learned[known])  # to the class that it was
+    weights = np.full(count, 1 / count)
+    for _ in range(_STEPS):
+        shares = weights[:, None] * given
+        weights = (shares / np.maximum(shares.sum(0), 1e-12)).mean(axis=1)
+        weights /= weights.sum()
+    mixed: Array = _SHRINKAGE / count + (1 - _SHRINKAGE) * weights
+    return np.repeat(mixed[:, None], probabilities.shape[2], axis=1)
 
 
 def _numpy(tensor: Tensor) -> Array:

@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features, covariate_of_feature
+from soil_cnn_plugin.engine.networks.learned import Lesson
+from soil_cnn_plugin.engine.networks.likelihood import normal_loss
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 
 QUANTILES = 19
@@ -22,23 +24,27 @@ class RingNetwork(PackedNetwork):
     """All members in one computation.
 
     Loss: 4 x pinball over the quantiles + 0.25 x squared error of their mean. Quantiles cannot cross: each is the one
-    below plus a positive step.
+    below plus a positive step. Columns with censored values or errors of measurement are learned by the likelihood of a
+    normal distribution with the quantiles' centre and spread instead: a pinball loss has no place for either.
     """
 
     NAME = "ring"
 
-    def __init__(self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float) -> None:
-        super().__init__(encoder, patch_size, targets, members, dropout)
+    def __init__(
+        self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float, is_class: bool = False
+    ) -> None:
+        super().__init__(encoder, patch_size, targets, members, dropout, is_class)
         features = context_count(encoder.channel_count, len(encoder.continuous), patch_size)
         features += len(Location.ANGLES) if encoder.location else 0
         self.input_weight = nn.Parameter(torch.zeros(members, features, _WIDTH))
         self.input_bias = nn.Parameter(torch.zeros(members, _WIDTH))
         self.residual_weight = nn.Parameter(torch.zeros(members, 2, _WIDTH, _WIDTH))
         self.residual_bias = nn.Parameter(torch.zeros(members, 2, _WIDTH))
-        self.output_weight = nn.Parameter(torch.zeros(members, _WIDTH, targets * QUANTILES))
+        self._outputs = 1 if is_class else QUANTILES  # a column
+        self.output_weight = nn.Parameter(torch.zeros(members, _WIDTH, targets * self._outputs))
         steps = torch.tensor(_NORMAL_QUANTILES).diff()
         first = torch.cat([torch.tensor(_NORMAL_QUANTILES[:1]), torch.log(torch.expm1(steps))])
-        self.output_bias = nn.Parameter(first.repeat(members, targets))
+        self.output_bias = nn.Parameter((torch.zeros(1) if is_class else first).repeat(members, targets))
         self.register_buffer("levels", torch.tensor(_LEVELS), persistent=False)
         self.levels: Tensor
 
@@ -84,20 +90,25 @@ class RingNetwork(PackedNetwork):
         return by_member.transpose(0, 1).contiguous()
 
     def _quantiles(self, hidden: Tensor) -> Tensor:
-        """(K, B, 96) -> (K, B, T, 19)."""
-        output = torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
-        output = output.unflatten(-1, (self.targets, QUANTILES))  # -> (K, B, T, 19)
+        """(K, B, 96) -> (K, B, T, 19); (K, B, T, 1) of classes, as they come."""
+        flat = torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
+        output: Tensor = flat.unflatten(-1, (self.targets, self._outputs))  # -> (K, B, T, 19)
+        if self.is_class:
+            return output
         steps = torch.cat([output[..., :1], functional.softplus(output[..., 1:])], dim=-1)
         return steps.cumsum(-1)
 
-    def loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        known = torch.isfinite(targets)  # (K, B, T)
-        error = torch.where(known, targets, 0.0)[..., None] - output
+    def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
+        targets = lesson.values.nan_to_num(0.0)  # (K, B, T)
+        error = targets[..., None] - output
         pinball = torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
-        squared = (torch.where(known, targets, 0.0) - output.mean(-1)) ** 2
-        return self.mean_of_known(4 * pinball + 0.25 * squared, known)
+        losses = 4 * pinball + 0.25 * (targets - output.mean(-1)) ** 2
+        if not lesson.by_likelihood.any():
+            return losses
+        location, spread = self.centre_spread(output)
+        return torch.where(lesson.by_likelihood, normal_loss(location, spread.clamp(min=0.01), lesson), losses)
 
-    def location_scale(self, output: Tensor) -> tuple[Tensor, Tensor]:
+    def centre_spread(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """Mean of the quantiles, and the spread between the outermost in standard deviations of a normal."""
         spread = (output[..., -1] - output[..., 0]) / (_NORMAL_QUANTILES[-1] - _NORMAL_QUANTILES[0])
         return output.mean(-1), spread

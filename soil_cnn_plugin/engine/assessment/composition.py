@@ -1,0 +1,75 @@
+"""Parts of a whole as isometric log-ratios, and back: positive parts that sum to the whole, whatever is predicted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_SHARE_OF_SMALLEST = 0.65
+"""Of the smallest positive value, in place of 0 (Martin-Fernandez et al. 2003, 10.1023/A:1023866030544)."""
+
+
+@dataclass(frozen=True)
+class CompositionScale:
+    """D parts of `whole` as D - 1 isometric log-ratios (Egozcue et al. 2003, 10.1023/A:1023818214614), standardized by
+    `centre` and `spread` (D - 1,). Parts below `floors` (D,) count as these."""
+
+    whole: float
+    floors: tuple[float, ...]
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        numbers = (self.whole, *self.floors, *self.centre, *self.spread)
+        if not all(map(math.isfinite, numbers)) or min((self.whole, *self.floors, *self.spread), default=0) <= 0:
+            raise ValueError(f"no scale of a composition: {self}")
+        if len(self.floors) < 2 or not len(self.centre) == len(self.spread) == len(self.floors) - 1:
+            raise ValueError(f"no scale of a composition: {self}")
+
+    @property
+    def columns(self) -> int:
+        return len(self.centre)
+
+    def forward(self, parts: Array) -> Array:
+        """(n, D) that sum to the whole -> (n, D - 1), standardized; NaN stays NaN."""
+        raised = np.maximum(parts, self.floors)
+        ratios: Array = np.log(raised) @ _basis(len(self.floors))
+        return (ratios - self.centre) / self.spread
+
+    def back(self, ratios: Array) -> Array:
+        """(D - 1, ...) -> parts (D, ...) that sum to the whole."""
+        shape = (-1, *[1] * (ratios.ndim - 1))
+        raw = ratios * np.reshape(self.spread, shape) + np.reshape(self.centre, shape)
+        logarithms = np.tensordot(_basis(len(self.floors)), raw, axes=1)
+        powers = np.exp(logarithms - logarithms.max(axis=0))
+        parts: Array = powers / powers.sum(axis=0) * self.whole
+        return parts
+
+
+def fit_composition(parts: Array) -> CompositionScale:
+    """The scale of training observations (n, D), NaN where missing, each summing to one whole."""
+    known = parts[np.isfinite(parts).all(axis=1)]
+    whole = float(known[0].sum())
+    positive = np.where(known > 0, known, np.inf)
+    floors = np.minimum(_SHARE_OF_SMALLEST * positive.min(axis=0), 0.5 * whole / known.shape[1])
+    floors = np.where(np.isfinite(floors), floors, 0.001 * whole)
+    unscaled = CompositionScale(
+        whole, tuple(floors.tolist()), (0.0,) * (known.shape[1] - 1), (1.0,) * (known.shape[1] - 1)
+    )
+    ratios = unscaled.forward(known)
+    spread = np.where(ratios.std(axis=0) > 0, ratios.std(axis=0), 1.0)
+    return CompositionScale(whole, unscaled.floors, tuple(ratios.mean(axis=0).tolist()), tuple(spread.tolist()))
+
+
+def _basis(parts: int) -> Array:
+    """(D, D - 1): columns of unit length, at right angles to each other and to 1 (Egozcue et al. 2003, eq. 18)."""
+    basis = np.zeros((parts, parts - 1))
+    for i in range(1, parts):
+        basis[:i, i - 1] = math.sqrt(1 / (i * (i + 1)))
+        basis[i, i - 1] = -math.sqrt(i / (i + 1))
+    return basis

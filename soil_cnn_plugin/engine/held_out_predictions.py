@@ -1,0 +1,139 @@
+"""What a method predicted for observations that were held out, gathered fold by fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, HeldOut, Scores
+from soil_cnn_plugin.engine.assessment.metrics import score
+from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome, Outcome
+from soil_cnn_plugin.engine.fitting import Design, column_slices
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+class Predictions(Protocol):
+    """NaN where nothing is predicted yet."""
+
+    def store(self, design: Design, rows: Rows, location: Array, scale: Array, outcomes: tuple[Outcome, ...]) -> None:
+        """Of `rows` (n,), from the learned columns (n, R)."""
+        ...
+
+    def store_mean(self, design: Design, train: Rows, test: Rows) -> None:
+        """What is known of the `test` observations without looking at them: how the training ones are distributed."""
+        ...
+
+    def errors_in_words(self, design: Design, rows: Rows) -> list[str]:
+        """Of each target, empty where none of the rows has it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """In the targets' units: (N, T), quantiles (N, T, 99). The limits and quantiles are those of what is measured, with
+    the error of that measurement."""
+
+    mean: Array
+    lower: Array
+    upper: Array
+    quantiles: Array
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> Numbers:
+        mean, lower, upper = (np.full(shape, np.nan) for _ in range(3))
+        return cls(mean, lower, upper, np.full((*shape, len(QUANTILE_LEVELS)), np.nan))
+
+    def store(self, design: Design, rows: Rows, location: Array, scale: Array, outcomes: tuple[Outcome, ...]) -> None:
+        tail = (1 - design.coverage) / 2
+        columns = column_slices([outcome.columns for outcome in outcomes])
+        for outcome, group, own in zip(outcomes, design.words.groups, columns):
+            if isinstance(outcome, ClassOutcome):
+                continue
+            place = location[:, own].T, scale[:, own].T
+            index = np.ix_(rows, np.array(group))
+            errors = outcome.errors_at(location[:, own].T, design.measured.errors[index].T)
+            self.mean[index] = outcome.mean_and_deviation(*place, errors)[0].T
+            found = outcome.quantiles(*place, [tail, 1 - tail, *QUANTILE_LEVELS], errors)  # (levels, D, n)
+            self.lower[index], self.upper[index] = found[0].T, found[1].T
+            self.quantiles[index] = found[2:].transpose(2, 1, 0)  # -> (n, D, levels)
+
+    def store_mean(self, design: Design, train: Rows, test: Rows) -> None:
+        tail = (1 - design.coverage) / 2
+        for t in range(len(design.fields)):
+            values = design.measured.values[train, t]
+            # Of what is below its limit half the limit is taken, as is common where nothing better is done.
+            halved = np.where(design.measured.is_censored[train, t], values / 2, values)
+            known = halved[np.isfinite(halved)]
+            self.mean[test, t] = known.mean()
+            limits = np.quantile(known, [tail, 1 - tail], method="weibull")
+            self.lower[test, t], self.upper[test, t] = limits
+            self.quantiles[test, t] = np.quantile(known, QUANTILE_LEVELS, method="weibull")
+
+    def errors_in_words(self, design: Design, rows: Rows) -> list[str]:
+        words = []
+        for t in range(len(design.fields)):
+            known = rows[np.isfinite(design.measured.values[rows, t])]
+            observed, mean = design.measured.values[known, t], self.mean[known, t]
+            mean = as_reported(mean, observed, design.measured.is_censored[known, t])
+            words.append(f"{np.sqrt(np.mean((mean - observed) ** 2)):.4g}" if len(known) else "")
+        return words
+
+    def held_out(self, design: Design, t: int) -> HeldOut:
+        """Of one target's observations, in the order of the rows, with scores."""
+        rows = np.flatnonzero(np.isfinite(design.measured.values[:, t]))
+        observed, fold = design.measured.values[rows, t], design.fold[rows]
+        is_censored = design.measured.is_censored[rows, t]
+        mean, lower, upper = (part[rows, t] for part in (self.mean, self.lower, self.upper))
+        quantiles = self.quantiles[rows, t]
+        reported = [as_reported(part, observed, is_censored) for part in (mean, lower, upper)]
+        reported.append(as_reported(quantiles, observed[:, None], is_censored[:, None]))
+        fold_scores = []
+        for number in np.unique(fold):
+            own = fold == number
+            fold_scores.append(_score(design, observed[own], [part[own] for part in reported]))
+        scores = _score(design, observed, reported)
+        return HeldOut(mean, lower, upper, quantiles, scores, tuple(fold_scores))
+
+
+def _score(design: Design, observed: Array, parts: list[Array]) -> Scores:
+    """Of mean, lower and upper limits, and quantiles."""
+    mean, lower, upper, quantiles = parts
+    return score(observed, mean, lower, upper, design.coverage, quantiles)
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """Calibrated, of classes (N, K)."""
+
+    probabilities: Array
+
+    @classmethod
+    def empty(cls, count: int, classes: int) -> Probabilities:
+        return cls(np.full((count, classes), np.nan))
+
+    def store(self, design: Design, rows: Rows, location: Array, scale: Array, outcomes: tuple[Outcome, ...]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, ClassOutcome):
+                self.probabilities[rows] = outcome.probabilities(location.T).T
+
+    def store_mean(self, design: Design, train: Rows, test: Rows) -> None:
+        """The frequencies of the classes, with half an observation more of each."""
+        classes = self.probabilities.shape[1]
+        counts = np.bincount(design.measured.values[train, 0].astype(np.int64), minlength=classes) + 0.5
+        self.probabilities[test] = counts / counts.sum()
+
+    def errors_in_words(self, design: Design, rows: Rows) -> list[str]:
+        wrong = self.probabilities[rows].argmax(axis=1) != design.measured.values[rows, 0]
+        return [f"{wrong.mean():.1%}"]
+
+
+def as_reported(predicted: Array, observed: Array, is_censored: NDArray[np.bool_]) -> Array:
+    """What a laboratory would report of predicted values: where it reported that the observed value lies below a limit,
+    all below is that limit. So whatever is predicted below is right, and what is predicted above is wrong by the
+    distance to the limit."""
+    return np.where(is_censored, np.maximum(predicted, observed), predicted)

@@ -1,0 +1,37 @@
+"""From learned columns to the targets' units: what maps and explanations show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome, CompositionOutcome, NumberOutcome
+from soil_cnn_plugin.engine.fitting import column_slices
+from soil_cnn_plugin.engine.networks.network_file import NetworkDescription
+
+Array = NDArray[np.float64]
+Numeric = NumberOutcome | CompositionOutcome
+
+
+def of_targets(
+    description: NetworkDescription, location: Array, scale: Array, ask: Callable[[Numeric, Array, Array], Array]
+) -> Array:
+    """(T, ...) from locations and scales (R, ...): `ask` gives (D, ...) of each group of targets that are numbers."""
+    result = np.full((len(description.targets), *location.shape[1:]), np.nan)
+    columns = column_slices([outcome.columns for outcome in description.outcomes])
+    for outcome, group, own in zip(description.outcomes, description.words.groups, columns):
+        if not isinstance(outcome, ClassOutcome):
+            result[list(group)] = ask(outcome, location[own], scale[own])
+    return result
+
+
+def means(description: NetworkDescription, location: Array, scale: Array) -> Array:
+    """(T, ...) means of the targets, or (K, ...) probabilities of the classes."""
+    first = description.outcomes[0]
+    if isinstance(first, ClassOutcome):
+        return first.probabilities(location)
+    return of_targets(
+        description, location, scale, lambda outcome, place, spread: outcome.mean_and_deviation(place, spread)[0]
+    )

@@ -1,0 +1,71 @@
+"""How far predicted distributions are from what was measured: losses for training, scores for held-out observations."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from soil_cnn_plugin.engine.networks.learned import Lesson
+
+BETA = 0.7
+"""Weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)."""
+_SMALLEST_PROBABILITY = 1e-6  # of a class: one surprise must not decide a score
+
+
+def normal_loss(location: Tensor, scale: Tensor, lesson: Lesson) -> Tensor:
+    """(K, B, R): minus the logarithm of the likelihood of a normal distribution, weighted by its variance to the power
+    of beta, 0 where the target is missing.
+
+    A censored value counts with the probability that the value lies below it (Tobin 1958, 10.2307/1907382); an error of
+    measurement adds its variance (Wadoux et al. 2019, 10.5194/soil-5-107-2019).
+    """
+    variance = scale**2 if lesson.errors is None else scale**2 + lesson.errors**2
+    known = torch.isfinite(lesson.values)
+    error = torch.where(known, lesson.values - location, 0.0)
+    loss = 0.5 * (error**2 / variance + variance.log())
+    if lesson.is_censored is not None:
+        below = -torch.special.log_ndtr(error / variance.sqrt())
+        loss = torch.where(lesson.is_censored, below, loss)
+    return torch.where(known, variance.detach() ** BETA * loss, 0.0)
+
+
+def class_loss(logits: Tensor, lesson: Lesson) -> Tensor:
+    """(K, B, 1): cross-entropy of logits (K, B, R), one column a class."""
+    return -(lesson.values * logits.log_softmax(-1)).sum(-1, keepdim=True)
+
+
+def weighted_mean(values: Tensor, known: Tensor, weights: Tensor | None) -> Tensor:
+    """(K, B, R) -> (K,): mean over observations and columns that are not missing, by weight (K, B)."""
+    share = known.to(values.dtype) if weights is None else known * weights[..., None]
+    total = torch.where(known, values * share, 0.0).sum(dim=(1, 2))
+    return total / share.sum(dim=(1, 2)).clamp(min=1e-6)
+
+
+def class_score(probabilities: Tensor, lesson: Lesson) -> Tensor:
+    """Log score of each member, (K,), of probabilities (K, N, R), NaN for its training rows."""
+    known = torch.isfinite(probabilities).all(-1)
+    share = (lesson.values * torch.where(known[..., None], probabilities, 1.0)).sum(-1)
+    score = -share.clamp(min=_SMALLEST_PROBABILITY).log()
+    return torch.where(known, score, 0.0).sum(1) / known.sum(1)
+
+
+def normal_score(location: Tensor, scale: Tensor, lesson: Lesson) -> Tensor:
+    """Score of each member, (K,): mean CRPS of a normal distribution over its held-out rows (Gneiting & Raftery 2007,
+    10.1198/016214506000001437, eq. 21); NaN for a member that predicts no number.
+
+    For a censored value it is the CRPS of the distribution of what the laboratory would have reported, the value or the
+    limit: only the part of the distribution above the limit is wrong.
+    """
+    if lesson.errors is not None:
+        scale = (scale**2 + lesson.errors**2).sqrt()
+    known = torch.isfinite(location) & torch.isfinite(lesson.values)
+    z = torch.where(known, (lesson.values - location) / scale, 0.0)
+    density, probability = torch.exp(-0.5 * z**2) / math.sqrt(2 * math.pi), torch.special.ndtr(z)
+    score = z * (2 * probability - 1) + 2 * density - 1 / math.sqrt(math.pi)
+    if lesson.is_censored is not None:
+        above = 1 - probability  # the integral of its square from z to infinity:
+        beyond = -z * above**2 + 2 * above * density - torch.special.ndtr(-math.sqrt(2) * z) / math.sqrt(math.pi)
+        score = torch.where(lesson.is_censored, beyond, score)
+    return torch.where(known, scale * score, 0.0).sum(dim=(1, 2)) / known.sum(dim=(1, 2))

@@ -19,7 +19,8 @@ class Covariate:
 
     `kind`: `continuous`, `categorical` (class codes) or `directional` (continuous, and its meaning depends on the
     compass: aspect, northness, hillshade). `nodata` holds further ranges (lowest, highest; both included) of values
-    that the user marked as missing; `use_file_nodata` False means that the file's own nodata value is data.
+    that the user marked as missing; `use_file_nodata` False means that the file's own nodata value is data. `labels`
+    are names of class codes that the user gave; others stand in the file.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Covariate:
     unit: str = ""
     nodata: tuple[tuple[float, float], ...] = ()
     use_file_nodata: bool = True
+    labels: tuple[tuple[int, str], ...] = ()
 
     KINDS: ClassVar[tuple[str, ...]] = ("continuous", "categorical", "directional")
 

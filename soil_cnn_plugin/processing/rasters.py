@@ -7,11 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from qgis.core import (
+    Qgis,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransformContext,
+    QgsMapLayer,
+    QgsPalettedRasterRenderer,
+    QgsProject,
     QgsProviderRegistry,
     QgsRasterDataProvider,
     QgsRasterFileWriter,
@@ -21,9 +25,10 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, JobError
+from .raster_names import chosen_bands, raster_name
 
 _SUBDATASET = re.compile(r'^(?P<driver>[A-Za-z0-9_]{2,}):"?(?P<path>(?:[A-Za-z]:[\\/])?[^":]+)"?:(?P<layer>.+)$')
-_ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/)(?P<path>[^/].*)$")
+_ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/|vrt://)(?P<path>(?!vsi)[^/{].*)$")
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,13 @@ class Raster:
     provider_name: str
     crs: QgsCoordinateReferenceSystem
     pipe: QgsRasterPipe
+    labels: dict[int, tuple[tuple[int, str], ...]]
 
     @classmethod
     def of(cls, layer: QgsRasterLayer) -> Raster:
         pipe = QgsRasterPipe()
         pipe.set(layer.dataProvider().clone())
-        return cls(layer.name(), layer.source(), layer.providerType(), layer.crs(), pipe)
+        return cls(layer.name(), layer.source(), layer.providerType(), layer.crs(), pipe, _labels(layer))
 
     @property
     def provider(self) -> QgsRasterDataProvider:
@@ -54,9 +60,7 @@ class Raster:
         """The same in a project, whatever the layer is called there, and without one: by the file."""
         if self.provider_name != "gdal":
             return self.layer_name
-        source = self.source.split("|option:")[0]
-        subdataset = _SUBDATASET.match(source)
-        return subdataset["layer"].strip("/") if subdataset else Path(source).stem
+        return raster_name(self.source)
 
     def covariates(self, kind: str, folder: Path, context: QgsCoordinateTransformContext) -> list[Covariate]:
         """One a band."""
@@ -69,6 +73,7 @@ class Raster:
                 kind=kind,
                 nodata=self._user_nodata(band),
                 use_file_nodata=self._uses_file_nodata(band),
+                labels=self.labels.get(band, ()) if kind == "categorical" else (),
             )
             for band in range(1, self.provider.bandCount() + 1)
         ]
@@ -104,13 +109,18 @@ class Raster:
             raise JobError(f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as one and use that.")
         return str(path)
 
+    def is_alpha(self, band: int) -> bool:
+        """Whether a band only tells where the others have data."""
+        return self.provider.colorInterpretation(band) == Qgis.RasterColorInterpretation.AlphaBand
+
     def _band_name(self, band: int) -> str:
-        count = self.provider.bandCount()
-        if count == 1:
+        count, chosen = self.provider.bandCount(), chosen_bands(self.source)
+        if count == 1 and not chosen:
             return self.name
         descriptions = [self.provider.bandDescription(number).strip() for number in range(1, count + 1)]
         own = descriptions[band - 1]
-        return f"{self.name}_{own if own and descriptions.count(own) == 1 else band}"
+        number = chosen[band - 1] if chosen else band
+        return f"{self.name}_{own if own and descriptions.count(own) == 1 else number}"
 
     def _user_nodata(self, band: int) -> tuple[tuple[float, float], ...]:
         return tuple(_closed(item) for item in self.provider.userNoDataValues(band))
@@ -124,13 +134,37 @@ def covariates(
 ) -> tuple[Covariate, ...]:
     """Bands of rasters by kind, "continuous" first; a raster of another kind too is taken once, with that kind."""
     special = {absolute(raster.source) for kind, group in rasters.items() if kind != "continuous" for raster in group}
-    return tuple(
-        covariate
-        for kind, group in rasters.items()
-        for raster in group
-        if kind != "continuous" or absolute(raster.source) not in special
-        for covariate in raster.covariates(kind, folder, context)
-    )
+    found: dict[str, tuple[Raster, Covariate]] = {}
+    for kind, group in rasters.items():
+        for raster in group:
+            if kind == "continuous" and absolute(raster.source) in special:
+                continue
+            for covariate in raster.covariates(kind, folder, context):
+                if raster.is_alpha(covariate.band):
+                    continue
+                if covariate.name in found:
+                    raise _same_name(covariate.name, found[covariate.name][0], raster)
+                found[covariate.name] = raster, covariate
+    return tuple(covariate for _, covariate in found.values())
+
+
+def why_no_raster(
+    item: Union[str, QgsMapLayer], layer: Optional[QgsMapLayer], parameter: str, project: Optional[QgsProject]
+) -> str:
+    """The sentence for a parameter's value that is no raster layer that works."""
+    layer = layer or (project.mapLayer(item) if project and isinstance(item, str) else None)
+    source = layer.source() if layer else str(item)
+    called = f"The layer {layer.name()}, {source}," if layer else source
+    parts = QgsProviderRegistry.instance().querySublayers(source)
+    rasters = [part.uri() for part in parts if part.type() == Qgis.LayerType.Raster]
+    if len(rasters) > 1:
+        return (
+            f"{called} holds {len(rasters)} rasters, so it cannot be opened as a raster ({parameter}). Choose one of"
+            f" them: {', '.join(rasters[:20])}."
+        )
+    if layer and layer.type() != Qgis.LayerType.Raster and layer.isValid():
+        return f"{called} is no raster and cannot be opened as a raster ({parameter}). Choose a raster."
+    return f"{called} cannot be opened as a raster ({parameter}). Is it there, and is it whole?"
 
 
 def absolute(source: str) -> str:
@@ -144,6 +178,31 @@ def absolute(source: str) -> str:
     if subdataset and os.path.exists(subdataset["path"]):
         return source.replace(subdataset["path"], os.path.abspath(subdataset["path"]), 1)
     return source
+
+
+def _same_name(name: str, one: Raster, other: Raster) -> JobError:
+    first, second = absolute(one.source), absolute(other.source)
+    if first == second:
+        return JobError(f"{first} is chosen twice as a covariate. Remove one of the two.")
+    return JobError(
+        f"{first} and {second} would both be the covariate {name!r}, but covariates are told apart by their files'"
+        " names, also when a map is made later. Rename one of the files, or leave it out."
+    )
+
+
+def _labels(layer: QgsRasterLayer) -> dict[int, tuple[tuple[int, str], ...]]:
+    """Band -> names of class codes that the layer's legend tells."""
+    renderer = layer.renderer()
+    if not isinstance(renderer, QgsPalettedRasterRenderer):
+        return {}
+    labels = {item.value: item.label.strip() for item in renderer.classes()}
+    return {
+        renderer.inputBand(): tuple(
+            (int(value), label)
+            for value, label in labels.items()
+            if value == int(value) and label not in ("", f"{value:g}")
+        )
+    }
 
 
 def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:

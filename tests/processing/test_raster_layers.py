@@ -1,0 +1,110 @@
+"""Raster layers as a project holds them: what becomes a covariate, what it is called, and what cannot be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from osgeo import gdal
+from qgis.core import QgsPalettedRasterRenderer, QgsRasterLayer, QgsVectorLayer
+from qgis.PyQt.QtGui import QColor
+
+from soil_cnn_plugin.contract.jobs import Covariate, JobError
+
+
+@pytest.fixture
+def covariates_of(job_of, observations, tmp_path) -> Callable[..., tuple[Covariate, ...]]:
+    """The covariates that Extract patches makes of raster layers or sources."""
+
+    def make(rasters: list, **changes) -> tuple[Covariate, ...]:
+        values = {"OBSERVATIONS": observations, "TARGETS": ["zinc"], "PATCHES": str(tmp_path / "patches.h5")}
+        return job_of("extractpatches", {**values, "COVARIATES": rasters, **changes}).covariates
+
+    return make
+
+
+def test_an_alpha_band_is_no_covariate(covariates_of, raster) -> None:
+    path = raster("image", bands=("red", "green", "alpha"))
+    dataset = gdal.Open(path, gdal.GA_Update)
+    dataset.GetRasterBand(3).SetColorInterpretation(gdal.GCI_AlphaBand)
+    dataset = None
+    assert [(item.name, item.band) for item in covariates_of([path])] == [("image_red", 1), ("image_green", 2)]
+
+
+def test_bands_taken_out_of_a_file_are_called_as_in_the_whole_file(covariates_of, raster) -> None:
+    path = raster("s2", bands=("red", "", "nir"))
+    whole = [item.name for item in covariates_of([path])]
+    assert whole == ["s2_red", "s2_2", "s2_nir"]
+    some = covariates_of([f"vrt://{path}?bands=3,2"])
+    assert [(item.name, item.band) for item in some] == [("s2_nir", 1), ("s2_2", 2)]
+    assert [item.name for item in covariates_of([f"vrt://{path}?bands=2"])] == ["s2_2"]
+
+
+def test_two_rasters_of_one_name_are_both_told(covariates_of, raster, tmp_path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    paths = [raster(f"{folder}/dem") for folder in ("a", "b")]
+    with pytest.raises(JobError) as error:
+        covariates_of(paths)
+    assert str(error.value).startswith(f"{paths[0]} and {paths[1]} would both be the covariate 'dem'")
+    with pytest.raises(JobError, match=r"a/dem\.tif is chosen twice"):
+        covariates_of([paths[0], paths[0]])
+    with pytest.raises(JobError, match=r"a/dem\.tif is chosen twice"):
+        covariates_of([], CATEGORICAL_COVARIATES=[paths[0]], DIRECTIONAL_COVARIATES=[paths[0]])
+
+
+def test_class_names_come_from_the_legend(covariates_of, raster, project) -> None:
+    layer = QgsRasterLayer(raster("geology", bands=("a", "b")), "Geology")
+    classes = [
+        QgsPalettedRasterRenderer.Class(1, QColor("red"), "Löss "),
+        QgsPalettedRasterRenderer.Class(2, QColor("blue"), "2"),
+        QgsPalettedRasterRenderer.Class(3, QColor("green"), ""),
+        QgsPalettedRasterRenderer.Class(4.5, QColor("grey"), "half"),
+        QgsPalettedRasterRenderer.Class(-1, QColor("white"), "Water"),
+    ]
+    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 2, classes))
+    project.addMapLayer(layer)
+    first, second = covariates_of([], CATEGORICAL_COVARIATES=[layer])
+    assert (first.labels, second.labels) == ((), ((1, "Löss"), (-1, "Water")))
+    assert all(item.labels == () for item in covariates_of([layer]))  # numbers have no classes
+
+
+def test_a_layer_of_the_project_whose_file_is_gone_is_told_by_its_name(covariates_of, raster, project) -> None:
+    gone = QgsRasterLayer("/nowhere/slope.tif", "Slope of the valley")
+    project.addMapLayer(gone)
+    says = r"The layer Slope of the valley, /nowhere/slope\.tif, cannot be opened as a raster \(COVARIATES\)"
+    for value in (gone, gone.id()):
+        with pytest.raises(JobError, match=says):
+            covariates_of([raster("dem"), value])
+
+
+def test_of_200_rasters_the_one_that_is_missing_is_told(covariates_of, raster) -> None:
+    path = raster("dem")
+    paths = []
+    for number in range(200):
+        paths.append(path.replace("dem.tif", f"c{number}.tif"))
+        os.link(path, paths[-1])
+    Path(paths[77]).unlink()
+    with pytest.raises(JobError, match=r"c77\.tif cannot be opened as a raster \(COVARIATES\)"):
+        covariates_of(paths)
+    assert len(covariates_of([*paths[:77], *paths[78:]])) == 199
+
+
+def test_a_file_of_several_rasters_is_told_with_their_names(covariates_of, raster, tmp_path) -> None:
+    path, dem = str(tmp_path / "rasters.gpkg"), raster("dem")
+    for name, more in (("slope", []), ("curvature", ["APPEND_SUBDATASET=YES"])):
+        options = [f"RASTER_TABLE={name}", *more]
+        gdal.Translate(path, dem, format="GPKG", outputType=gdal.GDT_Byte, creationOptions=options)
+    with pytest.raises(JobError) as error:
+        covariates_of([path])
+    assert "rasters.gpkg holds 2 rasters" in str(error.value)
+    assert f"Choose one of them: GPKG:{path}:slope, GPKG:{path}:curvature." in str(error.value)
+
+
+def test_a_vector_layer_is_told_by_its_name(covariates_of, raster, project) -> None:
+    points = QgsVectorLayer("Point?crs=EPSG:28992", "My points", "memory")
+    project.addMapLayer(points)
+    with pytest.raises(JobError, match=r"The layer My points, .* is no raster and cannot be opened as a raster"):
+        covariates_of([raster("dem"), points.id()])

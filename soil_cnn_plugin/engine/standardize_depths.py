@@ -68,13 +68,14 @@ def _average(
             )
         is_overlapping |= is_shared
         means.append(average_intervals(layers, value, name, job, len(usable.names)))
-        _tell_means(job, means[-1], usable, report)
         report.progress((index + 1) / len(job.values))
     averaged = Dropped()
     averaged.add(table.ids[usable.rows[is_overlapping]], "averaged where they overlap others of their profile")
     averaged.add(table.ids[usable.rows[find_twins(usable)[1]]], "averaged with others of the same limits")
     if averaged.reasons:
         report.warning(f"{len(averaged.reasons)} horizons share depths with others: {averaged.in_words()}.")
+    for each in means:
+        _tell_means(job, each, usable, report)
     return means, averaged
 
 
@@ -203,8 +204,8 @@ def _tell_means(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, 
     rmse = found.rmse[np.isfinite(found.rmse)]
     report.info(f"{field}: profiles with a mean over {given}.")
     report.info(
-        f"{field}: spline of {len(rmse)} profiles with lambda {job.smoothing:g}; rmse of its horizon means"
-        f" {np.median(rmse):.3g}{unit} in half of the profiles, {rmse.max():.3g}{unit} at most."
+        f"{field}: the splines of {len(rmse)} profiles (lambda {job.smoothing:g}) miss the measured horizon means by"
+        f" {np.median(rmse):.3g}{unit} (rmse, median of the profiles), {rmse.max():.3g}{unit} at most."
     )
     gaps = found.layers.gaps
     if gaps.any():
@@ -213,16 +214,16 @@ def _tell_means(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, 
             f"{field}: the spline bridges {(gaps > 0).sum()} gaps between horizons, the widest of {gaps.max():g} cm in"
             f" profile {name}."
         )
-    partial, bridged, clipped = found.counts[PARTIAL], found.counts[BRIDGED], found.counts[CLIPPED]
+    partial, bridged, clipped = (found.counts[flag] for flag in (PARTIAL, BRIDGED, CLIPPED))
     if partial or bridged:
         report.info(
-            f"{field}: of the means, {partial} stand for the part of their interval that the profile reaches over"
-            f" (partial), and {bridged} lie mostly in a gap (bridged). {found.flag_field} tells which."
+            f"{field}: {found.flag_field} tells which means stand for a part of their interval only ({PARTIAL},"
+            f" {partial}) and which lie mostly in a gap ({BRIDGED}, {bridged})."
         )
     if clipped:
-        low, high = found.limits
-        possible = f"above 0 and below {high:g}" if np.isfinite(high) else "above 0"
+        sides = zip(("below", "above"), found.limits)
+        beyond = " or ".join(f"{side} {limit:g}" for side, limit in sides if np.isfinite(limit))
         report.warning(
-            f"{field}: {clipped} means overshot what is possible and are set to the limit, because all measured values"
-            f" lie {possible}. {found.flag_field} tells which (clipped)."
+            f"{field}: {clipped} means were {beyond}, where no measured value lies, and are set to that limit."
+            f" {found.flag_field} tells which ({CLIPPED})."
         )

@@ -25,9 +25,10 @@ from qgis.core import (
 
 from ..contract.jobs import Covariate, JobError
 from ..contract.soil_property import SoilProperty, unit_in
+from .field_aliases import add_aliases
 from .outputs import check_extension, is_skipped
 from .rasters import Raster, covariates
-from .vectors import file_name, write_points, write_polygons
+from .vectors import file_name, write_points, write_polygons, write_table
 
 COVARIATE_PARAMETERS = {
     "continuous": "COVARIATES",
@@ -120,7 +121,13 @@ class Inputs:
         """Path of the exported observations, and their fields."""
         source = self._source(name)
         path = write_points(source, self._copy(name, source), self._context.transformContext())
-        return path, source.fields()
+        return path, self._fields(name, source)
+
+    def table(self, name: str) -> tuple[str, QgsFields]:
+        """Path of exported rows, with geometry or without, and their fields."""
+        source = self._source(name)
+        path = write_table(source, self._copy(name, source), self._context.transformContext())
+        return path, self._fields(name, source)
 
     def area(self, name: str) -> str:
         if not self._is_given(name):
@@ -132,7 +139,7 @@ class Inputs:
         names = self._algorithm.parameterAsStrings(self._parameters, name, self._context)
         for field in names:
             _check_field(field, fields, name)
-        given = parse_units(self.text(units), names)
+        given = parse_units(self.text(units), names, name)
         return tuple(SoilProperty(field, given.get(field, _unit_of(field, fields))) for field in names)
 
     def target(self, name: str, fields: QgsFields) -> SoilProperty:
@@ -183,8 +190,11 @@ class Inputs:
             return None, ""
         box = self._algorithm.parameterAsExtent(self._parameters, name, self._context)
         crs = self._algorithm.parameterAsExtentCrs(self._parameters, name, self._context)
-        wkt = crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL) if crs.isValid() else ""
-        return (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()), wkt
+        return (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()), _wkt(crs)
+
+    def crs(self, name: str) -> str:
+        """As WKT, empty when it is not given."""
+        return _wkt(self._algorithm.parameterAsCrs(self._parameters, name, self._context))
 
     def destination(self, name: str) -> str:
         """An output's absolute path, with its extension; empty when it is not wanted."""
@@ -211,6 +221,11 @@ class Inputs:
             self.used.append(QgsProviderRegistry.instance().decodeUri("ogr", layer.source()).get("path") or "")
         return source
 
+    def _fields(self, name: str, source: QgsProcessingFeatureSource) -> QgsFields:
+        layer = self._algorithm.parameterAsVectorLayer(self._parameters, name, self._context)
+        place = QgsProviderRegistry.instance().decodeUri("ogr", layer.source()) if layer is not None else {}
+        return add_aliases(source.fields(), place.get("path"), place.get("layerName"))
+
     def _copy(self, name: str, source: QgsProcessingFeatureSource) -> Path:
         """Where to export a layer to; the file has the layer's name, by which the engine's messages call it."""
         folder = self.folder / name.lower()
@@ -233,8 +248,8 @@ class Inputs:
         return self._rasters[name][0]
 
 
-def parse_units(text: str, fields: list[str]) -> dict[str, str]:
-    """`mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` is no unit."""
+def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dict[str, str]:
+    """`mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` is no unit. `parameter` is where the fields stand."""
     if not text:
         return {}
     if "=" not in text:
@@ -244,11 +259,15 @@ def parse_units(text: str, fields: list[str]) -> dict[str, str]:
         field, equals, unit = (piece.strip() for piece in part.partition("="))
         if not equals or field not in fields:
             raise JobError(
-                f"UNITS has {part!r}, which is not of the form field=unit with a field of TARGETS"
+                f"UNITS has {part!r}, which is not of the form field=unit with a field of {parameter}"
                 f" ({', '.join(fields)})."
             )
         units[field] = "" if unit == "-" else unit
     return units
+
+
+def _wkt(crs: QgsCoordinateReferenceSystem) -> str:
+    return crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL) if crs.isValid() else ""
 
 
 def _unit_of(field: str, fields: QgsFields) -> str:

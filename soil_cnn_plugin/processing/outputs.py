@@ -12,7 +12,7 @@ from qgis.core import (
     QgsProcessingParameterRasterDestination,
 )
 
-from ..contract.jobs import Job, JobError, MapSoilProperties
+from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
 from .rasters import absolute
 
 
@@ -62,8 +62,8 @@ def _input_paths(job: Job) -> list[str]:
     files = ("reference", "domain", "patches", "network")
     inputs = [getattr(job, name, "") for name in files if name not in job.OUTPUTS]
     rasters = [getattr(job, name, None) for name in ("map", "lower", "upper") if name not in job.OUTPUTS]
-    bands = [*getattr(job, "covariates", ()), *filter(None, rasters)]
-    return [*inputs, *(covariate.path for covariate in bands)]
+    bands = [*getattr(job, "covariates", ()), *rasters]
+    return [*inputs, *(band.path for band in bands if isinstance(band, Covariate))]
 
 
 def _is_same_file(output: str, used: str) -> bool:

@@ -15,9 +15,11 @@ from .algorithms.extract_patches import ExtractPatches
 from .algorithms.map_soil_properties import MapSoilProperties
 from .algorithms.predict_map import PredictMap
 from .algorithms.set_up_environment import SetUpEnvironment
+from .algorithms.standardize_depths import StandardizeDepths
 from .algorithms.train_network import TrainNetwork
 
 ALGORITHMS = (
+    StandardizeDepths,
     ExtractPatches,
     TrainNetwork,
     PredictMap,

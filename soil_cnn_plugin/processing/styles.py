@@ -24,6 +24,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QColor
 
 from .point_styles import write_residual_style
+from .profile_styles import write_profile_style
 from .translation import tr
 
 # Perceptually uniform: viridis, magma, inferno, plasma, cividis of matplotlib; mako, rocket of seaborn; at equal steps.
@@ -73,6 +74,7 @@ ORDER = ("DISSIMILARITY", "STANDARD_DEVIATION", "UPPER", "LOWER", "PREDICTION") 
 VECTOR_NAMES = {
     "HELD_OUT": tr("Held-out predictions"),
     "DROPPED": tr("Observations not used"),
+    "PROBLEMS": tr("Problems"),
     "RESIDUALS": tr("Residuals of the map"),
 }
 LOW_SHARE, HIGH_SHARE = 0.02, 0.98
@@ -106,6 +108,10 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         _dress_contributions(results["ATTRIBUTION"], group, context)
     if "IMPORTANCE" in results:
         _announce(results["IMPORTANCE"], tr("Importance of the covariates"), group, "", context, len(ORDER))
+    if "OUTPUT" in results:
+        qml, shown = write_profile_style(results["OUTPUT"], lambda soil_property: colour_ramp(ramp_for(soil_property)))
+        title = tr("Standard depths: {}").format(shown) if shown else tr("Standard depths")
+        _announce(results["OUTPUT"], title, group, qml, context, len(ORDER))
     for name, title in VECTOR_NAMES.items():
         if name in results:
             qml = write_residual_style(results[name]) if name != "DROPPED" else ""

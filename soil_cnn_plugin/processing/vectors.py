@@ -31,6 +31,11 @@ def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoo
     return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer of observations")
 
 
+def write_table(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
+    """Rows with single geometries or with none, which need no CRS."""
+    return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer")
+
+
 def file_name(layer_name: str) -> str:
     """A layer's name without what a file's name may not hold; at most 80 characters, empty when nothing is left."""
     return _FORBIDDEN.sub("_", layer_name)[:80].strip(" .")
@@ -44,7 +49,8 @@ def _write(
     source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext, kind: object, what: str
 ) -> str:
     crs = source.sourceCrs()
-    if not crs.isValid() or crs.description().startswith("Undefined"):  # GeoPackage's placeholder for an unknown CRS
+    is_placeholder = crs.description().startswith("Undefined")  # of GeoPackage, for an unknown CRS
+    if kind != QgsWkbTypes.Type.NoGeometry and (is_placeholder or not crs.isValid()):
         raise JobError(
             f"{what} {source.sourceName()} has no CRS. Set it in the layer's properties (Source, Assigned CRS), or with"
             " the algorithm Assign projection, and run again."

@@ -23,6 +23,7 @@ RASTERS = "PREDICTION LOWER UPPER STANDARD_DEVIATION DISSIMILARITY"
 MAPPING = f"EXTENT AREA BLOCK_SIZE DISSIMILARITY_SPACE {RASTERS}"
 MAPS = f"{RASTERS} DISSIMILARITY_THRESHOLD APPLICABLE_SHARE"
 PARAMETERS = {
+    "standardizedepths": "HORIZONS PROFILE UPPER LOWER VALUES INTERVALS LAMBDA MIN_SHARE UNITS X Y CRS OUTPUT PROBLEMS",
     "extractpatches": f"{EXTRACTION} PATCHES DROPPED",
     "trainnetwork": f"PATCHES {TRAINING} NETWORK REPORT HELD_OUT METRICS",
     "predictmap": f"NETWORK COVARIATES {MAPPING} DEVICE",
@@ -35,6 +36,7 @@ PARAMETERS = {
     "checkenvironment": "DEVICE REPORT METRICS",
 }
 OUTPUTS = {
+    "standardizedepths": "OUTPUT PROBLEMS COUNT PROBLEM_COUNT",
     "extractpatches": "PATCHES DROPPED COUNT DROPPED_COUNT",
     "trainnetwork": f"NETWORK REPORT HELD_OUT METRICS {SCORES}",
     "predictmap": MAPS,
@@ -47,6 +49,7 @@ OUTPUTS = {
     "checkenvironment": "REPORT METRICS DEVICE",
 }
 GROUPS = {
+    "standardizedepths": "1 Prepare",
     "extractpatches": "1 Prepare",
     "trainnetwork": "2 Train",
     "predictmap": "3 Map",

@@ -42,7 +42,7 @@ class Layers:
     @property
     def joins(self) -> NDArray[np.bool_]:
         """(N - 1,) True where a layer and the next one belong to one profile."""
-        return self.profile[1:] == self.profile[:-1]
+        return np.asarray(self.profile[1:] == self.profile[:-1])
 
     @property
     def gaps(self) -> Floats:

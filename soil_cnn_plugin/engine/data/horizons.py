@@ -108,7 +108,7 @@ def find_twins(found: Horizons) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     is_known = np.isfinite(values)
     lowest = np.minimum.reduceat(np.where(is_known, values, np.inf), starts)
     highest = np.maximum.reduceat(np.where(is_known, values, -np.inf), starts)
-    differs = np.asarray((highest > lowest).any(axis=1)[group])
+    differs = np.asarray(np.any(highest > lowest, axis=1))[group]
     is_new = np.asarray((is_known & ~is_known[starts][group]).any(axis=1))
     is_repeated, is_other = np.zeros(len(order), bool), np.zeros(len(order), bool)
     is_repeated[order] = ~(is_first | differs | is_new)

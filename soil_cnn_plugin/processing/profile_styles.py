@@ -1,0 +1,67 @@
+"""How profiles with standard depths look: points coloured by the first value's uppermost interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import (
+    QgsClassificationRange,
+    QgsColorRamp,
+    QgsGraduatedSymbolRenderer,
+    QgsMarkerSymbol,
+    QgsRendererRange,
+    QgsVectorLayer,
+)
+
+from ..contract.soil_property import SoilProperty
+from .field_aliases import add_aliases
+
+CLASSES = 5
+_SHARE_SHOWN = 0.96  # of the values, in the middle, that the classes are made for
+
+
+def write_profile_style(path: str, ramp_for: Callable[[str], QgsColorRamp]) -> tuple[str, str]:
+    """Write a .qml beside the layer, with its aliases too; its path, and the title of the soil property that is shown.
+
+    `ramp_for` gives the ramp of a soil property.
+    """
+    layer = QgsVectorLayer(path, "profiles", "ogr")
+    if not layer.isValid():
+        return "", ""
+    for index, field in enumerate(add_aliases(layer.fields(), path, None)):
+        layer.setFieldAlias(index, field.alias())
+    names = [field.name() for field in layer.fields()]
+    field = next((name for name in names if SoilProperty(name).depth_cm is not None), "")
+    renderer = _renderer(layer, field, ramp_for(SoilProperty(field).name)) if field and layer.isSpatial() else None
+    if renderer is not None:
+        layer.setRenderer(renderer)
+    qml = str(Path(path).with_suffix(".qml"))
+    layer.saveNamedStyle(qml)
+    return qml, SoilProperty(field).title if renderer is not None else ""
+
+
+def _renderer(layer: QgsVectorLayer, field: str, ramp: QgsColorRamp) -> Optional[QgsGraduatedSymbolRenderer]:
+    """Classes of equal width between round limits; None where all values are missing or alike."""
+    index = layer.fields().indexOf(field)
+    values = sorted(row[index] for row in layer.getFeatures() if isinstance(row[index], (int, float)))
+    if not values or values[0] == values[-1]:
+        return None
+    cut = round((1 - _SHARE_SHOWN) / 2 * (len(values) - 1))
+    low, high = (values[cut], values[-1 - cut]) if values[cut] < values[-1 - cut] else (values[0], values[-1])
+    width = (high - low) / CLASSES
+    digits = max(0, 1 - math.floor(math.log10(width)))
+    limits = [round(low + step * width, digits) for step in range(1, CLASSES)]
+    ranges = []
+    for number in range(CLASSES):
+        below = limits[number - 1] if number else values[0]
+        above = limits[number] if number < CLASSES - 1 else values[-1]
+        word = f"< {above:g}" if number == 0 else f"> {below:g}" if number == CLASSES - 1 else f"{below:g} - {above:g}"
+        colour = ramp.color(number / (CLASSES - 1)).name()
+        symbol = QgsMarkerSymbol.createSimple(
+            {"name": "circle", "color": colour, "size": "2.4", "outline_color": "#404040", "outline_width": "0.2"}
+        )
+        ranges.append(QgsRendererRange(QgsClassificationRange(word, below, above), symbol))
+    return QgsGraduatedSymbolRenderer(f'"{field}"', ranges)

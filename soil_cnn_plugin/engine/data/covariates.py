@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate
@@ -138,8 +139,11 @@ def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:
     """
     with ExitStack() as opened:
         rasters = []
+        files: dict[str, rasterio.DatasetReader] = {}  # GDAL unpacks all bands at once, and keeps them with their file
         for covariate in covariates:
-            rasters.append(CovariateRaster(covariate, grid, _CACHE_BYTES // len(covariates)))
+            known = files.get(covariate.path)
+            rasters.append(CovariateRaster(covariate, grid, _CACHE_BYTES // len(covariates), known))
+            files[covariate.path] = rasters[-1].dataset
             opened.callback(rasters[-1].close)
         opened.pop_all()
     return CovariateStack(rasters, grid)

@@ -47,9 +47,16 @@ class CovariateRaster:
     before resampling, so that no value is mixed with them. Scale and offset of the band are applied.
     """
 
-    def __init__(self, covariate: Covariate, grid: Grid, cache_bytes: int = _MOST_BYTES) -> None:
+    def __init__(
+        self,
+        covariate: Covariate,
+        grid: Grid,
+        cache_bytes: int = _MOST_BYTES,
+        dataset: rasterio.DatasetReader | None = None,
+    ) -> None:
+        """`dataset` is the file, when it is open already for another of its bands."""
         self.covariate, self.grid = covariate, grid
-        self._dataset = open_raster(covariate.path)
+        self._dataset = dataset or open_raster(covariate.path)
         try:
             self.own_grid = grid_of(self._dataset, covariate.path)
             self._check_band()
@@ -84,6 +91,17 @@ class CovariateRaster:
                 place = Block(top + row * side, left + col * side, side, side)
                 from_tile, to_out = _common(place, block)
                 out[to_out] = self._warped_tile(_Tile(row, col), place)[from_tile]
+
+    @property
+    def dataset(self) -> rasterio.DatasetReader:
+        return self._dataset
+
+    @property
+    def stored(self) -> Block:
+        """The first of the blocks of the grid that are unpacked or warped at once; the others lie side by side."""
+        if self._offset is None:
+            return Block(*self._anchor, self._side, self._side)
+        return Block(*self._offset, *self._dataset.block_shapes[self.covariate.band - 1])
 
     def class_names(self) -> dict[int, str]:
         """Code -> name, as the file tells them; empty when it does not."""

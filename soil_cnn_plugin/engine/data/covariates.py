@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import rasterio
@@ -177,8 +177,8 @@ def _summarize_classes(raster: CovariateRaster) -> CovariateSummary:
         broken = found[(found != np.rint(found)) | (np.abs(found) > _LARGEST_CODE)]
         if broken.size:
             raise EngineError(
-                f"{covariate.path}, band {covariate.band}, holds {broken[0]:g}, which is no class code: codes are whole"
-                f" numbers up to {_LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
+                f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is no class code: codes are"
+                f" whole numbers up to {_LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
             )
         codes = np.union1d(codes, found)
         if codes.size > MOST_CATEGORIES:
@@ -188,9 +188,10 @@ def _summarize_classes(raster: CovariateRaster) -> CovariateSummary:
             )
     if not codes.size:
         raise _all_nodata(raster)
-    names = raster.class_names()
+    names = raster.class_names() | dict(covariate.labels)
     categories = tuple(int(code) for code in codes)
-    return CovariateSummary(covariate, (), categories, tuple(names.get(code, str(code)) for code in categories))
+    labels = tuple(names.get(code, str(code)) for code in categories)
+    return CovariateSummary(replace(covariate, labels=()), (), categories, labels)
 
 
 def _valid(raster: CovariateRaster, block: Block) -> Floats:

@@ -70,10 +70,10 @@ def _average(
         means.append(average_intervals(layers, value, name, job, len(usable.names)))
         report.progress((index + 1) / len(job.values))
     averaged = Dropped()
-    averaged.add(table.ids[usable.rows[is_overlapping]], "averaged where they overlap others of their profile")
+    averaged.add(table.ids[usable.rows[is_overlapping]], "averaged where it overlaps others of the profile")
     averaged.add(table.ids[usable.rows[find_twins(usable)[1]]], "averaged with others of the same limits")
     if averaged.reasons:
-        report.warning(f"{len(averaged.reasons)} horizons share depths with others: {averaged.in_words()}.")
+        report.warning(f"Horizons that share depths: {averaged.in_words()}.")
     for each in means:
         _tell_means(job, each, usable, report)
     return means, averaged
@@ -127,6 +127,7 @@ def _places(
     system = _crs(crs)
     places = place_profiles(xy, profile, count, tolerance=1e-5 if system.is_geographic else 1.0)
     unit = system.axis_info[0].unit_name if system.axis_info else "units"
+    unit = {"metre": "m", "degree": "degrees"}.get(unit, unit)
     if places.scattered:
         report.warning(
             f"{places.scattered} of {count} profiles have horizons at different points, up to {places.widest:.3g}"
@@ -169,7 +170,7 @@ def _tell_horizons(
         f" deepest reaches {deepest.max():g} cm."
     )
     if left_out.reasons:
-        report.warning(f"{len(left_out.reasons)} horizons are left out: {left_out.in_words()}.")
+        report.warning(f"Horizons left out: {left_out.in_words()}.")
     if profiles > 1 and len(usable) == profiles:
         report.warning(
             f"Each of the {profiles} profiles has one horizon: there is nothing to interpolate, and each interval gets"
@@ -204,8 +205,8 @@ def _tell_means(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, 
     rmse = found.rmse[np.isfinite(found.rmse)]
     report.info(f"{field}: profiles with a mean over {given}.")
     report.info(
-        f"{field}: the splines of {len(rmse)} profiles (lambda {job.smoothing:g}) miss the measured horizon means by"
-        f" {np.median(rmse):.3g}{unit} (rmse, median of the profiles), {rmse.max():.3g}{unit} at most."
+        f"{field}: horizon means of the splines (lambda {job.smoothing:g}, profiles: {len(rmse)}) differ from the"
+        f" measured ones by {np.median(rmse):.3g}{unit} in the middle profile (rmse), {rmse.max():.3g}{unit} at most."
     )
     gaps = found.layers.gaps
     if gaps.any():

@@ -120,11 +120,12 @@ def fit_splines(layers: Layers, smoothing: float) -> Splines:
     thickness, joins = layers.thickness, layers.joins
     weight = smoothing * np.bincount(layers.profile)[layers.profile]  # n lambda, (N,)
     penalty = 6 * weight[:-1]
-    banded = np.zeros((2, count - 1))
-    banded[0] = np.where(joins, 2 * (thickness[:-1] + thickness[1:]) + 6 * layers.gaps + 2 * penalty, 1.0)
-    banded[1, :-1] = np.where(joins[:-1] & joins[1:], thickness[1:-1] - penalty[:-1], 0.0)
-    right = np.where(joins, 6 * np.diff(layers.mean), 0.0)
-    slope[1:-1] = solveh_banded(banded, right, lower=True)
+    banded, right = np.zeros((2, count)), np.zeros(count)  # the last slope, at the end of all, is 0, too
+    banded[0] = 1.0
+    banded[0, :-1][joins] = (2 * (thickness[:-1] + thickness[1:]) + 6 * layers.gaps + 2 * penalty)[joins]
+    banded[1, : count - 2] = np.where(joins[:-1] & joins[1:], thickness[1:-1] - penalty[:-1], 0.0)
+    right[:-1] = np.where(joins, 6 * np.diff(layers.mean), 0.0)
+    slope[1:] = solveh_banded(banded, right, lower=True)
     return Splines(layers, layers.mean + weight * np.diff(slope), slope)
 
 

@@ -21,14 +21,13 @@ from soil_cnn_plugin.contract.events import Event, Progress
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, TrainNetwork
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine import extract_patches
-from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.cross_validation import cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.fitting import Design
 from soil_cnn_plugin.engine.networks.device import choose_device
 from soil_cnn_plugin.engine.networks.plan import make_plans
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
-from soil_cnn_plugin.engine.patch_folds import hold_out, inner_folds, kind_within
+from soil_cnn_plugin.engine.patch_folds import choose_transforms, hold_out, inner_folds, kind_within
 from soil_cnn_plugin.engine.report import Report
 
 
@@ -82,9 +81,9 @@ def designer(options: argparse.Namespace, patches: str, report: Report) -> Calla
         folds = hold_out(file, kind, options.folds, seed)
         return Design(
             data=data,
-            values=file.values,
-            fields=tuple(options.targets),
-            transforms=tuple(choose_transform(options.transform, column, "") for column in file.values.T),
+            measured=file.measured,
+            words=file.words,
+            transforms=choose_transforms(options.transform, file),
             fold=folds.fold,
             make_inner_folds=inner_folds(file, kind_within(folds)),
             plans=plans,

@@ -184,7 +184,7 @@ def fit_scales(design: Design, rows: Rows) -> tuple[Scale, ...]:
         else:
             (t,) = group
             upper = upper_bound(values[:, t])
-            scales.append(fit_scale(design.transforms[t], values[rows, t], is_censored[rows, t], upper))
+            scales.append(fit_scale(design.transforms[t], values[rows, t], upper, is_censored[rows, t]))
     return tuple(scales)
 
 

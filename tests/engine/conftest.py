@@ -70,6 +70,7 @@ def _make(
                 rows=rows,
                 observed=np.exp(logs),
                 fold=fold[rows],
+                is_censored=np.zeros(len(rows), bool),
                 methods=methods,
                 transform="log",
                 verdict=verdict(methods, BLEND if BLEND in methods else NETWORK),

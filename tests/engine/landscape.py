@@ -21,11 +21,13 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine import extract_patches
 from soil_cnn_plugin.engine.assessment.assessment import BLEND, NETWORK, Scores
 from soil_cnn_plugin.engine.assessment.calibration import calibrate
+from soil_cnn_plugin.engine.assessment.outcomes import NumberOutcome
 from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary, open_stack, reference_grid
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
+from soil_cnn_plugin.engine.networks.learned import Learned, Lesson
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import Shape, build_network
@@ -142,8 +144,10 @@ def random_network(
         predictor=BLEND if has_forest else NETWORK,
         weights=tuple(tuple(row) for row in weights.tolist()),
         location=location,
-        scales=(TargetScale("log", 4.0, 0.5), TargetScale("none", 20.0, 3.0)),
-        calibrations=(calibrate(z, 0 * z, 1 + 0 * z),) * 2,
+        outcomes=tuple(
+            NumberOutcome(scale, calibrate(z, 0 * z, 1 + 0 * z))
+            for scale in (TargetScale("log", 4.0, 0.5), TargetScale("none", 20.0, 3.0))
+        ),
         coverage=0.9,
         observation_count=60,
         folds_sentence="5 random folds.",
@@ -154,6 +158,18 @@ def random_network(
         provenance={"observations": "points.gpkg"},
     )
     return TrainedNetwork(description, encoder, Predictor(networks, tuple(map(to_trees, forests)), weights, patch_size))
+
+
+def lesson_of(values: torch.Tensor) -> Lesson:
+    """Plain numbers to learn, NaN where missing."""
+    return Lesson(values, None, None, None, torch.zeros(values.shape[-1], dtype=torch.bool))
+
+
+def learned_of(values: Any) -> Learned:
+    """Plain numbers (N, R) to learn, NaN where missing."""
+    values = np.asarray(values, np.float64)
+    nothing = np.zeros_like(values)
+    return Learned(values, nothing.astype(bool), nothing, np.ones(len(values)), values)
 
 
 def random_forests(features: int, seed: int) -> tuple[Any, ...]:

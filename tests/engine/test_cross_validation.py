@@ -37,8 +37,8 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
     with PatchFile(path) as file:
         return Design(
             data=encode_patches(file, make_plans(job, 9), torch.device("cpu")),
-            values=file.values,
-            fields=FIELDS,
+            measured=file.measured,
+            words=file.words,
             transforms=("log", "none"),
             fold=np.arange(N) % 3,
             make_inner_folds=inner_folds(file, "random"),
@@ -60,7 +60,7 @@ def test_each_observation_is_predicted_once_by_every_method(design: Design) -> N
         ["blend", "forest", "forest_context", "mean", "network"]
     ] * 2
     for t, methods in enumerate(found.methods):
-        known = np.isfinite(design.values[:, t])
+        known = np.isfinite(design.measured.values[:, t])
         for held_out in methods.values():
             assert held_out.mean.shape == (known.sum(),) and held_out.quantiles.shape == (known.sum(), 99)
             assert np.isfinite(held_out.quantiles).all() and (np.diff(held_out.quantiles, axis=1) >= 0).all()
@@ -76,7 +76,7 @@ def test_each_observation_is_predicted_once_by_every_method(design: Design) -> N
 
 def test_the_mean_predicts_the_other_folds_mean_and_quantiles(design: Design) -> None:
     (found,), _ = validate(design)
-    values, held_out = design.values[:, 0], found.methods[0]["mean"]
+    values, held_out = design.measured.values[:, 0], found.methods[0]["mean"]
     for row in range(N):
         others = np.sort(values[design.fold != design.fold[row]])
         assert held_out.mean[row] == pytest.approx(others.mean())
@@ -115,7 +115,7 @@ def test_a_blend_lies_between_its_components(design: Design) -> None:
     assert final.predictor("blend", 9).weights.shape == (2, 2) and len(final.predictor("blend", 9).forests) == 2
     assert final.predictor("network", 9).weights.tolist() == [[1, 1]] and final.predictor("network", 9).forests == ()
     # Whatever was held out within is finite wherever the target is, and nothing was seen before.
-    known = np.isfinite(design.values)
+    known = np.isfinite(design.measured.values)
     assert np.isfinite(final.location[:, known]).all() and (final.scale[:, known] > 0).all()
 
 

@@ -100,11 +100,11 @@ def test_values_are_those_of_the_predictors_distribution(
     """Recomputed from location and scale with plain numpy: the interval's limits are quantiles carried back."""
     done(job)
     location, scale = patch_by_patch(landscape, trained)
-    calibration = trained.description.calibrations[0]
+    calibration = trained.description.outcomes[0].calibration
     scale = np.clip(scale, *calibration.scales)
     low, high = (np.interp(level, np.arange(1, 200) / 200, calibration.quantiles) for level in (0.05, 0.95))
     nodes, weights = np.array(calibration.nodes), np.array(calibration.weights)
-    draws = location[0][..., None] + scale[0][..., None] * nodes
+    draws = location[0][..., None] + np.clip(scale[0][..., None] * nodes, *calibration.residuals)
     zinc = (np.exp(4 + 0.5 * draws) * weights).sum(-1)
     np.testing.assert_allclose(read(job.prediction)[0], zinc, rtol=2e-3)
     np.testing.assert_allclose(read(job.lower)[1], 20 + 3 * (location[1] + scale[1] * low), atol=2e-3)
@@ -261,7 +261,9 @@ def test_a_logarithm_whose_spread_is_large_stays_finite(
 ) -> None:
     z = np.random.default_rng(0).standard_t(3, 60)
     scales = np.random.default_rng(1).uniform(0.3, 4, 60)
-    wild = replace(trained.description, calibrations=(calibrate(z * scales, 0 * z, scales),) * 2)
+    calibration = calibrate(z * scales, 0 * z, scales)
+    outcomes = tuple(replace(outcome, calibration=calibration) for outcome in trained.description.outcomes)
+    wild = replace(trained.description, outcomes=outcomes)
     write_network(job.network, replace(trained, description=wild))
     done(job)
     assert np.isfinite(read(job.prediction)).any() and not np.isinf(read(job.standard_deviation)).any()

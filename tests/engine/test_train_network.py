@@ -262,7 +262,7 @@ def test_two_runs_of_one_job_give_one_result(patches: str, tmp_path: Path) -> No
     for first, second in zip(one[2].predictor.networks[0].parameters(), two[2].predictor.networks[0].parameters()):
         assert torch.equal(first, second)
     np.testing.assert_array_equal(one[2].predictor.forests[0].threshold, two[2].predictor.forests[0].threshold)
-    assert one[2].description.calibrations == two[2].description.calibrations
+    assert one[2].description.outcomes == two[2].description.outcomes
 
 
 def test_held_out_predictions_do_not_depend_on_held_out_values(patches: str, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ class Calibration:
         is_whole = len(self.quantiles) == len(_LEVELS) and len(self.nodes) == len(self.weights) > 0
         if not is_whole or not np.isfinite(numbers).all() or min(self.weights) < 0:
             raise ValueError("a calibration is incomplete")
+        if not self.residuals[0] <= 0 <= self.residuals[1]:
+            raise ValueError("the residuals of a calibration are out of order")
         if not 0 < self.scales[0] <= self.scales[1] or list(self.quantiles) != sorted(self.quantiles):
             raise ValueError("a calibration is out of order")
 
@@ -88,7 +90,9 @@ class Calibration:
         return np.clip(spread * z, lowest - beyond, highest + beyond)
 
 
-def calibrate(target: Array, location: Array, scale: Array, is_censored: Flags, errors: Array) -> Calibration:
+def calibrate(
+    target: Array, location: Array, scale: Array, is_censored: Flags | None = None, errors: Array | float = 0.0
+) -> Calibration:
     """The calibration from held-out observations (n,), standardized; NaN where target or prediction is missing.
 
     Targets with `errors` of measurement lie farther from the truth that is predicted: these are taken out of z. Where
@@ -97,6 +101,7 @@ def calibrate(target: Array, location: Array, scale: Array, is_censored: Flags, 
     The quantile at level p is the order statistic at p (n + 1), which holds in finite samples (Lei et al. 2018,
     10.1080/01621459.2017.1307116); beyond the outermost observations it stays at these.
     """
+    is_censored = np.zeros(len(target), np.bool_) if is_censored is None else is_censored
     z = (target - location) / np.sqrt(scale**2 + errors**2)
     known = np.isfinite(z)
     scales = float(scale[known].min()), float(scale[known].max())

@@ -107,10 +107,11 @@ def upper_bound(values: Array) -> float:
     return 1.0 if np.nanmax(values) <= 1 else 100.0
 
 
-def fit_scale(transform: str, values: Array, is_censored: Flags, upper: float) -> TargetScale:
+def fit_scale(transform: str, values: Array, upper: float, is_censored: Flags | None = None) -> TargetScale:
     """The scale of training values (n,), NaN where missing. `upper` is the bound of all values, those held out, too:
     percentages of a training part may all be below 1."""
     is_known = np.isfinite(values)
+    is_censored = np.zeros(len(values), np.bool_) if is_censored is None else is_censored
     known = values[is_known]
     # Values at the bounds are drawn inwards by half an observation (Smithson & Verkuilen 2006, eq. 4,
     # 10.1037/1082-989X.11.1.54).

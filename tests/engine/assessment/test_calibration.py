@@ -26,12 +26,19 @@ def simulate(count: int, seed: int, kind: str = "normal") -> tuple[np.ndarray, n
     return location + true_scale * errors[kind], location, true_scale / 1.7
 
 
+def interval(
+    calibration: Calibration, location: np.ndarray, scale: np.ndarray, coverage: float, target_scale: TargetScale
+) -> list[np.ndarray]:
+    levels = ((1 - coverage) / 2, (1 + coverage) / 2)
+    return [calibration.quantile(location, scale, level, target_scale) for level in levels]
+
+
 @pytest.mark.parametrize("kind", ["normal", "skewed", "heavy"])
 def test_coverage_of_new_observations_is_within_three_points_of_nominal(kind: str) -> None:
     calibration = calibrate(*simulate(2000, 1, kind))
     target, location, scale = simulate(20000, 2, kind)
     for coverage in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99):
-        lower, upper = calibration.interval(location, scale, coverage, PLAIN)
+        lower, upper = interval(calibration, location, scale, coverage, PLAIN)
         assert np.mean((target >= lower) & (target <= upper)) == pytest.approx(coverage, abs=0.03)
         # On each side, too: the tails are equal.
         assert np.mean(target < lower) == pytest.approx((1 - coverage) / 2, abs=0.02)
@@ -42,7 +49,7 @@ def test_coverage_holds_on_average_with_as_few_as_thirty_observations() -> None:
     for seed in range(300):
         calibration = calibrate(*simulate(30, seed))
         target, location, scale = simulate(200, 10_000 + seed)
-        lower, upper = calibration.interval(location, scale, 0.9, PLAIN)
+        lower, upper = interval(calibration, location, scale, 0.9, PLAIN)
         found.append(np.mean((target >= lower) & (target <= upper)))
     assert np.mean(found) == pytest.approx(0.9, abs=0.03)
 
@@ -52,7 +59,7 @@ def test_intervals_are_wider_where_the_predicted_spread_is() -> None:
     calibration = calibrate(target, location, scale)
     low, high = np.quantile(scale, [0.2, 0.8])
     zeros = np.zeros(2)
-    lower, upper = calibration.interval(zeros, np.array([low, high]), 0.9, PLAIN)
+    lower, upper = interval(calibration, zeros, np.array([low, high]), 0.9, PLAIN)
     assert (upper - lower)[1] / (upper - lower)[0] == pytest.approx(high / low)
 
 
@@ -60,7 +67,7 @@ def test_spreads_beyond_those_calibrated_on_count_as_the_last() -> None:
     target, location, scale = simulate(500, 1)
     calibration = calibrate(target, location, scale)
     far = np.array([scale.max(), 100 * scale.max(), scale.min(), 0.0])
-    lower, upper = calibration.interval(np.zeros(4), far, 0.9, PLAIN)
+    lower, upper = interval(calibration, np.zeros(4), far, 0.9, PLAIN)
     deviation = calibration.mean_and_deviation(np.zeros(4), far, PLAIN)[1]
     for values in (upper - lower, deviation):
         assert values[0] == values[1] and values[2] == values[3] > 0
@@ -73,7 +80,7 @@ def test_quantiles_rise_with_their_level(transform: str) -> None:
     target_scale = TargetScale(transform, 0.1, 0.8, 100.0, 0.01 if transform == "logit" else 0.0)
     quantiles = np.array([calibration.quantile(location, scale, level, target_scale) for level in LEVELS])
     assert (np.diff(quantiles, axis=0) >= 0).all() and (quantiles[-1] > quantiles[0]).all()
-    lower, upper = calibration.interval(location, scale, 0.9, target_scale)
+    lower, upper = interval(calibration, location, scale, 0.9, target_scale)
     mean, deviation = calibration.mean_and_deviation(location, scale, target_scale)
     assert (lower <= mean).all() and (deviation > 0).all()
     assert (mean <= upper).mean() > 0.9  # not all: with heavy tails a lognormal's mean may lie beyond any quantile
@@ -160,9 +167,11 @@ def test_a_calibration_that_makes_no_sense_is_refused() -> None:
         {"weights": tuple(-each for each in good.weights)},
         {"scales": (0.0, 1.0)},
         {"scales": (2.0, 1.0)},
+        {"residuals": (0.1, 1.0)},
+        {"residuals": (-1.0, np.inf)},
         {"nodes": (np.nan, *good.nodes[1:])},
     ):
-        parts = {name: getattr(good, name) for name in ("quantiles", "nodes", "weights", "scales")}
+        parts = {name: getattr(good, name) for name in ("quantiles", "nodes", "weights", "scales", "residuals")}
         with pytest.raises(ValueError, match="calibration"):
             Calibration(**{**parts, **changes})
 

@@ -14,10 +14,11 @@ from scipy.stats import norm
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.ensemble import cross_fit
-from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, _crps, fit, predict_all
+from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, fit, predict_all
+from soil_cnn_plugin.engine.networks.likelihood import normal_score
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import Plan, Shape, build_network
-from tests.engine.landscape import Landscape, cut, make_landscape
+from tests.engine.landscape import Landscape, cut, learned_of, lesson_of, make_landscape
 
 N, MEMBERS = 48, 3
 SETTINGS = FitSettings(16, 3e-3, 0.01, steps=12, evaluate_every=4, patience=8, seed=5)
@@ -50,7 +51,7 @@ def train(
     inputs, targets = data(network, landscape)
     if callable(change):
         change(targets)
-    found, _ = fit(network, inputs, targets, HELD_OUT, settings, lambda share: None, lambda line: None)
+    found, _ = fit(network, inputs, lesson_of(targets), HELD_OUT, settings, lambda share: None, lambda line: None)
     return {name: values.detach().clone() for name, values in network.named_parameters()}, found, network
 
 
@@ -91,7 +92,8 @@ def test_rows_whose_targets_are_missing_teach_nothing(landscape: Landscape, name
         targets[missing] = torch.nan
         targets[::3, 1] = torch.nan  # and of one target some more
         inputs[missing] += noise
-        found, curve = fit(network, inputs, targets, HELD_OUT, SETTINGS, lambda share: None, lambda line: None)
+        lesson = lesson_of(targets)
+        found, curve = fit(network, inputs, lesson, HELD_OUT, SETTINGS, lambda share: None, lambda line: None)
         results.append({each: values.detach().clone() for each, values in network.named_parameters()})
         assert np.isfinite(curve.training).all() and np.isfinite(curve.held_out).all()
         assert torch.isfinite(found.location.nanmean(0)).all()  # predicted also where the target is missing
@@ -105,7 +107,7 @@ def test_early_stopping_keeps_the_step_with_the_lowest_held_out_error(landscape:
     settings = replace(SETTINGS, learning_rate=0.05, steps=400, evaluate_every=2, patience=4)
     lines: list[str] = []
     shares: list[float] = []
-    found, curve = fit(network, inputs, targets, HELD_OUT, settings, shares.append, lines.append)
+    found, curve = fit(network, inputs, lesson_of(targets), HELD_OUT, settings, shares.append, lines.append)
     assert len(curve.steps) < 200 and len(curve.kept_steps) == MEMBERS  # ended before its time
     assert max(curve.kept_steps) == curve.steps[-1] - 4 * 2  # the last one waited as long as it was told
     # The predictions are those of the weights that were kept.
@@ -117,7 +119,7 @@ def test_early_stopping_keeps_the_step_with_the_lowest_held_out_error(landscape:
         np.testing.assert_allclose(found.scale[member, rows], scale[member, rows], atol=1e-5)
     assert shares == sorted(shares) and "members kept as of steps" in lines[-1]
     # Stopping at once would have been worse, and so would going on to the end.
-    kept = _crps(found.location, found.scale, targets).median()
+    kept = normal_score(found.location, found.scale, lesson_of(targets)).median()
     assert kept < curve.held_out[0] and kept <= curve.held_out[-1] + 1e-6
 
 
@@ -135,17 +137,17 @@ def test_score_is_the_crps_of_a_normal_distribution() -> None:
     grid = np.linspace(-30, 30, 600_001)
     step = (norm.cdf(grid, location, scale) - (grid >= observed)) ** 2
     expected = np.trapezoid(step, grid)  # the integral that defines it (Gneiting & Raftery 2007, eq. 20)
-    found = _crps(
+    found = normal_score(
         torch.tensor([[[location], [torch.nan]]]),
         torch.tensor([[[scale], [torch.nan]]]),
-        torch.tensor([[observed], [0.0]]),
+        lesson_of(torch.tensor([[observed], [0.0]])),
     )
     assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_member_that_predicts_no_number_is_never_the_best(landscape: Landscape) -> None:
     nothing = torch.full((2, 5, 1), torch.nan)
-    assert torch.isnan(_crps(nothing, nothing, torch.zeros(5, 1))).all()
+    assert torch.isnan(normal_score(nothing, nothing, lesson_of(torch.zeros(5, 1)))).all()
     with pytest.raises(EngineError, match="ring network diverged.*learning rate, which is 0.003"):
         train(landscape, "ring", change=lambda targets: targets.fill_(1e38))
 
@@ -171,9 +173,9 @@ def test_every_observation_is_held_out_by_some_member_of_each_network(landscape:
         asked.append((count, seed))
         return np.random.default_rng(seed).permutation(N) % count
 
-    targets = pairs[0][1].double().numpy()
+    learned = learned_of(pairs[0][1])
     fitted = cross_fit(
-        plans, encoder, [pair[0] for pair in pairs], targets, make_folds, 3, lambda share: None, lambda line: None
+        plans, encoder, [pair[0] for pair in pairs], learned, make_folds, 3, lambda share: None, lambda line: None
     )
     assert asked == [(5, 3), (5, 4)] * 2  # 7 members: five folds, and two of a fresh deal
     assert fitted.location.shape == fitted.scale.shape == (2, N, 1)

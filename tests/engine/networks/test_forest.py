@@ -7,12 +7,18 @@ import pytest
 import torch
 
 from soil_cnn_plugin.engine.networks import forest
-from soil_cnn_plugin.engine.networks.forest import fit_forest, predict_forest
+from soil_cnn_plugin.engine.networks.forest import FittedForest, fit_forests, predict_forest
+from tests.engine.landscape import learned_of
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(90, 5)).astype(np.float32)
 TARGET = np.where(np.arange(90) % 6 == 0, np.nan, FEATURES[:, 0] + 0.3 * RNG.normal(size=90))
 FOLD = np.arange(90) % 5
+
+
+def fit_forest(features: np.ndarray, target: np.ndarray, fold: np.ndarray, seed: int) -> FittedForest:
+    (forest,) = fit_forests(features, learned_of(target[:, None]), fold, seed)
+    return forest
 
 
 @pytest.fixture(autouse=True)

@@ -129,9 +129,9 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> Non
 
 def test_a_newer_version_is_told_to_update(path: str) -> None:
     header, data = read_parts(path)
-    header["__metadata__"]["version"] = "2"
+    header["__metadata__"]["version"] = "3"
     write_parts(path, header, data)
-    refused(path, "has format version 2; this plugin reads version 1. Update the plugin")
+    refused(path, "has format version 3; this plugin reads version 2. Update the plugin")
     del header["__metadata__"]["version"]
     write_parts(path, header, data)
     refused(path, "has format version unknown")
@@ -224,15 +224,17 @@ HOSTILE = {
     "weights of too few targets": lambda d: d["weights"][0].pop(),
     "negative weights": _set("weights", 0, 0, -0.5),
     "weights that do not sum to 1": _set("weights", 0, 0, 5.0),
-    "a scale too few": lambda d: d["scales"].pop(),
-    "an unknown transform": _set("scales", 0, "transform", "cube"),
-    "a spread of 0": _set("scales", 0, "spread", 0.0),
-    "an infinite centre": _set("scales", 0, "centre", float("inf")),
-    "a calibration too few": lambda d: d["calibrations"].pop(),
-    "a calibration without quantiles": _set("calibrations", 0, "quantiles", []),
-    "quantiles that go down": lambda d: d["calibrations"][0]["quantiles"].reverse(),
-    "a calibration that is not a number": _set("calibrations", 0, "nodes", 0, float("nan")),
-    "a calibration without weights": _set("calibrations", 0, "weights", []),
+    "an outcome too few": lambda d: d["outcomes"].pop(),
+    "an unknown transform": _set("outcomes", 0, "scale", "transform", "cube"),
+    "a spread of 0": _set("outcomes", 0, "scale", "spread", 0.0),
+    "an infinite centre": _set("outcomes", 0, "scale", "centre", float("inf")),
+    "an outcome without calibration": lambda d: d["outcomes"][0].pop("calibration"),
+    "a class beside other targets": _set("outcomes", 0, {"names": ["a", "b"], "temperature": 1.0}),
+    "a composition of other targets": _set("compositions", [["zinc_0_10", "clay"]]),
+    "a calibration without quantiles": _set("outcomes", 0, "calibration", "quantiles", []),
+    "quantiles that go down": lambda d: d["outcomes"][0]["calibration"]["quantiles"].reverse(),
+    "a calibration that is not a number": _set("outcomes", 0, "calibration", "nodes", 0, float("nan")),
+    "a calibration without weights": _set("outcomes", 0, "calibration", "weights", []),
     "a coverage above all": _set("coverage", 1.5),
     "a coverage that is not a number": _set("coverage", float("nan")),
     "quantiles of a covariate that go down": lambda d: d["covariates"][0]["quantiles"].reverse(),

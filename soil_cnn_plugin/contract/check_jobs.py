@@ -1,0 +1,58 @@
+"""The job that looks for problems in the observations before a map is made from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from .job import Covariate, Job, JobError, no_twins
+from .soil_property import SoilProperty
+
+
+@dataclass(frozen=True)
+class CheckObservations(Job):
+    """Tell what is wrong, doubtful or worth knowing about observations, where, and how to repair it.
+
+    `units` holds the fields whose unit is known, chosen or not. `composition` holds parts of a whole, at one depth or
+    several: sand, silt and clay. `detection_limits` belong to fields as in `ExtractPatches`. With `upper` and `lower`
+    (cm) each row is a horizon, of the profile that `profile` names, else of the profile at its place.
+    """
+
+    observations: str
+    report: str = ""
+    problems: str = ""  # point layer, one row a problem
+    metrics: str = ""
+    fields: tuple[str, ...] = ()  # empty: all that hold measured numbers
+    units: tuple[SoilProperty, ...] = ()
+    covariates: tuple[Covariate, ...] = ()
+    composition: tuple[str, ...] = ()
+    detection_limits: tuple[str, ...] = ()
+    profile: str = ""
+    upper: str = ""
+    lower: str = ""
+
+    OUTPUTS = ("report", "problems", "metrics")
+
+    def __post_init__(self) -> None:
+        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        if bool(self.upper) != bool(self.lower):
+            missing = "upper" if not self.upper else "lower"
+            raise JobError(f"A horizon has two limits, but the field of the {missing} one is missing. Choose both.")
+        roles = [self.profile, self.upper, self.lower, *self.detection_limits]
+        twice = [name for name, count in Counter(filter(None, roles)).items() if count > 1]
+        if twice:
+            raise JobError(
+                f"The field {twice[0]} is chosen for two of these at once: profile, upper limit, lower limit, detection"
+                " limit. Choose another field for one of them."
+            )
+        both = [name for name in (*self.fields, *self.composition) if name in filter(None, roles)]
+        if both:
+            raise JobError(
+                f"The field {both[0]} is chosen to be checked as a soil property, and also as profile, depth or"
+                " detection limit. Choose it once."
+            )
+        if len(self.composition) == 1:
+            raise JobError(
+                f"A composition has at least two parts, but {self.composition[0]} is the only one. Choose all parts of"
+                " the whole, for example sand, silt and clay."
+            )

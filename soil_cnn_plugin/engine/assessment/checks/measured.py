@@ -1,0 +1,136 @@
+"""The fields that are checked: which they are, and their numbers, whatever form they are stored in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.data.numbers_in_text import parse_numbers
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+Columns = Mapping[str, NDArray[np.generic]]
+
+TEXT_KINDS = "OUST"
+_ID_NAME = re.compile(
+    r"(.*[_. ])?(id|fid|no|nr|num|number|key|index)|[a-z]*(objectid|ogc_fid|sourceid|sampleid|plotid)"
+)
+_COORDINATE_NAME = re.compile(
+    r"[xy]|(x|y)[_ ]?(coord\w*|map|utm)|coord\w*[_ ]?(x|y)|point_(x|y)|lon|lat|long|longitude|latitude|easting|northing"
+)
+_FOLLOWS = 0.99999
+"""Correlation with a coordinate from which a field is one, in another unit or CRS perhaps."""
+_FEWEST = 5
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A field's numbers (N,), NaN where missing.
+
+    `is_below`: the number is a detection limit, and the value lies below it. `is_failed`: a text that is no number.
+    `is_thousands`: the number's only comma, which was read as a decimal one, may separate thousands.
+    """
+
+    soil_property: SoilProperty
+    values: Floats
+    is_below: Booleans
+    is_failed: Booleans
+    is_thousands: Booleans
+    is_text: bool
+    comma_count: int
+    texts: NDArray[np.object_]  # what stands in the field where `is_failed` or `is_thousands`, else None
+
+    @property
+    def field(self) -> str:
+        return self.soil_property.field
+
+
+def read_measured(soil_property: SoilProperty, column: NDArray[np.generic]) -> Measured:
+    nothing = np.zeros(len(column), np.bool_)
+    texts = np.full(len(column), None, object)
+    if column.dtype.kind not in TEXT_KINDS:
+        values = column.astype(np.float64)
+        return Measured(soil_property, values, nothing, nothing, nothing, False, 0, texts)
+    stripped = np.array(["" if value is None else str(value).strip() for value in column.tolist()], object)
+    parsed = parse_numbers(column)
+    no_numbers = set(parsed.failed)
+    is_failed = np.array([text in no_numbers for text in stripped], np.bool_) & np.isnan(parsed.values)
+    is_known = np.isfinite(parsed.values)
+    has_comma = np.array(["," in text for text in stripped], np.bool_) & is_known
+    is_thousands = np.array([_THOUSANDS.fullmatch(text) is not None for text in stripped], np.bool_)
+    if (has_comma & ~is_thousands).any():  # the field's commas are decimal ones
+        is_thousands = nothing
+    shown = is_failed | is_thousands
+    texts[shown] = stripped[shown]
+    return Measured(
+        soil_property, parsed.values, parsed.is_below, is_failed, is_thousands, True, int(has_comma.sum()), texts
+    )
+
+
+def is_numeric(column: NDArray[np.generic]) -> bool:
+    return column.dtype.kind in "iuf"
+
+
+def holds_numbers(column: NDArray[np.generic]) -> bool:
+    """Numbers, or texts most of which are numbers."""
+    if column.dtype.kind not in TEXT_KINDS:
+        return is_numeric(column)
+    parsed = parse_numbers(column)
+    return int(np.isfinite(parsed.values).sum()) > len(parsed.failed)
+
+
+def is_classes(column: NDArray[np.generic]) -> bool:
+    """Whether a chosen field is one of classes."""
+    return column.dtype.kind == "b" or (column.dtype.kind in TEXT_KINDS and not holds_numbers(column))
+
+
+def choose_fields(columns: Columns, roles: Sequence[str], xy: Floats) -> tuple[list[str], dict[str, str]]:
+    """Fields that hold measured numbers, and why others are left out; `roles` are neither. `xy` (N, 2), NaN where a
+    feature has no place."""
+    chosen, left_out = [], {}
+    for name, column in columns.items():
+        if name in roles:
+            continue
+        if not holds_numbers(column):
+            is_text = column.dtype.kind in TEXT_KINDS
+            left_out[name] = "text: choose it under Fields to check it as soil classes" if is_text else "no numbers"
+        elif is_identifier(name, column):
+            left_out[name] = "an identifier: another whole number at each observation"
+        elif _is_coordinate(name, column, xy):
+            left_out[name] = "a coordinate"
+        else:
+            chosen.append(name)
+    return chosen, left_out
+
+
+def is_identifier(name: str, column: NDArray[np.generic]) -> bool:
+    """Texts or whole numbers that are all different, and whose name or order says that they measure nothing."""
+    if column.dtype.kind in TEXT_KINDS:
+        texts = [str(value) for value in column.tolist() if value is not None and value != ""]
+        return len(texts) == len(column) > 1 and len(set(texts)) == len(texts) and not holds_numbers(column)
+    if not is_numeric(column) or len(column) < 2:
+        return False
+    values = column.astype(np.float64)
+    if not np.isfinite(values).all() or (values != np.rint(values)).any() or len(np.unique(values)) < len(values):
+        return False
+    is_counted = len(values) >= _FEWEST and values.max() - values.min() == len(values) - 1
+    return bool(is_counted) or _ID_NAME.fullmatch(name.lower()) is not None
+
+
+def _is_coordinate(name: str, column: NDArray[np.generic], xy: Floats) -> bool:
+    if _COORDINATE_NAME.fullmatch(name.lower()):
+        return True
+    if not is_numeric(column):
+        return False
+    values = column.astype(np.float64)
+    known = np.isfinite(values) & np.isfinite(xy).all(axis=1)
+    if known.sum() < _FEWEST or np.ptp(values[known]) == 0:
+        return False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return any(abs(np.corrcoef(values[known], axis[known])[0, 1]) > _FOLLOWS for axis in xy.T)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from .assess_jobs import AssessMap as AssessMap
 from .assess_jobs import DescribeNetwork as DescribeNetwork
 from .assess_jobs import ExplainNetwork as ExplainNetwork
+from .check_jobs import CheckObservations as CheckObservations
 from .decode import DecodeError, decode
 from .depth_jobs import StandardizeDepths as StandardizeDepths
 from .job import DEVICES as DEVICES
@@ -35,6 +36,7 @@ VERSION = 1
 """Of the job file; raised whenever a worker of another version would misread it."""
 
 JOBS: dict[str, type[Job]] = {
+    "check_observations": CheckObservations,
     "standardize_depths": StandardizeDepths,
     "extract_patches": ExtractPatches,
     "train_network": TrainNetwork,

@@ -48,7 +48,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
             name: resources.enter_context(_open_output(name, path, job, description, grid, index))
             for name, path in job.output_paths().items()
         }
-        ranges = RangeCheck(description.covariates)
+        ranges = RangeCheck(description.covariates, stack.class_names())
         predicted, applicable, done = 0, 0, 0
         # Closed before the rasters are: a block that is read ahead must not lose its raster.
         blocks = resources.enter_context(closing(predict_blocks(trained, stack, size, device, inside, index)))
@@ -65,12 +65,12 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
             area = block.block if isinstance(block, PredictedBlock) else block
             done += area.height * area.width
             report.progress(0.95 * done / (grid.height * grid.width))
+        ranges.tell(report)
         if predicted == 0:
             raise EngineError(
-                "No pixel of the map can be predicted: everywhere a covariate is missing or the area or extent lies"
-                " elsewhere. Check the covariates' nodata values and that they overlap."
+                "No pixel of the map can be predicted: everywhere a covariate is missing or has an unknown class code,"
+                " or the area or extent lies elsewhere. Check the covariates' nodata values and that they overlap."
             )
-        ranges.tell(report)
         for file in files.values():
             file.finish()
     report.info(

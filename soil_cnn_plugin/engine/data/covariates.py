@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
@@ -12,10 +14,13 @@ import rasterio
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.cores import usable_cores
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Block, Grid
 from .raster import CovariateRaster, grid_of, open_raster
+
+T = TypeVar("T")
 
 Floats = NDArray[np.float32]
 
@@ -69,8 +74,11 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         self.rasters = tuple(rasters)
         self.covariates = tuple(raster.covariate for raster in rasters)
         self.grid = grid
+        self._files = _by_file(rasters)
+        self._pool = ThreadPoolExecutor(min(usable_cores(), len(self._files)), "read")
 
     def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)  # no thread may read what is closed
         for raster in self.rasters:
             raster.close()
 
@@ -85,6 +93,10 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
             raster.read(block, out)
         return values
 
+    def submit(self, read: Callable[[int, CovariateRaster, T], None], task: T) -> list[Future[None]]:
+        """Calls `read` for each raster with its number, in threads: rasters of one file one after another."""
+        return [self._pool.submit(file.read, read, task) for file in self._files]
+
     def summaries(self, progress: Callable[[float], None] | None = None) -> tuple[CovariateSummary, ...]:
         """In the order of the covariates; reads a sample of continuous ones and all of categorical ones.
 
@@ -98,6 +110,10 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
             if progress:
                 progress((done + 1) / len(self.rasters))
         return tuple(summaries)
+
+    def class_names(self) -> tuple[dict[int, str], ...]:
+        """A covariate each: code -> name as its user or its file tells them, empty when they do not."""
+        return tuple(raster.class_names() if raster.covariate.kind == "categorical" else {} for raster in self.rasters)
 
     def valid_points(self, count: int) -> NDArray[np.float64]:
         """x, y (M, 2) of at most `count` pixels where all covariates have data, spread evenly over the grid."""
@@ -149,6 +165,25 @@ def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:
     return CovariateStack(rasters, grid)
 
 
+class _File:
+    """The rasters of one file, which only one thread may read at a time, with their numbers."""
+
+    def __init__(self, rasters: list[tuple[int, CovariateRaster]]) -> None:
+        self._rasters, self._lock = rasters, threading.Lock()
+
+    def read(self, read: Callable[[int, CovariateRaster, T], None], task: T) -> None:
+        with self._lock:
+            for number, raster in self._rasters:
+                read(number, raster, task)
+
+
+def _by_file(rasters: Sequence[CovariateRaster]) -> list[_File]:
+    files: dict[str, list[tuple[int, CovariateRaster]]] = {}
+    for number, raster in enumerate(rasters):
+        files.setdefault(raster.covariate.path, []).append((number, raster))
+    return [_File(each) for each in files.values()]
+
+
 def _summarize_numbers(raster: CovariateRaster) -> CovariateSummary:
     values = np.concatenate([_valid(raster, block) for block in _spread_blocks(raster.grid, 64, _SAMPLE_PIXELS)])
     if not values.size or values.min() == values.max():
@@ -188,7 +223,7 @@ def _summarize_classes(raster: CovariateRaster) -> CovariateSummary:
             )
     if not codes.size:
         raise _all_nodata(raster)
-    names = raster.class_names() | dict(covariate.labels)
+    names = raster.class_names()
     categories = tuple(int(code) for code in codes)
     labels = tuple(names.get(code, str(code)) for code in categories)
     return CovariateSummary(replace(covariate, labels=()), (), categories, labels)

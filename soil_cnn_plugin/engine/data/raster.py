@@ -104,8 +104,8 @@ class CovariateRaster:
         return Block(*self._offset, *self._dataset.block_shapes[self.covariate.band - 1])
 
     def class_names(self) -> dict[int, str]:
-        """Code -> name, as the file tells them; empty when it does not."""
-        return read_class_names(self._dataset, self.covariate.band)
+        """Code -> name, as the user or else the file tells them; empty when they do not."""
+        return read_class_names(self._dataset, self.covariate.band) | dict(self.covariate.labels)
 
     def _read_own(self, block: Block, out: Floats) -> None:
         """Fill `out` from a block of the raster's own pixels; NaN beyond it, but a raster that goes round the globe has

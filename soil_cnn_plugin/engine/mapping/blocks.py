@@ -28,7 +28,8 @@ _MOST_MEMORY = 2**30  # bytes
 @dataclass(frozen=True)
 class PredictedBlock:
     """`location` and `scale` (T, h, w), NaN where a covariate is missing or outside the area; `raw` (C, h, w) are the
-    covariates there, NaN likewise; `dissimilarity` (h, w) is the index there, where it is asked for."""
+    covariates there, NaN likewise, but with the class codes that training did not know and that count as missing;
+    `dissimilarity` (h, w) is the index there, where it is asked for."""
 
     block: Block
     location: Array
@@ -68,11 +69,12 @@ def predict_blocks(
                 channels = trained.encoder(torch.from_numpy(raw[None]).to(device), coordinates)
                 # A class that training did not know makes its own pixel unpredictable, like missing data.
                 own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
+                has_data = valid.copy()
                 valid &= (own > 0).all(0).cpu().numpy()
             location, scale = trained.predictor.predict_block(channels, valid, watches)
             dissimilarity = index.take(channels, halo, valid) if index else None
             centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
-            centre[:, ~valid] = np.nan
+            centre[:, ~has_data] = np.nan
             yield PredictedBlock(block, location, scale, centre, dissimilarity)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,52 @@ def test_another_unit_shows_in_the_range(tmp_path: Path, factor: float, words: s
     assert words in warning
 
 
-def test_classes_have_no_range_and_nothing_read_is_nothing_told(tmp_path: Path) -> None:
+def test_unknown_class_codes_are_counted_and_named(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
-    check, log = RangeCheck(landscape.summaries()), Log()
-    check.tell(log)
     raw = landscape.values.copy()
-    raw[2] = 99
+    raw[2, 20, :30], raw[2, 25, :8] = 7, 99
+    with_data = np.isfinite(raw).all(0)
+    raw[:, ~with_data] = np.nan
+    sevens, nines = (int((raw[2] == code).sum()) for code in (7, 99))
+    check, log = RangeCheck(landscape.summaries(), [{}, {}, {7: "Peat"}]), Log()
+    for rows in (slice(0, 23), slice(23, 40)):
+        check.add(raw[:, rows])
+    check.tell(log)
+    (warning,) = log.warnings
+    assert warning.startswith(f"soil: {sevens + nines} pixels, {100 * (sevens + nines) / with_data.sum():.3g} % of")
+    assert f"count as missing: code 7 (Peat) at {sevens}, 99 at {nines}." in warning
+    assert "Reclassify them to codes of the training" in warning
+
+
+def test_many_unknown_class_codes_are_told_in_short(tmp_path: Path) -> None:
+    check, log = RangeCheck(make_landscape(tmp_path).summaries()), Log()
+    raw = np.ones((3, 10, 10), np.float32)
+    raw[2] = 100 + np.arange(100).reshape(10, 10) // 5
     check.add(raw)
+    check.tell(log)
+    (warning,) = (warning for warning in log.warnings if warning.startswith("soil"))
+    assert "soil: 100 pixels, 100 % of" in warning and "code 100 at 5, 101 at 5" in warning
+    assert "107 at 5 and 12 more codes. Nothing is predicted there" in warning
+
+
+def test_codes_that_mean_another_class_than_in_training_are_told(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    summaries = list(landscape.summaries())
+    summaries[2] = replace(summaries[2], labels=("Clay", "2", "Peat"))
+    for names, words in (
+        ({1: "clay", 2: "Loam", 3: "Peat", 9: "Sand"}, None),
+        ({}, None),
+        ({1: "Sand", 3: "Clay"}, "2 class codes have other names than in training (code 1 was 'Clay' and is 'Sand', 3"),
+    ):
+        log = Log()
+        RangeCheck(summaries, [{}, {}, names]).tell(log)
+        assert len(log.warnings) == (words is not None)
+        assert words is None or words in log.warnings[0]
+
+
+def test_nothing_read_is_nothing_told(tmp_path: Path) -> None:
+    check, log = RangeCheck(make_landscape(tmp_path).summaries()), Log()
+    check.tell(log)
     check.add(np.full((3, 4, 4), np.nan, np.float32))
     check.tell(log)
     assert log.warnings == []

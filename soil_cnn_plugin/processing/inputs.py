@@ -28,7 +28,7 @@ from ..contract.soil_property import SoilProperty, unit_in
 from .field_aliases import add_aliases
 from .outputs import check_extension, is_skipped
 from .rasters import Raster, covariates
-from .vectors import file_name, write_points, write_polygons, write_table
+from .vectors import file_name, write_any_points, write_points, write_polygons, write_table
 
 COVARIATE_PARAMETERS = {
     "continuous": "COVARIATES",
@@ -123,6 +123,12 @@ class Inputs:
         path = write_points(source, self._copy(name, source), self._context.transformContext())
         return path, self._fields(name, source)
 
+    def any_observations(self, name: str) -> tuple[str, QgsFields]:
+        """As `observations`, also multipoints of several points."""
+        source = self._source(name)
+        path = write_any_points(source, self._copy(name, source), self._context.transformContext())
+        return path, self._fields(name, source)
+
     def table(self, name: str) -> tuple[str, QgsFields]:
         """Path of exported rows, with geometry or without, and their fields."""
         source = self._source(name)
@@ -147,6 +153,19 @@ class Inputs:
         if not field:
             raise JobError(f"No field is chosen ({name}). Choose the field of the measured values.")
         return SoilProperty(field, _unit_of(field, fields))
+
+    def units(self, name: str, chosen: tuple[str, ...], fields: QgsFields) -> tuple[SoilProperty, ...]:
+        """The fields of the layer whose unit is known; one unit for all is for those `chosen`, for any if none is."""
+        text = self.text(name)
+        given = parse_units(text, list(chosen) if chosen and "=" not in text else fields.names(), "FIELDS")
+        known = {field: given.get(field, _unit_of(field, fields)) for field in fields.names()}
+        return tuple(SoilProperty(field, unit) for field, unit in known.items() if unit)
+
+    def fields(self, name: str, fields: QgsFields) -> tuple[str, ...]:
+        names = self._algorithm.parameterAsStrings(self._parameters, name, self._context)
+        for field in names:
+            _check_field(field, fields, name)
+        return tuple(names)
 
     def field(self, name: str, fields: QgsFields) -> str:
         field = self.text(name)

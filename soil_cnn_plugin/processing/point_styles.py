@@ -1,13 +1,16 @@
-"""How points with residuals look: classes symmetric around zero, from too low through right to too high."""
+"""How points with residuals look, from too low through right to too high; and problems, by how grave they are."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from qgis.core import (
+    QgsCategorizedSymbolRenderer,
     QgsClassificationRange,
+    QgsFeatureRequest,
     QgsGraduatedSymbolRenderer,
     QgsMarkerSymbol,
+    QgsRendererCategory,
     QgsRendererRange,
     QgsVectorLayer,
 )
@@ -17,6 +20,11 @@ from .translation import tr
 # Blue, white, brown of equal lightness steps (vik, Crameri 2018): too low, right, too high.
 _COLOURS = ("00406f", "5b96b8", "ece5e0", "c98a63", "782004")
 _SIZES = (2.8, 2.2, 1.8, 2.2, 2.8)  # mm: large residuals are seen first
+_SEVERITIES = (  # word, label, colour, shape, mm; the gravest lie on top
+    ("repair", tr("to repair"), "a3303a", "diamond", 3.0),
+    ("check", tr("to check"), "e08e1b", "triangle", 2.8),
+    ("note", tr("good to know"), "8a9099", "circle", 1.8),
+)
 _SHARE_SHOWN = 0.98  # of the residuals inside the outermost limits that the classes are made for
 
 
@@ -31,6 +39,29 @@ def write_residual_style(path: str) -> str:
     if not sizes or sizes[-1] == 0:
         return ""
     layer.setRenderer(_renderer(fields[0], sizes[round(_SHARE_SHOWN * (len(sizes) - 1))] or sizes[-1]))
+    qml = str(Path(path).with_suffix(".qml"))
+    layer.saveNamedStyle(qml)
+    return qml
+
+
+def write_problem_style(path: str) -> str:
+    """Write a .qml beside a point layer, for its field of severities; its path, empty where there is none."""
+    layer = QgsVectorLayer(path, "problems", "ogr")
+    if not layer.isValid() or layer.fields().indexOf("severity") < 0:
+        return ""
+    categories = []
+    for word, label, colour, shape, size in _SEVERITIES:
+        symbol = QgsMarkerSymbol.createSimple(
+            {"name": shape, "color": f"#{colour}", "size": str(size), "outline_color": "#ffffff"}
+        )
+        categories.append(QgsRendererCategory(word, symbol, label))
+    renderer = QgsCategorizedSymbolRenderer("severity", categories)
+    grave_last = "CASE WHEN \"severity\" = 'repair' THEN 2 WHEN \"severity\" = 'check' THEN 1 ELSE 0 END"
+    renderer.setOrderBy(QgsFeatureRequest.OrderBy([QgsFeatureRequest.OrderByClause(grave_last, True)]))
+    renderer.setOrderByEnabled(True)
+    layer.setRenderer(renderer)
+    layer.setDisplayExpression('"sentence"')
+    layer.setMapTipTemplate('<b>[% "problem" %]</b><br>[% "sentence" %]')
     qml = str(Path(path).with_suffix(".qml"))
     layer.saveNamedStyle(qml)
     return qml

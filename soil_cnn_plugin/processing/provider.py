@@ -8,6 +8,7 @@ from qgis.PyQt.QtGui import QIcon
 from ..paths import resource
 from .algorithms.assess_map import AssessMap
 from .algorithms.check_environment import CheckEnvironment
+from .algorithms.check_observations import CheckObservations
 from .algorithms.compare_patch_sizes import ComparePatchSizes
 from .algorithms.describe_network import DescribeNetwork
 from .algorithms.explain_network import ExplainNetwork
@@ -19,6 +20,7 @@ from .algorithms.standardize_depths import StandardizeDepths
 from .algorithms.train_network import TrainNetwork
 
 ALGORITHMS = (
+    CheckObservations,
     StandardizeDepths,
     ExtractPatches,
     TrainNetwork,

@@ -23,7 +23,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from .point_styles import write_residual_style
+from .point_styles import write_problem_style, write_residual_style
 from .profile_styles import write_profile_style
 from .translation import tr
 
@@ -77,6 +77,11 @@ VECTOR_NAMES = {
     "PROBLEMS": tr("Problems"),
     "RESIDUALS": tr("Residuals of the map"),
 }
+_VECTOR_STYLES = {
+    "HELD_OUT": write_residual_style,
+    "PROBLEMS": write_problem_style,
+    "RESIDUALS": write_residual_style,
+}
 LOW_SHARE, HIGH_SHARE = 0.02, 0.98
 SAMPLED_CELLS = 250_000
 
@@ -114,7 +119,8 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         _announce(results["OUTPUT"], title, group, qml, context, len(ORDER))
     for name, title in VECTOR_NAMES.items():
         if name in results:
-            qml = write_residual_style(results[name]) if name != "DROPPED" else ""
+            write_style = _VECTOR_STYLES.get(name)
+            qml = write_style(results[name]) if write_style else ""
             _announce(results[name], title, group, qml, context, len(ORDER))
 
 

@@ -31,6 +31,11 @@ def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoo
     return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer of observations")
 
 
+def write_any_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
+    """As `write_points`, but multipoints stay as they are: for finding out what is wrong with a layer."""
+    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of observations")
+
+
 def write_table(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
     """Rows with single geometries or with none, which need no CRS."""
     return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer")

@@ -1,0 +1,161 @@
+"""Check observations: points with measured values -> a page and a layer of what is wrong with them."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterString,
+    QgsProcessingParameterVectorDestination,
+)
+
+from ...contract import jobs
+from ..algorithm import JobAlgorithm
+from ..inputs import Inputs
+from ..parameters import Parameter, Parameters, explained, html_output, metrics_output, rasters
+from ..translation import tr
+
+
+class CheckObservations(JobAlgorithm):
+    ID = "checkobservations"
+    GROUP_ID = "1 Prepare"
+    NUMBERS = {"COUNT": tr("Observations"), "PROBLEM_COUNT": tr("Problems to repair or to check")}
+
+    def label(self) -> str:
+        return tr("Check observations")
+
+    def summary(self) -> str:
+        return tr("Finds what is wrong or doubtful in observations before a map is made, and says how to repair it.")
+
+    def explanation(self) -> str:
+        return tr(
+            "One page tells what to repair first, what to check, and what is good to know: codes for missing values"
+            " such as -9999, texts that are no numbers, negative contents, percentages above 100, impossible pH,"
+            " outliers, values below detection limits, sums of sand, silt and clay, depths of horizons that overlap or"
+            " have gaps, soil classes that are rare or spelt in two ways, observations that are there twice or"
+            " contradict each other at one place, exchanged or missing coordinates, places outside the covariates or"
+            " without data, and clusters. Each comes with its remedy. Nothing is changed and nothing is dropped.\n\n"
+            "Only the observations are needed. With covariates their places are checked against these; with the fields"
+            " of a composition, of depths or of detection limits these are checked, too."
+        )
+
+    def keywords(self) -> list[str]:
+        return ["quality", "validate", "outliers", "duplicates", "texture", "horizons", "errors", "clean"]
+
+    def parameters(self) -> Parameters:
+        return [*_observation_parameters(), *_special_fields(), *_outputs()]
+
+    def job(self, inputs: Inputs) -> jobs.CheckObservations:
+        observations, fields = inputs.any_observations("OBSERVATIONS")
+        chosen = inputs.fields("FIELDS", fields)
+        return jobs.CheckObservations(
+            observations=observations,
+            report=inputs.destination("REPORT"),
+            problems=inputs.destination("PROBLEMS"),
+            metrics=inputs.destination("METRICS"),
+            fields=chosen,
+            units=inputs.units("UNITS", chosen, fields),
+            covariates=inputs.covariates(),
+            composition=inputs.fields("COMPOSITION", fields),
+            detection_limits=inputs.fields("DETECTION_LIMIT", fields),
+            profile=inputs.field("PROFILE", fields),
+            upper=inputs.field("UPPER", fields),
+            lower=inputs.field("LOWER", fields),
+        )
+
+
+def _observation_parameters() -> Parameters:
+    observations = QgsProcessingParameterFeatureSource(
+        "OBSERVATIONS", tr("Observations"), [QgsProcessing.SourceType.TypeVectorPoint]
+    )
+    return [
+        explained(
+            observations,
+            tr(
+                "Points where soil was measured, or horizons, one a row. A filter or a selection is honoured, and edits"
+                " that are not saved yet are seen."
+            ),
+        ),
+        explained(
+            _field("FIELDS", tr("Fields"), is_many=True),
+            tr(
+                "Fields to check: numbers, numbers written as text, and soil classes. Empty: all that hold measured"
+                " numbers, without coordinates and identifiers; soil classes must be chosen."
+            ),
+        ),
+        explained(
+            rasters("COVARIATES", tr("Covariates"), optional=True),
+            tr(
+                "Rasters that the map will be made with, to find observations outside them, in pixels without data, and"
+                " in one pixel of the first raster."
+            ),
+        ),
+    ]
+
+
+def _special_fields() -> Parameters:
+    return [
+        explained(
+            _field("COMPOSITION", tr("Composition: parts of a whole"), is_many=True),
+            tr(
+                "Fields whose sum must be 100 (or 1, or 1000), such as sand, silt and clay. Those of several depths,"
+                " such as sand_0_5 and sand_5_15, or of several endings, are summed apart."
+            ),
+        ),
+        explained(
+            _field("PROFILE", tr("Profile")),
+            tr("For horizons: field that names the profile. Empty: horizons at one place are one profile."),
+        ),
+        explained(
+            _field("UPPER", tr("Upper limit (cm)")),
+            tr("For horizons: field of the depth at which a horizon begins, in cm below the mineral surface."),
+        ),
+        explained(
+            _field("LOWER", tr("Lower limit (cm)")),
+            tr("For horizons: field of the depth at which a horizon ends, in cm below the mineral surface."),
+        ),
+        explained(
+            _field("DETECTION_LIMIT", tr("Detection limits"), is_many=True),
+            tr(
+                "Fields that hold detection limits: named after the field they belong to, copper_dl for copper, or one"
+                " for each of the fields, in their order. Values written as <0.5 need none."
+            ),
+            advanced=True,
+        ),
+        explained(
+            QgsProcessingParameterString("UNITS", tr("Units"), optional=True),
+            tr(
+                "Units tell what values are possible: % for all fields, or field by field as in zinc=mg/kg; ph=- (a"
+                " hyphen: no unit). Empty: taken from a field's alias or comment such as Zinc (mg/kg)."
+            ),
+            advanced=True,
+        ),
+    ]
+
+
+def _outputs() -> Parameters:
+    problems = QgsProcessingParameterVectorDestination(
+        "PROBLEMS", tr("Problems"), QgsProcessing.SourceType.TypeVectorPoint, optional=True, createByDefault=True
+    )
+    return [
+        explained(
+            html_output(tr("Report")),
+            tr("Web page that says what to repair first, with the numbers of all fields. It opens without internet."),
+        ),
+        explained(
+            problems,
+            tr(
+                "Point layer with one row a problem: the observation's id, field, kind, how grave it is (repair, check,"
+                " note), a sentence, and the value."
+            ),
+        ),
+        metrics_output(),
+    ]
+
+
+def _field(name: str, label: str, is_many: bool = False) -> Parameter:
+    """Of any type: databases hold numbers as text, too."""
+    return QgsProcessingParameterField(
+        name, label, parentLayerParameterName="OBSERVATIONS", allowMultiple=is_many, optional=True
+    )

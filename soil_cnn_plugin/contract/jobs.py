@@ -23,8 +23,8 @@ from .job import part as part
 from .job import remove_parts as remove_parts
 from .map_jobs import MapSoilProperties as MapSoilProperties
 from .map_jobs import PredictMap as PredictMap
+from .partners import partners as partners
 from .prepare_jobs import ExtractPatches as ExtractPatches
-from .prepare_jobs import partners as partners
 from .set_up_jobs import CheckEnvironment as CheckEnvironment
 from .threshold import Threshold as Threshold
 from .threshold import pair_thresholds as pair_thresholds

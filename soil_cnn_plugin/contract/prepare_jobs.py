@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .composition import check_parts, group_parts
 from .job import Covariate, Job, JobError, no_twins, one_of
+from .partners import partners
 from .soil_property import SoilProperty
 
 
@@ -45,7 +46,7 @@ class ExtractPatches(Job):
 
     def __post_init__(self) -> None:
         if not self.targets:
-            raise JobError("No target is chosen. Choose at least one numeric field of the observations.")
+            raise JobError("No target is chosen. Choose at least one field of the observations.")
         if not self.covariates:
             raise JobError("No covariate is chosen. Choose at least one raster.")
         one_of("target type", self.target_type, self.TARGET_TYPES)
@@ -65,18 +66,12 @@ class ExtractPatches(Job):
             raise JobError(
                 f"The tolerated share of missing pixels is {self.max_missing:g}; it must be from 0 to below 1."
             )
-        partners(self.targets, self.detection_limits, "detection limit")
-        partners(self.targets, self.errors, "measurement error")
         self._check_kinds()
 
     @property
     def compositions(self) -> tuple[tuple[str, ...], ...]:
         """The fields of `composition`, one tuple a depth."""
-        by_depth: dict[object, list[str]] = {}
-        for target in self.targets:
-            if target.field in self.composition:
-                by_depth.setdefault(target.depth_cm, []).append(target.field)
-        return tuple(map(tuple, by_depth.values()))
+        return group_parts([target for target in self.targets if target.field in self.composition])
 
     def _check_kinds(self) -> None:
         """What a target can be at the same time."""
@@ -86,43 +81,18 @@ class ExtractPatches(Job):
             raise JobError(
                 f"{', '.join(strange)}: parts of a composition must be among the targets. Choose them there."
             )
-        lonely = [parts[0] for parts in self.compositions if len(parts) < 2]
-        if lonely:
-            raise JobError(
-                f"{', '.join(lonely)} is the only part of its composition at that depth. Choose all parts of the whole,"
-                " for example sand, silt and clay of each depth."
-            )
         numeric = {"a composition": self.composition, "detection limits": self.detection_limits, "errors": self.errors}
         given = [name for name, chosen in numeric.items() if chosen]
         if self.target_type == "class" and (len(fields) > 1 or given):
             raise JobError(
-                f"A map of classes has one target without {given[0]}."
-                if given
-                else f"{len(fields)} targets are chosen, but soil classes are learned from one field. Choose one."
+                f"{len(fields)} targets are chosen ({', '.join(fields)}), but soil classes are learned from one field."
+                " Choose one."
+                if len(fields) > 1
+                else f"Soil classes cannot have {given[0]}. Leave these fields out, or choose the target type"
+                " 'continuous'."
             )
+        check_parts(self.compositions)
         for name, chosen in (("detection limit", self.detection_limits), ("measurement error", self.errors)):
             both = [field for field in partners(self.targets, chosen, name) if field in self.composition]
             if both:
                 raise JobError(f"{both[0]} is a part of a composition and cannot have a {name} field. Leave it out.")
-
-
-def partners(targets: Sequence[SoilProperty], fields: Sequence[str], what: str) -> dict[str, str]:
-    """Target field -> the field that tells its `what`.
-
-    A field belongs to the target whose name it begins with (copper_dl to copper); fields without such a name belong to
-    the targets in their order, and then there must be one for each.
-    """
-    names = sorted((target.field for target in targets), key=len, reverse=True)
-    by_name = {
-        field: next((name for name in names if field != name and field.lower().startswith(name.lower())), "")
-        for field in fields
-    }
-    owners = [owner for owner in by_name.values() if owner]
-    if len(owners) == len(fields) == len(set(owners)):
-        return {owner: field for field, owner in by_name.items()}
-    if len(fields) != len(targets):
-        raise JobError(
-            f"{len(fields)} {what} fields ({', '.join(fields)}) are chosen for {len(targets)} targets. Choose one for"
-            " each target, in their order, or name each after its target: copper_dl for copper."
-        )
-    return {target.field: field for target, field in zip(targets, fields)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .job import JobError
 from .soil_property import SoilProperty
 
-_FORM = re.compile(r"^(?P<target>.+?)\s*(?P<sign>[<>])=?\s*(?P<value>[^\s<>=]+)$")
+_FORM = re.compile(r"^(?P<target>[^<>]+?)\s*(?P<sign>[<>])=?\s*(?P<value>[^\s<>=]+)$")
 
 
 @dataclass(frozen=True)

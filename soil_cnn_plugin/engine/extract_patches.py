@@ -11,13 +11,16 @@ import rasterio
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.engine.data.compositions import with_units
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, CovariateSummary, open_stack, reference_grid
 from soil_cnn_plugin.engine.data.domain import DOMAIN_POINTS
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.notes import Notes
 from soil_cnn_plugin.engine.data.observations import Observations, check_usable, locate_observations
 from soil_cnn_plugin.engine.data.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.data.patches import Floats, cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, layer_name, read_layer, write_dropped
+from soil_cnn_plugin.engine.data.soil_classes import tell_classes
 from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.data.wild_values import find_wild
 from soil_cnn_plugin.engine.errors import EngineError
@@ -28,11 +31,12 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
     """Writes the patch file, and the dropped observations where they are wanted."""
     grid = reference_grid(job.reference or job.covariates[0].path, job.cell_size)
     _tell_grid(job, grid, report)
-    layer, dropped, notes = read_layer(job.observations), Dropped(), list[str]()
+    layer, dropped, notes = read_layer(job.observations), Dropped(), Notes()
     with open_stack(job.covariates, grid) as stack:
         _tell_resampling(stack, report)
         located, classes = locate_observations(layer, job, grid, dropped, notes)
         check_usable(located, job, classes, layer, dropped)
+        targets = with_units(job.targets, job.compositions, located.values)
         looking = report.part(0.0, 0.4, "Looking at the covariates")
         summaries = stack.summaries(looking.progress)
         _check_variation(summaries)
@@ -43,16 +47,20 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
             grid,
             job.patch_size,
             summaries,
-            TargetsInWords(job.targets, classes, job.compositions),
+            TargetsInWords(targets, classes, job.compositions),
             job.group,
             _provenance(job),
             domain,
         ) as writer:
             used = _write_patches(job, stack, located, writer, dropped, cutting)
             check_usable(used, job, classes, layer, dropped)
-    for note in notes:
-        report.info(note)
+    if classes:
+        tell_classes(used.values[:, 0], classes, notes)
+    for fact in notes.facts:
+        report.info(fact)
     _tell_use(job, used, classes, layer, dropped, report)
+    for doubt in notes.doubts:
+        report.warning(doubt)
     if job.dropped:
         write_dropped(job.dropped, layer, dropped)
     outputs: dict[str, str | float | int] = {"patches": job.patches, "count": len(used)}
@@ -167,10 +175,18 @@ def _warn_of_wild_values(field: str, values: NDArray[np.float64], ids: NDArray[n
 
 
 def _provenance(job: ExtractPatches) -> dict[str, str]:
+    chosen = {
+        "detection_limits": ", ".join(job.detection_limits),
+        "errors": ", ".join(job.errors),
+        "weight": job.weight,
+        "rare_classes": job.rare_classes,
+        "duplicates": job.duplicates,
+    }
     return {
         "observations": layer_name(job.observations),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "max_missing": f"{job.max_missing:g}",
+        **{name: text for name, text in chosen.items() if text},
         "software": f"rasterio {rasterio.__version__}, GDAL {rasterio.__gdal_version__}, h5py {h5py.__version__},"
         f" HDF5 {h5py.version.hdf5_version}",
     }

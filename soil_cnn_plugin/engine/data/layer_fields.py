@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.errors import EngineError
 
+from .notes import listed
 from .numbers_in_text import parse_numbers
 from .point_layer import Layer
 
@@ -33,28 +34,26 @@ def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Floats
     """
     numbers, is_below = read_limited_numbers(layer, name, role, notes)
     if is_below.any():
+        example = str(layer.columns[name][is_below][0]).strip()
         raise EngineError(
             f"The {role} {name} of '{layer.name}' has {is_below.sum()} values below a detection limit, such as"
-            f" <{numbers[is_below][0]:g}, which cannot be used here. Choose a field of numbers."
+            f" {example!r}, which cannot be used here. Choose a field of numbers."
         )
     return numbers
 
 
 def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> tuple[Floats, NDArray[np.bool_]]:
-    """(N,) of a field, NaN where missing, and (N,) True where the value is only known to be below that number."""
+    """(N,) of a field, NaN where missing, and (N,) True where the value is only known to be below that number; NaN and
+    True: the text says "not detected" and no number."""
     column = read_column(layer, name, role)
     is_below = np.zeros(len(column), np.bool_)
-    if column.dtype.kind in "OUST":
+    if is_text(column):
         parsed = parse_numbers(column)
-        if parsed.failed:
-            failed = parsed.failed
-            examples = ", ".join(repr(text) for text in list(dict.fromkeys(failed))[:5])
-            raise EngineError(
-                f"The {role} {name} of '{layer.name}' is a text field, and {len(failed)} of its {len(column)} values"
-                f" are no numbers: {examples}. Make a numeric field with the field calculator and choose that."
-            )
-        numbers, is_below = parsed.values, parsed.is_below
-        notes.append(f"{name} is a text field; its {np.isfinite(numbers).sum()} values were read as numbers.")
+        if parsed.unknown:
+            raise _no_numbers(layer, name, role, parsed.unknown)
+        numbers, is_below = parsed.values, parsed.is_below | parsed.is_undetected
+        comma = f" Its commas are decimal ones: {parsed.odd_comma} was not read as thousands." * bool(parsed.odd_comma)
+        notes.append(f"{name} is a text field; its {np.isfinite(numbers).sum()} values were read as numbers.{comma}")
     elif column.dtype.kind in "iuf":
         numbers = column.astype(np.float64)
     else:
@@ -69,6 +68,10 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
     return numbers, is_below
 
 
+def is_text(column: NDArray[Any]) -> bool:
+    return column.dtype.kind in "OUST"
+
+
 def read_column(layer: Layer, name: str, role: str) -> NDArray[Any]:
     if name not in layer.columns:
         raise EngineError(
@@ -76,3 +79,15 @@ def read_column(layer: Layer, name: str, role: str) -> NDArray[Any]:
             f" They have: {', '.join(layer.columns)}."
         )
     return layer.columns[name]
+
+
+def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineError:
+    remedy = "Make a numeric field with the field calculator and choose that."
+    if role == "target":
+        remedy += " If they are soil classes, choose the target type 'class'."
+    if any(text.startswith(">") for text in texts):
+        remedy = "Values above a limit, such as >100, cannot be learned from: write the limit, or leave them empty."
+    return EngineError(
+        f"The {role} {name} of '{layer.name}' is a text field, and {len(texts)} of its {len(layer.ids)} values are no"
+        f" numbers: {listed(map(repr, dict.fromkeys(texts)), 5)}. {remedy}"
+    )

@@ -19,8 +19,10 @@ from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Grid, in_words
 from .layer_fields import read_names
+from .notes import Notes
 from .point_layer import Dropped, Layer
-from .same_pixel import average_duplicates
+from .precision import check_weights
+from .same_pixel import average_duplicates, tell_duplicates
 from .soil_classes import treat_rare_classes
 from .target_values import TargetValues, read_targets
 
@@ -38,9 +40,9 @@ class Observations:
 
     `values` (N, T), NaN where a target was not measured, or the number of the class; `is_censored` (N, T) True where a
     value is only known to be below that number; `errors` (N, T) standard deviations of the measurement, 0 where none is
-    known; `weights` (N,), mean 1; `coordinates` (N, 2), x and y in the grid's CRS; `rows`,
-    `cols` (N,), of the pixel that holds the point; `sites` (N,), equal for observations of one group or with the same
-    coordinates; `ids` (N,), feature ids of the layer.
+    known; `weights` (N,), above 0, about 1; `coordinates` (N, 2), x and y in the grid's CRS; `rows`, `cols` (N,), of
+    the pixel that holds the point; `sites` (N,), equal for observations of one group or one pixel, whose patches are
+    the same; `ids` (N,), feature ids of the layer.
     """
 
     values: Floats
@@ -62,7 +64,7 @@ class Observations:
 
 
 def locate_observations(
-    layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: list[str]
+    layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes
 ) -> tuple[Observations, tuple[str, ...]]:
     """Observations in pixels of the grid, and the names of the classes where the target is one; `dropped` receives the
     others, `notes` what the user should know.
@@ -70,23 +72,18 @@ def locate_observations(
     Raises:
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
     """
-    values = read_targets(layer, job, notes)
+    values = read_targets(layer, job, dropped, notes)
     found = place_on_grid(layer, values, grid, dropped, "the covariates")
     groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
-    found = replace(found, sites=_sites(found.coordinates, groups))
+    found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
     found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")
+    check_weights(found.weights, job.weight, notes)
     classes = values.classes
     if classes:
         found, classes = treat_rare_classes(found, classes, job.rare_classes, dropped, notes)
-    if job.duplicates == "average":
-        found = average_duplicates(found, bool(classes), notes)
-    _, counts = np.unique(found.coordinates, axis=0, return_counts=True)
-    if (counts > 1).any():
-        notes.append(
-            f"{counts[counts > 1].sum()} observations share their coordinates with another one. They are kept, and no"
-            " fold tears them apart."
-        )
-    return found, classes
+    is_averaged = job.duplicates == "average"
+    tell_duplicates(found, bool(classes), is_averaged, notes)
+    return average_duplicates(found, bool(classes)) if is_averaged and len(found) else found, classes
 
 
 def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Dropped, rasters: str) -> Observations:
@@ -155,8 +152,8 @@ def check_targets(
         if measured < FEWEST_MEASURED:
             raise EngineError(
                 f"{target.field} is below its detection limit at {below.sum()} of {len(known)} usable observations of"
-                f" {source}: {measured} values are left, but at least {FEWEST_MEASURED} are needed.{why} Leave"
-                f" {target.field} out."
+                f" {source}: {measured} values are left, but at least {FEWEST_MEASURED} are needed.{why} Check that the"
+                f" limits have the unit of the values, or leave {target.field} out."
             )
         if known.min() == known.max():
             only = repr(classes[int(known[0])]) if classes else f"{known[0]:g}"
@@ -201,10 +198,10 @@ def _drop(found: Observations, is_bad: Any, dropped: Dropped, reason: str) -> Ob
     return found.take(~is_bad)
 
 
-def _sites(coordinates: Floats, groups: NDArray[np.object_]) -> Integers:
-    """(N,) numbers from 0: joined through the group or the coordinates, over any number of steps."""
-    count = len(coordinates)
-    _, places = np.unique(coordinates, axis=0, return_inverse=True)
+def _sites(pixels: Integers, groups: NDArray[np.object_]) -> Integers:
+    """(N,) numbers from 0: joined through the group or the pixel (N, 2), over any number of steps."""
+    count = len(pixels)
+    _, places = np.unique(pixels, axis=0, return_inverse=True)
     is_grouped = np.array([value is not None for value in groups], bool)
     _, names = np.unique(groups[is_grouped].astype(str), return_inverse=True)
     index = np.arange(count)

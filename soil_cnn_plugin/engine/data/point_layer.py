@@ -60,8 +60,10 @@ class Dropped:
     reasons: dict[int, str] = field(default_factory=dict)
 
     def add(self, ids: NDArray[np.int64], reasons: str | Sequence[str]) -> None:
+        """The first reason of a feature stands."""
         texts = [reasons] * len(ids) if isinstance(reasons, str) else reasons
-        self.reasons.update(zip(ids.tolist(), texts))
+        for identity, text in zip(ids.tolist(), texts):
+            self.reasons.setdefault(identity, text)
 
     def counts(self) -> dict[str, int]:
         """Reason -> number of features, the most frequent first."""

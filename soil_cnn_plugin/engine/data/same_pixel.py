@@ -7,26 +7,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .notes import Notes
+
 if TYPE_CHECKING:
     from .observations import Observations
 
 Floats = NDArray[np.float64]
 
 
-def average_duplicates(found: Observations, is_class: bool, notes: list[str]) -> Observations:
+def tell_duplicates(found: Observations, is_class: bool, is_averaged: bool, notes: Notes) -> None:
+    _, counts = np.unique(np.column_stack([found.rows, found.cols]), axis=0, return_counts=True)
+    several = counts[counts > 1]
+    if not len(several):
+        return
+    text = f"{several.sum()} observations share their pixel with another one."
+    if is_averaged:
+        what = "the most frequent class" if is_class else "the mean"
+        notes.facts.append(
+            f"{text} Each pixel counts as one observation with {what} of its own: {len(found)} become {len(counts)}."
+        )
+    else:
+        notes.facts.append(f"{text} They are kept, and no fold tears them apart.")
+
+
+def average_duplicates(found: Observations, is_class: bool) -> Observations:
     """One observation a pixel, at the mean place, with the first one's id and site.
 
     Numbers are averaged, with values below a detection limit as half of it; where all are below, the mean limit stays a
     limit. Of classes the most frequent is taken, of equally frequent ones the first in the list.
     """
     pixels = np.column_stack([found.rows, found.cols])
-    _, first, inverse, counts = np.unique(pixels, axis=0, return_index=True, return_inverse=True, return_counts=True)
-    if (counts == 1).all():
-        return found
-    notes.append(
-        f"{counts[counts > 1].sum()} observations lie in {(counts > 1).sum()} pixels with others:"
-        f" {'the most frequent class of each pixel counts' if is_class else 'each pixel counts with their mean'}."
-    )
+    _, first, inverse = np.unique(pixels, axis=0, return_index=True, return_inverse=True)
     inverse = inverse.reshape(-1)
     values, is_censored = found.values, found.is_censored
     if is_class:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.errors import EngineError
 
-from .layer_fields import read_column
+from .layer_fields import is_text, read_column
+from .notes import Notes, listed
 from .point_layer import Dropped, Layer
 
 if TYPE_CHECKING:
@@ -18,61 +21,113 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 100
 RARE = 5
-"""Observations that a class has at most to be rare (as in the PSM book's rule of thumb)."""
+"""Observations that a class has at most to be rare: Malone, Minasny & McBratney 2017, Using R for Digital Soil
+Mapping."""
 OTHER = "other classes"
 
+_MISSING = {"NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "<NA>", "-", "--", "?"}
+_MANY_NUMBERS = 20
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
-def read_classes(layer: Layer, name: str, notes: list[str]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+
+def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """(N,) number of each observation's class, NaN where none is given, and the classes' names, sorted.
 
     Raises:
-        EngineError: the field has measured numbers, or more classes than a map can show.
+        EngineError: there are no classes, or measured numbers, or more classes than a map can show.
     """
     column = read_column(layer, name, "target")
-    texts = np.array([_text(value, name, layer) for value in column.tolist()], object)
-    known = texts != ""
-    names = sorted(set(texts[known]), key=_order)
-    if len(names) > MOST_CLASSES:
+    texts = [_text(value, name, layer) for value in column.tolist()]
+    counts = Counter(text for text in texts if text and text not in _MISSING)
+    if not counts:
         raise EngineError(
-            f"The target {name} of '{layer.name}' has {len(names)} different values at {known.sum()} observations, but"
-            f" a map shows at most {MOST_CLASSES} classes. Choose a field of soil classes, or merge them; if {name} is"
-            " a measured number, choose the target type 'continuous'."
+            f"The target {name} of '{layer.name}' names no class at any of its {len(texts)} observations. Choose"
+            " another field, or check the join that fills it."
         )
-    numbers = np.full(len(texts), np.nan)
-    numbers[known] = [names.index(text) for text in texts[known]]
-    twins = [each for each in names if sum(each.casefold() == other.casefold() for other in names) > 1]
-    if twins:
-        notes.append(f"These classes of {name} differ in capital letters only: {', '.join(twins)}. Are they the same?")
-    return numbers, tuple(names)
+    _check_number(counts, name, layer)
+    _doubt_names(counts, name, not is_text(column), notes)
+    gone = [text for text in texts if text in _MISSING]
+    if gone:
+        words = listed(map(repr, sorted(set(gone))))
+        notes.facts.append(f"{len(gone)} observations have no {name}, as {words} says.")
+    names = sorted(counts, key=_order)
+    number = {text: float(index) for index, text in enumerate(names)}
+    return np.array([number.get(text, np.nan) for text in texts]), tuple(names)
 
 
 def treat_rare_classes(
-    found: Observations, classes: tuple[str, ...], treatment: str, dropped: Dropped, notes: list[str]
+    found: Observations, classes: tuple[str, ...], treatment: str, dropped: Dropped, notes: Notes
 ) -> tuple[Observations, tuple[str, ...]]:
     """Without classes of at most 5 observations: dropped, or merged into one if that has more."""
     numbers = found.values[:, 0].astype(np.int64)
     counts = np.bincount(numbers, minlength=len(classes))
     rare = [index for index, count in enumerate(counts) if 0 < count <= RARE]
     if rare:
-        words = ", ".join(f"{classes[index]} {counts[index]}" for index in rare)
+        words = listed((f"{classes[index]} {counts[index]}" for index in rare), 20)
         is_rare = np.isin(numbers, rare)
         if treatment == "merge" and is_rare.sum() > RARE:
-            notes.append(f"Classes of at most {RARE} observations become one, {OTHER!r}: {words}.")
-            classes = (*classes, OTHER)
-            numbers = np.where(is_rare, len(classes) - 1, numbers)
+            notes.facts.append(f"Classes of at most {RARE} observations become one, {OTHER!r}: {words}.")
+            classes = classes if OTHER in classes else (*classes, OTHER)
+            numbers = np.where(is_rare, classes.index(OTHER), numbers)
             found = replace(found, values=numbers[:, None].astype(np.float64))
         else:
-            notes.append(
+            notes.doubts.append(
                 f"Classes of at most {RARE} observations are dropped, and the map does not show them: {words}."
                 + (" Together they would still be rare." if treatment == "merge" else "")
             )
             dropped.add(found.ids[is_rare], f"of a class with at most {RARE} observations")
             found = found.take(~is_rare)
     present, numbers = np.unique(found.values[:, 0].astype(np.int64), return_inverse=True)
-    counts = np.bincount(numbers, minlength=len(present))
-    names = tuple(classes[index] for index in present)
-    notes.append(f"{len(names)} classes: {', '.join(f'{name} {count}' for name, count in zip(names, counts))}.")
-    return replace(found, values=numbers[:, None].astype(np.float64)), names
+    return replace(found, values=numbers[:, None].astype(np.float64)), tuple(classes[index] for index in present)
+
+
+def tell_classes(numbers: NDArray[np.float64], classes: tuple[str, ...], notes: Notes) -> None:
+    """Counts of the classes of what is used in the end, (N,) numbers."""
+    counts = dict(zip(classes, np.bincount(numbers.astype(np.int64), minlength=len(classes)).tolist()))
+    present = [(name, count) for name, count in counts.items() if count]
+    notes.facts.append(f"{len(present)} classes: {listed((f'{name} {count}' for name, count in present), 30)}.")
+    few = [f"{name} {count}" for name, count in counts.items() if count <= RARE]
+    if few:
+        notes.doubts.append(
+            f"Classes of which at most {RARE} observations are left, because the others lie where covariates have no"
+            f" data: {listed(few)}. They can hardly be learned."
+        )
+
+
+def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
+    """Rare classes beyond what a map can show are allowed, for they are dropped or merged, but not if most are rare."""
+    frequent = [count for count in counts.values() if count > RARE]
+    is_mostly_rare = sum(frequent) < counts.total() / 2
+    if len(frequent) > MOST_CLASSES or (len(counts) > MOST_CLASSES and is_mostly_rare):
+        raise EngineError(
+            f"The target {name} of '{layer.name}' has {len(counts)} different values at {counts.total()} observations,"
+            f" {len(frequent)} of them at more than {RARE}. A map shows at most {MOST_CLASSES} classes, and each needs"
+            " observations to be learned from. Choose a field of soil classes, or merge them; if"
+            f" {name} is a measured number, choose the target type 'continuous'."
+        )
+
+
+def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes) -> None:
+    spelt = Counter(text.casefold() for text in counts)
+    twins = sorted(text for text in counts if spelt[text.casefold()] > 1)
+    if twins:
+        notes.doubts.append(
+            f"These classes of {name} differ in capital letters only, and are learned as different ones:"
+            f" {listed(twins)}. If they are the same, give them one name."
+        )
+    if not is_numeric:
+        return
+    if len(counts) > _MANY_NUMBERS:
+        notes.doubts.append(
+            f"{name} has {len(counts)} different numbers, and each is a class. If it is a measured number, choose the"
+            " target type 'continuous'."
+        )
+    below = [f"{text} {count}" for text, count in counts.items() if text.startswith("-")]
+    if below:
+        notes.doubts.append(
+            f"{name} has negative numbers as classes: {listed(below)} observations. If they stand for missing values,"
+            " empty them."
+        )
 
 
 def _text(value: object, name: str, layer: Layer) -> str:
@@ -86,9 +141,9 @@ def _text(value: object, name: str, layer: Layer) -> str:
                 " whole numbers, or the target type 'continuous'."
             )
         return str(int(value))
-    return str(value).strip()
+    return " ".join(str(value).split())
 
 
 def _order(name: str) -> tuple[int, float, str]:
     """Numbers by size, before texts by alphabet."""
-    return (0, float(name), "") if name.lstrip("-").isdigit() else (1, 0.0, name)
+    return (0, float(name), "") if _WHOLE_NUMBER.fullmatch(name) else (1, 0.0, name)

@@ -17,7 +17,7 @@ from .detection_limits import apply_limits, check_censored
 from .layer_fields import is_text, read_column, read_limited_numbers
 from .notes import Notes
 from .numbers_in_text import parse_numbers
-from .point_layer import Layer
+from .point_layer import Dropped, Layer
 from .precision import read_errors, read_weights
 from .soil_classes import read_classes
 
@@ -42,8 +42,12 @@ class TargetValues:
         )
 
 
-def read_targets(layer: Layer, job: ExtractPatches, notes: Notes) -> TargetValues:
-    """Raises EngineError, naming the field, when one is missing or holds what it cannot."""
+def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes) -> TargetValues:
+    """`dropped` receives observations whose values cannot be used.
+
+    Raises:
+        EngineError: a field, which the message names, is missing or holds what it cannot.
+    """
     if _is_class(layer, job):
         values, classes = read_classes(layer, job.targets[0].field, notes)
         nothing = np.zeros((len(values), 1))
@@ -63,9 +67,11 @@ def read_targets(layer: Layer, job: ExtractPatches, notes: Notes) -> TargetValue
         if field in errors:
             found.errors[:, t] = read_errors(values, layer, field, errors[field], notes)
         found.values[:, t], found.is_censored[:, t] = values, is_censored
+    is_empty = np.isnan(found.values).all(axis=1)
     _close_compositions(found, layer, job, notes)
-    is_used = np.isfinite(found.values).any(axis=1)
-    return replace(found, weights=read_weights(is_used, layer, job.weight))
+    is_unused = np.asarray(np.isnan(found.values).all(axis=1))
+    dropped.add(layer.ids[is_unused & ~is_empty], "lacking a part of the composition, or with 0 in all")
+    return replace(found, weights=read_weights(~is_unused, layer, job.weight))
 
 
 def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[str]) -> TargetValues:

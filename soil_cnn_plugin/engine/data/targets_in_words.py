@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 
-from .safe_hdf5 import SafeGroup
+from .safe_hdf5 import HostileFile, SafeGroup
+from .soil_classes import MOST_CLASSES
+from .target_values import TargetValues
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class TargetsInWords:
             raise ValueError("two targets have one name, or a composition other parts")
         if any(len(composition) < 2 for composition in self.compositions):
             raise ValueError("a composition has one part")
-        if self.classes and (len(fields) != 1 or parts or len(set(self.classes)) < len(self.classes)):
+        is_odd = len(set(self.classes)) < len(self.classes) or len(self.classes) > MOST_CLASSES + 1  # and the others
+        if self.classes and (len(fields) != 1 or parts or is_odd or not all(self.classes)):
             raise ValueError("the classes make no sense")
 
     @property
@@ -64,6 +67,27 @@ def read_targets(root: SafeGroup) -> TargetsInWords:
         root.texts("classes") if root.has("classes") else (),
         tuple(compositions),
     )
+
+
+def check_measured(measured: TargetValues, words: TargetsInWords) -> None:
+    """Raises HostileFile when the values cannot be what `words` says, or what extraction writes."""
+    values, is_censored, errors = measured.values, measured.is_censored, measured.errors
+    if np.isinf(values).any():
+        raise HostileFile("targets are infinite")
+    if not (np.isfinite(errors) & (errors >= 0)).all():
+        raise HostileFile("errors are negative or infinite")
+    if not (values[is_censored] > 0).all():
+        raise HostileFile("detection limits are not above 0")
+    if not (np.isfinite(measured.weights) & (measured.weights > 0)).all():
+        raise HostileFile("weights are not above 0")
+    if words.classes and (is_censored.any() or not np.isin(values, np.arange(len(words.classes))).all()):
+        raise HostileFile("observations belong to classes that do not exist")
+    for group in words.groups:
+        if len(group) > 1:
+            parts = values[:, list(group)]
+            sums = parts[~np.isnan(parts).all(axis=1)].sum(axis=1)
+            if not (sums > 0).all() or (parts < 0).any() or is_censored[:, list(group)].any():
+                raise HostileFile("parts of a composition are negative, or some are missing")
 
 
 def _texts(texts: Sequence[str]) -> NDArray[Any]:

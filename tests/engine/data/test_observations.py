@@ -17,6 +17,7 @@ from shapely import MultiPoint, Point, Polygon
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.notes import Notes
 from soil_cnn_plugin.engine.data.observations import Observations, check_usable, locate_observations
 from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, read_layer, write_dropped
 from soil_cnn_plugin.engine.errors import EngineError
@@ -31,10 +32,10 @@ def write_points(path: Path, columns: dict[str, Any], points: Any = None, crs: A
     return str(path)
 
 
-def locate(path: str, *fields: str, group: str = "") -> tuple[Observations, Dropped, list[str], Layer, ExtractPatches]:
+def locate(path: str, *fields: str, group: str = "") -> tuple[Observations, Dropped, Notes, Layer, ExtractPatches]:
     targets = tuple(SoilProperty(field) for field in fields or ("zinc",))
     job = ExtractPatches(path, targets, (Covariate("/c.tif", "c"),), "/patches.h5", group=group)
-    layer, dropped, notes = read_layer(path), Dropped(), list[str]()
+    layer, dropped, notes = read_layer(path), Dropped(), Notes()
     found, _ = locate_observations(layer, job, GRID, dropped, notes)
     return found, dropped, notes, layer, job
 
@@ -48,7 +49,7 @@ def test_points_come_with_values_pixels_and_ids(tmp_path: Path) -> None:
     # Point 3 lies 310 m right of and 330 m below the corner: column 7 and row 8 of 40 m.
     assert (found.rows[3], found.cols[3]) == (8, 7)
     assert found.ids.tolist() == pyogrio.read_dataframe(path, fid_as_index=True).index.tolist() == layer.ids.tolist()
-    assert not dropped.reasons and not notes
+    assert not dropped.reasons and notes == Notes()
     assert len(np.unique(found.sites)) == 30
 
 
@@ -80,28 +81,28 @@ def test_points_that_cannot_be_used_are_dropped_with_a_reason(tmp_path: Path) ->
     assert dropped.in_words().startswith("2 without geometry; 1 ")
 
 
-def test_group_and_coordinates_join_sites(tmp_path: Path) -> None:
-    xy = [*XY[:5], XY[0], XY[1], *XY[7:]]
+def test_group_and_pixel_join_sites(tmp_path: Path) -> None:
+    xy = [*XY[:5], (XY[0][0] + 15, XY[0][1] - 15), XY[1], *XY[7:]]
     profile = ["a", "b", "c", "c", None, "d", "e", "e", "", None, *map(str, range(20))]
     columns = {"zinc": np.arange(30.0), "profile": profile}
     path = write_points(tmp_path / "a.gpkg", columns, [Point(each) for each in xy])
     found, _, notes, *_ = locate(path, group="profile")
     sites = found.sites
-    assert sites[0] == sites[5]  # same coordinates
+    assert sites[0] == sites[5]  # same pixel
     assert sites[2] == sites[3]  # same profile
-    assert sites[1] == sites[6] == sites[7]  # coordinates, then profile
+    assert sites[1] == sites[6] == sites[7]  # pixel, then profile
     assert len(np.unique(sites)) == 30 - 4
-    assert notes == [
-        "4 observations share their coordinates with another one. They are kept, and no fold tears them apart."
+    assert notes.facts == [
+        "4 observations share their pixel with another one. They are kept, and no fold tears them apart."
     ]
 
 
 def test_numbers_in_a_text_field_are_read(tmp_path: Path) -> None:
-    texts = ["1,5", " 2.25 ", "-3", "1e2", "", None, "NA", *map(str, range(23))]
+    texts = ["1,5", " 2.25 ", "+3", "1e2", "", None, "NA", *map(str, range(23))]
     found, dropped, notes, *_ = locate(write_points(tmp_path / "a.gpkg", {"zinc": texts}))
-    assert found.values[:5, 0].tolist() == [1.5, 2.25, -3.0, 100.0, 0.0]
+    assert found.values[:5, 0].tolist() == [1.5, 2.25, 3.0, 100.0, 0.0]
     assert len(dropped.reasons) == 3
-    assert notes == ["zinc is a text field; its 27 values were read as numbers."]
+    assert notes.facts == ["zinc is a text field; its 27 values were read as numbers."]
 
 
 def refused(message: str, path: str, *fields: str, group: str = "") -> None:
@@ -113,14 +114,14 @@ def refused(message: str, path: str, *fields: str, group: str = "") -> None:
 def test_fields_that_cannot_be_targets_are_named(tmp_path: Path) -> None:
     columns = {
         "zinc": np.arange(30.0),
-        "note": ["unknown", "unknown", "n.d.", *map(str, range(27))],
+        "note": ["unknown", "unknown", "lost", *map(str, range(27))],
         "when": pandas.date_range("2020-01-01", periods=30),
         "nothing": [None] * 29 + [np.nan],
         "same": [7.0] * 30,
         "few": [1.0, 2.0] * 5 + [np.nan] * 20,
     }
     path = write_points(tmp_path / "a.gpkg", columns)
-    refused("note of 'a' is a text field, and 3 of its 30 values are no numbers: 'unknown', 'n.d.'", path, "note")
+    refused("note of 'a' is a text field, and 3 of its 30 values are no numbers: 'unknown', 'lost'", path, "note")
     refused(r"when of 'a' is not numeric", path, "when")
     refused("nothing of .* has no value at any of its 30 observations", path, "nothing")
     refused("same is 7 at all 30 usable observations .*nothing to learn", path, "same")

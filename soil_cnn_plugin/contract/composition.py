@@ -1,0 +1,43 @@
+"""Which targets are the parts of one whole: sand, silt and clay of each depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .job import JobError
+from .soil_property import SoilProperty
+
+Groups = tuple[tuple[str, ...], ...]
+
+
+def group_parts(targets: Sequence[SoilProperty]) -> Groups:
+    """Fields of the parts of each whole: those of one depth (sand_0_5, clay_0_5), or where the names tell none, those
+    of one ending when each part has each (sand_A, clay_A, sand_B, clay_B)."""
+    by_depth: dict[object, list[str]] = {}
+    by_ending: dict[str, list[str]] = {}
+    for target in targets:
+        by_depth.setdefault(target.depth_cm, []).append(target.field)
+        by_ending.setdefault(target.field.rpartition("_")[2], []).append(target.field)
+    parts = {frozenset(field.rpartition("_")[0] for field in fields) for fields in by_ending.values()}
+    is_by_ending = len(by_depth) == 1 and len(by_ending) > 1 and len(parts) == 1 and len(targets) > len(by_ending)
+    groups = by_ending.values() if is_by_ending else by_depth.values()
+    return tuple(tuple(group) for group in groups)
+
+
+def check_parts(groups: Groups) -> None:
+    """Raises JobError when a part stands alone, or is missing at a depth."""
+    for group in groups:
+        if len(group) < 2:
+            raise JobError(
+                f"{group[0]} is the only part of its composition{' at that depth' if len(groups) > 1 else ''}. Choose"
+                " all parts of the whole, for example sand, silt and clay of each depth."
+            )
+    largest = max(groups, key=len, default=())
+    names = {SoilProperty(field).name for field in largest}
+    for group in groups:
+        depth = SoilProperty(group[0]).depth_cm
+        if depth and (missing := names ^ {SoilProperty(field).name for field in group}):
+            raise JobError(
+                f"The parts of the composition differ between depths: {', '.join(sorted(missing))} is not chosen both"
+                f" with {', '.join(largest)} and with {', '.join(group)}. Choose the same parts at each depth."
+            )

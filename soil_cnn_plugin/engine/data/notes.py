@@ -1,0 +1,30 @@
+"""What the user should know of the observations: facts, and doubts that deserve a look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Notes:
+    facts: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+
+def listed(items: Iterable[str], most: int = 8) -> str:
+    """`a, b, c and 12 more`."""
+    texts = list(items)
+    more = len(texts) - most
+    return ", ".join(texts) if more <= 0 else f"{', '.join(texts[:most])} and {more} more"
+
+
+def percent(part: int, whole: int) -> str:
+    """`12%`, and `0.2%` of small shares."""
+    share = part / whole
+    return f"{share:.1%}" if 0 < share < 0.01 or 0.99 < share < 1 else f"{share:.0%}"
+
+
+def span(lowest: float, highest: float) -> str:
+    """`0.5`, or `0.5 to 2`."""
+    return f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"

@@ -212,8 +212,8 @@ def _tell_means(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, 
     if gaps.any():
         name = usable.names[found.layers.profile[int(np.argmax(gaps))]]
         report.info(
-            f"{field}: the spline bridges {(gaps > 0).sum()} gaps between horizons, the widest of {gaps.max():g} cm in"
-            f" profile {name}."
+            f"{field}: gaps between horizons that the spline bridges: {(gaps > 0).sum()}, the widest of {gaps.max():g}"
+            f" cm in profile {name}."
         )
     partial, bridged, clipped = (found.counts[flag] for flag in (PARTIAL, BRIDGED, CLIPPED))
     if partial or bridged:

@@ -1,17 +1,20 @@
-"""Cutting patches around observations: each part of the covariates that is needed is read once, block by block."""
+"""Cutting patches around observations: each part of the covariates that is needed is read once, cell by cell."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from .block_reading import choose_layout, read_ahead
+from .cells import Cell, Layout, plan_cells
 from .covariates import CovariateStack
 from .grid import Block
 from .observations import Observations
+from .raster import CovariateRaster
 
 Floats = NDArray[np.float32]
 
@@ -27,16 +30,20 @@ def cut_patches(
     The observation lies in a patch's middle pixel. NaN where a covariate has no data and beyond its border.
     """
     halo, covariates = patch_size // 2, len(stack.covariates)
-    side = max(16, math.isqrt(_BLOCK_BYTES // (4 * covariates)) - 2 * halo)
+    layout = choose_layout(stack, halo, _BLOCK_BYTES)
+    borders = _Borders(covariates, halo, layout)
     most = max(1, _BATCH_BYTES // (4 * covariates * patch_size**2))
-    for near in _by_block(observations, side):
-        block = _around(near)
-        values = stack.read(block.with_halo(halo))
-        windows = sliding_window_view(values, (patch_size, patch_size), axis=(1, 2))  # -> (C, height, width, P, P)
-        for start in range(0, len(near), most):
-            some = near.take(np.arange(start, min(start + most, len(near))))
-            patches = windows[:, some.rows - block.row, some.cols - block.col]  # (C, ...) -> (C, n, P, P)
-            yield some, np.ascontiguousarray(patches.swapaxes(0, 1))  # -> (n, C, P, P)
+    cells = (_Part.of(cell, covariates) for cell in plan_cells(observations.rows, observations.cols, halo, layout))
+    for part in read_ahead(stack, cells, _read):
+        borders.complete(part)
+        frame, index = part.cell.frame, part.cell.index
+        if not index.size:
+            continue
+        windows = sliding_window_view(part.values, (patch_size, patch_size), axis=(1, 2))  # -> (C, height, width, P, P)
+        windows = windows.transpose(1, 2, 0, 3, 4)  # -> (height, width, C, P, P)
+        for start in range(0, len(index), most):
+            some = observations.take(index[start : start + most])
+            yield some, windows[some.rows - halo - frame.row, some.cols - halo - frame.col]  # -> (n, C, P, P)
 
 
 def missing_share(patches: Floats) -> NDArray[np.float64]:
@@ -50,17 +57,52 @@ def missing_at_centre(patches: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.isnan(patches[:, :, middle, middle]))
 
 
-def _by_block(observations: Observations, side: int) -> Iterator[Observations]:
-    """Groups whose pixels share a square of `side` pixels, row by row of squares."""
-    down, across = observations.rows // side, observations.cols // side
-    order = np.lexsort((observations.cols, observations.rows, across, down))
-    changes = np.flatnonzero(np.diff(down[order]) | np.diff(across[order])) + 1
-    for index in np.split(order, changes):
-        if index.size:
-            yield observations.take(index)
+@dataclass(frozen=True)
+class _Part:
+    """A cell with the values (C, height, width) of its frame; what nobody reads is left as memory had it."""
+
+    cell: Cell
+    values: Floats
+
+    @staticmethod
+    def of(cell: Cell, covariates: int) -> _Part:
+        return _Part(cell, np.empty((covariates, cell.frame.height, cell.frame.width), np.float32))
 
 
-def _around(observations: Observations) -> Block:
-    rows, cols = observations.rows, observations.cols
-    top, left = int(rows.min()), int(cols.min())
-    return Block(top, left, int(rows.max()) - top + 1, int(cols.max()) - left + 1)
+def _read(number: int, raster: CovariateRaster, part: _Part) -> None:
+    for block in part.cell.reads:
+        raster.read(block, part.values[number][_within(block, part.cell.frame)])
+
+
+class _Borders:
+    """The last rows and columns of cells that were read, for the patches that reach into the cells below and right."""
+
+    def __init__(self, covariates: int, halo: int, layout: Layout) -> None:
+        self._layout, self._width, self._row = layout, 2 * halo, layout.tile.row
+        wide = (layout.across + 1) * layout.cell_width  # a strip begins with what its first patches have left of it
+        self._above, self._below = (np.empty((covariates, self._width, wide), np.float32) for _ in range(2))
+        self._left = np.empty((covariates, layout.cell_height, self._width), np.float32)
+
+    def complete(self, part: _Part) -> None:
+        """Fill in what of a cell's frame lies above and to the left of it, and keep its own last rows and columns."""
+        place, frame, values = part.cell.place, part.cell.frame, part.values
+        if place.row != self._row:
+            self._above, self._below, self._row = self._below, self._above, place.row
+        top, left = max(0, place.row - frame.row), max(0, place.col - frame.col)
+        rows = slice(frame.row + top - place.row, frame.row + frame.height - place.row)
+        start = frame.col - self._layout.strip_start(part.cell.strip)
+        values[:, :top] = self._above[:, self._width - top :, start : start + frame.width]
+        values[:, top:, :left] = self._left[:, rows, self._width - left :]
+        lowest, last = place.height - self._width, place.width - self._width  # of the rows and columns that are kept
+        first = max(rows.start, lowest)
+        if first < rows.stop:
+            kept = values[:, first + place.row - frame.row :, left:]
+            self._below[:, first - lowest : rows.stop - lowest, start + left : start + frame.width] = kept
+        first, stop = max(frame.col + left - place.col, last), frame.col + frame.width - place.col
+        if first < stop:
+            self._left[:, rows, first - last : stop - last] = values[:, top:, first + place.col - frame.col :]
+
+
+def _within(block: Block, frame: Block) -> tuple[slice, slice]:
+    top, left = block.row - frame.row, block.col - frame.col
+    return slice(top, top + block.height), slice(left, left + block.width)

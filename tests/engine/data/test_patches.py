@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data import patches as module
 from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
+from soil_cnn_plugin.engine.data.grid import Block
 from soil_cnn_plugin.engine.data.observations import Observations
 from soil_cnn_plugin.engine.data.patches import cut_patches, missing_at_centre, missing_share
+from soil_cnn_plugin.engine.data.raster import CovariateRaster
 
 Write = Callable[..., str]
 RNG = np.random.default_rng(11)
@@ -19,8 +23,10 @@ RNG = np.random.default_rng(11)
 
 def observations_at(rows: list[int], cols: list[int]) -> Observations:
     numbers = np.arange(len(rows))
+    values, none = np.zeros((len(rows), 1)), np.zeros((len(rows), 1), np.bool_)
+    places = np.zeros((len(rows), 2))
     return Observations(
-        np.zeros((len(rows), 1)), np.zeros((len(rows), 2)), np.array(rows), np.array(cols), numbers, numbers
+        values, none, values, values[:, 0] + 1, places, np.array(rows), np.array(cols), numbers, numbers
     )
 
 
@@ -48,15 +54,39 @@ def test_patches_equal_those_cut_one_by_one(
     assert sorted(seen) == list(range(105))
 
 
-def test_each_part_of_the_covariates_is_read_once(write_raster: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_raster("a.tif", RNG.normal(size=(300, 300)).astype(np.float32))
-    reads = []
+@pytest.mark.parametrize(("count", "patch_size"), [(3, 15), (40, 1), (40, 31), (2000, 15), (300, 101)])
+@pytest.mark.parametrize("stored", [{}, {"tiled": True, "blockxsize": 64, "blockysize": 32}, {"blockysize": 7}])
+def test_no_pixel_is_read_twice_and_none_far_from_observations(
+    write_raster: Write, monkeypatch: pytest.MonkeyPatch, count: int, patch_size: int, stored: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 40_000)
+    values, halo = RNG.normal(size=(300, 400)).astype(np.float32), patch_size // 2
+    path = write_raster("a.tif", values, **stored)
+    rows, cols = RNG.integers(0, 300, count), RNG.integers(0, 400, count)
+    padded = np.pad(values, halo, constant_values=np.nan)
+    times = np.zeros(padded.shape, int)
+    read = CovariateRaster.read
+
+    def count_pixels(raster: CovariateRaster, block: Block, out: NDArray[np.float32]) -> None:
+        times[Block(block.row + halo, block.col + halo, block.height, block.width).slices] += 1
+        read(raster, block, out)
+
+    monkeypatch.setattr(CovariateRaster, "read", count_pixels)
+    seen = 0
     with open_stack([Covariate(path, "a")], reference_grid(path)) as stack:
-        read = stack.read
-        monkeypatch.setattr(stack, "read", lambda block: (reads.append(block), read(block))[1])
-        index = RNG.integers(0, 300, (2, 500)).tolist()
-        assert sum(len(some) for some, _ in cut_patches(stack, observations_at(*index), 31)) == 500
-    assert len(reads) == 1
+        for some, cut in cut_patches(stack, observations_at(rows.tolist(), cols.tolist()), patch_size):
+            for number, patch in zip(some.ids, cut):
+                row, col = rows[number], cols[number]
+                np.testing.assert_array_equal(patch[0], padded[row : row + patch_size, col : col + patch_size])
+            seen += len(some)
+    assert seen == count
+    needed = np.zeros(padded.shape, bool)
+    for row, col in zip(rows, cols):
+        needed[row : row + patch_size, col : col + patch_size] = True
+    assert times.max() == 1
+    assert (times[needed] == 1).all()
+    if count == 3:
+        assert times.sum() < 3 * 128 * 128
 
 
 def test_missing_pixels_are_counted() -> None:

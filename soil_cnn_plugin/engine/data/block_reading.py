@@ -1,0 +1,89 @@
+"""Reading covariates ahead in threads, in the blocks that they are stored in, with as much memory as that takes."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, TypeVar
+
+import rasterio
+
+from soil_cnn_plugin.engine.cores import usable_cores
+from soil_cnn_plugin.engine.memory import read_memory
+
+from .cells import Layout, layout_of
+from .grid import Block
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from .covariates import CovariateStack
+    from .raster import CovariateRaster
+
+T = TypeVar("T")
+
+_MOST_CACHE = 2**30  # bytes of unpacked blocks that GDAL keeps
+_SHARE_OF_MEMORY = 0.25  # of what is free
+_LARGEST_TILE = 1024
+_USUAL_TILE = 256
+_BORDER_BYTES = 128_000_000
+
+
+def bounded_cache(threads: int = 0) -> AbstractContextManager[object]:
+    """GDAL keeps unpacked blocks in a bounded part of the memory, not in 5 % of whatever the computer has, and unpacks
+    the blocks of one file in several threads: of all cores, or as many as are given."""
+    free = read_memory().free
+    cache = _MOST_CACHE if free is None else min(_MOST_CACHE, int(_SHARE_OF_MEMORY * free))
+    found: AbstractContextManager[object] = rasterio.Env(
+        GDAL_CACHEMAX=cache, GDAL_NUM_THREADS=threads or usable_cores()
+    )
+    return found
+
+
+def read_ahead(
+    stack: CovariateStack, tasks: Iterable[T], read: Callable[[int, CovariateRaster, T], None], ahead: int = 2
+) -> Iterator[T]:
+    """Calls `read` (number of the covariate, its raster, task) for all covariates and tasks, those of different files
+    at once; yields the tasks in order, each when it is done, while the next ones are read.
+
+    Raises:
+        EngineError: a raster cannot be read, naming it.
+    """
+    coming: deque[tuple[T, list[Future[None]]]] = deque()
+
+    def finish() -> T:
+        task, parts = coming.popleft()
+        for part in parts:
+            part.result()
+        return task
+
+    try:
+        for task in tasks:
+            coming.append((task, stack.submit(read, task)))
+            if len(coming) > ahead:
+                yield finish()
+        while coming:
+            yield finish()
+    finally:
+        for _, parts in coming:
+            for part in parts:
+                part.cancel()
+
+
+def choose_layout(stack: CovariateStack, halo: int, cell_bytes: int) -> Layout:
+    """Cells of the tiles that most covariates are stored in; strips so narrow that what is kept of them, and blocks
+    that reach into the next cell, stay in memory."""
+    votes = Counter(_tile(raster.stored) for raster in stack.rasters)
+    tile = votes.most_common(1)[0][0]
+    grid, covariates = stack.grid, len(stack.rasters)
+    border = 4 * covariates * 4 * max(1, halo)  # bytes a column of pixels, kept twice: above and below
+    strip = max(_LARGEST_TILE, _BORDER_BYTES // border)
+    return layout_of(tile, halo, grid.height, grid.width, cell_bytes // (4 * covariates), strip)
+
+
+def _tile(stored: Block) -> Block:
+    """A block that a raster is stored in, or a part of it where it is very large; the first one right and below 0."""
+    height = stored.height if stored.height <= _LARGEST_TILE else _USUAL_TILE
+    width = stored.width if stored.width <= _LARGEST_TILE else _USUAL_TILE
+    return Block(stored.row % height, stored.col % width, height, width)

@@ -15,6 +15,7 @@ def say(kind: str, **content: object) -> None:
 
 
 OUTPUTS = {
+    "standardize": ("output", "problems"),
     "extract": ("patches", "dropped"),
     "train": ("network", "report", "held_out", "metrics"),
     "predict": ("prediction", "lower", "upper", "standard_deviation", "dissimilarity"),

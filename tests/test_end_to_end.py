@@ -260,6 +260,29 @@ def test_the_environment_is_checked(qgis: Qgis, tmp_path: Path) -> None:
     assert "torch" in json.dumps(json.loads((tmp_path / "check.json").read_text(encoding="utf-8")))
 
 
+def test_horizons_become_targets_of_standard_depths(qgis: Qgis, land: Land, tmp_path: Path) -> None:
+    inputs = {"HORIZONS": write_horizons(tmp_path / "horizons.gpkg", land.clay), "PROFILE": "profile"}
+    fields = {"UPPER": "top", "LOWER": "bottom", "VALUES": ["clay"], "UNITS": "%", "INTERVALS": "0-10,10-30,30-200"}
+    files = {"OUTPUT": tmp_path / "profiles.gpkg", "PROBLEMS": tmp_path / "problems.gpkg"}
+    results = qgis.run("soilcnn:standardizedepths", {**inputs, **fields, **files})
+    assert (results["COUNT"], results["PROBLEM_COUNT"]) == (30, 1)
+    problems = ogr.Open(str(files["PROBLEMS"]))
+    assert [row["reason"] for row in problems.GetLayer(0)] == ["above the mineral surface"]
+    assert "graduatedSymbol" in (tmp_path / "profiles.qml").read_text(encoding="utf-8")
+    covariates = {"COVARIATES": [land.elevation, land.moisture], "PATCH_SIZE": 7, "PATCHES": tmp_path / "clay.h5"}
+    targets = {"OBSERVATIONS": files["OUTPUT"], "TARGETS": ["clay_0_10", "clay_10_30"]}
+    assert qgis.run("soilcnn:extractpatches", {**targets, **covariates})["COUNT"] == 30
+    empty = {**targets, **covariates, "TARGETS": ["clay_30_200"]}
+    assert "clay_30_200" in qgis.refusal("soilcnn:extractpatches", empty)
+
+
+def test_depths_upside_down_are_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:
+    inputs = {"HORIZONS": write_horizons(tmp_path / "horizons.gpkg", land.clay), "PROFILE": "profile"}
+    fields = {"UPPER": "bottom", "LOWER": "top", "VALUES": ["clay"], "OUTPUT": tmp_path / "profiles.gpkg"}
+    assert "Are the two fields exchanged?" in qgis.refusal("soilcnn:standardizedepths", {**inputs, **fields})
+    assert not (tmp_path / "profiles.gpkg").exists()
+
+
 def test_an_even_patch_size_is_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:
     inputs = {**land.inputs, "PATCH_SIZE": 8, "PATCHES": tmp_path / "clay.h5"}
     assert "Use 7 or 9" in qgis.refusal("soilcnn:extractpatches", inputs)
@@ -321,6 +344,25 @@ def write_observations(path: Path, clay: np.ndarray, crs: str | None = CRS) -> P
         if number % 5:
             feature["sand_0_10"] = 90 - value
         layer.CreateFeature(feature)
+    return path
+
+
+def write_horizons(path: Path, clay: np.ndarray) -> Path:
+    """30 profiles of two horizons, 0-20 and 20-50 cm, the lower one with 10 % more clay; one has litter above."""
+    noise = np.random.default_rng(2)
+    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
+    layer = dataset.CreateLayer("horizons", osr.SpatialReference(wkt(CRS)), ogr.wkbPoint)
+    for name in ("profile", "top", "bottom", "clay"):
+        layer.CreateField(ogr.FieldDefn(name, ogr.OFTReal))
+    for number, (row, col) in enumerate(noise.integers(4, SIZE, (30, 2)).tolist()):
+        limits = [(0, 20, 0.0), (20, 50, 10.0)] + [(-3, 0, 50.0)] * (number == 7)
+        for top, bottom, more in limits:
+            feature = ogr.Feature(layer.GetLayerDefn())
+            x, y = WEST + (col + 0.5) * CELL, NORTH - (row + 0.5) * CELL
+            feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({x} {y})"))
+            feature["profile"], feature["top"], feature["bottom"] = number, top, bottom
+            feature["clay"] = float(clay[row, col] + more)
+            layer.CreateFeature(feature)
     return path
 
 

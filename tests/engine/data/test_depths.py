@@ -99,6 +99,13 @@ def test_another_program_gives_the_same_curve() -> None:
     assert means == pytest.approx([16.168706, 19.762784, 31.118765, 36.090372, 31.251860], abs=1e-6)
 
 
+def test_fractions_that_sum_to_100_in_each_horizon_do_so_in_each_interval() -> None:
+    sand, silt = np.array([60.0, 20, 45, 33, 70]), np.array([30.0, 50, 25, 7, 12])
+    fractions = [fit_splines(layers_of(UPPER, LOWER, list(each)), 0.1) for each in (sand, silt, 100 - sand - silt)]
+    for upper, lower in [(0, 5), (15, 30), (30, 60), (100, 200)]:
+        assert sum(mean_over(each, upper, lower) for each in fractions) == pytest.approx(100, abs=1e-9)
+
+
 def test_profiles_do_not_touch_each_other() -> None:
     rng = np.random.default_rng(3)
     together: dict[str, list[float]] = {"upper": [], "lower": [], "mean": []}

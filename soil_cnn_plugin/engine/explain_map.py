@@ -132,5 +132,5 @@ def _lines(
         patches = np.ascontiguousarray(windows.swapaxes(0, 1))
         valid = np.flatnonzero(np.isfinite(patches[:, :, size // 2, size // 2]).all(1))
         if len(valid):
-            x, y = grid.xy(np.full(len(valid), row), cols[valid])
+            x, y = grid.xy(np.full(len(valid), row), cols[valid], trained.description.grid.crs_wkt)
             yield np.full(len(valid), number), valid, patches[valid], np.column_stack([x, y])

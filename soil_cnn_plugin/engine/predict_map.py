@@ -17,7 +17,12 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.in_units import Numeric, of_targets
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
 from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
-from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
+from soil_cnn_plugin.engine.mapping.matching import (
+    check_replaces_nothing,
+    map_grid,
+    match_covariates,
+    warn_of_far_location,
+)
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 from soil_cnn_plugin.engine.networks.device import choose_device
@@ -35,6 +40,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     covariates = match_covariates(description.covariates, job.covariates, report)
     check_replaces_nothing(job.output_paths(), covariates)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
+    warn_of_far_location(description.location, description.grid, grid, report)
     inside = read_area(job.area, grid) if job.area else None
     index = _block_index(job, trained, device) if job.dissimilarity else None
     size = job.block_size or choose_block_size(trained, grid, device)

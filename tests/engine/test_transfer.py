@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.warp
+from rasterio.enums import Resampling
 
 from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.matching import cell_in_words
 from soil_cnn_plugin.engine.networks.network_file import write_network
 from soil_cnn_plugin.engine.predict_map import run
 from tests.engine.landscape import Landscape, Log, make_landscape, random_network, write_raster
@@ -58,3 +62,54 @@ def test_a_map_of_unknown_codes_only_is_refused_with_their_count(
         run(job, log)
     assert any("have class codes that the training raster does not have" in warning for warning in log.warnings)
     assert not (tmp_path / "map.tif").exists()
+
+
+def in_degrees(covariates: tuple[Covariate, ...], folder: Path, cell: float) -> tuple[Covariate, ...]:
+    """The same rasters in a CRS in degrees."""
+    folder.mkdir()
+    found = []
+    for covariate in covariates:
+        path = str(folder / Path(covariate.path).name)
+        with rasterio.open(covariate.path) as source:
+            transform, width, height = rasterio.warp.calculate_default_transform(
+                source.crs, "EPSG:4326", source.width, source.height, *source.bounds, resolution=cell
+            )
+            profile = {**source.profile, "crs": "EPSG:4326", "transform": transform, "width": width, "height": height}
+            with rasterio.open(path, "w", **profile) as target:
+                mixing = Resampling.nearest if covariate.kind == "categorical" else Resampling.bilinear
+                rasterio.warp.reproject(rasterio.band(source, 1), rasterio.band(target, 1), resampling=mixing)
+        found.append(replace(covariate, path=path))
+    return tuple(found)
+
+
+@pytest.mark.parametrize(("is_trained_in_degrees", "cell"), [(False, 2e-5), (True, 6e-5)])
+def test_a_map_from_rasters_in_another_crs_is_the_same_map(
+    tmp_path: Path, is_trained_in_degrees: bool, cell: float
+) -> None:
+    """The covariates are smooth here, so that resampling changes little; the network knows its location, too."""
+    landscape = make_landscape(tmp_path)
+    x, y = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 40))
+    smooth = (np.sin(3 * x) + y, np.exp(x + np.cos(3 * y)), 1.0 + (x > y) + (x > -y))
+    for covariate, values in zip(landscape.covariates, smooth):
+        write_raster(Path(covariate.path), values, crs="EPSG:32631")  # no shift of datum
+    metres = landscape.covariates
+    degrees = in_degrees(metres, tmp_path / "degrees", cell)
+    own, other = (degrees, metres) if is_trained_in_degrees else (metres, degrees)
+    trained = random_network(
+        replace(landscape, covariates=own), has_forest=False, has_location=not is_trained_in_degrees
+    )
+    path = str(tmp_path / "network.safetensors")
+    write_network(path, trained)
+    (tmp_path / "own").mkdir()
+    here, quiet = predict(path, own, tmp_path / "own")
+    there, log = predict(path, other, tmp_path)
+    assert quiet.warnings == [] and len(log.warnings) == 1
+    wanted = cell_in_words(trained.description.grid)
+    assert f"the network was trained on cells of {wanted}. They are resampled to {wanted}" in log.warnings[0]
+    with rasterio.open(tmp_path / "own" / "map.tif") as one, rasterio.open(tmp_path / "map.tif") as two:
+        rows, cols = np.mgrid[8 : one.height - 8, 8 : one.width - 8].reshape(2, -1)
+        x, y = rasterio.warp.transform(one.crs, two.crs, *one.xy(rows, cols))
+        rows_there, cols_there = rasterio.transform.rowcol(two.transform, x, y)
+
+    difference = there[rows_there, cols_there] - here[rows, cols]
+    assert np.abs(difference).mean() < 0.1 * here[rows, cols].std()

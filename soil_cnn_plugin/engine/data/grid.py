@@ -115,9 +115,13 @@ class Grid:
         rows, cols = self.rows_cols(x, y)
         return np.asarray((rows >= 0) & (rows < self.height) & (cols >= 0) & (cols < self.width))
 
-    def xy(self, rows: ArrayLike, cols: ArrayLike) -> tuple[Floats, Floats]:
-        """Coordinates of the centres of pixels."""
-        return self._edges(np.asarray(rows, np.float64) + 0.5, np.asarray(cols, np.float64) + 0.5)
+    def xy(self, rows: ArrayLike, cols: ArrayLike, crs_wkt: str | None = None) -> tuple[Floats, Floats]:
+        """Coordinates of the centres of pixels, in another CRS where one is given."""
+        x, y = self._edges(np.asarray(rows, np.float64) + 0.5, np.asarray(cols, np.float64) + 0.5)
+        if crs_wkt is None or self.has_same_crs(crs_wkt):
+            return x, y
+        moved = pyproj.Transformer.from_crs(self.crs, _parse(crs_wkt), always_xy=True).transform(x, y)
+        return np.asarray(moved[0]), np.asarray(moved[1])
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Blocks of `size` x `size` pixels, row by row, smaller at the right and lower edge."""
@@ -135,15 +139,17 @@ class Grid:
         a, b, _, d, e, _ = self.transform
         return Grid(self.crs_wkt, (a, b, float(x), d, e, float(y)), block.height, block.width)
 
-    def with_cell_size(self, size: float) -> Grid:
-        """The same area from the same upper left corner in square pixels of `size` CRS units."""
+    def with_cell_size(self, width: float, height: float | None = None) -> Grid:
+        """The same area from the same upper left corner in pixels of `width` x `height` CRS units, square without
+        `height`."""
         a, b, c, d, e, f = self.transform
-        width, height = (size / length for length in self.cell_size)
+        own_width, own_height = self.cell_size
+        wider, higher = width / own_width, (height or width) / own_height
         return Grid(
             self.crs_wkt,
-            (a * width, b * height, c, d * width, e * height, f),
-            max(1, math.ceil(self.height / height - _TOLERANCE)),
-            max(1, math.ceil(self.width / width - _TOLERANCE)),
+            (a * wider, b * higher, c, d * wider, e * higher, f),
+            max(1, math.ceil(self.height / higher - _TOLERANCE)),
+            max(1, math.ceil(self.width / wider - _TOLERANCE)),
         )
 
     def upright(self) -> Grid:

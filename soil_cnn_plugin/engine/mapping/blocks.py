@@ -65,7 +65,7 @@ def predict_blocks(
                 continue
             raw, valid = read
             with torch.inference_mode():
-                coordinates = None if trained.encoder.location is None else _coordinates(stack.grid, block)
+                coordinates = _coordinates(trained, stack.grid, block)
                 channels = trained.encoder(torch.from_numpy(raw[None]).to(device), coordinates)
                 # A class that training did not know makes its own pixel unpredictable, like missing data.
                 own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
@@ -90,10 +90,12 @@ def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device)
     return min(fitting, max(grid.height, grid.width))
 
 
-def _coordinates(grid: Grid, block: Block) -> torch.Tensor:
-    """x, y of the block's pixels: (1, 2, h, w)."""
+def _coordinates(trained: TrainedNetwork, grid: Grid, block: Block) -> torch.Tensor | None:
+    """x, y of the block's pixels in the CRS of the training: (1, 2, h, w); None where the location is no input."""
+    if trained.encoder.location is None:
+        return None
     rows, cols = np.mgrid[block.row : block.row + block.height, block.col : block.col + block.width]
-    return torch.from_numpy(np.stack(grid.xy(rows, cols))[None])
+    return torch.from_numpy(np.stack(grid.xy(rows, cols, trained.description.grid.crs_wkt))[None])
 
 
 def _read(

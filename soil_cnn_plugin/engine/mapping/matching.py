@@ -11,6 +11,7 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary, reference_grid
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.report import Report
 
 _CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size that is worth a warning
@@ -56,22 +57,53 @@ def check_replaces_nothing(outputs: Mapping[str, str], covariates: Sequence[Cova
 
 
 def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary], grid: Grid, report: Report) -> Grid:
-    """The grid to predict on: the training grid for the training's own files, else that of the raster whose cell size
-    is nearest to it, in cells of the training's size, for a network knows its context in cells."""
+    """The grid to predict on: the training grid for the training's own files, else that of the raster whose cells are
+    nearest to those of the training; in cells of the training's size where they differ by much, for a network knows its
+    context in cells."""
     if [covariate.path for covariate in covariates] == [summary.covariate.path for summary in trained]:
         return grid
     candidates = [reference_grid(path) for path in dict.fromkeys(covariate.path for covariate in covariates)]
-    trained_metres = math.prod(grid.metres_per_cell()) ** 0.5
-    ratios = [math.prod(candidate.metres_per_cell()) ** 0.5 / trained_metres for candidate in candidates]
-    nearest = min(range(len(candidates)), key=lambda index: abs(math.log(ratios[index])))
-    chosen, ratio = candidates[nearest], ratios[nearest]
-    if abs(ratio - 1) > _CELL_SIZE_TOLERANCE:
+    chosen = min(candidates, key=lambda candidate: max(abs(math.log(ratio)) for ratio in _ratios(candidate, grid)))
+    across, along = _ratios(chosen, grid)
+    own, wanted = cell_in_words(chosen), cell_in_words(grid)
+    if max(abs(across - 1), abs(along - 1)) > _CELL_SIZE_TOLERANCE:
         report.warning(
-            f"The rasters have cells of {ratio * trained_metres:.4g} m, the network was trained on cells of"
-            f" {trained_metres:.4g} m. They are resampled to {trained_metres:.4g} m; check the map with"
-            " observations."
+            f"The rasters have cells of {own}, the network was trained on cells of {wanted}. They are resampled to"
+            f" {wanted}; check the map with observations."
         )
-    return chosen if abs(ratio - 1) < 1e-3 else chosen.with_cell_size(math.prod(chosen.cell_size) ** 0.5 / ratio)
+        width, height = chosen.cell_size
+        return chosen.with_cell_size(width / across, height / along)
+    if own != wanted:
+        report.info(
+            f"The map has the rasters' cells of {own}; the network was trained on cells of {wanted}, which is near"
+            " enough."
+        )
+    return chosen
+
+
+def warn_of_far_location(location: Location | None, trained: Grid, grid: Grid, report: Report) -> None:
+    """Coordinates that a network has learned from mean nothing where it has no observation."""
+    if location is None:
+        return
+    x, y = grid.xy([0, 0, grid.height - 1, grid.height - 1], [0, grid.width - 1, 0, grid.width - 1], trained.crs_wkt)
+    west, south, east, north = trained.bounds
+    if x.max() < west or x.min() > east or y.max() < south or y.min() > north:
+        report.warning(
+            "The network has learned from coordinates (LOCATION), and the map lies outside the area that it was"
+            " trained in: there its coordinates mean nothing. Train one without LOCATION to map other areas."
+        )
+
+
+def cell_in_words(grid: Grid) -> str:
+    """`30 m`, or `21.4 x 30.9 m` across and along."""
+    across, along = (f"{metres:.4g}" for metres in grid.metres_per_cell())
+    return f"{across} m" if across == along else f"{across} x {along} m"
+
+
+def _ratios(candidate: Grid, trained: Grid) -> tuple[float, float]:
+    """Width and height of a cell relative to those of the training, in metres on the ground."""
+    across, along = (own / other for own, other in zip(candidate.metres_per_cell(), trained.metres_per_cell()))
+    return across, along
 
 
 def _files_of_training(trained: Sequence[CovariateSummary]) -> list[Covariate]:

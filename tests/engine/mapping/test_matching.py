@@ -7,12 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
+import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
-from tests.engine.landscape import CELL, Landscape, Log, make_landscape, with_names, write_raster
+from soil_cnn_plugin.engine.mapping.matching import (
+    check_replaces_nothing,
+    map_grid,
+    match_covariates,
+    warn_of_far_location,
+)
+from soil_cnn_plugin.engine.networks.encoding import Location
+from tests.engine.landscape import Landscape, Log, make_landscape, with_names, write_raster
 
 
 @pytest.fixture
@@ -96,8 +105,11 @@ def test_of_several_grids_the_one_with_cells_like_those_of_the_training_is_taken
     ]
     log = Log()
     grid = map_grid(covariates, landscape.summaries(), landscape.grid, log)
-    assert grid.cell_size == pytest.approx((CELL, CELL)) and (grid.height, grid.width) == (27, 27)
-    assert log.warnings == []  # 10 % off is no cause for concern
+    assert grid.cell_size == (9.0, 9.0) and (grid.height, grid.width) == (30, 30)
+    assert log.warnings == []  # 10 % off is no cause for concern, nor for blurring them
+    assert log.infos == [
+        "The map has the rasters' cells of 9 m; the network was trained on cells of 10 m, which is near enough."
+    ]
 
 
 @pytest.mark.parametrize(("cell", "shape"), [(30.0, (20, 10)), (2.5, (80, 40))])
@@ -117,19 +129,47 @@ def test_degrees_are_compared_in_metres(landscape: Landscape) -> None:
     path = write_raster(landscape.folder / "degrees.tif", np.ones((50, 50)), 0.001, (5.0, 52.0), "EPSG:4326")
     log = Log()
     grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), landscape.grid, log)
-    east, north = grid.metres_per_cell()
-    assert (east * north) ** 0.5 == pytest.approx(10, rel=0.01)
-    assert "87" in log.warnings[0]  # 0.001 degrees at 52 north: the root of 68.7 m by 111.3 m
+    assert grid.metres_per_cell() == pytest.approx((10, 10), rel=0.01)
+    # 0.001 degrees at 52 degrees north, of which one is 68,720 m east and 111,270 m north
+    assert "have cells of 68.72 x 111.3 m, the network was trained on cells of 10 m" in log.warnings[0]
 
 
-def test_cells_that_are_not_square_keep_their_area(landscape: Landscape) -> None:
-    import rasterio
+def test_a_network_of_degrees_keeps_its_cells_in_metres(landscape: Landscape) -> None:
+    degrees = Grid(pyproj.CRS(4326).to_wkt(), (0.001, 0.0, 5.0, 0.0, -0.001, 52.0), 50, 50)
+    path = write_raster(landscape.folder / "metres.tif", np.ones((40, 30)), 10.0)
+    log = Log()
+    grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), degrees, log)
+    assert grid.cell_size == pytest.approx((68.72, 111.27), rel=1e-3) and grid.crs_name == "EPSG:28992"
+    assert "They are resampled to 68.72 x 111.3 m" in log.warnings[0]
 
-    path = str(landscape.folder / "oblong.tif")
+
+def test_degrees_at_another_latitude_are_resampled_only_where_they_are_much_narrower(landscape: Landscape) -> None:
+    degrees = Grid(pyproj.CRS(4326).to_wkt(), (0.001, 0.0, 5.0, 0.0, -0.001, 52.0), 50, 50)
+    for latitude, ratio in ((48.0, None), (65.0, 0.688)):  # cos 65 / cos 52 = 0.686; the Earth is flattened
+        path = write_raster(landscape.folder / "north.tif", np.ones((50, 50)), 0.001, (5.0, latitude), "EPSG:4326")
+        log = Log()
+        grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), degrees, log)
+        assert grid.cell_size == pytest.approx((0.001 / (ratio or 1), 0.001), rel=3e-3)
+        assert len(log.warnings) == (ratio is not None)
+
+
+def test_cells_of_the_right_area_and_the_wrong_shape_are_resampled(landscape: Landscape) -> None:
+    path = str(landscape.folder / "flat.tif")
     with rasterio.open(
         path, "w", driver="GTiff", count=1, height=30, width=30, dtype="float32", crs="EPSG:28992",
-        transform=rasterio.Affine(20, 0, 1000, 0, -80, 2000),
+        transform=rasterio.Affine(20, 0, 1000, 0, -5, 2000),
     ) as dataset:  # fmt: skip
         dataset.write(np.ones((1, 30, 30), np.float32))
-    grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), landscape.grid, Log())
-    assert np.prod(grid.cell_size) == pytest.approx(100)
+    log = Log()
+    grid = map_grid([Covariate(path, "elevation")], landscape.summaries(), landscape.grid, log)
+    assert grid.cell_size == pytest.approx((10.0, 10.0)) and (grid.height, grid.width) == (15, 60)
+    assert "have cells of 20 x 5 m" in log.warnings[0]
+
+
+def test_a_network_that_knows_its_location_is_no_network_for_another_area(landscape: Landscape) -> None:
+    location = Location(1200.0, 1800.0, 100.0)
+    near, far = landscape.grid, replace(landscape.grid, transform=(10.0, 0.0, 9000.0, 0.0, -10.0, 2000.0))
+    for where, grid, count in ((location, near, 0), (location, far, 1), (None, far, 0)):
+        log = Log()
+        warn_of_far_location(where, landscape.grid, grid, log)
+        assert len(log.warnings) == count

@@ -11,6 +11,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.engine.data.block_reading import bounded_cache
 from soil_cnn_plugin.engine.data.compositions import with_units
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, CovariateSummary, open_stack, reference_grid
 from soil_cnn_plugin.engine.data.domain import DOMAIN_POINTS
@@ -32,7 +33,7 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
     grid = reference_grid(job.reference or job.covariates[0].path, job.cell_size)
     _tell_grid(job, grid, report)
     layer, dropped, notes = read_layer(job.observations), Dropped(), Notes()
-    with open_stack(job.covariates, grid) as stack:
+    with bounded_cache(), open_stack(job.covariates, grid) as stack:
         _tell_resampling(stack, report)
         located, classes = locate_observations(layer, job, grid, dropped, notes)
         check_usable(located, job, classes, layer, dropped)

@@ -20,21 +20,17 @@ from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Block, Grid
 from .raster import CovariateRaster, grid_of, open_raster
+from .sampling import LARGEST_CODE, MOST_CATEGORIES, read_codes, read_sample, read_valid
 
 T = TypeVar("T")
 
 Floats = NDArray[np.float32]
 
 QUANTILES = 129
-MOST_CATEGORIES = 255
-_SAMPLE_PIXELS = 1_000_000
-_SCAN_PIXELS = 200_000_000
 _CACHE_BYTES = 256_000_000
 """Of warped pixels that all rasters together keep for the next block."""
 _FINEST = 100
 """Cells of a grid along one pixel of its reference: more are a mistake, in metres where the CRS has degrees or so."""
-_LARGEST_CODE = 2**24
-"""Beyond, float32 no longer tells neighbouring codes apart."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class CovariateSummary:
         codes, numbers = self.categories, self.quantiles
         if self.covariate.kind == "categorical":
             is_right = not numbers and 1 <= len(codes) <= MOST_CATEGORIES and len(self.labels) == len(codes)
-            is_right = is_right and max(map(abs, codes)) <= _LARGEST_CODE and list(codes) == sorted(set(codes))
+            is_right = is_right and max(map(abs, codes)) <= LARGEST_CODE and list(codes) == sorted(set(codes))
         else:
             is_right = not codes and not self.labels and len(numbers) == QUANTILES
             is_right = is_right and all(map(math.isfinite, numbers)) and list(numbers) == sorted(numbers)
@@ -75,6 +71,7 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         self.rasters = tuple(rasters)
         self.covariates = tuple(raster.covariate for raster in rasters)
         self.grid = grid
+        self._valid_points: NDArray[np.float64] | None = None
         self._files = _by_file(rasters)
         self._pool = ThreadPoolExecutor(min(usable_cores(), len(self._files)), "read")
 
@@ -104,13 +101,12 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         Raises:
             EngineError: a covariate has no data on the grid, or a categorical one holds no class codes.
         """
-        summaries = []
-        for done, raster in enumerate(self.rasters):
-            is_categorical = raster.covariate.kind == "categorical"
-            summaries.append(_summarize_classes(raster) if is_categorical else _summarize_numbers(raster))
-            if progress:
-                progress((done + 1) / len(self.rasters))
-        return tuple(summaries)
+        sample = read_sample(self, True, progress)
+        self._valid_points, codes = sample.points, read_codes(self)
+        return tuple(
+            _summarize_classes(raster, codes[number]) if number in codes else _summarize_numbers(raster, values)
+            for number, (raster, values) in enumerate(zip(self.rasters, sample.values))
+        )
 
     def class_names(self) -> tuple[dict[int, str], ...]:
         """A covariate each: code -> name as its user or its file tells them, empty when they do not."""
@@ -118,11 +114,9 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
 
     def valid_points(self, count: int) -> NDArray[np.float64]:
         """x, y (M, 2) of at most `count` pixels where all covariates have data, spread evenly over the grid."""
-        found = []
-        for block in _spread_blocks(self.grid, 64, _SAMPLE_PIXELS):
-            rows, cols = np.nonzero(np.isfinite(self.read(block)).all(0))
-            found.append(np.column_stack(self.grid.xy(rows + block.row, cols + block.col)))
-        points: NDArray[np.float64] = np.concatenate(found)
+        if self._valid_points is None:
+            self._valid_points = read_sample(self, False).points
+        points = self._valid_points
         chosen = np.linspace(0, len(points) - 1, min(count, len(points))).astype(int)
         spread: NDArray[np.float64] = points[chosen]
         return spread
@@ -185,8 +179,7 @@ def _by_file(rasters: Sequence[CovariateRaster]) -> list[_File]:
     return [_File(each) for each in files.values()]
 
 
-def _summarize_numbers(raster: CovariateRaster) -> CovariateSummary:
-    values = np.concatenate([_valid(raster, block) for block in _spread_blocks(raster.grid, 64, _SAMPLE_PIXELS)])
+def _summarize_numbers(raster: CovariateRaster, values: Floats) -> CovariateSummary:
     if not values.size or values.min() == values.max():
         values = np.concatenate([values, *_until_it_varies(raster, values)])
     if not values.size:
@@ -198,7 +191,7 @@ def _summarize_numbers(raster: CovariateRaster) -> CovariateSummary:
 def _until_it_varies(raster: CovariateRaster, sampled: Floats) -> Iterator[Floats]:
     """All its pixels, block by block, up to the first block that differs from the sample."""
     for block in raster.grid.blocks(512):
-        values = _valid(raster, block)
+        values = read_valid(raster, block)
         if values.size:
             varies = values.min() != values.max() or (sampled.size > 0 and values[0] != sampled[0])
             yield values if varies else values[:1]
@@ -206,48 +199,13 @@ def _until_it_varies(raster: CovariateRaster, sampled: Floats) -> Iterator[Float
                 return
 
 
-def _summarize_classes(raster: CovariateRaster) -> CovariateSummary:
-    covariate, codes = raster.covariate, np.empty(0, np.float32)
-    for block in _spread_blocks(raster.grid, 512, _SCAN_PIXELS):
-        found = np.unique(_valid(raster, block))
-        broken = found[(found != np.rint(found)) | (np.abs(found) > _LARGEST_CODE)]
-        if broken.size:
-            raise EngineError(
-                f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is no class code: codes are"
-                f" whole numbers up to {_LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
-            )
-        codes = np.union1d(codes, found)
-        if codes.size > MOST_CATEGORIES:
-            raise EngineError(
-                f"{covariate.path}, band {covariate.band}, holds more than {MOST_CATEGORIES} different class codes."
-                " Take it out of the categorical covariates, or merge its classes."
-            )
+def _summarize_classes(raster: CovariateRaster, codes: Floats) -> CovariateSummary:
     if not codes.size:
         raise _all_nodata(raster)
     names = raster.class_names()
     categories = tuple(int(code) for code in codes)
     labels = tuple(names.get(code, str(code)) for code in categories)
-    return CovariateSummary(replace(covariate, labels=()), (), categories, labels)
-
-
-def _valid(raster: CovariateRaster, block: Block) -> Floats:
-    values = np.empty((block.height, block.width), np.float32)
-    raster.read(block, values)
-    return values[np.isfinite(values)]
-
-
-def _spread_blocks(grid: Grid, size: int, most_pixels: int) -> Iterator[Block]:
-    """Blocks that cover the grid when it has at most `most_pixels`, else so many of `size` spread evenly over it."""
-    if grid.height * grid.width <= most_pixels:
-        yield from grid.blocks(512)
-        return
-    height, width = min(size, grid.height), min(size, grid.width)
-    count = most_pixels / (height * width)
-    down = min(math.ceil(grid.height / height), max(1, round(math.sqrt(count * grid.height / grid.width))))
-    across = min(math.ceil(grid.width / width), max(1, int(count / down)))
-    for row in np.linspace(0, grid.height - height, down).astype(int):
-        for col in np.linspace(0, grid.width - width, across).astype(int):
-            yield Block(int(row), int(col), height, width)
+    return CovariateSummary(replace(raster.covariate, labels=()), (), categories, labels)
 
 
 def _all_nodata(raster: CovariateRaster) -> EngineError:

@@ -1,0 +1,139 @@
+"""What covariates hold on their grid: a sample of numbers, class codes, and places where all of them have data.
+
+All covariates are read at once, so that files are unpacked once, in threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.errors import EngineError
+
+from .block_reading import read_ahead
+from .grid import Block, Grid
+
+if TYPE_CHECKING:
+    from .covariates import CovariateStack
+    from .raster import CovariateRaster
+
+Floats = NDArray[np.float32]
+Progress = Callable[[float], None]
+
+MOST_CATEGORIES = 255
+LARGEST_CODE = 2**24
+"""Beyond, float32 no longer tells neighbouring codes apart."""
+_SAMPLE_PIXELS = 1_000_000
+_SCAN_PIXELS = 200_000_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`values`: of each covariate, those of its valid pixels, empty when it is categorical; `points` (M, 2): x, y of
+    pixels where all covariates have data."""
+
+    values: tuple[Floats, ...]
+    points: NDArray[np.float64]
+
+
+def read_sample(stack: CovariateStack, with_values: bool = True, progress: Progress | None = None) -> Sample:
+    """Of blocks spread evenly over the grid, a million pixels in all, or of the whole grid when it is smaller."""
+    blocks = list(_spread_blocks(stack.grid, 64, _SAMPLE_PIXELS))
+    wanted = [with_values and raster.covariate.kind != "categorical" for raster in stack.rasters]
+    values: list[list[Floats]] = [[np.empty(0, np.float32)] for _ in wanted]
+    points = []
+    tasks = ((block, np.empty((len(wanted), block.height, block.width), np.float32)) for block in blocks)
+    for done, (block, read) in enumerate(read_ahead(stack, tasks, _read, ahead=8)):
+        is_known = np.isfinite(read)
+        for own, one, known, is_wanted in zip(values, read, is_known, wanted):
+            if is_wanted:
+                own.append(one[known])
+        rows, cols = np.nonzero(is_known.all(0))
+        points.append(np.column_stack(stack.grid.xy(rows + block.row, cols + block.col)))
+        if progress:
+            progress((done + 1) / len(blocks))
+    return Sample(tuple(map(np.concatenate, values)), np.concatenate(points))
+
+
+def read_codes(stack: CovariateStack) -> dict[int, Floats]:
+    """Number of each categorical covariate -> its class codes, ascending, of up to 200 million pixels.
+
+    Raises:
+        EngineError: a covariate holds no class codes, or too many.
+    """
+    codes = {
+        number: np.empty(0, np.float32)
+        for number, raster in enumerate(stack.rasters)
+        if raster.covariate.kind == "categorical"
+    }
+
+    def read(number: int, raster: CovariateRaster, block: Block) -> None:
+        if number in codes:
+            codes[number] = _with_codes(raster, codes[number], read_valid(raster, block))
+
+    if codes:
+        for _ in read_ahead(stack, _spread_blocks(stack.grid, 512, _SCAN_PIXELS), read, ahead=8):
+            pass
+    return codes
+
+
+def read_valid(raster: CovariateRaster, block: Block) -> Floats:
+    values = np.empty((block.height, block.width), np.float32)
+    raster.read(block, values)
+    return values[np.isfinite(values)]
+
+
+def _read(number: int, raster: CovariateRaster, task: tuple[Block, Floats]) -> None:
+    block, values = task
+    raster.read(block, values[number])
+
+
+def _with_codes(raster: CovariateRaster, codes: Floats, values: Floats) -> Floats:
+    covariate, found = raster.covariate, _distinct(values)
+    broken = found[(found != np.rint(found)) | (np.abs(found) > LARGEST_CODE)]
+    if broken.size:
+        raise EngineError(
+            f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is no class code: codes are"
+            f" whole numbers up to {LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
+        )
+    codes = np.union1d(codes, found)
+    if codes.size > MOST_CATEGORIES:
+        raise EngineError(
+            f"{covariate.path}, band {covariate.band}, holds more than {MOST_CATEGORIES} different class codes."
+            " Take it out of the categorical covariates, or merge its classes."
+        )
+    return codes
+
+
+def _distinct(values: Floats) -> Floats:
+    """np.unique, many times faster for whole numbers close to each other."""
+    if not values.size:
+        return values
+    low, high = values.min(), values.max()
+    if not -LARGEST_CODE <= low <= high <= min(LARGEST_CODE, low + 65_535):
+        return np.unique(values)
+    whole = values.astype(np.int32)
+    if not np.array_equal(whole, values):
+        return np.unique(values)
+    is_there = np.zeros(int(high) - int(low) + 1, np.bool_)
+    is_there[whole - int(low)] = True
+    return (np.flatnonzero(is_there) + int(low)).astype(np.float32)
+
+
+def _spread_blocks(grid: Grid, size: int, most_pixels: int) -> Iterator[Block]:
+    """Blocks that cover the grid when it has at most `most_pixels`, else so many of `size` spread evenly over it."""
+    if grid.height * grid.width <= most_pixels:
+        yield from grid.blocks(512)
+        return
+    height, width = min(size, grid.height), min(size, grid.width)
+    count = most_pixels / (height * width)
+    down = min(math.ceil(grid.height / height), max(1, round(math.sqrt(count * grid.height / grid.width))))
+    across = min(math.ceil(grid.width / width), max(1, int(count / down)))
+    for row in np.linspace(0, grid.height - height, down).astype(int):
+        for col in np.linspace(0, grid.width - width, across).astype(int):
+            yield Block(int(row), int(col), height, width)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.composition import group_parts
 from soil_cnn_plugin.contract.jobs import CheckObservations, JobError, partners
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.checks.class_names import ClassSummary, check_classes
 from soil_cnn_plugin.engine.assessment.checks.clustering import Clustering, check_clustering, measure_clustering
 from soil_cnn_plugin.engine.assessment.checks.coverage import Coverage, check_coverage
 from soil_cnn_plugin.engine.assessment.checks.duplicates import check_duplicates, number_places
-from soil_cnn_plugin.engine.assessment.checks.field_summary import FieldSummary, check_field
+from soil_cnn_plugin.engine.assessment.checks.field_summary import FieldCheck, check_field
 from soil_cnn_plugin.engine.assessment.checks.findings import CHECK, NOTE, REPAIR, Finding, listed
 from soil_cnn_plugin.engine.assessment.checks.horizons import HorizonSummary, check_horizons, check_profile_places
 from soil_cnn_plugin.engine.assessment.checks.limits import LimitSummary, apply_limits
@@ -19,7 +20,7 @@ from soil_cnn_plugin.engine.assessment.checks.measured import Measured, choose_f
 from soil_cnn_plugin.engine.assessment.checks.observations_check import ObservationsCheck, sort_findings
 from soil_cnn_plugin.engine.assessment.checks.places import Places, check_places
 from soil_cnn_plugin.engine.assessment.checks.region import CoveredRegion, Region, enclose
-from soil_cnn_plugin.engine.assessment.checks.sums import SumSummary, check_sums, group_parts
+from soil_cnn_plugin.engine.assessment.checks.sums import SumSummary, check_sums, lonely_part
 from soil_cnn_plugin.engine.data.layer_fields import read_column, read_names
 from soil_cnn_plugin.engine.data.point_layer import Layer, read_layer
 from soil_cnn_plugin.engine.errors import EngineError
@@ -28,8 +29,7 @@ from soil_cnn_plugin.engine.pages.observations_page import write_observations_pa
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.versions import read_versions
 
-Booleans = NDArray[np.bool_]
-Checked = dict[str, tuple[Measured, Booleans]]
+Checked = dict[str, FieldCheck]
 
 
 def run(job: CheckObservations, report: Report) -> dict[str, str | float | int]:
@@ -49,7 +49,12 @@ def run(job: CheckObservations, report: Report) -> dict[str, str | float | int]:
     placing.progress(0.5)
     numbers = number_places(places.metres)
     duplicates, found = check_duplicates(
-        numbers, fields.depths, layer.columns, list(fields.checked.values()), coverage.pixels if coverage else None
+        layer.ids,
+        numbers,
+        fields.depths,
+        layer.columns,
+        [(each.measured, each.is_plausible) for each in fields.checked.values()],
+        coverage.pixels if coverage else None,
     )
     findings += found
     clustering = _measure_clustering(places, numbers, coverage)
@@ -59,7 +64,7 @@ def run(job: CheckObservations, report: Report) -> dict[str, str | float | int]:
         crs_name=layer.crs_name,
         ids=layer.ids,
         places=places,
-        fields=tuple(fields.summaries),
+        fields=tuple(each.summary for each in fields.checked.values()),
         left_out=fields.left_out,
         classes=tuple(fields.classes),
         sums=tuple(sums),
@@ -91,7 +96,6 @@ class _Fields:
         self._names = list(dict.fromkeys([*chosen, *job.composition]))
         self.left_out = {name: why for name, why in self.left_out.items() if name not in self._names}
         self.checked: Checked = {}
-        self.summaries: list[FieldSummary] = []
         self.classes: list[ClassSummary] = []
         self.limits: list[LimitSummary] = []
         self.findings: list[Finding] = []
@@ -124,10 +128,9 @@ class _Fields:
         self.findings += found
         if of_limits:
             self.limits.append(of_limits)
-        summary, sound, found = check_field(measured, measured.field in self._job.composition)
-        self.findings += found
-        self.summaries.append(summary)
-        self.checked[measured.field] = measured, sound
+        checked = check_field(measured, measured.field in self._job.composition)
+        self.findings += checked.findings
+        self.checked[measured.field] = checked
 
     def _measured(self, name: str) -> Measured:
         return read_measured(SoilProperty(name, self._units.get(name, "")), self._layer.columns[name])
@@ -145,7 +148,7 @@ class _Fields:
         return self._measured(name).values if name else None
 
     def _check_units(self) -> None:
-        without = [each.soil_property.field for each in self.summaries if not each.soil_property.unit]
+        without = [name for name, each in self.checked.items() if not each.measured.soil_property.unit]
         if without:
             sentence = f"No unit is known of {listed(without, 8)}."
             remedy = (
@@ -157,8 +160,12 @@ class _Fields:
 
 def _check_sums(job: CheckObservations, checked: Checked) -> tuple[list[SumSummary], list[Finding]]:
     summaries, findings = [], []
-    for parts in group_parts(job.composition) if job.composition else []:
-        summary, found = check_sums(*zip(*(checked[part] for part in parts)))
+    for parts in group_parts([SoilProperty(field) for field in job.composition]):
+        if len(parts) == 1:
+            findings.append(lonely_part(parts[0]))
+            continue
+        chosen = [checked[part] for part in parts]
+        summary, found = check_sums([each.measured for each in chosen], [each.is_known for each in chosen])
         summaries.append(summary)
         findings += found
     return summaries, findings

@@ -12,7 +12,7 @@ from pyogrio import read_info
 from pyogrio.raw import write
 
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.assessment.checks.findings import KINDS, SEVERITIES
+from soil_cnn_plugin.engine.assessment.checks.findings import KINDS, NOTE, SEVERITIES
 from soil_cnn_plugin.engine.assessment.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.assessment_files import write_json
 
@@ -22,8 +22,12 @@ FIELDS = ("observation", "field", "kind", "severity", "problem", "sentence", "va
 
 def write_problems(path: str, check: ObservationsCheck, crs: str) -> None:
     """A GeoPackage with one row a problem: the observation's id, field, kind, severity, title of the kind, sentence and
-    value, at the observation's place. A problem of a whole field or layer has neither observation nor place."""
-    rows = [np.append(finding.rows, [] if len(finding.rows) else [-1]).astype(np.int64) for finding in check.findings]
+    value, at the observation's place.
+
+    A problem of a whole field or layer has neither observation nor place; such notes are on the page only.
+    """
+    findings = [each for each in check.findings if len(each.rows) or each.severity != NOTE]
+    rows = [np.append(each.rows, [] if len(each.rows) else [-1]).astype(np.int64) for each in findings]
     counts = [len(each) for each in rows]
     row = np.concatenate([*rows, np.empty(0, np.int64)])
 
@@ -31,7 +35,6 @@ def write_problems(path: str, check: ObservationsCheck, crs: str) -> None:
         texts = np.array(values, object)
         return np.repeat(texts, counts)
 
-    findings = check.findings
     sentences = [text for each in findings for text in (each.texts if len(each.rows) else [each.sentence])]
     values = [text for each in findings for text in (each.values if len(each.rows) else [""])]
     columns = [

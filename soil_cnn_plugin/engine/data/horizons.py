@@ -76,7 +76,7 @@ def choose_usable(found: Horizons, table: Layer, job: StandardizeDepths, left_ou
     upper, lower = found.upper, found.lower
     is_known = np.isfinite(upper) & np.isfinite(lower)
     _check_convention(upper[is_known], lower[is_known], table, job)
-    is_organic = ((upper <= 0) & (lower <= 0) & (upper != lower)) | _above_zero_in_old_convention(found)
+    is_organic = ((upper <= 0) & (lower <= 0) & (upper != lower)) | counted_upward(found.profile, upper, lower)
     is_repeated, _ = find_twins(found)
     problems = {
         "without an upper or a lower limit": ~is_known,
@@ -171,16 +171,16 @@ def _take(layers: Layers, chosen: Any) -> Layers:
     return Layers(layers.profile[chosen], layers.upper[chosen], layers.lower[chosen], layers.mean[chosen])
 
 
-def _above_zero_in_old_convention(found: Horizons) -> NDArray[np.bool_]:
+def counted_upward(profile: Integers, upper: Floats, lower: Floats) -> NDArray[np.bool_]:
     """(N,) True for organic layers that are counted upward from the mineral surface: Oi 8-5, Oa 5-0, A 0-20."""
-    mineral = set(found.profile[(found.upper == 0) & (found.lower > 0)].tolist())
-    reversed_rows = np.flatnonzero(found.upper > found.lower)
-    is_organic = np.zeros(len(found), bool)
+    mineral = set(profile[(upper == 0) & (lower > 0)].tolist())
+    reversed_rows = np.flatnonzero(upper > lower)
+    is_organic = np.zeros(len(profile), bool)
     reached: dict[int, float] = {}
-    for row in reversed_rows[np.lexsort((found.lower[reversed_rows], found.profile[reversed_rows]))].tolist():
-        profile = int(found.profile[row])
-        if profile in mineral and found.lower[row] == reached.get(profile, 0.0):
-            reached[profile] = float(found.upper[row])
+    for row in reversed_rows[np.lexsort((lower[reversed_rows], profile[reversed_rows]))].tolist():
+        own = int(profile[row])
+        if own in mineral and lower[row] == reached.get(own, 0.0):
+            reached[own] = float(upper[row])
             is_organic[row] = True
     return is_organic
 

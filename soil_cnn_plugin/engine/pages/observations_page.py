@@ -112,7 +112,7 @@ def _counts(check: ObservationsCheck) -> tuple[list[str], list[list[str]]]:
         "Below limit": [each.below for each in check.fields],
         "Codes, infinite": [each.codes for each in check.fields],
         "No number": [each.failed for each in check.fields],
-        "Different": [each.distinct for each in check.fields],
+        "Different values": [each.distinct for each in check.fields],
     }
     shown = [name for index, (name, numbers) in enumerate(columns.items()) if index < 4 or any(numbers)]
     rows = [

@@ -10,9 +10,11 @@ WIDTH, HEIGHT = 120, 26  # pixels
 
 
 def small_histogram(bars: Sequence[int], outside: int = 0) -> str:
-    """An SVG element; empty without bars. A bar that holds anything is seen, however few. `outside`: values that lie
-    beyond the last bars are told in its tooltip."""
-    if not bars:
+    """An SVG element; empty for a single bar, or none. A bar that holds anything is seen, however few.
+
+    Its tooltip tells of values `outside`, beyond the last bars.
+    """
+    if len(bars) < 2:
         return ""
     highest, step = max(bars), WIDTH / len(bars)
     shapes = []

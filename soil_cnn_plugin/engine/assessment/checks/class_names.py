@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .findings import Finding, listed, of_observations
+from .findings import Finding, listed, of_observations, plural
 
 RARE = 5
 MOST = 50
@@ -89,9 +89,7 @@ def _check_rare(summary: ClassSummary, texts: list[str]) -> list[Finding]:
         return []
     rows = np.array([row for row, text in enumerate(texts) if _plain(text) in rare], np.int64)
     words = listed([f"{name} {count}" for name, count in summary.rare], 8)
-    sentence = (
-        f"{len(rare)} of {len(summary.counts)} classes of {summary.field} have at most {RARE} observations: {words}."
-    )
+    sentence = f"{len(rare)} of {len(summary.counts)} classes of {summary.field} {plural(len(rare), 'has', 'have')} at most {RARE} observations: {words}."
     remedy = (
         "Merge them with the class they resemble, or let Extract patches drop or merge them (Rare classes): so few"
         " cannot be learned or assessed."
@@ -99,7 +97,7 @@ def _check_rare(summary: ClassSummary, texts: list[str]) -> list[Finding]:
     shown = [texts[row].strip() for row in rows.tolist()]
     numbers = [rare[_plain(text)] for text in shown]
     sentences = [
-        f"{summary.field} is {text}, a class with {number} observation{'s' if number > 1 else ''}."
+        f"{summary.field} is {text}, a class with {number} {plural(number, 'observation', 'observations')}."
         for text, number in zip(shown, numbers)
     ]
     return [Finding("rare_class", summary.field, sentence, remedy, rows, sentences, shown)]

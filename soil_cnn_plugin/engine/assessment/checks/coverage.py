@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack, r
 from soil_cnn_plugin.engine.data.grid import Block, Grid, in_words
 from soil_cnn_plugin.engine.errors import EngineError
 
-from .findings import Finding, listed, of_observations
+from .findings import Finding, listed, of_observations, plural
 from .places import Places
 
 Floats = NDArray[np.float64]
@@ -126,7 +126,8 @@ def _samples(grid: Grid) -> Iterator[tuple[Block, Block]]:
 
 def _outside(outside: Integers, known: Integers, xy: Floats, grid: Grid) -> list[Finding]:
     distance = _beyond(xy[outside], grid)
-    sentence = f"{of_observations(len(outside), len(xy))} lie outside the covariates."
+    lie = plural(len(outside), "lies", "lie")
+    sentence = f"{of_observations(len(outside), len(xy))} {lie} outside the covariates."
     remedy = "Extract patches drops them. Choose covariates that reach farther if these places matter to the map."
     if len(outside) == len(known):
         here = xy[outside][np.isfinite(xy[outside]).all(axis=1)]
@@ -162,7 +163,8 @@ def _without_data(rows: Integers, gaps: Booleans, names: Sequence[str], total: i
         texts.append("all covariates" if len(missing) == len(names) > 1 else listed(missing, 8))
     counts = sorted(zip(names, gaps.sum(axis=0).tolist()), key=lambda item: -item[1])
     words = listed([f"{name} at {count}" for name, count in counts if count], 6)
-    sentence = f"{of_observations(len(rows), total)} lie in pixels where covariates have no data: {words}."
+    lie = plural(len(rows), "lies in a pixel", "lie in pixels")
+    sentence = f"{of_observations(len(rows), total)} {lie} where covariates have no data: {words}."
     remedy = (
         "Extract patches drops them. Fill the gaps (Fill nodata), or leave out a covariate that is missing at many."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .findings import Finding, of_observations
+from .findings import Finding, of_observations, plural
 from .measured import Measured, is_identifier
 from .outliers import spread
 
@@ -43,13 +43,14 @@ class DuplicateSummary:
 
 
 def check_duplicates(
+    ids: Integers,
     places: Integers,
     depths: Floats | None,
     columns: Mapping[str, NDArray[np.generic]],
     fields: Sequence[tuple[Measured, Booleans]],
     pixels: Integers | None,
 ) -> tuple[DuplicateSummary, list[Finding]]:
-    """`places` as of `number_places`; `depths` (N, 2) of horizons, which may share a place; `fields` with what of them
+    """`ids` (N,) of the observations; `places` as of `number_places`; `depths` (N, 2) of horizons, which may share a place; `fields` with what of them
     is sound; `pixels` (N,) numbers of pixels, -1 outside."""
     keys = places if depths is None else _combine([places, *(_codes(each) for each in depths.T)])
     keys = np.where(places >= 0, keys, -1)
@@ -58,7 +59,7 @@ def check_duplicates(
     rows, partner = _find_identical(keys, shared, columns)
     identical = np.zeros(len(places), np.bool_)
     identical[rows] = True
-    found = _identical(rows, partner, len(places)) if rows.size else []
+    found = _identical(rows, ids[partner], len(places)) if rows.size else []
     found += [each for measured, sound in fields for each in _different(measured, sound & ~identical, keys, shared)]
     alone = shared & ~identical & _in_groups(np.where(identical, -1, keys))
     found += _same_place(alone, keys, depths is not None) if alone.any() else []
@@ -118,14 +119,15 @@ def _find_identical(
     return candidates[is_copy], candidates[earlier[is_copy]]
 
 
-def _identical(rows: Integers, partner: Integers, total: int) -> list[Finding]:
-    sentence = f"{of_observations(rows.size, total)} are the same as another one in place and in all fields."
+def _identical(rows: Integers, others: Integers, total: int) -> list[Finding]:
+    are = plural(rows.size, "is", "are")
+    sentence = f"{of_observations(rows.size, total)} {are} the same as another one in place and in all fields."
     remedy = (
         "Delete the copies (Delete duplicates by attribute, or Delete duplicate geometries where one row a place is"
         " right). They would count twice."
     )
-    texts = ["Another observation has the same place and the same values."] * rows.size
-    return [Finding("identical_row", "", sentence, remedy, rows, texts, [f"row {row + 1}" for row in partner.tolist()])]
+    texts = [f"Observation {other} has the same place and the same values." for other in others.tolist()]
+    return [Finding("identical_row", "", sentence, remedy, rows, texts, list(map(str, others.tolist())))]
 
 
 def _different(measured: Measured, sound: Booleans, keys: Integers, shared: Booleans) -> list[Finding]:

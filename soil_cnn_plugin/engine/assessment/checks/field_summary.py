@@ -55,8 +55,20 @@ class FieldSummary:
     outside: int
 
 
-def check_field(measured: Measured, is_part: bool) -> tuple[FieldSummary, Booleans, list[Finding]]:
-    """The summary, True where a value can be what was measured, and what is wrong; `is_part` of a composition."""
+@dataclass(frozen=True)
+class FieldCheck:
+    """`is_known` (N,) True where there is a value that is no code for missing, `is_plausible` where it can be what was
+    measured, too."""
+
+    measured: Measured
+    summary: FieldSummary
+    is_known: Booleans
+    is_plausible: Booleans
+    findings: list[Finding]
+
+
+def check_field(measured: Measured, is_part: bool) -> FieldCheck:
+    """`is_part`: of a composition."""
     found = check_texts(measured)
     infinite, more = check_infinite(measured)
     found += more
@@ -77,7 +89,7 @@ def check_field(measured: Measured, is_part: bool) -> tuple[FieldSummary, Boolea
     found += more
     summary = _summarize(measured, sound, codes, wild, is_part)
     found += _check_amount(summary)
-    return summary, plausible & ~wild, found
+    return FieldCheck(measured, summary, sound, plausible & ~wild, found)
 
 
 def check_texts(measured: Measured) -> list[Finding]:
@@ -143,11 +155,11 @@ def _summarize(measured: Measured, sound: Booleans, codes: Booleans, wild: Boole
         soil_property=measured.soil_property,
         is_text=measured.is_text,
         known=len(values),
-        missing=int((np.isnan(measured.values) & ~measured.is_failed).sum()),
+        missing=int((np.isnan(measured.values) & ~measured.is_failed & ~measured.is_undetected).sum()),
         zero=int((values == 0).sum()),
         negative=int((values < 0).sum()),
         below=int(is_below.sum()),
-        failed=int(measured.is_failed.sum()),
+        failed=int((measured.is_failed | measured.is_undetected).sum()),
         codes=int((codes | (np.isfinite(measured.values) & ~sound) | np.isinf(measured.values)).sum()),
         distinct=len(np.unique(values)),
         is_whole=bool(len(values)) and bool((values == np.rint(values)).all()),

@@ -32,6 +32,7 @@ KINDS = {  # what spoils a map most stands first
     "above_whole": Kind(REPAIR, "Parts larger than the whole"),
     "impossible_ph": Kind(REPAIR, "Impossible pH"),
     "no_number": Kind(REPAIR, "Texts that are no numbers"),
+    "undetected": Kind(REPAIR, "Not detected, but no detection limit"),
     "wrong_limit": Kind(REPAIR, "Detection limits that are not above 0"),
     "parts_missing": Kind(REPAIR, "Compositions without all their parts"),
     "sum_far": Kind(REPAIR, "Sums of the composition far from the whole"),
@@ -52,6 +53,7 @@ KINDS = {  # what spoils a map most stands first
     "torn_composition": Kind(CHECK, "Compositions with a part missing"),
     "depth_unit": Kind(CHECK, "Depths that may not be in cm"),
     "depth_negative": Kind(CHECK, "Negative depths"),
+    "depth_upward": Kind(CHECK, "Horizons counted upward"),
     "depth_gap": Kind(CHECK, "Gaps between horizons"),
     "torn_profile": Kind(CHECK, "Profiles at several places"),
     "many_classes": Kind(CHECK, "More classes than a map can show"),
@@ -113,6 +115,15 @@ def examples(values: NDArray[np.float64], most: int = 5) -> str:
     """`-9999 and -1`: different values, those that are most frequent first."""
     different, counts = np.unique(values, return_counts=True)
     return listed([f"{value:g}" for value in different[np.argsort(-counts, kind="stable")]], most)
+
+
+def brief(value: float) -> str:
+    """Three digits: `2640`, `0.346`."""
+    return f"{float(f'{value:.3g}'):g}"
+
+
+def plural(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many
 
 
 def of_observations(count: int, total: int) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .findings import Finding, listed, of_observations
+from soil_cnn_plugin.engine.data.horizons import counted_upward
+
+from .findings import Finding, listed, of_observations, plural
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -35,27 +37,27 @@ def check_horizons(
     """`upper`, `lower` (N,) in cm, NaN where missing; `profiles` (N,) names, None where there is none; `fields` names
     the two limits."""
     is_known = np.isfinite(upper) & np.isfinite(lower)
-    is_reversed = is_known & (lower <= upper)
-    is_sound = is_known & ~is_reversed
+    is_named = np.array([name is not None for name in profiles], bool)
+    names, labels = np.unique(np.where(is_named, profiles, "").astype(str), return_inverse=True)
+    is_organic = is_known & (upper <= 0) & (lower <= 0) & (upper != lower)
+    is_upward = is_known & counted_upward(np.where(is_named, labels, -1), upper, lower)
+    is_reversed = is_known & (lower <= upper) & ~is_organic & ~is_upward
     both = ", ".join(fields)
-    found = _check_each(upper, lower, is_known, is_reversed, both)
-    named = np.flatnonzero(is_sound & np.array([name is not None for name in profiles], bool))
-    names, labels = np.unique(profiles[named].astype(str), return_inverse=True)
-    order = np.lexsort((lower[named], upper[named], labels))
-    rows, labels = named[order], labels[order]
-    found += _check_neighbours(upper, lower, rows, labels, names, both)
-    counts = np.bincount(labels) if len(rows) else np.zeros(1, np.int64)
-    firsts = np.flatnonzero(np.diff(labels, prepend=-1))
+    found = _check_missing(upper, is_known, both)
+    found += _check_reversed(upper, lower, is_reversed, both)
+    found += _check_organic(upper, lower, is_known & (np.minimum(upper, lower) < 0), is_upward, both)
+    is_sound = is_known & ~is_organic & ~is_upward & ~is_reversed
+    rows = np.flatnonzero(is_sound & is_named)
+    rows = rows[np.lexsort((lower[rows], upper[rows], labels[rows]))]
+    found += _check_neighbours(upper, lower, rows, labels[rows], names, both)
+    firsts = np.flatnonzero(np.diff(labels[rows], prepend=-1))
+    found += _check_start(upper[rows][firsts], both)
+    counts = np.diff(np.append(firsts, len(rows))) if len(rows) else np.zeros(1, np.int64)
     deepest = np.maximum.reduceat(lower[rows], firsts) if len(rows) else np.array([np.nan])
-    late = int((upper[rows][firsts] > 0).sum())
-    if late:
-        sentence = f"{late} of {len(names)} profiles begin below the surface (the first upper limit is above 0)."
-        remedy = "Nothing is estimated above the first horizon unless a program extends it: check litter and topsoil."
-        found.append(Finding("depth_start", both, sentence, remedy))
     thickness = (lower - upper)[is_sound]
     summary = HorizonSummary(
         horizons=len(upper),
-        profiles=len(names),
+        profiles=len(firsts),
         per_profile=(int(counts.min()), float(np.median(counts)), int(counts.max())),
         thickness=float(np.median(thickness)) if len(thickness) else float("nan"),
         deepest=float(np.median(deepest)),
@@ -64,30 +66,57 @@ def check_horizons(
     return summary, found + _check_unit(summary, both)
 
 
-def _check_each(upper: Floats, lower: Floats, is_known: Booleans, is_reversed: Booleans, both: str) -> list[Finding]:
-    """Horizons by themselves."""
-    found, total = [], len(upper)
-    if (missing := np.flatnonzero(~is_known)).size:
-        sentence = f"{of_observations(missing.size, total)} lack an upper or a lower limit."
-        texts = ["The " + ("upper" if np.isnan(upper[row]) else "lower") + " limit is missing." for row in missing]
-        remedy = "Write the limits from the profile description, or leave the horizon out: its depth is not known."
-        found.append(Finding("depth_missing", both, sentence, remedy, missing, texts, [""] * len(texts)))
-    if (bad := np.flatnonzero(is_reversed)).size:
-        sentence = (
-            f"{of_observations(bad.size, total)} end where they begin or above, such as {_span(upper, lower, bad[0])}."
-        )
-        texts = [f"The horizon ends where it begins or above: {_span(upper, lower, row)}." for row in bad]
-        remedy = "Exchange the limits or correct them. Organic layers that are counted upwards need negative limits."
-        found.append(_of_depths("depth_reversed", both, sentence, remedy, bad, texts, upper, lower))
-    if (bad := np.flatnonzero(is_known & ((upper < 0) | (lower < 0)))).size:
-        sentence = f"{of_observations(bad.size, total)} have a negative limit, such as {_span(upper, lower, bad[0])}."
-        texts = [f"A limit is negative: {_span(upper, lower, row)}." for row in bad]
-        remedy = (
-            "If these are organic layers above the mineral soil, that is right: Standardize depths leaves them out"
-            " unless intervals reach there. Otherwise correct the sign."
-        )
-        found.append(_of_depths("depth_negative", both, sentence, remedy, bad, texts, upper, lower))
+def _check_missing(upper: Floats, is_known: Booleans, both: str) -> list[Finding]:
+    missing = np.flatnonzero(~is_known)
+    if not missing.size:
+        return []
+    lack = plural(missing.size, "lacks", "lack")
+    sentence = f"{of_observations(missing.size, len(upper))} {lack} an upper or a lower limit."
+    texts = [f"The {'upper' if np.isnan(upper[row]) else 'lower'} limit is missing." for row in missing]
+    remedy = "Write the limits from the profile description. Without them the horizon cannot be used."
+    return [Finding("depth_missing", both, sentence, remedy, missing, texts, [""] * len(texts))]
+
+
+def _check_reversed(upper: Floats, lower: Floats, is_reversed: Booleans, both: str) -> list[Finding]:
+    bad = np.flatnonzero(is_reversed)
+    if not bad.size:
+        return []
+    end = plural(bad.size, "ends where it begins, or above", "end where they begin, or above")
+    sentence = f"{of_observations(bad.size, len(upper))} {end}, such as {_span(upper, lower, bad[0])}."
+    texts = [f"The horizon ends where it begins, or above: {_span(upper, lower, row)}." for row in bad]
+    remedy = "Exchange or correct the limits: both count downward from the mineral surface, in cm."
+    if bad.size > 0.9 * len(upper):
+        remedy = "Are the fields of the upper and the lower limit exchanged, or depths noted with a minus?"
+    return [_of_depths("depth_reversed", both, sentence, remedy, bad, texts, upper, lower)]
+
+
+def _check_organic(
+    upper: Floats, lower: Floats, is_negative: Booleans, is_upward: Booleans, both: str
+) -> list[Finding]:
+    """Horizons above the mineral surface, in both conventions."""
+    found = []
+    remedy = "Right for organic layers above the mineral soil, which Standardize depths leaves out; else correct it."
+    for kind, which, verb in (
+        ("depth_negative", is_negative, ("has a negative limit", "have a negative limit")),
+        ("depth_upward", is_upward, ("counts upward from the surface", "count upward from the surface")),
+    ):
+        rows = np.flatnonzero(which)
+        if rows.size:
+            at = of_observations(rows.size, len(upper))
+            sentence = f"{at} {plural(rows.size, *verb)}, such as {_span(upper, lower, rows[0])}."
+            texts = [f"The horizon {verb[0]}: {_span(upper, lower, row)}." for row in rows]
+            found.append(_of_depths(kind, both, sentence, remedy, rows, texts, upper, lower))
     return found
+
+
+def _check_start(begins: Floats, both: str) -> list[Finding]:
+    """`begins` (P,): where each profile begins."""
+    late = int((begins > 0).sum())
+    if not late:
+        return []
+    begin = plural(late, "begins", "begin")
+    sentence = f"{late} of {len(begins)} profiles {begin} below the surface, their first upper limit being above 0."
+    return [Finding("depth_start", both, sentence, "Nothing is known above; Standardize depths does not extrapolate.")]
 
 
 def _check_neighbours(
@@ -117,15 +146,18 @@ def _check_neighbours(
         profiles = len(np.unique(labels[overlap]))
         sentence = f"{overlap.size} horizons in {profiles} of {len(names)} profiles overlap with one above. {words[0]}"
         remedy = (
-            "Correct the limits, or keep one of two descriptions of the same depth. Replicates of one horizon: average"
-            " them first (Aggregate)."
+            "Correct the limits, or keep one of two descriptions of the same depth. What stays is averaged by"
+            " Standardize depths."
         )
         found.append(_of_depths("depth_overlap", both, sentence, remedy, rows[overlap], words, upper, lower))
     if gap.size:
         words = [f"Profile {names[labels[at]]}: nothing between {reached[at - 1]:g} and {top[at]:g} cm." for at in gap]
         profiles = len(np.unique(labels[gap]))
         sentence = f"{gap.size} gaps in {profiles} of {len(names)} profiles. {words[0]}"
-        remedy = "Look whether a horizon was lost. If it was not sampled, leave the gap: Standardize depths bridges it."
+        remedy = (
+            "Look whether a horizon was lost. If it was not sampled, leave the gap: Standardize depths bridges and"
+            " flags it."
+        )
         found.append(_of_depths("depth_gap", both, sentence, remedy, rows[gap], words, upper, lower))
     return found
 

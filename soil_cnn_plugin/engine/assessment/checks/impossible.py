@@ -57,7 +57,7 @@ def check_infinite(measured: Measured) -> tuple[Booleans, list[Finding]]:
         f"Set these values to NULL: in the field calculator, update {field} with"
         f' if(abs("{field}") < 1e19, "{field}", NULL).'
     )
-    return bad, _found("infinite", measured, bad, sentence, remedy, lambda value: f"{field} is {value:g}.")
+    return bad, _found("infinite", measured, bad, sentence, remedy, lambda value: f"{field} is infinite ({value:g}).")
 
 
 def check_codes(measured: Measured, usable: Booleans) -> tuple[Booleans, list[Finding]]:
@@ -71,7 +71,7 @@ def check_codes(measured: Measured, usable: Booleans) -> tuple[Booleans, list[Fi
     if not bad.any():
         return bad, []
     span = f"the others reach from {others.min():g} to {others.max():g}"
-    both = [code for code in codes if -10 < code < 0 and -code < np.median(others)]
+    both = [code for code in codes if -10 < code < 0 and -code < np.median(others) and not is_ph(field)]
     doubt = f" If {both[0]:g} stands for 'below {-both[0]:g}', write <{-both[0]:g} instead." if both else ""
     sentence = (
         f"{field} is {listed([f'{code:g}' for code in codes])} at {of_observations(*_counts(bad))}, while {span}: this"

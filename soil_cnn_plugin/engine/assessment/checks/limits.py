@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .findings import Finding, examples, of_observations
+from .findings import Finding, examples, listed, of_observations, plural
 from .measured import Measured
 
 Floats = NDArray[np.float64]
@@ -33,19 +33,31 @@ class LimitSummary:
 
 
 def apply_limits(measured: Measured, limits: Measured | None) -> tuple[Measured, LimitSummary | None, list[Finding]]:
-    """The field with its values below the limits as limits; None where no value is below one and no limit is given."""
-    if limits is None and not measured.is_below.any():
+    """The field with its values below the limits as limits; None where no value is below one and no limit is given.
+
+    As in Extract patches, a value at its limit is below it. Negative values are left to other checks, unless they are
+    the limit with a minus.
+    """
+    if limits is None and not (measured.is_below | measured.is_undetected).any():
         return measured, None, []
     found: list[Finding] = []
     equal = half = 0
     if limits is not None:
         values, numbers = measured.values, limits.values
         found += _check_limits(measured, limits)
-        good = np.isfinite(numbers) & (numbers > 0) & np.isfinite(values)
-        below = good & (values <= numbers) & (values >= 0) & ~measured.is_below
+        good = np.isfinite(numbers) & (numbers > 0)
+        known = good & np.isfinite(values) & ~measured.is_below
+        below = known & (np.abs(values) <= numbers)
         equal = int((below & (values == numbers)).sum())
         half = int((below & np.isclose(values, numbers / 2, rtol=1e-3, atol=0)).sum())
-        measured = replace(measured, values=np.where(below, numbers, values), is_below=measured.is_below | below)
+        below |= good & measured.is_undetected
+        measured = replace(
+            measured,
+            values=np.where(below, numbers, values),
+            is_below=measured.is_below | below,
+            is_undetected=measured.is_undetected & ~below,
+        )
+    found += _check_undetected(measured)
     reached = measured.values[measured.is_below]
     summary = LimitSummary(
         field=measured.field,
@@ -59,17 +71,35 @@ def apply_limits(measured: Measured, limits: Measured | None) -> tuple[Measured,
     )
     if summary.below:
         found.append(_below(summary))
-    return measured, summary, found
+    return measured, summary if summary.below or limits else None, found
+
+
+def _check_undetected(measured: Measured) -> list[Finding]:
+    rows, field = np.flatnonzero(measured.is_undetected), measured.field
+    if not rows.size:
+        return []
+    texts = [str(text) for text in measured.texts[rows]]
+    shown = listed([repr(text) for text in dict.fromkeys(texts)])
+    at = of_observations(rows.size, len(measured.values))
+    sentence = f"{field} says {shown} at {at}, but nothing tells the detection limit there."
+    remedy = (
+        "Write <0.5 where the limit is 0.5, or choose a field with the limits under Detection limits; leave empty what"
+        " was not measured. Extract patches refuses the field until then."
+    )
+    sentences = [f"{field} is {text!r} without a detection limit." for text in texts]
+    return [Finding("undetected", field, sentence, remedy, rows, sentences, texts)]
 
 
 def _below(summary: LimitSummary) -> Finding:
     span = f"{summary.lowest:g}" if summary.lowest == summary.highest else f"{summary.lowest:g} to {summary.highest:g}"
+    lie = plural(summary.below, "lies below its", "lie below their")
     sentence = (
-        f"{summary.below} of {summary.known} values of {summary.field} ({summary.share:.0%}) lie below their detection"
+        f"{summary.below} of {summary.known} values of {summary.field} ({100 * summary.share:.0f} %) {lie} detection"
         f" limit of {span}."
     )
-    remedy = "Extract patches learns them as lying anywhere below it" + (
-        f" when {summary.limit_field} is chosen under Detection limits." if summary.limit_field else "."
+    remedy = (
+        "Extract patches learns them as lying anywhere below it; fields of limits are chosen there under Detection"
+        " limits, too."
     )
     return Finding("below_limit", summary.field, sentence, remedy)
 
@@ -86,9 +116,12 @@ def _check_limits(measured: Measured, limits: Measured) -> list[Finding]:
         remedy = f'Write the limit, or set it to NULL where {field} was measured: if("{name}" > 0, "{name}", NULL).'
         shown = [f"{value:g}" for value in numbers[wrong].tolist()]
         found.append(Finding("wrong_limit", name, sentence, remedy, wrong, texts, shown))
-    silent = np.flatnonzero(np.isfinite(numbers) & (numbers > 0) & np.isnan(measured.values) & ~measured.is_failed)
+    silent = np.flatnonzero(
+        np.isfinite(numbers) & (numbers > 0) & np.isnan(measured.values) & ~measured.is_failed & ~measured.is_undetected
+    )
     if silent.size:
-        sentence = f"{of_observations(silent.size, total)} have a detection limit in {name} but no {field}."
+        have = plural(silent.size, "has", "have")
+        sentence = f"{of_observations(silent.size, total)} {have} a detection limit in {name} but no {field}."
         texts = [f"{name} is {value:g}, but there is no {field}." for value in numbers[silent].tolist()]
         remedy = (
             f"If nothing was detected there, write the limit into {field}, or <limit if it is a text field. Left empty,"

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.data.layer_fields import is_text
 from soil_cnn_plugin.engine.data.numbers_in_text import parse_numbers
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
-Columns = Mapping[str, NDArray[np.generic]]
+Columns = Mapping[str, NDArray[Any]]
 
-TEXT_KINDS = "OUST"
 _ID_NAME = re.compile(
     r"(.*[_. ])?(id|fid|no|nr|num|number|key|index)|[a-z]*(objectid|ogc_fid|sourceid|sampleid|plotid)"
 )
@@ -26,68 +27,74 @@ _COORDINATE_NAME = re.compile(
 _FOLLOWS = 0.99999
 """Correlation with a coordinate from which a field is one, in another unit or CRS perhaps."""
 _FEWEST = 5
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
 @dataclass(frozen=True)
 class Measured:
     """A field's numbers (N,), NaN where missing.
 
-    `is_below`: the number is a detection limit, and the value lies below it. `is_failed`: a text that is no number.
-    `is_thousands`: the number's only comma, which was read as a decimal one, may separate thousands.
+    `is_below`: the number is a detection limit, and the value lies below it; `is_undetected`: a text says so without a
+    number. `is_failed`: a text that is no number. `is_thousands`: the number's only comma, which was read as a decimal
+    one, may separate thousands. `texts`: what stands in a text field where one of the last three is true, else None.
     """
 
     soil_property: SoilProperty
     values: Floats
     is_below: Booleans
+    is_undetected: Booleans
     is_failed: Booleans
     is_thousands: Booleans
     is_text: bool
     comma_count: int
-    texts: NDArray[np.object_]  # what stands in the field where `is_failed` or `is_thousands`, else None
+    texts: NDArray[np.object_]
 
     @property
     def field(self) -> str:
         return self.soil_property.field
 
 
-def read_measured(soil_property: SoilProperty, column: NDArray[np.generic]) -> Measured:
+def read_measured(soil_property: SoilProperty, column: NDArray[Any]) -> Measured:
     nothing = np.zeros(len(column), np.bool_)
     texts = np.full(len(column), None, object)
-    if column.dtype.kind not in TEXT_KINDS:
+    if not is_text(column):
         values = column.astype(np.float64)
-        return Measured(soil_property, values, nothing, nothing, nothing, False, 0, texts)
+        return Measured(soil_property, values, nothing, nothing, nothing, nothing, False, 0, texts)
     stripped = np.array(["" if value is None else str(value).strip() for value in column.tolist()], object)
     parsed = parse_numbers(column)
-    no_numbers = set(parsed.failed)
-    is_failed = np.array([text in no_numbers for text in stripped], np.bool_) & np.isnan(parsed.values)
-    is_known = np.isfinite(parsed.values)
-    has_comma = np.array(["," in text for text in stripped], np.bool_) & is_known
-    is_thousands = np.array([_THOUSANDS.fullmatch(text) is not None for text in stripped], np.bool_)
-    if (has_comma & ~is_thousands).any():  # the field's commas are decimal ones
-        is_thousands = nothing
-    shown = is_failed | is_thousands
+    no_numbers = set(parsed.unknown)
+    is_failed = np.array([text in no_numbers for text in stripped], np.bool_)
+    has_comma = np.array(["," in text for text in stripped], np.bool_) & np.isfinite(parsed.values)
+    is_thousands = has_comma if parsed.odd_comma else nothing
+    shown = is_failed | is_thousands | parsed.is_undetected
     texts[shown] = stripped[shown]
     return Measured(
-        soil_property, parsed.values, parsed.is_below, is_failed, is_thousands, True, int(has_comma.sum()), texts
+        soil_property,
+        values=parsed.values,
+        is_below=parsed.is_below,
+        is_undetected=parsed.is_undetected,
+        is_failed=is_failed,
+        is_thousands=is_thousands,
+        is_text=True,
+        comma_count=int(has_comma.sum()),
+        texts=texts,
     )
 
 
-def is_numeric(column: NDArray[np.generic]) -> bool:
+def is_numeric(column: NDArray[Any]) -> bool:
     return column.dtype.kind in "iuf"
 
 
-def holds_numbers(column: NDArray[np.generic]) -> bool:
+def holds_numbers(column: NDArray[Any]) -> bool:
     """Numbers, or texts most of which are numbers."""
-    if column.dtype.kind not in TEXT_KINDS:
+    if not is_text(column):
         return is_numeric(column)
     parsed = parse_numbers(column)
-    return int(np.isfinite(parsed.values).sum()) > len(parsed.failed)
+    return int(np.isfinite(parsed.values).sum()) > len(parsed.unknown)
 
 
-def is_classes(column: NDArray[np.generic]) -> bool:
+def is_classes(column: NDArray[Any]) -> bool:
     """Whether a chosen field is one of classes."""
-    return column.dtype.kind == "b" or (column.dtype.kind in TEXT_KINDS and not holds_numbers(column))
+    return column.dtype.kind == "b" or (is_text(column) and not holds_numbers(column))
 
 
 def choose_fields(columns: Columns, roles: Sequence[str], xy: Floats) -> tuple[list[str], dict[str, str]]:
@@ -98,8 +105,8 @@ def choose_fields(columns: Columns, roles: Sequence[str], xy: Floats) -> tuple[l
         if name in roles:
             continue
         if not holds_numbers(column):
-            is_text = column.dtype.kind in TEXT_KINDS
-            left_out[name] = "text: choose it under Fields to check it as soil classes" if is_text else "no numbers"
+            is_words = is_text(column)
+            left_out[name] = "text: choose it under Fields to check it as soil classes" if is_words else "no numbers"
         elif is_identifier(name, column):
             left_out[name] = "an identifier: another whole number at each observation"
         elif _is_coordinate(name, column, xy):
@@ -109,9 +116,9 @@ def choose_fields(columns: Columns, roles: Sequence[str], xy: Floats) -> tuple[l
     return chosen, left_out
 
 
-def is_identifier(name: str, column: NDArray[np.generic]) -> bool:
+def is_identifier(name: str, column: NDArray[Any]) -> bool:
     """Texts or whole numbers that are all different, and whose name or order says that they measure nothing."""
-    if column.dtype.kind in TEXT_KINDS:
+    if is_text(column):
         texts = [str(value) for value in column.tolist() if value is not None and value != ""]
         return len(texts) == len(column) > 1 and len(set(texts)) == len(texts) and not holds_numbers(column)
     if not is_numeric(column) or len(column) < 2:
@@ -123,7 +130,7 @@ def is_identifier(name: str, column: NDArray[np.generic]) -> bool:
     return bool(is_counted) or _ID_NAME.fullmatch(name.lower()) is not None
 
 
-def _is_coordinate(name: str, column: NDArray[np.generic], xy: Floats) -> bool:
+def _is_coordinate(name: str, column: NDArray[Any], xy: Floats) -> bool:
     if _COORDINATE_NAME.fullmatch(name.lower()):
         return True
     if not is_numeric(column):

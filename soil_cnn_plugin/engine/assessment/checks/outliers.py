@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.data.wild_values import find_wild
 
-from .findings import Finding, examples, of_observations
+from .findings import Finding, brief, examples, of_observations, plural
 from .measured import Measured
 
 Floats = NDArray[np.float64]
@@ -109,14 +109,14 @@ def _outliers(measured: Measured, out: Booleans, limits: Fence, count: int) -> F
     rows = np.flatnonzero(out)
     order = np.argsort(-np.abs(values[rows] - limits.median), kind="stable")
     scale = " on the scale of logarithms" if limits.is_log else ""
-    usual = f"{limits.low:.3g} to {limits.high:.3g}"
-    are = "is an outlier" if len(rows) == 1 else "are outliers"
+    usual = f"{brief(limits.low)} to {brief(limits.high)}"
+    are = plural(len(rows), "is an outlier", "are outliers")
     sentence = (
         f"{len(rows)} of {count} values of {field} {are}{scale}: {examples(values[rows][order])}. Usual would be"
         f" {usual}."
     )
     texts = [
-        f"{field} is {value:g}, an outlier{scale}: usual would be {usual} around the median {limits.median:.3g}."
+        f"{field} is {value:g}, an outlier{scale}: usual would be {usual} around the median {brief(limits.median)}."
         for value in values[rows].tolist()
     ]
     remedy = "Compare with the field book and the laboratory's sheet. Keep what is right: an outlier may be the soil."

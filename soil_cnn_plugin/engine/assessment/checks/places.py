@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.engine.data.point_layer import Layer
 from soil_cnn_plugin.engine.errors import EngineError
 
-from .findings import Finding, of_observations
+from .findings import Finding, of_observations, plural
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -92,12 +92,13 @@ def read_coordinates(layer: Layer) -> tuple[Floats, Floats, list[Finding]]:
     xy = np.where(is_single[:, None], shown, np.nan)
     found, total = [], len(shapes)
     if (rows := np.flatnonzero(count == 0)).size:
-        sentence = f"{of_observations(rows.size, total)} have no geometry."
+        sentence = f"{of_observations(rows.size, total)} {plural(rows.size, 'has', 'have')} no geometry."
         remedy = "Give them coordinates (Create points layer from table), or delete them: they cannot be used."
         texts = ["The observation has no geometry."] * rows.size
         found.append(Finding("no_geometry", "", sentence, remedy, rows, texts, [""] * rows.size))
     if (rows := np.flatnonzero(count > 1)).size:
-        sentence = f"{of_observations(rows.size, total)} are multipoints of several points."
+        are = plural(rows.size, "is a multipoint", "are multipoints")
+        sentence = f"{of_observations(rows.size, total)} {are} of several points."
         remedy = "Split them with Multipart to singleparts, and keep the point where the soil was measured."
         texts = [f"The observation has {number} points." for number in count[rows].tolist()]
         found.append(Finding("several_points", "", sentence, remedy, rows, texts, list(map(str, count[rows].tolist()))))
@@ -116,7 +117,8 @@ def check_places(layer: Layer) -> tuple[Places, list[Finding]]:
         if rows.size:
             values = [_in_words(x, y) for x, y in xy[rows].tolist()]
             texts = [f"{text}: {value}." for value in values]
-            words = f"{of_observations(rows.size, len(xy))} {sentence}, such as {values[0]}."
+            such = f", such as {values[0]}" if kind != "zero_coordinates" else ""
+            words = f"{of_observations(rows.size, len(xy))} {sentence[rows.size > 1]}{such}."
             found.append(Finding(kind, "", words, remedy, rows, texts, values))
     if usable.any() and not fits[usable].any():
         found.append(_doubtful(xy[usable], crs, layer))
@@ -127,8 +129,8 @@ def check_places(layer: Layer) -> tuple[Places, list[Finding]]:
 
 def _wrong_places(
     xy: Floats, crs: pyproj.CRS, usable: Booleans, fits: Booleans, swapped_fits: Booleans
-) -> list[tuple[str, Booleans, str, str, str]]:
-    """Kind, which, sentence, text and remedy; what is found first is not looked at again."""
+) -> list[tuple[str, Booleans, tuple[str, str], str, str]]:
+    """Kind, which, what one and several do, text and remedy; what is found first is not looked at again."""
     x, y = xy.T
     limits = _bulk(xy[usable])
     is_inside = _inside(xy, limits, 1.0)
@@ -141,28 +143,31 @@ def _wrong_places(
         (
             "zero_coordinates",
             is_zero,
-            "lie at coordinates 0, 0",
+            ("lies at coordinates 0, 0", "lie at coordinates 0, 0"),
             "The observation lies at coordinates 0, 0",
             "These stand for a missing place: correct the coordinates, or delete the geometry.",
         ),
         (
             "swapped_coordinates",
             is_swapped,
-            "have x and y exchanged: turned round, they lie where they belong",
+            (
+                "has x and y exchanged: turned round, it lies where it belongs",
+                "have x and y exchanged: turned round, they lie where they belong",
+            ),
             "x and y seem to be exchanged",
             "Select them and run Swap X and Y coordinates; in a table, exchange the two columns.",
         ),
         (
             "impossible_coordinates",
             is_impossible,
-            "have coordinates in degrees that no place has",
+            ("has coordinates in degrees that no place has", "have coordinates in degrees that no place has"),
             "No place has these coordinates",
             "Correct the coordinates; metres under a CRS in degrees need another CRS (Assign projection).",
         ),
         (
             "far_place",
             is_far,
-            "lie far from all others",
+            ("lies far from all others", "lie far from all others"),
             "The observation lies far from all others",
             "Check the digits of their coordinates, and whether they come from another campaign or UTM zone.",
         ),

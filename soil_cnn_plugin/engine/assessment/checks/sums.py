@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.soil_property import SoilProperty
-
-from .findings import Finding, listed, of_observations
+from .findings import Finding, listed, of_observations, plural
 from .measured import Measured
 
 Floats = NDArray[np.float64]
@@ -43,25 +41,9 @@ class SumSummary:
         return " + ".join(self.parts)
 
 
-def group_parts(fields: Sequence[str]) -> list[tuple[str, ...]]:
-    """Parts of one whole each: fields of one depth, or with one ending where that makes groups of one size."""
-    by_depth: dict[object, list[str]] = {}
-    for field in fields:
-        by_depth.setdefault(SoilProperty(field).depth_cm, []).append(field)
-    if len(by_depth) > 1 or len(fields) < 4:
-        return [tuple(group) for group in by_depth.values()]
-    by_ending: dict[str, list[str]] = {}
-    for field in fields:
-        by_ending.setdefault(field.rpartition("_")[2], []).append(field)
-    sizes = {len(group) for group in by_ending.values()}
-    if len(by_ending) > 1 and len(sizes) == 1 and sizes != {1}:
-        return [tuple(group) for group in by_ending.values()]
-    return [tuple(fields)]
-
-
-def check_sums(parts: Sequence[Measured], sound: Sequence[NDArray[np.bool_]]) -> tuple[SumSummary, list[Finding]]:
-    """`sound` (N,) True where a part's value can be what was measured: no code for missing."""
-    values = np.column_stack([np.where(good, part.values, np.nan) for part, good in zip(parts, sound)])  # (N, D)
+def check_sums(parts: Sequence[Measured], known: Sequence[NDArray[np.bool_]]) -> tuple[SumSummary, list[Finding]]:
+    """`known` (N,) True where a part has a value that is no code for missing."""
+    values = np.column_stack([np.where(good, part.values, np.nan) for part, good in zip(parts, known)])  # (N, D)
     names = tuple(part.field for part in parts)
     is_known = np.isfinite(values)
     is_complete = is_known.all(axis=1)
@@ -93,6 +75,12 @@ def check_sums(parts: Sequence[Measured], sound: Sequence[NDArray[np.bool_]]) ->
     return summary, found
 
 
+def lonely_part(field: str) -> Finding:
+    """A part without others of its depth."""
+    sentence = f"{field} is the only part of its composition at its depth."
+    return Finding("parts_missing", field, sentence, "Choose all parts of the whole of each depth under Composition.")
+
+
 def _whole(sums: Floats) -> float:
     positive = sums[sums > 0]
     middle = float(np.median(positive)) if len(positive) else 100.0
@@ -101,7 +89,8 @@ def _whole(sums: Floats) -> float:
 
 def _torn(names: tuple[str, ...], is_known: NDArray[np.bool_], torn: NDArray[np.int64]) -> Finding:
     missing = [[name for name, known in zip(names, row) if not known] for row in is_known[torn]]
-    sentence = f"{of_observations(len(torn), len(is_known))} have some of the parts {', '.join(names)}, but not all."
+    have = plural(len(torn), "has", "have")
+    sentence = f"{of_observations(len(torn), len(is_known))} {have} some of the parts {', '.join(names)}, but not all."
     texts = [f"{listed(gone)} {'is' if len(gone) == 1 else 'are'} missing." for gone in missing]
     remedy = "Fill in the missing part if it is the rest; otherwise the other parts are left out in training, too."
     return Finding("torn_composition", ", ".join(names), sentence, remedy, torn, texts, [""] * len(torn))

@@ -45,6 +45,11 @@ class Scores:
     interval_score: float
     crps: float
 
+    @property
+    def error(self) -> float:
+        """By which methods are compared."""
+        return self.rmse
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -62,8 +67,8 @@ class HeldOut:
 @dataclass(frozen=True)
 class Verdict:
     """Whether the network beats the better forest. `outcome` is `network`, `forest` (the better one), `equal` (no clear
-    difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE minus that forest's, in
-    percent of the forest's; `p` is of the paired test over folds."""
+    difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE, of classes its Brier
+    score, minus that forest's, in percent of the forest's; `p` is of the paired test over folds."""
 
     text: str
     outcome: str
@@ -118,13 +123,12 @@ class FoldsInWords:
     other_scores: dict[str, dict[str, Scores]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Assessment:
-    """All of it. `coordinates` (N, 2) are x, y of all observations of the patch file in `crs_name`."""
+@dataclass(frozen=True, kw_only=True)
+class HeldOutAssessment:
+    """What assessments of numbers and of classes have in common. `coordinates` (N, 2) are x, y of all observations of
+    the patch file in `crs_name`."""
 
-    targets: tuple[TargetAssessment, ...]
     folds: FoldsInWords
-    coverage: float
     coordinates: Array
     crs_name: str
     cell_size: float
@@ -134,3 +138,11 @@ class Assessment:
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     predictor: str = NETWORK  # the method that the map is predicted with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment(HeldOutAssessment):
+    """All of it, of targets that are numbers."""
+
+    targets: tuple[TargetAssessment, ...]
+    coverage: float

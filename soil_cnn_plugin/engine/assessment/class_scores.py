@@ -25,6 +25,11 @@ class ClassScores:
     brier: float
     log_score: float
 
+    @property
+    def error(self) -> float:
+        """By which methods are compared: unlike the log score, no single surprise decides it."""
+        return self.brier
+
 
 @dataclass(frozen=True)
 class ClassHeldOut:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +17,12 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     MEAN,
     METHODS,
     NETWORK,
-    HeldOut,
     Verdict,
 )
 
 Array = NDArray[np.float64]
 
 SIGNIFICANT = 0.05
-CLEAR_GAIN_PERCENT = 10.0
-"""An RMSE this far below the mean's is a usable signal whatever the test says: of two folds it can say little."""
 
 NAMES = {
     BLEND: "blend",
@@ -34,6 +33,38 @@ NAMES = {
 }
 """Method -> its name within a sentence."""
 FORESTS = (FOREST, FOREST_CONTEXT)
+
+
+class Scored(Protocol):
+    """Scores of `n` held-out observations; `error` is the one by which methods are compared."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def error(self) -> float: ...
+
+
+class Judged(Protocol):
+    """One method on held-out folds."""
+
+    @property
+    def scores(self) -> Scored: ...
+    @property
+    def fold_scores(self) -> Sequence[Scored]: ...
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the error is called, and what is known without a map. An error `clear_gain_percent` below that of knowing
+    nothing more is a usable signal whatever the test says: of two folds it can say little."""
+
+    name: str
+    without_map: str
+    of_this: str
+    clear_gain_percent: float
+
+
+RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
 
 
 @dataclass(frozen=True)
@@ -49,8 +80,8 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class Difference:
-    """RMSE of `method` minus that of `other`: `percent` of the other's over all held-out observations, `test` over the
-    folds in the target's unit; lower in `folds_lower` of the `folds` that hold observations."""
+    """Error of `method` minus that of `other`: `percent` of the other's over all held-out observations, `test` over the
+    folds in the error's unit; lower in `folds_lower` of the `folds` that hold observations."""
 
     method: str
     other: str
@@ -78,42 +109,42 @@ def paired_test(differences: Array, test_to_train: float) -> PairedTest | None:
     return PairedTest(difference, error, difference - margin, difference + margin, p)
 
 
-def compare(method: HeldOut, other: HeldOut) -> PairedTest | None:
-    """Test of the difference in RMSE over the folds, `method` minus `other`, in the target's unit."""
+def compare(method: Judged, other: Judged) -> PairedTest | None:
+    """Test of the difference in error over the folds, `method` minus `other`."""
     pairs = [(a, b) for a, b in zip(method.fold_scores, other.fold_scores) if a.n > 0]
     sizes = np.array([a.n for a, _ in pairs], dtype=float)
     if len(pairs) < 2:
         return None
     test_to_train = float(np.mean(sizes / (sizes.sum() - sizes)))
-    return paired_test(np.array([a.rmse - b.rmse for a, b in pairs]), test_to_train)
+    return paired_test(np.array([a.error - b.error for a, b in pairs]), test_to_train)
 
 
-def differences(methods: dict[str, HeldOut], predictor: str = NETWORK) -> tuple[Difference, ...]:
+def differences(methods: Mapping[str, Judged], predictor: str = NETWORK) -> tuple[Difference, ...]:
     """The map's predictor beside every other method, the network beside the better forest, and what context changes."""
     pairs = [(predictor, other) for other in METHODS if other != predictor]
     if all(name in methods for name in FORESTS):
-        pairs += [(NETWORK, _better_forest(methods)), (FOREST_CONTEXT, FOREST)]
+        pairs += [(NETWORK, better_forest(methods)), (FOREST_CONTEXT, FOREST)]
     known = [pair for pair in dict.fromkeys(pairs) if pair[0] in methods and pair[1] in methods]
     return tuple(_difference(methods, method, other) for method, other in known)
 
 
-def verdict(methods: dict[str, HeldOut], predictor: str = NETWORK) -> Verdict:
+def verdict(methods: Mapping[str, Judged], predictor: str = NETWORK, measure: Measure = RMSE) -> Verdict:
     """Judge the network beside both random forests and the mean, all held out on the same folds.
 
-    RMSE is over all held-out observations, p over the folds. The rival is the forest with the lower RMSE. Where the
+    Errors are over all held-out observations, p over the folds. The rival is the forest with the lower error. Where the
     blend is the map's predictor, a sentence tells how it stands beside the rival.
     """
-    rival = _better_forest(methods)
+    rival = better_forest(methods)
     test = compare(methods[NETWORK], methods[rival])
     percent = _percent(methods[NETWORK], methods[rival])
     p = test.p if test else None
     judged = [name for name in NAMES if name in methods and name != MEAN]
-    best = min(judged, key=lambda name: methods[name].scores.rmse)
-    if not any(_beats_mean(methods[name], methods[MEAN]) for name in judged):
+    best = min(judged, key=lambda name: methods[name].scores.error)
+    if not any(_beats_mean(methods[name], methods[MEAN], measure) for name in judged):
         mean_test = compare(methods[best], methods[MEAN])
         text = (
-            "No usable signal: nothing clearly beats the mean of the observations. The lowest RMSE, that of the"
-            f" {NAMES[best]}, is {_change(_percent(methods[best], methods[MEAN]))} than the mean's"
+            f"No usable signal: nothing clearly beats {measure.without_map}. The lowest {measure.name}, that of the"
+            f" {NAMES[best]}, is {_change(_percent(methods[best], methods[MEAN]))} than {measure.of_this}"
             f"{_p(mean_test.p if mean_test else None)}."
         )
         return Verdict(text, "none", rival, percent, p)
@@ -124,55 +155,56 @@ def verdict(methods: dict[str, HeldOut], predictor: str = NETWORK) -> Verdict:
         text = f"The {NAMES[rival]} is better than the network"
     else:
         text = f"No clear difference between the network and the {NAMES[rival]}"
-    text += f": the network's RMSE is {_change(percent)}{_p(p)}. {_context(methods)}"
+    text += f": the network's {measure.name} is {_change(percent)}{_p(p)}. {_context(methods, measure)}"
     if predictor == BLEND:
-        text += f" {_blend(methods, rival)}"
+        text += f" {_blend(methods, rival, measure)}"
     outcome = {-1: "network", 0: "equal", 1: "forest"}[direction]
     return Verdict(text, outcome, rival, percent, p)
 
 
-def _better_forest(methods: dict[str, HeldOut]) -> str:
-    return min(FORESTS, key=lambda name: methods[name].scores.rmse)
+def better_forest(methods: Mapping[str, Judged]) -> str:
+    return min(FORESTS, key=lambda name: methods[name].scores.error)
 
 
-def _difference(methods: dict[str, HeldOut], method: str, other: str) -> Difference:
+def _difference(methods: Mapping[str, Judged], method: str, other: str) -> Difference:
     pairs = [(a, b) for a, b in zip(methods[method].fold_scores, methods[other].fold_scores) if a.n > 0]
     return Difference(
         method=method,
         other=other,
         percent=_percent(methods[method], methods[other]),
         test=compare(methods[method], methods[other]),
-        folds_lower=sum(a.rmse < b.rmse for a, b in pairs),
+        folds_lower=sum(a.error < b.error for a, b in pairs),
         folds=len(pairs),
     )
 
 
-def _blend(methods: dict[str, HeldOut], rival: str) -> str:
+def _blend(methods: Mapping[str, Judged], rival: str, measure: Measure) -> str:
     """How the map's predictor, the blend, stands beside the better forest."""
     test = compare(methods[BLEND], methods[rival])
     percent = _percent(methods[BLEND], methods[rival])
     unclear = "" if _clear_direction(percent, test) else ", no clear difference"
     return (
-        f"The map is predicted by the blend of both: its RMSE is {_change(percent)} than that of the {NAMES[rival]}"
+        f"The map is predicted by the blend of both: its {measure.name} is {_change(percent)} than that of the"
+        f" {NAMES[rival]}"
         f"{_p(test.p if test else None)}{unclear}."
     )
 
 
-def _context(methods: dict[str, HeldOut]) -> str:
+def _context(methods: Mapping[str, Judged], measure: Measure) -> str:
     """What focal means and deviations change in the random forest."""
     test = compare(methods[FOREST_CONTEXT], methods[FOREST])
     percent = _percent(methods[FOREST_CONTEXT], methods[FOREST])
     direction = _clear_direction(percent, test)
     claim = {-1: "Context helps", 0: "Context does not clearly help here", 1: "Context harms here"}[direction]
     numbers = f"{_change(percent)}{_p(test.p if test else None)}"
-    return f"{claim}: with focal means and deviations the random forest's RMSE is {numbers}."
+    return f"{claim}: with focal means and deviations the random forest's {measure.name} is {numbers}."
 
 
-def _percent(method: HeldOut, other: HeldOut) -> float:
-    """RMSE of `method` minus that of `other`, in percent of the other's; 0 where both are 0."""
-    if other.scores.rmse == 0:
-        return 0.0 if method.scores.rmse == 0 else np.inf
-    return 100 * (method.scores.rmse / other.scores.rmse - 1)
+def _percent(method: Judged, other: Judged) -> float:
+    """Error of `method` minus that of `other`, in percent of the other's; 0 where both are 0."""
+    if other.scores.error == 0:
+        return 0.0 if method.scores.error == 0 else np.inf
+    return 100 * (method.scores.error / other.scores.error - 1)
 
 
 def _clear_direction(percent: float, test: PairedTest | None) -> int:
@@ -182,11 +214,11 @@ def _clear_direction(percent: float, test: PairedTest | None) -> int:
     return -1 if percent < 0 else 1
 
 
-def _beats_mean(method: HeldOut, mean: HeldOut) -> bool:
-    """Clearly below the mean's RMSE: significant one-sided, because only below counts, or by a lot."""
+def _beats_mean(method: Judged, mean: Judged, measure: Measure) -> bool:
+    """Clearly below the mean's error: significant one-sided, because only below counts, or by a lot."""
     percent, test = _percent(method, mean), compare(method, mean)
     is_significant = test is not None and test.difference < 0 and test.p / 2 < SIGNIFICANT
-    return percent <= -CLEAR_GAIN_PERCENT or (percent < 0 and is_significant)
+    return percent <= -measure.clear_gain_percent or (percent < 0 and is_significant)
 
 
 def _change(percent: float) -> str:

@@ -55,8 +55,9 @@ def parse_thresholds(text: str) -> tuple[Threshold, ...]:
 def pair_thresholds(
     thresholds: Sequence[Threshold], targets: Sequence[SoilProperty]
 ) -> tuple[tuple[int, Threshold], ...]:
-    """(index of the target, threshold), of every target that a threshold means; raises JobError where it means none."""
-    pairs = []
+    """(index of the target, threshold), of every target that a threshold means, each once; raises JobError where it
+    means none."""
+    pairs = {}
     for threshold in thresholds:
         found = [index for index, target in enumerate(targets) if threshold.matches(target)]
         if not found:
@@ -64,8 +65,9 @@ def pair_thresholds(
                 f"The threshold {threshold.text!r} names no target. The targets are:"
                 f" {', '.join(target.field for target in targets)}."
             )
-        pairs += [(index, threshold) for index in found]
-    return tuple(pairs)
+        for index in found:
+            pairs.setdefault((index, threshold.value, threshold.is_above), (index, threshold))
+    return tuple(pairs.values())
 
 
 def _number(text: str) -> float | None:

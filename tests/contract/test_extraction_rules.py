@@ -1,0 +1,77 @@
+"""What targets can be at once: numbers with limits and errors, parts of a whole, or classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, JobError, from_json, to_json
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+
+TEXTURE = ("sand", "silt", "clay")
+
+
+def job(*fields: str, **changes: Any) -> ExtractPatches:
+    targets = tuple(SoilProperty(field) for field in fields)
+    return ExtractPatches("/o.gpkg", targets, (Covariate("/c.tif", "c"),), "/p.h5", **changes)
+
+
+def test_a_job_of_all_kinds_survives_its_file() -> None:
+    made = job(*TEXTURE, "zinc", composition=TEXTURE, detection_limits=("zinc_dl",), errors=("zinc_sd",), weight="w")
+    assert from_json(to_json(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("parts", "wholes"),
+    [
+        ("sand silt clay", ["sand silt clay"]),
+        ("sand_0_5 sand_5_15 clay_5_15 clay_0_5", ["sand_0_5 clay_0_5", "sand_5_15 clay_5_15"]),
+        ("SND_A SLT_A CLY_A SND_B SLT_B CLY_B", ["SND_A SLT_A CLY_A", "SND_B SLT_B CLY_B"]),
+        ("sand_pct silt_pct clay_pct", ["sand_pct silt_pct clay_pct"]),
+        ("sand_f sand_c silt_f silt_c clay", ["sand_f sand_c silt_f silt_c clay"]),
+        ("f_sand f_silt f_clay", ["f_sand f_silt f_clay"]),
+    ],
+)
+def test_parts_of_one_depth_or_ending_are_one_whole(parts: str, wholes: list[str]) -> None:
+    names = tuple(parts.split())
+    assert job("ph", *names, composition=names).compositions == tuple(tuple(whole.split()) for whole in wholes)
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "message"),
+    [
+        ("", {}, "No target is chosen"),
+        ("sand clay", {"composition": ("sand", "clay", "silt")}, "silt: parts of a composition must be among the targ"),
+        ("clay", {"composition": ("clay",)}, "clay is the only part of its composition. Choose all parts"),
+        (
+            "sand_0_5 clay_0_5 clay_5_15",
+            {"composition": ("sand_0_5", "clay_0_5", "clay_5_15")},
+            "clay_5_15 is the only part of its composition at that depth",
+        ),
+        (
+            "sand_0_5 silt_0_5 clay_0_5 sand_5_15 clay_5_15",
+            {"composition": ("sand_0_5", "silt_0_5", "clay_0_5", "sand_5_15", "clay_5_15")},
+            "silt is not chosen both with sand_0_5, silt_0_5, clay_0_5 and with sand_5_15, clay_5_15",
+        ),
+        (
+            "a b",
+            {"target_type": "class"},
+            r"2 targets are chosen \(a, b\), but soil classes are learned",
+        ),
+        ("a", {"target_type": "class", "errors": ("sd",)}, "Soil classes cannot have errors"),
+        ("a", {"target_type": "class", "detection_limits": ("dl",)}, "Soil classes cannot have detection limits"),
+        (
+            "sand clay",
+            {"composition": ("sand", "clay"), "errors": ("clay_sd",)},
+            "clay is a part of a composition and cannot have a measurement error field",
+        ),
+        ("a b", {"errors": ("sd",)}, "which measurement error belongs to which target: sd for 2 targets"),
+        ("a", {"target_type": "soil"}, "target type is 'soil'; it must be one of: auto, continuous, class"),
+        ("a", {"rare_classes": "keep"}, "must be one of: drop, merge"),
+        ("a", {"duplicates": "drop"}, "must be one of: keep, average"),
+    ],
+)
+def test_what_cannot_be_at_once_is_refused(fields: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(JobError, match=message):
+        job(*fields.split(), **changes)

@@ -1,0 +1,53 @@
+"""Thresholds as users write them, and the targets they mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from soil_cnn_plugin.contract.jobs import JobError, Threshold, pair_thresholds, parse_thresholds
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+
+CLAY = (SoilProperty("clay_0_5", "%"), SoilProperty("clay_5_15", "%"), SoilProperty("copper", "mg/kg"))
+
+
+@pytest.mark.parametrize(
+    ("text", "thresholds"),
+    [
+        ("copper > 150", [Threshold("copper", 150)]),
+        ("copper>150;pH<4,5", [Threshold("copper", 150), Threshold("pH", 4.5, is_above=False)]),
+        ("clay 0-5 cm >= 1e1\n 'a b' <= -2 ;", [Threshold("clay 0-5 cm", 10), Threshold("a b", -2, is_above=False)]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_thresholds_are_read(text: str, thresholds: list[Threshold]) -> None:
+    assert list(parse_thresholds(text)) == thresholds
+
+
+@pytest.mark.parametrize(
+    "text", ["copper", "copper > ", "> 150", "copper = 150", "copper > much", "copper > 150 mg/kg", "a > 1, b > 2"]
+)
+def test_what_is_no_threshold_is_quoted(text: str) -> None:
+    with pytest.raises(JobError, match="cannot be read. Write the target, > or <, and a number"):
+        parse_thresholds(text)
+
+
+@pytest.mark.parametrize("text", ["a > inf", "a > nan", "a > 1e999"])
+def test_a_threshold_is_finite(text: str) -> None:
+    with pytest.raises(JobError, match="must be a finite number"):
+        parse_thresholds(text)
+
+
+def test_a_property_means_all_its_depths_and_a_title_one() -> None:
+    whole, one, field = parse_thresholds("CLAY > 20; clay 5-15 cm > 30; clay_0_5 < 10")
+    pairs = pair_thresholds((whole, one, field), CLAY)
+    assert pairs == ((0, whole), (1, whole), (1, one), (0, field))
+    assert [threshold.words(CLAY[index]) for index, threshold in pairs][2] == "clay 5-15 cm > 30 %"
+
+
+def test_the_same_threshold_counts_once() -> None:
+    assert len(pair_thresholds(parse_thresholds("clay > 20; clay_0_5 > 20; clay > 20"), CLAY)) == 2
+
+
+def test_a_threshold_of_no_target_is_refused_with_those_there_are() -> None:
+    with pytest.raises(JobError, match="'lead > 3' names no target. The targets are: clay_0_5, clay_5_15, copper"):
+        pair_thresholds(parse_thresholds("lead > 3"), CLAY)

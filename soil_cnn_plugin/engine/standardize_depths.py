@@ -70,7 +70,7 @@ def _average(
         means.append(average_intervals(layers, value, name, job, len(usable.names)))
         report.progress((index + 1) / len(job.values))
     averaged = Dropped()
-    averaged.add(table.ids[usable.rows[is_overlapping]], "averaged where it overlaps others of the profile")
+    averaged.add(table.ids[usable.rows[is_overlapping]], "averaged where overlapping others of the profile")
     averaged.add(table.ids[usable.rows[find_twins(usable)[1]]], "averaged with others of the same limits")
     if averaged.reasons:
         report.warning(f"Horizons that share depths: {averaged.in_words()}.")

@@ -213,13 +213,13 @@ def test_horizons_with_problems_are_written_with_their_reason(job: StandardizeDe
     found = rows_of(job.problems)
     assert found[["designation", "reason"]].values.tolist() == [
         ["O", "above the mineral surface"],
-        ["A", "averaged where it overlaps others of the profile"],
-        ["AB", "averaged where it overlaps others of the profile"],
+        ["A", "averaged where overlapping others of the profile"],
+        ["AB", "averaged where overlapping others of the profile"],
     ]
     assert outputs["problem_count"] == 3
     warnings = texts(events, Warning)
     assert "Horizons left out: 1 above the mineral surface." in warnings
-    assert "Horizons that share depths: 2 averaged where it overlaps others of the profile." in warnings
+    assert "Horizons that share depths: 2 averaged where overlapping others of the profile." in warnings
 
 
 def test_a_table_with_coordinates_gives_the_same_points(job: StandardizeDepths) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace as change
 from pathlib import Path
 
 import h5py
@@ -42,11 +43,13 @@ RNG = np.random.default_rng(3)
 PATCHES = RNG.normal(size=(7, 2, 5, 5)).astype(np.float32)
 PATCHES[2, 1, :3] = np.nan
 WORDS = TargetsInWords(TARGETS)
+VALUES = np.where(RNG.random((7, 2)) < 0.3, np.nan, RNG.normal(size=(7, 2)))
+VALUES[:2, 0] = 0.5, 2.5
 OBSERVATIONS = Observations(
-    values=np.where(RNG.random((7, 2)) < 0.3, np.nan, RNG.normal(size=(7, 2))),
-    is_censored=np.zeros((7, 2), bool),
-    errors=np.zeros((7, 2)),
-    weights=np.ones(7),
+    values=VALUES,
+    is_censored=np.array([[True, False]] * 2 + [[False, False]] * 5),
+    errors=np.where(np.arange(14).reshape(7, 2) % 3 == 0, 0.1, 0.0),
+    weights=np.arange(1.0, 8) / 4,
     coordinates=RNG.uniform(180000, 181000, (7, 2)),
     rows=np.arange(7),
     cols=np.arange(7) * 2,
@@ -55,12 +58,27 @@ OBSERVATIONS = Observations(
 )
 
 
-def write(path: Path) -> Path:
+TEXTURE = TargetsInWords(
+    tuple(SoilProperty(name) for name in ("sand_0_5", "clay_0_5", "pH", "sand_5_15", "clay_5_15")),
+    compositions=(("sand_0_5", "clay_0_5"), ("sand_5_15", "clay_5_15")),
+)
+PARTS = np.array(
+    [[40.0, 60.0, 5.0, np.nan, np.nan], [0.0, 100.0, np.nan, 30.0, 70.0]] * 3 + [[np.nan] * 2 + [6, 50, 50]]
+)
+CLASSES = TargetsInWords((SoilProperty("type"),), classes=("Ah/äußere", "Gley", "Moor"))
+
+
+def write(path: Path, words: TargetsInWords = WORDS, observations: Observations = OBSERVATIONS) -> Path:
     provenance = {"created": "2024-05-01", "über": "ß"}
-    with PatchFileWriter(str(path), GRID, 5, SUMMARIES, WORDS, "profile", provenance, DOMAIN) as file:
-        file.append(OBSERVATIONS.take(np.arange(4)), PATCHES[:4])
-        file.append(OBSERVATIONS.take(np.arange(4, 7)), PATCHES[4:])
+    with PatchFileWriter(str(path), GRID, 5, SUMMARIES, words, "profile", provenance, DOMAIN) as file:
+        file.append(observations.take(np.arange(4)), PATCHES[:4])
+        file.append(observations.take(np.arange(4, 7)), PATCHES[4:])
     return path
+
+
+def observed(values: np.ndarray) -> Observations:
+    nothing = np.zeros(values.shape)
+    return change(OBSERVATIONS, values=values, is_censored=nothing.astype(bool), errors=nothing)
 
 
 @pytest.fixture
@@ -74,6 +92,9 @@ def test_what_is_written_is_read_back(good: Path) -> None:
         assert file.covariates == SUMMARIES
         assert file.targets == TARGETS
         np.testing.assert_array_equal(file.values, OBSERVATIONS.values)
+        np.testing.assert_array_equal(file.is_censored, OBSERVATIONS.is_censored)
+        np.testing.assert_array_equal(file.errors, OBSERVATIONS.errors)
+        np.testing.assert_allclose(file.weights, np.arange(1.0, 8) / 4)  # their mean is 1
         np.testing.assert_array_equal(file.coordinates, OBSERVATIONS.coordinates)
         np.testing.assert_array_equal(file.rows_cols, np.column_stack([np.arange(7), np.arange(7) * 2]))
         assert file.sites.tolist() == [0, 0, 1, 2, 3, 4, 5]
@@ -82,6 +103,34 @@ def test_what_is_written_is_read_back(good: Path) -> None:
         np.testing.assert_array_equal(file.read(1, 6), PATCHES[1:6])
         assert file.read(5, 100).shape == (2, 2, 5, 5)
     assert os.listdir(good.parent) == [good.name]
+
+
+def test_parts_of_wholes_are_read_back(tmp_path: Path) -> None:
+    with PatchFile(str(write(tmp_path / "p.h5", TEXTURE, observed(PARTS)))) as file:
+        assert file.words == TEXTURE
+        assert file.words.groups == ((0, 1), (2,), (3, 4))
+        np.testing.assert_array_equal(file.values, PARTS)
+
+
+def test_classes_are_read_back(tmp_path: Path) -> None:
+    numbers = np.array([[0.0], [1], [2], [2], [1], [0], [0]])
+    with PatchFile(str(write(tmp_path / "p.h5", CLASSES, observed(numbers)))) as file:
+        assert file.words == CLASSES
+        np.testing.assert_array_equal(file.values, numbers)
+
+
+def test_a_class_that_lost_all_observations_is_left_out(tmp_path: Path) -> None:
+    numbers = np.array([[0.0], [2], [2], [2], [2], [0], [0]])
+    with PatchFile(str(write(tmp_path / "p.h5", CLASSES, observed(numbers)))) as file:
+        assert file.words.classes == file.measured.classes == ("Ah/äußere", "Moor")
+        assert file.values[:, 0].tolist() == [0, 1, 1, 1, 1, 0, 0]
+
+
+def test_weights_have_the_mean_one_whatever_they_are(tmp_path: Path) -> None:
+    for scale in (1e-300, 1.0, 1e300):
+        path = write(tmp_path / "p.h5", observations=change(OBSERVATIONS, weights=np.arange(1.0, 8) * scale))
+        with PatchFile(str(path)) as file:
+            np.testing.assert_allclose(file.weights, np.arange(1.0, 8) / 4)
 
 
 def test_any_hdf5_reader_finds_plain_names_and_numbers(good: Path) -> None:
@@ -210,6 +259,27 @@ HOSTILE = {
     "other type": replace("patches", data=PATCHES.astype(np.float64)),
     "other width": replace("targets", data=np.zeros((7, 3))),
     "complex": replace("ids", data=np.zeros(7, np.complex128)),
+    "infinite targets": replace("targets", data=np.full((7, 2), -np.inf)),
+    "limit of a missing value": replace("targets", data=np.full((7, 2), np.nan)),
+    "limit below zero": replace("targets", data=np.full((7, 2), -1.0)),
+    "limits of one target": replace("is_censored", data=np.zeros((7, 1), np.uint8)),
+    "limits as numbers": replace("is_censored", data=np.zeros((7, 2))),
+    "no limits": lambda file: file.__delitem__("is_censored"),
+    "errors below zero": replace("errors", data=np.full((7, 2), -0.1)),
+    "errors missing": replace("errors", data=np.full((7, 2), np.nan)),
+    "errors of one target": replace("errors", data=np.zeros(7)),
+    "errors as a link": link("errors", h5py.SoftLink("/targets")),
+    "weight of zero": replace("weights", data=np.zeros(7)),
+    "infinite weight": replace("weights", data=np.full(7, np.inf)),
+    "weights of targets": replace("weights", data=np.ones((7, 2))),
+    "weights as texts": replace("weights", data=["1"] * 7),
+    "classes of two targets": attribute("classes", ["a", "b"]),
+    "classes as a text": attribute("classes", "a"),
+    "composition of another count": attribute("composition_of_target", np.array([-1])),
+    "composition as text": attribute("composition_of_target", ["-1", "-1"]),
+    "composition of one part": attribute("composition_of_target", np.array([0, -1])),
+    "no compositions": lambda file: file.attrs.__delitem__("composition_of_target"),
+    "composition of what was not closed": attribute("composition_of_target", np.array([0, 0])),
     "infinite coordinates": replace("coordinates", data=np.full((7, 2), np.inf)),
     "infinite patches": replace("patches", data=np.full((7, 2, 5, 5), np.inf, np.float32)),
     "unknown filter": replace("patches", data=PATCHES, chunks=(7, 2, 5, 5), compression="lzf"),
@@ -239,3 +309,33 @@ def test_hostile_content_is_refused(good: Path, tmp_path: Path, name: str) -> No
     with h5py.File(path, "a") as file:
         HOSTILE[name](file)
     refused(path, "damaged or was not written by")
+
+
+HOSTILE_CLASSES = {
+    "a class too few": attribute("classes", ["a", "b"]),
+    "twin classes": attribute("classes", ["a", "b", "a"]),
+    "nameless class": attribute("classes", ["a", "", "b"]),
+    "300 classes": attribute("classes", [str(number) for number in range(300)]),
+    "class of a half": replace("targets", data=np.full((7, 1), 0.5)),
+    "class below zero": replace("targets", data=np.full((7, 1), -1.0)),
+    "no class": replace("targets", data=np.full((7, 1), np.nan)),
+    "class below a limit": replace("is_censored", data=np.ones((7, 1), np.uint8)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_CLASSES)
+def test_hostile_classes_are_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "hostile.h5", CLASSES, observed(np.array([[0.0], [1], [2], [2], [1], [0], [0]])))
+    with h5py.File(path, "a") as file:
+        HOSTILE_CLASSES[name](file)
+    refused(path, "damaged or was not written by")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[-1.0, 101.0, 5, 1, 1], [0.0, 0.0, 5, 1, 1], [np.nan, 5.0, 5, 1, 1], [5.0, np.nan, 5, 1, 1]],
+    ids=["negative", "empty", "first missing", "second missing"],
+)
+def test_hostile_parts_are_refused(tmp_path: Path, parts: list[float]) -> None:
+    path = write(tmp_path / "hostile.h5", TEXTURE, observed(np.array([parts] * 7)))
+    refused(path, "parts of a composition are negative, or some are missing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,16 +13,17 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork
 from soil_cnn_plugin.engine.assessment.explanation import AttributionSummary
-from soil_cnn_plugin.engine.assessment.outcomes import NumberOutcome
+from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome, CompositionOutcome
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.fitting import column_slices
 from soil_cnn_plugin.engine.known_observations import KnownObservations
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent
 from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 from soil_cnn_plugin.engine.networks.attribution import Attribution, choose_background
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork
 from soil_cnn_plugin.engine.networks.patch_views import encode, see
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.side_by_side import run_side_by_side
@@ -34,7 +36,7 @@ BACKGROUND = 24
 """Observations that each pixel is compared with."""
 _SIDE = 16  # pixels of the explained map that are read at once
 _PIXELS_TOGETHER = 32  # whose contributions are one task
-_UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit"}
+_UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit", "log-ratio": "centred log-ratio"}
 
 
 def explain_map(
@@ -53,25 +55,20 @@ def explain_map(
         )
     coarse = _coarsen(grid, step)
     location, _ = trained.predictor.predict(known.views.inputs, known.views.context)
-    background = choose_background(location[:, target], BACKGROUND)
-    attribution = Attribution(trained, known.views.take(background), target)
-    soil_property, outcome = description.targets[target], description.outcomes[target]
-    if not isinstance(outcome, NumberOutcome):
-        raise EngineError(
-            "Only targets that are numbers can be attributed to covariates, not classes or parts of a composition."
-        )
-    scale = outcome.scale
-    unit = _UNITS[scale.transform].format(unit=soil_property.unit or soil_property.field)
-    base = float(location[background, target].mean() * scale.spread + scale.centre)
+    soil_property, learned = description.targets[target], _learned_as(description, target)
+    background = choose_background(location @ learned.factors, BACKGROUND)
+    attribution = Attribution(trained, known.views.take(background), learned.factors)
+    unit = _UNITS[learned.transform].format(unit=soil_property.unit or soil_property.field)
+    base = float((location[background] @ learned.factors).mean() + learned.offset)
     bands = [f"{name}: contribution to {soil_property.label}" for name in attribution.players]
-    tags = {"CONTENT": "attribution", "BASE_VALUE": f"{base:.9g}", "SCALE": scale.transform}
+    tags = {"CONTENT": "attribution", "BASE_VALUE": f"{base:.9g}", "SCALE": learned.transform}
     maps = np.full((len(bands), coarse.height, coarse.width), np.nan)
     with (
         open_stack(covariates, grid) as stack,
         RasterFile(job.attribution, coarse, bands, [unit] * len(bands), tags) as file,
     ):
         for block in coarse.blocks(_SIDE):
-            values = _contributions(trained, attribution, stack, block, step) * scale.spread
+            values = _contributions(trained, attribution, stack, block, step)
             file.write(block, values)
             maps[(slice(None), *block.slices)] = values
             done = block.row * coarse.width + (block.col + block.width) * block.height
@@ -85,6 +82,31 @@ def explain_map(
         file.finish()
     magnitude = np.abs(maps[:, is_known]).mean(1)
     return AttributionSummary(soil_property, unit, magnitude, maps, step, int(is_known.sum()), base)
+
+
+@dataclass(frozen=True)
+class _LearnedAs:
+    """A target on its learned scale: `factors` (R,) times the learned columns, plus `offset`."""
+
+    transform: str
+    factors: Array
+    offset: float
+
+
+def _learned_as(description: NetworkDescription, target: int) -> _LearnedAs:
+    """A part of a composition counts as its centred log-ratio, the logarithm of the part divided by the geometric mean
+    of all (Aitchison 1982, 10.1111/j.2517-6161.1982.tb01195.x), which is linear in what is learned."""
+    columns = column_slices([outcome.columns for outcome in description.outcomes])
+    for outcome, group, own in zip(description.outcomes, description.words.groups, columns):
+        if target not in group or isinstance(outcome, ClassOutcome):
+            continue
+        factors = np.zeros(description.columns)
+        if isinstance(outcome, CompositionOutcome):
+            factors[own], offset = outcome.scale.centred(group.index(target))
+            return _LearnedAs("log-ratio", factors, offset)
+        factors[own] = outcome.scale.spread
+        return _LearnedAs(outcome.scale.transform, factors, outcome.scale.centre)
+    raise EngineError("Soil classes cannot be attributed to covariates; leave the attribution empty.")
 
 
 def _coarsen(grid: Grid, step: int) -> Grid:

@@ -76,7 +76,7 @@ def test_the_error_is_that_of_held_out_predictions(explained, trained) -> None:
         views = see(network, encode(network, file.read(0, file.count), file.coordinates))
         clay = file.values[:, 1]
     location, _ = network.predictor.predict(views.inputs, views.context)
-    scale = network.description.scales[1]
+    scale = network.description.outcomes[1].scale
     assert scale.transform == "none"
     own_error = np.sqrt(np.nanmean((location[:, 1] * scale.spread + scale.centre - clay) ** 2))
     content = metrics["targets"]["clay"]

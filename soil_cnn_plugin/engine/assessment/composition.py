@@ -50,6 +50,11 @@ class CompositionScale:
         parts: Array = powers / powers.sum(axis=0) * self.whole
         return parts
 
+    def centred(self, part: int) -> tuple[Array, float]:
+        """Factors (D - 1,) and offset that make a part's centred log-ratio of the standardized columns."""
+        weights = _basis(len(self.floors))[part]
+        return weights * self.spread, float(weights @ np.array(self.centre))
+
 
 def fit_composition(parts: Array) -> CompositionScale:
     """The scale of training observations (n, D), NaN where missing, each summing to one whole."""

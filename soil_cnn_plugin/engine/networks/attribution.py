@@ -25,29 +25,33 @@ _PIXELS_AT_ONCE = 64
 
 
 class Attribution:
-    """Of one target. `background` are the observations that predictions are compared with."""
+    """Of `factors` (R,) times the learned columns. `background` are the observations that predictions are compared
+    with."""
 
-    def __init__(self, trained: TrainedNetwork, background: Views, target: int) -> None:
-        self._trained, self._background, self._target = trained, background, target
+    def __init__(self, trained: TrainedNetwork, background: Views, factors: Array) -> None:
+        self._trained, self._background, self._factors = trained, background, factors
         self.players = covariate_names(trained.encoder)
 
     def contributions(self, views: Views) -> Array:
-        """(N, players) of N patches, standardized: times the target scale's spread they are in its unit, or in that of
-        its logarithm or logit."""
-        predictor, target = self._trained.predictor, self._target
+        """(N, players) of N patches."""
+        predictor = self._trained.predictor
+        factors = predictor.weights * self._factors  # (M, R)
         total = np.zeros((len(views.context), len(self.players)))
         for index, network in enumerate(predictor.networks):
-            weight = predictor.weights[index, target]
-            total += weight * self._of_network(network, views.inputs[index], self._background.inputs[index])
+            total += self._of_network(network, views.inputs[index], self._background.inputs[index], factors[index])
         if predictor.forests:
-            player = views.covariates[-1].numpy()
-            shares = tree_shapley(
-                predictor.forests[target], views.context, self._background.context, player, len(self.players)
-            )
-            total += predictor.weights[-1, target] * shares
+            for column in np.flatnonzero(factors[-1]):
+                total += factors[-1, column] * self._of_forest(views, int(column))
         return total
 
-    def _of_network(self, network: PackedNetwork, inputs: Tensor, background: Tensor) -> Array:
+    def _of_forest(self, views: Views, column: int) -> Array:
+        """One forest has all classes, or there is one for each column."""
+        forests = self._trained.predictor.forests
+        forest, output = (forests[0], column) if len(forests) == 1 else (forests[column], 0)
+        player, background = views.covariates[-1].numpy(), self._background.context
+        return tree_shapley(forest, views.context, background, player, len(self.players), output)
+
+    def _of_network(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Array:
         """Gradients are taken behind the first layer only: it is linear, so what each covariate adds to it is known.
 
         The views over which predictions are averaged take turns over the background.
@@ -56,14 +60,14 @@ class Attribution:
         others = network.views(background)
         for piece in inputs.split(_PIXELS_AT_ONCE):
             views = enumerate(network.views(piece))
-            parts = [self._of_view(network, view, others[turn][turn :: len(others)]) for turn, view in views]
+            parts = [self._of_view(network, view, others[turn][turn :: len(others)], factors) for turn, view in views]
             shares.append(torch.stack(parts).sum(0) / len(background))
         array: Array = torch.cat(shares).cpu().numpy().astype(np.float64)
         return array
 
-    def _of_view(self, network: PackedNetwork, inputs: Tensor, background: Tensor) -> Tensor:
+    def _of_view(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Tensor:
         """(n, ...) and (S, ...) -> (n, players), summed over the background."""
-        explainer = IntegratedGradients(_AfterFirstLayer(network, self._target), multiply_by_inputs=False)
+        explainer = IntegratedGradients(_AfterFirstLayer(network, factors), multiply_by_inputs=False)
         with torch.no_grad():
             first, base = (network.first_layer(rows).transpose(0, 1) for rows in (inputs, background))
             added, base_added = self._added(network, inputs), self._added(network, background)  # (players, n or S, L)
@@ -87,15 +91,15 @@ class Attribution:
 
 
 class _AfterFirstLayer(torch.nn.Module):
-    """A network's location of one target, mean over members, from its first layer: (N, K, ...) -> (N,)."""
+    """`factors` times a network's locations, mean over members, from its first layer: (N, K, ...) -> (N,)."""
 
-    def __init__(self, network: PackedNetwork, target: int) -> None:
+    def __init__(self, network: PackedNetwork, factors: Array) -> None:
         super().__init__()
-        self._network, self._target = network, target
+        self._network, self._factors = network, torch.from_numpy(factors)
 
     def forward(self, first: Tensor) -> Tensor:
         location, _ = self._network.location_scale(self._network.after_first_layer(first.transpose(0, 1)))
-        return location[:, :, self._target].mean(0)
+        return location.mean(0) @ self._factors.to(location)
 
 
 def choose_background(predicted: Array, count: int) -> NDArray[np.int64]:

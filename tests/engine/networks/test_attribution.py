@@ -82,7 +82,7 @@ def test_contributions_add_up_to_the_prediction_minus_that_of_the_background(see
     background = background[with_nothing_missing[background]]
     location, _ = trained.predictor.predict(views.inputs, views.context)
     for target in (0, 1):
-        found = Attribution(trained, views.take(background), target).contributions(views.take(rows))
+        found = Attribution(trained, views.take(background), np.eye(2)[target]).contributions(views.take(rows))
         expected = location[rows, target] - location[background, target].mean()
         assert found.shape == (len(rows), 3)
         # Gradients are taken at two places on the way: kinks of a network with random weights leave a rest.
@@ -96,9 +96,9 @@ def test_a_covariate_that_no_part_looks_at_contributes_nothing(seen) -> None:
     with torch.no_grad():
         ring.input_weight[:, ring.covariate_of_input == flow] = 0
         padarian.first_weight[:, :, padarian.covariate_of_input == flow] = 0
-    attribution = Attribution(trained, views.take(np.arange(4)), 0)
+    attribution = Attribution(trained, views.take(np.arange(4)), np.eye(2)[0])
     for index, network in enumerate((ring, padarian)):
-        found = attribution._of_network(network, views.inputs[index], views.inputs[index][:4])
+        found = attribution._of_network(network, views.inputs[index], views.inputs[index][:4], np.array([1.0, 0.0]))
         assert np.abs(found[:, flow]).max() < 1e-6 < np.abs(found[:, 0]).max()
 
 

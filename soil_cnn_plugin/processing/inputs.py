@@ -27,7 +27,7 @@ from ..contract.jobs import Covariate, JobError
 from ..contract.soil_property import SoilProperty, unit_in
 from .field_aliases import add_aliases
 from .outputs import check_extension, is_skipped
-from .rasters import Raster, covariates
+from .rasters import Raster, covariates, why_no_raster
 from .vectors import file_name, write_any_points, write_points, write_polygons, write_table
 
 COVARIATE_PARAMETERS = {
@@ -63,9 +63,9 @@ def check_rasters(names: Iterable[str], parameters: dict[str, Any], context: Qgs
         value = parameters.get(name)
         for item in value if isinstance(value, (list, tuple)) else [value]:
             layer = QgsProcessingUtils.mapLayerFromString(item, context) if isinstance(item, str) and item else item
-            is_other = isinstance(layer, QgsMapLayer) and not isinstance(layer, QgsRasterLayer)
+            is_other = isinstance(layer, QgsMapLayer) and not (isinstance(layer, QgsRasterLayer) and layer.isValid())
             if is_other or (item and layer is None):
-                raise JobError(f"{item} cannot be opened as a raster ({name}). Is it there, and is it whole?")
+                raise JobError(why_no_raster(item, layer, name, context.project()))
 
 
 class Inputs:

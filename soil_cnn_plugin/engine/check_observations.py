@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.assessment.checks.class_names import ClassSummary, c
 from soil_cnn_plugin.engine.assessment.checks.clustering import Clustering, check_clustering, measure_clustering
 from soil_cnn_plugin.engine.assessment.checks.coverage import Coverage, check_coverage
 from soil_cnn_plugin.engine.assessment.checks.duplicates import check_duplicates, number_places
-from soil_cnn_plugin.engine.assessment.checks.field_summary import FieldCheck, check_field
+from soil_cnn_plugin.engine.assessment.checks.field_summary import FieldCheck, check_field, check_texts
 from soil_cnn_plugin.engine.assessment.checks.findings import CHECK, NOTE, REPAIR, Finding, listed
 from soil_cnn_plugin.engine.assessment.checks.horizons import HorizonSummary, check_horizons, check_profile_places
 from soil_cnn_plugin.engine.assessment.checks.limits import LimitSummary, apply_limits
@@ -111,8 +111,9 @@ class _Fields:
         for done, name in enumerate(self._names):
             column = self._layer.columns[name]
             if column.dtype.kind in "mM" or (is_classes(column) and name in self._job.composition):
+                kind = "dates" if column.dtype.kind in "mM" else "texts"
                 raise EngineError(
-                    f"The field {name} of '{self._layer.name}' holds no numbers ({column.dtype}). Choose another."
+                    f"The field {name} of '{self._layer.name}' holds {kind}, where numbers are needed. Choose another."
                 )
             if is_classes(column):
                 summary, found = check_classes(name, column)
@@ -122,6 +123,10 @@ class _Fields:
                 self._check_numbers(self._measured(name), limits.get(name))
             report.progress((done + 1) / len(self._names))
         self._check_units()
+        if not self._names:
+            sentence = f"No field of '{self._layer.name}' holds measured numbers; only the places were checked."
+            remedy = "Choose the fields to check, also texts such as soil classes."
+            self.findings.append(Finding("nothing_checked", "", sentence, remedy))
 
     def _check_numbers(self, measured: Measured, limits: Measured | None) -> None:
         measured, of_limits, found = apply_limits(measured, limits)
@@ -137,15 +142,28 @@ class _Fields:
 
     def _limits(self) -> dict[str, Measured]:
         """Field -> its detection limits."""
+        if not self._job.detection_limits:
+            return {}
+        if not self._names:
+            raise EngineError(
+                f"Detection limits are chosen ({', '.join(self._job.detection_limits)}), but no field of"
+                f" '{self._layer.name}' holds measured numbers. Choose the fields they belong to."
+            )
         targets = [SoilProperty(name) for name in self._names]
         try:
             pairs = partners(targets, self._job.detection_limits, "detection limit")
         except JobError as error:
             raise EngineError(str(error)) from error
-        return {name: self._measured(limit) for name, limit in pairs.items()}
+        return {name: self._read_aside(limit) for name, limit in pairs.items()}
 
     def _depth(self, name: str) -> NDArray[np.float64] | None:
-        return self._measured(name).values if name else None
+        return self._read_aside(name).values if name else None
+
+    def _read_aside(self, name: str) -> Measured:
+        """A field of limits or depths; its texts must be numbers, too."""
+        measured = self._measured(name)
+        self.findings += [found for found in check_texts(measured) if found.kind != "text_field"]
+        return measured
 
     def _check_units(self) -> None:
         without = [name for name, each in self.checked.items() if not each.measured.soil_property.unit]
@@ -217,7 +235,7 @@ def _tell(result: ObservationsCheck, report: Report) -> None:
     for finding in result.of_severity(NOTE):
         report.info(finding.sentence)
     if not result.problem_count:
-        report.info(f"No problem was found in {len(result.ids)} observations of '{result.name}'.")
+        report.info(f"No problem was found in the observations of '{result.name}' ({len(result.ids)}).")
 
 
 def _write(

@@ -29,7 +29,7 @@ def draw_problem_map(name: str, check: ObservationsCheck) -> str:
     """All observations with a place that can be right; those to repair lie on top."""
     xy = check.places.xy
     placed = check.places.is_placed
-    frame = map_frame(xy[placed], check.crs_name)
+    frame = map_frame(_with_room(xy[placed]), check.crs_name)
     is_repair, is_check = (np.zeros(len(xy), bool) for _ in range(2))
     is_repair[check.rows_of(REPAIR)] = True
     is_check[check.rows_of(CHECK)] = True
@@ -66,6 +66,14 @@ def draw_problem_map(name: str, check: ObservationsCheck) -> str:
         figure.legend(loc="outside right upper", handletextpad=0.2)
 
     return draw(name, 7.2, min(5.6, 4.9 * frame.height_over_width + 0.8), paint)
+
+
+def _with_room(xy: Floats) -> Floats:
+    """All at one place, or a single one: with others around, so that there is something to frame."""
+    if np.ptp(xy, axis=0).max() > 0:
+        return xy
+    room = 0.001 if np.abs(xy).max() <= 360 else 50.0
+    return np.concatenate([xy, xy[:1] - room, xy[:1] + room])
 
 
 def _paint_covered(axes: Axes, coverage: Coverage, places: Places, frame: MapFrame) -> None:

@@ -82,7 +82,7 @@ def write_observations_page(path: str, check: ObservationsCheck) -> None:
 def _facts(check: ObservationsCheck) -> list[str]:
     fields = len(check.fields) + len(check.classes)
     return [
-        f"{len(check.ids)} observations",
+        f"{len(check.ids)} observation{'s' if len(check.ids) != 1 else ''}",
         f"{fields} field{'s' if fields != 1 else ''} checked",
         check.crs_name,
         f"Covariates: {check.settings['Covariates']}" if check.coverage else "without covariates",

@@ -89,7 +89,8 @@ def _check_rare(summary: ClassSummary, texts: list[str]) -> list[Finding]:
         return []
     rows = np.array([row for row, text in enumerate(texts) if _plain(text) in rare], np.int64)
     words = listed([f"{name} {count}" for name, count in summary.rare], 8)
-    sentence = f"{len(rare)} of {len(summary.counts)} classes of {summary.field} {plural(len(rare), 'has', 'have')} at most {RARE} observations: {words}."
+    have = f"{plural(len(rare), 'has', 'have')} at most {RARE} observations"
+    sentence = f"{len(rare)} of {len(summary.counts)} classes of {summary.field} {have}: {words}."
     remedy = (
         "Merge them with the class they resemble, or let Extract patches drop or merge them (Rare classes): so few"
         " cannot be learned or assessed."

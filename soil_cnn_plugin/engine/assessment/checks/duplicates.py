@@ -50,8 +50,8 @@ def check_duplicates(
     fields: Sequence[tuple[Measured, Booleans]],
     pixels: Integers | None,
 ) -> tuple[DuplicateSummary, list[Finding]]:
-    """`ids` (N,) of the observations; `places` as of `number_places`; `depths` (N, 2) of horizons, which may share a place; `fields` with what of them
-    is sound; `pixels` (N,) numbers of pixels, -1 outside."""
+    """`ids` (N,) of the observations; `places` as of `number_places`; `depths` (N, 2) of horizons, which may share a
+    place; `fields` with what of them is plausible; `pixels` (N,) numbers of pixels, -1 outside."""
     keys = places if depths is None else _combine([places, *(_codes(each) for each in depths.T)])
     keys = np.where(places >= 0, keys, -1)
     shared = _in_groups(keys)

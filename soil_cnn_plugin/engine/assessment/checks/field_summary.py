@@ -11,7 +11,7 @@ from scipy.stats import skew
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 
-from .findings import Finding, listed, of_observations
+from .findings import Finding, listed, of_observations, plural
 from .impossible import check_codes, check_infinite, check_negative, check_ph, check_whole, is_percent, is_ph
 from .measured import Measured
 from .outliers import check_outliers
@@ -107,6 +107,8 @@ def check_texts(measured: Measured) -> list[Finding]:
             "Correct them in the attribute table (sort by the field), or make a numeric field, in which they become"
             f" NULL: try(to_real(replace(\"{field}\", ',', '.')), NULL). Extract patches refuses the field until then."
         )
+        if any(text.startswith(">") for text in texts):
+            remedy = f"What is only known to be above a limit cannot be learned from: write the limit. {remedy}"
         rows = [f"{field} is {text!r}, which is no number." for text in texts]
         found.append(Finding("no_number", field, sentence, remedy, failed, rows, texts))
     if thousands.size:
@@ -127,12 +129,16 @@ def check_texts(measured: Measured) -> list[Finding]:
 
 def _check_amount(summary: FieldSummary) -> list[Finding]:
     field, known = summary.soil_property.field, summary.known
-    if known and summary.distinct == 1:
+    if not known:
+        sentence = f"{field} has no number at any observation that could be used."
+        remedy = "Choose another field, or look at the join or the import that should have filled it."
+        return [Finding("empty_field", field, sentence, remedy)]
+    if known > 1 and summary.distinct == 1:
         sentence = f"{field} is {summary.quantiles[0]:g} at all {known} observations that have a value."
         return [Finding("constant", field, sentence, "Leave it out: there is nothing to map.")]
     if known < FEW_VALUES:
         total = known + summary.missing + summary.failed + summary.codes
-        sentence = f"{field} has {known} values at {total} observations."
+        sentence = f"{field} has {known} {plural(known, 'value', 'values')} at {total} observations."
         remedy = "Training needs at least 20, and 100 or more to be worth while."
         return [Finding("few_values", field, sentence, remedy)]
     if summary.is_whole and summary.distinct <= MOST_CODES and known >= MOST_CODES * summary.distinct:

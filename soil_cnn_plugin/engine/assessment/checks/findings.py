@@ -58,6 +58,8 @@ KINDS = {  # what spoils a map most stands first
     "torn_profile": Kind(CHECK, "Profiles at several places"),
     "many_classes": Kind(CHECK, "More classes than a map can show"),
     "rare_class": Kind(CHECK, "Rare classes"),
+    "nothing_checked": Kind(CHECK, "No field was checked"),
+    "empty_field": Kind(CHECK, "Fields without a value"),
     "limit_without_value": Kind(CHECK, "Detection limits without a value"),
     "outlier": Kind(CHECK, "Outliers"),
     "same_place": Kind(NOTE, "Observations at one place"),

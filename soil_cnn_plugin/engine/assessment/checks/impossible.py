@@ -70,8 +70,8 @@ def check_codes(measured: Measured, usable: Booleans) -> tuple[Booleans, list[Fi
     bad = known & np.isin(values, codes)
     if not bad.any():
         return bad, []
-    span = f"the others reach from {others.min():g} to {others.max():g}"
-    both = [code for code in codes if -10 < code < 0 and -code < np.median(others) and not is_ph(field)]
+    span = f"the others reach from {others.min():g} to {others.max():g}" if len(others) else "there are no others"
+    both = [code for code in codes if -10 < code < 0 and len(others) and -code < np.median(others) and not is_ph(field)]
     doubt = f" If {both[0]:g} stands for 'below {-both[0]:g}', write <{-both[0]:g} instead." if both else ""
     sentence = (
         f"{field} is {listed([f'{code:g}' for code in codes])} at {of_observations(*_counts(bad))}, while {span}: this"
@@ -87,7 +87,7 @@ def check_codes(measured: Measured, usable: Booleans) -> tuple[Booleans, list[Fi
 
 def _is_code(code: float, others: Floats, count: int) -> bool:
     if not len(others):
-        return False
+        return abs(code) >= 99
     low, high = float(others.min()), float(others.max())
     if low <= code <= high:
         return False

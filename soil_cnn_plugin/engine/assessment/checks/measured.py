@@ -93,8 +93,12 @@ def holds_numbers(column: NDArray[Any]) -> bool:
 
 
 def is_classes(column: NDArray[Any]) -> bool:
-    """Whether a chosen field is one of classes."""
-    return column.dtype.kind == "b" or (is_text(column) and not holds_numbers(column))
+    """Whether a chosen field is one of classes; an empty one is not."""
+    return column.dtype.kind == "b" or (is_text(column) and not holds_numbers(column) and _holds_words(column))
+
+
+def _holds_words(column: NDArray[Any]) -> bool:
+    return any(value is not None and str(value).strip() for value in column.tolist())
 
 
 def choose_fields(columns: Columns, roles: Sequence[str], xy: Floats) -> tuple[list[str], dict[str, str]]:

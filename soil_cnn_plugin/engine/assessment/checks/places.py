@@ -21,7 +21,7 @@ _BULK = (0.05, 0.95)
 _FAR = 10.0
 """A place is far from all others beyond this many times the size of the rectangle around the middle 90 %."""
 _FEWEST = 10
-_BEYOND_USE = 2.0
+_BEYOND_USE = 1.0
 """Degrees by which places may lie outside the area that a CRS is made for."""
 
 
@@ -120,7 +120,7 @@ def check_places(layer: Layer) -> tuple[Places, list[Finding]]:
             such = f", such as {values[0]}" if kind != "zero_coordinates" else ""
             words = f"{of_observations(rows.size, len(xy))} {sentence[rows.size > 1]}{such}."
             found.append(Finding(kind, "", words, remedy, rows, texts, values))
-    if usable.any() and not fits[usable].any():
+    if usable.any() and (not fits[usable].any() or _looks_like_degrees(xy[usable], crs)):
         found.append(_doubtful(xy[usable], crs, layer))
     kept = np.where(usable[:, None], xy, np.nan)
     plane = Plane.around(kept, crs)
@@ -207,15 +207,20 @@ def _fits(xy: Floats, crs: pyproj.CRS) -> Booleans:
 
 
 def _doubtful(xy: Floats, crs: pyproj.CRS, layer: Layer) -> Finding:
-    area = crs.area_of_use.name if crs.area_of_use else "another area"
-    looks_like_degrees = not crs.is_geographic and (np.abs(xy) <= (180, 90)).all()
-    guess = " They look like degrees, perhaps of EPSG:4326." if looks_like_degrees else ""
-    sentence = (
-        f"All places lie outside the area that {layer.crs_name} is made for ({area}), such as"
-        f" {_in_words(*xy[0].tolist())}.{guess}"
+    name = crs.area_of_use.name if crs.area_of_use else "another area"
+    area = name if len(name) <= 80 else f"{name[:78]} …"
+    place = _in_words(*xy[0].tolist())
+    sentence = f"All places lie outside the area that {layer.crs_name} is made for ({area}), such as {place}."
+    if _looks_like_degrees(xy, crs):
+        sentence = f"All coordinates look like degrees, such as {place}, but {layer.crs_name} is no CRS in degrees."
+    remedy = (
+        "Set the CRS in which the coordinates were noted, EPSG:4326 for example (Assign projection, not Reproject)."
     )
-    remedy = "Set the CRS in which the coordinates were noted (Assign projection; not Reproject, which moves them)."
     return Finding("doubtful_crs", "", sentence, remedy)
+
+
+def _looks_like_degrees(xy: Floats, crs: pyproj.CRS) -> bool:
+    return not crs.is_geographic and bool((np.abs(xy) <= (180, 90)).all())
 
 
 def _in_words(x: float, y: float) -> str:

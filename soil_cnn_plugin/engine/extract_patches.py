@@ -33,7 +33,8 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
     grid = reference_grid(job.reference or job.covariates[0].path, job.cell_size)
     _tell_grid(job, grid, report)
     layer, dropped, notes = read_layer(job.observations), Dropped(), Notes()
-    with bounded_cache(), open_stack(job.covariates, grid) as stack:
+    files = len({covariate.path for covariate in job.covariates})
+    with bounded_cache(files), open_stack(job.covariates, grid) as stack:
         _tell_resampling(stack, report)
         located, classes = locate_observations(layer, job, grid, dropped, notes)
         check_usable(located, job, classes, layer, dropped)

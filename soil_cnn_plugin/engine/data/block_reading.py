@@ -30,14 +30,13 @@ _USUAL_TILE = 256
 _BORDER_BYTES = 128_000_000
 
 
-def bounded_cache(threads: int = 0) -> AbstractContextManager[object]:
-    """GDAL keeps unpacked blocks in a bounded part of the memory, not in 5 % of whatever the computer has, and unpacks
-    the blocks of one file in several threads: of all cores, or as many as are given."""
+def bounded_cache(files: int) -> AbstractContextManager[object]:
+    """To open and read `files` in: GDAL keeps unpacked blocks in a bounded part of the memory, not in 5 % of whatever
+    the computer has, and unpacks each file in several threads where there are more cores than files."""
     free = read_memory().free
     cache = _MOST_CACHE if free is None else min(_MOST_CACHE, int(_SHARE_OF_MEMORY * free))
-    found: AbstractContextManager[object] = rasterio.Env(
-        GDAL_CACHEMAX=cache, GDAL_NUM_THREADS=threads or usable_cores()
-    )
+    threads = -(-usable_cores() // max(1, files))
+    found: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=cache, GDAL_NUM_THREADS=threads)
     return found
 
 

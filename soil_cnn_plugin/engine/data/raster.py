@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections import OrderedDict
@@ -29,6 +30,8 @@ _TILE = 256
 """Side of the squares that are warped at once, in pixels of the grid."""
 _SOURCE_SIDE = 2048
 """Side of the largest square that is read from a raster for one of them, in its own pixels."""
+_PLAIN = {"uint8", "int8", "int16", "uint16", "float32"}
+"""Types all of whose values float32 holds: they are read as such, without a copy in between."""
 _MOST_TILES = 1024
 _MOST_BYTES = 16_000_000
 """Of tiles that are kept for the next block."""
@@ -123,22 +126,24 @@ class CovariateRaster:
         if top >= bottom or left >= right:
             return
         window = Window(left, top, right - left, bottom - top)
+        part = out[top - block.row : bottom - block.row, left - block.col : right - block.col]
+        scale, offset = dataset.scales[covariate.band - 1], dataset.offsets[covariate.band - 1]
+        is_plain = dataset.dtypes[covariate.band - 1] in _PLAIN and (scale, offset) == (1, 0) and not covariate.nodata
         try:
-            values = dataset.read(covariate.band, window=window)
+            values = dataset.read(covariate.band, window=window, out=part if is_plain else None)
             mask = dataset.read_masks(covariate.band, window=window) if self._has_mask() else None
         except GDAL_ERRORS as error:
             raise _unreadable(covariate.path, error) from error
-        scale, offset = dataset.scales[covariate.band - 1], dataset.offsets[covariate.band - 1]
         if scale != 1 or offset != 0:
             values = values.astype(np.float64) * scale + offset
-        with np.errstate(over="ignore"):
-            cleaned = values.astype(np.float32)
-            for lowest, highest in covariate.nodata:
-                cleaned[(values >= lowest) & (values <= highest)] = np.nan
+        if not is_plain:
+            with np.errstate(over="ignore"):
+                part[...] = values
+                for lowest, highest in covariate.nodata:
+                    part[(values >= lowest) & (values <= highest)] = np.nan
         if mask is not None:
-            cleaned[mask == 0] = np.nan
-        cleaned[~np.isfinite(cleaned)] = np.nan
-        out[top - block.row : bottom - block.row, left - block.col : right - block.col] = cleaned
+            np.copyto(part, np.nan, where=mask == 0)
+        np.copyto(part, np.nan, where=~np.isfinite(part))
 
     def _has_mask(self) -> bool:
         flags = self._dataset.mask_flag_enums[self.covariate.band - 1]
@@ -221,6 +226,11 @@ def open_raster(path: str) -> rasterio.DatasetReader:
     except GDAL_ERRORS as error:
         if os.path.isabs(path) and not path.startswith("/vsi") and not os.path.exists(path):
             raise EngineError(f"{path} does not exist. Check where the raster lies and run again.") from error
+        if os.strerror(errno.EMFILE) in str(_said(error)):
+            raise EngineError(
+                f"{path} cannot be opened, because the system lets the engine open no more files. Use fewer covariates,"
+                " put several of them into one file as its bands, or raise the limit (ulimit -n)."
+            ) from error
         raise EngineError(
             f"{path} cannot be opened as a raster: {_said(error)}. The file may be damaged or of another kind;"
             " open it in QGIS, export it as GeoTIFF and use that."

@@ -29,13 +29,13 @@ def difference_group(target: TargetAssessment, predictor: str) -> Group:
     """The map's predictor beside each other method, the network beside the better forest, context beside none."""
     found = differences(target.methods, predictor)
     decimals = decimals_for(target.methods[predictor].scores.rmse)
-    return Group(sentence_case(target.soil_property.label), tuple(_difference_row(item, decimals) for item in found))
+    return Group(sentence_case(target.soil_property.label), tuple(difference_row(item, decimals) for item in found))
 
 
-def _difference_row(item: Difference, decimals: int) -> tuple[str, ...]:
+def difference_row(item: Difference, decimals: int, names: Mapping[str, str] = NAMES) -> tuple[str, ...]:
     test = item.test
     return (
-        f"{sentence_case(NAMES[item.method])} against {NAMES[item.other]}",
+        f"{sentence_case(names[item.method])} against {names[item.other]}",
         signed_percent(item.percent),
         _signed(test.difference, decimals) if test else NOTHING,
         f"{_signed(test.low, decimals)} to {_signed(test.high, decimals)}" if test else NOTHING,

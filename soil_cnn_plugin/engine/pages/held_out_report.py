@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import skew
 
-from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, NETWORK, Assessment, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import (
+    FOREST,
+    FOREST_CONTEXT,
+    NETWORK,
+    Assessment,
+    HeldOutAssessment,
+    TargetAssessment,
+)
 from soil_cnn_plugin.engine.assessment.comparison import NAMES
 from soil_cnn_plugin.engine.assessment.reliability import reliability
 from soil_cnn_plugin.engine.pages import held_out_words as words
@@ -94,7 +101,7 @@ def write_report(path: str, assessment: Assessment) -> None:
         path,
         "held_out_report",
         title=sentence_case(listed([target.soil_property.title for target in targets])),
-        facts=_facts(assessment, frame.unit),
+        facts=facts_of(assessment, frame.unit),
         verdicts=[_verdict_box(target, assessment) for target in targets],
         predictor_sentence=words.predictor_sentence(assessment.predictor),
         validation_sentence=words.validation_sentence(assessment),
@@ -115,7 +122,7 @@ def write_report(path: str, assessment: Assessment) -> None:
         fold_groups=other_fold_groups(assessment, targets),
         other_folds_sentence=other_folds_in_words(assessment, targets),
         sections=[_section(i, target, assessment, frame) for i, target in enumerate(targets)],
-        loss_figure=_loss_figure(assessment),
+        loss_figure=loss_figure(assessment),
         notes=assessment.notes,
         settings=assessment.settings,
         versions=assessment.versions,
@@ -125,7 +132,7 @@ def write_report(path: str, assessment: Assessment) -> None:
     )
 
 
-def _facts(assessment: Assessment, unit: str) -> list[str]:
+def facts_of(assessment: HeldOutAssessment, unit: str) -> list[str]:
     size, cell = assessment.patch_size, assessment.cell_size
     across = f" ({size * cell:g} {unit} across)" if unit == "m" else ""
     return [
@@ -243,7 +250,7 @@ def _folds_figure(assessment: Assessment, frame: MapFrame) -> CaptionedFigure:
     )
 
 
-def _loss_figure(assessment: Assessment) -> CaptionedFigure | None:
+def loss_figure(assessment: HeldOutAssessment) -> CaptionedFigure | None:
     """The curves of the folds' ensembles come first, those of the final ones last."""
     curves = assessment.loss_curves
     if not curves:

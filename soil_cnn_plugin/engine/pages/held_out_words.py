@@ -12,6 +12,7 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     NETWORK,
     Assessment,
     HeldOut,
+    HeldOutAssessment,
     TargetAssessment,
 )
 from soil_cnn_plugin.engine.assessment.reliability import chance_band, reliability
@@ -42,7 +43,7 @@ def predictor_sentence(predictor: str) -> str:
     return f"The map is predicted by {PREDICTORS[predictor]}."
 
 
-def validation_sentence(assessment: Assessment) -> str:
+def validation_sentence(assessment: HeldOutAssessment) -> str:
     """Which of the ways to validate a map the numbers are."""
     return (
         f"All scores are from {assessment.folds.count}-fold cross-validation: each observation was predicted by"
@@ -118,7 +119,7 @@ def methods_sentence(assessment: Assessment) -> str:
     )
 
 
-def software(assessment: Assessment) -> str:
+def software(assessment: HeldOutAssessment) -> str:
     """`Soil CNN 0.1.0, PyTorch 2.13.0`, as far as the versions are known."""
     known = [(name, assessment.versions.get(key, "")) for name, key in (("Soil CNN", "Soil CNN"), ("PyTorch", "torch"))]
     return ", ".join(f"{name} {version}" for name, version in known if version) or "Soil CNN"

@@ -94,7 +94,7 @@ def draw_residuals(
                 linewidths=0.35 if len(x) <= 400 else 0.1,
                 rasterized=len(x) > RASTER_ABOVE,
             )
-            _frame(axes, frame)
+            frame_axes(axes, frame)
             axes.set_title(title)
         all_axes[0].set_ylabel(frame.y_label)
         label = f"Predicted − observed {target.soil_property.label}"
@@ -104,7 +104,7 @@ def draw_residuals(
         bar.outline.set_linewidth(0.5)
 
     width = 9.2 if len(panels) > 1 else 5.4
-    return draw(name, width, _height(frame, (width - 1.6) / len(panels)), paint)
+    return draw(name, width, map_height(frame, (width - 1.6) / len(panels)), paint)
 
 
 def draw_folds_and_values(
@@ -119,7 +119,7 @@ def draw_folds_and_values(
     def paint(figure: Figure) -> None:
         all_axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         panels = list(all_axes.ravel())
-        _paint_folds(panels[0], coordinates, folds, frame)
+        paint_folds(panels[0], coordinates, folds, frame)
         for axes, target in zip(panels[1:], targets):
             _paint_values(axes, target, coordinates, frame)
         for axes in panels[1 + len(targets) :]:
@@ -132,7 +132,7 @@ def draw_folds_and_values(
     return draw(name, 9.2, rows * height, paint)
 
 
-def _paint_folds(axes: Axes, coordinates: Array, folds: NDArray[np.int64], frame: MapFrame) -> None:
+def paint_folds(axes: Axes, coordinates: Array, folds: NDArray[np.int64], frame: MapFrame) -> None:
     for fold, (colour, marker) in enumerate(fold_look(int(folds.max(initial=-1)) + 1)):
         x, y = (coordinates[folds == fold] * frame.scale).T
         axes.plot(
@@ -147,7 +147,7 @@ def _paint_folds(axes: Axes, coordinates: Array, folds: NDArray[np.int64], frame
             rasterized=len(folds) > RASTER_ABOVE,
             label=f"Fold {fold + 1} (n = {len(x)})",
         )
-    _frame(axes, frame)
+    frame_axes(axes, frame)
     axes.set_title("Folds")
 
 
@@ -170,7 +170,7 @@ def _paint_values(axes: Axes, target: MeasuredTarget, coordinates: Array, frame:
         linewidths=0.3 if len(x) <= 400 else 0.1,
         rasterized=len(x) > RASTER_ABOVE,
     )
-    _frame(axes, frame)
+    frame_axes(axes, frame)
     axes.set_title(sentence_case(target.soil_property.label))
     bar = axes.figure.colorbar(points, ax=axes, extend="both", shrink=0.8, aspect=24, pad=0.03)
     bar.outline.set_linewidth(0.5)
@@ -180,7 +180,7 @@ def _paint_values(axes: Axes, target: MeasuredTarget, coordinates: Array, frame:
         bar.minorticks_off()
 
 
-def _frame(axes: Axes, frame: MapFrame) -> None:
+def frame_axes(axes: Axes, frame: MapFrame) -> None:
     lighten_grid(axes)
     axes.set(xlim=frame.x_limits, ylim=frame.y_limits, aspect=frame.aspect, xlabel=frame.x_label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, prune="both"))
@@ -188,5 +188,5 @@ def _frame(axes: Axes, frame: MapFrame) -> None:
     axes.ticklabel_format(useOffset=False, style="plain")
 
 
-def _height(frame: MapFrame, width: float) -> float:
+def map_height(frame: MapFrame, width: float) -> float:
     return min(4.9, frame.height_over_width * width + 0.75)  # two figures and their captions fit a printed page

@@ -12,11 +12,16 @@ from qgis.core import (
     QgsProcessingParameterNumber,
 )
 
+from .inputs import no_field
+
 Definitions = list[QgsProcessingParameterDefinition]
 
 
 def find_problem(definitions: Definitions, parameters: dict[str, Any], context: QgsProcessingContext) -> Optional[str]:
     """A sentence on the first value that Processing would refuse; None when there is none, or nothing to add."""
+    names = {definition.name() for definition in definitions}
+    if {"TARGETS", "COMPOSITION"} <= names and not (parameters.get("TARGETS") or parameters.get("COMPOSITION")):
+        return no_field("TARGETS", "COMPOSITION")  # each is optional beside the other
     for definition in definitions:
         value = parameters.get(definition.name())
         if value in (None, "") or isinstance(value, (list, tuple)):

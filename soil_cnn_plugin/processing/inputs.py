@@ -141,10 +141,11 @@ class Inputs:
         source = self._source(name)
         return write_polygons(source, self._copy(name, source), self._context.transformContext())
 
-    def targets(self, name: str, units: str, fields: QgsFields) -> tuple[SoilProperty, ...]:
-        names = self._algorithm.parameterAsStrings(self._parameters, name, self._context)
-        for field in names:
-            _check_field(field, fields, name)
+    def targets(self, name: str, units: str, fields: QgsFields, also: str = "") -> tuple[SoilProperty, ...]:
+        """The fields of `name`, and those of `also` that are not among them; one field at least."""
+        names = list(dict.fromkeys([*self.fields(name, fields), *(self.fields(also, fields) if also else ())]))
+        if not names:
+            raise JobError(no_field(name, also))
         given = parse_units(self.text(units), names, name)
         return tuple(SoilProperty(field, given.get(field, _unit_of(field, fields))) for field in names)
 
@@ -283,6 +284,11 @@ def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dic
             )
         units[field] = "" if unit == "-" else unit
     return units
+
+
+def no_field(name: str, also: str) -> str:
+    """What is said when neither parameter names a field."""
+    return f"No field is chosen under {name}{f' or {also}' if also else ''}. Choose at least one field to be mapped."
 
 
 def _wkt(crs: QgsCoordinateReferenceSystem) -> str:

@@ -119,7 +119,8 @@ def _special_fields() -> Parameters:
             _field("DETECTION_LIMIT", tr("Detection limits"), is_many=True),
             tr(
                 "Fields that hold detection limits: named after the field they belong to, copper_dl for copper, or one"
-                " for each of the fields, in their order. Values written as <0.5 need none."
+                " for each of the fields, in their order. Values written with a less-than sign need"
+                " none."
             ),
             advanced=True,
         ),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from qgis.core import (
     QgsProcessing,
-    QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterRasterLayer,
-    QgsProcessingParameterString,
     QgsProcessingParameterVectorDestination,
 )
 
@@ -22,6 +20,7 @@ from ..parameters import (
     number,
     rasters,
 )
+from ..target_parameters import observation_parameters, precision_parameters, target_values
 from ..translation import tr
 
 
@@ -53,6 +52,7 @@ class ExtractPatches(JobAlgorithm):
             *observation_parameters(),
             *covariate_parameters(),
             *extraction_parameters(),
+            *precision_parameters(),
             *extraction_outputs(is_wanted=True),
         ]
 
@@ -84,7 +84,6 @@ def extract_patches_job(inputs: Inputs, patches: str) -> jobs.ExtractPatches:
     observations, fields = inputs.observations("OBSERVATIONS")
     return jobs.ExtractPatches(
         observations=observations,
-        targets=inputs.targets("TARGETS", "UNITS", fields),
         covariates=inputs.covariates(),
         patches=patches,
         dropped=inputs.destination("DROPPED"),
@@ -93,36 +92,8 @@ def extract_patches_job(inputs: Inputs, patches: str) -> jobs.ExtractPatches:
         patch_size=inputs.integer("PATCH_SIZE"),
         group=inputs.field("GROUP", fields),
         max_missing=inputs.number("MAX_MISSING"),
+        **target_values(inputs, fields),
     )
-
-
-def observation_parameters() -> Parameters:
-    observations = QgsProcessingParameterFeatureSource(
-        "OBSERVATIONS", tr("Observations"), [QgsProcessing.SourceType.TypeVectorPoint]
-    )
-    targets = QgsProcessingParameterField(
-        "TARGETS",
-        tr("Targets: soil properties to map"),
-        parentLayerParameterName="OBSERVATIONS",
-        type=QgsProcessingParameterField.DataType.Numeric,
-        allowMultiple=True,
-    )
-    return [
-        explained(
-            observations,
-            tr(
-                "Points where soil properties were measured. A filter or a selection is honoured, and edits that are"
-                " not saved yet are seen. At least 20 usable observations are needed."
-            ),
-        ),
-        explained(
-            targets,
-            tr(
-                "Numeric fields of the observations. Several are learned by one network together; an observation may"
-                " lack some of them. A name like clay_5_15 is understood as clay from 5 to 15 cm depth."
-            ),
-        ),
-    ]
 
 
 def covariate_parameters() -> Parameters:
@@ -180,15 +151,7 @@ def extraction_parameters() -> Parameters:
             ),
             tr(
                 "Field that names the profile or site. Observations with the same value are never torn apart between"
-                " training and held-out data. Observations at the same place always stay together."
-            ),
-            advanced=True,
-        ),
-        explained(
-            QgsProcessingParameterString("UNITS", tr("Units"), optional=True),
-            tr(
-                "Units for legends and reports: mg/kg for all targets, or target by target as in zinc=mg/kg; ph=-"
-                " (a hyphen: no unit). Empty: taken from a field's alias or comment such as Zinc (mg/kg)."
+                " training and held-out data. Observations in the same pixel always stay together."
             ),
             advanced=True,
         ),

@@ -6,6 +6,7 @@ from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters
+from ..target_parameters import observation_parameters, precision_parameters
 from ..translation import tr
 from .extract_patches import (
     ExtractPatches,
@@ -13,7 +14,6 @@ from .extract_patches import (
     extract_patches_job,
     extraction_outputs,
     extraction_parameters,
-    observation_parameters,
 )
 from .predict_map import APPLICABILITY, mapping_outputs, mapping_parameters, predict_map_job
 from .train_network import SCORES, VERDICT, train_network_job, training_outputs, training_parameters
@@ -50,6 +50,7 @@ class MapSoilProperties(JobAlgorithm):
             *observation_parameters(),
             *covariate_parameters(),
             *extraction_parameters(),
+            *precision_parameters(),
             *training_parameters(),
             *mapping_parameters(),
             *mapping_outputs(),

@@ -19,6 +19,7 @@ from soil_cnn_plugin.engine.cores import usable_cores
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Block, Grid
+from .open_files import allow_open_files
 from .raster import CovariateRaster, grid_of, open_raster
 from .sampling import LARGEST_CODE, MOST_CATEGORIES, read_codes, read_sample, read_valid
 
@@ -148,6 +149,7 @@ def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:
     Raises:
         EngineError: a raster is missing, damaged, without CRS, without the band or beside the grid, naming it.
     """
+    allow_open_files(len(covariates))
     with ExitStack() as opened:
         rasters = []
         files: dict[str, rasterio.DatasetReader] = {}  # GDAL unpacks all bands at once, and keeps them with their file

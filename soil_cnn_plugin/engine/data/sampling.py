@@ -29,6 +29,8 @@ MOST_CATEGORIES = 255
 LARGEST_CODE = 2**24
 """Beyond, float32 no longer tells neighbouring codes apart."""
 _SAMPLE_PIXELS = 1_000_000
+_SAMPLE_VALUES = 50_000_000
+"""Of all covariates together, so that hundreds of them fit into memory."""
 _SCAN_PIXELS = 200_000_000
 
 
@@ -42,8 +44,9 @@ class Sample:
 
 
 def read_sample(stack: CovariateStack, with_values: bool = True, progress: Progress | None = None) -> Sample:
-    """Of blocks spread evenly over the grid, a million pixels in all, or of the whole grid when it is smaller."""
-    blocks = list(_spread_blocks(stack.grid, 64, _SAMPLE_PIXELS))
+    """Of blocks spread evenly over the grid, a million pixels at most, or of the whole grid when it is smaller."""
+    pixels = min(_SAMPLE_PIXELS, _SAMPLE_VALUES // len(stack.rasters))
+    blocks = list(_spread_blocks(stack.grid, 64, pixels))
     wanted = [with_values and raster.covariate.kind != "categorical" for raster in stack.rasters]
     values: list[list[Floats]] = [[np.empty(0, np.float32)] for _ in wanted]
     points = []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,3 +54,44 @@ def test_a_crs_of_another_body_is_refused_with_both_names(write_raster: Write) -
     grid = reference_grid(write_raster("earth.tif", VALUES))
     with pytest.raises(EngineError, match=r"moon\.tif cannot be transformed from Moon to EPSG:28992"):
         read_all(Covariate(path, "a"), grid)
+
+
+@pytest.fixture
+def hundreds(write_raster: Write, tmp_path: Path) -> list[Covariate]:
+    path = write_raster("dem.tif", VALUES)
+    for number in range(200):
+        os.link(path, tmp_path / f"c{number}.tif")
+    return [Covariate(str(tmp_path / f"c{number}.tif"), f"c{number}") for number in range(200)]
+
+
+def test_200_layers_are_read_and_a_missing_one_is_named(hundreds: list[Covariate]) -> None:
+    grid = reference_grid(hundreds[0].path)
+    with open_stack(hundreds, grid) as stack:
+        assert stack.read(Block(2, 3, 4, 5)).tolist() == [VALUES[2:6, 3:8].tolist()] * 200
+        assert len(stack.summaries()) == 200
+    Path(hundreds[77].path).unlink()
+    with pytest.raises(EngineError, match=r"c77\.tif does not exist"):
+        open_stack(hundreds, grid)
+
+
+OPEN_ALL = """
+import resource, sys
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, int(sys.argv[1])))
+covariates = [Covariate(path, path) for path in sys.argv[2:]]
+with open_stack(covariates, reference_grid(covariates[0].path)) as stack:
+    print(len(stack.rasters))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_a_system_that_allows_few_open_files_is_asked_for_more(hundreds: list[Covariate]) -> None:
+    def run(most: int) -> subprocess.CompletedProcess[str]:
+        paths = [covariate.path for covariate in hundreds]
+        command = [sys.executable, "-c", OPEN_ALL, str(most), *paths]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert run(1000).stdout == "200\n"
+    refused = run(100).stderr
+    assert "lets the engine open no more files. Use fewer covariates, put several of them into one file" in refused

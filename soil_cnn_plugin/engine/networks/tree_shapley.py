@@ -35,7 +35,7 @@ def tree_shapley(
     answer minus its mean over the background.
     """
     shares = np.zeros((len(features), players))
-    arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value[:, column], trees.depth)
+    arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value[:, column])
     weights = _weights(players)
 
     def share_out(rows: slice) -> None:
@@ -58,19 +58,19 @@ def _weights(players: int) -> Array:
 
 @numba.njit(nogil=True)
 def _share_out(  # type: ignore[no-untyped-def]
-    features, background, player, roots, children, feature, threshold, value, depth, weights, shares
+    features, background, player, roots, children, feature, threshold, value, weights, shares
 ):
     """Walks down each tree wherever a coalition of observation and background can lead, and shares out each leaf."""
     players = shares.shape[1]
-    deepest = depth.max() + 2
-    # Of each branch that waits: its node, how many players are asked before it, and who they are, in order.
-    waiting_node = np.zeros(deepest, np.int64)
-    waiting_count = np.zeros(deepest, np.int64)
+    # Of each branch that waits, one a player at most: its node, how many players are asked before it, and who they are,
+    # in order.
+    waiting_node = np.zeros(players + 1, np.int64)
+    waiting_count = np.zeros(players + 1, np.int64)
     asked_players = np.zeros(players + 1, np.int64)
     side = np.zeros(players, np.int8)  # 0 not asked, 1 must be of the observation, 2 of the background
     for row in range(features.shape[0]):
         for other in range(background.shape[0]):
-            for tree in range(len(depth)):
+            for tree in range(len(roots) - 1):
                 root = roots[tree]
                 waiting, node, count, needed = 0, 0, 0, 0
                 while True:

@@ -35,10 +35,11 @@ def partners(targets: Sequence[SoilProperty], fields: Sequence[str], what: str) 
     nameless = [field for field in fields if field not in found.values()]
     left = [target.field for target in targets if target.field not in found]
     if nameless and len(nameless) != len(left):
+        example = f"{targets[0].field}_{'dl' if 'limit' in what else 'sd'} for {targets[0].field}"
         raise JobError(
             f"It is not clear which {what} belongs to which target: {', '.join(nameless)} for {len(left)} targets"
             f" ({', '.join(left)}). Choose one field for each target, in their order, or name each after its target:"
-            " copper_dl for copper."
+            f" {example}."
         )
     found.update(zip(left, nameless))
     return {target.field: found[target.field] for target in targets if target.field in found}

@@ -57,7 +57,7 @@ def pair_thresholds(
 ) -> tuple[tuple[int, Threshold], ...]:
     """(index of the target, threshold), of every target that a threshold means, each once; raises JobError where it
     means none."""
-    pairs = {}
+    pairs: dict[tuple[int, float, bool], tuple[int, Threshold]] = {}
     for threshold in thresholds:
         found = [index for index, target in enumerate(targets) if threshold.matches(target)]
         if not found:

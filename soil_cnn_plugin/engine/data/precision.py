@@ -17,8 +17,11 @@ _FEWEST = 20.0
 """Observations that very unequal weights should leave, counted as in Kish 1965, Survey Sampling."""
 
 
-def read_errors(values: Floats, layer: Layer, field: str, error_field: str, notes: Notes) -> Floats:
-    """Standard deviations (N,) of the measurement of `field`; their median where none is given, 0 without a value.
+def read_errors(
+    values: Floats, is_censored: NDArray[np.bool_], layer: Layer, field: str, error_field: str, notes: Notes
+) -> Floats:
+    """Standard deviations (N,) of the measurement of `field`. Where none is given it is their median, but 0 without a
+    value, or where it lies below its limit: the error of large values says nothing of small ones.
 
     Raises:
         EngineError: some are 0, negative or infinite, or none is given.
@@ -39,7 +42,7 @@ def read_errors(values: Floats, layer: Layer, field: str, error_field: str, note
             " another field."
         )
     middle, spread = float(np.median(errors[given])), float(values[used].std())
-    filled = used & ~given
+    filled = used & ~given & ~is_censored
     notes.facts.append(
         f"{field}: the measurement error in {error_field} has a median of {middle:g}"
         + (f", {middle / spread:.0%} of the values' standard deviation" if spread > 0 else "")
@@ -52,7 +55,7 @@ def read_errors(values: Floats, layer: Layer, field: str, error_field: str, note
             f" against {spread:g}). Check that it is a standard deviation in the unit of the values, no percentage and"
             " no variance."
         )
-    return np.where(given, errors, np.where(used, middle, 0.0))
+    return np.where(given, errors, np.where(filled, middle, 0.0))
 
 
 def read_weights(is_used: NDArray[np.bool_], layer: Layer, name: str) -> Floats:

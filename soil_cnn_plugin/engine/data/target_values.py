@@ -15,13 +15,15 @@ from soil_cnn_plugin.engine.errors import EngineError
 from .compositions import close_composition
 from .detection_limits import apply_limits, check_censored
 from .layer_fields import is_text, read_column, read_limited_numbers
-from .notes import Notes
+from .notes import Notes, listed
 from .numbers_in_text import parse_numbers
 from .point_layer import Dropped, Layer
 from .precision import read_errors, read_weights
 from .soil_classes import read_classes
 
 Floats = NDArray[np.float64]
+
+_FEW_NUMBERS = 10
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,10 @@ def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Not
             _check_part(is_censored, layer, field)
         else:
             check_censored(values, is_censored, layer, field, notes)
+            if job.target_type == "auto" and len(job.targets) == 1:
+                _doubt_codes(values, field, notes)
         if field in errors:
-            found.errors[:, t] = read_errors(values, layer, field, errors[field], notes)
+            found.errors[:, t] = read_errors(values, is_censored, layer, field, errors[field], notes)
         found.values[:, t], found.is_censored[:, t] = values, is_censored
     is_empty = np.isnan(found.values).all(axis=1)
     _close_compositions(found, layer, job, notes)
@@ -114,6 +118,16 @@ def _holds_words(layer: Layer, field: str) -> bool:
         return False
     parsed = parse_numbers(column)
     return len(parsed.failed) > int((np.isfinite(parsed.values) | parsed.is_below).sum())
+
+
+def _doubt_codes(values: Floats, field: str, notes: Notes) -> None:
+    different = np.unique(values[np.isfinite(values)])
+    if 1 < len(different) <= _FEW_NUMBERS and (different == np.rint(different)).all():
+        notes.doubts.append(
+            f"{field} has only {len(different)} different values, all whole numbers"
+            f" ({listed([f'{value:g}' for value in different], 5)}), and is learned as a measured number. If they are"
+            " codes of soil classes, choose the target type 'class'."
+        )
 
 
 def _check_part(is_censored: NDArray[np.bool_], layer: Layer, field: str) -> None:

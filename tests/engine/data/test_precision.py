@@ -98,3 +98,11 @@ def test_a_weight_that_makes_no_sense_is_refused(wrong: float) -> None:
 def test_weights_of_zero_alone_are_refused() -> None:
     with pytest.raises(EngineError, match="weight w of 'soil' is 0 at all 40 observations"):
         read(layer_of(clay=CLAY, w=np.zeros(40)), "clay", weight="w")
+
+
+def test_a_value_below_its_limit_gets_no_error_of_others() -> None:
+    zinc = ["<2", "<2", *map(str, range(2, 40))]
+    errors = np.where(np.arange(40) == 0, 0.2, np.where(np.arange(40) < 4, np.nan, 5.0))
+    found, notes, _ = read(layer_of(zinc=zinc, sd=errors), "zinc", errors=("sd",))
+    assert found.errors[:5, 0].tolist() == [0.2, 0.0, 5.0, 5.0, 5.0]
+    assert notes.facts[-1].endswith("2 values without one get the median.")

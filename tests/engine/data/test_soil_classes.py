@@ -150,3 +150,14 @@ def test_classes_that_extraction_made_rare_are_told() -> None:
         "Classes of which at most 5 observations are left, because the others lie where covariates have no data: B 0,"
         " C 3. They can hardly be learned."
     ]
+
+
+def test_few_whole_numbers_are_told_to_be_learned_as_numbers() -> None:
+    layer = layer_of(code=np.arange(40) % 3 + 1, ph=np.arange(40) % 3 / 2, year=np.arange(40))
+    (doubt,) = read(layer, "code")[1].doubts
+    assert doubt == (
+        "code has only 3 different values, all whole numbers (1, 2, 3), and is learned as a measured number. If they"
+        " are codes of soil classes, choose the target type 'class'."
+    )
+    assert read(layer, "code", target_type="continuous")[1].doubts == []
+    assert read(layer, "ph")[1].doubts == read(layer, "year")[1].doubts == read(layer, "code", "ph")[1].doubts == []

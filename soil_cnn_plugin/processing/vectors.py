@@ -20,6 +20,11 @@ from qgis.PyQt.QtCore import QMetaType
 from ..contract.jobs import JobError
 
 FID = "fid"
+_TYPES = QMetaType.Type
+_WRITABLE = {
+    *(_TYPES.Bool, _TYPES.Int, _TYPES.UInt, _TYPES.LongLong, _TYPES.ULongLong, _TYPES.Double, _TYPES.QString),
+    *(_TYPES.QDate, _TYPES.QTime, _TYPES.QDateTime, _TYPES.QByteArray, _TYPES.QStringList, _TYPES.QVariantList),
+}
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
@@ -27,7 +32,13 @@ def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoo
     """Observations, one point a row; the row's id is the feature's id in the source. Returns the path.
 
     A multipoint of one point becomes a point; of several it is refused, because one value cannot lie at two places.
+    Heights are left out: one that is no number makes a point empty in a GeoPackage.
     """
+    if source.wkbType() == QgsWkbTypes.Type.NoGeometry:
+        raise JobError(
+            f"The layer of observations {source.sourceName()} is a table without points. If it has columns of"
+            " coordinates, add it as a Delimited Text Layer, or use the algorithm Create points layer from table."
+        )
     return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer of observations")
 
 
@@ -60,7 +71,8 @@ def _write(
             f"{what} {source.sourceName()} has no CRS. Set it in the layer's properties (Source, Assigned CRS), or with"
             " the algorithm Assign projection, and run again."
         )
-    own = [index for index, field in enumerate(source.fields()) if field.name().lower() != FID]
+    kind = QgsWkbTypes.dropZ(QgsWkbTypes.dropM(kind))
+    own = _writable_fields(source, what)
     fields = QgsFields()
     fields.append(QgsField(FID, QMetaType.Type.LongLong))
     for index in own:
@@ -70,9 +82,8 @@ def _write(
     options.layerOptions = [f"FID={FID}", "GEOMETRY_NAME=soilcnn_geometry"]
     writer = QgsVectorFileWriter.create(str(path), fields, kind, crs, context, options)
     _check(writer, source)
-    for feature in _unsaved_last(source):
+    for number, feature in _numbered(source):
         row = QgsFeature(fields)
-        number = feature.id() if feature.id() >= 0 else None
         row.setAttributes([number, *(feature.attributes()[index] for index in own)])
         row.setGeometry(_geometry(feature, kind, source))
         if not writer.addFeature(row, QgsFeatureSink.Flag.FastInsert):
@@ -82,21 +93,44 @@ def _write(
     return str(path)
 
 
-def _unsaved_last(source: QgsProcessingFeatureSource):
-    """Features not saved yet have negative ids; they come last and get the next free ones."""
-    unsaved = []
+def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]:
+    """Indices of the fields that a GeoPackage can hold; maps and geometries are no attributes to map or group by."""
+    names: dict[str, str] = {}
+    found = []
+    for index, field in enumerate(source.fields()):
+        lower = field.name().lower()
+        if lower == FID or field.type() not in _WRITABLE:
+            continue
+        if lower in names:
+            raise JobError(
+                f"{what} {source.sourceName()} has fields {names[lower]} and {field.name()}, which differ in upper and"
+                " lower case only, so that files cannot tell them apart. Rename one, for example with Refactor fields."
+            )
+        names[lower] = field.name()
+        found.append(index)
+    return found
+
+
+def _numbered(source: QgsProcessingFeatureSource):
+    """Features with their ids, each but once; those without an own one, not saved yet for example, come last."""
+    seen, others = set(), []
     for feature in source.getFeatures():
-        if feature.id() < 0:
-            unsaved.append(feature)
+        number = feature.id()
+        if number < 0 or number in seen:
+            others.append(feature)
         else:
-            yield feature
-    yield from unsaved
+            seen.add(number)
+            yield number, feature
+    for feature in others:
+        yield None, feature
 
 
 def _geometry(feature: QgsFeature, kind: object, source: QgsProcessingFeatureSource):
     geometry = feature.geometry()
     if geometry.isNull() or geometry.isEmpty():
         return geometry
+    geometry.get().dropZValue()
+    geometry.get().dropMValue()
     if QgsWkbTypes.isMultiType(kind):
         geometry.convertToMultiType()
     elif geometry.isMultipart() and not geometry.convertToSingleType():

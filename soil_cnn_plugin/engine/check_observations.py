@@ -26,6 +26,7 @@ from soil_cnn_plugin.engine.data.point_layer import Layer, read_layer
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations_check_files import write_observation_metrics, write_problems
 from soil_cnn_plugin.engine.pages.observations_page import write_observations_page
+from soil_cnn_plugin.engine.pages.observations_words import items
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.versions import read_versions
 
@@ -230,10 +231,11 @@ def _settings(job: CheckObservations, layer: Layer) -> dict[str, str]:
 
 def _tell(result: ObservationsCheck, report: Report) -> None:
     for severity, words in ((REPAIR, "To repair"), (CHECK, "To check")):
-        for finding in result.of_severity(severity):
-            report.warning(f"{words}: {finding.sentence}")
-    for finding in result.of_severity(NOTE):
-        report.info(finding.sentence)
+        for sentence in [sentence for item in items(result, severity) for sentence in item.sentences]:
+            report.warning(f"{words}: {sentence}")
+    for item in items(result, NOTE):
+        for sentence in item.sentences:
+            report.info(sentence)
     if not result.problem_count:
         report.info(f"No problem was found in the observations of '{result.name}' ({len(result.ids)}).")
 

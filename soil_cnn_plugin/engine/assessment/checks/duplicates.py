@@ -133,8 +133,8 @@ def _identical(rows: Integers, others: Integers, total: int) -> list[Finding]:
 def _different(measured: Measured, sound: Booleans, keys: Integers, shared: Booleans) -> list[Finding]:
     """Groups of one place in which the values differ by more than the middle 80 % of all values do."""
     values = np.where(sound & ~measured.is_below, measured.values, np.nan)
-    rows = np.flatnonzero(shared & np.isfinite(values))
     reach, is_log = spread(values)
+    rows = np.flatnonzero(shared & np.isfinite(values) & ((values > 0) | (not is_log)))
     if not rows.size or not np.isfinite(reach) or reach == 0:
         return []
     scaled = np.log(values[rows]) if is_log else values[rows]

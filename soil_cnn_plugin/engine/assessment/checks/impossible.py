@@ -100,13 +100,13 @@ def _is_code(code: float, others: Floats, count: int) -> bool:
 def check_negative(measured: Measured, usable: Booleans, is_part: bool) -> tuple[Booleans, list[Finding]]:
     """Negative values of what cannot be negative; `is_part`: the field is a part of a composition."""
     values, field = measured.values, measured.field
-    known = usable & np.isfinite(values)
+    known = usable & np.isfinite(values) & (not is_ph(field))  # which has a check of its own
     bad = known & (values < 0)
-    is_content = is_part or is_percent(measured) or is_ph(field) or bool(_CONTENT.search(measured.soil_property.unit))
+    is_content = is_part or is_percent(measured) or bool(_CONTENT.search(measured.soil_property.unit))
     is_signed = _SIGNED_NAME.fullmatch(field.lower()) is not None
     stray = not is_signed and bad.sum() <= STRAY * known.sum()
     limits = np.unique(-values[bad])
-    if _means_below(limits, values[known & (values > 0)], int(bad.sum())) and not is_signed and not is_ph(field):
+    if _means_below(limits, values[known & (values > 0)], int(bad.sum())) and not is_signed:
         return bad, _minus_for_limit(measured, bad)
     if not bad.any() or not (is_content or stray):
         return np.zeros(len(values), np.bool_), []

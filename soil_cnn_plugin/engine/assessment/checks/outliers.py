@@ -36,13 +36,15 @@ def fence(values: Floats, is_bounded: bool = False) -> Fence | None:
     """Of values (N,), NaN where missing; None where there are too few, or nearly all are one value.
 
     The scale is that on which the quantiles 0.1 and 0.9 lie more evenly around the median; for bounded values, such as
-    percentages and pH, their own.
+    percentages and pH, their own. Zeros, which have no logarithm, are left out where that is taken.
     """
     known = values[np.isfinite(values)]
+    positive = known[known > 0]
     if len(known) < FEWEST:
         return None
-    is_log = not is_bounded and bool(known.min() > 0) and _asymmetry(np.log(known)) < _asymmetry(known)
-    scaled = np.log(known) if is_log else known
+    may_be_log = not is_bounded and known.min() >= 0 and len(positive) >= FEWEST
+    is_log = bool(may_be_log) and _asymmetry(np.log(positive)) < _asymmetry(known)
+    scaled = np.log(positive) if is_log else known
     lowest, median, highest = (float(value) for value in np.quantile(scaled, (0.1, 0.5, 0.9)))
     below, above = median - lowest, highest - median
     if below + above == 0:
@@ -51,6 +53,8 @@ def fence(values: Floats, is_bounded: bool = False) -> Fence | None:
     low, high = median - FENCE * max(below, shorter), median + FENCE * max(above, shorter)
     if is_log:
         median, low, high = (float(np.exp(value)) for value in (median, low, high))
+    elif known.min() >= 0:
+        low = max(low, 0.0)
     return Fence(median, low, high, is_log)
 
 
@@ -68,7 +72,7 @@ def spread(values: Floats) -> tuple[float, bool]:
     if found is None:
         return float("nan"), False
     known = values[np.isfinite(values)]
-    low, high = np.quantile(np.log(known) if found.is_log else known, (0.1, 0.9))
+    low, high = np.quantile(np.log(known[known > 0]) if found.is_log else known, (0.1, 0.9))
     return float(high - low), found.is_log
 
 
@@ -81,7 +85,7 @@ def check_outliers(measured: Measured, usable: Booleans, is_bounded: bool) -> tu
     limits = fence(tame, is_bounded)
     if limits is not None:
         margin = 1e-9 * max(abs(limits.low), abs(limits.high))
-        out = (tame < limits.low - margin) | (tame > limits.high + margin)
+        out = ((tame < limits.low - margin) & (tame != 0)) | (tame > limits.high + margin)
         if out.any():
             found.append(_outliers(measured, out, limits, int(np.isfinite(tame).sum())))
     return wild, found

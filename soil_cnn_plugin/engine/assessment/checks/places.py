@@ -137,7 +137,8 @@ def _wrong_places(
     is_zero = (np.abs(x) < 1e-6) & (np.abs(y) < 1e-6) & ~is_inside
     is_impossible = (np.abs(x) > 360) | (np.abs(y) > 90) if crs.is_geographic else np.zeros(len(xy), bool)
     swapped_inside = _inside(xy[:, ::-1], limits, 1.0)
-    is_swapped = (~is_inside & swapped_inside) | (~fits & swapped_fits)
+    is_other_layer = bool(usable.any()) and (~fits[usable]).mean() > 0.5  # then the others are no measure
+    is_swapped = (~is_inside & swapped_inside) | (~fits & swapped_fits & (swapped_inside | is_other_layer))
     is_far = ~_inside(xy, limits, _FAR)
     return [
         (
@@ -203,7 +204,7 @@ def _fits(xy: Floats, crs: pyproj.CRS) -> Booleans:
         high = area.east + (360 if area.east < area.west else 0)
         across = np.mod(np.asarray(east) - area.west + _BEYOND_USE, 360) <= high - area.west + 2 * _BEYOND_USE
         along = (north >= area.south - _BEYOND_USE) & (north <= area.north + _BEYOND_USE)
-    return np.asarray(across & along & np.isfinite(east))
+        return np.asarray(across & along & (np.abs(east) <= 360))
 
 
 def _doubtful(xy: Floats, crs: pyproj.CRS, layer: Layer) -> Finding:

@@ -131,7 +131,7 @@ class CovariateRaster:
         is_plain = dataset.dtypes[covariate.band - 1] in _PLAIN and (scale, offset) == (1, 0) and not covariate.nodata
         try:
             values = dataset.read(covariate.band, window=window, out=part if is_plain else None)
-            mask = dataset.read_masks(covariate.band, window=window) if self._has_mask() else None
+            gaps = self._gaps(part if is_plain else None, window)
         except GDAL_ERRORS as error:
             raise _unreadable(covariate.path, error) from error
         if scale != 1 or offset != 0:
@@ -141,15 +141,22 @@ class CovariateRaster:
                 part[...] = values
                 for lowest, highest in covariate.nodata:
                     part[(values >= lowest) & (values <= highest)] = np.nan
-        if mask is not None:
-            np.copyto(part, np.nan, where=mask == 0)
+        if gaps is not None:
+            np.copyto(part, np.nan, where=gaps)
         np.copyto(part, np.nan, where=~np.isfinite(part))
 
-    def _has_mask(self) -> bool:
-        flags = self._dataset.mask_flag_enums[self.covariate.band - 1]
-        if MaskFlags.nodata in flags:
-            return self.covariate.use_file_nodata
-        return MaskFlags.all_valid not in flags
+    def _gaps(self, plain: Floats | None, window: Window) -> NDArray[np.bool_] | None:
+        """True where the file says that there is no data, None where there is some everywhere; `plain` are its numbers
+        as they are stored, where that is known."""
+        dataset, number = self._dataset, self.covariate.band - 1
+        flags = dataset.mask_flag_enums[number]
+        if MaskFlags.all_valid in flags or (MaskFlags.nodata in flags and not self.covariate.use_file_nodata):
+            return None
+        if plain is not None and flags == [MaskFlags.nodata]:
+            gaps = equal_to(plain, dataset.nodatavals[number], dataset.dtypes[number])
+            if gaps is not None:
+                return gaps
+        return np.asarray(dataset.read_masks(number + 1, window=window) == 0)
 
     def _warped_tile(self, tile: _Tile, place: Block) -> Floats:
         """A tile of the grid's lattice; the last ones are kept, because blocks with a halo share them.
@@ -217,6 +224,25 @@ class CovariateRaster:
         kind = self._dataset.dtypes[band - 1]
         if "complex" in kind:
             raise EngineError(f"{path} holds complex numbers ({kind}) in band {band}. Choose a raster of real numbers.")
+
+
+def equal_to(values: Floats, nodata: float | None, dtype: str) -> NDArray[np.bool_] | None:
+    """Where GDAL takes numbers of a type that float32 holds for `nodata`; None where only GDAL knows.
+
+    GDAL's own mask reads everything once more. It takes floats for equal that differ in their last bits.
+    """
+    if nodata is None or dtype not in _PLAIN:
+        return None
+    if dtype == "float32" and math.isnan(nodata):
+        return np.isnan(values)
+    with np.errstate(over="ignore"):
+        missing, low, high = np.array([nodata, nodata - 1e-5 * abs(nodata), nodata + 1e-5 * abs(nodata)]).astype("f4")
+    if missing != nodata:
+        return None
+    found: NDArray[np.bool_] = values == missing
+    if dtype == "float32" and np.count_nonzero((values >= low) & (values <= high)) > np.count_nonzero(found):
+        return None
+    return found
 
 
 def open_raster(path: str) -> rasterio.DatasetReader:

@@ -83,7 +83,7 @@ def _write_patches(
     done, used = 0, []
     for observations, patches in cut_patches(stack, located, job.patch_size):
         kept = _usable(job, observations, patches, dropped)
-        writer.append(observations.take(kept), patches[kept])
+        writer.append(observations.take(kept), patches if kept.all() else patches[kept])
         used.append(observations.ids[kept])
         done += len(observations)
         report.progress(done / len(located))
@@ -95,10 +95,11 @@ def _usable(job: ExtractPatches, observations: Observations, patches: Floats, dr
     names = [covariate.name for covariate in job.covariates]
     gaps = missing_at_centre(patches)
     is_blind = gaps.any(axis=1)
-    for identity, gap in zip(observations.ids[is_blind], gaps[is_blind]):
+    blind, (kinds, which) = observations.ids[is_blind], np.unique(gaps[is_blind], axis=0, return_inverse=True)
+    for number, gap in enumerate(kinds):
         missing = [name for name, is_missing in zip(names, gap) if is_missing]
         what = "all covariates" if len(missing) == len(names) > 1 else ", ".join(missing)
-        dropped.add(np.array([identity]), f"in a pixel without data of {what}")
+        dropped.add(blind[which.reshape(-1) == number], f"in a pixel without data of {what}")
     is_sparse = ~is_blind & (missing_share(patches) > job.max_missing)
     dropped.add(observations.ids[is_sparse], f"with more than {job.max_missing:.0%} of the patch missing")
     return ~(is_blind | is_sparse)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.assessment import (
@@ -108,7 +109,8 @@ def _hold_out(
     """Fit everything without one fold and write the predictions of its observations into `methods`."""
     train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
     fitted = fit(design, train, design.seed + 1000 * (fold + 1), design.forests, progress)
-    parts = [predict_all(network, part[test]) for network, part in zip(fitted.networks, design.data.inputs)]
+    inputs = [part.chosen(torch.from_numpy(test)) for part in design.data.inputs]
+    parts = [predict_all(network, rows) for network, rows in zip(fitted.networks, inputs)]
     location, scale = ([part[i].cpu().numpy().astype(np.float64) for part in parts] for i in (0, 1))
     for name in design.forests:
         centre, spread = predict_forests(fitted.forests[name], forest_features(design, name)[test])

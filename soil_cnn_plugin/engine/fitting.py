@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     NETWORK,
     LossCurve,
 )
+from soil_cnn_plugin.engine.assessment.censored import estimate_below, reporting_limits
 from soil_cnn_plugin.engine.assessment.composition import CompositionScale, fit_composition
 from soil_cnn_plugin.engine.assessment.outcomes import Outcome, Scale, calibrated, column_count
 from soil_cnn_plugin.engine.assessment.target_scale import fit_scale, upper_bound
@@ -55,6 +58,7 @@ class Design:
     seed: int
     device: torch.device
     forests: tuple[str, ...] = FORESTS
+    checkpoints: Path | None = None  # folder; None: an interrupted training begins anew
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -63,6 +67,12 @@ class Design:
     @property
     def fields(self) -> tuple[str, ...]:
         return tuple(target.field for target in self.words.targets)
+
+    @cached_property
+    def limits(self) -> Array:
+        """(N, T) below which a laboratory would have reported no more than that; minus infinity where it is not known."""
+        columns = zip(self.measured.values.T, self.measured.is_censored.T)
+        return np.column_stack([reporting_limits(values, is_censored) for values, is_censored in columns])
 
 
 @dataclass(frozen=True)
@@ -99,8 +109,18 @@ class Fitted:
         chosen = list(kinds[method])
         weights = np.zeros((len(self.location), self.learned.columns))
         learn = learn_class_weights if self.learned.is_class else learn_weights
-        weights[chosen] = learn(self.location[chosen], self.learned.estimate)
+        weights[chosen] = learn(self.location[chosen], self._told(self.location[chosen].mean(axis=0)))
         return weights
+
+    def _told(self, centre: Array) -> Array:
+        """What is learned (N, R), and in place of censored values what is expected around the components' mean (N, R):
+        what one of them expects would favour it."""
+        told = self.learned.values.copy()
+        for column in np.flatnonzero(self.learned.is_censored.any(axis=0)):
+            known = np.isfinite(told[:, column]) & np.isfinite(centre[:, column])
+            is_censored = self.learned.is_censored[known, column]
+            told[known, column] = estimate_below(told[known, column], is_censored, centre[known, column])
+        return told
 
     def outcomes(self, weights: Array) -> tuple[Outcome, ...]:
         """Of the mixture of the components, one a group of targets."""
@@ -142,12 +162,13 @@ def fit(
     networks = cross_fit(
         design.plans,
         design.data.encoder,
-        [part[rows] for part in design.data.inputs],
+        [part.chosen(torch.from_numpy(rows)) for part in design.data.inputs],
         learned,
         make_folds,
         seed,
         lambda share: progress(0.85 * share),
         tell,
+        design.checkpoints,
     )
     fold = make_folds(INNER_FOLDS, seed)
     location, scale = list(networks.location), list(networks.scale)
@@ -206,7 +227,7 @@ def learn(
             known = measured.values[:, group]
             columns.append(scale.forward(known))
             is_censored.append(measured.is_censored[:, group])
-            measured_well = is_censored[-1] | np.isnan(known) | (measured.errors[:, group] == 0)
+            measured_well = np.isnan(known) | (measured.errors[:, group] == 0)
             errors.append(np.where(measured_well, 0.0, scale.forward_errors(known, measured.errors[:, group])))
     values, censored = np.concatenate(columns, axis=1), np.concatenate(is_censored, axis=1)
     estimate = np.column_stack(

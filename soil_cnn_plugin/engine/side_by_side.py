@@ -9,17 +9,19 @@ from typing import TypeVar
 import torch
 
 from soil_cnn_plugin.engine.cores import usable_cores
+from soil_cnn_plugin.engine.networks.processes import is_joined
 
 T = TypeVar("T")
 
 
 def run_side_by_side(tasks: Sequence[Callable[[], T]], device: torch.device) -> list[T]:
-    """The tasks' results in their order; one after the other on a GPU, which each fills by itself.
+    """The tasks' results in their order; one after the other on a GPU, which each fills by itself, and where several
+    processes train together, which must all do the same at the same time.
 
     Small networks gain nothing from several threads and lose much where other programs want the cores, too: threads
     of one operation wait for each other.
     """
-    if device.type != "cpu":
+    if device.type != "cpu" or is_joined():
         return [task() for task in tasks]
     cores = usable_cores()
     threads = torch.get_num_threads()

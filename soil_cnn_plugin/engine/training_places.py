@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.importance import permutation_importance
@@ -54,7 +55,8 @@ def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> 
     over the targets, (C [+ 1],)."""
     count = len(design.fold)
     rows = np.sort(np.random.default_rng(design.seed).permutation(count)[:_ENOUGH_ROWS])
-    views = Views.of(final.networks, design.data.inputs, design.data.context, patch_size).take(rows)
+    inputs = [part.take(torch.from_numpy(rows)) for part in design.data.inputs]
+    views = Views.of(final.networks, inputs, design.data.context[rows], patch_size)
     unseen = final.unseen(method).take(rows)
     weights = final.predictor(method, patch_size).weights
 

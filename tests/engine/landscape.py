@@ -27,6 +27,7 @@ from soil_cnn_plugin.engine.data.covariates import CovariateSummary, open_stack,
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
+from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.learned import Learned, Lesson
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
@@ -163,6 +164,11 @@ def random_network(
 def lesson_of(values: torch.Tensor) -> Lesson:
     """Plain numbers to learn, NaN where missing."""
     return Lesson(values, None, None, None, torch.zeros(values.shape[-1], dtype=torch.bool))
+
+
+def rows_of(inputs: torch.Tensor) -> InputRows:
+    """All rows, in memory."""
+    return InputRows(inputs, inputs.device)
 
 
 def learned_of(values: Any) -> Learned:

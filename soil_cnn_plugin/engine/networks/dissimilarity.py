@@ -17,6 +17,7 @@ from torch import Tensor
 from soil_cnn_plugin.engine.assessment.applicability import Dissimilarity, fit_dissimilarity
 from soil_cnn_plugin.engine.networks.embedding import Projection, fit_projection, hidden_layer
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 from soil_cnn_plugin.engine.networks.unseen import covariate_names
 
@@ -121,13 +122,13 @@ def fit_covariate_space(
 
 
 def fit_embedding_space(
-    networks: tuple[PackedNetwork, ...], inputs: tuple[Tensor, ...], fold: Rows, seed: int
+    networks: tuple[PackedNetwork, ...], inputs: tuple[InputRows, ...], fold: Rows, seed: int
 ) -> Space:
     """Of what the networks make of the observations, N rows of `inputs` for each network."""
     rows = _draw(len(fold), seed)
     projections, columns = [], []
     for network, part in zip(networks, inputs):
-        hidden = hidden_layer(network, part[rows]).cpu()  # not every GPU has float64
+        hidden = hidden_layer(network, part.take(torch.from_numpy(rows))).cpu()  # not every GPU has float64
         projections.append(fit_projection(hidden))
         columns.append(projections[-1](hidden).numpy().astype(np.float64))
     space = np.concatenate(columns, axis=1)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
+from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import HeldOutPredictions, fit
+from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS, Plan, build_network
@@ -36,21 +39,24 @@ class CrossFit:
 def cross_fit(
     plans: Sequence[Plan],
     encoder: Encoder,
-    inputs: Sequence[Tensor],
+    inputs: Sequence[InputRows],
     learned: Learned,
     make_folds: MakeFolds,
     seed: int,
     progress: Callable[[float], None],
     tell: Callable[[str], None],
+    checkpoints: Path | None = None,
 ) -> CrossFit:
-    """Train all members on `inputs`, N rows for each plan, and what is `learned` of them."""
+    """Train all members on `inputs`, N rows for each plan, and what is `learned` of them; `checkpoints` is a folder."""
     networks, held_outs, curves, locations, scales = [], [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
         held_out = _held_out_rows(plan.shape.members, make_folds, seed)
         network = build_network(plan.shape, encoder, learned.columns, plan.dropout, learned.is_class).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
         lesson = learned.lesson(rows.device)
-        predictions, curve = fit(network, rows, lesson, held_out, settings, _share(progress, index, len(plans)), tell)
+        checkpoint = Checkpoint.of(checkpoints, network, settings, learned, held_out) if checkpoints else None
+        share = _share(progress, index, len(plans))
+        predictions, curve = fit(network, rows, lesson, held_out, settings, share, tell, checkpoint)
         networks.append(network)
         held_outs.append(held_out)
         curves.append(curve)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
-from soil_cnn_plugin.engine.assessment.censored import expected_below, normal_moments
+from soil_cnn_plugin.engine.assessment.censored import estimate_below
 from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS
 from soil_cnn_plugin.engine.networks.trees import Trees, to_trees
@@ -63,15 +63,14 @@ def expect_censored(features: Features, values: Array, is_censored: NDArray[np.b
         return values
     known = np.isfinite(values)
     limits, x, below = values[known], features[known], is_censored[known]
-    estimate = np.where(below, expected_below(limits, *normal_moments(limits, below)), limits)
+    estimate = estimate_below(limits, below, np.zeros(len(limits)))
     for number in range(_ROUNDS):
         forest = _forest(TREES // INNER_FOLDS, seed + number, _SHARE_OF_FEATURES, oob_score=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a row that all trees have seen is told by its own value
             centre = forest.fit(x, estimate).oob_prediction_
         centre = np.where(np.isfinite(centre), centre, estimate)
-        _, deviation = normal_moments(limits - centre, below)
-        estimate = np.where(below, expected_below(limits, centre, deviation), limits)
+        estimate = estimate_below(limits, below, centre)
     result = values.copy()
     result[known] = estimate
     return result

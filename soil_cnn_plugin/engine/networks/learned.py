@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from soil_cnn_plugin.engine.assessment.censored import reporting_limits
+
 Array = NDArray[np.float64]
 
 
@@ -39,12 +41,15 @@ class Learned:
             return torch.from_numpy(array).to(device, torch.float32)
 
         by_likelihood = (self.is_censored | (self.errors > 0)).any(axis=0)
+        columns = zip(self.values.T, self.is_censored.T)
+        limits = np.column_stack([reporting_limits(values, is_censored) for values, is_censored in columns])
         return Lesson(
             values=tensor(self.values),
             is_censored=torch.from_numpy(self.is_censored).to(device) if self.is_censored.any() else None,
             errors=tensor(self.errors) if self.errors.any() else None,
             weights=tensor(self.weights) if (self.weights != 1).any() else None,
             by_likelihood=torch.from_numpy(by_likelihood).to(device),
+            limits=tensor(limits) if np.isfinite(limits).any() else None,
         )
 
 
@@ -52,20 +57,22 @@ class Learned:
 class Lesson:
     """`Learned` on the device, or a batch of it for each member: (..., R), `weights` (...); None where nothing is
     censored, has an error, or counts differently. `by_likelihood` (R,) are the columns in which something is censored
-    or has an error: these are learned by a normal distribution's likelihood."""
+    or has an error: these are learned by a normal distribution's likelihood. `limits` (..., R) are those of reporting,
+    minus infinity where none is known; for scores."""
 
     values: Tensor
     is_censored: Tensor | None
     errors: Tensor | None
     weights: Tensor | None
     by_likelihood: Tensor
+    limits: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def take(self, rows: Tensor) -> Lesson:
         """Of observations chosen by an index of any shape."""
-        is_censored, errors, weights = (
-            None if part is None else part[rows] for part in (self.is_censored, self.errors, self.weights)
+        is_censored, errors, weights, limits = (
+            None if part is None else part[rows] for part in (self.is_censored, self.errors, self.weights, self.limits)
         )
-        return Lesson(self.values[rows], is_censored, errors, weights, self.by_likelihood)
+        return Lesson(self.values[rows], is_censored, errors, weights, self.by_likelihood, limits)

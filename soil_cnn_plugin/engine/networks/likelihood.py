@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from soil_cnn_plugin.engine.networks.learned import Lesson
+from soil_cnn_plugin.engine.networks.processes import mean_over_processes
 
 BETA = 0.7
 """Weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)."""
+_NO_LIMIT = -30.0  # standard deviations below the location
 _SMALLEST_PROBABILITY = 1e-6  # of a class: one surprise must not decide a score
 
 
@@ -19,7 +21,8 @@ def normal_loss(location: Tensor, scale: Tensor, lesson: Lesson) -> Tensor:
     of beta, 0 where the target is missing.
 
     A censored value counts with the probability that the value lies below it (Tobin 1958, 10.2307/1907382); an error of
-    measurement adds its variance (Wadoux et al. 2019, 10.5194/soil-5-107-2019).
+    measurement adds its variance (Wadoux et al. 2019, 10.5194/soil-5-107-2019), but not to the power of beta: that
+    would give back most of the weight that the error takes from an observation.
     """
     variance = scale**2 if lesson.errors is None else scale**2 + lesson.errors**2
     known = torch.isfinite(lesson.values)
@@ -28,7 +31,7 @@ def normal_loss(location: Tensor, scale: Tensor, lesson: Lesson) -> Tensor:
     if lesson.is_censored is not None:
         below = -torch.special.log_ndtr(error / variance.sqrt())
         loss = torch.where(lesson.is_censored, below, loss)
-    return torch.where(known, variance.detach() ** BETA * loss, 0.0)
+    return torch.where(known, (scale**2).detach() ** BETA * loss, 0.0)
 
 
 def class_loss(logits: Tensor, lesson: Lesson) -> Tensor:
@@ -40,7 +43,8 @@ def weighted_mean(values: Tensor, known: Tensor, weights: Tensor | None) -> Tens
     """(K, B, R) -> (K,): mean over observations and columns that are not missing, by weight (K, B)."""
     share = known.to(values.dtype) if weights is None else known * weights[..., None]
     total = torch.where(known, values * share, 0.0).sum(dim=(1, 2))
-    return total / share.sum(dim=(1, 2)).clamp(min=1e-6)
+    # Over all processes together, whose gradients become a mean: each must divide by the mean of the counts.
+    return total / mean_over_processes(share.sum(dim=(1, 2))).clamp(min=1e-6)
 
 
 def class_score(probabilities: Tensor, lesson: Lesson) -> Tensor:
@@ -55,17 +59,25 @@ def normal_score(location: Tensor, scale: Tensor, lesson: Lesson) -> Tensor:
     """Score of each member, (K,): mean CRPS of a normal distribution over its held-out rows (Gneiting & Raftery 2007,
     10.1198/016214506000001437, eq. 21); NaN for a member that predicts no number.
 
-    For a censored value it is the CRPS of the distribution of what the laboratory would have reported, the value or the
-    limit: only the part of the distribution above the limit is wrong.
+    Where there is a limit it is the CRPS of the distribution of what the laboratory would have reported, the value or
+    at least the limit (the threshold-weighted score of Gneiting & Ranjan 2011, 10.1198/jbes.2010.08110, with all weight
+    above the limit). That holds for measured values, too: otherwise high predictions would score best.
     """
     if lesson.errors is not None:
         scale = (scale**2 + lesson.errors**2).sqrt()
     known = torch.isfinite(location) & torch.isfinite(lesson.values)
     z = torch.where(known, (lesson.values - location) / scale, 0.0)
-    density, probability = torch.exp(-0.5 * z**2) / math.sqrt(2 * math.pi), torch.special.ndtr(z)
+    density, probability = _normal(z)
     score = z * (2 * probability - 1) + 2 * density - 1 / math.sqrt(math.pi)
-    if lesson.is_censored is not None:
-        above = 1 - probability  # the integral of its square from z to infinity:
-        beyond = -z * above**2 + 2 * above * density - torch.special.ndtr(-math.sqrt(2) * z) / math.sqrt(math.pi)
-        score = torch.where(lesson.is_censored, beyond, score)
+    if lesson.limits is not None:
+        limit = ((lesson.limits - location) / scale).clamp(min=_NO_LIMIT)
+        density, below = _normal(limit)
+        # the integral of the squared distribution function up to the limit
+        unseen = limit * below**2 + 2 * below * density - torch.special.ndtr(math.sqrt(2) * limit) / math.sqrt(math.pi)
+        score = score - unseen
     return torch.where(known, scale * score, 0.0).sum(dim=(1, 2)) / known.sum(dim=(1, 2))
+
+
+def _normal(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Density and distribution function of the standard normal distribution."""
+    return torch.exp(-0.5 * z**2) / math.sqrt(2 * math.pi), torch.special.ndtr(z)

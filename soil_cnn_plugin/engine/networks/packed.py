@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import class_loss, weighted_mean
+from soil_cnn_plugin.engine.networks.processes import is_joined, process_count, process_number
 
 Watch = Callable[[Tensor], None]
 """Gets the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""
@@ -37,6 +38,7 @@ class PackedNetwork(nn.Module, ABC):
         self.targets = targets
         self.members = members
         self.is_class = is_class
+        self.batch_size = 0  # of a training step, in all processes together
         self._dropout = dropout
         self._generator = torch.Generator()
 
@@ -130,9 +132,16 @@ class PackedNetwork(nn.Module, ABC):
     def drawn_weights(self) -> list[tuple[nn.Parameter, int]]:
         """The weights that start at random, each with its number of inputs; all other parameters start as built."""
 
-    def drop(self, hidden: Tensor) -> Tensor:
-        """Dropout while training."""
+    def drop(self, hidden: Tensor, batch_dim: int) -> Tensor:
+        """Dropout while training. Processes that train together draw for the whole batch, and take their rows of it: so
+        they do what one process would."""
         if not self.training or self._dropout == 0:
             return hidden
-        kept = torch.empty_like(hidden).bernoulli_(1 - self._dropout, generator=self._generator)
+        shape = list(hidden.shape)
+        shape[batch_dim] = self.batch_size if is_joined() else shape[batch_dim]
+        kept = torch.empty(shape, dtype=hidden.dtype, device=hidden.device)
+        kept.bernoulli_(1 - self._dropout, generator=self._generator)
+        if is_joined():
+            own = torch.arange(process_number(), shape[batch_dim], process_count(), device=hidden.device)
+            kept = kept.index_select(batch_dim, own)
         return hidden * kept.div_(1 - self._dropout)

@@ -98,7 +98,7 @@ class PadarianNetwork(PackedNetwork):
         """(B, 16, P - 2, P - 2) -> (B, 32 * side^2). One member after the other: faster than grouped convolutions."""
         image = functional.max_pool2d(image.relu_(), 2)
         image = functional.conv2d(image, self.second_weight[member], self.second_bias[member]).relu_()
-        return self.drop(functional.max_pool2d(image, 2)).flatten(1)
+        return self.drop(functional.max_pool2d(image, 2), 0).flatten(1)
 
     def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
         return normal_loss(output[..., 0], _variance(output).sqrt(), lesson)

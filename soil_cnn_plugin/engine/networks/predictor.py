@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.fit import predict_all
 from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.forest import predict_forest
+from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 from soil_cnn_plugin.engine.networks.trees import Trees
 
@@ -42,7 +43,7 @@ class Predictor:
 
     def predict(self, inputs: Sequence[Tensor], context: NDArray[np.float32]) -> tuple[Array, Array]:
         """Location and scale (N, T) of observations, from each network's inputs and the forests' features."""
-        parts = [predict_all(network, rows) for network, rows in zip(self.networks, inputs)]
+        parts = [predict_all(network, InputRows(rows, rows.device)) for network, rows in zip(self.networks, inputs)]
         locations, scales = ([_numpy(part[i]) for part in parts] for i in (0, 1))
         if self.forests:
             location, scale = predict_forests(self.forests, context)

@@ -72,10 +72,10 @@ class RingNetwork(PackedNetwork):
 
     def _after_first_layer(self, first: Tensor) -> Tensor:
         """(K, B, 96) -> (K, B, 96)."""
-        hidden = self.drop(functional.gelu(first))
+        hidden = self.drop(functional.gelu(first), 1)
         for layer in range(2):
             update = torch.baddbmm(self.residual_bias[:, layer, None], hidden, self.residual_weight[:, layer])
-            hidden = hidden + self.drop(functional.gelu(update))
+            hidden = hidden + self.drop(functional.gelu(update), 1)
         return hidden
 
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_features
+from soil_cnn_plugin.engine.networks.input_rows import InputRows, room_for
 from soil_cnn_plugin.engine.networks.plan import Plan, build_network
 
 _PATCHES_AT_ONCE = 128
@@ -20,11 +20,12 @@ _PATCHES_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class TrainingData:
-    """`inputs` holds one tensor (N, ...) a plan; the forests get `point` (N, D), the encoded covariates at the
-    observation, and `context` (N, F), these and their focal means and deviations: what the ring network sees."""
+    """`inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D), the encoded
+    covariates at the observation, and `context` (N, F), these and their focal means and deviations: what the
+    ring network sees."""
 
     encoder: Encoder
-    inputs: tuple[Tensor, ...]
+    inputs: tuple[InputRows, ...]
     point: NDArray[np.float32]
     context: NDArray[np.float32]
 
@@ -42,7 +43,7 @@ def encode_patches(
     encoder = Encoder(file.covariates, _location(file) if with_location else None)
     coordinates = torch.from_numpy(file.coordinates)[:, :, None, None]  # (N, 2) -> (N, 2, 1, 1)
     networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
-    inputs: list[list[Tensor]] = [[] for _ in plans]
+    inputs: list[InputRows] = []
     context = []
     for start in range(0, file.count, _PATCHES_AT_ONCE):
         end = min(start + _PATCHES_AT_ONCE, file.count)
@@ -50,12 +51,14 @@ def encode_patches(
         channels = channels.crop((file.patch_size - patch_size) // 2)
         context.append(context_features(channels, patch_size).flatten(1).numpy())
         for index, network in enumerate(networks):
-            margin = (patch_size - network.patch_size) // 2
-            inputs[index].append(network.inputs(channels.crop(margin)))
+            seen = network.inputs(channels.crop((patch_size - network.patch_size) // 2))
+            if not start:
+                inputs.append(room_for((file.count, *seen.shape[1:]), device))
+            inputs[index].tensor[start:end] = seen
     features = np.concatenate(context)
     return TrainingData(
         encoder=encoder.to(device),
-        inputs=tuple(torch.cat(rows).to(device) for rows in inputs),
+        inputs=tuple(inputs),
         point=_at_the_point(features, encoder),
         context=features,
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import predict_held_out
 from soil_cnn_plugin.engine.networks.focal import covariate_of_feature
+from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.predictor import predict_forests
 from soil_cnn_plugin.engine.networks.trees import Trees
@@ -130,7 +131,7 @@ class UnseenPredictor:
             seen_by_all = [index for index, test in enumerate(tests) if len(test) == 0]
             for index in seen_by_all:  # of a part of the observations a member may have seen every one
                 tests[index] = torch.zeros(1, dtype=torch.long, device=part.device)
-            location, scale = predict_held_out(network, part, tests, part.shape[0])
+            location, scale = predict_held_out(network, InputRows(part, part.device), tests, part.shape[0])
             network.eval()
             location[seen_by_all] = scale[seen_by_all] = torch.nan
             locations.append(location.nanmean(0).cpu().numpy().astype(np.float64))

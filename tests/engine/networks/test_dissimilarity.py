@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex, Space, fit
 from soil_cnn_plugin.engine.networks.embedding import fit_projection
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, read_network, write_network
 from soil_cnn_plugin.engine.networks.patch_views import encode, see
-from tests.engine.landscape import CELL, NORTH, SIDE, WEST, Landscape, cut, make_landscape, random_network
+from tests.engine.landscape import CELL, NORTH, SIDE, WEST, Landscape, cut, make_landscape, random_network, rows_of
 
 SIZE, COUNT = 15, 25
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def fitted(request, tmp_path: Path) -> tuple[Landscape, TrainedNetwork, np.ndarr
     fold = np.arange(COUNT) % 5
     spaces = (
         fit_covariate_space(point, trained.encoder, importance, fold, 0),
-        fit_embedding_space(trained.predictor.networks, views.inputs, fold, 0),
+        fit_embedding_space(trained.predictor.networks, tuple(map(rows_of, views.inputs)), fold, 0),
     )
     description = replace(trained.description, spaces=tuple(space.words for space in spaces))
     return landscape, replace(trained, description=description, spaces=spaces), pixels

@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions,
 from soil_cnn_plugin.engine.networks.likelihood import normal_score
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import Plan, Shape, build_network
-from tests.engine.landscape import Landscape, cut, learned_of, lesson_of, make_landscape
+from tests.engine.landscape import Landscape, cut, learned_of, lesson_of, make_landscape, rows_of
 
 N, MEMBERS = 48, 3
 SETTINGS = FitSettings(16, 3e-3, 0.01, steps=12, evaluate_every=4, patience=8, seed=5)
@@ -51,7 +51,9 @@ def train(
     inputs, targets = data(network, landscape)
     if callable(change):
         change(targets)
-    found, _ = fit(network, inputs, lesson_of(targets), HELD_OUT, settings, lambda share: None, lambda line: None)
+    found, _ = fit(
+        network, rows_of(inputs), lesson_of(targets), HELD_OUT, settings, lambda share: None, lambda line: None
+    )
     return {name: values.detach().clone() for name, values in network.named_parameters()}, found, network
 
 
@@ -93,7 +95,7 @@ def test_rows_whose_targets_are_missing_teach_nothing(landscape: Landscape, name
         targets[::3, 1] = torch.nan  # and of one target some more
         inputs[missing] += noise
         lesson = lesson_of(targets)
-        found, curve = fit(network, inputs, lesson, HELD_OUT, SETTINGS, lambda share: None, lambda line: None)
+        found, curve = fit(network, rows_of(inputs), lesson, HELD_OUT, SETTINGS, lambda share: None, lambda line: None)
         results.append({each: values.detach().clone() for each, values in network.named_parameters()})
         assert np.isfinite(curve.training).all() and np.isfinite(curve.held_out).all()
         assert torch.isfinite(found.location.nanmean(0)).all()  # predicted also where the target is missing
@@ -107,7 +109,7 @@ def test_early_stopping_keeps_the_step_with_the_lowest_held_out_error(landscape:
     settings = replace(SETTINGS, learning_rate=0.05, steps=400, evaluate_every=2, patience=4)
     lines: list[str] = []
     shares: list[float] = []
-    found, curve = fit(network, inputs, lesson_of(targets), HELD_OUT, settings, shares.append, lines.append)
+    found, curve = fit(network, rows_of(inputs), lesson_of(targets), HELD_OUT, settings, shares.append, lines.append)
     assert len(curve.steps) < 200 and len(curve.kept_steps) == MEMBERS  # ended before its time
     assert max(curve.kept_steps) == curve.steps[-1] - 4 * 2  # the last one waited as long as it was told
     # The predictions are those of the weights that were kept.
@@ -157,7 +159,7 @@ def test_members_predict_as_one_by_their_mean(landscape: Landscape) -> None:
     inputs, _ = data(network, landscape)
     with torch.no_grad():
         location, scale = network.predict(inputs.expand(MEMBERS, *inputs.shape))
-    found = predict_all(network, inputs)
+    found = predict_all(network, rows_of(inputs))
     np.testing.assert_allclose(found[0], location.mean(0), atol=1e-6)
     np.testing.assert_allclose(found[1], scale.mean(0), atol=1e-6)
 
@@ -175,7 +177,14 @@ def test_every_observation_is_held_out_by_some_member_of_each_network(landscape:
 
     learned = learned_of(pairs[0][1])
     fitted = cross_fit(
-        plans, encoder, [pair[0] for pair in pairs], learned, make_folds, 3, lambda share: None, lambda line: None
+        plans,
+        encoder,
+        [rows_of(pair[0]) for pair in pairs],
+        learned,
+        make_folds,
+        3,
+        lambda share: None,
+        lambda line: None,
     )
     assert asked == [(5, 3), (5, 4)] * 2  # 7 members: five folds, and two of a fresh deal
     assert fitted.location.shape == fitted.scale.shape == (2, N, 1)

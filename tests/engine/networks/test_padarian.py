@@ -12,7 +12,7 @@ from torch import nn
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
-from tests.engine.landscape import lesson_of, make_landscape, randomize
+from tests.engine.landscape import lesson_of, make_landscape, randomize, rows_of
 
 
 def build(folder: Path, has_aspect: bool = False, patch_size: int = 15, members: int = 2) -> PadarianNetwork:
@@ -92,7 +92,15 @@ def test_training_sees_a_compass_direction_only_as_it_is(
     network.train()
     held_out = np.arange(40) % 2 == np.arange(2)[:, None]
     settings = FitSettings(8, 1e-3, 0.0, steps=9, evaluate_every=100, patience=5, seed=0)
-    fit(network, inputs, lesson_of(torch.randn(40, 2)), held_out, settings, lambda share: None, lambda line: None)
+    fit(
+        network,
+        rows_of(inputs.contiguous()),
+        lesson_of(torch.randn(40, 2)),
+        held_out,
+        settings,
+        lambda share: None,
+        lambda line: None,
+    )
     views = {tuple(image.flatten().tolist()) for batch in seen[:8] for image in batch.flatten(0, 1)}
     squares = {tuple(view.flatten().tolist()) for view in _eight_symmetries(inputs[0])}
     assert views <= squares

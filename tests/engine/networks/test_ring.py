@@ -79,5 +79,5 @@ def test_dropout_acts_only_in_training(network: RingNetwork) -> None:
     network.draw_parameters(torch.Generator().manual_seed(0))
     randomize(network).train()
     assert not torch.equal(network(inputs), network(inputs))
-    dropped = network.drop(torch.ones(100, 100))
+    dropped = network.drop(torch.ones(100, 100), 0)
     assert set(dropped.unique().tolist()) == {0.0, 2.0} and dropped.mean() == pytest.approx(1, abs=0.05)

@@ -1,0 +1,88 @@
+"""The next batch for every member: its rows, and what the networks see of them, turned or mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from soil_cnn_plugin.engine.networks.input_rows import InputRows
+from soil_cnn_plugin.engine.networks.processes import own_rows
+
+
+@dataclass(frozen=True)
+class Order:
+    """Where batches are: the rows (n,) that each member has left of its round, and the state of the random numbers."""
+
+    left: tuple[NDArray[np.int64], ...]
+    random: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`rows` (K, B) and what is seen of them, (K, B, ...): of each member's batch the part of this process; `order` is
+    that of what comes next."""
+
+    rows: Tensor
+    inputs: Tensor
+    order: Order
+
+
+class Batches:
+    """Each member runs through its own rows in a new order each time. Inputs that lie far are fetched ahead."""
+
+    def __init__(self, inputs: InputRows, held_out: NDArray[np.bool_], size: int, seed: int, may_mirror: bool) -> None:
+        self.inputs, self._may_mirror = inputs, may_mirror
+        self._rows = [np.flatnonzero(~rows) for rows in held_out]
+        self.size = min(size, min(map(len, self._rows)))
+        self._rng = np.random.default_rng(seed)
+        self._left: tuple[NDArray[np.int64], ...] = tuple(np.empty(0, np.int64) for _ in self._rows)
+
+    @property
+    def share_of_epoch(self) -> float:
+        """Of a member's training rows, in one batch."""
+        return self.size / min(map(len, self._rows))
+
+    def go_on(self, order: Order) -> None:
+        """From where another run was interrupted."""
+        self._left = order.left
+        self._rng.bit_generator.state = order.random
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Without end."""
+        if not self.inputs.is_far:
+            while True:
+                yield self._next()
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._next)
+            while True:
+                batch = coming.result()
+                coming = reader.submit(self._next)
+                yield batch
+
+    def _next(self) -> Batch:
+        left = [
+            self._rng.permutation(rows) if len(own) < self.size else own for rows, own in zip(self._rows, self._left)
+        ]
+        rows = own_rows(torch.from_numpy(np.stack([each[: self.size] for each in left])))
+        self._left = tuple(each[self.size :] for each in left)
+        inputs = self.inputs.take(rows)
+        if self._may_mirror:
+            inputs = mirrored(inputs, self._rng)
+        return Batch(rows.to(self.inputs.device), inputs, Order(self._left, dict(self._rng.bit_generator.state)))
+
+
+def mirrored(patches: Tensor, rng: np.random.Generator) -> Tensor:
+    """Each member's batch of (K, B, P, P, C), turned or mirrored by one of the eight symmetries of a square."""
+    batches = []
+    for batch, (down, across, exchange) in zip(patches, rng.integers(0, 2, (len(patches), 3))):
+        dims = [dim for dim, chosen in ((1, down), (2, across)) if chosen]
+        turned = torch.flip(batch, dims) if dims else batch
+        batches.append(turned.transpose(1, 2) if exchange else turned)
+    return torch.stack(batches)

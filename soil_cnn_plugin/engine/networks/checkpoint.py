@@ -1,0 +1,139 @@
+"""Checkpoints of a training, so that an interrupted one goes on as if nothing had happened.
+
+A checkpoint is a .safetensors file: numbers, and JSON in its header; reading one runs no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.networks.batches import Order
+from soil_cnn_plugin.engine.networks.kept import Average, Best
+from soil_cnn_plugin.engine.networks.learned import Learned
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.processes import process_number
+
+_SECONDS = 60.0  # between checkpoints
+
+
+@dataclass
+class Progress:
+    """All that decides how a training goes on after an evaluation."""
+
+    network: PackedNetwork
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    average: Average
+    best: Best
+    step: int = 0
+    evaluations: int = 0
+    is_finished: bool = False
+    order: Order | None = None
+
+
+@dataclass
+class Checkpoint:
+    """One training's file. It fits a training of the same network, settings and observations, and no other."""
+
+    path: Path
+    _written: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(
+        cls, folder: Path, network: PackedNetwork, settings: object, learned: Learned, held_out: NDArray[np.bool_]
+    ) -> Checkpoint:
+        """In a folder for all trainings of a job."""
+        digest = hashlib.blake2b(digest_size=12)
+        shapes = {name: tuple(values.shape) for name, values in network.named_parameters()}
+        words = (network.NAME, network.patch_size, shapes, settings, network.encoder.covariates)
+        digest.update(repr(words).encode())
+        for array in (learned.values, learned.is_censored, learned.errors, learned.weights, held_out):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return cls(folder / f"{network.NAME}-{digest.hexdigest()}.safetensors")
+
+    def write(self, now: Progress) -> None:
+        """If the last one is a minute old, or the training is finished; whole or not at all, by one process."""
+        is_due = now.is_finished or time.monotonic() - self._written >= _SECONDS
+        if not is_due or process_number() != 0:
+            return
+        self._written = time.monotonic()
+        best, order = now.best, now.order
+        tensors = {f"parameter.{name}": values.detach() for name, values in now.network.named_parameters()}
+        tensors |= {f"average.{name}": values for name, values in now.average.values.items()}
+        tensors |= {f"best.{name}": values for name, values in best.values.items()}
+        for name, parameter in now.network.named_parameters():
+            for kind, values in now.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{kind}.{name}"] = values
+        tensors |= {"score": best.score, "waited": best.waited, "location": best.location, "scale": best.scale}
+        tensors["generator"] = now.generator.get_state()
+        words: dict[str, object] = {
+            "step": now.step,
+            "evaluations": now.evaluations,
+            "is_finished": now.is_finished,
+            "average_steps": now.average.steps,
+            "best_steps": best.steps,
+            "history": best.history,
+            "random": _plain(order.random) if order else None,
+        }
+        for member, left in enumerate(order.left if order else ()):
+            tensors[f"left.{member}"] = torch.from_numpy(left)
+        self.path.parent.mkdir(exist_ok=True)
+        plain = {name: values.cpu().contiguous().clone() for name, values in tensors.items()}
+        save_file(plain, part(str(self.path)), {"progress": json.dumps(words)})
+        os.replace(part(str(self.path)), self.path)
+
+    def read(self, start: Progress) -> bool:
+        """Brings a training that has not begun to where the file stands; False when there is no whole file."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                words = json.loads(file.metadata()["progress"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it has no __iter__
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return False
+        device = next(start.network.parameters()).device
+
+        def of(prefix: str) -> dict[str, Tensor]:
+            return {
+                name.removeprefix(prefix): values.to(device)
+                for name, values in tensors.items()
+                if name.startswith(prefix)
+            }
+
+        with torch.no_grad():
+            for name, parameter in start.network.named_parameters():
+                parameter.copy_(tensors[f"parameter.{name}"])
+                state = {kind: tensors[f"optimizer.{kind}.{name}"] for kind in ("exp_avg", "exp_avg_sq", "step")}
+                start.optimizer.state[parameter] = {
+                    kind: values if kind == "step" else values.to(device) for kind, values in state.items()
+                }
+        start.average.values, start.average.steps = of("average."), words["average_steps"]
+        best = start.best
+        best.values, best.steps = of("best."), list(words["best_steps"])
+        best.history = [(int(step), float(loss), float(score)) for step, loss, score in words["history"]]
+        best.score, best.waited = tensors["score"].to(device), tensors["waited"].to(device)
+        best.location, best.scale = tensors["location"].to(device), tensors["scale"].to(device)
+        start.generator.set_state(tensors["generator"])
+        left = tuple(tensors[f"left.{member}"].numpy() for member in range(start.network.members))
+        start.step, start.evaluations, start.is_finished = words["step"], words["evaluations"], words["is_finished"]
+        start.order = Order(left, words["random"])
+        return True
+
+
+def _plain(state: object) -> object:
+    """The state of numpy's generator as JSON has it."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    return int(state) if isinstance(state, np.integer) else state

@@ -1,0 +1,79 @@
+"""What a network sees of observations: in memory where it fits, else in a file on disk that is read as it is needed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.memory import gibibytes, read_memory
+
+_SHARE_OF_MEMORY = 0.4  # of what is free, that inputs may take
+
+
+@dataclass(frozen=True)
+class InputRows:
+    """Some `rows` of a tensor (N, ...), or all; nothing is copied until rows are taken, which then are on `device`.
+
+    `is_far` says that they come from a file, or from the processor's memory to a GPU, and are worth fetching ahead.
+    """
+
+    tensor: Tensor
+    device: torch.device
+    rows: Tensor | None = None
+    is_far: bool = False
+
+    def __len__(self) -> int:
+        return len(self.tensor) if self.rows is None else len(self.rows)
+
+    def chosen(self, rows: Tensor) -> InputRows:
+        """Of these, the rows that an index chooses."""
+        rows = rows.to(self.tensor.device)
+        return InputRows(self.tensor, self.device, rows if self.rows is None else self.rows[rows], self.is_far)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """(..., *) of an index of any shape."""
+        rows = rows.to(self.tensor.device)
+        taken = self.tensor[rows if self.rows is None else self.rows[rows]]
+        return taken.to(self.device, non_blocking=True)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """One batch after the other, in order."""
+        for start in range(0, len(self), size):
+            yield self.take(torch.arange(start, min(start + size, len(self))))
+
+
+def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:
+    """Rows of float32, to be filled: on the device where it fits there, else in memory, else in a temporary file.
+
+    Raises:
+        EngineError: the disk has no room for the file.
+    """
+    size = 4 * int(np.prod(shape))
+    if device.type == "cuda" and size < _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+        return InputRows(torch.empty(shape, device=device), device)
+    free = read_memory().free
+    if free is None or size < _SHARE_OF_MEMORY * free:
+        return InputRows(torch.empty(shape), device, is_far=device.type != "cpu")
+    return InputRows(torch.from_numpy(_file_of(shape, size)), device, is_far=True)
+
+
+def _file_of(shape: tuple[int, ...], size: int) -> np.memmap[tuple[int, ...], np.dtype[np.float32]]:
+    """The file has no name, so that nothing is left of it however the process ends."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the array
+    try:
+        if hasattr(os, "posix_fallocate"):  # a full disk is told now: writing to a mapped file would kill the process
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, np.float32, "r+", shape=shape)
+    except OSError as error:
+        raise EngineError(
+            f"The networks' inputs of {shape[0]} observations take {gibibytes(size)}, too much for the free memory, and"
+            f" the folder for temporary files ({tempfile.gettempdir()}) has no room for them: {error}. Make room there,"
+            " or name another folder in the environment variable TMPDIR."
+        ) from error

@@ -1,0 +1,119 @@
+"""What training keeps of a network: the moving average of its parameters, and the best state of each member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from soil_cnn_plugin.engine.assessment.assessment import LossCurve
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+
+_AVERAGING = 0.97  # weight of the past in the moving average of the parameters, which is what is kept
+
+
+class Average:
+    """A copy of a network's parameters, updated as their moving average."""
+
+    def __init__(self, network: PackedNetwork) -> None:
+        self.values = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, network: PackedNetwork) -> None:
+        self.steps += 1
+        past = min(_AVERAGING, self.steps / (self.steps + 10))
+        for name, parameter in network.named_parameters():
+            self.values[name].lerp_(parameter, 1 - past)
+
+    def in_use(self, network: PackedNetwork) -> _Borrowed:
+        return _Borrowed(network, self.values)
+
+
+class _Borrowed:
+    """Puts other parameters into a network for the length of a `with`."""
+
+    def __init__(self, network: PackedNetwork, values: dict[str, Tensor]) -> None:
+        self._network, self._values = network, values
+
+    def __enter__(self) -> None:
+        self._own = {name: parameter.data for name, parameter in self._network.named_parameters()}
+        self._put(self._values)
+
+    def __exit__(self, *_: object) -> None:
+        self._put(self._own)
+
+    def _put(self, values: dict[str, Tensor]) -> None:
+        for name, parameter in self._network.named_parameters():
+            parameter.data = values[name]
+
+
+@dataclass
+class Best:
+    """The best state of each member so far, with its held-out predictions, and the curve on the way there.
+
+    `score` and `waited` are (K,), `location` and `scale` (K, N, T); `history` holds step, training loss and held-out
+    score at each evaluation, medians over the members; `steps` the step that each member is kept at.
+    """
+
+    values: dict[str, Tensor]
+    score: Tensor
+    waited: Tensor
+    location: Tensor
+    scale: Tensor
+    steps: list[int]
+    history: list[tuple[int, float, float]]
+    measure: str
+
+    @classmethod
+    def of(cls, network: PackedNetwork, count: int) -> Best:
+        """Before the first evaluation, for `count` observations."""
+        values = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+        device = next(network.parameters()).device
+        nothing = torch.full((network.members, count, network.targets), torch.nan, device=device)
+        score = torch.full((network.members,), torch.inf, device=device)
+        measure = "log score" if network.is_class else "CRPS in standard deviations"
+        steps = [0] * network.members
+        return cls(values, score, torch.zeros_like(score), nothing, nothing.clone(), steps, [], measure)
+
+    def is_exhausted(self, patience: int) -> bool:
+        return bool((self.waited >= patience).all())
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there is a member whose held-out error was never a number."""
+        return not bool(torch.isfinite(self.score).all())
+
+    def take(
+        self, step: int, loss: Tensor, score: Tensor, average: Average, found: tuple[Tensor, Tensor], patience: int
+    ) -> None:
+        """`found` are location and scale, predicted with the average."""
+        # A member that has used up its patience is finished, whatever the others still do.
+        better = (score < self.score) & (self.waited < patience)
+        self.score = torch.where(better, score, self.score)
+        self.waited = torch.where(better, 0, self.waited + 1)
+        for name, values in average.values.items():
+            self.values[name][better] = values[better]
+        self.location[better], self.scale[better] = found[0][better], found[1][better]
+        for member in better.nonzero().flatten().tolist():
+            self.steps[member] = step
+        self.history.append((step, float(loss.median()), float(score.median())))
+
+    def in_words(self) -> str:
+        _, loss, score = self.history[-1]
+        return f"loss {loss:.3f}, held-out error ({self.measure}) {score:.3f}, medians of the members"
+
+    def kept_in_words(self) -> str:
+        steps, score = f"{min(self.steps)} to {max(self.steps)}", f"{float(self.score.median()):.3f}"
+        return f"{len(self.steps)} members kept as of steps {steps}, held-out error {score}"
+
+    def restore(self, network: PackedNetwork) -> None:
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(self.values[name])
+        network.eval()
+
+    def curve(self, name: str) -> LossCurve:
+        steps, training, held_out = zip(*self.history)
+        return LossCurve(name, steps, training, held_out, tuple(self.steps))

@@ -1,0 +1,62 @@
+"""Several processes that train one network together, started by torchrun; alone it is one process of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+def process_count() -> int:
+    """How many train together; torchrun tells it to each (https://docs.pytorch.org/docs/stable/elastic/run.html)."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def process_number() -> int:
+    """Of this process, from 0: that one writes."""
+    return int(os.environ.get("RANK", "0")) if process_count() > 1 else 0
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[None]:
+    """Joins the processes for the length of a `with`: NCCL between NVIDIA GPUs, gloo between processors."""
+    if process_count() == 1:
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def is_joined() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def own_rows(rows: Tensor) -> Tensor:
+    """Of a batch (K, B), the same in all processes, those that this process takes."""
+    return rows[:, process_number() :: process_count()] if is_joined() else rows
+
+
+def with_shared_gradients(network: nn.Module) -> nn.Module:
+    """The same network, whose gradients become the mean over the processes (Li et al. 2020, arXiv:2006.15704)."""
+    return DistributedDataParallel(network) if is_joined() else network
+
+
+def mean_over_processes(values: Tensor) -> Tensor:
+    return sum_over_processes(values) / process_count() if is_joined() else values
+
+
+def sum_over_processes(values: Tensor) -> Tensor:
+    if not is_joined():
+        return values
+    total = values.detach().clone()
+    distributed.all_reduce(total)
+    return total

@@ -1,0 +1,100 @@
+"""An interrupted training goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from soil_cnn_plugin.engine.networks import checkpoint as module
+from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, fit
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.plan import Shape, build_network
+from tests.engine.landscape import Landscape, cut, learned_of, lesson_of, make_landscape, rows_of
+
+N = 40
+SETTINGS = FitSettings(16, 3e-3, 0.01, steps=24, evaluate_every=4, patience=50, seed=5)
+HELD_OUT = np.arange(N) % 2 == np.arange(2)[:, None]
+
+
+@pytest.fixture
+def landscape(tmp_path: Path) -> Landscape:
+    return make_landscape(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every evaluation is written, not only one a minute."""
+    monkeypatch.setattr(module, "_SECONDS", 0.0)
+
+
+class Killed(Exception):
+    pass
+
+
+def train(
+    landscape: Landscape,
+    name: str,
+    folder: Path | None,
+    killed_at: float = 2.0,
+    settings: FitSettings = SETTINGS,
+    noise: float = 0.0,
+) -> tuple[PackedNetwork, HeldOutPredictions, list[str]]:
+    network = build_network(Shape(name, 11, 2), Encoder(landscape.summaries()), 1, 0.3)
+    rows, cols = np.random.default_rng(0).integers(5, 35, (2, N))
+    channels = network.encoder(torch.from_numpy(cut(landscape.values, rows, cols, 11)))
+    targets = channels.values[:, 0, 5, 5][:, None] + noise
+    told: list[str] = []
+
+    def progress(share: float) -> None:
+        if share >= killed_at:
+            raise Killed
+
+    kept = Checkpoint.of(folder, network, settings, learned_of(targets), HELD_OUT) if folder else None
+    inputs = rows_of(network.inputs(channels))
+    found, _ = fit(network, inputs, lesson_of(targets), HELD_OUT, settings, progress, told.append, kept)
+    return network, found, told
+
+
+def same(one: tuple[PackedNetwork, HeldOutPredictions, list[str]], two: object) -> bool:
+    assert isinstance(two, tuple)
+    pairs = zip(one[0].parameters(), two[0].parameters())
+    return all(torch.equal(a, b) for a, b in pairs) and torch.equal(
+        one[1].location.nan_to_num(), two[1].location.nan_to_num()
+    )
+
+
+@pytest.mark.parametrize("name", ["ring", "padarian"])
+def test_an_interrupted_training_ends_as_one_that_was_not(landscape: Landscape, tmp_path: Path, name: str) -> None:
+    whole = train(landscape, name, None)
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(Killed):
+        train(landscape, name, folder, killed_at=0.6)
+    again = train(landscape, name, folder)
+    assert f"{name}: goes on from its checkpoint, step 12" in again[2]
+    assert same(whole, again)
+    # And of a finished one nothing is trained any more.
+    finished = train(landscape, name, folder, killed_at=0.0)
+    assert same(whole, finished) and f"{name}: goes on from its checkpoint, step 24" in finished[2]
+
+
+def test_a_checkpoint_of_another_training_is_not_used(landscape: Landscape, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    train(landscape, "ring", folder)
+    for changed in ({"noise": 1.0}, {"settings": replace(SETTINGS, seed=6)}):
+        told = train(landscape, "ring", folder, **changed)[2]
+        assert not any("goes on" in line for line in told)
+
+
+def test_a_broken_checkpoint_is_as_good_as_none(landscape: Landscape, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    whole = train(landscape, "ring", folder)
+    (file,) = folder.iterdir()
+    file.write_bytes(file.read_bytes()[:-1000])
+    again = train(landscape, "ring", folder)
+    assert same(whole, again) and not any("goes on" in line for line in again[2])

@@ -1,0 +1,55 @@
+"""Inputs that do not fit into memory train the same network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.memory import Memory
+from soil_cnn_plugin.engine.networks import input_rows
+from soil_cnn_plugin.engine.networks.batches import Batches
+from soil_cnn_plugin.engine.networks.input_rows import InputRows, room_for
+
+CPU = torch.device("cpu")
+HELD_OUT = np.arange(30) % 3 == np.arange(2)[:, None]
+
+
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_rows, "read_memory", lambda: Memory(10, 10))
+
+
+def test_what_does_not_fit_lies_in_a_file_without_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_memory(monkeypatch)
+    monkeypatch.setattr(input_rows.tempfile, "tempdir", str(tmp_path))
+    far = room_for((30, 4), CPU)
+    far.tensor[:] = torch.arange(120.0).reshape(30, 4)
+    assert far.is_far and not list(tmp_path.iterdir())
+    assert far.take(torch.tensor([[2, 5]])).tolist() == [[[8, 9, 10, 11], [20, 21, 22, 23]]]
+    assert not InputRows(torch.zeros(3, 4), CPU).is_far
+
+
+def test_batches_from_a_file_are_those_from_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    near = InputRows(torch.randn(30, 5, 5, 2), CPU)
+    no_memory(monkeypatch)
+    far = room_for((30, 5, 5, 2), CPU)
+    far.tensor[:] = near.tensor
+    for number, (one, two) in enumerate(zip(*(Batches(each, HELD_OUT, 8, 3, True) for each in (near, far)))):
+        assert torch.equal(one.rows, two.rows) and torch.equal(one.inputs, two.inputs)
+        if number == 6:  # more than a round
+            break
+
+
+def test_a_choice_of_a_choice_is_read_from_the_same_tensor() -> None:
+    rows = InputRows(torch.arange(10.0)[:, None], CPU).chosen(torch.tensor([8, 6, 4, 2])).chosen(torch.tensor([3, 0]))
+    assert len(rows) == 2 and rows.take(torch.tensor([1, 0])).flatten().tolist() == [8, 2]
+    assert torch.cat(list(rows.split(1))).flatten().tolist() == [2, 8]
+
+
+def test_a_disk_without_room_is_told_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_memory(monkeypatch)
+    with pytest.raises(EngineError, match="inputs of 10000000000 observations take .* TMPDIR"):
+        room_for((10**10, 10**4), CPU)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, HeldOut, Scores
-from soil_cnn_plugin.engine.assessment.metrics import score
 from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome, Outcome
+from soil_cnn_plugin.engine.assessment.reported import reported_mean, score_reported
 from soil_cnn_plugin.engine.fitting import Design, column_slices
 
 Array = NDArray[np.float64]
@@ -35,8 +35,8 @@ class Predictions(Protocol):
 
 @dataclass(frozen=True)
 class Numbers:
-    """In the targets' units: (N, T), quantiles (N, T, 99). The limits and quantiles are those of what is measured, with
-    the error of that measurement."""
+    """In the targets' units: (N, T), quantiles (N, T, 99). The interval and the quantiles are those of what is measured,
+    with the error of that measurement; the mean is that of the truth, around which a fair measurement scatters."""
 
     mean: Array
     lower: Array
@@ -57,7 +57,7 @@ class Numbers:
             place = location[:, own].T, scale[:, own].T
             index = np.ix_(rows, np.array(group))
             errors = outcome.errors_at(location[:, own].T, design.measured.errors[index].T)
-            self.mean[index] = outcome.mean_and_deviation(*place, errors)[0].T
+            self.mean[index] = outcome.mean_and_deviation(*place)[0].T
             found = outcome.quantiles(*place, [tail, 1 - tail, *QUANTILE_LEVELS], errors)  # (levels, D, n)
             self.lower[index], self.upper[index] = found[0].T, found[1].T
             self.quantiles[index] = found[2:].transpose(2, 1, 0)  # -> (n, D, levels)
@@ -78,8 +78,8 @@ class Numbers:
         words = []
         for t in range(len(design.fields)):
             known = rows[np.isfinite(design.measured.values[rows, t])]
-            observed, mean = design.measured.values[known, t], self.mean[known, t]
-            mean = as_reported(mean, observed, design.measured.is_censored[known, t])
+            observed = design.measured.values[known, t]
+            mean = reported_mean(self.mean[known, t], self.quantiles[known, t], design.limits[known, t])
             words.append(f"{np.sqrt(np.mean((mean - observed) ** 2)):.4g}" if len(known) else "")
         return words
 
@@ -87,23 +87,17 @@ class Numbers:
         """Of one target's observations, in the order of the rows, with scores."""
         rows = np.flatnonzero(np.isfinite(design.measured.values[:, t]))
         observed, fold = design.measured.values[rows, t], design.fold[rows]
-        is_censored = design.measured.is_censored[rows, t]
-        mean, lower, upper = (part[rows, t] for part in (self.mean, self.lower, self.upper))
-        quantiles = self.quantiles[rows, t]
-        reported = [as_reported(part, observed, is_censored) for part in (mean, lower, upper)]
-        reported.append(as_reported(quantiles, observed[:, None], is_censored[:, None]))
-        fold_scores = []
-        for number in np.unique(fold):
-            own = fold == number
-            fold_scores.append(_score(design, observed[own], [part[own] for part in reported]))
-        scores = _score(design, observed, reported)
-        return HeldOut(mean, lower, upper, quantiles, scores, tuple(fold_scores))
+        is_censored, limits = design.measured.is_censored[rows, t], design.limits[rows, t]
+        parts = tuple(part[rows, t] for part in (self.mean, self.lower, self.upper, self.quantiles))
 
+        def score_of(own: NDArray[np.bool_]) -> Scores:
+            mean, lower, upper, quantiles = (part[own] for part in parts)
+            predicted = mean, lower, upper, quantiles
+            return score_reported(observed[own], predicted, design.coverage, is_censored[own], limits[own])
 
-def _score(design: Design, observed: Array, parts: list[Array]) -> Scores:
-    """Of mean, lower and upper limits, and quantiles."""
-    mean, lower, upper, quantiles = parts
-    return score(observed, mean, lower, upper, design.coverage, quantiles)
+        fold_scores = tuple(score_of(fold == number) for number in np.unique(fold))
+        mean, lower, upper, quantiles = parts
+        return HeldOut(mean, lower, upper, quantiles, score_of(np.ones(len(rows), np.bool_)), fold_scores)
 
 
 @dataclass(frozen=True)
@@ -130,10 +124,3 @@ class Probabilities:
     def errors_in_words(self, design: Design, rows: Rows) -> list[str]:
         wrong = self.probabilities[rows].argmax(axis=1) != design.measured.values[rows, 0]
         return [f"{wrong.mean():.1%}"]
-
-
-def as_reported(predicted: Array, observed: Array, is_censored: NDArray[np.bool_]) -> Array:
-    """What a laboratory would report of predicted values: where it reported that the observed value lies below a limit,
-    all below is that limit. So whatever is predicted below is right, and what is predicted above is wrong by the
-    distance to the limit."""
-    return np.where(is_censored, np.maximum(predicted, observed), predicted)

@@ -65,7 +65,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         designs = [design, *_other_design(file, job, folds, design, report)]
         step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
         final, validations = fit_and_cross_validate(designs, (FOREST_CONTEXT,) if job.predictor == BLEND else (), step)
-        assessment = _assess(job, file, folds, transforms, validations, final)
+        assessment = _assess(job, file, folds, design, validations, final)
         assessment = replace(assessment, settings=_settings(job, plans, device), versions=read_versions())
         for target in assessment.targets:
             report.info(f"{target.soil_property.label}: {target.verdict.text}")
@@ -104,7 +104,7 @@ def _assess(
     job: TrainNetwork,
     file: PatchFile,
     folds: Folds,
-    transforms: tuple[str, ...],
+    design: Design,
     validations: list[CrossValidation],
     final: Fitted,
 ) -> Assessment:
@@ -120,8 +120,9 @@ def _assess(
                 observed=file.values[rows, t],
                 fold=folds.fold[rows],
                 is_censored=file.is_censored[rows, t],
+                limits=design.limits[rows, t],
                 methods=chosen.methods[t],
-                transform=transforms[t],
+                transform=design.transforms[t],
                 verdict=verdict(chosen.methods[t], job.predictor),
             )
         )

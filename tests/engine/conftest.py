@@ -71,6 +71,7 @@ def _make(
                 observed=np.exp(logs),
                 fold=fold[rows],
                 is_censored=np.zeros(len(rows), bool),
+                limits=np.full(len(rows), -np.inf),
                 methods=methods,
                 transform="log",
                 verdict=verdict(methods, BLEND if BLEND in methods else NETWORK),

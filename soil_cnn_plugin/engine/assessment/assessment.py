@@ -89,11 +89,12 @@ class MeasuredTarget:
 @dataclass(frozen=True)
 class TargetAssessment(MeasuredTarget):
     """One target: `rows` (n,) are the observations of the patch file that have a value, `fold` (n,) counts from 0;
-    where `is_censored` (n,) the observed value is only known to be below. Scores are then of what a laboratory would
-    report: all below that limit is the limit."""
+    where `is_censored` (n,) the observed value is only known to be below. Below `limits` (n,) no value is reported,
+    minus infinity where there is none, see reported.py."""
 
     fold: NDArray[np.int64]
     is_censored: NDArray[np.bool_]
+    limits: Array
     methods: dict[str, HeldOut]
     transform: str
     verdict: Verdict

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_ndtr
 from scipy.stats import norm
 
 from soil_cnn_plugin.engine.assessment.censored import as_if_measured
@@ -15,6 +17,8 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _LEVELS = np.linspace(0.005, 0.995, 199)
+_MOST_STRETCH = float(np.log(20))
+_PULL = float(np.log(2))
 _BIN_EDGES = norm.cdf(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
 
 
@@ -29,7 +33,8 @@ class Calibration:
     `quantiles` (199,) are z at the levels 0.005, 0.010, ... 0.995; `nodes` and `weights` (J,) stand for all of z in
     means. A spread outside the range of those it was calibrated on, `scales`, counts as the end of that range, and no
     deviation goes beyond those that were met, `residuals`: nothing is known about larger ones, and a logarithm's mean
-    grows exponentially with them.
+    grows exponentially with them. Deviations of the truth are `stretch` times the predicted spread on average; errors
+    of measurement are divided by it before they are added to that spread.
     """
 
     quantiles: tuple[float, ...]
@@ -37,15 +42,16 @@ class Calibration:
     weights: tuple[float, ...]
     scales: tuple[float, float]
     residuals: tuple[float, float]
+    stretch: float = 1.0
 
     def __post_init__(self) -> None:
-        numbers = [*self.quantiles, *self.nodes, *self.weights, *self.scales, *self.residuals]
+        numbers = [*self.quantiles, *self.nodes, *self.weights, *self.scales, *self.residuals, self.stretch]
         is_whole = len(self.quantiles) == len(_LEVELS) and len(self.nodes) == len(self.weights) > 0
         if not is_whole or not np.isfinite(numbers).all() or min(self.weights) < 0:
             raise ValueError("a calibration is incomplete")
         if not self.residuals[0] <= 0 <= self.residuals[1]:
             raise ValueError("the residuals of a calibration are out of order")
-        if not 0 < self.scales[0] <= self.scales[1] or list(self.quantiles) != sorted(self.quantiles):
+        if not 0 < self.scales[0] <= self.scales[1] or self.stretch <= 0 or list(self.quantiles) != sorted(self.quantiles):
             raise ValueError("a calibration is out of order")
 
     def quantile(
@@ -57,9 +63,10 @@ class Calibration:
 
     def probability_above(self, location: Array, scale: Array, threshold: float, target_scale: TargetScale) -> Array:
         """That the target lies above a threshold in its unit: from 0.005 to 0.995, more is not known."""
-        limit = target_scale.forward_threshold(threshold)
-        z = (limit - location) / self._spread(scale, 0.0)
-        probability: Array = 1 - np.interp(z, self.quantiles, _LEVELS)
+        deviation = target_scale.forward_threshold(threshold) - location
+        lowest, highest = self.residuals
+        z = np.where(deviation > highest, np.inf, np.where(deviation < lowest, -np.inf, deviation))
+        probability: Array = 1 - np.interp(z / self._spread(scale, 0.0), self.quantiles, _LEVELS)
         return np.where(np.isfinite(location), probability, np.nan)
 
     def mean_and_deviation(
@@ -81,12 +88,12 @@ class Calibration:
 
     def _spread(self, scale: Array, error: Array | float) -> Array:
         known = np.clip(scale, *self.scales)
-        return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + error**2)
+        return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + (error / self.stretch) ** 2)
 
     def _deviation(self, spread: Array, z: float, error: Array | float) -> Array:
         """Errors of measurement come on top of what was met."""
         lowest, highest = self.residuals
-        beyond = np.abs(error * z)
+        beyond = np.abs(error / self.stretch * z)
         return np.clip(spread * z, lowest - beyond, highest + beyond)
 
 
@@ -95,18 +102,20 @@ def calibrate(
 ) -> Calibration:
     """The calibration from held-out observations (n,), standardized; NaN where target or prediction is missing.
 
-    Targets with `errors` of measurement lie farther from the truth that is predicted: these are taken out of z. Where
-    `is_censored` the target lies below, and so does z.
+    Targets with `errors` of measurement lie farther from the truth that is predicted: these are taken out of z, in
+    proportion to what the predicted spread comes to beside them. Where `is_censored` the target lies below, and so does
+    z.
 
     The quantile at level p is the order statistic at p (n + 1), which holds in finite samples (Lei et al. 2018,
     10.1080/01621459.2017.1307116); beyond the outermost observations it stays at these.
     """
     is_censored = np.zeros(len(target), np.bool_) if is_censored is None else is_censored
-    z = (target - location) / np.sqrt(scale**2 + errors**2)
-    known = np.isfinite(z)
-    scales = float(scale[known].min()), float(scale[known].max())
-    residuals = (target - location)[known]
-    z = as_if_measured(z[known], is_censored[known])
+    known = np.isfinite(target - location) & np.isfinite(scale)
+    residuals, is_censored = (target - location)[known], is_censored[known]
+    scale, errors = scale[known], np.broadcast_to(errors, target.shape)[known]
+    scales = float(scale.min()), float(scale.max())
+    stretch = _stretch(residuals, scale, is_censored, errors) if errors.any() else 1.0
+    z = as_if_measured(residuals / np.sqrt(scale**2 + (errors / stretch) ** 2), is_censored)
     count = len(z)
     quantiles = np.interp(_LEVELS, np.arange(1, count + 1) / (count + 1), z)
     bin_of = np.digitize((np.arange(count) + 0.5) / count, _BIN_EDGES)
@@ -119,8 +128,26 @@ def calibrate(
         tuple(nodes.tolist()),
         tuple(weights.tolist()),
         scales,
-        _range_of_residuals(residuals, is_censored[known], z * scales[1]),
+        _range_of_residuals(residuals, is_censored, z * scales[1]),
+        stretch,
     )
+
+
+def _stretch(residuals: Array, scale: Array, is_censored: Flags, errors: Array) -> float:
+    """By which the predicted `scale` is to be multiplied, so that with the `errors` it explains the residuals, by
+    maximum likelihood of normal distributions.
+
+    A light pull to 1, where the predicted scale is right, decides when errors leave nothing to be told.
+    """
+
+    def loss(logarithm: float) -> float:
+        deviation = np.sqrt(np.exp(2 * logarithm) * scale**2 + errors**2)
+        z = residuals / deviation
+        measured = ~is_censored
+        likelihood = log_ndtr(z[is_censored]).sum() - (0.5 * z**2 + np.log(deviation))[measured].sum()
+        return float(0.5 * (logarithm / _PULL) ** 2 - likelihood)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-_MOST_STRETCH, _MOST_STRETCH), method="bounded").x))
 
 
 def _range_of_residuals(residuals: Array, is_censored: Flags, told: Array) -> tuple[float, float]:

@@ -85,7 +85,7 @@ def read_weights(is_used: NDArray[np.bool_], layer: Layer, name: str) -> Floats:
 
 def check_weights(weights: Floats, name: str, notes: Notes) -> None:
     """Tells what weights (N,) above 0 mean for the number of observations."""
-    if not name or not len(weights):
+    if not name or len(np.unique(weights)) < 2:
         return
     share = weights / weights.max()
     number = float(share.sum() ** 2 / (share**2).sum())  # Kish 1965

@@ -115,7 +115,8 @@ class Raster:
 
     def _band_name(self, band: int) -> str:
         count, chosen = self.provider.bandCount(), chosen_bands(self.source)
-        if count == 1 and not chosen:
+        # QGIS turns a rotated raster upright, and gives it an alpha band in doing so.
+        if sum(not self.is_alpha(number) for number in range(1, count + 1)) == 1 and not chosen:
             return self.name
         descriptions = [self.provider.bandDescription(number).strip() for number in range(1, count + 1)]
         own = descriptions[band - 1]

@@ -33,6 +33,15 @@ def test_an_alpha_band_is_no_covariate(covariates_of, raster) -> None:
     assert [(item.name, item.band) for item in covariates_of([path])] == [("image_red", 1), ("image_green", 2)]
 
 
+def test_a_rotated_raster_is_one_covariate_of_its_own_name(covariates_of, raster) -> None:
+    path = raster("rotated")
+    dataset = gdal.Open(path, gdal.GA_Update)
+    dataset.SetGeoTransform((100, 8, 3, 280, 3, -8))
+    dataset = None
+    assert QgsRasterLayer(path).bandCount() == 2  # QGIS adds an alpha band where it turns a raster upright
+    assert covariates_of([path]) == (Covariate(path, "rotated"),)
+
+
 def test_bands_taken_out_of_a_file_are_called_as_in_the_whole_file(covariates_of, raster) -> None:
     path = raster("s2", bands=("red", "", "nir"))
     whole = [item.name for item in covariates_of([path])]

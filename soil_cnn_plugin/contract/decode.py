@@ -62,9 +62,14 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
 
 
 def _kind_among(kinds: list[Any], value: Any) -> Any:
-    """Of several dataclasses the one with the value's fields, else the first."""
-    if isinstance(value, dict):
-        for kind in kinds:
-            if is_dataclass(kind) and {item.name for item in fields(kind)} == set(value):
-                return kind
-    return kinds[0]
+    """Of several dataclasses the one that has the value's fields, down to the innermost, else the first."""
+    return next((kind for kind in kinds if _has_fields(kind, value)), kinds[0])
+
+
+def _has_fields(kind: Any, value: Any) -> bool:
+    if not is_dataclass(kind) or not isinstance(kind, type):
+        return True
+    if not isinstance(value, dict) or {item.name for item in fields(kind)} != set(value):
+        return False
+    hints = typing.get_type_hints(kind)
+    return all(_has_fields(hints[name], item) for name, item in value.items())

@@ -1,0 +1,50 @@
+"""JSON becomes the dataclass that it was written from, also where several could be meant."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from soil_cnn_plugin.contract.decode import DecodeError, decode
+
+
+@dataclass(frozen=True)
+class Circle:
+    radius: float
+
+
+@dataclass(frozen=True)
+class Square:
+    side: float
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Has the same fields as `Painted`, but not the same fields within them."""
+
+    shape: Circle
+    name: str
+
+
+@dataclass(frozen=True)
+class Painted:
+    shape: Square
+    name: str
+
+
+@dataclass(frozen=True)
+class Page:
+    pictures: tuple[Drawn | Painted, ...]
+    height: float | None = None
+
+
+def test_of_two_dataclasses_with_the_same_fields_the_one_whose_own_fields_fit_is_meant() -> None:
+    page = Page((Painted(Square(2.0), "b"), Drawn(Circle(1.0), "a")), 3.0)
+    assert decode(Page, {"pictures": [asdict(each) for each in page.pictures], "height": 3.0}, "The page") == page
+
+
+def test_what_fits_none_of_several_dataclasses_is_named() -> None:
+    content = {"pictures": [{"shape": {"corners": 3}, "name": "c"}]}
+    with pytest.raises(DecodeError, match=r"The page\.pictures\[0\]\.shape has no field 'corners'\. It has: radius\."):
+        decode(Page, content, "The page")

@@ -145,12 +145,13 @@ class _Fields:
         """Field -> its detection limits."""
         if not self._job.detection_limits:
             return {}
-        if not self._names:
+        names = [name for name in self._names if not is_classes(self._layer.columns[name])]
+        if not names:
             raise EngineError(
                 f"Detection limits are chosen ({', '.join(self._job.detection_limits)}), but no field of"
                 f" '{self._layer.name}' holds measured numbers. Choose the fields they belong to."
             )
-        targets = [SoilProperty(name) for name in self._names]
+        targets = [SoilProperty(name) for name in names]
         try:
             pairs = partners(targets, self._job.detection_limits, "detection limit")
         except JobError as error:

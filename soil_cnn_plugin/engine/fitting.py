@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -57,6 +58,7 @@ class Design:
     seed: int
     device: torch.device
     forests: tuple[str, ...] = FORESTS
+    checkpoints: Path | None = None  # folder; None: an interrupted training begins anew
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -160,12 +162,13 @@ def fit(
     networks = cross_fit(
         design.plans,
         design.data.encoder,
-        [part[rows] for part in design.data.inputs],
+        [part.chosen(torch.from_numpy(rows)) for part in design.data.inputs],
         learned,
         make_folds,
         seed,
         lambda share: progress(0.85 * share),
         tell,
+        design.checkpoints,
     )
     fold = make_folds(INNER_FOLDS, seed)
     location, scale = list(networks.location), list(networks.scale)

@@ -35,8 +35,8 @@ class Predictions(Protocol):
 
 @dataclass(frozen=True)
 class Numbers:
-    """In the targets' units: (N, T), quantiles (N, T, 99). The interval and the quantiles are those of what is measured,
-    with the error of that measurement; the mean is that of the truth, around which a fair measurement scatters."""
+    """In the targets' units: (N, T), quantiles (N, T, 99). Interval and quantiles are those of what is measured, with
+    the error of that measurement; the mean is that of the truth, around which a fair measurement scatters."""
 
     mean: Array
     lower: Array

@@ -51,7 +51,9 @@ class Calibration:
             raise ValueError("a calibration is incomplete")
         if not self.residuals[0] <= 0 <= self.residuals[1]:
             raise ValueError("the residuals of a calibration are out of order")
-        if not 0 < self.scales[0] <= self.scales[1] or self.stretch <= 0 or list(self.quantiles) != sorted(self.quantiles):
+        if self.stretch <= 0:
+            raise ValueError("a calibration stretches by nothing")
+        if not 0 < self.scales[0] <= self.scales[1] or list(self.quantiles) != sorted(self.quantiles):
             raise ValueError("a calibration is out of order")
 
     def quantile(

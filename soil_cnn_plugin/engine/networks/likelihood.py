@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from soil_cnn_plugin.engine.networks.learned import Lesson
+from soil_cnn_plugin.engine.networks.processes import mean_over_processes
 
 BETA = 0.7
 """Weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)."""
@@ -42,7 +43,8 @@ def weighted_mean(values: Tensor, known: Tensor, weights: Tensor | None) -> Tens
     """(K, B, R) -> (K,): mean over observations and columns that are not missing, by weight (K, B)."""
     share = known.to(values.dtype) if weights is None else known * weights[..., None]
     total = torch.where(known, values * share, 0.0).sum(dim=(1, 2))
-    return total / share.sum(dim=(1, 2)).clamp(min=1e-6)
+    # Over all processes together, whose gradients become a mean: each must divide by the mean of the counts.
+    return total / mean_over_processes(share.sum(dim=(1, 2))).clamp(min=1e-6)
 
 
 def class_score(probabilities: Tensor, lesson: Lesson) -> Tensor:

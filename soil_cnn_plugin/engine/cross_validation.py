@@ -129,7 +129,8 @@ def _hold_out(
 
 def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: int) -> str:
     """One line for the log: the held-out errors of this fold, of each target."""
-    names = {NETWORK: "network", **dict.fromkeys(design.forests[:1], "random forest"), BLEND: "blend", MEAN: "mean"}
+    mean = "most frequent class" if design.words.classes else "mean"
+    names = {NETWORK: "network", **dict.fromkeys(design.forests[:1], "random forest"), BLEND: "blend", MEAN: mean}
     parts = []
     for t, field in enumerate(design.fields):
         each = [f"{name} {errors[method][t]}" for method, name in names.items() if errors[method][t]]

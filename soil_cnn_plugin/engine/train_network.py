@@ -11,16 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.engine.assessing import assess_classes, assess_numbers, other_kind
 from soil_cnn_plugin.engine.assessment.assessment import (
     BLEND,
     FOREST_CONTEXT,
     Assessment,
-    FoldsInWords,
-    TargetAssessment,
+    Verdict,
 )
-from soil_cnn_plugin.engine.assessment.comparison import verdict
-from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
+from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment
+from soil_cnn_plugin.engine.assessment.folds import Folds
 from soil_cnn_plugin.engine.assessment_files import write_held_out, write_metrics
+from soil_cnn_plugin.engine.class_assessment_files import class_numbers, write_class_held_out, write_class_metrics
 from soil_cnn_plugin.engine.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
@@ -31,6 +32,7 @@ from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, Tra
 from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
 from soil_cnn_plugin.engine.networks.predictor import Predictor
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
+from soil_cnn_plugin.engine.pages.class_report import write_class_report
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
 from soil_cnn_plugin.engine.patch_folds import choose_transforms, hold_out, inner_folds, kind_within, tell_folds
 from soil_cnn_plugin.engine.report import Report
@@ -67,37 +69,32 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         final, validations = fit_and_cross_validate(designs, (FOREST_CONTEXT,) if job.predictor == BLEND else (), step)
         assessment = _assess(job, file, folds, design, validations, final)
         assessment = replace(assessment, settings=_settings(job, plans, device), versions=read_versions())
-        for target in assessment.targets:
-            report.info(f"{target.soil_property.label}: {target.verdict.text}")
+        for target in file.targets:
+            report.info(f"{target.label}: {_verdicts(assessment)[target.field].text}")
         predictor = final.predictor(job.predictor, file.patch_size)
         description = _describe(job, file, plans, final, predictor, assessment, data.encoder.location)
         spaces = fit_spaces(design, final, job.predictor, file.patch_size, report)
         description = replace(description, spaces=tuple(space.words for space in spaces))
         rows = training_rows(file.coordinates, final)
         write_network(job.network, TrainedNetwork(description, data.encoder, predictor, spaces, rows))
-        if job.report:
-            write_report(job.report, assessment)
-        if job.metrics:
-            write_metrics(job.metrics, assessment)
-        if job.held_out:
-            write_held_out(job.held_out, assessment, file.grid.crs_wkt, file.ids)
-    return {**job.output_paths(), **_summary(assessment, report)}
+        _write_files(job, assessment, file)
+    numbers = class_numbers(assessment) if isinstance(assessment, ClassAssessment) else _numbers(assessment)
+    for name, value in numbers.items():
+        report.metric(name, value)
+    verdicts = [f"{target.title}: {_verdicts(assessment)[target.field].text}" for target in description.targets]
+    return {**job.output_paths(), **numbers, "verdict": " ".join(verdicts)}
 
 
 def _other_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Design, report: Report) -> list[Design]:
     """Random folds beside spatial ones, and spatial blocks beside random ones: the difference tells how far the map's
     worth hangs on near observations. Nothing where the observations allow no blocks."""
-    kind = _other_kind(folds)
+    kind = other_kind(folds)
     try:
         fold = hold_out(file, kind, job.folds, job.seed).fold
     except EngineError as error:
         report.info(f"No folds of another kind are shown beside these: {error}")
         return []
     return [replace(design, fold=fold, make_inner_folds=inner_folds(file, kind))]
-
-
-def _other_kind(folds: Folds) -> str:
-    return "spatial_blocks" if kind_within(folds) == "random" else "random"
 
 
 def _assess(
@@ -107,46 +104,35 @@ def _assess(
     design: Design,
     validations: list[CrossValidation],
     final: Fitted,
-) -> Assessment:
-    """`validations` are under the chosen folds and, where there are any, under those of another kind."""
-    chosen, *others = validations
-    targets = []
-    for t, target in enumerate(file.targets):
-        rows = np.flatnonzero(np.isfinite(file.values[:, t]))
-        targets.append(
-            TargetAssessment(
-                soil_property=target,
-                rows=rows,
-                observed=file.values[rows, t],
-                fold=folds.fold[rows],
-                is_censored=file.is_censored[rows, t],
-                limits=design.limits[rows, t],
-                methods=chosen.methods[t],
-                transform=design.transforms[t],
-                verdict=verdict(chosen.methods[t], job.predictor),
-            )
-        )
-    grid = file.grid
-    west, _, _, north = grid.bounds
-    overlap = overlap_share(file.coordinates, folds.fold, file.patch_size, grid.cell_size, (west, north))
-    other_scores = {
-        target.field: {name: held_out.scores for name, held_out in methods.items()}
-        for each in others
-        for target, methods in zip(file.targets, each.methods)
-    }
-    return Assessment(
-        targets=tuple(targets),
-        folds=FoldsInWords(
-            folds.kind, folds.count, folds.sentence, overlap, _other_kind(folds) if others else "", other_scores
-        ),
-        coverage=job.coverage,
-        coordinates=file.coordinates,
-        crs_name=grid.crs_name,
-        cell_size=grid.cell_size[0],
-        patch_size=file.patch_size,
-        loss_curves=(*chosen.curves, *final.curves),
-        predictor=job.predictor,
-    )
+) -> Assessment | ClassAssessment:
+    if file.words.classes:
+        return assess_classes(job, file, folds, validations, final)
+    return assess_numbers(job, file, folds, design, validations, final)
+
+
+def _verdicts(assessment: Assessment | ClassAssessment) -> dict[str, Verdict]:
+    """By target field."""
+    if isinstance(assessment, ClassAssessment):
+        return {assessment.target.field: assessment.verdict}
+    return {target.soil_property.field: target.verdict for target in assessment.targets}
+
+
+def _write_files(job: TrainNetwork, assessment: Assessment | ClassAssessment, file: PatchFile) -> None:
+    """Those that are wanted beside the network file."""
+    if isinstance(assessment, ClassAssessment):
+        if job.report:
+            write_class_report(job.report, assessment)
+        if job.metrics:
+            write_class_metrics(job.metrics, assessment)
+        if job.held_out:
+            write_class_held_out(job.held_out, assessment, file.grid.crs_wkt, file.ids)
+        return
+    if job.report:
+        write_report(job.report, assessment)
+    if job.metrics:
+        write_metrics(job.metrics, assessment)
+    if job.held_out:
+        write_held_out(job.held_out, assessment, file.grid.crs_wkt, file.ids)
 
 
 def _describe(
@@ -155,9 +141,17 @@ def _describe(
     plans: tuple[Plan, ...],
     final: Fitted,
     predictor: Predictor,
-    assessment: Assessment,
+    assessment: Assessment | ClassAssessment,
     location: Location | None,
 ) -> NetworkDescription:
+    scores, class_scores = {}, {}
+    if isinstance(assessment, ClassAssessment):
+        class_scores = {name: held_out.scores for name, held_out in assessment.methods.items()}
+    else:
+        scores = {
+            target.soil_property.field: {name: held_out.scores for name, held_out in target.methods.items()}
+            for target in assessment.targets
+        }
     return NetworkDescription(
         targets=file.targets,
         covariates=file.covariates,
@@ -172,11 +166,9 @@ def _describe(
         coverage=job.coverage,
         observation_count=file.count,
         folds_sentence=assessment.folds.sentence,
-        scores={
-            target.soil_property.field: {name: held_out.scores for name, held_out in target.methods.items()}
-            for target in assessment.targets
-        },
-        verdicts={target.soil_property.field: target.verdict.text for target in assessment.targets},
+        scores=scores,
+        class_scores=class_scores,
+        verdicts={field: found.text for field, found in _verdicts(assessment).items()},
         settings=assessment.settings,
         versions=assessment.versions,
         provenance={
@@ -211,21 +203,17 @@ def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device) 
     return settings
 
 
-def _summary(assessment: Assessment, report: Report) -> dict[str, str | float | int]:
-    """Means over the targets, for models to branch on, and the verdicts."""
+def _numbers(assessment: Assessment) -> dict[str, float]:
+    """Means over the targets, for models to branch on."""
     scores = [target.methods[assessment.predictor].scores for target in assessment.targets]
     baseline = [target.methods[target.verdict.rival].scores.rmse for target in assessment.targets]
-    numbers = {
+    return {
         "rmse": float(np.mean([each.rmse for each in scores])),
         "mec": float(np.mean([np.nan if each.mec is None else each.mec for each in scores])),
         "ccc": float(np.mean([np.nan if each.ccc is None else each.ccc for each in scores])),
         "picp": float(np.mean([each.picp for each in scores])),
         "baseline_rmse": float(np.mean(baseline)),
     }
-    for name, value in numbers.items():
-        report.metric(name, value)
-    verdicts = [f"{target.soil_property.title}: {target.verdict.text}" for target in assessment.targets]
-    return {**numbers, "verdict": " ".join(verdicts)}
 
 
 def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], transforms: tuple[str, ...]) -> str:
@@ -234,4 +222,6 @@ def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], transforms: tuple[
         for plan in plans
     )
     targets = ", ".join(f"{target.label} (scale: {transform})" for target, transform in zip(file.targets, transforms))
+    if file.words.classes:
+        targets = f"{len(file.words.classes)} classes of {file.targets[0].label}"
     return f"{file.count} observations, {len(file.covariates)} covariates; networks: {ensembles}; targets: {targets}"

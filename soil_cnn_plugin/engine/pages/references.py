@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, NETWORK, Assessment, Scores
+from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,61 @@ def references(assessment: Assessment) -> list[Reference]:
         *((reference, _is_known(scores, name)) for name, reference in _OF_SCORES.items()),
     ]
     return [reference for reference, is_used in found if is_used]
+
+
+_MIXTURE = Reference(
+    "Blend with the weights of the likeliest mixture of held-out predictions",
+    "Dempster, A. P., Laird, N. M., Rubin, D. B. (1977). Maximum likelihood from incomplete data via the EM algorithm."
+    " Journal of the Royal Statistical Society B 39, 1–38.",
+    "10.1111/j.2517-6161.1977.tb01600.x",
+)
+_TEMPERATURE = Reference(
+    "Probabilities calibrated by one temperature",
+    "Guo, C., Pleiss, G., Sun, Y., Weinberger, K. Q. (2017). On calibration of modern neural networks. International"
+    " Conference on Machine Learning.",
+    "10.48550/arXiv.1706.04599",
+)
+_OF_CLASSES = (
+    Reference(
+        "Purity and representation of classes",
+        "Brus, D. J., Kempen, B., Heuvelink, G. B. M. (2011). Sampling for validation of digital soil maps."
+        " European Journal of Soil Science 62, 394–407.",
+        "10.1111/j.1365-2389.2011.01364.x",
+    ),
+    Reference(
+        "Brier score",
+        "Brier, G. W. (1950). Verification of forecasts expressed in terms of probability."
+        " Monthly Weather Review 78, 1–3.",
+        "10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2",
+    ),
+    Reference(
+        "Log score and Brier score as strictly proper scores",
+        _OF_SCORES["interval_score"].text,
+        _OF_SCORES["interval_score"].doi,
+    ),
+    Reference(
+        "Kappa",
+        "Cohen, J. (1960). A coefficient of agreement for nominal scales."
+        " Educational and Psychological Measurement 20, 37–46.",
+        "10.1177/001316446002000104",
+    ),
+    Reference(
+        "Confusion index of a class map",
+        "Burrough, P. A., van Gaans, P. F. M., Hootsmans, R. (1997). Continuous classification in soil survey: spatial"
+        " correlation, confusion and boundaries. Geoderma 77, 115–135.",
+        "10.1016/S0016-7061(97)00018-9",
+    ),
+)
+
+
+def class_references(assessment: ClassAssessment) -> list[Reference]:
+    """As `references`, of an assessment of classes."""
+    of_folds = [_OF_FOLDS[assessment.folds.kind]] if assessment.folds.kind in _OF_FOLDS else []
+    blend = [_MIXTURE] if assessment.predictor == BLEND else []
+    return [
+        *(_NETWORK, _FOREST, _FOREST_CONTEXT, *blend, _TEMPERATURE),
+        *(*of_folds, _VALIDATION, *_OF_CLASSES, _PAIRED),
+    ]
 
 
 def _is_known(scores: Iterable[Scores], name: str) -> bool:

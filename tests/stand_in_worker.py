@@ -22,7 +22,7 @@ OUTPUTS = {
     "assess": ("report", "metrics", "residuals"),
     "explain": ("report", "importance", "attribution", "metrics"),
     "describe": ("report",),
-    "check": ("report", "metrics"),
+    "check": ("report", "metrics", "problems"),
 }
 
 

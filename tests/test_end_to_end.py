@@ -254,6 +254,28 @@ def test_crossed_limits_are_refused(qgis: Qgis, mapped: dict[str, object], land:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_observations_are_checked_before_they_are_mapped(qgis: Qgis, land: Land, tmp_path: Path) -> None:
+    source = ogr.Open(str(write_observations(tmp_path / "böden.gpkg", land.clay)), update=True)
+    layer = source.GetLayer(0)
+    code, lost = layer.GetFeature(7), layer.GetFeature(9)
+    code["clay_0_10"] = -9999.0
+    lost.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({WEST - 200} {NORTH - 100})"))
+    for feature in (code, lost):
+        layer.SetFeature(feature)
+    code = lost = feature = layer = source = None
+    files = {"REPORT": tmp_path / "check.html", "PROBLEMS": tmp_path / "check.gpkg", "METRICS": tmp_path / "check.json"}
+    inputs = {"OBSERVATIONS": tmp_path / "böden.gpkg", "COVARIATES": [land.elevation, land.cover], "UNITS": "%"}
+    results = qgis.run("soilcnn:checkobservations", {**inputs, **files})
+    assert (results["COUNT"], results["PROBLEM_COUNT"]) == (80, 2)
+    problems = ogr.Open(str(files["PROBLEMS"]))
+    found = {row["observation"]: (row["kind"], row["severity"], row["value"]) for row in problems.GetLayer(0)}
+    assert found[7] == ("missing_code", "repair", "-9999") and found[9][:2] == ("outside_covariates", "check")
+    page = files["REPORT"].read_text(encoding="utf-8")
+    assert "1 thing to repair, at 1 of 80 observations" in page and "Nothing is dropped" in page
+    assert json.loads(files["METRICS"].read_text(encoding="utf-8"))["fields"]["clay_0_10"]["codes"] == 1
+    assert "categorizedSymbol" in files["PROBLEMS"].with_suffix(".qml").read_text(encoding="utf-8")
+
+
 def test_the_environment_is_checked(qgis: Qgis, tmp_path: Path) -> None:
     inputs = {"REPORT": tmp_path / "check.html", "METRICS": tmp_path / "check.json"}
     assert qgis.run("soilcnn:checkenvironment", inputs)["DEVICE"]

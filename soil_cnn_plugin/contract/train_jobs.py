@@ -35,6 +35,7 @@ class TrainNetwork(Job):
     folds: int = 5
     coverage: float = 0.9
     exceedance: tuple[Threshold, ...] = ()  # whose probabilities the report checks; empty: some quantiles
+    resume: bool = False  # keep checkpoints beside the network file, and go on from those of an interrupted run
     device: str = "auto"
     seed: int = 0
 

@@ -95,8 +95,12 @@ def _forget_signals() -> None:
 
 
 def _take_stdout() -> int:
-    """A private copy of stdout for events; descriptor 1 becomes stderr, so that no print can corrupt the protocol."""
-    descriptor = os.dup(1)
+    """A private copy of stdout for events; descriptor 1 becomes stderr, so that no print can corrupt the protocol.
+
+    Of several processes under torchrun only the first tells what happens.
+    """
+    is_told = os.environ.get("RANK", "0") == "0"
+    descriptor = os.dup(1) if is_told else os.open(os.devnull, os.O_WRONLY)
     sys.stdout.flush()
     os.dup2(2, 1)
     faulthandler.enable()  # a native crash leaves a traceback in the log

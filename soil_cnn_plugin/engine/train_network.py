@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
 from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
 from soil_cnn_plugin.engine.networks.predictor import Predictor
+from soil_cnn_plugin.engine.networks.processes import joined, process_number
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.class_report import write_class_report
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
@@ -45,6 +47,7 @@ Rows = NDArray[np.int64]
 
 def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
     device = choose_device(job.device, report)
+    checkpoints = Path(f"{job.network}.checkpoints")
     with PatchFile(job.patches) as file:
         plans = make_plans(job, file.patch_size)
         folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
@@ -63,10 +66,15 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             coverage=job.coverage,
             seed=job.seed,
             device=device,
+            checkpoints=checkpoints if job.resume else None,
         )
         designs = [design, *_other_design(file, job, folds, design, report)]
         step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
-        final, validations = fit_and_cross_validate(designs, (FOREST_CONTEXT,) if job.predictor == BLEND else (), step)
+        forests = (FOREST_CONTEXT,) if job.predictor == BLEND else ()
+        with joined(device):
+            final, validations = fit_and_cross_validate(designs, forests, step)
+        if process_number() != 0:  # the first of several processes writes
+            return {}
         assessment = _assess(job, file, folds, design, validations, final)
         assessment = replace(assessment, settings=_settings(job, plans, device), versions=read_versions())
         for target in file.targets:
@@ -78,6 +86,8 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         rows = training_rows(file.coordinates, final)
         write_network(job.network, TrainedNetwork(description, data.encoder, predictor, spaces, rows))
         _write_files(job, assessment, file)
+    if job.resume:
+        shutil.rmtree(checkpoints, ignore_errors=True)
     numbers = class_numbers(assessment) if isinstance(assessment, ClassAssessment) else _numbers(assessment)
     for name, value in numbers.items():
         report.metric(name, value)

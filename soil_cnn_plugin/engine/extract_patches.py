@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.engine.data.block_reading import bounded_cache
 from soil_cnn_plugin.engine.data.compositions import with_units
+from soil_cnn_plugin.engine.data.covariate_doubts import find_doubts
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, CovariateSummary, open_stack, reference_grid
 from soil_cnn_plugin.engine.data.domain import DOMAIN_POINTS
 from soil_cnn_plugin.engine.data.grid import Grid
@@ -21,6 +22,7 @@ from soil_cnn_plugin.engine.data.observations import Observations, check_usable,
 from soil_cnn_plugin.engine.data.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.data.patches import Floats, cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, layer_name, read_layer, write_dropped
+from soil_cnn_plugin.engine.data.sampling import Sampler
 from soil_cnn_plugin.engine.data.soil_classes import tell_classes
 from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.data.wild_values import find_wild
@@ -39,23 +41,19 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
         located, classes = locate_observations(layer, job, grid, dropped, notes)
         check_usable(located, job, classes, layer, dropped)
         targets = with_units(job.targets, job.compositions, located.values)
-        looking = report.part(0.0, 0.4, "Looking at the covariates")
-        summaries = stack.summaries(looking.progress)
-        _check_variation(summaries)
-        cutting = report.part(0.4, 1.0, "Cutting patches")
-        domain = stack.valid_points(DOMAIN_POINTS)
+        stack.class_codes(report.part(0.0, 0.1, "Looking at the covariates").progress)
+        cutting, sampler = report.part(0.1, 1.0, "Cutting patches"), Sampler(stack)
+        words = TargetsInWords(targets, classes, job.compositions)
         with PatchFileWriter(
-            job.patches,
-            grid,
-            job.patch_size,
-            summaries,
-            TargetsInWords(targets, classes, job.compositions),
-            job.group,
-            _provenance(job),
-            domain,
+            job.patches, grid, job.patch_size, len(job.covariates), words, job.group, _provenance(job)
         ) as writer:
-            used = _write_patches(job, stack, located, writer, dropped, cutting)
+            used = _write_patches(job, stack, located, writer, dropped, sampler, cutting)
+            summaries = stack.summaries(sample=sampler.sample())
+            _check_variation(summaries)
+            for doubt in find_doubts(summaries):
+                report.warning(doubt)
             check_usable(used, job, classes, layer, dropped)
+            writer.describe(summaries, stack.valid_points(DOMAIN_POINTS))
     if classes:
         tell_classes(used.values[:, 0], classes, notes)
     for fact in notes.facts:
@@ -77,11 +75,12 @@ def _write_patches(
     located: Observations,
     writer: PatchFileWriter,
     dropped: Dropped,
+    sampler: Sampler,
     report: Report,
 ) -> Observations:
     """The observations that were written: those with data in their own pixel and enough of it around."""
     done, used = 0, []
-    for observations, patches in cut_patches(stack, located, job.patch_size):
+    for observations, patches in cut_patches(stack, located, job.patch_size, sampler):
         kept = _usable(job, observations, patches, dropped)
         writer.append(observations.take(kept), patches if kept.all() else patches[kept])
         used.append(observations.ids[kept])

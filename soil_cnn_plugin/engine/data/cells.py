@@ -7,7 +7,7 @@ them: their last rows and columns are kept, see `patches.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -40,6 +40,11 @@ class Layout:
     def cell_width(self) -> int:
         return self.cols * self.tile.width
 
+    def place(self, row: int, col: int) -> Block:
+        """The whole of the cell in that row and column of cells."""
+        height, width = self.cell_height, self.cell_width
+        return Block(self.tile.row + row * height, self.tile.col + col * width, height, width)
+
     def strip_start(self, strip: int) -> int:
         """The first column of pixels that patches in the strip may have: one cell to the left of its own."""
         return self.tile.col + (strip * self.across - 1) * self.cell_width
@@ -47,77 +52,105 @@ class Layout:
 
 @dataclass(frozen=True)
 class Cell:
-    """`place` is the whole cell, `reads` are the parts of it that some patch needs; `frame` holds them and the patches
-    of `index`, the observations whose lower right pixel lies in the cell, sorted by row and column."""
+    """`place` is the whole cell, `reads` are the parts of it that are needed; `frame` holds them and the patches of
+    `index`, the observations whose lower right pixel lies in the cell, sorted by row and column. `pieces` are what lies
+    in the cell of other blocks that are wanted, with their numbers."""
 
     strip: int
     place: Block
     reads: tuple[Block, ...]
     frame: Block
     index: Integers
+    pieces: tuple[tuple[int, Block], ...]
 
 
-def plan_cells(rows: Integers, cols: Integers, halo: int, layout: Layout) -> Iterator[Cell]:
-    """Strip by strip, row by row; a tile is at least twice as high and wide as the halo."""
+def plan_cells(
+    rows: Integers, cols: Integers, halo: int, layout: Layout, others: Sequence[Block] = ()
+) -> Iterator[Cell]:
+    """Strip by strip, row by row; a tile is at least twice as high and wide as the halo. `others` are blocks that are
+    wanted too, inside the grid."""
+    if not rows.size and not others:
+        return
     tile = layout.tile
     down = np.stack([rows - halo - tile.row, rows + halo - tile.row]) // tile.height  # first and last tile: (2, N)
     right = np.stack([cols - halo - tile.col, cols + halo - tile.col]) // tile.width
     strip = right[1] // (layout.cols * layout.across)
-    parts = []
+    spans = np.stack([rows - halo, rows + halo + 1, cols - halo, cols + halo + 1])
+    touched = []
     for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        own = np.full(rows.shape, True)
-        if i == 0:
-            own &= down[0] < down[1]
-        if j == 0:
-            own &= right[0] < right[1]
-        parts.append(np.stack([strip, down[i], right[j], rows, cols])[:, own])
-    needed = _needed_tiles(np.concatenate(parts, axis=1), halo, layout)
+        is_another = ((down[0] < down[1]) | (i == 1)) & ((right[0] < right[1]) | (j == 1))
+        touched.append(np.vstack([strip, down[i], right[j], spans])[:, is_another])
+    pieces = [piece for number, block in enumerate(others) for piece in _pieces(number, block, layout)]
+    if pieces:
+        touched.append(np.array([each.touched for each in pieces]).T)
     order = np.lexsort((cols, rows, right[1] // layout.cols, down[1] // layout.rows, strip))
-    whole = np.stack([strip, down[1] // layout.rows, right[1] // layout.cols])[:, order]
-    starts = np.flatnonzero(np.r_[True, (np.diff(whole) != 0).any(axis=0)]) if order.size else order
-    index = dict(zip(map(tuple, whole[:, starts].T.tolist()), np.split(order, starts[1:])))
-    for key, tiles in groupby(needed, lambda each: (each[0], each[1], each[2])):
-        own_index = index.get(key, np.empty(0, np.int64))
-        yield _cell(key, list(tiles), own_index, rows[own_index], cols[own_index], halo, layout)
+    keys, starts = _groups(np.stack([strip, down[1] // layout.rows, right[1] // layout.cols])[:, order])
+    index = dict(zip(keys, np.split(order, starts[1:])))
+    parts: dict[tuple[int, ...], list[tuple[int, Block]]] = {}
+    for piece in pieces:
+        parts.setdefault(piece.cell, []).append((piece.number, piece.block))
+    for key, tiles in groupby(_needed_tiles(np.hstack(touched), layout), lambda each: each[:3]):
+        own = index.get(key, np.empty(0, np.int64))
+        reads = tuple(_rectangles(list(tiles)))
+        corner = (
+            (int(rows[own].min()) - halo, int(cols[own].min()) - halo) if own.size else (reads[0].row, reads[0].col)
+        )
+        yield Cell(key[0], layout.place(*key[1:]), reads, _around(reads, *corner), own, tuple(parts.get(key, ())))
 
 
-def _needed_tiles(touched: Integers, halo: int, layout: Layout) -> list[tuple[int, ...]]:
+@dataclass(frozen=True)
+class _Piece:
+    """What lies of a wanted block in one tile."""
+
+    number: int
+    block: Block
+    cell: tuple[int, int, int]
+    touched: tuple[int, ...]
+
+
+def _pieces(number: int, block: Block, layout: Layout) -> Iterator[_Piece]:
+    tile, bottom, end = layout.tile, block.row + block.height, block.col + block.width
+    for down in range((block.row - tile.row) // tile.height, (bottom - 1 - tile.row) // tile.height + 1):
+        for right in range((block.col - tile.col) // tile.width, (end - 1 - tile.col) // tile.width + 1):
+            top, left = tile.row + down * tile.height, tile.col + right * tile.width
+            rows, cols = (
+                (max(top, block.row), min(top + tile.height, bottom)),
+                (max(left, block.col), min(left + tile.width, end)),
+            )
+            part = Block(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
+            strip = right // (layout.cols * layout.across)
+            cell = (strip, down // layout.rows, right // layout.cols)
+            yield _Piece(number, part, cell, (strip, down, right, *rows, *cols))
+
+
+def _needed_tiles(touched: Integers, layout: Layout) -> list[tuple[int, ...]]:
     """Strip, row and column of its cell, row and column of the tile, and the needed pixels' top, bottom, left, right
-    in it, of each tile that a patch touches; `touched` (5, M) are strip, row and column of a tile, and the pixel."""
-    tile, (strip, down, right, rows, cols) = layout.tile, touched
+    in it, of each tile; `touched` (7, M) are strip, row and column of a tile, and pixels from top to right."""
+    tile, (strip, down, right, *spans) = layout.tile, touched
     keys = np.stack([strip, down // layout.rows, right // layout.cols, down, right])
     order = np.lexsort(keys[::-1])
-    keys = keys[:, order]
-    starts = np.flatnonzero(np.r_[True, (np.diff(keys) != 0).any(axis=0)]) if order.size else order
+    places, starts = _groups(keys[:, order])
     top, left = tile.row + down * tile.height, tile.col + right * tile.width
-    spans = (
-        (
-            np.minimum.reduceat(np.maximum(rows - halo, top)[order], starts),
-            np.maximum.reduceat(np.minimum(rows + halo + 1, top + tile.height)[order], starts),
-            np.minimum.reduceat(np.maximum(cols - halo, left)[order], starts),
-            np.maximum.reduceat(np.minimum(cols + halo + 1, left + tile.width)[order], starts),
-        )
-        if order.size
-        else ()
-    )
-    return list(zip(*keys[:, starts].tolist(), *(span.tolist() for span in spans)))
+    lowest = [np.maximum(spans[0], top), np.maximum(spans[2], left)]
+    highest = [np.minimum(spans[1], top + tile.height), np.minimum(spans[3], left + tile.width)]
+    tops, lefts = (np.minimum.reduceat(each[order], starts).tolist() for each in lowest)
+    bottoms, ends = (np.maximum.reduceat(each[order], starts).tolist() for each in highest)
+    return [(*place, *span) for place, span in zip(places, zip(tops, bottoms, lefts, ends))]
 
 
-def _cell(
-    key: tuple[int, ...], tiles: list[tuple[int, ...]], index: Integers, rows: Integers, cols: Integers, halo: int,
-    layout: Layout,
-) -> Cell:  # fmt: skip
-    strip, row, col = key
-    height, width = layout.cell_height, layout.cell_width
-    place = Block(layout.tile.row + row * height, layout.tile.col + col * width, height, width)
-    reads = tuple(_rectangles(tiles))
-    tops, lefts = [each.row for each in reads], [each.col for each in reads]
-    bottoms, rights = [each.row + each.height for each in reads], [each.col + each.width for each in reads]
-    if index.size:
-        tops.append(int(rows.min()) - halo)
-        lefts.append(int(cols.min()) - halo)
-    top, left = min(tops), min(lefts)
-    return Cell(strip, place, reads, Block(top, left, max(bottoms) - top, max(rights) - left), index)
+def _groups(keys: Integers) -> tuple[list[tuple[int, ...]], Integers]:
+    """The different columns of sorted keys (K, M), and where each of them starts."""
+    if not keys.shape[1]:
+        return [], np.empty(0, np.int64)
+    starts = np.flatnonzero(np.r_[True, (np.diff(keys) != 0).any(axis=0)])
+    return list(map(tuple, keys[:, starts].T.tolist())), starts
+
+
+def _around(reads: Sequence[Block], row: int, col: int) -> Block:
+    """The smallest block that holds all reads and begins at a pixel, or before."""
+    top, left = min(row, *(each.row for each in reads)), min(col, *(each.col for each in reads))
+    bottom, end = max(each.row + each.height for each in reads), max(each.col + each.width for each in reads)
+    return Block(top, left, bottom - top, end - left)
 
 
 def _rectangles(tiles: list[tuple[int, ...]]) -> Iterator[Block]:

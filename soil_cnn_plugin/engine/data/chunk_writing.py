@@ -95,10 +95,10 @@ def deflate_shuffled(values: NDArray[Any]) -> bytes:
         sample = plane[middle : middle + _SAMPLE]
         pays = len(_deflate(sample, 1)) < _PAYS * len(sample)
         parts.append(_deflate(plane, 1 if pays else 0))
-    return b"".join([*parts, _END, zlib.adler32(planes).to_bytes(4, "big")])
+    return b"".join([*parts, _END, zlib.adler32(planes.data).to_bytes(4, "big")])
 
 
 def _deflate(plane: NDArray[np.uint8], level: int) -> bytes:
     """Blocks of a zlib stream that need nothing of those before them; level 0 stores bytes as they are."""
     packer = zlib.compressobj(level, zlib.DEFLATED, -15, 8, zlib.Z_RLE)
-    return packer.compress(plane) + packer.flush(zlib.Z_FULL_FLUSH)
+    return packer.compress(plane.data) + packer.flush(zlib.Z_FULL_FLUSH)

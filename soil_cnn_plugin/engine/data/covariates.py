@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from .grid import Block, Grid
 from .open_files import allow_open_files
 from .raster import CovariateRaster, grid_of, open_raster
-from .sampling import LARGEST_CODE, MOST_CATEGORIES, read_codes, read_sample, read_valid
+from .sampling import LARGEST_CODE, MOST_CATEGORIES, Sample, read_codes, read_sample, read_valid
 
 T = TypeVar("T")
 
@@ -73,6 +73,7 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         self.covariates = tuple(raster.covariate for raster in rasters)
         self.grid = grid
         self._valid_points: NDArray[np.float64] | None = None
+        self._class_codes: dict[int, Floats] | None = None
         self._files = _by_file(rasters)
         self._pool = ThreadPoolExecutor(min(usable_cores(), len(self._files)), "read")
 
@@ -96,18 +97,30 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         """Calls `read` for each raster with its number, in threads: rasters of one file one after another."""
         return [self._pool.submit(file.read, read, task) for file in self._files]
 
-    def summaries(self, progress: Callable[[float], None] | None = None) -> tuple[CovariateSummary, ...]:
-        """In the order of the covariates; reads a sample of continuous ones and all of categorical ones.
+    def summaries(
+        self, progress: Callable[[float], None] | None = None, sample: Sample | None = None
+    ) -> tuple[CovariateSummary, ...]:
+        """In the order of the covariates; reads a sample of continuous ones, or uses one, and all of categorical ones.
 
         Raises:
             EngineError: a covariate has no data on the grid, or a categorical one holds no class codes.
         """
-        sample = read_sample(self, True, progress)
-        self._valid_points, codes = sample.points, read_codes(self)
+        codes, sample = self.class_codes(), sample or read_sample(self, True, progress)
+        self._valid_points = sample.points
         return tuple(
             _summarize_classes(raster, codes[number]) if number in codes else _summarize_numbers(raster, values)
             for number, (raster, values) in enumerate(zip(self.rasters, sample.values))
         )
+
+    def class_codes(self, progress: Callable[[float], None] | None = None) -> dict[int, Floats]:
+        """Number of each categorical covariate -> its class codes, ascending; read only once.
+
+        Raises:
+            EngineError: a covariate holds no class codes, or too many.
+        """
+        if self._class_codes is None:
+            self._class_codes = read_codes(self, progress)
+        return self._class_codes
 
     def class_names(self) -> tuple[dict[int, str], ...]:
         """A covariate each: code -> name as its user or its file tells them, empty when they do not."""

@@ -34,6 +34,11 @@ class Block:
         """This block and `halo` more pixels on each side."""
         return Block(self.row - halo, self.col - halo, self.height + 2 * halo, self.width + 2 * halo)
 
+    def within(self, other: Block) -> tuple[slice, slice]:
+        """Where the block lies in an array of another one that holds it."""
+        top, left = self.row - other.row, self.col - other.col
+        return slice(top, top + self.height), slice(left, left + self.width)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Where the block lies in an array of the whole grid; only for blocks inside the grid."""

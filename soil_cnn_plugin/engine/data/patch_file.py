@@ -133,11 +133,10 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         path: str,
         grid: Grid,
         patch_size: int,
-        covariates: Sequence[CovariateSummary],
+        covariate_count: int,
         words: TargetsInWords,
         group_field: str = "",
         provenance: Mapping[str, str] | None = None,
-        domain: NDArray[np.float64] | None = None,
     ) -> None:
         self._path = path
         self._file = h5py.File(part(path), "w")
@@ -148,12 +147,15 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         attributes["grid_shape"] = np.array([grid.height, grid.width], np.int64)
         write_targets(attributes, words)
         self._file.create_group("provenance").attrs.update(provenance or {})
+        self._create_arrays(covariate_count, patch_size, len(words.targets))
+        self._patches = ChunkWriter(self._file["patches"], usable_cores())
+
+    def describe(self, covariates: Sequence[CovariateSummary], domain: NDArray[np.float64]) -> None:
+        """What is known of the covariates when they have been read; `domain` (M, 2) as in `PatchFile`."""
         members = self._file.create_group("covariates")
         for number, summary in enumerate(covariates):
             _write_covariate(members.create_group(f"{number:04d}"), summary)
-        self._create_arrays(len(covariates), patch_size, len(words.targets))
-        self._file["domain"] = np.empty((0, 2)) if domain is None else domain
-        self._patches = ChunkWriter(self._file["patches"], usable_cores())
+        self._file["domain"] = domain
 
     def append(self, observations: Observations, patches: NDArray[np.float32]) -> None:
         """Add observations with their patches (n, C, P, P), which must not be changed afterwards."""

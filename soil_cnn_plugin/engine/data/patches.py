@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from .block_reading import choose_layout, read_ahead
 from .cells import Cell, Layout, plan_cells
 from .covariates import CovariateStack
-from .grid import Block
 from .observations import Observations
 from .raster import CovariateRaster
+from .sampling import Sampler
 
 Floats = NDArray[np.float32]
 
@@ -23,20 +23,24 @@ _BATCH_BYTES = 32_000_000
 
 
 def cut_patches(
-    stack: CovariateStack, observations: Observations, patch_size: int
+    stack: CovariateStack, observations: Observations, patch_size: int, sampler: Sampler | None = None
 ) -> Iterator[tuple[Observations, Floats]]:
     """Observations, sorted by place, with their patches (n, C, P, P), a few megabytes at a time.
 
-    The observation lies in a patch's middle pixel. NaN where a covariate has no data and beyond its border.
+    The observation lies in a patch's middle pixel. NaN where a covariate has no data and beyond its border. `sampler`
+    gets its sample from what is read for patches, and the rest of it is read with that.
     """
     halo, covariates = patch_size // 2, len(stack.covariates)
     layout = choose_layout(stack, halo, _BLOCK_BYTES)
     borders = _Borders(covariates, halo, layout)
     most = max(1, _BATCH_BYTES // (4 * covariates * patch_size**2))
-    cells = (_Part.of(cell, covariates) for cell in plan_cells(observations.rows, observations.cols, halo, layout))
-    for part in read_ahead(stack, cells, _read):
+    cells = plan_cells(observations.rows, observations.cols, halo, layout, sampler.blocks if sampler else ())
+    for part in read_ahead(stack, (_Part.of(cell, covariates) for cell in cells), _read):
         borders.complete(part)
         frame, index = part.cell.frame, part.cell.index
+        if sampler:
+            for number, piece in part.cell.pieces:
+                sampler.take(number, piece, part.values[:, *piece.within(frame)])
         if not index.size:
             continue
         windows = sliding_window_view(part.values, (patch_size, patch_size), axis=(1, 2))  # -> (C, height, width, P, P)
@@ -71,7 +75,7 @@ class _Part:
 
 def _read(number: int, raster: CovariateRaster, part: _Part) -> None:
     for block in part.cell.reads:
-        raster.read(block, part.values[number][_within(block, part.cell.frame)])
+        raster.read(block, part.values[number][block.within(part.cell.frame)])
 
 
 class _Borders:
@@ -101,8 +105,3 @@ class _Borders:
         first, stop = max(frame.col + left - place.col, last), frame.col + frame.width - place.col
         if first < stop:
             self._left[:, rows, first - last : stop - last] = values[:, top:, first + place.col - frame.col :]
-
-
-def _within(block: Block, frame: Block) -> tuple[slice, slice]:
-    top, left = block.row - frame.row, block.col - frame.col
-    return slice(top, top + block.height), slice(left, left + block.width)

@@ -43,27 +43,49 @@ class Sample:
     points: NDArray[np.float64]
 
 
-def read_sample(stack: CovariateStack, with_values: bool = True, progress: Progress | None = None) -> Sample:
-    """Of blocks spread evenly over the grid, a million pixels at most, or of the whole grid when it is smaller."""
-    pixels = min(_SAMPLE_PIXELS, _SAMPLE_VALUES // len(stack.rasters))
-    blocks = list(_spread_blocks(stack.grid, 64, pixels))
-    wanted = [with_values and raster.covariate.kind != "categorical" for raster in stack.rasters]
-    values: list[list[Floats]] = [[np.empty(0, np.float32)] for _ in wanted]
-    points = []
-    tasks = ((block, np.empty((len(wanted), block.height, block.width), np.float32)) for block in blocks)
-    for done, (block, read) in enumerate(read_ahead(stack, tasks, _read, ahead=8)):
-        is_known = np.isfinite(read)
-        for own, one, known, is_wanted in zip(values, read, is_known, wanted):
+class Sampler:
+    """Gathers a sample while covariates are read, piece by piece in any order: blocks spread evenly over the grid, with
+    a million pixels at most, or the whole grid when it is smaller."""
+
+    def __init__(self, stack: CovariateStack, with_values: bool = True) -> None:
+        pixels = min(_SAMPLE_PIXELS, _SAMPLE_VALUES // len(stack.rasters))
+        self.blocks = tuple(_spread_blocks(stack.grid, 64, pixels))
+        self._grid = stack.grid
+        self._is_wanted = [with_values and raster.covariate.kind != "categorical" for raster in stack.rasters]
+        self._values: list[list[Floats]] = [[np.empty(0, np.float32)] for _ in self._is_wanted]
+        self._is_valid = [np.zeros((block.height, block.width), np.bool_) for block in self.blocks]
+
+    def take(self, number: int, piece: Block, values: Floats) -> None:
+        """`values` (C, height, width) of a piece of the block of that number."""
+        is_known = np.isfinite(values)
+        for own, one, known, is_wanted in zip(self._values, values, is_known, self._is_wanted):
             if is_wanted:
                 own.append(one[known])
-        rows, cols = np.nonzero(is_known.all(0))
-        points.append(np.column_stack(stack.grid.xy(rows + block.row, cols + block.col)))
+        self._is_valid[number][piece.within(self.blocks[number])] = is_known.all(0)
+
+    def sample(self) -> Sample:
+        points = []
+        for block, is_valid in zip(self.blocks, self._is_valid):
+            rows, cols = np.nonzero(is_valid)
+            points.append(np.column_stack(self._grid.xy(rows + block.row, cols + block.col)))
+        return Sample(tuple(map(np.concatenate, self._values)), np.concatenate(points))
+
+
+def read_sample(stack: CovariateStack, with_values: bool = True, progress: Progress | None = None) -> Sample:
+    """The sample alone, where nothing else is read."""
+    sampler = Sampler(stack, with_values)
+    tasks = (
+        (number, block, np.empty((len(stack.rasters), block.height, block.width), np.float32))
+        for number, block in enumerate(sampler.blocks)
+    )
+    for number, block, values in read_ahead(stack, tasks, _read, ahead=8):
+        sampler.take(number, block, values)
         if progress:
-            progress((done + 1) / len(blocks))
-    return Sample(tuple(map(np.concatenate, values)), np.concatenate(points))
+            progress((number + 1) / len(sampler.blocks))
+    return sampler.sample()
 
 
-def read_codes(stack: CovariateStack) -> dict[int, Floats]:
+def read_codes(stack: CovariateStack, progress: Progress | None = None) -> dict[int, Floats]:
     """Number of each categorical covariate -> its class codes, ascending, of up to 200 million pixels.
 
     Raises:
@@ -80,8 +102,10 @@ def read_codes(stack: CovariateStack) -> dict[int, Floats]:
             codes[number] = _with_codes(raster, codes[number], read_valid(raster, block))
 
     if codes:
-        for _ in read_ahead(stack, _spread_blocks(stack.grid, 512, _SCAN_PIXELS), read, ahead=8):
-            pass
+        blocks = list(_spread_blocks(stack.grid, 512, _SCAN_PIXELS))
+        for done, _ in enumerate(read_ahead(stack, blocks, read, ahead=8)):
+            if progress:
+                progress((done + 1) / len(blocks))
     return codes
 
 
@@ -91,8 +115,8 @@ def read_valid(raster: CovariateRaster, block: Block) -> Floats:
     return values[np.isfinite(values)]
 
 
-def _read(number: int, raster: CovariateRaster, task: tuple[Block, Floats]) -> None:
-    block, values = task
+def _read(number: int, raster: CovariateRaster, task: tuple[int, Block, Floats]) -> None:
+    _, block, values = task
     raster.read(block, values[number])
 
 

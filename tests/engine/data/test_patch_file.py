@@ -70,9 +70,10 @@ CLASSES = TargetsInWords((SoilProperty("type"),), classes=("Ah/äußere", "Gley"
 
 def write(path: Path, words: TargetsInWords = WORDS, observations: Observations = OBSERVATIONS) -> Path:
     provenance = {"created": "2024-05-01", "über": "ß"}
-    with PatchFileWriter(str(path), GRID, 5, SUMMARIES, words, "profile", provenance, DOMAIN) as file:
+    with PatchFileWriter(str(path), GRID, 5, len(SUMMARIES), words, "profile", provenance) as file:
         file.append(observations.take(np.arange(4)), PATCHES[:4])
         file.append(observations.take(np.arange(4, 7)), PATCHES[4:])
+        file.describe(SUMMARIES, DOMAIN)
     return path
 
 
@@ -157,7 +158,7 @@ def test_no_list_of_texts_is_empty_because_gdal_would_crash(good: Path) -> None:
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        with PatchFileWriter(str(tmp_path / "a.h5"), GRID, 5, SUMMARIES, WORDS, domain=DOMAIN) as file:
+        with PatchFileWriter(str(tmp_path / "a.h5"), GRID, 5, len(SUMMARIES), WORDS) as file:
             file.append(OBSERVATIONS, PATCHES)
             raise ZeroDivisionError
     assert os.listdir(tmp_path) == []
@@ -166,7 +167,7 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
 def test_an_older_file_stays_until_the_new_one_is_whole(good: Path) -> None:
     before = good.read_bytes()
     with pytest.raises(ZeroDivisionError):
-        with PatchFileWriter(str(good), GRID, 5, SUMMARIES, WORDS, domain=DOMAIN):
+        with PatchFileWriter(str(good), GRID, 5, len(SUMMARIES), WORDS):
             raise ZeroDivisionError
     assert good.read_bytes() == before
 

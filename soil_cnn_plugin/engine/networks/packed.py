@@ -108,10 +108,13 @@ class PackedNetwork(nn.Module, ABC):
         """`location_scale` of numbers."""
 
     @abstractmethod
-    def dense(self, channels: Channels, watch: Watch | None = None) -> tuple[Tensor, Tensor]:
+    def dense(
+        self, channels: Channels, watch: Watch | None = None, dtype: torch.dtype = torch.float32
+    ) -> tuple[Tensor, Tensor]:
         """Mean over members of centre and spread at every pixel: (1, D, h + P - 1, w + P - 1) -> (T, h, w) twice.
 
         The number at a pixel is the same as that of the pixel's own patch; so is the hidden layer that `watch` gets.
+        With a `dtype` of half precision, nearly so.
         """
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

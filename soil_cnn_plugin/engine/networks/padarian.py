@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply, rows_at_once, running_maximum
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import normal_loss
@@ -113,34 +114,21 @@ class PadarianNetwork(PackedNetwork):
     def views(self, inputs: Tensor) -> list[Tensor]:
         return [torch.flip(inputs, view) for view in self._views]
 
-    def dense(self, channels: Channels, watch: Watch | None = None) -> tuple[Tensor, Tensor]:
-        image = self.inputs(channels)
-        height, width = (size - self.patch_size + 1 for size in image.shape[1:3])
-        views = []
-        for view in self._views:
-            hidden = self._dense_view(torch.flip(image, view).permute(0, 3, 1, 2), height, width)
-            if watch and not view:
-                watch(hidden)
-            raw = self._output(hidden)
-            location, scale = (part.mean(0).unflatten(0, (height, width)) for part in self.location_scale(raw))
-            back = [dim - 1 for dim in view]  # (h, w, T)
-            views.append((torch.flip(location, back), torch.flip(scale, back)))
-        location, scale = _mean([view[0] for view in views]), _mean([view[1] for view in views])
-        return location.permute(2, 0, 1), scale.permute(2, 0, 1)
-
-    def _dense_view(self, image: Tensor, height: int, width: int) -> Tensor:
-        """(1, D + 1, H, W) -> (K, h * w, 96). Poolings become running maxima, what follows them is dilated."""
-        image = _running_maximum(self._convolve(image, self.first_weight, self.first_bias, groups=1), 1)
-        image = _running_maximum(
-            self._convolve(image, self.second_weight, self.second_bias, groups=self.members, dilation=2), 2
-        )
-        image = self._convolve(image, self.dense_weight, self.dense_bias, groups=self.members, dilation=4)
-        # The patch may be wider than the receptive field, for poolings drop an odd last row: cut to size.
-        image = image[0, :, :height, :width]
-        return self._last(image.unflatten(0, (self.members, _DENSE)).flatten(2).transpose(1, 2))
-
-    def _convolve(self, image: Tensor, weight: Tensor, bias: Tensor, groups: int, dilation: int = 1) -> Tensor:
-        return functional.conv2d(image, weight.flatten(0, 1), bias.flatten(), groups=groups, dilation=dilation).relu_()
+    def dense(
+        self, channels: Channels, watch: Watch | None = None, dtype: torch.dtype = torch.float32
+    ) -> tuple[Tensor, Tensor]:
+        image = self.inputs(channels).permute(0, 3, 1, 2).to(dtype)  # channels last in memory
+        height, width = (size - self.patch_size + 1 for size in image.shape[2:])
+        layers = [_Layers(self, view, dtype) for view in self._views]
+        location = image.new_empty((self.targets, height, width), dtype=torch.float32)
+        scale = torch.empty_like(location)
+        step = rows_at_once(width, _LAST)
+        for row in range(0, height, step):
+            rows = min(step, height - row)
+            parts = [each.predict(image, row, rows, watch if index == 0 else None) for index, each in enumerate(layers)]
+            for whole, views in ((location, [part[0] for part in parts]), (scale, [part[1] for part in parts])):
+                whole[:, row : row + rows] = _mean(views).T.unflatten(1, (rows, width))  # (n, T) -> (T, rows, w)
+        return location, scale
 
     def _last(self, hidden: Tensor) -> Tensor:
         """(K, B, 40) -> (K, B, 96)."""
@@ -148,7 +136,10 @@ class PadarianNetwork(PackedNetwork):
 
     def _output(self, hidden: Tensor) -> Tensor:
         """(K, B, 96) -> (K, B, T, 2)."""
-        output = torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
+        return self.by_column(torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight))
+
+    def by_column(self, output: Tensor) -> Tensor:
+        """(K, B, T * 2) -> (K, B, T, 2)."""
         raw: Tensor = output.unflatten(-1, (self.targets, self._outputs))
         return raw
 
@@ -171,10 +162,50 @@ def _variance(output: Tensor) -> Tensor:
     return output[..., 1].clamp(2 * math.log(0.01), 2 * math.log(10.0)).exp()
 
 
-def _running_maximum(image: Tensor, dilation: int) -> Tensor:
-    """Maximum of 2 x 2 pixels `dilation` apart, at every pixel: pooling by 2 without its stride."""
-    image = torch.maximum(image[..., :-dilation], image[..., dilation:])
-    return torch.maximum(image[..., :-dilation, :], image[..., dilation:, :])
+class _Layers:
+    """The weights of one view, mirrored instead of the image, as dense evaluation needs them. Poolings become running
+    maxima, what follows them is dilated."""
+
+    def __init__(self, network: PadarianNetwork, view: tuple[int, ...], dtype: torch.dtype) -> None:
+        mirrored = [dim + 2 for dim in view]  # of (K, O, C, k, k)
+        self._network = network
+        self._first = torch.flip(network.first_weight, mirrored).flatten(0, 1).to(dtype)
+        self._second = torch.flip(network.second_weight, mirrored).to(dtype)
+        self._dense = torch.flip(network.dense_weight, mirrored).to(dtype)
+        self._last, self._output = (
+            weight.transpose(1, 2).contiguous().to(dtype) for weight in (network.last_weight, network.output_weight)
+        )
+        names = ("first", "second", "dense", "last", "output")
+        self._bias = {name: getattr(network, f"{name}_bias").to(dtype) for name in names}
+        # The patch may be wider than what is seen of it: poolings drop an odd last row, which mirrored is the first.
+        self._seen = 4 * network.dense_weight.shape[-1] + 6
+        unseen = network.patch_size - self._seen
+        self._top, self._left = (unseen if dim in view else 0 for dim in (1, 2))
+
+    def predict(self, image: Tensor, row: int, rows: int, watch: Watch | None) -> tuple[Tensor, Tensor]:
+        """Mean over members of centre and spread, (n, T) each, of some rows of a block: image (1, D + 1, H, W)."""
+        network, margin = self._network, self._seen - 1
+        height, width = rows + margin, image.shape[3] - network.patch_size + 1 + margin
+        seen = image[..., row + self._top :, self._left :][..., :height, :width]
+        first = convolve(seen.contiguous(memory_format=torch.channels_last), self._first, self._bias["first"].flatten())
+        hidden = []
+        raw = []
+        for member in range(network.members):
+            layer = self._hidden(first[:, member * _FIRST : (member + 1) * _FIRST], member)
+            raw.append(multiply(layer, self._output[member], self._bias["output"][member]).float())
+            if watch:
+                hidden.append(layer.float())
+        if watch:
+            watch(torch.stack(hidden))
+        location, scale = network.location_scale(network.by_column(torch.stack(raw)))
+        return location.mean(0), scale.mean(0)
+
+    def _hidden(self, image: Tensor, member: int) -> Tensor:
+        """The first layer (1, 16, H, W) of a member -> (n, 96)."""
+        image = convolve(running_maximum(image, 1), self._second[member], self._bias["second"][member], dilation=2)
+        image = convolve(running_maximum(image, 2), self._dense[member], self._bias["dense"][member], dilation=4)
+        rows = image.permute(0, 2, 3, 1).flatten(0, 2)  # (1, 40, h, w), channels last -> (n, 40)
+        return multiply(rows, self._last[member], self._bias["last"][member], "relu")
 
 
 def _mean(tensors: list[Tensor]) -> Tensor:

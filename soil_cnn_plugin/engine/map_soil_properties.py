@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import MapSoilProperties
 from soil_cnn_plugin.engine import extract_patches, predict_map, train_network
+from soil_cnn_plugin.engine.class_maps import check_kind
+from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 
 
 def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
     outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, "Extracting patches"))
+    with PatchFile(job.extract.patches) as file:
+        check_kind(job.predict, file.words.classes, f"The field {file.targets[0].field}")
     outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
     return outputs | predict_map.run(job.predict, report.part(0.9, 1.0, "Predicting the map"))

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine.class_maps import check_kind, class_values, open_class_output
+from soil_cnn_plugin.engine.cluster import MapTask, predict_blocks_on_cluster
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
@@ -37,6 +39,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     device = choose_device(job.device, report)
     trained = read_network(job.network, device)
     description = trained.description
+    check_kind(job, description.classes, job.network)
     covariates = match_covariates(description.covariates, job.covariates, report)
     check_replaces_nothing(job.output_paths(), covariates)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
@@ -57,7 +60,12 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         ranges = RangeCheck(description.covariates, stack.class_names())
         predicted, applicable, done = 0, 0, 0
         # Closed before the rasters are: a block that is read ahead must not lose its raster.
-        blocks = resources.enter_context(closing(predict_blocks(trained, stack, size, device, inside, index)))
+        if job.cluster:
+            task = MapTask(job.network, tuple(covariates), grid, job.area, job.dissimilarity_space if index else "")
+            coming = predict_blocks_on_cluster(job.cluster, task, size, report)
+        else:
+            coming = predict_blocks(trained, stack, size, device, inside, index)
+        blocks = resources.enter_context(closing(coming))
         for block in blocks:
             if isinstance(block, PredictedBlock):
                 predicted += int(np.isfinite(block.location[0]).sum())
@@ -112,6 +120,8 @@ def _block_index(job: PredictMap, trained: TrainedNetwork, device: torch.device)
 
 def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) -> dict[str, Array]:
     """Output name -> (T, h, w) in the targets' units."""
+    if trained.description.classes:
+        return class_values(trained.description, block.location, wanted)
     tail = (1 - trained.description.coverage) / 2
     questions: dict[str, Callable[[Numeric, Array, Array], Array]] = {
         "prediction": lambda outcome, *place: outcome.mean_and_deviation(*place)[0],
@@ -138,6 +148,8 @@ def _open_output(
         tags["DISSIMILARITY_THRESHOLD"] = f"{index.threshold:.9g}"
         tags["DISSIMILARITY_SPACE"] = _SPACES_IN_WORDS[job.dissimilarity_space]
         return RasterFile(path, grid, bands=["dissimilarity index"], units=[""], tags=tags)
+    if description.classes:
+        return open_class_output(name, path, tags, description, grid)
     percent = f"{100 * description.coverage:g} %"
     what = {
         "prediction": "",

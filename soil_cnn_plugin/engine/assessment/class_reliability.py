@@ -61,7 +61,7 @@ def _in_steps(probability: Array, is_right: NDArray[np.bool_]) -> ClassReliabili
     count = np.bincount(step, minlength=BINS).astype(np.int64)
     kept = count > 0
     total = np.bincount(step, probability, BINS)[kept]
-    right = np.bincount(step, is_right, BINS)[kept]
+    right = np.asarray(np.bincount(step, is_right, BINS)[kept], np.float64)
     count = count[kept]
     low, high = share_limits(right, count)
     return ClassReliability(total / count, right / count, low, high, count)

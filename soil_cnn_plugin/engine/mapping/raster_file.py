@@ -20,21 +20,36 @@ from rasterio.windows import Window
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.class_colours import class_colormap
+from soil_cnn_plugin.engine.mapping.class_table import write_class_names
 from soil_cnn_plugin.engine.memory import gibibytes
 
 NODATA = -9999.0
 """A number rather than NaN, which some programs draw as a value."""
+NO_CLASS = 0
 
 
 class RasterFile(AbstractContextManager["RasterFile"]):
-    """A float32 raster of one band a target; it appears under its name when `finish` has been called."""
+    """A float32 raster of one band a target; it appears under its name when `finish` has been called.
+
+    With `classes`, names of what the values count from 1, it is a uint8 raster with names and colours of these.
+    """
 
     def __init__(
-        self, path: str, grid: Grid, bands: Sequence[str], units: Sequence[str], tags: Mapping[str, str]
+        self,
+        path: str,
+        grid: Grid,
+        bands: Sequence[str],
+        units: Sequence[str],
+        tags: Mapping[str, str],
+        classes: Sequence[str] = (),
     ) -> None:
         self._path, self._scratch = path, f"{part(path)}.tif"
+        self._classes = tuple(classes)
+        self._nodata: float = NO_CLASS if classes else NODATA
         self._statistics = [_Statistics() for _ in bands]
-        self._prints = [_Fingerprint() for _ in bands]
+        self._counts = np.zeros(len(classes) + 1, np.int64)
+        self._prints = [_Fingerprint(self._nodata) for _ in bands]
         try:
             self._dataset = self._create(grid, len(bands))
         except RasterioError as error:
@@ -45,6 +60,8 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._dataset.descriptions = tuple(bands)
         self._dataset.units = tuple(units)
         self._dataset.update_tags(**tags)
+        if classes:
+            self._dataset.write_colormap(1, class_colormap(len(classes)))
 
     def _create(self, grid: Grid, count: int) -> rasterio.io.DatasetWriter:
         return rasterio.open(
@@ -56,8 +73,8 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             height=grid.height,
             width=grid.width,
             count=count,
-            dtype="float32",
-            nodata=NODATA,
+            dtype="uint8" if self._classes else "float32",
+            nodata=self._nodata,
             tiled=True,
             blockxsize=256,
             blockysize=256,
@@ -69,10 +86,13 @@ class RasterFile(AbstractContextManager["RasterFile"]):
     def write(self, block: Block, values: NDArray[np.float64]) -> None:
         """`values` (bands, height, width), NaN where there is no prediction."""
         known = np.isfinite(values)
-        for statistics, band, mask in zip(self._statistics, values, known):
-            statistics.add(band[mask])
+        stored = np.where(known, values, self._nodata).astype(np.uint8 if self._classes else np.float32)
+        if self._classes:
+            self._counts += np.bincount(stored.ravel(), minlength=len(self._counts))
+        else:
+            for statistics, band, mask in zip(self._statistics, values, known):
+                statistics.add(band[mask])
         window = Window(block.col, block.row, block.width, block.height)
-        stored = np.where(known, values, NODATA).astype(np.float32)
         for fingerprint, band in zip(self._prints, stored):
             fingerprint.add(band)
         self._dataset.write(stored, window=window)
@@ -92,19 +112,23 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             part(self._path),
             driver="COG",
             compress="deflate",
-            predictor="yes",
-            overview_resampling="average",
+            predictor="no" if self._classes else "yes",
+            overview_resampling="mode" if self._classes else "average",
             bigtiff="if_safer",
             num_threads="all_cpus",
         )
         self._check_copy()
+        beside = Path(f"{self._path}.aux.xml")
+        beside.unlink(missing_ok=True)  # of a raster that had this name before: its names and statistics would show
         os.replace(part(self._path), self._path)
+        if self._classes:
+            write_class_names(str(beside), self._classes, self._counts[1:].tolist())
 
     def _check_copy(self) -> None:
         """GDAL 3.10 says nothing when the disk gets full while it copies, and leaves a file without its end."""
         try:
             with rasterio.open(part(self._path)) as copy:
-                found = [_Fingerprint() for _ in self._prints]
+                found = [_Fingerprint(self._nodata) for _ in self._prints]
                 for _, window in copy.block_windows(1):
                     for fingerprint, band in zip(found, copy.read(window=window)):
                         fingerprint.add(band)
@@ -128,13 +152,14 @@ class _Fingerprint:
     """Tells whether two bands hold the same values, in whatever order their blocks come: the number of values and the
     sum of their bits."""
 
+    nodata: float
     count: int = 0
     bits: int = 0
 
-    def add(self, stored: NDArray[np.float32]) -> None:
-        values = stored[stored != np.float32(NODATA)]
+    def add(self, stored: NDArray[np.float32] | NDArray[np.uint8]) -> None:
+        values = stored[stored != stored.dtype.type(self.nodata)]
         self.count += len(values)
-        self.bits += int(values.view(np.uint32).sum(dtype=np.uint64))
+        self.bits += int(values.view(f"u{values.itemsize}").sum(dtype=np.uint64))
 
 
 class _Statistics:

@@ -48,9 +48,9 @@ _SPACES, _ROWS = "dissimilarity.", "rows."  # prefixes of tensors that are no we
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one a group of targets,
-    tell the columns that are learned; `weights` (networks [+ forest], columns) blend what they predict; `predictor` is
-    the method of the map, blend or network; scores and verdicts are by target field, scores by method
+    """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one a group of
+    targets, tell the columns that are learned; `weights` (networks [+ forest], columns) blend what they predict;
+    `predictor` is the method of the map, blend or network; scores and verdicts are by target field, scores by method
     (assessment.METHODS), from held-out folds, `class_scores` by method where the target is a class. `spaces` are those
     in which a map's dissimilarity can be told."""
 
@@ -179,9 +179,7 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
     for index in range(_forest_count(description)):
         trees = Trees(**{each.name: file.get_tensor(f"forest{index}.{each.name}").numpy() for each in fields(Trees)})
         try:
-            trees.check(features)
-            if trees.outputs != (description.columns if description.classes else 1):
-                raise ValueError("a forest has another number of outputs")
+            trees.check(features, description.columns if description.classes else 1)
         except ValueError as error:
             raise _damaged(path, str(error)) from error
         forests.append(trees)

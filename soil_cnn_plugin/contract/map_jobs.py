@@ -33,6 +33,7 @@ class PredictMap(Job):
     extent_crs: str = ""  # WKT; empty: the covariates' CRS
     area: str = ""  # polygons; nothing is predicted outside
     block_size: int | None = None  # pixels; None: from free memory
+    cluster: str = ""  # address of a Dask scheduler, whose workers predict the blocks; empty: this machine
     device: str = "auto"
 
     OUTPUTS = (

@@ -1,10 +1,10 @@
-"""Dense prediction of a whole map: blocks with their halo are read ahead, predicted, and handed on in order."""
+"""Dense prediction of a whole map: blocks with their halo are read ahead, predicted side by side, given in order."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.data.covariates import CovariateStack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
 from soil_cnn_plugin.engine.memory import read_memory
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
 
 Array = NDArray[np.float64]
+Read = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""The covariates (C, h + 2 halo, w + 2 halo) of a block, and the pixels (h, w) to predict."""
 
 _LARGEST_BLOCK = 512  # pixels; larger blocks fall out of the processor's cache
 _SMALLEST_BLOCK = 32
@@ -51,31 +54,47 @@ def predict_blocks(
     `inside` tells (h, w) which pixels of a block lie in the area; the covariates around it are still seen. `index`
     measures the dissimilarity of the same pixels.
     """
-    watches = index.watches if index else ()
+
+    def read(block: Block) -> tuple[Block, Read | None]:
+        return block, read_block(stack, block, trained.predictor.halo, inside)
+
+    def predict(found: tuple[Block, Read | None]) -> PredictedBlock | Block:
+        block, values = found
+        return block if values is None else predict_one(trained, stack.grid, block, *values, device, index)
+
+    # On a processor a thread predicts a block by itself: threads that share one operation wait for each other.
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    coming = work_ahead(read, stack.grid.blocks(size), 1)
+    with closing(work_ahead(alone(predict) if threads > 1 else predict, coming, threads)) as predicted:
+        try:
+            yield from predicted
+        finally:
+            torch.set_num_threads(threads)
+
+
+def predict_one(
+    trained: TrainedNetwork,
+    grid: Grid,
+    block: Block,
+    raw: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    device: torch.device,
+    index: BlockIndex | None = None,
+) -> PredictedBlock:
+    """One block, from what `read_block` gives."""
     halo = trained.predictor.halo
-    blocks = list(stack.grid.blocks(size))
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(_read, stack, blocks[0], halo, inside)
-        for number, block in enumerate(blocks):
-            read = coming.result()
-            if number + 1 < len(blocks):
-                coming = reader.submit(_read, stack, blocks[number + 1], halo, inside)
-            if read is None:
-                yield block
-                continue
-            raw, valid = read
-            with torch.inference_mode():
-                coordinates = _coordinates(trained, stack.grid, block)
-                channels = trained.encoder(torch.from_numpy(raw[None]).to(device), coordinates)
-                # A class that training did not know makes its own pixel unpredictable, like missing data.
-                own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
-                has_data = valid.copy()
-                valid &= (own > 0).all(0).cpu().numpy()
-            location, scale = trained.predictor.predict_block(channels, valid, watches)
-            dissimilarity = index.take(channels, halo, valid) if index else None
-            centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
-            centre[:, ~has_data] = np.nan
-            yield PredictedBlock(block, location, scale, centre, dissimilarity)
+    index = index.for_one_block() if index else None
+    with torch.inference_mode():
+        channels = trained.encoder(torch.from_numpy(raw[None]).to(device), _coordinates(trained, grid, block))
+        # A class that training did not know makes its own pixel unpredictable, like missing data.
+        own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
+        has_data = valid.copy()
+        valid &= (own > 0).all(0).cpu().numpy()
+    location, scale = trained.predictor.predict_block(channels, valid, index.watches if index else ())
+    dissimilarity = index.take(channels, halo, valid) if index else None
+    centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
+    centre[:, ~has_data] = np.nan
+    return PredictedBlock(block, location, scale, centre, dissimilarity)
 
 
 def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
@@ -98,9 +117,9 @@ def _coordinates(trained: TrainedNetwork, grid: Grid, block: Block) -> torch.Ten
     return torch.from_numpy(np.stack(grid.xy(rows, cols, trained.description.grid.crs_wkt))[None])
 
 
-def _read(
+def read_block(
     stack: CovariateStack, block: Block, halo: int, inside: Callable[[Block], NDArray[np.bool_]] | None
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
+) -> Read | None:
     """The covariates with halo and the pixels to predict, or None when there are none: outside the area nothing is
     read at all."""
     area = np.ones((block.height, block.width), np.bool_) if inside is None else inside(block)

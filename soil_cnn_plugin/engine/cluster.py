@@ -1,0 +1,136 @@
+"""A map's blocks as tasks of a Dask cluster: each worker opens network and covariates once and predicts what it gets.
+
+A worker that dies costs only its blocks: the scheduler gives them to another one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from distributed import Client, Future
+from distributed.scheduler import KilledWorker
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
+from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.area import read_area
+from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, predict_one, read_block
+from soil_cnn_plugin.engine.networks.device import choose_device
+from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, read_network
+from soil_cnn_plugin.engine.report import Report
+
+_SECONDS_TO_CONNECT = 15
+_LOCK = threading.Lock()
+_TASKS_A_THREAD = 3  # under way: enough that no worker waits, few enough that results do not pile up
+
+
+@dataclass(frozen=True)
+class MapTask:
+    """What a worker must know of the map; paths must name the same files on every machine."""
+
+    network: str
+    covariates: tuple[Covariate, ...]
+    grid: Grid
+    area: str
+    dissimilarity_space: str  # empty: not asked for
+
+
+def predict_blocks_on_cluster(
+    scheduler: str, task: MapTask, size: int, report: Report
+) -> Generator[PredictedBlock | Block, None, None]:
+    """As `predict_blocks`, on the workers of the scheduler at an address such as tcp://node1:8786.
+
+    Raises:
+        EngineError: there is no scheduler or worker, they lack this software or the files, or all is lost half-way.
+    """
+    with _connected(scheduler) as client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise EngineError(f"The Dask scheduler {scheduler} has no workers. Start some and run again.")
+        report.info(f"The blocks are predicted on the Dask cluster {scheduler}: {len(client.nthreads())} workers.")
+        waiting: deque[Future[PredictedBlock | Block]] = deque()
+        blocks = iter(task.grid.blocks(size))
+        try:
+            while True:
+                while len(waiting) < _TASKS_A_THREAD * threads and (block := next(blocks, None)) is not None:
+                    waiting.append(client.submit(_predict, task, block, pure=False))
+                if not waiting:
+                    return
+                yield _result(waiting.popleft(), scheduler)
+        finally:
+            client.cancel(list(waiting))
+
+
+def _connected(scheduler: str) -> Client:
+    try:
+        return Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, TypeError) as error:
+        raise EngineError(
+            f"No Dask scheduler answers at {scheduler!r}: {error}. Write its address as tcp://machine:8786, as"
+            " 'dask scheduler' tells when it starts; or leave the cluster empty."
+        ) from error
+
+
+def _result(future: Future[PredictedBlock | Block], scheduler: str) -> PredictedBlock | Block:
+    try:
+        result: PredictedBlock | Block = future.result()
+        return result
+    except EngineError as error:
+        raise EngineError(f"A worker of the Dask cluster {scheduler} failed: {error}") from error
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"The workers of the Dask cluster {scheduler} cannot import {error.name}. Start them with the Python of the"
+            " compute environment and the plugin's parent folder in PYTHONPATH."
+        ) from error
+    except KilledWorker as error:
+        raise EngineError(
+            f"Several workers of the Dask cluster {scheduler} died over one block. Perhaps their memory is too small:"
+            " choose a smaller block size, or fewer threads a worker."
+        ) from error
+    except (OSError, RuntimeError, CancelledError) as error:
+        raise EngineError(
+            f"The Dask cluster {scheduler} was lost half-way: {error}. Nothing is written. Start it"
+            " again and run again."
+        ) from error
+
+
+def _predict(task: MapTask, block: Block) -> PredictedBlock | Block:
+    """On a worker; of its threads one at a time, for rasters are read by one, and PyTorch has threads of its own."""
+    with _LOCK:
+        opened = _open(task)
+        read = read_block(opened.stack, block, opened.trained.predictor.halo, opened.inside)
+        if read is None:
+            return block
+        return predict_one(opened.trained, task.grid, block, *read, opened.device, opened.index)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    trained: TrainedNetwork
+    stack: CovariateStack
+    inside: Callable[[Block], NDArray[np.bool_]] | None
+    index: BlockIndex | None
+    device: torch.device
+
+
+@lru_cache(maxsize=1)
+def _open(task: MapTask) -> _Opened:
+    """Once a worker and map."""
+    device = choose_device("auto", Report(lambda event: None))
+    trained = read_network(task.network, device)
+    index = None
+    if task.dissimilarity_space:
+        (space,) = (space for space in trained.spaces if space.words.space == task.dissimilarity_space)
+        index = BlockIndex(space, trained.encoder, device)
+    inside = read_area(task.area, task.grid) if task.area else None
+    return _Opened(trained, open_stack(task.covariates, task.grid), inside, index, device)

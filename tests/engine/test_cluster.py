@@ -1,0 +1,81 @@
+"""A map predicted on a Dask cluster is that of one process, also when a worker dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from distributed import LocalCluster
+
+from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks.network_file import write_network
+from soil_cnn_plugin.engine.predict_map import run
+from tests.engine.landscape import Landscape, Log, make_landscape, random_network
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    with LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None, env=environment) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> PredictMap:
+    landscape: Landscape = make_landscape(tmp_path)
+    network = str(tmp_path / "n.safetensors")
+    write_network(network, random_network(landscape))
+    return PredictMap(network, str(tmp_path / "map.tif"), upper=str(tmp_path / "upper.tif"), block_size=16)
+
+
+def read(path: str) -> np.ndarray:
+    with rasterio.open(path) as raster:
+        return raster.read(masked=True).filled(np.nan)
+
+
+def test_a_cluster_makes_the_map_that_one_process_makes(job: PredictMap, cluster: LocalCluster) -> None:
+    run(job, Log())
+    alone = [read(job.prediction), read(job.upper)]
+    log = Log()
+    run(replace(job, cluster=cluster.scheduler_address), log)
+    for one, two in zip(alone, (read(job.prediction), read(job.upper))):
+        np.testing.assert_array_equal(one, two)
+    assert any("Dask cluster" in line and "2 workers" in line for line in log.infos)
+
+
+def test_a_worker_that_is_killed_costs_only_time(
+    job: PredictMap, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(job, Log())
+    alone = read(job.prediction)
+    log, killed = Log(), []
+
+    def progress(share: float, force: bool = False) -> None:
+        if share > 0.3 and not killed:
+            killed.append(next(iter(cluster.workers.values())).pid)
+            os.kill(killed[0], signal.SIGKILL)
+            time.sleep(0.2)
+
+    monkeypatch.setattr(log, "progress", progress)
+    run(replace(job, cluster=cluster.scheduler_address), log)
+    assert killed
+    np.testing.assert_array_equal(read(job.prediction), alone)
+
+
+def test_a_cluster_that_does_not_answer_is_told_and_leaves_nothing(
+    job: PredictMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soil_cnn_plugin.engine.cluster._SECONDS_TO_CONNECT", 1)
+    with pytest.raises(EngineError, match="No Dask scheduler answers at 'tcp://127.0.0.1:1'"):
+        run(replace(job, cluster="tcp://127.0.0.1:1"), Log())
+    with pytest.raises(EngineError, match="No Dask scheduler answers at 'nonsense'"):
+        run(replace(job, cluster="nonsense"), Log())
+    assert not Path(job.prediction).exists() and not list(Path(job.prediction).parent.glob("*.part*"))

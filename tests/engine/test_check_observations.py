@@ -132,7 +132,7 @@ def test_the_page_shows_counts_ranges_sums_classes_and_places(job: CheckObservat
     for words in (
         "zinc (mg/kg) 80 0 0 0",
         "sand + silt + clay = 100 80 80 (100 %)",
-        "soil: 4 classes at 80 observations; 0 without one.",
+        "4 classes at 80 observations; 0 without one.",
         "Inside the covariates 80",
         "The Clark-Evans ratio is",
         "like places at random",

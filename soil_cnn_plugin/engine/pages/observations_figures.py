@@ -21,6 +21,7 @@ from soil_cnn_plugin.engine.pages.point_maps import MapFrame, map_frame
 
 REPAIR_COLOUR, CHECK_COLOUR, COVERED = "#a3303a", "#e08e1b", "#eaf1ee"
 _BARS = 60
+_TITLE = 28  # letters above one of three panels
 
 Floats = NDArray[np.float64]
 
@@ -43,9 +44,9 @@ def draw_problem_map(name: str, check: ObservationsCheck) -> str:
         axes = figure.subplots()
         if check.coverage is not None:
             _paint_covered(axes, check.coverage, check.places, frame)
-        shrink = 1.0 if placed.sum() <= 400 else 0.6 if placed.sum() <= 5000 else 0.35
         for chosen, label, colour, marker, size in looks:
             x, y = (xy[chosen] * frame.scale).T
+            shrink = 1.0 if len(x) <= 400 else 0.6 if len(x) <= 5000 else 0.35
             axes.plot(
                 x,
                 y,
@@ -94,7 +95,7 @@ def _paint_covered(axes: Axes, coverage: Coverage, places: Places, frame: MapFra
 
 def draw_sums(name: str, sums: list[SumSummary]) -> str:
     """One histogram a composition, in shares of its whole, with the limits of near and far."""
-    columns = min(3, len(sums))
+    columns = min(3 if max(len(each.title) for each in sums) <= _TITLE else 2, len(sums))
     rows = -(-len(sums) // columns)
 
     def paint(figure: Figure) -> None:
@@ -110,7 +111,7 @@ def draw_sums(name: str, sums: list[SumSummary]) -> str:
             for share in (FAR, NEAR):
                 for sign in (-1, 1):
                     axes.axvline(each.whole * (1 + sign * share), color=QUIET, linewidth=0.7, dashes=(4, 3))
-            axes.set(title=each.title if len(each.title) <= 40 else f"{each.title[:38]} …", xlabel="Sum")
+            axes.set(title=each.title if len(each.title) <= 50 else f"{each.title[:48]} …", xlabel="Sum")
         for axes in all_axes[:, 0]:
             axes.set_ylabel("Observations")
         for axes in all_axes.ravel()[len(sums) :]:

@@ -196,18 +196,19 @@ def _horizons(check: ObservationsCheck) -> dict[str, str]:
     }
 
 
-def _classes(check: ObservationsCheck) -> list[tuple[str, list[list[str]]]]:
-    """Caption and rows of each field."""
+def _classes(check: ObservationsCheck) -> list[tuple[str, str, list[list[str]]]]:
+    """Field, caption and rows of each."""
     tables = []
     for each in check.classes:
-        rows = [[name, str(count), percent(count / each.known, 1)] for name, count in each.counts[:MOST_CLASSES]]
+        shares = [(name, count, count / each.known) for name, count in each.counts[:MOST_CLASSES]]
+        rows = [[name, str(n), percent(share, 1) if share >= 0.0005 else "< 0.1 %"] for name, n, share in shares]
         hidden = len(each.counts) - len(rows)
         caption = (
-            f"{each.field}: {len(each.counts)} classes at {each.known} observations; {each.missing} without one."
+            f"{len(each.counts)} classes at {each.known} observations; {each.missing} without one."
             f" Names that differ by capitals or spaces only are counted together."
             + (f" {hidden} more classes are not shown." if hidden else "")
         )
-        tables.append((caption, rows))
+        tables.append((each.field, caption, rows))
     return tables
 
 

@@ -166,7 +166,7 @@ def _without_data(rows: Integers, gaps: Booleans, names: Sequence[str], total: i
     lie = plural(len(rows), "lies in a pixel", "lie in pixels")
     sentence = f"{of_observations(len(rows), total)} {lie} where covariates have no data: {words}."
     remedy = (
-        "Extract patches drops them. Fill the gaps (Fill nodata), or leave out a covariate that is missing at many."
+        "Extract patches drops them. Fill the gaps (Fill NoData), or leave out a covariate that is missing at many."
     )
     sentences = [f"The pixel has no data of {text}." for text in texts]
     return Finding("no_covariate_data", "", sentence, remedy, rows, sentences, texts)

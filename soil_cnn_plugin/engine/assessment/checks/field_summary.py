@@ -104,9 +104,11 @@ def check_texts(measured: Measured) -> list[Finding]:
         shown = listed([repr(text) for text in dict.fromkeys(texts)])
         sentence = f"{field} holds {shown} at {of_observations(failed.size, count)}, which are no numbers."
         remedy = (
-            "Correct them in the attribute table (sort by the field), or make a numeric field, in which they become"
-            f" NULL: try(to_real(replace(\"{field}\", ',', '.')), NULL). Extract patches refuses the field until then."
+            "Correct them in the attribute table (sort by the field). Extract patches refuses the field until then."
         )
+        if not measured.is_below.any():  # which a numeric field could not keep
+            numeric = f"try(to_real(replace(\"{field}\", ',', '.')), NULL)"
+            remedy += f" Or make a numeric field, in which they become NULL: {numeric}."
         if any(text.startswith(">") for text in texts):
             remedy = f"What is only known to be above a limit cannot be learned from: write the limit. {remedy}"
         rows = [f"{field} is {text!r}, which is no number." for text in texts]

@@ -71,7 +71,7 @@ KINDS = {  # what spoils a map most stands first
     "code_like": Kind(NOTE, "Numbers that may be codes of classes"),
     "sum_near": Kind(NOTE, "Sums of the composition not exactly the whole"),
     "depth_start": Kind(NOTE, "Profiles that begin below the surface"),
-    "clustered": Kind(NOTE, "Clustered places"),
+    "clustered": Kind(NOTE, "Clusters and gaps"),
     "no_unit": Kind(NOTE, "Fields without a unit"),
 }
 

@@ -178,6 +178,16 @@ def test_clusters_are_told_with_what_follows() -> None:
     assert [each.kind for each in check_clustering(found)] == ["clustered"]
 
 
+def test_a_large_gap_among_regular_places_is_told_too() -> None:
+    places = np.stack(np.meshgrid(np.arange(20.0), np.arange(20.0)), -1).reshape(-1, 2) * 50
+    places = places[(places[:, 0] < 250) | (places[:, 1] < 250)]
+    region = enclose(np.concatenate([places, [[950, 950]]]))
+    assert region is not None
+    found = measure_clustering(places, region)
+    assert found is not None and found.kind == "regular" and found.far_share > 0.2
+    assert "% of the area that the observations enclose" in check_clustering(found)[0].sentence
+
+
 def test_too_few_places_or_a_line_of_them_tell_nothing() -> None:
     region = enclose(SQUARE)
     assert region is not None and measure_clustering(SQUARE, region) is None

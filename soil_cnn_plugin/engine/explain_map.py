@@ -102,8 +102,10 @@ def _learned_as(description: NetworkDescription, target: int) -> _LearnedAs:
             continue
         factors = np.zeros(description.columns)
         if isinstance(outcome, CompositionOutcome):
-            factors[own], offset = outcome.scale.centred(group.index(target))
-            return _LearnedAs("log-ratio", factors, offset)
+            part = group.index(target)
+            of_parts, offsets = outcome.scale.centred()
+            factors[own] = of_parts[part]
+            return _LearnedAs("log-ratio", factors, float(offsets[part]))
         factors[own] = outcome.scale.spread
         return _LearnedAs(outcome.scale.transform, factors, outcome.scale.centre)
     raise EngineError("Soil classes cannot be attributed to covariates; leave the attribution empty.")

@@ -19,12 +19,14 @@ def of_targets(
     description: NetworkDescription, location: Array, scale: Array, ask: Callable[[Numeric, Array, Array], Array]
 ) -> Array:
     """(T, ...) from locations and scales (R, ...): `ask` gives (D, ...) of each group of targets that are numbers."""
-    result = np.full((len(description.targets), *location.shape[1:]), np.nan)
     columns = column_slices([outcome.columns for outcome in description.outcomes])
+    order: list[int] = []
+    found = []
     for outcome, group, own in zip(description.outcomes, description.words.groups, columns):
         if not isinstance(outcome, ClassOutcome):
-            result[list(group)] = ask(outcome, location[own], scale[own])
-    return result
+            found.append(ask(outcome, location[own], scale[own]))
+            order += group
+    return np.concatenate(found)[np.argsort(order)]
 
 
 def means(description: NetworkDescription, location: Array, scale: Array) -> Array:

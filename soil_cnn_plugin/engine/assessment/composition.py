@@ -12,6 +12,10 @@ Array = NDArray[np.float64]
 
 _SHARE_OF_SMALLEST = 0.65
 """Of the smallest positive value, in place of 0 (Martin-Fernandez et al. 2003, 10.1023/A:1023866030544)."""
+_SHARE_OF_MEDIAN = 0.01
+"""Below this share of a part's median a value counts as this share: what is left by rounding, such as 1e-6 of clay, has
+a logarithm that would outweigh all others."""
+_LARGEST_RATIO = 1000.0  # as a logarithm: beyond that of any two numbers a computer holds
 
 
 @dataclass(frozen=True)
@@ -26,9 +30,10 @@ class CompositionScale:
 
     def __post_init__(self) -> None:
         numbers = (self.whole, *self.floors, *self.centre, *self.spread)
-        if not all(map(math.isfinite, numbers)) or min((self.whole, *self.floors, *self.spread), default=0) <= 0:
-            raise ValueError(f"no scale of a composition: {self}")
-        if len(self.floors) < 2 or not len(self.centre) == len(self.spread) == len(self.floors) - 1:
+        is_number = all(map(math.isfinite, numbers)) and min((self.whole, *self.floors, *self.spread)) > 0
+        is_ratio = max(map(abs, (*self.centre, *self.spread)), default=0) <= _LARGEST_RATIO
+        has_parts = len(self.floors) >= 2 and len(self.centre) == len(self.spread) == len(self.floors) - 1
+        if not is_number or not is_ratio or not has_parts:
             raise ValueError(f"no scale of a composition: {self}")
 
     @property
@@ -43,32 +48,36 @@ class CompositionScale:
 
     def back(self, ratios: Array) -> Array:
         """(D - 1, ...) -> parts (D, ...) that sum to the whole."""
-        shape = (-1, *[1] * (ratios.ndim - 1))
-        raw = ratios * np.reshape(self.spread, shape) + np.reshape(self.centre, shape)
-        logarithms = np.tensordot(_basis(len(self.floors)), raw, axes=1)
+        factors, offsets = self.centred()
+        logarithms = np.tensordot(factors, ratios, axes=1) + offsets.reshape(-1, *[1] * (ratios.ndim - 1))
         powers = np.exp(logarithms - logarithms.max(axis=0))
         parts: Array = powers / powers.sum(axis=0) * self.whole
         return parts
 
-    def centred(self, part: int) -> tuple[Array, float]:
-        """Factors (D - 1,) and offset that make a part's centred log-ratio of the standardized columns."""
-        weights = _basis(len(self.floors))[part]
-        return weights * self.spread, float(weights @ np.array(self.centre))
+    def centred(self) -> tuple[Array, Array]:
+        """Factors (D, D - 1) and offsets (D,) that make the parts' centred log-ratios of the standardized columns."""
+        basis = _basis(len(self.floors))
+        return basis * self.spread, basis @ np.array(self.centre)
 
 
 def fit_composition(parts: Array) -> CompositionScale:
     """The scale of training observations (n, D), NaN where missing, each summing to one whole."""
     known = parts[np.isfinite(parts).all(axis=1)]
     whole = float(known[0].sum())
-    positive = np.where(known > 0, known, np.inf)
-    floors = np.minimum(_SHARE_OF_SMALLEST * positive.min(axis=0), 0.5 * whole / known.shape[1])
-    floors = np.where(np.isfinite(floors), floors, 0.001 * whole)
+    floors = np.array([_floor(part[part > 0], whole, known.shape[1]) for part in known.T])
     unscaled = CompositionScale(
         whole, tuple(floors.tolist()), (0.0,) * (known.shape[1] - 1), (1.0,) * (known.shape[1] - 1)
     )
     ratios = unscaled.forward(known)
     spread = np.where(ratios.std(axis=0) > 0, ratios.std(axis=0), 1.0)
     return CompositionScale(whole, unscaled.floors, tuple(ratios.mean(axis=0).tolist()), tuple(spread.tolist()))
+
+
+def _floor(positive: Array, whole: float, parts: int) -> float:
+    if not len(positive):
+        return 0.001 * whole
+    smallest = max(float(positive.min()), _SHARE_OF_MEDIAN * float(np.median(positive)))
+    return min(_SHARE_OF_SMALLEST * smallest, 0.5 * whole / parts)
 
 
 def _basis(parts: int) -> Array:

@@ -43,6 +43,10 @@ class Distributions(Protocol):
         """(levels, D, ...)."""
         ...
 
+    def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
+        """Mean, standard deviation and quantiles: (2 + levels, D, ...)."""
+        ...
+
     def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
         """(...) that the target of that number, counted from 0, lies above the threshold."""
         ...
@@ -72,6 +76,10 @@ class NumberOutcome:
         found = [self.calibration.quantile(location[0], scale[0], level, self.scale, error) for level in levels]
         return np.stack(found)[:, None]
 
+    def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
+        moments = np.stack(self.mean_and_deviation(location, scale))
+        return np.concatenate([moments, self.quantiles(location, scale, levels)]) if levels else moments
+
     def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
         return self.calibration.probability_above(location[0], scale[0], threshold, self.scale)
 
@@ -95,6 +103,9 @@ class CompositionOutcome:
 
     def quantiles(self, location: Array, scale: Array, levels: Sequence[float], errors: Array | None = None) -> Array:
         return self.calibration.quantiles(location, scale, levels, self.scale)
+
+    def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
+        return self.calibration.describe(location, scale, levels, self.scale)
 
     def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
         return self.calibration.probability_above(location, scale, target, threshold, self.scale)

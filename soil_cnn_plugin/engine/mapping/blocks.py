@@ -63,13 +63,14 @@ def predict_blocks(
         return block if values is None else predict_one(trained, stack.grid, block, *values, device, index)
 
     # On a processor a thread predicts a block by itself: threads that share one operation wait for each other.
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    cores = torch.get_num_threads()
+    threads = cores if device.type == "cpu" else 1
     coming = work_ahead(read, stack.grid.blocks(size), 1)
     with closing(work_ahead(alone(predict) if threads > 1 else predict, coming, threads)) as predicted:
         try:
             yield from predicted
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(cores)
 
 
 def predict_one(

@@ -7,6 +7,7 @@ same rule applied to the networks' last hidden layers, an addition of this progr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -171,6 +172,12 @@ class BlockIndex:
         self._projections = tuple(projection.to(device) for projection in space.projections)
         self._pieces: list[list[Tensor]] = [[] for _ in self._projections]
         self.threshold = space.dissimilarity.threshold
+
+    def for_one_block(self) -> BlockIndex:
+        """The same with watches of its own: blocks that are predicted side by side must not share them."""
+        own = copy(self)
+        own._pieces = [[] for _ in self._projections]
+        return own
 
     @property
     def watches(self) -> tuple[Watch, ...]:

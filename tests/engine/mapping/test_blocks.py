@@ -102,6 +102,21 @@ def test_blocks_of_any_size_give_one_raster(tmp_path: Path) -> None:
             np.testing.assert_allclose(found, wanted, atol=1e-5, equal_nan=True)
 
 
+@pytest.mark.parametrize("threads", [2, 5])
+def test_blocks_side_by_side_are_those_of_one_thread(tmp_path: Path, threads: int) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape, BOTH)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        expected = dense(landscape, trained, 9)
+        torch.set_num_threads(threads)
+        np.testing.assert_array_equal(dense(landscape, trained, 9), expected)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_seams_do_not_show_where_a_covariate_is_resampled(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     coarse = write_raster(tmp_path / "elevation.tif", landscape.values[0, 1::3, 1::3], 3 * CELL)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import rasterio
 
 from soil_cnn_plugin.engine.cores import usable_cores
@@ -28,6 +29,7 @@ _SHARE_OF_MEMORY = 0.25  # of what is free
 _LARGEST_TILE = 1024
 _USUAL_TILE = 256
 _BORDER_BYTES = 128_000_000
+_WARPING = 4  # times as costly as unpacking, at least
 
 
 def bounded_cache(files: int) -> AbstractContextManager[object]:
@@ -71,14 +73,24 @@ def read_ahead(
 
 
 def choose_layout(stack: CovariateStack, halo: int, cell_bytes: int) -> Layout:
-    """Cells of the tiles that most covariates are stored in; strips so narrow that what is kept of them, and blocks
-    that reach into the next cell, stay in memory."""
-    votes = Counter(_tile(raster.stored) for raster in stack.rasters)
-    tile = votes.most_common(1)[0][0]
-    grid, covariates = stack.grid, len(stack.rasters)
-    border = 4 * covariates * 4 * max(1, halo)  # bytes a column of pixels, kept twice: above and below
-    strip = max(_LARGEST_TILE, _BORDER_BYTES // border)
+    """Cells of the tiles that most covariates are stored or warped in; strips so narrow that what is kept for the next
+    row of cells stays in memory."""
+    votes: Counter[Block] = Counter()
+    for raster in stack.rasters:
+        votes[_tile(raster.stored)] += 1 if raster.resampling is None else _WARPING
+    tile, grid, covariates = votes.most_common(1)[0][0], stack.grid, len(stack.rasters)
+    borders = 4 * covariates * 4 * halo  # bytes a column of pixels, kept above and below
+    blocks = sum(_reaching(raster, tile) for raster in stack.rasters)
+    strip = min(_BORDER_BYTES // max(1, borders), _MOST_CACHE // max(1, blocks))
     return layout_of(tile, halo, grid.height, grid.width, cell_bytes // (4 * covariates), strip)
+
+
+def _reaching(raster: CovariateRaster, tile: Block) -> int:
+    """Bytes a column of pixels of blocks that reach into the next row of cells."""
+    if raster.resampling is not None or _tile(raster.stored) == tile:
+        return 0
+    size = int(np.dtype(raster.dataset.dtypes[raster.covariate.band - 1]).itemsize)
+    return 2 * min(_LARGEST_TILE, raster.stored.height) * size
 
 
 def _tile(stored: Block) -> Block:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qgis.core import (
     QgsProcessing,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterFile,
     QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterString,
 )
 
 from ...contract import jobs
@@ -44,9 +47,9 @@ class PredictMap(JobAlgorithm):
     def explanation(self) -> str:
         return tr(
             "The map has the grid of the covariates the network was trained on; each target is one band. Pixels whose"
-            " own covariates are missing stay empty. Optional maps give the limits of the prediction interval, the"
-            " standard deviation, and where the map may be used: the dissimilarity index tells how far a pixel lies"
-            " from the observations.\n\n"
+            " own covariates are missing stay empty. Optional maps give the limits of the prediction interval and the"
+            " standard deviation, or of soil classes the probabilities and the confusion index, and where the map may"
+            " be used: the dissimilarity index tells how far a pixel lies from the observations.\n\n"
             "A style file (.qml) is written beside each raster, so that it looks the same wherever it is opened in"
             " QGIS."
         )
@@ -67,11 +70,21 @@ class PredictMap(JobAlgorithm):
             ),
             *mapping_parameters(),
             device(),
+            explained(
+                QgsProcessingParameterString("CLUSTER", tr("Dask cluster"), optional=True),
+                tr(
+                    "Address of a Dask scheduler, such as tcp://node1:8786, whose workers predict the blocks of a large"
+                    " map. They need this plugin's compute environment, and the same files at the same paths. Empty:"
+                    " this computer."
+                ),
+                advanced=True,
+            ),
             *mapping_outputs(),
         ]
 
     def job(self, inputs: Inputs) -> jobs.PredictMap:
-        return predict_map_job(inputs, inputs.file("NETWORK", "trained network"))
+        job = predict_map_job(inputs, inputs.file("NETWORK", "trained network"))
+        return replace(job, cluster=inputs.text("CLUSTER"))
 
 
 def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True) -> jobs.PredictMap:
@@ -84,6 +97,8 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         standard_deviation=inputs.destination("STANDARD_DEVIATION"),
         dissimilarity=inputs.destination("DISSIMILARITY"),
         dissimilarity_space=inputs.choice("DISSIMILARITY_SPACE"),
+        probabilities=inputs.destination("PROBABILITIES"),
+        confusion_index=inputs.destination("CONFUSION_INDEX"),
         covariates=inputs.covariates() if covariates_given else (),
         extent=extent,
         extent_crs=extent_crs,
@@ -140,7 +155,12 @@ def mapping_outputs() -> Parameters:
     bands = tr("One band a target.")
     return [
         explained(
-            raster("PREDICTION", tr("Prediction"), optional=False), f"{tr('Map of the predicted values.')} {bands}"
+            raster("PREDICTION", tr("Prediction"), optional=False),
+            tr(
+                "Map of the predicted values, one band a target; of soil classes the most probable one, a raster of"
+                " numbers from 1 whose names and colours every GIS shows (they stand in the file and, the names, in the"
+                " .aux.xml beside it)."
+            ),
         ),
         explained(raster("LOWER", tr("Lower limit")), f"{tr('Lower limit of the prediction interval.')} {bands}"),
         explained(raster("UPPER", tr("Upper limit")), f"{tr('Upper limit of the prediction interval.')} {bands}"),
@@ -155,6 +175,20 @@ def mapping_outputs() -> Parameters:
                 " observation. Up to the threshold, which stands in the raster's metadata, its style and the log, the"
                 " map is applicable: the errors that were measured on held-out observations hold there. Beyond, it"
                 " meets conditions that its observations do not cover."
+            ),
+        ),
+        explained(
+            raster("PROBABILITIES", tr("Probabilities of the classes")),
+            tr(
+                "Of soil classes: the probability of each, one band a class, from 0 to 1. They were calibrated on"
+                " held-out observations, and add up to 1."
+            ),
+        ),
+        explained(
+            raster("CONFUSION_INDEX", tr("Confusion index")),
+            tr(
+                "Of soil classes: 1 minus the difference between the probabilities of the two most probable classes"
+                " (Burrough et al. 1997). Near 0 the class is sure, near 1 two classes are as probable as each other."
             ),
         ),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qgis.core import (
     QgsProcessing,
     QgsProcessingParameterFile,
@@ -33,6 +35,10 @@ SCORES = {
     "CCC": tr("Held-out concordance, mean over targets"),
     "PICP": tr("Held-out coverage of the interval, mean over targets"),
     "BASELINE_RMSE": tr("Held-out RMSE of the better random forest, mean over targets"),
+    "ACCURACY": tr("Of soil classes: held-out share of right classes of the map's predictor"),
+    "BRIER": tr("Of soil classes: held-out Brier score of the map's predictor"),
+    "LOG_SCORE": tr("Of soil classes: held-out log score of the map's predictor"),
+    "BASELINE_ACCURACY": tr("Of soil classes: held-out share of right classes of the better random forest"),
 }
 VERDICT = {"VERDICT": tr("Whether the network beats the random forests")}
 
@@ -69,11 +75,20 @@ class TrainNetwork(JobAlgorithm):
         return [
             explained(patches, tr("Patch file made by Extract patches.")),
             *training_parameters(),
+            explained(
+                boolean("RESUME", tr("Resume an interrupted training"), jobs.TrainNetwork.resume),
+                tr(
+                    "For trainings of hours: keeps checkpoints in a folder beside the network file, and goes on from"
+                    " there when a run with the same settings was interrupted. The folder goes when the training ends."
+                ),
+                advanced=True,
+            ),
             *training_outputs(network_optional=False),
         ]
 
     def job(self, inputs: Inputs) -> jobs.TrainNetwork:
-        return train_network_job(inputs, inputs.file("PATCHES", "patch file"), inputs.destination("NETWORK"))
+        job = train_network_job(inputs, inputs.file("PATCHES", "patch file"), inputs.destination("NETWORK"))
+        return replace(job, resume=inputs.boolean("RESUME"))
 
 
 def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainNetwork:
@@ -257,7 +272,8 @@ def training_outputs(network_optional: bool) -> Parameters:
             held_out,
             tr(
                 "Point layer of what was predicted where the observation was held out: observed, predicted, lower,"
-                " upper, residual, fold."
+                " upper, residual, fold; of soil classes: observed, predicted, the probabilities of both, whether it is"
+                " right, fold."
             ),
         ),
         metrics_output(),

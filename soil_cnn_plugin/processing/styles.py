@@ -23,6 +23,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
+from .class_styles import colour_classes, has_classes, write_right_and_wrong_style
 from .point_styles import write_problem_style, write_residual_style
 from .profile_styles import write_profile_style
 from .translation import tr
@@ -70,15 +71,33 @@ KINDS = {
     "UPPER": tr("upper limit"),
     "STANDARD_DEVIATION": tr("standard deviation"),
 }
-ORDER = ("DISSIMILARITY", "STANDARD_DEVIATION", "UPPER", "LOWER", "PREDICTION")  # from the bottom; points lie above
+SHARES = {  # rasters of numbers from 0 to 1 -> title and ramp
+    "PROBABILITIES": (tr("Probabilities of the classes"), "mako_reversed"),
+    "CONFUSION_INDEX": (tr("Confusion index"), "rocket_reversed"),
+}
+ORDER = (
+    "DISSIMILARITY",
+    *SHARES,
+    "STANDARD_DEVIATION",
+    "UPPER",
+    "LOWER",
+    "PREDICTION",
+)  # from the bottom, below points
 VECTOR_NAMES = {
     "HELD_OUT": tr("Held-out predictions"),
     "DROPPED": tr("Observations not used"),
     "PROBLEMS": tr("Problems"),
     "RESIDUALS": tr("Residuals of the map"),
 }
+
+
+def write_held_out_style(path: str) -> str:
+    """Of residuals, or of right and wrong classes."""
+    return write_residual_style(path) or write_right_and_wrong_style(path)
+
+
 _VECTOR_STYLES = {
-    "HELD_OUT": write_residual_style,
+    "HELD_OUT": write_held_out_style,
     "PROBLEMS": write_problem_style,
     "RESIDUALS": write_residual_style,
 }
@@ -98,15 +117,23 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
             continue
         bands = [_split_kind(layer.dataProvider().bandDescription(band + 1)) for band in range(layer.bandCount())]
         labels = [label for label, _ in bands]
+        if has_classes(layer):
+            group = tr("Soil map: {}").format(labels[0])
+            colour_classes(layer)
+            _finish(layer, results[name], layer_title(labels, tr("most probable class")), group, context, name)
+            continue
         if name == "PREDICTION":
             limits = percentiles(layer)
             group = tr("Soil map: {}").format(", ".join(_split_unit(label)[0] for label in labels))
         is_spread = name == "STANDARD_DEVIATION"
         ramp = UNCERTAINTY_RAMP if is_spread else ramp_for(_split_unit(labels[0])[0])
         _colour(layer, ramp, percentiles(layer) if is_spread or limits is None else limits)
-        qml = str(Path(results[name]).with_suffix(".qml"))
-        layer.saveNamedStyle(qml)
-        _announce(results[name], layer_title(labels, bands[0][1] or kind), group, qml, context, ORDER.index(name))
+        _finish(layer, results[name], layer_title(labels, bands[0][1] or kind), group, context, name)
+    for name, (title, ramp) in SHARES.items():
+        layer = QgsRasterLayer(results.get(name, ""), name, "gdal")
+        if layer.isValid():
+            _colour(layer, ramp, (0.0, 1.0))
+            _finish(layer, results[name], title, group, context, name)
     if "DISSIMILARITY" in results and "DISSIMILARITY_THRESHOLD" in results:
         _dress_dissimilarity(results["DISSIMILARITY"], results["DISSIMILARITY_THRESHOLD"], group, context)
     if "ATTRIBUTION" in results:
@@ -243,6 +270,13 @@ def _colour(layer: QgsRasterLayer, ramp: str, limits: tuple[float, float]) -> No
         colour_ramp(ramp), QgsColorRampShader.Type.Interpolated, QgsColorRampShader.ClassificationMode.Continuous
     )
     layer.setRenderer(renderer)
+
+
+def _finish(layer: QgsRasterLayer, path: str, title: str, group: str, context: QgsProcessingContext, name: str) -> None:
+    """Save a raster's style beside it, and announce both."""
+    qml = str(Path(path).with_suffix(".qml"))
+    layer.saveNamedStyle(qml)
+    _announce(path, title, group, qml, context, ORDER.index(name))
 
 
 def _announce(path: str, title: str, group: str, qml: str, context: QgsProcessingContext, height: int) -> None:

@@ -1,0 +1,61 @@
+"""How results of soil classes look: the map with its legend of names, probabilities, points right and wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import (
+    Qgis,
+    QgsCategorizedSymbolRenderer,
+    QgsMarkerSymbol,
+    QgsPalettedRasterRenderer,
+    QgsRasterLayer,
+    QgsRendererCategory,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtGui import QColor
+
+from .translation import tr
+
+_RIGHT, _WRONG = "5b96b8", "b3480a"  # blue and dark orange, as in the report
+
+
+def has_classes(layer: QgsRasterLayer) -> bool:
+    """Whether a raster's values are classes with names."""
+    return layer.dataProvider().dataType(1) == Qgis.DataType.Byte and bool(_named(layer))
+
+
+def colour_classes(layer: QgsRasterLayer) -> None:
+    """A legend of the names in the colours of the file, without the values that name nothing."""
+    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, _named(layer)))
+
+
+def write_right_and_wrong_style(path: str) -> str:
+    """Write a .qml beside a point layer with a field of right and wrong; its path, empty where there is none."""
+    layer = QgsVectorLayer(path, "classes", "ogr")
+    fields = [field.name() for field in layer.fields() if field.name().endswith("_correct")]
+    if not layer.isValid() or not fields:
+        return ""
+    categories = [
+        QgsRendererCategory(False, _symbol(_WRONG, "2.4"), tr("wrong class")),
+        QgsRendererCategory(True, _symbol(_RIGHT, "2.0"), tr("right class")),
+    ]
+    layer.setRenderer(QgsCategorizedSymbolRenderer(fields[0], categories))
+    qml = str(Path(path).with_suffix(".qml"))
+    layer.saveNamedStyle(qml)
+    return qml
+
+
+def _named(layer: QgsRasterLayer) -> list[QgsPalettedRasterRenderer.Class]:
+    """A TIFF has 256 colours: those that stand for nothing are black, and labelled by their number."""
+    return [
+        QgsPalettedRasterRenderer.Class(item.value, item.color, item.label)
+        for item in layer.dataProvider().colorTable(1)
+        if item.value > 0 and item.color != QColor("black")
+    ]
+
+
+def _symbol(colour: str, size: str) -> QgsMarkerSymbol:
+    return QgsMarkerSymbol.createSimple(
+        {"name": "circle", "color": f"#{colour}", "size": size, "outline_color": "#404040", "outline_width": "0.1"}
+    )

@@ -22,7 +22,13 @@ ALLOWED = {  # room -> rooms it may import; paths is a leaf that all may use
     "engine": {"engine", "contract", "paths"},
 }
 ENGINE_ROOMS = {"data", "networks", "assessment", "mapping", "pages"}
-BROUGHT_BY = {"sklearn": "scikit-learn", "pyproj": "geopandas", "shapely": "geopandas", "markupsafe": "jinja2"}
+BROUGHT_BY = {
+    "sklearn": "scikit-learn",
+    "pyproj": "geopandas",
+    "shapely": "geopandas",
+    "markupsafe": "jinja2",
+    "llvmlite": "numba",
+}
 """Import name -> the requirement that brings it, where the names differ."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.class_maps import check_kind, class_values, open_class_output
 from soil_cnn_plugin.engine.cluster import MapTask, predict_blocks_on_cluster
 from soil_cnn_plugin.engine.data.covariates import open_stack
-from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.in_units import Numeric, of_targets
+from soil_cnn_plugin.engine.mapping.ahead import work_ahead
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
 from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
 from soil_cnn_plugin.engine.mapping.matching import (
@@ -58,7 +59,6 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
             for name, path in job.output_paths().items()
         }
         ranges = RangeCheck(description.covariates, stack.class_names())
-        predicted, applicable, done = 0, 0, 0
         # Closed before the rasters are: a block that is read ahead must not lose its raster.
         if job.cluster:
             task = MapTask(job.network, tuple(covariates), grid, job.area, job.dissimilarity_space if index else "")
@@ -66,17 +66,13 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         else:
             coming = predict_blocks(trained, stack, size, device, inside, index)
         blocks = resources.enter_context(closing(coming))
-        for block in blocks:
-            if isinstance(block, PredictedBlock):
+        written = resources.enter_context(closing(_write_blocks(blocks, trained, files, ranges)))
+        predicted, applicable, done = 0, 0, 0
+        for area, block in written:
+            if block is not None:
                 predicted += int(np.isfinite(block.location[0]).sum())
-                ranges.add(block.raw)
-                values = _in_units(block, trained, set(files))
-                if index and block.dissimilarity is not None:
-                    applicable += int((block.dissimilarity <= index.threshold).sum())
-                    values["dissimilarity"] = block.dissimilarity[None]
-                for name, file in files.items():
-                    file.write(block.block, values[name])
-            area = block.block if isinstance(block, PredictedBlock) else block
+            if block is not None and block.dissimilarity is not None and index:
+                applicable += int((block.dissimilarity <= index.threshold).sum())
             done += area.height * area.width
             report.progress(0.95 * done / (grid.height * grid.width))
         ranges.tell(report)
@@ -118,10 +114,33 @@ def _block_index(job: PredictMap, trained: TrainedNetwork, device: torch.device)
     )
 
 
+def _write_blocks(
+    blocks: Iterable[PredictedBlock | Block],
+    trained: TrainedNetwork,
+    files: Mapping[str, RasterFile],
+    ranges: RangeCheck,
+) -> Generator[tuple[Block, PredictedBlock | None], None, None]:
+    """Yields each block when it is written, while later ones are predicted and carried to the targets' units."""
+
+    def convert(block: PredictedBlock | Block) -> tuple[PredictedBlock | Block, dict[str, Array]]:
+        return block, _in_units(block, trained, set(files)) if isinstance(block, PredictedBlock) else {}
+
+    def write(converted: tuple[PredictedBlock | Block, dict[str, Array]]) -> tuple[Block, PredictedBlock | None]:
+        block, values = converted
+        if isinstance(block, Block):
+            return block, None
+        ranges.add(block.raw)
+        for name, file in files.items():
+            file.write(block.block, values[name])
+        return block.block, block
+
+    return work_ahead(write, work_ahead(convert, blocks, torch.get_num_threads()), 1)
+
+
 def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) -> dict[str, Array]:
     """Output name -> (T, h, w) in the targets' units."""
     if trained.description.classes:
-        return class_values(trained.description, block.location, wanted)
+        return {**class_values(trained.description, block.location, wanted), **_dissimilarity(block)}
     tail = (1 - trained.description.coverage) / 2
     questions: dict[str, Callable[[Numeric, Array, Array], Array]] = {
         "prediction": lambda outcome, *place: outcome.mean_and_deviation(*place)[0],
@@ -129,11 +148,16 @@ def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) 
         "lower": lambda outcome, *place: outcome.quantiles(*place, [tail])[0],
         "upper": lambda outcome, *place: outcome.quantiles(*place, [1 - tail])[0],
     }
-    return {
+    values = {
         name: of_targets(trained.description, block.location, block.scale, ask)
         for name, ask in questions.items()
         if name in wanted
     }
+    return {**values, **_dissimilarity(block)}
+
+
+def _dissimilarity(block: PredictedBlock) -> dict[str, Array]:
+    return {} if block.dissimilarity is None else {"dissimilarity": block.dissimilarity[None]}
 
 
 def _open_output(

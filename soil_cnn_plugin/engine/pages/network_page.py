@@ -7,14 +7,16 @@ from typing import Protocol
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Scores
+from soil_cnn_plugin.engine.assessment.class_scores import ClassScores
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.pages.class_tables import CLASS_COLUMNS, class_score_group
 from soil_cnn_plugin.engine.pages.depth_order import by_depth
 from soil_cnn_plugin.engine.pages.drawing import sentence_case
 from soil_cnn_plugin.engine.pages.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.pages.numerals import fixed, rounded
 from soil_cnn_plugin.engine.pages.page import write_page
-from soil_cnn_plugin.engine.pages.score_table import COLUMNS, score_group
+from soil_cnn_plugin.engine.pages.score_table import COLUMNS, ScoreGroup, score_group
 
 _UNITS = {"metre": "m", "degree": "°"}
 _SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
@@ -41,6 +43,10 @@ class Description(Protocol):
     def coverage(self) -> float: ...
     @property
     def scores(self) -> Mapping[str, Mapping[str, Scores]]: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def class_scores(self) -> Mapping[str, ClassScores]: ...
     @property
     def verdicts(self) -> Mapping[str, str]: ...
     @property
@@ -73,17 +79,26 @@ def write_network_page(path: str, description: Description) -> None:
             for target in targets
             if target.field in description.verdicts
         ],
-        columns=COLUMNS,
-        groups=[
-            score_group(target, description.scores[target.field], description.coverage, predictor=description.predictor)
-            for target in targets
-            if target.field in description.scores
-        ],
+        columns=CLASS_COLUMNS if description.classes else COLUMNS,
+        groups=_score_groups(targets, description),
+        classes=description.classes,
         coverage=description.coverage,
         settings=description.settings,
         versions=description.versions,
         provenance=description.provenance,
     )
+
+
+def _score_groups(targets: Sequence[SoilProperty], description: Description) -> list[ScoreGroup]:
+    if description.classes:
+        heading = sentence_case(targets[0].label)
+        found = description.class_scores
+        return [class_score_group(heading, found, description.predictor)] if found else []
+    return [
+        score_group(target, description.scores[target.field], description.coverage, predictor=description.predictor)
+        for target in targets
+        if target.field in description.scores
+    ]
 
 
 def _facts(description: Description) -> list[str]:

@@ -10,6 +10,7 @@ import pyproj
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import MEAN, NETWORK, Scores
+from soil_cnn_plugin.engine.assessment.class_scores import ClassScores
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.pages.network_page import write_network_page
@@ -36,6 +37,8 @@ def description(name: str = "zinc_0_30") -> SimpleNamespace:
                 MEAN: Scores(155, 0.0, 301.0, 0.0, 0.0, 1.5, 0.9, 927.0, 1350.0, 160.0),
             }
         },
+        classes=(),
+        class_scores={},
         verdicts={name: "The network is better."},
         folds_sentence="Held out in 5 spatial blocks.",
         observation_count=155,
@@ -73,3 +76,20 @@ def test_a_strangers_network_cannot_put_scripts_into_the_page(tmp_path: Path) ->
     write_network_page(str(tmp_path / "page.html"), hostile)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page and "<img" not in page and "&lt;script&gt;" in page
+
+
+def test_a_network_of_classes_names_them_and_their_scores(tmp_path: Path) -> None:
+    of_classes = description()
+    of_classes.classes = ("Gley, nass", "<script>alert(1)</script>", "Böden")
+    of_classes.scores, of_classes.transforms = {}, {"zinc_0_30": "classes"}
+    of_classes.class_scores = {
+        NETWORK: ClassScores(155, 0.623, 0.41, 0.512, 0.934),
+        MEAN: ClassScores(155, 0.4, 0.0, 0.64, 1.1),
+    }
+    path = tmp_path / "network.html"
+    write_network_page(str(path), of_classes)
+    page = path.read_text(encoding="utf-8")
+    assert "3 classes: Gley, nass, &lt;script&gt;alert(1)&lt;/script&gt;, Böden." in page and "<script>" not in page
+    for text in ("62.3 %", "0.512", "0.20", "0.934", "Brier skill", "calibrated on held-out"):
+        assert text in page, text
+    assert "RMSE" not in page and "interval" not in page

@@ -37,7 +37,8 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
     layer, dropped, notes = read_layer(job.observations), Dropped(), Notes()
     files = len({covariate.path for covariate in job.covariates})
     with bounded_cache(files), open_stack(job.covariates, grid) as stack:
-        _tell_resampling(stack, report)
+        for way in stack.resamplings():
+            report.info(way)
         located, classes = locate_observations(layer, job, grid, dropped, notes)
         check_usable(located, job, classes, layer, dropped)
         targets = with_units(job.targets, job.compositions, located.values)
@@ -128,16 +129,6 @@ def _tell_grid(job: ExtractPatches, grid: Grid, report: Report) -> None:
         report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m.")
     else:
         report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m by {along:.0f} m, because pixels are not square.")
-
-
-def _tell_resampling(stack: CovariateStack, report: Report) -> None:
-    for raster in stack.rasters:
-        if raster.resampling is not None:
-            width, height = raster.own_grid.cell_size
-            report.info(
-                f"{raster.covariate.name} is resampled onto the grid ({raster.resampling.name}) from {width:g} x"
-                f" {height:g} {raster.own_grid.unit}, {raster.own_grid.crs_name}."
-            )
 
 
 def _check_variation(summaries: tuple[CovariateSummary, ...]) -> None:

@@ -54,6 +54,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     )
     with ExitStack() as resources:
         stack = resources.enter_context(open_stack(covariates, grid))
+        for way in stack.resamplings():
+            report.info(way)
         files = {
             name: resources.enter_context(_open_output(name, path, job, description, grid, index))
             for name, path in job.output_paths().items()

@@ -20,7 +20,8 @@ from soil_cnn_plugin.engine.errors import EngineError
 
 from .grid import Block, Grid
 from .open_files import allow_open_files
-from .raster import CovariateRaster, grid_of, open_raster
+from .opening import grid_of, open_raster
+from .raster import CovariateRaster
 from .sampling import LARGEST_CODE, MOST_CATEGORIES, Sample, read_codes, read_sample, read_valid
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ Floats = NDArray[np.float32]
 QUANTILES = 129
 _CACHE_BYTES = 256_000_000
 """Of warped pixels that all rasters together keep for the next block."""
+_NAMES_IN_WORDS = 10
 _FINEST = 100
 """Cells of a grid along one pixel of its reference: more are a mistake, in metres where the CRS has degrees or so."""
 
@@ -122,6 +124,16 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
             self._class_codes = read_codes(self, progress)
         return self._class_codes
 
+    def resamplings(self) -> list[str]:
+        """A sentence on the covariates that are resampled alike, for each way."""
+        names: dict[str, list[str]] = {}
+        for raster in self.rasters:
+            if raster.resampling is not None:
+                (width, height), own = raster.own_grid.cell_size, raster.own_grid
+                way = f"({raster.resampling.name}) from {width:g} x {height:g} {own.unit}, {own.crs_name}."
+                names.setdefault(way, []).append(raster.covariate.name)
+        return [f"{_several(of_way)} resampled onto the grid {way}" for way, of_way in names.items()]
+
     def class_names(self) -> tuple[dict[int, str], ...]:
         """A covariate each: code -> name as its user or its file tells them, empty when they do not."""
         return tuple(raster.class_names() if raster.covariate.kind == "categorical" else {} for raster in self.rasters)
@@ -134,6 +146,13 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         chosen = np.linspace(0, len(points) - 1, min(count, len(points))).astype(int)
         spread: NDArray[np.float64] = points[chosen]
         return spread
+
+
+def _several(names: list[str]) -> str:
+    """`a is`, `a and b are`, `a, b, c and 197 more are`"""
+    first, more = names[:_NAMES_IN_WORDS], len(names) - _NAMES_IN_WORDS
+    last = f"{more} more" if more > 0 else first.pop()
+    return f"{last} is" if not first else f"{', '.join(first)} and {last} are"
 
 
 def reference_grid(path: str, cell_size: float | None = None) -> Grid:

@@ -14,8 +14,8 @@ from soil_cnn_plugin.engine.errors import EngineError
 from .covariates import open_stack, reference_grid
 from .grid import Grid
 from .observations import Observations
+from .opening import open_raster
 from .patches import cut_patches
-from .raster import open_raster
 
 Floats = NDArray[np.float64]
 

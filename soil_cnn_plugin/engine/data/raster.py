@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
-import pyproj
 import rasterio
 import rasterio.warp
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags, Resampling, WktVersion
-from rasterio.errors import CRSError
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window
 
 from soil_cnn_plugin.contract.jobs import Covariate
@@ -23,6 +19,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from .class_names import read_class_names
 from .footprint import GDAL_ERRORS, Footprint
 from .grid import Block, Grid
+from .opening import grid_of, open_raster, said
 
 Floats = NDArray[np.float32]
 
@@ -245,47 +242,6 @@ def equal_to(values: Floats, nodata: float | None, dtype: str) -> NDArray[np.boo
     return found
 
 
-def open_raster(path: str) -> rasterio.DatasetReader:
-    """Raises EngineError when there is no such file or GDAL cannot open it."""
-    try:
-        return rasterio.open(path)
-    except GDAL_ERRORS as error:
-        if os.path.isabs(path) and not path.startswith("/vsi") and not os.path.exists(path):
-            raise EngineError(f"{path} does not exist. Check where the raster lies and run again.") from error
-        if os.strerror(errno.EMFILE) in str(_said(error)):
-            raise EngineError(
-                f"{path} cannot be opened, because the system lets the engine open no more files. Use fewer covariates,"
-                " put several of them into one file as its bands, or raise the limit (ulimit -n)."
-            ) from error
-        raise EngineError(
-            f"{path} cannot be opened as a raster: {_said(error)}. The file may be damaged or of another kind;"
-            " open it in QGIS, export it as GeoTIFF and use that."
-        ) from error
-
-
-def grid_of(dataset: rasterio.DatasetReader, path: str) -> Grid:
-    """The raster's own grid; raises EngineError when it does not say where it lies."""
-    if dataset.crs is None:
-        raise EngineError(
-            f"{path} has no CRS. Set it in the layer's properties, or with the algorithm Assign projection, and run"
-            " again."
-        )
-    if dataset.transform.is_identity:
-        raise EngineError(f"{path} has no georeference: its pixels have no coordinates. Georeference it and run again.")
-    a, b, c, d, e, f = dataset.transform[:6]
-    try:
-        wkt = _horizontal(dataset.crs.to_wkt(version=WktVersion.WKT2_2019))
-        return Grid(wkt, (a, b, c, d, e, f), dataset.height, dataset.width)
-    except (CRSError, pyproj.exceptions.CRSError, ValueError) as error:
-        raise EngineError(f"{path} has a CRS or georeference that cannot be used: {error}. Set it again.") from error
-
-
-def _horizontal(crs_wkt: str) -> str:
-    """Without heights, for which no raster has a place."""
-    crs = pyproj.CRS.from_wkt(crs_wkt)
-    return str(crs.to_2d().to_wkt()) if len(crs.axis_info) > 2 and not crs.is_geocentric else crs_wkt
-
-
 def _common(place: Block, block: Block) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """The pixels that two blocks share, as slices of the first and of the second."""
     top, left = max(place.row, block.row), max(place.col, block.col)
@@ -300,13 +256,6 @@ def _common(place: Block, block: Block) -> tuple[tuple[slice, slice], tuple[slic
 
 def _unreadable(path: str, error: Exception) -> EngineError:
     return EngineError(
-        f"{path} cannot be read to its end: {_said(error)}. The file is truncated or damaged, or its drive or server"
+        f"{path} cannot be read to its end: {said(error)}. The file is truncated or damaged, or its drive or server"
         " does not answer. Copy or export it again and run again."
     )
-
-
-def _said(error: BaseException) -> str:
-    """What GDAL said, from the innermost error: rasterio's own text only points to it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).rstrip(". ") or type(error).__name__

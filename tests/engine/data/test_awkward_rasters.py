@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate
@@ -72,6 +74,78 @@ def test_200_layers_are_read_and_a_missing_one_is_named(hundreds: list[Covariate
     Path(hundreds[77].path).unlink()
     with pytest.raises(EngineError, match=r"c77\.tif does not exist"):
         open_stack(hundreds, grid)
+
+
+def test_hundreds_of_rasters_that_are_resampled_alike_are_told_in_one_line(hundreds: list[Covariate]) -> None:
+    grid = Grid(rasterio.CRS.from_epsg(28992).to_wkt(), (20.0, 0.0, 1000.0, 0.0, -20.0, 2000.0), 6, 7)
+    same = "resampled onto the grid (average) from 10 x 10 metre, EPSG:28992."
+    for some, names in ((hundreds[:1], "c0 is"), (hundreds[:3], "c0, c1 and c2 are")):
+        with open_stack(some, grid) as stack:
+            assert stack.resamplings() == [f"{names} {same}"]
+    categorical = replace(hundreds[0], kind="categorical")
+    with open_stack([*hundreds[1:], categorical], grid) as stack:
+        first, second = stack.resamplings()
+    assert first == f"c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 and 189 more are {same}"
+    assert second == f"c0 is {same.replace('average', 'nearest')}"
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_file_of_several_rasters_is_told_with_their_names(write_raster: Write, tmp_path: Path) -> None:
+    path, values = str(tmp_path / "rasters.gpkg"), VALUES.astype(np.uint8)
+    for name in ("SLOPE", "CURVATURE"):
+        rasterio.shutil.copy(
+            write_raster(f"{name}.tif", values), path, driver="GPKG", RASTER_TABLE=name, APPEND_SUBDATASET="YES"
+        )
+    with pytest.raises(EngineError, match=f"holds 2 rasters. .* GPKG:{path}:SLOPE, GPKG:{path}:CURVATURE."):
+        reference_grid(path)
+    np.testing.assert_array_equal(
+        read_all(Covariate(f"GPKG:{path}:SLOPE", "slope"), reference_grid(f"GPKG:{path}:SLOPE")), values
+    )
+
+
+RANGE_SERVER = """
+import http.server, re, sys
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def send_head(self):
+        wanted = re.match(r"bytes=([0-9]+)-([0-9]*)", self.headers.get("Range") or "")
+        if not wanted:
+            return super().send_head()
+        with open(self.translate_path(self.path), "rb") as file:
+            content = file.read()
+        first, last = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        self.send_header("Content-Length", str(last - first + 1))
+        self.end_headers()
+        self.wfile.write(content[first : last + 1])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+def test_a_cloud_optimized_raster_is_read_from_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own, for GDAL lets no other thread run while it opens a file."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    values = RNG.normal(size=(600, 700)).astype(np.float32)
+    options = {"driver": "COG", "blocksize": 256, "crs": "EPSG:28992", "dtype": "float32", "count": 1}
+    transform = rasterio.Affine(10, 0, 1000, 0, -10, 9000)
+    with rasterio.open(tmp_path / "dem.tif", "w", height=600, width=700, transform=transform, **options) as dataset:
+        dataset.write(values, 1)
+    command = [sys.executable, "-c", RANGE_SERVER]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            address = f"/vsicurl/http://127.0.0.1:{int(server.stdout.readline())}"
+            grid = reference_grid(f"{address}/dem.tif")
+            np.testing.assert_array_equal(read_all(Covariate(f"{address}/dem.tif", "dem"), grid), values)
+            with pytest.raises(EngineError, match=r"gone\.tif cannot be opened .* 404.* Check the address"):
+                reference_grid(f"{address}/gone.tif")
+        finally:
+            server.kill()
+    with pytest.raises(EngineError, match="whether its server can be reached"):
+        reference_grid(f"{address}/other.tif")
 
 
 OPEN_ALL = """

@@ -42,18 +42,18 @@ def observation_parameters() -> Parameters:
             ),
         ),
         explained(
-            choice("TARGET_TYPE", tr("Target type"), jobs.ExtractPatches.TARGET_TYPES, jobs.ExtractPatches.target_type),
-            tr(
-                "auto: a text field of names holds soil classes, all others hold numbers. class: numbers are codes of"
-                " soil classes, too, such as 3 for Luvisol. continuous: the targets are measured numbers."
-            ),
-        ),
-        explained(
             _field("COMPOSITION", tr("Composition: parts of a whole"), is_many=True),
             tr(
                 "Fields that are parts of a whole, such as sand, silt and clay: in the map they are positive and sum to"
                 " 100 in every pixel (or to 1 or 1000, as the observations do). They need not be listed under Targets"
                 " too. Parts of several depths are told apart by their names, sand_0_5 and sand_5_15."
+            ),
+        ),
+        explained(
+            choice("TARGET_TYPE", tr("Target type"), jobs.ExtractPatches.TARGET_TYPES, jobs.ExtractPatches.target_type),
+            tr(
+                "auto: a text field of names holds soil classes, all others hold numbers. class: numbers are codes of"
+                " soil classes, too, such as 3 for Luvisol. continuous: the targets are measured numbers."
             ),
         ),
     ]

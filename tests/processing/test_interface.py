@@ -162,7 +162,7 @@ def test_rarely_used_parameters_are_advanced(provider) -> None:
         if not item.flags() & advanced and not item.isDestination()
     ]
     assert shown == [
-        *("OBSERVATIONS", "TARGETS", "TARGET_TYPE", "COMPOSITION"),
+        *("OBSERVATIONS", "TARGETS", "COMPOSITION", "TARGET_TYPE"),
         *("COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE"),
         *("ARCHITECTURE", "PREDICTOR", "PRESET", "VALIDATION", "FOLDS"),
     ]

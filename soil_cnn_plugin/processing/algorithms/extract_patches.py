@@ -37,8 +37,10 @@ class ExtractPatches(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "The square, called patch, is what a network learns from. The covariates are brought onto one grid,"
-            " that of the reference raster. Observations outside it, without any value, or with too many missing pixels"
+            "The square, called patch, is what a network learns from. What is learned are soil properties, parts of a"
+            " whole such as sand, silt and clay, or soil classes. Detection limits, measurement errors and weights of"
+            " the observations are among the advanced parameters. The covariates are brought onto one grid, that of the"
+            " reference raster. Observations outside it, without any value, or with too many missing pixels"
             " around them are dropped; the log says how many and why, and the optional layer shows which.\n\n"
             "The result is a self-describing HDF5 file. Use it in Train network; trying several trainings on one file"
             " saves time."
@@ -50,9 +52,9 @@ class ExtractPatches(JobAlgorithm):
     def parameters(self) -> Parameters:
         return [
             *observation_parameters(),
+            *precision_parameters(),
             *covariate_parameters(),
             *extraction_parameters(),
-            *precision_parameters(),
             *extraction_outputs(is_wanted=True),
         ]
 
@@ -103,21 +105,24 @@ def covariate_parameters() -> Parameters:
             tr(
                 "Rasters that may explain the soil: terrain, satellite images, climate. They may differ in cell size,"
                 " CRS and extent; all are brought onto the reference grid (bilinear, or averaged when they are finer)."
-                " Every band is a covariate."
+                " Every band is a covariate, but for alpha; to use some bands of a file, make a raster of them with"
+                " Rearrange bands, or give it as vrt:///folder/file.tif?bands=4,8."
             ),
         ),
         explained(
             rasters("CATEGORICAL_COVARIATES", tr("Categorical covariates"), optional=True),
             tr(
-                "Rasters of class codes, such as geology or land use: codes are never averaged. They need not be listed"
-                " under Covariates too."
+                "Rasters of class codes, such as geology or land use: codes are never averaged. Names of classes are"
+                " taken from the layer's legend (paletted values) or the raster's attribute table. They need not be"
+                " listed under Covariates too."
             ),
         ),
         explained(
             rasters("DIRECTIONAL_COVARIATES", tr("Directional covariates"), optional=True),
             tr(
                 "Rasters whose values depend on the compass, such as northness, eastness or hillshade: with them,"
-                " patches are not rotated or mirrored in training. They need not be listed under Covariates too."
+                " patches are not rotated or mirrored in training. Instead of aspect in degrees use northness and"
+                " eastness, its cosine and sine. They need not be listed under Covariates too."
             ),
             advanced=True,
         ),

@@ -30,13 +30,15 @@ class MapSoilProperties(JobAlgorithm):
 
     def summary(self) -> str:
         return tr(
-            "Makes maps of soil properties and a report of their error from observations and covariates, in one run."
+            "Makes maps of soil properties or soil classes, and a report of their error, from observations and"
+            " covariates in one run."
         )
 
     def explanation(self) -> str:
         return tr(
             "This is Extract patches, Train network and Predict map in one: choose the observations, the fields to map"
-            " and the covariates, and run.\n\n"
+            " (soil properties, parts of a whole such as sand, silt and clay, or one field of soil classes) and the"
+            " covariates, and run.\n\n"
             "The network learns how the covariates around an observation go with the soil there. Its error is measured"
             " on held-out observations beside random forests; read the report before using the maps. Keep the trained"
             " network to map other areas or dates with Predict map."
@@ -48,9 +50,9 @@ class MapSoilProperties(JobAlgorithm):
     def parameters(self) -> Parameters:
         return [
             *observation_parameters(),
+            *precision_parameters(),
             *covariate_parameters(),
             *extraction_parameters(),
-            *precision_parameters(),
             *training_parameters(),
             *mapping_parameters(),
             *mapping_outputs(),

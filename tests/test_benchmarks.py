@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,3 +25,19 @@ def test_dense_prediction_is_measured_and_equals_patches() -> None:
     differences = [float(line.split()[2]) for line in found.stdout.splitlines() if "largest difference" in line]
     assert len(differences) == 3
     assert max(differences) < 1e-4
+
+
+@pytest.mark.parametrize("stored", [[], ["--one-file", "--tile", "0", "--type", "int16"]])
+def test_extraction_is_measured_and_gives_the_covariates_own_pixels(tmp_path: Path, stored: list[str]) -> None:
+    options = ["--quick", "--folder", str(tmp_path), "--output", str(tmp_path / "results"), *stored]
+    subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "extraction.py", *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    results = json.loads((tmp_path / "results" / "extraction.json").read_text(encoding="utf-8"))["results"]
+    assert all(row["seconds"] > 0 and row["peak_bytes"] > 2**26 for row in results.values())
+    assert results["extract"]["times_extraction"] == 1
+    assert "| Extract patches, file written |" in (tmp_path / "results" / "extraction.md").read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]

@@ -1,0 +1,290 @@
+"""Time and memory of extracting patches against one windowed read per observation, and against reading alone.
+
+Covariates are tiled, compressed GeoTIFFs of random relief, observations lie anywhere, in no order. Each way runs in a
+process of its own and they take turns, so that a busy machine slows all. Run by `make bench`, in the engine's Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from scipy.ndimage import zoom
+
+from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine import extract_patches
+from soil_cnn_plugin.engine.cores import usable_cores
+from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.report import Report
+
+CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0
+RELIEF = 1024  # pixels a side of the square that is repeated all over a covariate, each time at another height
+NAIVE, SORTED, BLOCKS, OURS = "naive", "sorted", "blocks", "extract"
+WAYS = {
+    NAIVE: "one windowed read per observation and covariate, as they come",
+    SORTED: "the same, tile by tile of the files",
+    BLOCKS: "the blocks alone, each read once, on all cores",
+    OURS: "Extract patches, file written",
+}
+QUICK = {"side": 600, "covariates": 3, "observations": 300, "repeats": 1, "naive": 100}
+
+
+def main() -> None:
+    options = parse()
+    if options.way:
+        print(json.dumps(measure(options)))
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix="extraction_") as folder:
+        options.folder = folder
+        make_covariates(options)
+        make_observations(options)
+        runs = take_turns(options)
+        check_patches(options)
+    results = summarize(runs)
+    text = "\n".join(in_markdown(results, options)) + "\n"
+    print(text)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "extraction.md").write_text(text, encoding="utf-8")
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    content = {"settings": settings, "cores": usable_cores(), "results": results}
+    (options.output / "extraction.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--side", type=int, default=10_000, help="pixels a side of the covariates")
+    parser.add_argument("--covariates", type=int, default=10)
+    parser.add_argument("--observations", type=int, default=100_000)
+    parser.add_argument("--patch-size", type=int, default=15)
+    parser.add_argument("--tile", type=int, default=256, help="pixels a side of the files' tiles; 0: strips")
+    parser.add_argument("--compress", default="deflate")
+    parser.add_argument("--type", default="float32", help="of the numbers in the files")
+    parser.add_argument("--one-file", action="store_true", help="all covariates as bands of one file, pixel by pixel")
+    parser.add_argument("--naive", type=int, default=1000, help="observations read one by one; time is scaled to all")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folder", help="for the temporary files; --side 20000 takes some 25 GB")
+    parser.add_argument("--output", type=Path, default=Path("build/bench"), help="folder for extraction.md and .json")
+    parser.add_argument("--quick", action="store_true", help=f"small: {QUICK}")
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.quick:
+        vars(options).update(QUICK)
+    return options
+
+
+def make_covariates(options: argparse.Namespace) -> None:
+    rng, side = np.random.default_rng(0), options.side
+    layers = 1 if options.one_file else options.covariates
+    profile: dict[str, Any] = {
+        "driver": "GTiff", "height": side, "width": side, "count": options.covariates // layers, "dtype": options.type,
+        "crs": "EPSG:32631", "transform": rasterio.Affine(CELL, 0, WEST, 0, -CELL, NORTH), "nodata": -9999,
+        "compress": options.compress, "num_threads": usable_cores(), "bigtiff": "if_safer", "interleave": "pixel",
+    }  # fmt: skip
+    if options.tile:
+        profile |= {"tiled": True, "blockxsize": options.tile, "blockysize": options.tile}
+    for path in paths(options):
+        reliefs = [relief(rng) for _ in range(profile["count"])]
+        with rasterio.open(path, "w", **profile) as dataset:
+            for row in range(0, side, RELIEF):
+                for col in range(0, side, RELIEF):
+                    height, width = min(RELIEF, side - row), min(RELIEF, side - col)
+                    values = np.stack([each[:height, :width] + (row + col) / RELIEF for each in reliefs])
+                    dataset.write(values.astype(options.type), window=Window(col, row, width, height))
+
+
+def relief(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Hills, and noise as measurements have it."""
+    hills = zoom(rng.normal(size=(20, 20)), RELIEF / 20, order=3)
+    return (300 + 100 * hills + 2 * rng.normal(size=(RELIEF, RELIEF))).astype(np.float32)
+
+
+def make_observations(options: argparse.Namespace) -> None:
+    """Pixels so far from the border that a plain window holds the whole patch."""
+    rng, halo = np.random.default_rng(1), options.patch_size // 2
+    pixels = rng.integers(halo, options.side - halo, (options.observations, 2))
+    np.save(points(options).with_suffix(".npy"), pixels)
+    y, x = NORTH - CELL * (pixels[:, 0] + 0.5), WEST + CELL * (pixels[:, 1] + 0.5)
+    columns = {"ph": rng.uniform(3, 9, len(pixels))}
+    geopandas.GeoDataFrame(columns, geometry=geopandas.points_from_xy(x, y), crs=32631).to_file(points(options))
+
+
+def paths(options: argparse.Namespace) -> list[Path]:
+    count = 1 if options.one_file else options.covariates
+    return [Path(options.folder) / f"covariate_{number:03d}.tif" for number in range(count)]
+
+
+def points(options: argparse.Namespace) -> Path:
+    return Path(options.folder) / "points.gpkg"
+
+
+def patches(options: argparse.Namespace) -> Path:
+    return Path(options.folder) / "patches.h5"
+
+
+def take_turns(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+    runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    for turn in range(options.repeats):
+        for way in WAYS:
+            command = [sys.executable, __file__, *sys.argv[1:], "--folder", options.folder, "--way", way]
+            found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            runs[way].append(json.loads(found.stdout))
+            print(f"turn {turn + 1}, {WAYS[way]}: {runs[way][-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
+    return runs
+
+
+def measure(options: argparse.Namespace) -> dict[str, float]:
+    """One way, in this process. Seconds and CPU seconds of naive ways are scaled to all observations."""
+    pixels = np.load(points(options).with_suffix(".npy"))
+    scale = 1.0
+    if options.way in (NAIVE, SORTED):
+        count = min(options.naive, len(pixels))
+        scale = len(pixels) / count
+        some = pixels[:count]
+        if options.way == SORTED:  # all of some tiles, as densely sampled as the rest
+            down, right = (pixels // (options.tile or 256)).T
+            some = pixels[np.lexsort((right, down))[:count]]
+    if options.way == NAIVE:
+        read_windows(options, pixels[-count:])  # fills GDAL's cache, as most of the reads find it
+    started, cpu = time.perf_counter(), time.process_time()
+    if options.way == OURS:
+        extract(options)
+    elif options.way == BLOCKS:
+        read_blocks(options, pixels)
+    else:
+        read_windows(options, some)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return {"seconds": seconds * scale, "cpu_seconds": cpu * scale, "peak_bytes": peak_bytes()}
+
+
+def extract(options: argparse.Namespace) -> None:
+    covariates = tuple(
+        Covariate(str(path), f"c{number}_{band}", band=band)
+        for number, path in enumerate(paths(options))
+        for band in range(1, 1 + options.covariates // len(paths(options)))
+    )
+    targets, size = (SoilProperty("ph"),), options.patch_size
+    job = ExtractPatches(str(points(options)), targets, covariates, str(patches(options)), patch_size=size)
+    extract_patches.run(job, Report(lambda event: None))
+
+
+@cache
+def opened(files: tuple[Path, ...]) -> list[rasterio.DatasetReader]:
+    return [rasterio.open(path) for path in files]
+
+
+def read_windows(options: argparse.Namespace, pixels: NDArray[np.int64]) -> None:
+    size, halo = options.patch_size, options.patch_size // 2
+    files = opened(tuple(paths(options)))
+    found = np.empty((len(pixels), options.covariates, size, size), np.float32)
+    for patch, (row, col) in zip(found, pixels.tolist()):
+        window = Window(col - halo, row - halo, size, size)
+        layers = ((file, band) for file in files for band in file.indexes)
+        for layer, (file, band) in zip(patch, layers):
+            layer[:] = file.read(band, window=window)
+
+
+def read_blocks(options: argparse.Namespace, pixels: NDArray[np.int64]) -> None:
+    """Every block of the files that a patch touches, with all bands at once."""
+    cores, halo = usable_cores(), options.patch_size // 2
+
+    def read(part: tuple[Path, int]) -> None:
+        path, number = part
+        with rasterio.open(path) as file:
+            height, width = file.block_shapes[0]
+            reach = np.array([-halo, halo])
+            ends = [(pixels[:, [0]] + reach) // height, (pixels[:, [1]] + reach) // width]
+            touched = {
+                (row, col)
+                for rows, cols in zip(*(each.tolist() for each in ends))
+                for row in range(rows[0], rows[1] + 1)
+                for col in range(cols[0], cols[1] + 1)
+            }
+            for row, col in sorted(touched)[number::shares]:
+                top, left = row * height, col * width
+                file.read(window=Window(left, top, min(width, file.width - left), min(height, file.height - top)))
+
+    shares = -(-cores // len(paths(options)))
+    with ThreadPoolExecutor(cores) as pool:
+        list(pool.map(read, [(path, number) for path in paths(options) for number in range(shares)]))
+
+
+def check_patches(options: argparse.Namespace) -> None:
+    """A hundred patches of the file, bit by bit."""
+    size, halo = options.patch_size, options.patch_size // 2
+    with PatchFile(str(patches(options))) as file:
+        for number in np.linspace(0, file.count - 1, 100).astype(int):
+            row, col = file.rows_cols[number]
+            window = Window(col - halo, row - halo, size, size)
+            expected = []
+            for path in paths(options):
+                with rasterio.open(path) as dataset:
+                    expected.extend(dataset.read(window=window).astype(np.float32))
+            if not np.array_equal(file.read(number, number + 1)[0], np.stack(expected)):
+                raise SystemExit(f"Observation {number} has another patch than the covariates have there.")
+
+
+def summarize(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+    results = {}
+    ours = statistics.median(run["seconds"] for run in runs[OURS])
+    for way, found in runs.items():
+        seconds = [run["seconds"] for run in found]
+        results[way] = {
+            "seconds": statistics.median(seconds),
+            "lowest": min(seconds),
+            "highest": max(seconds),
+            "cpu_seconds": statistics.median(run["cpu_seconds"] for run in found),
+            "peak_bytes": max(run["peak_bytes"] for run in found),
+            "times_extraction": statistics.median(seconds) / ours,
+        }
+    return results
+
+
+def in_markdown(results: dict[str, dict[str, float]], options: argparse.Namespace) -> Iterator[str]:
+    stored = f"tiles of {options.tile} x {options.tile}" if options.tile else "strips"
+    where = "bands of one file" if options.one_file else "a file each"
+    scaled = min(options.naive, options.observations)
+    yield f"## Extraction of {options.observations:,} patches of {options.patch_size} x {options.patch_size} pixels\n"
+    yield (
+        f"{options.covariates} covariates of {options.side:,} x {options.side:,} pixels, {options.type}, {where},"
+        f" {stored}, {options.compress}; {usable_cores()} cores, GDAL {rasterio.__gdal_version__}. Median of"
+        f" {options.repeats} turns, lowest to highest; single reads are of {scaled:,} observations, scaled to all, and"
+        " write nothing.\n"
+    )
+    yield "| way | seconds | CPU seconds | peak memory, MiB | times as long as extraction |"
+    yield "|---|---|---|---|---|"
+    for way, row in results.items():
+        spread = f"{row['seconds']:,.1f} ({row['lowest']:,.1f} to {row['highest']:,.1f})"
+        memory = f"{row['peak_bytes'] / 2**20:,.0f}"
+        yield f"| {WAYS[way]} | {spread} | {row['cpu_seconds']:,.1f} | {memory} | {row['times_extraction']:.2f} |"
+    yield f"\nExtraction takes {1 / results[BLOCKS]['times_extraction']:.2f} times as long as reading the blocks alone."
+
+
+def peak_bytes() -> int:
+    """Of this process; what the kernel counts for a child begins with its parent's."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork
-from soil_cnn_plugin.engine.assessment.explanation import Context, Explanation, context_verdict, importance_verdict
+from soil_cnn_plugin.engine.assessment.explanation import (
+    RMSE,
+    ROOT_BRIER,
+    Context,
+    Explanation,
+    context_verdict,
+    importance_verdict,
+)
 from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
@@ -40,6 +47,7 @@ def run(job: ExplainNetwork, report: Report) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     with PatchFile(job.patches) as file:
         target = _target(job, trained)
+        _check_attribution(job, trained)
         known = read_observations(trained, file, job.network, report.part(0.0, 0.3, "Reading and predicting patches"))
         report.info(known.basis)
         explanation = _explain(job, trained, known, file.grid.metres_per_cell(), report)
@@ -69,20 +77,30 @@ def _target(job: ExplainNetwork, trained: TrainedNetwork) -> int:
     return fields.index(job.target) if job.target else 0
 
 
+def _check_attribution(job: ExplainNetwork, trained: TrainedNetwork) -> None:
+    if job.attribution and trained.description.classes:
+        raise EngineError(
+            f"{job.network} predicts classes, and what each covariate adds is mapped for numbers only. Leave"
+            " ATTRIBUTION empty; which covariates matter for the classes tells the report."
+        )
+
+
 def _explain(
     job: ExplainNetwork, trained: TrainedNetwork, known: KnownObservations, metres: tuple[float, float], report: Report
 ) -> Explanation:
     description = trained.description
     methods = _Methods(trained)
+    observed = _observed(trained, known.values)
     importance = permutation_importance(
         lambda covariate, order: methods.predict(
             known.unseen, known.views if covariate is None else known.views.exchange(covariate, order)
         ),
         len(covariate_names(trained.encoder)),
-        known.values,
+        observed,
         known.fold,
         repeats=max(2, min(_MOST_REPEATS, _EXCHANGES // len(known.values))),
         seed=job.seed,
+        together=bool(description.classes),
         progress=report.part(0.3, 0.5, "Exchanging covariates").progress,
     )
     step = report.part(0.5, 0.75, "Exchanging surroundings")
@@ -91,14 +109,27 @@ def _explain(
         covariates=tuple(covariate_names(trained.encoder)),
         methods=methods.names,
         forest_weights=tuple(description.weights[-1]) if trained.predictor.forests else (),
+        measure=ROOT_BRIER if description.classes else RMSE,
         importance=importance,
         context=_context(trained, known, methods, job.seed, step.progress),
         metres=float(np.mean(metres)),
-        standard_deviation=np.nanstd(known.values, axis=0, ddof=1),
+        standard_deviation=_deviation(observed, bool(description.classes)),
         observations=len(known.values),
         basis=known.basis,
         versions=read_versions(),
     )
+
+
+def _observed(trained: TrainedNetwork, values: Array) -> Array:
+    """(N, T) as measured, or (N, K): 1 in the column of the class."""
+    classes = trained.description.classes
+    return (values == np.arange(len(classes))).astype(np.float64) if classes else values
+
+
+def _deviation(observed: Array, is_class: bool) -> Array:
+    """(T,) of the targets; of classes the root Brier score of their frequencies, which is the same for indicators."""
+    deviation: Array = np.nanstd(observed, axis=0, ddof=1)
+    return np.sqrt((deviation**2).sum(keepdims=True)) if is_class else deviation
 
 
 def _context(
@@ -110,7 +141,8 @@ def _context(
 ) -> Context:
     """The error when all beyond a radius is exchanged, for a series of radii up to the patch's own."""
     rows, channels = known.context_rows, known.channels
-    unseen, observed, fold = known.unseen.take(rows), known.values[rows], known.fold[rows]
+    unseen, observed, fold = known.unseen.take(rows), _observed(trained, known.values[rows]), known.fold[rows]
+    is_class = bool(trained.description.classes)
     halo = trained.description.patch_size // 2
     radii = [*_radii(halo), halo]
     rng = np.random.default_rng(seed)
@@ -118,7 +150,7 @@ def _context(
     error, by_fold = [], []
     for index, radius in enumerate(radii):
         changed = (_seen(trained, channels, order, radius) for order in (orders if radius < halo else orders[:1]))
-        found = errors((methods.predict(unseen, views) for views in changed), observed, fold)
+        found = errors((methods.predict(unseen, views) for views in changed), observed, fold, is_class)
         error.append(found[0])
         by_fold.append(found[1])
         progress((index + 1) / len(radii))

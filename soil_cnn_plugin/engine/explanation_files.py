@@ -10,14 +10,14 @@ import numpy as np
 from pyogrio.raw import write
 
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.assessment.explanation import Explanation, context_verdict, importance_verdict
+from soil_cnn_plugin.engine.assessment.explanation import RMSE, Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.assessment_files import write_json
 
 
 def write_importance(path: str, explanation: Explanation) -> None:
-    """A row a target and covariate: growth of the held-out RMSE and its standard deviation over folds, in the target's
-    unit and in percent, of the map's predictor; growth in percent of networks and forest alone in a blend. `.csv`, or a
-    GeoPackage without geometry."""
+    """A row a target and covariate: growth of the held-out error, the RMSE or of classes the root Brier score, and its
+    standard deviation over folds, in the error's unit and in percent, of the map's predictor; growth in percent of
+    networks and forest alone in a blend. `.csv`, or a GeoPackage without geometry."""
     columns = _columns(explanation)
     if Path(path).suffix.lower() == ".csv":
         with open(part(path), "w", encoding="utf-8", newline="") as file:
@@ -76,12 +76,13 @@ def _columns(explanation: Explanation) -> dict[str, list[str] | list[float]]:
 def _target_content(explanation: Explanation, t: int) -> dict[str, object]:
     importance, context = explanation.importance, explanation.context
     reach = context.reach(0, t)
+    error = "rmse" if explanation.measure == RMSE else "root_brier"
     return {
         "label": explanation.targets[t].label,
         "unit": explanation.targets[t].unit,
         "standard_deviation": float(explanation.standard_deviation[t]),
         "forest_weight": explanation.forest_weights[t] if explanation.forest_weights else None,
-        "rmse": dict(zip(explanation.methods, importance.error[:, t].tolist())),
+        error: dict(zip(explanation.methods, importance.error[:, t].tolist())),
         "importance": {
             name: {
                 "mean": float(importance.mean[c, 0, t]),
@@ -94,8 +95,8 @@ def _target_content(explanation: Explanation, t: int) -> dict[str, object]:
         "context": {
             "radius_pixels": context.radii,
             "radius_metres": [explanation.distance(radius) for radius in context.radii],
-            "rmse": {name: context.error[:, m, t] for m, name in enumerate(explanation.methods)},
-            "rmse_by_fold": context.by_fold[:, 0, :, t],
+            error: {name: context.error[:, m, t] for m, name in enumerate(explanation.methods)},
+            f"{error}_by_fold": context.by_fold[:, 0, :, t],
             "observations": context.observations,
         },
         "context_radius_metres": 0.0 if reach is None else explanation.distance(context.radii[reach]),

@@ -63,7 +63,7 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
         )
     keys = place_keys(file.coordinates)
     is_known = np.isin(keys, rows.keys)
-    measured = _of_targets(file, columns)
+    measured = _of_targets(trained, file, columns)
     values = measured.values
     is_training_file = is_known.all() and np.isin(rows.keys, keys).all()
     chosen = np.arange(file.count) if is_training_file else np.flatnonzero(~is_known)
@@ -165,11 +165,28 @@ def _held_out(rows: TrainingRows, keys: Rows) -> HeldOutRows:
     return rows.held_out.take(np.array([index[key] for key in keys.tolist()]))
 
 
-def _of_targets(file: PatchFile, columns: list[int]) -> TargetValues:
-    """The network's targets, in its order."""
-    return TargetValues(
-        file.values[:, columns], file.is_censored[:, columns], file.errors[:, columns], file.weights, file.words.classes
-    )
+def _of_targets(trained: TrainedNetwork, file: PatchFile, columns: list[int]) -> TargetValues:
+    """The network's targets, in its order; classes as it counts them."""
+    values, classes = file.values[:, columns], trained.description.classes
+    if bool(classes) != bool(file.words.classes):
+        field, (one, other) = (
+            file.targets[columns[0]].field,
+            ("classes", "numbers") if classes else ("numbers", "classes"),
+        )
+        raise EngineError(
+            f"{field} are {one} for the network, but {other} in {file.path}. Extract the patches again with the target"
+            f" type '{'class' if classes else 'continuous'}'."
+        )
+    if classes:
+        unknown = [name for name in file.words.classes if name not in classes]
+        if unknown:
+            raise EngineError(
+                f"{file.path} holds classes that the network does not know: {', '.join(unknown)}. It knows:"
+                f" {', '.join(classes)}. Leave observations of other classes out."
+            )
+        numbers = np.array([classes.index(name) for name in file.words.classes], np.float64)
+        values = numbers[values.astype(np.int64)]
+    return TargetValues(values, file.is_censored[:, columns], file.errors[:, columns], file.weights, classes)
 
 
 def _parts(

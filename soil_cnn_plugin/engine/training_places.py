@@ -71,6 +71,7 @@ def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> 
         final.held_out.fold[rows],
         repeats=max(1, min(_MOST_REPEATS, _ENOUGH_ROWS // len(rows))),
         seed=design.seed,
+        together=final.learned.is_class,
     )
     importance: Array = found.mean[:, 0].mean(axis=1)
     return importance

@@ -13,7 +13,9 @@ from soil_cnn_plugin.engine.assessment.importance import Importance
 Array = NDArray[np.float64]
 
 LITTLE = 0.01
-"""Growth of the RMSE, as a share of it, that is called little: about what one more fold or seed changes."""
+"""Growth of the error, as a share of it, that is called little: about what one more fold or seed changes."""
+RMSE, ROOT_BRIER = "RMSE", "root Brier score"
+"""What the error is called: of numbers, and of classes, whose Brier score is a mean square."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Context:
 
     @property
     def growth(self) -> Array:
-        """Of the RMSE, as a share of it, (R, M, T)."""
+        """Of the error, as a share of it, (R, M, T)."""
         growth: Array = self.error / self.error[-1] - 1
         return growth
 
@@ -67,12 +69,13 @@ class Explanation:
     standard_deviation: Array
     observations: int
     basis: str
+    measure: str = RMSE
     attribution: AttributionSummary | None = None
     settings: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
     def share(self) -> Array:
-        """Growth of the RMSE as a share of it, (C, M, T)."""
+        """Growth of the error as a share of it, (C, M, T)."""
         share: Array = self.importance.mean / self.importance.error
         return share
 

@@ -18,9 +18,9 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Importance:
-    """`error` (M, T) is the RMSE of M methods, `error_by_fold` (M, B, T) that in each of B folds, NaN in one without
-    observations of a target; `exchanged` (C, M, T) and `exchanged_by_fold` (C, M, B, T) are the same after an exchange
-    of each of C covariates."""
+    """`error` (M, T) is the RMSE of M methods, of classes the root Brier score with T = 1, `error_by_fold` (M, B, T)
+    that in each of B folds, NaN in one without observations of a target; `exchanged` (C, M, T) and `exchanged_by_fold`
+    (C, M, B, T) are the same after an exchange of each of C covariates."""
 
     error: Array
     error_by_fold: Array
@@ -29,12 +29,12 @@ class Importance:
 
     @property
     def mean(self) -> Array:
-        """Growth of the RMSE over all observations, (C, M, T)."""
+        """Growth of the error over all observations, (C, M, T)."""
         return self.exchanged - self.error
 
     @property
     def by_fold(self) -> Array:
-        """Growth of the RMSE in each fold, (C, M, B, T)."""
+        """Growth of the error in each fold, (C, M, B, T)."""
         return self.exchanged_by_fold - self.error_by_fold
 
     @property
@@ -51,29 +51,37 @@ def permutation_importance(
     fold: Rows,
     repeats: int,
     seed: int,
+    together: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Importance:
     """Importance of each covariate, averaged over `repeats` exchanges.
 
     `predict` gives the predictions (M, N, T) of M methods when the covariate of that number, or none, is taken from the
-    observations in the given order (N,). `observed` (N, T) is NaN where missing, `fold` (N,) counts from 0.
+    observations in the given order (N,). `observed` (N, T) is NaN where missing, `fold` (N,) counts from 0; `together`
+    as for `errors`.
     """
     rng = np.random.default_rng(seed)
     count = len(observed)
-    error, by_fold = errors([predict(None, np.arange(count))], observed, fold)
+    error, by_fold = errors([predict(None, np.arange(count))], observed, fold, together)
     exchanged, exchanged_by_fold = [], []
     orders = [rng.permutation(count) for _ in range(repeats)]
     for covariate in range(covariates):
-        found = errors((predict(covariate, order) for order in orders), observed, fold)
+        found = errors((predict(covariate, order) for order in orders), observed, fold, together)
         exchanged.append(found[0])
         exchanged_by_fold.append(found[1])
         progress((covariate + 1) / covariates)
     return Importance(error, by_fold, np.stack(exchanged), np.stack(exchanged_by_fold))
 
 
-def errors(predictions: Iterable[Array], observed: Array, fold: Rows) -> tuple[Array, Array]:
-    """RMSE (M, T) over all observations and (M, B, T) in each fold, of predictions (M, N, T), repeated ones pooled."""
+def errors(predictions: Iterable[Array], observed: Array, fold: Rows, together: bool = False) -> tuple[Array, Array]:
+    """RMSE (M, T) over all observations and (M, B, T) in each fold, of predictions (M, N, T), repeated ones pooled.
+
+    With `together` the columns are probabilities of the classes of one target, without missing ones, and their squares
+    add up: the root of the Brier score, T = 1.
+    """
     squares = np.mean([(predicted - observed) ** 2 for predicted in predictions], axis=0)  # (M, N, T)
+    if together:
+        squares, observed = squares.sum(axis=-1, keepdims=True), observed[:, :1]
     known = np.isfinite(observed)
     squares = np.where(known, squares, 0.0)
     folds = np.arange(int(fold.max(initial=-1)) + 1)

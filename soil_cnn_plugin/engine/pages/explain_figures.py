@@ -59,7 +59,7 @@ def draw_importance(name: str, explanation: Explanation, target: int) -> str:
         axes.invert_yaxis()
         axes.grid(False, axis="y")
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.set_xlabel("Growth of the held-out RMSE when the covariate is exchanged")
+        axes.set_xlabel(f"Growth of the held-out {explanation.measure} when the covariate is exchanged")
         figure.legend(loc="outside lower center", ncols=4)
 
     return draw(name, 8.2, height, paint)
@@ -105,7 +105,7 @@ def _paint_context(axes: Axes, explanation: Explanation, target: int) -> None:
         axes.annotate(f" {metres[reach]:.0f} m", (metres[reach], 1), xycoords=axes.get_xaxis_transform(), va="top",
                       fontsize=8.5, color="#3f454d")  # fmt: skip
     axes.set_title(sentence_case(explanation.targets[target].title))
-    axes.set_ylabel("Growth of the held-out RMSE")
+    axes.set_ylabel(f"Growth of the held-out {explanation.measure}")
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set_xlim(0, None)
 

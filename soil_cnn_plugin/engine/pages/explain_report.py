@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from soil_cnn_plugin.engine.assessment.explanation import (
     LITTLE,
+    RMSE,
     AttributionSummary,
     Explanation,
     context_verdict,
@@ -37,11 +38,17 @@ def write_explain_report(path: str, explanation: Explanation) -> None:
         ],
         basis=explanation.basis,
         forest_sentence=_forest_sentence(explanation),
+        measure=explanation.measure,
+        measure_sentence=_measure_sentence(explanation),
         importance_figures=_importance_figures(explanation),
         columns=_columns(explanation),
         groups=_groups(explanation),
         context_figure=_context_figure(explanation),
-        context_columns=["RMSE", "Growth", *(["Networks", "Forest"] if len(explanation.methods) > 1 else [])],
+        context_columns=[
+            sentence_case(explanation.measure),
+            "Growth",
+            *(["Networks", "Forest"] if len(explanation.methods) > 1 else []),
+        ],
         context_groups=_context_groups(explanation),
         little=LITTLE,
         attribution=_attribution(explanation),
@@ -74,6 +81,16 @@ def _forest_sentence(explanation: Explanation) -> str:
         f"The map is predicted by a blend: the random forest, which sees the same covariates with their focal means and"
         f" deviations, has a weight of {weights}; the rest are the networks. All numbers are those of the blend unless"
         " they are marked as those of the networks or of the forest alone."
+    )
+
+
+def _measure_sentence(explanation: Explanation) -> str:
+    """Empty for the RMSE, which every reader knows."""
+    if explanation.measure == RMSE:
+        return ""
+    return (
+        "The error of classes is the root Brier score: the root of the mean squared distance between the predicted"
+        " probabilities of all classes and what was observed, 1 for the observed class and 0 for the others."
     )
 
 
@@ -113,7 +130,7 @@ def _groups(explanation: Explanation) -> list[TableGroup]:
                 ]
             )
         error = f"{fixed(float(importance.error[0, t]), decimals)} {target.unit}".strip()
-        groups.append(TableGroup(f"{sentence_case(target.label)}: RMSE {error}", rows))
+        groups.append(TableGroup(f"{sentence_case(target.label)}: {explanation.measure} {error}", rows))
     return groups
 
 

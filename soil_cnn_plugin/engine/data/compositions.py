@@ -49,7 +49,7 @@ def close_composition(values: Floats, parts: Sequence[str], layer: Layer, notes:
     zeros = dict(zip(parts, (values[known] == 0).sum(axis=0).tolist()))
     if any(zeros.values()):
         words = ", ".join(f"{part} {count}" for part, count in zeros.items() if count)
-        notes.facts.append(f"Parts that are 0, and count as very small: {words} observations.")
+        notes.facts.append(f"Parts of {names} that are 0, which counts as very small: {words}.")
     closed = np.full_like(values, np.nan)
     closed[known] = values[known] / sums[known, None] * whole
     return closed
@@ -114,4 +114,4 @@ def _tell_sums(sums: Floats, ids: Integers, whole: float, names: str, notes: Not
         return
     worst = far[np.argsort(-off[far], kind="stable")]
     examples = listed([f"{sums[row]:g} of feature {ids[row]}" for row in worst[:3]])
-    notes.doubts.append(f"{text} Check the {len(far)} that are more than 5 % off ({examples}).")
+    notes.doubts.append(f"{text} More than 5 % off are {len(far)}, check them: {examples}.")

@@ -46,7 +46,7 @@ def test_sums_far_from_the_whole_are_named() -> None:
     np.testing.assert_allclose(found.values.sum(axis=1), 100)
     (doubt,) = notes.doubts
     assert "sums go from 80 to 130" in doubt
-    assert doubt.endswith("Check the 2 that are more than 5 % off (130 of feature 10, 80 of feature 5).")
+    assert doubt.endswith("More than 5 % off are 2, check them: 130 of feature 10, 80 of feature 5.")
 
 
 def test_sums_that_all_are_far_from_a_whole_are_refused() -> None:
@@ -96,7 +96,7 @@ def test_zeros_are_counted() -> None:
     sand, silt = np.where(np.arange(40) < 3, 0, SAND), TEXTURE["silt"] + np.where(np.arange(40) < 3, SAND, 0)
     found, notes, _ = read(layer_of(sand=sand, silt=silt, clay=CLAY), *PARTS, composition=PARTS)
     assert (found.values[:3, 0] == 0).all()
-    assert notes.facts == ["Parts that are 0, and count as very small: sand 3 observations."]
+    assert notes.facts == ["Parts of sand, silt, clay that are 0, which counts as very small: sand 3."]
 
 
 def test_parts_that_were_never_measured_together_are_refused() -> None:

@@ -13,6 +13,7 @@ from scipy.stats import norm
 from torch import Tensor, nn
 
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+from soil_cnn_plugin.engine.networks.piecewise_linear import Knots, interpolate
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Encoder(nn.Module):
         self.covariates = tuple(covariates)
         self.location = location
         channel_covariates: list[int] = []
-        self._knots: list[tuple[Tensor, Tensor, Tensor] | None] = []
+        self._knots: list[Knots | None] = []
         for index, summary in enumerate(covariates):
             is_categorical = summary.covariate.kind == "categorical"
             self._knots.append(None if is_categorical else _normal_score_knots(summary.quantiles))
@@ -111,13 +112,13 @@ class Encoder(nn.Module):
                 known[:, index] &= values[:, channel : channel + len(codes)].amax(1) > 0
                 channel += len(codes)
             else:
-                values[:, channel] = torch.where(known[:, index], _interpolate(layer, knots), 0.0)
+                values[:, channel] = interpolate(layer, knots)
                 channel += 1
         where = None if self.location is None or coordinates is None else self.location.encode(coordinates)
         return Channels(values, known.float(), self.covariate_of_channel, self.continuous, where)
 
 
-def _normal_score_knots(quantiles: Sequence[float]) -> tuple[Tensor, Tensor, Tensor]:
+def _normal_score_knots(quantiles: Sequence[float]) -> Knots:
     """Values, their standardized normal scores, and the slope from each to the next; ties share their mean score."""
     values = np.asarray(quantiles, dtype=np.float64)
     count = len(values)
@@ -129,10 +130,3 @@ def _normal_score_knots(quantiles: Sequence[float]) -> tuple[Tensor, Tensor, Ten
     merged = (merged - merged[tie].mean()) / (spread if spread > 0 else 1.0)
     slopes = np.append(np.diff(merged) / np.diff(unique.astype(np.float64)), 0.0)
     return torch.from_numpy(unique), torch.from_numpy(merged).float(), torch.from_numpy(slopes).float()
-
-
-def _interpolate(layer: Tensor, knots: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    values, scores, slopes = (part.to(layer.device) for part in knots)
-    clipped = layer.contiguous().clamp(values[0], values[-1])
-    left = torch.bucketize(clipped, values, right=True).sub_(1).clamp_(0, len(values) - 1)
-    return scores[left] + (clipped - values[left]) * slopes[left]

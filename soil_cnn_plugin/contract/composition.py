@@ -41,3 +41,14 @@ def check_parts(groups: Groups) -> None:
                 f"The parts of the composition differ between depths: {', '.join(sorted(missing))} is not chosen both"
                 f" with {', '.join(largest)} and with {', '.join(group)}. Choose the same parts at each depth."
             )
+
+
+def name_wholes(groups: Sequence[Sequence[SoilProperty]]) -> tuple[str, ...]:
+    """What tells each of several wholes from the others, by their parts: `0-30 cm`, or the ending that the fields of
+    one share; empty where there is one, and it has no depth."""
+    names = []
+    for parts in groups:
+        depth, endings = parts[0].depth_cm, {part.field.rpartition("_")[2] for part in parts}
+        ending = endings.pop() if len(endings) == 1 and len(groups) > 1 else ""
+        names.append(f"{depth[0]:g}-{depth[1]:g} cm" if depth else ending)
+    return tuple(names)

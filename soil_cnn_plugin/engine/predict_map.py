@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from soil_cnn_plugin.engine.cluster import MapTask, predict_blocks_on_cluster
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.in_units import Numeric, of_targets
+from soil_cnn_plugin.engine.in_units import of_targets
 from soil_cnn_plugin.engine.mapping.ahead import work_ahead
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
 from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
@@ -32,6 +32,7 @@ from soil_cnn_plugin.engine.networks.device import choose_device
 from soil_cnn_plugin.engine.networks.dissimilarity import COVARIATES, EMBEDDING, BlockIndex
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, read_network
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.texture_maps import TextureMap, plan_texture_map
 
 Array = NDArray[np.float64]
 
@@ -41,6 +42,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     description = trained.description
     check_kind(job, description.classes, job.network)
+    textures = plan_texture_map(job, description, report)
     covariates = match_covariates(description.covariates, job.covariates, report)
     check_replaces_nothing(job.output_paths(), covariates)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
@@ -57,7 +59,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         for way in stack.resamplings():
             report.info(way)
         files = {
-            name: resources.enter_context(_open_output(name, path, job, description, grid, index))
+            name: resources.enter_context(_open_output(name, path, job, description, grid, index, textures))
             for name, path in job.output_paths().items()
         }
         ranges = RangeCheck(description.covariates, stack.class_names())
@@ -68,7 +70,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         else:
             coming = predict_blocks(trained, stack, size, device, inside, index)
         blocks = resources.enter_context(closing(coming))
-        written = resources.enter_context(closing(_write_blocks(blocks, trained, files, ranges)))
+        written = resources.enter_context(closing(_write_blocks(blocks, trained, files, ranges, textures)))
         predicted, applicable, done = 0, 0, 0
         for area, block in written:
             if block is not None:
@@ -88,15 +90,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
     )
-    if index is None:
-        return dict(job.output_paths())
-    share = applicable / predicted
-    report.info(
-        f"{100 * share:.1f} % of the predicted pixels are applicable: their dissimilarity index is at most"
-        f" {index.threshold:.4g} ({_SPACES_IN_WORDS[job.dissimilarity_space]}). Do not trust the map elsewhere: there"
-        " it meets conditions that its observations do not cover."
-    )
-    return {**job.output_paths(), "dissimilarity_threshold": index.threshold, "applicable_share": share}
+    applicability = _tell_applicability(job, index, applicable / predicted, report) if index else {}
+    return {**job.output_paths(), **applicability}
 
 
 _SPACES_IN_WORDS = {
@@ -116,16 +111,26 @@ def _block_index(job: PredictMap, trained: TrainedNetwork, device: torch.device)
     )
 
 
+def _tell_applicability(job: PredictMap, index: BlockIndex, share: float, report: Report) -> dict[str, float]:
+    report.info(
+        f"{100 * share:.1f} % of the predicted pixels are applicable: their dissimilarity index is at most"
+        f" {index.threshold:.4g} ({_SPACES_IN_WORDS[job.dissimilarity_space]}). Do not trust the map elsewhere: there"
+        " it meets conditions that its observations do not cover."
+    )
+    return {"dissimilarity_threshold": index.threshold, "applicable_share": share}
+
+
 def _write_blocks(
     blocks: Iterable[PredictedBlock | Block],
     trained: TrainedNetwork,
     files: Mapping[str, RasterFile],
     ranges: RangeCheck,
+    textures: TextureMap | None,
 ) -> Generator[tuple[Block, PredictedBlock | None], None, None]:
     """Yields each block when it is written, while later ones are predicted and carried to the targets' units."""
 
     def convert(block: PredictedBlock | Block) -> tuple[PredictedBlock | Block, dict[str, Array]]:
-        return block, _in_units(block, trained, set(files)) if isinstance(block, PredictedBlock) else {}
+        return block, _in_units(block, trained, set(files), textures) if isinstance(block, PredictedBlock) else {}
 
     def write(converted: tuple[PredictedBlock | Block, dict[str, Array]]) -> tuple[Block, PredictedBlock | None]:
         block, values = converted
@@ -139,22 +144,24 @@ def _write_blocks(
     return work_ahead(write, work_ahead(convert, blocks, torch.get_num_threads()), 1)
 
 
-def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str]) -> dict[str, Array]:
-    """Output name -> (T, h, w) in the targets' units."""
+def _in_units(
+    block: PredictedBlock, trained: TrainedNetwork, wanted: set[str], textures: TextureMap | None
+) -> dict[str, Array]:
+    """Output name -> (bands, h, w) in the targets' units, a band a target or composition."""
     if trained.description.classes:
         return {**class_values(trained.description, block.location, wanted), **_dissimilarity(block)}
     tail = (1 - trained.description.coverage) / 2
-    questions: dict[str, Callable[[Numeric, Array, Array], Array]] = {
-        "prediction": lambda outcome, *place: outcome.mean_and_deviation(*place)[0],
-        "standard_deviation": lambda outcome, *place: outcome.mean_and_deviation(*place)[1],
-        "lower": lambda outcome, *place: outcome.quantiles(*place, [tail])[0],
-        "upper": lambda outcome, *place: outcome.quantiles(*place, [1 - tail])[0],
-    }
-    values = {
-        name: of_targets(trained.description, block.location, block.scale, ask)
-        for name, ask in questions.items()
-        if name in wanted
-    }
+    limits = {name: level for name, level in (("lower", tail), ("upper", 1 - tail)) if name in wanted}
+    described = of_targets(  # (T, numbers, h, w)
+        trained.description,
+        block.location,
+        block.scale,
+        lambda outcome, *place: outcome.describe(*place, list(limits.values())).swapaxes(0, 1),
+    )
+    names = ("prediction", "standard_deviation", *limits)
+    values = {name: described[:, index] for index, name in enumerate(names) if name in wanted}
+    if textures:
+        values["texture_classes"] = textures.classes(described[:, 0])
     return {**values, **_dissimilarity(block)}
 
 
@@ -163,7 +170,13 @@ def _dissimilarity(block: PredictedBlock) -> dict[str, Array]:
 
 
 def _open_output(
-    name: str, path: str, job: PredictMap, description: NetworkDescription, grid: Grid, index: BlockIndex | None
+    name: str,
+    path: str,
+    job: PredictMap,
+    description: NetworkDescription,
+    grid: Grid,
+    index: BlockIndex | None,
+    textures: TextureMap | None,
 ) -> RasterFile:
     tags = {
         "TIFFTAG_SOFTWARE": f"Soil CNN {description.versions.get('Soil CNN', '')}".strip(),
@@ -174,6 +187,8 @@ def _open_output(
         tags["DISSIMILARITY_THRESHOLD"] = f"{index.threshold:.9g}"
         tags["DISSIMILARITY_SPACE"] = _SPACES_IN_WORDS[job.dissimilarity_space]
         return RasterFile(path, grid, bands=["dissimilarity index"], units=[""], tags=tags)
+    if name == "texture_classes" and textures:
+        return textures.open(path, grid, tags)
     if description.classes:
         return open_class_output(name, path, tags, description, grid)
     percent = f"{100 * description.coverage:g} %"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.composition import CompositionScale
-from soil_cnn_plugin.engine.cores import usable_cores
 
 Array = NDArray[np.float64]
 Draws = NDArray[np.float32]
@@ -86,13 +84,10 @@ class JointCalibration:
         flat, spread = flat[:, known], np.clip(spread[:, known], *np.array(self.scales).T[..., None])
         draw = _Draw(np.array(self.residuals), parts)
         step = max(1, _NUMBERS_AT_ONCE // len(self.residuals))
-        starts = range(0, max(len(known), 1), step)
-
-        def of_piece(start: int) -> Array:
-            return sum_up(draw(flat[:, start : start + step], spread[:, start : start + step]))
-
-        with ThreadPoolExecutor(min(usable_cores(), len(starts))) as pool:
-            pieces = list(pool.map(of_piece, starts))
+        pieces = [
+            sum_up(draw(flat[:, start : start + step], spread[:, start : start + step]))
+            for start in range(0, max(len(known), 1), step)
+        ]
         result = np.full((*pieces[0].shape[:-1], int(np.prod(shape))), np.nan)
         result[..., known] = np.concatenate(pieces, axis=-1)
         return result.reshape(*result.shape[:-1], *shape)

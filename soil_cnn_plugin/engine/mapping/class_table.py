@@ -22,21 +22,22 @@ _FIELDS = (  # name, type (0 integer, 2 text) and usage (https://gdal.org/api/ra
 _NOT_IN_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ufffe\\uffff\\ud800-\\udfff]")
 
 
-def write_class_names(path: str, classes: Sequence[str], counts: Sequence[int]) -> None:
+def write_class_names(path: str, classes: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
     """Write `path`, the raster's with `.aux.xml` behind it: category names and a raster attribute table with the pixels
-    of each class; values count the classes from 1."""
+    of each class, for each band; values count the classes from 1."""
     names = [escape(_NOT_IN_XML.sub(" ", name)) for name in classes]
     categories = "\n".join(f"      <Category>{name}</Category>" for name in ("", *names))
     fields = "\n".join(
         f'      <FieldDefn index="{index}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
         for index, (name, kind, usage) in enumerate(_FIELDS)
     )
-    rows = "\n".join(
-        _row(index, (index + 1, name, count, *as_rgb(colour)))
-        for index, (name, count, colour) in enumerate(zip(names, counts, class_colours(len(names))))
-    )
-    text = f"""<PAMDataset>
-  <PAMRasterBand band="1">
+    bands = []
+    for band, of_band in enumerate(counts, start=1):
+        rows = "\n".join(
+            _row(index, (index + 1, name, count, *as_rgb(colour)))
+            for index, (name, count, colour) in enumerate(zip(names, of_band, class_colours(len(names))))
+        )
+        bands.append(f"""  <PAMRasterBand band="{band}">
     <CategoryNames>
 {categories}
     </CategoryNames>
@@ -45,8 +46,8 @@ def write_class_names(path: str, classes: Sequence[str], counts: Sequence[int]) 
 {rows}
     </GDALRasterAttributeTable>
   </PAMRasterBand>
-</PAMDataset>
-"""
+""")
+    text = f"<PAMDataset>\n{''.join(bands)}</PAMDataset>\n"
     Path(part(path)).write_text(text, encoding="utf-8", newline="\n")
     os.replace(part(path), path)
 

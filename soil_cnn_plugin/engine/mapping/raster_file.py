@@ -48,7 +48,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._classes = tuple(classes)
         self._nodata: float = NO_CLASS if classes else NODATA
         self._statistics = [_Statistics() for _ in bands]
-        self._counts = np.zeros(len(classes) + 1, np.int64)
+        self._counts = np.zeros((len(bands), len(classes) + 1), np.int64)
         self._prints = [_Fingerprint(self._nodata) for _ in bands]
         try:
             self._dataset = self._create(grid, len(bands))
@@ -60,7 +60,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._dataset.descriptions = tuple(bands)
         self._dataset.units = tuple(units)
         self._dataset.update_tags(**tags)
-        if classes:
+        if classes and len(bands) == 1:  # a TIFF has colours for one band only; the attribute tables tell those of all
             self._dataset.write_colormap(1, class_colormap(len(classes)))
 
     def _create(self, grid: Grid, count: int) -> rasterio.io.DatasetWriter:
@@ -88,7 +88,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         known = np.isfinite(values)
         stored = np.where(known, values, self._nodata).astype(np.uint8 if self._classes else np.float32)
         if self._classes:
-            self._counts += np.bincount(stored.ravel(), minlength=len(self._counts))
+            self._counts += [np.bincount(band.ravel(), minlength=self._counts.shape[1]) for band in stored]
         else:
             for statistics, band, mask in zip(self._statistics, values, known):
                 statistics.add(band[mask])
@@ -122,7 +122,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         beside.unlink(missing_ok=True)  # of a raster that had this name before: its names and statistics would show
         os.replace(part(self._path), self._path)
         if self._classes:
-            write_class_names(str(beside), self._classes, self._counts[1:].tolist())
+            write_class_names(str(beside), self._classes, self._counts[:, 1:].tolist())
 
     def _check_copy(self) -> None:
         """GDAL 3.10 says nothing when the disk gets full while it copies, and leaves a file without its end."""

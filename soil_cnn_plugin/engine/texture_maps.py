@@ -1,0 +1,66 @@
+"""Maps of texture classes: where predicted sand, silt and clay lie in the triangle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.composition import name_wholes
+from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
+from soil_cnn_plugin.engine.mapping.texture_classes import CLASSES, SIZES, TITLES, Texture, need_texture
+from soil_cnn_plugin.engine.networks.network_file import NetworkDescription
+from soil_cnn_plugin.engine.report import Report
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TextureMap:
+    """`groups` hold the targets of each composition, `textures` which of its parts are sand, silt and clay, `bands`
+    what the raster's bands are called."""
+
+    system: str
+    groups: tuple[tuple[int, ...], ...]
+    textures: tuple[Texture, ...]
+    bands: tuple[str, ...]
+
+    def classes(self, means: Array) -> Array:
+        """(compositions, h, w) of the predicted means (T, h, w): classes from 1, NaN where nothing is predicted."""
+        found = [texture.classes(means[list(group)], self.system) for texture, group in zip(self.textures, self.groups)]
+        codes = np.stack(found).astype(np.float64)
+        return np.where(codes > 0, codes, np.nan)
+
+    def open(self, path: str, grid: Grid, tags: Mapping[str, str]) -> RasterFile:
+        return RasterFile(path, grid, self.bands, [""] * len(self.bands), tags, CLASSES[self.system])
+
+
+def plan_texture_map(job: PredictMap, description: NetworkDescription, report: Report) -> TextureMap | None:
+    """None where no texture classes are wanted.
+
+    Raises:
+        EngineError: the network has no sand, silt and clay that sum to a whole.
+    """
+    if not job.texture_classes:
+        return None
+    groups = tuple(group for group in description.words.groups if len(group) > 1)
+    if not groups:
+        raise EngineError(
+            f"Texture classes are wanted, but {job.network} predicts {', '.join(t.field for t in description.targets)}"
+            " one by one, not as a composition that sums to a whole. Extract the patches again with the fields of sand,"
+            " silt and clay as COMPOSITION and train again, or leave TEXTURE_CLASSES empty."
+        )
+    of_group = [tuple(description.targets[t] for t in group) for group in groups]
+    textures = tuple(need_texture([target.name for target in parts], job.network) for parts in of_group)
+    title = TITLES[job.texture_system]
+    report.info(
+        f"Texture classes are those of the {title} at the predicted means of sand, silt and clay. They hold where"
+        f" {SIZES[job.texture_system]}: nothing is converted."
+    )
+    bands = tuple(" ".join(["texture class", *name.split(), f"({title})"]) for name in name_wholes(of_group))
+    return TextureMap(job.texture_system, groups, textures, bands)

@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.forest import predict_forest
 from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
-from soil_cnn_plugin.engine.networks.trees import Trees
+from soil_cnn_plugin.engine.networks.trees import Trees, in_squares
 
 Array = NDArray[np.float64]
 
@@ -67,9 +67,13 @@ class Predictor:
             scales.append(_numpy(scale)[:, wanted].T)
         if self.forests:
             features = context_features(channels.crop(self.halo - self.patch_size // 2), self.patch_size)
-            centre, spread = predict_forests(self.forests, features[0].cpu().numpy()[:, wanted].T)
-            locations.append(centre)
-            scales.append(spread)
+            order = in_squares(wanted)
+            pixels = np.flatnonzero(wanted)[order]
+            rows = features[0].cpu().numpy().reshape(features.shape[1], -1)[:, pixels].T  # (F, h, w) -> (n, F)
+            for parts, found in zip((locations, scales), predict_forests(self.forests, rows)):
+                as_wanted = np.empty_like(found)
+                as_wanted[order] = found
+                parts.append(as_wanted)
         result = np.full((2, self.weights.shape[1], *wanted.shape), np.nan)
         result[0][:, wanted] = mix(np.stack(locations), self.weights).T
         result[1][:, wanted] = mix(np.stack(scales), self.weights).T

@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from soil_cnn_plugin.engine.networks.trees import TREE_TYPES, Trees, to_trees
+from soil_cnn_plugin.engine.networks.trees import TREE_TYPES, Trees, in_squares, to_trees
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(150, 6)).astype(np.float32)
@@ -69,6 +69,20 @@ def test_any_number_of_rows_is_answered(count: int) -> None:
 
 def test_columns_in_another_order_in_memory_are_read_right() -> None:
     np.testing.assert_array_equal(TREES.mean_and_spread(np.asfortranarray(ROWS))[0], TREES.mean_and_spread(ROWS)[0])
+
+
+def test_pixels_in_squares_are_all_pixels_with_their_neighbours() -> None:
+    wanted = np.ones((70, 9), np.bool_)
+    wanted[3, 2:] = False
+    order = in_squares(wanted)
+    assert sorted(order) == list(range(70 * 9 - 7))
+    rows, cols = (part[order] for part in np.nonzero(wanted))
+    assert np.column_stack([rows, cols])[:14].tolist() == [
+        *[[row, col] for row in range(3) for col in range(4)],
+        [3, 0],
+        [3, 1],
+    ]
+    assert (rows[: 64 * 9 - 7] < 64).all()
 
 
 def test_a_tree_that_never_asks_is_a_forest() -> None:

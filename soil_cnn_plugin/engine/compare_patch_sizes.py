@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import torch
 
 from soil_cnn_plugin.contract.jobs import ComparePatchSizes, TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN
+from soil_cnn_plugin.engine.assessment.class_assessment import BRIER
+from soil_cnn_plugin.engine.assessment.comparison import RMSE, Judged
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
     AT_SIZES,
@@ -123,14 +125,14 @@ def _compare(
     targets = []
     for t, soil_property in enumerate(file.targets):
         known = file.values[np.isfinite(file.values[:, t]), t]
-        by_size = {size: validation.methods[t] for size, validation in zip(sizes, validations)}
+        by_size = {size: _methods(validation, t) for size, validation in zip(sizes, validations)}
         targets.append(
             SizedTarget(
                 soil_property=soil_property,
                 count=len(known),
                 deviation=float(known.std()) or 1.0,
                 by_size={size: {name: methods[name] for name in AT_SIZES} for size, methods in by_size.items()},
-                baselines={name: validations[0].methods[t][name] for name in (FOREST, MEAN)},
+                baselines={name: by_size[sizes[0]][name] for name in (FOREST, MEAN)},
             )
         )
     west, _, _, north = file.grid.bounds
@@ -145,6 +147,7 @@ def _compare(
             size: overlap_share(file.coordinates, folds.fold, size, file.grid.cell_size, (west, north))
             for size in sizes
         },
+        measure=BRIER if file.words.classes else RMSE,
         notes=tuple(notes),
         settings={
             "patches": Path(file.path).name,
@@ -158,12 +161,16 @@ def _compare(
     )
 
 
+def _methods(validation: CrossValidation, target: int) -> Mapping[str, Judged]:
+    return validation.classes or validation.methods[target]
+
+
 def _tell(comparison: PatchSizeComparison, sentences: Sequence[str], report: Report) -> None:
     for target, curves in zip(comparison.targets, comparison.target_curves):
-        point = curves.baselines[FOREST].error
-        report.info(f"{target.soil_property.label}: RMSE of the random forest at the point {point:.4g}")
+        point, error = curves.baselines[FOREST].error, comparison.measure.name
+        report.info(f"{target.soil_property.label}: {error} of the random forest at the point {point:.4g}")
         for size in comparison.sizes:
             errors = ", ".join(f"{name.replace('_', ' with ')} {curves.at(name, size).error:.4g}" for name in AT_SIZES)
-            report.info(f"{target.soil_property.label}, {in_words(size, comparison.metres)}: RMSE of {errors}")
+            report.info(f"{target.soil_property.label}, {in_words(size, comparison.metres)}: {error} of {errors}")
     for sentence in sentences:
         report.info(sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from soil_cnn_plugin.engine.assessment.assessment import HeldOut
+from soil_cnn_plugin.engine.assessment.comparison import RMSE, Judged, Measure
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
     AT_SIZES,
     CHOSEN_BY,
@@ -39,9 +39,15 @@ def metrics_content(comparison: PatchSizeComparison) -> dict[str, object]:
                 "standard_deviation": target.deviation,
                 **_curves_content(curves),
                 "scores": {
-                    **{name: _scores_content(held_out) for name, held_out in target.baselines.items()},
                     **{
-                        name: {str(size): _scores_content(target.by_size[size][name]) for size in comparison.sizes}
+                        name: _scores_content(held_out, comparison.measure)
+                        for name, held_out in target.baselines.items()
+                    },
+                    **{
+                        name: {
+                            str(size): _scores_content(target.by_size[size][name], comparison.measure)
+                            for size in comparison.sizes
+                        }
                         for name in AT_SIZES
                     },
                 },
@@ -65,6 +71,7 @@ def _curves_content(curves: ErrorCurves) -> dict[str, object]:
     }
 
 
-def _scores_content(held_out: HeldOut) -> dict[str, object]:
-    """Over all held-out observations, and the RMSE in each fold."""
-    return {**asdict(held_out.scores), "fold_rmse": [scores.rmse for scores in held_out.fold_scores]}
+def _scores_content(held_out: Judged, measure: Measure) -> dict[str, object]:
+    """Over all held-out observations, and the error in each fold."""
+    name = "fold_rmse" if measure == RMSE else "fold_brier"
+    return {**vars(held_out.scores), name: [scores.error for scores in held_out.fold_scores]}

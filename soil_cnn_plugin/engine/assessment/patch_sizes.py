@@ -9,8 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut
-from soil_cnn_plugin.engine.assessment.comparison import NAMES, SIGNIFICANT, PairedTest, paired_test
+from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.comparison import (
+    NAMES,
+    RMSE,
+    SIGNIFICANT,
+    Judged,
+    Measure,
+    PairedTest,
+    paired_test,
+)
 
 Array = NDArray[np.float64]
 
@@ -29,13 +37,13 @@ class SizedTarget:
     soil_property: SoilProperty
     count: int
     deviation: float
-    by_size: Mapping[int, Mapping[str, HeldOut]]
-    baselines: Mapping[str, HeldOut]
+    by_size: Mapping[int, Mapping[str, Judged]]
+    baselines: Mapping[str, Judged]
 
 
 @dataclass(frozen=True)
 class SizedError:
-    """RMSE at a patch size, mean over the folds, with its standard error; and how much higher it is than at the best
+    """Error at a patch size, mean over the folds, with its standard error; and how much higher it is than at the best
     size, from fold to fold, with the standard error of that. None where there are fewer than two folds."""
 
     size: int
@@ -79,6 +87,7 @@ class PatchSizeComparison:
     metres: tuple[float, float]
     folds_sentence: str
     overlap_percent: dict[int, float]  # size -> share of held-out patches that overlap a training patch
+    measure: Measure = RMSE  # of the errors
     notes: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -135,8 +144,8 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
     sentences.append(_context_in_words(curves, recommended))
     if not _beats_mean(curves):
         sentences.append(
-            "No size clearly beats the mean of the observations: the covariates carry no usable signal here, and these"
-            " sizes cannot be told apart by it."
+            f"No size clearly beats {comparison.measure.without_map}: the covariates carry no usable signal here, and"
+            " these sizes cannot be told apart by it."
         )
     return sentences
 
@@ -158,10 +167,10 @@ def _distance(length: float) -> str:
     return f"{length:.3g}" if length < 100 else f"{length:.0f}"
 
 
-def _fold_errors(targets: Sequence[SizedTarget], methods: Sequence[HeldOut]) -> Array:
-    """(folds,) RMSE; of several targets in their standard deviations, mean of those that the fold holds."""
+def _fold_errors(targets: Sequence[SizedTarget], methods: Sequence[Judged]) -> Array:
+    """(folds,) errors; of several targets in their standard deviations, mean of those that the fold holds."""
     errors = np.array(
-        [[scores.rmse if scores.n else np.nan for scores in held_out.fold_scores] for held_out in methods]
+        [[scores.error if scores.n else np.nan for scores in held_out.fold_scores] for held_out in methods]
     )
     if len(targets) > 1:
         errors /= np.array([target.deviation for target in targets])[:, None]

@@ -21,15 +21,17 @@ _FAR = 0.6
 """The mean's line is left out when it lies further above the curves than this share of their height."""
 
 
-def draw_patch_sizes(name: str, panels: Sequence[tuple[str, str, ErrorCurves]], metres: tuple[float, float]) -> str:
-    """Panels: (title, axis label, curves)."""
+def draw_patch_sizes(
+    name: str, panels: Sequence[tuple[str, str, ErrorCurves]], metres: tuple[float, float], without_map: str
+) -> str:
+    """Panels: (title, axis label, curves); `without_map` says what is known without one."""
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
 
     def paint(figure: Figure) -> None:
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, (title, label, curves) in zip(grid.flat, panels):
-            _paint_panel(axes, curves, metres)
+            _paint_panel(axes, curves, metres, without_map)
             axes.set(title=title, ylabel=label)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
@@ -41,7 +43,7 @@ def draw_patch_sizes(name: str, panels: Sequence[tuple[str, str, ErrorCurves]], 
     return draw(name, 9.2 if columns > 1 else 8.2, 1.0 + (3.3 if columns > 1 else 3.8) * rows, paint)
 
 
-def _paint_panel(axes: Axes, curves: ErrorCurves, metres: tuple[float, float]) -> None:
+def _paint_panel(axes: Axes, curves: ErrorCurves, metres: tuple[float, float], without_map: str) -> None:
     lighten_grid(axes)
     sizes = [item.size for item in curves.sized[BLEND]]
     place = {size: float(np.log2(size + 1)) for size in (POINT, *sizes)}
@@ -59,20 +61,20 @@ def _paint_panel(axes: Axes, curves: ErrorCurves, metres: tuple[float, float]) -
             x, errors, yerr=bars, color=colour, linestyle=style, marker=marker, markersize=4.5, linewidth=width,
             elinewidth=1.2, capsize=3, label=label,
         )  # fmt: skip
-    _paint_mean(axes, curves.baselines[MEAN].error)
+    _paint_mean(axes, curves.baselines[MEAN].error, without_map.removeprefix("the "))
     axes.set_xticks(list(place.values()), [_tick(size, metres) for size in place])
     axes.grid(False, axis="x")
     axes.margins(x=0.08)
 
 
-def _paint_mean(axes: Axes, mean: float) -> None:
+def _paint_mean(axes: Axes, mean: float, without_map: str) -> None:
     low, high = axes.get_ylim()
     if mean <= high + _FAR * (high - low):
         axes.axhline(mean, color=QUIET, linewidth=1, linestyle="-.")
-        axes.annotate("mean of the observations", (1, mean), xycoords=axes.get_yaxis_transform(), ha="right",
+        axes.annotate(without_map, (1, mean), xycoords=axes.get_yaxis_transform(), ha="right",
                       va="bottom", color=QUIET, fontsize=8)  # fmt: skip
     else:
-        axes.annotate(f"mean of the observations: {mean:.3g}, far above", (1, 1), xycoords="axes fraction", ha="right",
+        axes.annotate(f"{without_map}: {mean:.3g}, far above", (1, 1), xycoords="axes fraction", ha="right",
                       va="top", color=QUIET, fontsize=8)  # fmt: skip
 
 

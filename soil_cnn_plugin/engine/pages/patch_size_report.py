@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.comparison import RMSE
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
     CHOSEN_BY,
     ErrorCurves,
@@ -20,8 +21,7 @@ from soil_cnn_plugin.engine.pages.patch_size_figure import draw_patch_sizes
 from soil_cnn_plugin.engine.pages.references import patch_size_references
 from soil_cnn_plugin.engine.pages.table_group import TableGroup
 
-COLUMNS = ("RMSE", "± error", "Above best", "± error", "Network", "Forest with context", "Overlap")
-SPANS = (("Blend, or as named", 2), ("Beside its best size", 2), ("RMSE of", 2), ("", 1))
+COLUMNS = ("± error", "Above best", "± error", "Network", "Forest with context", "Overlap")
 _ALL = "All soil properties, in their standard deviations"
 
 
@@ -40,13 +40,19 @@ def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
         figures=_figures(comparison),
         folds_sentence=comparison.folds_sentence,
         notes=comparison.notes,
-        columns=COLUMNS,
-        spans=SPANS,
+        measure=comparison.measure.name,
+        columns=(comparison.measure.name, *COLUMNS),
+        spans=_spans(comparison),
         groups=_groups(comparison),
         settings=comparison.settings,
         versions=comparison.versions,
         references=patch_size_references(comparison.settings["validation"]),
     )
+
+
+def _spans(comparison: PatchSizeComparison) -> tuple[tuple[str, int], ...]:
+    error_of = f"{comparison.measure.name} of"
+    return (("Blend, or as named", 2), ("Beside its best size", 2), (error_of, 2), ("", 1))
 
 
 def _facts(comparison: PatchSizeComparison) -> list[str]:
@@ -61,7 +67,7 @@ def _facts(comparison: PatchSizeComparison) -> list[str]:
 
 def _figures(comparison: PatchSizeComparison) -> list[CaptionedFigure]:
     panels = [
-        (sentence_case(target.soil_property.title), _axis(target.soil_property), curves)
+        (sentence_case(target.soil_property.title), _axis(target.soil_property, comparison.measure.name), curves)
         for target, curves in zip(comparison.targets, comparison.target_curves)
     ]
     how = (
@@ -71,24 +77,28 @@ def _figures(comparison: PatchSizeComparison) -> list[CaptionedFigure]:
     )
     if len(panels) == 1:
         caption = f"How far does the landscape matter here? Held-out error against patch size.{how}"
-        return [CaptionedFigure(draw_patch_sizes("sizes", panels, comparison.metres), caption)]
+        return [
+            CaptionedFigure(
+                draw_patch_sizes("sizes", panels, comparison.metres, comparison.measure.without_map), caption
+            )
+        ]
     together = [(_ALL, "RMSE / standard deviation", comparison.curves)]
     return [
         CaptionedFigure(
-            draw_patch_sizes("sizes", together, comparison.metres),
+            draw_patch_sizes("sizes", together, comparison.metres, comparison.measure.without_map),
             "How far does the landscape matter here? Held-out error against patch size, each soil property's divided by"
             f" its standard deviation, and averaged.{how}",
         ),
         CaptionedFigure(
-            draw_patch_sizes("properties", panels, comparison.metres),
+            draw_patch_sizes("properties", panels, comparison.metres, comparison.measure.without_map),
             "Held-out error of each soil property against patch size, in its own unit. The band marks the size that"
             " each would be given alone.",
         ),
     ]
 
 
-def _axis(soil_property: SoilProperty) -> str:
-    return f"RMSE ({soil_property.unit})" if soil_property.unit else "RMSE"
+def _axis(soil_property: SoilProperty, error: str) -> str:
+    return f"{error} ({soil_property.unit})" if soil_property.unit else error
 
 
 def _groups(comparison: PatchSizeComparison) -> list[TableGroup]:
@@ -114,7 +124,11 @@ def _rows(comparison: PatchSizeComparison, curves: ErrorCurves) -> list[list[str
         overlap = f"{comparison.overlap_percent[item.size]:.0f} %"
         size = f"{item.size} pixels, {extent(item.size, comparison.metres)}{recommended}"
         rows.append([size, *map(text, numbers), *others, overlap])
-    for name, label in ((FOREST, "Random forest at the point"), (MEAN, "Mean")):
+    for name, label in ((FOREST, "Random forest at the point"), (MEAN, _without_map(comparison))):
         item = curves.baselines[name]
-        rows.append([label, text(item.error), text(item.standard_error), *[NOTHING] * (len(COLUMNS) - 2)])
+        rows.append([label, text(item.error), text(item.standard_error), *[NOTHING] * (len(COLUMNS) - 1)])
     return rows
+
+
+def _without_map(comparison: PatchSizeComparison) -> str:
+    return "Mean" if comparison.measure == RMSE else sentence_case(comparison.measure.without_map.removeprefix("the "))

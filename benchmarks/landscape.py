@@ -1,0 +1,167 @@
+"""What maps are measured with: compressed rasters of random relief, and trained networks that were not trained.
+
+Random weights cost what trained ones do: members and layers decide the work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from figures import check_room
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from sklearn.ensemble import RandomForestRegressor
+
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.assessment import BLEND, NETWORK
+from soil_cnn_plugin.engine.assessment.calibration import calibrate
+from soil_cnn_plugin.engine.assessment.outcomes import NumberOutcome
+from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
+from soil_cnn_plugin.engine.cores import usable_cores
+from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
+from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.networks.focal import context_features
+from soil_cnn_plugin.engine.networks.forest import TREES
+from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.plan import Shape, build_network
+from soil_cnn_plugin.engine.networks.predictor import Predictor
+from soil_cnn_plugin.engine.networks.trees import to_trees
+
+Floats = NDArray[np.float32]
+CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0
+STANDARD = (Shape("ring", 31, 10), Shape("padarian", 15, 5))  # the ensembles of the standard preset
+TARGET = SoilProperty("clay_5_15", "%")
+_HILL = 40  # pixels from one to the next
+_REGIONS = 16  # squares of the rasters that observations lie in
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What forests see of them: the covariates at the point (N, C), with context (N, F), and the target (N,)."""
+
+    point: Floats
+    context: Floats
+    target: NDArray[np.float64]
+
+
+def write_covariates(folder: Path, side: int, count: int, seed: int = 0) -> tuple[Covariate, ...]:
+    """`count` rasters of float32 in tiles, deflated, with a corner of no data."""
+    check_room(folder, 0.7 * 4 * side * side * count)
+    paths = [folder / f"covariate_{side}_{index:02d}.tif" for index in range(count)]
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        list(pool.map(lambda part: _write_one(part[1], side, seed + part[0]), enumerate(paths)))
+    return tuple(Covariate(str(path), path.stem) for path in paths)
+
+
+def _write_one(path: Path, side: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hills = rng.normal(size=(side // _HILL + 2, side // _HILL + 2)).astype(np.float32)
+    across, right = _between(np.arange(side))
+    with rasterio.open(
+        path, "w", driver="GTiff", height=side, width=side, count=1, dtype="float32", crs="EPSG:32631", nodata=-9999,
+        transform=rasterio.Affine(CELL, 0, WEST, 0, -CELL, NORTH), tiled=True, blockxsize=256, blockysize=256,
+        compress="deflate", predictor=3, bigtiff="if_safer",
+    ) as dataset:  # fmt: skip
+        for top in range(0, side, 256):
+            rows = np.arange(top, min(top + 256, side))
+            down, below = _between(rows)
+            strip = hills[down] * (1 - below[:, None]) + hills[down + 1] * below[:, None]
+            strip = strip[:, across] * (1 - right) + strip[:, across + 1] * right
+            strip += 0.05 * rng.standard_normal(strip.shape, np.float32)
+            values = np.round(300 + 100 * strip, 1)
+            values[rows[:, None] + np.arange(side) < side // 10] = -9999
+            dataset.write(values.astype(np.float32), 1, window=Window(0, top, side, len(rows)))
+
+
+def _between(pixels: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+    """The hill before each pixel, and the share of the way to the next."""
+    return pixels // _HILL, (pixels % _HILL / _HILL).astype(np.float32)
+
+
+def make_network(
+    covariates: Sequence[Covariate], shapes: tuple[Shape, ...] = STANDARD, observations: int = 1000
+) -> tuple[TrainedNetwork, TrainedNetwork, Observations, RandomForestRegressor]:
+    """A network file of the networks alone, one with their blend with a forest, and scikit-learn's own forest of it."""
+    grid = reference_grid(covariates[0].path)
+    with open_stack(covariates, grid) as stack:
+        summaries = stack.summaries()
+        encoder = Encoder(summaries)
+        size = max(shape.patch_size for shape in shapes)
+        seen = _observe([stack.read(block) for block in _regions(grid.height, grid.width, size)], encoder, size)
+    rng = np.random.default_rng(1)
+    rows = rng.choice(len(seen[0]), min(observations, len(seen[0])), replace=False)
+    point, context = seen[0][rows], seen[1][rows]
+    target = np.sin(context[:, 0]) + context[:, -1] * context[:, 1] + 0.3 * context[:, 2:].sum(1) / context.shape[1]
+    target = (target - target.mean()) / target.std() + 0.5 * rng.normal(size=len(rows))
+    forest = forest_of(context, target)
+    description = NetworkDescription(
+        targets=(TARGET,), covariates=summaries, grid=grid, patch_size=size, shapes=shapes, predictor=NETWORK,
+        weights=tuple((1 / len(shapes),) for _ in shapes), location=None,
+        outcomes=(NumberOutcome(TargetScale("log", 3.0, 0.5), calibrate(rng.normal(size=len(rows)), *_certain(rows))),),
+        coverage=0.9, observation_count=len(rows), folds_sentence="", scores={}, verdicts={TARGET.field: ""},
+        settings={}, versions={}, provenance={},
+    )  # fmt: skip
+    networks = tuple(_draw(build_network(shape, encoder, 1, 0.0)) for shape in shapes)
+    alone = TrainedNetwork(description, encoder, Predictor(networks, (), np.array(description.weights), size))
+    count = len(shapes) + 1
+    blended = NetworkDescription(
+        **{**vars(description), "predictor": BLEND, "weights": tuple((1 / count,) for _ in range(count))}
+    )
+    predictor = Predictor(networks, (to_trees(forest.estimators_),), np.array(blended.weights), size)
+    return alone, TrainedNetwork(blended, encoder, predictor), Observations(point, context, target), forest
+
+
+def forest_of(features: Floats, target: NDArray[np.float64]) -> RandomForestRegressor:
+    """Of scikit-learn, with the settings of the forests beside the networks."""
+    forest = RandomForestRegressor(
+        TREES, min_samples_leaf=3, max_features=1 / 3, n_jobs=usable_cores(), random_state=0
+    )  # as in networks/forest.py
+    return forest.fit(features, target)
+
+
+def _regions(height: int, width: int, size: int) -> list[Block]:
+    side = min(64, height - size, width - size) + size - 1
+    steps = math.isqrt(_REGIONS)
+    return [
+        Block(row * (height - side) // steps, col * (width - side) // steps, side, side)
+        for row in range(1, steps + 1)
+        for col in range(1, steps + 1)
+    ]
+
+
+@torch.inference_mode()
+def _observe(regions: Sequence[Floats], encoder: Encoder, size: int) -> tuple[Floats, Floats]:
+    """Of all pixels with data of some regions: point (N, C) and context (N, F)."""
+    points, contexts = [], []
+    for raw in regions:
+        features = context_features(encoder(torch.from_numpy(raw[None])), size)[0].flatten(1).T.numpy()
+        centre = raw[:, size // 2 : -(size // 2), size // 2 : -(size // 2)].reshape(len(raw), -1).T
+        known = np.isfinite(centre).all(1)
+        points.append(centre[known])
+        contexts.append(features[known])
+    return np.concatenate(points), np.concatenate(contexts)
+
+
+def _certain(rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Location 0 and scale 1."""
+    return np.zeros(len(rows)), np.ones(len(rows))
+
+
+def _draw(network: PackedNetwork) -> PackedNetwork:
+    generator = torch.Generator().manual_seed(0)
+    network.draw_parameters(generator)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name == "output_weight":  # begins with zeros
+                parameter.normal_(0, parameter.shape[1] ** -0.5, generator=generator)
+    return network.eval()

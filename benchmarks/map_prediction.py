@@ -1,0 +1,240 @@
+"""The whole of Predict map against scikit-learn's forest and against its own computing; its parts and its memory.
+
+Covariates are compressed rasters of random relief; the networks have the standard preset's members and random weights.
+Maps are made by the engine's own job in a worker process, with mean and interval. Ways take turns, so that a busy
+machine slows all. Run by `make bench`, in the engine's Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from figures import Figure, devices, options, parse, ratios, take_turns, write
+from landscape import CELL, NORTH, STANDARD, WEST, forest_of, make_network, write_covariates
+from rasterio.windows import Window
+from sklearn.ensemble import RandomForestRegressor
+from worker import Run, run_job
+
+from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
+from soil_cnn_plugin.engine.data.covariates import open_stack
+from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.networks.focal import context_features
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, write_network
+from soil_cnn_plugin.engine.networks.plan import Shape
+
+QUICK = {"side": 1024, "share": 1.0, "turns": 1, "large": 0, "trees_on": 128}
+CHEAP = (Shape("ring", 31, 1),)  # for the memory of large maps: it does not depend on the members
+WINDOW = 1000  # pixels a side that scikit-learn gets at once
+NETWORKS, BLEND = "networks", "blend"
+TITLES = {NETWORKS: "both ensembles", BLEND: "both ensembles and a forest"}
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A raster stack, with the part of its rows that slow ways are measured on."""
+
+    folder: Path
+    covariates: tuple[Covariate, ...]
+    side: int
+    rows: range
+
+    @property
+    def scale(self) -> float:
+        return self.side / len(self.rows)
+
+    def job(self, network: str, device: str, in_part: bool = False) -> PredictMap:
+        outputs = {name: str(self.folder / f"{name}.tif") for name in ("prediction", "lower", "upper")}
+        north, south = NORTH - CELL * self.rows.start, NORTH - CELL * self.rows.stop
+        extent = (WEST, south, WEST + CELL * self.side, north) if in_part else None
+        return PredictMap(str(self.folder / f"{network}.safetensors"), **outputs, extent=extent, device=device)
+
+
+def main() -> None:
+    asked = read_options()
+    with tempfile.TemporaryDirectory(prefix="soilcnn-bench-", dir=asked.folder) as folder:
+        middle = asked.side // 2
+        half = max(1, round(asked.share * asked.side / 2))
+        rows = range(middle - half, min(middle + half, asked.side))
+        say(f"writing {asked.covariates} covariates of {asked.side} x {asked.side} pixels")
+        covariates = write_covariates(Path(folder), asked.side, asked.covariates)
+        setting = Setting(Path(folder), covariates, asked.side, rows)
+        shapes = tuple(Shape(shape.name, shape.patch_size, asked.members or shape.members) for shape in STANDARD)
+        alone, blended, observations, own_forest = make_network(covariates, shapes, asked.observations)
+        write_network(str(setting.folder / f"{NETWORKS}.safetensors"), alone)
+        write_network(str(setting.folder / f"{BLEND}.safetensors"), blended)
+        point_forest = forest_of(observations.point, observations.target)
+        figures = compare_maps(setting, point_forest, asked)
+        figures.append(compare_forests(setting, blended, own_forest, asked))
+        if asked.large:
+            figures += compare_memory(setting, asked)
+    write("map_prediction", "Predict map, with mean and interval", vars(asked), figures, asked.output)
+
+
+def read_options() -> argparse.Namespace:
+    parser = options(__doc__, QUICK)
+    parser.add_argument("--side", type=int, default=5000, help="pixels a side of the covariates")
+    parser.add_argument("--covariates", type=int, default=10)
+    parser.add_argument("--members", type=int, help="of each ensemble; empty: the standard preset's, 10 and 5")
+    parser.add_argument("--observations", type=int, default=1000, help="that the forests are grown on")
+    parser.add_argument("--share", type=float, default=0.2, help="of the rows, for computing alone and scikit-learn")
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--large", type=int, default=10_000, help="pixels a side, for memory alone; 0 leaves it out")
+    parser.add_argument("--trees-on", type=int, default=512, help="pixels a side of what the blend's forest predicts")
+    parser.add_argument("--folder", help="for temporary files: some 700 MB, and 3 GB with --large 10000")
+    return parse(parser, QUICK)
+
+
+def compare_maps(setting: Setting, forest: RandomForestRegressor, asked: argparse.Namespace) -> list[Figure]:
+    """Whole maps, their computing alone, and scikit-learn's forest, in turns."""
+    ways = [(network, device) for network in TITLES for device in devices()]
+    whole: dict[tuple[str, str], list[Run]] = {way: [] for way in ways}
+    alone: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
+    by_forest = []
+    for turn in range(asked.turns):
+        by_forest.append(setting.scale * predict_by_forest(setting, forest))
+        say(f"turn {turn + 1}, forest: {by_forest[-1]:.1f} s for the whole map")
+        for way in ways:
+            whole[way].append(run_job(setting.job(*way), timed=True))
+            run = run_job(setting.job(*way, in_part=True), compute_only=True)
+            alone[way].append(setting.scale * run.times["phases"]["blocks"]["seconds"])
+            say(f"turn {turn + 1}, {way}: {whole[way][-1].seconds:.1f} s, computing alone {alone[way][-1]:.1f} s")
+    return [figure for way in ways for figure in tell_map(*way, setting, whole[way], alone[way], by_forest)]
+
+
+def tell_map(
+    network: str, device: str, setting: Setting, whole: Sequence[Run], alone: Sequence[float], forest: Sequence[float]
+) -> list[Figure]:
+    seconds = [run.seconds for run in whole]
+    title = f"{TITLES[network]}{', GPU' if device == 'cuda' else ''}"
+    middle = statistics.median(seconds)
+    speed = setting.side**2 / middle
+    times = f"{middle:,.0f} s ({speed:,.0f} pixels/s) against {statistics.median(forest):,.0f} s"
+    busy = ", ".join(
+        f"{part} {statistics.median(run.times['parts'][part]['seconds'] for run in whole):,.1f} s"
+        for part in whole[0].times["parts"]
+    )
+    figures = [
+        Figure(
+            f"{title}: whole map against scikit-learn's forest's mean (read by blocks, not written)",
+            ratios(forest, seconds), goal=1.0 if network == NETWORKS else None, detail=times,
+        ),
+        Figure(
+            f"{title}: computing alone, share of the whole map's time",
+            tuple(100 * share for share in ratios(alone, seconds)), "%", 80,
+            detail=f"{statistics.median(alone):,.0f} of {middle:,.0f} s; busy in overlapping threads: {busy}",
+        ),
+    ]  # fmt: skip
+    parts = [processor_time(run) for run in whole]
+    for part in parts[0]:
+        shares = tuple(100 * each[part] / sum(each.values()) for each in parts)
+        figures.append(Figure(f"{title}: {part}", shares, "% of processor time"))
+    peak = tuple(run.peak_bytes / GIB for run in whole)
+    figures.append(Figure(f"{title}: peak memory of the worker", peak, "GiB", 2, True))
+    return figures
+
+
+def processor_time(run: Run) -> dict[str, float]:
+    """Seconds of all cores together, by what they did. Computing is what is left of the blocks' time: it has threads of
+    its own that no clock runs in."""
+    phases, parts = run.times["phases"], run.times["parts"]
+    writing = parts["writing"]["cpu"] + parts["checking ranges"]["cpu"]
+    return {
+        "start": phases["start"]["cpu"],
+        "reading": parts["reading"]["cpu"],
+        "computing": phases["blocks"]["cpu"] - parts["reading"]["cpu"] - writing,
+        "writing": writing,
+        "Cloud Optimized GeoTIFFs at the end": phases["end"]["cpu"],
+    }
+
+
+def predict_by_forest(setting: Setting, forest: RandomForestRegressor) -> float:
+    """Seconds for the part of the rows; scikit-learn's own threads, reading by windows."""
+    started = time.perf_counter()
+    files = [rasterio.open(covariate.path) for covariate in setting.covariates]
+    for top in range(setting.rows.start, setting.rows.stop, WINDOW):
+        for left in range(0, setting.side, WINDOW):
+            height, width = min(WINDOW, setting.rows.stop - top), min(WINDOW, setting.side - left)
+            window = Window(left, top, width, height)
+            layers = np.stack([file.read(1, window=window) for file in files]).reshape(len(files), -1)
+            known = (layers != files[0].nodata).all(0)
+            if known.any():
+                forest.predict(np.ascontiguousarray(layers[:, known].T))
+    for file in files:
+        file.close()
+    return time.perf_counter() - started
+
+
+def compare_forests(
+    setting: Setting, blended: TrainedNetwork, forest: RandomForestRegressor, asked: argparse.Namespace
+) -> Figure:
+    """The same forest of the same pixels, side by side as in a map, by the blend's trees and by scikit-learn."""
+    size, side = blended.predictor.patch_size, asked.trees_on
+    middle = (setting.side - side) // 2
+    with open_stack(setting.covariates, blended.description.grid) as stack:
+        raw = stack.read(Block(middle, middle, side, side).with_halo(size // 2))
+    with torch.inference_mode():
+        features = context_features(blended.encoder(torch.from_numpy(raw[None])), size)
+    rows = np.ascontiguousarray(features[0].flatten(1).T.numpy())
+    (trees,) = blended.predictor.forests
+    found: dict[str, np.ndarray] = {}
+
+    def keep(name: str, predict: Callable[[], np.ndarray]) -> Callable[[], None]:
+        return lambda: found.update({name: predict()})
+
+    ways = {
+        "ours": keep("ours", lambda: trees.mean_and_spread(rows)[0][:, 0]),
+        "scikit-learn": keep("scikit-learn", lambda: forest.predict(rows)),
+    }
+    seconds = take_turns(ways, max(3, asked.turns))
+    difference = float(np.abs(found["ours"] - found["scikit-learn"]).max())
+    speeds = [len(rows) / statistics.median(each) for each in seconds.values()]
+    return Figure(
+        "the blend's forest against scikit-learn's prediction of the same forest",
+        ratios(seconds["scikit-learn"], seconds["ours"]), goal=3.0,
+        detail=f"{speeds[0]:,.0f} against {speeds[1]:,.0f} pixels/s, {rows.shape[1]} features; ours tells the spread of"
+        f" the trees, too; largest difference {difference:.1e}",
+    )  # fmt: skip
+
+
+def compare_memory(setting: Setting, asked: argparse.Namespace) -> list[Figure]:
+    """One member of ring, so that it ends in minutes: the same network for a map and a larger one."""
+    write_network(str(setting.folder / "cheap.safetensors"), make_network(setting.covariates, CHEAP, 100)[0])
+    small = run_job(setting.job("cheap", "cpu"))
+    say(f"peak memory at {setting.side}: {small.peak_bytes / GIB:.2f} GiB; writing covariates of {asked.large} pixels")
+    for covariate in setting.covariates:
+        Path(covariate.path).unlink()
+    covariates = write_covariates(setting.folder, asked.large, asked.covariates)
+    large = Setting(setting.folder, covariates, asked.large, range(1))
+    write_network(str(setting.folder / "cheap.safetensors"), make_network(covariates, CHEAP, 100)[0])
+    run = run_job(large.job("cheap", "cpu"))
+    sizes = f"{asked.large:,} x {asked.large:,}"
+    growth = run.peak_bytes / max(small.peak_bytes, 1)
+    return [
+        Figure(
+            f"peak memory at {sizes} pixels, one member of ring", (run.peak_bytes / GIB,), "GiB", 2, True,
+            detail=f"{run.seconds:,.0f} s",
+        ),
+        Figure(
+            f"peak memory at {sizes} pixels against {setting.side:,} x {setting.side:,}", (growth,), "x", 1.1, True,
+            detail=f"{run.peak_bytes / GIB:.2f} against {small.peak_bytes / GIB:.2f} GiB",
+        ),
+    ]  # fmt: skip
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Runs a job of the engine as the plugin runs it, in a process of its own, and watches its time and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soil_cnn_plugin.contract.jobs import Job, to_json
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMED = Path(__file__).with_name("timed_worker.py")
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+"""As bridge/worker.py, which only QGIS can import, sets them."""
+_LOOK_EVERY = 0.05  # seconds
+
+
+@dataclass(frozen=True)
+class Run:
+    """`peak_bytes` of resident memory, 0 where the system does not tell; `times` is what the timed worker wrote."""
+
+    seconds: float
+    peak_bytes: int
+    times: dict[str, Any]
+    events: list[dict[str, Any]]
+
+
+def run_job(
+    job: Job,
+    *,
+    timed: bool = False,
+    compute_only: bool = False,
+    launcher: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Run:
+    """`timed` puts clocks around reading, computing and writing; `compute_only` leaves reading and writing out;
+    `launcher` are arguments of Python that start several processes. Ends the benchmark where the job fails."""
+    with tempfile.TemporaryDirectory(prefix="soilcnn-bench-") as folder:
+        job_file, times = Path(folder) / "job.json", Path(folder) / "times.json"
+        job_file.write_text(to_json(job), encoding="utf-8")
+        command = [sys.executable, "-X", "utf8", "-u", *launcher]
+        if timed or compute_only:
+            command += [str(TIMED), str(job_file), str(times), *(["--compute-only"] if compute_only else [])]
+        else:
+            command += ["-m", "soil_cnn_plugin.engine", str(job_file)]
+        run = _watch(command, {**os.environ, **KEEP_MEMORY, "PYTHONPATH": str(ROOT), **(environment or {})}, folder)
+        if times.is_file():
+            run.times.update(json.loads(times.read_text(encoding="utf-8")))
+    return run
+
+
+def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str) -> Run:
+    """Events go to a file, so that nothing waits for a reader."""
+    told, log = Path(folder) / "events", Path(folder) / "log"
+    started, peak = time.perf_counter(), 0
+    with told.open("wb") as output, log.open("wb") as errors:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
+        try:
+            while process.poll() is None:
+                peak = max(peak, peak_bytes(process.pid))
+                time.sleep(_LOOK_EVERY)
+        finally:
+            process.kill()
+            process.wait()
+    seconds = time.perf_counter() - started
+    events = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+    if process.returncode:
+        failed = [event for event in events if event.get("event") == "failed"]
+        raise SystemExit(f"The job failed: {failed}\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
+    return Run(seconds, peak, {}, events)
+
+
+def peak_bytes(process: int) -> int:
+    """Of resident memory so far. Of this process alone: what a child has used counts with its parent's before it."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return max((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), default=0)

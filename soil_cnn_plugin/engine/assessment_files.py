@@ -15,6 +15,7 @@ from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, Array, Assessment, HeldOut, TargetAssessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
 from soil_cnn_plugin.engine.assessment.reliability import reliability
+from soil_cnn_plugin.engine.data.point_layer import GPKG_VERSION
 
 
 def write_metrics(path: str, assessment: Assessment) -> None:
@@ -98,7 +99,8 @@ def write_points(path: str, layer: str, columns: Mapping[str, object], coordinat
     """A GeoPackage of points: `columns` (N,) by name, `coordinates` (N, 2) x and y."""
     points = geopandas.points_from_xy(*coordinates.T)
     partial = f"{part(path)}.gpkg"  # GDAL wants the extension
-    geopandas.GeoDataFrame(columns, geometry=points, crs=crs_wkt).to_file(partial, layer=layer, driver="GPKG")
+    frame = geopandas.GeoDataFrame(columns, geometry=points, crs=crs_wkt)
+    frame.to_file(partial, layer=layer, driver="GPKG", VERSION=GPKG_VERSION)
     os.replace(partial, path)
 
 

@@ -12,6 +12,7 @@ from pyogrio.raw import write
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.assessment.explanation import RMSE, Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.assessment_files import write_json
+from soil_cnn_plugin.engine.data.point_layer import GPKG_VERSION
 
 
 def write_importance(path: str, explanation: Explanation) -> None:
@@ -29,7 +30,8 @@ def write_importance(path: str, explanation: Explanation) -> None:
     partial = f"{part(path)}.gpkg"  # GDAL wants the extension
     Path(partial).unlink(missing_ok=True)
     fields = [np.array(values, dtype=object if isinstance(values[0], str) else float) for values in columns.values()]
-    write(partial, None, fields, list(columns), layer="importance", driver="GPKG", geometry_type=None)
+    options = {"layer": "importance", "driver": "GPKG", "VERSION": GPKG_VERSION}
+    write(partial, None, fields, list(columns), geometry_type=None, **options)
     os.replace(partial, path)
 
 

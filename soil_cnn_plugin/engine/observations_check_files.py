@@ -15,6 +15,7 @@ from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.assessment.checks.findings import KINDS, NOTE, SEVERITIES
 from soil_cnn_plugin.engine.assessment.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.assessment_files import write_json
+from soil_cnn_plugin.engine.data.point_layer import GPKG_VERSION
 
 LAYER = "problems"
 FIELDS = ("observation", "field", "kind", "severity", "problem", "sentence", "value")
@@ -55,7 +56,7 @@ def write_problems(path: str, check: ObservationsCheck, crs: str) -> None:
         warnings.simplefilter("ignore")
         write(
             partial, geometries, columns, list(FIELDS), field_mask=[row < 0, *[None] * (len(FIELDS) - 1)], layer=LAYER,
-            driver="GPKG", geometry_type="Point", crs=crs,
+            driver="GPKG", geometry_type="Point", crs=crs, VERSION=GPKG_VERSION,
         )  # fmt: skip
     read_info(partial, layer=LAYER)  # without features, GDAL says nothing when the disk is full
     os.replace(partial, path)

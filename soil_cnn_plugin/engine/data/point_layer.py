@@ -20,6 +20,8 @@ from pyogrio.raw import read, write
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.errors import EngineError
 
+GPKG_VERSION = "1.3"
+"""All that GDAL 3.6 knows, which is that of QGIS on Debian 12: it warns of every newer one."""
 _VECTOR_ERRORS = (DataSourceError, DataLayerError, FieldError, GeometryError, ValueError)
 
 
@@ -139,7 +141,7 @@ def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
         write(
             partial, layer.geometries[chosen] if has_geometry else None, columns, names, field_mask=masks,
             layer="dropped", driver="GPKG", geometry_type=layer.meta["geometry_type"],
-            crs=layer.crs if has_geometry else None,
+            crs=layer.crs if has_geometry else None, VERSION=GPKG_VERSION,
         )  # fmt: skip
     read_info(partial, layer="dropped")  # without features, GDAL says nothing when the disk is full
     os.replace(partial, path)

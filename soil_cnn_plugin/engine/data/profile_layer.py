@@ -19,7 +19,7 @@ from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.errors import EngineError
 
 from .depths import Floats, Integers
-from .point_layer import Layer, as_in_layer, free_name
+from .point_layer import GPKG_VERSION, Layer, as_in_layer, free_name
 
 _LAYER = "profiles"
 _RESERVED = ["fid", "geom"]
@@ -122,7 +122,7 @@ def write_profiles(path: str, columns: dict[str, Column], xy: Floats | None, crs
         warnings.simplefilter("ignore")
         write(
             partial, points, values, names, field_mask=masks, layer=_LAYER, driver="GPKG",
-            geometry_type=None if points is None else "Point", crs=crs, VERSION="1.3",  # all that GDAL 3.6 knows
+            geometry_type=None if points is None else "Point", crs=crs, VERSION=GPKG_VERSION,
         )  # fmt: skip
     read_info(partial, layer=_LAYER)  # GDAL says little when the disk is full
     _write_labels(partial, {name: column.label for name, column in zip(names, columns.values()) if column.label})

@@ -37,6 +37,7 @@ from soil_cnn_plugin.engine.report import Report
 CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0
 RELIEF = 1024  # pixels a side of the square that is repeated all over a covariate, each time at another height
 NAIVE, SORTED, BLOCKS, OURS = "naive", "sorted", "blocks", "extract"
+WARM = 2000  # observations
 WAYS = {
     NAIVE: "one windowed read per observation and covariate, as they come",
     SORTED: "the same, tile by tile of the files",
@@ -161,7 +162,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
             down, right = (pixels // (options.tile or 256)).T
             some = pixels[np.lexsort((right, down))[:count]]
     if options.way == NAIVE:
-        read_windows(options, pixels[-count:])  # fills GDAL's cache, as most of the reads find it
+        read_windows(options, pixels[-WARM:])  # fills GDAL's cache, as most reads would find it
     started, cpu = time.perf_counter(), time.process_time()
     if options.way == OURS:
         extract(options)
@@ -216,13 +217,25 @@ def read_blocks(options: argparse.Namespace, pixels: NDArray[np.int64]) -> None:
                 for row in range(rows[0], rows[1] + 1)
                 for col in range(cols[0], cols[1] + 1)
             }
-            for row, col in sorted(touched)[number::shares]:
-                top, left = row * height, col * width
-                file.read(window=Window(left, top, min(width, file.width - left), min(height, file.height - top)))
+            for row, first, last in list(runs(sorted(touched)))[number::shares]:
+                top, left = row * height, first * width
+                right, bottom = min((last + 1) * width, file.width), min(top + height, file.height)
+                file.read(window=Window(left, top, right - left, bottom - top))
 
     shares = -(-cores // len(paths(options)))
     with ThreadPoolExecutor(cores) as pool:
         list(pool.map(read, [(path, number) for path in paths(options) for number in range(shares)]))
+
+
+def runs(places: list[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Row, first and last column of blocks side by side: one read of several is faster."""
+    row, first, last = places[0][0], places[0][1], places[0][1] - 1
+    for down, right in places:
+        if (down, right) != (row, last + 1):
+            yield row, first, last
+            row, first = down, right
+        last = right
+    yield row, first, last
 
 
 def check_patches(options: argparse.Namespace) -> None:

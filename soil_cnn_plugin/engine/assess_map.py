@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.data.covariates import reference_grid
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.data.layer_fields import read_names, read_numbers
 from soil_cnn_plugin.engine.data.map_values import BandFacts, read_band_facts, read_values
+from soil_cnn_plugin.engine.data.notes import listed
 from soil_cnn_plugin.engine.data.observations import Observations, place_on_grid
 from soil_cnn_plugin.engine.data.point_layer import Dropped, Layer, read_layer
 from soil_cnn_plugin.engine.data.target_values import plain_values
@@ -33,6 +34,7 @@ FEWEST_OBSERVATIONS = 2
 def run(job: AssessMap, report: Report) -> dict[str, str | float | int]:
     grid = reference_grid(job.map.path)
     facts = read_band_facts(job.map)
+    _check_numbers(job, facts)
     coverage, source = _coverage(job, facts, report)
     layer, dropped, notes = read_layer(job.observations), Dropped(), list[str]()
     targets = plain_values(layer, (job.target,), notes)
@@ -63,6 +65,15 @@ def run(job: AssessMap, report: Report) -> dict[str, str | float | int]:
         notes=tuple(notes),
     )
     return _write(job, assessment, grid, report)
+
+
+def _check_numbers(job: AssessMap, facts: BandFacts) -> None:
+    if facts.class_names:
+        names = listed(facts.class_names)
+        raise EngineError(
+            f"{job.map.path} is a map of classes ({names}), but only maps of numbers can be assessed yet. The report of"
+            " Train network tells how many of its classes are right on held-out observations."
+        )
 
 
 def _coverage(job: AssessMap, facts: BandFacts, report: Report) -> tuple[float, str]:

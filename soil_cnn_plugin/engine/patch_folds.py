@@ -43,6 +43,7 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
         file.values,
         fields=[target.field for target in file.targets],
         domain=_domain(file, kind, domain),
+        classes=_classes(file),
     )
 
 
@@ -74,13 +75,23 @@ def kind_within(folds: Folds) -> str:
 def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows], MakeFolds]:
     """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
     metres, points = in_metres(file, file.coordinates), _domain(file, kind, domain)
-    fields = [target.field for target in file.targets]
+    fields, classes = [target.field for target in file.targets], _classes(file)
 
     def for_rows(rows: Rows) -> MakeFolds:
         @cache
         def make(count: int, seed: int) -> Rows:
-            sites, values = file.sites[rows], file.values[rows]
-            folds = make_folds(kind, metres[rows], sites, count, seed, values, fields=fields, domain=points, inner=True)
+            folds = make_folds(
+                kind,
+                metres[rows],
+                file.sites[rows],
+                count,
+                seed,
+                file.values[rows],
+                fields=fields,
+                domain=points,
+                classes=None if classes is None else classes[rows],
+                inner=True,
+            )
             return folds.fold
 
         return make
@@ -92,6 +103,11 @@ def in_metres(file: PatchFile, coordinates: Array) -> Array:
     """x, y (N, 2) scaled to metres on the ground, also where the CRS is in degrees or feet."""
     metres: Array = np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size)
     return coordinates * metres
+
+
+def _classes(file: PatchFile) -> Rows | None:
+    """(N,) where the target is a class."""
+    return file.values[:, 0].astype(np.int64) if file.words.classes else None
 
 
 def _domain(file: PatchFile, kind: str, path: str) -> Array | None:

@@ -45,6 +45,7 @@ def make_folds(
     unit: str = "m",
     domain: Array | None = None,
     fields: Sequence[str] = (),
+    classes: Integers | None = None,
     inner: bool = False,
 ) -> Folds:
     """Deal observations to folds; those of one site are never torn apart.
@@ -57,6 +58,7 @@ def make_folds(
         unit: name of the coordinates' unit, for sentences.
         domain: (M, 2) points of the map, for `knndm`.
         fields: names of the targets, for sentences.
+        classes: (N,) numbers of the classes, from 0; folds then have about as many of each.
         inner: folds within the training part of another fold: rather fewer folds or finer blocks than an error.
 
     Raises:
@@ -67,11 +69,11 @@ def make_folds(
     if kind == "knndm":
         if domain is None:
             raise EngineError("Folds matched to the map (knndm) need points of the map. Choose a domain.")
-        folds = knndm_folds(coordinates, domain, sites, count, seed, targets, unit=unit)
+        folds = knndm_folds(coordinates, domain, sites, count, seed, targets, classes, unit=unit)
         _check_targets(folds.fold, targets, fields)
         return folds
     rng = np.random.default_rng(seed)
-    amounts = _amounts(len(sites), targets)
+    amounts = _amounts(len(sites), targets, classes)
     units, block_size = sites, None
     if kind == "spatial_blocks":
         finest = FINEST_INNER_BLOCK if inner else FINEST_BLOCK
@@ -96,6 +98,7 @@ def knndm_folds(
     count: int,
     seed: int,
     targets: Array | None = None,
+    classes: Integers | None = None,
     *,
     unit: str = "m",
 ) -> Folds:
@@ -108,7 +111,7 @@ def knndm_folds(
     count = _check_sites("knndm", sites, count)
     match = match_distances(coordinates, domain_coordinates, sites, _centroids(coordinates, sites), count)
     if match.fold is None:
-        fold = _deal(sites, _amounts(len(sites), targets), count, np.random.default_rng(seed))[sites]
+        fold = _deal(sites, _amounts(len(sites), targets, classes), count, np.random.default_rng(seed))[sites]
         how = (
             f"{count} random folds, because the observations are not more clustered than the map (one-sided"
             f" Kolmogorov-Smirnov test of nearest neighbour distances, p = {match.p:.2g})"
@@ -179,10 +182,14 @@ def _check_targets(fold: Integers, targets: Array | None, fields: Sequence[str])
             )
 
 
-def _amounts(count: int, targets: Array | None) -> Integers:
-    """(N, 1 + T): 1 for each observation, then 1 for each of its targets that has a value."""
-    ones = np.ones((count, 1), dtype=np.int64)
-    return ones if targets is None else np.hstack([ones, np.isfinite(targets).astype(np.int64)])
+def _amounts(count: int, targets: Array | None, classes: Integers | None) -> Integers:
+    """(N, 1 + T + K): 1 for each observation, then 1 for each of its targets that has a value, and for its class."""
+    amounts = [np.ones((count, 1), dtype=np.int64)]
+    if targets is not None:
+        amounts.append(np.isfinite(targets).astype(np.int64))
+    if classes is not None:
+        amounts.append((classes[:, None] == np.arange(classes.max() + 1)).astype(np.int64))
+    return np.hstack(amounts)
 
 
 def _centroids(coordinates: Array, sites: Integers) -> Array:

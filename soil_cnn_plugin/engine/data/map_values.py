@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.errors import EngineError
 
+from .class_names import read_class_names
 from .covariates import open_stack, reference_grid
 from .grid import Grid
 from .observations import Observations
@@ -22,11 +23,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class BandFacts:
-    """`coverage` is of the interval that the raster is a limit of, or comes with; None where it does not say."""
+    """`coverage` is of the interval that the raster is a limit of, or comes with; None where it does not say.
+    `class_names` are those of a raster of class codes."""
 
     description: str
     unit: str
     coverage: float | None
+    class_names: tuple[str, ...] = ()
 
 
 def read_band_facts(raster: Covariate) -> BandFacts:
@@ -39,7 +42,9 @@ def read_band_facts(raster: Covariate) -> BandFacts:
             )
         description = (dataset.descriptions[raster.band - 1] or "").strip()
         unit = (dataset.units[raster.band - 1] or "").strip()
-        return BandFacts(description, unit, _share(dataset.tags().get("COVERAGE", "")))
+        is_code = np.issubdtype(dataset.dtypes[raster.band - 1], np.integer)
+        names = tuple(read_class_names(dataset, raster.band).values()) if is_code else ()
+        return BandFacts(description, unit, _share(dataset.tags().get("COVERAGE", "")), names)
 
 
 def read_values(raster: Covariate, observations: Observations, grid: Grid) -> Floats:

@@ -114,3 +114,12 @@ def test_overlapping_patches_are_counted_as_pixel_sets_are() -> None:
     expected = sum(any(pixels[i] & pixels[j] for j in range(60) if fold[j] != fold[i]) for i in range(60))
     assert 0 < expected < 60
     assert overlap_share(xy, fold, size, cell, origin) == pytest.approx(100 * expected / 60)
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_random_folds_have_as_many_of_each_class(inner: bool) -> None:
+    classes = RNG.permutation(np.repeat(np.arange(4), (80, 50, 13, 7)))
+    folds = make_folds("random", SPREAD, SINGLE, 5, seed=0, classes=classes, inner=inner)
+    counts = np.array([np.bincount(folds.fold[classes == number], minlength=5) for number in range(4)])
+    assert (counts.max(axis=1) - counts.min(axis=1)).max() <= 1
+    assert np.bincount(folds.fold).max() - np.bincount(folds.fold).min() <= 3

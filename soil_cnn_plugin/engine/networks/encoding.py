@@ -128,5 +128,6 @@ def _normal_score_knots(quantiles: Sequence[float]) -> Knots:
     merged = np.bincount(tie, weights=scores) / np.bincount(tie)
     spread = merged[tie].std()
     merged = (merged - merged[tie].mean()) / (spread if spread > 0 else 1.0)
-    slopes = np.append(np.diff(merged) / np.diff(unique.astype(np.float64)), 0.0)
+    # Between numbers near zero that float32 holds, a slope may be one that it does not.
+    slopes = np.append(np.diff(merged) / np.diff(unique.astype(np.float64)), 0.0).clip(max=np.finfo(np.float32).max)
     return torch.from_numpy(unique), torch.from_numpy(merged).float(), torch.from_numpy(slopes).float()

@@ -60,6 +60,27 @@ def test_a_constant_covariate_is_zero_everywhere() -> None:
     assert (found == 0).all() and known.tolist() == [1, 1, 1, 0]
 
 
+DRAWN = np.random.default_rng(6)
+EXTREMES = {
+    "nine of ten are zero": np.where(DRAWN.random(5000) < 0.9, 0.0, DRAWN.lognormal(3, 2, 5000)),
+    "nearly all are zero": np.where(DRAWN.random(5000) < 0.999, 0.0, DRAWN.lognormal(3, 2, 5000)),
+    "one is giant": np.append(DRAWN.normal(size=5000), 1e30),
+    "two are the ends of float32": np.append(DRAWN.normal(size=5000), [-3.4e38, 3.4e38]),
+    "all are giant": DRAWN.uniform(-3.4e38, 3.4e38, 5000),
+    "three levels": DRAWN.integers(0, 3, 5000).astype(float),
+    "all are as small as float32 holds": DRAWN.normal(size=5000) * 1e-40,
+    "one in a hundred is 1": (DRAWN.random(5000) < 0.01).astype(float),
+}
+
+
+@pytest.mark.parametrize("case", EXTREMES)
+def test_extreme_values_get_finite_scores_in_their_order(case: str) -> None:
+    values = np.sort(EXTREMES[case].astype(np.float32))
+    found, known = encode(Encoder([summary(values.astype(np.float64))]), values)
+    assert np.isfinite(found).all() and (known == 1).all() and np.abs(found).max() < 12
+    assert (np.diff(found[:, 0]) >= 0).all() and found[0, 0] < 0 < found[-1, 0]
+
+
 def test_neighbours_in_float64_that_float32_cannot_tell_apart_are_ties() -> None:
     values = 1e8 + np.arange(129.0) / 16  # float32 has steps of 8 there
     found, _ = encode(Encoder([summary(values)]), values)

@@ -28,7 +28,7 @@ from ..contract.jobs import Covariate, JobError
 from .raster_names import chosen_bands, raster_name
 
 _SUBDATASET = re.compile(r'^(?P<driver>[A-Za-z0-9_]{2,}):"?(?P<path>(?:[A-Za-z]:[\\/])?[^":]+)"?:(?P<layer>.+)$')
-_ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/|vrt://)(?P<path>(?!vsi)[^/{].*)$")
+_ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/|vrt://)(?P<path>(?!vsi|\w{2,}:)[^/{].*)$")
 
 
 @dataclass(frozen=True)

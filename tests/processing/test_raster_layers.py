@@ -12,6 +12,7 @@ from qgis.core import QgsPalettedRasterRenderer, QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtGui import QColor
 
 from soil_cnn_plugin.contract.jobs import Covariate, JobError
+from soil_cnn_plugin.processing.rasters import absolute
 
 
 @pytest.fixture
@@ -117,3 +118,23 @@ def test_a_vector_layer_is_told_by_its_name(covariates_of, raster, project) -> N
     project.addMapLayer(points)
     with pytest.raises(JobError, match=r"The layer My points, .* is no raster and cannot be opened as a raster"):
         covariates_of([raster("dem"), points.id()])
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("dem.tif", "{here}/dem.tif"),
+        ("/vsizip/all.zip/dem.tif", "/vsizip/{here}/all.zip/dem.tif"),
+        ("vrt://dem.tif?bands=2", "vrt://{here}/dem.tif?bands=2"),
+        ("GPKG:dem.tif:slope", "GPKG:{here}/dem.tif:slope"),
+        ("/vsizip//data/all.zip/dem.tif", "/vsizip//data/all.zip/dem.tif"),
+        ("/vsizip/{/data/all.zip}/dem.tif", "/vsizip/{/data/all.zip}/dem.tif"),
+        ("/vsizip/vsicurl/https://example.org/all.zip", "/vsizip/vsicurl/https://example.org/all.zip"),
+        ('vrt://NETCDF:"/data/a.nc":rain?bands=2', 'vrt://NETCDF:"/data/a.nc":rain?bands=2'),
+        ("/vsicurl/https://example.org/dem.tif", "/vsicurl/https://example.org/dem.tif"),
+    ],
+)
+def test_a_source_means_the_same_in_another_folder(monkeypatch, tmp_path, source: str, expected: str) -> None:
+    (tmp_path / "dem.tif").touch()
+    monkeypatch.chdir(tmp_path)
+    assert absolute(source) == expected.replace("{here}", str(tmp_path))

@@ -30,6 +30,13 @@ def colour_classes(layer: QgsRasterLayer) -> None:
     layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, _named(layer)))
 
 
+def texture_title(layer: QgsRasterLayer) -> str:
+    """`Texture class 0-30 cm (USDA)`, or of several depths `Texture classes (USDA)`."""
+    bands = [layer.dataProvider().bandDescription(band + 1) for band in range(layer.bandCount())]
+    title = tr("Texture class {}").format(bands[0].partition("texture class ")[2])
+    return title if len(bands) == 1 else tr("Texture classes {}").format(f"({bands[0].rpartition('(')[2]}")
+
+
 def write_right_and_wrong_style(path: str) -> str:
     """Write a .qml beside a point layer with a field of right and wrong; its path, empty where there is none."""
     layer = QgsVectorLayer(path, "classes", "ogr")
@@ -47,12 +54,16 @@ def write_right_and_wrong_style(path: str) -> str:
 
 
 def _named(layer: QgsRasterLayer) -> list[QgsPalettedRasterRenderer.Class]:
-    """A TIFF has 256 colours: those that stand for nothing are black, and labelled by their number."""
-    return [
+    """A TIFF has 256 colours: those that stand for nothing are black, and labelled by their number. One of several
+    bands has none, but the raster's attribute table tells them."""
+    provider = layer.dataProvider()
+    named = [
         QgsPalettedRasterRenderer.Class(item.value, item.color, item.label)
-        for item in layer.dataProvider().colorTable(1)
+        for item in provider.colorTable(1)
         if item.value > 0 and item.color != QColor("black")
     ]
+    table = provider.attributeTable(1)
+    return named if named or table is None else table.createRenderer(provider, 1).classes()
 
 
 def _symbol(colour: str, size: str) -> QgsMarkerSymbol:

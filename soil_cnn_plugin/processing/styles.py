@@ -23,7 +23,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from .class_styles import colour_classes, has_classes, write_right_and_wrong_style
+from .class_styles import colour_classes, has_classes, texture_title, write_right_and_wrong_style
 from .point_styles import write_problem_style, write_residual_style
 from .profile_styles import write_profile_style
 from .translation import tr
@@ -78,6 +78,7 @@ SHARES = {  # rasters of numbers from 0 to 1 -> title and ramp
 ORDER = (
     "DISSIMILARITY",
     *SHARES,
+    "TEXTURE_CLASSES",
     "STANDARD_DEVIATION",
     "UPPER",
     "LOWER",
@@ -134,6 +135,10 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         if layer.isValid():
             _colour(layer, ramp, (0.0, 1.0))
             _finish(layer, results[name], title, group, context, name)
+    texture = QgsRasterLayer(results.get("TEXTURE_CLASSES", ""), "TEXTURE_CLASSES", "gdal")
+    if texture.isValid() and has_classes(texture):
+        colour_classes(texture)
+        _finish(texture, results["TEXTURE_CLASSES"], texture_title(texture), group, context, "TEXTURE_CLASSES")
     if "DISSIMILARITY" in results and "DISSIMILARITY_THRESHOLD" in results:
         _dress_dissimilarity(results["DISSIMILARITY"], results["DISSIMILARITY_THRESHOLD"], group, context)
     if "ATTRIBUTION" in results:

@@ -400,6 +400,8 @@ def test_predict_map(job_of, raster, tmp_path) -> None:
             "LOWER": str(tmp_path / "l.tif"),
             "DISSIMILARITY": str(tmp_path / "d.tif"),
             "DISSIMILARITY_SPACE": "embedding",
+            "TEXTURE_CLASSES": str(tmp_path / "t.tif"),
+            "TEXTURE_SYSTEM": "wrb",
             "COVARIATES": [raster("dem")],
             "EXTENT": "110,160,210,260 [EPSG:28992]",
             "AREA": area,
@@ -412,6 +414,7 @@ def test_predict_map(job_of, raster, tmp_path) -> None:
     assert job.covariates == (Covariate(str(tmp_path / "dem.tif"), "dem"),)
     assert (job.lower, job.upper, job.block_size) == (str(tmp_path / "l.tif"), "", 64)
     assert (job.dissimilarity, job.dissimilarity_space) == (str(tmp_path / "d.tif"), "embedding")
+    assert (job.texture_classes, job.texture_system) == (str(tmp_path / "t.tif"), "wrb")
 
 
 def test_map_soil_properties_hands_its_parts_to_each_other(job_of, observations, raster, tmp_path) -> None:

@@ -48,8 +48,9 @@ class PredictMap(JobAlgorithm):
         return tr(
             "The map has the grid of the covariates the network was trained on; each target is one band. Pixels whose"
             " own covariates are missing stay empty. Optional maps give the limits of the prediction interval and the"
-            " standard deviation, or of soil classes the probabilities and the confusion index, and where the map may"
-            " be used: the dissimilarity index tells how far a pixel lies from the observations.\n\n"
+            " standard deviation, the texture class of sand, silt and clay, or of soil classes the probabilities and"
+            " the confusion index, and where the map may be used: the dissimilarity index tells how far a pixel lies"
+            " from the observations.\n\n"
             "A style file (.qml) is written beside each raster, so that it looks the same wherever it is opened in"
             " QGIS."
         )
@@ -99,6 +100,8 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         dissimilarity_space=inputs.choice("DISSIMILARITY_SPACE"),
         probabilities=inputs.destination("PROBABILITIES"),
         confusion_index=inputs.destination("CONFUSION_INDEX"),
+        texture_classes=inputs.destination("TEXTURE_CLASSES"),
+        texture_system=inputs.choice("TEXTURE_SYSTEM"),
         covariates=inputs.covariates() if covariates_given else (),
         extent=extent,
         extent_crs=extent_crs,
@@ -134,6 +137,21 @@ def mapping_parameters() -> Parameters:
                 " the covariates' importance, as published by Meyer and Pebesma (2021); choose it to compare with other"
                 " maps. embedding: the same rule for what the networks make of the pixel and its surroundings, an"
                 " addition of this plugin without published experience."
+            ),
+            advanced=True,
+        ),
+        explained(
+            choice(
+                "TEXTURE_SYSTEM",
+                tr("System of the texture classes"),
+                jobs.PredictMap.TEXTURE_SYSTEMS,
+                jobs.PredictMap.texture_system,
+            ),
+            tr(
+                "usda: the 12 classes of the United States Department of Agriculture, for which silt is 2 to 50"
+                " micrometres. wrb: those of FAO (2006) and the World Reference Base, for which silt is 2 to 63"
+                " micrometres: the same borders, and heavy clay from 60 % of clay. Nothing is converted between 50 and"
+                " 63 micrometres: choose the system whose limit your laboratory used."
             ),
             advanced=True,
         ),
@@ -189,6 +207,14 @@ def mapping_outputs() -> Parameters:
             tr(
                 "Of soil classes: 1 minus the difference between the probabilities of the two most probable classes"
                 " (Burrough et al. 1997). Near 0 the class is sure, near 1 two classes are as probable as each other."
+            ),
+        ),
+        explained(
+            raster("TEXTURE_CLASSES", tr("Texture classes")),
+            tr(
+                "Of sand, silt and clay that were extracted as a composition: the texture class of the predicted means,"
+                " one band a depth. Which part is which is told by the names of the fields, such as sand_0_30 or"
+                " CLYPPT."
             ),
         ),
     ]

@@ -22,6 +22,7 @@ from soil_cnn_plugin.engine.networks.trees import Trees, in_squares
 Array = NDArray[np.float64]
 
 _STEPS = 100  # towards the likeliest mixture of classes
+_NEXT_TO_IMPOSSIBLE = 1e-6  # probability of a class, at least: no component is out for one surprise
 _SHRINKAGE = 0.5  # how far weights are drawn from least squares towards equal ones
 
 
@@ -124,11 +125,11 @@ def learn_class_weights(probabilities: Array, learned: Array) -> Array:
     count = len(probabilities)
     known = np.isfinite(probabilities).all(axis=(0, 2))
     given = np.einsum("mnt,nt->mn", probabilities[:, known], learned[known])  # to the class that it was
+    given = np.maximum(given, _NEXT_TO_IMPOSSIBLE)
     weights = np.full(count, 1 / count)
-    for _ in range(_STEPS):
+    for _ in range(_STEPS if known.any() else 0):
         shares = weights[:, None] * given
-        weights = (shares / np.maximum(shares.sum(0), 1e-12)).mean(axis=1)
-        weights /= weights.sum()
+        weights = (shares / shares.sum(0)).mean(axis=1)
     mixed: Array = _SHRINKAGE / count + (1 - _SHRINKAGE) * weights
     return np.repeat(mixed[:, None], probabilities.shape[2], axis=1)
 

@@ -33,6 +33,7 @@ class PredictMap(Job):
     extent_crs: str = ""  # WKT; empty: the covariates' CRS
     area: str = ""  # polygons; nothing is predicted outside
     block_size: int | None = None  # pixels; None: from free memory
+    precision: str = "auto"  # half where it is faster and errs little
     cluster: str = ""  # address of a Dask scheduler, whose workers predict the blocks; empty: this machine
     device: str = "auto"
 
@@ -48,11 +49,13 @@ class PredictMap(Job):
         "texture_classes",
     )
     DISSIMILARITY_SPACES: ClassVar[tuple[str, ...]] = ("covariates", "embedding")
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("auto", "float32", "half")
     TEXTURE_SYSTEMS: ClassVar[tuple[str, ...]] = ("usda", "wrb")
 
     def __post_init__(self) -> None:
         one_of("device", self.device, DEVICES)
         one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
+        one_of("precision", self.precision, self.PRECISIONS)
         one_of("texture system", self.texture_system, self.TEXTURE_SYSTEMS)
         no_twins("covariate", [covariate.name for covariate in self.covariates])
         if bool(self.exceedance) != bool(self.exceedance_probability):

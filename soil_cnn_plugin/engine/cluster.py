@@ -43,6 +43,7 @@ class MapTask:
     grid: Grid
     area: str
     dissimilarity_space: str  # empty: not asked for
+    dtype: str = "float32"  # of torch, what networks compute in
 
 
 def predict_blocks_on_cluster(
@@ -111,7 +112,9 @@ def _predict(task: MapTask, block: Block) -> PredictedBlock | Block:
         read = read_block(opened.stack, block, opened.trained.predictor.halo, opened.inside)
         if read is None:
             return block
-        return predict_one(opened.trained, task.grid, block, *read, opened.device, opened.index)
+        return predict_one(
+            opened.trained, task.grid, block, *read, opened.device, opened.index, getattr(torch, task.dtype)
+        )
 
 
 @dataclass(frozen=True)

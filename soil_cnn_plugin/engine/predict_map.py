@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.class_maps import check_kind, class_values, open_class_output
 from soil_cnn_plugin.engine.cluster import MapTask, predict_blocks_on_cluster
-from soil_cnn_plugin.engine.data.covariates import open_stack
+from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.in_units import of_targets
 from soil_cnn_plugin.engine.mapping.ahead import work_ahead
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
-from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
+from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks, read_sample
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
     map_grid,
@@ -30,6 +30,7 @@ from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 from soil_cnn_plugin.engine.networks.device import choose_device
 from soil_cnn_plugin.engine.networks.dissimilarity import COVARIATES, EMBEDDING, BlockIndex
+from soil_cnn_plugin.engine.networks.half_precision import choose_half, half_in_words
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, read_network
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.texture_maps import TextureMap, plan_texture_map
@@ -63,12 +64,14 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
             for name, path in job.output_paths().items()
         }
         ranges = RangeCheck(description.covariates, stack.class_names())
+        dtype = _choose_dtype(job, trained, stack, device, inside, report)
         # Closed before the rasters are: a block that is read ahead must not lose its raster.
         if job.cluster:
-            task = MapTask(job.network, tuple(covariates), grid, job.area, job.dissimilarity_space if index else "")
+            space = job.dissimilarity_space if index else ""
+            task = MapTask(job.network, tuple(covariates), grid, job.area, space, half_in_words(dtype))
             coming = predict_blocks_on_cluster(job.cluster, task, size, report)
         else:
-            coming = predict_blocks(trained, stack, size, device, inside, index)
+            coming = predict_blocks(trained, stack, size, device, inside, index, dtype)
         blocks = resources.enter_context(closing(coming))
         written = resources.enter_context(closing(_write_blocks(blocks, trained, files, ranges, textures)))
         predicted, applicable, done = 0, 0, 0
@@ -94,6 +97,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     return {**job.output_paths(), **applicability}
 
 
+_WORTH_TRYING = 2**18  # pixels; a smaller map is done before half precision is tried
 _SPACES_IN_WORDS = {
     COVARIATES: "Meyer & Pebesma 2021, covariates weighted by their importance",
     EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, an addition of Soil CNN",
@@ -118,6 +122,26 @@ def _tell_applicability(job: PredictMap, index: BlockIndex, share: float, report
         " it meets conditions that its observations do not cover."
     )
     return {"dissimilarity_threshold": index.threshold, "applicable_share": share}
+
+
+def _choose_dtype(
+    job: PredictMap,
+    trained: TrainedNetwork,
+    stack: CovariateStack,
+    device: torch.device,
+    inside: Callable[[Block], NDArray[np.bool_]] | None,
+    report: Report,
+) -> torch.dtype:
+    """What the networks compute in; half precision is tried on a part of the map."""
+    pixels = stack.grid.height * stack.grid.width
+    if job.precision == "float32" or (job.precision == "auto" and pixels < _WORTH_TRYING):
+        return torch.float32
+    sample = read_sample(trained, stack, device, inside)
+    if sample is None:
+        return torch.float32
+    choice = choose_half(trained.predictor, sample, is_forced=job.precision == "half")
+    report.info(choice.why)
+    return choice.dtype
 
 
 def _write_blocks(

@@ -14,6 +14,7 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio
+import torch
 from rasterio.windows import Window
 from shapely import box
 
@@ -21,6 +22,7 @@ from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.assessment.calibration import calibrate
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping import raster_file
+from soil_cnn_plugin.engine.networks import half_precision
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, write_network
 from soil_cnn_plugin.engine.predict_map import run
 from tests.engine.landscape import CELL, NORTH, WEST, Landscape, Log, make_landscape, random_network, write_raster
@@ -119,6 +121,20 @@ def test_two_runs_and_all_block_sizes_give_one_map(job: PredictMap) -> None:
     for size in (None, 16, 33):
         done(replace(job, block_size=size))
         np.testing.assert_allclose(read(job.prediction), first, rtol=1e-4, equal_nan=True)
+
+
+def test_half_precision_is_told_and_changes_the_map_little(job: PredictMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    done(job)
+    exact = read(job.prediction)[1]
+    monkeypatch.setattr(half_precision, "_gain", lambda device, dtype: 2.0 if dtype == torch.bfloat16 else 0.1)
+    _, log = done(replace(job, precision="half"))
+    assert sum("half precision (bfloat16)" in line for line in log.infos) == 1
+    half = read(job.prediction)[1]
+    assert 0 < np.nanmax(np.abs(half - exact)) < 0.1 * np.nanstd(exact)
+    for precision in ("float32", "auto"):  # a map as small as this one is not worth trying
+        _, log = done(replace(job, precision=precision))
+        assert not any("half precision" in line for line in log.infos)
+        np.testing.assert_array_equal(read(job.prediction)[1], exact)
 
 
 def test_covariates_are_matched_by_name_in_any_order_and_from_any_place(job: PredictMap, tmp_path: Path) -> None:

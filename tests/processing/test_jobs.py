@@ -406,6 +406,7 @@ def test_predict_map(job_of, raster, tmp_path) -> None:
             "EXTENT": "110,160,210,260 [EPSG:28992]",
             "AREA": area,
             "BLOCK_SIZE": 64,
+            "PRECISION": "float32",
         },
     )
     assert job.extent == (110.0, 210.0, 160.0, 260.0)
@@ -413,6 +414,7 @@ def test_predict_map(job_of, raster, tmp_path) -> None:
     assert ogr.Open(job.area).GetLayer(0).GetExtent() == (100, 150, 200, 250)
     assert job.covariates == (Covariate(str(tmp_path / "dem.tif"), "dem"),)
     assert (job.lower, job.upper, job.block_size) == (str(tmp_path / "l.tif"), "", 64)
+    assert job.precision == "float32"
     assert (job.dissimilarity, job.dissimilarity_space) == (str(tmp_path / "d.tif"), "embedding")
     assert (job.texture_classes, job.texture_system) == (str(tmp_path / "t.tif"), "wrb")
 

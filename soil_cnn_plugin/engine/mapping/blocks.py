@@ -16,12 +16,17 @@ from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
 from soil_cnn_plugin.engine.memory import read_memory
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
+from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.networks.half_precision import Sample
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
 
 Array = NDArray[np.float64]
 Read = tuple[NDArray[np.float32], NDArray[np.bool_]]
 """The covariates (C, h + 2 halo, w + 2 halo) of a block, and the pixels (h, w) to predict."""
 
+_SAMPLE = 128  # pixels a side
+_PLACES = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25), (0.1, 0.5), (0.9, 0.5))
+"""Of a sample, from top and left, in parts of the map."""
 _LARGEST_BLOCK = 512  # pixels; larger blocks fall out of the processor's cache
 _SMALLEST_BLOCK = 32
 _SHARE_OF_MEMORY = 0.25  # of what is free
@@ -48,11 +53,12 @@ def predict_blocks(
     device: torch.device,
     inside: Callable[[Block], NDArray[np.bool_]] | None = None,
     index: BlockIndex | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Generator[PredictedBlock | Block, None, None]:
     """Yields every block of the stack's grid: predicted, or the bare Block where no pixel is to be predicted.
 
     `inside` tells (h, w) which pixels of a block lie in the area; the covariates around it are still seen. `index`
-    measures the dissimilarity of the same pixels.
+    measures the dissimilarity of the same pixels. Networks compute in `dtype`.
     """
 
     def read(block: Block) -> tuple[Block, Read | None]:
@@ -60,7 +66,7 @@ def predict_blocks(
 
     def predict(found: tuple[Block, Read | None]) -> PredictedBlock | Block:
         block, values = found
-        return block if values is None else predict_one(trained, stack.grid, block, *values, device, index)
+        return block if values is None else predict_one(trained, stack.grid, block, *values, device, index, dtype)
 
     # On a processor a thread predicts a block by itself: threads that share one operation wait for each other.
     cores = torch.get_num_threads()
@@ -81,21 +87,56 @@ def predict_one(
     valid: NDArray[np.bool_],
     device: torch.device,
     index: BlockIndex | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> PredictedBlock:
     """One block, from what `read_block` gives."""
     halo = trained.predictor.halo
     index = index.for_one_block() if index else None
+    channels, known = _encode(trained, grid, block, raw, valid, device)
+    location, scale = trained.predictor.predict_block(channels, known, index.watches if index else (), dtype)
+    dissimilarity = index.take(channels, halo, known) if index else None
+    centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
+    centre[:, ~valid] = np.nan
+    return PredictedBlock(block, location, scale, centre, dissimilarity)
+
+
+def read_sample(
+    trained: TrainedNetwork,
+    stack: CovariateStack,
+    device: torch.device,
+    inside: Callable[[Block], NDArray[np.bool_]] | None = None,
+) -> Sample | None:
+    """A small block of the map in which many pixels can be predicted; None where there is none at a few places."""
+    grid, best = stack.grid, None
+    for down, across in _PLACES:
+        height, width = min(_SAMPLE, grid.height), min(_SAMPLE, grid.width)
+        block = Block(int(down * (grid.height - height)), int(across * (grid.width - width)), height, width)
+        read = read_block(stack, block, trained.predictor.halo, inside)
+        if read is None:
+            continue
+        sample = Sample(*_encode(trained, grid, block, *read, device))
+        if best is None or sample.wanted.sum() > best.wanted.sum():
+            best = sample
+        if best.wanted.mean() > 0.5:
+            break
+    return best if best is not None and best.wanted.any() else None
+
+
+def _encode(
+    trained: TrainedNetwork,
+    grid: Grid,
+    block: Block,
+    raw: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    device: torch.device,
+) -> tuple[Channels, NDArray[np.bool_]]:
+    """The channels with halo, and the pixels to predict: a class that training did not know makes its own pixel
+    unpredictable, like missing data."""
+    halo = trained.predictor.halo
     with torch.inference_mode():
         channels = trained.encoder(torch.from_numpy(raw[None]).to(device), _coordinates(trained, grid, block))
-        # A class that training did not know makes its own pixel unpredictable, like missing data.
         own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
-        has_data = valid.copy()
-        valid &= (own > 0).all(0).cpu().numpy()
-    location, scale = trained.predictor.predict_block(channels, valid, index.watches if index else ())
-    dissimilarity = index.take(channels, halo, valid) if index else None
-    centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
-    centre[:, ~has_data] = np.nan
-    return PredictedBlock(block, location, scale, centre, dissimilarity)
+        return channels, valid & (own > 0).all(0).cpu().numpy()
 
 
 def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:

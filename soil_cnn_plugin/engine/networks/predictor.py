@@ -54,16 +54,20 @@ class Predictor:
 
     @torch.inference_mode()
     def predict_block(
-        self, channels: Channels, wanted: NDArray[np.bool_], watches: Sequence[Watch] = ()
+        self,
+        channels: Channels,
+        wanted: NDArray[np.bool_],
+        watches: Sequence[Watch] = (),
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[Array, Array]:
         """Location and scale (T, h, w) of a block that came with its halo, NaN where not `wanted` (h, w).
 
-        `watches`, if any, one a network, get the last hidden layers.
+        `watches`, if any, one a network, get the last hidden layers. Networks compute in `dtype`.
         """
         locations, scales = [], []
         for index, network in enumerate(self.networks):
             watch = watches[index] if watches else None
-            location, scale = network.dense(channels.crop(self.halo - network.halo), watch)
+            location, scale = network.dense(channels.crop(self.halo - network.halo), watch, dtype)
             locations.append(_numpy(location)[:, wanted].T)  # (T, h, w) -> (n, T)
             scales.append(_numpy(scale)[:, wanted].T)
         if self.forests:

@@ -281,7 +281,7 @@ def test_numbers_of_another_kind_are_refused(path: str, name: str, kind: str) ->
     assert name.split(".")[0] in refused(path)
 
 
-@pytest.mark.parametrize("name", ["ring.input_weight", "padarian.last_bias", "forest0.children", "forest1.depth"])
+@pytest.mark.parametrize("name", ["ring.input_weight", "padarian.last_bias", "forest0.children", "forest1.threshold"])
 @pytest.mark.parametrize("shape", ["cut", "flat", "empty", "scalar"])
 def test_weights_of_another_shape_are_refused(path: str, name: str, shape: str) -> None:
     tensor = load_file(path)[name]

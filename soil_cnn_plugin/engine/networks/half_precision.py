@@ -1,0 +1,96 @@
+"""Whether a map's networks compute in half precision: where that is faster and hardly changes the map."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.networks.dense_layers import multiply
+from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.networks.predictor import Predictor
+
+LARGEST_ERROR = 0.01
+"""Root mean square: of locations in standard deviations of the target, or in probability, and of scales relative to
+them."""
+_GAIN = 1.3  # times as fast at least; where there are no instructions for half precision it is far slower
+# The more exact one first: which is taken must not hang on how busy the computer is.
+_KINDS = {"cpu": (torch.float16, torch.bfloat16), "cuda": (torch.float16,), "mps": (torch.float16,)}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The kind of number that networks compute in, and why, as a sentence for the log, empty where there is no more to
+    say."""
+
+    dtype: torch.dtype
+    why: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Encoded covariates of some pixels (1, D, h + 2 halo, w + 2 halo), and those to predict (h, w)."""
+
+    channels: Channels
+    wanted: NDArray[np.bool_]
+
+
+def choose_half(predictor: Predictor, sample: Sample, is_forced: bool = False) -> Choice:
+    """Half precision if it is fast here and, measured on the sample, errs little; `is_forced`: however much it errs."""
+    device = sample.channels.values.device
+    kinds = [kind for kind in _KINDS.get(device.type, ()) if _gain(device, kind) >= _GAIN]
+    if not kinds:
+        return Choice(torch.float32, "This computer is not faster in half precision: networks compute in float32.")
+    lines = []
+    for kind in kinds:
+        location, scale = half_precision_error(predictor, sample, kind)
+        errors = (
+            f"on {int(sample.wanted.sum())} pixels of the map it changes predictions by {100 * location:.2g} % of the"
+            f" target's standard deviation and the width of intervals by {100 * scale:.2g} % (root mean square)"
+        )
+        if is_forced or max(location, scale) < LARGEST_ERROR:
+            return Choice(kind, f"Networks compute in half precision ({half_in_words(kind)}): {errors}.")
+        lines.append(
+            f"Half precision ({half_in_words(kind)}) would be faster, but {errors}: networks compute in float32."
+        )
+    return Choice(torch.float32, lines[0])
+
+
+def half_in_words(dtype: torch.dtype) -> str:
+    """`bfloat16`: also the name by which `torch` has it."""
+    return str(dtype).removeprefix("torch.")
+
+
+def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtype) -> tuple[float, float]:
+    """Root mean square difference from float32 of locations and, relative, of scales, of the worst column."""
+    networks = replace(predictor, forests=(), weights=predictor.weights[: len(predictor.networks)])
+    margin = predictor.halo - networks.halo
+    channels = sample.channels.crop(margin)
+    exact, half = (
+        np.stack(networks.predict_block(channels, sample.wanted, dtype=kind))[:, :, sample.wanted]
+        for kind in (torch.float32, dtype)
+    )
+    difference = half[0] - exact[0]
+    relative = half[1] / np.maximum(exact[1], 1e-6) - 1
+    return tuple(float(np.sqrt((part**2).mean(axis=1)).max()) for part in (difference, relative))  # type: ignore[return-value]
+
+
+def _gain(device: torch.device, dtype: torch.dtype) -> float:
+    """How many times as fast as in float32 a product like those of the networks is."""
+    if device.type != "cpu":
+        return 2.0  # a GPU of these days; asking one that has other work would tell little
+    seconds = []
+    for kind in (torch.float32, dtype):
+        rows, weight = torch.ones(2048, 96, dtype=kind), torch.ones(96, 96, dtype=kind)
+        taken = []
+        for _ in range(8):
+            started = time.perf_counter()
+            multiply(rows, weight, weight[0])
+            taken.append(time.perf_counter() - started)
+            if taken[-1] > 0.05:
+                break
+        seconds.append(min(taken))
+    return seconds[0] / seconds[1]

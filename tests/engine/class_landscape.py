@@ -43,24 +43,32 @@ def extract_classes(
     names: Sequence[Any] = NAMES,
     target_type: str = "auto",
     noise: float = 0.1,
+    group: bool = False,
     seed: int = 2,
-    report: Report | None = None,
 ) -> str:
-    """A patch file of observations of classes; a share `noise` of them is any class."""
+    """A patch file of observations of classes; a share `noise` of them is any class. With `group` they belong to 8
+    groups, and the last class to one of them alone."""
     rng = np.random.default_rng(seed)
     valid = np.argwhere(np.isfinite(landscape.values).all(0))
     rows, cols = valid[rng.choice(len(valid), count, replace=False)].T
     numbers = classes_of(*landscape.values[:2, rows, cols].astype(np.float64), len(names))
     numbers = np.where(rng.random(count) < noise, rng.integers(0, len(names), count), numbers)
     x, y = WEST + (cols + 0.5) * CELL, NORTH - (rows + 0.5) * CELL
-    columns = {FIELD: [names[number] for number in numbers]}
+    groups = np.where(numbers == len(names) - 1, 7, np.arange(count) % 8)
+    columns = {FIELD: [names[number] for number in numbers], "group": groups}
     points = str(landscape.folder / "soil types.gpkg")
     geopandas.GeoDataFrame(columns, geometry=geopandas.points_from_xy(x, y), crs=CRS).to_file(points)
     patches = str(landscape.folder / "classes.h5")
     job = ExtractPatches(
-        points, (SoilProperty(FIELD),), landscape.covariates, patches, patch_size=15, target_type=target_type
+        points,
+        (SoilProperty(FIELD),),
+        landscape.covariates,
+        patches,
+        patch_size=15,
+        target_type=target_type,
+        group="group" if group else "",
     )
-    extract_patches.run(job, report or Report(lambda event: None))
+    extract_patches.run(job, Report(lambda event: None))
     return patches
 
 

@@ -48,7 +48,7 @@ def write_class_report(path: str, assessment: ClassAssessment) -> None:
             numbers=words.worth_in_words(assessment),
             outcome=assessment.verdict.outcome,
         ),
-        never_sentence=words.never_in_words(assessment),
+        doubts_sentence=words.doubts_in_words(assessment),
         folds_sentence=folds.sentence,
         validation_sentence=validation_sentence(assessment),
         overlap_sentence=overlap_sentence(folds.overlap_percent),

@@ -33,17 +33,30 @@ def worth_in_words(assessment: ClassAssessment) -> str:
     return text
 
 
-def never_in_words(assessment: ClassAssessment) -> str:
-    """Which classes the map never showed at a held-out observation, and which have few observations; or empty."""
-    counts = assessment.counts
-    predicted = np.bincount(assessment.map_method.predicted, minlength=len(counts))
-    never = [f"{name} ({n})" for name, n, shown in zip(assessment.classes, counts, predicted) if n and not shown]
-    few = [f"{name} ({n})" for name, n, shown in zip(assessment.classes, counts, predicted) if shown and n < FEW]
+def doubts_in_words(assessment: ClassAssessment) -> str:
+    """Classes whose numbers say little, and those that the map does not find; or empty."""
+    counts, observed = assessment.counts, assessment.observed
+    right = np.bincount(observed[assessment.map_method.predicted == observed], minlength=len(counts))
+    folds = [len(np.unique(assessment.fold[observed == number])) for number in range(len(counts))]
+    alone, never, few = [], [], []
+    for name, count, found, in_folds in zip(assessment.classes, counts, right, folds):
+        text = f"{name} ({count})"
+        if in_folds == 1:
+            alone.append(text)
+        elif count and not found:
+            never.append(text)
+        elif 0 < count < FEW:
+            few.append(text)
     texts = []
+    if alone:
+        texts.append(
+            f"With all observations in one fold (in brackets: how many): {_listed(alone)}. Nothing could know the class"
+            " when they were held out, so its numbers say no more than that; the map itself was trained with them."
+        )
     if never:
         texts.append(
-            f"Not once the most probable class of a held-out observation (in brackets: observations): {_listed(never)}."
-            " The map hardly shows such a class; its own probability tells where it may be."
+            f"Not once right at a held-out observation (in brackets: observations): {_listed(never)}. The map does not"
+            " find such a class; its own probability tells where it may be."
         )
     if few:
         texts.append(f"Fewer than {FEW} observations, so that numbers of the class say little: {_listed(few)}.")

@@ -8,14 +8,17 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.composition import name_wholes
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve, Scores, TargetAssessment
 from soil_cnn_plugin.engine.assessment.censored import reporting_limits
 from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment, class_verdict
 from soil_cnn_plugin.engine.assessment.comparison import verdict
+from soil_cnn_plugin.engine.assessment.composition_assessment import CompositionAssessment, assess_composition
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.cross_validation import CrossValidation
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.fitting import Design, Fitted
 from soil_cnn_plugin.engine.patch_folds import kind_within
 
@@ -57,7 +60,27 @@ def assess_numbers(
         for target, methods in zip(file.targets, each.methods)
     }
     return Assessment(
-        **_common(job, file, folds, validations, final, other_scores), targets=tuple(targets), coverage=job.coverage
+        **_common(job, file, folds, validations, final, other_scores),
+        targets=tuple(targets),
+        coverage=job.coverage,
+        compositions=_assess_compositions(file.words, targets),
+    )
+
+
+def _assess_compositions(
+    words: TargetsInWords, targets: Sequence[TargetAssessment]
+) -> tuple[CompositionAssessment, ...]:
+    """From what is known of their parts, which all have the same observations."""
+    groups = [[targets[t] for t in group] for group in words.groups if len(group) > 1]
+    properties = [tuple(target.soil_property for target in group) for group in groups]
+    return tuple(
+        assess_composition(
+            name,
+            parts,
+            np.column_stack([target.observed for target in group]),
+            {method: np.column_stack([part.methods[method].mean for part in group]) for method in group[0].methods},
+        )
+        for name, parts, group in zip(name_wholes(properties), properties, groups)
     )
 
 

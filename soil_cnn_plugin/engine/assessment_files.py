@@ -33,6 +33,15 @@ def write_metrics(path: str, assessment: Assessment) -> None:
         "targets": {
             target.soil_property.field: _target_content(target, assessment.predictor) for target in assessment.targets
         },
+        "compositions": [
+            {
+                "title": composition.title,
+                "parts": [part.field for part in composition.parts],
+                "texture_system": "usda" if composition.texture else None,
+                "methods": {name: asdict(scores) for name, scores in composition.scores.items()},
+            }
+            for composition in assessment.compositions
+        ],
         "settings": assessment.settings,
         "versions": assessment.versions,
         "notes": assessment.notes,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.composition_assessment import CompositionAssessment
 
 Array = NDArray[np.float64]
 
@@ -147,3 +148,4 @@ class Assessment(HeldOutAssessment):
 
     targets: tuple[TargetAssessment, ...]
     coverage: float
+    compositions: tuple[CompositionAssessment, ...] = ()  # of the targets that are parts of one

@@ -73,6 +73,15 @@ def fit_composition(parts: Array) -> CompositionScale:
     return CompositionScale(whole, unscaled.floors, tuple(ratios.mean(axis=0).tolist()), tuple(spread.tolist()))
 
 
+def aitchison_distances(one: Array, other: Array, scale: CompositionScale) -> Array:
+    """(n,) between compositions (n, D): the Euclidean distance of their centred log-ratios (Aitchison et al. 2000,
+    10.1023/A:1007529726302)."""
+    logs = [np.log(np.maximum(parts, scale.floors)) for parts in (one, other)]
+    ratios = [each - each.mean(axis=1, keepdims=True) for each in logs]
+    distances: Array = np.linalg.norm(ratios[0] - ratios[1], axis=1)
+    return distances
+
+
 def _floor(positive: Array, whole: float, parts: int) -> float:
     if not len(positive):
         return 0.001 * whole

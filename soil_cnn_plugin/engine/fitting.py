@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,14 +19,14 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     NETWORK,
     LossCurve,
 )
-from soil_cnn_plugin.engine.assessment.censored import estimate_below, reporting_limits
+from soil_cnn_plugin.engine.assessment.censored import draw_below, estimate_below, reporting_limits
 from soil_cnn_plugin.engine.assessment.composition import CompositionScale, fit_composition
 from soil_cnn_plugin.engine.assessment.outcomes import Outcome, Scale, calibrated, column_count
 from soil_cnn_plugin.engine.assessment.target_scale import fit_scale, upper_bound
 from soil_cnn_plugin.engine.data.target_values import TargetValues
 from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.networks.ensemble import MakeFolds, cross_fit
-from soil_cnn_plugin.engine.networks.forest import expect_censored, fit_forests
+from soil_cnn_plugin.engine.networks.forest import fit_forests
 from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS, Plan
@@ -70,7 +70,7 @@ class Design:
 
     @cached_property
     def limits(self) -> Array:
-        """(N, T) below which a laboratory would have reported no more than that; minus infinity where it is not known."""
+        """(N, T) below which a laboratory reports no more than that; minus infinity where it is not known."""
         columns = zip(self.measured.values.T, self.measured.is_censored.T)
         return np.column_stack([reporting_limits(values, is_censored) for values, is_censored in columns])
 
@@ -156,8 +156,7 @@ def fit(
 ) -> Fitted:
     """Train networks and forests on `rows`, each on its scale."""
     scales = fit_scales(design, rows)
-    features = forest_features(design, FOREST_CONTEXT)[rows]
-    learned = learn(design.words, scales, design.measured.take(rows), features, seed)
+    learned = learn(design.words, scales, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
     networks = cross_fit(
         design.plans,
@@ -170,6 +169,7 @@ def fit(
         tell,
         design.checkpoints,
     )
+    learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
     fold = make_folds(INNER_FOLDS, seed)
     location, scale = list(networks.location), list(networks.scale)
     trees, parts = {}, {}
@@ -209,10 +209,8 @@ def fit_scales(design: Design, rows: Rows) -> tuple[Scale, ...]:
     return tuple(scales)
 
 
-def learn(
-    words: TargetsInWords, scales: tuple[Scale, ...], measured: TargetValues, features: NDArray[np.float32], seed: int
-) -> Learned:
-    """What is learned of observations: their targets on the scales. `features` (N, F) serve to expect censored ones."""
+def learn(words: TargetsInWords, scales: tuple[Scale, ...], measured: TargetValues) -> Learned:
+    """What networks learn of observations: their targets on the scales."""
     if words.classes:
         values = (measured.values == np.arange(len(words.classes))).astype(np.float64)
         nothing = np.zeros_like(values)
@@ -230,10 +228,23 @@ def learn(
             measured_well = np.isnan(known) | (measured.errors[:, group] == 0)
             errors.append(np.where(measured_well, 0.0, scale.forward_errors(known, measured.errors[:, group])))
     values, censored = np.concatenate(columns, axis=1), np.concatenate(is_censored, axis=1)
-    estimate = np.column_stack(
-        [expect_censored(features, column, below, seed) for column, below in zip(values.T, censored.T)]
-    )
-    return Learned(values, censored, np.concatenate(errors, axis=1), measured.weights, estimate)
+    return Learned(values, censored, np.concatenate(errors, axis=1), measured.weights, values)
+
+
+def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Learned:
+    """What forests learn: in place of a censored value a draw from what networks that had not seen it, `location` and
+    `scale` (N, R), tell of it below its limit.
+
+    Forests alone cannot tell how low values are where all are censored, and end too high.
+    """
+    estimate = learned.values.copy()
+    for column in np.flatnonzero(learned.is_censored.any(axis=0)):
+        known = np.isfinite(estimate[:, column])
+        place = location[known, column], scale[known, column]
+        estimate[known, column] = draw_below(
+            estimate[known, column], learned.is_censored[known, column], *place, seed + int(column)
+        )
+    return replace(learned, estimate=estimate)
 
 
 def column_slices(counts: list[int]) -> list[slice]:

@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.data.target_values import TargetValues
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.fitting import learn
+from soil_cnn_plugin.engine.fitting import fill_below, learn
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.forest import fit_parts
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
@@ -199,5 +199,8 @@ def _parts(
     scales = tuple(
         outcome.names if isinstance(outcome, ClassOutcome) else outcome.scale for outcome in description.outcomes
     )
-    learned = learn(description.words, scales, measured, views.context, description.seed)
+    learned = learn(description.words, scales, measured)
+    if learned.is_censored.any():
+        location, scale = UnseenPredictor(trained.predictor.networks, (), held_out).predict(views)
+        learned = fill_below(learned, location.mean(axis=0), scale.mean(axis=0), description.seed)
     return tuple(fit_parts(views.context, learned, held_out.fold, description.seed))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import log_ndtr
-from scipy.stats import CensoredData, ecdf, norm
+from scipy.special import log_ndtr, ndtri_exp
+from scipy.stats import norm
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _FEWEST_MEASURED = 3  # to tell the spread of a distribution
+_FEWEST_AT_RISK = 20  # values at or below one that tells of the distribution there
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -65,28 +66,43 @@ def estimate_below(values: Array, is_censored: Flags, centre: Array) -> Array:
     return np.where(is_censored, expected_below(values, centre + shift, deviation), values)
 
 
+def draw_below(values: Array, is_censored: Flags, centre: Array, scale: Array, seed: int) -> Array:
+    """`values` (n,) with a draw in place of each censored one, if they scatter around `centre` (n,) like a normal
+    distribution whose spread is in proportion to `scale` (n,).
+
+    Unlike what is expected, draws scatter as measured values do.
+    """
+    z = (values - centre) / scale
+    shift, deviation = normal_moments(z, is_censored)
+    if deviation == 0 or not is_censored.any():
+        return values
+    uniform = np.random.default_rng(seed).uniform(size=len(values))
+    drawn = ndtri_exp(np.log(uniform) + log_ndtr((z - shift) / deviation))
+    return np.where(is_censored, np.minimum(centre + scale * (shift + deviation * drawn), values), values)
+
+
 def as_if_measured(values: Array, is_censored: Flags) -> Array:
     """As many values, ascending, that have the distribution of `values` (n,), of which some are censored.
 
     By the product-limit estimate (Kaplan & Meier 1958, 10.2307/2281868) of the values turned over, as Helsel (2012,
-    10.1002/9781118162729) advises for detection limits. What lies below the smallest measured value, of which nothing
-    is told, gets the tail of a normal distribution.
+    10.1002/9781118162729) advises for detection limits. Where so few values tell that each would decide much, the rest
+    gets the tail of a normal distribution.
     """
     if is_censored.all() or not is_censored.any():
         return np.sort(values)
+    distinct, counts = np.unique(values[~is_censored], return_counts=True)
+    at_risk = np.searchsorted(np.sort(values), distinct, side="right")
+    first = min(int(np.searchsorted(at_risk, _FEWEST_AT_RISK)), len(distinct) - 1)
+    distinct, counts, at_risk = distinct[first:], counts[first:], at_risk[first:]
+    below = np.cumprod((1 - counts / at_risk)[::-1])[::-1]  # share of all that lies below each distinct value
     levels = (np.arange(len(values)) + 0.5) / len(values)
-    distribution = ecdf(CensoredData.right_censored(-values, is_censored)).cdf  # of the values turned over
-    reached = distribution.probabilities
-    index = np.searchsorted(reached, 1 - levels)
-    is_told = index < len(reached)
-    result = np.full(len(values), np.nan)
-    result[is_told] = -distribution.quantiles[index[is_told]]
-    if not is_told.all():
+    result = distinct[np.maximum(np.searchsorted(below, levels, side="right") - 1, 0)]
+    rest = levels < below[0]
+    if rest.any():
         mean, deviation = normal_moments(values, is_censored)
-        smallest, share = values[~is_censored].min(), 1 - reached[-1]
-        below = levels[~is_told] / share * norm.cdf((smallest - mean) / deviation)
-        result[~is_told] = np.minimum(mean + deviation * norm.ppf(np.maximum(below, 1e-12)), smallest)
-    return np.sort(result)
+        share = levels[rest] / below[0] * norm.cdf((distinct[0] - mean) / deviation)
+        result[rest] = np.minimum(mean + deviation * norm.ppf(np.maximum(share, 1e-12)), distinct[0])
+    return result
 
 
 def reporting_limits(values: Array, is_censored: Flags) -> Array:
@@ -103,7 +119,8 @@ def reporting_limits(values: Array, is_censored: Flags) -> Array:
     if not is_censored[known].any() or not len(measured):
         return limits
     distinct, counts = np.unique(values[known & is_censored], return_counts=True)
-    at_risk = np.searchsorted(np.sort(values[known]), distinct, side="right")
+    # A value that was measured at a limit does not tell of a lower one.
+    at_risk = np.cumsum(counts) + np.searchsorted(np.sort(values[measured]), distinct, side="left")
     # From the largest limit down: the share of laboratories whose limit lies below.
     left = np.cumprod((1 - counts / at_risk)[::-1])[::-1]
     below = np.append(left, 1.0)  # below[k]: share of limits under distinct[k]; the last: all

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
-from soil_cnn_plugin.engine.assessment.censored import estimate_below
 from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS
 from soil_cnn_plugin.engine.networks.trees import Trees, to_trees
@@ -22,7 +20,6 @@ TREES = 500
 _LEAF = 3  # observations in a leaf, at least
 _SHARE_OF_FEATURES = 1 / 3  # tried at each split; their square root for classes
 _UNEXPLAINED = 0.5  # share of a target's variance, to weigh errors of measurement against
-_ROUNDS = 3  # of expecting censored values
 _SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 
 
@@ -51,29 +48,6 @@ def predict_forest(trees: Trees, features: Features) -> tuple[Array, Array]:
     """Location and scale (N, outputs): mean and spread of the trees."""
     mean, spread = trees.mean_and_spread(features)
     return mean, np.maximum(spread, _SMALLEST_SPREAD)
-
-
-def expect_censored(features: Features, values: Array, is_censored: NDArray[np.bool_], seed: int) -> Array:
-    """(N,) `values`, NaN where missing, with what is expected below the limit in place of each censored one.
-
-    As Buckley & James (1979, 10.2307/2335161) with a forest as the regression: trees that have not seen an observation
-    predict it, a normal distribution around them gives the expected value, and the trees learn that anew.
-    """
-    if not is_censored.any():
-        return values
-    known = np.isfinite(values)
-    limits, x, below = values[known], features[known], is_censored[known]
-    estimate = estimate_below(limits, below, np.zeros(len(limits)))
-    for number in range(_ROUNDS):
-        forest = _forest(TREES // INNER_FOLDS, seed + number, _SHARE_OF_FEATURES, oob_score=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a row that all trees have seen is told by its own value
-            centre = forest.fit(x, estimate).oob_prediction_
-        centre = np.where(np.isfinite(centre), centre, estimate)
-        estimate = estimate_below(limits, below, centre)
-    result = values.copy()
-    result[known] = estimate
-    return result
 
 
 @dataclass(frozen=True)
@@ -126,12 +100,11 @@ def _fit(features: Features, lesson: _Lesson, rows: NDArray[np.bool_], trees: in
     return to_trees(forest.estimators_)
 
 
-def _forest(trees: int, seed: int, features: float | str, oob_score: bool = False) -> RandomForestRegressor:
+def _forest(trees: int, seed: int, features: float | str) -> RandomForestRegressor:
     return RandomForestRegressor(
         trees,
         min_samples_leaf=_LEAF,
         max_features=features,
-        oob_score=oob_score,
         n_jobs=torch.get_num_threads(),  # the cores that belong to this computation
         random_state=seed,
     )

@@ -20,7 +20,7 @@ class Learned:
     class and 0 in the others; where `is_censored` (N, R) the value is only known to be below; `errors` (N, R) are
     standard deviations of the measurement, 0 where none is known; `weights` (N,) say how much an observation counts.
 
-    `estimate` (N, R) has, in place of a censored value, the one that is expected below it: for what needs a number.
+    `estimate` (N, R) may have, in place of a censored value, one below it: for what needs a number.
     """
 
     values: Array

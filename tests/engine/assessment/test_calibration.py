@@ -180,3 +180,77 @@ def test_normal_residuals_give_normal_quantiles() -> None:
     z = norm.ppf((np.arange(20000) + 0.5) / 20000)
     calibration = calibrate(z, 0 * z, 1 + 0 * z)
     np.testing.assert_allclose(calibration.quantiles, norm.ppf(np.linspace(0.005, 0.995, 199)), atol=3e-3)
+
+
+def simulate_measured(
+    count: int, seed: int, stretch: float, limits: tuple[float, ...] = (), error: float = 0.0
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """The truth, and what is known of it: reported values, locations and scales, which are `stretch` times too small,
+    where the values are only limits, and errors of measurement, half of them small."""
+    rng = np.random.default_rng(seed)
+    location, spread = rng.normal(size=count), 0.6 * np.exp(rng.normal(0, 0.3, count))
+    truth = location + spread * rng.normal(size=count)
+    errors = error * np.where(rng.random(count) < 0.5, 0.1, 1.0)
+    reported = truth + errors * rng.normal(size=count)
+    limit = rng.choice(limits, count) if limits else np.full(count, -np.inf)
+    return truth, (np.maximum(reported, limit), location, spread / stretch, reported < limit, errors)
+
+
+@pytest.mark.parametrize("stretch", [0.6, 1.0, 1.7])
+@pytest.mark.parametrize(("limits", "error"), [((0.3,), 0.0), ((-0.5, 0.3), 0.0), ((), 1.2), ((-0.3, 0.3), 0.8)])
+def test_intervals_of_the_truth_hold_with_limits_and_errors(
+    stretch: float, limits: tuple[float, ...], error: float
+) -> None:
+    _, known = simulate_measured(1500, 1, stretch, limits, error)
+    calibration = calibrate(*known)
+    truth, (_, location, scale, is_censored, errors) = simulate_measured(20_000, 2, stretch, limits, error)
+    assert not limits or 0.3 < is_censored.mean() < 0.7
+    for coverage in (0.5, 0.9):
+        lower, upper = interval(calibration, location, scale, coverage, PLAIN)
+        assert np.mean((truth >= lower) & (truth <= upper)) == pytest.approx(coverage, abs=0.035)
+        assert np.mean(truth > upper) == pytest.approx((1 - coverage) / 2, abs=0.025)
+    if not limits:  # what is measured is farther off, and its own interval holds
+        measured = truth + errors * np.random.default_rng(3).normal(size=len(truth))
+        wide = [calibration.quantile(location, scale, level, PLAIN, errors) for level in (0.05, 0.95)]
+        assert np.mean((measured >= wide[0]) & (measured <= wide[1])) == pytest.approx(0.9, abs=0.035)
+        assert calibration.stretch == pytest.approx(stretch, rel=0.1)
+
+
+@pytest.mark.parametrize("limits", [(), (0.3,), (-0.5, 0.3)])
+def test_the_probability_of_exceeding_a_threshold_is_its_frequency(limits: tuple[float, ...]) -> None:
+    _, known = simulate_measured(1500, 1, 1.7, limits, 0.5)
+    calibration = calibrate(*known)
+    truth, (_, location, scale, _, _) = simulate_measured(50_000, 2, 1.7, limits, 0.5)
+    scale_of_target = TargetScale("log", 3.0, 0.5)
+    for threshold in (0.0, 1.0):
+        values = np.exp(3 + 0.5 * threshold)
+        probability = calibration.probability_above(location, scale, values, scale_of_target)
+        for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.9), (0.9, 1)):
+            own = (probability > low) & (probability <= high)
+            assert np.mean(truth[own] > threshold) == pytest.approx(probability[own].mean(), abs=0.045)
+
+
+def test_probabilities_agree_with_quantiles() -> None:
+    target, location, scale = simulate(200, 4, "heavy")
+    calibration = calibrate(target, location, scale)
+    target_scale = TargetScale("log", 1.0, 0.8)
+    for level in (0.02, 0.3, 0.5, 0.9, 0.99):
+        limit = calibration.quantile(location[:5], scale[:5], level, target_scale)
+        for i in range(5):
+            found = calibration.probability_above(location[i : i + 1], scale[i : i + 1], float(limit[i]), target_scale)
+            # at a deviation that was the largest ever met all larger quantiles lie, too
+            assert found[0] == pytest.approx(1 - level, abs=0.006) or found[0] < 1 - level
+
+
+def test_beyond_what_was_met_probabilities_stay_short_of_certainty() -> None:
+    calibration = calibrate(*simulate(300, 1))
+    place = np.zeros(2), np.ones(2)
+    target_scale = TargetScale("log", 0.0, 1.0)
+    np.testing.assert_allclose(calibration.probability_above(*place, 1e9, target_scale), 0.005)
+    np.testing.assert_allclose(calibration.probability_above(*place, -3.0, target_scale), 0.995)
+    assert np.isnan(calibration.probability_above(np.array([np.nan]), np.ones(1), 1.0, target_scale)).all()
+
+
+def test_a_calibration_without_limits_and_errors_is_the_plain_one() -> None:
+    plain = simulate(100, 1)
+    assert calibrate(*plain, np.zeros(100, bool), np.zeros(100)) == calibrate(*plain)

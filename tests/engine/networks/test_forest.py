@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from soil_cnn_plugin.engine.networks import forest
 from soil_cnn_plugin.engine.networks.forest import FittedForest, fit_forests, predict_forest
+from soil_cnn_plugin.engine.networks.learned import Learned
 from tests.engine.landscape import learned_of
 
 RNG = np.random.default_rng(0)
@@ -66,3 +69,31 @@ def test_one_seed_gives_one_forest_on_any_number_of_threads() -> None:
     np.testing.assert_array_equal(one.location, two.location)
     np.testing.assert_array_equal(one.trees.threshold, two.trees.threshold)
     assert not np.array_equal(fit_forest(FEATURES, TARGET, FOLD, seed=5).trees.threshold[:9], one.trees.threshold[:9])
+
+
+@pytest.mark.parametrize("error", [0.5, 3.0])
+def test_what_was_measured_worse_counts_less(error: float) -> None:
+    rng = np.random.default_rng(4)
+    features, new = rng.uniform(-2, 2, (2, 400, 3)).astype(np.float32)
+    errors = np.where(np.arange(400) < 200, 0.05, error)
+    measured = np.sin(features[:, 0]) + np.hypot(0.3, errors) * rng.normal(size=400)
+    fold = np.arange(400) % 5
+
+    def error_of(learned: Learned) -> float:
+        (fitted,) = fit_forests(features, learned, fold, seed=0)
+        return float(np.sqrt(np.mean((predict_forest(fitted.trees, new)[0][:, 0] - np.sin(new[:, 0])) ** 2)))
+
+    plain = learned_of(measured[:, None])
+    weighted = error_of(replace(plain, errors=errors[:, None]))
+    assert weighted < (0.75 if error > 1 else 1.02) * error_of(plain)
+    weights = np.where(np.arange(400) < 200, 1.0, 0.0)  # as if the others were not there
+    assert error_of(replace(plain, weights=weights)) < 1.1 * error_of(
+        learned_of(np.where(weights, measured, np.nan)[:, None])
+    )
+
+
+def test_forests_learn_what_stands_in_place_of_censored_values() -> None:
+    target = np.where(np.isfinite(TARGET), np.maximum(TARGET, 0.0), np.nan)
+    learned = replace(learned_of(target[:, None]), is_censored=(target == 0)[:, None], estimate=TARGET[:, None])
+    (fitted,) = fit_forests(FEATURES, learned, FOLD, seed=0)
+    np.testing.assert_array_equal(fitted.location, fit_forest(FEATURES, TARGET, FOLD, seed=0).location)

@@ -93,7 +93,7 @@ def _explain(
     observed = _observed(trained, known.values)
     importance = permutation_importance(
         lambda covariate, order: methods.predict(
-            known.unseen, known.views if covariate is None else known.views.exchange(covariate, order)
+            known.unseen, known.views if covariate is None else known.views.exchange(covariate, order), known.limits
         ),
         len(covariate_names(trained.encoder)),
         observed,
@@ -150,7 +150,9 @@ def _context(
     error, by_fold = [], []
     for index, radius in enumerate(radii):
         changed = (_seen(trained, channels, order, radius) for order in (orders if radius < halo else orders[:1]))
-        found = errors((methods.predict(unseen, views) for views in changed), observed, fold, is_class)
+        found = errors(
+            (methods.predict(unseen, views, known.limits[rows]) for views in changed), observed, fold, is_class
+        )
         error.append(found[0])
         by_fold.append(found[1])
         progress((index + 1) / len(radii))
@@ -180,8 +182,8 @@ class _Methods:
     def names(self) -> tuple[str, ...]:
         return ("map", "networks", "forest") if self.trained.predictor.forests else ("map",)
 
-    def predict(self, unseen: UnseenPredictor, views: Views) -> Array:
-        """(M, N, T)."""
+    def predict(self, unseen: UnseenPredictor, views: Views, limits: Array) -> Array:
+        """(M, N, T), raised to the limits of reporting (N, T)."""
         location, scale = unseen.predict(views)
         weights = self.trained.predictor.weights
         ways = [weights]
@@ -193,7 +195,7 @@ class _Methods:
             networks = np.where(total > 0, networks / np.where(total > 0, total, 1), 1 / (len(weights) - 1))
             networks[-1] = 0
             ways += [networks, forest]
-        return np.stack([self._in_units(mix(location, way), mix(scale, way)) for way in ways])
+        return np.maximum(np.stack([self._in_units(mix(location, way), mix(scale, way)) for way in ways]), limits)
 
     def _in_units(self, location: Array, scale: Array) -> Array:
         return means(self.trained.description, location.T, scale.T).T

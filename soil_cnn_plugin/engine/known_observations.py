@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.engine.assessment.censored import reporting_limits
 from soil_cnn_plugin.engine.assessment.folds import make_folds
 from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
@@ -33,10 +34,12 @@ _MOST_BYTES = 2**29  # of encoded patches that are kept whole
 
 @dataclass(frozen=True)
 class KnownObservations:
-    """N observations: `values` (N, T), NaN where missing; `fold` (N,) for the spread of errors; `channels` are the
-    whole encoded patches of the `context_rows` among them; `basis` says in a sentence what the errors rest on."""
+    """N observations: `values` (N, T), NaN where missing, and `limits` (N, T), below which nothing is reported, minus
+    infinity where there is none; `fold` (N,) for the spread of errors; `channels` are the whole encoded patches of the
+    `context_rows` among them; `basis` says in a sentence what the errors rest on."""
 
     values: Array
+    limits: Array
     fold: Rows
     unseen: UnseenPredictor
     views: Views
@@ -96,7 +99,10 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
             + (f"; {int(is_known.sum())} that it knows are left out." if is_known.any() else ".")
             + f" The spread is over {folds.count} random parts of them."
         )
-    return KnownObservations(values[chosen], fold, unseen, read.views, read.rows, read.channels, basis)
+    limits = np.column_stack([reporting_limits(*column) for column in zip(values.T, measured.is_censored.T)])[chosen]
+    if np.isfinite(limits).any():
+        basis += " Below a detection limit no prediction is wrong: errors are of what a laboratory would report."
+    return KnownObservations(values[chosen], limits, fold, unseen, read.views, read.rows, read.channels, basis)
 
 
 def _match(trained: TrainedNetwork, file: PatchFile) -> tuple[list[int], list[int]]:

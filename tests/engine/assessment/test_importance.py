@@ -44,3 +44,13 @@ def test_only_covariates_that_are_used_are_important_and_by_what_they_explain() 
     assert found.by_fold.shape == (3, 1, 5, 1)
     assert found.spread[0, 0, 0] == pytest.approx(np.std(found.by_fold[0, 0, :, 0], ddof=1))
     assert found.by_fold[:, 0, :, 0].mean(axis=1) == pytest.approx(expected, abs=0.05)
+
+
+def test_probabilities_of_classes_are_one_error_the_root_of_the_brier_score() -> None:
+    observed = np.eye(3)[[0, 1, 1, 2]]
+    predicted = RNG.dirichlet(np.ones(3), (2, 4))
+    fold = np.array([0, 0, 1, 1])
+    total, by_fold = errors([predicted], observed, fold, together=True)
+    squares = ((predicted - observed) ** 2).sum(axis=2)
+    np.testing.assert_allclose(total[:, 0], np.sqrt(squares.mean(axis=1)))
+    np.testing.assert_allclose(by_fold[:, :, 0], np.sqrt(squares.reshape(2, 2, 2).mean(axis=2)))

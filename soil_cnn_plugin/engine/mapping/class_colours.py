@@ -5,7 +5,7 @@ from __future__ import annotations
 # First the muted scheme of Paul Tol (https://sronpersonalpages.nl/~pault/), then always the colour that lies farthest
 # from all before it, in OKLab, to normal and to colour-blind eyes (Machado et al. 2009, 10.1109/TVCG.2009.113).
 _CODES = """
-ddcc77 332288 117733 cc6677 88ccee 882255 999933 44aa99 aa4499 3078d8 3c3c0c b490fc ccf0e4 fca8c0 6c3c9c 8484b4 541854
+ddcc77 88ccee cc6677 44aa99 117733 999933 aa4499 332288 882255 3078d8 3c3c0c b490fc ccf0e4 fca8c0 6c3c9c 8484b4 541854
 e49c6c 00546c 84606c b44800 6c4824 60cc9c 6c8454 c09cc0 7884f0 4854c0 cca80c fcd8b4 a87824 7860b4 e4d8fc b4906c 54303c
 009078 003c6c d878d8 483c84 840000 9cb4fc e4789c 546048 24a8e4 f07848 306c9c 90e4d8 9cd89c 485484 a87890 48c06c 54d8cc
 c0c054 786c54 6c0c6c 9c78cc 84b4d8 903078 903000 30a854 780030 6c9ccc 906ca8 6c5460 78303c 909c84 546c00 ccb490 9c5484

@@ -14,7 +14,9 @@ import numpy as np
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, Array, Assessment, HeldOut, TargetAssessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
+from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance
 from soil_cnn_plugin.engine.assessment.reliability import reliability
+from soil_cnn_plugin.engine.assessment.reported import residuals
 from soil_cnn_plugin.engine.data.point_layer import GPKG_VERSION
 
 
@@ -63,14 +65,22 @@ def _target_content(target: TargetAssessment, predictor: str) -> dict[str, objec
         "depth_cm": target.soil_property.depth_cm,
         "unit": target.soil_property.unit,
         "transform": target.transform,
-        "methods": {name: _method_content(target.observed, held_out) for name, held_out in target.methods.items()},
+        "n": len(target.observed),
+        "censored": int(target.is_censored.sum()),
+        "detection_limits": np.unique(target.observed[target.is_censored])[[0, -1]] if target.is_censored.any() else [],
+        "median_error_of_measurement": float(np.median(target.errors[target.errors > 0])) if target.errors.any() else 0,
+        "methods": {name: _method_content(target, held_out) for name, held_out in target.methods.items()},
         "differences": [asdict(item) for item in differences(target.methods, predictor)],
         "verdict": asdict(target.verdict),
+        "exceedance": [
+            {**asdict(each), "threshold": each.threshold.text}
+            for each in check_exceedance(target, target.methods[predictor])
+        ],
     }
 
 
-def _method_content(observed: Array, held_out: HeldOut) -> dict[str, object]:
-    found = reliability(observed, held_out)
+def _method_content(target: TargetAssessment, held_out: HeldOut) -> dict[str, object]:
+    found = reliability(target.observed, held_out, target.is_censored)
     return {
         **asdict(held_out.scores),
         "folds": [asdict(scores) for scores in held_out.fold_scores],
@@ -82,19 +92,26 @@ def write_held_out(
     path: str, assessment: Assessment, crs_wkt: str, ids: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> None:
     """A GeoPackage of all observations: by target what was observed, what the map's predictor predicted without having
-    seen it, limits, residual (predicted minus observed), and the fold, from 1; empty where a target is missing."""
+    seen it, limits, residual (predicted minus observed), and the fold, from 1; empty where a target is missing.
+
+    Of a target with values below detection limits `censored` is 1 at these, where the limit stands as observed, and
+    `reported` is what is expected to be reported of the prediction, from which the residual is taken.
+    """
     count = len(assessment.coordinates)
     columns: dict[str, object] = {"observation": ids}
     fold = np.zeros(count, np.int64)
     for target in assessment.targets:
         held_out = target.methods[assessment.predictor]
         fold[target.rows] = target.fold + 1
+        residual = residuals(target, held_out)
+        limited = {"censored": target.is_censored, "reported": target.observed + residual}
         values = {
             "observed": target.observed,
             "predicted": held_out.mean,
+            **(limited if target.is_censored.any() else {}),
             "lower": held_out.lower,
             "upper": held_out.upper,
-            "residual": held_out.mean - target.observed,
+            "residual": residual,
         }
         for name, known in values.items():
             column = np.full(count, np.nan)

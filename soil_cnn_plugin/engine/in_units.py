@@ -29,6 +29,15 @@ def of_targets(
     return np.concatenate(found)[np.argsort(order)]
 
 
+def outcome_of(description: NetworkDescription, target: int) -> tuple[Numeric, int, slice]:
+    """The outcome of a target that is a number, which of the outcome's targets it is, and where its columns lie."""
+    columns = column_slices([outcome.columns for outcome in description.outcomes])
+    for outcome, group, own in zip(description.outcomes, description.words.groups, columns):
+        if target in group and not isinstance(outcome, ClassOutcome):
+            return outcome, group.index(target), own
+    raise ValueError(f"target {target} is no number")
+
+
 def means(description: NetworkDescription, location: Array, scale: Array) -> Array:
     """(T, ...) means of the targets, or (K, ...) probabilities of the classes."""
     first = description.outcomes[0]

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.jobs import JobError, TrainNetwork, pair_thresholds
 from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
 from soil_cnn_plugin.engine.assessment.target_scale import choose_transform
 from soil_cnn_plugin.engine.data.domain import check_touch, read_domain
@@ -56,6 +57,16 @@ def choose_transforms(wanted: str, file: PatchFile) -> tuple[str, ...]:
         "log-ratio" if target.field in parts else choose_transform(wanted, values, target.field)
         for target, values in zip(file.targets, file.values.T)
     )
+
+
+def check_thresholds(job: TrainNetwork, file: PatchFile) -> None:
+    """Raises EngineError when a threshold names no target, or the target is a class."""
+    if job.exceedance and file.words.classes:
+        raise EngineError("Thresholds are given, but soil classes exceed none. Leave EXCEEDANCE empty.")
+    try:
+        pair_thresholds(job.exceedance, file.targets)
+    except JobError as error:
+        raise EngineError(str(error)) from error
 
 
 def tell_folds(folds: Folds, domain: str, report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.class_maps import check_kind, class_values, open_class_output
 from soil_cnn_plugin.engine.cluster import MapTask, predict_blocks_on_cluster
+from soil_cnn_plugin.engine.data.block_reading import bounded_cache
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.exceedance_maps import ExceedanceMap, plan_exceedance_map
 from soil_cnn_plugin.engine.in_units import of_targets
 from soil_cnn_plugin.engine.mapping.ahead import work_ahead
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
-from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks, read_sample
+from soil_cnn_plugin.engine.mapping.block_plan import choose_block_size
+from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, predict_blocks, read_sample
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
     map_grid,
@@ -42,8 +46,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     device = choose_device(job.device, report)
     trained = read_network(job.network, device)
     description = trained.description
-    check_kind(job, description.classes, job.network)
-    textures = plan_texture_map(job, description, report)
+    check_kind(job, description.classes, f"{job.network} predicts")
+    extras = _Extras(plan_texture_map(job, description, report), plan_exceedance_map(job, description))
     covariates = match_covariates(description.covariates, job.covariates, report)
     check_replaces_nothing(job.output_paths(), covariates)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
@@ -56,11 +60,12 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         f" {grid.crs_name}; predicted in blocks of {size} x {size} pixels with {trained.predictor.halo} pixels around"
     )
     with ExitStack() as resources:
+        resources.enter_context(bounded_cache(len(covariates)))
         stack = resources.enter_context(open_stack(covariates, grid))
         for way in stack.resamplings():
             report.info(way)
         files = {
-            name: resources.enter_context(_open_output(name, path, job, description, grid, index, textures))
+            name: resources.enter_context(_open_output(name, path, job, description, grid, index, extras))
             for name, path in job.output_paths().items()
         }
         ranges = RangeCheck(description.covariates, stack.class_names())
@@ -73,7 +78,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         else:
             coming = predict_blocks(trained, stack, size, device, inside, index, dtype)
         blocks = resources.enter_context(closing(coming))
-        written = resources.enter_context(closing(_write_blocks(blocks, trained, files, ranges, textures)))
+        written = resources.enter_context(closing(_write_blocks(blocks, trained, files, ranges, extras)))
         predicted, applicable, done = 0, 0, 0
         for area, block in written:
             if block is not None:
@@ -95,6 +100,14 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     )
     applicability = _tell_applicability(job, index, applicable / predicted, report) if index else {}
     return {**job.output_paths(), **applicability}
+
+
+@dataclass(frozen=True)
+class _Extras:
+    """Maps that are made of the predicted distributions, where they are wanted."""
+
+    textures: TextureMap | None
+    exceedance: ExceedanceMap | None
 
 
 _WORTH_TRYING = 2**18  # pixels; a smaller map is done before half precision is tried
@@ -149,12 +162,12 @@ def _write_blocks(
     trained: TrainedNetwork,
     files: Mapping[str, RasterFile],
     ranges: RangeCheck,
-    textures: TextureMap | None,
+    extras: _Extras,
 ) -> Generator[tuple[Block, PredictedBlock | None], None, None]:
     """Yields each block when it is written, while later ones are predicted and carried to the targets' units."""
 
     def convert(block: PredictedBlock | Block) -> tuple[PredictedBlock | Block, dict[str, Array]]:
-        return block, _in_units(block, trained, set(files), textures) if isinstance(block, PredictedBlock) else {}
+        return block, _in_units(block, trained, set(files), extras) if isinstance(block, PredictedBlock) else {}
 
     def write(converted: tuple[PredictedBlock | Block, dict[str, Array]]) -> tuple[Block, PredictedBlock | None]:
         block, values = converted
@@ -168,10 +181,8 @@ def _write_blocks(
     return work_ahead(write, work_ahead(convert, blocks, torch.get_num_threads()), 1)
 
 
-def _in_units(
-    block: PredictedBlock, trained: TrainedNetwork, wanted: set[str], textures: TextureMap | None
-) -> dict[str, Array]:
-    """Output name -> (bands, h, w) in the targets' units, a band a target or composition."""
+def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str], extras: _Extras) -> dict[str, Array]:
+    """Output name -> (bands, h, w) in the targets' units, a band a target, composition or threshold."""
     if trained.description.classes:
         return {**class_values(trained.description, block.location, wanted), **_dissimilarity(block)}
     tail = (1 - trained.description.coverage) / 2
@@ -184,8 +195,10 @@ def _in_units(
     )
     names = ("prediction", "standard_deviation", *limits)
     values = {name: described[:, index] for index, name in enumerate(names) if name in wanted}
-    if textures:
-        values["texture_classes"] = textures.classes(described[:, 0])
+    if extras.textures:
+        values["texture_classes"] = extras.textures.classes(described[:, 0])
+    if extras.exceedance:
+        values["exceedance_probability"] = extras.exceedance.probabilities(block.location, block.scale)
     return {**values, **_dissimilarity(block)}
 
 
@@ -200,7 +213,7 @@ def _open_output(
     description: NetworkDescription,
     grid: Grid,
     index: BlockIndex | None,
-    textures: TextureMap | None,
+    extras: _Extras,
 ) -> RasterFile:
     tags = {
         "TIFFTAG_SOFTWARE": f"Soil CNN {description.versions.get('Soil CNN', '')}".strip(),
@@ -211,8 +224,10 @@ def _open_output(
         tags["DISSIMILARITY_THRESHOLD"] = f"{index.threshold:.9g}"
         tags["DISSIMILARITY_SPACE"] = _SPACES_IN_WORDS[job.dissimilarity_space]
         return RasterFile(path, grid, bands=["dissimilarity index"], units=[""], tags=tags)
-    if name == "texture_classes" and textures:
-        return textures.open(path, grid, tags)
+    if name == "texture_classes" and extras.textures:
+        return extras.textures.open(path, grid, tags)
+    if name == "exceedance_probability" and extras.exceedance:
+        return extras.exceedance.open(path, grid, tags)
     if description.classes:
         return open_class_output(name, path, tags, description, grid)
     percent = f"{100 * description.coverage:g} %"

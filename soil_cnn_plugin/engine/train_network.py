@@ -36,7 +36,14 @@ from soil_cnn_plugin.engine.networks.processes import joined, process_number
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.class_report import write_class_report
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
-from soil_cnn_plugin.engine.patch_folds import choose_transforms, hold_out, inner_folds, kind_within, tell_folds
+from soil_cnn_plugin.engine.patch_folds import (
+    check_thresholds,
+    choose_transforms,
+    hold_out,
+    inner_folds,
+    kind_within,
+    tell_folds,
+)
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training_places import fit_spaces, training_rows
 from soil_cnn_plugin.engine.versions import read_versions
@@ -52,6 +59,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         plans = make_plans(job, file.patch_size)
         folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
         transforms = choose_transforms(job.transform, file)
+        check_thresholds(job, file)
         report.info(_plans_in_words(file, plans, transforms))
         tell_folds(folds, job.domain, report)
         data = encode_patches(file, plans, device, job.location)

@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
 )
 
 from ..contract.jobs import DEVICES
@@ -71,6 +72,18 @@ def metrics_output(optional: bool = True) -> Parameter:
     return explained(
         file_output("METRICS", tr("Metrics"), tr("JSON files (*.json)"), optional=optional, createByDefault=False),
         tr("The numbers of the report as a JSON file, for scripts."),
+    )
+
+
+def thresholds() -> Parameter:
+    return explained(
+        QgsProcessingParameterString("EXCEEDANCE", tr("Thresholds"), optional=True),
+        tr(
+            "Values that a soil property may exceed, such as the legal limit of a metal: copper > 150; zinc > 300."
+            " The name is that of a target, or of a property at all its depths. The sign for less than asks for values"
+            " below."
+        ),
+        advanced=True,
     )
 
 

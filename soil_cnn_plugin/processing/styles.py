@@ -74,6 +74,7 @@ KINDS = {
 SHARES = {  # rasters of numbers from 0 to 1 -> title and ramp
     "PROBABILITIES": (tr("Probabilities of the classes"), "mako_reversed"),
     "CONFUSION_INDEX": (tr("Confusion index"), "rocket_reversed"),
+    "EXCEEDANCE_PROBABILITY": (tr("Probability of exceeding thresholds"), "inferno_reversed"),
 }
 ORDER = (
     "DISSIMILARITY",

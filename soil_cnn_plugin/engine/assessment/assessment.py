@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.composition_assessment import CompositionAssessment
 
@@ -91,14 +92,17 @@ class MeasuredTarget:
 class TargetAssessment(MeasuredTarget):
     """One target: `rows` (n,) are the observations of the patch file that have a value, `fold` (n,) counts from 0;
     where `is_censored` (n,) the observed value is only known to be below. Below `limits` (n,) no value is reported,
-    minus infinity where there is none, see reported.py."""
+    minus infinity where there is none, see reported.py. `errors` (n,) are standard deviations of the measurement, 0
+    where none is known."""
 
     fold: NDArray[np.int64]
     is_censored: NDArray[np.bool_]
     limits: Array
+    errors: Array
     methods: dict[str, HeldOut]
     transform: str
     verdict: Verdict
+    thresholds: tuple[Threshold, ...] = ()  # whose probabilities of being exceeded are checked
 
 
 @dataclass(frozen=True)
@@ -144,8 +148,10 @@ class HeldOutAssessment:
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment(HeldOutAssessment):
-    """All of it, of targets that are numbers."""
+    """All of it, of targets that are numbers. `weights` (N,) say how much observations count in training; empty: all
+    alike."""
 
     targets: tuple[TargetAssessment, ...]
+    weights: Array = field(default_factory=lambda: np.ones(0))
     coverage: float
     compositions: tuple[CompositionAssessment, ...] = ()  # of the targets that are parts of one

@@ -36,13 +36,13 @@ class ClassReliability:
 
 def reliability_of_map(observed: Integers, probabilities: Array) -> ClassReliability:
     """Of the most probable classes of (n, K) probabilities, `observed` (n,)."""
-    return _in_steps(probabilities.max(axis=1), probabilities.argmax(axis=1) == observed)
+    return reliability_in_steps(probabilities.max(axis=1), probabilities.argmax(axis=1) == observed)
 
 
 def reliability_of_classes(observed: Integers, probabilities: Array) -> ClassReliability:
     """Of the probabilities of all classes together."""
     is_right = observed[:, None] == np.arange(probabilities.shape[1])
-    return _in_steps(probabilities.ravel(), is_right.ravel())
+    return reliability_in_steps(probabilities.ravel(), is_right.ravel())
 
 
 def share_limits(right: Array, count: Array | Integers) -> tuple[Array, Array]:
@@ -56,7 +56,8 @@ def share_limits(right: Array, count: Array | Integers) -> tuple[Array, Array]:
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
-def _in_steps(probability: Array, is_right: NDArray[np.bool_]) -> ClassReliability:
+def reliability_in_steps(probability: Array, is_right: NDArray[np.bool_]) -> ClassReliability:
+    """Of any probabilities (n,) and whether what they were given to came true."""
     step = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
     count = np.bincount(step, minlength=BINS).astype(np.int64)
     kept = count > 0

@@ -73,7 +73,7 @@ def draw_reliability(name: str, lines: Sequence[ReliabilityLine]) -> str:
         left, right = figure.subplots(1, 2)
         for index, (axes, title) in enumerate(((left, "The class of the map"), (right, "All classes"))):
             found = [(label, colour, line[index]) for label, colour, *line in lines]
-            _paint_reliability(axes, found)
+            paint_reliability(axes, found)
             axes.set_title(title)
         left.set_ylabel("Share that came true")
         handles, labels = left.get_legend_handles_labels()
@@ -82,7 +82,8 @@ def draw_reliability(name: str, lines: Sequence[ReliabilityLine]) -> str:
     return draw(name, 9.2, 4.1, paint)
 
 
-def _paint_reliability(axes: Axes, lines: Sequence[tuple[str, str, ClassReliability]]) -> None:
+def paint_reliability(axes: Axes, lines: Sequence[tuple[str, str, ClassReliability]]) -> None:
+    """Lines of (label, colour, reliability) on the diagonal that probabilities which hold would follow."""
     lighten_grid(axes)
     axes.axline((0, 0), slope=1, color=QUIET, linewidth=0.9, dashes=(5, 3))
     first = lines[0][2]

@@ -24,6 +24,7 @@ from ..parameters import (
     explained,
     integer,
     rasters,
+    thresholds,
 )
 from ..translation import tr
 
@@ -69,6 +70,7 @@ class PredictMap(JobAlgorithm):
                     " files the network was trained on, if they are still there."
                 ),
             ),
+            thresholds(),
             *mapping_parameters(),
             device(),
             explained(
@@ -90,6 +92,10 @@ class PredictMap(JobAlgorithm):
 
 def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True) -> jobs.PredictMap:
     extent, extent_crs = inputs.extent("EXTENT")
+    exceedance = jobs.parse_thresholds(inputs.text("EXCEEDANCE"))
+    probability = inputs.destination("EXCEEDANCE_PROBABILITY")
+    if not probability and not covariates_given:
+        exceedance = ()  # in the whole chain thresholds are checked in the report, too
     return jobs.PredictMap(
         network=network,
         prediction=inputs.destination("PREDICTION"),
@@ -102,6 +108,8 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         confusion_index=inputs.destination("CONFUSION_INDEX"),
         texture_classes=inputs.destination("TEXTURE_CLASSES"),
         texture_system=inputs.choice("TEXTURE_SYSTEM"),
+        exceedance=exceedance,
+        exceedance_probability=probability,
         covariates=inputs.covariates() if covariates_given else (),
         extent=extent,
         extent_crs=extent_crs,
@@ -218,6 +226,14 @@ def mapping_outputs() -> Parameters:
             tr(
                 "Of soil classes: 1 minus the difference between the probabilities of the two most probable classes"
                 " (Burrough et al. 1997). Near 0 the class is sure, near 1 two classes are as probable as each other."
+            ),
+        ),
+        explained(
+            raster("EXCEEDANCE_PROBABILITY", tr("Probability of exceeding thresholds")),
+            tr(
+                "Probability from 0 to 1 that each threshold is exceeded, one band a threshold and target. It is"
+                " calibrated on held-out observations; the report of the training shows whether such probabilities came"
+                " true. Needs thresholds."
             ),
         ),
         explained(

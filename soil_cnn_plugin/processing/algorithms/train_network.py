@@ -26,6 +26,7 @@ from ..parameters import (
     integer,
     metrics_output,
     number,
+    thresholds,
 )
 from ..translation import tr
 
@@ -113,6 +114,7 @@ def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainN
         domain=inputs.domain("DOMAIN"),
         folds=inputs.integer("FOLDS"),
         coverage=inputs.number("COVERAGE"),
+        exceedance=jobs.parse_thresholds(inputs.text("EXCEEDANCE")),
         device=inputs.choice("DEVICE"),
         seed=inputs.integer("SEED"),
     )
@@ -164,6 +166,7 @@ def training_parameters() -> Parameters:
             tr("Share of true values that should lie between the lower and the upper limit: 0.9 is the 90 % interval."),
             advanced=True,
         ),
+        thresholds(),
         device(),
         explained(
             integer("SEED", tr("Seed"), jobs.TrainNetwork.seed, 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -20,3 +20,18 @@ def by_depth(items: Iterable[Item], soil_property: Callable[[Item], SoilProperty
         return names.index(found.name), *(found.depth_cm or (-1.0, -1.0))
 
     return sorted(known, key=place)
+
+
+def titles(soil_properties: Iterable[SoilProperty]) -> list[str]:
+    """`clay 0-5, 5-15 and 15-30 cm` of the depths of one, `zinc` of a property without."""
+    found: dict[str, list[str]] = {}
+    for soil_property in by_depth(soil_properties, lambda each: each):
+        depth = soil_property.depth_cm
+        name = soil_property.name if depth else soil_property.field
+        found.setdefault(name, []).extend([f"{depth[0]:g}-{depth[1]:g}"] if depth else [])
+    return [f"{name} {listed(depths)} cm" if depths else name for name, depths in found.items()]
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 
 _BLOCK_BYTES = 64_000_000
 _BATCH_BYTES = 32_000_000
+_AHEAD_BYTES = 200_000_000  # very large patches make large cells
 
 
 def cut_patches(
@@ -35,7 +36,9 @@ def cut_patches(
     borders = _Borders(covariates, halo, layout)
     most = max(1, _BATCH_BYTES // (4 * covariates * patch_size**2))
     cells = plan_cells(observations.rows, observations.cols, halo, layout, sampler.blocks if sampler else ())
-    for part in read_ahead(stack, (_Part.of(cell, covariates) for cell in cells), _read):
+    each = 4 * covariates * (layout.cell_height + 2 * halo) * (layout.cell_width + 2 * halo)
+    ahead = min(2, max(0, _AHEAD_BYTES // each))
+    for part in read_ahead(stack, (_Part.of(cell, covariates) for cell in cells), _read, ahead):
         borders.complete(part)
         frame, index = part.cell.frame, part.cell.index
         if sampler:

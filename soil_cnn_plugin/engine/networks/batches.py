@@ -39,6 +39,7 @@ class Batches:
 
     def __init__(self, inputs: InputRows, held_out: NDArray[np.bool_], size: int, seed: int, may_mirror: bool) -> None:
         self.inputs, self._may_mirror = inputs, may_mirror
+        self._symmetries = symmetries(inputs.tensor.shape[1] if may_mirror else 0)
         self._rows = [np.flatnonzero(~rows) for rows in held_out]
         self.size = min(size, min(map(len, self._rows)))
         self._rng = np.random.default_rng(seed)
@@ -72,17 +73,16 @@ class Batches:
         ]
         rows = own_rows(torch.from_numpy(np.stack([each[: self.size] for each in left])))
         self._left = tuple(each[self.size :] for each in left)
-        inputs = self.inputs.take(rows)
         if self._may_mirror:
-            inputs = mirrored(inputs, self._rng)
+            chosen = self._rng.integers(0, 2, (len(rows), 3)) @ (4, 2, 1)
+            inputs = self.inputs.take_turned(rows, self._symmetries[chosen])
+        else:
+            inputs = self.inputs.take(rows)
         return Batch(rows.to(self.inputs.device), inputs, Order(self._left, dict(self._rng.bit_generator.state)))
 
 
-def mirrored(patches: Tensor, rng: np.random.Generator) -> Tensor:
-    """Each member's batch of (K, B, P, P, C), turned or mirrored by one of the eight symmetries of a square."""
-    batches = []
-    for batch, (down, across, exchange) in zip(patches, rng.integers(0, 2, (len(patches), 3))):
-        dims = [dim for dim, chosen in ((1, down), (2, across)) if chosen]
-        turned = torch.flip(batch, dims) if dims else batch
-        batches.append(turned.transpose(1, 2) if exchange else turned)
-    return torch.stack(batches)
+def symmetries(side: int) -> Tensor:
+    """The order in which a square's pixels are taken in each of its eight symmetries, (8, side * side)."""
+    square = torch.arange(side * side).reshape(side, side)
+    flipped = [torch.flip(square, dims) for dims in ((), (1,), (0,), (0, 1))]
+    return torch.stack([turned.flatten() for each in flipped for turned in (each, each.T)])

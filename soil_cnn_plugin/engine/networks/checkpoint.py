@@ -115,9 +115,8 @@ class Checkpoint:
         with torch.no_grad():
             for name, parameter in start.network.named_parameters():
                 parameter.copy_(tensors[f"parameter.{name}"])
-                state = {kind: tensors[f"optimizer.{kind}.{name}"] for kind in ("exp_avg", "exp_avg_sq", "step")}
                 start.optimizer.state[parameter] = {
-                    kind: values if kind == "step" else values.to(device) for kind, values in state.items()
+                    kind: tensors[f"optimizer.{kind}.{name}"].to(device) for kind in ("exp_avg", "exp_avg_sq", "step")
                 }
         start.average.values, start.average.steps = of("average."), words["average_steps"]
         best = start.best

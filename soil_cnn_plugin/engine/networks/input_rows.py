@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.memory import gibibytes, read_memory
@@ -42,6 +43,16 @@ class InputRows:
         rows = rows.to(self.tensor.device)
         taken = self.tensor[rows if self.rows is None else self.rows[rows]]
         return taken.to(self.device, non_blocking=True)
+
+    def take_turned(self, rows: Tensor, pixels: Tensor) -> Tensor:
+        """Of images (N, P, P, D) those of `rows` (K, B), with each member's pixels in an order (K, P * P): one copy."""
+        count, side = len(self.tensor), self.tensor.shape[1]
+        rows, pixels = rows.to(self.tensor.device), pixels.to(self.tensor.device)
+        chosen = rows if self.rows is None else self.rows[rows]
+        index = chosen[:, :, None] * side**2 + pixels[:, None]  # -> (K, B, P * P)
+        taken: Tensor = functional.embedding(index, self.tensor.reshape(count * side**2, -1))
+        images: Tensor = taken.unflatten(2, (side, side))  # -> (K, B, P, P, D)
+        return images.to(self.device, non_blocking=True)
 
     def split(self, size: int) -> Iterator[Tensor]:
         """One batch after the other, in order."""

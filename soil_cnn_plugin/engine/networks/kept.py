@@ -24,8 +24,8 @@ class Average:
     def update(self, network: PackedNetwork) -> None:
         self.steps += 1
         past = min(_AVERAGING, self.steps / (self.steps + 10))
-        for name, parameter in network.named_parameters():
-            self.values[name].lerp_(parameter, 1 - past)
+        own = [(self.values[name], parameter) for name, parameter in network.named_parameters()]
+        torch._foreach_lerp_([average for average, _ in own], [parameter for _, parameter in own], 1 - past)
 
     def in_use(self, network: PackedNetwork) -> _Borrowed:
         return _Borrowed(network, self.values)

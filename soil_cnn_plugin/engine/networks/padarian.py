@@ -87,19 +87,19 @@ class PadarianNetwork(PackedNetwork):
         return by_member.transpose(0, 1)
 
     def after_first_layer(self, first: Tensor) -> Tensor:
-        return self._output(self._after_first_layer(image.clone() for image in first))
+        return self._output(self._after_first_layer(first))
 
     def _after_first_layer(self, images: Iterable[Tensor]) -> Tensor:
-        """(B, 16, P - 2, P - 2) of each member, changed in place -> (K, B, 96)."""
+        """(B, 16, P - 2, P - 2) of each member -> (K, B, 96)."""
         flat = torch.stack([self._convolve_member(member, image) for member, image in enumerate(images)])
         hidden = torch.baddbmm(self.dense_bias[:, None], flat, self.dense_weight.flatten(2).transpose(1, 2)).relu_()
         return self._last(hidden)
 
     def _convolve_member(self, member: int, image: Tensor) -> Tensor:
         """(B, 16, P - 2, P - 2) -> (B, 32 * side^2). One member after the other: faster than grouped convolutions."""
-        image = functional.max_pool2d(image.relu_(), 2)
-        image = functional.conv2d(image, self.second_weight[member], self.second_bias[member]).relu_()
-        return self.drop(functional.max_pool2d(image, 2), 0).flatten(1)
+        image = functional.max_pool2d(image, 2).relu_()  # the same after it as before it, but of fewer pixels
+        image = functional.conv2d(image, self.second_weight[member], self.second_bias[member])
+        return self.drop(functional.max_pool2d(image, 2).relu_(), 0).flatten(1)
 
     def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
         return normal_loss(output[..., 0], _variance(output).sqrt(), lesson)

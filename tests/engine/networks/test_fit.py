@@ -190,3 +190,14 @@ def test_every_observation_is_held_out_by_some_member_of_each_network(landscape:
     assert fitted.location.shape == fitted.scale.shape == (2, N, 1)
     assert np.isfinite(fitted.location).all() and (fitted.scale > 0).all()
     assert [curve.architecture for curve in fitted.curves] == list(NAMES)
+
+
+def test_dropout_draws_what_bernoulli_draws(landscape: Landscape) -> None:
+    network = build(landscape, "ring", dropout=0.3)
+    network.draw_parameters(torch.Generator().manual_seed(1))
+    state = network._generator.get_state()
+    dropped = network.drop(torch.ones(3, 7, 5), 1)
+    same = torch.Generator()
+    same.set_state(state)
+    torch.testing.assert_close(dropped, torch.empty(3, 7, 5).bernoulli_(0.7, generator=same) / 0.7)
+    assert torch.equal(network._generator.get_state(), same.get_state())

@@ -33,6 +33,10 @@ def draw_exceedance(name: str, soil_property: SoilProperty, lines: Sequence[Line
     return draw(name, min(9.2, 0.6 + 4.3 * len(shown)), 4.1, paint)
 
 
+def _skill_in_words(skill: float) -> str:
+    return f"{fixed(abs(100 * skill), 0)} % {'better' if skill >= 0 else 'worse'}"
+
+
 def exceedance_in_words(soil_property: SoilProperty, found: Sequence[Exceedance]) -> str:
     """Sentences on the map's predictor."""
     sentences = []
@@ -42,7 +46,7 @@ def exceedance_in_words(soil_property: SoilProperty, found: Sequence[Exceedance]
             words += ", so that nothing can be said of its probabilities"
         else:
             words += (
-                f"; Brier score {fixed(each.brier, 3)}, {fixed(100 * each.skill, 0)} % better than always saying so"
+                f"; Brier score {fixed(each.brier, 3)}, {_skill_in_words(each.skill)} than always giving that share"
             )
         if each.unknown:
             words += f" ({each.unknown} more lie below a detection limit above the threshold and cannot tell)"

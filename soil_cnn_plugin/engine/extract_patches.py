@@ -29,6 +29,8 @@ from soil_cnn_plugin.engine.data.wild_values import find_wild
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.report import Report
 
+_LONGEST_NOTES = 15_000  # characters: an attribute of the patch file holds 64 KiB
+
 
 def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
     """Writes the patch file, and the dropped observations where they are wanted."""
@@ -46,7 +48,7 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
         cutting, sampler = report.part(0.1, 1.0, "Cutting patches"), Sampler(stack)
         words = TargetsInWords(targets, classes, job.compositions)
         with PatchFileWriter(
-            job.patches, grid, job.patch_size, len(job.covariates), words, job.group, _provenance(job)
+            job.patches, grid, job.patch_size, len(job.covariates), words, job.group, _provenance(job, notes)
         ) as writer:
             used = _write_patches(job, stack, located, writer, dropped, sampler, cutting)
             summaries = stack.summaries(sample=sampler.sample())
@@ -167,13 +169,14 @@ def _warn_of_wild_values(field: str, values: NDArray[np.float64], ids: NDArray[n
         )
 
 
-def _provenance(job: ExtractPatches) -> dict[str, str]:
+def _provenance(job: ExtractPatches, notes: Notes) -> dict[str, str]:
     chosen = {
         "detection_limits": ", ".join(job.detection_limits),
         "errors": ", ".join(job.errors),
         "weight": job.weight,
         "rare_classes": job.rare_classes,
         "duplicates": job.duplicates,
+        "notes": "\n".join([*notes.facts, *notes.doubts])[:_LONGEST_NOTES],
     }
     return {
         "observations": layer_name(job.observations),

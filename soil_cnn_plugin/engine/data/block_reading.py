@@ -35,11 +35,15 @@ _WARPING = 4  # times as costly as unpacking, at least
 def bounded_cache(files: int) -> AbstractContextManager[object]:
     """To open and read `files` in: GDAL keeps unpacked blocks in a bounded part of the memory, not in 5 % of whatever
     the computer has, and unpacks each file in several threads where there are more cores than files."""
-    free = read_memory().free
-    cache = _MOST_CACHE if free is None else min(_MOST_CACHE, int(_SHARE_OF_MEMORY * free))
     threads = -(-usable_cores() // max(1, files))
-    found: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=cache, GDAL_NUM_THREADS=threads)
+    found: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=cache_bytes(), GDAL_NUM_THREADS=threads)
     return found
+
+
+def cache_bytes() -> int:
+    """Of unpacked blocks that GDAL keeps."""
+    free = read_memory().free
+    return _MOST_CACHE if free is None else min(_MOST_CACHE, int(_SHARE_OF_MEMORY * free))
 
 
 def read_ahead(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.engine.data.covariates import CovariateStack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
-from soil_cnn_plugin.engine.memory import read_memory
+from soil_cnn_plugin.engine.mapping.block_plan import in_order
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.half_precision import Sample
@@ -27,10 +26,6 @@ Read = tuple[NDArray[np.float32], NDArray[np.bool_]]
 _SAMPLE = 128  # pixels a side
 _PLACES = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25), (0.1, 0.5), (0.9, 0.5))
 """Of a sample, from top and left, in parts of the map."""
-_LARGEST_BLOCK = 512  # pixels; larger blocks fall out of the processor's cache
-_SMALLEST_BLOCK = 32
-_SHARE_OF_MEMORY = 0.25  # of what is free
-_MOST_MEMORY = 2**30  # bytes
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ def predict_blocks(
     # On a processor a thread predicts a block by itself: threads that share one operation wait for each other.
     cores = torch.get_num_threads()
     threads = cores if device.type == "cpu" else 1
-    coming = work_ahead(read, stack.grid.blocks(size), 1)
+    coming = work_ahead(read, in_order(stack, size), 1)
     with closing(work_ahead(alone(predict) if threads > 1 else predict, coming, threads)) as predicted:
         try:
             yield from predicted
@@ -137,18 +132,6 @@ def _encode(
         channels = trained.encoder(torch.from_numpy(raw[None]).to(device), _coordinates(trained, grid, block))
         own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
         return channels, valid & (own > 0).all(0).cpu().numpy()
-
-
-def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
-    """Pixels a side, a multiple of 32, so that a block's arrays fit into a share of the free memory."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else read_memory().free or _MOST_MEMORY
-    budget = min(_SHARE_OF_MEMORY * free, _MOST_MEMORY)
-    encoder = trained.encoder
-    values = 4 * len(encoder.covariates) + 24 * encoder.channel_count
-    values += sum(3 * 48 * shape.members for shape in trained.description.shapes if shape.name == "padarian")
-    side = math.isqrt(int(budget / (4 * values))) - 2 * trained.predictor.halo
-    fitting = max(_SMALLEST_BLOCK, min(_LARGEST_BLOCK, side) // 32 * 32)
-    return min(fitting, max(grid.height, grid.width))
 
 
 def _coordinates(trained: TrainedNetwork, grid: Grid, block: Block) -> torch.Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from soil_cnn_plugin.engine.networks.predictor import Predictor
 LARGEST_ERROR = 0.01
 """Root mean square: of locations in standard deviations of the target, or in probability, and of scales relative to
 them."""
+_TRIALS = 40
 _GAIN = 1.3  # times as fast at least; where there are no instructions for half precision it is far slower
 # The more exact one first: which is taken must not hang on how busy the computer is.
 _KINDS = {"cpu": (torch.float16, torch.bfloat16), "cuda": (torch.float16,), "mps": (torch.float16,)}
@@ -40,6 +42,15 @@ class Sample:
 
 def choose_half(predictor: Predictor, sample: Sample, is_forced: bool = False) -> Choice:
     """Half precision if it is fast here and, measured on the sample, errs little; `is_forced`: however much it errs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that share small operations wait for each other on a busy computer
+    try:
+        return _choose(predictor, sample, is_forced)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _choose(predictor: Predictor, sample: Sample, is_forced: bool) -> Choice:
     device = sample.channels.values.device
     kinds = [kind for kind in _KINDS.get(device.type, ()) if _gain(device, kind) >= _GAIN]
     if not kinds:
@@ -82,15 +93,14 @@ def _gain(device: torch.device, dtype: torch.dtype) -> float:
     """How many times as fast as in float32 a product like those of the networks is."""
     if device.type != "cpu":
         return 2.0  # a GPU of these days; asking one that has other work would tell little
-    seconds = []
-    for kind in (torch.float32, dtype):
-        rows, weight = torch.ones(2048, 96, dtype=kind), torch.ones(96, 96, dtype=kind)
-        taken = []
-        for _ in range(8):
+    # The shortest of many short times, in turns: a computer that is busy otherwise tells the same.
+    seconds = {torch.float32: math.inf, dtype: math.inf}
+    for _ in range(_TRIALS):
+        for kind in (torch.float32, dtype):
+            rows, weight = torch.ones(1024, 96, dtype=kind), torch.ones(96, 96, dtype=kind)
             started = time.perf_counter()
             multiply(rows, weight, weight[0])
-            taken.append(time.perf_counter() - started)
-            if taken[-1] > 0.05:
-                break
-        seconds.append(min(taken))
-    return seconds[0] / seconds[1]
+            seconds[kind] = min(seconds[kind], time.perf_counter() - started)
+        if seconds[dtype] > 100 * seconds[torch.float32]:
+            break  # emulated: no need to wait for more of it
+    return seconds[torch.float32] / seconds[dtype]

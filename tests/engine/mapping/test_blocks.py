@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Block
-from soil_cnn_plugin.engine.mapping import blocks as blocks_module
-from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, choose_block_size, predict_blocks
-from soil_cnn_plugin.engine.memory import Memory
+from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, predict_blocks
 from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
 from tests.engine.landscape import (
@@ -191,16 +189,3 @@ def test_the_reader_ends_before_the_rasters_are_closed(tmp_path: Path) -> None:
         blocks = predict_blocks(random_network(landscape), stack, 16, torch.device("cpu"))
         next(blocks)
         blocks.close()  # type: ignore
-
-
-def test_block_size_is_chosen_from_memory_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    landscape = make_landscape(tmp_path)
-    trained = random_network(landscape)
-    large = landscape.grid.with_cell_size(0.05)
-    sizes = {}
-    for free in (2**10, 2**28, 2**40, None):
-        monkeypatch.setattr(blocks_module, "read_memory", lambda free=free: Memory(free, free))
-        sizes[free] = choose_block_size(trained, large, torch.device("cpu"))
-    assert sizes[2**10] == 32 and sizes[2**40] == 512
-    assert all(32 < sizes[free] < 512 and sizes[free] % 32 == 0 for free in (2**28, None))
-    assert choose_block_size(trained, landscape.grid, torch.device("cpu")) == SIDE

@@ -1,0 +1,63 @@
+"""How a map is divided into blocks: their size by the memory they take, their order by how the rasters are stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+
+from soil_cnn_plugin.engine.data.block_reading import cache_bytes
+from soil_cnn_plugin.engine.data.covariates import CovariateStack
+from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.memory import read_memory
+from soil_cnn_plugin.engine.networks.focal import context_count
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+
+SIZES = (512, 256, 128, 64, 32)
+"""Pixels a side: rasters are mostly stored in tiles of 256 or 512, as maps are here."""
+_SHARE_OF_MEMORY = 0.25  # of what is free
+_MOST_MEMORY = 2**29  # bytes, and for each thread:
+_MOST_OF_THREAD = 2**27
+_LAYERS = 2**26  # bytes of a thread's layers, whatever the block's size
+
+
+def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
+    """Pixels a side, so that all blocks that are under way fit into a share of the free memory."""
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else read_memory().free
+    budget = _MOST_MEMORY + threads * _MOST_OF_THREAD
+    if free is not None:
+        budget = min(int(_SHARE_OF_MEMORY * free), budget)
+    working, waiting = _numbers_a_pixel(trained)
+    pixels = (budget - threads * _LAYERS) / (4 * (threads * working + (2 * threads + 4) * waiting))
+    side = math.isqrt(max(0, int(pixels))) - 2 * trained.predictor.halo
+    fitting = next((size for size in SIZES if size <= side), SIZES[-1])
+    return min(fitting, max(grid.height, grid.width))
+
+
+def _numbers_a_pixel(trained: TrainedNetwork) -> tuple[int, int]:
+    """Of four bytes: of a block that is predicted, and of one that waits to be predicted, converted or written."""
+    encoder, predictor = trained.encoder, trained.predictor
+    covariates, channels = len(encoder.covariates), encoder.channel_count
+    features = context_count(channels, len(encoder.continuous), predictor.patch_size)
+    columns, components = predictor.weights.shape[1], len(predictor.weights)
+    # Raw, known; encoded, squares and sums of them; features, gathered and as rows; float64 of each component and both.
+    working = 2 * covariates + 8 * channels + 3 * features + 4 * (components + 2) * columns
+    return working, covariates + 12 * columns
+
+
+def in_order(stack: CovariateStack, size: int) -> Iterator[Block]:
+    """The blocks of the stack's grid, row by row; in a wide raster of tiles by strips from top to bottom, in which the
+    tiles that the next row needs as well are still unpacked."""
+    grid = stack.grid
+    tiles = [raster.stored for raster in stack.rasters]
+    rows = size + 2 * max(tile.height for tile in tiles)  # of pixels that are kept
+    strip = int(cache_bytes() / (4 * len(tiles) * rows)) // size * size
+    if strip < max(4 * size, 4 * max(tile.width for tile in tiles)):
+        strip = grid.width  # stored row by row, or so large that there is nothing to gain
+    for left in range(0, grid.width, strip):
+        width = min(strip, grid.width - left)
+        for row in range(0, grid.height, size):
+            for col in range(left, left + width, size):
+                yield Block(row, col, min(size, grid.height - row), min(size, left + width - col))

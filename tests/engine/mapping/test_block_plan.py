@@ -1,0 +1,76 @@
+"""Blocks of a size that fits into memory, in an order that unpacks rasters once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from soil_cnn_plugin.engine.data.covariates import open_stack
+from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.mapping import block_plan
+from soil_cnn_plugin.engine.mapping.block_plan import SIZES, choose_block_size, in_order
+from soil_cnn_plugin.engine.memory import Memory
+from tests.engine.landscape import SIDE, make_landscape, random_network
+
+CPU = torch.device("cpu")
+
+
+def test_block_size_is_chosen_from_memory_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape)
+    large = landscape.grid.with_cell_size(0.05)
+    sizes = []
+    for free in (2**10, 2**28, 2**30, 2**31, 2**40, None):
+        monkeypatch.setattr(block_plan, "read_memory", lambda free=free: Memory(free, free))
+        sizes.append(choose_block_size(trained, large, CPU))
+    assert set(sizes) <= set(SIZES) and sizes[:-1] == sorted(sizes[:-1])
+    assert sizes[0] == 32 and sizes[2] > 32 and sizes[4] == sizes[5] > sizes[2]
+    assert choose_block_size(trained, landscape.grid, CPU) == SIDE
+
+
+def test_threads_share_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landscape = make_landscape(tmp_path)
+    large = landscape.grid.with_cell_size(0.05)
+    monkeypatch.setattr(block_plan, "read_memory", lambda: Memory(2**32, 2**32))
+    trained = random_network(landscape)
+    sizes = {}
+    for threads in (1, 12):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        sizes[threads] = choose_block_size(trained, large, CPU)
+    assert sizes[12] < sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("tile", "cache", "strip"),
+    [
+        (Block(0, 0, 4, 4), 4 * 3 * 16 * 100, 96),  # 8 + 2 x 4 rows of 100 pixels fit: 96 in whole blocks
+        (Block(0, 0, 4, 4), 4 * 3 * 16 * 10, 1000),  # less than four blocks: row by row
+        (Block(0, 0, 1, 1000), 4 * 3 * 10 * 100, 1000),  # stored row by row
+    ],
+)
+def test_each_pixel_lies_in_one_block_of_strips_that_the_cache_holds(
+    tile: Block, cache: int, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_plan, "cache_bytes", lambda: cache)
+    stack = SimpleNamespace(grid=SimpleNamespace(height=30, width=1000), rasters=[SimpleNamespace(stored=tile)] * 3)
+    blocks = list(in_order(stack, 8))  # type: ignore[arg-type]
+    seen = np.zeros((30, 1000), int)
+    for block in blocks:
+        seen[block.slices] += 1
+    assert (seen == 1).all()
+    strips = [block.col // strip for block in blocks]
+    assert strips == sorted(strips) and max(strips) == (1000 - 1) // strip
+    for number in set(strips):
+        own = [(block.row, block.col) for block, of in zip(blocks, strips) if of == number]
+        assert own == sorted(own)
+
+
+def test_a_small_map_comes_row_by_row(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    with open_stack(landscape.covariates, replace(landscape.grid)) as stack:
+        assert list(in_order(stack, 16)) == list(stack.grid.blocks(16))

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ _LOOK_EVERY = 0.05  # seconds
 
 @dataclass(frozen=True)
 class Run:
-    """`peak_bytes` of resident memory, 0 where the system does not tell; `times` is what the timed worker wrote."""
+    """`peak_bytes` of resident memory, 0 where the system does not tell; `times` is what the timed worker wrote,
+    `outputs` what the job gave."""
 
     seconds: float
     peak_bytes: int
     times: dict[str, Any]
-    events: list[dict[str, Any]]
+    outputs: dict[str, Any]
 
 
 def run_job(
@@ -74,7 +76,7 @@ def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str) 
     if process.returncode:
         failed = [event for event in events if event.get("event") == "failed"]
         raise SystemExit(f"The job failed: {failed}\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
-    return Run(seconds, peak, {}, events)
+    return Run(seconds, peak, {}, next((event["outputs"] for event in events if event["event"] == "done"), {}))
 
 
 def peak_bytes(process: int) -> int:
@@ -84,3 +86,17 @@ def peak_bytes(process: int) -> int:
     except OSError:
         return 0
     return max((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), default=0)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Processes that are started within this `with` run on one core, where the system can be told so."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -1,0 +1,174 @@
+"""Two processes against one: training under torchrun, and a map on a local Dask cluster of two workers.
+
+The one process has one core, each of the two has one. Beside it stands one process that may use all cores: it trains
+and predicts several things side by side, so that on one machine it needs no help. Ways take turns, and their results
+are compared. Run by `make bench`, in the engine's Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import rasterio
+import torch
+from distributed import LocalCluster
+from figures import Figure, options, parse, ratios, spread, write
+from landscape import CELL, NORTH, STANDARD, TARGET, WEST, make_network, write_covariates
+from worker import KEEP_MEMORY, ROOT, Run, one_core, run_job
+
+from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, PredictMap, TrainNetwork
+from soil_cnn_plugin.engine import extract_patches
+from soil_cnn_plugin.engine.networks.network_file import read_network, write_network
+from soil_cnn_plugin.engine.networks.plan import Shape
+from soil_cnn_plugin.engine.report import Report
+
+QUICK = {"side": 400, "covariates": 3, "members": 2, "observations": 200, "epochs": 2, "turns": 1}
+PATCH_SIZE = 15
+ONE, TWO, ALL = "one core", "two processes", "all cores"
+ON_ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": ""}
+CLOSE = 0.01  # of a held-out error, by which two trainings may differ that round otherwise
+
+
+def main() -> None:
+    asked = read_options()
+    with tempfile.TemporaryDirectory(prefix="soilcnn-bench-", dir=asked.folder) as name:
+        folder = Path(name)
+        covariates = write_covariates(folder, asked.side, asked.covariates)
+        figures = compare_trainings(folder, covariates, asked) + compare_maps(folder, covariates, asked)
+    write("processes", "Two processes against one", vars(asked), figures, asked.output)
+
+
+def read_options() -> argparse.Namespace:
+    parser = options(__doc__, QUICK)
+    parser.add_argument("--side", type=int, default=2000, help="pixels a side of the covariates")
+    parser.add_argument("--covariates", type=int, default=10)
+    parser.add_argument("--members", type=int, help="of each ensemble; empty: the standard preset's, 10 and 5")
+    parser.add_argument("--observations", type=int, default=2000)
+    parser.add_argument("--epochs", type=int, default=30, help="of each training")
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--folder", help="for temporary files")
+    return parse(parser, QUICK)
+
+
+def compare_trainings(folder: Path, covariates: tuple[Covariate, ...], asked: argparse.Namespace) -> list[Figure]:
+    patches = extract(folder, covariates, asked)
+    job = TrainNetwork(
+        patches, str(folder / "network.safetensors"), predictor="network", members=asked.members, epochs=asked.epochs,
+        validation="random", folds=2, device="cpu",
+    )  # fmt: skip
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    ways: dict[str, Callable[[], Run]] = {
+        ONE: lambda: on_one_core(lambda: run_job(job, environment=ON_ONE)),
+        TWO: lambda: run_job(job, launcher=torchrun, environment=ON_ONE),
+        ALL: lambda: run_job(job, environment=WITHOUT_GPU),
+    }
+    if torch.cuda.device_count() > 1:
+        on_gpu = replace(job, device="cuda")
+        ways |= {"one GPU": lambda: run_job(on_gpu), "two GPUs": lambda: run_job(on_gpu, launcher=torchrun)}
+    weights: dict[str, np.ndarray] = {}
+
+    def keep(name: str, run: Run) -> None:
+        trained = read_network(job.network, torch.device("cpu"))
+        parameters = (values for network in trained.predictor.networks for values in network.parameters())
+        weights[name] = torch.cat([values.detach().flatten() for values in parameters]).numpy()
+
+    runs = take_turns("training", ways, asked.turns, keep)
+    errors = {name: found[-1].outputs["rmse"] for name, found in runs.items()}
+    difference = float(np.abs(weights[ONE] - weights[TWO]).max() / weights[ONE].std())
+    if abs(errors[ONE] - errors[TWO]) > CLOSE * errors[ONE]:
+        raise SystemExit(f"Two processes train another network than one: held-out RMSE {errors}.")
+    agreement = f"weights differ by at most {difference:.1e} of their spread, held-out RMSE"
+    agreement += f" {errors[ONE]:.5g} and {errors[TWO]:.5g}"
+    figures = tell("training, whole job", runs, agreement)
+    if "one GPU" in runs:
+        values = ratios(*([run.seconds for run in runs[name]] for name in ("one GPU", "two GPUs")))
+        figures.append(Figure("training, whole job: two GPUs against one", values))
+    return figures
+
+
+def extract(folder: Path, covariates: tuple[Covariate, ...], asked: argparse.Namespace) -> str:
+    """A patch file of observations that lie anywhere."""
+    rng = np.random.default_rng(0)
+    places = rng.uniform(0.15, 0.9, (asked.observations, 2)) * asked.side * CELL
+    columns = {TARGET.field: rng.uniform(5, 60, len(places))}
+    points, patches = str(folder / "points.gpkg"), str(folder / "patches.h5")
+    geometry = geopandas.points_from_xy(WEST + places[:, 0], NORTH - places[:, 1])
+    geopandas.GeoDataFrame(columns, geometry=geometry, crs="EPSG:32631").to_file(points)
+    job = ExtractPatches(points, (TARGET,), covariates, patches, patch_size=PATCH_SIZE)
+    extract_patches.run(job, Report(lambda event: None))
+    return patches
+
+
+def compare_maps(folder: Path, covariates: tuple[Covariate, ...], asked: argparse.Namespace) -> list[Figure]:
+    network, output = str(folder / "made.safetensors"), str(folder / "map.tif")
+    shapes = tuple(Shape(shape.name, PATCH_SIZE, asked.members or shape.members) for shape in STANDARD)
+    write_network(network, make_network(covariates, shapes, 100)[0])
+    job = PredictMap(
+        network, output, upper=str(folder / "upper.tif"), device="cpu", block_size=min(256, asked.side // 2)
+    )
+    environment = {**KEEP_MEMORY, **ON_ONE, "PYTHONPATH": str(ROOT)}
+    maps: dict[str, np.ndarray] = {}
+
+    def keep(name: str, run: Run) -> None:
+        with rasterio.open(output) as raster:
+            maps[name] = raster.read(masked=True).filled(np.nan)
+
+    with LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None, env=environment) as cluster:
+        on_cluster = replace(job, cluster=cluster.scheduler_address)
+        corner = (WEST, NORTH - CELL * asked.side, WEST + CELL * asked.side, NORTH - CELL * asked.side * 0.9)
+        run_job(replace(on_cluster, extent=corner), environment=ON_ONE)  # workers import what they need
+        ways: dict[str, Callable[[], Run]] = {
+            ONE: lambda: on_one_core(lambda: run_job(job, environment=ON_ONE)),
+            TWO: lambda: run_job(on_cluster, environment=ON_ONE),
+            ALL: lambda: run_job(job, environment=WITHOUT_GPU),
+        }
+        runs = take_turns("map", ways, asked.turns, keep)
+    difference = float(np.nanmax(np.abs(maps[ONE] - maps[TWO])) / np.nanstd(maps[ONE]))
+    if difference > 1e-4 or (np.isnan(maps[ONE]) != np.isnan(maps[TWO])).any():
+        raise SystemExit(f"A Dask cluster makes another map than one process: they differ by {difference:.1e}.")
+    return tell("map, whole job", runs, f"maps differ by at most {difference:.1e} of their spread")
+
+
+def take_turns(
+    what: str, ways: Mapping[str, Callable[[], Run]], turns: int, keep: Callable[[str, Run], None]
+) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in ways}
+    for turn in range(turns):
+        for name, run in ways.items():
+            runs[name].append(run())
+            keep(name, runs[name][-1])
+            print(f"turn {turn + 1}, {what}, {name}: {runs[name][-1].seconds:.1f} s", file=sys.stderr, flush=True)
+    return runs
+
+
+def tell(title: str, runs: Mapping[str, list[Run]], agreement: str) -> list[Figure]:
+    seconds = {name: [run.seconds for run in found] for name, found in runs.items()}
+    one, two = (f"{statistics.median(seconds[name]):,.1f} s" for name in (ONE, TWO))
+    return [
+        Figure(
+            f"{title}: two processes on a core each against one on one core", ratios(seconds[ONE], seconds[TWO]),
+            detail=f"{two} against {one}; {agreement}",
+        ),
+        Figure(
+            f"{title}: two processes against one on all cores", ratios(seconds[ALL], seconds[TWO]),
+            detail=f"{two} against {spread(seconds[ALL], 's')}",
+        ),
+    ]  # fmt: skip
+
+
+def on_one_core(run: Callable[[], Run]) -> Run:
+    with one_core():
+        return run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,120 +1,243 @@
-"""Speed of predicting a block densely against cutting a patch around each of its pixels, in one run.
+"""Speed of predicting blocks densely, in single and half precision, against cutting a patch around each pixel.
 
-Random covariates and untrained networks: neither changes the work. Ways take turns, so that a busy machine slows all.
-Run by `make bench`, in the engine's Python.
+Covariates are smooth noise; networks are taught one relation with it, so that half precision errs as in use. Ways take
+turns, so that a busy machine slows all. Blocks are predicted side by side, one a thread, as in a map, and encoding them
+counts; the naive way takes threads and memory as PyTorch and the system give them. Run by `make bench`, in the engine's
+Python.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from figures import Figure, devices, options, parse, ratios, spread, synchronize, take_turns, write
+from patchwise import NAIVE_BATCH, best, flops, naive, plain_memory, windows
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
-from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
+from soil_cnn_plugin.engine.networks.dense_layers import multiply
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.networks.half_precision import LARGEST_ERROR, half_kinds
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import Shape, build_network
 from soil_cnn_plugin.engine.networks.predictor import Predictor
 
-SHAPES = (Shape("ring", 31, 10), Shape("ring", 15, 10), Shape("padarian", 15, 5))
-BATCH = 1024  # patches at once; more is not faster on a processor
-NO_FOREST = np.empty((0, 0), np.float32)
-Prediction = NDArray[np.float64]
+SHAPES = {
+    "padarian": (Shape("padarian", 15, 5), Shape("padarian", 31, 5), Shape("padarian", 11, 5)),
+    "ring": (Shape("ring", 15, 10), Shape("ring", 31, 10), Shape("ring", 9, 10)),
+}
+QUICK = {"covariates": [2], "sizes": [11, 15], "block": 48, "patches": 64, "turns": 1, "lessons": 20}
+GOALS = {15: 200.0, 31: 250.0}  # times as fast as the naive way, of padarian with ten covariates
+DENSE, HALF, NAIVE, BEST = "dense", "half", "naive", "best"
+PEAK, PEAK_HALF = "peak", "peak in half precision"
+_PEAK_SIDE = 1024
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network and what it is shown: covariates (C, H, W) of blocks with their halo, one a thread, and the pixels of
+    the first one that are predicted by their patches."""
+
+    encoder: Encoder
+    network: PackedNetwork
+    blocks: tuple[Tensor, ...]
+    side: int
+    rows: np.ndarray
+    cols: np.ndarray
+
+    @property
+    def predictor(self) -> Predictor:
+        return Predictor((self.network,), (), np.ones((1, 1)), self.network.patch_size)
+
+    @property
+    def name(self) -> str:
+        device = ", GPU" if self.blocks[0].device.type == "cuda" else ""
+        count = len(self.encoder.covariates)
+        return f"{self.network.NAME}, {count} covariates, patches of {self.network.patch_size} pixels{device}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--covariates", type=int, default=10)
-    parser.add_argument("--block", type=int, default=256, help="pixels a side")
-    parser.add_argument("--patches", type=int, default=4096, help="pixels that are predicted by their patches")
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
-    print(f"{arguments.covariates} covariates, block of {arguments.block} x {arguments.block} pixels, 1 target,")
-    print(
-        f"{torch.get_num_threads()} threads, torch {torch.__version__}; pixels per second, median (lowest to highest)\n"
+    asked = read_options()
+    figures = []
+    for device in map(torch.device, devices()):
+        for count in asked.covariates:
+            for shapes in SHAPES.values():
+                for shape in shapes:
+                    if shape.patch_size in asked.sizes:
+                        figures += compare(make_task(shape, count, device, asked), asked)
+                        print(f"{figures[-1].name}: measured", file=sys.stderr, flush=True)
+    write("dense_prediction", "Dense prediction against patch by patch", vars(asked), figures, asked.output)
+
+
+def read_options() -> argparse.Namespace:
+    parser = options(__doc__, QUICK)
+    parser.add_argument("--covariates", type=int, nargs="+", default=[10, 30])
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[9, 11, 15, 31], help="patch sizes; padarian needs 11 pixels"
     )
-    for shape in SHAPES:
-        compare(shape, arguments)
+    parser.add_argument("--block", type=int, default=256, help="pixels a side")
+    parser.add_argument("--patches", type=int, default=NAIVE_BATCH, help="pixels that are predicted by their patches")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--lessons", type=int, default=60, help="steps of training")
+    return parse(parser, QUICK)
 
 
-def compare(shape: Shape, arguments: argparse.Namespace) -> None:
-    """Print one network's speed by each way, and how far the ways' predictions differ."""
-    encoder, predictor = make_predictor(shape, arguments.covariates)
-    size, halo = arguments.block, predictor.halo
-    raw = torch.randn(1, arguments.covariates, size + 2 * halo, size + 2 * halo)
-    everywhere = np.ones((size, size), np.bool_)
-    pixels = np.random.default_rng(0).choice(size * size, min(arguments.patches, size * size), replace=False)
-    rows, cols = np.divmod(pixels, size)
-    ways: dict[str, tuple[Callable[[], Prediction], int]] = {
-        "dense": (lambda: predictor.predict_block(encoder(raw), everywhere)[0][0], size * size),
-        "patches, encoded once": (lambda: by_patches(encoder(raw), predictor, rows, cols), len(pixels)),
-        "patches, each encoded": (lambda: by_raw_patches(raw, encoder, predictor, rows, cols), len(pixels)),
-    }
-    speeds: dict[str, list[float]] = {name: [] for name in ways}
-    predictions: dict[str, Prediction] = {}
-    for turn in range(arguments.repeats + 1):
-        for name, (predict, count) in ways.items():
-            started = time.perf_counter()
-            predictions[name] = predict()
-            if turn:  # the first turn warms up
-                speeds[name].append(count / (time.perf_counter() - started))
-    print(f"{shape.name}, patches of {shape.patch_size} pixels, {shape.members} members")
-    for name, values in speeds.items():
-        ratio = statistics.median(speeds["dense"]) / statistics.median(values)
-        spread = f"{statistics.median(values):12,.0f} ({min(values):,.0f} to {max(values):,.0f})"
-        print(f"  {name:24}{spread:44}{f'dense is {ratio:,.1f} times as fast' if ratio != 1 else ''}")
-    dense = predictions.pop("dense")[rows, cols]
-    difference = max(np.abs(dense - other).max() for other in predictions.values()) / dense.std()
-    print(f"  largest difference {difference:.1e} of the predictions' standard deviation\n")
-
-
-def make_predictor(shape: Shape, covariates: int) -> tuple[Encoder, Predictor]:
-    quantiles = tuple(np.linspace(-3, 3, 129))
+def make_task(shape: Shape, covariates: int, device: torch.device, asked: argparse.Namespace) -> Task:
+    rng = np.random.default_rng(0)
+    blocks = torch.get_num_threads() if device.type == "cpu" else 1
+    side = asked.block + shape.patch_size - 1
+    fields = gaussian_filter(rng.normal(size=(blocks, covariates, side, side)), (0, 0, 3, 3), mode="wrap")
+    fields = (fields / fields.std()).astype(np.float32)
+    quantiles = tuple(np.linspace(-3, 3, 129).tolist())
     encoder = Encoder([CovariateSummary(Covariate("", f"c{i}"), quantiles, (), ()) for i in range(covariates)])
-    network = build_network(shape, encoder, 1, dropout=0.0).eval()
-    network.draw_parameters(torch.Generator().manual_seed(0))
-    for parameter in network.parameters():
-        if not parameter.any():  # the last layer begins with zeros
-            torch.nn.init.normal_(parameter, std=0.1)
-    return encoder, Predictor((network,), (), np.ones((1, 1)), shape.patch_size)
+    network = build_network(shape, encoder, 1, dropout=0.0)
+    teach(network, encoder, torch.from_numpy(fields[0]), asked.lessons)
+    pixels = rng.choice(asked.block**2, min(asked.patches, asked.block**2), replace=False)
+    raw = tuple(torch.from_numpy(each).to(device) for each in fields)
+    return Task(encoder.to(device), network.to(device), raw, asked.block, *np.divmod(pixels, asked.block))
 
 
-@torch.inference_mode()
-def by_patches(
-    channels: Channels, predictor: Predictor, rows: NDArray[np.int64], cols: NDArray[np.int64]
-) -> Prediction:
-    """Cut patches from the encoded block."""
-    width = 2 * predictor.halo + 1
-    parts = []
-    for batch in np.array_split(np.arange(len(rows)), -(-len(rows) // BATCH)):
-        cut = [windows(part[0], width)[:, rows[batch], cols[batch]] for part in (channels.values, channels.known)]
-        patches = Channels(*(part.transpose(0, 1) for part in cut), channels.covariate_of_channel, channels.continuous)
-        parts.append(predictor.predict([predictor.networks[0].inputs(patches)], NO_FOREST)[0][:, 0])
-    return np.concatenate(parts)
+def teach(network: PackedNetwork, encoder: Encoder, raw: Tensor, steps: int) -> None:
+    """A relation with the first covariates, so that members agree as trained ones do."""
+    generator = torch.Generator().manual_seed(0)
+    network.draw_parameters(generator)
+    cut = windows(raw, network.patch_size)
+    rows, cols = (torch.randint(0, cut.shape[dim], (400,), generator=generator) for dim in (1, 2))
+    patches = cut[:, rows, cols].transpose(0, 1)
+    middle = network.patch_size // 2
+    target = (patches[:, 0, middle, middle] + patches[:, 1].mean((1, 2)).sin())[:, None]
+    target = (target - target.mean()) / target.std()
+    inputs = network.inputs(encoder(patches))
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(steps):
+        batch = torch.randint(0, len(patches), (network.members, 64), generator=generator)
+        location, scale = network.location_scale(network(inputs[batch]))
+        loss = (((target[batch] - location) / scale) ** 2 / 2 + scale.log()).mean(dim=(1, 2)).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    network.eval()
 
 
-@torch.inference_mode()
-def by_raw_patches(
-    raw: Tensor, encoder: Encoder, predictor: Predictor, rows: NDArray[np.int64], cols: NDArray[np.int64]
-) -> Prediction:
-    """Cut patches from the covariates, as when the pixels were observations."""
-    width = 2 * predictor.halo + 1
-    parts = []
-    for batch in np.array_split(np.arange(len(rows)), -(-len(rows) // BATCH)):
-        patches = windows(raw[0], width)[:, rows[batch], cols[batch]].transpose(0, 1)
-        parts.append(predictor.predict([predictor.networks[0].inputs(encoder(patches))], NO_FOREST)[0][:, 0])
-    return np.concatenate(parts)
+def compare(task: Task, asked: argparse.Namespace) -> list[Figure]:
+    device = task.blocks[0].device
+    kinds = half_kinds(device)
+    found: dict[str, np.ndarray] = {}
+    channels = task.encoder(task.blocks[0][None])  # of the best way by patches; encoding does not count there
+    threads = len(task.blocks)
+
+    def keep(name: str, predict: Callable[[], np.ndarray | Tensor]) -> Callable[[], None]:
+        def run() -> None:
+            prediction = predict()
+            synchronize(device.type)
+            found[name] = prediction.cpu().numpy() if isinstance(prediction, Tensor) else prediction
+
+        return run
+
+    ways = {
+        DENSE: keep(DENSE, lambda: by_blocks(task, torch.float32)),
+        NAIVE: keep(NAIVE, lambda: naively(task)),
+        BEST: keep(BEST, lambda: best(channels, task.network, task.rows, task.cols, threads)),
+        PEAK: keep(PEAK, lambda: products(device, torch.float32, threads)),
+    }
+    if kinds:
+        ways[HALF] = keep(HALF, lambda: by_blocks(task, kinds[0]))
+        ways[PEAK_HALF] = keep(PEAK_HALF, lambda: products(device, kinds[0], threads))
+    seconds = take_turns(ways, asked.turns)
+    return tell(task, seconds, found, str(kinds[0]).removeprefix("torch.") if kinds else "")
 
 
-def windows(layers: Tensor, width: int) -> Tensor:
-    """(C, H, W) -> (C, H - width + 1, W - width + 1, width, width), a view."""
-    return layers.unfold(1, width, 1).unfold(2, width, 1)
+def tell(task: Task, seconds: dict[str, list[float]], found: dict[str, np.ndarray], half: str) -> list[Figure]:
+    """Goals are those of padarian with ten covariates; peaks are those of the best matrix product."""
+    by_patches, work = len(task.rows), flops(task.network)
+    dense = len(task.blocks) * task.side**2
+    speed = {
+        name: [(dense if name in (DENSE, HALF) else by_patches) / each for each in seconds[name]] for name in found
+    }
+    peak = {
+        name: [len(task.blocks) * 2 * _PEAK_SIDE**3 / each for each in seconds[name]]
+        for name in (PEAK, PEAK_HALF)
+        if name in seconds
+    }
+    judged = task.network.NAME == "padarian" and len(task.encoder.covariates) == 10
+    size = task.network.patch_size
+    pixels = f"{spread(speed[DENSE])} pixels/s, {work:,} operations each"
+    at_pixels = found[DENSE][task.rows, task.cols]
+    figures = [
+        Figure(
+            f"{task.name}: dense against naive patches", ratios(speed[DENSE], speed[NAIVE]),
+            goal=GOALS.get(size) if judged else None, detail=f"{pixels}, against {spread(speed[NAIVE])}",
+        ),
+        Figure(
+            f"{task.name}: dense against the best way by patches", ratios(speed[DENSE], speed[BEST]),
+            goal=35.0 if judged and size in GOALS else None, detail=f"against {spread(speed[BEST])} pixels/s",
+        ),
+        share(f"{task.name}: dense, share of the peak", speed[DENSE], work, peak[PEAK], 55 if judged else None),
+        Figure(
+            f"{task.name}: largest difference from naive patches",
+            (float(np.abs(at_pixels - found[NAIVE][:, 0]).max()),), "sd of the target", 1e-4, True,
+        ),
+    ]  # fmt: skip
+    if HALF not in found:
+        return figures
+    error = float(np.sqrt(((found[HALF] - found[DENSE]) ** 2).mean()))
+    return [
+        *figures,
+        Figure(f"{task.name}: {half} against float32", ratios(speed[HALF], speed[DENSE]), goal=2.0 if judged else None),
+        share(f"{task.name}: {half}, share of its peak", speed[HALF], work, peak[PEAK_HALF], None),
+        Figure(f"{task.name}: error of {half}", (100 * error,), "% of the target's sd", 100 * LARGEST_ERROR, True),
+    ]  # fmt: skip
+
+
+def share(name: str, speed: list[float], work: int, peak: list[float], goal: float | None) -> Figure:
+    achieved = [each * work for each in speed]
+    detail = f"{spread([each / 1e9 for each in achieved])} of {spread([each / 1e9 for each in peak])} GFLOP/s"
+    return Figure(name, tuple(100 * each for each in ratios(achieved, peak)), "%", goal, detail=detail)
+
+
+def by_blocks(task: Task, dtype: torch.dtype) -> np.ndarray:
+    """Locations (h, w) of the first block; all are predicted."""
+    everywhere = np.ones((task.side, task.side), np.bool_)
+
+    @torch.inference_mode()
+    def predict(raw: Tensor) -> np.ndarray:
+        return task.predictor.predict_block(task.encoder(raw[None]), everywhere, dtype=dtype)[0][0]
+
+    return side_by_side(predict, task.blocks)[0]
+
+
+def naively(task: Task) -> Tensor:
+    with plain_memory():
+        return naive(task.blocks[0], task.encoder, task.network, task.rows, task.cols)
+
+
+def products(device: torch.device, dtype: torch.dtype, count: int) -> np.ndarray:
+    """The best matrix product that the engine has, once in each thread."""
+    rows = torch.ones(_PEAK_SIDE, _PEAK_SIDE, dtype=dtype, device=device)
+
+    @torch.inference_mode()
+    def work(weight: Tensor) -> Tensor:
+        return multiply(rows, weight, weight[0])
+
+    return side_by_side(work, (rows,) * count)[0].float().cpu().numpy()
+
+
+def side_by_side(work: Callable[[Tensor], object], items: tuple[Tensor, ...]) -> list:  # type: ignore[type-arg]
+    if len(items) == 1:
+        return [work(items[0])]
+    threads = torch.get_num_threads()
+    try:
+        return list(work_ahead(alone(work), items, len(items)))
+    finally:
+        torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":

@@ -13,18 +13,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_dense_prediction_is_measured_and_equals_patches() -> None:
-    options = ["--covariates", "2", "--block", "16", "--patches", "8", "--repeats", "1"]
-    found = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "dense_prediction.py", *options],
+def test_dense_prediction_is_measured_and_equals_patches(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "dense_prediction.py", "--quick", "--output", str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
-        text=True,
         check=True,
     )
-    differences = [float(line.split()[2]) for line in found.stdout.splitlines() if "largest difference" in line]
-    assert len(differences) == 3
-    assert max(differences) < 1e-4
+    figures = json.loads((tmp_path / "dense_prediction.json").read_text(encoding="utf-8"))["figures"]
+    median = {figure["name"]: figure["values"][0] for figure in figures}
+    differences = [value for name, value in median.items() if "largest difference" in name]
+    assert len(differences) == 3 and all(0 < value < 1e-4 for value in differences)
+    speeds = [value for name, value in median.items() if "against naive patches" in name]
+    assert len(speeds) == 3 and min(speeds) > 3
+    table = (tmp_path / "dense_prediction.md").read_text(encoding="utf-8")
+    assert "| padarian, 2 covariates, patches of 15 pixels: dense against the best way by patches |" in table
 
 
 @pytest.mark.parametrize("stored", [[], ["--one-file", "--tile", "0", "--type", "int16"]])

@@ -51,8 +51,7 @@ def choose_half(predictor: Predictor, sample: Sample, is_forced: bool = False) -
 
 
 def _choose(predictor: Predictor, sample: Sample, is_forced: bool) -> Choice:
-    device = sample.channels.values.device
-    kinds = [kind for kind in _KINDS.get(device.type, ()) if _gain(device, kind) >= _GAIN]
+    kinds = half_kinds(sample.channels.values.device)
     if not kinds:
         return Choice(torch.float32, "This computer is not faster in half precision: networks compute in float32.")
     lines = []
@@ -73,6 +72,11 @@ def _choose(predictor: Predictor, sample: Sample, is_forced: bool) -> Choice:
 def half_in_words(dtype: torch.dtype) -> str:
     """`bfloat16`: also the name by which `torch` has it."""
     return str(dtype).removeprefix("torch.")
+
+
+def half_kinds(device: torch.device) -> list[torch.dtype]:
+    """The kinds of half precision in which the device is faster, the most exact one first."""
+    return [kind for kind in _KINDS.get(device.type, ()) if _gain(device, kind) >= _GAIN]
 
 
 def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtype) -> tuple[float, float]:

@@ -121,7 +121,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
 
 
 def mapping_parameters() -> Parameters:
-    """Where is predicted."""
+    """Where is predicted, and how."""
     polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
     return [
         explained(
@@ -164,6 +164,12 @@ def mapping_parameters() -> Parameters:
             ),
             advanced=True,
         ),
+        *_computing_parameters(),
+    ]
+
+
+def _computing_parameters() -> Parameters:
+    return [
         explained(
             integer("BLOCK_SIZE", tr("Block size in pixels"), jobs.PredictMap.block_size, 16, optional=True),
             tr(
@@ -177,7 +183,7 @@ def mapping_parameters() -> Parameters:
             tr(
                 "auto: half precision where the processor or GPU is faster with it and, tried on a part of the map,"
                 " changes predictions by less than 1 % of the target's standard deviation; the log tells by how much."
-                " Maps under 262,144 pixels are always made in float32. float32: single precision everywhere. half:"
+                " Maps under 512 x 512 pixels are always made in float32. float32: single precision everywhere. half:"
                 " half precision wherever it is faster, however much it changes the map."
             ),
             advanced=True,

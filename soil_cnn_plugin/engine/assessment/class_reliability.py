@@ -1,4 +1,4 @@
-"""Whether predicted probabilities of classes hold: of what was given 70 %, are 70 % right?"""
+"""Whether predicted probabilities hold: of what was given 70 %, 70 % should come true."""
 
 from __future__ import annotations
 

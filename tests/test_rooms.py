@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,11 @@ def is_module(name: str) -> bool:
     return path.with_suffix(".py").is_file() or path.is_dir()
 
 
-def own_imports(path: Path) -> set[str]:
+@cache
+def own_imports(path: Path) -> frozenset[str]:
     """Own modules a file imports, without the package's name: `engine.data.grid`."""
     prefix = PACKAGE.name + "."
-    return {name.removeprefix(prefix) for name in imports_of(path) if name.startswith(prefix)}
+    return frozenset(name.removeprefix(prefix) for name in imports_of(path) if name.startswith(prefix))
 
 
 def foreign_imports(path: Path) -> set[str]:
@@ -123,6 +125,7 @@ def files_in(name: str) -> list[Path]:
     return files
 
 
+@cache
 def engine_leaves() -> set[str]:
     """The engine's own modules that are no jobs: those without a `run`."""
     modules = (PACKAGE / "engine").glob("*.py")

@@ -21,18 +21,19 @@ OF_NUMBERS = ("lower", "upper", "standard_deviation", "exceedance_probability", 
 
 
 def check_kind(job: PredictMap, classes: Sequence[str], source: str) -> None:
-    """Raises EngineError when a raster is wanted that the targets of `source` cannot give."""
+    """Raises EngineError when a raster is wanted that the targets cannot give; `source` begins the sentence that says
+    what they are: `n.safetensors predicts`."""
     wanted = [name.upper() for name in (OF_NUMBERS if classes else OF_CLASSES) if getattr(job, name)]
     if not wanted:
         return
     listed = f"{' and '.join(wanted)} {'are' if len(wanted) > 1 else 'is'}"
     if classes:
         raise EngineError(
-            f"{source} predicts {len(classes)} classes, but {listed} of numbers. Leave"
+            f"{source} {len(classes)} classes, but {listed} of numbers. Leave"
             f" {'them' if len(wanted) > 1 else 'it'} empty; how sure the map is tell PROBABILITIES and CONFUSION_INDEX."
         )
     raise EngineError(
-        f"{source} predicts numbers, but {listed} of soil classes. Leave {'them' if len(wanted) > 1 else 'it'} empty;"
+        f"{source} numbers, but {listed} of soil classes. Leave {'them' if len(wanted) > 1 else 'it'} empty;"
         " how sure the map is tell LOWER, UPPER and STANDARD_DEVIATION."
     )
 

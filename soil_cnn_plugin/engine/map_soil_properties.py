@@ -12,6 +12,6 @@ from soil_cnn_plugin.engine.report import Report
 def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
     outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, "Extracting patches"))
     with PatchFile(job.extract.patches) as file:
-        check_kind(job.predict, file.words.classes, f"The field {file.targets[0].field}")
+        check_kind(job.predict, file.words.classes, f"The field {file.targets[0].field} holds")
     outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
     return outputs | predict_map.run(job.predict, report.part(0.9, 1.0, "Predicting the map"))

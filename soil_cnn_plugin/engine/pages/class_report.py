@@ -31,6 +31,8 @@ from soil_cnn_plugin.engine.pages.page import write_page
 from soil_cnn_plugin.engine.pages.point_maps import MapFrame, map_frame
 from soil_cnn_plugin.engine.pages.references import class_references
 
+_OF_NUMBERS = ("transform", "coverage of intervals")  # settings that classes have no use for
+
 
 def write_class_report(path: str, assessment: ClassAssessment) -> None:
     """Writes one HTML file that needs nothing else; names of classes and fields are escaped."""
@@ -71,7 +73,7 @@ def write_class_report(path: str, assessment: ClassAssessment) -> None:
         other_folds_sentence=words.other_folds_in_words(assessment),
         loss_figure=loss_figure(assessment),
         notes=assessment.notes,
-        settings=assessment.settings,
+        settings={name: value for name, value in assessment.settings.items() if name not in _OF_NUMBERS},
         versions=assessment.versions,
         software=software(assessment),
         methods_sentence=words.methods_sentence(assessment),

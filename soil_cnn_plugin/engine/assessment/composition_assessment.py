@@ -39,10 +39,18 @@ class CompositionAssessment:
     scores: dict[str, CompositionScores]
 
     @property
+    def has_depth(self) -> bool:
+        return self.parts[0].depth_cm is not None
+
+    @property
+    def names(self) -> list[str]:
+        """`sand`, `silt` and `clay`."""
+        return [part.name if self.has_depth else part.field for part in self.parts]
+
+    @property
     def title(self) -> str:
         """`sand, silt and clay 0-30 cm`."""
-        names = [part.name if part.depth_cm else part.field for part in self.parts]
-        return f"{', '.join(names[:-1])} and {names[-1]} {self.name if self.parts[0].depth_cm else ''}".strip()
+        return f"{', '.join(self.names[:-1])} and {self.names[-1]} {self.name if self.has_depth else ''}".strip()
 
 
 def assess_composition(

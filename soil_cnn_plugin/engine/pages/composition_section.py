@@ -43,12 +43,13 @@ def composition_groups(compositions: Sequence[CompositionAssessment]) -> list[Gr
 
 def composition_words(compositions: Sequence[CompositionAssessment]) -> str:
     """How parts of a whole are learned, and what their scores mean."""
-    titles = listed([composition.title for composition in compositions])
+    first, *others = compositions
+    title = f"{listed(first.names)}, at {len(compositions)} depths," if others and first.has_depth else first.title
     text = (
-        f"{sentence_case(titles)} {'is a composition' if len(compositions) == 1 else 'are compositions'}: parts of a"
-        " whole. They were closed to sum to it, learned together as isometric log-ratios, and predicted so that they"
-        " are positive and sum to it at every pixel. The Aitchison distance measures the error of a whole composition"
-        " by the ratios of its parts: 1 instead of 2 % of clay is as wrong as 20 instead of 40 %. 0 is best."
+        f"{sentence_case(title)} are parts of a whole. They were closed to sum to it, learned together as isometric"
+        " log-ratios, and predicted so that they are positive and sum to it at every pixel. The Aitchison distance"
+        " measures the error of a whole composition by the ratios of its parts: 1 instead of 2 % of clay is as wrong as"
+        " 20 instead of 40 %. 0 is best."
     )
     if any(composition.texture for composition in compositions):
         text += (
@@ -65,7 +66,7 @@ def composition_figures(assessment: Assessment, compositions: Sequence[Compositi
         caption = (
             f"Observed {composition.title}, and what the {name} predicted for the same observations without having seen"
             " them. Predictions lie closer together, because they are means of what is possible: the map shows fewer"
-            " extremes than the soil has."
+            " extremes than the soil has. Larger points stand for several observations."
         )
         if composition.texture and not index:
             classes = ", ".join(f"{code} {each}" for each, code in CODES.items())

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.assessment.assessment import Scores, TargetAssessment
-from soil_cnn_plugin.engine.pages.drawing import FOREST_COLOUR, NETWORK_COLOUR, QUIET, draw, lighten_grid
+from soil_cnn_plugin.engine.pages.drawing import FOREST_COLOUR, NETWORK_COLOUR, QUIET, draw, lighten_grid, sentence_case
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -94,7 +94,7 @@ def draw_profiles(
             axes.set_title(f"{x:.6g}, {y:.7g}" if abs(x) <= 180 else f"{x:.0f}, {y:.0f}", fontsize=7.5, weight="normal")
         _deepen(panels[0], limits)
         soil_property = targets[0].soil_property
-        figure.supxlabel(f"{soil_property.name} ({soil_property.unit})".replace(" ()", ""), fontsize=9)
+        figure.supxlabel(f"{sentence_case(soil_property.name)} ({soil_property.unit})".replace(" ()", ""), fontsize=9)
 
     return draw(name, 9.2, 5.2 if len(rows) > 4 else 3.0, paint)
 

@@ -31,6 +31,7 @@ CODES = {  # as FAO (2006) abbreviates them
     "clay": "C",
 }
 _OBSERVED_COLOUR = "#4b5563"
+_CELL = 0.5  # percent; points that are nearer to each other are drawn as one
 
 
 def has_triangle(composition: CompositionAssessment) -> bool:
@@ -70,8 +71,8 @@ def _corners(composition: CompositionAssessment) -> tuple[str, str, str]:
     """Names of the parts on the left, on the right and on top."""
     if composition.texture:
         return "Sand", "Silt", "Clay"
-    names = [sentence_case(part.name if part.depth_cm else part.field) for part in composition.parts]
-    return names[0], names[1], names[2]
+    left, right, top = map(sentence_case, composition.names)
+    return left, right, top
 
 
 def _percent(composition: CompositionAssessment, values: Array) -> Array:
@@ -122,18 +123,18 @@ def _paint_classes(axes: Axes) -> None:
 
 
 def _paint_points(axes: Axes, percent: Array, colour: str) -> None:
-    x, y = place(percent[0], percent[2])
+    """Those that lie in one place, as field estimates do, are one point: the more, the larger."""
+    cells, counts = np.unique(np.round(percent[[0, 2]] / _CELL), axis=1, return_counts=True)
+    x, y = place(*(cells * _CELL))
     many = len(x) > RASTER_ABOVE
-    axes.plot(
+    axes.scatter(
         x,
         y,
-        linestyle="none",
-        marker="o",
-        markersize=2.2 if many else 3.4,
-        markerfacecolor=colour,
-        markeredgecolor="none" if many else "white",
-        markeredgewidth=0.3,
-        alpha=max(0.15, min(0.75, 300 / len(x))) if many else 0.75,
+        s=(4 if many else 10) * np.sqrt(counts),
+        facecolor=colour,
+        edgecolor="none" if many else "white",
+        linewidth=0.3,
+        alpha=0.5 if many else 0.75,
         rasterized=many,
         zorder=2,
     )

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_FLOATS_IN_CACHE = 2**20  # of the widest layer; a part of the second cache of most processors, and worth a call
+_FLOATS_IN_CACHE = 2**20  # of the widest layer: what follows it finds it in the processor's cache
+_FLOATS_ON_GPU = 2**26
 
 
 def convolve(image: Tensor, weight: Tensor, bias: Tensor, dilation: int = 1) -> Tensor:
@@ -38,9 +39,9 @@ def running_maximum(image: Tensor, dilation: int) -> Tensor:
     return torch.maximum(image[..., :-dilation], image[..., dilation:]).view(kind)
 
 
-def rows_at_once(width: int, channels: int) -> int:
+def rows_at_once(width: int, channels: int, device: torch.device) -> int:
     """Rows of an image, `width` pixels each, whose widest layer has so many channels."""
-    return max(1, _FLOATS_IN_CACHE // (width * channels))
+    return max(1, (_FLOATS_IN_CACHE if device.type == "cpu" else _FLOATS_ON_GPU) // (width * channels))
 
 
 def _fused_convolution(image: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:

@@ -122,7 +122,7 @@ class PadarianNetwork(PackedNetwork):
         layers = [_Layers(self, view, dtype) for view in self._views]
         location = image.new_empty((self.targets, height, width), dtype=torch.float32)
         scale = torch.empty_like(location)
-        step = rows_at_once(width, _LAST)
+        step = rows_at_once(width, _LAST, image.device)
         for row in range(0, height, step):
             rows = min(step, height - row)
             parts = [each.predict(image, row, rows, watch if index == 0 else None) for index, each in enumerate(layers)]

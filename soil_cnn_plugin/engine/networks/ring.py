@@ -7,7 +7,7 @@ from scipy.stats import norm
 from torch import Tensor, nn
 from torch.nn import functional
 
-from soil_cnn_plugin.engine.networks.dense_layers import multiply
+from soil_cnn_plugin.engine.networks.dense_layers import multiply, rows_at_once
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features, covariate_of_feature
 from soil_cnn_plugin.engine.networks.learned import Lesson
@@ -18,7 +18,6 @@ QUANTILES = 19
 _LEVELS = [(i + 1) / (QUANTILES + 1) for i in range(QUANTILES)]
 _NORMAL_QUANTILES = [float(norm.ppf(level)) for level in _LEVELS]
 _WIDTH = 96  # of the residual layers
-_PIXELS_AT_ONCE = 4096  # that go through the layers together: more fall out of the processor's cache
 
 
 class RingNetwork(PackedNetwork):
@@ -118,17 +117,23 @@ class RingNetwork(PackedNetwork):
         self, channels: Channels, watch: Watch | None = None, dtype: torch.dtype = torch.float32
     ) -> tuple[Tensor, Tensor]:
         features = context_features(channels, self.patch_size)[0]  # -> (F, h, w)
-        pixels = features.flatten(1).T  # -> (h * w, F)
+        pixels = features.flatten(1)  # -> (F, h * w)
         layers = [_Layers(self, member, dtype) for member in range(self.members)]
-        location = pixels.new_empty(self.targets, pixels.shape[0])
+        location = pixels.new_empty(self.targets, pixels.shape[1])
         scale = torch.empty_like(location)
-        for start in range(0, pixels.shape[0], _PIXELS_AT_ONCE):
-            piece = slice(start, start + _PIXELS_AT_ONCE)
-            rows = pixels[piece].to(dtype).contiguous()
-            hidden = [layer.hidden(rows) for layer in layers]
+        step = rows_at_once(1, _WIDTH, pixels.device)
+        for start in range(0, pixels.shape[1], step):
+            piece = slice(start, start + step)
+            # Transposing what lies together is three times as fast as gathering it: (F, n) -> (n, F).
+            rows = pixels[:, piece].to(dtype).contiguous().T.contiguous()
+            hidden, raw = [], []
+            for layer in layers:
+                last = layer.hidden(rows)
+                raw.append(layer.output(last).float())
+                if watch:
+                    hidden.append(last.float())
             if watch:
-                watch(torch.stack(hidden).float())
-            raw = [layer.output(each).float() for layer, each in zip(layers, hidden)]
+                watch(torch.stack(hidden))
             centre, spread = self._mean_location_scale(raw)
             location[:, piece], scale[:, piece] = centre.T, spread.T
         return location.unflatten(1, features.shape[1:]), scale.unflatten(1, features.shape[1:])

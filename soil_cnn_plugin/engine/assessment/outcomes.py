@@ -111,6 +111,10 @@ class CompositionOutcome:
         return self.calibration.probability_above(location, scale, target, threshold, self.scale)
 
 
+MOST_NUMBERS = 255
+"""Classes that a raster of a byte a pixel can hold."""
+
+
 @dataclass(frozen=True)
 class ClassOutcome:
     """Soil classes. `temperature` flattens (above 1) or sharpens the probabilities that the components give."""
@@ -119,7 +123,7 @@ class ClassOutcome:
     temperature: float
 
     def __post_init__(self) -> None:
-        if len(self.names) < 2 or not 0 < self.temperature < np.inf:
+        if not 2 <= len(self.names) <= MOST_NUMBERS or not 0 < self.temperature < np.inf:
             raise ValueError("the classes make no sense")
 
     @property

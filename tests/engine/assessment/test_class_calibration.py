@@ -68,7 +68,7 @@ def test_a_class_that_the_training_part_lacks_does_no_harm() -> None:
     assert outcome.temperature == pytest.approx(1, rel=0.05) and (found[4] < 1e-4).all()
 
 
-def test_an_outcome_of_one_class_or_of_no_temperature_makes_no_sense() -> None:
-    for names, temperature in ((("a",), 1.0), (("a", "b"), 0.0), (("a", "b"), np.inf)):
+def test_an_outcome_of_one_or_too_many_classes_or_of_no_temperature_makes_no_sense() -> None:
+    for names, temperature in ((("a",), 1.0), (("a", "b"), 0.0), (("a", "b"), np.inf), (("a",) * 256, 1.0)):
         with pytest.raises(ValueError, match="classes make no sense"):
             ClassOutcome(names, temperature)

@@ -11,7 +11,7 @@ from soil_cnn_plugin.engine.assessment.class_scores import ClassScores
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.pages.class_tables import CLASS_COLUMNS, class_score_group
-from soil_cnn_plugin.engine.pages.depth_order import by_depth
+from soil_cnn_plugin.engine.pages.depth_order import by_depth, listed, titles
 from soil_cnn_plugin.engine.pages.drawing import sentence_case
 from soil_cnn_plugin.engine.pages.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.pages.numerals import fixed, rounded
@@ -44,6 +44,8 @@ class Description(Protocol):
     @property
     def scores(self) -> Mapping[str, Mapping[str, Scores]]: ...
     @property
+    def compositions(self) -> tuple[tuple[str, ...], ...]: ...
+    @property
     def classes(self) -> tuple[str, ...]: ...
     @property
     def class_scores(self) -> Mapping[str, ClassScores]: ...
@@ -67,9 +69,10 @@ def write_network_page(path: str, description: Description) -> None:
     write_page(
         path,
         "network",
-        title=", ".join(sentence_case(target.title) for target in targets),
+        title=sentence_case(", ".join(titles(targets))),
         facts=_facts(description),
         targets=[_target_row(target, description) for target in targets],
+        compositions=_compositions_in_words(description),
         covariates=[_covariate_row(summary) for summary in description.covariates],
         grid=_grid_rows(description.grid),
         predictor_sentence=predictor_sentence(description.predictor),
@@ -87,6 +90,20 @@ def write_network_page(path: str, description: Description) -> None:
         versions=description.versions,
         provenance=description.provenance,
     )
+
+
+def _compositions_in_words(description: Description) -> list[str]:
+    """What targets that are parts of one whole have in common, from the top of the soil down."""
+    found = {target.field: target for target in description.targets}
+    wholes = [[found[field] for field in fields] for fields in description.compositions]
+    texts = []
+    for parts in by_depth(wholes, lambda parts: parts[0]):
+        title = listed([part.title for part in parts])
+        texts.append(
+            f"{sentence_case(title)} are parts of a whole, learned together as isometric log-ratios: at every pixel,"
+            " and in every member of the networks, they are positive and sum to it."
+        )
+    return texts
 
 
 def _score_groups(targets: Sequence[SoilProperty], description: Description) -> list[ScoreGroup]:

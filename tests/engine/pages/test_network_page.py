@@ -37,6 +37,7 @@ def description(name: str = "zinc_0_30") -> SimpleNamespace:
                 MEAN: Scores(155, 0.0, 301.0, 0.0, 0.0, 1.5, 0.9, 927.0, 1350.0, 160.0),
             }
         },
+        compositions=(),
         classes=(),
         class_scores={},
         verdicts={name: "The network is better."},
@@ -68,6 +69,22 @@ def test_the_page_says_what_a_map_needs_and_what_it_is_worth(tmp_path: Path) -> 
     ):
         assert words in page, words
     assert "RMSE by fold" not in page
+
+
+def test_parts_of_a_whole_are_named_together(tmp_path: Path) -> None:
+    depths, names = ("5_15", "0_5"), ("sand", "silt", "clay")
+    fields = [f"{name}_{depth}" for name in names for depth in depths]
+    parts = description()
+    parts.targets = tuple(SoilProperty(field, "%") for field in fields)
+    parts.transforms = dict.fromkeys(fields, "log-ratio")
+    parts.compositions = tuple(tuple(f"{name}_{depth}" for name in names) for depth in depths)
+    parts.scores, parts.verdicts = {}, {}
+    write_network_page(str(tmp_path / "page.html"), parts)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    first = page.index("Sand 0-5 cm, silt 0-5 cm and clay 0-5 cm are parts of a whole")
+    assert first < page.index("Sand 5-15 cm, silt 5-15 cm and clay 5-15 cm are parts of a whole")
+    assert "<h1>Sand 0-5 and 5-15 cm, silt 0-5 and 5-15 cm, clay 0-5 and 5-15 cm</h1>" in page
+    assert "log-ratio" in page
 
 
 def test_a_strangers_network_cannot_put_scripts_into_the_page(tmp_path: Path) -> None:

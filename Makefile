@@ -34,11 +34,8 @@ package:  ## zip the plugin as QGIS installs it
 dev:  ## link the checkout into build/plugins, for QGIS_PLUGINPATH
 	.ci/link
 
-bench: build/engine/.ready  ## measure dense prediction and extraction against the naive ways
-	PYTHONPATH=$(CURDIR) MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 \
-	    $(ENGINE) benchmarks/dense_prediction.py  # with the memory settings of a worker
-	PYTHONPATH=$(CURDIR) MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 \
-	    $(ENGINE) benchmarks/extraction.py
+bench: build/engine/.ready  ## measure speed and memory against the naive ways into build/bench/ (QUICK=1: a few minutes)
+	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/bench.py $(if $(QUICK),--quick)
 
 clean:  ## remove what was built
 	rm -rf build demo_output .qgis-settings .mypy_cache .ruff_cache .pytest_cache

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "extraction.md").write_text(text, encoding="utf-8")
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-    content = {"settings": settings, "cores": usable_cores(), "results": results}
+    content = {"settings": settings, "cores": usable_cores(), "results": results, "figures": tell(runs, options)}
     (options.output / "extraction.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -267,6 +268,23 @@ def summarize(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, fl
             "times_extraction": statistics.median(seconds) / ours,
         }
     return results
+
+
+def tell(runs: dict[str, list[dict[str, float]]], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Figures with their goals, for the table of all benchmarks."""
+    from figures import Figure, ratios, spread  # imports torch, which must not count in the memory of the ways
+
+    seconds = {way: [run["seconds"] for run in found] for way, found in runs.items()}
+    told = f"{options.observations:,} patches of {options.covariates} x {options.patch_size} x {options.patch_size}"
+    ours = f"{told}, rasters of {options.side:,} x {options.side:,}: {spread(seconds[OURS])} s"
+    peak = tuple(run["peak_bytes"] / 2**30 for run in runs[OURS])
+    figures = [
+        Figure("against windowed reads, in no order", ratios(seconds[NAIVE], seconds[OURS]), "x", 20, detail=ours),
+        Figure("against windowed reads, tile by tile", ratios(seconds[SORTED], seconds[OURS])),
+        Figure("time against reading the blocks alone", ratios(seconds[OURS], seconds[BLOCKS]), "x", 2, True),
+        Figure("peak memory", peak, "GiB", 4, True),
+    ]
+    return [asdict(each) for each in figures]
 
 
 def in_markdown(results: dict[str, dict[str, float]], options: argparse.Namespace) -> Iterator[str]:

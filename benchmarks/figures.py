@@ -74,16 +74,15 @@ def number(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.2g}"
 
 
-def table(figures: Iterable[Figure]) -> list[str]:
-    """Lines of Markdown."""
+def table(figures: Iterable[Figure], quick: bool = False) -> list[str]:
+    """Lines of Markdown; where it was `quick` no goal is judged."""
     lines = ["| figure | measured | goal | | from |", "|---|---|---|---|---|"]
     words = {None: "", True: "met", False: "missed"}
     for each in figures:
         bound = "at most" if each.is_limit else "at least"
         goal = "" if each.goal is None else f"{bound} {each.goal:g} {each.unit}"
-        lines.append(
-            f"| {each.name} | {spread(each.values, each.unit)} | {goal} | {words[each.is_met]} | {each.detail} |"
-        )
+        met = "" if quick else words[each.is_met]
+        lines.append(f"| {each.name} | {spread(each.values, each.unit)} | {goal} | {met} | {each.detail} |")
     return lines
 
 
@@ -94,7 +93,7 @@ def write(name: str, title: str, settings: Mapping[str, object], figures: Sequen
     content = {"title": title, "machine": machine(), "settings": plain, "figures": [asdict(each) for each in figures]}
     (folder / f"{name}.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in plain.items() if key != "output")
-    text = "\n".join([f"## {title}", "", f"{machine()}. {told}.", "", *table(figures), ""])
+    text = "\n".join([f"## {title}", "", f"{machine()}. {told}.", "", *table(figures, bool(settings.get("quick"))), ""])
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     print(text, flush=True)
 

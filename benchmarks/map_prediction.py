@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,9 @@ from soil_cnn_plugin.engine.data.grid import Block
 from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, write_network
 from soil_cnn_plugin.engine.networks.plan import Shape
+from soil_cnn_plugin.engine.networks.trees import in_squares
 
-QUICK = {"side": 1024, "share": 1.0, "turns": 1, "large": 0, "trees_on": 128}
+QUICK = {"side": 1024, "observations": [1000], "share": 1.0, "turns": 1, "large": 0, "trees_on": 256}
 CHEAP = (Shape("ring", 31, 1),)  # for the memory of large maps: it does not depend on the members
 WINDOW = 1000  # pixels a side that scikit-learn gets at once
 NETWORKS, BLEND = "networks", "blend"
@@ -70,12 +71,13 @@ def main() -> None:
         covariates = write_covariates(Path(folder), asked.side, asked.covariates)
         setting = Setting(Path(folder), covariates, asked.side, rows)
         shapes = tuple(Shape(shape.name, shape.patch_size, asked.members or shape.members) for shape in STANDARD)
-        alone, blended, observations, own_forest = make_network(covariates, shapes, asked.observations)
-        write_network(str(setting.folder / f"{NETWORKS}.safetensors"), alone)
-        write_network(str(setting.folder / f"{BLEND}.safetensors"), blended)
-        point_forest = forest_of(observations.point, observations.target)
-        figures = compare_maps(setting, point_forest, asked)
-        figures.append(compare_forests(setting, blended, own_forest, asked))
+        made = {count: make_network(covariates, shapes, count) for count in asked.observations}
+        for name, trained in zip(TITLES, made[asked.observations[0]]):
+            write_network(str(setting.folder / f"{name}.safetensors"), trained)
+        figures = compare_maps(
+            setting, {count: forest_of(seen.point, seen.target) for count, (*_, seen, _) in made.items()}, asked
+        )
+        figures += [compare_forests(setting, blended, own, asked) for _, blended, _, own in made.values()]
         if asked.large:
             figures += compare_memory(setting, asked)
     write("map_prediction", "Predict map, with mean and interval", vars(asked), figures, asked.output)
@@ -86,24 +88,31 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=5000, help="pixels a side of the covariates")
     parser.add_argument("--covariates", type=int, default=10)
     parser.add_argument("--members", type=int, help="of each ensemble; empty: the standard preset's, 10 and 5")
-    parser.add_argument("--observations", type=int, default=1000, help="that the forests are grown on")
+    parser.add_argument(
+        "--observations", type=int, nargs="+", default=[1000, 10_000],
+        help="that forests are grown on; more make larger trees. The first number is that of the maps",
+    )  # fmt: skip
     parser.add_argument("--share", type=float, default=0.2, help="of the rows, for computing alone and scikit-learn")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--large", type=int, default=10_000, help="pixels a side, for memory alone; 0 leaves it out")
+    parser.add_argument("--maps", nargs="+", choices=TITLES, default=list(TITLES), help="by what they are predicted")
     parser.add_argument("--trees-on", type=int, default=512, help="pixels a side of what the blend's forest predicts")
     parser.add_argument("--folder", help="for temporary files: some 700 MB, and 3 GB with --large 10000")
     return parse(parser, QUICK)
 
 
-def compare_maps(setting: Setting, forest: RandomForestRegressor, asked: argparse.Namespace) -> list[Figure]:
-    """Whole maps, their computing alone, and scikit-learn's forest, in turns."""
-    ways = [(network, device) for network in TITLES for device in devices()]
+def compare_maps(
+    setting: Setting, forests: Mapping[int, RandomForestRegressor], asked: argparse.Namespace
+) -> list[Figure]:
+    """Whole maps, their computing alone, and scikit-learn's forests of some observations, in turns."""
+    ways = [(network, device) for network in asked.maps for device in devices()]
     whole: dict[tuple[str, str], list[Run]] = {way: [] for way in ways}
     alone: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
-    by_forest = []
+    by_forest: dict[int, list[float]] = {count: [] for count in forests}
     for turn in range(asked.turns):
-        by_forest.append(setting.scale * predict_by_forest(setting, forest))
-        say(f"turn {turn + 1}, forest: {by_forest[-1]:.1f} s for the whole map")
+        for count, forest in forests.items():
+            by_forest[count].append(setting.scale * predict_by_forest(setting, forest))
+            say(f"turn {turn + 1}, forest of {count} observations: {by_forest[count][-1]:.1f} s for the whole map")
         for way in ways:
             whole[way].append(run_job(setting.job(*way), timed=True))
             run = run_job(setting.job(*way, in_part=True), compute_only=True)
@@ -113,22 +122,30 @@ def compare_maps(setting: Setting, forest: RandomForestRegressor, asked: argpars
 
 
 def tell_map(
-    network: str, device: str, setting: Setting, whole: Sequence[Run], alone: Sequence[float], forest: Sequence[float]
+    network: str,
+    device: str,
+    setting: Setting,
+    whole: Sequence[Run],
+    alone: Sequence[float],
+    by_forest: Mapping[int, Sequence[float]],
 ) -> list[Figure]:
     seconds = [run.seconds for run in whole]
     title = f"{TITLES[network]}{', GPU' if device == 'cuda' else ''}"
     middle = statistics.median(seconds)
     speed = setting.side**2 / middle
-    times = f"{middle:,.0f} s ({speed:,.0f} pixels/s) against {statistics.median(forest):,.0f} s"
+    times = f"{middle:,.0f} s ({speed:,.0f} pixels/s) against"
     busy = ", ".join(
         f"{part} {statistics.median(run.times['parts'][part]['seconds'] for run in whole):,.1f} s"
         for part in whole[0].times["parts"]
     )
     figures = [
         Figure(
-            f"{title}: whole map against scikit-learn's forest's mean (read by blocks, not written)",
-            ratios(forest, seconds), goal=1.0 if network == NETWORKS else None, detail=times,
-        ),
+            f"{title}: whole map against scikit-learn's forest of {count:,} observations, its mean alone",
+            ratios(forest, seconds), goal=1.0 if network == NETWORKS else None,
+            detail=f"{times} {statistics.median(forest):,.0f} s",
+        )
+        for count, forest in by_forest.items()
+    ] + [
         Figure(
             f"{title}: computing alone, share of the whole map's time",
             tuple(100 * share for share in ratios(alone, seconds)), "%", 80,
@@ -185,22 +202,32 @@ def compare_forests(
         raw = stack.read(Block(middle, middle, side, side).with_halo(size // 2))
     with torch.inference_mode():
         features = context_features(blended.encoder(torch.from_numpy(raw[None])), size)
-    rows = np.ascontiguousarray(features[0].flatten(1).T.numpy())
+    columns = features[0].flatten(1).numpy()  # (F, n)
+    rows = np.ascontiguousarray(columns.T)
     (trees,) = blended.predictor.forests
+
+    def by_trees() -> np.ndarray:
+        """As the blend asks them: square by square."""
+        order = in_squares(np.ones((side, side), np.bool_))
+        means = np.empty(len(order))
+        means[order] = trees.mean_and_spread(columns[:, order].T)[0][:, 0]
+        return means
+
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str, predict: Callable[[], np.ndarray]) -> Callable[[], None]:
         return lambda: found.update({name: predict()})
 
     ways = {
-        "ours": keep("ours", lambda: trees.mean_and_spread(rows)[0][:, 0]),
+        "ours": keep("ours", by_trees),
         "scikit-learn": keep("scikit-learn", lambda: forest.predict(rows)),
     }
     seconds = take_turns(ways, max(3, asked.turns))
     difference = float(np.abs(found["ours"] - found["scikit-learn"]).max())
     speeds = [len(rows) / statistics.median(each) for each in seconds.values()]
     return Figure(
-        "the blend's forest against scikit-learn's prediction of the same forest",
+        f"the blend's forest of {blended.description.observation_count:,} observations against scikit-learn's"
+        " prediction of the same",
         ratios(seconds["scikit-learn"], seconds["ours"]), goal=3.0,
         detail=f"{speeds[0]:,.0f} against {speeds[1]:,.0f} pixels/s, {rows.shape[1]} features; ours tells the spread of"
         f" the trees, too; largest difference {difference:.1e}",

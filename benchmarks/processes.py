@@ -122,7 +122,10 @@ def compare_maps(folder: Path, covariates: tuple[Covariate, ...], asked: argpars
         with rasterio.open(output) as raster:
             maps[name] = raster.read(masked=True).filled(np.nan)
 
-    with LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None, env=environment) as cluster:
+    with LocalCluster(
+        2, threads_per_worker=1, processes=True, dashboard_address=None, env=environment,
+        local_directory=str(folder / "dask"),
+    ) as cluster:  # fmt: skip
         on_cluster = replace(job, cluster=cluster.scheduler_address)
         corner = (WEST, NORTH - CELL * asked.side, WEST + CELL * asked.side, NORTH - CELL * asked.side * 0.9)
         run_job(replace(on_cluster, extent=corner), environment=ON_ONE)  # workers import what they need

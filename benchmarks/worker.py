@@ -52,7 +52,10 @@ def run_job(
             command += [str(TIMED), str(job_file), str(times), *(["--compute-only"] if compute_only else [])]
         else:
             command += ["-m", "soil_cnn_plugin.engine", str(job_file)]
-        run = _watch(command, {**os.environ, **KEEP_MEMORY, "PYTHONPATH": str(ROOT), **(environment or {})}, folder)
+        settings = {**os.environ, **KEEP_MEMORY, "PYTHONPATH": str(ROOT), **(environment or {})}
+        if launcher:  # torchrun leaves its folders behind
+            settings["TMPDIR"] = folder
+        run = _watch(command, settings, folder)
         if times.is_file():
             run.times.update(json.loads(times.read_text(encoding="utf-8")))
     return run

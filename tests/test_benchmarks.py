@@ -44,3 +44,59 @@ def test_extraction_is_measured_and_gives_the_covariates_own_pixels(tmp_path: Pa
     assert results["extract"]["times_extraction"] == 1
     assert "| Extract patches, file written |" in (tmp_path / "results" / "extraction.md").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_all_benchmarks_come_into_one_table(tmp_path: Path) -> None:
+    tiny = ["--observations", "60", "--covariates", "1", "--members", "2", "--steps", "2", "--turns", "1"]
+    measure("bench.py", tmp_path, "--only", "training", "--quick", *tiny)
+    found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert not found["failed"] and found["quick"]
+    figures = {each["name"]: each for each in found["figures"]["training"]}
+    assert len(figures) == 8 and all(each["values"][0] > 0 for each in figures.values())
+    lines = (tmp_path / "bench.md").read_text(encoding="utf-8").splitlines()
+    assert all(any(line.startswith(f"| {name} | ") for line in lines) for name in figures)
+
+
+def test_the_whole_of_a_map_is_measured(tmp_path: Path) -> None:
+    tiny = ["--side", "200", "--covariates", "1", "--members", "1", "--observations", "50", "--trees-on", "32"]
+    measure("map_prediction.py", tmp_path, "--quick", "--maps", "blend", "--large", "240", *tiny)
+    found = figures_of(tmp_path / "map_prediction.json")
+    shares = {name: values for name, values in found.items() if "% of processor time" in name}
+    assert len(shares) == 5 and sum(value for (value,) in shares.values()) == pytest.approx(100)
+    memory = [values[0] for name, values in found.items() if "peak memory" in name and "GiB" in name]
+    assert len(memory) == 2 and all(0.1 < each < 2 for each in memory)
+    assert not list(tmp_path.glob("soilcnn-*"))
+
+
+def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
+    tiny = ["--side", "120", "--covariates", "1", "--observations", "60", "--epochs", "1"]
+    measure("processes.py", tmp_path, "--quick", *tiny)
+    assert all(values[0] > 0 for values in figures_of(tmp_path / "processes.json").values())
+    assert not list(tmp_path.glob("soilcnn-*"))
+
+
+def test_a_benchmark_keeps_memory_as_a_worker_does() -> None:
+    """benchmarks/ cannot import bridge/worker.py, which needs QGIS."""
+    texts = [
+        (ROOT / path).read_text(encoding="utf-8")
+        for path in ("benchmarks/worker.py", "soil_cnn_plugin/bridge/worker.py")
+    ]
+    kept = [next(line for line in text.splitlines() if line.startswith("KEEP_MEMORY = ")) for text in texts]
+    assert kept[0] == kept[1]
+
+
+def measure(script: str, output: Path, *options: str) -> None:
+    """The benchmark, with its temporary files in the folder of its results."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / script, "--output", output, *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(output)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def figures_of(path: Path) -> dict[str, list[float]]:
+    """Name and unit -> values."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {f"{each['name']}, {each['unit']}": each["values"] for each in content["figures"]}

@@ -17,7 +17,7 @@ from qgis.PyQt.QtGui import QColor
 
 from .translation import tr
 
-_RIGHT, _WRONG = "5b96b8", "b3480a"  # blue and dark orange, as in the report
+_RIGHT, _WRONG = "ffffff", "b3480a"  # white, which is no colour of a class, and dark orange
 
 
 def has_classes(layer: QgsRasterLayer) -> bool:

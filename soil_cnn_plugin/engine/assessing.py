@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.assessment.censored import reporting_limits
 from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment, class_verdict
 from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.composition_assessment import CompositionAssessment, assess_composition
+from soil_cnn_plugin.engine.assessment.exceedance import choose_thresholds
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.cross_validation import CrossValidation
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
@@ -50,9 +51,11 @@ def assess_numbers(
                 is_censored=file.is_censored[rows, t],
                 limits=reporting_limits(file.values[rows, t], file.is_censored[rows, t]),
                 methods=chosen.methods[t],
+                errors=file.errors[rows, t],
                 transform=design.transforms[t],
                 verdict=verdict(chosen.methods[t], job.predictor),
             )
+                thresholds=choose_thresholds(job.exceedance, target, file.values[rows, t], file.is_censored[rows, t]),
         )
     other_scores = {
         target.field: {name: held_out.scores for name, held_out in methods.items()}
@@ -62,6 +65,7 @@ def assess_numbers(
     return Assessment(
         **_common(job, file, folds, validations, final, other_scores),
         targets=tuple(targets),
+        weights=file.weights,
         coverage=job.coverage,
         compositions=_assess_compositions(file.words, targets),
     )

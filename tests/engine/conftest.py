@@ -72,6 +72,7 @@ def _make(
                 fold=fold[rows],
                 is_censored=np.zeros(len(rows), bool),
                 limits=np.full(len(rows), -np.inf),
+                errors=np.zeros(len(rows)),
                 methods=methods,
                 transform="log",
                 verdict=verdict(methods, BLEND if BLEND in methods else NETWORK),

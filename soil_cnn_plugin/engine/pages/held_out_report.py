@@ -19,6 +19,7 @@ from soil_cnn_plugin.engine.assessment.assessment import (
 from soil_cnn_plugin.engine.assessment.comparison import NAMES
 from soil_cnn_plugin.engine.assessment.reliability import reliability
 from soil_cnn_plugin.engine.pages import held_out_words as words
+from soil_cnn_plugin.engine.assessment.reported import residuals
 from soil_cnn_plugin.engine.pages.calibration_figure import Line, draw_calibration
 from soil_cnn_plugin.engine.pages.comparison_tables import (
     DIFFERENCE_COLUMNS,
@@ -44,6 +45,7 @@ from soil_cnn_plugin.engine.pages.page import write_page
 from soil_cnn_plugin.engine.pages.point_maps import MapFrame, draw_folds_and_values, draw_residuals, map_frame
 from soil_cnn_plugin.engine.pages.references import references
 from soil_cnn_plugin.engine.pages.score_table import COLUMNS, score_group
+from soil_cnn_plugin.engine.pages.measured_words import censored_in_words, measured_sentences
 
 VALUE_COLUMNS = (
     "Soil property",
@@ -80,6 +82,11 @@ class CaptionedFigure:
 class Section:
     heading: str
     figures: tuple[CaptionedFigure, ...]
+_EXCEEDANCE = (
+    " A point below the dashed line means a probability that was too high. Bars are what chance leaves open (95 %); the"
+    " grey columns say how often a probability was given."
+)
+_LIMITS_AS_VALUES = " A value below its detection limit counts as that limit."
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,8 @@ def write_report(path: str, assessment: Assessment) -> None:
         difference_columns=DIFFERENCE_COLUMNS,
         difference_groups=[difference_group(target, assessment.predictor) for target in targets],
         fold_columns=fold_columns(assessment),
+        measured_sentences=measured_sentences(assessment),
+        value_note=_LIMITS_AS_VALUES if any(target.is_censored.any() for target in targets) else "",
         other_folds=OTHER_KINDS.get(assessment.folds.other_kind, ""),
         fold_spans=FOLD_SPANS,
         fold_groups=other_fold_groups(assessment, targets),
@@ -182,9 +191,10 @@ def _section(index: int, target: TargetAssessment, assessment: Assessment, frame
     label = target.soil_property.label
     figures = [
         CaptionedFigure(
-            draw_observed_predicted(f"observed-{index}", target, panels),
+            draw_observed_predicted(f"observed-{index}", target, panels, target.is_censored),
             f"Predicted against observed {label} of held-out observations (n = {len(target.rows)})."
-            f" The dashed line is 1:1. {_bars_in_words(len(target.rows), assessment.coverage)}.",
+            f" The dashed line is 1:1. {_bars_in_words(len(target.rows), assessment.coverage)}."
+            f"{censored_in_words(target)}",
         ),
         CaptionedFigure(
             draw_residuals(
@@ -192,9 +202,10 @@ def _section(index: int, target: TargetAssessment, assessment: Assessment, frame
                 target,
                 assessment.coordinates,
                 frame,
-                [(title, held_out.mean) for title, _, held_out in panels],
+                [(title, target.observed + residuals(target, held_out)) for title, _, held_out in panels],
             ),
-            f"Residuals of held-out observations, predicted minus observed {label}.{'' if index else _RESIDUALS}",
+            f"Residuals of held-out observations, predicted minus observed {label}"
+            f"{', as reported' if target.is_censored.any() else ''}.{'' if index else _RESIDUALS}",
         ),
     ]
     calibration = _calibration_figure(index, target, panels, assessment)
@@ -226,11 +237,11 @@ def _calibration_figure(
     """None where the map's predictor has no distribution. How to read it is told with the first target's."""
     lines: list[Line] = []
     for title, colour, held_out in panels:
-        found = reliability(target.observed, held_out)
+        found = reliability(target.observed, held_out, target.is_censored)
         if found is not None:
             lines.append((title, colour, found))
     predictor, label = target.methods[assessment.predictor], target.soil_property.label
-    if not lines or reliability(target.observed, predictor) is None:
+    if not lines or reliability(target.observed, predictor, target.is_censored) is None:
         return None
     return CaptionedFigure(
         draw_calibration(f"calibration-{index}", lines, assessment.coverage),

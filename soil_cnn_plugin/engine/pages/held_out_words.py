@@ -80,7 +80,7 @@ def worth_in_words(target: TargetAssessment, predictor: str, coverage: float) ->
 
 def intervals_in_words(target: TargetAssessment, held_out: HeldOut, coverage: float) -> str:
     """Whether the prediction intervals of one target hold, and on which side they miss; empty without intervals."""
-    found = reliability(target.observed, held_out)
+    found = reliability(target.observed, held_out, target.is_censored)
     if found is None:
         return ""
     inside, tail = held_out.scores.picp, (1 - coverage) / 2

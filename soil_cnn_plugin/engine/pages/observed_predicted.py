@@ -21,7 +21,12 @@ Panel = tuple[str, str, HeldOut]
 """Title, colour, predictions."""
 
 
-def draw_observed_predicted(name: str, target: MeasuredTarget, panels: list[Panel]) -> str:
+def draw_observed_predicted(
+    name: str, target: MeasuredTarget, panels: list[Panel], is_censored: NDArray[np.bool_] | None = None
+) -> str:
+    """Where `is_censored` (n,) an open triangle at the limit points to where the true value lies; in a density these
+    are left out."""
+    measured = np.ones(len(target.observed), np.bool_) if is_censored is None else ~is_censored
     low, high = _limits(target.observed, [held_out for _, _, held_out in panels])
 
     def paint(figure: Figure) -> None:
@@ -33,43 +38,69 @@ def draw_observed_predicted(name: str, target: MeasuredTarget, panels: list[Pane
             axes.set_xlabel(f"Observed {target.soil_property.label}")
         all_axes[0].set_ylabel(f"Predicted {target.soil_property.label}")
         if len(target.observed) > DENSITY_ABOVE:
-            _paint_density(figure, list(all_axes), target.observed, panels, (low, high))
+            _paint_density(figure, list(all_axes), target.observed, panels, measured, (low, high))
         for axes, (_, colour, held_out) in zip(all_axes, panels):
             if len(target.observed) <= DENSITY_ABOVE:
-                _paint_points(axes, target.observed, held_out, colour)
+                _paint_points(axes, target.observed, held_out, measured, colour)
             _paint_scores(axes, held_out)
 
     return draw(name, 9.2 if len(panels) > 1 else 4.9, 4.5, paint)
 
 
-def _paint_points(axes: Axes, observed: Array, held_out: HeldOut, colour: str) -> None:
+def _paint_points(axes: Axes, observed: Array, held_out: HeldOut, measured: NDArray[np.bool_], colour: str) -> None:
     rasterized = len(observed) > RASTER_ABOVE
     rows = _rows_with_bars(len(observed))
     gap = np.full(len(rows), np.nan)
     x = np.stack([observed[rows], observed[rows], gap], axis=1).ravel()  # one line for all bars: a small file
     y = np.stack([held_out.lower[rows], held_out.upper[rows], gap], axis=1).ravel()
     axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.35, zorder=1, rasterized=rasterized)
+    size = 2.6 if rasterized else 4.2
     axes.plot(
-        observed,
-        held_out.mean,
+        observed[measured],
+        held_out.mean[measured],
         linestyle="none",
         marker="o",
-        markersize=2.6 if rasterized else 4.2,
+        markersize=size,
         markerfacecolor=colour,
         markeredgecolor="white",
         markeredgewidth=0.4,
         zorder=2,
         rasterized=rasterized,
     )
+    axes.plot(
+        observed[~measured],
+        held_out.mean[~measured],
+        linestyle="none",
+        marker="<",
+        markersize=size,
+        markerfacecolor="none",
+        markeredgecolor=colour,
+        markeredgewidth=0.7,
+        zorder=2,
+        rasterized=rasterized,
+    )
 
 
 def _paint_density(
-    figure: Figure, all_axes: list[Axes], observed: Array, panels: list[Panel], limits: tuple[float, float]
+    figure: Figure,
+    all_axes: list[Axes],
+    observed: Array,
+    panels: list[Panel],
+    measured: NDArray[np.bool_],
+    limits: tuple[float, float],
 ) -> None:
     """Hexagons coloured by the number of observations, on one logarithmic scale for all panels."""
     ramp = LinearSegmentedColormap.from_list("density", ["#dbe6ec", NETWORK_COLOUR, "#0b2a3f"])
     bins = [
-        axes.hexbin(observed, held_out.mean, gridsize=60, extent=(*limits, *limits), mincnt=1, cmap=ramp, zorder=2)
+        axes.hexbin(
+            observed[measured],
+            held_out.mean[measured],
+            gridsize=60,
+            extent=(*limits, *limits),
+            mincnt=1,
+            cmap=ramp,
+            zorder=2,
+        )
         for axes, (_, _, held_out) in zip(all_axes, panels)
     ]
     norm = LogNorm(1, max(2.0, max(float(np.max(np.asarray(item.get_array()))) for item in bins)))

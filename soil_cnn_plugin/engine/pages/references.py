@@ -61,6 +61,29 @@ _SMEARING = Reference(
     " Association 78, 605–610.",
     "10.1080/01621459.1983.10478017",
 )
+_OF_COMPOSITIONS = (
+    Reference(
+        "Parts of a whole as isometric log-ratios",
+        "Egozcue, J. J., Pawlowsky-Glahn, V., Mateu-Figueras, G., Barceló-Vidal, C. (2003). Isometric logratio"
+        " transformations for compositional data analysis. Mathematical Geology 35, 279–300.",
+        "10.1023/A:1023818214614",
+    ),
+    Reference(
+        "Zeros among the parts",
+        "Martín-Fernández, J. A., Barceló-Vidal, C., Pawlowsky-Glahn, V. (2003). Dealing with zeros and missing values"
+        " in compositional data sets using nonparametric imputation. Mathematical Geology 35, 253–278.",
+        "10.1023/A:1023866030544",
+    ),
+    Reference(
+        "Distance between compositions",
+        "Aitchison, J., Barceló-Vidal, C., Martín-Fernández, J. A., Pawlowsky-Glahn, V. (2000). Logratio analysis and"
+        " compositional distance. Mathematical Geology 32, 271–275.",
+        "10.1023/A:1007529726302",
+    ),
+)
+_TEXTURE = Reference(
+    "Texture classes", "Soil Science Division Staff (2017). Soil survey manual. USDA Handbook 18. Washington, D.C."
+)
 _OF_FOLDS = {
     "spatial_blocks": Reference(
         "Spatial blocks",
@@ -146,6 +169,38 @@ def map_references(scores: Scores, is_by_design: bool) -> list[Reference]:
     return [reference for reference, is_used in found if is_used]
 
 
+_OF_LIMITS = (
+    Reference(
+        "Learning from values below detection limits",
+        "Tobin, J. (1958). Estimation of relationships for limited dependent variables. Econometrica 26, 24–36.",
+        "10.2307/1907382",
+    ),
+    Reference(
+        "Distribution of residuals of which some are only known to be lower",
+        "Helsel, D. R. (2012). Statistics for censored environmental data using Minitab and R. Wiley, Hoboken.",
+        "10.1002/9781118162729",
+    ),
+    Reference(
+        "Scores of what is reported above a limit",
+        "Gneiting, T., Ranjan, R. (2011). Comparing density forecasts using threshold- and quantile-weighted scoring"
+        " rules. Journal of Business & Economic Statistics 29, 411–422.",
+        "10.1198/jbes.2010.08110",
+    ),
+    Reference(
+        "Expected PIT of values below a limit",
+        "Czado, C., Gneiting, T., Held, L. (2009). Predictive model assessment for count data. Biometrics 65,"
+        " 1254–1261.",
+        "10.1111/j.1541-0420.2009.01191.x",
+    ),
+)
+_ERRORS = Reference(
+    "Errors of measurement in the loss of networks",
+    "Wadoux, A. M. J.-C., Padarian, J., Minasny, B. (2019). Multi-source data integration for soil mapping using deep"
+    " learning. SOIL 5, 107–119.",
+    "10.5194/soil-5-107-2019",
+)
+
+
 def references(assessment: Assessment) -> list[Reference]:
     """Of the methods that this assessment used, in the order in which a methods section names them."""
     methods = {name for target in assessment.targets for name in target.methods}
@@ -160,6 +215,10 @@ def references(assessment: Assessment) -> list[Reference]:
         (_CONFORMAL, has_intervals),
         (_SCALED, has_intervals),
         (_SMEARING, any(target.transform != "none" for target in assessment.targets)),
+        *((reference, bool(assessment.compositions)) for reference in _OF_COMPOSITIONS),
+        (_TEXTURE, any(composition.texture for composition in assessment.compositions)),
+        *((reference, any(target.is_censored.any() for target in assessment.targets)) for reference in _OF_LIMITS),
+        (_ERRORS, any(target.errors.any() for target in assessment.targets)),
         *((reference, kind == assessment.folds.kind) for kind, reference in _OF_FOLDS.items()),
         (_VALIDATION, True),
         (_PAIRED, assessment.folds.count > 1 and len(methods) > 1),

@@ -50,12 +50,12 @@ def assess_numbers(
                 fold=folds.fold[rows],
                 is_censored=file.is_censored[rows, t],
                 limits=reporting_limits(file.values[rows, t], file.is_censored[rows, t]),
-                methods=chosen.methods[t],
                 errors=file.errors[rows, t],
+                methods=chosen.methods[t],
                 transform=design.transforms[t],
                 verdict=verdict(chosen.methods[t], job.predictor),
-            )
                 thresholds=choose_thresholds(job.exceedance, target, file.values[rows, t], file.is_censored[rows, t]),
+            )
         )
     other_scores = {
         target.field: {name: held_out.scores for name, held_out in methods.items()}
@@ -64,8 +64,8 @@ def assess_numbers(
     }
     return Assessment(
         **_common(job, file, folds, validations, final, other_scores),
-        targets=tuple(targets),
         weights=file.weights,
+        targets=tuple(targets),
         coverage=job.coverage,
         compositions=_assess_compositions(file.words, targets),
     )
@@ -113,6 +113,7 @@ class _Common(TypedDict):
     patch_size: int
     loss_curves: tuple[LossCurve, ...]
     predictor: str
+    notes: tuple[str, ...]
 
 
 def _common(
@@ -134,4 +135,5 @@ def _common(
         "patch_size": file.patch_size,
         "loss_curves": (*validations[0].curves, *final.curves),
         "predictor": job.predictor,
+        "notes": tuple(note for note in file.provenance.get("notes", "").split("\n") if note),
     }

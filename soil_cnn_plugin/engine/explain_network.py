@@ -22,6 +22,7 @@ from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explain_map import explain_map
 from soil_cnn_plugin.engine.explanation_files import write_explanation_metrics, write_importance
+from soil_cnn_plugin.engine.fitting import column_slices
 from soil_cnn_plugin.engine.in_units import means
 from soil_cnn_plugin.engine.known_observations import KnownObservations, read_observations
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
@@ -108,7 +109,7 @@ def _explain(
         targets=description.targets,
         covariates=tuple(covariate_names(trained.encoder)),
         methods=methods.names,
-        forest_weights=tuple(description.weights[-1]) if trained.predictor.forests else (),
+        forest_weights=_forest_weights(trained),
         measure=ROOT_BRIER if description.classes else RMSE,
         importance=importance,
         context=_context(trained, known, methods, job.seed, step.progress),
@@ -118,6 +119,18 @@ def _explain(
         basis=known.basis,
         versions=read_versions(),
     )
+
+
+def _forest_weights(trained: TrainedNetwork) -> tuple[float, ...]:
+    """Of each target, the mean over the columns that it is learned in; empty without a forest."""
+    if not trained.predictor.forests:
+        return ()
+    description = trained.description
+    found = np.zeros(len(description.targets))
+    columns = column_slices([outcome.columns for outcome in description.outcomes])
+    for group, own in zip(description.words.groups, columns):
+        found[list(group)] = np.mean(description.weights[-1][own])
+    return tuple(found.tolist())
 
 
 def _observed(trained: TrainedNetwork, values: Array) -> Array:

@@ -16,7 +16,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class ClassReliability:
-    """Probabilities in up to 10 equal steps from 0 to 1, without empty ones: the mean `predicted` (B,), the share that
+    """Probabilities in equal steps from 0 to 1, without empty ones: the mean `predicted` (B,), the share that
     was `right` (B,), between which limits chance leaves it (B,), and how many they are (B,)."""
 
     predicted: Array
@@ -56,13 +56,13 @@ def share_limits(right: Array, count: Array | Integers) -> tuple[Array, Array]:
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
-def reliability_in_steps(probability: Array, is_right: NDArray[np.bool_]) -> ClassReliability:
+def reliability_in_steps(probability: Array, is_right: NDArray[np.bool_], steps: int = BINS) -> ClassReliability:
     """Of any probabilities (n,) and whether what they were given to came true."""
-    step = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
-    count = np.bincount(step, minlength=BINS).astype(np.int64)
+    step = np.minimum((probability * steps).astype(np.int64), steps - 1)
+    count = np.bincount(step, minlength=steps).astype(np.int64)
     kept = count > 0
-    total = np.bincount(step, probability, BINS)[kept]
-    right = np.asarray(np.bincount(step, is_right, BINS)[kept], np.float64)
+    total = np.bincount(step, probability, steps)[kept]
+    right = np.asarray(np.bincount(step, is_right, steps)[kept], np.float64)
     count = count[kept]
     low, high = share_limits(right, count)
     return ClassReliability(total / count, right / count, low, high, count)

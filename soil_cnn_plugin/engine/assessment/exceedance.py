@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -18,23 +19,28 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _DEFAULT_LEVELS = (0.5, 0.9)  # of the observed values, where the user names no threshold
+_IN_A_STEP = 25  # observations, as far as there are enough
 
 
 @dataclass(frozen=True)
 class Exceedance:
     """One method's probabilities of one threshold, of `n` observations that tell whether it is exceeded.
 
-    `unknown` observations do not: they lie somewhere below a detection limit that is above the threshold. `share` is
-    that of the others that exceed it. `brier` is the mean squared error of the probabilities, `skill` how much lower
-    that is than the one of always saying `share`, None where all or none exceed.
+    `unknown` observations do not: a laboratory whose detection limit is above the threshold tells of values above that
+    limit only, and to count these alone would favour high probabilities. `share` is that of the others that exceed it,
+    `expected` the mean probability. `brier` is the mean squared error of the probabilities, `skill` how much lower that
+    is than the one of always saying `share`, None where all or none exceed. `p` is that of a difference as large as
+    this one between probabilities and what came true by chance (Spiegelhalter 1986, 10.1002/sim.4780050506).
     """
 
     threshold: Threshold
     n: int
     unknown: int
     share: float
+    expected: float
     brier: float
     skill: float | None
+    p: float | None
     reliability: ClassReliability
 
 
@@ -42,12 +48,12 @@ def choose_thresholds(
     wanted: Sequence[Threshold], soil_property: SoilProperty, observed: Array, is_censored: Flags
 ) -> tuple[Threshold, ...]:
     """Those wanted of a target; where none is wanted of any, the middle and the 90 % quantile of what was observed,
-    rounded, if they lie above the detection limits."""
+    rounded, or the middle detection limit where that is higher."""
     if wanted:
         return tuple(threshold for threshold in wanted if threshold.matches(soil_property))
-    lowest = observed[is_censored].max() if is_censored.any() else -np.inf
-    values = [float(f"{value:.3g}") for value in np.quantile(observed, _DEFAULT_LEVELS)]
-    return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values) if value > lowest)
+    lowest = float(np.median(observed[is_censored])) if is_censored.any() else -np.inf
+    values = [max(float(f"{value:.3g}"), lowest) for value in np.quantile(observed, _DEFAULT_LEVELS)]
+    return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values))
 
 
 def check_exceedance(target: TargetAssessment, held_out: HeldOut) -> list[Exceedance]:
@@ -58,27 +64,41 @@ def check_exceedance(target: TargetAssessment, held_out: HeldOut) -> list[Exceed
     for threshold in target.thresholds:
         values = np.full(len(target.observed), threshold.value)
         probability = 1 - pit(values, held_out.quantiles, QUANTILE_LEVELS)
-        exceeds = target.observed > threshold.value
+        is_told = (target.limits <= threshold.value) & np.isfinite(probability)
+        # A censored value lies below its limit, and so below the threshold.
+        exceeds = (target.observed > threshold.value) & ~target.is_censored
         if not threshold.is_above:
-            probability, exceeds = 1 - probability, target.observed < threshold.value
-        is_told = ~(target.is_censored & (target.observed > threshold.value))
-        # What lies below a limit at or under the threshold is below the threshold, too.
-        exceeds = np.where(target.is_censored & is_told, not threshold.is_above, exceeds)
-        is_told &= np.isfinite(probability)
+            probability = 1 - probability
+            exceeds = (target.observed < threshold.value) | target.is_censored
         if is_told.any():
             found.append(_check(threshold, probability[is_told], exceeds[is_told], int((~is_told).sum())))
     return found
 
 
+def unchecked(target: TargetAssessment) -> list[Threshold]:
+    """Those of the target's thresholds that lie below the detection limits of all observations."""
+    return [threshold for threshold in target.thresholds if not (target.limits <= threshold.value).any()]
+
+
 def _check(threshold: Threshold, probability: Array, exceeds: Flags, unknown: int) -> Exceedance:
-    share = float(exceeds.mean())
+    share, n = float(exceeds.mean()), len(exceeds)
     brier, base = float(((probability - exceeds) ** 2).mean()), share * (1 - share)
     return Exceedance(
         threshold=threshold,
-        n=len(exceeds),
+        n=n,
         unknown=unknown,
         share=share,
+        expected=float(probability.mean()),
         brier=brier,
         skill=1 - brier / base if base > 0 else None,
-        reliability=reliability_in_steps(probability, exceeds),
+        p=_chance(probability, exceeds) if base > 0 else None,
+        reliability=reliability_in_steps(probability, exceeds, int(np.clip(n // _IN_A_STEP, 4, 10))),
     )
+
+
+def _chance(probability: Array, exceeds: Flags) -> float:
+    """Two-sided p of the Brier score, if each observation exceeds with its own probability."""
+    weight = 1 - 2 * probability
+    variance = float((weight**2 * probability * (1 - probability)).sum())
+    z = float(((exceeds - probability) * weight).sum()) / np.sqrt(variance) if variance > 0 else 0.0
+    return 2 * float(norm.sf(abs(z)))

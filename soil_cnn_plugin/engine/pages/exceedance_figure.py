@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.exceedance import Exceedance
+from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
+from soil_cnn_plugin.engine.assessment.comparison import SIGNIFICANT
+from soil_cnn_plugin.engine.assessment.exceedance import Exceedance, unchecked
 from soil_cnn_plugin.engine.pages.class_figures import paint_reliability
 from soil_cnn_plugin.engine.pages.drawing import draw
 from soil_cnn_plugin.engine.pages.numerals import fixed, percent
@@ -33,22 +35,32 @@ def draw_exceedance(name: str, soil_property: SoilProperty, lines: Sequence[Line
     return draw(name, min(9.2, 0.6 + 4.3 * len(shown)), 4.1, paint)
 
 
-def _skill_in_words(skill: float) -> str:
-    return f"{fixed(abs(100 * skill), 0)} % {'better' if skill >= 0 else 'worse'}"
-
-
-def exceedance_in_words(soil_property: SoilProperty, found: Sequence[Exceedance]) -> str:
+def exceedance_in_words(target: TargetAssessment, found: Sequence[Exceedance]) -> str:
     """Sentences on the map's predictor."""
-    sentences = []
-    for each in found:
-        words = f"{each.threshold.words(soil_property)} came true at {percent(each.share)} of {each.n} observations"
-        if each.skill is None:
-            words += ", so that nothing can be said of its probabilities"
-        else:
-            words += (
-                f"; Brier score {fixed(each.brier, 3)}, {_skill_in_words(each.skill)} than always giving that share"
-            )
-        if each.unknown:
-            words += f" ({each.unknown} more lie below a detection limit above the threshold and cannot tell)"
-        sentences.append(f"{words}.")
+    soil_property = target.soil_property
+    sentences = [_check_in_words(each, soil_property) for each in found]
+    for threshold in unchecked(target):
+        sentences.append(
+            f"{threshold.words(soil_property)} cannot be checked: all observations have a detection limit above it."
+        )
     return " ".join(sentences)
+
+
+def _check_in_words(found: Exceedance, soil_property: SoilProperty) -> str:
+    name = found.threshold.words(soil_property)
+    of = f"{found.n} observations"
+    if found.unknown:
+        of += f" ({found.unknown} more have a detection limit above the threshold and cannot tell)"
+    if found.skill is None or found.p is None:
+        count = "None" if found.share == 0 else "All"
+        return (
+            f"{name} came true at {count.lower()} of {of}: beyond what was observed nothing shows whether its"
+            f" probabilities, {percent(found.expected, 1)} on average, hold."
+        )
+    compared = "better" if found.skill >= 0 else "worse"
+    judged = "as far apart as chance leaves them" if found.p >= SIGNIFICANT else "farther apart than chance leaves them"
+    return (
+        f"{name} came true at {percent(found.share, 1)} of {of}; its probability was {percent(found.expected, 1)} on"
+        f" average. Brier score {fixed(found.brier, 3)}, {fixed(abs(100 * found.skill), 0)} % {compared} than always"
+        f" giving that share; probabilities and what came true are {judged} (p = {fixed(found.p, 2)})."
+    )

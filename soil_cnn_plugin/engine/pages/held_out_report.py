@@ -17,10 +17,12 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     TargetAssessment,
 )
 from soil_cnn_plugin.engine.assessment.comparison import NAMES
+from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance
 from soil_cnn_plugin.engine.assessment.reliability import reliability
-from soil_cnn_plugin.engine.pages import held_out_words as words
 from soil_cnn_plugin.engine.assessment.reported import residuals
+from soil_cnn_plugin.engine.pages import held_out_words as words
 from soil_cnn_plugin.engine.pages.calibration_figure import Line, draw_calibration
+from soil_cnn_plugin.engine.pages.captioned_figure import CaptionedFigure as CaptionedFigure
 from soil_cnn_plugin.engine.pages.comparison_tables import (
     DIFFERENCE_COLUMNS,
     FOLD_SPANS,
@@ -31,9 +33,19 @@ from soil_cnn_plugin.engine.pages.comparison_tables import (
     other_fold_groups,
     other_folds_in_words,
 )
-from soil_cnn_plugin.engine.pages.depth_order import by_depth
+from soil_cnn_plugin.engine.pages.composition_section import (
+    composition_columns,
+    composition_figures,
+    composition_groups,
+    composition_words,
+    in_order,
+)
+from soil_cnn_plugin.engine.pages.depth_order import by_depth, titles
+from soil_cnn_plugin.engine.pages.depth_section import at_several_depths, depth_figures
 from soil_cnn_plugin.engine.pages.drawing import FOREST_COLOUR, NETWORK_COLOUR, sentence_case
+from soil_cnn_plugin.engine.pages.exceedance_figure import draw_exceedance, exceedance_in_words
 from soil_cnn_plugin.engine.pages.loss_figure import draw_loss_curves
+from soil_cnn_plugin.engine.pages.measured_words import censored_in_words, measured_sentences
 from soil_cnn_plugin.engine.pages.numerals import decimals_for, fixed, percent
 from soil_cnn_plugin.engine.pages.observed_predicted import (
     BARS_AT_MOST,
@@ -45,7 +57,8 @@ from soil_cnn_plugin.engine.pages.page import write_page
 from soil_cnn_plugin.engine.pages.point_maps import MapFrame, draw_folds_and_values, draw_residuals, map_frame
 from soil_cnn_plugin.engine.pages.references import references
 from soil_cnn_plugin.engine.pages.score_table import COLUMNS, score_group
-from soil_cnn_plugin.engine.pages.measured_words import censored_in_words, measured_sentences
+from soil_cnn_plugin.engine.pages.verdict_boxes import VerdictBox as VerdictBox
+from soil_cnn_plugin.engine.pages.verdict_boxes import verdict_boxes
 
 VALUE_COLUMNS = (
     "Soil property",
@@ -69,34 +82,28 @@ _CALIBRATION = (
     " Right: flat where the predicted distributions hold, a bowl where they are too narrow, a hill where they are too"
     " wide. The grey band holds 95 % of what chance would give if observations were independent."
 )
+_EXCEEDANCE = (
+    " A point below the dashed line means a probability that was too high. Bars are what chance leaves open (95 %); the"
+    " grey columns say how often a probability was given."
+)
+_LIMITS_AS_VALUES = " A value below its detection limit counts as that limit."
 _SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
 
 
 @dataclass(frozen=True)
-class CaptionedFigure:
-    svg: str  # with its texts escaped
-    caption: str
+class Detail:
+    """One of the depths of a section: folded away, because there may be many."""
+
+    heading: str
+    text: str
+    figures: tuple[CaptionedFigure, ...]
 
 
 @dataclass(frozen=True)
 class Section:
     heading: str
     figures: tuple[CaptionedFigure, ...]
-_EXCEEDANCE = (
-    " A point below the dashed line means a probability that was too high. Bars are what chance leaves open (95 %); the"
-    " grey columns say how often a probability was given."
-)
-_LIMITS_AS_VALUES = " A value below its detection limit counts as that limit."
-
-
-@dataclass(frozen=True)
-class VerdictBox:
-    """`outcome` is the verdict's: it decides the colour of the box."""
-
-    heading: str
-    text: str
-    numbers: str
-    outcome: str
+    details: tuple[Detail, ...] = ()
 
 
 def write_report(path: str, assessment: Assessment) -> None:
@@ -104,33 +111,38 @@ def write_report(path: str, assessment: Assessment) -> None:
     targets = by_depth(assessment.targets, lambda target: target.soil_property)
     assessment = replace(assessment, targets=tuple(targets))
     frame = map_frame(assessment.coordinates, assessment.crs_name)
+    compositions = in_order(assessment)
     write_page(
         path,
         "held_out_report",
-        title=sentence_case(listed([target.soil_property.title for target in targets])),
+        title=sentence_case(listed(titles([target.soil_property for target in targets]))),
         facts=facts_of(assessment, frame.unit),
-        verdicts=[_verdict_box(target, assessment) for target in targets],
+        verdicts=verdict_boxes(targets, assessment),
         predictor_sentence=words.predictor_sentence(assessment.predictor),
         validation_sentence=words.validation_sentence(assessment),
         folds_sentence=assessment.folds.sentence,
         overlap_sentence=words.overlap_sentence(assessment.folds.overlap_percent),
         overlap_is_high=assessment.folds.overlap_percent > words.HIGH_OVERLAP,
         folds_figure=_folds_figure(assessment, frame),
+        measured_sentences=measured_sentences(assessment),
+        value_note=_LIMITS_AS_VALUES if any(target.is_censored.any() for target in targets) else "",
         value_columns=[*VALUE_COLUMNS, "Learned as"],
         value_rows=[_value_row(target) for target in targets],
         columns=COLUMNS,
         groups=[_score_group(target, assessment) for target in targets],
         coverage=assessment.coverage,
+        composition_sentence=composition_words(compositions) if compositions else "",
+        composition_columns=composition_columns(compositions),
+        composition_groups=composition_groups(compositions),
+        composition_figures=composition_figures(assessment, compositions),
         difference_columns=DIFFERENCE_COLUMNS,
         difference_groups=[difference_group(target, assessment.predictor) for target in targets],
         fold_columns=fold_columns(assessment),
-        measured_sentences=measured_sentences(assessment),
-        value_note=_LIMITS_AS_VALUES if any(target.is_censored.any() for target in targets) else "",
         other_folds=OTHER_KINDS.get(assessment.folds.other_kind, ""),
         fold_spans=FOLD_SPANS,
         fold_groups=other_fold_groups(assessment, targets),
         other_folds_sentence=other_folds_in_words(assessment, targets),
-        sections=[_section(i, target, assessment, frame) for i, target in enumerate(targets)],
+        sections=_sections(targets, assessment, frame),
         loss_figure=loss_figure(assessment),
         notes=assessment.notes,
         settings=assessment.settings,
@@ -150,15 +162,6 @@ def facts_of(assessment: HeldOutAssessment, unit: str) -> list[str]:
         f"patches of {size} × {size} cells of {f'{cell:g} {unit}'.strip()}{across}",
         assessment.crs_name,
     ]
-
-
-def _verdict_box(target: TargetAssessment, assessment: Assessment) -> VerdictBox:
-    return VerdictBox(
-        heading=sentence_case(target.soil_property.label),
-        text=target.verdict.text,
-        numbers=words.worth_in_words(target, assessment.predictor, assessment.coverage),
-        outcome=target.verdict.outcome,
-    )
 
 
 def _value_row(target: TargetAssessment) -> tuple[str, ...]:
@@ -186,6 +189,23 @@ def _score_group(target: TargetAssessment, assessment: Assessment) -> object:
     )
 
 
+def _sections(targets: list[TargetAssessment], assessment: Assessment, frame: MapFrame) -> list[Section]:
+    """One a target, or a property with several depths."""
+    sections: list[Section] = []
+    groups = at_several_depths(targets)
+    for index, target in enumerate(targets):
+        name, own = target.soil_property.name, _section(index, target, assessment, frame)
+        if name not in groups:
+            sections.append(own)
+            continue
+        if target is groups[name][0]:
+            figures = depth_figures(index, groups[name], assessment)
+            sections.append(Section(f"{sentence_case(name)} by depth", tuple(figures)))
+        detail = Detail(own.heading, target.verdict.text, own.figures)
+        sections[-1] = replace(sections[-1], details=(*sections[-1].details, detail))
+    return sections
+
+
 def _section(index: int, target: TargetAssessment, assessment: Assessment, frame: MapFrame) -> Section:
     panels = _panels(target, assessment.predictor)
     label = target.soil_property.label
@@ -208,8 +228,8 @@ def _section(index: int, target: TargetAssessment, assessment: Assessment, frame
             f"{', as reported' if target.is_censored.any() else ''}.{'' if index else _RESIDUALS}",
         ),
     ]
-    calibration = _calibration_figure(index, target, panels, assessment)
-    return Section(sentence_case(label), tuple(figures + ([calibration] if calibration else [])))
+    others = (_calibration_figure(index, target, panels, assessment), _exceedance_figure(index, target, panels))
+    return Section(sentence_case(label), (*figures, *(figure for figure in others if figure)))
 
 
 def _panels(target: TargetAssessment, predictor: str) -> list[Panel]:
@@ -247,6 +267,20 @@ def _calibration_figure(
         draw_calibration(f"calibration-{index}", lines, assessment.coverage),
         f"Whether the predicted distributions of {label} hold."
         f" {words.intervals_in_words(target, predictor, assessment.coverage)}{'' if index else _CALIBRATION}",
+    )
+
+
+def _exceedance_figure(index: int, target: TargetAssessment, panels: list[Panel]) -> CaptionedFigure | None:
+    """None where there is no threshold, or no distribution to check it with."""
+    lines = [
+        (title, colour, found) for title, colour, held_out in panels if (found := check_exceedance(target, held_out))
+    ]
+    if not lines or lines[0][0] != panels[0][0]:
+        return None
+    return CaptionedFigure(
+        draw_exceedance(f"exceedance-{index}", target.soil_property, lines),
+        f"Probabilities of exceeding a threshold. {exceedance_in_words(target, lines[0][2])}"
+        f"{'' if index else _EXCEEDANCE}",
     )
 
 

@@ -17,6 +17,7 @@ from soil_cnn_plugin.engine.assessment.assessment import (
 )
 from soil_cnn_plugin.engine.assessment.reliability import chance_band, reliability
 from soil_cnn_plugin.engine.pages.comparison_tables import listed
+from soil_cnn_plugin.engine.pages.depth_order import titles
 from soil_cnn_plugin.engine.pages.drawing import sentence_case
 from soil_cnn_plugin.engine.pages.numerals import percent, rounded
 
@@ -109,11 +110,12 @@ def methods_sentence(assessment: Assessment) -> str:
     """A sentence for the methods section of a paper."""
     names = {BLEND: "a blend of convolutional networks and a random forest", NETWORK: "convolutional networks"}
     method = names.get(assessment.predictor, PREDICTORS[assessment.predictor])
-    titles = listed([target.soil_property.title for target in assessment.targets])
+    named = listed(titles([target.soil_property for target in assessment.targets]))
+    ratios = ", as parts of a whole in isometric log-ratios" if assessment.compositions else ""
     kind, size = KINDS.get(assessment.folds.kind, assessment.folds.kind), assessment.patch_size
     return (
-        f"{sentence_case(titles)} {'was' if len(assessment.targets) == 1 else 'were'} mapped with {method}"
-        f" ({software(assessment)}), trained on {len(assessment.coordinates)} observations and patches of"
+        f"{sentence_case(named)} {'was' if len(assessment.targets) == 1 else 'were'} mapped with {method}"
+        f" ({software(assessment)}){ratios}, trained on {len(assessment.coordinates)} observations and patches of"
         f" {size} × {size} cells of the covariates, and assessed by {assessment.folds.count}-fold cross-validation"
         f" ({kind})."
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
+from soil_cnn_plugin.engine.assessment.exceedance import unchecked
+from soil_cnn_plugin.engine.pages.comparison_tables import listed
 from soil_cnn_plugin.engine.pages.drawing import sentence_case
 from soil_cnn_plugin.engine.pages.numerals import percent, rounded
 
@@ -37,6 +39,12 @@ def measured_sentences(assessment: Assessment) -> list[str]:
     if erroneous:
         errors = " ".join(f"{_errors_in_words(target)}." for target in erroneous)
         paragraphs.append(f"{errors} {_HOW_ERRORS_COUNT}")
+    blind = [target for target in assessment.targets if target.thresholds and unchecked(target) == [*target.thresholds]]
+    for target in blind:
+        paragraphs.append(
+            f"Whether the probabilities of exceeding {listed([each.text for each in target.thresholds])} hold cannot be"
+            " checked: all observations have a detection limit above."
+        )
     weights = assessment.weights
     if len(weights) and weights.min() < weights.max():
         number = weights.sum() ** 2 / (weights**2).sum()  # Kish 1965, Survey Sampling

@@ -132,7 +132,7 @@ def test_depths_are_named_and_ordered_from_the_top(tmp_path: Path, make_assessme
     reader = Reader(write(tmp_path, make_assessment(60, properties)))
     headings = [row[0] for row in reader.rows if len(row) == 1]
     assert headings[:4] == ["Clay 0-5 cm (%)", "Clay 15-30 cm (%)", "Clay 100-200 cm (%)", "pH"]
-    assert "Clay 0-5 cm, clay 15-30 cm, clay 100-200 cm and pH" in reader.text
+    assert "Clay 0-5, 15-30 and 100-200 cm and pH" in reader.text
 
 
 def test_differences_over_the_folds_come_with_their_uncertainty(tmp_path: Path, make_assessment: Make) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import chi2
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -29,8 +29,8 @@ class Exceedance:
     `unknown` observations do not: a laboratory whose detection limit is above the threshold tells of values above that
     limit only, and to count these alone would favour high probabilities. `share` is that of the others that exceed it,
     `expected` the mean probability. `brier` is the mean squared error of the probabilities, `skill` how much lower that
-    is than the one of always saying `share`, None where all or none exceed. `p` is that of a difference as large as
-    this one between probabilities and what came true by chance (Spiegelhalter 1986, 10.1002/sim.4780050506).
+    is than the one of always saying `share`, None where all or none exceed. `p` is that of differences as large as
+    these between probabilities and what came true by chance (Hosmer & Lemeshow 1980, 10.1080/03610928008827941).
     """
 
     threshold: Threshold
@@ -82,6 +82,7 @@ def unchecked(target: TargetAssessment) -> list[Threshold]:
 
 def _check(threshold: Threshold, probability: Array, exceeds: Flags, unknown: int) -> Exceedance:
     share, n = float(exceeds.mean()), len(exceeds)
+    steps = int(np.clip(n // _IN_A_STEP, 4, 10))
     brier, base = float(((probability - exceeds) ** 2).mean()), share * (1 - share)
     return Exceedance(
         threshold=threshold,
@@ -91,14 +92,15 @@ def _check(threshold: Threshold, probability: Array, exceeds: Flags, unknown: in
         expected=float(probability.mean()),
         brier=brier,
         skill=1 - brier / base if base > 0 else None,
-        p=_chance(probability, exceeds) if base > 0 else None,
-        reliability=reliability_in_steps(probability, exceeds, int(np.clip(n // _IN_A_STEP, 4, 10))),
+        p=_chance(probability, exceeds, steps) if base > 0 else None,
+        reliability=reliability_in_steps(probability, exceeds, steps),
     )
 
 
-def _chance(probability: Array, exceeds: Flags) -> float:
-    """Two-sided p of the Brier score, if each observation exceeds with its own probability."""
-    weight = 1 - 2 * probability
-    variance = float((weight**2 * probability * (1 - probability)).sum())
-    z = float(((exceeds - probability) * weight).sum()) / np.sqrt(variance) if variance > 0 else 0.0
-    return 2 * float(norm.sf(abs(z)))
+def _chance(probability: Array, exceeds: Flags, steps: int) -> float:
+    """Of the squared differences in equal parts of the observations, in the order of their probabilities, if each
+    exceeds with its own probability."""
+    parts = np.array_split(np.argsort(probability, kind="stable"), min(steps, len(exceeds)))
+    differences = np.array([(exceeds[part] - probability[part]).sum() for part in parts])
+    variances = np.array([(probability[part] * (1 - probability[part])).sum() for part in parts])
+    return float(chi2.sf((differences**2 / variances).sum(), len(parts)))

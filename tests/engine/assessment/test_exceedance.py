@@ -11,7 +11,8 @@ from scipy.stats import norm
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, HeldOut, Scores, TargetAssessment, Verdict
-from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance, choose_thresholds
+from soil_cnn_plugin.engine.assessment.censored import reporting_limits
+from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance, choose_thresholds, unchecked
 
 COPPER = SoilProperty("copper_0_5", "mg/kg")
 N = 20_000
@@ -68,23 +69,70 @@ def test_falling_below_is_the_opposite_of_exceeding() -> None:
     assert below.share == pytest.approx(1 - above.share) and below.brier == pytest.approx(above.brier)
 
 
-def test_what_lies_below_a_limit_tells_only_of_thresholds_above_it() -> None:
+def censor(target: TargetAssessment, limits: list[float]) -> TargetAssessment:
+    """As laboratories with these limits report it."""
+    limit = np.random.default_rng(1).choice(limits, N)
+    is_censored, reported = target.observed < limit, np.maximum(target.observed, limit)
+    known = reporting_limits(reported, is_censored)
+    return replace(target, is_censored=is_censored, observed=reported, limits=known)
+
+
+def test_what_lies_below_a_limit_under_the_threshold_does_not_exceed() -> None:
     target, held_out = predict()
-    is_censored = np.arange(N) % 4 == 0
-    low = replace(target, is_censored=is_censored, observed=np.where(is_censored, 50.0, target.observed))
-    (found,) = check_exceedance(low, held_out)
-    assert found.unknown == 0 and found.n == N  # below 50 is below 120
-    high = replace(target, is_censored=is_censored, observed=np.where(is_censored, 150.0, target.observed))
-    (found,) = check_exceedance(high, held_out)
-    assert found.unknown == is_censored.sum() and found.n == N - is_censored.sum()
-    assert found.share == pytest.approx((target.observed[~is_censored] > 120).mean())
+    (plain,) = check_exceedance(target, held_out)
+    (found,) = check_exceedance(censor(target, [60.0, 110.0]), held_out)
+    assert (found.unknown, found.n, found.share, found.brier) == (0, N, plain.share, plain.brier)
+
+
+@pytest.mark.parametrize("is_above", [True, False])
+def test_limits_above_the_threshold_do_not_favour_high_probabilities(is_above: bool) -> None:
+    """A third of the laboratories tell of values above 130 only; counted alone, these would all exceed 120."""
+    target, held_out = predict()
+    threshold = Threshold("copper_0_5", 120.0, is_above)
+    limited = replace(censor(target, [80.0, 110.0, 130.0]), thresholds=(threshold,))
+    (plain,) = check_exceedance(replace(target, thresholds=(threshold,)), held_out)
+    (found,) = check_exceedance(limited, held_out)
+    assert found.unknown == pytest.approx(N / 3, rel=0.05) and found.n + found.unknown == N
+    assert found.share == pytest.approx(plain.share, abs=0.02)
+    assert found.expected == pytest.approx(found.share, abs=0.02)
+
+
+def test_a_threshold_below_all_limits_is_not_checked() -> None:
+    target, held_out = predict()
+    low = replace(censor(target, [90.0]), thresholds=(Threshold("copper_0_5", 50.0), Threshold("copper_0_5", 120.0)))
+    assert [each.threshold.value for each in check_exceedance(low, held_out)] == [120.0]
+    assert [each.value for each in unchecked(low)] == [50.0]
+
+
+def test_chance_tells_probabilities_that_hold_from_those_that_do_not() -> None:
+    (right,), (shifted,) = (check_exceedance(*predict(shift)) for shift in (0, 10))
+    target, held_out = predict()
+    twice = 2 * held_out.quantiles - held_out.mean[:, None]
+    (wide,) = check_exceedance(target, replace(held_out, quantiles=twice))
+    assert right.p > 0.05 and shifted.p < 1e-6 and wide.p < 1e-6
+    small = []
+    for start in range(0, N, 200):  # of many samples of probabilities that hold one in twenty seems not to
+        own = slice(start, start + 200)
+        rows = {name: getattr(target, name)[own] for name in ("observed", "is_censored", "limits")}
+        part = replace(held_out, quantiles=held_out.quantiles[own])
+        small.append(check_exceedance(replace(target, **rows), part)[0].p < 0.05)
+    assert np.mean(small) < 0.13
+
+
+def test_few_observations_make_few_steps() -> None:
+    target, held_out = predict()
+    own = slice(0, 60)
+    rows = {name: getattr(target, name)[own] for name in ("observed", "is_censored", "limits")}
+    (found,) = check_exceedance(replace(target, **rows), replace(held_out, quantiles=held_out.quantiles[own]))
+    assert len(found.reliability.count) <= 4 and found.reliability.count.sum() == 60
 
 
 def test_without_thresholds_those_of_the_observations_are_checked() -> None:
     values, below = np.arange(1.0, 1001.0), np.zeros(1000, bool)
     chosen = choose_thresholds((), COPPER, values, below)
     assert [each.value for each in chosen] == [500.0, 900.0]
-    assert choose_thresholds((), COPPER, values, values < 600)[0].value == 900.0
+    limited = np.maximum(values, 600)
+    assert [each.value for each in choose_thresholds((), COPPER, limited, values < 600)] == [600.0, 900.0]
     wanted = (Threshold("copper", 150.0), Threshold("zinc", 300.0))
     assert choose_thresholds(wanted, COPPER, values, below) == wanted[:1]
 
@@ -92,4 +140,4 @@ def test_without_thresholds_those_of_the_observations_are_checked() -> None:
 def test_where_all_exceed_there_is_no_skill() -> None:
     target, held_out = predict()
     (found,) = check_exceedance(replace(target, thresholds=(Threshold("copper", -1e6),)), held_out)
-    assert found.share == 1.0 and found.skill is None
+    assert found.share == 1.0 and found.skill is None and found.p is None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_FLOATS_IN_CACHE = 2**20  # of the widest layer: what follows it finds it in the processor's cache
+_FLOATS_IN_CACHE = 3 * 2**19  # of the widest layer: what follows it finds it in the processor's cache
 _FLOATS_ON_GPU = 2**26
 
 

@@ -6,10 +6,15 @@ from soil_cnn_plugin.contract.jobs import MapSoilProperties
 from soil_cnn_plugin.engine import extract_patches, predict_map, train_network
 from soil_cnn_plugin.engine.class_maps import check_kind
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.texture_maps import find_textures
 
 
 def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
+    if job.predict.texture_classes:
+        words = TargetsInWords(job.extract.targets, compositions=job.extract.compositions)
+        find_textures(words, "the observations hold")
     outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, "Extracting patches"))
     with PatchFile(job.extract.patches) as file:
         check_kind(job.predict, file.words.classes, f"The field {file.targets[0].field} holds")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.composition import name_wholes
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 from soil_cnn_plugin.engine.mapping.texture_classes import CLASSES, SIZES, TITLES, Texture, need_texture
@@ -41,26 +42,37 @@ class TextureMap:
 
 
 def plan_texture_map(job: PredictMap, description: NetworkDescription, report: Report) -> TextureMap | None:
-    """None where no texture classes are wanted.
-
-    Raises:
-        EngineError: the network has no sand, silt and clay that sum to a whole.
-    """
+    """None where no texture classes are wanted; EngineError as for `find_textures`."""
     if not job.texture_classes:
         return None
-    groups = tuple(group for group in description.words.groups if len(group) > 1)
-    if not groups:
-        raise EngineError(
-            f"Texture classes are wanted, but {job.network} predicts {', '.join(t.field for t in description.targets)}"
-            " one by one, not as a composition that sums to a whole. Extract the patches again with the fields of sand,"
-            " silt and clay as COMPOSITION and train again, or leave TEXTURE_CLASSES empty."
-        )
-    of_group = [tuple(description.targets[t] for t in group) for group in groups]
-    textures = tuple(need_texture([target.name for target in parts], job.network) for parts in of_group)
-    title = TITLES[job.texture_system]
+    words, title = description.words, TITLES[job.texture_system]
+    textures = find_textures(words, f"{job.network} predicts")
     report.info(
         f"Texture classes are those of the {title} at the predicted means of sand, silt and clay. They hold where"
         f" {SIZES[job.texture_system]}: nothing is converted."
     )
-    bands = tuple(" ".join(["texture class", *name.split(), f"({title})"]) for name in name_wholes(of_group))
+    groups = _wholes(words)
+    names = name_wholes([[words.targets[t] for t in group] for group in groups])
+    bands = tuple(" ".join(["texture class", *name.split(), f"({title})"]) for name in names)
     return TextureMap(job.texture_system, groups, textures, bands)
+
+
+def find_textures(words: TargetsInWords, source: str) -> tuple[Texture, ...]:
+    """Sand, silt and clay in each composition; `source` begins the sentence that says what the targets are:
+    `n.safetensors predicts`.
+
+    Raises:
+        EngineError: there is no composition, or one of other parts.
+    """
+    groups = _wholes(words)
+    if not groups:
+        fields = ", ".join(target.field for target in words.targets)
+        raise EngineError(
+            f"Texture classes are wanted, but {source} {fields}, no composition that sums to a whole. Choose the fields"
+            " of sand, silt and clay as COMPOSITION when patches are extracted, or leave TEXTURE_CLASSES empty."
+        )
+    return tuple(need_texture([words.targets[t].name for t in group], source) for group in groups)
+
+
+def _wholes(words: TargetsInWords) -> tuple[tuple[int, ...], ...]:
+    return tuple(group for group in words.groups if len(group) > 1)

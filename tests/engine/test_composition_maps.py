@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, MapSoilProperties, PredictMap, TrainNetwork
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine import map_soil_properties
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.class_colours import class_colormap
 from soil_cnn_plugin.engine.mapping.texture_classes import CLASSES, texture_class
@@ -135,7 +137,7 @@ def test_parts_that_are_no_texture_are_refused_before_anything_is_computed(lands
 
 def test_texture_classes_need_a_composition(landscape: Landscape) -> None:
     job = make_job(landscape, random_network(landscape), texture_classes="texture.tif")
-    refused(job, "predicts zinc_0_10, clay one by one, not as a composition.*COMPOSITION")
+    refused(job, "network.safetensors predicts zinc_0_10, clay, no composition.*COMPOSITION")
 
 
 def test_a_network_of_compositions_comes_back_from_its_file(landscape: Landscape) -> None:
@@ -158,3 +160,19 @@ def _names_and_pixels(path: str) -> list[tuple[list[str], list[tuple[int, str, i
         rows = [[cell.text or "" for cell in row.iter("F")] for row in band.iter("Row")]
         found.append((names, [(int(value), name, int(count)) for value, name, count, *_ in rows]))
     return found
+
+
+def test_the_whole_chain_refuses_texture_classes_of_other_parts_before_it_reads_anything(tmp_path: Path) -> None:
+    fields = ("quartz", "feldspar")
+    targets = tuple(SoilProperty(field) for field in fields)
+    patches, network = str(tmp_path / "p.h5"), str(tmp_path / "n.safetensors")
+    predict = PredictMap(network, str(tmp_path / "m.tif"), texture_classes=str(tmp_path / "t.tif"))
+    covariates = (Covariate("nowhere.tif", "nowhere"),)
+    cases = (
+        (fields, "but the observations hold the composition quartz, feldspar, in"),
+        ((), "quartz, feldspar, no comp"),
+    )
+    for composition, words in cases:
+        extract = ExtractPatches("nowhere.gpkg", targets, covariates, patches, composition=composition)
+        with pytest.raises(EngineError, match=words):
+            map_soil_properties.run(MapSoilProperties(extract, TrainNetwork(patches, network), predict), Log())

@@ -158,13 +158,14 @@ def find_texture(names: Sequence[str]) -> Texture | None:
 
 
 def need_texture(names: Sequence[str], source: str) -> Texture:
-    """`find_texture`, or an EngineError that says what the parts of `source` are called."""
+    """`find_texture`, or an EngineError that says what the parts are called; `source` begins that part of its sentence:
+    `n.safetensors predicts`."""
     found = find_texture(names)
     if found is None:
         raise EngineError(
-            f"Texture classes need sand, silt and clay, but {source} predicts the composition {', '.join(names)}, in"
-            " which these cannot be told apart by their names. Name the fields of the observations so that each begins"
-            " with sand, silt or clay and train again, or leave TEXTURE_CLASSES empty."
+            f"Texture classes need sand, silt and clay, but {source} the composition {', '.join(names)}, in which these"
+            " cannot be told apart by their names. Name the fields of the observations so that each begins with sand,"
+            " silt or clay and train again, or leave TEXTURE_CLASSES empty."
         )
     return found
 

@@ -201,7 +201,7 @@ def test_parts_are_found_by_their_names(names: tuple[str, ...], expected: Textur
 
 def test_parts_that_cannot_be_told_apart_are_listed() -> None:
     with pytest.raises(EngineError, match=r"net\.h5 predicts the composition quartz, feldspar, .*Name the fields"):
-        need_texture(("quartz", "feldspar"), "net.h5")
+        need_texture(("quartz", "feldspar"), "net.h5 predicts")
 
 
 def test_divided_fractions_are_added_up() -> None:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 _FLOATS_IN_CACHE = 3 * 2**19  # of the widest layer: what follows it finds it in the processor's cache
 _FLOATS_ON_GPU = 2**26
+_FEW = 4  # outputs, too few to fill a processor's registers
 
 
 def convolve(image: Tensor, weight: Tensor, bias: Tensor, dilation: int = 1) -> Tensor:
@@ -21,6 +22,8 @@ def convolve(image: Tensor, weight: Tensor, bias: Tensor, dilation: int = 1) -> 
 
 def multiply(rows: Tensor, weight: Tensor, bias: Tensor, activation: str = "none") -> Tensor:
     """(n, C) with weight (O, C) -> (n, O); `activation` is `none`, `relu` or `gelu`."""
+    if activation == "none" and len(weight) <= _FEW:
+        return torch.addmm(bias[:, None], weight, rows.T).T  # pixels side by side in the processor's registers
     if _is_fused(rows.device, rows.dtype):
         return _fused_product(rows, weight, bias, activation)
     product = functional.linear(rows, weight, bias)

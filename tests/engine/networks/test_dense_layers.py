@@ -32,15 +32,16 @@ def fused_or_plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("fused_or_plain")
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])
-def test_layers_are_those_of_torch(dtype: torch.dtype, error: float) -> None:
+@pytest.mark.parametrize("outputs", [1, 2, 7])
+def test_layers_are_those_of_torch(outputs: int, dtype: torch.dtype, error: float) -> None:
     image, weight, bias = draw(1, 11, 20, 17, dtype=dtype), draw(40, 11, 2, 2, dtype=dtype), draw(40, dtype=dtype)
     image = image.contiguous(memory_format=torch.channels_last)
     expected = functional.conv2d(image.double(), weight.double(), bias.double(), dilation=4).relu()
     torch.testing.assert_close(convolve(image, weight, bias, 4).double(), expected, rtol=error, atol=20 * error)
-    rows, weight = draw(50, 30, dtype=dtype), draw(7, 30, dtype=dtype)
-    expected = functional.linear(rows.double(), weight.double(), bias[:7].double())
+    rows, weight = draw(50, 30, dtype=dtype), draw(outputs, 30, dtype=dtype)
+    expected = functional.linear(rows.double(), weight.double(), bias[:outputs].double())
     for activation, curve in {"none": torch.nn.Identity(), "relu": torch.relu, "gelu": functional.gelu}.items():
-        found = multiply(rows, weight, bias[:7], activation).double()
+        found = multiply(rows, weight, bias[:outputs], activation).double()
         torch.testing.assert_close(found, curve(expected), rtol=error, atol=20 * error)
 
 

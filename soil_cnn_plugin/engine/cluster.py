@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from distributed import Client, Future
+from distributed import Client, Future, get_worker
 from distributed.scheduler import KilledWorker
 from numpy.typing import NDArray
 
@@ -22,8 +22,9 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.ahead import alone
 from soil_cnn_plugin.engine.mapping.area import read_area
-from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, predict_one, read_block
+from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, Read, predict_one, read_block
 from soil_cnn_plugin.engine.networks.device import choose_device
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, read_network
@@ -106,15 +107,22 @@ def _result(future: Future[PredictedBlock | Block], scheduler: str) -> Predicted
 
 
 def _predict(task: MapTask, block: Block) -> PredictedBlock | Block:
-    """On a worker; of its threads one at a time, for rasters are read by one, and PyTorch has threads of its own."""
+    """On a worker: rasters are read by one of its threads at a time, blocks are predicted side by side."""
     with _LOCK:
         opened = _open(task)
         read = read_block(opened.stack, block, opened.trained.predictor.halo, opened.inside)
-        if read is None:
-            return block
+    if read is None:
+        return block
+
+    def predict(values: Read) -> PredictedBlock:
         return predict_one(
-            opened.trained, task.grid, block, *read, opened.device, opened.index, getattr(torch, task.dtype)
+            opened.trained, task.grid, block, *values, opened.device, opened.index, getattr(torch, task.dtype)
         )
+
+    if opened.device.type != "cpu":
+        with _LOCK:
+            return predict(read)
+    return alone(predict)(read) if get_worker().state.nthreads > 1 else predict(read)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Numbers:
                 continue
             place = location[:, own].T, scale[:, own].T
             index = np.ix_(rows, np.array(group))
-            errors = outcome.errors_at(location[:, own].T, design.measured.errors[index].T)
+            errors = outcome.forward_errors(design.measured.values[index].T, design.measured.errors[index].T)
             self.mean[index] = outcome.mean_and_deviation(*place)[0].T
             found = outcome.quantiles(*place, [tail, 1 - tail, *QUANTILE_LEVELS], errors)  # (levels, D, n)
             self.lower[index], self.upper[index] = found[0].T, found[1].T

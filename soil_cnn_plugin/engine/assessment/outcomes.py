@@ -29,9 +29,9 @@ class Distributions(Protocol):
     @property
     def columns(self) -> int: ...
 
-    def errors_at(self, location: Array, errors: Array) -> Array:
-        """Standard deviations of measurement (D, ...) in the targets' units, around what is predicted, standardized:
-        (C, ...)."""
+    def forward_errors(self, values: Array, errors: Array) -> Array:
+        """Standard deviations of measurement around measured values, (D, n) each in the targets' units, standardized:
+        (C, n); 0 where there is none."""
         ...
 
     def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
@@ -63,8 +63,11 @@ class NumberOutcome:
     def columns(self) -> int:
         return 1
 
-    def errors_at(self, location: Array, errors: Array) -> Array:
-        return self.scale.forward_errors(self.scale.back(location), errors)
+    def forward_errors(self, values: Array, errors: Array) -> Array:
+        found = np.zeros_like(errors)
+        is_known = np.isfinite(values) & (errors > 0)
+        found[is_known] = self.scale.forward_errors(values[is_known], errors[is_known])
+        return found
 
     def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
         error = 0.0 if errors is None else errors[0]
@@ -95,8 +98,8 @@ class CompositionOutcome:
     def columns(self) -> int:
         return self.scale.columns
 
-    def errors_at(self, location: Array, errors: Array) -> Array:
-        return np.zeros_like(location)  # parts of a composition have none
+    def forward_errors(self, values: Array, errors: Array) -> Array:
+        return np.zeros((self.columns, values.shape[1]))  # parts of a composition have none
 
     def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
         return self.calibration.mean_and_deviation(location, scale, self.scale)

@@ -96,6 +96,9 @@ def paint_reliability(axes: Axes, lines: Sequence[tuple[str, str, ClassReliabili
         zorder=0,
         label="How often predicted",
     )
+    for x, share, count in zip(first.predicted, shares, first.count):
+        height = 0.25 * share / shares.max() + 0.008
+        axes.text(x, height, str(count), ha="center", va="bottom", fontsize=6.5, color=QUIET, clip_on=True)
     for place, (label, colour, line) in enumerate(lines):
         shift = 0.006 * (place - (len(lines) - 1) / 2)
         errors = np.clip(np.stack([line.right - line.low, line.high - line.right]), 0, None)

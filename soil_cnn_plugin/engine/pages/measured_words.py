@@ -11,14 +11,14 @@ from soil_cnn_plugin.engine.pages.drawing import sentence_case
 from soil_cnn_plugin.engine.pages.numerals import percent, rounded
 
 _HOW_LIMITS_COUNT = (
-    "Such a value is learned as lying anywhere below its limit (Tobin 1958). Its scores are those of what a laboratory"
-    " would have reported: where it reports no more than a limit, all of the predicted distribution below that limit"
-    " counts as the limit. So ME, RMSE, MEC, CCC, RPIQ, interval score and CRPS tell how well the map predicts what can"
-    " be measured, and not how well it tells low values from lower ones. An interval holds such a value with the"
-    " probability that the prediction itself gives it below the limit."
+    "Such a value is learned as lying anywhere below its limit (Tobin 1958). Scores compare what laboratories reported"
+    " with what they would have reported of the prediction: the limit, for all that lies below it. So ME, RMSE, MEC,"
+    " CCC, RPIQ, interval score and CRPS tell how well the map predicts what can be measured, and not how well it tells"
+    " low values from lower ones; beside the true values errors are larger. Coverage counts such a value with the"
+    " probability that, lying below its limit, it lies inside the interval."
 )
 _WHICH_LIMIT = (
-    " A measured value does not tell its laboratory's limit; the limits below it are dealt out in their shares."
+    " A measured value does not tell its laboratory’s limit; the limits below it are dealt out in their shares."
 )
 _HOW_ERRORS_COUNT = (
     "What was measured worse counts less in training. The map's intervals are those of the true soil property. Those of"

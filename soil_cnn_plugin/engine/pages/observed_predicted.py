@@ -72,11 +72,11 @@ def _paint_points(axes: Axes, observed: Array, held_out: HeldOut, measured: NDAr
         held_out.mean[~measured],
         linestyle="none",
         marker="<",
-        markersize=size,
+        markersize=1.25 * size,
         markerfacecolor="none",
         markeredgecolor=colour,
-        markeredgewidth=0.7,
-        zorder=2,
+        markeredgewidth=0.9,
+        zorder=2.5,
         rasterized=rasterized,
     )
 

@@ -91,7 +91,7 @@ def test_patches_cut_down_are_those_extracted_small(tmp_path: Path) -> None:
     with PatchFile(extract(landscape, patch_size=7)) as file:
         small = encode_patches(file, plans, device)
     assert np.array_equal(cropped.context, small.context) and np.array_equal(cropped.point, small.point)
-    assert torch.equal(cropped.inputs[0], small.inputs[0])
+    assert torch.equal(cropped.inputs[0].tensor, small.inputs[0].tensor)
 
 
 def test_sizes_that_cannot_be_compared_are_refused(vicinity: str) -> None:

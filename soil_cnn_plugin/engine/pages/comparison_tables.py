@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import METHODS, Assessment, Scores, TargetAssessment
 from soil_cnn_plugin.engine.assessment.comparison import NAMES, Difference, differences
+from soil_cnn_plugin.engine.pages.depth_order import titles
 from soil_cnn_plugin.engine.pages.drawing import sentence_case
 from soil_cnn_plugin.engine.pages.numerals import NOTHING, decimals_for, fixed, percent
 
@@ -83,35 +85,36 @@ def _fold_row(name: str, chosen: Scores, other: Scores, decimals: int) -> tuple[
 
 def other_folds_in_words(assessment: Assessment, targets: list[TargetAssessment]) -> str:
     """What the difference between random and spatial folds means for the map; empty where there is none."""
-    changes: dict[str, float] = {}
+    changes: dict[SoilProperty, float] = {}
     for target in targets:
         other: Mapping[str, Scores] = assessment.folds.other_scores.get(target.soil_property.field, {})
         if assessment.predictor in other:
             chosen = target.methods[assessment.predictor].scores
             pair = chosen.rmse, other[assessment.predictor].rmse
             spatial, near = pair if assessment.folds.other_kind == "random" else pair[::-1]
-            changes[target.soil_property.title] = change(spatial, near)
-    lower = [name for name, percent_ in changes.items() if percent_ <= -SIMILAR_PERCENT]
-    higher = [name for name, percent_ in changes.items() if percent_ >= SIMILAR_PERCENT]
-    alike = [name for name in changes if name not in lower and name not in higher]
-    texts = []
-    if lower:
-        texts.append(
-            f"{sentence_case(listed(lower))}: the error is smaller under random folds, because a held-out observation"
-            " then has neighbours that were trained on. Expect the random folds’ error between observations that lie as"
-            " densely as these, and the spatial folds’ error where the map reaches away from them."
-        )
-    if alike:
-        texts.append(
-            f"{sentence_case(listed(alike))}: both kinds of folds tell nearly the same (less than {SIMILAR_PERCENT:g} %"
-            " apart), so the error depends little on how near the next observation is."
-        )
-    if higher:
-        texts.append(
-            f"{sentence_case(listed(higher))}: the error is larger under random folds, which chance can do when there"
-            " are few observations; take the larger one as the safer guide."
-        )
-    return " ".join(texts)
+            changes[target.soil_property] = change(spatial, near)
+    lower = [each for each, percent_ in changes.items() if percent_ <= -SIMILAR_PERCENT]
+    higher = [each for each, percent_ in changes.items() if percent_ >= SIMILAR_PERCENT]
+    alike = [each for each in changes if each not in lower and each not in higher]
+    said = (
+        (
+            lower,
+            "the error is smaller under random folds, because a held-out observation then has neighbours that were"
+            " trained on. Expect the random folds’ error between observations that lie as densely as these, and the"
+            " spatial folds’ error where the map reaches away from them.",
+        ),
+        (
+            alike,
+            f"both kinds of folds tell nearly the same (less than {SIMILAR_PERCENT:g} % apart), so the error depends"
+            " little on how near the next observation is.",
+        ),
+        (
+            higher,
+            "the error is larger under random folds, which chance can do when there are few observations; take the"
+            " larger one as the safer guide.",
+        ),
+    )
+    return " ".join(f"{sentence_case(listed(titles(group)))}: {text}" for group, text in said if group)
 
 
 def change(from_: float, to: float) -> float:

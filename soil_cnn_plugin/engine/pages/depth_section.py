@@ -62,7 +62,7 @@ _OUTCOMES = {
     "network": "network better",
     "forest": "forest better",
     "equal": "no clear difference",
-    "none": "nothing beats the mean",
+    "none": "no usable signal",
 }
 
 

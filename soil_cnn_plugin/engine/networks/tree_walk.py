@@ -1,4 +1,4 @@
-"""Walking down the trees of a forest, compiled: 16 neighbouring rows ask a node's question together."""
+"""Walking down the trees of a forest, compiled: 32 neighbouring rows ask a node's question together."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.core.extending import intrinsic
 
-LANES = 16  # rows of one question; rows that resemble each other take the same way for long
-BLOCK = 4096  # rows, a multiple of LANES, that go down a tree before the next one: their features stay in the cache
+LANES = 32  # rows of one question; rows that resemble each other take the same way for long
+BLOCK = 2**14  # rows, a multiple of LANES, that go down a tree before the next one
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)
@@ -30,7 +30,7 @@ def _at_most(typing: Any, values: Any, start: Any, limit: Any) -> Any:
         is_below = builder.fcmp_ordered("<=", found, _spread(builder, arguments[2], _FLOATS))
         return builder.bitcast(is_below, ir.IntType(LANES))
 
-    return types.uint16(values, types.uint64, types.float32), build
+    return types.uint32(values, types.uint64, types.float32), build
 
 
 @_inlined  # type: ignore[untyped-decorator]
@@ -46,7 +46,7 @@ def _put(typing: Any, numbers: Any, start: Any, number: Any, mask: Any) -> Any:
         builder.store(new, pointer).align = 4
         return context.get_dummy_value()
 
-    return types.void(numbers, types.uint64, types.int32, types.uint16), build
+    return types.void(numbers, types.uint64, types.int32, types.uint32), build
 
 
 def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, kind: Any) -> Any:
@@ -75,8 +75,8 @@ def add_up(columns, roots, children, feature, threshold, value, total, squares):
     leaf = np.zeros(length, np.int32)
     # Who is at a node: LANES neighbours from a place on, those whose bit is set. Lists of nodes that wait lie behind
     # each other; the list that is worked on comes last.
-    places, masks = np.empty(length, np.uint32), np.empty(length, np.uint16)
-    right_places, right_masks = np.empty(length, np.uint32), np.empty(length, np.uint16)
+    places, masks = np.empty(length, np.uint32), np.empty(length, np.uint32)
+    right_places, right_masks = np.empty(length, np.uint32), np.empty(length, np.uint32)
     waiting_node, waiting_start = np.empty(length, np.uint64), np.empty(length, np.uint64)
     for tree in range(len(roots) - 1):
         first, last = roots[tree], roots[tree + 1]
@@ -84,7 +84,7 @@ def add_up(columns, roots, children, feature, threshold, value, total, squares):
         tree_feature, tree_threshold = feature[first:last], threshold[first:last]
         end = length // np.uint64(LANES)
         for k in range(end):
-            places[k], masks[k] = k * np.uint64(LANES), 0xFFFF
+            places[k], masks[k] = k * np.uint64(LANES), 2**LANES - 1
         node, start, waiting = np.uint64(0), np.uint64(0), 0
         while True:
             left, right = np.uint64(tree_children[2 * node]), np.uint64(tree_children[2 * node + np.uint64(1)])

@@ -99,8 +99,8 @@ def in_squares(wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
 @lru_cache(maxsize=4)
 def _pixels_in_squares(height: int, width: int) -> NDArray[np.int64]:
     rows, cols = (part.ravel() for part in np.indices((height, width)))
-    small, large = math.isqrt(LANES), math.isqrt(BLOCK)
-    return np.lexsort((cols, rows, cols // small, rows // small, cols // large, rows // large))
+    low, wide, large = 4, LANES // 4, math.isqrt(BLOCK)
+    return np.lexsort((cols, rows, cols // wide, rows // low, cols // large, rows // large))
 
 
 TREE_TYPES = {

@@ -60,7 +60,7 @@ def test_trees_of_classes_answer_with_the_share_of_each(classes: int) -> None:
     np.testing.assert_allclose(trees.mean_and_spread(new)[0], forest.predict_proba(new), atol=1e-6)
 
 
-@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 150])
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 150])
 def test_any_number_of_rows_is_answered(count: int) -> None:
     mean, spread = TREES.mean_and_spread(ROWS[:count])
     assert mean.shape == spread.shape == (count, 1)
@@ -72,17 +72,20 @@ def test_columns_in_another_order_in_memory_are_read_right() -> None:
 
 
 def test_pixels_in_squares_are_all_pixels_with_their_neighbours() -> None:
-    wanted = np.ones((70, 9), np.bool_)
+    wanted = np.ones((130, 17), np.bool_)
     wanted[3, 2:] = False
     order = in_squares(wanted)
-    assert sorted(order) == list(range(70 * 9 - 7))
+    assert sorted(order) == list(range(130 * 17 - 15))
     rows, cols = (part[order] for part in np.nonzero(wanted))
-    assert np.column_stack([rows, cols])[:14].tolist() == [
-        *[[row, col] for row in range(3) for col in range(4)],
-        [3, 0],
-        [3, 1],
-    ]
-    assert (rows[: 64 * 9 - 7] < 64).all()
+    first = [[row, col] for row in range(3) for col in range(8)] + [[3, 0], [3, 1], [0, 8], [0, 9]]
+    assert np.column_stack([rows, cols])[: len(first)].tolist() == first
+    assert (rows[: 128 * 17 - 15] < 128).all() and (rows[128 * 17 - 15 :] >= 128).all()
+
+
+@pytest.mark.parametrize("rows", [2**14 - 1, 2**14 + 33])
+def test_many_rows_are_answered_in_blocks(rows: int) -> None:
+    new = RNG.normal(size=(rows, 6)).astype(np.float32)
+    np.testing.assert_allclose(TREES.mean_and_spread(new)[0][:, 0], FOREST.predict(new), atol=1e-6)
 
 
 def test_a_tree_that_never_asks_is_a_forest() -> None:

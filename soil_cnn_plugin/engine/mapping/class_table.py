@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.mapping.class_colours import as_rgb, class_colours

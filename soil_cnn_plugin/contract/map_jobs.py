@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from .job import DEVICES, Covariate, Job, JobError, check_extent, no_twins, one_of
 from .prepare_jobs import ExtractPatches
-from .threshold import Threshold
+from .threshold import Threshold, pair_thresholds
 from .train_jobs import TrainNetwork
 
 
@@ -60,10 +60,11 @@ class PredictMap(Job):
         no_twins("covariate", [covariate.name for covariate in self.covariates])
         if bool(self.exceedance) != bool(self.exceedance_probability):
             raise JobError(
-                "Thresholds are given, but no raster for the probabilities that they are exceeded. Name one."
+                "Thresholds are given, but no raster for the probabilities that they are exceeded. Choose a file, or a"
+                " temporary one, for EXCEEDANCE_PROBABILITY, or leave EXCEEDANCE empty."
                 if self.exceedance
-                else "A raster of exceedance probabilities is wanted, but no threshold is given. Write, for example,"
-                " copper > 150."
+                else "A raster of exceedance probabilities is wanted, but no threshold is given. Write one into"
+                " EXCEEDANCE, for example copper > 150."
             )
         if self.block_size is not None and self.block_size < 16:
             raise JobError(f"The block size is {self.block_size} pixels; it must be at least 16.")
@@ -77,6 +78,12 @@ class MapSoilProperties(Job):
     extract: ExtractPatches
     train: TrainNetwork
     predict: PredictMap
+
+    def __post_init__(self) -> None:
+        thresholds = (*self.train.exceedance, *self.predict.exceedance)
+        if thresholds and self.extract.target_type == "class":
+            raise JobError("Thresholds are given, but soil classes exceed none. Leave EXCEEDANCE empty.")
+        pair_thresholds(thresholds, self.extract.targets)  # now, and not when all patches are extracted
 
     def output_paths(self) -> dict[str, str]:
         return {**self.extract.output_paths(), **self.train.output_paths(), **self.predict.output_paths()}

@@ -79,9 +79,11 @@ def thresholds() -> Parameter:
     return explained(
         QgsProcessingParameterString("EXCEEDANCE", tr("Thresholds"), optional=True),
         tr(
-            "Values that a soil property may exceed, such as the legal limit of a metal: copper > 150; zinc > 300."
-            " The name is that of a target, or of a property at all its depths. The sign for less than asks for values"
-            " below."
+            "Values that a soil property may exceed, such as the legal limit of a metal: copper > 150; zinc > 300. The"
+            " name is that of a target, or of a property at all its depths; the sign for less than asks for values"
+            " below. The report of the training checks such probabilities on held-out observations (empty: the middle"
+            " and the highest tenth of what was observed); a map of them needs a file for the probabilities of"
+            " exceeding thresholds."
         ),
         advanced=True,
     )

@@ -135,6 +135,8 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         layer = QgsRasterLayer(results.get(name, ""), name, "gdal")
         if layer.isValid():
             _colour(layer, ramp, (0.0, 1.0))
+            if name == "EXCEEDANCE_PROBABILITY":
+                title = _threshold_title(layer)
             _finish(layer, results[name], title, group, context, name)
     texture = QgsRasterLayer(results.get("TEXTURE_CLASSES", ""), "TEXTURE_CLASSES", "gdal")
     if texture.isValid() and has_classes(texture):
@@ -155,6 +157,13 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
             write_style = _VECTOR_STYLES.get(name)
             qml = write_style(results[name]) if write_style else ""
             _announce(results[name], title, group, qml, context, len(ORDER))
+
+
+def _threshold_title(layer: QgsRasterLayer) -> str:
+    """`Probability: copper > 150 mg/kg`: what the band that is shown tells of, and how many more there are."""
+    shown = layer.dataProvider().bandDescription(1).removesuffix(", probability")
+    more = tr(" and {} more").format(layer.bandCount() - 1) if layer.bandCount() > 1 else ""
+    return f"{tr('Probability: {}').format(shown)}{more}"
 
 
 def _dress_dissimilarity(path: str, threshold: float, group: str, context: QgsProcessingContext) -> None:

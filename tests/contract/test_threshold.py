@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from soil_cnn_plugin.contract.jobs import JobError, Threshold, pair_thresholds, parse_thresholds
+from soil_cnn_plugin.contract.jobs import (
+    Covariate,
+    ExtractPatches,
+    JobError,
+    MapSoilProperties,
+    PredictMap,
+    Threshold,
+    TrainNetwork,
+    pair_thresholds,
+    parse_thresholds,
+)
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 
 CLAY = (SoilProperty("clay_0_5", "%"), SoilProperty("clay_5_15", "%"), SoilProperty("copper", "mg/kg"))
@@ -51,3 +63,17 @@ def test_the_same_threshold_counts_once() -> None:
 def test_a_threshold_of_no_target_is_refused_with_those_there_are() -> None:
     with pytest.raises(JobError, match="'lead > 3' names no target. The targets are: clay_0_5, clay_5_15, copper"):
         pair_thresholds(parse_thresholds("lead > 3"), CLAY)
+
+
+def test_the_whole_chain_refuses_a_threshold_of_no_target_before_anything_is_done() -> None:
+    extract = ExtractPatches("p.gpkg", CLAY, (Covariate("d.tif", "dem"),), "p.h5")
+    train, predict = TrainNetwork("p.h5", "n.safetensors"), PredictMap("n.safetensors", "m.tif")
+    lead = parse_thresholds("lead > 3")
+    with pytest.raises(JobError, match="names no target. The targets are: clay_0_5"):
+        MapSoilProperties(extract, replace(train, exceedance=lead), predict)
+    with pytest.raises(JobError, match="names no target"):
+        MapSoilProperties(extract, train, replace(predict, exceedance=lead, exceedance_probability="p.tif"))
+    classes = replace(extract, targets=CLAY[:1], target_type="class")
+    with pytest.raises(JobError, match="soil classes exceed none"):
+        MapSoilProperties(classes, replace(train, exceedance=parse_thresholds("clay > 3")), predict)
+    assert MapSoilProperties(extract, replace(train, exceedance=parse_thresholds("clay > 3")), predict)

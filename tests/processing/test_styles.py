@@ -175,3 +175,18 @@ def test_ramps_grow_steadily_lighter_or_darker() -> None:
         ]
         steps = np.diff(light)
         assert (steps > 0).all() or (steps < 0).all(), name
+
+
+def test_a_map_of_probabilities_says_which_threshold_is_shown(tmp_path: Path, qgis_app) -> None:
+    path = str(tmp_path / "p.tif")
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 4, 4, 2, gdal.GDT_Float32)
+    for number, text in enumerate(("copper > 150 mg/kg, probability", "zinc < 300 mg/kg, probability"), 1):
+        dataset.GetRasterBand(number).WriteArray(np.full((4, 4), 0.2 * number, "float32"))
+        dataset.GetRasterBand(number).SetDescription(text)
+    dataset = None
+    context = QgsProcessingContext()
+    details = QgsProcessingContext.LayerDetails("x", context.project(), "EXCEEDANCE_PROBABILITY")
+    context.addLayerToLoadOnCompletion(path, details)
+    styles.dress({"EXCEEDANCE_PROBABILITY": path}, context)
+    assert context.layerToLoadOnCompletionDetails(path).name == "Probability: copper > 150 mg/kg and 1 more"
+    assert Style(path).limits == (0.0, 1.0)

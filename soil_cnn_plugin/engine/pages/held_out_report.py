@@ -83,8 +83,8 @@ _CALIBRATION = (
     " wide. The grey band holds 95 % of what chance would give if observations were independent."
 )
 _EXCEEDANCE = (
-    " A point below the dashed line means a probability that was too high. Bars are what chance leaves open (95 %); grey"
-    " columns and their numbers say how often a probability was given."
+    " A point below the dashed line means a probability that was too high. Bars are what chance leaves open (95 %);"
+    " grey columns and their numbers say how often a probability was given."
 )
 _LIMITS_AS_VALUES = " A value below its detection limit counts as that limit."
 _SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}

@@ -237,9 +237,9 @@ def mapping_outputs() -> Parameters:
         explained(
             raster("EXCEEDANCE_PROBABILITY", tr("Probability of exceeding thresholds")),
             tr(
-                "Probability from 0 to 1 that each threshold is exceeded, one band a threshold and target. It is"
-                " calibrated on held-out observations; the report of the training shows whether such probabilities came"
-                " true. Needs thresholds."
+                "Probability that each threshold is exceeded, one band a threshold and target. It is calibrated on"
+                " held-out observations, and goes from 0.005 to 0.995: more is not known. The report of the training"
+                " shows whether such probabilities came true. Needs thresholds."
             ),
         ),
         explained(

@@ -19,18 +19,19 @@ SIZES = (512, 256, 128, 64, 32)
 _SHARE_OF_MEMORY = 0.25  # of what is free
 _MOST_MEMORY = 2**29  # bytes, and for each thread:
 _MOST_OF_THREAD = 2**27
-_LAYERS = 2**26  # bytes of a thread's layers, whatever the block's size
+_MOST_ON_GPU = 2**32
+_LAYERS = {"cpu": 2**26, "cuda": 2**29, "mps": 2**29}  # bytes of a thread's layers, whatever the block's size
 
 
 def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
     """Pixels a side, so that all blocks that are under way fit into a share of the free memory."""
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else read_memory().free
-    budget = _MOST_MEMORY + threads * _MOST_OF_THREAD
+    budget = _MOST_MEMORY + threads * _MOST_OF_THREAD if device.type == "cpu" else _MOST_ON_GPU
     if free is not None:
         budget = min(int(_SHARE_OF_MEMORY * free), budget)
     working, waiting = _numbers_a_pixel(trained)
-    pixels = (budget - threads * _LAYERS) / (4 * (threads * working + (2 * threads + 4) * waiting))
+    pixels = (budget - threads * _LAYERS[device.type]) / (4 * (threads * working + (2 * threads + 4) * waiting))
     side = math.isqrt(max(0, int(pixels))) - 2 * trained.predictor.halo
     fitting = next((size for size in SIZES if size <= side), SIZES[-1])
     return min(fitting, max(grid.height, grid.width))

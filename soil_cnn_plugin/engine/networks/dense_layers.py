@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _FLOATS_IN_CACHE = 3 * 2**19  # of the widest layer: what follows it finds it in the processor's cache
-_FLOATS_ON_GPU = 2**26
+_FLOATS_ON_GPU = 2**24
 _FEW = 4  # outputs, too few to fill a processor's registers
 
 

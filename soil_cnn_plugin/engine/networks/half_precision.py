@@ -57,10 +57,12 @@ def _choose(predictor: Predictor, sample: Sample, is_forced: bool) -> Choice:
     lines = []
     for kind in kinds:
         location, scale = half_precision_error(predictor, sample, kind)
-        errors = (
-            f"on {int(sample.wanted.sum())} pixels of the map it changes predictions by {100 * location:.2g} % of the"
-            f" target's standard deviation and the width of intervals by {100 * scale:.2g} % (root mean square)"
-        )
+        if predictor.networks[0].is_class:
+            change = f"probabilities by {100 * location:.2g} percentage points"
+        else:
+            change = f"predictions by {100 * location:.2g} % of the target's standard deviation and the width of"
+            change += f" intervals by {100 * scale:.2g} %"
+        errors = f"on {int(sample.wanted.sum())} pixels of the map it changes {change} (root mean square)"
         if is_forced or max(location, scale) < LARGEST_ERROR:
             return Choice(kind, f"Networks compute in half precision ({half_in_words(kind)}): {errors}.")
         lines.append(

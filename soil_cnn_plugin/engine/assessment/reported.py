@@ -24,8 +24,8 @@ def reported_mean(mean: Array, quantiles: Array, limits: Array) -> Array:
     what all below the `limits` (n,), minus infinity where there are none, is raised to them."""
     raised = np.maximum(limits[:, None] - quantiles, 0)
     levels = np.concatenate([[0.0], QUANTILE_LEVELS, [1.0]])
-    expected = mean + np.trapezoid(np.hstack([raised[:, :1], raised, raised[:, -1:]]), levels)
-    return np.maximum(expected, limits)
+    expected: Array = mean + np.trapezoid(np.hstack([raised[:, :1], raised, raised[:, -1:]]), levels)
+    return np.asarray(np.maximum(expected, limits))
 
 
 def residuals(target: TargetAssessment, held_out: HeldOut) -> Array:

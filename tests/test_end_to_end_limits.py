@@ -71,8 +71,8 @@ def test_the_metrics_and_the_layer_tell_what_is_censored(trained: dict[str, obje
     found = json.loads(Path(str(trained["METRICS"])).read_text(encoding="utf-8"))["targets"]["copper"]
     assert 0.4 < found["censored"] / COUNT < 0.65 and len(found["detection_limits"]) == 2
     assert [each["threshold"] for each in found["exceedance"]] == ["copper > 40", "copper < 20"]
-    layer = ogr.Open(str(trained["HELD_OUT"])).GetLayer(0)
-    rows = [feature.items() for feature in layer]
+    dataset = ogr.Open(str(trained["HELD_OUT"]))
+    rows = [feature.items() for feature in dataset.GetLayer(0)]
     assert sum(row["copper_censored"] for row in rows) == found["censored"]
     residuals = np.array([row["copper_residual"] for row in rows])
     assert np.sqrt((residuals**2).mean()) == pytest.approx(float(str(trained["RMSE"])))

@@ -88,6 +88,8 @@ def check_measured(measured: TargetValues, words: TargetsInWords) -> None:
             sums = parts[~np.isnan(parts).all(axis=1)].sum(axis=1)
             if not (sums > 0).all() or (parts < 0).any() or is_censored[:, list(group)].any():
                 raise HostileFile("parts of a composition are negative, or some are missing")
+            if len(sums) and not np.allclose(sums, sums[0], rtol=1e-6):
+                raise HostileFile("the parts of a composition do not sum to one whole")
 
 
 def _texts(texts: Sequence[str]) -> NDArray[Any]:

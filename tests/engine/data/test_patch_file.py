@@ -334,9 +334,10 @@ def test_hostile_classes_are_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "parts",
-    [[-1.0, 101.0, 5, 1, 1], [0.0, 0.0, 5, 1, 1], [np.nan, 5.0, 5, 1, 1], [5.0, np.nan, 5, 1, 1]],
-    ids=["negative", "empty", "first missing", "second missing"],
+    [[-1.0, 101.0, 5, 1, 1], [0.0, 0.0, 5, 1, 1], [np.nan, 5.0, 5, 1, 1], [9.0, 50.0, 5, 1, 1]],
+    ids=["negative", "empty", "missing", "another whole"],
 )
 def test_hostile_parts_are_refused(tmp_path: Path, parts: list[float]) -> None:
-    path = write(tmp_path / "hostile.h5", TEXTURE, observed(np.array([parts] * 7)))
-    refused(path, "parts of a composition are negative, or some are missing")
+    values = np.array([parts] * 6 + [[50.0, 50.0, 5, 1, 1]])
+    path = write(tmp_path / "hostile.h5", TEXTURE, observed(values))
+    refused(path, "parts of a composition are negative, or some are missing|do not sum to one whole")

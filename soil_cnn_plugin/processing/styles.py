@@ -126,7 +126,7 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
             continue
         if name == "PREDICTION":
             limits = percentiles(layer)
-            group = tr("Soil map: {}").format(", ".join(_split_unit(label)[0] for label in labels))
+            group = tr("Soil map: {}").format(_in_few_words([_split_unit(label)[0] for label in labels]))
         is_spread = name == "STANDARD_DEVIATION"
         ramp = UNCERTAINTY_RAMP if is_spread else ramp_for(_split_unit(labels[0])[0])
         _colour(layer, ramp, percentiles(layer) if is_spread or limits is None else limits)
@@ -248,10 +248,14 @@ def _outward(low: float, high: float) -> tuple[float, float]:
 
 def layer_title(labels: list[str], kind: str) -> str:
     """`Zinc (mg/kg), predicted`; `Zinc (mg/kg), copper (mg/kg) and 3 more, predicted`."""
-    shown = labels if len(labels) <= 3 else [*labels[:2], tr("{} more").format(len(labels) - 2)]
-    text = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {tr('and')} {shown[-1]}"
+    text = _in_few_words(labels)
     is_plain = text[:1].islower() and not re.match(r"p[hH]\b", text)
     return f"{text[:1].upper() + text[1:] if is_plain else text}, {kind}"
+
+
+def _in_few_words(labels: list[str]) -> str:
+    shown = labels if len(labels) <= 3 else [*labels[:2], tr("{} more").format(len(labels) - 2)]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {tr('and')} {shown[-1]}"
 
 
 def _sample(layer: QgsRasterLayer, band: int) -> list[float]:

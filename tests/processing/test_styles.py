@@ -86,7 +86,7 @@ def test_layers_that_will_be_loaded_get_name_group_and_style(maps, project) -> N
         "Zinc (mg/kg) and clay 5-15 cm (%), lower 90 % limit",
         "Zinc (mg/kg) and clay 5-15 cm (%), standard deviation",
     ]
-    assert {item.groupName for item in details} == {"Soil map: zinc, clay 5-15 cm"}
+    assert {item.groupName for item in details} == {"Soil map: zinc and clay 5-15 cm"}
     layer = QgsRasterLayer(maps["PREDICTION"], "x")
     layer.setRenderer(None)
     details[0].postProcessor().postProcessLayer(layer, context, None)

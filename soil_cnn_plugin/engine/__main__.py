@@ -30,6 +30,7 @@ from soil_cnn_plugin.contract.jobs import JOBS, Job, JobError, from_json, remove
 from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
 from soil_cnn_plugin.engine.failures import check_outputs, in_words  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
+from soil_cnn_plugin.engine.torchrun import process_number  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +57,8 @@ class _Door:
         try:
             with Heartbeat(self.stream.beat):
                 self._job = _read_job(path)
-                check_outputs(self._job)
+                if process_number() == 0:
+                    check_outputs(self._job)
                 return Done(_run(self._job, Report(self.stream)))
         except Exception as error:  # noqa: BLE001 - the worker's door: the one place where everything is caught
             if not isinstance(error, (EngineError, JobError)):
@@ -72,7 +74,7 @@ class _Door:
 
     def _remove_parts(self) -> None:
         with contextlib.suppress(OSError):  # Windows keeps files that are still open; the bridge removes them later
-            if self._job is not None:
+            if self._job is not None and process_number() == 0:
                 remove_parts(self._job)
 
     def _end_on_signals(self) -> None:
@@ -99,8 +101,7 @@ def _take_stdout() -> int:
 
     Of several processes under torchrun only the first tells what happens.
     """
-    is_told = os.environ.get("RANK", "0") == "0"
-    descriptor = os.dup(1) if is_told else os.open(os.devnull, os.O_WRONLY)
+    descriptor = os.dup(1) if process_number() == 0 else os.open(os.devnull, os.O_WRONLY)
     sys.stdout.flush()
     os.dup2(2, 1)
     faulthandler.enable()  # a native crash leaves a traceback in the log

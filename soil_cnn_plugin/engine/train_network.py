@@ -32,7 +32,7 @@ from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
 from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
 from soil_cnn_plugin.engine.networks.predictor import Predictor
-from soil_cnn_plugin.engine.networks.processes import joined, process_number
+from soil_cnn_plugin.engine.networks.processes import joined
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.class_report import write_class_report
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
@@ -45,6 +45,7 @@ from soil_cnn_plugin.engine.patch_folds import (
     tell_folds,
 )
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.torchrun import process_number
 from soil_cnn_plugin.engine.training_places import fit_spaces, training_rows
 from soil_cnn_plugin.engine.versions import read_versions
 

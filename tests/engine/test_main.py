@@ -246,6 +246,19 @@ def run(job, report):
     assert not list(tmp_path.glob("*.part*"))
 
 
+def test_only_the_first_of_several_processes_touches_the_outputs_and_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = Path(jobs.part(str(tmp_path / "report.html")))
+    half.write_text("what the first process is writing", encoding="utf-8")
+    for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    events, log, status = finish(start(tmp_path, "def run(job, report):\n    raise ValueError('of the second')"))
+    assert (events, status) == ([], 1)
+    assert "of the second" in log
+    assert half.read_text(encoding="utf-8") == "what the first process is writing"
+
+
 def test_a_broken_job_file_is_told_in_words_by_both_ways_of_starting(tmp_path: Path) -> None:
     job_file = tmp_path / "job.json"
     job_file.write_text('{"job": "brew_coffee", "version": 1}')

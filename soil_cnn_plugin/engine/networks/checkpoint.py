@@ -24,7 +24,7 @@ from soil_cnn_plugin.engine.networks.batches import Order
 from soil_cnn_plugin.engine.networks.kept import Average, Best
 from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.networks.processes import process_number
+from soil_cnn_plugin.engine.torchrun import process_number
 
 _SECONDS = 60.0  # between checkpoints
 

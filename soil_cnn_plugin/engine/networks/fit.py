@@ -23,11 +23,10 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.processes import (
     is_joined,
     mean_over_processes,
-    process_count,
-    process_number,
     sum_over_processes,
     with_shared_gradients,
 )
+from soil_cnn_plugin.engine.torchrun import process_count, process_number
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these
 _ROWS_AT_ONCE = 512  # observations a member predicts at once

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import class_loss, weighted_mean
-from soil_cnn_plugin.engine.networks.processes import is_joined, process_count, process_number
+from soil_cnn_plugin.engine.networks.processes import is_joined
+from soil_cnn_plugin.engine.torchrun import process_count, process_number
 
 Watch = Callable[[Tensor], None]
 """Gets the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-
-def process_count() -> int:
-    """How many train together; torchrun tells it to each (https://docs.pytorch.org/docs/stable/elastic/run.html)."""
-    return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
-
-
-def process_number() -> int:
-    """Of this process, from 0: that one writes."""
-    return int(os.environ.get("RANK", "0")) if process_count() > 1 else 0
+from soil_cnn_plugin.engine.torchrun import process_count, process_number
 
 
 @contextmanager
@@ -33,6 +26,7 @@ def joined(device: torch.device) -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect()  # what still holds the group keeps its threads, which abort a process that ends under them
         distributed.destroy_process_group()
 
 

@@ -20,7 +20,8 @@ from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
 from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.plan import Shape, build_network
-from soil_cnn_plugin.engine.networks.processes import joined, process_number
+from soil_cnn_plugin.engine.networks.processes import joined
+from soil_cnn_plugin.engine.torchrun import process_number
 
 torch.set_num_threads(1)
 rng = np.random.default_rng(0)

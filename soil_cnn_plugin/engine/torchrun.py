@@ -1,0 +1,15 @@
+"""What torchrun tells each of the processes it starts (https://docs.pytorch.org/docs/stable/elastic/run.html)."""
+
+from __future__ import annotations
+
+import os
+
+
+def process_count() -> int:
+    """How many train together; 1 without torchrun."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def process_number() -> int:
+    """Of this process, from 0. Number 0 alone writes files, and tells what happens."""
+    return int(os.environ.get("RANK", "0")) if process_count() > 1 else 0

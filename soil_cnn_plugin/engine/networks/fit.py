@@ -153,14 +153,14 @@ def predict_held_out(
     # Rows repeat at the end of a shorter list: every member gets as many, and the repeats change nothing.
     rows = torch.stack([test.repeat(-(-longest // len(test)))[:longest] for test in tests])
     starts = range(0, longest, _ROWS_AT_ONCE)
+    times = torch.zeros_like(location)  # that a row was predicted: a repeat may fall to another process
     for start in starts[process_number() :: process_count()] if is_joined() else starts:
         piece = rows[:, start : start + _ROWS_AT_ONCE]
         location[member, piece], scale[member, piece] = network.predict(inputs.take(piece))
+        times[member, piece] = 1
     network.train()
-    is_known = torch.zeros_like(location, dtype=torch.bool)
-    is_known[member, rows] = True
-    location, scale = sum_over_processes(location), sum_over_processes(scale)
-    return torch.where(is_known, location, torch.nan), torch.where(is_known, scale, torch.nan)
+    location, scale, times = (sum_over_processes(each) for each in (location, scale, times))
+    return location / times, scale / times  # 0 / 0 where nothing was predicted
 
 
 @torch.no_grad()

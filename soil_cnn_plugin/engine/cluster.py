@@ -24,10 +24,11 @@ from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.ahead import alone
 from soil_cnn_plugin.engine.mapping.area import read_area
-from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, Read, predict_one, read_block
+from soil_cnn_plugin.engine.mapping.blocks import Read, read_block
+from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.networks.device import choose_device
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, read_network
+from soil_cnn_plugin.engine.networks.network_file import read_network
 from soil_cnn_plugin.engine.report import Report
 
 _SECONDS_TO_CONNECT = 15
@@ -110,16 +111,14 @@ def _predict(task: MapTask, block: Block) -> PredictedBlock | Block:
     """On a worker: rasters are read by one of its threads at a time, blocks are predicted side by side."""
     with _LOCK:
         opened = _open(task)
-        read = read_block(opened.stack, block, opened.trained.predictor.halo, opened.inside)
+        read = read_block(opened.stack, block, opened.predictor.trained.predictor.halo, opened.inside)
     if read is None:
         return block
 
     def predict(values: Read) -> PredictedBlock:
-        return predict_one(
-            opened.trained, task.grid, block, *values, opened.device, opened.index, getattr(torch, task.dtype)
-        )
+        return opened.predictor.predict(block, *values)
 
-    if opened.device.type != "cpu":
+    if opened.predictor.device.type != "cpu":
         with _LOCK:
             return predict(read)
     return alone(predict)(read) if get_worker().state.nthreads > 1 else predict(read)
@@ -127,11 +126,9 @@ def _predict(task: MapTask, block: Block) -> PredictedBlock | Block:
 
 @dataclass(frozen=True)
 class _Opened:
-    trained: TrainedNetwork
+    predictor: BlockPredictor
     stack: CovariateStack
     inside: Callable[[Block], NDArray[np.bool_]] | None
-    index: BlockIndex | None
-    device: torch.device
 
 
 @lru_cache(maxsize=1)
@@ -144,4 +141,5 @@ def _open(task: MapTask) -> _Opened:
         (space,) = (space for space in trained.spaces if space.words.space == task.dissimilarity_space)
         index = BlockIndex(space, trained.encoder, device)
     inside = read_area(task.area, task.grid) if task.area else None
-    return _Opened(trained, open_stack(task.covariates, task.grid), inside, index, device)
+    predictor = BlockPredictor(trained, task.grid, device, index, getattr(torch, task.dtype))
+    return _Opened(predictor, open_stack(task.covariates, task.grid), inside)

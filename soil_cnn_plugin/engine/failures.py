@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import Job, JobError, part
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.memory import gibibytes, read_memory
+from soil_cnn_plugin.engine.memory import gibibytes, is_memory_of_gpu, read_memory
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -22,7 +22,6 @@ _NOT_WRITTEN_WORDS = re.compile(
     re.I,
 )
 """Of GDAL, which seldom says why: mostly the disk is full."""
-_GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|CUBLAS_STATUS_ALLOC_FAILED", re.I | re.S)
 _MEMORY_WORDS = re.compile(r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory", re.I)
 _BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
 _PLENTY = 2**30  # bytes: a folder with more is not the one that is full
@@ -107,7 +106,7 @@ def _memory_sentence(error: BaseException) -> str | None:
     text = str(error)
     found = _ASKED_FOR.search(text)
     asked = f" when {found[2] or gibibytes(int(found[1]))} more were asked for" if found else ""
-    if _GPU_MEMORY_WORDS.search(text) or type(error).__name__ == "OutOfMemoryError":
+    if is_memory_of_gpu(error):
         return (
             f"The GPU's memory ran out{asked}. Run again with the device set to cpu, or with a smaller batch size"
             " (training) or block size (prediction), or close other programs that use the GPU."

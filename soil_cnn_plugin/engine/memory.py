@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+_GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|CUBLAS_STATUS_ALLOC_FAILED", re.I | re.S)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ def read_memory() -> Memory:
     if sys.platform == "darwin":
         return Memory(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None)
     return _within_control_group(_read_linux(Path("/proc/meminfo")), Path("/sys/fs/cgroup"))
+
+
+def is_memory_of_gpu(error: BaseException) -> bool:
+    """Whether a GPU ran out of memory; the backends raise errors of different kinds and words."""
+    return type(error).__name__ == "OutOfMemoryError" or bool(_GPU_MEMORY_WORDS.search(str(error)))
 
 
 def gibibytes(count: int) -> str:

@@ -23,13 +23,14 @@ from soil_cnn_plugin.engine.in_units import of_targets
 from soil_cnn_plugin.engine.mapping.ahead import work_ahead
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
 from soil_cnn_plugin.engine.mapping.block_plan import choose_block_size
-from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, predict_blocks, read_sample
+from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
     map_grid,
     match_covariates,
     warn_of_far_location,
 )
+from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 from soil_cnn_plugin.engine.networks.device import choose_device
@@ -76,7 +77,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
             task = MapTask(job.network, tuple(covariates), grid, job.area, space, half_in_words(dtype))
             coming = predict_blocks_on_cluster(job.cluster, task, size, report)
         else:
-            coming = predict_blocks(trained, stack, size, device, inside, index, dtype)
+            predictor = BlockPredictor(trained, grid, device, index, dtype, report.info)
+            coming = predict_blocks(predictor, stack, size, inside)
         blocks = resources.enter_context(closing(coming))
         written = resources.enter_context(closing(_write_blocks(blocks, trained, files, ranges, extras)))
         predicted, applicable, done = 0, 0, 0

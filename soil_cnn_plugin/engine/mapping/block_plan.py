@@ -16,6 +16,7 @@ from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
 
 SIZES = (512, 256, 128, 64, 32)
 """Pixels a side: rasters are mostly stored in tiles of 256 or 512, as maps are here."""
+BLOCKS_ON_GPU = 2  # at once: one is copied while the other one is computed
 _SHARE_OF_MEMORY = 0.25  # of what is free
 _MOST_MEMORY = 2**29  # bytes, and for each thread:
 _MOST_OF_THREAD = 2**27
@@ -25,7 +26,7 @@ _LAYERS = {"cpu": 2**26, "cuda": 2**29, "mps": 2**29}  # bytes of a thread's lay
 
 def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
     """Pixels a side, so that all blocks that are under way fit into a share of the free memory."""
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    threads = torch.get_num_threads() if device.type == "cpu" else BLOCKS_ON_GPU
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else read_memory().free
     budget = _MOST_MEMORY + threads * _MOST_OF_THREAD if device.type == "cpu" else _MOST_ON_GPU
     if free is not None:

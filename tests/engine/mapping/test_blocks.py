@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Block
-from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, predict_blocks
+from soil_cnn_plugin.engine.mapping.blocks import predict_blocks
+from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
 from tests.engine.landscape import (
@@ -29,6 +30,7 @@ from tests.engine.landscape import (
     write_raster,
 )
 
+CPU = torch.device("cpu")
 RING, PADARIAN = (("ring", 15),), (("padarian", 15),)
 BOTH = (("ring", 9), ("padarian", 13))
 
@@ -37,7 +39,7 @@ def dense(landscape: Landscape, trained: TrainedNetwork, size: int, inside=None)
     """Location and scale (T, 40, 40), put together from blocks."""
     maps = np.full((2, len(TARGETS), SIDE, SIDE), np.nan)
     with open_stack(landscape.covariates, landscape.grid) as stack:
-        for piece in predict_blocks(trained, stack, size, torch.device("cpu"), inside):
+        for piece in predict_blocks(BlockPredictor(trained, stack.grid, CPU), stack, size, inside):
             if isinstance(piece, PredictedBlock):
                 maps[0][(slice(None), *piece.block.slices)] = piece.location
                 maps[1][(slice(None), *piece.block.slices)] = piece.scale
@@ -146,6 +148,49 @@ def test_pixels_outside_the_area_are_left_out_but_seen_by_their_neighbours(tmp_p
     assert np.isnan(location[:, ~wanted]).all()
 
 
+def test_blocks_too_large_for_the_gpu_are_predicted_in_parts_and_told(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape, BOTH)
+    whole = dense(landscape, trained, SIDE)
+    tried, told = [], []
+
+    class OutOfMemoryError(RuntimeError):
+        """As PyTorch's backends raise it."""
+
+    def predict_if_small(channels, wanted, watches, dtype):  # type: ignore
+        tried.append(wanted.shape)
+        if wanted.size > 450:
+            raise OutOfMemoryError("Tried to allocate 2.00 GiB.")
+        return predict_block(channels, wanted, watches, dtype)
+
+    predict_block = trained.predictor.predict_block
+    object.__setattr__(trained.predictor, "predict_block", predict_if_small)
+    with open_stack(landscape.covariates, landscape.grid) as stack:
+        predictor = BlockPredictor(trained, stack.grid, CPU, tell=told.append)
+        pieces = list(predict_blocks(predictor, stack, SIDE)) + list(predict_blocks(predictor, stack, SIDE))
+    for piece in pieces:
+        np.testing.assert_allclose(piece.location, whole[0], atol=1e-6)
+        np.testing.assert_allclose(piece.scale, whole[1], atol=1e-6)
+        np.testing.assert_array_equal(np.isfinite(piece.raw).all(0), np.isfinite(whole[0][0]))
+    assert tried == [(40, 40), (20, 40)] + 8 * [(20, 20)]
+    assert [sentence.split(":")[0] for sentence in told] == [
+        "The GPU's memory is too small for blocks of 40 x 40 pixels",
+        "The GPU's memory is too small for blocks of 20 x 40 pixels",
+    ]
+
+
+def test_a_gpu_without_room_for_the_smallest_block_ends_the_map(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape)
+
+    def fail(*arguments):  # type: ignore
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    object.__setattr__(trained.predictor, "predict_block", fail)
+    with open_stack(landscape.covariates, landscape.grid) as stack, pytest.raises(RuntimeError, match="20.00 MiB"):
+        list(predict_blocks(BlockPredictor(trained, stack.grid, CPU), stack, SIDE))
+
+
 def test_blocks_without_a_pixel_to_predict_come_bare_and_are_not_read(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     trained = random_network(landscape)
@@ -155,10 +200,9 @@ def test_blocks_without_a_pixel_to_predict_come_bare_and_are_not_read(tmp_path: 
         stack.read = lambda block: (read.append(block), reading(block))[1]  # type: ignore
         blocks = list(
             predict_blocks(
-                trained,
+                BlockPredictor(trained, stack.grid, CPU),
                 stack,
                 20,
-                torch.device("cpu"),
                 lambda block: np.full((block.height, block.width), block.row == 0),
             )
         )
@@ -186,6 +230,6 @@ def test_a_class_that_training_did_not_know_is_left_out(tmp_path: Path) -> None:
 def test_the_reader_ends_before_the_rasters_are_closed(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     with open_stack(landscape.covariates, landscape.grid) as stack:
-        blocks = predict_blocks(random_network(landscape), stack, 16, torch.device("cpu"))
+        blocks = predict_blocks(BlockPredictor(random_network(landscape), stack.grid, CPU), stack, 16)
         next(blocks)
         blocks.close()  # type: ignore

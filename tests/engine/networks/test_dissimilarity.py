@@ -12,7 +12,8 @@ import torch
 from soil_cnn_plugin.engine.assessment.applicability import fit_dissimilarity
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.mapping.blocks import PredictedBlock, predict_blocks
+from soil_cnn_plugin.engine.mapping.blocks import predict_blocks
+from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.networks import dissimilarity
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex, Space, fit_covariate_space, fit_embedding_space
 from soil_cnn_plugin.engine.networks.embedding import fit_projection
@@ -54,7 +55,7 @@ def mapped(landscape: Landscape, trained: TrainedNetwork, space: Space, size: in
     result = np.full((SIDE, SIDE), np.nan)
     index = BlockIndex(space, trained.encoder, CPU)
     with open_stack(landscape.covariates, landscape.grid) as stack:
-        for piece in predict_blocks(trained, stack, size, CPU, index=index):
+        for piece in predict_blocks(BlockPredictor(trained, stack.grid, CPU, index), stack, size):
             if isinstance(piece, PredictedBlock):
                 result[piece.block.slices] = piece.dissimilarity
     return result

@@ -1,0 +1,145 @@
+"""Dense prediction of one block; on a GPU beside other blocks, and in parts where its memory is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.memory import is_memory_of_gpu
+from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
+from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+
+Array = NDArray[np.float64]
+Raw = NDArray[np.float32]
+Valid = NDArray[np.bool_]
+
+_SMALLEST = 32  # pixels of a side that is not halved
+
+
+@dataclass(frozen=True)
+class PredictedBlock:
+    """`location` and `scale` (T, h, w), NaN where a covariate is missing or outside the area; `raw` (C, h, w) are the
+    covariates there, NaN likewise, but with the class codes that training did not know and that count as missing;
+    `dissimilarity` (h, w) is the index there, where it is asked for."""
+
+    block: Block
+    location: Array
+    scale: Array
+    raw: Raw
+    dissimilarity: Array | None = None
+
+
+@dataclass
+class BlockPredictor:
+    """`index` measures the dissimilarity of the same pixels, if it is asked for. Networks compute in `dtype`. `tell`
+    gets a sentence when blocks are predicted in parts, for want of memory on the GPU."""
+
+    trained: TrainedNetwork
+    grid: Grid
+    device: torch.device
+    index: BlockIndex | None = None
+    dtype: torch.dtype = torch.float32
+    tell: Callable[[str], None] = field(default=lambda sentence: None)
+    _most_pixels: int | None = None  # of a part that fits
+
+    def predict(self, block: Block, raw: Raw, valid: Valid) -> PredictedBlock:
+        """From the covariates (C, h + 2 halo, w + 2 halo) and the pixels (h, w) to predict."""
+        pixels = block.height * block.width
+        if self._most_pixels is None or pixels <= self._most_pixels:
+            try:
+                return self._at_once(block, raw, valid)
+            except RuntimeError as error:
+                if not is_memory_of_gpu(error) or max(block.height, block.width) <= _SMALLEST:
+                    raise
+            # Outside of `except`, which would keep what the failed computation holds.
+            self._halve(block)
+        return _joined(block, [self.predict(*part) for part in self._halves(block, raw, valid)])
+
+    def _at_once(self, block: Block, raw: Raw, valid: Valid) -> PredictedBlock:
+        halo = self.trained.predictor.halo
+        index = self.index.for_one_block() if self.index else None
+        with _own_stream(self.device):
+            channels, known = encode(self.trained, self.grid, block, raw, valid, self.device)
+            watches = index.watches if index else ()
+            location, scale = self.trained.predictor.predict_block(channels, known, watches, self.dtype)
+            dissimilarity = index.take(channels, halo, known) if index else None
+        centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
+        centre[:, ~valid] = np.nan
+        return PredictedBlock(block, location, scale, centre, dissimilarity)
+
+    def _halve(self, block: Block) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        pixels = block.height * block.width // 2 + max(block.height, block.width)
+        if self._most_pixels is None or pixels < self._most_pixels:
+            self._most_pixels = pixels
+            self.tell(
+                f"The GPU's memory is too small for blocks of {block.height} x {block.width} pixels: they are predicted"
+                " in halves. Another program may use it, too."
+            )
+
+    def _halves(self, block: Block, raw: Raw, valid: Valid) -> Iterator[tuple[Block, Raw, Valid]]:
+        margin = 2 * self.trained.predictor.halo
+        if block.height >= block.width:
+            middle = block.height // 2
+            yield Block(block.row, block.col, middle, block.width), raw[:, : middle + margin], valid[:middle]
+            rest = Block(block.row + middle, block.col, block.height - middle, block.width)
+            yield rest, raw[:, middle:], valid[middle:]
+        else:
+            middle = block.width // 2
+            yield Block(block.row, block.col, block.height, middle), raw[..., : middle + margin], valid[:, :middle]
+            rest = Block(block.row, block.col + middle, block.height, block.width - middle)
+            yield rest, raw[..., middle:], valid[:, middle:]
+
+
+def encode(
+    trained: TrainedNetwork, grid: Grid, block: Block, raw: Raw, valid: Valid, device: torch.device
+) -> tuple[Channels, Valid]:
+    """The channels with halo, and the pixels to predict: a class that training did not know makes its own pixel
+    unpredictable, like missing data."""
+    halo = trained.predictor.halo
+    with torch.inference_mode():
+        values = torch.from_numpy(np.ascontiguousarray(raw)[None])
+        if device.type == "cuda":  # from pinned memory the GPU fetches them itself, while it computes another block
+            values = values.pin_memory()
+        channels = trained.encoder(values.to(device, non_blocking=True), _coordinates(trained, grid, block))
+        own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
+        return channels, valid & (own > 0).all(0).cpu().numpy()
+
+
+def _coordinates(trained: TrainedNetwork, grid: Grid, block: Block) -> torch.Tensor | None:
+    """x, y of the block's pixels in the CRS of the training: (1, 2, h, w); None where the location is no input."""
+    if trained.encoder.location is None:
+        return None
+    rows, cols = np.mgrid[block.row : block.row + block.height, block.col : block.col + block.width]
+    return torch.from_numpy(np.stack(grid.xy(rows, cols, trained.description.grid.crs_wkt))[None])
+
+
+@contextmanager
+def _own_stream(device: torch.device) -> Iterator[None]:
+    """On a CUDA GPU each thread queues its work by itself, so that it copies one block while it computes another."""
+    if device.type != "cuda":
+        yield
+        return
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.default_stream(device))
+    with torch.cuda.stream(stream):
+        yield
+        stream.synchronize()
+
+
+def _joined(block: Block, parts: list[PredictedBlock]) -> PredictedBlock:
+    axis = 1 if parts[0].block.width == block.width else 2
+    location, scale = (np.concatenate(each, axis) for each in zip(*((part.location, part.scale) for part in parts)))
+    raw = np.concatenate([part.raw for part in parts], axis)
+    dissimilarity = [part.dissimilarity for part in parts if part.dissimilarity is not None]
+    return PredictedBlock(
+        block, location, scale, raw, np.concatenate(dissimilarity, axis - 1) if dissimilarity else None
+    )

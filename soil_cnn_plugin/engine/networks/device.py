@@ -38,6 +38,13 @@ def choose_device(wanted: str, report: Report) -> torch.device:
     return _say(torch.device("cpu"), why, report)
 
 
+def training_dtype(device: torch.device) -> torch.dtype:
+    """What layers are multiplied in while networks are trained (Micikevicius et al. 2018, arXiv:1710.03740): bfloat16
+    where a GPU has instructions for it, whose range is that of float32, so that no gradient is lost; else float32."""
+    has_half = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has_half else torch.float32
+
+
 def device_in_words(device: torch.device) -> str:
     """`NVIDIA H200 (CUDA 12.8, 139.8 GiB)`, `Apple GPU (MPS)` or `CPU (8 threads of 8 cores, AVX512)`."""
     if device.type == "cuda":

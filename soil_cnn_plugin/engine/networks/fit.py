@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.batches import Batches
 from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint, Progress
+from soil_cnn_plugin.engine.networks.device import training_dtype
 from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.kept import Average, Best
 from soil_cnn_plugin.engine.networks.learned import Lesson
@@ -109,14 +110,16 @@ def _train(
     checkpoint: Checkpoint | None,
 ) -> None:
     network, best = now.network, now.best
-    model = with_shared_gradients(network)
+    model, dtype = with_shared_gradients(network), training_dtype(batches.inputs.device)
     tests = [torch.from_numpy(np.flatnonzero(rows)).to(batches.inputs.device) for rows in held_out]
     losses: list[Tensor] = []
     network.batch_size = batches.size
     for step, batch in enumerate(islice(batches, settings.steps - now.step), now.step + 1):
         for group in now.optimizer.param_groups:
             group["lr"] = settings.learning_rate * min(1.0, step / _WARM_UP_STEPS)
-        loss = network.loss(model(batch.inputs), lesson.take(batch.rows))
+        with torch.autocast(batch.inputs.device.type, dtype, enabled=dtype != torch.float32):
+            output = model(batch.inputs)
+        loss = network.loss(output.float(), lesson.take(batch.rows))
         now.optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
         now.optimizer.step()

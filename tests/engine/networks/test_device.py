@@ -7,7 +7,7 @@ import torch
 
 from soil_cnn_plugin.contract.events import Event, Info
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.networks.device import choose_device
+from soil_cnn_plugin.engine.networks.device import choose_device, training_dtype
 from soil_cnn_plugin.engine.report import Report
 
 
@@ -53,3 +53,12 @@ def test_a_gpu_that_is_too_old_for_this_pytorch_is_passed_over(monkeypatch: pyte
 def test_auto_takes_a_gpu_that_computes() -> None:
     device, text = choose("auto")
     assert device.type == "cuda" and torch.cuda.get_device_name() in text
+
+
+def test_layers_are_trained_in_half_precision_where_a_gpu_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert training_dtype(gpu) == torch.bfloat16
+    assert training_dtype(torch.device("cpu")) == torch.float32
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    assert training_dtype(gpu) == torch.float32

@@ -12,6 +12,7 @@ import torch
 from scipy.stats import norm
 
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks import fit as training
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.ensemble import cross_fit
 from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, fit, predict_all
@@ -67,6 +68,23 @@ def test_one_seed_gives_one_result_also_side_by_side(landscape: Landscape, name:
         assert torch.equal(values, same[0][each]) and torch.equal(values, again[0][each])
     assert torch.equal(found.location.nan_to_num(), same[1].location.nan_to_num())
     assert not torch.equal(first["output_weight"], other[0]["output_weight"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mixed_precision_learns_as_much_and_keeps_parameters_in_float32(
+    landscape: Landscape, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(SETTINGS, steps=80, evaluate_every=20)
+    target = data(build(landscape, name), landscape)[1]
+    errors, weights = {}, {}
+    for dtype in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(training, "training_dtype", lambda device, dtype=dtype: dtype)
+        weights[dtype], found, _ = train(landscape, name, settings)
+        errors[dtype] = float((found.location - target).square().nanmean().sqrt())
+    assert errors[torch.float32] < 0.7 * float(target.std())
+    assert errors[torch.bfloat16] < 1.05 * errors[torch.float32]
+    assert all(values.dtype == torch.float32 for values in weights[torch.bfloat16].values())
+    assert not torch.equal(weights[torch.float32]["output_weight"], weights[torch.bfloat16]["output_weight"])
 
 
 @pytest.mark.parametrize("name", NAMES)

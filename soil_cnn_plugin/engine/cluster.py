@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
+from uuid import uuid4
 
 import numpy as np
 import torch
 from distributed import Client, Future, get_worker
+from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 from numpy.typing import NDArray
 
@@ -32,6 +35,8 @@ from soil_cnn_plugin.engine.networks.network_file import read_network
 from soil_cnn_plugin.engine.report import Report
 
 _SECONDS_TO_CONNECT = 15
+_SECONDS_A_LOOK = 5.0
+_LOOKS = 60  # without any worker, until all is given up: Dask itself would wait for ever
 _LOCK = threading.Lock()
 _TASKS_A_THREAD = 3  # under way: enough that no worker waits, few enough that results do not pile up
 
@@ -46,6 +51,7 @@ class MapTask:
     area: str
     dissimilarity_space: str  # empty: not asked for
     dtype: str = "float32"  # of torch, what networks compute in
+    run: str = field(default_factory=lambda: uuid4().hex)  # workers live on, and files change: nothing is kept for long
 
 
 def predict_blocks_on_cluster(
@@ -66,12 +72,14 @@ def predict_blocks_on_cluster(
         try:
             while True:
                 while len(waiting) < _TASKS_A_THREAD * threads and (block := next(blocks, None)) is not None:
-                    waiting.append(client.submit(_predict, task, block, pure=False))
+                    with _in_words(scheduler):
+                        waiting.append(client.submit(_predict, task, block, pure=False))
                 if not waiting:
                     return
-                yield _result(waiting.popleft(), scheduler)
+                yield _result(waiting.popleft(), client, scheduler, report)
         finally:
-            client.cancel(list(waiting))
+            with suppress(ClosedClientError):
+                client.cancel(list(waiting))
 
 
 def _connected(scheduler: str) -> Client:
@@ -84,10 +92,32 @@ def _connected(scheduler: str) -> Client:
         ) from error
 
 
-def _result(future: Future[PredictedBlock | Block], scheduler: str) -> PredictedBlock | Block:
+def _result(
+    future: Future[PredictedBlock | Block], client: Client, scheduler: str, report: Report
+) -> PredictedBlock | Block:
+    looks = 0
+    while looks < _LOOKS:
+        with _in_words(scheduler):
+            try:
+                result: PredictedBlock | Block = future.result(timeout=_SECONDS_A_LOOK)
+                return result
+            except TimeoutError:
+                if future.done():  # type: ignore[no-untyped-call]  # it was raised on a worker
+                    raise
+            looks = 0 if client.nthreads() else looks + 1  # type: ignore[no-untyped-call]
+        if looks == 1:
+            report.warning(f"The Dask cluster {scheduler} has no worker left. The map waits for new ones.")
+    raise EngineError(
+        f"The Dask cluster {scheduler} has had no worker for {_LOOKS * _SECONDS_A_LOOK:.0f} seconds. Nothing is"
+        " written. Start workers, or let them live longer, and run again."
+    )
+
+
+@contextmanager
+def _in_words(scheduler: str) -> Iterator[None]:
+    """What went wrong on the cluster, or with it."""
     try:
-        result: PredictedBlock | Block = future.result()
-        return result
+        yield
     except EngineError as error:
         raise EngineError(f"A worker of the Dask cluster {scheduler} failed: {error}") from error
     except ModuleNotFoundError as error:
@@ -100,7 +130,7 @@ def _result(future: Future[PredictedBlock | Block], scheduler: str) -> Predicted
             f"Several workers of the Dask cluster {scheduler} died over one block. Perhaps their memory is too small:"
             " choose a smaller block size, or fewer threads a worker."
         ) from error
-    except (OSError, RuntimeError, CancelledError) as error:
+    except (OSError, RuntimeError, CancelledError, ClosedClientError) as error:
         raise EngineError(
             f"The Dask cluster {scheduler} was lost half-way: {error}. Nothing is written. Start it"
             " again and run again."

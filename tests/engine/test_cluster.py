@@ -70,6 +70,32 @@ def test_a_worker_that_is_killed_costs_only_time(
     np.testing.assert_array_equal(read(job.prediction), alone)
 
 
+def test_workers_that_live_on_open_what_has_changed_since(
+    job: PredictMap, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    on_cluster = replace(job, cluster=cluster.scheduler_address)
+    run(on_cluster, Log())
+    before = read(job.prediction)
+    write_network(job.network, random_network(make_landscape(tmp_path), seed=4))
+    run(job, Log())
+    alone = read(job.prediction)
+    run(on_cluster, Log())
+    assert not np.array_equal(before, alone, equal_nan=True)
+    np.testing.assert_array_equal(read(job.prediction), alone)
+
+
+def test_a_cluster_whose_workers_are_all_gone_is_given_up(job: PredictMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soil_cnn_plugin.engine.cluster._SECONDS_A_LOOK", 0.2)
+    monkeypatch.setattr("soil_cnn_plugin.engine.cluster._LOOKS", 3)
+    with LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
+        log = Log()
+        monkeypatch.setattr(log, "progress", lambda share, force=False: cluster.scale(0))
+        with pytest.raises(EngineError, match="has had no worker for 1 seconds. Nothing is written"):
+            run(replace(job, cluster=cluster.scheduler_address), log)
+    assert any("no worker left" in line for line in log.warnings)
+    assert not Path(job.prediction).exists() and not list(Path(job.prediction).parent.glob("*.part*"))
+
+
 def test_a_cluster_that_does_not_answer_is_told_and_leaves_nothing(
     job: PredictMap, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from scipy import stats
 from shapely import box
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.engine import train_network
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks import forest
 from soil_cnn_plugin.engine.networks.network_file import read_description, read_network
@@ -263,6 +265,32 @@ def test_two_runs_of_one_job_give_one_result(patches: str, tmp_path: Path) -> No
         assert torch.equal(first, second)
     np.testing.assert_array_equal(one[2].predictor.forests[0].threshold, two[2].predictor.forests[0].threshold)
     assert one[2].description.outcomes == two[2].description.outcomes
+
+
+def test_an_interrupted_run_goes_on_only_with_the_same_patches(
+    patches: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = str(shutil.copy(patches, tmp_path / "patches.h5"))
+    job = tiny(own, tmp_path, architecture="ring", resume=True)
+
+    def is_continued() -> bool:
+        """Trains, and is interrupted at the end."""
+        log = Log()
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(train_network, "write_network", interrupt)
+            run(job, log)
+        return any("goes on from its checkpoint" in line for line in log.infos)
+
+    assert not is_continued() and is_continued()
+    with h5py.File(own, "r+") as file:  # the same observations, targets and summaries, but other surroundings
+        file["patches"][...] = file["patches"][:][:, :, ::-1]
+    assert not is_continued()
+    run(job, Log())
+    assert not Path(f"{job.network}.checkpoints").exists()
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_held_out_predictions_do_not_depend_on_held_out_values(patches: str, tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ class Progress:
 
 @dataclass
 class Checkpoint:
-    """One training's file. It fits a training of the same network, settings and observations, and no other."""
+    """One training's file. It fits a training of the same network, settings and observations on the same kind of
+    device, and no other; the folder is that of one patch file."""
 
     path: Path
     _written: float = field(default_factory=time.monotonic)
@@ -55,10 +56,11 @@ class Checkpoint:
     def of(
         cls, folder: Path, network: PackedNetwork, settings: object, learned: Learned, held_out: NDArray[np.bool_]
     ) -> Checkpoint:
-        """In a folder for all trainings of a job."""
+        """In a folder for all trainings with the same patches."""
         digest = hashlib.blake2b(digest_size=12)
         shapes = {name: tuple(values.shape) for name, values in network.named_parameters()}
-        words = (network.NAME, network.patch_size, shapes, settings, network.encoder.covariates)
+        device = next(network.parameters()).device.type  # whose random numbers are no other's
+        words = (network.NAME, network.patch_size, shapes, settings, network.encoder.covariates, device)
         digest.update(repr(words).encode())
         for array in (learned.values, learned.is_censored, learned.errors, learned.weights, held_out):
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -90,7 +92,7 @@ class Checkpoint:
         }
         for member, left in enumerate(order.left if order else ()):
             tensors[f"left.{member}"] = torch.from_numpy(left)
-        self.path.parent.mkdir(exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         plain = {name: values.cpu().contiguous().clone() for name, values in tensors.items()}
         save_file(plain, part(str(self.path)), {"progress": json.dumps(words)})
         os.replace(part(str(self.path)), self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,12 +23,13 @@ _PATCHES_AT_ONCE = 128
 class TrainingData:
     """`inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D), the encoded
     covariates at the observation, and `context` (N, F), these and their focal means and deviations: what the
-    ring network sees."""
+    ring network sees. `fingerprint` tells these patches from all others, also if they have the same targets."""
 
     encoder: Encoder
     inputs: tuple[InputRows, ...]
     point: NDArray[np.float32]
     context: NDArray[np.float32]
+    fingerprint: str
 
 
 @torch.no_grad()
@@ -45,9 +47,12 @@ def encode_patches(
     networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
     inputs: list[InputRows] = []
     context = []
+    digest = hashlib.blake2b(np.ascontiguousarray(file.coordinates).tobytes(), digest_size=12)
     for start in range(0, file.count, _PATCHES_AT_ONCE):
         end = min(start + _PATCHES_AT_ONCE, file.count)
-        channels = encoder(torch.from_numpy(file.read(start, end)), coordinates[start:end])
+        patches = file.read(start, end)
+        digest.update(np.ascontiguousarray(patches).data)
+        channels = encoder(torch.from_numpy(patches), coordinates[start:end])
         channels = channels.crop((file.patch_size - patch_size) // 2)
         context.append(context_features(channels, patch_size).flatten(1).numpy())
         for index, network in enumerate(networks):
@@ -61,6 +66,7 @@ def encode_patches(
         inputs=tuple(inputs),
         point=_at_the_point(features, encoder),
         context=features,
+        fingerprint=digest.hexdigest(),
     )
 
 

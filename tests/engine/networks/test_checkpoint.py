@@ -91,6 +91,15 @@ def test_a_checkpoint_of_another_training_is_not_used(landscape: Landscape, tmp_
         assert not any("goes on" in line for line in told)
 
 
+def test_a_checkpoint_of_another_device_is_not_used(tmp_path: Path, landscape: Landscape) -> None:
+    """Its random numbers could not go on."""
+    network = build_network(Shape("ring", 11, 2), Encoder(landscape.summaries()), 1, 0.3)
+    learned = learned_of(torch.zeros(N, 1))
+    here = Checkpoint.of(tmp_path, network, SETTINGS, learned, HELD_OUT)
+    elsewhere = Checkpoint.of(tmp_path, network.to("meta"), SETTINGS, learned, HELD_OUT)
+    assert here.path != elsewhere.path
+
+
 def test_a_broken_checkpoint_is_as_good_as_none(landscape: Landscape, tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     whole = train(landscape, "ring", folder)

@@ -13,3 +13,13 @@ def process_count() -> int:
 def process_number() -> int:
     """Of this process, from 0. Number 0 alone writes files, and tells what happens."""
     return int(os.environ.get("RANK", "0")) if process_count() > 1 else 0
+
+
+def number_here() -> int:
+    """Of this process among those of its machine, from 0: that of its GPU."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if process_count() > 1 else 0
+
+
+def count_here() -> int:
+    """How many processes share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if process_count() > 1 else 1

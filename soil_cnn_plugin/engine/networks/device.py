@@ -9,6 +9,7 @@ import torch
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.memory import gibibytes
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.torchrun import count_here, number_here
 
 _SET_UP = "Run 'Set up the compute environment' with the build set to cuda, or choose the device auto or cpu."
 
@@ -26,10 +27,12 @@ def choose_device(wanted: str, report: Report) -> torch.device:
         if not torch.backends.mps.is_available():
             raise EngineError("The device mps (Apple's GPU) was asked for, but there is none here. Choose auto or cpu.")
         return _say(torch.device("mps"), "it was asked for", report)
+    gpu = _own_gpu()
     trouble = _trouble_with_cuda()
     if trouble is None:
         why = "it was asked for" if wanted == "cuda" else "it is the fastest one here"
-        return _say(torch.device("cuda"), why, report)
+        torch.backends.cudnn.allow_tf32 = False  # its 10 bits would pass for float32
+        return _say(gpu, why, report)
     if wanted == "cuda":
         raise EngineError(f"The device cuda was asked for, but {trouble}. {_SET_UP}")
     why = trouble
@@ -61,6 +64,20 @@ def device_in_words(device: torch.device) -> str:
 def _say(device: torch.device, why: str, report: Report) -> torch.device:
     report.info(f"Device: {device_in_words(device)}, because {why}.")
     return device
+
+
+def _own_gpu() -> torch.device:
+    """Processes that train together take one each. The device holds its number: what threads take for theirs is the
+    first one."""
+    found, wanted = torch.cuda.device_count(), count_here()
+    if wanted > 1 and found:
+        if found < wanted:
+            raise EngineError(
+                f"{wanted} processes are started on a machine with {found} GPUs. Start at most one for each GPU"
+                " (--nproc-per-node of torchrun), or choose the device cpu."
+            )
+        torch.cuda.set_device(number_here())
+    return torch.device("cuda", number_here())
 
 
 def _trouble_with_cuda() -> str | None:

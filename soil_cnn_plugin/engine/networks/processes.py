@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from soil_cnn_plugin.engine.torchrun import process_count, process_number
+
+_LONGEST_WAIT = timedelta(hours=2)  # of one process for another that grows its forests; one that ended is told at once
 
 
 @contextmanager
@@ -20,9 +22,7 @@ def joined(device: torch.device) -> Iterator[None]:
     if process_count() == 1:
         yield
         return
-    if device.type == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_LONGEST_WAIT)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ import torch
 
 from soil_cnn_plugin.contract.events import Event, Info
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks import device as module
 from soil_cnn_plugin.engine.networks.device import choose_device, training_dtype
 from soil_cnn_plugin.engine.report import Report
 
@@ -53,6 +54,23 @@ def test_a_gpu_that_is_too_old_for_this_pytorch_is_passed_over(monkeypatch: pyte
 def test_auto_takes_a_gpu_that_computes() -> None:
     device, text = choose("auto")
     assert device.type == "cuda" and torch.cuda.get_device_name() in text
+
+
+def test_processes_that_train_together_take_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(module, "_trouble_with_cuda", lambda: None)
+    monkeypatch.setattr(module, "device_in_words", lambda gpu: str(gpu))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    names = ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK", "LOCAL_RANK")
+    for name, value in zip(names, ("one", "4", "2", "3", "1")):
+        monkeypatch.setenv(name, value)
+    assert choose("auto")[0] == torch.device("cuda", 1) and chosen == [1]
+    assert not torch.backends.cudnn.allow_tf32
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    with pytest.raises(EngineError, match="3 processes are started on a machine with 2 GPUs"):
+        choose("auto")
 
 
 def test_layers_are_trained_in_half_precision_where_a_gpu_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:

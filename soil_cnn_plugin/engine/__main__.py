@@ -26,11 +26,11 @@ import traceback  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from soil_cnn_plugin.contract.events import Done, Event, Failed  # noqa: E402
-from soil_cnn_plugin.contract.jobs import JOBS, Job, JobError, from_json, remove_parts  # noqa: E402
+from soil_cnn_plugin.contract.jobs import JOBS, Job, JobError, TrainNetwork, from_json, remove_parts  # noqa: E402
 from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
 from soil_cnn_plugin.engine.failures import check_outputs, in_words  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
-from soil_cnn_plugin.engine.torchrun import process_number  # noqa: E402
+from soil_cnn_plugin.engine.torchrun import process_count, process_number  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +64,10 @@ class _Door:
             if not isinstance(error, (EngineError, JobError)):
                 traceback.print_exc()
             self._remove_parts()
-            return Failed(in_words(error, self._job))
+            sentence = in_words(error, self._job)
+            if process_number() != 0:  # whose events nobody reads, and whose end ends the others
+                sys.stderr.write(f"Process {process_number()} of those that train together: {sentence}\n")
+            return Failed(sentence)
 
     def leave(self, status: int) -> None:
         """Ends at once, from any thread, whatever the others are doing."""
@@ -120,6 +123,11 @@ def _read_job(path: str) -> Job:
 def _run(job: Job, report: Report) -> dict[str, str | float | int]:
     """Imports the job's module only now: torch takes a second, and not every job needs it."""
     name = next(name for name, kind in JOBS.items() if type(job) is kind)
+    if process_count() > 1 and not isinstance(job, TrainNetwork):
+        raise JobError(
+            f"{process_count()} processes are started for the job {name}, but only a training is shared out among"
+            " processes. Start this job without torchrun."
+        )
     module = importlib.import_module(f"soil_cnn_plugin.engine.{name}")
     outputs: dict[str, str | float | int] = module.run(job, report)
     return outputs

@@ -20,7 +20,7 @@ ROOT = Path(jobs.__file__).parents[2]
 STAND_IN = """
 import sys, types
 sys.path.append({root!r})
-module = types.ModuleType("soil_cnn_plugin.engine.describe_network")
+module = types.ModuleType("soil_cnn_plugin.engine.{name}")
 exec({source!r}, module.__dict__)
 sys.modules[module.__name__] = module
 from soil_cnn_plugin.engine.__main__ import main
@@ -28,12 +28,16 @@ sys.exit(main([{job!r}]))
 """
 
 
-def start(folder: Path, source: str, **outputs: str) -> subprocess.Popen[str]:
-    """A worker whose job `describe_network` is `source`."""
+def start(folder: Path, source: str, is_training: bool = False, **outputs: str) -> subprocess.Popen[str]:
+    """A worker whose job `describe_network`, or `train_network`, is `source`."""
     job_file = folder / "job.json"
-    job = jobs.DescribeNetwork(network="n.safetensors", report=outputs.get("report", str(folder / "report.html")))
+    report = outputs.get("report", str(folder / "report.html"))
+    job: jobs.Job = jobs.DescribeNetwork(network="n.safetensors", report=report)
+    if is_training:
+        job = jobs.TrainNetwork("patches.h5", str(folder / "n.safetensors"), report=report)
     job_file.write_text(jobs.to_json(job), encoding="utf-8")
-    program = STAND_IN.format(root=str(ROOT), source=source, job=str(job_file))
+    name = "train_network" if is_training else "describe_network"
+    program = STAND_IN.format(root=str(ROOT), name=name, source=source, job=str(job_file))
     return subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.DEVNULL,
@@ -253,10 +257,24 @@ def test_only_the_first_of_several_processes_touches_the_outputs_and_tells(
     half.write_text("what the first process is writing", encoding="utf-8")
     for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "RANK": "1"}.items():
         monkeypatch.setenv(name, value)
-    events, log, status = finish(start(tmp_path, "def run(job, report):\n    raise ValueError('of the second')"))
+    source = """
+from soil_cnn_plugin.engine.errors import EngineError
+def run(job, report):
+    raise EngineError("No room on node 2.")
+"""
+    events, log, status = finish(start(tmp_path, source, is_training=True))
     assert (events, status) == ([], 1)
-    assert "of the second" in log
+    assert log == "Process 1 of those that train together: No room on node 2.\n"
     assert half.read_text(encoding="utf-8") == "what the first process is writing"
+
+
+def test_several_processes_are_refused_for_what_they_cannot_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    message, _ = failure(tmp_path, "def run(job, report):\n return {}")
+    assert message.startswith("2 processes are started for the job describe_network")
 
 
 def test_a_broken_job_file_is_told_in_words_by_both_ways_of_starting(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import class_score, normal_score
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.processes import (
+    is_agreed,
     is_joined,
     mean_over_processes,
     sum_over_processes,
@@ -87,6 +88,11 @@ def fit(
     if checkpoint and checkpoint.read(now) and now.order:
         batches.go_on(now.order)
         tell(f"{network.NAME}: goes on from its checkpoint, step {now.step}")
+    if not is_agreed(now.step, inputs.device):
+        raise EngineError(
+            "The processes that train together do not find the same checkpoints beside the network file. Choose a"
+            " folder that all machines share, or train without RESUME."
+        )
     if not now.is_finished:
         _train(now, batches, lesson, held_out, settings, progress, tell, checkpoint)
     if now.best.has_failed:
@@ -130,6 +136,7 @@ def _train(
                 location, scale = predict_held_out(network, batches.inputs, tests, len(lesson))
             score = class_score(location, lesson) if network.is_class else normal_score(location, scale, lesson)
             mean_loss = mean_over_processes(torch.stack(losses).mean(0))
+            score = mean_over_processes(score)  # on unequal processors a last bit could end one of the processes alone
             best.take(step, mean_loss, score, now.average, (location, scale), settings.patience)
             losses.clear()
             now.step, now.order, now.evaluations = step, batch.order, now.evaluations + 1

@@ -48,6 +48,15 @@ def mean_over_processes(values: Tensor) -> Tensor:
     return sum_over_processes(values) / process_count() if is_joined() else values
 
 
+def is_agreed(number: int, device: torch.device) -> bool:
+    """Whether all processes have the same number."""
+    if not is_joined():
+        return True
+    extremes = torch.tensor([number, -number], device=device)
+    distributed.all_reduce(extremes, distributed.ReduceOp.MAX)
+    return bool(extremes[0] == -extremes[1])
+
+
 def sum_over_processes(values: Tensor) -> Tensor:
     if not is_joined():
         return values

@@ -52,17 +52,58 @@ if process_number() == 0:
 def train(folder: Path, processes: int) -> dict[str, torch.Tensor]:
     script, result = folder / "training.py", folder / f"{processes}.pt"
     script.write_text(_TRAINING)
+    done = launch(processes, script, result)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return torch.load(result, weights_only=True)
+
+
+_CHECKPOINT = """
+import sys
+from pathlib import Path
+import numpy as np
+import torch
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
+from soil_cnn_plugin.engine.networks.input_rows import InputRows
+from soil_cnn_plugin.engine.networks.learned import Learned
+from soil_cnn_plugin.engine.networks.plan import Shape, build_network
+from soil_cnn_plugin.engine.networks.processes import joined
+from soil_cnn_plugin.engine.torchrun import process_number
+
+cpu, held_out = torch.device("cpu"), np.arange(20) % 2 == np.array([[0], [1]])
+encoder = Encoder([CovariateSummary(Covariate("/a.tif", "a"), tuple(np.linspace(-3, 3, 129).tolist()), (), ())])
+values = np.random.default_rng(0).normal(size=(20, 1))
+learned = Learned(values, np.zeros((20, 1), bool), np.zeros((20, 1)), np.ones(20), values)
+settings = FitSettings(8, 3e-3, 0.01, steps=4, evaluate_every=4, patience=9, seed=1)
+with joined(cpu):
+    network = build_network(Shape("ring", 3, 2), encoder, 1, 0.3)
+    rows = InputRows(torch.zeros(20, network.input_weight.shape[1]), cpu)
+    checkpoint = Checkpoint.of(Path(sys.argv[1]) / str(process_number()), network, settings, learned, held_out)
+    fit(network, rows, learned.lesson(cpu), held_out, settings, lambda s: None, lambda t: None, checkpoint)
+"""
+
+
+def launch(processes: int, script: Path, argument: Path) -> subprocess.CompletedProcess[str]:
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *launcher, str(script), str(result)],
-        env=environment,
+    return subprocess.run(
+        [sys.executable, *launcher, str(script), str(argument)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return torch.load(result, weights_only=True)
+
+
+def test_processes_that_find_different_checkpoints_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """The first one finds a finished training in its folder, the second one nothing."""
+    (script := tmp_path / "training.py").write_text(_CHECKPOINT)
+    done = launch(1, script, tmp_path)
+    assert done.returncode == 0 and list((tmp_path / "0").iterdir()), done.stderr[-3000:]
+    both = launch(2, script, tmp_path)
+    assert both.returncode != 0 and "do not find the same checkpoints" in both.stderr
 
 
 def test_two_processes_train_the_network_that_one_would(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import normal_loss
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 
+_PIXELS_AT_ONCE = 8192  # of the last layers, which then stay in the processor's nearest cache
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
 _MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # dims of (N, H, W, C): views that are averaged
 
@@ -191,21 +192,23 @@ class _Layers:
         hidden = []
         raw = []
         for member in range(network.members):
-            layer = self._hidden(first[:, member * _FIRST : (member + 1) * _FIRST], member)
-            raw.append(multiply(layer, self._output[member], self._bias["output"][member]).float())
-            if watch:
-                hidden.append(layer.float())
+            pixels = self._dense_layer(first[:, member * _FIRST : (member + 1) * _FIRST], member)
+            for piece in pixels.split(_PIXELS_AT_ONCE):
+                layer = multiply(piece, self._last[member], self._bias["last"][member], "relu")
+                raw.append(multiply(layer, self._output[member], self._bias["output"][member]).float())
+                if watch:
+                    hidden.append(layer.float())
         if watch:
-            watch(torch.stack(hidden))
-        location, scale = network.location_scale(network.by_column(torch.stack(raw)))
+            watch(torch.cat(hidden).unflatten(0, (network.members, -1)))
+        location, scale = network.location_scale(network.by_column(torch.cat(raw).unflatten(0, (network.members, -1))))
         return location.mean(0), scale.mean(0)
 
-    def _hidden(self, image: Tensor, member: int) -> Tensor:
-        """The first layer (1, 16, H, W) of a member -> (n, 96)."""
+    def _dense_layer(self, image: Tensor, member: int) -> Tensor:
+        """The first layer (1, 16, H, W) of a member -> (n, 40)."""
         image = convolve(running_maximum(image, 1), self._second[member], self._bias["second"][member], dilation=2)
         image = convolve(running_maximum(image, 2), self._dense[member], self._bias["dense"][member], dilation=4)
-        rows = image.permute(0, 2, 3, 1).flatten(0, 2)  # (1, 40, h, w), channels last -> (n, 40)
-        return multiply(rows, self._last[member], self._bias["last"][member], "relu")
+        rows: Tensor = image.permute(0, 2, 3, 1).flatten(0, 2)  # (1, 40, h, w), channels last -> (n, 40)
+        return rows
 
 
 def _mean(tensors: list[Tensor]) -> Tensor:

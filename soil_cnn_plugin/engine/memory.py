@@ -52,8 +52,17 @@ def _within_control_group(memory: Memory, folder: Path) -> Memory:
     limit, used = folder / "memory.max", folder / "memory.current"
     if not (limit.is_file() and used.is_file()) or not (text := limit.read_text().strip()).isdigit():
         return memory
-    allowed, free = int(text), max(0, int(text) - int(used.read_text()))
+    allowed, free = int(text), max(0, int(text) - int(used.read_text()) + _disk_cache(folder / "memory.stat"))
+    free = min(free, allowed)
     return Memory(min(memory.total or allowed, allowed), free if memory.free is None else min(memory.free, free))
+
+
+def _disk_cache(path: Path) -> int:
+    """What a control group uses for it, and gives back when it is asked for memory."""
+    if not path.is_file():
+        return 0
+    lines = (line.split() for line in path.read_text().splitlines())
+    return sum(int(size) for name, size in lines if name in ("active_file", "inactive_file"))
 
 
 class _MemoryStatus(ctypes.Structure):

@@ -20,6 +20,8 @@ def test_a_containers_limit_counts_where_it_is_lower(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
     assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(1000, 600)
+    (tmp_path / "memory.stat").write_text("anon 150\nfile 250\nshmem 50\nactive_file 80\ninactive_file 120\n")
+    assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(1000, 800)  # of its disk cache all is free
     (tmp_path / "memory.max").write_text("max\n")
     assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(5000, 4000)
 

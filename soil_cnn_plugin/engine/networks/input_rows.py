@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.memory import gibibytes, read_memory
+from soil_cnn_plugin.engine.torchrun import count_here
 
 _SHARE_OF_MEMORY = 0.4  # of what is free, that inputs may take
 
@@ -70,7 +71,7 @@ def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:
     if device.type == "cuda" and size < _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
         return InputRows(torch.empty(shape, device=device), device)
     free = read_memory().free
-    if free is None or size < _SHARE_OF_MEMORY * free:
+    if free is None or count_here() * size < _SHARE_OF_MEMORY * free:  # all processes of this machine ask at once
         return InputRows(torch.empty(shape), device, is_far=device.type != "cpu")
     return InputRows(torch.from_numpy(_file_of(shape, size)), device, is_far=True)
 

@@ -32,6 +32,14 @@ def test_what_does_not_fit_lies_in_a_file_without_a_name(monkeypatch: pytest.Mon
     assert not InputRows(torch.zeros(3, 4), CPU).is_far
 
 
+def test_processes_share_the_memory_of_their_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_rows, "read_memory", lambda: Memory(2000, 2000))
+    assert not room_for((30, 4), CPU).is_far
+    for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert room_for((30, 4), CPU).is_far
+
+
 def test_batches_from_a_file_are_those_from_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     near = InputRows(torch.randn(30, 5, 5, 2), CPU)
     no_memory(monkeypatch)

@@ -245,9 +245,7 @@ def work_at_peak(kind: str, device: torch.device, dtype: torch.dtype, count: int
     @torch.inference_mode()
     def work(matrix: Tensor) -> Tensor:
         for _ in range(_REPEATS):
-            made = (
-                multiply(matrix, matrix, matrix[0]) if kind == PRODUCT else convolve(image, kernel, kernel[0, :, 0, 0])
-            )
+            made = multiply(matrix, matrix, matrix[0]) if kind == PRODUCT else convolve(image, kernel, bias)
         return made
 
     return side_by_side(work, (product,) * count)[0].flatten()[:1].float().cpu().numpy()

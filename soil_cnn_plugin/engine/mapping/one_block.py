@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ Raw = NDArray[np.float32]
 Valid = NDArray[np.bool_]
 
 _SMALLEST = 32  # pixels of a side that is not halved
+_OF_THREAD = threading.local()
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ def encode(
         values = torch.from_numpy(np.ascontiguousarray(raw)[None])
         if device.type == "cuda":  # from pinned memory the GPU fetches them itself, while it computes another block
             values = values.pin_memory()
-        channels = trained.encoder(values.to(device, non_blocking=True), _coordinates(trained, grid, block))
+        channels = trained.encoder(
+            values.to(device, non_blocking=device.type == "cuda"), _coordinates(trained, grid, block)
+        )
         own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
         return channels, valid & (own > 0).all(0).cpu().numpy()
 
@@ -128,11 +132,19 @@ def _own_stream(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    stream = torch.cuda.Stream(device)
+    stream = _stream_of_thread(device)
     stream.wait_stream(torch.cuda.default_stream(device))
     with torch.cuda.stream(stream):
         yield
         stream.synchronize()
+
+
+def _stream_of_thread(device: torch.device) -> torch.cuda.Stream:
+    """Always the same one: the memory of a block is kept for the next one of its stream, and only of that."""
+    if not hasattr(_OF_THREAD, "stream"):
+        _OF_THREAD.stream = torch.cuda.Stream(device)
+    stream: torch.cuda.Stream = _OF_THREAD.stream
+    return stream
 
 
 def _joined(block: Block, parts: list[PredictedBlock]) -> PredictedBlock:

@@ -43,7 +43,7 @@ class InputRows:
         """(..., *) of an index of any shape."""
         rows = rows.to(self.tensor.device)
         taken = self.tensor[rows if self.rows is None else self.rows[rows]]
-        return taken.to(self.device, non_blocking=True)
+        return self._brought(taken)
 
     def take_turned(self, rows: Tensor, pixels: Tensor) -> Tensor:
         """Of images (N, P, P, D) those of `rows` (K, B), with each member's pixels in an order (K, P * P): one copy."""
@@ -53,7 +53,11 @@ class InputRows:
         index = chosen[:, :, None] * side**2 + pixels[:, None]  # -> (K, B, P * P)
         taken: Tensor = functional.embedding(index, self.tensor.reshape(count * side**2, -1))
         images: Tensor = taken.unflatten(2, (side, side))  # -> (K, B, P, P, D)
-        return images.to(self.device, non_blocking=True)
+        return self._brought(images)
+
+    def _brought(self, taken: Tensor) -> Tensor:
+        """To the device; Apple's GPUs would copy what is freed meanwhile (github.com/pytorch/pytorch/issues/189690)."""
+        return taken.to(self.device, non_blocking=self.device.type == "cuda")
 
     def split(self, size: int) -> Iterator[Tensor]:
         """One batch after the other, in order."""

@@ -157,6 +157,7 @@ def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tm
         "Write failed. See previous exception for details.",
         "TIFFWriteDirectoryTagData:IO error writing tag data",
         "TIFFRewriteDirectory:Error fetching directory count",
+        "map.tif.part.tif: TIFFReadDirectory:Failed to read directory at offset 4096",
         "Could not add feature to layer at index 0: ... failed: no such table: gpkg_contents",
         "Failed to commit transaction",
     ],

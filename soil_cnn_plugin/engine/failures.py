@@ -17,8 +17,9 @@ _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _DISK_FULL_WORDS = re.compile(r"no space left on device|errno = 28|not enough space on the disk|quota exceeded", re.I)
 _NOT_WRITTEN_WORDS = re.compile(
-    r"TIFF(Write|Rewrite|Append|Flush)|\.part\.tif: TIFFReadDirectory|error writing|write failed|write error|database or disk is full|disk I/O error"
-    r"|could not add feature|failed to commit transaction|required GeoPackage tables",
+    r"TIFF(Write|Rewrite|Append|Flush)|\.part\.tif: TIFFReadDirectory|error writing|write failed|write error"
+    r"|database or disk is full|disk I/O error|could not add feature|failed to commit transaction"
+    r"|required GeoPackage tables",
     re.I,
 )
 """Of GDAL, which seldom says why: mostly the disk is full."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 import torch
@@ -28,6 +28,11 @@ def run_side_by_side(tasks: Sequence[Callable[[], T]], device: torch.device) -> 
     torch.set_num_threads(max(1, cores // len(tasks)))
     try:
         with ThreadPoolExecutor(min(cores, len(tasks))) as pool:
-            return list(pool.map(lambda task: task(), tasks))
+            futures = [pool.submit(task) for task in tasks]
+            for future in as_completed(futures):
+                if future.exception():  # of whichever fails first: nothing more is begun
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    break
+            return [future.result() for future in futures if not future.cancelled()]
     finally:
         torch.set_num_threads(threads)

@@ -52,6 +52,18 @@ def test_a_task_that_fails_stops_those_not_yet_begun() -> None:
     assert len(done) < 20 and torch.get_num_threads() == before
 
 
+def test_a_later_task_that_fails_is_not_waited_for_by_those_not_yet_begun() -> None:
+    done, end = [], threading.Event()
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    threading.Timer(0.5, end.set).start()
+    with pytest.raises(ValueError, match="broken"):
+        run_side_by_side([end.wait, fail, *[lambda: (time.sleep(0.05), done.append(1))] * 40], CPU)
+    assert len(done) < 20
+
+
 def test_on_a_gpu_one_follows_the_other() -> None:
     names = run_side_by_side([lambda: threading.current_thread().name] * 3, torch.device("cuda"))
     assert set(names) == {threading.current_thread().name}

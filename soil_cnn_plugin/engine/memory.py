@@ -26,7 +26,10 @@ def read_memory() -> Memory:
         return _read_windows()
     if sys.platform == "darwin":
         return Memory(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None)
-    return _within_control_group(_read_linux(Path("/proc/meminfo")), Path("/sys/fs/cgroup"))
+    memory = _read_linux(Path("/proc/meminfo"))
+    for folder in _control_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")):
+        memory = _within_control_group(memory, folder)
+    return memory
 
 
 def is_memory_of_gpu(error: BaseException) -> bool:
@@ -45,6 +48,13 @@ def _read_linux(path: Path) -> Memory:
     lines = (line.split() for line in path.read_text().splitlines())
     sizes = {words[0]: int(words[1]) * 1024 for words in lines if len(words) == 3}
     return Memory(sizes.get("MemTotal:"), sizes.get("MemAvailable:"))
+
+
+def _control_groups(path: Path, root: Path) -> list[Path]:
+    """The folders of the group that this process is in and of those around it, whose limits hold, too."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    own = next((root / line.removeprefix("0::/") for line in lines if line.startswith("0::/")), root)
+    return [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
 
 
 def _within_control_group(memory: Memory, folder: Path) -> Memory:

@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from soil_cnn_plugin.engine.memory import Memory, _read_linux, _within_control_group, gibibytes, read_memory
+from soil_cnn_plugin.engine.memory import (
+    Memory,
+    _control_groups,
+    _read_linux,
+    _within_control_group,
+    gibibytes,
+    read_memory,
+)
 
 
 def test_this_computer_has_memory_and_part_of_it_is_free() -> None:
@@ -24,6 +31,14 @@ def test_a_containers_limit_counts_where_it_is_lower(tmp_path: Path) -> None:
     assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(1000, 800)  # of its disk cache all is free
     (tmp_path / "memory.max").write_text("max\n")
     assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(5000, 4000)
+
+
+def test_the_limits_of_all_groups_around_a_process_hold(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("1:name=systemd:/x\n0::/system.slice/job_7/step_0\n")
+    folders = _control_groups(tmp_path / "own", tmp_path / "cgroup")
+    names = ("system.slice/job_7/step_0", "system.slice/job_7", "system.slice", ".")
+    assert folders == [tmp_path / "cgroup" / name for name in names]
+    assert _control_groups(tmp_path / "missing", tmp_path) == [tmp_path]
 
 
 def test_sizes_read_well() -> None:

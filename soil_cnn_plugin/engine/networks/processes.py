@@ -41,7 +41,8 @@ def own_rows(rows: Tensor) -> Tensor:
 
 def with_shared_gradients(network: nn.Module) -> nn.Module:
     """The same network, whose gradients become the mean over the processes (Li et al. 2020, arXiv:2006.15704)."""
-    return DistributedDataParallel(network) if is_joined() else network
+    # Its buffers are constants: sending them round before each step would only take time.
+    return DistributedDataParallel(network, broadcast_buffers=False) if is_joined() else network
 
 
 def mean_over_processes(values: Tensor) -> Tensor:

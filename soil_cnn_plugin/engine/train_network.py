@@ -75,7 +75,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             coverage=job.coverage,
             seed=job.seed,
             device=device,
-            checkpoints=checkpoints / data.fingerprint if job.resume else None,
+            checkpoints=checkpoints / read_versions()["Soil CNN"] / data.fingerprint if job.resume else None,
         )
         designs = [design, *_other_design(file, job, folds, design, report)]
         step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")

@@ -282,6 +282,9 @@ def test_an_interrupted_run_goes_on_only_with_the_same_patches(
         return any("goes on from its checkpoint" in line for line in log.infos)
 
     assert not is_continued() and is_continued()
+    with monkeypatch.context() as patch:  # another version may train otherwise
+        patch.setattr(train_network, "read_versions", lambda: {"Soil CNN": "99.0"})
+        assert not is_continued()
     with h5py.File(own, "r+") as file:  # the same observations, targets and summaries, but other surroundings
         file["patches"][...] = file["patches"][:][:, :, ::-1]
     assert not is_continued()

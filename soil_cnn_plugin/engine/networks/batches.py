@@ -1,4 +1,4 @@
-"""The next batch for every member: its rows, and what the networks see of them, turned or mirrored."""
+"""The next batch for every member: its rows, what the networks see of them, and how they are turned."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Batch:
-    """`rows` (K, B) and what is seen of them, (K, B, ...): of each member's batch the part of this process; `order` is
-    that of what comes next."""
+    """`rows` (K, B) and what is seen of them, (K, B, ...): of each member's batch the part of this process. `turns` are
+    the members' symmetries, if they may mirror; `order` is that of what comes next."""
 
     rows: Tensor
     inputs: Tensor
+    turns: tuple[int, ...]
     order: Order
 
 
@@ -39,7 +40,6 @@ class Batches:
 
     def __init__(self, inputs: InputRows, held_out: NDArray[np.bool_], size: int, seed: int, may_mirror: bool) -> None:
         self.inputs, self._may_mirror = inputs, may_mirror
-        self._symmetries = symmetries(inputs.tensor.shape[1] if may_mirror else 0)
         self._rows = [np.flatnonzero(~rows) for rows in held_out]
         self.size = min(size, min(map(len, self._rows)))
         self._rng = np.random.default_rng(seed)
@@ -73,16 +73,7 @@ class Batches:
         ]
         rows = own_rows(torch.from_numpy(np.stack([each[: self.size] for each in left])))
         self._left = tuple(each[self.size :] for each in left)
-        if self._may_mirror:
-            chosen = self._rng.integers(0, 2, (len(rows), 3)) @ (4, 2, 1)
-            inputs = self.inputs.take_turned(rows, self._symmetries[chosen])
-        else:
-            inputs = self.inputs.take(rows)
-        return Batch(rows.to(self.inputs.device), inputs, Order(self._left, dict(self._rng.bit_generator.state)))
-
-
-def symmetries(side: int) -> Tensor:
-    """The order in which a square's pixels are taken in each of its eight symmetries, (8, side * side)."""
-    square = torch.arange(side * side).reshape(side, side)
-    flipped = [torch.flip(square, dims) for dims in ((), (1,), (0,), (0, 1))]
-    return torch.stack([turned.flatten() for each in flipped for turned in (each, each.T)])
+        inputs = self.inputs.take(rows)
+        bits = self._rng.integers(0, 2, (len(rows), 3)) if self._may_mirror else np.empty((0, 3), np.int64)
+        turns = tuple((bits @ (4, 2, 1)).tolist())
+        return Batch(rows.to(self.inputs.device), inputs, turns, Order(self._left, dict(self._rng.bit_generator.state)))

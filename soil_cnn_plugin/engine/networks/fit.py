@@ -124,7 +124,7 @@ def _train(
         for group in now.optimizer.param_groups:
             group["lr"] = settings.learning_rate * min(1.0, step / _WARM_UP_STEPS)
         with torch.autocast(batch.inputs.device.type, dtype, enabled=dtype != torch.float32):
-            output = model(batch.inputs)
+            output = model(batch.inputs, batch.turns)
         loss = network.loss(output.float(), lesson.take(batch.rows))
         now.optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()

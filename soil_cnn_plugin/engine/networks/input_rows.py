@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.memory import gibibytes, read_memory
@@ -42,22 +41,11 @@ class InputRows:
     def take(self, rows: Tensor) -> Tensor:
         """(..., *) of an index of any shape."""
         rows = rows.to(self.tensor.device)
-        taken = self.tensor[rows if self.rows is None else self.rows[rows]]
-        return self._brought(taken)
-
-    def take_turned(self, rows: Tensor, pixels: Tensor) -> Tensor:
-        """Of images (N, P, P, D) those of `rows` (K, B), with each member's pixels in an order (K, P * P): one copy."""
-        count, side = len(self.tensor), self.tensor.shape[1]
-        rows, pixels = rows.to(self.tensor.device), pixels.to(self.tensor.device)
         chosen = rows if self.rows is None else self.rows[rows]
-        index = chosen[:, :, None] * side**2 + pixels[:, None]  # -> (K, B, P * P)
-        taken: Tensor = functional.embedding(index, self.tensor.reshape(count * side**2, -1))
-        images: Tensor = taken.unflatten(2, (side, side))  # -> (K, B, P, P, D)
-        return self._brought(images)
-
-    def _brought(self, taken: Tensor) -> Tensor:
-        """To the device; Apple's GPUs would copy what is freed meanwhile (github.com/pytorch/pytorch/issues/189690)."""
-        return taken.to(self.device, non_blocking=self.device.type == "cuda")
+        taken: Tensor = self.tensor.index_select(0, chosen.flatten())  # whole rows are copied at once
+        # Apple's GPUs would copy what is freed meanwhile (github.com/pytorch/pytorch/issues/189690).
+        brought = taken.to(self.device, non_blocking=self.device.type == "cuda")
+        return brought.reshape(*rows.shape, *brought.shape[1:])
 
     def split(self, size: int) -> Iterator[Tensor]:
         """One batch after the other, in order."""

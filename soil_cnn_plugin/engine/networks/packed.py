@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -64,8 +64,12 @@ class PackedNetwork(nn.Module, ABC):
         """What the layers see of patches (N, D, P, P): (N, ...), computed once before training."""
 
     @abstractmethod
-    def forward(self, inputs: Tensor) -> Tensor:
-        """A batch of inputs for each member, (K, B, ...), to raw output (K, B, T, ...)."""
+    def forward(self, inputs: Tensor, turns: Sequence[int] = ()) -> Tensor:
+        """A batch of inputs for each member, (K, B, ...), to raw output (K, B, T, ...).
+
+        Each member sees its patches in one of the eight symmetries of a square: `turns` (K,), 0 to 7. Without turns, as
+        they are. Only for a network that may mirror.
+        """
 
     @abstractmethod
     def hidden(self, inputs: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,9 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 
 _PIXELS_AT_ONCE = 8192  # of the last layers, which then stay in the processor's nearest cache
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
-_MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # dims of (N, H, W, C): views that are averaged
+_ROWS, _COLUMNS, _DIAGONAL = 4, 2, 1
+"""A turn is a sum of these: mirror the rows, mirror the columns, then exchange rows and columns; 0 to 7 are all."""
+_VIEWS = (0, _ROWS, _COLUMNS, _ROWS + _COLUMNS)  # over which a prediction is the mean
 
 
 class PadarianNetwork(PackedNetwork):
@@ -64,20 +66,28 @@ class PadarianNetwork(PackedNetwork):
         image = torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)
         return image.permute(0, 2, 3, 1).contiguous()
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, turns: Sequence[int] = ()) -> Tensor:
         """(K, B, P, P, D + 1) -> mean and log variance (K, B, T, 2), or (K, B, T, 1) of classes."""
-        return self._output(self._hidden(inputs))
+        return self._output(self._hidden(inputs, turns or self.members * [0]))
 
     def hidden(self, inputs: Tensor) -> Tensor:
         """(B, P, P, D + 1) -> (K, B, 96), of the patches as they are."""
-        return self._hidden(inputs.expand(self.members, *inputs.shape))
+        return self._hidden(inputs.expand(self.members, *inputs.shape), self.members * [0])
 
-    def _hidden(self, inputs: Tensor) -> Tensor:
+    def _hidden(self, inputs: Tensor, turns: Sequence[int]) -> Tensor:
         """(K, B, P, P, D + 1) -> (K, B, 96)."""
-        return self._after_first_layer(
-            functional.conv2d(patches.permute(0, 3, 1, 2), self.first_weight[member], self.first_bias[member])
-            for member, patches in enumerate(inputs)
-        )
+        images = []
+        for member, turn in enumerate(turns):
+            image = self._seen(inputs[member], turn).permute(0, 3, 1, 2)
+            images.append(functional.conv2d(image, _turned(self.first_weight[member], turn), self.first_bias[member]))
+        return self._after_first_layer(images, turns)
+
+    def _seen(self, patches: Tensor, turn: int) -> Tensor:
+        """Of patches (B, P, P, D + 1) what is left of them after the poolings, which drop an odd last row: mirrored it
+        is the first."""
+        seen = _width_seen(self.patch_size)
+        top, left = (self.patch_size - seen if turn & mirror else 0 for mirror in (_ROWS, _COLUMNS))
+        return patches[:, top : top + seen, left : left + seen]
 
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
         """(B, P, P, D + 1) -> (K, B, 16, P - 2, P - 2)."""
@@ -88,18 +98,19 @@ class PadarianNetwork(PackedNetwork):
         return by_member.transpose(0, 1)
 
     def after_first_layer(self, first: Tensor) -> Tensor:
-        return self._output(self._after_first_layer(first))
+        return self._output(self._after_first_layer(first, self.members * [0]))
 
-    def _after_first_layer(self, images: Iterable[Tensor]) -> Tensor:
-        """(B, 16, P - 2, P - 2) of each member -> (K, B, 96)."""
-        flat = torch.stack([self._convolve_member(member, image) for member, image in enumerate(images)])
-        hidden = torch.baddbmm(self.dense_bias[:, None], flat, self.dense_weight.flatten(2).transpose(1, 2)).relu_()
+    def _after_first_layer(self, images: Iterable[Tensor], turns: Sequence[int]) -> Tensor:
+        """(B, 16, P - 2, P - 2) of each member -> (K, B, 96). Weights are turned instead of patches, which are many."""
+        flat = torch.stack([self._convolve_member(*each) for each in zip(range(self.members), images, turns)])
+        weight = torch.stack([_turned(weight, turn) for weight, turn in zip(self.dense_weight, turns)])
+        hidden = torch.baddbmm(self.dense_bias[:, None], flat, weight.flatten(2).transpose(1, 2)).relu_()
         return self._last(hidden)
 
-    def _convolve_member(self, member: int, image: Tensor) -> Tensor:
+    def _convolve_member(self, member: int, image: Tensor, turn: int) -> Tensor:
         """(B, 16, P - 2, P - 2) -> (B, 32 * side^2). One member after the other: faster than grouped convolutions."""
         image = functional.max_pool2d(image, 2).relu_()  # the same after it as before it, but of fewer pixels
-        image = functional.conv2d(image, self.second_weight[member], self.second_bias[member])
+        image = functional.conv2d(image, _turned(self.second_weight[member], turn), self.second_bias[member])
         return self.drop(functional.max_pool2d(image, 2).relu_(), 0).flatten(1)
 
     def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
@@ -109,11 +120,12 @@ class PadarianNetwork(PackedNetwork):
         return output[..., 0], _variance(output).sqrt()
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        views = [self.location_scale(self(torch.flip(inputs, [dim + 1 for dim in view]))) for view in self._views]
+        views = [self.location_scale(self(inputs, self.members * [view])) for view in self._views]
         return _mean([view[0] for view in views]), _mean([view[1] for view in views])
 
     def views(self, inputs: Tensor) -> list[Tensor]:
-        return [torch.flip(inputs, view) for view in self._views]
+        mirrored = ([dim for dim, mirror in ((1, _ROWS), (2, _COLUMNS)) if view & mirror] for view in self._views)
+        return [torch.flip(inputs, dims) for dims in mirrored]
 
     def dense(
         self, channels: Channels, watch: Watch | None = None, dtype: torch.dtype = torch.float32
@@ -145,8 +157,8 @@ class PadarianNetwork(PackedNetwork):
         return raw
 
     @property
-    def _views(self) -> tuple[tuple[int, ...], ...]:
-        return _MIRRORS if self.may_mirror else _MIRRORS[:1]
+    def _views(self) -> tuple[int, ...]:
+        return _VIEWS if self.may_mirror else _VIEWS[:1]
 
 
 def _zeros(*shape: int) -> nn.Parameter:
@@ -158,6 +170,18 @@ def _side_after_pooling(patch_size: int) -> int:
     return ((patch_size - 2) // 2 - 2) // 2
 
 
+def _width_seen(patch_size: int) -> int:
+    """Of a patch, in pixels, what is left of it after both poolings."""
+    return 4 * _side_after_pooling(patch_size) + 6
+
+
+def _turned(weight: Tensor, turn: int) -> Tensor:
+    """Weights (..., k, k) that see in an image what `weight` sees in the turned one."""
+    weight = weight.transpose(-2, -1) if turn & _DIAGONAL else weight
+    dims = [dim for dim, mirror in ((-2, _ROWS), (-1, _COLUMNS)) if turn & mirror]
+    return weight.flip(dims) if dims else weight
+
+
 def _variance(output: Tensor) -> Tensor:
     """Variance of the standardized target, kept between (0.01 sd)^2 and (10 sd)^2."""
     return output[..., 1].clamp(2 * math.log(0.01), 2 * math.log(10.0)).exp()
@@ -167,21 +191,19 @@ class _Layers:
     """The weights of one view, mirrored instead of the image, as dense evaluation needs them. Poolings become running
     maxima, what follows them is dilated."""
 
-    def __init__(self, network: PadarianNetwork, view: tuple[int, ...], dtype: torch.dtype) -> None:
-        mirrored = [dim + 2 for dim in view]  # of (K, O, C, k, k)
+    def __init__(self, network: PadarianNetwork, view: int, dtype: torch.dtype) -> None:
         self._network = network
-        self._first = torch.flip(network.first_weight, mirrored).flatten(0, 1).to(dtype)
-        self._second = torch.flip(network.second_weight, mirrored).to(dtype)
-        self._dense = torch.flip(network.dense_weight, mirrored).to(dtype)
+        self._first = _turned(network.first_weight, view).flatten(0, 1).to(dtype)
+        self._second = _turned(network.second_weight, view).to(dtype)
+        self._dense = _turned(network.dense_weight, view).to(dtype)
         self._last, self._output = (
             weight.transpose(1, 2).contiguous().to(dtype) for weight in (network.last_weight, network.output_weight)
         )
         names = ("first", "second", "dense", "last", "output")
         self._bias = {name: getattr(network, f"{name}_bias").to(dtype) for name in names}
-        # The patch may be wider than what is seen of it: poolings drop an odd last row, which mirrored is the first.
-        self._seen = 4 * network.dense_weight.shape[-1] + 6
+        self._seen = _width_seen(network.patch_size)
         unseen = network.patch_size - self._seen
-        self._top, self._left = (unseen if dim in view else 0 for dim in (1, 2))
+        self._top, self._left = (unseen if view & mirror else 0 for mirror in (_ROWS, _COLUMNS))
 
     def predict(self, image: Tensor, row: int, rows: int, watch: Watch | None) -> tuple[Tensor, Tensor]:
         """Mean over members of centre and spread, (n, T) each, of some rows of a block: image (1, D + 1, H, W)."""

@@ -32,7 +32,7 @@ from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
 from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
 from soil_cnn_plugin.engine.networks.predictor import Predictor
-from soil_cnn_plugin.engine.networks.processes import joined
+from soil_cnn_plugin.engine.networks.processes import is_agreed, joined
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
 from soil_cnn_plugin.engine.pages.class_report import write_class_report
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
@@ -81,6 +81,11 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
         forests = (FOREST_CONTEXT,) if job.predictor == BLEND else ()
         with joined(device):
+            if not is_agreed(int(data.fingerprint[:15], 16), device):
+                raise EngineError(
+                    f"The processes that train together read different patches from {job.patches}. Copy one patch file"
+                    " to all machines, or to a folder that they share."
+                )
             final, validations = fit_and_cross_validate(designs, forests, step)
         if process_number() != 0:  # the first of several processes writes
             return {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import HeldOutPredictions, fit
@@ -18,6 +20,7 @@ from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS, Plan, build_network
+from soil_cnn_plugin.engine.networks.processes import is_agreed
 
 Array = NDArray[np.float64]
 MakeFolds = Callable[[int, int], NDArray[np.int64]]
@@ -51,6 +54,11 @@ def cross_fit(
     networks, held_outs, curves, locations, scales = [], [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
         held_out = _held_out_rows(plan.shape.members, make_folds, seed)
+        if not is_agreed(crc32(held_out.tobytes()), rows.device):
+            raise EngineError(
+                "The processes that train together deal the observations to different folds. Give all machines the same"
+                " patch file, and choose machines of one kind."
+            )
         network = build_network(plan.shape, encoder, learned.columns, plan.dropout, learned.is_class).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
         lesson = learned.lesson(rows.device)

@@ -69,9 +69,11 @@ from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
 from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.learned import Learned
-from soil_cnn_plugin.engine.networks.plan import Shape, build_network
+from soil_cnn_plugin.engine.networks.ensemble import cross_fit
+from soil_cnn_plugin.engine.networks.plan import Plan, Shape, build_network
 from soil_cnn_plugin.engine.networks.processes import joined
 from soil_cnn_plugin.engine.torchrun import process_number
+from soil_cnn_plugin.engine.errors import EngineError
 
 cpu, held_out = torch.device("cpu"), np.arange(20) % 2 == np.array([[0], [1]])
 encoder = Encoder([CovariateSummary(Covariate("/a.tif", "a"), tuple(np.linspace(-3, 3, 129).tolist()), (), ())])
@@ -81,6 +83,12 @@ settings = FitSettings(8, 3e-3, 0.01, steps=4, evaluate_every=4, patience=9, see
 with joined(cpu):
     network = build_network(Shape("ring", 3, 2), encoder, 1, 0.3)
     rows = InputRows(torch.zeros(20, network.input_weight.shape[1]), cpu)
+    plan = Plan(Shape("ring", 3, 2), 0.3, 8, 3e-3, 0.01, 4, 9, None)
+    folds = lambda count, seed: np.roll(np.arange(20) % 2, process_number())
+    try:
+        cross_fit([plan], encoder, [rows], learned, folds, 1, lambda s: None, lambda t: None)
+    except EngineError as error:
+        sys.stderr.write(f"{error}\\n")
     checkpoint = Checkpoint.of(Path(sys.argv[1]) / str(process_number()), network, settings, learned, held_out)
     fit(network, rows, learned.lesson(cpu), held_out, settings, lambda s: None, lambda t: None, checkpoint)
 """
@@ -97,13 +105,15 @@ def launch(processes: int, script: Path, argument: Path) -> subprocess.Completed
     )
 
 
-def test_processes_that_find_different_checkpoints_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    """The first one finds a finished training in its folder, the second one nothing."""
+def test_processes_that_would_do_different_things_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """They deal folds differently; then the first one finds a finished training in its folder, the second nothing."""
     (script := tmp_path / "training.py").write_text(_CHECKPOINT)
     done = launch(1, script, tmp_path)
     assert done.returncode == 0 and list((tmp_path / "0").iterdir()), done.stderr[-3000:]
     both = launch(2, script, tmp_path)
     assert both.returncode != 0 and "do not find the same checkpoints" in both.stderr
+    assert "deal the observations to different folds" in both.stderr
+    assert "different folds" not in done.stderr
 
 
 def test_two_processes_train_the_network_that_one_would(tmp_path: Path) -> None:

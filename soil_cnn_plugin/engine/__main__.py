@@ -133,5 +133,15 @@ def _run(job: Job, report: Report) -> dict[str, str | float | int]:
     return outputs
 
 
+def _end(status: int) -> None:
+    """After a failure nothing is tidied up: HDF5 crashes when it ends with a file that a full disk left open."""
+    if status == 0:
+        sys.exit()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

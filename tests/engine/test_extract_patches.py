@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from shapely import Point
 
 from soil_cnn_plugin.contract.events import Event, Info, Progress, Warning
-from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches
+from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, to_json
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
@@ -200,3 +203,24 @@ def test_values_far_from_all_others_are_warned_of(job: ExtractPatches) -> None:
     (warning,) = texts(events, Warning)
     examples = "-9999 of feature 1, -9999 of feature 21, -9999 of feature 41"
     assert f"zinc_0_10: 3 of 60 values lie far from all others ({examples}; the others reach from 1 to 59)" in warning
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no limit on the size of files")
+def test_a_disk_that_gets_full_ends_the_worker_with_a_sentence_and_no_crash(job: ExtractPatches) -> None:
+    import resource
+
+    folder = Path(job.patches).parent
+    (folder / "job.json").write_text(to_json(replace(job, dropped="")), encoding="utf-8")
+    before = sorted(os.listdir(folder))
+    ended = subprocess.run(
+        [sys.executable, "-m", "soil_cnn_plugin.engine", str(folder / "job.json")],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["event"] == "failed" and "Free some space" in last["message"]
+    assert ended.returncode == 1, ended.stderr[-2000:]
+    assert sorted(os.listdir(folder)) == before

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.mapping.class_colours import as_rgb, class_colours
 
 _FIELDS = (  # name, type (0 integer, 2 text) and usage (https://gdal.org/api/raster_c_api.html, GDALRATFieldUsage)
@@ -23,8 +21,8 @@ _NOT_IN_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ufffe\\uffff\\ud800
 
 
 def write_class_names(path: str, classes: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
-    """Write `path`, the raster's with `.aux.xml` behind it: category names and a raster attribute table with the pixels
-    of each class, for each band; values count the classes from 1."""
+    """Write `path`: category names and a raster attribute table with the pixels of each class, for each band; values
+    count the classes from 1. Programs look for it under the raster's name with `.aux.xml` behind it."""
     names = [escape(_NOT_IN_XML.sub(" ", name)) for name in classes]
     categories = "\n".join(f"      <Category>{name}</Category>" for name in ("", *names))
     fields = "\n".join(
@@ -48,8 +46,7 @@ def write_class_names(path: str, classes: Sequence[str], counts: Sequence[Sequen
   </PAMRasterBand>
 """)
     text = f"<PAMDataset>\n{''.join(bands)}</PAMDataset>\n"
-    Path(part(path)).write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part(path), path)
+    Path(path).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _row(index: int, cells: tuple[object, ...]) -> str:

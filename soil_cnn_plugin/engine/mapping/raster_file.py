@@ -45,7 +45,9 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         classes: Sequence[str] = (),
     ) -> None:
         self._path, self._scratch = path, f"{part(path)}.tif"
+        self._names = f"{part(path)}.aux.xml"
         self._classes = tuple(classes)
+        self._is_whole = False
         self._nodata: float = NO_CLASS if classes else NODATA
         self._statistics = [_Statistics() for _ in bands]
         self._counts = np.zeros((len(bands), len(classes) + 1), np.int64)
@@ -97,8 +99,8 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             fingerprint.add(band)
         self._dataset.write(stored, window=window)
 
-    def finish(self) -> None:
-        """Copy the scratch file into tiles with overviews, and give it its name.
+    def complete(self) -> None:
+        """Copy the scratch file into tiles with overviews: all that may fail before the raster gets its name.
 
         Raises:
             EngineError: the copy does not hold what was written.
@@ -118,11 +120,20 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             num_threads="all_cpus",
         )
         self._check_copy()
-        beside = Path(f"{self._path}.aux.xml")
-        beside.unlink(missing_ok=True)  # of a raster that had this name before: its names and statistics would show
-        os.replace(part(self._path), self._path)
         if self._classes:
-            write_class_names(str(beside), self._classes, self._counts[:, 1:].tolist())
+            write_class_names(self._names, self._classes, self._counts[:, 1:].tolist())
+        self._is_whole = True
+
+    def finish(self) -> None:
+        """Give the raster its name; where several belong together, after all of them are complete."""
+        if not self._is_whole:
+            self.complete()
+        os.replace(part(self._path), self._path)
+        beside = Path(f"{self._path}.aux.xml")
+        if self._classes:
+            os.replace(self._names, beside)
+        else:
+            beside.unlink(missing_ok=True)  # of a raster that had this name before: its statistics would show
 
     def _check_copy(self) -> None:
         """GDAL 3.10 says nothing when the disk gets full while it copies, and leaves a file without its end."""
@@ -143,7 +154,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
 
     def __exit__(self, *_: object) -> None:
         self._dataset.close()
-        for leftover in (self._scratch, part(self._path)):
+        for leftover in (self._scratch, part(self._path), self._names):
             Path(leftover).unlink(missing_ok=True)
 
 

@@ -14,6 +14,7 @@ import rasterio
 from soil_cnn_plugin.engine.data.class_names import read_class_names
 from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.data.soil_classes import MOST_CLASSES
+from soil_cnn_plugin.engine.mapping import raster_file
 from soil_cnn_plugin.engine.mapping.class_colours import as_rgb, class_colours
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
 
@@ -47,6 +48,21 @@ def test_names_stand_beside_the_raster_whatever_they_hold(tmp_path: Path) -> Non
         names = read_class_names(dataset, 1)
     expected = (*NAMES[:2], "Böden  und <script>alert(1)</script>", "42")  # no control characters in XML
     assert names == dict(enumerate(expected, start=1))
+
+
+def test_a_raster_whose_names_cannot_be_written_does_not_appear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_half(path: str, *_: object) -> None:
+        Path(path).write_text("<PAMData")
+        raise OSError(28, "No space left on device")
+
+    write(tmp_path / "Karte.tif", NAMES[:3] + ("of last year",))
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    monkeypatch.setattr(raster_file, "write_class_names", write_half)
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path / "Karte.tif")
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
 
 
 def test_the_attribute_table_counts_the_pixels_of_each_class(tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
                 " or the area or extent lies elsewhere. Check the covariates' nodata values and that they overlap."
             )
         for file in files.values():
+            file.complete()
+        for file in files.values():  # all or none
             file.finish()
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"

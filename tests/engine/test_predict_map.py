@@ -14,6 +14,7 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio
+import rasterio.shutil
 import torch
 from rasterio.windows import Window
 from shapely import box
@@ -253,6 +254,22 @@ def test_a_disk_that_is_full_leaves_no_half_map(job: PredictMap, monkeypatch: py
     with pytest.raises(OSError, match="No space"):
         run(replace(job, block_size=16), Log())
     assert os.listdir(Path(job.prediction).parent) == []
+
+
+def test_of_several_maps_all_appear_or_none(job: PredictMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the disk gets full while the last one is copied."""
+    copy, sources = rasterio.shutil.copy, []
+
+    def copy_some(source: str, target: str, **options: object) -> None:
+        sources.append(source)
+        copy(source, target, **options)
+        if len(sources) == len(job.output_paths()):
+            os.truncate(target, os.path.getsize(target) // 2)
+
+    monkeypatch.setattr(rasterio.shutil, "copy", copy_some)
+    with pytest.raises(EngineError, match="could not be written to its end"):
+        run(job, Log())
+    assert len(sources) > 1 and os.listdir(Path(job.prediction).parent) == []
 
 
 def test_a_single_output_of_a_network_without_forests_is_written_alone(

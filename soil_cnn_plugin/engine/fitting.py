@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from soil_cnn_plugin.engine.assessment.outcomes import Outcome, Scale, calibrate
 from soil_cnn_plugin.engine.assessment.target_scale import fit_scale, upper_bound
 from soil_cnn_plugin.engine.data.target_values import TargetValues
 from soil_cnn_plugin.engine.data.targets_in_words import TargetsInWords
+from soil_cnn_plugin.engine.networks.checkpoint import CheckpointFolder
 from soil_cnn_plugin.engine.networks.ensemble import MakeFolds, cross_fit
 from soil_cnn_plugin.engine.networks.forest import fit_forests
 from soil_cnn_plugin.engine.networks.learned import Learned
@@ -58,7 +58,7 @@ class Design:
     seed: int
     device: torch.device
     forests: tuple[str, ...] = FORESTS
-    checkpoints: Path | None = None  # folder; None: an interrupted training begins anew
+    checkpoints: CheckpointFolder | None = None  # None: an interrupted training begins anew
 
     @property
     def methods(self) -> tuple[str, ...]:

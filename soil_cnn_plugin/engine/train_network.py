@@ -27,6 +27,7 @@ from soil_cnn_plugin.engine.cross_validation import CrossValidation, fit_and_cro
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.fitting import Design, Fitted
+from soil_cnn_plugin.engine.networks.checkpoint import CheckpointFolder
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
@@ -64,6 +65,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         report.info(_plans_in_words(file, plans, transforms))
         tell_folds(folds, job.domain, report)
         data = encode_patches(file, plans, device, job.location)
+        kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
         design = Design(
             data=data,
             measured=file.measured,
@@ -75,7 +77,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             coverage=job.coverage,
             seed=job.seed,
             device=device,
-            checkpoints=checkpoints / read_versions()["Soil CNN"] / data.fingerprint if job.resume else None,
+            checkpoints=CheckpointFolder(kept_at, report.warning) if job.resume else None,
         )
         designs = [design, *_other_design(file, job, folds, design, report)]
         step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")

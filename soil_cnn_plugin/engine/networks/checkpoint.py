@@ -5,10 +5,12 @@ A checkpoint is a .safetensors file: numbers, and JSON in its header; reading on
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,18 +47,40 @@ class Progress:
 
 
 @dataclass
+class CheckpointFolder:
+    """Of all trainings with the same patches; `warn` gets a sentence, once, when nothing can be written there."""
+
+    path: Path
+    warn: Callable[[str], None]
+    _has_warned: bool = False
+
+    def tell(self, error: Exception) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            self.warn(
+                f"Checkpoints cannot be written to {self.path}: {str(error).rstrip('. ')}. Training goes on, but once"
+                " interrupted it begins anew or from older ones."
+            )
+
+
+@dataclass
 class Checkpoint:
     """One training's file. It fits a training of the same network, settings and observations on the same kind of
-    device, and no other; the folder is that of one patch file."""
+    device, and no other."""
 
+    folder: CheckpointFolder
     path: Path
     _written: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(
-        cls, folder: Path, network: PackedNetwork, settings: object, learned: Learned, held_out: NDArray[np.bool_]
+        cls,
+        folder: CheckpointFolder,
+        network: PackedNetwork,
+        settings: object,
+        learned: Learned,
+        held_out: NDArray[np.bool_],
     ) -> Checkpoint:
-        """In a folder for all trainings with the same patches."""
         digest = hashlib.blake2b(digest_size=12)
         shapes = {name: tuple(values.shape) for name, values in network.named_parameters()}
         device = next(network.parameters()).device.type  # whose random numbers are no other's
@@ -64,14 +88,23 @@ class Checkpoint:
         digest.update(repr(words).encode())
         for array in (learned.values, learned.is_censored, learned.errors, learned.weights, held_out):
             digest.update(np.ascontiguousarray(array).tobytes())
-        return cls(folder / f"{network.NAME}-{digest.hexdigest()}.safetensors")
+        return cls(folder, folder.path / f"{network.NAME}-{digest.hexdigest()}.safetensors")
 
     def write(self, now: Progress) -> None:
-        """If the last one is a minute old, or the training is finished; whole or not at all, by one process."""
+        """If the last one is a minute old, or the training is finished; whole or not at all, by one process. Where that
+        fails training goes on: a disk that is full now may have room when the network is written."""
         is_due = now.is_finished or time.monotonic() - self._written >= _SECONDS
         if not is_due or process_number() != 0:
             return
         self._written = time.monotonic()
+        try:
+            self._save(now)
+        except (OSError, SafetensorError) as error:
+            self.folder.tell(error)
+            with contextlib.suppress(OSError):
+                Path(part(str(self.path))).unlink()
+
+    def _save(self, now: Progress) -> None:
         best, order = now.best, now.order
         tensors = {f"parameter.{name}": values.detach() for name, values in now.network.named_parameters()}
         tensors |= {f"average.{name}": values for name, values in now.average.values.items()}

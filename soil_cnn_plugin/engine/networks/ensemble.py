@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint
+from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint, CheckpointFolder
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import HeldOutPredictions, fit
 from soil_cnn_plugin.engine.networks.input_rows import InputRows
@@ -48,9 +47,9 @@ def cross_fit(
     seed: int,
     progress: Callable[[float], None],
     tell: Callable[[str], None],
-    checkpoints: Path | None = None,
+    checkpoints: CheckpointFolder | None = None,
 ) -> CrossFit:
-    """Train all members on `inputs`, N rows for each plan, and what is `learned` of them; `checkpoints` is a folder."""
+    """Train all members on `inputs`, N rows for each plan, and what is `learned` of them."""
     networks, held_outs, curves, locations, scales = [], [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
         held_out = _held_out_rows(plan.shape.members, make_folds, seed)

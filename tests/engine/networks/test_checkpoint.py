@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from soil_cnn_plugin.engine.networks import checkpoint as module
-from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint
+from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint, CheckpointFolder
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, fit
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
@@ -55,7 +57,10 @@ def train(
         if share >= killed_at:
             raise Killed
 
-    kept = Checkpoint.of(folder, network, settings, learned_of(targets), HELD_OUT) if folder else None
+    kept = None
+    if folder:
+        where = CheckpointFolder(folder, told.append)
+        kept = Checkpoint.of(where, network, settings, learned_of(targets), HELD_OUT)
     inputs = rows_of(network.inputs(channels))
     found, _ = fit(network, inputs, lesson_of(targets), HELD_OUT, settings, progress, told.append, kept)
     return network, found, told
@@ -95,8 +100,9 @@ def test_a_checkpoint_of_another_device_is_not_used(tmp_path: Path, landscape: L
     """Its random numbers could not go on."""
     network = build_network(Shape("ring", 11, 2), Encoder(landscape.summaries()), 1, 0.3)
     learned = learned_of(torch.zeros(N, 1))
-    here = Checkpoint.of(tmp_path, network, SETTINGS, learned, HELD_OUT)
-    elsewhere = Checkpoint.of(tmp_path, network.to("meta"), SETTINGS, learned, HELD_OUT)
+    folder = CheckpointFolder(tmp_path, print)
+    here = Checkpoint.of(folder, network, SETTINGS, learned, HELD_OUT)
+    elsewhere = Checkpoint.of(folder, network.to("meta"), SETTINGS, learned, HELD_OUT)
     assert here.path != elsewhere.path
 
 
@@ -107,3 +113,33 @@ def test_a_broken_checkpoint_is_as_good_as_none(landscape: Landscape, tmp_path: 
     file.write_bytes(file.read_bytes()[:-1000])
     again = train(landscape, "ring", folder)
     assert same(whole, again) and not any("goes on" in line for line in again[2])
+
+
+def test_a_training_whose_checkpoints_cannot_be_written_goes_on_and_tells_it_once(
+    landscape: Landscape, tmp_path: Path
+) -> None:
+    whole = train(landscape, "ring", None)
+    (tmp_path / "file").write_text("in the way")
+    again = train(landscape, "ring", tmp_path / "file" / "checkpoints")
+    assert same(whole, again)
+    (sentence,) = (line for line in again[2] if "Checkpoints" in line)
+    assert f"cannot be written to {tmp_path / 'file' / 'checkpoints'}: " in sentence and "goes on" in sentence
+
+
+def test_a_disk_that_gets_full_leaves_the_last_whole_checkpoint(
+    landscape: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(Killed):
+        train(landscape, "ring", folder, killed_at=0.6)
+    save, wholes = module.save_file, {each.name: each.read_bytes() for each in folder.iterdir()}
+
+    def save_half(tensors: dict[str, torch.Tensor], path: str, words: dict[str, str]) -> None:
+        save(tensors, path, words)
+        os.truncate(path, 1000)
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(module, "save_file", save_half)
+    told = train(landscape, "ring", folder)[2]
+    assert len([line for line in told if "No space left" in line]) == 1
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == wholes

@@ -64,7 +64,7 @@ import numpy as np
 import torch
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
-from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint
+from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint, CheckpointFolder
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
 from soil_cnn_plugin.engine.networks.input_rows import InputRows
@@ -89,7 +89,8 @@ with joined(cpu):
         cross_fit([plan], encoder, [rows], learned, folds, 1, lambda s: None, lambda t: None)
     except EngineError as error:
         sys.stderr.write(f"{error}\\n")
-    checkpoint = Checkpoint.of(Path(sys.argv[1]) / str(process_number()), network, settings, learned, held_out)
+    folder = CheckpointFolder(Path(sys.argv[1]) / str(process_number()), sys.exit)
+    checkpoint = Checkpoint.of(folder, network, settings, learned, held_out)
     fit(network, rows, learned.lesson(cpu), held_out, settings, lambda s: None, lambda t: None, checkpoint)
 """
 

@@ -1,4 +1,4 @@
-"""The next batch for every member: its rows, what the networks see of them, and how they are turned."""
+"""The next batch for every member: its rows, and what the networks see of them, turned or mirrored."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ class Order:
 
 @dataclass(frozen=True)
 class Batch:
-    """`rows` (K, B) and what is seen of them, (K, B, ...): of each member's batch the part of this process. `turns` are
-    the members' symmetries, if they may mirror; `order` is that of what comes next."""
+    """`rows` (K, B) and what is seen of them, (K, B, ...): of each member's batch the part of this process; `order` is
+    that of what comes next."""
 
     rows: Tensor
     inputs: Tensor
-    turns: tuple[int, ...]
     order: Order
 
 
 class Batches:
     """Each member runs through its own rows in a new order each time. Inputs that lie far are fetched ahead."""
 
-    def __init__(self, inputs: InputRows, held_out: NDArray[np.bool_], size: int, seed: int, may_mirror: bool) -> None:
-        self.inputs, self._may_mirror = inputs, may_mirror
+    def __init__(
+        self, inputs: InputRows, held_out: NDArray[np.bool_], size: int, seed: int, symmetries: Tensor | None
+    ) -> None:
+        self.inputs, self._symmetries = inputs, symmetries
         self._rows = [np.flatnonzero(~rows) for rows in held_out]
         self.size = min(size, min(map(len, self._rows)))
         self._rng = np.random.default_rng(seed)
@@ -73,7 +74,9 @@ class Batches:
         ]
         rows = own_rows(torch.from_numpy(np.stack([each[: self.size] for each in left])))
         self._left = tuple(each[self.size :] for each in left)
-        inputs = self.inputs.take(rows)
-        bits = self._rng.integers(0, 2, (len(rows), 3)) if self._may_mirror else np.empty((0, 3), np.int64)
-        turns = tuple((bits @ (4, 2, 1)).tolist())
-        return Batch(rows.to(self.inputs.device), inputs, turns, Order(self._left, dict(self._rng.bit_generator.state)))
+        if self._symmetries is None:
+            inputs = self.inputs.take(rows)
+        else:
+            chosen = self._rng.integers(0, len(self._symmetries), len(rows))
+            inputs = self.inputs.take_turned(rows, self._symmetries[chosen])
+        return Batch(rows.to(self.inputs.device), inputs, Order(self._left, dict(self._rng.bit_generator.state)))

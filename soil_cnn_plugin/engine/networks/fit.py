@@ -84,7 +84,7 @@ def fit(
         fused=inputs.device.type in ("cpu", "cuda"),  # one pass over the parameters
     )
     now = Progress(network, optimizer, generator, Average(network), Best.of(network, len(lesson)))
-    batches = Batches(inputs, held_out, settings.batch_size, settings.seed, network.may_mirror)
+    batches = Batches(inputs, held_out, settings.batch_size, settings.seed, network.symmetries())
     if checkpoint and checkpoint.read(now) and now.order:
         batches.go_on(now.order)
         tell(f"{network.NAME}: goes on from its checkpoint, step {now.step}")
@@ -124,7 +124,7 @@ def _train(
         for group in now.optimizer.param_groups:
             group["lr"] = settings.learning_rate * min(1.0, step / _WARM_UP_STEPS)
         with torch.autocast(batch.inputs.device.type, dtype, enabled=dtype != torch.float32):
-            output = model(batch.inputs, batch.turns)
+            output = model(batch.inputs)
         loss = network.loss(output.float(), lesson.take(batch.rows))
         now.optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
@@ -179,6 +179,6 @@ def predict_all(network: PackedNetwork, inputs: InputRows) -> tuple[Tensor, Tens
     network.eval()
     pieces = []
     for batch in inputs.split(_ROWS_AT_ONCE):
-        location, scale = network.predict(batch.expand(network.members, *batch.shape))
+        location, scale = network.predict(batch)
         pieces.append((location.mean(0), scale.mean(0)))
     return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.memory import gibibytes, read_memory
@@ -43,9 +45,24 @@ class InputRows:
         rows = rows.to(self.tensor.device)
         chosen = rows if self.rows is None else self.rows[rows]
         taken: Tensor = self.tensor.index_select(0, chosen.flatten())  # whole rows are copied at once
-        # Apple's GPUs would copy what is freed meanwhile (github.com/pytorch/pytorch/issues/189690).
-        brought = taken.to(self.device, non_blocking=self.device.type == "cuda")
+        brought = self._brought(taken)
         return brought.reshape(*rows.shape, *brought.shape[1:])
+
+    def take_turned(self, rows: Tensor, pixels: Tensor) -> Tensor:
+        """Of images (N, P, P, D) those of `rows` (K, B), with those of each member's pixels that an order (K, Q * Q)
+        names, as (K, B, Q, Q, D). In memory the members' values of a pixel lie side by side, as their convolutions want
+        them."""
+        count, side, width = len(self.tensor), self.tensor.shape[1], math.isqrt(pixels.shape[1])
+        rows, pixels = rows.to(self.tensor.device), pixels.to(self.tensor.device)
+        chosen = rows if self.rows is None else self.rows[rows]
+        index = chosen.T[:, None] * side**2 + pixels.T  # -> (B, Q * Q, K)
+        taken: Tensor = functional.embedding(index, self.tensor.reshape(count * side**2, -1))
+        images: Tensor = self._brought(taken).permute(2, 0, 1, 3).unflatten(2, (width, width))
+        return images
+
+    def _brought(self, taken: Tensor) -> Tensor:
+        """To the device; Apple's GPUs would copy what is freed meanwhile (github.com/pytorch/pytorch/issues/189690)."""
+        return taken.to(self.device, non_blocking=self.device.type == "cuda")
 
     def split(self, size: int) -> Iterator[Tensor]:
         """One batch after the other, in order."""

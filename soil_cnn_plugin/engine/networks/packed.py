@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -50,8 +50,12 @@ class PackedNetwork(nn.Module, ABC):
 
     @property
     def may_mirror(self) -> bool:
-        """Whether turned and mirrored patches are as good as the patch itself for learning."""
+        """Whether turned and mirrored patches are as good as the patch itself."""
         return False
+
+    def symmetries(self) -> Tensor | None:
+        """The orders of a patch's pixels, (S, n), among which each batch of training takes one; None: as they are."""
+        return None
 
     @property
     @abstractmethod
@@ -64,12 +68,8 @@ class PackedNetwork(nn.Module, ABC):
         """What the layers see of patches (N, D, P, P): (N, ...), computed once before training."""
 
     @abstractmethod
-    def forward(self, inputs: Tensor, turns: Sequence[int] = ()) -> Tensor:
-        """A batch of inputs for each member, (K, B, ...), to raw output (K, B, T, ...).
-
-        Each member sees its patches in one of the eight symmetries of a square: `turns` (K,), 0 to 7. Without turns, as
-        they are. Only for a network that may mirror.
-        """
+    def forward(self, inputs: Tensor) -> Tensor:
+        """A batch of inputs for each member, (K, B, ...), or one for all, (B, ...), to raw output (K, B, T, ...)."""
 
     @abstractmethod
     def hidden(self, inputs: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ class PackedNetwork(nn.Module, ABC):
         """
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Centre and spread (K, B, T) of a batch for each member, without gradients."""
+        """Centre and spread (K, B, T) of a batch for each member, or one for all, without gradients."""
         return self.location_scale(self(inputs))
 
     @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +16,7 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 
 _PIXELS_AT_ONCE = 8192  # of the last layers, which then stay in the processor's nearest cache
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
-_ROWS, _COLUMNS, _DIAGONAL = 4, 2, 1
-"""A turn is a sum of these: mirror the rows, mirror the columns, then exchange rows and columns; 0 to 7 are all."""
-_VIEWS = (0, _ROWS, _COLUMNS, _ROWS + _COLUMNS)  # over which a prediction is the mean
+_VIEWS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # mirrored dims of (N, H, W, C), that are averaged
 
 
 class PadarianNetwork(PackedNetwork):
@@ -57,6 +54,15 @@ class PadarianNetwork(PackedNetwork):
         weights = (self.first_weight, self.second_weight, self.dense_weight)
         return [(weight, weight[0, 0].numel()) for weight in weights] + [(self.last_weight, _DENSE)]
 
+    def symmetries(self) -> Tensor | None:
+        """Eight, of those pixels only that are left after the poolings."""
+        if not self.may_mirror:
+            return None
+        seen, pixels = _width_seen(self.patch_size), torch.arange(self.patch_size**2)
+        square = pixels.reshape(self.patch_size, self.patch_size)
+        flipped = [torch.flip(square, dims) for dims in ((), (1,), (0,), (0, 1))]
+        return torch.stack([turned[:seen, :seen].flatten() for each in flipped for turned in (each, each.T)])
+
     @property
     def covariate_of_input(self) -> Tensor:
         return functional.pad(self.encoder.covariate_of_channel, (0, 1), value=-1)
@@ -66,28 +72,27 @@ class PadarianNetwork(PackedNetwork):
         image = torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)
         return image.permute(0, 2, 3, 1).contiguous()
 
-    def forward(self, inputs: Tensor, turns: Sequence[int] = ()) -> Tensor:
-        """(K, B, P, P, D + 1) -> mean and log variance (K, B, T, 2), or (K, B, T, 1) of classes."""
-        return self._output(self._hidden(inputs, turns or self.members * [0]))
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, B, P, P, D + 1), or (B, P, P, D + 1) for all members -> mean and log variance (K, B, T, 2), or
+        (K, B, T, 1) of classes. Of patches the part that `symmetries` takes is enough."""
+        return self._output(self.hidden(inputs))
 
     def hidden(self, inputs: Tensor) -> Tensor:
-        """(B, P, P, D + 1) -> (K, B, 96), of the patches as they are."""
-        return self._hidden(inputs.expand(self.members, *inputs.shape), self.members * [0])
+        """(K, B, P, P, D + 1), or (B, P, P, D + 1) for all members -> (K, B, 96), of the patches as they are."""
+        return self._hidden(_side_by_side(inputs), ())
 
-    def _hidden(self, inputs: Tensor, turns: Sequence[int]) -> Tensor:
-        """(K, B, P, P, D + 1) -> (K, B, 96)."""
-        images = []
-        for member, turn in enumerate(turns):
-            image = self._seen(inputs[member], turn).permute(0, 3, 1, 2)
-            images.append(functional.conv2d(image, _turned(self.first_weight[member], turn), self.first_bias[member]))
-        return self._after_first_layer(images, turns)
+    def _hidden(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
+        """(B, K * (D + 1), P, P), or (B, D + 1, P, P) for all members -> (K, B, 96), in a view.
 
-    def _seen(self, patches: Tensor, turn: int) -> Tensor:
-        """Of patches (B, P, P, D + 1) what is left of them after the poolings, which drop an odd last row: mirrored it
-        is the first."""
+        Weights are mirrored instead of patches, which are many. What poolings drop, an odd last row or column, is the
+        first one in the mirror.
+        """
         seen = _width_seen(self.patch_size)
-        top, left = (self.patch_size - seen if turn & mirror else 0 for mirror in (_ROWS, _COLUMNS))
-        return patches[:, top : top + seen, left : left + seen]
+        top, left = (image.shape[3] - seen if dim in view else 0 for dim in (1, 2))
+        weight, groups = _mirrored(self.first_weight, view).flatten(0, 1), image.shape[1] // self.first_weight.shape[2]
+        image = image[:, :, top : top + seen, left : left + seen]
+        first = functional.conv2d(image, weight, self.first_bias.flatten(), groups=groups)
+        return self._after_first_layer(first, view)
 
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
         """(B, P, P, D + 1) -> (K, B, 16, P - 2, P - 2)."""
@@ -98,20 +103,17 @@ class PadarianNetwork(PackedNetwork):
         return by_member.transpose(0, 1)
 
     def after_first_layer(self, first: Tensor) -> Tensor:
-        return self._output(self._after_first_layer(first, self.members * [0]))
+        return self._output(self._after_first_layer(first.transpose(0, 1).flatten(1, 2), ()))
 
-    def _after_first_layer(self, images: Iterable[Tensor], turns: Sequence[int]) -> Tensor:
-        """(B, 16, P - 2, P - 2) of each member -> (K, B, 96). Weights are turned instead of patches, which are many."""
-        flat = torch.stack([self._convolve_member(*each) for each in zip(range(self.members), images, turns)])
-        weight = torch.stack([_turned(weight, turn) for weight, turn in zip(self.dense_weight, turns)])
-        hidden = torch.baddbmm(self.dense_bias[:, None], flat, weight.flatten(2).transpose(1, 2)).relu_()
-        return self._last(hidden)
-
-    def _convolve_member(self, member: int, image: Tensor, turn: int) -> Tensor:
-        """(B, 16, P - 2, P - 2) -> (B, 32 * side^2). One member after the other: faster than grouped convolutions."""
+    def _after_first_layer(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
+        """(B, K * 16, P - 2, P - 2) -> (K, B, 96). Members are groups of channels: faster than one after the other."""
         image = functional.max_pool2d(image, 2).relu_()  # the same after it as before it, but of fewer pixels
-        image = functional.conv2d(image, _turned(self.second_weight[member], turn), self.second_bias[member])
-        return self.drop(functional.max_pool2d(image, 2).relu_(), 0).flatten(1)
+        weight, bias = _mirrored(self.second_weight, view).flatten(0, 1), self.second_bias.flatten()
+        image = functional.max_pool2d(functional.conv2d(image, weight, bias, groups=self.members), 2).relu_()
+        by_member = self.drop(image, 0).unflatten(1, (self.members, _SECOND)).transpose(0, 1)  # -> (K, B, 32, s, s)
+        weight = _mirrored(self.dense_weight, view).flatten(2).transpose(1, 2)
+        hidden = torch.baddbmm(self.dense_bias[:, None], by_member.flatten(2), weight).relu_()
+        return self._last(hidden)
 
     def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
         return normal_loss(output[..., 0], _variance(output).sqrt(), lesson)
@@ -120,12 +122,12 @@ class PadarianNetwork(PackedNetwork):
         return output[..., 0], _variance(output).sqrt()
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        views = [self.location_scale(self(inputs, self.members * [view])) for view in self._views]
+        image = _side_by_side(inputs)
+        views = [self.location_scale(self._output(self._hidden(image, view))) for view in self._views]
         return _mean([view[0] for view in views]), _mean([view[1] for view in views])
 
     def views(self, inputs: Tensor) -> list[Tensor]:
-        mirrored = ([dim for dim, mirror in ((1, _ROWS), (2, _COLUMNS)) if view & mirror] for view in self._views)
-        return [torch.flip(inputs, dims) for dims in mirrored]
+        return [torch.flip(inputs, view) for view in self._views]
 
     def dense(
         self, channels: Channels, watch: Watch | None = None, dtype: torch.dtype = torch.float32
@@ -157,7 +159,7 @@ class PadarianNetwork(PackedNetwork):
         return raw
 
     @property
-    def _views(self) -> tuple[int, ...]:
+    def _views(self) -> tuple[tuple[int, ...], ...]:
         return _VIEWS if self.may_mirror else _VIEWS[:1]
 
 
@@ -175,11 +177,15 @@ def _width_seen(patch_size: int) -> int:
     return 4 * _side_after_pooling(patch_size) + 6
 
 
-def _turned(weight: Tensor, turn: int) -> Tensor:
-    """Weights (..., k, k) that see in an image what `weight` sees in the turned one."""
-    weight = weight.transpose(-2, -1) if turn & _DIAGONAL else weight
-    dims = [dim for dim, mirror in ((-2, _ROWS), (-1, _COLUMNS)) if turn & mirror]
-    return weight.flip(dims) if dims else weight
+def _mirrored(weight: Tensor, view: tuple[int, ...]) -> Tensor:
+    """Weights (..., k, k) that see in a patch what `weight` sees in the view of it."""
+    return weight.flip([dim - 3 for dim in view]) if view else weight
+
+
+def _side_by_side(inputs: Tensor) -> Tensor:
+    """(K, B, P, P, D + 1) -> (B, K * (D + 1), P, P), channels last in memory: a copy, unless they lie like that."""
+    pixels = inputs.permute(1, 2, 3, 0, 4).flatten(3) if inputs.dim() == 5 else inputs
+    return pixels.permute(0, 3, 1, 2)
 
 
 def _variance(output: Tensor) -> Tensor:
@@ -191,11 +197,11 @@ class _Layers:
     """The weights of one view, mirrored instead of the image, as dense evaluation needs them. Poolings become running
     maxima, what follows them is dilated."""
 
-    def __init__(self, network: PadarianNetwork, view: int, dtype: torch.dtype) -> None:
+    def __init__(self, network: PadarianNetwork, view: tuple[int, ...], dtype: torch.dtype) -> None:
         self._network = network
-        self._first = _turned(network.first_weight, view).flatten(0, 1).to(dtype)
-        self._second = _turned(network.second_weight, view).to(dtype)
-        self._dense = _turned(network.dense_weight, view).to(dtype)
+        self._first = _mirrored(network.first_weight, view).flatten(0, 1).to(dtype)
+        self._second = _mirrored(network.second_weight, view).to(dtype)
+        self._dense = _mirrored(network.dense_weight, view).to(dtype)
         self._last, self._output = (
             weight.transpose(1, 2).contiguous().to(dtype) for weight in (network.last_weight, network.output_weight)
         )
@@ -203,7 +209,7 @@ class _Layers:
         self._bias = {name: getattr(network, f"{name}_bias").to(dtype) for name in names}
         self._seen = _width_seen(network.patch_size)
         unseen = network.patch_size - self._seen
-        self._top, self._left = (unseen if view & mirror else 0 for mirror in (_ROWS, _COLUMNS))
+        self._top, self._left = (unseen if dim in view else 0 for dim in (1, 2))
 
     def predict(self, image: Tensor, row: int, rows: int, watch: Watch | None) -> tuple[Tensor, Tensor]:
         """Mean over members of centre and spread, (n, T) each, of some rows of a block: image (1, D + 1, H, W)."""

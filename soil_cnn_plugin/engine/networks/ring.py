@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from scipy.stats import norm
 from torch import Tensor, nn
@@ -61,7 +59,7 @@ class RingNetwork(PackedNetwork):
         """(N, D, P, P) -> (N, F)."""
         return context_features(channels, self.patch_size).flatten(1)
 
-    def forward(self, inputs: Tensor, turns: Sequence[int] = ()) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
         """(K, B, F), or (B, F) for all members -> quantiles (K, B, T, 19)."""
         return self._quantiles(self.hidden(inputs))
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 _GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|CUBLAS_STATUS_ALLOC_FAILED", re.I | re.S)
 
+_OCTAL = re.compile(r"\\([0-7]{3})")  # as a space stands in the list of mounted file systems
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -30,6 +32,19 @@ def read_memory() -> Memory:
     for folder in _control_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")):
         memory = _within_control_group(memory, folder)
     return memory
+
+
+def lies_in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Whether what is written there takes memory instead of a disk, as far as the system tells."""
+    if not mounts.is_file():
+        return False
+    kind, length, here = "", -1, folder.resolve()
+    for line in mounts.read_text(errors="replace").splitlines():
+        _, place, of_place, *_ = line.split(" ")
+        parts = Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), place)).parts
+        if here.parts[: len(parts)] == parts and len(parts) >= length:  # one mounted over another comes later
+            kind, length = of_place, len(parts)
+    return kind in ("tmpfs", "ramfs")
 
 
 def is_memory_of_gpu(error: BaseException) -> bool:

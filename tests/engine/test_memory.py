@@ -8,6 +8,7 @@ from soil_cnn_plugin.engine.memory import (
     _read_linux,
     _within_control_group,
     gibibytes,
+    lies_in_memory,
     read_memory,
 )
 
@@ -39,6 +40,18 @@ def test_the_limits_of_all_groups_around_a_process_hold(tmp_path: Path) -> None:
     names = ("system.slice/job_7/step_0", "system.slice/job_7", "system.slice", ".")
     assert folders == [tmp_path / "cgroup" / name for name in names]
     assert _control_groups(tmp_path / "missing", tmp_path) == [tmp_path]
+
+
+def test_a_folder_is_known_to_lie_in_memory_by_the_innermost_file_system(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/vda / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/vdb /tmp/on\\040disk xfs rw 0 0\n"
+        "tmpfs /mnt tmpfs rw 0 0\n/dev/vdc /mnt ext4 rw 0 0\n"
+    )
+    folders = ("/tmp/a", "/tmp", "/tmpfiles", "/home/a", "/tmp/on disk/a", "/tmp/on", "/mnt/a")
+    in_memory = [folder for folder in folders if lies_in_memory(Path(folder), mounts)]
+    assert in_memory == ["/tmp/a", "/tmp", "/tmp/on"]
+    assert not lies_in_memory(Path("/tmp"), tmp_path / "missing")
 
 
 def test_sizes_read_well() -> None:

@@ -7,6 +7,8 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -14,10 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.memory import gibibytes, read_memory
+from soil_cnn_plugin.engine.memory import gibibytes, lies_in_memory, read_memory
 from soil_cnn_plugin.engine.torchrun import count_here
 
 _SHARE_OF_MEMORY = 0.4  # of what is free, that inputs may take
+_PIECE = 2**24  # bytes that are written at once
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,27 @@ def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:
 
 def _file_of(shape: tuple[int, ...], size: int) -> np.memmap[tuple[int, ...], np.dtype[np.float32]]:
     """The file has no name, so that nothing is left of it however the process ends."""
+    folder = tempfile.gettempdir()
+    what = f"The networks' inputs of {shape[0]} observations take {gibibytes(size)}, too much for the free memory, and"
+    what += f" the folder for temporary files ({folder})"
+    if lies_in_memory(Path(folder)):
+        raise EngineError(f"{what} lies in memory, too. Name a folder on a disk in the environment variable TMPDIR.")
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the array
     try:
-        if hasattr(os, "posix_fallocate"):  # a full disk is told now: writing to a mapped file would kill the process
-            os.posix_fallocate(file.fileno(), 0, size)
+        _reserve(file, size)
         return np.memmap(file, np.float32, "r+", shape=shape)
     except OSError as error:
         raise EngineError(
-            f"The networks' inputs of {shape[0]} observations take {gibibytes(size)}, too much for the free memory, and"
-            f" the folder for temporary files ({tempfile.gettempdir()}) has no room for them: {error}. Make room there,"
-            " or name another folder in the environment variable TMPDIR."
+            f"{what} has no room for them: {error}. Make room there, or name another folder in the environment variable"
+            " TMPDIR."
         ) from error
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """A full disk is told now: writing to a mapped file would kill the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, _PIECE):
+        file.write(bytes(min(_PIECE, size - start)))
+    file.flush()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -20,6 +24,7 @@ HELD_OUT = np.arange(30) % 3 == np.arange(2)[:, None]
 
 def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(input_rows, "read_memory", lambda: Memory(10, 10))
+    monkeypatch.setattr(input_rows, "lies_in_memory", lambda folder: False)  # as /tmp does on some computers
 
 
 def test_what_does_not_fit_lies_in_a_file_without_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -33,6 +38,7 @@ def test_what_does_not_fit_lies_in_a_file_without_a_name(monkeypatch: pytest.Mon
 
 
 def test_processes_share_the_memory_of_their_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_memory(monkeypatch)
     monkeypatch.setattr(input_rows, "read_memory", lambda: Memory(2000, 2000))
     assert not room_for((30, 4), CPU).is_far
     for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}.items():
@@ -62,3 +68,31 @@ def test_a_disk_without_room_is_told_before_training(monkeypatch: pytest.MonkeyP
     no_memory(monkeypatch)
     with pytest.raises(EngineError, match="inputs of 10000000000 observations take .* TMPDIR"):
         room_for((10**10, 10**4), CPU)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a folder in memory")
+def test_a_folder_in_memory_is_no_place_for_what_does_not_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_rows, "read_memory", lambda: Memory(10, 10))
+    monkeypatch.setattr(input_rows.tempfile, "tempdir", "/dev/shm")
+    with pytest.raises(EngineError, match=r"\(/dev/shm\) lies in memory, too\. Name a folder on a disk in .* TMPDIR"):
+        room_for((30, 4), CPU)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not tell what is taken of a disk")
+def test_the_whole_room_is_taken_also_where_it_cannot_be_reserved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on macOS: a disk that gets full later would kill the process."""
+    no_memory(monkeypatch)
+    files, temporary_file = [], tempfile.TemporaryFile
+
+    def remembered() -> IO[bytes]:
+        files.append(temporary_file(dir=tmp_path))
+        return files[-1]
+
+    monkeypatch.setattr(input_rows.tempfile, "TemporaryFile", remembered)
+    monkeypatch.setattr(input_rows, "_PIECE", 100_000)
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    assert not room_for((1000, 300), CPU).tensor.any()
+    state = os.fstat(files[0].fileno())
+    assert state.st_size == 1_200_000 and state.st_blocks * 512 >= 1_200_000

@@ -177,7 +177,7 @@ def _write_blocks(
         block, values = converted
         if isinstance(block, Block):
             return block, None
-        ranges.add(block.raw)
+        ranges.add(block.seen)
         for name, file in files.items():
             file.write(block.block, values[name])
         return block.block, block

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.mapping.ranges import Seen, look
 from soil_cnn_plugin.engine.memory import is_memory_of_gpu
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.networks.encoding import Channels
@@ -27,14 +28,14 @@ _OF_THREAD = threading.local()
 
 @dataclass(frozen=True)
 class PredictedBlock:
-    """`location` and `scale` (T, h, w), NaN where a covariate is missing or outside the area; `raw` (C, h, w) are the
-    covariates there, NaN likewise, but with the class codes that training did not know and that count as missing;
+    """`location` and `scale` (T, h, w), NaN where a covariate is missing or outside the area; `seen` is of the
+    covariates there, and of the pixels that are missing because of class codes that training did not know;
     `dissimilarity` (h, w) is the index there, where it is asked for."""
 
     block: Block
     location: Array
     scale: Array
-    raw: Raw
+    seen: Seen
     dissimilarity: Array | None = None
 
 
@@ -74,7 +75,7 @@ class BlockPredictor:
             dissimilarity = index.take(channels, halo, known) if index else None
         centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
         centre[:, ~valid] = np.nan
-        return PredictedBlock(block, location, scale, centre, dissimilarity)
+        return PredictedBlock(block, location, scale, look(self.trained.description.covariates, centre), dissimilarity)
 
     def _halve(self, block: Block) -> None:
         if self.device.type == "cuda":
@@ -150,8 +151,8 @@ def _stream_of_thread(device: torch.device) -> torch.cuda.Stream:
 def _joined(block: Block, parts: list[PredictedBlock]) -> PredictedBlock:
     axis = 1 if parts[0].block.width == block.width else 2
     location, scale = (np.concatenate(each, axis) for each in zip(*((part.location, part.scale) for part in parts)))
-    raw = np.concatenate([part.raw for part in parts], axis)
+    seen = sum((part.seen for part in parts[1:]), parts[0].seen)
     dissimilarity = [part.dissimilarity for part in parts if part.dissimilarity is not None]
     return PredictedBlock(
-        block, location, scale, raw, np.concatenate(dissimilarity, axis - 1) if dissimilarity else None
+        block, location, scale, seen, np.concatenate(dissimilarity, axis - 1) if dissimilarity else None
     )

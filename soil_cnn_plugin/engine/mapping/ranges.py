@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,51 @@ _NOTEWORTHY_SHARE = 0.05
 _CODES_IN_WORDS = 8
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Of some `pixels`: for each covariate how many lie `outside` the training raster's range, their `lowest` and
+    `highest` value, (C,) each, and the pixels of each `unknown` class code."""
+
+    pixels: int
+    outside: NDArray[np.int64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    unknown: tuple[Counter[int], ...]
+
+    @classmethod
+    def nothing(cls, covariates: int) -> Seen:
+        ends = np.full(covariates, np.inf)
+        return cls(0, np.zeros(covariates, np.int64), ends, -ends, tuple(Counter() for _ in range(covariates)))
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(
+            self.pixels + other.pixels,
+            self.outside + other.outside,
+            np.minimum(self.lowest, other.lowest),
+            np.maximum(self.highest, other.highest),
+            tuple(one + two for one, two in zip(self.unknown, other.unknown)),
+        )
+
+
+def look(trained: Sequence[CovariateSummary], raw: NDArray[np.float32]) -> Seen:
+    """What there is to see in the covariates (C, h, w) of pixels where all have data, NaN elsewhere."""
+    seen = Seen.nothing(len(trained))
+    for index, summary in enumerate(trained):
+        values = raw[index][np.isfinite(raw[index])]
+        if summary.categories:
+            codes = values.astype(np.int64)
+            codes, counts = np.unique(codes[~np.isin(codes, summary.categories)], return_counts=True)
+            seen.unknown[index].update(dict(zip(codes.tolist(), counts.tolist())))
+            continue
+        lowest, highest = np.float32(summary.quantiles[0]), np.float32(summary.quantiles[-1])
+        seen.outside[index] = np.count_nonzero((values < lowest) | (values > highest))
+        seen.lowest[index] = values.min(initial=np.inf)
+        seen.highest[index] = values.max(initial=-np.inf)
+    return replace(seen, pixels=int(np.isfinite(raw[0]).sum()))
+
+
 class RangeCheck:
-    """Counts, block by block, the pixels whose covariate lies outside the training raster's range or classes.
+    """Adds up, block by block, how covariates differ from those of the training.
 
     `names` are of the class codes of the map's rasters, a covariate each, empty where a raster tells none.
     """
@@ -25,26 +69,10 @@ class RangeCheck:
     def __init__(self, trained: Sequence[CovariateSummary], names: Sequence[Mapping[int, str]] | None = None) -> None:
         self._trained = tuple(trained)
         self._names = [{}] * len(trained) if names is None else names
-        self._outside = np.zeros(len(trained), np.int64)
-        self._lowest = np.full(len(trained), np.inf)
-        self._highest = np.full(len(trained), -np.inf)
-        self._unknown: list[Counter[int]] = [Counter() for _ in trained]
-        self._pixels = 0
+        self._seen = Seen.nothing(len(trained))
 
-    def add(self, raw: NDArray[np.float32]) -> None:
-        """Take in the covariates (C, h, w) of pixels where all have data, NaN elsewhere."""
-        for index, summary in enumerate(self._trained):
-            values = raw[index][np.isfinite(raw[index])]
-            if summary.categories:
-                codes = values.astype(np.int64)
-                codes, counts = np.unique(codes[~np.isin(codes, summary.categories)], return_counts=True)
-                self._unknown[index].update(dict(zip(codes.tolist(), counts.tolist())))
-                continue
-            lowest, highest = np.float32(summary.quantiles[0]), np.float32(summary.quantiles[-1])
-            self._outside[index] += np.count_nonzero((values < lowest) | (values > highest))
-            self._lowest[index] = min(self._lowest[index], values.min(initial=np.inf))
-            self._highest[index] = max(self._highest[index], values.max(initial=-np.inf))
-        self._pixels += int(np.isfinite(raw[0]).sum())
+    def add(self, seen: Seen) -> None:
+        self._seen += seen
 
     def tell(self, report: Report) -> None:
         """A warning for each covariate that often lies outside what the network has seen."""
@@ -56,7 +84,7 @@ class RangeCheck:
                 self._tell_range(index, report)
 
     def _tell_range(self, index: int, report: Report) -> None:
-        summary, share = self._trained[index], self._outside[index] / max(self._pixels, 1)
+        summary, share = self._trained[index], self._seen.outside[index] / max(self._seen.pixels, 1)
         if share < _NOTEWORTHY_SHARE:
             return
         remedy = (
@@ -66,12 +94,12 @@ class RangeCheck:
         )
         report.warning(
             f"{summary.covariate.name}: {100 * share:.0f} % of the map's pixels lie outside the training range"
-            f" ({summary.quantiles[0]:.4g} to {summary.quantiles[-1]:.4g}; here {self._lowest[index]:.4g} to"
-            f" {self._highest[index]:.4g}). {remedy}."
+            f" ({summary.quantiles[0]:.4g} to {summary.quantiles[-1]:.4g}; here {self._seen.lowest[index]:.4g} to"
+            f" {self._seen.highest[index]:.4g}). {remedy}."
         )
 
     def _tell_unknown_codes(self, index: int, report: Report) -> None:
-        unknown, names = self._unknown[index], self._names[index]
+        unknown, names = self._seen.unknown[index], self._names[index]
         if not unknown:
             return
         count = unknown.total()
@@ -81,7 +109,7 @@ class RangeCheck:
         ]
         more = len(unknown) - len(codes)
         report.warning(
-            f"{self._trained[index].covariate.name}: {count} pixels, {100 * count / max(self._pixels, 1):.3g} % of"
+            f"{self._trained[index].covariate.name}: {count} pixels, {100 * count / max(self._seen.pixels, 1):.3g} % of"
             " those with data, have class codes that the training raster does not have, and count as missing: code"
             f" {', '.join(codes)}{f' and {more} more codes' if more else ''}. Nothing is predicted there. Reclassify"
             " them to codes of the training, or train with a raster that has them."

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
+from soil_cnn_plugin.engine.mapping.ranges import RangeCheck, look
 from tests.engine.landscape import Log, make_landscape
 
 
@@ -23,7 +23,7 @@ def test_another_unit_shows_in_the_range(tmp_path: Path, factor: float, words: s
     lowest, highest = np.nanmin(landscape.values[0]), np.nanmax(landscape.values[0])
     check, log = RangeCheck(landscape.summaries()), Log()
     for rows in (slice(0, 25), slice(25, 40)):
-        check.add(raw[:, rows])
+        check.add(look(landscape.summaries(), raw[:, rows]))
     check.tell(log)
     if words is None:
         assert log.warnings == []
@@ -44,7 +44,7 @@ def test_unknown_class_codes_are_counted_and_named(tmp_path: Path) -> None:
     sevens, nines = (int((raw[2] == code).sum()) for code in (7, 99))
     check, log = RangeCheck(landscape.summaries(), [{}, {}, {7: "Peat"}]), Log()
     for rows in (slice(0, 23), slice(23, 40)):
-        check.add(raw[:, rows])
+        check.add(look(landscape.summaries(), raw[:, rows]))
     check.tell(log)
     (warning,) = log.warnings
     assert warning.startswith(f"soil: {sevens + nines} pixels, {100 * (sevens + nines) / with_data.sum():.3g} % of")
@@ -53,10 +53,11 @@ def test_unknown_class_codes_are_counted_and_named(tmp_path: Path) -> None:
 
 
 def test_many_unknown_class_codes_are_told_in_short(tmp_path: Path) -> None:
-    check, log = RangeCheck(make_landscape(tmp_path).summaries()), Log()
+    summaries = make_landscape(tmp_path).summaries()
+    check, log = RangeCheck(summaries), Log()
     raw = np.ones((3, 10, 10), np.float32)
     raw[2] = 100 + np.arange(100).reshape(10, 10) // 5
-    check.add(raw)
+    check.add(look(summaries, raw))
     check.tell(log)
     (warning,) = (warning for warning in log.warnings if warning.startswith("soil"))
     assert "soil: 100 pixels, 100 % of" in warning and "code 100 at 5, 101 at 5" in warning
@@ -79,8 +80,9 @@ def test_codes_that_mean_another_class_than_in_training_are_told(tmp_path: Path)
 
 
 def test_nothing_read_is_nothing_told(tmp_path: Path) -> None:
-    check, log = RangeCheck(make_landscape(tmp_path).summaries()), Log()
+    summaries = make_landscape(tmp_path).summaries()
+    check, log = RangeCheck(summaries), Log()
     check.tell(log)
-    check.add(np.full((3, 4, 4), np.nan, np.float32))
+    check.add(look(summaries, np.full((3, 4, 4), np.nan, np.float32)))
     check.tell(log)
     assert log.warnings == []

@@ -236,7 +236,8 @@ def test_the_reader_ends_before_the_rasters_are_closed(tmp_path: Path) -> None:
         blocks.close()  # type: ignore
 
 
-def test_a_block_from_another_machine_brings_no_covariates(landscape: Landscape) -> None:
+def test_a_block_from_another_machine_brings_no_covariates(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
     with open_stack(landscape.covariates, landscape.grid) as stack:
         (block,) = predict_blocks(BlockPredictor(random_network(landscape), stack.grid, CPU), stack, SIDE)
     assert isinstance(block, PredictedBlock)

@@ -31,6 +31,7 @@ from soil_cnn_plugin.engine.mapping.blocks import Read, read_block
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.networks.device import choose_device
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
+from soil_cnn_plugin.engine.networks.half_precision import half_kinds
 from soil_cnn_plugin.engine.networks.network_file import read_network
 from soil_cnn_plugin.engine.report import Report
 
@@ -50,7 +51,8 @@ class MapTask:
     grid: Grid
     area: str
     dissimilarity_space: str  # empty: not asked for
-    dtype: str = "float32"  # of torch, what networks compute in
+    dtype: str = "float32"  # of torch, what networks compute in where that is fast
+    device: str = "auto"
     run: str = field(default_factory=lambda: uuid4().hex)  # workers live on, and files change: nothing is kept for long
 
 
@@ -164,12 +166,18 @@ class _Opened:
 @lru_cache(maxsize=1)
 def _open(task: MapTask) -> _Opened:
     """Once a worker and map."""
-    device = choose_device("auto", Report(lambda event: None))
+    device = choose_device(task.device, Report(lambda event: None))
     trained = read_network(task.network, device)
     index = None
     if task.dissimilarity_space:
         (space,) = (space for space in trained.spaces if space.words.space == task.dissimilarity_space)
         index = BlockIndex(space, trained.encoder, device)
     inside = read_area(task.area, task.grid) if task.area else None
-    predictor = BlockPredictor(trained, task.grid, device, index, getattr(torch, task.dtype))
+    predictor = BlockPredictor(trained, task.grid, device, index, _dtype_here(task, device))
     return _Opened(predictor, open_stack(task.covariates, task.grid), inside)
+
+
+def _dtype_here(task: MapTask, device: torch.device) -> torch.dtype:
+    """Half precision where this worker is fast in it, too: emulated it takes a hundred times as long."""
+    asked: torch.dtype = getattr(torch, task.dtype)
+    return asked if asked == torch.float32 or asked in half_kinds(device) else torch.float32

@@ -74,7 +74,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         # Closed before the rasters are: a block that is read ahead must not lose its raster.
         if job.cluster:
             space = job.dissimilarity_space if index else ""
-            task = MapTask(job.network, tuple(covariates), grid, job.area, space, half_in_words(dtype))
+            task = MapTask(job.network, tuple(covariates), grid, job.area, space, half_in_words(dtype), job.device)
             coming = predict_blocks_on_cluster(job.cluster, task, size, report)
         else:
             predictor = BlockPredictor(trained, grid, device, index, dtype, report.info)

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import torch
 from distributed import LocalCluster
 
 from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine.cluster import MapTask, _open, predict_blocks_on_cluster
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.networks.network_file import write_network
+from soil_cnn_plugin.engine.networks import half_precision
+from soil_cnn_plugin.engine.networks.network_file import read_description, write_network
 from soil_cnn_plugin.engine.predict_map import run
 from tests.engine.landscape import Landscape, Log, make_landscape, random_network
 
@@ -82,6 +85,27 @@ def test_workers_that_live_on_open_what_has_changed_since(
     run(on_cluster, Log())
     assert not np.array_equal(before, alone, equal_nan=True)
     np.testing.assert_array_equal(read(job.prediction), alone)
+
+
+def task(job: PredictMap, **asked: str) -> MapTask:
+    description = read_description(job.network)
+    covariates = tuple(summary.covariate for summary in description.covariates)
+    return MapTask(job.network, covariates, description.grid, "", "", **asked)
+
+
+@pytest.mark.parametrize(("gain", "dtype"), [(1.5, torch.float16), (0.01, torch.float32)])
+def test_a_worker_that_is_slow_in_half_precision_keeps_to_float32(
+    job: PredictMap, monkeypatch: pytest.MonkeyPatch, gain: float, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(half_precision, "_gain", lambda *_: gain)
+    assert _open(task(job, dtype="float16", device="cpu")).predictor.dtype == dtype
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="needs workers without Apple's GPU")
+def test_a_worker_without_the_device_that_is_asked_for_tells_it(job: PredictMap, cluster: LocalCluster) -> None:
+    blocks = predict_blocks_on_cluster(cluster.scheduler_address, task(job, device="mps"), 16, Log())
+    with pytest.raises(EngineError, match="A worker of the Dask cluster .* failed: The device mps .* was asked for"):
+        next(blocks)
 
 
 def test_a_cluster_whose_workers_are_all_gone_is_given_up(job: PredictMap, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ import torch
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.memory import gibibytes
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.torchrun import count_here, number_here
+from soil_cnn_plugin.engine.torchrun import count_here, number_here, process_count
 
 _SET_UP = "Run 'Set up the compute environment' with the build set to cuda, or choose the device auto or cpu."
+
+_LEAVE_OUT = "Mend that machine or leave it out, or choose the device cpu."
 
 
 def choose_device(wanted: str, report: Report) -> torch.device:
@@ -35,6 +37,8 @@ def choose_device(wanted: str, report: Report) -> torch.device:
         return _say(gpu, why, report)
     if wanted == "cuda":
         raise EngineError(f"The device cuda was asked for, but {trouble}. {_SET_UP}")
+    if process_count() > 1 and torch.cuda.is_available():  # the others may well take theirs
+        raise EngineError(f"Processes that train together must all use a GPU or none, but {trouble}. {_LEAVE_OUT}")
     why = trouble
     if torch.backends.mps.is_available():
         why += "; Apple's GPU is used only when mps is asked for"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.torchrun import process_count, process_number
 
 _LONGEST_WAIT = timedelta(hours=2)  # of one process for another that grows its forests; one that ended is told at once
@@ -18,16 +19,37 @@ _LONGEST_WAIT = timedelta(hours=2)  # of one process for another that grows its 
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[None]:
-    """Joins the processes for the length of a `with`: NCCL between NVIDIA GPUs, gloo between processors."""
+    """Joins the processes for the length of a `with`: NCCL between NVIDIA GPUs, gloo between processors.
+
+    Raises:
+        EngineError: some of them have a GPU and others none.
+    """
     if process_count() == 1:
         yield
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_LONGEST_WAIT)
+    store = _meeting_place(device)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    distributed.init_process_group(
+        backend, store=store, rank=process_number(), world_size=process_count(), timeout=_LONGEST_WAIT
+    )
     try:
         yield
     finally:
         gc.collect()  # what still holds the group keeps its threads, which abort a process that ends under them
         distributed.destroy_process_group()
+
+
+def _meeting_place(device: torch.device) -> distributed.Store:
+    """Where the processes find each other; NCCL and gloo would wait for each other there for ever."""
+    store, own, count = next(distributed.rendezvous("env://", timeout=_LONGEST_WAIT))
+    store.set(f"device {own}", device.type)
+    kinds = {store.get(f"device {number}").decode() for number in range(count)}
+    if len(kinds) > 1:
+        raise EngineError(
+            f"Some of the {count} processes that train together found a GPU and others none"
+            f" ({', '.join(sorted(kinds))}). Leave machines of other kinds out, or choose the device cpu."
+        )
+    return store
 
 
 def is_joined() -> bool:

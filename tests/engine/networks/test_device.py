@@ -50,6 +50,19 @@ def test_a_gpu_that_is_too_old_for_this_pytorch_is_passed_over(monkeypatch: pyte
     assert device == torch.device("cpu") and "Tesla K40 cannot compute" in text and "more lines" not in text
 
 
+def test_processes_that_train_together_do_not_fall_back_to_the_processor_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(module, "_trouble_with_cuda", lambda: "Tesla K40 cannot compute: out of memory")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose("auto")[0] == torch.device("cpu")  # perhaps no machine has a GPU
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(EngineError, match="must all use a GPU or none, but Tesla K40 cannot compute.* device cpu"):
+        choose("auto")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_auto_takes_a_gpu_that_computes() -> None:
     device, text = choose("auto")

@@ -117,6 +117,28 @@ def test_processes_that_would_do_different_things_do_not_wait_for_each_other(tmp
     assert "different folds" not in done.stderr
 
 
+_DEVICES = """
+import sys
+import torch
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks.processes import joined
+from soil_cnn_plugin.engine.torchrun import process_number
+
+try:
+    with joined(torch.device("cuda" if process_number() else "cpu")):
+        pass
+except EngineError as error:
+    sys.stderr.write(f"Process {process_number()}: {error}\\n")
+"""
+
+
+def test_processes_with_and_without_a_gpu_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    (script := tmp_path / "training.py").write_text(_DEVICES)
+    both = launch(2, script, tmp_path)
+    for number in (0, 1):
+        assert f"Process {number}: Some of the 2 processes that train together found a GPU and oth" in both.stderr
+
+
 def test_two_processes_train_the_network_that_one_would(tmp_path: Path) -> None:
     one, two = train(tmp_path, 1), train(tmp_path, 2)
     assert one.keys() == two.keys()

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from figures import Figure, devices, options, parse, ratios, spread, synchronize, take_turns, write
-from patchwise import NAIVE_BATCH, best, flops, naive, plain_memory, windows
+from landscape import teach
+from patchwise import NAIVE_BATCH, best, flops, naive, plain_memory
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
@@ -106,28 +107,6 @@ def make_task(shape: Shape, covariates: int, device: torch.device, asked: argpar
     pixels = rng.choice(asked.block**2, min(asked.patches, asked.block**2), replace=False)
     raw = tuple(torch.from_numpy(each).to(device) for each in fields)
     return Task(encoder.to(device), network.to(device), raw, asked.block, *np.divmod(pixels, asked.block))
-
-
-def teach(network: PackedNetwork, encoder: Encoder, raw: Tensor, steps: int) -> None:
-    """A relation with the first covariates, so that members agree as trained ones do."""
-    generator = torch.Generator().manual_seed(0)
-    network.draw_parameters(generator)
-    cut = windows(raw, network.patch_size)
-    rows, cols = (torch.randint(0, cut.shape[dim], (400,), generator=generator) for dim in (1, 2))
-    patches = cut[:, rows, cols].transpose(0, 1)
-    middle = network.patch_size // 2
-    target = (patches[:, 0, middle, middle] + patches[:, 1].mean((1, 2)).sin())[:, None]
-    target = (target - target.mean()) / target.std()
-    inputs = network.inputs(encoder(patches))
-    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(steps):
-        batch = torch.randint(0, len(patches), (network.members, 64), generator=generator)
-        location, scale = network.location_scale(network(inputs[batch]))
-        loss = (((target[batch] - location) / scale) ** 2 / 2 + scale.log()).mean(dim=(1, 2)).sum()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    network.eval()
 
 
 def compare(task: Task, asked: argparse.Namespace) -> list[Figure]:

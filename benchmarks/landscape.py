@@ -1,7 +1,5 @@
-"""What maps are measured with: compressed rasters of random relief, and trained networks that were not trained.
-
-Random weights cost what trained ones do: members and layers decide the work.
-"""
+"""What maps are measured with: compressed rasters of random relief, and networks that were taught a relation with
+them, so that half precision errs as in use."""
 
 from __future__ import annotations
 
@@ -16,8 +14,10 @@ import rasterio
 import torch
 from figures import check_room
 from numpy.typing import NDArray
+from patchwise import windows
 from rasterio.windows import Window
 from sklearn.ensemble import RandomForestRegressor
+from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -43,6 +43,7 @@ STANDARD = (Shape("ring", 31, 10), Shape("padarian", 15, 5))  # the ensembles of
 TARGET = SoilProperty("clay_5_15", "%")
 _HILL = 40  # pixels from one to the next
 _REGIONS = 16  # squares of the rasters that observations lie in
+_STEPS = 60  # of training
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def make_network(
         summaries = stack.summaries()
         encoder = Encoder(summaries)
         size = max(shape.patch_size for shape in shapes)
-        seen = _observe([stack.read(block) for block in _regions(grid.height, grid.width, size)], encoder, size)
+        regions = [stack.read(block) for block in _regions(grid.height, grid.width, size)]
+        seen, lesson = _observe(regions, encoder, size), torch.from_numpy(regions[len(regions) // 2])
     rng = np.random.default_rng(1)
     rows = rng.choice(len(seen[0]), min(observations, len(seen[0])), replace=False)
     point, context = seen[0][rows], seen[1][rows]
@@ -111,7 +113,7 @@ def make_network(
         coverage=0.9, observation_count=len(rows), folds_sentence="", scores={}, verdicts={TARGET.field: ""},
         settings={}, versions={}, provenance={},
     )  # fmt: skip
-    networks = tuple(_draw(build_network(shape, encoder, 1, 0.0)) for shape in shapes)
+    networks = tuple(teach(build_network(shape, encoder, 1, 0.0), encoder, lesson, _STEPS) for shape in shapes)
     alone = TrainedNetwork(description, encoder, Predictor(networks, (), np.array(description.weights), size))
     count = len(shapes) + 1
     blended = NetworkDescription(
@@ -157,11 +159,23 @@ def _certain(rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.f
     return np.zeros(len(rows)), np.ones(len(rows))
 
 
-def _draw(network: PackedNetwork) -> PackedNetwork:
+def teach(network: PackedNetwork, encoder: Encoder, raw: Tensor, steps: int) -> PackedNetwork:
+    """A relation with the first covariates of (C, H, W), so that members agree as trained ones do."""
     generator = torch.Generator().manual_seed(0)
     network.draw_parameters(generator)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name == "output_weight":  # begins with zeros
-                parameter.normal_(0, parameter.shape[1] ** -0.5, generator=generator)
+    cut = windows(raw, network.patch_size)
+    rows, cols = (torch.randint(0, cut.shape[dim], (400,), generator=generator) for dim in (1, 2))
+    channels = encoder(cut[:, rows, cols].transpose(0, 1))
+    middle = network.patch_size // 2
+    target = (channels.values[:, 0, middle, middle] + channels.values[:, -1].mean((1, 2)).sin())[:, None]
+    target = (target - target.mean()) / target.std()
+    inputs = network.inputs(channels)
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(steps):
+        batch = torch.randint(0, len(target), (network.members, 64), generator=generator)
+        location, scale = network.location_scale(network(inputs[batch]))
+        loss = (((target[batch] - location) / scale) ** 2 / 2 + scale.log()).mean(dim=(1, 2)).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
     return network.eval()

@@ -1,6 +1,7 @@
 """The whole of Predict map against scikit-learn's forest and against its own computing; its parts and its memory.
 
-Covariates are compressed rasters of random relief; the networks have the standard preset's members and random weights.
+Covariates are compressed rasters of random relief; the networks have the standard preset's members, and compute in what
+they take by themselves: half precision, where that is faster and errs little.
 Maps are made by the engine's own job in a worker process, with mean and interval. Ways take turns, so that a busy
 machine slows all. Run by `make bench`, in the engine's Python.
 """
@@ -133,7 +134,10 @@ def tell_map(
     title = f"{TITLES[network]}{', GPU' if device == 'cuda' else ''}"
     middle = statistics.median(seconds)
     speed = setting.side**2 / middle
-    times = f"{middle:,.0f} s ({speed:,.0f} pixels/s) against"
+    half = [
+        kind for kind in ("float16", "bfloat16") if any(f"half precision ({kind})" in line for line in whole[0].log)
+    ]
+    times = f"{middle:,.0f} s ({speed:,.0f} pixels/s, {half[0] if half else 'float32'}) against"
     busy = ", ".join(
         f"{part} {statistics.median(run.times['parts'][part]['seconds'] for run in whole):,.1f} s"
         for part in whole[0].times["parts"]

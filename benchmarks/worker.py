@@ -26,12 +26,13 @@ _LOOK_EVERY = 0.05  # seconds
 @dataclass(frozen=True)
 class Run:
     """`peak_bytes` of resident memory, 0 where the system does not tell; `times` is what the timed worker wrote,
-    `outputs` what the job gave."""
+    `outputs` what the job gave, `log` what it said."""
 
     seconds: float
     peak_bytes: int
     times: dict[str, Any]
     outputs: dict[str, Any]
+    log: tuple[str, ...]
 
 
 def run_job(
@@ -79,7 +80,8 @@ def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str) 
     if process.returncode:
         failed = [event for event in events if event.get("event") == "failed"]
         raise SystemExit(f"The job failed: {failed}\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
-    return Run(seconds, peak, {}, next((event["outputs"] for event in events if event["event"] == "done"), {}))
+    outputs = next((event["outputs"] for event in events if event["event"] == "done"), {})
+    return Run(seconds, peak, {}, outputs, tuple(event["text"] for event in events if event["event"] == "info"))
 
 
 def peak_bytes(process: int) -> int:

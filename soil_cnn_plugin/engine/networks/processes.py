@@ -27,11 +27,11 @@ def joined(device: torch.device) -> Iterator[None]:
     if process_count() == 1:
         yield
         return
-    store = _meeting_place(device)
+    store, own, count = next(distributed.rendezvous("env://", timeout=_LONGEST_WAIT))  # type: ignore[attr-defined]
+    store.set(f"device {own}", device.type)
+    _check_devices([store.get(f"device {number}").decode() for number in range(count)])
     backend = "nccl" if device.type == "cuda" else "gloo"
-    distributed.init_process_group(
-        backend, store=store, rank=process_number(), world_size=process_count(), timeout=_LONGEST_WAIT
-    )
+    distributed.init_process_group(backend, store=store, rank=own, world_size=count, timeout=_LONGEST_WAIT)
     try:
         yield
     finally:
@@ -39,17 +39,13 @@ def joined(device: torch.device) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def _meeting_place(device: torch.device) -> distributed.Store:
-    """Where the processes find each other; NCCL and gloo would wait for each other there for ever."""
-    store, own, count = next(distributed.rendezvous("env://", timeout=_LONGEST_WAIT))
-    store.set(f"device {own}", device.type)
-    kinds = {store.get(f"device {number}").decode() for number in range(count)}
-    if len(kinds) > 1:
+def _check_devices(kinds: list[str]) -> None:
+    """NCCL and gloo would wait for each other for ever."""
+    if len(set(kinds)) > 1:
         raise EngineError(
-            f"Some of the {count} processes that train together found a GPU and others none"
-            f" ({', '.join(sorted(kinds))}). Leave machines of other kinds out, or choose the device cpu."
+            f"Some of the {len(kinds)} processes that train together found a GPU and others none ({', '.join(kinds)})."
+            " Leave machines of other kinds out, or choose the device cpu."
         )
-    return store
 
 
 def is_joined() -> bool:

@@ -24,6 +24,7 @@ from soil_cnn_plugin.engine.networks.fit import predict_all
 from soil_cnn_plugin.engine.networks.predictor import mix, predict_forests
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.side_by_side import run_side_by_side
+from soil_cnn_plugin.engine.torchrun import process_number
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -44,7 +45,8 @@ def fit_and_cross_validate(
 ) -> tuple[Fitted, list[CrossValidation]]:
     """Fit all observations by the first design, and hold each fold of each design out in turn; side by side.
 
-    `forests` are those that the fit of all observations needs.
+    `forests` are those that the fit of all observations needs. Of several processes that train together only the first
+    one has validations, and forests.
     """
     first = designs[0]
     everything = np.arange(len(first.fold))
@@ -78,6 +80,8 @@ def _compute(
         tasks.append(partial(_hold_out, run.design, run.fold, predictions[id(run.design)], progress, tell))
     results = run_side_by_side(tasks, designs[0].device)
     finals, fitted = results[: len(fits)], results[len(fits) :]
+    if process_number() != 0:  # which only helped to train
+        return finals, []
     validations = []
     for design in designs:
         curves = [curve for each, run in zip(fitted, runs) if run.design is design for curve in each.curves]
@@ -109,6 +113,8 @@ def _hold_out(
     """Fit everything without one fold and write the predictions of its observations into `methods`."""
     train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
     fitted = fit(design, train, design.seed + 1000 * (fold + 1), design.forests, progress)
+    if process_number() != 0:
+        return fitted
     inputs = [part.chosen(torch.from_numpy(test)) for part in design.data.inputs]
     parts = [predict_all(network, rows) for network, rows in zip(fitted.networks, inputs)]
     location, scale = ([part[i].cpu().numpy().astype(np.float64) for part in parts] for i in (0, 1))

@@ -34,6 +34,7 @@ from soil_cnn_plugin.engine.networks.predictor import Predictor, learn_class_wei
 from soil_cnn_plugin.engine.networks.training_data import TrainingData
 from soil_cnn_plugin.engine.networks.trees import Trees
 from soil_cnn_plugin.engine.networks.unseen import HeldOutRows, UnseenPredictor
+from soil_cnn_plugin.engine.torchrun import process_number
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -154,7 +155,8 @@ def fit(
     progress: Callable[[float], None] = lambda share: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Fitted:
-    """Train networks and forests on `rows`, each on its scale."""
+    """Train networks and forests on `rows`, each on its scale; of several processes only the first grows forests, whose
+    results the others do not need."""
     scales = fit_scales(design, rows)
     learned = learn(design.words, scales, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
@@ -173,7 +175,7 @@ def fit(
     fold = make_folds(INNER_FOLDS, seed)
     location, scale = list(networks.location), list(networks.scale)
     trees, parts = {}, {}
-    for name in forests:
+    for name in forests if process_number() == 0 else ():
         fitted = fit_forests(forest_features(design, name)[rows], learned, fold, seed)
         trees[name] = tuple(forest.trees for forest in fitted)
         parts[name] = tuple(forest.parts for forest in fitted)

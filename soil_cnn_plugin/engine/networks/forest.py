@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
+from soil_cnn_plugin.engine.cores import usable_cores
 from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.plan import INNER_FOLDS
+from soil_cnn_plugin.engine.networks.processes import is_joined
 from soil_cnn_plugin.engine.networks.trees import Trees, to_trees
 
 Array = NDArray[np.float64]
@@ -105,6 +107,7 @@ def _forest(trees: int, seed: int, features: float | str) -> RandomForestRegress
         trees,
         min_samples_leaf=_LEAF,
         max_features=features,
-        n_jobs=torch.get_num_threads(),  # the cores that belong to this computation
+        # The cores that belong to this computation: all, where other processes wait for it.
+        n_jobs=usable_cores() if is_joined() else torch.get_num_threads(),
         random_state=seed,
     )

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.torchrun import process_count, process_number
 
-_LONGEST_WAIT = timedelta(hours=2)  # of one process for another that grows its forests; one that ended is told at once
+_LONGEST_WAIT = timedelta(days=7)  # for the first process, which grows the forests; one that ended is told at once
 
 
 @contextmanager

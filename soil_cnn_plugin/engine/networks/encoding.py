@@ -77,14 +77,15 @@ class Encoder(nn.Module):
         self.covariates = tuple(covariates)
         self.location = location
         channel_covariates: list[int] = []
-        self._knots: list[Knots | None] = []
         for index, summary in enumerate(covariates):
             is_categorical = summary.covariate.kind == "categorical"
-            self._knots.append(None if is_categorical else _normal_score_knots(summary.quantiles))
+            if not is_categorical:  # buffers: they move to the device with the network
+                for name, part in zip(_KNOTS, _normal_score_knots(summary.quantiles)):
+                    self.register_buffer(f"{name}{index}", part, persistent=False)
             channel_covariates += [index] * (len(summary.categories) if is_categorical else 1)
         self.register_buffer("covariate_of_channel", torch.tensor(channel_covariates), persistent=False)
         self.covariate_of_channel: Tensor
-        continuous = [self._knots[index] is not None for index in channel_covariates]
+        continuous = [covariates[index].covariate.kind != "categorical" for index in channel_covariates]
         self.register_buffer("continuous", torch.tensor(continuous).nonzero().flatten(), persistent=False)
         self.continuous: Tensor  # channels that are not one-hot
 
@@ -104,18 +105,22 @@ class Encoder(nn.Module):
         values = raw.new_empty(raw.shape[0], self.channel_count, *raw.shape[2:])
         channel = 0
         for index, summary in enumerate(self.covariates):
-            layer, knots = raw[:, index], self._knots[index]
-            if knots is None:
+            layer = raw[:, index]
+            if summary.covariate.kind == "categorical":
                 codes = summary.categories
                 for offset, code in enumerate(codes):
                     values[:, channel + offset] = layer == code
                 known[:, index] &= values[:, channel : channel + len(codes)].amax(1) > 0
                 channel += len(codes)
             else:
-                values[:, channel] = interpolate(layer, knots)
+                places, scores, slopes = (self.get_buffer(f"{name}{index}") for name in _KNOTS)
+                values[:, channel] = interpolate(layer, (places, scores, slopes))
                 channel += 1
         where = None if self.location is None or coordinates is None else self.location.encode(coordinates)
         return Channels(values, known.float(), self.covariate_of_channel, self.continuous, where)
+
+
+_KNOTS = ("places", "scores", "slopes")
 
 
 def _normal_score_knots(quantiles: Sequence[float]) -> Knots:

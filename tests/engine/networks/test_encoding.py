@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import norm, rankdata
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
@@ -133,3 +136,24 @@ def test_location_becomes_six_oblique_coordinates_in_full_precision() -> None:
     np.testing.assert_allclose(found, np.cos(angles) * 1 + np.sin(angles) * 2, rtol=1e-6)
     without = Encoder([SOIL])(torch.ones(1, 1, 1, 1), torch.zeros(1, 2, 1, 1))
     assert without.location is None
+
+
+class CopiesToDevice(TorchDispatchMode):
+    """Counts what is copied to a device while it is on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += function is torch.ops.aten._to_copy.default and (kwargs or {}).get("device") is not None
+        return function(*args, **(kwargs or {}))
+
+
+def test_what_encodes_lies_on_the_device_before_pixels_come() -> None:
+    """Each copy would wait for what a GPU has to do."""
+    encoder = Encoder([summary(np.arange(100.0)), SOIL]).to("meta")
+    raw = torch.zeros(1, 2, 4, 4, device="meta")
+    with CopiesToDevice() as copies:
+        channels = encoder(raw)
+    assert channels.values.shape == (1, 4, 4, 4) and copies.count == 0

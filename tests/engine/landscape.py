@@ -163,7 +163,7 @@ def random_network(
 
 def lesson_of(values: torch.Tensor) -> Lesson:
     """Plain numbers to learn, NaN where missing."""
-    return Lesson(values, None, None, None, torch.zeros(values.shape[-1], dtype=torch.bool))
+    return Lesson(values, None, None, None, None)
 
 
 def rows_of(inputs: torch.Tensor) -> InputRows:

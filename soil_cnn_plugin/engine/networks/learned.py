@@ -48,7 +48,7 @@ class Learned:
             is_censored=torch.from_numpy(self.is_censored).to(device) if self.is_censored.any() else None,
             errors=tensor(self.errors) if self.errors.any() else None,
             weights=tensor(self.weights) if (self.weights != 1).any() else None,
-            by_likelihood=torch.from_numpy(by_likelihood).to(device),
+            by_likelihood=torch.from_numpy(by_likelihood).to(device) if by_likelihood.any() else None,
             limits=tensor(limits) if np.isfinite(limits).any() else None,
         )
 
@@ -57,14 +57,14 @@ class Learned:
 class Lesson:
     """`Learned` on the device, or a batch of it for each member: (..., R), `weights` (...); None where nothing is
     censored, has an error, or counts differently. `by_likelihood` (R,) are the columns in which something is censored
-    or has an error: these are learned by a normal distribution's likelihood. `limits` (..., R) are those of reporting,
-    minus infinity where none is known; for scores."""
+    or has an error, or None: these are learned by a normal distribution's likelihood. `limits` (..., R) are those of
+    reporting, minus infinity where none is known; for scores."""
 
     values: Tensor
     is_censored: Tensor | None
     errors: Tensor | None
     weights: Tensor | None
-    by_likelihood: Tensor
+    by_likelihood: Tensor | None
     limits: Tensor | None = None
 
     def __len__(self) -> int:

@@ -103,7 +103,7 @@ class RingNetwork(PackedNetwork):
         error = targets[..., None] - output
         pinball = torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
         losses = 4 * pinball + 0.25 * (targets - output.mean(-1)) ** 2
-        if not lesson.by_likelihood.any():
+        if lesson.by_likelihood is None:
             return losses
         location, spread = self.centre_spread(output)
         return torch.where(lesson.by_likelihood, normal_loss(location, spread.clamp(min=0.01), lesson), losses)

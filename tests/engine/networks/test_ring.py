@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.ring import QUANTILES, RingNetwork
-from tests.engine.landscape import lesson_of, make_landscape, randomize
+from tests.engine.landscape import learned_of, lesson_of, make_landscape, randomize
 
 LEVELS = np.arange(1, 20) / 20
 
@@ -81,3 +81,10 @@ def test_dropout_acts_only_in_training(network: RingNetwork) -> None:
     assert not torch.equal(network(inputs), network(inputs))
     dropped = network.drop(torch.ones(100, 100), 0)
     assert set(dropped.unique().tolist()) == {0.0, 2.0} and dropped.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_a_loss_waits_for_no_number_from_the_device(network: RingNetwork) -> None:
+    """Numbers of the device `meta` have no values that could be asked for."""
+    lesson = learned_of(np.zeros((9, 2))).lesson(torch.device("meta")).take(torch.zeros(3, 6, dtype=torch.int64))
+    losses = network.to("meta").losses(torch.zeros(3, 6, 2, QUANTILES, device="meta"), lesson)
+    assert losses.shape == (3, 6, 2)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from soil_cnn_plugin.engine.networks.dense_layers import rows_at_once
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
 AXES = 16  # of each network; what lies off them is kept as one number
-_AT_ONCE = 4096  # pixels; more fall out of the processor's cache
+_AT_ONCE = 4096  # pixels; more fall out of a processor's cache
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class Projection:
 
         The last number sees what is new in a direction in which the observations do not vary.
         """
-        return torch.cat([self._project(piece) for piece in hidden.split(_AT_ONCE, dim=1)])
+        members, _, width = hidden.shape
+        at_once = _AT_ONCE if hidden.device.type == "cpu" else rows_at_once(members, width, hidden.device)
+        return torch.cat([self._project(piece) for piece in hidden.split(at_once, dim=1)])
 
     def _project(self, hidden: Tensor) -> Tensor:
         centred = hidden - self.centre[:, None]

@@ -74,7 +74,9 @@ class Predictor:
             features = context_features(channels.crop(self.halo - self.patch_size // 2), self.patch_size)
             order = in_squares(wanted)
             pixels = np.flatnonzero(wanted)[order]
-            rows = features[0].cpu().numpy().reshape(features.shape[1], -1)[:, pixels].T  # (F, h, w) -> (n, F)
+            # Chosen where they lie: on a GPU most of the features need not be copied.
+            chosen = torch.from_numpy(pixels).to(features.device)
+            rows = features[0].flatten(1).index_select(1, chosen).cpu().numpy().T  # (F, h, w) -> (n, F)
             for parts, found in zip((locations, scales), predict_forests(self.forests, rows)):
                 as_wanted = np.empty_like(found)
                 as_wanted[order] = found

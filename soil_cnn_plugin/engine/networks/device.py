@@ -12,7 +12,6 @@ from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.torchrun import count_here, number_here, process_count
 
 _SET_UP = "Run 'Set up the compute environment' with the build set to cuda, or choose the device auto or cpu."
-
 _LEAVE_OUT = "Mend that machine or leave it out, or choose the device cpu."
 
 

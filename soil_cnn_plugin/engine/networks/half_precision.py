@@ -19,6 +19,7 @@ LARGEST_ERROR = 0.01
 them."""
 _TRIALS = 40
 _GAIN = 1.3  # times as fast at least; where there are no instructions for half precision it is far slower
+_WITH_FAST_HALF = (7, 0)  # compute capability of the first GPUs with instructions for products in float16
 # The more exact one first: which is taken must not hang on how busy the computer is.
 _KINDS = {"cpu": (torch.float16, torch.bfloat16), "cuda": (torch.float16,), "mps": (torch.float16,)}
 
@@ -97,6 +98,8 @@ def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtyp
 
 def _gain(device: torch.device, dtype: torch.dtype) -> float:
     """How many times as fast as in float32 a product like those of the networks is."""
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < _WITH_FAST_HALF:
+        return 1.0
     if device.type != "cpu":
         return 2.0  # a GPU of these days; asking one that has other work would tell little
     # The shortest of many short times, in turns: a computer that is busy otherwise tells the same.

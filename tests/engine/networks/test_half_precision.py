@@ -80,6 +80,14 @@ def test_the_gain_is_measured_on_this_processor() -> None:
     assert half_precision._gain(CPU, torch.float64) < 1.3
 
 
+@pytest.mark.parametrize(("capability", "kinds"), [((6, 1), []), ((7, 0), [torch.float16]), ((9, 0), [torch.float16])])
+def test_gpus_without_instructions_for_it_compute_in_float32(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], kinds: list[torch.dtype]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert half_precision.half_kinds(torch.device("cuda")) == kinds
+
+
 def test_a_sample_is_sought_where_the_map_has_data(landscape: Landscape) -> None:
     trained = random_network(landscape)
     with open_stack(landscape.covariates, landscape.grid) as stack:

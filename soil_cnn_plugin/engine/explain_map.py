@@ -79,6 +79,7 @@ def explain_map(
                 "No pixel of the map can be explained: everywhere a covariate is missing, or the extent lies elsewhere."
                 " Check the covariates and the extent."
             )
+        stack.check_unchanged()
         file.finish()
     magnitude = np.abs(maps[:, is_known]).mean(1)
     return AttributionSummary(soil_property, unit, magnitude, maps, step, int(is_known.sum()), base)

@@ -57,6 +57,7 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
                 report.warning(doubt)
             check_usable(used, job, classes, layer, dropped)
             writer.describe(summaries, stack.valid_points(DOMAIN_POINTS))
+            stack.check_unchanged()
     if classes:
         tell_classes(used.values[:, 0], classes, notes)
     for fact in notes.facts:

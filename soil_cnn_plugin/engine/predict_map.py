@@ -95,10 +95,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
                 "No pixel of the map can be predicted: everywhere a covariate is missing or has an unknown class code,"
                 " or the area or extent lies elsewhere. Check the covariates' nodata values and that they overlap."
             )
-        for file in files.values():
-            file.complete()
-        for file in files.values():  # all or none
-            file.finish()
+        stack.check_unchanged()
+        _finish(files)
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
     )
@@ -183,6 +181,14 @@ def _write_blocks(
         return block.block, block
 
     return work_ahead(write, work_ahead(convert, blocks, torch.get_num_threads()), 1)
+
+
+def _finish(files: Mapping[str, RasterFile]) -> None:
+    """All maps appear under their names, or none."""
+    for file in files.values():
+        file.complete()
+    for file in files.values():
+        file.finish()
 
 
 def _in_units(block: PredictedBlock, trained: TrainedNetwork, wanted: set[str], extras: _Extras) -> dict[str, Array]:

@@ -21,6 +21,7 @@ from shapely import Point
 from soil_cnn_plugin.contract.events import Event, Info, Progress, Warning
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, to_json
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine import extract_patches
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.extract_patches import run
@@ -194,6 +195,16 @@ def test_a_raster_that_breaks_off_leaves_no_patch_file(job: ExtractPatches) -> N
     with open(path, "r+b") as file:
         file.truncate(8000)
     refused("large.tif cannot be read to its end", replace(job, covariates=(*job.covariates, Covariate(path, "large"))))
+
+
+def test_a_raster_that_changes_meanwhile_leaves_no_patch_file(
+    job: ExtractPatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_doubts, path = extract_patches.find_doubts, job.covariates[0].path
+    monkeypatch.setattr(
+        extract_patches, "find_doubts", lambda summaries: os.utime(path, ns=(0, 0)) or find_doubts(summaries)
+    )
+    refused("10.tif was changed while it was read", job)
 
 
 def test_values_far_from_all_others_are_warned_of(job: ExtractPatches) -> None:

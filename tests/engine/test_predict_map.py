@@ -217,6 +217,15 @@ def test_with_nothing_to_predict_no_file_is_left(job: PredictMap, landscape: Lan
     refused(replace(job, extent=(0.0, 0.0, 10.0, 10.0)), "lies outside the covariates")
 
 
+def test_a_covariate_that_changes_meanwhile_leaves_no_map(job: PredictMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = job.covariates[1].path
+    log = Log()
+    monkeypatch.setattr(log, "progress", lambda share, force=False: os.utime(path, ns=(0, 0)))
+    with pytest.raises(EngineError, match="was changed while it was read") as refusal:
+        run(job, log)
+    assert path in str(refusal.value) and os.listdir(Path(job.prediction).parent) == []
+
+
 def test_files_that_are_no_network_or_no_raster_are_told(job: PredictMap) -> None:
     path = Path(job.covariates[1].path)
     content = path.read_bytes()

@@ -23,6 +23,7 @@ from .open_files import allow_open_files
 from .opening import grid_of, open_raster
 from .raster import CovariateRaster
 from .sampling import LARGEST_CODE, MOST_CATEGORIES, Sample, read_codes, read_sample, read_valid
+from .unchanged import FileStates
 
 T = TypeVar("T")
 
@@ -77,6 +78,7 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         self._valid_points: NDArray[np.float64] | None = None
         self._class_codes: dict[int, Floats] | None = None
         self._files = _by_file(rasters)
+        self._states = FileStates.of(raster.covariate.path for raster in rasters)
         self._pool = ThreadPoolExecutor(min(usable_cores(), len(self._files)), "read")
 
     def __exit__(self, *_: object) -> None:
@@ -94,6 +96,10 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         for raster, out in zip(self.rasters, values):
             raster.read(block, out)
         return values
+
+    def check_unchanged(self) -> None:
+        """Raises EngineError when a raster is no longer the one that was opened, before what was read of it is used."""
+        self._states.check()
 
     def submit(self, read: Callable[[int, CovariateRaster, T], None], task: T) -> list[Future[None]]:
         """Calls `read` for each raster with its number, in threads: rasters of one file one after another."""

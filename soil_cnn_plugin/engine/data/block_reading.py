@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_CACHE = 2**29  # bytes of unpacked blocks that GDAL keeps
+_MOST_CACHE = 3 * 2**27  # bytes of unpacked blocks that GDAL keeps
 _SHARE_OF_MEMORY = 0.25  # of what is free
 _LARGEST_TILE = 1024
 _USUAL_TILE = 256

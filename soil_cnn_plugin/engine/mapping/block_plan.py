@@ -18,7 +18,7 @@ SIZES = (512, 256, 128, 64, 32)
 """Pixels a side: rasters are mostly stored in tiles of 256 or 512, as maps are here."""
 BLOCKS_ON_GPU = 2  # at once: one is copied while the other one is computed
 _SHARE_OF_MEMORY = 0.25  # of what is free
-_MOST_MEMORY = 2**29  # bytes, and for each thread:
+_MOST_MEMORY = 3 * 2**27  # bytes, and for each thread:
 _MOST_OF_THREAD = 2**27
 _MOST_ON_GPU = 2**32
 _LAYERS = {"cpu": 2**26, "cuda": 2**29, "mps": 2**29}  # bytes of a thread's layers, whatever the block's size

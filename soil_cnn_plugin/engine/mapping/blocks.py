@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.engine.data.covariates import CovariateStack
 from soil_cnn_plugin.engine.data.grid import Block
 from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
-from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, in_order
+from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, choose_block_size, in_order
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock, encode
 from soil_cnn_plugin.engine.networks.half_precision import Sample
 from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
@@ -63,8 +63,9 @@ def read_sample(
 ) -> Sample | None:
     """A small block of the map in which many pixels can be predicted; None where there is none at a few places."""
     grid, best = stack.grid, None
+    side = min(_SAMPLE, choose_block_size(trained, grid, device))  # of hundreds of covariates less fits into memory
     for down, across in _PLACES:
-        height, width = min(_SAMPLE, grid.height), min(_SAMPLE, grid.width)
+        height, width = min(side, grid.height), min(side, grid.width)
         block = Block(int(down * (grid.height - height)), int(across * (grid.width - width)), height, width)
         read = read_block(stack, block, trained.predictor.halo, inside)
         if read is None:

@@ -117,7 +117,7 @@ def test_a_covariate_that_ends_half_way_is_named_and_nothing_is_left(
     assert not [each for each in threading.enumerate() if each.name.startswith(("read", "compress"))]
 
 
-@pytest.mark.parametrize(("free", "expected"), [(None, 2**29), (2**40, 2**29), (2**30, 2**28)])
+@pytest.mark.parametrize(("free", "expected"), [(None, 384 * 2**20), (2**40, 384 * 2**20), (2**30, 2**28)])
 def test_unpacked_blocks_take_a_bounded_part_of_the_memory(
     monkeypatch: pytest.MonkeyPatch, free: int | None, expected: int
 ) -> None:

@@ -90,7 +90,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--observations", type=int, default=2000)
     parser.add_argument("--covariates", type=int, default=10)
     parser.add_argument("--members", type=int, help="of each ensemble; empty: the standard preset's, 10 and 5")
-    parser.add_argument("--steps", type=int, default=60, help="that are timed, of each way")
+    parser.add_argument("--steps", type=int, default=150, help="that are timed, of each way")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2, help="processes of the DataLoader that has some")
     return parse(parser, QUICK)
@@ -153,7 +153,7 @@ def compare(lecture: Lecture, asked: argparse.Namespace) -> list[Figure]:
             f"together against the faster plain loop, batches of {settings.batch_size}", TOGETHER, faster, looped, 3
         ),
         figure(f"the same, and evaluated every {every} steps", EVALUATED, faster, looped),
-        figure("two trainings side by side, as Train network does, against the loop", PAIR, faster, looped),
+        figure("two trainings side by side, as Train network does, against the loop", PAIR, faster, looped, 3),
         figure("together against one member at a time", TOGETHER, ALONE, told[ALONE]),
     ]
 

@@ -52,6 +52,12 @@ def is_memory_of_gpu(error: BaseException) -> bool:
     return type(error).__name__ == "OutOfMemoryError" or bool(_GPU_MEMORY_WORDS.search(str(error)))
 
 
+def give_back() -> None:
+    """What was freed, to the system, where the C library does not do so by itself (glibc)."""
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
+
+
 def gibibytes(count: int) -> str:
     """`1.5 GiB`, or MiB below one."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

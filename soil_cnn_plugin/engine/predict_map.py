@@ -33,6 +33,7 @@ from soil_cnn_plugin.engine.mapping.matching import (
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
+from soil_cnn_plugin.engine.memory import give_back
 from soil_cnn_plugin.engine.networks.device import choose_device
 from soil_cnn_plugin.engine.networks.dissimilarity import COVARIATES, EMBEDDING, BlockIndex
 from soil_cnn_plugin.engine.networks.half_precision import choose_half, half_in_words
@@ -96,6 +97,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
                 " or the area or extent lies elsewhere. Check the covariates' nodata values and that they overlap."
             )
         stack.check_unchanged()
+        stack.close()  # what GDAL keeps of the covariates makes room for the maps' overviews
+        give_back()
         _finish(files)
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"

@@ -82,6 +82,10 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         self._pool = ThreadPoolExecutor(min(usable_cores(), len(self._files)), "read")
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Also gives back what GDAL keeps of the rasters; may be called twice."""
         self._pool.shutdown(wait=True, cancel_futures=True)  # no thread may read what is closed
         for raster in self.rasters:
             raster.close()

@@ -96,10 +96,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
                 "No pixel of the map can be predicted: everywhere a covariate is missing or has an unknown class code,"
                 " or the area or extent lies elsewhere. Check the covariates' nodata values and that they overlap."
             )
-        stack.check_unchanged()
-        stack.close()  # what GDAL keeps of the covariates makes room for the maps' overviews
-        give_back()
-        _finish(files)
+        _finish(stack, files)
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
     )
@@ -186,8 +183,11 @@ def _write_blocks(
     return work_ahead(write, work_ahead(convert, blocks, torch.get_num_threads()), 1)
 
 
-def _finish(files: Mapping[str, RasterFile]) -> None:
+def _finish(stack: CovariateStack, files: Mapping[str, RasterFile]) -> None:
     """All maps appear under their names, or none."""
+    stack.check_unchanged()
+    stack.close()  # what GDAL keeps of the covariates makes room for the maps' overviews
+    give_back()
     for file in files.values():
         file.complete()
     for file in files.values():

@@ -14,7 +14,6 @@ from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import normal_loss
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 
-_PIXELS_AT_ONCE = 8192  # of the last layers, which then stay in the processor's nearest cache
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
 _VIEWS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # mirrored dims of (N, H, W, C), that are averaged
 
@@ -84,11 +83,10 @@ class PadarianNetwork(PackedNetwork):
     def _hidden(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
         """(B, K * (D + 1), P, P), or (B, D + 1, P, P) for all members -> (K, B, 96), in a view.
 
-        Weights are mirrored instead of patches, which are many. What poolings drop, an odd last row or column, is the
-        first one in the mirror.
+        Weights are mirrored instead of patches, which are many.
         """
         seen = _width_seen(self.patch_size)
-        top, left = (image.shape[3] - seen if dim in view else 0 for dim in (1, 2))
+        top, left = _corner_seen(view, image.shape[3] - seen)
         weight, groups = _mirrored(self.first_weight, view).flatten(0, 1), image.shape[1] // self.first_weight.shape[2]
         image = image[:, :, top : top + seen, left : left + seen]
         first = functional.conv2d(image, weight, self.first_bias.flatten(), groups=groups)
@@ -177,6 +175,11 @@ def _width_seen(patch_size: int) -> int:
     return 4 * _side_after_pooling(patch_size) + 6
 
 
+def _corner_seen(view: tuple[int, ...], unseen: int) -> tuple[int, int]:
+    """Row and column where that begins: what poolings drop, an odd last row or column, is the first one in a mirror."""
+    return unseen if 1 in view else 0, unseen if 2 in view else 0
+
+
 def _mirrored(weight: Tensor, view: tuple[int, ...]) -> Tensor:
     """Weights (..., k, k) that see in a patch what `weight` sees in the view of it."""
     return weight.flip([dim - 3 for dim in view]) if view else weight
@@ -208,8 +211,7 @@ class _Layers:
         names = ("first", "second", "dense", "last", "output")
         self._bias = {name: getattr(network, f"{name}_bias").to(dtype) for name in names}
         self._seen = _width_seen(network.patch_size)
-        unseen = network.patch_size - self._seen
-        self._top, self._left = (unseen if dim in view else 0 for dim in (1, 2))
+        self._top, self._left = _corner_seen(view, network.patch_size - self._seen)
 
     def predict(self, image: Tensor, row: int, rows: int, watch: Watch | None) -> tuple[Tensor, Tensor]:
         """Mean over members of centre and spread, (n, T) each, of some rows of a block: image (1, D + 1, H, W)."""
@@ -217,11 +219,12 @@ class _Layers:
         height, width = rows + margin, image.shape[3] - network.patch_size + 1 + margin
         seen = image[..., row + self._top :, self._left :][..., :height, :width]
         first = convolve(seen.contiguous(memory_format=torch.channels_last), self._first, self._bias["first"].flatten())
-        hidden = []
-        raw = []
+        hidden, raw = [], []
+        # The last layers need no neighbours: of fewer pixels, they stay in the processor's nearest cache.
+        pixels_at_once = rows_at_once(1, 2 * _LAST, image.device)
         for member in range(network.members):
             pixels = self._dense_layer(first[:, member * _FIRST : (member + 1) * _FIRST], member)
-            for piece in pixels.split(_PIXELS_AT_ONCE):
+            for piece in pixels.split(pixels_at_once):
                 layer = multiply(piece, self._last[member], self._bias["last"][member], "relu")
                 raw.append(multiply(layer, self._output[member], self._bias["output"][member]).float())
                 if watch:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -348,44 +349,45 @@ def write_raster(path: Path, values: np.ndarray, kind: int = gdal.GDT_Float32, n
     return path
 
 
-def write_observations(path: Path, clay: np.ndarray, crs: str | None = CRS) -> Path:
-    """80 points in the middle of cells: clay with some noise, and sand, which is missing at every fifth."""
-    noise = np.random.default_rng(1)
+def write_points(path: Path, points: Iterable[tuple[int, int, dict[str, object]]], crs: str | None = CRS) -> Path:
+    """Row and column of the cell in whose middle a point lies, and its values; what is left out has no value."""
     dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
     reference = osr.SpatialReference(wkt(crs)) if crs else None
-    layer = dataset.CreateLayer("observations", reference, ogr.wkbPoint)
-    for name in ("clay_0_10", "sand_0_10"):
-        layer.CreateField(ogr.FieldDefn(name, ogr.OFTReal))
-    cells = noise.choice(SIZE * (SIZE - 4), 80, replace=False) + 4 * SIZE  # below the rows that have empty cells
-    for number, (row, col) in enumerate(zip(*np.divmod(cells, SIZE))):
+    layer = dataset.CreateLayer(path.stem, reference, ogr.wkbPoint)
+    listed = list(points)
+    for name, value in {name: value for *_, values in listed for name, value in values.items()}.items():
+        layer.CreateField(ogr.FieldDefn(name, ogr.OFTString if isinstance(value, str) else ogr.OFTReal))
+    for row, col, values in listed:
         feature = ogr.Feature(layer.GetLayerDefn())
         x, y = WEST + (col + 0.5) * CELL, NORTH - (row + 0.5) * CELL
         feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({x} {y})"))
-        value = float(clay[row, col] + noise.normal(0, 1))
-        feature["clay_0_10"] = value
-        if number % 5:
-            feature["sand_0_10"] = 90 - value
+        for name, value in values.items():
+            feature[name] = value
         layer.CreateFeature(feature)
     return path
+
+
+def write_observations(path: Path, clay: np.ndarray, crs: str | None = CRS) -> Path:
+    """80 points in the middle of cells: clay with some noise, and sand, which is missing at every fifth."""
+    noise = np.random.default_rng(1)
+    cells = noise.choice(SIZE * (SIZE - 4), 80, replace=False) + 4 * SIZE  # below the rows that have empty cells
+    points = []
+    for number, (row, col) in enumerate(zip(*np.divmod(cells, SIZE))):
+        value = float(clay[row, col] + noise.normal(0, 1))
+        points.append((row, col, {"clay_0_10": value} | ({"sand_0_10": 90 - value} if number % 5 else {})))
+    return write_points(path, points, crs)
 
 
 def write_horizons(path: Path, clay: np.ndarray) -> Path:
     """30 profiles of two horizons, 0-20 and 20-50 cm, the lower one with 10 % more clay; one has litter above."""
     noise = np.random.default_rng(2)
-    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    layer = dataset.CreateLayer("horizons", osr.SpatialReference(wkt(CRS)), ogr.wkbPoint)
-    for name in ("profile", "top", "bottom", "clay"):
-        layer.CreateField(ogr.FieldDefn(name, ogr.OFTReal))
+    points = []
     for number, (row, col) in enumerate(noise.integers(4, SIZE, (30, 2)).tolist()):
         limits = [(0, 20, 0.0), (20, 50, 10.0)] + [(-3, 0, 50.0)] * (number == 7)
         for top, bottom, more in limits:
-            feature = ogr.Feature(layer.GetLayerDefn())
-            x, y = WEST + (col + 0.5) * CELL, NORTH - (row + 0.5) * CELL
-            feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({x} {y})"))
-            feature["profile"], feature["top"], feature["bottom"] = number, top, bottom
-            feature["clay"] = float(clay[row, col] + more)
-            layer.CreateFeature(feature)
-    return path
+            values = {"profile": number, "top": top, "bottom": bottom, "clay": float(clay[row, col] + more)}
+            points.append((row, col, values))
+    return write_points(path, points)
 
 
 def wkt(crs: str) -> str:

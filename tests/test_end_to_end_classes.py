@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal, ogr, osr
+from osgeo import gdal, ogr
 
-from tests.test_end_to_end import CELL, CRS, NORTH, QUICK, SIZE, WEST, Land, Qgis, land, qgis, wkt
+from tests.test_end_to_end import QUICK, SIZE, Land, Qgis, land, qgis, write_points
 
 NAMES = ("Gley, nass", 'Moor "tief"', "Böden & <script>alert(1)</script>")
 __all__ = ["land", "qgis"]  # fixtures
@@ -22,17 +22,11 @@ def observations(land: Land) -> Path:
     rng = np.random.default_rng(3)
     places = rng.permutation(SIZE * SIZE)[:120]
     limits = np.quantile(land.clay, (0.45, 0.75))
-    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    layer = source.CreateLayer("bodentypen", srs=osr.SpatialReference(wkt(CRS)), geom_type=ogr.wkbPoint)
-    layer.CreateField(ogr.FieldDefn("Bodentyp", ogr.OFTString))
+    points = []
     for number, (row, col) in enumerate(zip(places // SIZE, places % SIZE)):
-        feature = ogr.Feature(layer.GetLayerDefn())
         name = "Ranker" if number < 3 else NAMES[int(np.digitize(land.clay[row, col], limits))]
-        feature.SetField("Bodentyp", name)
-        x, y = WEST + (col + 0.5) * CELL, NORTH - (row + 0.5) * CELL
-        feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({x} {y})"))
-        layer.CreateFeature(feature)
-    return path
+        points.append((row, col, {"Bodentyp": name}))
+    return write_points(path, points)
 
 
 @pytest.fixture(scope="module")

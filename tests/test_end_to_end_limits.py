@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal, ogr, osr
+from osgeo import gdal, ogr
 
-from tests.test_end_to_end import CELL, CRS, NORTH, QUICK, SIZE, WEST, Land, Qgis, land, qgis, read_raster, wkt
+from tests.test_end_to_end import QUICK, SIZE, Land, Qgis, land, qgis, read_raster, write_points
 
 COUNT = 120
 __all__ = ["land", "qgis"]  # fixtures
@@ -29,21 +29,13 @@ def observations(land: Land, copper: np.ndarray) -> Path:
     places = 4 * SIZE + rng.permutation((SIZE - 4) * SIZE)[:COUNT]  # not where the elevation has no data
     rows, cols = places // SIZE, places % SIZE
     limits = rng.choice(np.quantile(copper[rows, cols], (0.4, 0.65)), COUNT)
-    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    layer = source.CreateLayer("kupfer", srs=osr.SpatialReference(wkt(CRS)), geom_type=ogr.wkbPoint)
-    for name, kind in (("copper", ogr.OFTString), ("copper_sd", ogr.OFTReal), ("trust", ogr.OFTReal)):
-        layer.CreateField(ogr.FieldDefn(name, kind))
+    points = []
     for row, col, limit in zip(rows, cols, limits):
         value = copper[row, col]
-        feature = ogr.Feature(layer.GetLayerDefn())
-        feature.SetField("copper", f"< {limit:.2f}" if value < limit else f"{value:.2f}".replace(".", ","))
-        if value >= limit:
-            feature.SetField("copper_sd", 0.1 * value)
-        feature.SetField("trust", float(rng.integers(1, 3)))
-        x, y = WEST + (col + 0.5) * CELL, NORTH - (row + 0.5) * CELL
-        feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({x} {y})"))
-        layer.CreateFeature(feature)
-    return path
+        values = {"copper": f"< {limit:.2f}" if value < limit else f"{value:.2f}".replace(".", ",")}
+        error = {"copper_sd": 0.1 * value} if value >= limit else {}
+        points.append((row, col, values | error | {"trust": float(rng.integers(1, 3))}))
+    return write_points(path, points)
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal, ogr, osr
+from osgeo import gdal
 
-from tests.test_end_to_end import CELL, CRS, NORTH, QUICK, SIZE, WEST, Land, Qgis, land, qgis, wkt
+from tests.test_end_to_end import QUICK, SIZE, Land, Qgis, land, qgis, write_points
 
 PARTS, DEPTHS = ("sand", "silt", "clay"), ("0_30", "30_60")
 FIELDS = [f"{part}_{depth}" for part in PARTS for depth in DEPTHS]
@@ -21,23 +21,15 @@ def horizons(land: Land) -> Path:
     """80 profiles: clay as the land has it, and 8 % more below 30 cm; a quarter ends there."""
     path = land.elevation.parent / "horizonte.gpkg"
     rng = np.random.default_rng(4)
-    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    layer = source.CreateLayer("horizonte", srs=osr.SpatialReference(wkt(CRS)), geom_type=ogr.wkbPoint)
-    for name in ("profile", "top", "bottom", *PARTS):
-        layer.CreateField(ogr.FieldDefn(name, ogr.OFTReal))
     cells = rng.choice(SIZE * (SIZE - 4), 80, replace=False) + 4 * SIZE
+    points = []
     for number, (row, col) in enumerate(zip(*np.divmod(cells, SIZE))):
-        x, y = WEST + (col + 0.5) * CELL, NORTH - (row + 0.5) * CELL
         for top, bottom, more in ((0, 30, 0.0), (30, 70, 8.0))[: 1 if number % 4 == 0 else 2]:
             clay = float(land.clay[row, col] + more + rng.normal(0, 1))
             sand = 0.6 * (100 - clay)
-            feature = ogr.Feature(layer.GetLayerDefn())
-            values = (number, top, bottom, sand, 98 - clay - sand, clay)  # sums of 98
-            for name, value in zip(("profile", "top", "bottom", *PARTS), values):
-                feature[name] = value
-            feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({x} {y})"))
-            layer.CreateFeature(feature)
-    return path
+            parts = (sand, 98 - clay - sand, clay)  # sums of 98
+            points.append((row, col, {"profile": number, "top": top, "bottom": bottom, **dict(zip(PARTS, parts))}))
+    return write_points(path, points)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,10 @@ class Order:
     left: tuple[NDArray[np.int64], ...]
     random: dict[str, Any]
 
+    def keep(self, members: Tensor) -> Order:
+        """Of these members only."""
+        return Order(tuple(self.left[member] for member in members.tolist()), self.random)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -35,21 +39,22 @@ class Batch:
 
 
 class Batches:
-    """Each member runs through its own rows in a new order each time. Inputs that lie far are fetched ahead."""
+    """Each member runs through its own rows in a new order each time; `size` is at most their number. Inputs that lie
+    far are fetched ahead."""
 
     def __init__(
         self, inputs: InputRows, held_out: NDArray[np.bool_], size: int, seed: int, symmetries: Tensor | None
     ) -> None:
         self.inputs, self._symmetries = inputs, symmetries
         self._rows = [np.flatnonzero(~rows) for rows in held_out]
-        self.size = min(size, min(map(len, self._rows)))
+        self._size = size
         self._rng = np.random.default_rng(seed)
         self._left: tuple[NDArray[np.int64], ...] = tuple(np.empty(0, np.int64) for _ in self._rows)
 
     @property
     def share_of_epoch(self) -> float:
         """Of a member's training rows, in one batch."""
-        return self.size / min(map(len, self._rows))
+        return self._size / min(map(len, self._rows))
 
     def go_on(self, order: Order) -> None:
         """From where another run was interrupted."""
@@ -70,10 +75,10 @@ class Batches:
 
     def _next(self) -> Batch:
         left = [
-            self._rng.permutation(rows) if len(own) < self.size else own for rows, own in zip(self._rows, self._left)
+            self._rng.permutation(rows) if len(own) < self._size else own for rows, own in zip(self._rows, self._left)
         ]
-        rows = own_rows(torch.from_numpy(np.stack([each[: self.size] for each in left])))
-        self._left = tuple(each[self.size :] for each in left)
+        rows = own_rows(torch.from_numpy(np.stack([each[: self._size] for each in left])))
+        self._left = tuple(each[self._size :] for each in left)
         if self._symmetries is None:
             inputs = self.inputs.take(rows)
         else:

@@ -29,21 +29,42 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.torchrun import process_number
 
 _SECONDS = 60.0  # between checkpoints
+_OF_BEST = ("score", "waited", "latest_loss", "latest_score")
 
 
 @dataclass
 class Progress:
-    """All that decides how a training goes on after an evaluation."""
+    """All that decides how a training goes on after an evaluation.
+
+    `members` (k,) are the numbers of those that still learn; network, optimizer, average and order are theirs alone.
+    """
 
     network: PackedNetwork
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     average: Average
     best: Best
+    members: Tensor
     step: int = 0
     evaluations: int = 0
     is_finished: bool = False
     order: Order | None = None
+
+    def keep(self, chosen: Tensor) -> None:
+        """Goes on with some of its members: `chosen` are places in `members`."""
+        network = self.network.keep(chosen)
+        states = {name: self.optimizer.state[values] for name, values in self.network.named_parameters()}
+        self.optimizer.param_groups.clear()
+        self.optimizer.state.clear()
+        self.optimizer.add_param_group({"params": list(network.parameters())})
+        for name, parameter in network.named_parameters():
+            state = states[name].items()
+            self.optimizer.state[parameter] = {
+                kind: values[chosen] if values.dim() else values for kind, values in state
+            }
+        self.network, self.members = network, self.members[chosen]
+        self.average.keep(chosen)
+        self.order = self.order.keep(chosen) if self.order else None
 
 
 @dataclass
@@ -112,7 +133,8 @@ class Checkpoint:
         for name, parameter in now.network.named_parameters():
             for kind, values in now.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{kind}.{name}"] = values
-        tensors |= {"score": best.score, "waited": best.waited, "location": best.location, "scale": best.scale}
+        tensors |= {name: getattr(best, name) for name in _OF_BEST}
+        tensors["members"] = now.members
         tensors["generator"] = now.generator.get_state()
         words: dict[str, object] = {
             "step": now.step,
@@ -123,8 +145,8 @@ class Checkpoint:
             "history": best.history,
             "random": _plain(order.random) if order else None,
         }
-        for member, left in enumerate(order.left if order else ()):
-            tensors[f"left.{member}"] = torch.from_numpy(left)
+        for place, left in enumerate(order.left if order else ()):
+            tensors[f"left.{place}"] = torch.from_numpy(left)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         plain = {name: values.cpu().contiguous().clone() for name, values in tensors.items()}
         save_file(plain, part(str(self.path)), {"progress": json.dumps(words)})
@@ -147,6 +169,7 @@ class Checkpoint:
                 if name.startswith(prefix)
             }
 
+        start.keep(tensors["members"].to(device))
         with torch.no_grad():
             for name, parameter in start.network.named_parameters():
                 parameter.copy_(tensors[f"parameter.{name}"])
@@ -157,10 +180,10 @@ class Checkpoint:
         best = start.best
         best.values, best.steps = of("best."), list(words["best_steps"])
         best.history = [(int(step), float(loss), float(score)) for step, loss, score in words["history"]]
-        best.score, best.waited = tensors["score"].to(device), tensors["waited"].to(device)
-        best.location, best.scale = tensors["location"].to(device), tensors["scale"].to(device)
+        for name in _OF_BEST:
+            setattr(best, name, tensors[name].to(device))
         start.generator.set_state(tensors["generator"])
-        left = tuple(tensors[f"left.{member}"].numpy() for member in range(start.network.members))
+        left = tuple(tensors[f"left.{place}"].numpy() for place in range(start.network.members))
         start.step, start.evaluations, start.is_finished = words["step"], words["evaluations"], words["is_finished"]
         start.order = Order(left, words["random"])
         return True

@@ -20,6 +20,10 @@ class Average:
         self.values = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
         self.steps = 0
 
+    def keep(self, members: Tensor) -> None:
+        """Of these members only."""
+        self.values = {name: values[members] for name, values in self.values.items()}
+
     @torch.no_grad()
     def update(self, network: PackedNetwork) -> None:
         self.steps += 1
@@ -51,54 +55,53 @@ class _Borrowed:
 
 @dataclass
 class Best:
-    """The best state of each member so far, with its held-out predictions, and the curve on the way there.
+    """The best state of each member so far, and the curve on the way there.
 
-    `score` and `waited` are (K,), `location` and `scale` (K, N, T); `history` holds step, training loss and held-out
-    score at each evaluation, medians over the members; `steps` the step that each member is kept at.
+    `score` (the best), `waited` (evaluations since then), `latest_loss` and `latest_score` are (K,); `history` holds
+    step, training loss and held-out score at each evaluation, medians over the members; `steps` the step that each
+    member is kept at.
     """
 
     values: dict[str, Tensor]
     score: Tensor
     waited: Tensor
-    location: Tensor
-    scale: Tensor
+    latest_loss: Tensor
+    latest_score: Tensor
     steps: list[int]
     history: list[tuple[int, float, float]]
     measure: str
 
     @classmethod
-    def of(cls, network: PackedNetwork, count: int) -> Best:
-        """Before the first evaluation, for `count` observations."""
+    def of(cls, network: PackedNetwork) -> Best:
+        """Before the first evaluation."""
         values = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
         device = next(network.parameters()).device
-        nothing = torch.full((network.members, count, network.targets), torch.nan, device=device)
         score = torch.full((network.members,), torch.inf, device=device)
         measure = "log score" if network.is_class else "CRPS in standard deviations"
-        steps = [0] * network.members
-        return cls(values, score, torch.zeros_like(score), nothing, nothing.clone(), steps, [], measure)
+        waited, steps = torch.zeros_like(score), [0] * network.members
+        return cls(values, score, waited, score.clone(), score.clone(), steps, [], measure)
 
-    def is_exhausted(self, patience: int) -> bool:
-        return bool((self.waited >= patience).all())
+    def still_learn(self, patience: int) -> Tensor:
+        """Which members have not used up their patience, (K,)."""
+        return self.waited < patience
 
     @property
     def has_failed(self) -> bool:
         """Whether there is a member whose held-out error was never a number."""
         return not bool(torch.isfinite(self.score).all())
 
-    def take(
-        self, step: int, loss: Tensor, score: Tensor, average: Average, found: tuple[Tensor, Tensor], patience: int
-    ) -> None:
-        """`found` are location and scale, predicted with the average."""
-        # A member that has used up its patience is finished, whatever the others still do.
-        better = (score < self.score) & (self.waited < patience)
-        self.score = torch.where(better, score, self.score)
-        self.waited = torch.where(better, 0, self.waited + 1)
+    def take(self, step: int, members: Tensor, loss: Tensor, score: Tensor, average: Average) -> None:
+        """Loss and score (k,) of the average of some members, by their numbers."""
+        is_better = score < self.score[members]
+        better = members[is_better]
+        self.waited[members] += 1
+        self.waited[better], self.score[better] = 0, score[is_better]
+        self.latest_loss[members], self.latest_score[members] = loss, score
         for name, values in average.values.items():
-            self.values[name][better] = values[better]
-        self.location[better], self.scale[better] = found[0][better], found[1][better]
-        for member in better.nonzero().flatten().tolist():
+            self.values[name][better] = values[is_better]
+        for member in better.tolist():
             self.steps[member] = step
-        self.history.append((step, float(loss.median()), float(score.median())))
+        self.history.append((step, float(self.latest_loss.median()), float(self.latest_score.median())))
 
     def in_words(self) -> str:
         _, loss, score = self.history[-1]

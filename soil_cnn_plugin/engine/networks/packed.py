@@ -123,7 +123,11 @@ class PackedNetwork(nn.Module, ABC):
         """
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Centre and spread (K, B, T) of a batch for each member, or one for all, without gradients."""
+        """Centre and spread (K, B, T) of a batch for each member, or one for all: the mean over all views."""
+        return self.predict_once(inputs)
+
+    def predict_once(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The same of the inputs as they are."""
         return self.location_scale(self(inputs))
 
     @torch.no_grad()
@@ -135,6 +139,17 @@ class PackedNetwork(nn.Module, ABC):
         self._generator = generator
         for weight, fan_in in self.drawn_weights():
             weight.normal_(0.0, math.sqrt(2 / fan_in), generator=generator)
+
+    def keep(self, members: Tensor) -> PackedNetwork:
+        """A network of these members only, with parameters of its own."""
+        kept = type(self)(self.encoder, self.patch_size, self.targets, len(members), self._dropout, self.is_class).to(
+            members.device
+        )
+        own = dict(self.named_parameters())
+        for name, parameter in kept.named_parameters():
+            parameter.data = own[name].detach()[members]
+        kept._generator, kept.batch_size = self._generator, self.batch_size
+        return kept
 
     @abstractmethod
     def drawn_weights(self) -> list[tuple[nn.Parameter, int]]:

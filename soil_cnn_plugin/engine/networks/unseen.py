@@ -131,8 +131,9 @@ class UnseenPredictor:
             seen_by_all = [index for index, test in enumerate(tests) if len(test) == 0]
             for index in seen_by_all:  # of a part of the observations a member may have seen every one
                 tests[index] = torch.zeros(1, dtype=torch.long, device=part.device)
-            location, scale = predict_held_out(network, InputRows(part, part.device), tests, part.shape[0])
-            network.eval()
+            location, scale = predict_held_out(
+                network, InputRows(part, part.device), tests, part.shape[0], network.predict
+            )
             location[seen_by_all] = scale[seen_by_all] = torch.nan
             locations.append(location.nanmean(0).cpu().numpy().astype(np.float64))
             scales.append(scale.nanmean(0).cpu().numpy().astype(np.float64))

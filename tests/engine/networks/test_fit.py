@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,12 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks import fit as training
+from soil_cnn_plugin.engine.networks.checkpoint import Progress
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.ensemble import cross_fit
 from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, fit, predict_all
+from soil_cnn_plugin.engine.networks.kept import Average, Best
+from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import normal_score
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.plan import Plan, Shape, build_network
@@ -141,6 +145,63 @@ def test_early_stopping_keeps_the_step_with_the_lowest_held_out_error(landscape:
     # Stopping at once would have been worse, and so would going on to the end.
     kept = normal_score(found.location, found.scale, lesson_of(targets)).median()
     assert kept < curve.held_out[0] and kept <= curve.held_out[-1] + 1e-6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_member_that_has_used_up_its_patience_is_not_trained_any_more(
+    landscape: Landscape, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build(landscape, name)
+    inputs, targets = data(network, landscape)
+    trained: list[int] = []
+    loss = PackedNetwork.loss
+
+    def counted(self: PackedNetwork, output: torch.Tensor, lesson: Lesson) -> torch.Tensor:
+        trained.append(len(output))
+        return loss(self, output, lesson)
+
+    monkeypatch.setattr(PackedNetwork, "loss", counted)
+    settings = replace(SETTINGS, learning_rate=0.05, steps=400, evaluate_every=2, patience=4)
+    for seed in range(20):  # until members end apart
+        trained.clear()
+        tried = replace(settings, seed=seed)
+        _, curve = fit(
+            network, rows_of(inputs), lesson_of(targets), HELD_OUT, tried, lambda share: None, lambda line: None
+        )
+        if len(set(curve.kept_steps)) == MEMBERS:
+            break
+    assert len(set(curve.kept_steps)) == MEMBERS
+    last = [step + 4 * 2 for step in curve.kept_steps]
+    assert trained == [sum(step <= each for each in last) for step in range(1, max(last) + 1)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_members_that_go_on_alone_learn_as_they_would_with_the_others(landscape: Landscape, name: str) -> None:
+    network = build(landscape, name, dropout=0.0)
+    inputs, targets = data(network, landscape)
+    network.draw_parameters(torch.Generator().manual_seed(0))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.1)
+    whole = Progress(network, optimizer, torch.Generator(), Average(network), Best.of(network), torch.arange(MEMBERS))
+    lesson = lesson_of(targets)
+
+    def learn(now: Progress) -> None:
+        batch = (now.members * 5)[:, None] + torch.arange(8)  # a member has its own
+        now.optimizer.zero_grad()
+        now.network.loss(now.network(inputs[batch]), lesson.take(batch)).sum().backward()
+        now.optimizer.step()
+        now.average.update(now.network)
+
+    for _ in range(3):
+        learn(whole)
+    part = copy.deepcopy(whole)
+    part.keep(torch.tensor([0, 2]))
+    for now in (whole, part, whole, part):
+        learn(now)
+    assert part.members.tolist() == [0, 2]
+    for each, values in part.network.named_parameters():
+        expected = dict(whole.network.named_parameters())[each][[0, 2]]
+        torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(part.average.values[each], whole.average.values[each][[0, 2]], rtol=1e-4, atol=1e-5)
 
 
 def test_training_learns_what_there_is_to_learn(landscape: Landscape) -> None:

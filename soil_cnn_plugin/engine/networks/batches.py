@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +37,15 @@ class Batch:
     order: Order
 
 
+@dataclass(frozen=True)
+class _Draw:
+    """A batch before it is fetched: `pixels` (K, n) are the order of each member's pixels, None: as they are."""
+
+    rows: Tensor
+    pixels: Tensor | None
+    order: Order
+
+
 class Batches:
     """Each member runs through its own rows in a new order each time; `size` is at most their number. Inputs that lie
     far are fetched ahead."""
@@ -63,25 +71,23 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Without end."""
-        if not self.inputs.is_far:
-            while True:
-                yield self._next()
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._next)
-            while True:
-                batch = coming.result()
-                coming = reader.submit(self._next)
-                yield batch
+        return self.inputs.fetch(self._fetch, self._draws())
 
-    def _next(self) -> Batch:
-        left = [
-            self._rng.permutation(rows) if len(own) < self._size else own for rows, own in zip(self._rows, self._left)
-        ]
-        rows = own_rows(torch.from_numpy(np.stack([each[: self._size] for each in left])))
-        self._left = tuple(each[self._size :] for each in left)
-        if self._symmetries is None:
-            inputs = self.inputs.take(rows)
-        else:
-            chosen = self._rng.integers(0, len(self._symmetries), len(rows))
-            inputs = self.inputs.take_turned(rows, self._symmetries[chosen])
-        return Batch(rows.to(self.inputs.device), inputs, Order(self._left, dict(self._rng.bit_generator.state)))
+    def _draws(self) -> Iterator[_Draw]:
+        """Random numbers are drawn in one thread and in one order, however batches are fetched."""
+        while True:
+            left = [
+                self._rng.permutation(rows) if len(own) < self._size else own
+                for rows, own in zip(self._rows, self._left)
+            ]
+            rows = torch.from_numpy(np.stack([each[: self._size] for each in left]))
+            self._left = tuple(each[self._size :] for each in left)
+            pixels = None
+            if self._symmetries is not None:
+                pixels = self._symmetries[self._rng.integers(0, len(self._symmetries), len(rows))]
+            yield _Draw(own_rows(rows), pixels, Order(self._left, dict(self._rng.bit_generator.state)))
+
+    def _fetch(self, draw: _Draw) -> Batch:
+        rows, pixels = draw.rows, draw.pixels
+        inputs = self.inputs.take(rows) if pixels is None else self.inputs.take_turned(rows, pixels)
+        return Batch(draw.rows.to(self.inputs.device), inputs, draw.order)

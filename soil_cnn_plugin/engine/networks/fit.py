@@ -191,11 +191,11 @@ def predict_held_out(
     member = torch.arange(members, device=inputs.device)[:, None]
     # Rows repeat at the end of a shorter list: every member gets as many, and the repeats change nothing.
     rows = torch.stack([test.repeat(-(-longest // len(test)))[:longest] for test in tests])
-    starts = range(0, longest, _ROWS_AT_ONCE)
+    pieces = rows.split(_ROWS_AT_ONCE, dim=1)
+    own = pieces[process_number() :: process_count()] if is_joined() else pieces
     times = torch.zeros_like(location)  # that a row was predicted: a repeat may fall to another process
-    for start in starts[process_number() :: process_count()] if is_joined() else starts:
-        piece = rows[:, start : start + _ROWS_AT_ONCE]
-        location[member, piece], scale[member, piece] = predict(inputs.take(piece))
+    for piece, seen in zip(own, inputs.fetch(inputs.take, own)):
+        location[member, piece], scale[member, piece] = predict(seen)
         times[member, piece] = 1
     location, scale, times = (sum_over_processes(each) for each in (location, scale, times))
     return location / times, scale / times  # 0 / 0 where nothing was predicted

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +23,10 @@ from soil_cnn_plugin.engine.torchrun import count_here
 
 _SHARE_OF_MEMORY = 0.4  # of what is free, that inputs may take
 _PIECE = 2**24  # bytes that are written at once
+_READERS = 4  # threads that fetch rows ahead
+
+T = TypeVar("T")
+Taken = TypeVar("Taken")
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,28 @@ class InputRows:
 
     def _brought(self, taken: Tensor) -> Tensor:
         """To the device; Apple's GPUs would copy what is freed meanwhile (github.com/pytorch/pytorch/issues/189690)."""
-        return taken.to(self.device, non_blocking=self.device.type == "cuda")
+        if self.device.type == "cuda" and taken.device.type == "cpu":
+            return taken.pin_memory().to(self.device, non_blocking=True)
+        return taken.to(self.device)
+
+    def fetch(self, fetch: Callable[[T], Taken], wanted: Iterable[T]) -> Iterator[Taken]:
+        """What `fetch` takes of these rows for each of the `wanted`, in order: where rows lie far, ahead of its use,
+        and several at once, because a disk answers them together as fast as one."""
+        if not self.is_far:
+            yield from map(fetch, wanted)
+            return
+        coming: deque[Future[Taken]] = deque()
+        with ThreadPoolExecutor(_READERS) as readers:
+            for each in wanted:
+                coming.append(readers.submit(fetch, each))
+                if len(coming) > _READERS:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
 
     def split(self, size: int) -> Iterator[Tensor]:
         """One batch after the other, in order."""
-        for start in range(0, len(self), size):
-            yield self.take(torch.arange(start, min(start + size, len(self))))
+        return self.fetch(self.take, torch.arange(len(self)).split(size))
 
 
 def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:

@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.exceedance_maps import ExceedanceMap, plan_exceedanc
 from soil_cnn_plugin.engine.in_units import of_targets
 from soil_cnn_plugin.engine.mapping.ahead import work_ahead
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
-from soil_cnn_plugin.engine.mapping.block_plan import choose_block_size
+from soil_cnn_plugin.engine.mapping.block_plan import bounded_block_size
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
@@ -56,7 +56,9 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     warn_of_far_location(description.location, description.grid, grid, report)
     inside = read_area(job.area, grid) if job.area else None
     index = _block_index(job, trained, device) if job.dissimilarity else None
-    size = job.block_size or choose_block_size(trained, grid, device)
+    size = bounded_block_size(job.block_size, trained, grid, device)
+    if job.block_size and size < min(job.block_size, max(grid.height, grid.width)):
+        report.info(f"Blocks of {job.block_size} pixels would take too much memory: {size} is used instead.")
     report.info(
         f"Map of {grid.height} x {grid.width} pixels of {grid.cell_size[0]:g} x {grid.cell_size[1]:g} {grid.unit},"
         f" {grid.crs_name}; predicted in blocks of {size} x {size} pixels with {trained.predictor.halo} pixels around"

@@ -103,6 +103,11 @@ class CovariateRaster:
             return Block(*self._anchor, self._side, self._side)
         return Block(*self._offset, *self._dataset.block_shapes[self.covariate.band - 1])
 
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number as it is stored, and as GDAL keeps it when it is unpacked."""
+        return int(np.dtype(self._dataset.dtypes[self.covariate.band - 1]).itemsize)
+
     def class_names(self) -> dict[int, str]:
         """Code -> name, as the user or else the file tells them; empty when they do not."""
         return read_class_names(self._dataset, self.covariate.band) | dict(self.covariate.labels)

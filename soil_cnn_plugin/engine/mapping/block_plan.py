@@ -16,6 +16,9 @@ from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
 
 SIZES = (512, 256, 128, 64, 32)
 """Pixels a side: rasters are mostly stored in tiles of 256 or 512, as maps are here."""
+_FLATTEST = 16
+"""Pixels of a block's height: what is predicted twice, as the halo of two blocks, grows as blocks get flatter."""
+_SHARE_OF_CACHE = 0.75  # of GDAL, for what is read: the tiles that maps are written in lie there, too
 BLOCKS_ON_GPU = 2  # at once: one is copied while the other one is computed
 _SHARE_OF_MEMORY = 0.25  # of what is free
 _MOST_MEMORY = 3 * 2**27  # bytes, and for each thread:
@@ -49,17 +52,36 @@ def _numbers_a_pixel(trained: TrainedNetwork) -> tuple[int, int]:
     return working, covariates + 12 * columns
 
 
-def in_order(stack: CovariateStack, size: int) -> Iterator[Block]:
+def bounded_block_size(asked: int | None, trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
+    """What the user asked for, as far as it fits into memory."""
+    chosen = choose_block_size(trained, grid, device)
+    return chosen if asked is None else min(asked, chosen)
+
+
+def in_order(stack: CovariateStack, size: int, halo: int) -> Iterator[Block]:
     """The blocks of the stack's grid, row by row; in a wide raster of tiles by strips from top to bottom, in which the
-    tiles that the next row needs as well are still unpacked."""
-    grid = stack.grid
+    tiles that the next row needs as well are still unpacked. Of rasters stored row by row that are too wide for that,
+    blocks are flat instead of square."""
+    grid, height, width = stack.grid, size, size
     tiles = [raster.stored for raster in stack.rasters]
     rows = size + 2 * max(tile.height for tile in tiles)  # of pixels that are kept
     strip = int(cache_bytes() / (4 * len(tiles) * rows)) // size * size
     if strip < max(4 * size, 4 * max(tile.width for tile in tiles)):
         strip = grid.width  # stored row by row, or so large that there is nothing to gain
+        height, width = _flat(stack, size, halo)
     for left in range(0, grid.width, strip):
-        width = min(strip, grid.width - left)
-        for row in range(0, grid.height, size):
-            for col in range(left, left + width, size):
-                yield Block(row, col, min(size, grid.height - row), min(size, left + width - col))
+        end = min(left + strip, grid.width)
+        for row in range(0, grid.height, height):
+            for col in range(left, end, width):
+                yield Block(row, col, min(height, grid.height - row), min(width, end - col))
+
+
+def _flat(stack: CovariateStack, size: int, halo: int) -> tuple[int, int]:
+    """Height and width of blocks that take no more memory than squares, so flat that the rows which a block and its
+    halo need are still unpacked for the next block; the square's, where these rows fit anyway or never would."""
+    stored = [(raster.stored, raster.itemsize) for raster in stack.rasters]
+    row = sum(max(stack.grid.width, tile.width) * itemsize for tile, itemsize in stored)
+    height = int(_SHARE_OF_CACHE * cache_bytes()) // row - 2 * halo - 2 * max(tile.height for tile, _ in stored)
+    if not _FLATTEST <= height < size:
+        return size, size
+    return height, (size + 2 * halo) ** 2 // (height + 2 * halo) - 2 * halo

@@ -46,7 +46,7 @@ def predict_blocks(
     # On a processor a thread predicts a block by itself: threads that share one operation wait for each other.
     cores = torch.get_num_threads()
     threads = cores if predictor.device.type == "cpu" else BLOCKS_ON_GPU
-    coming = work_ahead(read, in_order(stack, size), 1)
+    coming = work_ahead(read, in_order(stack, size, predictor.trained.predictor.halo), 1)
     is_shared = predictor.device.type == "cpu" and threads > 1
     with closing(work_ahead(alone(predict) if is_shared else predict, coming, threads)) as predicted:
         try:

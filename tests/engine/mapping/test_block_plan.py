@@ -13,7 +13,7 @@ import torch
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Block
 from soil_cnn_plugin.engine.mapping import block_plan
-from soil_cnn_plugin.engine.mapping.block_plan import SIZES, choose_block_size, in_order
+from soil_cnn_plugin.engine.mapping.block_plan import SIZES, bounded_block_size, choose_block_size, in_order
 from soil_cnn_plugin.engine.memory import Memory
 from tests.engine.landscape import SIDE, make_landscape, random_network
 
@@ -31,6 +31,31 @@ def test_block_size_is_chosen_from_memory_within_bounds(tmp_path: Path, monkeypa
     assert set(sizes) <= set(SIZES) and sizes[:-1] == sorted(sizes[:-1])
     assert sizes[0] == 32 and sizes[2] > 32 and sizes[4] == sizes[5] > sizes[2]
     assert choose_block_size(trained, landscape.grid, CPU) == SIDE
+
+
+def test_a_block_size_that_does_not_fit_into_memory_is_made_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape)
+    large = landscape.grid.with_cell_size(0.05)
+    monkeypatch.setattr(block_plan, "read_memory", lambda: Memory(2**34, 2**34))
+    assert bounded_block_size(8192, trained, large, CPU) == choose_block_size(trained, large, CPU) <= 512
+    assert bounded_block_size(48, trained, large, CPU) == 48
+
+
+def test_blocks_of_wide_rows_are_so_flat_that_the_rows_around_them_stay_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raster = SimpleNamespace(stored=Block(0, 0, 1, 24_000), itemsize=4)
+    stack = SimpleNamespace(grid=SimpleNamespace(height=200, width=24_000), rasters=[raster] * 60)
+    monkeypatch.setattr(block_plan, "cache_bytes", lambda: 384 * 2**20)
+    seen = np.zeros((200, 24_000), np.uint8)
+    for block in in_order(stack, 128, 15):  # type: ignore[arg-type]
+        seen[block.slices] += 1
+        around = block.with_halo(15)
+        assert around.height * 24_000 * 4 * 60 <= 300 * 2**20 and around.height * around.width <= 158**2
+    assert (seen == 1).all()
 
 
 def test_threads_share_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,8 +82,9 @@ def test_each_pixel_lies_in_one_block_of_strips_that_the_cache_holds(
     tile: Block, cache: int, strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(block_plan, "cache_bytes", lambda: cache)
-    stack = SimpleNamespace(grid=SimpleNamespace(height=30, width=1000), rasters=[SimpleNamespace(stored=tile)] * 3)
-    blocks = list(in_order(stack, 8))  # type: ignore[arg-type]
+    raster = SimpleNamespace(stored=tile, itemsize=4)
+    stack = SimpleNamespace(grid=SimpleNamespace(height=30, width=1000), rasters=[raster] * 3)
+    blocks = list(in_order(stack, 8, 2))  # type: ignore[arg-type]
     seen = np.zeros((30, 1000), int)
     for block in blocks:
         seen[block.slices] += 1
@@ -73,4 +99,4 @@ def test_each_pixel_lies_in_one_block_of_strips_that_the_cache_holds(
 def test_a_small_map_comes_row_by_row(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     with open_stack(landscape.covariates, replace(landscape.grid)) as stack:
-        assert list(in_order(stack, 16)) == list(stack.grid.blocks(16))
+        assert list(in_order(stack, 16, 3)) == list(stack.grid.blocks(16))

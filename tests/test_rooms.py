@@ -29,6 +29,7 @@ BROUGHT_BY = {
     "shapely": "geopandas",
     "markupsafe": "jinja2",
     "llvmlite": "numba",
+    "toolz": "distributed",
 }
 """Import name -> the requirement that brings it, where the names differ."""
 

@@ -1,81 +1,90 @@
-"""A map's blocks as tasks of a Dask cluster: each worker opens network and covariates once and predicts what it gets.
+"""A map's blocks as tasks of a Dask cluster: each worker opens network and covariates once and finishes what it gets.
 
-A worker that dies costs only its blocks: the scheduler gives them to another one.
+A worker that dies costs only its blocks: the scheduler gives them to another one. The scheduler itself needs only Dask:
+tasks name what workers are to call, and carry bytes that only workers open.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import astuple, dataclass, field
 from functools import lru_cache
+from operator import methodcaller
+from pkgutil import resolve_name
+from socket import gethostname
 from uuid import uuid4
 
 import numpy as np
 import torch
 from distributed import Client, Future, get_worker
 from distributed.client import ClosedClientError
+from distributed.protocol.serialize import deserialize_bytes, serialize_bytes
 from distributed.scheduler import KilledWorker
 from numpy.typing import NDArray
+from toolz import pipe  # type: ignore[import-untyped]
 
-from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.failures import in_words
+from soil_cnn_plugin.engine.finishing import FinishedBlock, Finisher, choose_index, plan_finish
 from soil_cnn_plugin.engine.mapping.ahead import alone
 from soil_cnn_plugin.engine.mapping.area import read_area
+from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU
 from soil_cnn_plugin.engine.mapping.blocks import Read, read_block
-from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
+from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor
 from soil_cnn_plugin.engine.networks.device import choose_device
-from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.networks.half_precision import half_kinds
 from soil_cnn_plugin.engine.networks.network_file import read_network
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.versions import read_versions
 
 _SECONDS_TO_CONNECT = 15
 _SECONDS_A_LOOK = 5.0
 _LOOKS = 60  # without any worker, until all is given up: Dask itself would wait for ever
-_LOCK = threading.Lock()
 _TASKS_A_THREAD = 3  # under way: enough that no worker waits, few enough that results do not pile up
+_ON_WORKER = f"{__name__}:finish_on_worker"
+_COMPARED = ("Soil CNN", "torch")  # versions that decide what a block's numbers are
+_READING = threading.Lock()
+_ON_GPU = threading.BoundedSemaphore(BLOCKS_ON_GPU)
 
 
 @dataclass(frozen=True)
 class MapTask:
     """What a worker must know of the map; paths must name the same files on every machine."""
 
-    network: str
+    job: PredictMap
     covariates: tuple[Covariate, ...]
     grid: Grid
-    area: str
-    dissimilarity_space: str  # empty: not asked for
     dtype: str = "float32"  # of torch, what networks compute in where that is fast
-    device: str = "auto"
     run: str = field(default_factory=lambda: uuid4().hex)  # workers live on, and files change: nothing is kept for long
 
 
-def predict_blocks_on_cluster(
+def finish_blocks_on_cluster(
     scheduler: str, task: MapTask, size: int, report: Report
-) -> Generator[PredictedBlock | Block, None, None]:
-    """As `predict_blocks`, on the workers of the scheduler at an address such as tcp://node1:8786.
+) -> Generator[FinishedBlock | Block, None, None]:
+    """Every block of the grid, or the bare Block where nothing is to be predicted, by the workers of the scheduler at
+    an address such as tcp://node1:8786. Workers may come and go.
 
     Raises:
         EngineError: there is no scheduler or worker, they lack this software or the files, or all is lost half-way.
     """
     with _connected(scheduler) as client:
-        threads = sum(client.nthreads().values())
-        if not threads:
-            raise EngineError(f"The Dask scheduler {scheduler} has no workers. Start some and run again.")
-        report.info(f"The blocks are predicted on the Dask cluster {scheduler}: {len(client.nthreads())} workers.")
-        waiting: deque[Future[PredictedBlock | Block]] = deque()
-        blocks = iter(task.grid.blocks(size))
+        report.info(f"The blocks are predicted on the Dask cluster {scheduler}: {len(client.nthreads())} workers now.")
+        waiting: deque[Future[FinishedBlock | Block]] = deque()
+        blocks, sent = task.grid.blocks(size), serialize_bytes(task)
         try:
             while True:
-                while len(waiting) < _TASKS_A_THREAD * threads and (block := next(blocks, None)) is not None:
-                    with _in_words(scheduler):
-                        waiting.append(client.submit(_predict, task, block, pure=False))
+                with _in_words(scheduler):
+                    most = _TASKS_A_THREAD * max(1, sum(client.nthreads().values()))
+                    while len(waiting) < most and (block := next(blocks, None)) is not None:
+                        call = methodcaller("__call__", _versions(), sent, astuple(block))
+                        waiting.append(client.submit(pipe, _ON_WORKER, resolve_name, call, pure=False))
                 if not waiting:
                     return
                 yield _result(waiting.popleft(), client, scheduler, report)
@@ -95,20 +104,23 @@ def _connected(scheduler: str) -> Client:
 
 
 def _result(
-    future: Future[PredictedBlock | Block], client: Client, scheduler: str, report: Report
-) -> PredictedBlock | Block:
+    future: Future[FinishedBlock | Block], client: Client, scheduler: str, report: Report
+) -> FinishedBlock | Block:
     looks = 0
     while looks < _LOOKS:
         with _in_words(scheduler):
             try:
-                result: PredictedBlock | Block = future.result(timeout=_SECONDS_A_LOOK)
+                result: FinishedBlock | Block = future.result(timeout=_SECONDS_A_LOOK)
                 return result
             except TimeoutError:
                 if future.done():  # type: ignore[no-untyped-call]  # it was raised on a worker
                     raise
             looks = 0 if client.nthreads() else looks + 1  # type: ignore[no-untyped-call]
         if looks == 1:
-            report.warning(f"The Dask cluster {scheduler} has no worker left. The map waits for new ones.")
+            report.warning(
+                f"The Dask cluster {scheduler} has no worker. The map waits"
+                f" {_LOOKS * _SECONDS_A_LOOK / 60:.0f} minutes for one."
+            )
     raise EngineError(
         f"The Dask cluster {scheduler} has had no worker for {_LOOKS * _SECONDS_A_LOOK:.0f} seconds. Nothing is"
         " written. Start workers, or let them live longer, and run again."
@@ -121,11 +133,16 @@ def _in_words(scheduler: str) -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        raise EngineError(f"A worker of the Dask cluster {scheduler} failed: {error}") from error
-    except ModuleNotFoundError as error:
+        raise EngineError(f"A worker of the Dask cluster {scheduler} failed {error}") from error
+    except ImportError as error:
         raise EngineError(
-            f"The workers of the Dask cluster {scheduler} cannot import {error.name}. Start them with the Python of the"
-            " compute environment and the plugin's parent folder in PYTHONPATH."
+            f"The workers of the Dask cluster {scheduler} cannot import {error.name}: {error}. Start them with the"
+            " Python of the compute environment and the plugin's parent folder in PYTHONPATH."
+        ) from error
+    except AttributeError as error:
+        raise EngineError(
+            f"A worker of the Dask cluster {scheduler} has another version of Soil CNN than this one,"
+            f" {_in_a_row(_versions())}. {_SAME_VERSIONS}"
         ) from error
     except KilledWorker as error:
         raise EngineError(
@@ -139,26 +156,56 @@ def _in_words(scheduler: str) -> Iterator[None]:
         ) from error
 
 
-def _predict(task: MapTask, block: Block) -> PredictedBlock | Block:
-    """On a worker: rasters are read by one of its threads at a time, blocks are predicted side by side."""
-    with _LOCK:
+def finish_on_worker(versions: Mapping[str, str], task: bytes, block: tuple[int, ...]) -> FinishedBlock | Block:
+    """On a worker, called by its name; the task is opened where it was made by the same versions only."""
+    try:
+        if versions != _versions():
+            raise EngineError(
+                f"it has {_in_a_row(_versions())}, but the map was begun with {_in_a_row(versions)}. {_SAME_VERSIONS}"
+            )
+        return _finish(deserialize_bytes(task), Block(*block))
+    except Exception as error:  # noqa: BLE001 - the worker's door: what went wrong is told where the job runs
+        raise EngineError(f"on {gethostname()}: {in_words(error, None)}") from error
+
+
+_SAME_VERSIONS = (
+    "Start scheduler and workers with the compute environment and the plugin that the map is begun with, and run again."
+)
+
+
+@lru_cache
+def _versions() -> dict[str, str]:
+    """A processor's and a GPU's build of the same release, 2.13.0+cpu and 2.13.0+cu130, may work on one map."""
+    return {name: version.partition("+")[0] for name, version in read_versions().items() if name in _COMPARED}
+
+
+def _in_a_row(versions: Mapping[str, str]) -> str:
+    return " and ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _finish(task: MapTask, block: Block) -> FinishedBlock | Block:
+    """Rasters are read by one of the worker's threads at a time, blocks are predicted side by side; on a GPU as many as
+    in a map without a cluster."""
+    with _READING:
         opened = _open(task)
         read = read_block(opened.stack, block, opened.predictor.trained.predictor.halo, opened.inside)
     if read is None:
         return block
 
-    def predict(values: Read) -> PredictedBlock:
-        return opened.predictor.predict(block, *values)
+    def finish(values: Read) -> FinishedBlock:
+        with _ON_GPU if is_on_gpu else nullcontext():
+            predicted = opened.predictor.predict(block, *values)
+        return opened.finisher.finish(predicted)
 
-    if opened.predictor.device.type != "cpu":
-        with _LOCK:
-            return predict(read)
-    return alone(predict)(read) if get_worker().state.nthreads > 1 else predict(read)
+    is_on_gpu = opened.predictor.device.type != "cpu"
+    is_shared = not is_on_gpu and get_worker().state.nthreads > 1
+    return (alone(finish) if is_shared else finish)(read)
 
 
 @dataclass(frozen=True)
 class _Opened:
     predictor: BlockPredictor
+    finisher: Finisher
     stack: CovariateStack
     inside: Callable[[Block], NDArray[np.bool_]] | None
 
@@ -166,15 +213,14 @@ class _Opened:
 @lru_cache(maxsize=1)
 def _open(task: MapTask) -> _Opened:
     """Once a worker and map."""
-    device = choose_device(task.device, Report(lambda event: None))
-    trained = read_network(task.network, device)
-    index = None
-    if task.dissimilarity_space:
-        (space,) = (space for space in trained.spaces if space.words.space == task.dissimilarity_space)
-        index = BlockIndex(space, trained.encoder, device)
-    inside = read_area(task.area, task.grid) if task.area else None
+    job, silent = task.job, Report(lambda event: None)
+    device = choose_device(job.device, silent)
+    trained = read_network(job.network, device)
+    index = choose_index(job, trained, device)
+    inside = read_area(job.area, task.grid) if job.area else None
     predictor = BlockPredictor(trained, task.grid, device, index, _dtype_here(task, device))
-    return _Opened(predictor, open_stack(task.covariates, task.grid), inside)
+    finisher = plan_finish(job, trained.description, index, silent)
+    return _Opened(predictor, finisher, open_stack(task.covariates, task.grid), inside)
 
 
 def _dtype_here(task: MapTask, device: torch.device) -> torch.dtype:

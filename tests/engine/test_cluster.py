@@ -16,7 +16,7 @@ import torch
 from distributed import LocalCluster
 
 from soil_cnn_plugin.contract.jobs import PredictMap
-from soil_cnn_plugin.engine.cluster import MapTask, _open, predict_blocks_on_cluster
+from soil_cnn_plugin.engine.cluster import MapTask, _open, finish_blocks_on_cluster
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks import half_precision
 from soil_cnn_plugin.engine.networks.network_file import read_description, write_network
@@ -87,10 +87,9 @@ def test_workers_that_live_on_open_what_has_changed_since(
     np.testing.assert_array_equal(read(job.prediction), alone)
 
 
-def task(job: PredictMap, **asked: str) -> MapTask:
+def task(job: PredictMap, dtype: str = "float32") -> MapTask:
     description = read_description(job.network)
-    covariates = tuple(summary.covariate for summary in description.covariates)
-    return MapTask(job.network, covariates, description.grid, "", "", **asked)
+    return MapTask(job, tuple(summary.covariate for summary in description.covariates), description.grid, dtype)
 
 
 @pytest.mark.parametrize(("gain", "dtype"), [(1.5, torch.float16), (0.01, torch.float32)])
@@ -98,13 +97,13 @@ def test_a_worker_that_is_slow_in_half_precision_keeps_to_float32(
     job: PredictMap, monkeypatch: pytest.MonkeyPatch, gain: float, dtype: torch.dtype
 ) -> None:
     monkeypatch.setattr(half_precision, "_gain", lambda *_: gain)
-    assert _open(task(job, dtype="float16", device="cpu")).predictor.dtype == dtype
+    assert _open(task(replace(job, device="cpu"), "float16")).predictor.dtype == dtype
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="needs workers without Apple's GPU")
 def test_a_worker_without_the_device_that_is_asked_for_tells_it(job: PredictMap, cluster: LocalCluster) -> None:
-    blocks = predict_blocks_on_cluster(cluster.scheduler_address, task(job, device="mps"), 16, Log())
-    with pytest.raises(EngineError, match="A worker of the Dask cluster .* failed: The device mps .* was asked for"):
+    blocks = finish_blocks_on_cluster(cluster.scheduler_address, task(replace(job, device="mps")), 16, Log())
+    with pytest.raises(EngineError, match="A worker of the Dask cluster .* failed on .+: The device mps .* was asked"):
         next(blocks)
 
 
@@ -116,7 +115,7 @@ def test_a_cluster_whose_workers_are_all_gone_is_given_up(job: PredictMap, monke
         monkeypatch.setattr(log, "progress", lambda share, force=False: cluster.scale(0))
         with pytest.raises(EngineError, match="has had no worker for 1 seconds. Nothing is written"):
             run(replace(job, cluster=cluster.scheduler_address), log)
-    assert any("no worker left" in line for line in log.warnings)
+    assert any("has no worker" in line for line in log.warnings)
     assert not Path(job.prediction).exists() and not list(Path(job.prediction).parent.glob("*.part*"))
 
 

@@ -85,7 +85,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             sparse_ok=True,
         )
 
-    def write(self, block: Block, values: NDArray[np.float64]) -> None:
+    def write(self, block: Block, values: NDArray[np.floating]) -> None:
         """`values` (bands, height, width), NaN where there is no prediction."""
         known = np.isfinite(values)
         stored = np.where(known, values, self._nodata).astype(np.uint8 if self._classes else np.float32)
@@ -93,7 +93,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             self._counts += [np.bincount(band.ravel(), minlength=self._counts.shape[1]) for band in stored]
         else:
             for statistics, band, mask in zip(self._statistics, values, known):
-                statistics.add(band[mask])
+                statistics.add(band[mask].astype(np.float64))
         window = Window(block.col, block.row, block.width, block.height)
         for fingerprint, band in zip(self._prints, stored):
             fingerprint.add(band)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import Job, JobError, part
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.memory import gibibytes, is_memory_of_gpu, read_memory
+from soil_cnn_plugin.engine.memory import gibibytes, is_memory_of_gpu, is_perhaps_memory_of_gpu, read_memory
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -108,9 +108,15 @@ def _memory_sentence(error: BaseException) -> str | None:
     found = _ASKED_FOR.search(text)
     asked = f" when {found[2] or gibibytes(int(found[1]))} more were asked for" if found else ""
     if is_memory_of_gpu(error):
+        what = f"The GPU's memory ran out{asked}."
+        if is_perhaps_memory_of_gpu(error):
+            what = (
+                f"A library of the GPU failed ({text.splitlines()[0]}): its memory ran out, or else its driver does not"
+                " fit the compute environment."
+            )
         return (
-            f"The GPU's memory ran out{asked}. Run again with the device set to cpu, or with a smaller batch size"
-            " (training) or block size (prediction), or close other programs that use the GPU."
+            f"{what} Run again with the device set to cpu, or with a smaller batch size (training) or block size"
+            " (prediction), or close other programs that use the GPU."
         )
     if isinstance(error, MemoryError) or (isinstance(error, (RuntimeError, OSError)) and _MEMORY_WORDS.search(text)):
         free = read_memory().free

@@ -9,7 +9,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|CUBLAS_STATUS_ALLOC_FAILED", re.I | re.S)
+_GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|_STATUS_\w*ALLOC\w*_FAILED", re.I | re.S)
+_PERHAPS_GPU_MEMORY = re.compile(r"unable to find an engine to execute|_STATUS_NOT_INITIALIZED", re.I)
+"""Of cuDNN, for which PyTorch tries one way after the other and hides why each failed, and of libraries that start."""
 
 _OCTAL = re.compile(r"\\([0-7]{3})")  # as a space stands in the list of mounted file systems
 
@@ -48,8 +50,14 @@ def lies_in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bo
 
 
 def is_memory_of_gpu(error: BaseException) -> bool:
-    """Whether a GPU ran out of memory; the backends raise errors of different kinds and words."""
-    return type(error).__name__ == "OutOfMemoryError" or bool(_GPU_MEMORY_WORDS.search(str(error)))
+    """Whether a GPU ran out of memory, or probably did; the backends raise errors of different kinds and words."""
+    is_sure = type(error).__name__ == "OutOfMemoryError" or bool(_GPU_MEMORY_WORDS.search(str(error)))
+    return is_sure or is_perhaps_memory_of_gpu(error)
+
+
+def is_perhaps_memory_of_gpu(error: BaseException) -> bool:
+    """Whether libraries of a GPU failed as they do when memory runs out, and when they are broken."""
+    return bool(_PERHAPS_GPU_MEMORY.search(str(error)))
 
 
 def give_back() -> None:

@@ -172,6 +172,11 @@ def test_what_libraries_say_on_a_full_disk_is_understood(tmp_path: Path, words: 
     [
         ("MemoryError('Unable to allocate 7.28 TiB for an array')", ["computer's memory", "7.28 TiB", "block size"]),
         ("RuntimeError('CUDA out of memory. Tried to allocate 20.00 GiB.')", ["GPU's memory", "20.00 GiB", "cpu"]),
+        ("RuntimeError('cuDNN error: CUDNN_STATUS_ALLOC_FAILED')", ["The GPU's memory ran out. ", "set to cpu"]),
+        (
+            "RuntimeError('GET was unable to find an engine to execute this computation')",
+            ["(GET was unable to find an engine to execute this computation): its memory", "driver", "set to cpu"],
+        ),
         ('RuntimeError("can\'t allocate memory: you tried to allocate 8589934592 bytes.")', ["8.0 GiB", "extent"]),
         ("ModuleNotFoundError(\"No module named 'h5py'\", name='h5py')", ["h5py", "Set up the compute environment"]),
         ("PermissionError(13, 'Permission denied', 'locked.tif')", ["locked.tif", "permission", "another file name"]),

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from soil_cnn_plugin.engine.memory import (
     Memory,
     _control_groups,
     _read_linux,
     _within_control_group,
     gibibytes,
+    is_memory_of_gpu,
+    is_perhaps_memory_of_gpu,
     lies_in_memory,
     read_memory,
 )
@@ -52,6 +56,29 @@ def test_a_folder_is_known_to_lie_in_memory_by_the_innermost_file_system(tmp_pat
     in_memory = [folder for folder in folders if lies_in_memory(Path(folder), mounts)]
     assert in_memory == ["/tmp/a", "/tmp", "/tmp/on"]
     assert not lies_in_memory(Path("/tmp"), tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_memory", "is_doubtful"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB", True, False),
+        ("CUDA error: out of memory\nCUDA kernel errors might be reported asynchronously", True, False),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True, False),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True, False),
+        ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED", True, False),
+        ("GET was unable to find an engine to execute this computation", True, True),
+        ("FIND was unable to find an engine to execute this computation", True, True),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True, True),
+        ("CUDA error: an illegal memory access was encountered", False, False),
+        ("cuDNN error: CUDNN_STATUS_BAD_PARAM", False, False),
+        ("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.", False, False),
+    ],
+)
+def test_the_libraries_of_gpus_tell_in_their_own_words_that_memory_ran_out(
+    words: str, is_memory: bool, is_doubtful: bool
+) -> None:
+    assert is_memory_of_gpu(RuntimeError(words)) == is_memory
+    assert is_perhaps_memory_of_gpu(RuntimeError(words)) == is_doubtful
 
 
 def test_sizes_read_well() -> None:

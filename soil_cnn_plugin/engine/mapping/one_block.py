@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.ranges import Seen, look
 from soil_cnn_plugin.engine.memory import is_memory_of_gpu
 from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
@@ -53,14 +55,24 @@ class BlockPredictor:
     _most_pixels: int | None = None  # of a part that fits
 
     def predict(self, block: Block, raw: Raw, valid: Valid) -> PredictedBlock:
-        """From the covariates (C, h + 2 halo, w + 2 halo) and the pixels (h, w) to predict."""
+        """From the covariates (C, h + 2 halo, w + 2 halo) and the pixels (h, w) to predict.
+
+        Raises:
+            EngineError: the GPU has no room for the smallest block either.
+        """
         pixels = block.height * block.width
         if self._most_pixels is None or pixels <= self._most_pixels:
             try:
                 return self._at_once(block, raw, valid)
             except RuntimeError as error:
-                if not is_memory_of_gpu(error) or max(block.height, block.width) <= _SMALLEST:
+                if not is_memory_of_gpu(error):
                     raise
+                if max(block.height, block.width) <= _SMALLEST:
+                    raise EngineError(
+                        f"The GPU has no room even for blocks of {block.height} x {block.width} pixels:"
+                        f" {textwrap.shorten(str(error), 200, placeholder=' ...').rstrip('.')}. Close other programs"
+                        " that use it, or set the device to cpu."
+                    ) from error
             # Outside of `except`, which would keep what the failed computation holds.
             self._halve(block)
         return _joined(block, [self.predict(*part) for part in self._halves(block, raw, valid)])
@@ -68,7 +80,7 @@ class BlockPredictor:
     def _at_once(self, block: Block, raw: Raw, valid: Valid) -> PredictedBlock:
         halo = self.trained.predictor.halo
         index = self.index.for_one_block() if self.index else None
-        with _own_stream(self.device):
+        with own_stream(self.device):
             channels, known = encode(self.trained, self.grid, block, raw, valid, self.device)
             watches = index.watches if index else ()
             location, scale = self.trained.predictor.predict_block(channels, known, watches, self.dtype)
@@ -128,7 +140,7 @@ def _coordinates(trained: TrainedNetwork, grid: Grid, block: Block) -> torch.Ten
 
 
 @contextmanager
-def _own_stream(device: torch.device) -> Iterator[None]:
+def own_stream(device: torch.device) -> Iterator[None]:
     """On a CUDA GPU each thread queues its work by itself, so that it copies one block while it computes another."""
     if device.type != "cuda":
         yield

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.data.covariates import open_stack
 from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.networks.focal import context_features
@@ -149,19 +150,29 @@ def test_pixels_outside_the_area_are_left_out_but_seen_by_their_neighbours(tmp_p
     assert np.isnan(location[:, ~wanted]).all()
 
 
-def test_blocks_too_large_for_the_gpu_are_predicted_in_parts_and_told(tmp_path: Path) -> None:
+class OutOfMemoryError(RuntimeError):
+    """As PyTorch's backends raise it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemoryError("Tried to allocate 2.00 GiB."),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+    ids=["allocator", "engine", "cudnn"],
+)
+def test_blocks_too_large_for_the_gpu_are_predicted_in_parts_and_told(tmp_path: Path, error: RuntimeError) -> None:
     landscape = make_landscape(tmp_path)
     trained = random_network(landscape, BOTH)
     whole = dense(landscape, trained, SIDE)
     tried, told = [], []
 
-    class OutOfMemoryError(RuntimeError):
-        """As PyTorch's backends raise it."""
-
     def predict_if_small(channels, wanted, watches, dtype):  # type: ignore
         tried.append(wanted.shape)
         if wanted.size > 450:
-            raise OutOfMemoryError("Tried to allocate 2.00 GiB.")
+            raise error
         return predict_block(channels, wanted, watches, dtype)
 
     predict_block = trained.predictor.predict_block
@@ -188,8 +199,24 @@ def test_a_gpu_without_room_for_the_smallest_block_ends_the_map(tmp_path: Path) 
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
     object.__setattr__(trained.predictor, "predict_block", fail)
-    with open_stack(landscape.covariates, landscape.grid) as stack, pytest.raises(RuntimeError, match="20.00 MiB"):
+    words = r"no room even for blocks of 20 x 20 pixels: CUDA out .* 20\.00 MiB\. Close other .* device to cpu\."
+    with open_stack(landscape.covariates, landscape.grid) as stack, pytest.raises(EngineError, match=words):
         list(predict_blocks(BlockPredictor(trained, stack.grid, CPU), stack, SIDE))
+
+
+def test_an_error_that_has_nothing_to_do_with_memory_ends_the_map_at_once(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape)
+    tried = []
+
+    def fail(*arguments):  # type: ignore
+        tried.append(arguments)
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    object.__setattr__(trained.predictor, "predict_block", fail)
+    with open_stack(landscape.covariates, landscape.grid) as stack, pytest.raises(RuntimeError, match="illegal"):
+        list(predict_blocks(BlockPredictor(trained, stack.grid, CPU), stack, SIDE))
+    assert len(tried) == 1
 
 
 def test_blocks_without_a_pixel_to_predict_come_bare_and_are_not_read(tmp_path: Path) -> None:

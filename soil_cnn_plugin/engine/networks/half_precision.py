@@ -19,9 +19,11 @@ LARGEST_ERROR = 0.01
 them."""
 _TRIALS = 40
 _GAIN = 1.3  # times as fast at least; where there are no instructions for half precision it is far slower
-_WITH_FAST_HALF = (7, 0)  # compute capability of the first GPUs with instructions for products in float16
+_WITH_FAST = {torch.float16: (7, 0), torch.bfloat16: (8, 0)}
+"""Compute capability of the first GPUs with instructions for products in it."""
 # The more exact one first: which is taken must not hang on how busy the computer is.
-_KINDS = {"cpu": (torch.float16, torch.bfloat16), "cuda": (torch.float16,), "mps": (torch.float16,)}
+_BOTH = (torch.float16, torch.bfloat16)
+_KINDS = {"cpu": _BOTH, "cuda": _BOTH, "mps": (torch.float16,)}
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Sample:
 
 
 def choose_half(predictor: Predictor, sample: Sample, is_forced: bool = False) -> Choice:
-    """Half precision if it is fast here and, measured on the sample, errs little; `is_forced`: however much it errs."""
+    """Half precision if it is fast here and, measured on the sample, errs little; `is_forced`: however much it errs,
+    unless it cannot hold the networks' numbers at all."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # threads that share small operations wait for each other on a busy computer
     try:
@@ -58,13 +61,20 @@ def _choose(predictor: Predictor, sample: Sample, is_forced: bool) -> Choice:
     lines = []
     for kind in kinds:
         location, scale = half_precision_error(predictor, sample, kind)
+        error = np.max((location, scale))  # Python's own maximum may pass over what is no number
+        if not np.isfinite(error):
+            lines.append(
+                f"Half precision ({half_in_words(kind)}) would be faster, but cannot hold numbers as large as here:"
+                " networks compute in float32."
+            )
+            continue
         if predictor.networks[0].is_class:
             change = f"probabilities by {100 * location:.2g} percentage points"
         else:
             change = f"predictions by {100 * location:.2g} % of the target's standard deviation and the width of"
             change += f" intervals by {100 * scale:.2g} %"
         errors = f"on {int(sample.wanted.sum())} pixels of the map it changes {change} (root mean square)"
-        if is_forced or max(location, scale) < LARGEST_ERROR:
+        if is_forced or error < LARGEST_ERROR:
             return Choice(kind, f"Networks compute in half precision ({half_in_words(kind)}): {errors}.")
         lines.append(
             f"Half precision ({half_in_words(kind)}) would be faster, but {errors}: networks compute in float32."
@@ -83,7 +93,8 @@ def half_kinds(device: torch.device) -> list[torch.dtype]:
 
 
 def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtype) -> tuple[float, float]:
-    """Root mean square difference from float32 of locations and, relative, of scales, of the worst column."""
+    """Root mean square difference from float32 of locations and, relative, of scales, of the worst column; not finite
+    where a number is too large for `dtype`."""
     networks = replace(predictor, forests=(), weights=predictor.weights[: len(predictor.networks)])
     margin = predictor.halo - networks.halo
     channels = sample.channels.crop(margin)
@@ -91,14 +102,15 @@ def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtyp
         np.stack(networks.predict_block(channels, sample.wanted, dtype=kind))[:, :, sample.wanted]
         for kind in (torch.float32, dtype)
     )
-    difference = half[0] - exact[0]
-    relative = half[1] / np.maximum(exact[1], 1e-6) - 1
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = half[0] - exact[0]
+        relative = half[1] / np.maximum(exact[1], 1e-6) - 1
     return tuple(float(np.sqrt((part**2).mean(axis=1)).max()) for part in (difference, relative))  # type: ignore[return-value]
 
 
 def _gain(device: torch.device, dtype: torch.dtype) -> float:
     """How many times as fast as in float32 a product like those of the networks is."""
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) < _WITH_FAST_HALF:
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < _WITH_FAST[dtype]:
         return 1.0
     if device.type != "cpu":
         return 2.0  # a GPU of these days; asking one that has other work would tell little

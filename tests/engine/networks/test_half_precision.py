@@ -75,13 +75,47 @@ def test_what_errs_too_much_or_is_slow_is_computed_in_float32(
     assert choice.dtype == torch.float32 and "not faster" in choice.why
 
 
+@pytest.mark.parametrize("is_forced", [False, True])
+@pytest.mark.parametrize("errors", [(0.001, np.nan), (np.nan, 0.001), (np.inf, 0.001)])
+def test_a_kind_that_cannot_hold_the_numbers_is_passed_over(
+    landscape: Landscape, monkeypatch: pytest.MonkeyPatch, errors: tuple[float, float], is_forced: bool
+) -> None:
+    trained = random_network(landscape)
+    sample = read(landscape, trained)
+    found = {torch.float16: errors, torch.bfloat16: (0.002, 0.003)}
+    monkeypatch.setattr(half_precision, "_gain", lambda device, dtype: 2.0)
+    monkeypatch.setattr(half_precision, "half_precision_error", lambda predictor, sample, dtype: found[dtype])
+    assert choose_half(trained.predictor, sample, is_forced).dtype == torch.bfloat16
+    found[torch.bfloat16] = errors
+    choice = choose_half(trained.predictor, sample, is_forced)
+    assert choice.dtype == torch.float32 and "(float16) would be faster, but cannot hold" in choice.why
+
+
+def test_numbers_too_large_for_half_precision_make_its_error_infinite_or_none(landscape: Landscape) -> None:
+    trained = random_network(landscape, (("ring", 15),), has_forest=False)
+    sample = read(landscape, trained)
+    with torch.no_grad():
+        trained.predictor.networks[0].output_bias[:] *= 1e6  # beyond 65504, the largest number of float16
+    assert not np.isfinite(half_precision_error(trained.predictor, sample, torch.float16)).all()
+    assert np.isfinite(half_precision_error(trained.predictor, sample, torch.bfloat16)).all()
+
+
 def test_the_gain_is_measured_on_this_processor() -> None:
     assert half_precision._gain(CPU, torch.float32) == pytest.approx(1, rel=0.7)
     assert half_precision._gain(CPU, torch.float64) < 1.3
 
 
-@pytest.mark.parametrize(("capability", "kinds"), [((6, 1), []), ((7, 0), [torch.float16]), ((9, 0), [torch.float16])])
-def test_gpus_without_instructions_for_it_compute_in_float32(
+@pytest.mark.parametrize(
+    ("capability", "kinds"),
+    [
+        ((6, 1), []),
+        ((7, 0), [torch.float16]),
+        ((7, 5), [torch.float16]),
+        ((8, 0), [torch.float16, torch.bfloat16]),
+        ((9, 0), [torch.float16, torch.bfloat16]),
+    ],
+)
+def test_gpus_compute_in_what_they_have_instructions_for(
     monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], kinds: list[torch.dtype]
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)

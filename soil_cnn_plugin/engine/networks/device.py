@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import torch
+from torch.nn import functional
 
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.memory import gibibytes
@@ -32,7 +33,7 @@ def choose_device(wanted: str, report: Report) -> torch.device:
     trouble = _trouble_with_cuda()
     if trouble is None:
         why = "it was asked for" if wanted == "cuda" else "it is the fastest one here"
-        torch.backends.cudnn.allow_tf32 = False  # its 10 bits would pass for float32
+        forbid_tf32()
         return _say(gpu, why, report)
     if wanted == "cuda":
         raise EngineError(f"The device cuda was asked for, but {trouble}. {_SET_UP}")
@@ -42,6 +43,12 @@ def choose_device(wanted: str, report: Report) -> torch.device:
     if torch.backends.mps.is_available():
         why += "; Apple's GPU is used only when mps is asked for"
     return _say(torch.device("cpu"), why, report)
+
+
+def forbid_tf32() -> None:
+    """Its 10 bits would pass for float32: in convolutions by default, in products where the environment asks for it."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def training_dtype(device: torch.device) -> torch.dtype:
@@ -84,13 +91,23 @@ def _own_gpu() -> torch.device:
 
 
 def _trouble_with_cuda() -> str | None:
-    """Why CUDA cannot be used, in words; None when a small computation on it succeeds."""
+    """Why CUDA cannot be used, in words; None when a small product and convolution on it succeed."""
     if torch.version.cuda is None and torch.version.hip is None:
         return f"this PyTorch ({torch.__version__}) is a build without CUDA"
     if not torch.cuda.is_available():
         return f"PyTorch {torch.__version__} finds no GPU with a driver for it"
     try:
-        is_right = float(torch.ones(8, device="cuda").sum()) == 8.0
+        image = torch.ones(1, 2, 4, 4, device="cuda")
+        # Each has a library of its own, which may be missing or too new for the driver.
+        product, convolved = image[0, 0] @ image[0, 1], functional.conv2d(image, image[:, :, :2, :2])
+        is_right = bool((product - 4).abs().max() < 0.1) and bool((convolved - 8).abs().max() < 0.1)
     except RuntimeError as error:  # a GPU that is too old for this build, busy, or full
-        return f"{torch.cuda.get_device_name()} cannot compute: {str(error).splitlines()[0]}"
-    return None if is_right else f"{torch.cuda.get_device_name()} computes wrongly"
+        return f"{_name_of_gpu()} cannot compute: {str(error).splitlines()[0]}"
+    return None if is_right else f"{_name_of_gpu()} computes wrongly"
+
+
+def _name_of_gpu() -> str:
+    try:
+        return torch.cuda.get_device_name()
+    except RuntimeError:  # of a GPU that has failed altogether
+        return "The GPU"

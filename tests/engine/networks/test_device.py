@@ -75,15 +75,22 @@ def test_processes_that_train_together_take_a_gpu_each(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "device_in_words", lambda gpu: str(gpu))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     names = ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK", "LOCAL_RANK")
     for name, value in zip(names, ("one", "4", "2", "3", "1")):
         monkeypatch.setenv(name, value)
     assert choose("auto")[0] == torch.device("cuda", 1) and chosen == [1]
-    assert not torch.backends.cudnn.allow_tf32
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     with pytest.raises(EngineError, match="3 processes are started on a machine with 2 GPUs"):
         choose("auto")
+
+
+def test_no_gpu_computes_in_fewer_bits_than_float32_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_trouble_with_cuda", lambda: None)
+    monkeypatch.setattr(module, "device_in_words", lambda gpu: str(gpu))
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    choose("auto")
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_layers_are_trained_in_half_precision_where_a_gpu_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,8 @@
 
 Covariates are smooth noise; networks are taught one relation with it, so that half precision errs as in use. Ways take
 turns, so that a busy machine slows all. Blocks are predicted side by side, one a thread, as in a map, and encoding them
-counts; the naive way takes threads and memory as PyTorch and the system give them. Run by `make bench`, in the engine's
-Python.
+counts; on a GPU they are larger, come from the processor's memory, and go through as many streams as in a map. The
+naive way takes threads and memory as PyTorch and the system give them. Run by `make bench`, in the engine's Python.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ from torch import Tensor
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
+from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, SIZES
+from soil_cnn_plugin.engine.mapping.one_block import own_stream
 from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.half_precision import LARGEST_ERROR, half_kinds
@@ -40,16 +43,35 @@ QUICK = {"covariates": [2], "sizes": [11, 15], "block": 48, "patches": 64, "turn
 GOALS = {15: 200.0, 31: 250.0}  # times as fast as the naive way, of padarian with ten covariates
 DENSE, HALF, NAIVE, BEST = "dense", "half", "naive", "best"
 PRODUCT, CONVOLUTION = "product", "convolution"  # of which the faster one is the machine's peak
-_PRODUCT_SIDE, _CHANNELS, _IMAGE_SIDE = 2048, 128, 128
-_OPERATIONS = {PRODUCT: 2 * _PRODUCT_SIDE**3, CONVOLUTION: 2 * 9 * _CHANNELS**2 * _IMAGE_SIDE**2}
-_REPEATS = 5  # long enough that starting threads does not count
+_CHANNELS = 128  # of the convolution
+_BLOCK = 256  # pixels a side, on a processor
+_FULL_STREAMS = 4  # blocks of each: the first one of a stream waits for memory
+_STREAMS = ThreadPoolExecutor(BLOCKS_ON_GPU)  # a thread keeps its stream, and the stream its memory
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The work that a device is at its peak with: sides of a square matrix and of an image, and how many times, so that
+    starting threads or the GPU's programs does not count."""
+
+    matrix: int
+    image: int
+    repeats: int
+
+    def operations(self, kind: str) -> int:
+        """Of all repeats, in one thread."""
+        return self.repeats * (2 * self.matrix**3 if kind == PRODUCT else 2 * 9 * _CHANNELS**2 * self.image**2)
+
+
+_PEAK = {"cpu": Peak(2048, 128, 5), "cuda": Peak(8192, 1024, 10)}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A network and what it is shown: covariates (C, H, W) of blocks with their halo, one a thread, and the pixels of
-    the first one that are predicted by their patches."""
+    """A network on its device and what it is shown: covariates (C, H, W) of blocks with their halo, in memory, one a
+    thread or, on a GPU, some a stream, and the pixels of the first one that are predicted by their patches."""
 
+    device: torch.device
     encoder: Encoder
     network: PackedNetwork
     blocks: tuple[Tensor, ...]
@@ -62,8 +84,13 @@ class Task:
         return Predictor((self.network,), (), np.ones((1, 1)), self.network.patch_size)
 
     @property
+    def threads(self) -> int:
+        """In which patches and the peak's work are computed; a GPU needs no more than one."""
+        return len(self.blocks) if self.device.type == "cpu" else 1
+
+    @property
     def name(self) -> str:
-        device = ", GPU" if self.blocks[0].device.type == "cuda" else ""
+        device = ", GPU" if self.device.type == "cuda" else ""
         count = len(self.encoder.covariates)
         return f"{self.network.NAME}, {count} covariates, patches of {self.network.patch_size} pixels{device}"
 
@@ -87,7 +114,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[9, 11, 15, 31], help="patch sizes; padarian needs 11 pixels"
     )
-    parser.add_argument("--block", type=int, default=256, help="pixels a side")
+    parser.add_argument(
+        "--block", type=int, help=f"pixels a side; empty: {_BLOCK} on a processor, and {SIZES[0]} on a GPU, as in a map"
+    )
     parser.add_argument("--patches", type=int, default=NAIVE_BATCH, help="pixels that are predicted by their patches")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--lessons", type=int, default=60, help="steps of training")
@@ -96,25 +125,26 @@ def read_options() -> argparse.Namespace:
 
 def make_task(shape: Shape, covariates: int, device: torch.device, asked: argparse.Namespace) -> Task:
     rng = np.random.default_rng(0)
-    blocks = torch.get_num_threads() if device.type == "cpu" else 1
-    side = asked.block + shape.patch_size - 1
-    fields = gaussian_filter(rng.normal(size=(blocks, covariates, side, side)), (0, 0, 3, 3), mode="wrap")
+    is_gpu = device.type == "cuda"
+    block = asked.block or (SIZES[0] if is_gpu else _BLOCK)
+    count, side = 1 if is_gpu else torch.get_num_threads(), block + shape.patch_size - 1
+    fields = gaussian_filter(rng.normal(size=(count, covariates, side, side)), (0, 0, 3, 3), mode="wrap")
     fields = (fields / fields.std()).astype(np.float32)
     quantiles = tuple(np.linspace(-3, 3, 129).tolist())
     encoder = Encoder([CovariateSummary(Covariate("", f"c{i}"), quantiles, (), ()) for i in range(covariates)])
     network = build_network(shape, encoder, 1, dropout=0.0)
     teach(network, encoder, torch.from_numpy(fields[0]), asked.lessons)
-    pixels = rng.choice(asked.block**2, min(asked.patches, asked.block**2), replace=False)
-    raw = tuple(torch.from_numpy(each).to(device) for each in fields)
-    return Task(encoder.to(device), network.to(device), raw, asked.block, *np.divmod(pixels, asked.block))
+    pixels = rng.choice(block**2, min(asked.patches, block**2), replace=False)
+    blocks = tuple(map(torch.from_numpy, fields)) * (BLOCKS_ON_GPU * _FULL_STREAMS if is_gpu else 1)
+    return Task(device, encoder.to(device), network.to(device), blocks, block, *np.divmod(pixels, block))
 
 
 def compare(task: Task, asked: argparse.Namespace) -> list[Figure]:
-    device = task.blocks[0].device
+    device, threads = task.device, task.threads
     kinds = half_kinds(device)
     found: dict[str, np.ndarray] = {}
-    channels = task.encoder(task.blocks[0][None])  # of the best way by patches; encoding does not count there
-    threads = len(task.blocks)
+    raw = task.blocks[0].to(device)
+    channels = task.encoder(raw[None])  # of the best way by patches; encoding does not count there
 
     def keep(name: str, predict: Callable[[], np.ndarray | Tensor]) -> Callable[[], None]:
         def run() -> None:
@@ -126,15 +156,15 @@ def compare(task: Task, asked: argparse.Namespace) -> list[Figure]:
 
     ways = {
         DENSE: keep(DENSE, lambda: by_blocks(task, torch.float32)),
-        NAIVE: keep(NAIVE, lambda: naively(task)),
+        NAIVE: keep(NAIVE, lambda: naively(task, raw)),
         BEST: keep(BEST, lambda: best(channels, task.network, task.rows, task.cols, threads)),
     }
     if kinds:
         ways[HALF] = keep(HALF, lambda: by_blocks(task, kinds[0]))
     for dtype in (torch.float32, *kinds[:1]):
-        for kind in _OPERATIONS:
+        for kind in (PRODUCT, CONVOLUTION):
             name = f"{kind}, {dtype}"
-            ways[name] = keep(name, lambda kind=kind, dtype=dtype: work_at_peak(kind, device, dtype, threads))  # type: ignore[misc]
+            ways[name] = keep(name, work_at_peak(kind, device, dtype, threads))
     seconds = take_turns(ways, asked.turns)
     return tell(task, seconds, found, kinds[0] if kinds else None)
 
@@ -154,8 +184,8 @@ def tell(
     def peak(dtype: torch.dtype) -> list[float]:
         """Of the way with the higher median, operations a second."""
         each = [
-            [len(task.blocks) * _REPEATS * operations / one for one in seconds[f"{kind}, {dtype}"]]
-            for kind, operations in _OPERATIONS.items()
+            [task.threads * _PEAK[task.device.type].operations(kind) / one for one in seconds[f"{kind}, {dtype}"]]
+            for kind in (PRODUCT, CONVOLUTION)
         ]
         return max(each, key=statistics.median)
 
@@ -203,31 +233,37 @@ def by_blocks(task: Task, dtype: torch.dtype) -> np.ndarray:
 
     @torch.inference_mode()
     def predict(raw: Tensor) -> np.ndarray:
-        return task.predictor.predict_block(task.encoder(raw[None]), everywhere, dtype=dtype)[0][0]
+        with own_stream(task.device):
+            brought = raw.pin_memory().to(task.device, non_blocking=True) if task.device.type == "cuda" else raw
+            return task.predictor.predict_block(task.encoder(brought[None]), everywhere, dtype=dtype)[0][0]
 
+    if task.device.type == "cuda":
+        return list(_STREAMS.map(predict, task.blocks))[0]
     return side_by_side(predict, task.blocks)[0]
 
 
-def naively(task: Task) -> Tensor:
+def naively(task: Task, raw: Tensor) -> Tensor:
     with plain_memory():
-        return naive(task.blocks[0], task.encoder, task.network, task.rows, task.cols)
+        return naive(raw, task.encoder, task.network, task.rows, task.cols)
 
 
-def work_at_peak(kind: str, device: torch.device, dtype: torch.dtype, count: int) -> np.ndarray:
-    """A large product or convolution, as the engine has them, some times in each thread."""
-    product = torch.ones(_PRODUCT_SIDE, _PRODUCT_SIDE, dtype=dtype, device=device)
-    image = torch.ones(1, _CHANNELS, _IMAGE_SIDE + 2, _IMAGE_SIDE + 2, dtype=dtype, device=device)
+def work_at_peak(kind: str, device: torch.device, dtype: torch.dtype, count: int) -> Callable[[], np.ndarray]:
+    """A large product or convolution, as the engine has them, some times in each thread. What it works on is made
+    now."""
+    size = _PEAK[device.type]
+    matrix = torch.ones(size.matrix, size.matrix, dtype=dtype, device=device)
+    image = torch.ones(1, _CHANNELS, size.image + 2, size.image + 2, dtype=dtype, device=device)
     image = image.contiguous(memory_format=torch.channels_last)
     kernel = torch.ones(_CHANNELS, _CHANNELS, 3, 3, dtype=dtype, device=device)
     bias = torch.ones(_CHANNELS, dtype=dtype, device=device)
 
     @torch.inference_mode()
     def work(matrix: Tensor) -> Tensor:
-        for _ in range(_REPEATS):
+        for _ in range(size.repeats):
             made = multiply(matrix, matrix, matrix[0]) if kind == PRODUCT else convolve(image, kernel, bias)
         return made
 
-    return side_by_side(work, (product,) * count)[0].flatten()[:1].float().cpu().numpy()
+    return lambda: side_by_side(work, (matrix,) * count)[0].flatten()[:1].float().cpu().numpy()
 
 
 def side_by_side(work: Callable[[Tensor], object], items: tuple[Tensor, ...]) -> list:  # type: ignore[type-arg]

@@ -17,6 +17,7 @@ import torch
 
 from soil_cnn_plugin.engine.cores import usable_cores
 from soil_cnn_plugin.engine.memory import gibibytes, read_memory
+from soil_cnn_plugin.engine.networks.device import forbid_tf32
 
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench"
 
@@ -127,7 +128,8 @@ def _processor() -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """What is measured here: the processor and, where PyTorch can use one, the GPU."""
+    """What is measured here: the processor and, where PyTorch can use one, the GPU, as exact as in a job."""
+    forbid_tf32()
     return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 

@@ -161,7 +161,9 @@ def tell_map(
         shares = tuple(100 * each[part] / sum(each.values()) for each in parts)
         figures.append(Figure(f"{title}: {part}", shares, "% of processor time"))
     peak = tuple(run.peak_bytes / GIB for run in whole)
-    figures.append(Figure(f"{title}: peak memory of the worker", peak, "GiB", 2, True))
+    # On a GPU most of it is CUDA's own: the goal is that of a processor.
+    goal = 2 if device == "cpu" else None
+    figures.append(Figure(f"{title}: peak memory of the worker", peak, "GiB", goal, True))
     return figures
 
 

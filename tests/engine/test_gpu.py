@@ -1,0 +1,205 @@
+"""A map from a GPU is that of the processor; where there is no GPU only the processor's part of the tests runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine import predict_map
+from soil_cnn_plugin.engine.data.covariates import open_stack
+from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample
+from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
+from soil_cnn_plugin.engine.networks.device import choose_device
+from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex, Space
+from soil_cnn_plugin.engine.networks.half_precision import choose_half
+from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, read_network, write_network
+from tests.engine.landscape import (
+    Landscape,
+    Log,
+    make_landscape,
+    random_network,
+    write_raster,
+)
+from tests.engine.mapping.test_blocks import patch_by_patch
+from tests.engine.networks import test_dissimilarity
+from tests.engine.test_predict_map import read
+
+SIDE = 400  # pixels of a map whose block takes a few hundred MiB
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+fitted = test_dissimilarity.fitted  # a landscape and a network with both spaces of dissimilarity
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """As a job has it."""
+    return choose_device(request.param, Log())
+
+
+@pytest.fixture
+def landscape(tmp_path: Path) -> Landscape:
+    return make_landscape(tmp_path)
+
+
+@dataclass(frozen=True)
+class Map:
+    """Location and scale (T, h, w), dissimilarity (h, w), and what was told meanwhile."""
+
+    location: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    dissimilarity: NDArray[np.float64]
+    told: list[str]
+
+
+def on(device: torch.device, trained: TrainedNetwork, folder: Path) -> TrainedNetwork:
+    """The network as a job reads it."""
+    write_network(str(folder / "network.safetensors"), trained)
+    return read_network(str(folder / "network.safetensors"), device)
+
+
+def mapped(
+    landscape: Landscape,
+    trained: TrainedNetwork,
+    device: torch.device,
+    size: int,
+    space: Space | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Map:
+    told: list[str] = []
+    index = BlockIndex(space, trained.encoder, device) if space else None
+    with open_stack(landscape.covariates, landscape.grid) as stack:
+        shape = stack.grid.height, stack.grid.width
+        found = Map(*np.full((2, 2, *shape), np.nan), np.full(shape, np.nan), told)
+        predictor = BlockPredictor(trained, stack.grid, device, index, dtype, told.append)
+        for piece in predict_blocks(predictor, stack, size):
+            if isinstance(piece, PredictedBlock):
+                found.location[(slice(None), *piece.block.slices)] = piece.location
+                found.scale[(slice(None), *piece.block.slices)] = piece.scale
+                if piece.dissimilarity is not None:
+                    found.dissimilarity[piece.block.slices] = piece.dissimilarity
+    return found
+
+
+@pytest.mark.parametrize("has_location", [False, True], ids=["", "location"])
+@pytest.mark.parametrize(
+    ("architectures", "has_forest"),
+    [((("ring", 15),), False), ((("padarian", 15),), False), ((("ring", 9), ("padarian", 13)), True)],
+    ids=["ring", "padarian", "blend"],
+)
+def test_a_map_is_that_of_patches_on_the_processor(
+    landscape: Landscape,
+    device: torch.device,
+    architectures: tuple[tuple[str, int], ...],
+    has_forest: bool,
+    has_location: bool,
+    tmp_path: Path,
+) -> None:
+    trained = random_network(landscape, architectures, 15, has_forest, has_location)
+    expected = patch_by_patch(landscape, trained)
+    for size in (17, 64):
+        found = mapped(landscape, on(device, trained, tmp_path), device, size)
+        for one, wanted in zip((found.location, found.scale), expected):
+            assert (np.isnan(one) == np.isnan(wanted)).all() and np.nanstd(wanted) > 0
+            error = np.abs(one - wanted)[np.isfinite(wanted)]
+            # A last bit may take a pixel over the threshold of a tree, which only forests have.
+            assert (error > 1e-4).mean() <= (0.002 if has_forest else 0.0)
+
+
+@pytest.mark.parametrize(("place", "tolerance"), [(0, 2e-5), (1, 4e-3)], ids=["covariates", "embedding"])
+def test_the_dissimilarity_of_a_map_is_that_of_the_processor(
+    fitted: tuple[Landscape, TrainedNetwork, NDArray[np.int64]],
+    device: torch.device,
+    place: int,
+    tolerance: float,
+    tmp_path: Path,
+) -> None:
+    landscape, trained, _ = fitted
+    expected = test_dissimilarity.mapped(landscape, trained, trained.spaces[place], 64)
+    there = on(device, trained, tmp_path)
+    assert np.nanstd(expected) > 0.05
+    for size in (16, 64):
+        found = mapped(landscape, there, device, size, there.spaces[place])
+        np.testing.assert_allclose(found.dissimilarity, expected, atol=tolerance, equal_nan=True)
+
+
+def test_the_whole_job_writes_the_map_of_the_processor(
+    landscape: Landscape, device: torch.device, tmp_path: Path
+) -> None:
+    write_network(str(tmp_path / "network.safetensors"), random_network(landscape, has_forest=False))
+    maps = {}
+    for name in ("cpu", device.type):
+        job = PredictMap(str(tmp_path / "network.safetensors"), prediction=str(tmp_path / f"{name}.tif"), device=name)
+        log = Log()
+        predict_map.run(replace(job, block_size=16), log)
+        assert any(line.startswith("Device: CPU") == (name == "cpu") for line in log.infos if "Device" in line)
+        maps[name] = read(job.prediction)
+    assert np.isfinite(maps["cpu"]).any()
+    np.testing.assert_allclose(maps[device.type], maps["cpu"], rtol=1e-3, equal_nan=True)
+
+
+def test_half_precision_changes_the_map_as_little_as_was_measured(
+    landscape: Landscape, device: torch.device, tmp_path: Path
+) -> None:
+    trained = on(device, random_network(landscape, has_forest=False), tmp_path)
+    with open_stack(landscape.covariates, landscape.grid) as stack:
+        sample = read_sample(trained, stack, device)
+    assert sample is not None
+    choice = choose_half(trained.predictor, sample, is_forced=True)
+    assert choice.dtype != torch.float32 or device.type == "cpu"
+    exact = mapped(landscape, trained, device, 16).location
+    half = mapped(landscape, trained, device, 16, dtype=choice.dtype).location
+    assert 0 <= np.nanmax(np.abs(half - exact)) < 0.1 * np.nanstd(exact)
+    assert (half == exact)[np.isfinite(exact)].all() == (choice.dtype == torch.float32)
+
+
+@contextmanager
+def short_of_memory(device: torch.device, share: float) -> Iterator[None]:
+    """A GPU gives only a share of what the largest block so far took besides the networks; a processor gives all."""
+    if device.type == "cpu":
+        yield
+        return
+    torch.cuda.empty_cache()
+    kept, most = torch.cuda.memory_allocated(device), torch.cuda.max_memory_allocated(device)
+    # A new thread multiplies with working memory of its own, which its library keeps.
+    allowed = kept + 2**26 + share * (most - kept)
+    torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.get_device_properties(device).total_memory, device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        torch.cuda.empty_cache()
+
+
+def test_a_gpu_that_is_short_of_memory_predicts_the_same_map_in_parts(
+    landscape: Landscape, device: torch.device, tmp_path: Path
+) -> None:
+    times = SIDE // landscape.values.shape[1]
+    large = replace(
+        landscape,
+        covariates=tuple(
+            replace(
+                covariate, path=write_raster(tmp_path / f"large {covariate.name}.tif", np.tile(values, 2 * [times]))
+            )
+            for covariate, values in zip(landscape.covariates, landscape.values)
+        ),
+    )
+    trained = on(device, random_network(landscape, has_forest=False), tmp_path)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    whole = mapped(large, trained, device, SIDE)
+    with short_of_memory(device, 0.5):
+        parts = mapped(large, trained, device, SIDE)
+    assert whole.location.shape == (2, SIDE, SIDE) and np.isfinite(whole.location).mean() > 0.9 and not whole.told
+    for one, wanted in ((parts.location, whole.location), (parts.scale, whole.scale)):
+        np.testing.assert_allclose(one, wanted, atol=1e-4, equal_nan=True)
+    assert [line.split(":")[0] for line in parts.told[:1]] == (
+        [f"The GPU's memory is too small for blocks of {SIDE} x {SIDE} pixels"] if device.type == "cuda" else []
+    )

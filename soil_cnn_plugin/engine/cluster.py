@@ -6,6 +6,7 @@ tasks name what workers are to call, and carry bytes that only workers open.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -94,6 +95,8 @@ def finish_blocks_on_cluster(
 
 
 def _connected(scheduler: str) -> Client:
+    for name in ("distributed.client", "asyncio"):  # their tracebacks of what the user reads in one sentence
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:
@@ -136,7 +139,7 @@ def _in_words(scheduler: str) -> Iterator[None]:
         raise EngineError(f"A worker of the Dask cluster {scheduler} failed {error}") from error
     except ImportError as error:
         raise EngineError(
-            f"The workers of the Dask cluster {scheduler} cannot import {error.name}: {error}. Start them with the"
+            f"A worker of the Dask cluster {scheduler} cannot import what it needs ({error}). Start workers with the"
             " Python of the compute environment and the plugin's parent folder in PYTHONPATH."
         ) from error
     except AttributeError as error:
@@ -149,10 +152,15 @@ def _in_words(scheduler: str) -> Iterator[None]:
             f"Several workers of the Dask cluster {scheduler} died over one block. Perhaps their memory is too small:"
             " choose a smaller block size, or fewer threads a worker."
         ) from error
-    except (OSError, RuntimeError, CancelledError, ClosedClientError) as error:
+    except RuntimeError as error:
         raise EngineError(
-            f"The Dask cluster {scheduler} was lost half-way: {error}. Nothing is written. Start it"
-            " again and run again."
+            f"The Dask cluster {scheduler} cannot run the map's tasks ({error}). Start its scheduler and workers with"
+            " the Python of the compute environment, the workers with the plugin's parent folder in PYTHONPATH, too."
+        ) from error
+    except (OSError, CancelledError, ClosedClientError) as error:
+        raise EngineError(
+            f"The Dask cluster {scheduler} was lost half-way, and nothing is written. Start it again and run again."
+            f" Dask tells: {error}"
         ) from error
 
 
@@ -180,7 +188,7 @@ def _versions() -> dict[str, str]:
 
 
 def _in_a_row(versions: Mapping[str, str]) -> str:
-    return " and ".join(f"{name} {version}" for name, version in versions.items())
+    return " and ".join(f"{name} {version}" for name, version in versions.items()) or "an older version"
 
 
 def _finish(task: MapTask, block: Block) -> FinishedBlock | Block:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +19,12 @@ import torch
 from distributed import LocalCluster
 
 from soil_cnn_plugin.contract.jobs import PredictMap
-from soil_cnn_plugin.engine.cluster import MapTask, _open, finish_blocks_on_cluster
+from soil_cnn_plugin.engine.cluster import MapTask, _finish, _open, finish_blocks_on_cluster, finish_on_worker
+from soil_cnn_plugin.engine.data.covariates import CovariateStack
+from soil_cnn_plugin.engine.data.grid import Block
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.blocks import read_block
+from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.networks import half_precision
 from soil_cnn_plugin.engine.networks.network_file import read_description, write_network
 from soil_cnn_plugin.engine.predict_map import run
@@ -128,3 +135,41 @@ def test_a_cluster_that_does_not_answer_is_told_and_leaves_nothing(
     with pytest.raises(EngineError, match="No Dask scheduler answers at 'nonsense'"):
         run(replace(job, cluster="nonsense"), Log())
     assert not Path(job.prediction).exists() and not list(Path(job.prediction).parent.glob("*.part*"))
+
+
+def test_a_map_begun_with_other_versions_is_refused_before_its_task_is_opened() -> None:
+    with pytest.raises(EngineError, match=r"it has Soil CNN .* and torch .* begun with Soil CNN 9\.9 and torch 2\.0\."):
+        finish_on_worker({"Soil CNN": "9.9", "torch": "2.0"}, b"nothing that opens", (0, 0, 8, 8))
+    with pytest.raises(EngineError, match="begun with an older version"):
+        finish_on_worker({}, b"nothing that opens", (0, 0, 8, 8))
+
+
+def test_on_a_gpu_two_blocks_are_computed_while_a_third_one_is_read(
+    job: PredictMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = _open(task(replace(job, device="cpu")))
+    on_gpu = replace(opened, predictor=replace(opened.predictor, device=torch.device("cuda")))
+    monkeypatch.setattr("soil_cnn_plugin.engine.cluster._open", lambda task: on_gpu)
+    third_is_read, under_way, most, waited = threading.Event(), [], [], []
+    blocks = [Block(12, col, 8, 8) for col in (0, 8, 16)]
+
+    def read(stack: CovariateStack, block: Block, *more: Any) -> Any:
+        found = read_block(stack, block, *more)
+        if block == blocks[2]:
+            third_is_read.set()
+        return found
+
+    def predict(self: BlockPredictor, block: Block, *values: Any) -> PredictedBlock:
+        under_way.append(block)
+        most.append(len(under_way))
+        waited.append(third_is_read.wait(20))
+        time.sleep(0.1)
+        under_way.remove(block)
+        return BlockPredictor._at_once(opened.predictor, block, *values)
+
+    monkeypatch.setattr("soil_cnn_plugin.engine.cluster.read_block", read)
+    monkeypatch.setattr(BlockPredictor, "predict", predict)
+    with ThreadPoolExecutor(3) as pool:
+        finished = list(pool.map(_finish, [task(job)] * 3, blocks))
+    assert [each.block for each in finished] == blocks
+    assert all(waited) and max(most) == 2

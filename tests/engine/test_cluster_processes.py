@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import dask
 import numpy as np
 import pytest
 from distributed import Client
@@ -200,7 +199,7 @@ def test_a_scheduler_that_is_killed_half_way_is_told_in_one_sentence(
     job: PredictMap, processes: Processes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, seconds: int
 ) -> None:
     """At once, or while the map waits for a worker."""
-    monkeypatch.setitem(dask.config.config["distributed"]["comm"]["timeouts"], "connect", "2s")
+    monkeypatch.setattr("soil_cnn_plugin.engine.cluster._SECONDS_TO_CONNECT", 3)
     scheduler, worker = processes.scheduler(), processes.worker()
     log, ended = Log(), []
 

@@ -19,6 +19,9 @@ Integers = NDArray[np.int64]
 
 LARGEST_FOLD = 0.5  # share of the observations
 NUMBERS_OF_CLUSTERS = 100  # that are tried
+_FEW_FOLDS = 32  # a tree for each
+_NEAREST = (4, 32, 256)  # observations that are looked at for one of another fold
+_AT_ONCE = 4_000_000  # of them
 MOST_SITES_FOR_WARD = 6000  # their distances take 8 n^2 / 2 bytes: 144 MB
 
 
@@ -38,11 +41,30 @@ class Match:
 
 def held_out_distances(coordinates: Array, fold: Integers) -> Array:
     """(N,) distance of each observation to the nearest one of another fold."""
-    distances = np.full(len(fold), np.inf)
-    for held_out in (fold == number for number in np.unique(fold)):
-        if not held_out.all():
-            distances[held_out] = nearest_distances(coordinates[held_out], coordinates[~held_out])
+    folds = np.unique(fold)
+    if len(folds) <= _FEW_FOLDS:
+        distances, left = np.full(len(fold), np.inf), np.arange(len(fold))
+    else:
+        distances, left = _look_around(coordinates, fold)
+    for number in np.unique(fold[left]) if len(folds) > 1 else ():
+        rows = left[fold[left] == number]
+        distances[rows] = nearest_distances(coordinates[rows], coordinates[fold != number])
     return distances
+
+
+def _look_around(coordinates: Array, fold: Integers) -> tuple[Array, Integers]:
+    """The distances (N,), and the rows that have none: all that lie near them are of their own fold.
+
+    A tree for each of 100,000 sites would take an hour; of small folds one of another is among the nearest.
+    """
+    distances, left, tree = np.full(len(fold), np.inf), np.arange(len(fold)), cKDTree(coordinates)
+    for wanted in (min(number, len(fold)) for number in _NEAREST):
+        for rows in np.array_split(left, max(1, len(left) * wanted // _AT_ONCE)):
+            found, nearest = tree.query(coordinates[rows], wanted)
+            found[fold[nearest] == fold[rows, None]] = np.inf
+            distances[rows] = found.min(axis=1)
+        left = left[np.isinf(distances[left])]
+    return distances, left
 
 
 def nearest_distances(points: Array, others: Array) -> Array:

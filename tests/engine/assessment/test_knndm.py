@@ -21,6 +21,17 @@ def test_distances_to_other_folds_are_those_found_by_hand() -> None:
     assert nearest_distances(np.array([[5.5, 0.0], [3.0, 4.0]]), line).tolist() == [1.5, 4.0]
 
 
+@pytest.mark.parametrize("size", [1, 3, 40, 300])
+def test_distances_between_many_folds_are_those_of_all_pairs(size: int) -> None:
+    """Folds of 300 lie so dense that none of another is among the nearest."""
+    rng = np.random.default_rng(size)
+    centres = np.repeat(rng.uniform(0, 100, (40, 2)), size, axis=0)
+    points, fold = centres + 0.1 * rng.normal(size=centres.shape), np.arange(len(centres)) // size
+    between = cdist(points, points)
+    between[fold[:, None] == fold] = np.inf
+    np.testing.assert_allclose(held_out_distances(points, fold), between.min(axis=1), rtol=1e-12)
+
+
 def test_observations_spread_like_the_map_get_random_folds() -> None:
     observations = np.stack(np.meshgrid(np.arange(5, 100, 10.0), np.arange(6, 100, 12.0)), axis=-1).reshape(-1, 2)
     folds = knndm_folds(observations, MAP, np.arange(80), 5, seed=2)

@@ -18,7 +18,7 @@ import rasterio
 import torch
 from distributed import LocalCluster
 
-from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.jobs import PredictMap, Threshold
 from soil_cnn_plugin.engine.cluster import MapTask, _finish, _open, finish_blocks_on_cluster, finish_on_worker
 from soil_cnn_plugin.engine.data.covariates import CovariateStack
 from soil_cnn_plugin.engine.data.grid import Block
@@ -28,7 +28,7 @@ from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBl
 from soil_cnn_plugin.engine.networks import half_precision
 from soil_cnn_plugin.engine.networks.network_file import read_description, write_network
 from soil_cnn_plugin.engine.predict_map import run
-from tests.engine.landscape import Landscape, Log, make_landscape, random_network
+from tests.engine.landscape import NORTH, WEST, Landscape, Log, make_landscape, random_network
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +51,23 @@ def read(path: str) -> np.ndarray:
         return raster.read(masked=True).filled(np.nan)
 
 
-def test_a_cluster_makes_the_map_that_one_process_makes(job: PredictMap, cluster: LocalCluster) -> None:
+def test_a_cluster_makes_the_maps_that_one_process_makes(
+    job: PredictMap, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    job = replace(
+        job,
+        standard_deviation=str(tmp_path / "deviation.tif"),
+        exceedance=(Threshold("clay", 20.0),),
+        exceedance_probability=str(tmp_path / "exceedance.tif"),
+        extent=(WEST, NORTH - 300, WEST + 350, NORTH),
+    )
     run(job, Log())
-    alone = [read(job.prediction), read(job.upper)]
+    alone = [read(path) for path in job.output_paths().values()]
     log = Log()
     run(replace(job, cluster=cluster.scheduler_address), log)
-    for one, two in zip(alone, (read(job.prediction), read(job.upper))):
+    for one, two in zip(alone, map(read, job.output_paths().values())):
         np.testing.assert_array_equal(one, two)
+    assert len(alone) == 4 and all(np.isfinite(values).any() for values in alone)
     assert any("Dask cluster" in line and "2 workers" in line for line in log.infos)
 
 

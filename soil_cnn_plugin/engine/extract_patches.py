@@ -17,6 +17,7 @@ from soil_cnn_plugin.engine.data.covariate_doubts import find_doubts
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, CovariateSummary, open_stack, reference_grid
 from soil_cnn_plugin.engine.data.domain import DOMAIN_POINTS
 from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.data.large_blocks import doubt_large_blocks
 from soil_cnn_plugin.engine.data.notes import Notes
 from soil_cnn_plugin.engine.data.observations import Observations, check_usable, locate_observations
 from soil_cnn_plugin.engine.data.patch_file import PatchFileWriter
@@ -41,6 +42,8 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
     with bounded_cache(files), open_stack(job.covariates, grid) as stack:
         for way in stack.resamplings():
             report.info(way)
+        if large := doubt_large_blocks(stack):
+            report.warning(large)
         located, classes = locate_observations(layer, job, grid, dropped, notes)
         check_usable(located, job, classes, layer, dropped)
         targets = with_units(job.targets, job.compositions, located.values)

@@ -16,11 +16,12 @@ from soil_cnn_plugin.engine.cluster import MapTask, finish_blocks_on_cluster
 from soil_cnn_plugin.engine.data.block_reading import bounded_cache
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.data.large_blocks import doubt_large_blocks
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.finishing import FinishedBlock, Finisher, choose_index, plan_finish
 from soil_cnn_plugin.engine.mapping.ahead import work_ahead
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
-from soil_cnn_plugin.engine.mapping.block_plan import bounded_block_size
+from soil_cnn_plugin.engine.mapping.block_plan import block_shape, bounded_block_size
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
@@ -28,6 +29,7 @@ from soil_cnn_plugin.engine.mapping.matching import (
     match_covariates,
     warn_of_far_location,
 )
+from soil_cnn_plugin.engine.mapping.nothing_predicted import why_nothing
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.mapping.raster_file import RasterFile
@@ -54,15 +56,11 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     size = bounded_block_size(job.block_size, trained, grid, device)
     if job.block_size and size < min(job.block_size, max(grid.height, grid.width)):
         report.info(f"Blocks of {job.block_size} pixels would take too much memory: {size} is used instead.")
-    report.info(
-        f"Map of {grid.height} x {grid.width} pixels of {grid.cell_size[0]:g} x {grid.cell_size[1]:g} {grid.unit},"
-        f" {grid.crs_name}; predicted in blocks of {size} x {size} pixels with {trained.predictor.halo} pixels around"
-    )
     with ExitStack() as resources:
         resources.enter_context(bounded_cache(len(covariates)))
         stack = resources.enter_context(open_stack(covariates, grid))
-        for way in stack.resamplings():
-            report.info(way)
+        shape = (size, size) if job.cluster else block_shape(stack, size, trained.predictor.halo)
+        _tell_map(stack, shape, trained.predictor.halo, report)
         files = {
             name: resources.enter_context(_open_output(name, path, job, grid, finisher))
             for name, path in job.output_paths().items()
@@ -86,16 +84,25 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
             report.progress(0.95 * done / (grid.height * grid.width))
         ranges.tell(report)
         if predicted == 0:
-            raise EngineError(
-                "No pixel of the map can be predicted: everywhere a covariate is missing or has an unknown class code,"
-                " or the area or extent lies elsewhere. Check the covariates' nodata values and that they overlap."
-            )
+            raise EngineError(why_nothing(stack, inside))
         _finish(stack, files)
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
     )
     applicability = _tell_applicability(job, index, applicable / predicted, report) if index else {}
     return {**job.output_paths(), **applicability}
+
+
+def _tell_map(stack: CovariateStack, shape: tuple[int, int], halo: int, report: Report) -> None:
+    grid, (height, width) = stack.grid, shape
+    report.info(
+        f"Map of {grid.height} x {grid.width} pixels of {grid.cell_size[0]:g} x {grid.cell_size[1]:g} {grid.unit},"
+        f" {grid.crs_name}; predicted in blocks of {height} x {width} pixels with {halo} pixels around"
+    )
+    for way in stack.resamplings():
+        report.info(way)
+    if doubt := doubt_large_blocks(stack):
+        report.warning(doubt)
 
 
 _WORTH_TRYING = 2**18  # pixels; a smaller map is done before half precision is tried

@@ -21,6 +21,7 @@ from shapely import box
 
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.assessment.calibration import calibrate
+from soil_cnn_plugin.engine.data import large_blocks
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping import raster_file
 from soil_cnn_plugin.engine.networks import half_precision
@@ -215,6 +216,30 @@ def test_with_nothing_to_predict_no_file_is_left(job: PredictMap, landscape: Lan
     refused(replace(job, area=area), "No pixel of the map can be predicted")
     refused(replace(job, extent=tuple(lake.bounds)), "No pixel of the map can be predicted")
     refused(replace(job, extent=(0.0, 0.0, 10.0, 10.0)), "lies outside the covariates")
+
+
+def test_a_raster_that_is_empty_in_the_maps_area_is_named(job: PredictMap, landscape: Landscape) -> None:
+    flow = next(covariate.path for covariate in job.covariates if covariate.name == "flow")
+    values = landscape.values[1].copy()
+    values[10:] = np.nan
+    write_raster(Path(flow), values)
+    area = str(landscape.folder / "south.gpkg")
+    geopandas.GeoSeries([box(WEST, NORTH - 400, WEST + 400, NORTH - 110)], crs=28992).to_file(area)
+    message = refused(replace(job, area=area), "No pixel of the map can be predicted: .*flow.tif, band 1, is without")
+    assert "elevation" not in message
+
+
+def test_rasters_in_large_blocks_are_warned_of(job: PredictMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = next(covariate.path for covariate in job.covariates if covariate.name == "flow")
+    with rasterio.open(flow) as dataset:
+        profile, values = dataset.profile, dataset.read()
+    profile.update(dtype="float64")
+    with rasterio.open(flow, "w", **profile) as dataset:
+        dataset.write(values)
+    assert not [warning for warning in done(job)[1].warnings if "stored in blocks" in warning]
+    monkeypatch.setattr(large_blocks, "cache_bytes", lambda: 8 * (8 * 40 * 40 - 1))
+    (warning,) = [warning for warning in done(job)[1].warnings if "stored in blocks" in warning]
+    assert "flow.tif is stored in blocks of up to 40 x 40 pixels" in warning and "TILED=YES" in warning
 
 
 def test_a_covariate_that_changes_meanwhile_leaves_no_map(job: PredictMap, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 
 QUANTILES = 129
 _CACHE_BYTES = 256_000_000
-"""Of warped pixels that all rasters together keep for the next block."""
+"""Of warped pixels that all rasters together keep for the next blocks."""
 _NAMES_IN_WORDS = 10
 _FINEST = 100
 """Cells of a grid along one pixel of its reference: more are a mistake, in metres where the CRS has degrees or so."""
@@ -142,7 +142,7 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
                 (width, height), own = raster.own_grid.cell_size, raster.own_grid
                 way = f"({raster.resampling.name}) from {width:g} x {height:g} {own.unit}, {own.crs_name}."
                 names.setdefault(way, []).append(raster.covariate.name)
-        return [f"{_several(of_way)} resampled onto the grid {way}" for way, of_way in names.items()]
+        return [f"{several(of_way)} resampled onto the grid {way}" for way, of_way in names.items()]
 
     def class_names(self) -> tuple[dict[int, str], ...]:
         """A covariate each: code -> name as its user or its file tells them, empty when they do not."""
@@ -158,7 +158,7 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         return spread
 
 
-def _several(names: list[str]) -> str:
+def several(names: list[str]) -> str:
     """`a is`, `a and b are`, `a, b, c and 197 more are`"""
     first, more = names[:_NAMES_IN_WORDS], len(names) - _NAMES_IN_WORDS
     last = f"{more} more" if more > 0 else first.pop()
@@ -197,10 +197,13 @@ def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:
         files: dict[str, rasterio.DatasetReader] = {}  # GDAL unpacks all bands at once, and keeps them with their file
         for covariate in covariates:
             known = files.get(covariate.path)
-            rasters.append(CovariateRaster(covariate, grid, _CACHE_BYTES // len(covariates), known))
+            rasters.append(CovariateRaster(covariate, grid, known))
             files[covariate.path] = rasters[-1].dataset
             opened.callback(rasters[-1].close)
         opened.pop_all()
+    warped = [raster for raster in rasters if raster.resampling is not None]
+    for raster in warped:
+        raster.keep(_CACHE_BYTES // len(warped))
     return CovariateStack(rasters, grid)
 
 

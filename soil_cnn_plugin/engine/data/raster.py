@@ -30,8 +30,8 @@ _SOURCE_SIDE = 2048
 _PLAIN = {"uint8", "int8", "int16", "uint16", "float32"}
 """Types all of whose values float32 holds: they are read as such, without a copy in between."""
 _MOST_TILES = 1024
-_MOST_BYTES = 16_000_000
-"""Of tiles that are kept for the next block."""
+_MOST_BYTES = 64_000_000
+"""Of tiles that are kept for the next blocks: three rows of them across 20,000 pixels."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,6 @@ class CovariateRaster:
         self,
         covariate: Covariate,
         grid: Grid,
-        cache_bytes: int = _MOST_BYTES,
         dataset: rasterio.DatasetReader | None = None,
     ) -> None:
         """`dataset` is the file, when it is open already for another of its bands."""
@@ -70,7 +69,20 @@ class CovariateRaster:
         self._tiles: OrderedDict[_Tile, Floats] = OrderedDict()
         self._side = self._tile_side()
         self._anchor = self._lattice_origin()
-        self._kept_tiles = min(_MOST_TILES, min(cache_bytes, _MOST_BYTES) // (4 * self._side**2))
+        self._kept_tiles = 0
+        self.keep(_MOST_BYTES)
+
+    def keep(self, most_bytes: int) -> None:
+        """Keep warped tiles for the next blocks, in so much memory at most."""
+        self._kept_tiles = min(_MOST_TILES, min(most_bytes, _MOST_BYTES) // (4 * self._side**2))
+
+    def kept_width(self, height: int) -> float:
+        """Pixels side by side whose warped tiles are all kept while blocks of that height are read along them;
+        infinite where nothing is warped."""
+        if self.resampling is None:
+            return math.inf
+        rows = (height - 2) // self._side + 2  # of tiles, wherever they begin
+        return max(0, self._kept_tiles // rows - 1) * self._side
 
     def close(self) -> None:
         self._tiles.clear()

@@ -59,16 +59,9 @@ def bounded_block_size(asked: int | None, trained: TrainedNetwork, grid: Grid, d
 
 
 def in_order(stack: CovariateStack, size: int, halo: int) -> Iterator[Block]:
-    """The blocks of the stack's grid, row by row; in a wide raster of tiles by strips from top to bottom, in which the
-    tiles that the next row needs as well are still unpacked. Of rasters stored row by row that are too wide for that,
-    blocks are flat instead of square."""
-    grid, height, width = stack.grid, size, size
-    tiles = [raster.stored for raster in stack.rasters]
-    rows = size + 2 * max(tile.height for tile in tiles)  # of pixels that are kept
-    strip = int(cache_bytes() / (4 * len(tiles) * rows)) // size * size
-    if strip < max(4 * size, 4 * max(tile.width for tile in tiles)):
-        strip = grid.width  # stored row by row, or so large that there is nothing to gain
-        height, width = _flat(stack, size, halo)
+    """The blocks of the stack's grid, row by row; in a wide raster by strips from top to bottom, in which the tiles
+    that the next row needs as well are still unpacked or warped."""
+    grid, (height, width, strip) = stack.grid, _plan(stack, size, halo)
     for left in range(0, grid.width, strip):
         end = min(left + strip, grid.width)
         for row in range(0, grid.height, height):
@@ -76,10 +69,38 @@ def in_order(stack: CovariateStack, size: int, halo: int) -> Iterator[Block]:
                 yield Block(row, col, min(height, grid.height - row), min(width, end - col))
 
 
+def block_shape(stack: CovariateStack, size: int, halo: int) -> tuple[int, int]:
+    """Height and width of the blocks that `in_order` gives, but for the last ones."""
+    return _plan(stack, size, halo)[:2]
+
+
+def _plan(stack: CovariateStack, size: int, halo: int) -> tuple[int, int, int]:
+    """Height and width of blocks, and of strips. Of rasters stored row by row that are too wide for strips, blocks are
+    flat instead of square; but warping costs many times as much as unpacking."""
+    warped = min(raster.kept_width(size + 2 * halo) for raster in stack.rasters) - 2 * halo
+    unpacked = _unpacked_width(stack, size)
+    if min(warped, unpacked) < stack.grid.width:
+        return size, size, max(size, int(min(warped, unpacked)) // size * size)
+    return *_flat(stack, size, halo), stack.grid.width
+
+
+def _unpacked_width(stack: CovariateStack, size: int) -> float:
+    """Pixels side by side whose tiles are all kept by GDAL from one row of blocks to the next; infinite where rasters
+    are stored row by row, or in tiles so large that there is nothing to gain."""
+    tiles = [raster.stored for raster in stack.rasters if raster.resampling is None]
+    if not tiles:
+        return math.inf
+    rows = size + 2 * max(tile.height for tile in tiles)  # of pixels that are kept
+    width = cache_bytes() / (4 * len(tiles) * rows)
+    return width if width >= max(4 * size, 4 * max(tile.width for tile in tiles)) else math.inf
+
+
 def _flat(stack: CovariateStack, size: int, halo: int) -> tuple[int, int]:
     """Height and width of blocks that take no more memory than squares, so flat that the rows which a block and its
     halo need are still unpacked for the next block; the square's, where these rows fit anyway or never would."""
-    stored = [(raster.stored, raster.itemsize) for raster in stack.rasters]
+    stored = [(raster.stored, raster.itemsize) for raster in stack.rasters if raster.resampling is None]
+    if not stored:
+        return size, size
     row = sum(max(stack.grid.width, tile.width) * itemsize for tile, itemsize in stored)
     height = int(_SHARE_OF_CACHE * cache_bytes()) // row - 2 * halo - 2 * max(tile.height for tile, _ in stored)
     if not _FLATTEST <= height < size:

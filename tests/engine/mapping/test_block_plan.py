@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,14 +11,28 @@ import numpy as np
 import pytest
 import torch
 
-from soil_cnn_plugin.engine.data.covariates import open_stack
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.data import covariates, raster
+from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.data.raster import CovariateRaster
 from soil_cnn_plugin.engine.mapping import block_plan
-from soil_cnn_plugin.engine.mapping.block_plan import SIZES, bounded_block_size, choose_block_size, in_order
+from soil_cnn_plugin.engine.mapping.block_plan import (
+    SIZES,
+    block_shape,
+    bounded_block_size,
+    choose_block_size,
+    in_order,
+)
 from soil_cnn_plugin.engine.memory import Memory
-from tests.engine.landscape import SIDE, make_landscape, random_network
+from tests.engine.landscape import SIDE, make_landscape, random_network, write_raster
 
 CPU = torch.device("cpu")
+
+
+def unwarped(stored: Block) -> SimpleNamespace:
+    """A raster on the map's own grid, in so far as its blocks decide those of the map."""
+    return SimpleNamespace(stored=stored, itemsize=4, resampling=None, kept_width=lambda height: np.inf)
 
 
 def test_block_size_is_chosen_from_memory_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,9 +62,10 @@ def test_a_block_size_that_does_not_fit_into_memory_is_made_smaller(
 def test_blocks_of_wide_rows_are_so_flat_that_the_rows_around_them_stay_unpacked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    raster = SimpleNamespace(stored=Block(0, 0, 1, 24_000), itemsize=4)
-    stack = SimpleNamespace(grid=SimpleNamespace(height=200, width=24_000), rasters=[raster] * 60)
+    stored = unwarped(Block(0, 0, 1, 24_000))
+    stack = SimpleNamespace(grid=SimpleNamespace(height=200, width=24_000), rasters=[stored] * 60)
     monkeypatch.setattr(block_plan, "cache_bytes", lambda: 384 * 2**20)
+    assert block_shape(stack, 128, 15)[0] < 128  # type: ignore[arg-type]
     seen = np.zeros((200, 24_000), np.uint8)
     for block in in_order(stack, 128, 15):  # type: ignore[arg-type]
         seen[block.slices] += 1
@@ -82,8 +98,8 @@ def test_each_pixel_lies_in_one_block_of_strips_that_the_cache_holds(
     tile: Block, cache: int, strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(block_plan, "cache_bytes", lambda: cache)
-    raster = SimpleNamespace(stored=tile, itemsize=4)
-    stack = SimpleNamespace(grid=SimpleNamespace(height=30, width=1000), rasters=[raster] * 3)
+    stored = unwarped(tile)
+    stack = SimpleNamespace(grid=SimpleNamespace(height=30, width=1000), rasters=[stored] * 3)
     blocks = list(in_order(stack, 8, 2))  # type: ignore[arg-type]
     seen = np.zeros((30, 1000), int)
     for block in blocks:
@@ -100,3 +116,28 @@ def test_a_small_map_comes_row_by_row(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     with open_stack(landscape.covariates, replace(landscape.grid)) as stack:
         assert list(in_order(stack, 16, 3)) == list(stack.grid.blocks(16))
+
+
+def test_of_many_rasters_on_other_grids_a_tile_is_warped_once_for_neighbouring_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raster, "_TILE", 16)
+    monkeypatch.setattr(covariates, "_CACHE_BYTES", 3 * 30 * 4 * 16**2)  # 30 tiles a raster, of 25 side by side
+    own = write_raster(tmp_path / "own.tif", np.zeros((80, 400)))
+    path = write_raster(
+        tmp_path / "warped.tif", np.random.default_rng(0).normal(size=(90, 410)), corner=(995.0, 2007.0)
+    )
+    stack_of = [Covariate(own, "own")] + [Covariate(path, f"warped {number}") for number in range(3)]
+    warps: Counter[tuple[str, Block]] = Counter()
+    warp = CovariateRaster._warp
+
+    def counted(self: CovariateRaster, place: Block) -> np.ndarray:  # type: ignore[type-arg]
+        warps[self.covariate.name, place] += 1
+        return warp(self, place)
+
+    monkeypatch.setattr(CovariateRaster, "_warp", counted)
+    with open_stack(stack_of, reference_grid(own)) as stack:
+        for block in in_order(stack, 16, 3):
+            stack.read(block.with_halo(3))
+    assert len(warps) >= 3 * 5 * 25
+    assert warps.total() <= 1.3 * len(warps)  # once more where two strips meet

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +24,6 @@ _NOT_WRITTEN_WORDS = re.compile(
 """Of GDAL, which seldom says why: mostly the disk is full."""
 _MEMORY_WORDS = re.compile(r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory", re.I)
 _BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
-_PLENTY = 2**30  # bytes: a folder with more is not the one that is full
 _ASKED_FOR = re.compile(r"(?:tried to allocate|unable to allocate) (?:(\d+) bytes|([\d.]+ ?[KMGT]?i?B))", re.I)
 
 
@@ -59,7 +57,8 @@ def in_words(error: Exception, job: Job | None) -> str:
         return str(error)
     chain = list(_chain(error))
     for link in chain:
-        if sentence := _disk_sentence(link, job) or _memory_sentence(link) or _library_sentence(link):
+        sentence = _disk_sentence(link, job) or _removal_sentence(link, job) or _memory_sentence(link)
+        if sentence := sentence or _library_sentence(link):
             return sentence
     return (
         f"An unexpected error stopped the engine ({type(error).__name__}: {error}). This is a fault of the plugin, not"
@@ -81,9 +80,15 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
     number = error.errno if isinstance(error, OSError) else None
     filename = error.filename if isinstance(error, OSError) else None
     if number in _DISK_FULL or _DISK_FULL_WORDS.search(str(error)):
-        return f"The disk is full: {_room(filename, job)}. Free some space or choose another folder."
+        return (
+            f"The disk is full: nothing more could be written to {_place(filename, job)}. Free some space or choose"
+            " another folder."
+        )
     if _NOT_WRITTEN_WORDS.search(str(error)):
-        return f"An output could not be written: {_room(filename, job)}. Free some space or choose another folder."
+        return (
+            f"Nothing more could be written to {_place(filename, job)}; most likely the disk is full. Free some space"
+            " or choose another folder."
+        )
     if number in _FORBIDDEN and filename:
         return (
             f"{os.fsdecode(filename)} may not be opened: {os.strerror(number or 0)}. Check its permissions; if it is"
@@ -92,15 +97,27 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
     return None
 
 
-def _room(filename: str | bytes | None, job: Job | None) -> str:
-    """What is free where the file, or else each output, is written."""
-    paths = [os.fsdecode(filename)] if filename else list(job.output_paths().values()) if job else []
-    folders = sorted({str(Path(path).parent) for path in paths if Path(path).parent.is_dir()})
-    room = {folder: shutil.disk_usage(folder).free for folder in folders}
-    tight = {folder: free for folder, free in room.items() if free < _PLENTY} or room
-    free = [f"{folder} has {gibibytes(free)} left" for folder, free in tight.items()]
-    named = f"{os.fsdecode(filename)} could not be written" if filename else ""
-    return "; ".join(filter(None, [named, *free])) or "an output could not be written"
+def _place(filename: str | bytes | None, job: Job | None) -> str:
+    """The file, or else the outputs' folders. How much is free there is not told: what was half-written is deleted by
+    now."""
+    if filename:
+        return os.fsdecode(filename)
+    folders = sorted({str(Path(path).parent) for path in job.output_paths().values()}) if job else []
+    return " or ".join(folders) or "an output"
+
+
+def _removal_sentence(error: BaseException, job: Job | None) -> str | None:
+    """When somebody else removes what is half-written, the job only sees that it is not there."""
+    filename = os.fsdecode(error.filename or b"") if isinstance(error, FileNotFoundError) else ""
+    paths = job.output_paths().values() if job else []
+    return next((was_removed(path, filename) for path in paths if filename.startswith(part(path))), None)
+
+
+def was_removed(path: str, half_written: str) -> str:
+    return (
+        f"{path} could not be finished: what was half-written, {half_written}, was removed meanwhile, perhaps with its"
+        " folder. Leave both alone while the job runs, and run again."
+    )
 
 
 def _memory_sentence(error: BaseException) -> str | None:

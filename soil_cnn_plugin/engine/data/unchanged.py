@@ -20,9 +20,15 @@ class FileStates:
         return cls({path: _state(path) for path in paths})
 
     def check(self) -> None:
-        """Raises EngineError when one has changed since."""
+        """Raises EngineError when one has changed since, or is gone."""
         for path, before in self.states.items():
-            if before is not None and _state(path) != before:
+            now = _state(path)
+            if before is not None and now is None:
+                raise EngineError(
+                    f"{path} was removed while it was read, or its drive does not answer, so that what was read of it"
+                    " may be wrong. Nothing is written. Put it back and run again."
+                )
+            if before is not None and now != before:
                 raise EngineError(
                     f"{path} was changed while it was read, so that what was read of it may be wrong. Nothing is"
                     " written. See to it that no other program writes the file, and run again."

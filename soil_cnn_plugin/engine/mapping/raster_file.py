@@ -18,8 +18,10 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.data.footprint import GDAL_ERRORS
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.failures import was_removed
 from soil_cnn_plugin.engine.mapping.class_colours import class_colormap
 from soil_cnn_plugin.engine.mapping.class_table import write_class_names
 from soil_cnn_plugin.engine.memory import gibibytes
@@ -109,16 +111,20 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             if statistics.count:
                 self._dataset.update_tags(band, **statistics.tags())
         self._dataset.close()
-        rasterio.shutil.copy(
-            self._scratch,
-            part(self._path),
-            driver="COG",
-            compress="deflate",
-            predictor="no" if self._classes else "yes",
-            overview_resampling="mode" if self._classes else "average",
-            bigtiff="if_safer",
-            num_threads="all_cpus",
-        )
+        try:
+            rasterio.shutil.copy(
+                self._scratch,
+                part(self._path),
+                driver="COG",
+                compress="deflate",
+                predictor="no" if self._classes else "yes",
+                overview_resampling="mode" if self._classes else "average",
+                bigtiff="if_safer",
+                num_threads="all_cpus",
+            )
+        except GDAL_ERRORS:
+            self._check_is_there(self._scratch)
+            raise
         self._check_copy()
         if self._classes:
             write_class_names(self._names, self._classes, self._counts[:, 1:].tolist())
@@ -146,11 +152,16 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         except RasterioError:
             found = []
         if found != self._prints:
+            self._check_is_there(part(self._path))
             folder = Path(self._path).parent
             raise EngineError(
                 f"{self._path} could not be written to its end; {folder} has {gibibytes(disk_usage(folder).free)} left."
                 " Free some space or choose another folder."
             )
+
+    def _check_is_there(self, half_written: str) -> None:
+        if not Path(half_written).is_file():
+            raise EngineError(was_removed(self._path, half_written))
 
     def __exit__(self, *_: object) -> None:
         self._dataset.close()

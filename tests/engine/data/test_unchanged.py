@@ -39,3 +39,12 @@ def test_a_file_written_anew_has_changed_also_if_its_size_is_the_same(tmp_path: 
     os.utime(path, ns=(0, 0))
     with pytest.raises(EngineError, match="a.bin was changed"):
         states.check()
+
+
+def test_a_file_that_is_gone_is_told_as_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"one")
+    states = FileStates.of([str(path), "/vsizip/a.zip/b.tif"])
+    path.unlink()
+    with pytest.raises(EngineError, match="a.bin was removed while it was read"):
+        states.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,20 @@ def test_a_map_of_more_pixels_than_a_file_can_hold_is_told(tmp_path: Path) -> No
     with pytest.raises(EngineError, match="map.tif cannot be made: .* 1000000000 x 1000000000 pixels"):
         RasterFile(str(tmp_path / "map.tif"), grid, ["clay"], ["%"], {})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_made_again", [True, False])
+def test_a_folder_that_somebody_removed_meanwhile_is_told(tmp_path: Path, is_made_again: bool) -> None:
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    path = str(folder / "map.tif")
+    with RasterFile(path, GRID, ["zinc"], ["mg/kg"], {}) as file:
+        file.write(Block(0, 0, 64, 64), np.ones((1, 64, 64)))
+        shutil.rmtree(folder)
+        if is_made_again:
+            folder.mkdir()
+        with pytest.raises(
+            EngineError, match=r"map\.tif could not be finished: .*\.part.* was removed meanwhile"
+        ):
+            file.finish()
+    assert not folder.exists() or not list(folder.iterdir())

@@ -27,6 +27,7 @@ from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.fitting import FORESTS, Design
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
+from soil_cnn_plugin.engine.networks.forest import growth_in_words
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.plan import make_plans
 from soil_cnn_plugin.engine.networks.training_data import encode_patches
@@ -83,6 +84,8 @@ def _usable_sizes(job: ComparePatchSizes, file: PatchFile) -> tuple[list[int], l
             f"Below {smallest} pixels the network is 'ring' alone, because convolutions ('padarian') need at least"
             " that many."
         )
+    if growth_in_words(file.count):
+        notes.append(f"In the random forests {growth_in_words(file.count)}.")
     return sizes, notes
 
 

@@ -174,11 +174,15 @@ def fit(
     learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
     fold = make_folds(INNER_FOLDS, seed)
     location, scale = list(networks.location), list(networks.scale)
-    trees, parts = {}, {}
+    trees: dict[str, tuple[Trees, ...]] = {}
+    parts: tuple[tuple[Trees, ...], ...] = ()
     for name in forests if process_number() == 0 else ():
-        fitted = fit_forests(forest_features(design, name)[rows], learned, fold, seed)
+        features = forest_features(design, name)
+        is_all = len(rows) == len(features)  # in their order: a copy less of what may be a million rows
+        fitted = fit_forests(features if is_all else features[rows], learned, fold, seed)
         trees[name] = tuple(forest.trees for forest in fitted)
-        parts[name] = tuple(forest.parts for forest in fitted)
+        if name == FOREST_CONTEXT:
+            parts = tuple(forest.parts for forest in fitted)
         location.append(np.concatenate([forest.location for forest in fitted], axis=1))
         scale.append(np.concatenate([forest.scale for forest in fitted], axis=1))
     progress(1.0)
@@ -191,7 +195,7 @@ def fit(
         scale=np.stack(scale),
         curves=networks.curves,
         held_out=HeldOutRows(networks.held_out, fold),
-        parts=parts.get(FOREST_CONTEXT, ()),
+        parts=parts,
     )
 
 

@@ -16,6 +16,7 @@ from soil_cnn_plugin.engine.assessing import assess_classes, assess_numbers, oth
 from soil_cnn_plugin.engine.assessment.assessment import (
     BLEND,
     FOREST_CONTEXT,
+    FORESTS_SETTING,
     Assessment,
     Verdict,
 )
@@ -30,6 +31,7 @@ from soil_cnn_plugin.engine.fitting import Design, Fitted
 from soil_cnn_plugin.engine.networks.checkpoint import CheckpointFolder
 from soil_cnn_plugin.engine.networks.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.encoding import Location
+from soil_cnn_plugin.engine.networks.forest import growth_in_words
 from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork, write_network
 from soil_cnn_plugin.engine.networks.plan import Plan, make_plans
 from soil_cnn_plugin.engine.networks.predictor import Predictor
@@ -64,6 +66,8 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         check_thresholds(job, file)
         report.info(_plans_in_words(file, plans, transforms))
         tell_folds(folds, job.domain, report)
+        if growth_in_words(file.count):
+            report.info(f"In the random forests {growth_in_words(file.count)}.")
         data = encode_patches(file, plans, device, job.location)
         kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
         design = Design(
@@ -92,7 +96,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         if process_number() != 0:  # the first of several processes writes
             return {}
         assessment = _assess(job, file, folds, design, validations, final)
-        assessment = replace(assessment, settings=_settings(job, plans, device), versions=read_versions())
+        assessment = replace(assessment, settings=_settings(job, plans, device, file.count), versions=read_versions())
         for target in file.targets:
             report.info(f"{target.label}: {_verdicts(assessment)[target.field].text}")
         predictor = final.predictor(job.predictor, file.patch_size)
@@ -206,7 +210,7 @@ def _describe(
     )
 
 
-def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device) -> dict[str, str]:
+def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device, count: int) -> dict[str, str]:
     """What was asked for and what it came to, for report and network file."""
     settings = {
         "architecture": " and ".join(plan.shape.name for plan in plans),
@@ -219,6 +223,7 @@ def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device) 
         "coverage of intervals": f"{100 * job.coverage:g} %",
         "seed": str(job.seed),
         "device": device_in_words(device),
+        **({FORESTS_SETTING: growth_in_words(count)} if growth_in_words(count) else {}),
     }
     for plan in plans:
         settings[plan.shape.name] = (

@@ -29,6 +29,8 @@ METHODS = {
     MEAN: "Mean of the training observations",
 }
 """Method -> its name in words, in the order of tables."""
+FORESTS_SETTING = "random forests"
+"""Among the settings, where they are not grown as usual: how."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
-from soil_cnn_plugin.engine.networks.focal import context_features
+from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.networks.input_rows import InputRows, room_for
 from soil_cnn_plugin.engine.networks.plan import Plan, build_network
 
@@ -46,7 +46,7 @@ def encode_patches(
     coordinates = torch.from_numpy(file.coordinates)[:, :, None, None]  # (N, 2) -> (N, 2, 1, 1)
     networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
     inputs: list[InputRows] = []
-    context = []
+    context = np.empty((file.count, _context_width(encoder, patch_size)), np.float32)
     digest = hashlib.blake2b(np.ascontiguousarray(file.coordinates).tobytes(), digest_size=12)
     for start in range(0, file.count, _PATCHES_AT_ONCE):
         end = min(start + _PATCHES_AT_ONCE, file.count)
@@ -54,20 +54,24 @@ def encode_patches(
         digest.update(np.ascontiguousarray(patches).data)
         channels = encoder(torch.from_numpy(patches), coordinates[start:end])
         channels = channels.crop((file.patch_size - patch_size) // 2)
-        context.append(context_features(channels, patch_size).flatten(1).numpy())
+        context[start:end] = context_features(channels, patch_size).flatten(1).numpy()
         for index, network in enumerate(networks):
             seen = network.inputs(channels.crop((patch_size - network.patch_size) // 2))
             if not start:
                 inputs.append(room_for((file.count, *seen.shape[1:]), device))
             inputs[index].tensor[start:end] = seen
-    features = np.concatenate(context)
     return TrainingData(
         encoder=encoder.to(device),
         inputs=tuple(inputs),
-        point=_at_the_point(features, encoder),
-        context=features,
+        point=_at_the_point(context, encoder),
+        context=context,
         fingerprint=digest.hexdigest(),
     )
+
+
+def _context_width(encoder: Encoder, patch_size: int) -> int:
+    location = len(Location.ANGLES) if encoder.location else 0
+    return context_count(encoder.channel_count, len(encoder.continuous), patch_size) + location
 
 
 def _at_the_point(context: NDArray[np.float32], encoder: Encoder) -> NDArray[np.float32]:

@@ -113,6 +113,18 @@ TREE_TYPES = {
 """The kind of number of each array."""
 
 
+def join_trees(parts: Sequence[Trees]) -> Trees:
+    """All trees of several forests with the same outputs, in their order."""
+    starts = np.cumsum([0, *(part.feature.size for part in parts)])
+    return Trees(
+        roots=np.concatenate([*(part.roots[:-1] + start for part, start in zip(parts, starts)), starts[-1:]]),
+        children=np.concatenate([part.children for part in parts]),
+        feature=np.concatenate([part.feature for part in parts]),
+        threshold=np.concatenate([part.threshold for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+    )
+
+
 def to_trees(estimators: Sequence[DecisionTreeRegressor | DecisionTreeClassifier]) -> Trees:
     """The fitted trees of a scikit-learn forest: its outputs are the targets, or the shares of one target's classes."""
     children, features, thresholds, values = [], [], [], []

@@ -8,6 +8,7 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     BLEND,
     FOREST,
     FOREST_CONTEXT,
+    FORESTS_SETTING,
     MEAN,
     NETWORK,
     Assessment,
@@ -45,12 +46,13 @@ def predictor_sentence(predictor: str) -> str:
 
 
 def validation_sentence(assessment: HeldOutAssessment) -> str:
-    """Which of the ways to validate a map the numbers are."""
+    """Which of the ways to validate a map the numbers are, and whether the rivals have all that they could have."""
+    forests = assessment.settings.get(FORESTS_SETTING, "")
     return (
         f"All scores are from {assessment.folds.count}-fold cross-validation: each observation was predicted by"
         " networks and forests that had not seen it, nor any other observation of its fold. They describe the map"
         " where it is like the places of the observations. An estimate for the whole area, with a confidence interval,"
-        " needs an independent probability sample."
+        " needs an independent probability sample." + (f" In the random forests {forests}." if forests else "")
     )
 
 

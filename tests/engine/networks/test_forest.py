@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import RandomForestRegressor
 
 from soil_cnn_plugin.engine.networks import forest
 from soil_cnn_plugin.engine.networks.forest import FittedForest, fit_forests, predict_forest
 from soil_cnn_plugin.engine.networks.learned import Learned
+from soil_cnn_plugin.engine.networks.trees import to_trees
 from tests.engine.landscape import learned_of
 
 RNG = np.random.default_rng(0)
@@ -97,3 +99,39 @@ def test_forests_learn_what_stands_in_place_of_censored_values() -> None:
     learned = replace(learned_of(target[:, None]), is_censored=(target == 0)[:, None], estimate=TARGET[:, None])
     (fitted,) = fit_forests(FEATURES, learned, FOLD, seed=0)
     np.testing.assert_array_equal(fitted.location, fit_forest(FEATURES, TARGET, FOLD, seed=0).location)
+
+
+def test_forests_of_some_observations_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "TREES", 250)  # grown in three steps
+    monkeypatch.setattr(forest, "ROWS_A_TREE", 90)
+    fitted = fit_forest(FEATURES, FEATURES[:, 1].astype(np.float64), FOLD, seed=7)
+    whole = RandomForestRegressor(250, min_samples_leaf=3, max_features=1 / 3, random_state=7)
+    expected = to_trees(whole.fit(FEATURES, FEATURES[:, 1].astype(np.float64)).estimators_)
+    assert fitted.trees.count == 250
+    for field in fields(expected):
+        np.testing.assert_array_equal(getattr(fitted.trees, field.name), getattr(expected, field.name))
+
+
+@pytest.mark.parametrize("is_class", [False, True])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_trees_of_many_observations_grow_no_further(
+    monkeypatch: pytest.MonkeyPatch, is_class: bool, is_weighted: bool
+) -> None:
+    monkeypatch.setattr(forest, "ROWS_A_TREE", 300)
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(6000, 4)).astype(np.float32)
+    values = np.column_stack([features[:, 0] > 0, features[:, 0] <= 0]) if is_class else features[:, :1]
+    weights = np.where(np.arange(6000) % 2, 1.9, 0.1) if is_weighted else np.ones(6000)
+    learned = replace(learned_of(values.astype(np.float64)), weights=weights, is_class=is_class)
+    (fitted,) = fit_forests(features, learned, np.arange(6000) % 5, seed=0)
+    for trees in (fitted.trees, *fitted.parts):
+        nodes = np.diff(trees.roots)
+        assert (nodes <= 2 * 300 / 3 - 1).all() and trees.roots[-1] == len(trees.feature)
+        trees.check(4, outputs=values.shape[1])
+    assert len({tuple(fitted.trees.threshold[start : start + 3]) for start in fitted.trees.roots[:-1]}) == 50
+    assert np.corrcoef(fitted.location[:, 0], values[:, 0])[0, 1] > 0.9
+
+
+def test_reports_tell_where_trees_do_not_see_all() -> None:
+    assert forest.growth_in_words(forest.ROWS_A_TREE) == ""
+    assert f"at most {forest.ROWS_A_TREE} observations" in forest.growth_in_words(forest.ROWS_A_TREE + 1)

@@ -22,6 +22,7 @@ from soil_cnn_plugin.engine.assessment.assessment import (
     Assessment,
 )
 from soil_cnn_plugin.engine.assessment.comparison import compare
+from soil_cnn_plugin.engine.networks.forest import growth_in_words
 from soil_cnn_plugin.engine.pages.held_out_report import write_report
 
 Make = Callable[..., Assessment]
@@ -224,6 +225,14 @@ def test_degrees_and_unknown_coordinate_systems_have_fitting_axes(tmp_path: Path
     degrees = replace(degrees, coordinates=degrees.coordinates / 10000)
     assert "Longitude (°)" in write(tmp_path, degrees)
     assert "x (CRS units)" in write(tmp_path, make_assessment(crs_name="a local grid"))
+
+
+def test_the_report_tells_where_the_forests_could_be_better(tmp_path: Path, make_assessment: Make) -> None:
+    usual = make_assessment()
+    bounded = replace(usual, settings={**usual.settings, "random forests": growth_in_words(10**6)})
+    sentence = "In the random forests each tree grows on at most 50000 observations, drawn anew at random"
+    assert sentence in Reader(write(tmp_path, bounded)).text
+    assert "each tree" not in Reader(write(tmp_path, usual)).text
 
 
 def test_many_observations_keep_the_file_small(tmp_path: Path, make_assessment: Make) -> None:

@@ -81,7 +81,8 @@ def _plan(stack: CovariateStack, size: int, halo: int) -> tuple[int, int, int]:
     unpacked = _unpacked_width(stack, size)
     if min(warped, unpacked) < stack.grid.width:
         return size, size, max(size, int(min(warped, unpacked)) // size * size)
-    return *_flat(stack, size, halo), stack.grid.width
+    height, width = _flat(stack, size, halo) if unpacked == math.inf else (size, size)
+    return height, width, stack.grid.width
 
 
 def _unpacked_width(stack: CovariateStack, size: int) -> float:

@@ -121,6 +121,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
                 overview_resampling="mode" if self._classes else "average",
                 bigtiff="if_safer",
                 num_threads="all_cpus",
+                sparse_ok="true",  # tiles without any value take neither time nor room
             )
         except GDAL_ERRORS:
             self._check_is_there(self._scratch)

@@ -74,6 +74,15 @@ def test_blocks_of_wide_rows_are_so_flat_that_the_rows_around_them_stay_unpacked
     assert (seen == 1).all()
 
 
+def test_blocks_of_tiles_that_stay_unpacked_across_the_map_are_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = SimpleNamespace(
+        grid=SimpleNamespace(height=20_000, width=20_000), rasters=[unwarped(Block(0, 0, 256, 256))] * 4
+    )
+    monkeypatch.setattr(block_plan, "cache_bytes", lambda: 384 * 2**20)
+    assert block_shape(stack, 512, 7) == (512, 512)  # type: ignore[arg-type]
+    assert len(list(in_order(stack, 512, 7))) == 40 * 40  # type: ignore[arg-type]
+
+
 def test_threads_share_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     landscape = make_landscape(tmp_path)
     large = landscape.grid.with_cell_size(0.05)

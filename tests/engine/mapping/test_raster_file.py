@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,8 +140,18 @@ def test_a_folder_that_somebody_removed_meanwhile_is_told(tmp_path: Path, is_mad
         shutil.rmtree(folder)
         if is_made_again:
             folder.mkdir()
-        with pytest.raises(
-            EngineError, match=r"map\.tif could not be finished: .*\.part.* was removed meanwhile"
-        ):
+        with pytest.raises(EngineError, match=r"map\.tif could not be finished: .*\.part.* was removed meanwhile"):
             file.finish()
     assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_tiles_without_any_value_take_no_room(tmp_path: Path) -> None:
+    path = tmp_path / "map.tif"
+    large = replace(GRID, height=8192, width=8192)
+    with RasterFile(str(path), large, ["zinc"], ["mg/kg"], {}) as file:
+        file.write(Block(4096, 4096, 2, 2), np.array([[[1.0, 2], [3, 4]]]))
+        file.finish()
+    assert path.stat().st_size < 30_000
+    with rasterio.open(path) as dataset:
+        assert dataset.read(1, masked=True)[4095:4099, 4095:4099].compressed().tolist() == [1, 2, 3, 4]
+        assert dataset.overviews(1) and dataset.read_masks(1).astype(bool).sum() == 4

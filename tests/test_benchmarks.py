@@ -52,7 +52,7 @@ def test_all_benchmarks_come_into_one_table(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert not found["failed"] and found["quick"]
     figures = {each["name"]: each for each in found["figures"]["training"]}
-    assert len(figures) == 8 and all(each["values"][0] > 0 for each in figures.values())
+    assert len(figures) == 10 and all(each["values"][0] > 0 for each in figures.values())
     lines = (tmp_path / "bench.md").read_text(encoding="utf-8").splitlines()
     assert all(any(line.startswith(f"| {name} | ") for line in lines) for name in figures)
 
@@ -72,6 +72,13 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     tiny = ["--side", "120", "--covariates", "1", "--observations", "60", "--epochs", "1"]
     measure("processes.py", tmp_path, "--quick", *tiny)
     assert all(values[0] > 0 for values in figures_of(tmp_path / "processes.json").values())
+    assert not list(tmp_path.glob("soilcnn-*"))
+
+
+def test_a_training_with_many_observations_is_measured(tmp_path: Path) -> None:
+    measure("large_training.py", tmp_path, "--quick", "--observations", "60", "--covariates", "1", "--side", "100")
+    found = figures_of(tmp_path / "large_training.json")
+    assert 0.1 < found["peak memory of training"][0] < 2 and found["size of network.safetensors"][0] > 0
     assert not list(tmp_path.glob("soilcnn-*"))
 
 

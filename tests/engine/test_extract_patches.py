@@ -22,6 +22,7 @@ from soil_cnn_plugin.contract.events import Event, Info, Progress, Warning
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, to_json
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine import extract_patches
+from soil_cnn_plugin.engine.data import large_blocks
 from soil_cnn_plugin.engine.data.patch_file import PatchFile
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.extract_patches import run
@@ -142,6 +143,14 @@ def test_rasters_of_other_grids_are_told_with_their_resampling(job: ExtractPatch
     lines = texts(events, Info)
     assert lines[:2] == ["Grid: 80 rows x 100 columns of 5 m, EPSG:28992.", "Patch: 7 pixels = 35 m."]
     assert "soil is resampled onto the grid (nearest) from 10 x 10 metre, EPSG:28992." in lines
+
+
+def test_a_raster_in_one_large_block_is_warned_of_once(job: ExtractPatches, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_raster(Path(job.patches).parent / "strip.tif", ELEVATION.astype("f8"), blockysize=40, compress="lzw")
+    monkeypatch.setattr(large_blocks, "cache_bytes", lambda: 8 * (8 * 40 * 50 - 1))
+    _, events = done(replace(job, covariates=(*job.covariates, Covariate(path, "strip"))))
+    (warning,) = [text for text in texts(events, Warning) if "stored in blocks" in text]
+    assert warning.startswith(f"{path} is stored in blocks of up to 40 x 50 pixels") and "TILED=YES" in warning
 
 
 def test_degrees_are_used_with_a_warning(job: ExtractPatches) -> None:

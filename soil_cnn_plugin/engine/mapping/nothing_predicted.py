@@ -29,8 +29,8 @@ def why_nothing(stack: CovariateStack, inside: Callable[[Block], NDArray[np.bool
         )
     names = [f"{raster.covariate.path}, band {raster.covariate.band}," for raster in empty]
     return (
-        f"No pixel of the map can be predicted: {several(names)} without data in the map's whole area. Check nodata"
-        " values and what it covers, or choose another area, extent or raster."
+        f"No pixel of the map can be predicted: {several(names)} without data in the map's whole area. Check the"
+        " nodata value and where there is data, or choose another area, extent or raster."
     )
 
 

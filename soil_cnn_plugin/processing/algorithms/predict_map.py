@@ -183,8 +183,9 @@ def _computing_parameters() -> Parameters:
             tr(
                 "auto: half precision where the processor or GPU is faster with it and, tried on a part of the map,"
                 " changes predictions by less than 1 % of the target's standard deviation (root mean square); the"
-                " log tells by how much. Maps under 512 x 512 pixels are always made in float32. float32: single precision everywhere. half:"
-                " half precision wherever it is faster, however much it changes the map."
+                " log tells by how much. Maps under 512 x 512 pixels are always made in float32."
+                " float32: single precision everywhere. half: half precision wherever it is faster, however much it"
+                " changes the map."
             ),
             advanced=True,
         ),

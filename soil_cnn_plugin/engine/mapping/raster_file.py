@@ -85,6 +85,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             compress="lzw",
             bigtiff="if_safer",
             sparse_ok=True,
+            interleave="band",  # by pixel, bands would have 0 where only a part of a tile is ever written
         )
 
     def write(self, block: Block, values: NDArray[np.floating]) -> None:

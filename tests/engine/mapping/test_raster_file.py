@@ -155,3 +155,16 @@ def test_tiles_without_any_value_take_no_room(tmp_path: Path) -> None:
     with rasterio.open(path) as dataset:
         assert dataset.read(1, masked=True)[4095:4099, 4095:4099].compressed().tolist() == [1, 2, 3, 4]
         assert dataset.overviews(1) and dataset.read_masks(1).astype(bool).sum() == 4
+
+
+def test_gaps_beside_flat_blocks_stay_gaps_in_all_bands_when_tiles_leave_memory(tmp_path: Path) -> None:
+    path, grid, rng = str(tmp_path / "map.tif"), replace(GRID, height=1000, width=1000), np.random.default_rng(0)
+    expected = np.full((3, 1000, 1000), np.nan)
+    with rasterio.Env(GDAL_CACHEMAX=1_000_000), RasterFile(path, grid, ["a", "b", "c"], [""] * 3, {}) as file:
+        for block in (Block(row, 0, 20, 1000) for row in range(0, 1000, 20)):
+            if rng.random() < 0.5:
+                expected[:, *block.slices] = rng.normal(5, 1, (3, 20, 1000)).astype(np.float32)
+                file.write(block, expected[:, *block.slices])
+        file.finish()
+    with rasterio.open(path) as dataset:
+        np.testing.assert_array_equal(dataset.read(masked=True).filled(np.nan), expected)

@@ -31,7 +31,8 @@ from soil_cnn_plugin.engine.networks.processes import (
 from soil_cnn_plugin.engine.torchrun import process_count, process_number
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these
-_ROWS_AT_ONCE = 512  # observations a member predicts at once
+_ROWS_AT_ONCE = 512  # observations a member predicts at once, at most
+_BYTES_AT_ONCE = 2**26  # of what all members see of them: where it lies far, several pieces are fetched ahead
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def predict_held_out(
     member = torch.arange(members, device=inputs.device)[:, None]
     # Rows repeat at the end of a shorter list: every member gets as many, and the repeats change nothing.
     rows = torch.stack([test.repeat(-(-longest // len(test)))[:longest] for test in tests])
-    pieces = rows.split(_ROWS_AT_ONCE, dim=1)
+    pieces = rows.split(_rows_at_once(inputs, members), dim=1)
     own = pieces[process_number() :: process_count()] if is_joined() else pieces
     times = torch.zeros_like(location)  # that a row was predicted: a repeat may fall to another process
     for piece, seen in zip(own, inputs.fetch(inputs.take, own)):
@@ -206,7 +207,11 @@ def predict_all(network: PackedNetwork, inputs: InputRows) -> tuple[Tensor, Tens
     """Mean over members of location and scale for each row, (N, T)."""
     network.eval()
     pieces = []
-    for batch in inputs.split(_ROWS_AT_ONCE):
+    for batch in inputs.split(_rows_at_once(inputs, 1)):
         location, scale = network.predict(batch)
         pieces.append((location.mean(0), scale.mean(0)))
     return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
+
+
+def _rows_at_once(inputs: InputRows, members: int) -> int:
+    return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // (members * inputs.row_bytes)))

@@ -44,6 +44,10 @@ class InputRows:
     def __len__(self) -> int:
         return len(self.tensor) if self.rows is None else len(self.rows)
 
+    @property
+    def row_bytes(self) -> int:
+        return self.tensor.element_size() * math.prod(self.tensor.shape[1:])
+
     def chosen(self, rows: Tensor) -> InputRows:
         """Of these, the rows that an index chooses."""
         rows = rows.to(self.tensor.device)

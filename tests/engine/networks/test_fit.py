@@ -17,7 +17,8 @@ from soil_cnn_plugin.engine.networks import fit as training
 from soil_cnn_plugin.engine.networks.checkpoint import Progress
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.ensemble import cross_fit
-from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, fit, predict_all
+from soil_cnn_plugin.engine.networks.fit import FitSettings, HeldOutPredictions, fit, predict_all, predict_held_out
+from soil_cnn_plugin.engine.networks.input_rows import InputRows
 from soil_cnn_plugin.engine.networks.kept import Average, Best
 from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import normal_score
@@ -202,6 +203,36 @@ def test_members_that_go_on_alone_learn_as_they_would_with_the_others(landscape:
         expected = dict(whole.network.named_parameters())[each][[0, 2]]
         torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(part.average.values[each], whole.average.values[each][[0, 2]], rtol=1e-4, atol=1e-5)
+
+
+def test_large_inputs_are_fetched_in_small_pieces_to_predict(
+    landscape: Landscape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build(landscape, "padarian")
+    network.draw_parameters(torch.Generator().manual_seed(0))
+    far = replace(rows_of(data(network, landscape)[0]), is_far=True)
+    tests = [torch.from_numpy(np.flatnonzero(rows)) for rows in HELD_OUT]
+    taken: list[int] = []
+    take = InputRows.take
+
+    def counted(self: InputRows, rows: torch.Tensor) -> torch.Tensor:
+        found = take(self, rows)
+        taken.append(found.nbytes)
+        return found
+
+    def predict() -> list[torch.Tensor]:
+        taken.clear()
+        held_out = predict_held_out(network.eval(), far, tests, N, network.predict)
+        return [*held_out, *predict_all(network, far)]
+
+    monkeypatch.setattr(InputRows, "take", counted)
+    whole = predict()
+    assert len(taken) == 2
+    most = MEMBERS * 5 * far.tensor[0].nbytes
+    monkeypatch.setattr(training, "_BYTES_AT_ONCE", most)
+    for one, expected in zip(predict(), whole):
+        torch.testing.assert_close(one, expected, equal_nan=True)
+    assert max(taken) == most and len(taken) == 4 + 4  # 16 rows by fives, and 48 by fifteens
 
 
 def test_training_learns_what_there_is_to_learn(landscape: Landscape) -> None:

@@ -76,7 +76,9 @@ def finish_blocks_on_cluster(
         EngineError: there is no scheduler or worker, they lack this software or the files, or all is lost half-way.
     """
     with _connected(scheduler) as client:
-        report.info(f"The blocks are predicted on the Dask cluster {scheduler}: {len(client.nthreads())} workers now.")
+        with _in_words(scheduler):
+            workers = len(client.nthreads())
+        report.info(f"The blocks are predicted on the Dask cluster {scheduler}: {workers} workers now.")
         waiting: deque[Future[FinishedBlock | Block]] = deque()
         blocks, sent = task.grid.blocks(size), serialize_bytes(task)
         try:

@@ -54,6 +54,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     warn_of_far_location(description.location, description.grid, grid, report)
     inside = read_area(job.area, grid) if job.area else None
     size = bounded_block_size(job.block_size, trained, grid, device)
+    if job.cluster and job.block_size:
+        size = job.block_size  # how much memory workers have is known to those who started them
     if job.block_size and size < min(job.block_size, max(grid.height, grid.width)):
         report.info(f"Blocks of {job.block_size} pixels would take too much memory: {size} is used instead.")
     with ExitStack() as resources:

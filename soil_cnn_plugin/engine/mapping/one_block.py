@@ -63,7 +63,7 @@ class BlockPredictor:
         pixels = block.height * block.width
         if self._most_pixels is None or pixels <= self._most_pixels:
             try:
-                return self._at_once(block, raw, valid)
+                return self._at_once(block, raw, valid, self.dtype)
             except RuntimeError as error:
                 if not is_memory_of_gpu(error):
                     raise
@@ -77,13 +77,16 @@ class BlockPredictor:
             self._halve(block)
         return _joined(block, [self.predict(*part) for part in self._halves(block, raw, valid)])
 
-    def _at_once(self, block: Block, raw: Raw, valid: Valid) -> PredictedBlock:
+    def _at_once(self, block: Block, raw: Raw, valid: Valid, dtype: torch.dtype) -> PredictedBlock:
         halo = self.trained.predictor.halo
         index = self.index.for_one_block() if self.index else None
         with own_stream(self.device):
             channels, known = encode(self.trained, self.grid, block, raw, valid, self.device)
             watches = index.watches if index else ()
-            location, scale = self.trained.predictor.predict_block(channels, known, watches, self.dtype)
+            location, scale = self.trained.predictor.predict_block(channels, known, watches, dtype)
+            if dtype != torch.float32 and not np.isfinite([location[:, known], scale[:, known]]).all():
+                # Too large for half precision, which was tried elsewhere in the map.
+                return self._at_once(block, raw, valid, torch.float32)
             dissimilarity = index.take(channels, halo, known) if index else None
         centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
         centre[:, ~valid] = np.nan

@@ -158,7 +158,8 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             folder = Path(self._path).parent
             raise EngineError(
                 f"{self._path} could not be written to its end; {folder} has {gibibytes(disk_usage(folder).free)} left."
-                " Free some space or choose another folder."
+                " Free some space or choose another folder. Where there is room enough it is a fault of the plugin:"
+                " please report it with this log."
             )
 
     def _check_is_there(self, half_written: str) -> None:

@@ -191,6 +191,23 @@ def test_blocks_too_large_for_the_gpu_are_predicted_in_parts_and_told(tmp_path: 
     ]
 
 
+def test_a_block_whose_numbers_half_precision_cannot_hold_is_predicted_in_float32(tmp_path: Path) -> None:
+    landscape = make_landscape(tmp_path)
+    trained = random_network(landscape, PADARIAN)
+    network = trained.predictor.networks[0]
+    with torch.no_grad():
+        network.last_weight *= 1e36  # type: ignore[operator]  # with the next, as large as before
+        network.last_bias *= 1e36  # type: ignore[operator]
+        network.output_weight *= 1e-36  # type: ignore[operator]
+    whole = dense(landscape, trained, SIDE)
+    with open_stack(landscape.covariates, landscape.grid) as stack:
+        predictor = BlockPredictor(trained, stack.grid, CPU, dtype=torch.float16)
+        (piece,) = predict_blocks(predictor, stack, SIDE)
+    assert np.isfinite(whole[0]).any()
+    np.testing.assert_array_equal(piece.location, whole[0])
+    np.testing.assert_array_equal(piece.scale, whole[1])
+
+
 def test_a_gpu_without_room_for_the_smallest_block_ends_the_map(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     trained = random_network(landscape)

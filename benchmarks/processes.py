@@ -26,6 +26,7 @@ from worker import KEEP_MEMORY, ROOT, Run, one_core, run_job
 
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, PredictMap, TrainNetwork
 from soil_cnn_plugin.engine import extract_patches
+from soil_cnn_plugin.engine.cores import usable_cores
 from soil_cnn_plugin.engine.networks.network_file import read_network, write_network
 from soil_cnn_plugin.engine.networks.plan import Shape
 from soil_cnn_plugin.engine.report import Report
@@ -34,7 +35,8 @@ QUICK = {"side": 400, "covariates": 3, "members": 2, "observations": 200, "epoch
 PATCH_SIZE = 15
 ONE, TWO, ALL = "one core", "two processes", "all cores"
 ON_ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": ""}
+ON_ALL = {**ON_ONE, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(usable_cores()))}
+"""Dask leaves one thread in the environment when it starts workers."""
 CLOSE = 0.01  # of a held-out error, by which two trainings may differ that round otherwise
 
 
@@ -69,7 +71,7 @@ def compare_trainings(folder: Path, covariates: tuple[Covariate, ...], asked: ar
     ways: dict[str, Callable[[], Run]] = {
         ONE: lambda: on_one_core(lambda: run_job(job, environment=ON_ONE)),
         TWO: lambda: run_job(job, launcher=torchrun, environment=ON_ONE),
-        ALL: lambda: run_job(job, environment=WITHOUT_GPU),
+        ALL: lambda: run_job(job, environment=ON_ALL),
     }
     if torch.cuda.device_count() > 1:
         on_gpu = replace(job, device="cuda")
@@ -132,7 +134,7 @@ def compare_maps(folder: Path, covariates: tuple[Covariate, ...], asked: argpars
         ways: dict[str, Callable[[], Run]] = {
             ONE: lambda: on_one_core(lambda: run_job(job, environment=ON_ONE)),
             TWO: lambda: run_job(on_cluster, environment=ON_ONE),
-            ALL: lambda: run_job(job, environment=WITHOUT_GPU),
+            ALL: lambda: run_job(job, environment=ON_ALL),
         }
         runs = take_turns("map", ways, asked.turns, keep)
     difference = float(np.nanmax(np.abs(maps[ONE] - maps[TWO])) / np.nanstd(maps[ONE]))

@@ -305,5 +305,6 @@ def loss_figure(assessment: HeldOutAssessment) -> CaptionedFigure | None:
     return CaptionedFigure(
         draw_loss_curves("loss", curves),
         f"Loss while networks were trained, as medians over the members of an ensemble.{lines} Where the held-out loss"
-        " rises, a network learns its training observations by heart; each member was kept at its best step.",
+        " rises, a network learns its training observations by heart; each member was kept at its best step"
+        " and, once it gets no better, not trained any more: its last loss stays in the median.",
     )

@@ -175,7 +175,7 @@ def test_on_a_gpu_two_blocks_are_computed_while_a_third_one_is_read(
         waited.append(third_is_read.wait(20))
         time.sleep(0.1)
         under_way.remove(block)
-        return BlockPredictor._at_once(opened.predictor, block, *values)
+        return BlockPredictor._at_once(opened.predictor, block, *values, torch.float32)
 
     monkeypatch.setattr("soil_cnn_plugin.engine.cluster.read_block", read)
     monkeypatch.setattr(BlockPredictor, "predict", predict)

@@ -24,8 +24,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.ahead import alone, work_ahead
 from soil_cnn_plugin.engine.data.covariates import CovariateSummary
-from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
 from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, SIZES
 from soil_cnn_plugin.engine.mapping.one_block import own_stream
 from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply

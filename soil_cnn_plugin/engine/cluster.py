@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from toolz import pipe  # type: ignore[import-untyped]
 
 from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
+from soil_cnn_plugin.engine.ahead import alone
 from soil_cnn_plugin.engine.data.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.failures import in_words
 from soil_cnn_plugin.engine.finishing import FinishedBlock, Finisher, choose_index, plan_finish
-from soil_cnn_plugin.engine.mapping.ahead import alone
 from soil_cnn_plugin.engine.mapping.area import read_area
 from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU
 from soil_cnn_plugin.engine.mapping.blocks import Read, read_block

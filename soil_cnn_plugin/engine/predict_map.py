@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine.ahead import work_ahead
 from soil_cnn_plugin.engine.class_maps import check_kind, open_class_output
 from soil_cnn_plugin.engine.cluster import MapTask, finish_blocks_on_cluster
 from soil_cnn_plugin.engine.data.block_reading import bounded_cache
@@ -19,7 +20,6 @@ from soil_cnn_plugin.engine.data.grid import Block, Grid
 from soil_cnn_plugin.engine.data.large_blocks import doubt_large_blocks
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.finishing import FinishedBlock, Finisher, choose_index, plan_finish
-from soil_cnn_plugin.engine.mapping.ahead import work_ahead
 from soil_cnn_plugin.engine.mapping.area import clip_to_extent, read_area
 from soil_cnn_plugin.engine.mapping.block_plan import block_shape, bounded_block_size
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample

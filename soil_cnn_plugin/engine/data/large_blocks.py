@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import rasterio
 
+from soil_cnn_plugin.engine.data.block_reading import cache_bytes
+from soil_cnn_plugin.engine.data.covariates import CovariateStack, several
 from soil_cnn_plugin.engine.memory import gibibytes
-
-from .block_reading import cache_bytes
-from .covariates import CovariateStack, several
 
 _FEW = 8  # files: of more, each has its share of what GDAL keeps
 

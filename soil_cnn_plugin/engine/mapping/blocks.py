@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.engine.ahead import alone, work_ahead
 from soil_cnn_plugin.engine.data.covariates import CovariateStack
 from soil_cnn_plugin.engine.data.grid import Block
-from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
 from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, choose_block_size, in_order
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock, encode
 from soil_cnn_plugin.engine.networks.half_precision import Sample

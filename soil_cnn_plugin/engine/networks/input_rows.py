@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from soil_cnn_plugin.engine.ahead import work_ahead
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.memory import gibibytes, lies_in_memory, read_memory
 from soil_cnn_plugin.engine.torchrun import count_here
@@ -82,17 +81,7 @@ class InputRows:
     def fetch(self, fetch: Callable[[T], Taken], wanted: Iterable[T]) -> Iterator[Taken]:
         """What `fetch` takes of these rows for each of the `wanted`, in order: where rows lie far, ahead of its use,
         and several at once, because a disk answers them together as fast as one."""
-        if not self.is_far:
-            yield from map(fetch, wanted)
-            return
-        coming: deque[Future[Taken]] = deque()
-        with ThreadPoolExecutor(_READERS) as readers:
-            for each in wanted:
-                coming.append(readers.submit(fetch, each))
-                if len(coming) > _READERS:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
+        return work_ahead(fetch, wanted, _READERS) if self.is_far else map(fetch, wanted)
 
     def split(self, size: int) -> Iterator[Tensor]:
         """One batch after the other, in order."""

@@ -148,7 +148,7 @@ class PackedNetwork(nn.Module, ABC):
         own = dict(self.named_parameters())
         for name, parameter in kept.named_parameters():
             parameter.data = own[name].detach()[members]
-        kept._generator, kept.batch_size = self._generator, self.batch_size
+        kept._generator = self._generator
         return kept
 
     @abstractmethod

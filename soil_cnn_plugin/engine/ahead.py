@@ -1,4 +1,4 @@
-"""Steps of a map that overlap: each works ahead in threads of its own while the next one works on earlier results."""
+"""Steps that overlap: each works ahead in threads of its own while the next one works on earlier results."""
 
 from __future__ import annotations
 

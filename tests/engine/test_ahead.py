@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from soil_cnn_plugin.engine.mapping.ahead import alone, work_ahead
+from soil_cnn_plugin.engine.ahead import alone, work_ahead
 
 
 def test_results_come_in_the_order_of_the_items() -> None:

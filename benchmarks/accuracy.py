@@ -20,15 +20,15 @@ from accuracy_table import Repeat, Row, summarize, write_table
 from soil_cnn_plugin.contract.events import Event, Progress
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, TrainNetwork
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine import extract_patches
-from soil_cnn_plugin.engine.cross_validation import cross_validate
-from soil_cnn_plugin.engine.data.patch_file import PatchFile
-from soil_cnn_plugin.engine.fitting import Design
-from soil_cnn_plugin.engine.networks.device import choose_device
-from soil_cnn_plugin.engine.networks.plan import make_plans
-from soil_cnn_plugin.engine.networks.training_data import encode_patches
-from soil_cnn_plugin.engine.patch_folds import choose_transforms, hold_out, inner_folds, kind_within
+from soil_cnn_plugin.engine.jobs import extract_patches
+from soil_cnn_plugin.engine.machine.device import choose_device
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training.cross_validation import cross_validate
+from soil_cnn_plugin.engine.training.fitting import Design
+from soil_cnn_plugin.engine.training.folds_of_file import choose_transforms, hold_out, inner_folds, kind_within
+from soil_cnn_plugin.engine.training.plan import make_plans
+from soil_cnn_plugin.engine.training.training_data import encode_patches
 
 
 def main() -> None:

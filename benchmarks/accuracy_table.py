@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from soil_cnn_plugin.contract.decode import decode
-from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut
 from soil_cnn_plugin.engine.assessment.comparison import PairedTest, paired_test
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.targets.metrics import HeldOut
 
 PAIRS = ((BLEND, FOREST_CONTEXT), (NETWORK, FOREST_CONTEXT), (FOREST, FOREST_CONTEXT))
 """Every method beside the forest with context, the fair rival; below 0 is better than it."""

@@ -24,16 +24,16 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.ahead import alone, work_ahead
-from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
 from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, SIZES
+from soil_cnn_plugin.engine.mapping.half_precision import LARGEST_ERROR, half_kinds
 from soil_cnn_plugin.engine.mapping.one_block import own_stream
 from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.half_precision import LARGEST_ERROR, half_kinds
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.networks.plan import Shape, build_network
-from soil_cnn_plugin.engine.networks.predictor import Predictor
+from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
+from soil_cnn_plugin.engine.training.plan import Shape, build_network
+from soil_cnn_plugin.engine.training.predictor import Predictor
 
 SHAPES = {
     "padarian": (Shape("padarian", 15, 5), Shape("padarian", 31, 5), Shape("padarian", 11, 5)),

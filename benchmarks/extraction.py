@@ -30,9 +30,9 @@ from scipy.ndimage import zoom
 
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine import extract_patches
-from soil_cnn_plugin.engine.cores import usable_cores
-from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.jobs import extract_patches
+from soil_cnn_plugin.engine.machine.memory import usable_cores
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 
 CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0

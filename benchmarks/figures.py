@@ -15,9 +15,8 @@ from pathlib import Path
 
 import torch
 
-from soil_cnn_plugin.engine.cores import usable_cores
-from soil_cnn_plugin.engine.memory import gibibytes, read_memory
-from soil_cnn_plugin.engine.networks.device import forbid_tf32
+from soil_cnn_plugin.engine.machine.device import forbid_tf32
+from soil_cnn_plugin.engine.machine.memory import gibibytes, read_memory, usable_cores
 
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench"
 

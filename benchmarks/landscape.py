@@ -21,21 +21,21 @@ from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import BLEND, NETWORK
-from soil_cnn_plugin.engine.assessment.calibration import calibrate
-from soil_cnn_plugin.engine.assessment.outcomes import NumberOutcome
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
-from soil_cnn_plugin.engine.cores import usable_cores
-from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
-from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
+from soil_cnn_plugin.engine.forests.forest import TREES
+from soil_cnn_plugin.engine.forests.trees import to_trees
+from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.focal import context_features
-from soil_cnn_plugin.engine.networks.forest import TREES
-from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.networks.plan import Shape, build_network
-from soil_cnn_plugin.engine.networks.predictor import Predictor
-from soil_cnn_plugin.engine.networks.trees import to_trees
+from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.grid import Block
+from soil_cnn_plugin.engine.targets.calibration import calibrate
+from soil_cnn_plugin.engine.targets.kinds import NumberOutcome
+from soil_cnn_plugin.engine.targets.target_scale import TargetScale
+from soil_cnn_plugin.engine.training.network_file import NetworkDescription, TrainedNetwork
+from soil_cnn_plugin.engine.training.plan import Shape, build_network
+from soil_cnn_plugin.engine.training.predictor import Predictor
 
 Floats = NDArray[np.float32]
 CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0

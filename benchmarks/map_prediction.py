@@ -27,12 +27,12 @@ from sklearn.ensemble import RandomForestRegressor
 from worker import Run, run_job
 
 from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
-from soil_cnn_plugin.engine.data.covariates import open_stack
-from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.forests.trees import in_squares
 from soil_cnn_plugin.engine.networks.focal import context_features
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, write_network
-from soil_cnn_plugin.engine.networks.plan import Shape
-from soil_cnn_plugin.engine.networks.trees import in_squares
+from soil_cnn_plugin.engine.rasters.covariates import open_stack
+from soil_cnn_plugin.engine.rasters.grid import Block
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
+from soil_cnn_plugin.engine.training.plan import Shape
 
 QUICK = {"side": 1024, "observations": [1000], "share": 1.0, "turns": 1, "large": 0, "trees_on": 256}
 CHEAP = (Shape("ring", 31, 1),)  # for the memory of large maps: it does not depend on the members

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from soil_cnn_plugin.engine.ahead import alone, work_ahead
+from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
 from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.focal import deviation_windows, focal_features, ring_windows

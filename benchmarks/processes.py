@@ -25,11 +25,11 @@ from landscape import CELL, NORTH, STANDARD, TARGET, WEST, make_network, write_c
 from worker import KEEP_MEMORY, ROOT, Run, one_core, run_job
 
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, PredictMap, TrainNetwork
-from soil_cnn_plugin.engine import extract_patches
-from soil_cnn_plugin.engine.cores import usable_cores
-from soil_cnn_plugin.engine.networks.network_file import read_network, write_network
-from soil_cnn_plugin.engine.networks.plan import Shape
+from soil_cnn_plugin.engine.jobs import extract_patches
+from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training.network_file import read_network, write_network
+from soil_cnn_plugin.engine.training.plan import Shape
 
 QUICK = {"side": 400, "covariates": 3, "members": 2, "observations": 200, "epochs": 2, "turns": 1}
 PATCH_SIZE = 15

@@ -17,12 +17,12 @@ from typing import Any
 STARTED = time.perf_counter()
 
 from soil_cnn_plugin.engine import __main__ as door  # noqa: E402
-from soil_cnn_plugin.engine.data.covariates import CovariateStack  # noqa: E402
-from soil_cnn_plugin.engine.data.grid import Block  # noqa: E402
-from soil_cnn_plugin.engine.finishing import Finisher  # noqa: E402
+from soil_cnn_plugin.engine.mapping.finishing import Finisher  # noqa: E402
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor  # noqa: E402
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck  # noqa: E402
-from soil_cnn_plugin.engine.mapping.raster_file import RasterFile  # noqa: E402
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack  # noqa: E402
+from soil_cnn_plugin.engine.rasters.grid import Block  # noqa: E402
+from soil_cnn_plugin.engine.rasters.raster_file import RasterFile  # noqa: E402
 
 PARTS: dict[str, tuple[Any, str]] = {
     "reading": (CovariateStack, "read"),

@@ -24,14 +24,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from soil_cnn_plugin.contract.jobs import Covariate, TrainNetwork
-from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+from soil_cnn_plugin.engine.machine.threads import run_side_by_side
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
-from soil_cnn_plugin.engine.networks.input_rows import InputRows
-from soil_cnn_plugin.engine.networks.learned import Learned
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.networks.plan import Plan, build_network, make_plans
-from soil_cnn_plugin.engine.side_by_side import run_side_by_side
+from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
+from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.training.fit import FitSettings, fit
+from soil_cnn_plugin.engine.training.input_rows import InputRows
+from soil_cnn_plugin.engine.training.plan import Plan, build_network, make_plans
 
 QUICK = {"observations": 600, "steps": 15, "turns": 1}
 PATCH_SIZE = 31

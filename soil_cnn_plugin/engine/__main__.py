@@ -29,8 +29,8 @@ from soil_cnn_plugin.contract.events import Done, Event, Failed  # noqa: E402
 from soil_cnn_plugin.contract.jobs import JOBS, Job, JobError, TrainNetwork, from_json, remove_parts  # noqa: E402
 from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
 from soil_cnn_plugin.engine.failures import check_outputs, in_words  # noqa: E402
+from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
-from soil_cnn_plugin.engine.torchrun import process_count, process_number  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -128,7 +128,7 @@ def _run(job: Job, report: Report) -> dict[str, str | float | int]:
             f"{process_count()} processes are started for the job {name}, but only a training is shared out among"
             " processes. Start this job without torchrun."
         )
-    module = importlib.import_module(f"soil_cnn_plugin.engine.{name}")
+    module = importlib.import_module(f"soil_cnn_plugin.engine.jobs.{name}")
     outputs: dict[str, str | float | int] = module.run(job, report)
     return outputs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import Job, JobError, part
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.memory import gibibytes, is_memory_of_gpu, is_perhaps_memory_of_gpu, read_memory
+from soil_cnn_plugin.engine.machine.memory import gibibytes, is_memory_of_gpu, is_perhaps_memory_of_gpu, read_memory
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}

@@ -13,16 +13,16 @@ from sklearn.ensemble import RandomForestRegressor
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine import extract_patches
-from soil_cnn_plugin.engine.assessment.assessment import MEAN, NETWORK
-from soil_cnn_plugin.engine.assessment.class_scores import ClassScores
-from soil_cnn_plugin.engine.assessment.outcomes import ClassOutcome
+from soil_cnn_plugin.engine.assessment.methods import MEAN, NETWORK
+from soil_cnn_plugin.engine.forests.trees import to_trees
+from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.networks.focal import context_count
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
-from soil_cnn_plugin.engine.networks.plan import build_network
-from soil_cnn_plugin.engine.networks.predictor import Predictor
-from soil_cnn_plugin.engine.networks.trees import to_trees
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.classes import ClassScores
+from soil_cnn_plugin.engine.targets.kinds import ClassOutcome
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.training.plan import build_network
+from soil_cnn_plugin.engine.training.predictor import Predictor
 from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, random_network, randomize
 
 FIELD = "soil type"

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import NETWORK
-from soil_cnn_plugin.engine.assessment.composition import fit_composition
-from soil_cnn_plugin.engine.assessment.joint_calibration import calibrate_jointly
-from soil_cnn_plugin.engine.assessment.outcomes import CompositionOutcome
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
-from soil_cnn_plugin.engine.networks.plan import Shape, build_network
-from soil_cnn_plugin.engine.networks.predictor import Predictor
+from soil_cnn_plugin.engine.assessment.methods import NETWORK
+from soil_cnn_plugin.engine.targets.composition import fit_composition
+from soil_cnn_plugin.engine.targets.joint_calibration import calibrate_jointly
+from soil_cnn_plugin.engine.targets.kinds import CompositionOutcome
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.training.plan import Shape, build_network
+from soil_cnn_plugin.engine.training.predictor import Predictor
 from tests.engine.landscape import Landscape, random_network, randomize
 
 PARTS = ("sand", "silt", "clay")

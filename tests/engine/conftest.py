@@ -1,30 +1,57 @@
-"""An assessment as a run would leave it: lognormal properties, five methods whose distributions are nearly right."""
+"""What several rooms test with: a raster that is written, and an assessment as a run would leave it, of lognormal
+properties and five methods whose distributions are nearly right."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import (
-    BLEND,
-    FOREST,
-    FOREST_CONTEXT,
-    MEAN,
-    NETWORK,
-    QUANTILE_LEVELS,
-    Assessment,
-    FoldsInWords,
-    HeldOut,
-    LossCurve,
-    Scores,
-    TargetAssessment,
-)
+from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve, TargetAssessment
 from soil_cnn_plugin.engine.assessment.comparison import verdict
-from soil_cnn_plugin.engine.assessment.metrics import score
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, score
+
+RasterWriter = Callable[..., str]
+
+
+@pytest.fixture
+def write_raster(tmp_path: Path) -> RasterWriter:
+    """write_raster(name, (H, W) or (C, H, W) array, transform=..., crs=..., nodata=..., scale=..., offset=...)."""
+
+    def write(
+        name: str,
+        values: NDArray[Any],
+        transform: tuple[float, ...] = (10.0, 0.0, 1000.0, 0.0, -10.0, 2000.0),
+        crs: str | None = "EPSG:28992",
+        scale: float | None = None,
+        offset: float | None = None,
+        mask: NDArray[Any] | None = None,
+        **options: Any,
+    ) -> str:
+        path = tmp_path / name
+        bands = values if values.ndim == 3 else values[np.newaxis]
+        count, height, width = bands.shape
+        with rasterio.open(
+            path, "w", driver="GTiff", count=count, height=height, width=width, dtype=bands.dtype,
+            crs=crs, transform=rasterio.Affine(*transform), **options,
+        ) as dataset:  # fmt: skip
+            dataset.write(bands)
+            if scale is not None:
+                dataset.scales, dataset.offsets = (scale,) * count, (offset or 0.0,) * count
+            if mask is not None:
+                dataset.write_mask(mask)
+        return str(path)
+
+    return write
+
 
 ERRORS = {BLEND: 0.34, NETWORK: 0.36, FOREST: 0.42, FOREST_CONTEXT: 0.39, MEAN: 0.6}
 """Standard deviation of what each method leaves unexplained, on the log scale, where the observations' is 0.6."""

@@ -18,23 +18,24 @@ from sklearn.ensemble import RandomForestRegressor
 from soil_cnn_plugin.contract.events import Event, Info, Warning
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine import extract_patches
-from soil_cnn_plugin.engine.assessment.assessment import BLEND, NETWORK, Scores
-from soil_cnn_plugin.engine.assessment.calibration import calibrate
-from soil_cnn_plugin.engine.assessment.outcomes import NumberOutcome
-from soil_cnn_plugin.engine.assessment.target_scale import TargetScale
-from soil_cnn_plugin.engine.data.covariates import CovariateSummary, open_stack, reference_grid
-from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
+from soil_cnn_plugin.engine.forests.trees import to_trees
+from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
-from soil_cnn_plugin.engine.networks.input_rows import InputRows
-from soil_cnn_plugin.engine.networks.learned import Learned, Lesson
-from soil_cnn_plugin.engine.networks.network_file import NetworkDescription, TrainedNetwork
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.networks.plan import Shape, build_network
-from soil_cnn_plugin.engine.networks.predictor import Predictor
-from soil_cnn_plugin.engine.networks.trees import to_trees
+from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary, open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.calibration import calibrate
+from soil_cnn_plugin.engine.targets.kinds import NumberOutcome
+from soil_cnn_plugin.engine.targets.learned import Learned, Lesson
+from soil_cnn_plugin.engine.targets.metrics import Scores
+from soil_cnn_plugin.engine.targets.target_scale import TargetScale
+from soil_cnn_plugin.engine.training.input_rows import InputRows
+from soil_cnn_plugin.engine.training.network_file import NetworkDescription, TrainedNetwork
+from soil_cnn_plugin.engine.training.plan import Shape, build_network
+from soil_cnn_plugin.engine.training.predictor import Predictor
 
 SIDE = 40
 CELL = 10.0

@@ -13,14 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import PredictMap
-from soil_cnn_plugin.engine import predict_map
-from soil_cnn_plugin.engine.data.covariates import open_stack
+from soil_cnn_plugin.engine.jobs import predict_map
+from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample
+from soil_cnn_plugin.engine.mapping.half_precision import choose_half
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
-from soil_cnn_plugin.engine.networks.device import choose_device
-from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex, Space
-from soil_cnn_plugin.engine.networks.half_precision import choose_half
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork, read_network, write_network
+from soil_cnn_plugin.engine.rasters.covariates import open_stack
+from soil_cnn_plugin.engine.training.dissimilarity import BlockIndex, Space
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_network, write_network
+from tests.engine.jobs.test_predict_map import read
 from tests.engine.landscape import (
     Landscape,
     Log,
@@ -29,8 +30,7 @@ from tests.engine.landscape import (
     write_raster,
 )
 from tests.engine.mapping.test_blocks import patch_by_patch
-from tests.engine.networks import test_dissimilarity
-from tests.engine.test_predict_map import read
+from tests.engine.training import test_dissimilarity
 
 SIDE = 400  # pixels of a map whose block takes a few hundred MiB
 

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-
-Array = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 DISTANCES_AT_ONCE = 4_000_000
 FEW_OBSERVATIONS = 600
@@ -67,7 +64,7 @@ class Dissimilarity:
         return cKDTree(self.training @ self._axes)
 
 
-def fit_dissimilarity(covariates: Array, importance: Array, fold: Integers) -> Dissimilarity:
+def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissimilarity:
     """The index of a network or forest trained on `covariates` (n, F) of the observations, held out by `fold` (n,).
 
     Categories come as one column of 0 and 1 each, `importance` (F,) is any measure of each column's influence; where it
@@ -103,7 +100,7 @@ def fit_dissimilarity(covariates: Array, importance: Array, fold: Integers) -> D
     return Dissimilarity(centre, factor, training, mean_distance, training_index, float(threshold))
 
 
-def _training_distances(training: Array, fold: Integers) -> tuple[float, Array]:
+def _training_distances(training: Array, fold: Rows) -> tuple[float, Array]:
     """Mean distance between two observations, and of each (n,) to the nearest one of another fold."""
     count = len(training)
     total, nearest = 0.0, np.empty(count)

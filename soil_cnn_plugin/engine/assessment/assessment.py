@@ -5,80 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.composition_assessment import CompositionAssessment
-
-Array = NDArray[np.float64]
-
-QUANTILE_LEVELS = np.arange(1, 100) / 100
-"""At which a predicted distribution is kept."""
-
-BLEND = "blend"
-NETWORK = "network"
-FOREST = "forest"
-FOREST_CONTEXT = "forest_context"
-MEAN = "mean"
-METHODS = {
-    BLEND: "Blend of network and random forest",
-    NETWORK: "Network",
-    FOREST: "Random forest, covariates at the point",
-    FOREST_CONTEXT: "Random forest with context (focal means and deviations)",
-    MEAN: "Mean of the training observations",
-}
-"""Method -> its name in words, in the order of tables."""
-FORESTS_SETTING = "random forests"
-"""Among the settings, where they are not grown as usual: how."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Held-out scores in the target's unit. MEC and CCC are None where the observations do not vary, RPIQ where their
-    quartiles coincide or nothing is wrong."""
-
-    n: int
-    me: float
-    rmse: float
-    mec: float | None
-    ccc: float | None
-    rpiq: float | None
-    picp: float  # share of observations inside the prediction interval
-    width: float  # mean width of the prediction interval
-    interval_score: float
-    crps: float
-
-    @property
-    def error(self) -> float:
-        """By which methods are compared."""
-        return self.rmse
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """One method's predictions of observations it was not trained on: arrays (n,) in the target's unit; `quantiles`
-    (n, 99) are of the predicted distribution at QUANTILE_LEVELS."""
-
-    mean: Array
-    lower: Array
-    upper: Array
-    quantiles: Array
-    scores: Scores
-    fold_scores: tuple[Scores, ...]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the network beats the better forest. `outcome` is `network`, `forest` (the better one), `equal` (no clear
-    difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE, of classes its Brier
-    score, minus that forest's, in percent of the forest's; `p` is of the paired test over folds."""
-
-    text: str
-    outcome: str
-    rival: str
-    difference_percent: float
-    p: float | None
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.assessment.comparison import Verdict
+from soil_cnn_plugin.engine.assessment.methods import NETWORK
+from soil_cnn_plugin.engine.targets.composition import CompositionAssessment
+from soil_cnn_plugin.engine.targets.metrics import HeldOut, Scores
+from soil_cnn_plugin.engine.targets.reported import reported_mean
 
 
 @dataclass(frozen=True)
@@ -86,7 +21,7 @@ class MeasuredTarget:
     """What was measured: `rows` (n,) are those of the observations that have a value, `observed` (n,) the values."""
 
     soil_property: SoilProperty
-    rows: NDArray[np.int64]
+    rows: Rows
     observed: Array
 
 
@@ -97,8 +32,8 @@ class TargetAssessment(MeasuredTarget):
     minus infinity where there is none, see reported.py. `errors` (n,) are standard deviations of the measurement, 0
     where none is known."""
 
-    fold: NDArray[np.int64]
-    is_censored: NDArray[np.bool_]
+    fold: Rows
+    is_censored: Flags
     limits: Array
     errors: Array
     methods: dict[str, HeldOut]
@@ -157,3 +92,8 @@ class Assessment(HeldOutAssessment):
     weights: Array = field(default_factory=lambda: np.ones(0))
     coverage: float
     compositions: tuple[CompositionAssessment, ...] = ()  # of the targets that are parts of one
+
+
+def residuals(target: TargetAssessment, held_out: HeldOut) -> Array:
+    """(n,) predicted minus observed, both as reported."""
+    return reported_mean(held_out.mean, held_out.quantiles, target.limits) - target.observed

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import MEAN, METHODS, NETWORK, HeldOutAssessment, Verdict
-from soil_cnn_plugin.engine.assessment.class_scores import ClassHeldOut
-from soil_cnn_plugin.engine.assessment.comparison import NAMES, Measure, verdict
-
-Integers = NDArray[np.int64]
+from soil_cnn_plugin.engine.arrays import Rows
+from soil_cnn_plugin.engine.assessment.assessment import HeldOutAssessment
+from soil_cnn_plugin.engine.assessment.comparison import Measure, Verdict, verdict
+from soil_cnn_plugin.engine.assessment.methods import MEAN, METHODS, NAMES, NETWORK
+from soil_cnn_plugin.engine.targets.classes import ClassHeldOut
 
 BRIER = Measure("Brier score", "the frequencies of the classes", "theirs", 19.0)
 """The Brier score is a squared error: 19 % below is 10 % below in its root, as for the RMSE of numbers."""
@@ -30,8 +29,8 @@ class ClassAssessment(HeldOutAssessment):
 
     target: SoilProperty
     classes: tuple[str, ...]
-    observed: Integers
-    fold: Integers
+    observed: Rows
+    fold: Rows
     methods: dict[str, ClassHeldOut]
     verdict: Verdict
     other_methods: dict[str, ClassHeldOut] = field(default_factory=dict)
@@ -42,7 +41,7 @@ class ClassAssessment(HeldOutAssessment):
         return self.methods[self.predictor]
 
     @property
-    def counts(self) -> Integers:
+    def counts(self) -> Rows:
         """(K,) observations of each class."""
         return np.bincount(self.observed, minlength=len(self.classes))
 

@@ -7,32 +7,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from soil_cnn_plugin.engine.assessment.assessment import (
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.assessment.methods import (
     BLEND,
     FOREST,
     FOREST_CONTEXT,
+    FORESTS,
     MEAN,
     METHODS,
+    NAMES,
     NETWORK,
-    Verdict,
 )
 
-Array = NDArray[np.float64]
-
 SIGNIFICANT = 0.05
-
-NAMES = {
-    BLEND: "blend",
-    NETWORK: "network",
-    FOREST: "random forest",
-    FOREST_CONTEXT: "random forest with context",
-    MEAN: "mean",
-}
-"""Method -> its name within a sentence."""
-FORESTS = (FOREST, FOREST_CONTEXT)
 
 
 class Scored(Protocol):
@@ -229,3 +218,16 @@ def _p(p: float | None) -> str:
     if p is None:
         return ""
     return " (p < 0.001)" if p < 0.001 else f" (p = {p:.2g})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the network beats the better forest. `outcome` is `network`, `forest` (the better one), `equal` (no clear
+    difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE, of classes its Brier
+    score, minus that forest's, in percent of the forest's; `p` is of the paired test over folds."""
+
+    text: str
+    outcome: str
+    rival: str
+    difference_percent: float
+    p: float | None

@@ -10,13 +10,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-
-Array = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def estimate_mean(
 
 
 def estimate_share(
-    is_true: NDArray[np.bool_],
+    is_true: Flags,
     *,
     strata: Sequence[Hashable] | None = None,
     areas: Mapping[Hashable, float] | None = None,
@@ -132,7 +129,7 @@ class _Design:
     """`weight` (n,) is the share of the map that each observation stands for; `stratum` (n,) counts from 0."""
 
     weight: Array
-    stratum: Integers
+    stratum: Rows
     confidence: float
 
     def mean(self, values: Array) -> float:
@@ -184,7 +181,7 @@ def _design(
     return _Design(weight / weight.sum(), stratum, confidence), words
 
 
-def _number_strata(count: int, strata: Sequence[Hashable] | None) -> tuple[list[Hashable], Integers]:
+def _number_strata(count: int, strata: Sequence[Hashable] | None) -> tuple[list[Hashable], Rows]:
     """The strata's names, in order of appearance, and the number of each observation's."""
     if strata is None:
         if count < 2:

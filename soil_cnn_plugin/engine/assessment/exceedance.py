@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, HeldOut, TargetAssessment
-from soil_cnn_plugin.engine.assessment.class_reliability import ClassReliability, reliability_in_steps
-from soil_cnn_plugin.engine.assessment.metrics import pit
-
-Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
+from soil_cnn_plugin.engine.targets.classes import ClassReliability, reliability_in_steps
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, pit
 
 _DEFAULT_LEVELS = (0.5, 0.9)  # of the observed values, where the user names no threshold
 _IN_A_STEP = 25  # observations, as far as there are enough

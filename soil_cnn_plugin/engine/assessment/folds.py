@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.knndm import match_distances
 from soil_cnn_plugin.engine.errors import EngineError
-
-Array = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 KINDS = ("random", "spatial_blocks", "groups", "knndm")
 BLOCKS_A_FOLD = 5
@@ -26,7 +23,7 @@ is one cluster, and cutting it would hold out neighbours under the name of spati
 class Folds:
     """`fold` (N,) counts from 0 to `count` - 1. `block_size` is the side of spatial blocks in the coordinates' unit."""
 
-    fold: Integers
+    fold: Rows
     count: int
     kind: str
     block_size: float | None
@@ -37,7 +34,7 @@ class Folds:
 def make_folds(
     kind: str,
     coordinates: Array,
-    sites: Integers,
+    sites: Rows,
     count: int,
     seed: int,
     targets: Array | None = None,
@@ -45,7 +42,7 @@ def make_folds(
     unit: str = "m",
     domain: Array | None = None,
     fields: Sequence[str] = (),
-    classes: Integers | None = None,
+    classes: Rows | None = None,
     inner: bool = False,
 ) -> Folds:
     """Deal observations to folds; those of one site are never torn apart.
@@ -94,11 +91,11 @@ def make_folds(
 def knndm_folds(
     coordinates: Array,
     domain_coordinates: Array,
-    sites: Integers,
+    sites: Rows,
     count: int,
     seed: int,
     targets: Array | None = None,
-    classes: Integers | None = None,
+    classes: Rows | None = None,
     *,
     unit: str = "m",
 ) -> Folds:
@@ -128,7 +125,7 @@ def knndm_folds(
 
 def overlap_share(
     coordinates: Array,
-    fold: Integers,
+    fold: Rows,
     patch_size: int,
     cell_size: tuple[float, float],
     origin: tuple[float, float] = (0.0, 0.0),
@@ -148,12 +145,12 @@ def overlap_share(
     return 100.0 * overlapping / max(len(fold), 1)
 
 
-def _number(sites: Integers) -> Integers:
+def _number(sites: Rows) -> Rows:
     """The same sites, counted from 0 without gaps."""
     return np.unique(sites, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _check_sites(kind: str, sites: Integers, count: int) -> int:
+def _check_sites(kind: str, sites: Rows, count: int) -> int:
     found = int(sites.max(initial=-1)) + 1
     if kind not in KINDS:
         raise EngineError(f"There are no folds of the kind {kind!r}. Choose one of: {', '.join(KINDS)}.")
@@ -170,7 +167,7 @@ def _check_sites(kind: str, sites: Integers, count: int) -> int:
     return max(count, 2)
 
 
-def _check_targets(fold: Integers, targets: Array | None, fields: Sequence[str]) -> None:
+def _check_targets(fold: Rows, targets: Array | None, fields: Sequence[str]) -> None:
     """Each target needs values in two folds, or a network would be trained without any."""
     for column in range(0 if targets is None else targets.shape[1]):
         rows = np.isfinite(targets[:, column])  # type: ignore[index]
@@ -182,7 +179,7 @@ def _check_targets(fold: Integers, targets: Array | None, fields: Sequence[str])
             )
 
 
-def _amounts(count: int, targets: Array | None, classes: Integers | None) -> Integers:
+def _amounts(count: int, targets: Array | None, classes: Rows | None) -> Rows:
     """(N, 1 + T + K): 1 for each observation, then 1 for each of its targets that has a value, and for its class."""
     amounts = [np.ones((count, 1), dtype=np.int64)]
     if targets is not None:
@@ -192,13 +189,13 @@ def _amounts(count: int, targets: Array | None, classes: Integers | None) -> Int
     return np.hstack(amounts)
 
 
-def _centroids(coordinates: Array, sites: Integers) -> Array:
+def _centroids(coordinates: Array, sites: Rows) -> Array:
     """(number of sites, 2): mean coordinates of each site's observations."""
     amount = np.bincount(sites)
     return np.column_stack([np.bincount(sites, coordinates[:, axis]) / amount for axis in (0, 1)])
 
 
-def _deal(units: Integers, amounts: Integers, count: int, rng: np.random.Generator) -> Integers:
+def _deal(units: Rows, amounts: Rows, count: int, rng: np.random.Generator) -> Rows:
     """Fold of each unit: shuffled, the largest first, each to the fold that has least of what the unit brings."""
     weights = np.zeros((units.max() + 1, amounts.shape[1]))
     np.add.at(weights, units, amounts)
@@ -214,8 +211,8 @@ def _deal(units: Integers, amounts: Integers, count: int, rng: np.random.Generat
 
 
 def _choose_blocks(
-    centroids: Array, sites: Integers, count: int, rng: np.random.Generator, unit: str, finest: float
-) -> tuple[Integers, float]:
+    centroids: Array, sites: Rows, count: int, rng: np.random.Generator, unit: str, finest: float
+) -> tuple[Rows, float]:
     """Block of each site, and the blocks' side.
 
     The largest side (two significant digits) with which at least 5 blocks a fold hold sites, and none holds one and a
@@ -244,9 +241,12 @@ def _choose_blocks(
     )
 
 
-def _sizes_in_words(fold: Integers, sites: Integers, count: int) -> str:
+def _sizes_in_words(fold: Rows, sites: Rows, count: int) -> str:
     sizes = np.bincount(fold, minlength=count)
     size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     total, places = len(fold), int(sites.max()) + 1
     together = "" if places == total else f" Observations of one site stay together ({places} sites)."
     return f"{size} of {total} observations are held out at a time.{together}"
+
+
+INNER_FOLDS = 5

@@ -6,16 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 from scipy.stats import ks_2samp, wasserstein_distance
 from sklearn.cluster import KMeans
 
+from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-
-Array = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 LARGEST_FOLD = 0.5  # share of the observations
 NUMBERS_OF_CLUSTERS = 100  # that are tried
@@ -34,12 +31,12 @@ class Match:
     """
 
     p: float
-    fold: Integers | None
+    fold: Rows | None
     clusters: int
     difference: float
 
 
-def held_out_distances(coordinates: Array, fold: Integers) -> Array:
+def held_out_distances(coordinates: Array, fold: Rows) -> Array:
     """(N,) distance of each observation to the nearest one of another fold."""
     folds = np.unique(fold)
     if len(folds) <= _FEW_FOLDS:
@@ -52,7 +49,7 @@ def held_out_distances(coordinates: Array, fold: Integers) -> Array:
     return distances
 
 
-def _look_around(coordinates: Array, fold: Integers) -> tuple[Array, Integers]:
+def _look_around(coordinates: Array, fold: Rows) -> tuple[Array, Rows]:
     """The distances (N,), and the rows that have none: all that lie near them are of their own fold.
 
     A tree for each of 100,000 sites would take an hour; of small folds one of another is among the nearest.
@@ -73,7 +70,7 @@ def nearest_distances(points: Array, others: Array) -> Array:
     return distances
 
 
-def match_distances(coordinates: Array, domain: Array, sites: Integers, centroids: Array, count: int) -> Match:
+def match_distances(coordinates: Array, domain: Array, sites: Rows, centroids: Array, count: int) -> Match:
     """The algorithm of Linnenbrink et al. 2024 (GMD 17:5897, section 2.2), with sites in the place of points.
 
     `sites` (N,) counts from 0 without gaps, `centroids` holds the coordinates of each site.
@@ -106,7 +103,7 @@ def match_distances(coordinates: Array, domain: Array, sites: Integers, centroid
     return best
 
 
-def _group_sites(centroids: Array) -> Callable[[int], Integers]:
+def _group_sites(centroids: Array) -> Callable[[int], Rows]:
     """A function: number of clusters -> cluster of each site, from 0 without gaps (Ward's hierarchical clustering)."""
     member = np.arange(len(centroids))
     if len(centroids) > MOST_SITES_FOR_WARD:
@@ -114,14 +111,14 @@ def _group_sites(centroids: Array) -> Callable[[int], Integers]:
         member, centroids = means.labels_, means.cluster_centers_
     tree = linkage(centroids, method="ward")
 
-    def cut(clusters: int) -> Integers:
+    def cut(clusters: int) -> Rows:
         labels = fcluster(tree, clusters, criterion="maxclust")[member]
         return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     return cut
 
 
-def _merge_clusters(cluster: Integers, sites: Integers, scores: Array, count: int) -> Integers:
+def _merge_clusters(cluster: Rows, sites: Rows, scores: Array, count: int) -> Rows:
     """Fold of each cluster: large ones keep a fold, the others are dealt in turn along the first component."""
     sizes = np.bincount(cluster[sites])
     places = np.bincount(cluster, scores) / np.bincount(cluster)

@@ -6,12 +6,17 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, Array, HeldOut, MeasuredTarget
-from soil_cnn_plugin.engine.assessment.design_based import Estimate, estimate_from_sample, estimate_mean, estimate_share
-from soil_cnn_plugin.engine.assessment.metrics import interval_scores, is_inside, score
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.assessment.assessment import MeasuredTarget
+from soil_cnn_plugin.engine.assessment.design_based import (
+    Estimate,
+    estimate_from_sample,
+    estimate_mean,
+    estimate_share,
+)
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, interval_scores, is_inside, score
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class MapAssessment:
     predicted: HeldOut
     estimates: MapEstimates | None
     coverage: float
-    ids: NDArray[np.int64]
+    ids: Rows
     coordinates: Array
     crs_name: str
     dropped: dict[str, int]
@@ -57,7 +62,7 @@ class MapAssessment:
         return bool(np.isfinite(self.predicted.lower).all())
 
     @property
-    def inside(self) -> NDArray[np.bool_]:
+    def inside(self) -> Flags:
         """(n,) whether the observed value lies in its interval."""
         return is_inside(self.target.observed, self.predicted.lower, self.predicted.upper)
 

@@ -6,21 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
-from soil_cnn_plugin.engine.assessment.comparison import (
-    NAMES,
-    RMSE,
-    SIGNIFICANT,
-    Judged,
-    Measure,
-    PairedTest,
-    paired_test,
-)
-
-Array = NDArray[np.float64]
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.assessment.comparison import RMSE, SIGNIFICANT, Judged, Measure, PairedTest, paired_test
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NAMES, NETWORK
 
 POINT = 1
 """Patch size of the forest at the point: the pixel that holds the observation."""

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
-from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, HeldOut
-from soil_cnn_plugin.engine.assessment.metrics import coverage_curve, pit, qcp
-from soil_cnn_plugin.engine.assessment.reported import below_shares
-
-Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, coverage_curve, pit, qcp
+from soil_cnn_plugin.engine.targets.reported import below_shares
 
 PIT_BINS = 10
 NARROWEST = 0.5

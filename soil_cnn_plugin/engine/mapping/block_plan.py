@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import torch
 
-from soil_cnn_plugin.engine.data.block_reading import cache_bytes
-from soil_cnn_plugin.engine.data.covariates import CovariateStack
-from soil_cnn_plugin.engine.data.grid import Block, Grid
-from soil_cnn_plugin.engine.memory import read_memory
+from soil_cnn_plugin.engine.machine.memory import read_memory
 from soil_cnn_plugin.engine.networks.focal import context_count
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.rasters.block_reading import cache_bytes
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 SIZES = (512, 256, 128, 64, 32)
 """Pixels a side: rasters are mostly stored in tiles of 256 or 512, as maps are here."""

@@ -7,17 +7,17 @@ from contextlib import closing
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.ahead import alone, work_ahead
-from soil_cnn_plugin.engine.data.covariates import CovariateStack
-from soil_cnn_plugin.engine.data.grid import Block
+from soil_cnn_plugin.engine.arrays import Flags, Singles
+from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
 from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, choose_block_size, in_order
+from soil_cnn_plugin.engine.mapping.half_precision import Sample
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock, encode
-from soil_cnn_plugin.engine.networks.half_precision import Sample
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
+from soil_cnn_plugin.engine.rasters.grid import Block
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
-Read = tuple[NDArray[np.float32], NDArray[np.bool_]]
+Read = tuple[Singles, Flags]
 """The covariates (C, h + 2 halo, w + 2 halo) of a block, and the pixels (h, w) to predict."""
 
 _SAMPLE = 128  # pixels a side
@@ -29,7 +29,7 @@ def predict_blocks(
     predictor: BlockPredictor,
     stack: CovariateStack,
     size: int,
-    inside: Callable[[Block], NDArray[np.bool_]] | None = None,
+    inside: Callable[[Block], Flags] | None = None,
 ) -> Generator[PredictedBlock | Block, None, None]:
     """Yields every block of the stack's grid: predicted, or the bare Block where no pixel is to be predicted.
 
@@ -59,7 +59,7 @@ def read_sample(
     trained: TrainedNetwork,
     stack: CovariateStack,
     device: torch.device,
-    inside: Callable[[Block], NDArray[np.bool_]] | None = None,
+    inside: Callable[[Block], Flags] | None = None,
 ) -> Sample | None:
     """A small block of the map in which many pixels can be predicted; None where there is none at a few places."""
     grid, best = stack.grid, None
@@ -78,9 +78,7 @@ def read_sample(
     return best if best is not None and best.wanted.any() else None
 
 
-def read_block(
-    stack: CovariateStack, block: Block, halo: int, inside: Callable[[Block], NDArray[np.bool_]] | None
-) -> Read | None:
+def read_block(stack: CovariateStack, block: Block, halo: int, inside: Callable[[Block], Flags] | None) -> Read | None:
     """The covariates with halo and the pixels to predict, or None when there are none: outside the area nothing is
     read at all."""
     area = np.ones((block.height, block.width), np.bool_) if inside is None else inside(block)

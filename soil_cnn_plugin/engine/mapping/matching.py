@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.data.covariates import CovariateSummary, reference_grid
-from soil_cnn_plugin.engine.data.grid import Grid
+from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, CovariateSummary, reference_grid, several
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.report import Report
 
 _CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size that is worth a warning
@@ -126,3 +130,32 @@ def _count(names: Sequence[str]) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
+
+
+_SIDE = 512  # pixels of what is looked at together
+
+
+def why_nothing(stack: CovariateStack, inside: Callable[[Block], Flags] | None) -> str:
+    """A sentence; reads rasters once more, each until its first pixel with data. `inside` tells (h, w) which pixels of
+    a block lie in the area."""
+    empty = list(stack.rasters)
+    for block in stack.grid.blocks(_SIDE):
+        area = np.ones((block.height, block.width), np.bool_) if inside is None else inside(block)
+        if area.any():
+            empty = [raster for raster in empty if not _has_data(raster, block, area)]
+    if not empty or len(empty) == len(stack.rasters) > 1:
+        return (
+            "No pixel of the map can be predicted: everywhere a covariate is missing or has an unknown class code, or"
+            " the area or extent lies elsewhere. Check the covariates' nodata values and that they overlap."
+        )
+    names = [f"{raster.covariate.path}, band {raster.covariate.band}," for raster in empty]
+    return (
+        f"No pixel of the map can be predicted: {several(names)} without data in the map's whole area. Check the"
+        " nodata value and where there is data, or choose another area, extent or raster."
+    )
+
+
+def _has_data(raster: CovariateRaster, block: Block, area: Flags) -> bool:
+    values = np.empty((block.height, block.width), np.float32)
+    raster.read(block, values)
+    return bool(np.isfinite(values[area]).any())

@@ -10,19 +10,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.data.grid import Block, Grid
+from soil_cnn_plugin.engine.arrays import Array, Flags, Singles
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine.memory import is_memory_of_gpu
 from soil_cnn_plugin.engine.mapping.ranges import Seen, look
-from soil_cnn_plugin.engine.memory import is_memory_of_gpu
-from soil_cnn_plugin.engine.networks.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.networks.encoding import Channels
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
-
-Array = NDArray[np.float64]
-Raw = NDArray[np.float32]
-Valid = NDArray[np.bool_]
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.training.dissimilarity import BlockIndex
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 _SMALLEST = 32  # pixels of a side that is not halved
 _OF_THREAD = threading.local()
@@ -54,7 +50,7 @@ class BlockPredictor:
     tell: Callable[[str], None] = field(default=lambda sentence: None)
     _most_pixels: int | None = None  # of a part that fits
 
-    def predict(self, block: Block, raw: Raw, valid: Valid) -> PredictedBlock:
+    def predict(self, block: Block, raw: Singles, valid: Flags) -> PredictedBlock:
         """From the covariates (C, h + 2 halo, w + 2 halo) and the pixels (h, w) to predict.
 
         Raises:
@@ -77,7 +73,7 @@ class BlockPredictor:
             self._halve(block)
         return _joined(block, [self.predict(*part) for part in self._halves(block, raw, valid)])
 
-    def _at_once(self, block: Block, raw: Raw, valid: Valid, dtype: torch.dtype) -> PredictedBlock:
+    def _at_once(self, block: Block, raw: Singles, valid: Flags, dtype: torch.dtype) -> PredictedBlock:
         halo = self.trained.predictor.halo
         index = self.index.for_one_block() if self.index else None
         with own_stream(self.device):
@@ -103,7 +99,7 @@ class BlockPredictor:
                 " in halves. Another program may use it, too."
             )
 
-    def _halves(self, block: Block, raw: Raw, valid: Valid) -> Iterator[tuple[Block, Raw, Valid]]:
+    def _halves(self, block: Block, raw: Singles, valid: Flags) -> Iterator[tuple[Block, Singles, Flags]]:
         margin = 2 * self.trained.predictor.halo
         if block.height >= block.width:
             middle = block.height // 2
@@ -118,8 +114,8 @@ class BlockPredictor:
 
 
 def encode(
-    trained: TrainedNetwork, grid: Grid, block: Block, raw: Raw, valid: Valid, device: torch.device
-) -> tuple[Channels, Valid]:
+    trained: TrainedNetwork, grid: Grid, block: Block, raw: Singles, valid: Flags, device: torch.device
+) -> tuple[Channels, Flags]:
     """The channels with halo, and the pixels to predict: a class that training did not know makes its own pixel
     unpredictable, like missing data."""
     halo = trained.predictor.halo

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
+from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
 from soil_cnn_plugin.engine.report import Report
 
 _SUSPICIOUS_SHARE = 0.5  # of the pixels outside the training range: another unit or scale is likely
@@ -23,9 +23,9 @@ class Seen:
     `highest` value, (C,) each, and the pixels of each `unknown` class code."""
 
     pixels: int
-    outside: NDArray[np.int64]
-    lowest: NDArray[np.float64]
-    highest: NDArray[np.float64]
+    outside: Rows
+    lowest: Array
+    highest: Array
     unknown: tuple[Counter[int], ...]
 
     @classmethod
@@ -43,7 +43,7 @@ class Seen:
         )
 
 
-def look(trained: Sequence[CovariateSummary], raw: NDArray[np.float32]) -> Seen:
+def look(trained: Sequence[CovariateSummary], raw: Singles) -> Seen:
     """What there is to see in the covariates (C, h, w) of pixels where all have data, NaN elsewhere."""
     seen = Seen.nothing(len(trained))
     for index, summary in enumerate(trained):

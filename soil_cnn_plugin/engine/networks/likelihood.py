@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from soil_cnn_plugin.engine.networks.learned import Lesson
-from soil_cnn_plugin.engine.networks.processes import mean_over_processes
+from soil_cnn_plugin.engine.machine.processes import mean_over_processes
+from soil_cnn_plugin.engine.targets.learned import Lesson
 
 BETA = 0.7
 """Weight of the variance in the loss (Seitzer et al. 2022, arXiv:2203.09168)."""

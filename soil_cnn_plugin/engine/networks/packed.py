@@ -10,11 +10,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from soil_cnn_plugin.engine.machine.processes import is_joined
+from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import class_loss, weighted_mean
-from soil_cnn_plugin.engine.networks.processes import is_joined
-from soil_cnn_plugin.engine.torchrun import process_count, process_number
+from soil_cnn_plugin.engine.targets.learned import Lesson
 
 Watch = Callable[[Tensor], None]
 """Gets the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply, rows_at_once, running_maximum
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import normal_loss
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
+from soil_cnn_plugin.engine.targets.learned import Lesson
 
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
 _VIEWS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # mirrored dims of (N, H, W, C), that are averaged

@@ -10,9 +10,9 @@ from torch.nn import functional
 from soil_cnn_plugin.engine.networks.dense_layers import multiply, rows_at_once
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features, covariate_of_feature
-from soil_cnn_plugin.engine.networks.learned import Lesson
 from soil_cnn_plugin.engine.networks.likelihood import normal_loss
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
+from soil_cnn_plugin.engine.targets.learned import Lesson
 
 QUANTILES = 19
 _LEVELS = [(i + 1) / (QUANTILES + 1) for i in range(QUANTILES)]

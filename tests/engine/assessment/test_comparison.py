@@ -7,17 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.assessment.assessment import (
-    BLEND,
-    FOREST,
-    FOREST_CONTEXT,
-    MEAN,
-    NETWORK,
-    HeldOut,
-    Verdict,
-)
-from soil_cnn_plugin.engine.assessment.comparison import compare, differences, paired_test, verdict
-from soil_cnn_plugin.engine.assessment.metrics import score
+from soil_cnn_plugin.engine.assessment.comparison import Verdict, compare, differences, paired_test, verdict
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.targets.metrics import HeldOut, score
 
 OBSERVED = np.random.default_rng(0).normal(20, 10, 200)
 FOLD = np.arange(200) % 5

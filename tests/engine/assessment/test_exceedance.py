@@ -10,9 +10,11 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, HeldOut, Scores, TargetAssessment, Verdict
-from soil_cnn_plugin.engine.assessment.censored import reporting_limits
+from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
+from soil_cnn_plugin.engine.assessment.comparison import Verdict
 from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance, choose_thresholds, unchecked
+from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores
 
 COPPER = SoilProperty("copper_0_5", "mg/kg")
 N = 20_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK, HeldOut, Scores
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
     PatchSizeComparison,
     SizedTarget,
@@ -16,6 +16,7 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import (
     error_curves,
     extent,
 )
+from soil_cnn_plugin.engine.targets.metrics import HeldOut, Scores
 
 BEST = np.array([2.0, 3.0, 1.0, 4.0])
 NEAR = BEST + [0.1, -0.1, 0.2, 0.0]

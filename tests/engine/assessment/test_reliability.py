@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from soil_cnn_plugin.engine.assessment.assessment import QUANTILE_LEVELS, HeldOut
-from soil_cnn_plugin.engine.assessment.metrics import score
 from soil_cnn_plugin.engine.assessment.reliability import Reliability, chance_band, reliability
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, score
 
 OBSERVED = stats.norm.ppf((np.arange(1000) + 0.5) / 1000)  # a standard normal sample without noise
 

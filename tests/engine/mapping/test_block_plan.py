@@ -12,10 +12,7 @@ import pytest
 import torch
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.data import covariates, raster
-from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
-from soil_cnn_plugin.engine.data.grid import Block
-from soil_cnn_plugin.engine.data.raster import CovariateRaster
+from soil_cnn_plugin.engine.machine.memory import Memory
 from soil_cnn_plugin.engine.mapping import block_plan
 from soil_cnn_plugin.engine.mapping.block_plan import (
     SIZES,
@@ -24,7 +21,10 @@ from soil_cnn_plugin.engine.mapping.block_plan import (
     choose_block_size,
     in_order,
 )
-from soil_cnn_plugin.engine.memory import Memory
+from soil_cnn_plugin.engine.rasters import covariates, raster
+from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.grid import Block
+from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from tests.engine.landscape import SIDE, make_landscape, random_network, write_raster
 
 CPU = torch.device("cpu")

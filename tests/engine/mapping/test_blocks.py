@@ -11,13 +11,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.data.covariates import open_stack
-from soil_cnn_plugin.engine.data.grid import Block
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.networks.focal import context_features
-from soil_cnn_plugin.engine.networks.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.rasters.covariates import open_stack
+from soil_cnn_plugin.engine.rasters.grid import Block
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from tests.engine.landscape import (
     CELL,
     NORTH,

@@ -12,7 +12,6 @@ import pytest
 import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.data.grid import Grid
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
@@ -21,6 +20,7 @@ from soil_cnn_plugin.engine.mapping.matching import (
     warn_of_far_location,
 )
 from soil_cnn_plugin.engine.networks.encoding import Location
+from soil_cnn_plugin.engine.rasters.grid import Grid
 from tests.engine.landscape import Landscape, Log, make_landscape, with_names, write_raster
 
 

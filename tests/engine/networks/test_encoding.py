@@ -11,8 +11,8 @@ from scipy.stats import norm, rankdata
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.data.covariates import CovariateSummary
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
+from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
 
 LEVELS = np.linspace(0, 1, 129)
 

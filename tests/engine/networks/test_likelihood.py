@@ -9,8 +9,8 @@ from scipy import integrate
 from scipy.stats import norm
 from torch import Tensor
 
-from soil_cnn_plugin.engine.networks.learned import Learned, Lesson
 from soil_cnn_plugin.engine.networks.likelihood import BETA, normal_loss, normal_score, weighted_mean
+from soil_cnn_plugin.engine.targets.learned import Learned, Lesson
 
 VALUES = [0.3, -1.2, 2.0, 0.8, float("nan")]
 CENSORED = [False, True, False, True, False]

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
+from soil_cnn_plugin.engine.training.fit import FitSettings, fit
 from tests.engine.landscape import lesson_of, make_landscape, randomize, rows_of
 
 

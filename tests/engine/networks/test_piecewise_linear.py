@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from soil_cnn_plugin.engine.networks import piecewise_linear
-from soil_cnn_plugin.engine.networks.piecewise_linear import Knots, interpolate
+from soil_cnn_plugin.engine.networks import encoding as piecewise_linear
+from soil_cnn_plugin.engine.networks.encoding import Knots, interpolate
 
 RNG = np.random.default_rng(5)
 

@@ -1,0 +1,44 @@
+"""The methods that are compared on held-out folds, and what they are called."""
+
+from __future__ import annotations
+
+BLEND = "blend"
+
+
+NETWORK = "network"
+
+
+FOREST = "forest"
+
+
+FOREST_CONTEXT = "forest_context"
+
+
+MEAN = "mean"
+
+
+METHODS = {
+    BLEND: "Blend of network and random forest",
+    NETWORK: "Network",
+    FOREST: "Random forest, covariates at the point",
+    FOREST_CONTEXT: "Random forest with context (focal means and deviations)",
+    MEAN: "Mean of the training observations",
+}
+"""Method -> its name in words, in the order of tables."""
+
+
+FORESTS_SETTING = "random forests"
+"""Among the settings, where they are not grown as usual: how."""
+
+
+NAMES = {
+    BLEND: "blend",
+    NETWORK: "network",
+    FOREST: "random forest",
+    FOREST_CONTEXT: "random forest with context",
+    MEAN: "mean",
+}
+"""Method -> its name within a sentence."""
+
+
+FORESTS = (FOREST, FOREST_CONTEXT)

@@ -1,0 +1,117 @@
+"""Soil classes: how many observations each has, which are rare, and names that mean the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+
+RARE = 5
+MOST = 50
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """`counts`: name, in its most frequent spelling, and number of observations, the most frequent first."""
+
+    field: str
+    known: int
+    missing: int
+    counts: tuple[tuple[str, int], ...]
+
+    @property
+    def rare(self) -> tuple[tuple[str, int], ...]:
+        return tuple((name, count) for name, count in self.counts if count <= RARE)
+
+
+def check_classes(field: str, column: NDArray[np.generic]) -> tuple[ClassSummary, list[Finding]]:
+    texts = [_text(value) for value in column.tolist()]
+    spellings = Counter(text for text in texts if text.strip())
+    by_class: dict[str, list[str]] = {}
+    for spelling in spellings:
+        by_class.setdefault(_plain(spelling), []).append(spelling)
+    best = {key: max(names, key=lambda name: (spellings[name], name)) for key, names in by_class.items()}
+    counts = Counter({best[key]: sum(spellings[name] for name in names) for key, names in by_class.items()})
+    summary = ClassSummary(
+        field=field,
+        known=spellings.total(),
+        missing=len(texts) - spellings.total(),
+        counts=tuple(
+            sorted(((name.strip(), count) for name, count in counts.items()), key=lambda item: (-item[1], item[0]))
+        ),
+    )
+    found = _check_spelling(field, texts, by_class, best)
+    if len(counts) > MOST:
+        return summary, [*found, _many(summary)]
+    if len(counts) == 1:
+        sentence = f"{field} is {summary.counts[0][0]!r} at all {summary.known} observations that have a class."
+        found.append(Finding("constant", field, sentence, "Leave it out: there is nothing to map."))
+    return summary, found + _check_rare(summary, texts)
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value != value else str(value)
+
+
+def _plain(text: str) -> str:
+    """What names that differ by capitals and spaces only have in common."""
+    return "".join(text.casefold().split())
+
+
+def _check_spelling(
+    field: str, texts: list[str], by_class: dict[str, list[str]], best: dict[str, str]
+) -> list[Finding]:
+    several = {key: names for key, names in by_class.items() if len(names) > 1}
+    if not several:
+        return []
+    other = {name: best[key] for key, names in several.items() for name in names if name != best[key]}
+    rows = np.array([row for row, text in enumerate(texts) if text in other], np.int64)
+    groups = listed([" = ".join(repr(name) for name in names) for names in several.values()])
+    sentence = f"Names of {field} differ only by capitals or spaces: {groups}."
+    first = next(iter(other))
+    remedy = (
+        f'Give each class one name: in the field calculator, update {field} with trim("{field}"), then replace names'
+        f" as in if(\"{field}\" = '{first.strip()}', '{other[first].strip()}', \"{field}\"). Otherwise each spelling is"
+        " a class of its own."
+    )
+    shown = [texts[row] for row in rows.tolist()]
+    sentences = [f"{field} is {text!r}, elsewhere spelt {other[text]!r}." for text in shown]
+    return [Finding("class_spelling", field, sentence, remedy, rows, sentences, shown)]
+
+
+def _check_rare(summary: ClassSummary, texts: list[str]) -> list[Finding]:
+    rare = {_plain(name): count for name, count in summary.rare}
+    if not rare or len(summary.counts) == 1:
+        return []
+    rows = np.array([row for row, text in enumerate(texts) if _plain(text) in rare], np.int64)
+    words = listed([f"{name} {count}" for name, count in summary.rare], 8)
+    have = f"{plural(len(rare), 'has', 'have')} at most {RARE} observations"
+    sentence = f"{len(rare)} of {len(summary.counts)} classes of {summary.field} {have}: {words}."
+    remedy = (
+        "Merge them with the class they resemble, or let Extract patches drop or merge them (Rare classes): so few"
+        " cannot be learned or assessed."
+    )
+    shown = [texts[row].strip() for row in rows.tolist()]
+    numbers = [rare[_plain(text)] for text in shown]
+    sentences = [
+        f"{summary.field} is {text}, a class with {number} {plural(number, 'observation', 'observations')}."
+        for text, number in zip(shown, numbers)
+    ]
+    return [Finding("rare_class", summary.field, sentence, remedy, rows, sentences, shown)]
+
+
+def _many(summary: ClassSummary) -> Finding:
+    singles = sum(count == 1 for _, count in summary.counts)
+    sentence = (
+        f"{summary.field} has {len(summary.counts)} different texts at"
+        f" {of_observations(summary.known, summary.known + summary.missing)}; {singles} of them occur once."
+    )
+    remedy = (
+        "Merge them to at most 50 classes, for example to the reference soil groups of WRB. If they are remarks or"
+        " names of sites, choose another field."
+    )
+    return Finding("many_classes", summary.field, sentence, remedy)

@@ -1,0 +1,167 @@
+"""Observations on the covariates: outside them, in pixels without data, in which pixel; and where all have data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyproj
+
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.places import Places
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid, in_words
+
+_CELLS, _COARSE_CELLS = 64, 24
+"""Cells along the longer side of the grid in which it is told where covariates have data; fewer for large grids."""
+_READ_WHOLE = 1_000_000  # pixels
+_SAMPLED = 16  # pixels along a side of the part of a cell that is read of a large grid
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Squares of the grid with the share of their pixels, 0 to 1, where all covariates have data: (M,) each."""
+
+    row: Array
+    col: Array
+    height: Array
+    width: Array
+    share: Array
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """`pixels` (N,) numbers of the pixels that hold the observations, -1 outside; `without_data`: covariate and number
+    of observations; `cells` where there is data."""
+
+    grid: Grid
+    pixels: Rows
+    inside: int
+    outside: int
+    blind: int
+    without_data: tuple[tuple[str, int], ...]
+    cells: Cells
+
+
+def check_coverage(places: Places, covariates: Sequence[Covariate]) -> tuple[Coverage, list[Finding]]:
+    """Raises EngineError when a raster cannot be read, or lies beside the first, or the points have no way there."""
+    grid = reference_grid(covariates[0].path)
+    xy = _on_grid(places, grid)
+    known = np.flatnonzero(places.is_placed)
+    inside = known[grid.contains(*xy[known].T)]
+    rows, cols = (np.floor(each).astype(np.int64) for each in grid.rows_cols(*xy[inside].T))
+    pixels = np.full(len(xy), -1, np.int64)
+    pixels[inside] = rows * grid.width + cols
+    with open_stack(covariates, grid) as stack:
+        gaps = _gaps(stack, rows, cols)
+        cells = _cells(stack)
+    blind = gaps.any(axis=1)
+    names = [covariate.name for covariate in covariates]
+    counts = sorted(zip(names, gaps.sum(axis=0).tolist()), key=lambda item: -item[1])
+    outside = np.setdiff1d(known, inside)
+    found = _outside(outside, known, xy, grid) if outside.size else []
+    if blind.any():
+        found.append(_without_data(inside[blind], gaps[blind], names, len(xy)))
+    without = tuple((name, count) for name, count in counts if count)
+    return Coverage(grid, pixels, len(inside), len(outside), int(blind.sum()), without, cells), found
+
+
+def _on_grid(places: Places, grid: Grid) -> Array:
+    try:
+        transformer = pyproj.Transformer.from_crs(places.crs, grid.crs, always_xy=True)
+        moved = np.column_stack(transformer.transform(*places.xy.T))
+    except pyproj.exceptions.ProjError as error:
+        raise EngineError(
+            f"The observations cannot be transformed from {places.crs.name} to {grid.crs_name}, the CRS of the"
+            " covariates. Set the layer's CRS and run again."
+        ) from error
+    return np.where(np.isfinite(moved), moved, np.nan)
+
+
+def _gaps(stack: CovariateStack, rows: Rows, cols: Rows) -> Flags:
+    """(n, C) True where the pixel has no data; only blocks that hold observations are read."""
+    gaps = np.zeros((len(rows), len(stack.covariates)), np.bool_)
+    blocks = (rows // _BLOCK) * (stack.grid.width // _BLOCK + 1) + cols // _BLOCK
+    order = np.argsort(blocks, kind="stable")
+    for some in np.split(order, np.flatnonzero(np.diff(blocks[order])) + 1):
+        if some.size:
+            top, left = int(rows[some].min()), int(cols[some].min())
+            block = Block(top, left, int(rows[some].max()) - top + 1, int(cols[some].max()) - left + 1)
+            gaps[some] = np.isnan(stack.read(block)[:, rows[some] - top, cols[some] - left]).T
+    return gaps
+
+
+def _cells(stack: CovariateStack) -> Cells:
+    found = [
+        (cell.row, cell.col, cell.height, cell.width, np.isfinite(stack.read(sample)).all(axis=0).mean())
+        for cell, sample in _samples(stack.grid)
+    ]
+    cells = np.array(found, np.float64)
+    return Cells(*cells[cells[:, 4] > 0].T)
+
+
+def _samples(grid: Grid) -> Iterator[tuple[Block, Block]]:
+    """Cells, and the part of each that is read: all of it unless the grid is large."""
+    is_small = grid.height * grid.width <= _READ_WHOLE
+    size = math.ceil(max(grid.height, grid.width) / (_CELLS if is_small else _COARSE_CELLS))
+    for cell in grid.blocks(size):
+        if is_small or size <= _SAMPLED:
+            yield cell, cell
+        else:
+            height, width = min(_SAMPLED, cell.height), min(_SAMPLED, cell.width)
+            row, col = cell.row + (cell.height - height) // 2, cell.col + (cell.width - width) // 2
+            yield cell, Block(row, col, height, width)
+
+
+def _outside(outside: Rows, known: Rows, xy: Array, grid: Grid) -> list[Finding]:
+    distance = _beyond(xy[outside], grid)
+    lie = plural(len(outside), "lies", "lie")
+    sentence = f"{of_observations(len(outside), len(xy))} {lie} outside the covariates."
+    remedy = "Extract patches drops them. Choose covariates that reach farther if these places matter to the map."
+    if len(outside) == len(known):
+        here = xy[outside][np.isfinite(xy[outside]).all(axis=1)]
+        reach = in_words((*here.min(axis=0).tolist(), *here.max(axis=0).tolist())) if len(here) else "no place there"
+        sentence = (
+            f"All {len(outside)} observations lie outside the covariates: they reach over {reach}, the covariates over"
+            f" {in_words(grid.bounds)} ({grid.crs_name})."
+        )
+        remedy = "Check the CRS of the layer and of the covariates: one of them is probably another."
+    texts = [f"The observation lies outside the covariates{_how_far(each, grid)}." for each in distance.tolist()]
+    return [Finding("outside_covariates", "", sentence, remedy, outside, texts, [f"{each:.6g}" for each in distance])]
+
+
+def _beyond(xy: Array, grid: Grid) -> Array:
+    """(N,) distance from the grid's rectangle in CRS units."""
+    west, south, east, north = grid.bounds
+    across = np.maximum(np.maximum(west - xy[:, 0], xy[:, 0] - east), 0)
+    along = np.maximum(np.maximum(south - xy[:, 1], xy[:, 1] - north), 0)
+    distance: Array = np.hypot(across, along)
+    return distance
+
+
+def _how_far(distance: float, grid: Grid) -> str:
+    if grid.unit != "metre" or not math.isfinite(distance) or distance == 0:
+        return ""
+    return f", {distance / 1000:.1f} km away" if distance >= 1000 else f", {distance:.0f} m away"
+
+
+def _without_data(rows: Rows, gaps: Flags, names: Sequence[str], total: int) -> Finding:
+    texts = []
+    for gap in gaps:
+        missing = [name for name, is_missing in zip(names, gap) if is_missing]
+        texts.append("all covariates" if len(missing) == len(names) > 1 else listed(missing, 8))
+    counts = sorted(zip(names, gaps.sum(axis=0).tolist()), key=lambda item: -item[1])
+    words = listed([f"{name} at {count}" for name, count in counts if count], 6)
+    lie = plural(len(rows), "lies in a pixel", "lie in pixels")
+    sentence = f"{of_observations(len(rows), total)} {lie} where covariates have no data: {words}."
+    remedy = (
+        "Extract patches drops them. Fill the gaps (Fill NoData), or leave out a covariate that is missing at many."
+    )
+    sentences = [f"The pixel has no data of {text}." for text in texts]
+    return Finding("no_covariate_data", "", sentence, remedy, rows, sentences, texts)

@@ -1,0 +1,199 @@
+"""Observations that are there twice, share a place or a pixel, or contradict each other at one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.checks.findings import Finding, of_observations, plural
+from soil_cnn_plugin.engine.checks.measured import Measured, is_identifier
+from soil_cnn_plugin.engine.checks.outliers import spread
+
+_CENTIMETRE = 0.01
+HORIZONS = 0.3
+"""Share of observations at a place with others from which they may be horizons of profiles."""
+
+
+def number_places(metres: Array) -> Rows:
+    """(N,) equal numbers for places that are the same to a centimetre; -1 where there is none."""
+    is_placed = np.isfinite(metres).all(axis=1)
+    numbers = np.full(len(metres), -1, np.int64)
+    rounded = np.rint(metres[is_placed] / _CENTIMETRE).astype(np.int64)
+    if len(rounded):
+        numbers[is_placed] = np.unique(rounded, axis=0, return_inverse=True)[1].reshape(-1)
+    return numbers
+
+
+@dataclass(frozen=True)
+class DuplicateSummary:
+    """Observations that are not the first of their place and depth (`repeated`), of these the identical ones, and
+    observations that share their pixel with another place; None where no covariates are given."""
+
+    places: int
+    repeated: int
+    identical: int
+    in_shared_pixels: int | None
+
+
+def check_duplicates(
+    ids: Rows,
+    places: Rows,
+    depths: Array | None,
+    columns: Mapping[str, NDArray[np.generic]],
+    fields: Sequence[tuple[Measured, Flags]],
+    pixels: Rows | None,
+) -> tuple[DuplicateSummary, list[Finding]]:
+    """`ids` (N,) of the observations; `places` as of `number_places`; `depths` (N, 2) of horizons, which may share a
+    place; `fields` with what of them is plausible; `pixels` (N,) numbers of pixels, -1 outside."""
+    keys = places if depths is None else _combine([places, *(_codes(each) for each in depths.T)])
+    keys = np.where(places >= 0, keys, -1)
+    shared = _in_groups(keys)
+    is_repeat = _is_repeat(keys, shared)
+    rows, partner = _find_identical(keys, shared, columns)
+    identical = np.zeros(len(places), np.bool_)
+    identical[rows] = True
+    found = _identical(rows, ids[partner], len(places)) if rows.size else []
+    found += [each for measured, sound in fields for each in _different(measured, sound & ~identical, keys, shared)]
+    alone = shared & ~identical & _in_groups(np.where(identical, -1, keys))
+    found += _same_place(alone, keys, depths is not None) if alone.any() else []
+    in_pixels = None
+    if pixels is not None:
+        crowded = _pixels_of_several(pixels, places)
+        in_pixels = int(crowded.sum())
+        found += _same_pixel(crowded, pixels) if crowded.any() else []
+    summary = DuplicateSummary(len(np.unique(places[places >= 0])), int(is_repeat.sum()), len(rows), in_pixels)
+    return summary, found
+
+
+def _codes(values: NDArray[np.generic]) -> Rows:
+    """(N,) equal numbers for equal values; missing ones are equal."""
+    if values.dtype.kind in "OUST":
+        values = np.array(["" if value is None else str(value) for value in values.tolist()])
+    codes: Rows = np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return codes
+
+
+def _combine(codes: Sequence[Rows]) -> Rows:
+    """(N,) equal numbers where all codes are equal."""
+    combined = codes[0]
+    for code in codes[1:]:
+        combined = _codes(combined * (int(code.max(initial=0)) + 1) + code)
+    return combined
+
+
+def _in_groups(keys: Rows) -> Flags:
+    """True where another observation has the same key; never where it is -1."""
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.asarray((counts[inverse.reshape(-1)] > 1) & (keys >= 0))
+
+
+def _is_repeat(keys: Rows, shared: Flags) -> Flags:
+    """True for all of a group but its first."""
+    _, first = np.unique(keys, return_index=True)
+    is_first = np.zeros(len(keys), np.bool_)
+    is_first[first] = True
+    return np.asarray(shared & ~is_first)
+
+
+def _find_identical(keys: Rows, shared: Flags, columns: Mapping[str, NDArray[np.generic]]) -> tuple[Rows, Rows]:
+    """Rows that have in all fields, but for identifiers, what an earlier row at their place has, and that row."""
+    candidates = np.flatnonzero(shared)
+    if not candidates.size:
+        return candidates, candidates
+    code = _codes(keys[candidates])
+    for name, column in columns.items():
+        if not is_identifier(name, column):
+            code = _combine([code, _codes(column[candidates])])
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    earlier = first[inverse.reshape(-1)]
+    is_copy = earlier < np.arange(len(candidates))
+    return candidates[is_copy], candidates[earlier[is_copy]]
+
+
+def _identical(rows: Rows, others: Rows, total: int) -> list[Finding]:
+    are = plural(rows.size, "is", "are")
+    sentence = f"{of_observations(rows.size, total)} {are} the same as another one in place and in all fields."
+    remedy = (
+        "Delete the copies (Delete duplicates by attribute, or Delete duplicate geometries where one row a place is"
+        " right). They would count twice."
+    )
+    texts = [f"Observation {other} has the same place and the same values." for other in others.tolist()]
+    return [Finding("identical_row", "", sentence, remedy, rows, texts, list(map(str, others.tolist())))]
+
+
+def _different(measured: Measured, sound: Flags, keys: Rows, shared: Flags) -> list[Finding]:
+    """Groups of one place in which the values differ by more than the middle 80 % of all values do."""
+    values = np.where(sound & ~measured.is_below, measured.values, np.nan)
+    reach, is_log = spread(values)
+    rows = np.flatnonzero(shared & np.isfinite(values) & ((values > 0) | (not is_log)))
+    if not rows.size or not np.isfinite(reach) or reach == 0:
+        return []
+    scaled = np.log(values[rows]) if is_log else values[rows]
+    _, group = np.unique(keys[rows], return_inverse=True)
+    group = group.reshape(-1)
+    low, high = np.full(group.max() + 1, np.inf), np.full(group.max() + 1, -np.inf)
+    np.minimum.at(low, group, scaled)
+    np.maximum.at(high, group, scaled)
+    bad = (high - low > reach)[group]
+    if not bad.any():
+        return []
+    field, rows = measured.field, rows[bad]
+    low, high = ((np.exp(each) if is_log else each)[group[bad]] for each in (low, high))
+    places = len(np.unique(group[bad]))
+    sentence = (
+        f"{field} differs at {places} place{'s' if places > 1 else ''} with several observations by more than the"
+        f" middle 80 % of all values do ({low[0]:.4g} and {high[0]:.4g} at one place)."
+    )
+    remedy = "Check place and value: wrong coordinates, a slipped comma, another depth, or another year?"
+    texts = [
+        f"{field} is {values[row]:g}; at this place it goes from {a:.4g} to {b:.4g}."
+        for row, a, b in zip(rows, low, high)
+    ]
+    return [Finding("different_at_place", field, sentence, remedy, rows, texts, [f"{values[row]:g}" for row in rows])]
+
+
+def _same_place(alone: Flags, keys: Rows, has_depths: bool) -> list[Finding]:
+    rows = np.flatnonzero(alone)
+    places = len(np.unique(keys[rows]))
+    depth = " and depth" if has_depths else ""
+    sentence = (
+        f"{of_observations(rows.size, len(alone))} share their place{depth}, to the centimetre, with another one"
+        f" ({places} place{'s' if places > 1 else ''})."
+    )
+    remedy = (
+        "Nothing needs to be done: Extract patches keeps them together in the folds, and can average those of a pixel"
+        " (Duplicates)."
+    )
+    if not has_depths and rows.size > HORIZONS * len(alone):
+        remedy = (
+            "If the rows are horizons of profiles, choose Upper limit, Lower limit and Profile and check again; then"
+            " run Standardize depths before Extract patches."
+        )
+    texts = [f"The observation shares its place{depth} with another one."] * rows.size
+    return [Finding("same_place", "", sentence, remedy, rows, texts, [""] * rows.size)]
+
+
+def _pixels_of_several(pixels: Rows, places: Rows) -> Flags:
+    """True where a pixel holds more than one place."""
+    known = np.flatnonzero((pixels >= 0) & (places >= 0))
+    pairs = np.unique(np.column_stack([pixels[known], places[known]]), axis=0)
+    crowded = np.zeros(len(pixels), np.bool_)
+    several, counts = np.unique(pairs[:, 0], return_counts=True)
+    crowded[known] = np.isin(pixels[known], several[counts > 1])
+    return crowded
+
+
+def _same_pixel(crowded: Flags, pixels: Rows) -> list[Finding]:
+    rows = np.flatnonzero(crowded)
+    count = len(np.unique(pixels[rows]))
+    sentence = (
+        f"{of_observations(rows.size, len(crowded))} lie in a pixel of the covariates with observations of other places"
+        f" ({count} pixel{'s' if count > 1 else ''}): the covariates are the same for them."
+    )
+    remedy = "Nothing needs to be done; Extract patches can average them (Duplicates)."
+    texts = ["Another observation lies in the same pixel of the covariates."] * rows.size
+    return [Finding("same_pixel", "", sentence, remedy, rows, texts, [""] * rows.size)]

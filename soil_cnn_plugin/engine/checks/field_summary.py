@@ -1,0 +1,195 @@
+"""What a field holds, in numbers: counts of each kind of value, quantiles, skewness, a transform, a histogram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import skew
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.impossible import (
+    check_codes,
+    check_infinite,
+    check_negative,
+    check_ph,
+    check_whole,
+    is_percent,
+    is_ph,
+)
+from soil_cnn_plugin.engine.checks.measured import Measured
+from soil_cnn_plugin.engine.checks.outliers import check_outliers
+from soil_cnn_plugin.engine.targets.target_scale import choose_transform
+
+BARS = 24
+MOST_CODES = 12
+"""Different whole numbers that may be codes of classes, each at as many observations on average."""
+FEW_VALUES = 30
+"""Values below which nothing can be learned from a field; 20 are needed at all."""
+
+
+@dataclass(frozen=True)
+class FieldSummary:
+    """Counts are of all observations, the other numbers of those without codes for missing and infinities.
+
+    `quantiles`: minimum, quartiles and maximum, with values below a detection limit at their limit; those up to
+    `highest_limit` are therefore upper bounds. Empty, and the skewness NaN, where nothing is known. `bars` count the
+    values in equal steps from `edges[0]` to `edges[1]`, without those far from all others, `outside`.
+    """
+
+    soil_property: SoilProperty
+    is_text: bool
+    known: int
+    missing: int
+    zero: int
+    negative: int
+    below: int
+    failed: int
+    codes: int
+    distinct: int
+    is_whole: bool
+    quantiles: tuple[float, ...]
+    highest_limit: float
+    skewness: float
+    transform: str
+    bars: tuple[int, ...]
+    edges: tuple[float, float]
+    outside: int
+
+
+@dataclass(frozen=True)
+class FieldCheck:
+    """`is_known` (N,) True where there is a value that is no code for missing, `is_plausible` where it can be what was
+    measured, too."""
+
+    measured: Measured
+    summary: FieldSummary
+    is_known: Flags
+    is_plausible: Flags
+    findings: list[Finding]
+
+
+def check_field(measured: Measured, is_part: bool) -> FieldCheck:
+    """`is_part`: of a composition."""
+    found = check_texts(measured)
+    infinite, more = check_infinite(measured)
+    found += more
+    usable = np.isfinite(measured.values) & ~infinite
+    codes, more = check_codes(measured, usable)
+    found += more
+    sound = usable & ~codes
+    plausible = sound.copy()
+    for bad, more in (
+        check_negative(measured, sound, is_part),
+        check_whole(measured, sound),
+        check_ph(measured, sound),
+    ):
+        plausible &= ~bad
+        found += more
+    is_bounded = is_part or is_percent(measured) or is_ph(measured.field)
+    wild, more = check_outliers(measured, plausible, is_bounded)
+    found += more
+    summary = _summarize(measured, sound, codes, wild, is_part)
+    found += _check_amount(summary)
+    return FieldCheck(measured, summary, sound, plausible & ~wild, found)
+
+
+def check_texts(measured: Measured) -> list[Finding]:
+    """Of a text field: what is no number, and commas."""
+    if not measured.is_text:
+        return []
+    field, count = measured.field, len(measured.values)
+    found = []
+    failed, thousands = np.flatnonzero(measured.is_failed), np.flatnonzero(measured.is_thousands)
+    if failed.size:
+        texts = [str(text) for text in measured.texts[failed]]
+        shown = listed([repr(text) for text in dict.fromkeys(texts)])
+        sentence = f"{field} holds {shown} at {of_observations(failed.size, count)}, which are no numbers."
+        remedy = (
+            "Correct them in the attribute table (sort by the field). Extract patches refuses the field until then."
+        )
+        if not measured.is_below.any():  # which a numeric field could not keep
+            numeric = f"try(to_real(replace(\"{field}\", ',', '.')), NULL)"
+            remedy += f" Or make a numeric field, in which they become NULL: {numeric}."
+        if any(text.startswith(">") for text in texts):
+            remedy = f"What is only known to be above a limit cannot be learned from: write the limit. {remedy}"
+        rows = [f"{field} is {text!r}, which is no number." for text in texts]
+        found.append(Finding("no_number", field, sentence, remedy, failed, rows, texts))
+    if thousands.size:
+        texts = [str(text) for text in measured.texts[thousands]]
+        sentence = (
+            f"All commas of {field} stand before three digits ({listed(list(dict.fromkeys(texts)))}). They are read as"
+            f" decimal commas: {texts[0]} is {measured.values[thousands[0]]:g}."
+        )
+        remedy = f"If they separate thousands, take them out: replace(\"{field}\", ',', '')."
+        rows = [f"{field} is {text}: a decimal comma, or thousands?" for text in texts]
+        found.append(Finding("thousands", field, sentence, remedy, thousands, rows, texts))
+    known = int(np.isfinite(measured.values).sum())
+    commas = f", {measured.comma_count} of them with a decimal comma" if measured.comma_count else ""
+    sentence = f"{field} is a text field; {known} of its values are numbers{commas}."
+    found.append(Finding("text_field", field, sentence, "Nothing needs to be done: they are read as numbers."))
+    return found
+
+
+def _check_amount(summary: FieldSummary) -> list[Finding]:
+    field, known = summary.soil_property.field, summary.known
+    if not known:
+        sentence = f"{field} has no number at any observation that could be used."
+        remedy = "Choose another field, or look at the join or the import that should have filled it."
+        return [Finding("empty_field", field, sentence, remedy)]
+    if known > 1 and summary.distinct == 1:
+        sentence = f"{field} is {summary.quantiles[0]:g} at all {known} observations that have a value."
+        return [Finding("constant", field, sentence, "Leave it out: there is nothing to map.")]
+    if known < FEW_VALUES:
+        total = known + summary.missing + summary.failed + summary.codes
+        sentence = f"{field} has {known} {plural(known, 'value', 'values')} at {total} observations."
+        remedy = "Training needs at least 20, and 100 or more to be worth while."
+        return [Finding("few_values", field, sentence, remedy)]
+    if summary.is_whole and summary.distinct <= MOST_CODES and known >= MOST_CODES * summary.distinct:
+        sentence = f"{field} has {summary.distinct} different whole numbers at {known} observations."
+        remedy = (
+            "If they are codes of classes, choose the target type 'class' in Extract patches: codes are no amounts."
+        )
+        return [Finding("code_like", field, sentence, remedy)]
+    return []
+
+
+def _summarize(measured: Measured, sound: Flags, codes: Flags, wild: Flags, is_part: bool) -> FieldSummary:
+    values = measured.values[sound]
+    is_below = measured.is_below[sound]
+    quantiles = tuple(float(each) for each in np.quantile(values, (0, 0.25, 0.5, 0.75, 1))) if len(values) else ()
+    varies = len(values) > 2 and quantiles[0] < quantiles[-1]
+    tame = measured.values[sound & ~wild]
+    bars, edges = _histogram(tame)
+    return FieldSummary(
+        soil_property=measured.soil_property,
+        is_text=measured.is_text,
+        known=len(values),
+        missing=int((np.isnan(measured.values) & ~measured.is_failed & ~measured.is_undetected).sum()),
+        zero=int((values == 0).sum()),
+        negative=int((values < 0).sum()),
+        below=int(is_below.sum()),
+        failed=int((measured.is_failed | measured.is_undetected).sum()),
+        codes=int((codes | (np.isfinite(measured.values) & ~sound) | np.isinf(measured.values)).sum()),
+        distinct=len(np.unique(values)),
+        is_whole=bool(len(values)) and bool((values == np.rint(values)).all()),
+        quantiles=quantiles,
+        highest_limit=float(values[is_below].max()) if is_below.any() else float("-inf"),
+        skewness=float(skew(values)) if varies else float("nan"),
+        transform="log-ratio" if is_part else choose_transform("auto", values, measured.field) if varies else "none",
+        bars=bars,
+        edges=edges,
+        outside=len(values) - len(tame),
+    )
+
+
+def _histogram(values: Array) -> tuple[tuple[int, ...], tuple[float, float]]:
+    if not len(values):
+        return (), (0.0, 0.0)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return (len(values),), (low, high)
+    counts, _ = np.histogram(values, bins=BARS, range=(low, high))
+    return tuple(int(count) for count in counts), (low, high)

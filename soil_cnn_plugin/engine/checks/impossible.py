@@ -1,0 +1,185 @@
+"""Values that nothing in the soil has: codes for "missing", infinities, negative contents, parts above the whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed, of_observations
+from soil_cnn_plugin.engine.checks.measured import Measured
+
+_NEGATIVE_CODES = (-1.0, -9.0, -99.0, -999.0, -999.9, -9999.0, -9999.9, -9999.99, -99999.0, -32768.0, -(2.0**31))
+_POSITIVE_CODES = (99.0, 999.0, 9999.0, 9999.99, 99999.0, 999999.0, 32767.0, 65535.0, 2.0**31 - 1)
+CODES = _NEGATIVE_CODES + _POSITIVE_CODES
+HUGE = 1e19
+"""Beyond, numbers are what rasters and databases write for missing, such as 1e20 and 3.4e38."""
+MINUS_AT_MOST = 8
+"""Different negative numbers that may be detection limits written with a minus; measured values differ more."""
+STRAY = 0.05
+"""Share of negative values up to which they are stray ones in a field that is not negative by its nature."""
+
+_PERCENT = re.compile(r"%|\bper ?cent\b|\bpct\b", re.IGNORECASE)
+_CONTENT = re.compile(r"\bpp[mbt]\b|/\s*(k?g|m[0-9³²]|cm[0-9³²]|ha|l|dm[0-9³])\b|\bmg\b|kg-1|kg⁻¹", re.IGNORECASE)
+_PERCENT_NAME = re.compile(r"(?:^|[_ .])(clay|silt|sand|gravel|perc?|percent|pct)(?:$|[_ .\d])", re.IGNORECASE)
+_PH_NAME = re.compile(
+    r"(^|.*[_ .])ph($|[_ .\d].*|(_?in_?)?(h2o|hox|ihox?|ih\w*|w|water|kcl|k|cacl2?|ca|aq)($|[_ .\d].*))"
+)
+_SIGNED_NAME = re.compile(r"(^|.*[_ .])(log|ln|log10|delta|d1[358][cno]|z|score|anomaly|temp\w*|t_?mean)([_ .\d].*|$)")
+_WHOLE = 100.0
+
+
+def is_ph(field: str) -> bool:
+    return _PH_NAME.fullmatch(field.lower()) is not None
+
+
+def is_percent(measured: Measured) -> bool:
+    """By its unit, or without one by its name, unless its values are clearly of another unit."""
+    unit = measured.soil_property.unit
+    if unit:
+        return _PERCENT.search(unit) is not None
+    if not _PERCENT_NAME.search(measured.field):
+        return False
+    known = measured.values[np.isfinite(measured.values)]
+    return bool(len(known)) and 1.5 < float(np.quantile(known, 0.9)) <= _WHOLE
+
+
+def check_infinite(measured: Measured) -> tuple[Flags, list[Finding]]:
+    values, field = measured.values, measured.field
+    bad = np.isinf(values) | (np.abs(values) >= HUGE)
+    sentence = f"{field} is infinite, or as good as ({examples(values[bad])}), at {of_observations(*_counts(bad))}."
+    remedy = (
+        f"Set these values to NULL: in the field calculator, update {field} with"
+        f' if(abs("{field}") < 1e19, "{field}", NULL).'
+    )
+    return bad, _found("infinite", measured, bad, sentence, remedy, lambda value: f"{field} is infinite ({value:g}).")
+
+
+def check_codes(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
+    """Of the usable values, those that are a code for missing: one of the usual ones, and far from all others."""
+    values, field = measured.values, measured.field
+    known = usable & np.isfinite(values) & ~measured.is_below
+    present = [code for code in CODES if (known & (values == code)).any()]
+    others = values[known & ~np.isin(values, present)]
+    codes = [code for code in present if _is_code(code, others, int((values[known] == code).sum()))]
+    bad = known & np.isin(values, codes)
+    if not bad.any():
+        return bad, []
+    span = f"the others reach from {others.min():g} to {others.max():g}" if len(others) else "there are no others"
+    both = [code for code in codes if -10 < code < 0 and len(others) and -code < np.median(others) and not is_ph(field)]
+    doubt = f" If {both[0]:g} stands for 'below {-both[0]:g}', write <{-both[0]:g} instead." if both else ""
+    sentence = (
+        f"{field} is {listed([f'{code:g}' for code in codes])} at {of_observations(*_counts(bad))}, while {span}: this"
+        " looks like a code for a missing value. It would be learned as measured."
+    )
+    nulls = f'"{field}"'
+    for code in codes:
+        nulls = f"nullif({nulls}, {code:g})"
+    remedy = f"Replace the code by NULL: in the field calculator, update {field} with {nulls}.{doubt}"
+    texts = "{} is {:g}, which looks like a code for a missing value."
+    return bad, _found("missing_code", measured, bad, sentence, remedy, lambda value: texts.format(field, value))
+
+
+def _is_code(code: float, others: Array, count: int) -> bool:
+    if not len(others):
+        return abs(code) >= 99
+    low, high = float(others.min()), float(others.max())
+    if low <= code <= high:
+        return False
+    if code < 0 <= low:
+        return True
+    gap, span = max(low - code, code - high), high - low
+    return gap > span or (code >= 999 and count >= 3 and gap > 0.5 * span)
+
+
+def check_negative(measured: Measured, usable: Flags, is_part: bool) -> tuple[Flags, list[Finding]]:
+    """Negative values of what cannot be negative; `is_part`: the field is a part of a composition."""
+    values, field = measured.values, measured.field
+    known = usable & np.isfinite(values) & (not is_ph(field))  # which has a check of its own
+    bad = known & (values < 0)
+    is_content = is_part or is_percent(measured) or bool(_CONTENT.search(measured.soil_property.unit))
+    is_signed = _SIGNED_NAME.fullmatch(field.lower()) is not None
+    stray = not is_signed and bad.sum() <= STRAY * known.sum()
+    limits = np.unique(-values[bad])
+    if _means_below(limits, values[known & (values > 0)], int(bad.sum())) and not is_signed:
+        return bad, _minus_for_limit(measured, bad)
+    if not bad.any() or not (is_content or stray):
+        return np.zeros(len(values), np.bool_), []
+    sentence = f"{field} is negative at {of_observations(*_counts(bad))} (lowest {values[bad].min():g})" + (
+        ", which a content cannot be." if is_content else ", and positive at nearly all others."
+    )
+    remedy = (
+        f'Correct the values, or set them to NULL: if("{field}" < 0, NULL, "{field}"). If a minus means "below the'
+        ' detection limit", write them as text such as <0.5 instead.'
+    )
+    return bad, _found("negative", measured, bad, sentence, remedy, lambda value: f"{field} is negative: {value:g}.")
+
+
+def _means_below(limits: Array, positive: Array, count: int) -> bool:
+    """Few different numbers, each at several observations, in the lower part of the positive values."""
+    if not len(limits) or len(limits) > MINUS_AT_MOST or count < max(3, 2 * len(limits)) or not len(positive):
+        return False
+    return bool(limits.max() <= np.quantile(positive, 0.5))
+
+
+def _minus_for_limit(measured: Measured, bad: Flags) -> list[Finding]:
+    values, field = measured.values, measured.field
+    first = float(-values[bad][0])
+    sentence = (
+        f"{field} is negative at {of_observations(*_counts(bad))}, with a few numbers again and again"
+        f" ({examples(values[bad])}) that are small, without their sign, among the positive values. By a convention of"
+        f" laboratories, a minus then means 'below the detection limit': {-first:g} stands for <{first:g}."
+    )
+    remedy = (
+        f'If so, make a text field with if("{field}" < 0, \'<\' || abs("{field}"), to_string("{field}")) and use'
+        " that; Extract patches understands it. If not, correct the values."
+    )
+    words = "{} is {:g}, which probably means below {:g}."
+    return _found("minus_for_limit", measured, bad, sentence, remedy, lambda value: words.format(field, value, -value))
+
+
+def check_whole(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
+    """Percentages above 100."""
+    values, field = measured.values, measured.field
+    bad = usable & (values > _WHOLE)
+    if not bad.any() or not is_percent(measured):
+        return np.zeros(len(values), np.bool_), []
+    sentence = f"{field} is a percentage, but above 100 at {of_observations(*_counts(bad))} ({examples(values[bad])})."
+    remedy = "Look for a slipped comma or another unit (g/kg is ten times %) and correct the values."
+    return bad, _found("above_whole", measured, bad, sentence, remedy, lambda value: f"{field} is {value:g} %.")
+
+
+def check_ph(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
+    values, field = measured.values, measured.field
+    known = usable & np.isfinite(values)
+    if not is_ph(field) or not known.any() or np.median(values[known]) > 14:  # then it is no pH, or times 10
+        return np.zeros(len(values), np.bool_), []
+    bad = known & ((values < 0) | (values > 14))
+    odd = known & ~bad & ((values < 2) | (values > 11))
+    sentence = f"{field} is {examples(values[bad])} at {of_observations(*_counts(bad))}; a pH lies between 0 and 14."
+    remedy = "Look for a slipped comma (65 for 6.5) and correct the values, or set them to NULL."
+    texts = "{} is {:g}."
+    found = _found("impossible_ph", measured, bad, sentence, remedy, lambda value: texts.format(field, value))
+    sentence = (
+        f"{field} is {examples(values[odd])} at {of_observations(*_counts(odd))}; few soils are below 2 or above 11."
+    )
+    remedy = "Compare with the laboratory's sheet. Acid sulphate and sodic soils may be right."
+    found += _found("unusual_ph", measured, odd, sentence, remedy, lambda value: texts.format(field, value))
+    return bad, found
+
+
+def _counts(bad: Flags) -> tuple[int, int]:
+    return int(bad.sum()), len(bad)
+
+
+def _found(
+    kind: str, measured: Measured, bad: Flags, sentence: str, remedy: str, text: Callable[[float], str]
+) -> list[Finding]:
+    rows = np.flatnonzero(bad)
+    if not rows.size:
+        return []
+    values = measured.values[rows].tolist()
+    texts, shown = [text(value) for value in values], [f"{value:g}" for value in values]
+    return [Finding(kind, measured.field, sentence, remedy, rows, texts, shown)]

@@ -1,0 +1,145 @@
+"""The fields that are checked: which they are, and their numbers, whatever form they are stored in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers
+
+Columns = Mapping[str, NDArray[Any]]
+
+_ID_NAME = re.compile(
+    r"(.*[_. ])?(id|fid|no|nr|num|number|key|index)|[a-z]*(objectid|ogc_fid|sourceid|sampleid|plotid)"
+)
+_COORDINATE_NAME = re.compile(
+    r"[xy]|(x|y)[_ ]?(coord\w*|map|utm)|coord\w*[_ ]?(x|y)|point_(x|y)|lon|lat|long|longitude|latitude|easting|northing"
+)
+_FOLLOWS = 0.99999
+"""Correlation with a coordinate from which a field is one, in another unit or CRS perhaps."""
+_FEWEST = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A field's numbers (N,), NaN where missing.
+
+    `is_below`: the number is a detection limit, and the value lies below it; `is_undetected`: a text says so without a
+    number. `is_failed`: a text that is no number. `is_thousands`: the number's only comma, which was read as a decimal
+    one, may separate thousands. `texts`: what stands in a text field where one of the last three is true, else None.
+    """
+
+    soil_property: SoilProperty
+    values: Array
+    is_below: Flags
+    is_undetected: Flags
+    is_failed: Flags
+    is_thousands: Flags
+    is_text: bool
+    comma_count: int
+    texts: NDArray[np.object_]
+
+    @property
+    def field(self) -> str:
+        return self.soil_property.field
+
+
+def read_measured(soil_property: SoilProperty, column: NDArray[Any]) -> Measured:
+    nothing = np.zeros(len(column), np.bool_)
+    texts = np.full(len(column), None, object)
+    if not is_text(column):
+        values = column.astype(np.float64)
+        return Measured(soil_property, values, nothing, nothing, nothing, nothing, False, 0, texts)
+    stripped = np.array(["" if value is None else str(value).strip() for value in column.tolist()], object)
+    parsed = parse_numbers(column)
+    no_numbers = set(parsed.unknown)
+    is_failed = np.array([text in no_numbers for text in stripped], np.bool_)
+    has_comma = np.array(["," in text for text in stripped], np.bool_) & np.isfinite(parsed.values)
+    is_thousands = has_comma if parsed.odd_comma else nothing
+    shown = is_failed | is_thousands | parsed.is_undetected
+    texts[shown] = stripped[shown]
+    return Measured(
+        soil_property,
+        values=parsed.values,
+        is_below=parsed.is_below,
+        is_undetected=parsed.is_undetected,
+        is_failed=is_failed,
+        is_thousands=is_thousands,
+        is_text=True,
+        comma_count=int(has_comma.sum()),
+        texts=texts,
+    )
+
+
+def is_numeric(column: NDArray[Any]) -> bool:
+    return column.dtype.kind in "iuf"
+
+
+def holds_numbers(column: NDArray[Any]) -> bool:
+    """Numbers, or texts most of which are numbers."""
+    if not is_text(column):
+        return is_numeric(column)
+    parsed = parse_numbers(column)
+    return int(np.isfinite(parsed.values).sum()) > len(parsed.unknown)
+
+
+def is_classes(column: NDArray[Any]) -> bool:
+    """Whether a chosen field is one of classes; an empty one is not."""
+    return column.dtype.kind == "b" or (is_text(column) and not holds_numbers(column) and _holds_words(column))
+
+
+def _holds_words(column: NDArray[Any]) -> bool:
+    return any(value is not None and str(value).strip() for value in column.tolist())
+
+
+def choose_fields(columns: Columns, roles: Sequence[str], xy: Array) -> tuple[list[str], dict[str, str]]:
+    """Fields that hold measured numbers, and why others are left out; `roles` are neither. `xy` (N, 2), NaN where a
+    feature has no place."""
+    chosen, left_out = [], {}
+    for name, column in columns.items():
+        if name in roles:
+            continue
+        if not holds_numbers(column):
+            is_words = is_text(column)
+            left_out[name] = "text: choose it under Fields to check it as soil classes" if is_words else "no numbers"
+        elif is_identifier(name, column):
+            left_out[name] = "an identifier: another whole number at each observation"
+        elif _is_coordinate(name, column, xy):
+            left_out[name] = "a coordinate"
+        else:
+            chosen.append(name)
+    return chosen, left_out
+
+
+def is_identifier(name: str, column: NDArray[Any]) -> bool:
+    """Texts or whole numbers that are all different, and whose name or order says that they measure nothing."""
+    if is_text(column):
+        texts = [str(value) for value in column.tolist() if value is not None and value != ""]
+        return len(texts) == len(column) > 1 and len(set(texts)) == len(texts) and not holds_numbers(column)
+    if not is_numeric(column) or len(column) < 2:
+        return False
+    values = column.astype(np.float64)
+    if not np.isfinite(values).all() or (values != np.rint(values)).any() or len(np.unique(values)) < len(values):
+        return False
+    is_counted = len(values) >= _FEWEST and values.max() - values.min() == len(values) - 1
+    return bool(is_counted) or _ID_NAME.fullmatch(name.lower()) is not None
+
+
+def _is_coordinate(name: str, column: NDArray[Any], xy: Array) -> bool:
+    if _COORDINATE_NAME.fullmatch(name.lower()):
+        return True
+    if not is_numeric(column):
+        return False
+    values = column.astype(np.float64)
+    known = np.isfinite(values) & np.isfinite(xy).all(axis=1)
+    if known.sum() < _FEWEST or np.ptp(values[known]) == 0:
+        return False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return any(abs(np.corrcoef(values[known], axis[known])[0, 1]) > _FOLLOWS for axis in xy.T)

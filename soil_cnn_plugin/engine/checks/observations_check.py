@@ -1,0 +1,61 @@
+"""All that was found out about a layer of observations, for the page, the layer of problems and the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from soil_cnn_plugin.engine.arrays import Rows
+from soil_cnn_plugin.engine.checks.class_names import ClassSummary
+from soil_cnn_plugin.engine.checks.clustering import Clustering
+from soil_cnn_plugin.engine.checks.coverage import Coverage
+from soil_cnn_plugin.engine.checks.duplicates import DuplicateSummary
+from soil_cnn_plugin.engine.checks.field_summary import FieldSummary
+from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding
+from soil_cnn_plugin.engine.checks.horizons import HorizonSummary
+from soil_cnn_plugin.engine.checks.limits import LimitSummary
+from soil_cnn_plugin.engine.checks.places import Places
+from soil_cnn_plugin.engine.checks.sums import SumSummary
+
+
+@dataclass(frozen=True)
+class ObservationsCheck:
+    """`ids` (N,) of the features; `left_out`: field -> why it was not checked. What was not asked for, or cannot be
+    told, is None or empty. `findings` are sorted: to repair, to check, to know, and by weight."""
+
+    name: str
+    crs_name: str
+    ids: Rows
+    places: Places
+    fields: tuple[FieldSummary, ...]
+    left_out: dict[str, str]
+    classes: tuple[ClassSummary, ...]
+    sums: tuple[SumSummary, ...]
+    horizons: HorizonSummary | None
+    limits: tuple[LimitSummary, ...]
+    duplicates: DuplicateSummary
+    coverage: Coverage | None
+    clustering: Clustering | None
+    findings: tuple[Finding, ...]
+    settings: dict[str, str]
+    versions: dict[str, str]
+
+    def of_severity(self, severity: str) -> list[Finding]:
+        return [finding for finding in self.findings if finding.severity == severity]
+
+    @property
+    def problem_count(self) -> int:
+        """Rows to repair or to check; a problem of a whole field is one."""
+        return sum(max(1, len(finding.rows)) for finding in self.findings if finding.severity != NOTE)
+
+    def rows_of(self, severity: str) -> Rows:
+        """Observations with such a problem, each once."""
+        rows = [finding.rows for finding in self.of_severity(severity)]
+        return np.unique(np.concatenate(rows)) if rows else np.empty(0, np.int64)
+
+
+def sort_findings(findings: list[Finding]) -> tuple[Finding, ...]:
+    order = {kind: index for index, kind in enumerate(KINDS)}
+    severities = {REPAIR: 0, CHECK: 1, NOTE: 2}
+    return tuple(sorted(findings, key=lambda each: (severities[each.severity], order[each.kind])))

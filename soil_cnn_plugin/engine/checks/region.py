@@ -1,0 +1,95 @@
+"""The area that observations are compared with: where all covariates have data, or what the observations enclose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyproj
+import shapely
+
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.checks.coverage import Coverage
+from soil_cnn_plugin.engine.checks.places import Places
+
+_FLATTEST = 1e-3
+"""Area of the places' outline over that of a square around them below which they lie on a line."""
+_LARGEST = 2.0
+"""Times the area of the outline that the estimate of the area may be: for few places."""
+
+
+class Region(Protocol):
+    """`square_metres` and `words` describe it."""
+
+    @property
+    def square_metres(self) -> float: ...
+
+    @property
+    def words(self) -> str: ...
+
+    def sample(self, rng: np.random.Generator, count: int) -> Array:
+        """Places (count, 2) in metres at random."""
+        ...
+
+
+@dataclass(frozen=True)
+class CoveredRegion:
+    """The pixels where all covariates have data."""
+
+    coverage: Coverage
+    places: Places
+    words: str = "the area where the covariates have data"
+
+    @property
+    def square_metres(self) -> float:
+        cells, (width, height) = self.coverage.cells, self.coverage.grid.metres_per_cell()
+        return float((cells.share * cells.height * cells.width).sum() * width * height)
+
+    def sample(self, rng: np.random.Generator, count: int) -> Array:
+        cells, grid = self.coverage.cells, self.coverage.grid
+        weights = cells.share * cells.height * cells.width
+        chosen = rng.choice(len(weights), count, p=weights / weights.sum())
+        rows = cells.row[chosen] + rng.random(count) * cells.height[chosen] - 0.5
+        cols = cells.col[chosen] + rng.random(count) * cells.width[chosen] - 0.5
+        transformer = pyproj.Transformer.from_crs(grid.crs, self.places.crs, always_xy=True)
+        xy = np.column_stack(transformer.transform(*grid.xy(rows, cols)))
+        return self.places.plane.place(xy)
+
+
+@dataclass(frozen=True)
+class EnclosedRegion:
+    """The convex outline of the places, enlarged, because places at random do not reach the edge of their area."""
+
+    outline: shapely.Polygon
+    words: str = "the area that the observations enclose"
+
+    @property
+    def square_metres(self) -> float:
+        return float(self.outline.area)
+
+    def sample(self, rng: np.random.Generator, count: int) -> Array:
+        west, south, east, north = self.outline.bounds
+        found = np.empty((0, 2))
+        while len(found) < count:
+            some = rng.uniform((west, south), (east, north), (2 * count, 2))
+            found = np.concatenate([found, some[shapely.contains_xy(self.outline, *some.T)]])
+        return found[:count]
+
+
+def enclose(metres: Array) -> EnclosedRegion | None:
+    """None where the places (N, 2) lie on a line.
+
+    The enlargement is that of Ripley & Rasson (1977), 10.2307/3213451.
+    """
+    outline = shapely.MultiPoint(metres).convex_hull
+    extent = float(np.ptp(metres, axis=0).max()) if len(metres) else 0.0
+    if outline.geom_type != "Polygon" or outline.area < _FLATTEST * extent**2:
+        return None
+    corners = len(outline.exterior.coords) - 1
+    growth = min(_LARGEST, 1 / max(1e-9, 1 - corners / len(metres)))
+    factor = math.sqrt(growth)
+    grown = shapely.affinity.scale(outline, factor, factor, origin="centroid")
+    shapely.prepare(grown)
+    return EnclosedRegion(grown)

@@ -1,0 +1,127 @@
+"""Sums of the parts of a whole, such as sand, silt and clay: how many are near it, and which are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.measured import Measured
+
+NEAR, FAR = 0.01, 0.05
+"""Shares of the whole by which a sum may differ to be near it, and beyond which it is far."""
+_WHOLES = (1.0, 100.0, 1000.0)
+_TOLERANCE = 1e-9
+_SEEN = 0.3
+"""Share of the whole by which the middle sum may differ for the whole to be recognized."""
+
+
+@dataclass(frozen=True)
+class SumSummary:
+    """Of the `complete` observations, whose parts all are known: sums near the whole, at most 5 % from it (`fair`) and
+    farther (`far`), and those in which a part is 0. `sums` (complete,)."""
+
+    parts: tuple[str, ...]
+    whole: float
+    complete: int
+    torn: int
+    near: int
+    fair: int
+    far: int
+    with_zero: int
+    sums: Array
+
+    @property
+    def title(self) -> str:
+        return " + ".join(self.parts)
+
+
+def check_sums(parts: Sequence[Measured], known: Sequence[Flags]) -> tuple[SumSummary, list[Finding]]:
+    """`known` (N,) True where a part has a value that is no code for missing."""
+    values = np.column_stack([np.where(good, part.values, np.nan) for part, good in zip(parts, known)])  # (N, D)
+    names = tuple(part.field for part in parts)
+    is_known = np.isfinite(values)
+    is_complete = is_known.all(axis=1)
+    torn = np.flatnonzero(is_known.any(axis=1) & ~is_complete)
+    sums = values.sum(axis=1)
+    whole = _whole(sums[is_complete])
+    off = np.abs(sums / whole - 1)
+    far = np.flatnonzero(is_complete & (off > FAR + _TOLERANCE))
+    summary = SumSummary(
+        parts=names,
+        whole=whole,
+        complete=int(is_complete.sum()),
+        torn=len(torn),
+        near=int((off[is_complete] <= NEAR + _TOLERANCE).sum()),
+        fair=int((off[is_complete] <= FAR + _TOLERANCE).sum()),
+        far=len(far),
+        with_zero=int((values[is_complete] == 0).any(axis=1).sum()),
+        sums=sums[is_complete],
+    )
+    found = []
+    if torn.size:
+        found.append(_torn(names, is_known, torn))
+    if summary.complete and abs(float(np.median(summary.sums)) / whole - 1) > _SEEN:
+        found.append(_wrong_parts(summary))
+    elif far.size:
+        found.append(_far(summary, sums, far))
+    elif summary.fair > summary.near:
+        found.append(_near(summary))
+    return summary, found
+
+
+def lonely_part(field: str) -> Finding:
+    """A part without others of its depth."""
+    sentence = f"{field} is the only part of its composition at its depth."
+    return Finding("parts_missing", field, sentence, "Choose all parts of the whole of each depth under Composition.")
+
+
+def _whole(sums: Array) -> float:
+    positive = sums[sums > 0]
+    middle = float(np.median(positive)) if len(positive) else 100.0
+    return min(_WHOLES, key=lambda each: abs(np.log(middle / each)))
+
+
+def _torn(names: tuple[str, ...], is_known: Flags, torn: Rows) -> Finding:
+    missing = [[name for name, known in zip(names, row) if not known] for row in is_known[torn]]
+    have = plural(len(torn), "has", "have")
+    sentence = f"{of_observations(len(torn), len(is_known))} {have} some of the parts {', '.join(names)}, but not all."
+    texts = [f"{listed(gone)} {'is' if len(gone) == 1 else 'are'} missing." for gone in missing]
+    remedy = "Fill in the missing part if it is the rest; otherwise the other parts are left out in training, too."
+    return Finding("torn_composition", ", ".join(names), sentence, remedy, torn, texts, [""] * len(torn))
+
+
+def _wrong_parts(summary: SumSummary) -> Finding:
+    middle = float(np.median(summary.sums))
+    sentence = (
+        f"The parts {', '.join(summary.parts)} sum to {middle:g} in the middle, which is far from 1, 100 and 1000."
+    )
+    remedy = "Choose all parts of the whole of one depth under Composition, and bring them to one unit."
+    return Finding("parts_missing", ", ".join(summary.parts), sentence, remedy)
+
+
+def _far(summary: SumSummary, sums: Array, far: Rows) -> Finding:
+    low, high = (1 - FAR) * summary.whole, (1 + FAR) * summary.whole
+    sentence = (
+        f"{summary.title} is below {low:g} or above {high:g} at {summary.far} of {summary.complete} observations; the"
+        f" sums reach from {summary.sums.min():g} to {summary.sums.max():g}."
+    )
+    remedy = (
+        "Look for a slipped number, a part in another unit, or texture classes turned into numbers. What stays is"
+        f" rescaled to {summary.whole:g} by Extract patches when the parts are chosen under Composition."
+    )
+    numbers = sums[far].tolist()
+    texts = [f"{summary.title} is {value:g}, not {summary.whole:g}." for value in numbers]
+    return Finding("sum_far", ", ".join(summary.parts), sentence, remedy, far, texts, [f"{each:g}" for each in numbers])
+
+
+def _near(summary: SumSummary) -> Finding:
+    sentence = (
+        f"{summary.title} is within 1 % of {summary.whole:g} at {summary.near} of {summary.complete} observations, and"
+        f" within 5 % at {summary.fair}."
+    )
+    remedy = f"Small differences are rounding; Extract patches rescales them to {summary.whole:g}."
+    return Finding("sum_near", ", ".join(summary.parts), sentence, remedy)

@@ -1,0 +1,1 @@
+"""What a trained network uses: contributions of covariates and of context."""

@@ -1,0 +1,159 @@
+"""The map of contributions: what each covariate adds to the prediction of a pixel, one band a covariate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from soil_cnn_plugin.contract.jobs import ExplainNetwork
+from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.explaining.attribution import Attribution, choose_background
+from soil_cnn_plugin.engine.explaining.explanation import AttributionSummary
+from soil_cnn_plugin.engine.explaining.known_observations import KnownObservations
+from soil_cnn_plugin.engine.explaining.patch_views import encode, see
+from soil_cnn_plugin.engine.machine.threads import run_side_by_side
+from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent
+from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.kinds import ClassOutcome, CompositionOutcome
+from soil_cnn_plugin.engine.targets.learned import column_slices
+from soil_cnn_plugin.engine.training.network_file import NetworkDescription, TrainedNetwork
+
+MOST_PIXELS = 10_000
+"""Of the map that are explained; of a larger one every second, third, ... pixel is taken in each direction."""
+BACKGROUND = 24
+"""Observations that each pixel is compared with."""
+_SIDE = 16  # pixels of the explained map that are read at once
+_PIXELS_TOGETHER = 32  # whose contributions are one task
+_UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit", "log-ratio": "centred log-ratio"}
+
+
+def explain_map(
+    job: ExplainNetwork, trained: TrainedNetwork, known: KnownObservations, target: int, report: Report
+) -> AttributionSummary:
+    """Writes the raster of contributions to the prediction of one target, on the scale that it was learned on."""
+    description = trained.description
+    covariates = match_covariates(description.covariates, job.covariates, report)
+    check_replaces_nothing(job.output_paths(), covariates)
+    grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
+    step = max(1, math.ceil(math.sqrt(grid.height * grid.width / MOST_PIXELS)))
+    if step > 1:
+        report.info(
+            f"The map has {grid.height * grid.width} pixels; one in {step} x {step} is explained. For all pixels of a"
+            " part of it choose an extent."
+        )
+    coarse = _coarsen(grid, step)
+    location, _ = trained.predictor.predict(known.views.inputs, known.views.context)
+    soil_property, learned = description.targets[target], _learned_as(description, target)
+    background = choose_background(location @ learned.factors, BACKGROUND)
+    attribution = Attribution(trained, known.views.take(background), learned.factors)
+    unit = _UNITS[learned.transform].format(unit=soil_property.unit or soil_property.field)
+    base = float((location[background] @ learned.factors).mean() + learned.offset)
+    bands = [f"{name}: contribution to {soil_property.label}" for name in attribution.players]
+    tags = {"CONTENT": "attribution", "BASE_VALUE": f"{base:.9g}", "SCALE": learned.transform}
+    maps = np.full((len(bands), coarse.height, coarse.width), np.nan)
+    with (
+        open_stack(covariates, grid) as stack,
+        RasterFile(job.attribution, coarse, bands, [unit] * len(bands), tags) as file,
+    ):
+        for block in coarse.blocks(_SIDE):
+            values = _contributions(trained, attribution, stack, block, step)
+            file.write(block, values)
+            maps[(slice(None), *block.slices)] = values
+            done = block.row * coarse.width + (block.col + block.width) * block.height
+            report.progress(done / (coarse.height * coarse.width))
+        is_known = np.isfinite(maps[0])
+        if not is_known.any():
+            raise EngineError(
+                "No pixel of the map can be explained: everywhere a covariate is missing, or the extent lies elsewhere."
+                " Check the covariates and the extent."
+            )
+        stack.check_unchanged()
+        file.finish()
+    magnitude = np.abs(maps[:, is_known]).mean(1)
+    return AttributionSummary(soil_property, unit, magnitude, maps, step, int(is_known.sum()), base)
+
+
+@dataclass(frozen=True)
+class _LearnedAs:
+    """A target on its learned scale: `factors` (R,) times the learned columns, plus `offset`."""
+
+    transform: str
+    factors: Array
+    offset: float
+
+
+def _learned_as(description: NetworkDescription, target: int) -> _LearnedAs:
+    """A part of a composition counts as its centred log-ratio, the logarithm of the part divided by the geometric mean
+    of all (Aitchison 1982, 10.1111/j.2517-6161.1982.tb01195.x), which is linear in what is learned."""
+    columns = column_slices([outcome.columns for outcome in description.outcomes])
+    for outcome, group, own in zip(description.outcomes, description.words.groups, columns):
+        if target not in group or isinstance(outcome, ClassOutcome):
+            continue
+        factors = np.zeros(description.columns)
+        if isinstance(outcome, CompositionOutcome):
+            part = group.index(target)
+            of_parts, offsets = outcome.scale.centred()
+            factors[own] = of_parts[part]
+            return _LearnedAs("log-ratio", factors, float(offsets[part]))
+        factors[own] = outcome.scale.spread
+        return _LearnedAs(outcome.scale.transform, factors, outcome.scale.centre)
+    raise EngineError("Soil classes cannot be attributed to covariates; leave the attribution empty.")
+
+
+def _coarsen(grid: Grid, step: int) -> Grid:
+    """Cells `step` times as large, from the same corner."""
+    a, b, c, d, e, f = grid.transform
+    transform = (a * step, b * step, c, d * step, e * step, f)
+    return Grid(grid.crs_wkt, transform, math.ceil(grid.height / step), math.ceil(grid.width / step))
+
+
+def _contributions(
+    trained: TrainedNetwork, attribution: Attribution, stack: CovariateStack, block: Block, step: int
+) -> Array:
+    """(players, h, w) of a block of the coarse grid, NaN where a covariate is missing; standardized."""
+    result = np.full((len(attribution.players), block.height, block.width), np.nan)
+    lines = list(_lines(trained, stack, block, step))
+    if not lines:
+        return result
+    rows, cols, patches, places = (np.concatenate(parts) for parts in zip(*lines))
+    channels = encode(trained, patches, places)
+    middle = trained.description.patch_size // 2
+    # A class that training did not know makes its own pixel unpredictable, like missing data.
+    known = np.flatnonzero((channels.known[:, :, middle, middle] > 0).all(1).cpu().numpy())
+    if len(known):
+        views = see(trained, channels)
+        pieces = [known[start : start + _PIXELS_TOGETHER] for start in range(0, len(known), _PIXELS_TOGETHER)]
+        tasks = [partial(attribution.contributions, views.take(piece)) for piece in pieces]
+        found = np.concatenate(run_side_by_side(tasks, channels.values.device))
+        result[:, rows[known], cols[known]] = found.T
+    return result
+
+
+def _lines(
+    trained: TrainedNetwork, stack: CovariateStack, block: Block, step: int
+) -> Iterator[tuple[Rows, Rows, Singles, Array]]:
+    """Rows and columns in the block, patches and coordinates of the pixels that have data, one row of the block after
+    the other: the pixels in the middle of the coarse ones."""
+    size = trained.description.patch_size
+    grid = stack.grid
+    cols = np.minimum(np.arange(block.col, block.col + block.width) * step + step // 2, grid.width - 1)
+    for number in range(block.height):
+        row = min((block.row + number) * step + step // 2, grid.height - 1)
+        line = Block(row, int(cols[0]), 1, int(cols[-1] - cols[0]) + 1)
+        raw = stack.read(line.with_halo(size // 2))
+        windows = sliding_window_view(raw, (size, size), axis=(1, 2))[:, 0, cols - cols[0]]  # -> (C, w, P, P)
+        patches = np.ascontiguousarray(windows.swapaxes(0, 1))
+        valid = np.flatnonzero(np.isfinite(patches[:, :, size // 2, size // 2]).all(1))
+        if len(valid):
+            x, y = grid.xy(np.full(len(valid), row), cols[valid], trained.description.grid.crs_wkt)
+            yield np.full(len(valid), number), valid, patches[valid], np.column_stack([x, y])

@@ -1,0 +1,124 @@
+"""The result of an explanation, as report, table and JSON file receive it, and what it comes to in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.assessment.importance import Importance
+
+LITTLE = 0.01
+"""Growth of the error, as a share of it, that is called little: about what one more fold or seed changes."""
+RMSE, ROOT_BRIER = "RMSE", "root Brier score"
+"""What the error is called: of numbers, and of classes, whose Brier score is a mean square."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """How the error grows when all pixels further than `radii` (R,) pixels from the middle are exchanged: `error`
+    (R, M, T) and `by_fold` (R, M, B, T). The last radius is the patch's own: nothing is exchanged."""
+
+    radii: tuple[int, ...]
+    error: Array
+    by_fold: Array
+    observations: int
+
+    @property
+    def growth(self) -> Array:
+        """Of the error, as a share of it, (R, M, T)."""
+        growth: Array = self.error / self.error[-1] - 1
+        return growth
+
+    def reach(self, method: int, target: int) -> int | None:
+        """Index of the smallest radius from which on the error grows by little; None when it does at every radius."""
+        much = np.flatnonzero(self.growth[:, method, target] >= LITTLE)
+        return int(much[-1]) + 1 if len(much) else None
+
+
+@dataclass(frozen=True)
+class AttributionSummary:
+    """Of a map of contributions: `magnitude` (players,) is their mean absolute value, in `unit`; `maps` (players, h, w)
+    a coarse image of them, NaN where nothing is predicted; `step` says that every `step`-th pixel was taken."""
+
+    target: SoilProperty
+    unit: str
+    magnitude: Array
+    maps: Array
+    step: int
+    pixels: int
+    base: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`methods` (M,) name the rows of the importances: the map's predictor first, then its parts. `standard_deviation`
+    (T,) is that of the observed values."""
+
+    targets: tuple[SoilProperty, ...]
+    covariates: tuple[str, ...]
+    methods: tuple[str, ...]
+    forest_weights: tuple[float, ...]  # of each target, empty without a forest
+    importance: Importance
+    context: Context
+    metres: float  # of a pixel
+    standard_deviation: Array
+    observations: int
+    basis: str
+    measure: str = RMSE
+    attribution: AttributionSummary | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def share(self) -> Array:
+        """Growth of the error as a share of it, (C, M, T)."""
+        share: Array = self.importance.mean / self.importance.error
+        return share
+
+    def spread_share(self) -> Array:
+        """Its standard deviation over folds, (C, M, T)."""
+        spread: Array = self.importance.spread / self.importance.error
+        return spread
+
+    def distance(self, radius: int) -> float:
+        """Metres from the middle of the patch to the edge of what is kept."""
+        return (radius + 0.5) * self.metres
+
+
+def context_verdict(explanation: Explanation, target: int) -> str:
+    """How far the landscape matters, in a sentence."""
+    context = explanation.context
+    reach = context.reach(0, target)
+    own = 100 * float(context.growth[0, 0, target])
+    widest = explanation.distance(context.radii[-1])
+    if reach is None:
+        return (
+            f"The surroundings hardly matter: with all pixels but the observation's own exchanged, the error changes by"
+            f" less than {100 * LITTLE:g} %."
+        )
+    without = f"with all but the own pixel exchanged it grows by {own:.0f} %"
+    if reach == len(context.radii) - 1:
+        return (
+            f"The whole patch matters, up to {widest:.0f} m: exchanging its outermost ring alone makes the error grow"
+            f" by {100 * float(context.growth[-2, 0, target]):.1f} %, and {without}. Compare patch sizes"
+            " tells whether a larger patch does better."
+        )
+    return (
+        f"Pixels further than {explanation.distance(context.radii[reach]):.0f} m change the error by less than"
+        f" {100 * LITTLE:g} %; {without}."
+    )
+
+
+def importance_verdict(explanation: Explanation, target: int) -> str:
+    """Which covariates matter, in a sentence."""
+    share, spread = explanation.share()[:, 0, target], explanation.spread_share()[:, 0, target]
+    order = np.argsort(-share)
+    clear = [index for index in order if share[index] > np.nan_to_num(spread[index]) and share[index] >= LITTLE]
+    if not clear:
+        return "No covariate stands out: exchanging any of them changes the error by less than its spread over folds."
+    named = ", ".join(f"{explanation.covariates[index]} (+{100 * share[index]:.0f} %)" for index in clear[:3])
+    rest = len(share) - len(clear)
+    few = f" {rest} of {len(share)} change it by no more than chance or 1 %." if rest else ""
+    return f"Exchanging a covariate makes the held-out error grow most for {named}.{few}"

@@ -1,0 +1,208 @@
+"""The observations of a patch file beside a trained network: who of it had not seen them, and what it sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS, make_folds
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.explaining.patch_views import encode, join, join_views, see
+from soil_cnn_plugin.engine.forests.forest import fit_parts
+from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.kinds import ClassOutcome
+from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.training.fitting import fill_below, learn
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.training.unseen import HeldOutRows, TrainingRows, UnseenPredictor, Views, place_keys
+
+FEWEST = 10
+_PATCHES_AT_ONCE = 256
+_MOST_BYTES = 2**29  # of encoded patches that are kept whole
+
+
+@dataclass(frozen=True)
+class KnownObservations:
+    """N observations: `values` (N, T), NaN where missing, and `limits` (N, T), below which nothing is reported, minus
+    infinity where there is none; `fold` (N,) for the spread of errors; `channels` are the whole encoded patches of the
+    `context_rows` among them; `basis` says in a sentence what the errors rest on."""
+
+    values: Array
+    limits: Array
+    fold: Rows
+    unseen: UnseenPredictor
+    views: Views
+    context_rows: Rows
+    channels: Channels
+    basis: str
+
+
+def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, report: Report) -> KnownObservations:
+    """Take what of the patch file's observations has not been seen by all of the network.
+
+    Of the file that the network was trained on these are all of them, each as its members saw it that held it out. Of
+    another file they are those that the network does not know.
+
+    Raises:
+        EngineError: the file has other covariates, targets or patches, or too few observations that were not seen.
+    """
+    order, columns = _match(trained, file)
+    rows = trained.rows
+    if rows is None:
+        raise EngineError(
+            f"{network} does not tell which observations it was trained on: it was written by an older version. Train"
+            " the network again."
+        )
+    keys = place_keys(file.coordinates)
+    is_known = np.isin(keys, rows.keys)
+    measured = _of_targets(trained, file, columns)
+    values = measured.values
+    is_training_file = is_known.all() and np.isin(rows.keys, keys).all()
+    chosen = np.arange(file.count) if is_training_file else np.flatnonzero(~is_known)
+    if len(chosen) < FEWEST:
+        raise EngineError(
+            f"{file.path} holds {len(chosen)} observations that {network} was not trained on, and not all of those"
+            f" that it was trained on. Errors need held-out observations, at least {FEWEST}: choose the patch file the"
+            " network was trained on, or one of new observations."
+        )
+    read = _read(trained, file, order, chosen, report.progress)
+    if is_training_file:
+        held_out = _held_out(rows, keys)
+        unseen = UnseenPredictor(trained.predictor.networks, _parts(trained, read.views, measured, held_out), held_out)
+        fold = held_out.fold
+        basis = (
+            f"Errors are of {len(chosen)} observations that were held out: each is predicted by the members of the"
+            " ensemble that were not trained on it"
+            + (", and by a forest that was not." if trained.predictor.forests else ".")
+        )
+    else:
+        members = tuple(np.ones((net.members, len(chosen)), bool) for net in trained.predictor.networks)
+        parts = tuple((forest,) for forest in trained.predictor.forests)
+        unseen = UnseenPredictor(
+            trained.predictor.networks, parts, HeldOutRows(members, np.zeros(len(chosen), np.int64))
+        )
+        folds = make_folds("random", file.coordinates[chosen], file.sites[chosen], INNER_FOLDS, 0, inner=True)
+        fold = folds.fold
+        basis = (
+            f"Errors are of {len(chosen)} observations that the network was not trained on"
+            + (f"; {int(is_known.sum())} that it knows are left out." if is_known.any() else ".")
+            + f" The spread is over {folds.count} random parts of them."
+        )
+    limits = np.column_stack([reporting_limits(*column) for column in zip(values.T, measured.is_censored.T)])[chosen]
+    if np.isfinite(limits).any():
+        basis += " Below a detection limit no prediction is wrong: errors are of what a laboratory would report."
+    return KnownObservations(values[chosen], limits, fold, unseen, read.views, read.rows, read.channels, basis)
+
+
+def _match(trained: TrainedNetwork, file: PatchFile) -> tuple[list[int], list[int]]:
+    """Which covariate and target of the file is which of the network."""
+    description = trained.description
+    names = [summary.covariate.name for summary in file.covariates]
+    fields = [target.field for target in file.targets]
+    wanted = [summary.covariate.name for summary in description.covariates]
+    targets = [target.field for target in description.targets]
+    for what, missing, there in (
+        ("covariates", [name for name in wanted if name not in names], names),
+        ("targets", [name for name in targets if name not in fields], fields),
+    ):
+        if missing:
+            raise EngineError(
+                f"{file.path} lacks {what} of the network: {', '.join(missing)}. It has: {', '.join(there)}. Choose the"
+                " patch file the network was trained on, or one with the same covariates and targets."
+            )
+    if file.patch_size != description.patch_size:
+        raise EngineError(
+            f"The patches of {file.path} are {file.patch_size} pixels wide, those the network was trained on"
+            f" {description.patch_size}. Extract patches of {description.patch_size} pixels."
+        )
+    return [names.index(name) for name in wanted], [fields.index(field) for field in targets]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What is seen of all chosen observations, and the whole patches of those in `rows`, counted among the chosen."""
+
+    views: Views
+    rows: Rows
+    channels: Channels
+
+
+def _read(
+    trained: TrainedNetwork, file: PatchFile, order: list[int], chosen: Rows, progress: Callable[[float], None]
+) -> _Read:
+    each = 4 * file.patch_size**2 * (trained.encoder.channel_count + len(order))
+    most = max(FEWEST, _MOST_BYTES // each)
+    rows = np.arange(len(chosen))
+    if len(chosen) > most:
+        rows = np.sort(np.random.default_rng(0).choice(len(chosen), most, replace=False))
+    views, kept = [], []
+    for start in range(0, len(chosen), _PATCHES_AT_ONCE):
+        some = chosen[start : start + _PATCHES_AT_ONCE]
+        patches = file.read(int(some[0]), int(some[-1]) + 1)[some - some[0]][:, order]
+        channels = encode(trained, patches, file.coordinates[some])
+        views.append(see(trained, channels))
+        wanted = rows[(rows >= start) & (rows < start + len(some))] - start
+        kept.append(_take(channels, wanted))
+        progress(min(1.0, (start + len(some)) / len(chosen)))
+    return _Read(join_views(views), rows, join(kept))
+
+
+def _take(channels: Channels, rows: Rows) -> Channels:
+    location = None if channels.location is None else channels.location[rows]
+    return Channels(
+        channels.values[rows], channels.known[rows], channels.covariate_of_channel, channels.continuous, location
+    )
+
+
+def _held_out(rows: TrainingRows, keys: Rows) -> HeldOutRows:
+    """In the order of the file; observations of one place share their folds."""
+    index = {key: number for number, key in enumerate(rows.keys.tolist())}
+    return rows.held_out.take(np.array([index[key] for key in keys.tolist()]))
+
+
+def _of_targets(trained: TrainedNetwork, file: PatchFile, columns: list[int]) -> TargetValues:
+    """The network's targets, in its order; classes as it counts them."""
+    values, classes = file.values[:, columns], trained.description.classes
+    if bool(classes) != bool(file.words.classes):
+        field, (one, other) = (
+            file.targets[columns[0]].field,
+            ("classes", "numbers") if classes else ("numbers", "classes"),
+        )
+        raise EngineError(
+            f"{field} are {one} for the network, but {other} in {file.path}. Extract the patches again with the target"
+            f" type '{'class' if classes else 'continuous'}'."
+        )
+    if classes:
+        unknown = [name for name in file.words.classes if name not in classes]
+        if unknown:
+            raise EngineError(
+                f"{file.path} holds classes that the network does not know: {', '.join(unknown)}. It knows:"
+                f" {', '.join(classes)}. Leave observations of other classes out."
+            )
+        numbers = np.array([classes.index(name) for name in file.words.classes], np.float64)
+        values = numbers[values.astype(np.int64)]
+    return TargetValues(values, file.is_censored[:, columns], file.errors[:, columns], file.weights, classes)
+
+
+def _parts(
+    trained: TrainedNetwork, views: Views, measured: TargetValues, held_out: HeldOutRows
+) -> tuple[tuple[Trees, ...], ...]:
+    """The forests that had not seen a fold are grown again: the network file keeps the forest of all observations."""
+    if not trained.predictor.forests:
+        return ()
+    description = trained.description
+    scales = tuple(
+        outcome.names if isinstance(outcome, ClassOutcome) else outcome.scale for outcome in description.outcomes
+    )
+    learned = learn(description.words, scales, measured)
+    if learned.is_censored.any():
+        location, scale = UnseenPredictor(trained.predictor.networks, (), held_out).predict(views)
+        learned = fill_below(learned, location.mean(axis=0), scale.mean(axis=0), description.seed)
+    return tuple(fit_parts(views.context, learned, held_out.fold, description.seed))

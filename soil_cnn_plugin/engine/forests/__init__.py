@@ -1,0 +1,1 @@
+"""Random forests, as plain arrays."""

@@ -1,0 +1,1 @@
+"""The jobs of the algorithms, one module each: the main path."""

@@ -1,0 +1,219 @@
+"""Explain network: which covariates it uses, how far around a pixel it looks, and what made the map what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from soil_cnn_plugin.contract.jobs import ExplainNetwork
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.explaining.explain_map import explain_map
+from soil_cnn_plugin.engine.explaining.explanation import (
+    RMSE,
+    ROOT_BRIER,
+    Context,
+    Explanation,
+    context_verdict,
+    importance_verdict,
+)
+from soil_cnn_plugin.engine.explaining.known_observations import KnownObservations, read_observations
+from soil_cnn_plugin.engine.explaining.patch_views import exchange_beyond, see
+from soil_cnn_plugin.engine.machine.device import choose_device, device_in_words
+from soil_cnn_plugin.engine.mapping.in_units import means
+from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.reports.explain_report import write_explain_report
+from soil_cnn_plugin.engine.reports.explanation_files import write_explanation_metrics, write_importance
+from soil_cnn_plugin.engine.targets.learned import column_slices
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_network
+from soil_cnn_plugin.engine.training.predictor import mix
+from soil_cnn_plugin.engine.training.unseen import UnseenPredictor, Views, covariate_names
+from soil_cnn_plugin.engine.versions import read_versions
+
+_EXCHANGES = 3000  # of observations, at least, for each covariate: small samples are exchanged several times
+_MOST_REPEATS = 10
+_CONTEXT_REPEATS = 2
+
+
+def run(job: ExplainNetwork, report: Report) -> dict[str, str | float | int]:
+    device = choose_device(job.device, report)
+    trained = read_network(job.network, device)
+    with PatchFile(job.patches) as file:
+        target = _target(job, trained)
+        _check_attribution(job, trained)
+        known = read_observations(trained, file, job.network, report.part(0.0, 0.3, "Reading and predicting patches"))
+        report.info(known.basis)
+        explanation = _explain(job, trained, known, file.grid.metres_per_cell(), report)
+        settings = {"patches": job.patches, "network": job.network, "seed": str(job.seed)}
+        explanation = replace(explanation, settings={**settings, "device": device_in_words(device)})
+        if job.attribution:
+            step = report.part(0.75, 0.98, "Attributing the map to covariates")
+            explanation = replace(explanation, attribution=explain_map(job, trained, known, target, step))
+    for index, soil_property in enumerate(explanation.targets):
+        report.info(f"{soil_property.label}: {importance_verdict(explanation, index)}")
+        report.info(f"{soil_property.label}: {context_verdict(explanation, index)}")
+    write_explain_report(job.report, explanation)
+    if job.importance:
+        write_importance(job.importance, explanation)
+    if job.metrics:
+        write_explanation_metrics(job.metrics, explanation)
+    return {**job.output_paths(), **_numbers(explanation, target)}
+
+
+def _target(job: ExplainNetwork, trained: TrainedNetwork) -> int:
+    fields = [target.field for target in trained.description.targets]
+    if job.target and job.target not in fields:
+        raise EngineError(
+            f"The network knows no target {job.target!r}. Its targets are: {', '.join(fields)}. Write one of them, or"
+            " leave TARGET empty for the first."
+        )
+    return fields.index(job.target) if job.target else 0
+
+
+def _check_attribution(job: ExplainNetwork, trained: TrainedNetwork) -> None:
+    if job.attribution and trained.description.classes:
+        raise EngineError(
+            f"{job.network} predicts classes, and what each covariate adds is mapped for numbers only. Leave"
+            " ATTRIBUTION empty; which covariates matter for the classes tells the report."
+        )
+
+
+def _explain(
+    job: ExplainNetwork, trained: TrainedNetwork, known: KnownObservations, metres: tuple[float, float], report: Report
+) -> Explanation:
+    description = trained.description
+    methods = _Methods(trained)
+    observed = _observed(trained, known.values)
+    importance = permutation_importance(
+        lambda covariate, order: methods.predict(
+            known.unseen, known.views if covariate is None else known.views.exchange(covariate, order), known.limits
+        ),
+        len(covariate_names(trained.encoder)),
+        observed,
+        known.fold,
+        repeats=max(2, min(_MOST_REPEATS, _EXCHANGES // len(known.values))),
+        seed=job.seed,
+        together=bool(description.classes),
+        progress=report.part(0.3, 0.5, "Exchanging covariates").progress,
+    )
+    step = report.part(0.5, 0.75, "Exchanging surroundings")
+    return Explanation(
+        targets=description.targets,
+        covariates=tuple(covariate_names(trained.encoder)),
+        methods=methods.names,
+        forest_weights=_forest_weights(trained),
+        measure=ROOT_BRIER if description.classes else RMSE,
+        importance=importance,
+        context=_context(trained, known, methods, job.seed, step.progress),
+        metres=float(np.mean(metres)),
+        standard_deviation=_deviation(observed, bool(description.classes)),
+        observations=len(known.values),
+        basis=known.basis,
+        versions=read_versions(),
+    )
+
+
+def _forest_weights(trained: TrainedNetwork) -> tuple[float, ...]:
+    """Of each target, the mean over the columns that it is learned in; empty without a forest."""
+    if not trained.predictor.forests:
+        return ()
+    description = trained.description
+    found = np.zeros(len(description.targets))
+    columns = column_slices([outcome.columns for outcome in description.outcomes])
+    for group, own in zip(description.words.groups, columns):
+        found[list(group)] = np.mean(description.weights[-1][own])
+    return tuple(found.tolist())
+
+
+def _observed(trained: TrainedNetwork, values: Array) -> Array:
+    """(N, T) as measured, or (N, K): 1 in the column of the class."""
+    classes = trained.description.classes
+    return (values == np.arange(len(classes))).astype(np.float64) if classes else values
+
+
+def _deviation(observed: Array, is_class: bool) -> Array:
+    """(T,) of the targets; of classes the root Brier score of their frequencies, which is the same for indicators."""
+    deviation: Array = np.nanstd(observed, axis=0, ddof=1)
+    return np.sqrt((deviation**2).sum(keepdims=True)) if is_class else deviation
+
+
+def _context(
+    trained: TrainedNetwork,
+    known: KnownObservations,
+    methods: _Methods,
+    seed: int,
+    progress: Callable[[float], None],
+) -> Context:
+    """The error when all beyond a radius is exchanged, for a series of radii up to the patch's own."""
+    rows, channels = known.context_rows, known.channels
+    unseen, observed, fold = known.unseen.take(rows), _observed(trained, known.values[rows]), known.fold[rows]
+    is_class = bool(trained.description.classes)
+    halo = trained.description.patch_size // 2
+    radii = [*_radii(halo), halo]
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(rows)) for _ in range(_CONTEXT_REPEATS)]
+    error, by_fold = [], []
+    for index, radius in enumerate(radii):
+        changed = (_seen(trained, channels, order, radius) for order in (orders if radius < halo else orders[:1]))
+        found = errors(
+            (methods.predict(unseen, views, known.limits[rows]) for views in changed), observed, fold, is_class
+        )
+        error.append(found[0])
+        by_fold.append(found[1])
+        progress((index + 1) / len(radii))
+    return Context(tuple(radii), np.stack(error), np.stack(by_fold), len(rows))
+
+
+def _seen(trained: TrainedNetwork, channels: Channels, order: Rows, radius: int) -> Views:
+    return see(trained, exchange_beyond(channels, order, radius))
+
+
+def _radii(halo: int) -> list[int]:
+    """0, 1, 2, 3, 5, 7, 10, 15, 21, ... below the halo."""
+    radii, radius = [0], 1.0
+    while round(radius) < halo:
+        radii.append(round(radius))
+        radius = max(radius * 1.42, radius + 1)
+    return radii
+
+
+@dataclass(frozen=True)
+class _Methods:
+    """The map's predictor and, in a blend, its parts: networks and forests, each in the targets' units."""
+
+    trained: TrainedNetwork
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("map", "networks", "forest") if self.trained.predictor.forests else ("map",)
+
+    def predict(self, unseen: UnseenPredictor, views: Views, limits: Array) -> Array:
+        """(M, N, T), raised to the limits of reporting (N, T)."""
+        location, scale = unseen.predict(views)
+        weights = self.trained.predictor.weights
+        ways = [weights]
+        if self.trained.predictor.forests:
+            networks, forest = weights.copy(), np.zeros_like(weights)
+            networks[-1] = 0
+            forest[-1] = 1
+            total = networks.sum(0)
+            networks = np.where(total > 0, networks / np.where(total > 0, total, 1), 1 / (len(weights) - 1))
+            networks[-1] = 0
+            ways += [networks, forest]
+        return np.maximum(np.stack([self._in_units(mix(location, way), mix(scale, way)) for way in ways]), limits)
+
+    def _in_units(self, location: Array, scale: Array) -> Array:
+        return means(self.trained.description, location.T, scale.T).T
+
+
+def _numbers(explanation: Explanation, target: int) -> dict[str, float | str]:
+    """Of the chosen target, for models to branch on."""
+    context = explanation.context
+    reach = context.reach(0, target)
+    radius = explanation.distance(context.radii[reach]) if reach is not None else 0.0
+    return {"context_radius": radius, "verdict": context_verdict(explanation, target)}

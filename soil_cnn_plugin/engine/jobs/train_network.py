@@ -1,0 +1,250 @@
+"""Train network: assess on held-out folds beside the forests, train on all observations, keep it in one file."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.engine.assessment.assessment import Assessment
+from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment
+from soil_cnn_plugin.engine.assessment.comparison import Verdict
+from soil_cnn_plugin.engine.assessment.folds import Folds
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, FORESTS_SETTING
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.forests.forest import growth_in_words
+from soil_cnn_plugin.engine.machine.device import choose_device, device_in_words
+from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
+from soil_cnn_plugin.engine.machine.torchrun import process_number
+from soil_cnn_plugin.engine.networks.encoding import Location
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.reports.class_files import class_numbers, write_class_held_out, write_class_metrics
+from soil_cnn_plugin.engine.reports.class_report import write_class_report
+from soil_cnn_plugin.engine.reports.held_out_files import write_held_out, write_metrics
+from soil_cnn_plugin.engine.reports.held_out_report import write_report
+from soil_cnn_plugin.engine.training.assessing import assess_classes, assess_numbers, other_kind
+from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
+from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
+from soil_cnn_plugin.engine.training.fitting import Design, Fitted
+from soil_cnn_plugin.engine.training.folds_of_file import (
+    check_thresholds,
+    choose_transforms,
+    hold_out,
+    inner_folds,
+    kind_within,
+    tell_folds,
+)
+from soil_cnn_plugin.engine.training.network_file import NetworkDescription, TrainedNetwork, write_network
+from soil_cnn_plugin.engine.training.plan import Plan, make_plans
+from soil_cnn_plugin.engine.training.predictor import Predictor
+from soil_cnn_plugin.engine.training.training_data import encode_patches
+from soil_cnn_plugin.engine.training.training_places import fit_spaces, training_rows
+from soil_cnn_plugin.engine.versions import read_versions
+
+
+def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
+    device = choose_device(job.device, report)
+    checkpoints = Path(f"{job.network}.checkpoints")
+    with PatchFile(job.patches) as file:
+        plans = make_plans(job, file.patch_size)
+        folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
+        transforms = choose_transforms(job.transform, file)
+        check_thresholds(job, file)
+        report.info(_plans_in_words(file, plans, transforms))
+        tell_folds(folds, job.domain, report)
+        if growth_in_words(file.count):
+            report.info(f"In the random forests {growth_in_words(file.count)}.")
+        data = encode_patches(file, plans, device, job.location)
+        kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
+        design = Design(
+            data=data,
+            measured=file.measured,
+            words=file.words,
+            transforms=transforms,
+            fold=folds.fold,
+            make_inner_folds=inner_folds(file, kind_within(folds), job.domain),
+            plans=plans,
+            coverage=job.coverage,
+            seed=job.seed,
+            device=device,
+            checkpoints=CheckpointFolder(kept_at, report.warning) if job.resume else None,
+        )
+        designs = [design, *_other_design(file, job, folds, design, report)]
+        step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
+        forests = (FOREST_CONTEXT,) if job.predictor == BLEND else ()
+        with joined(device):
+            if not is_agreed(int(data.fingerprint[:15], 16), device):
+                raise EngineError(
+                    f"The processes that train together read different patches from {job.patches}. Copy one patch file"
+                    " to all machines, or to a folder that they share."
+                )
+            final, validations = fit_and_cross_validate(designs, forests, step)
+        if process_number() != 0:  # the first of several processes writes
+            return {}
+        assessment = _assess(job, file, folds, design, validations, final)
+        assessment = replace(assessment, settings=_settings(job, plans, device, file.count), versions=read_versions())
+        for target in file.targets:
+            report.info(f"{target.label}: {_verdicts(assessment)[target.field].text}")
+        predictor = final.predictor(job.predictor, file.patch_size)
+        description = _describe(job, file, plans, final, predictor, assessment, data.encoder.location)
+        spaces = fit_spaces(design, final, job.predictor, file.patch_size, report)
+        description = replace(description, spaces=tuple(space.words for space in spaces))
+        rows = training_rows(file.coordinates, final)
+        write_network(job.network, TrainedNetwork(description, data.encoder, predictor, spaces, rows))
+        _write_files(job, assessment, file)
+    if job.resume:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    numbers = class_numbers(assessment) if isinstance(assessment, ClassAssessment) else _numbers(assessment)
+    for name, value in numbers.items():
+        report.metric(name, value)
+    verdicts = [f"{target.title}: {_verdicts(assessment)[target.field].text}" for target in description.targets]
+    return {**job.output_paths(), **numbers, "verdict": " ".join(verdicts)}
+
+
+def _other_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Design, report: Report) -> list[Design]:
+    """Random folds beside spatial ones, and spatial blocks beside random ones: the difference tells how far the map's
+    worth hangs on near observations. Nothing where the observations allow no blocks."""
+    kind = other_kind(folds)
+    try:
+        fold = hold_out(file, kind, job.folds, job.seed).fold
+    except EngineError as error:
+        report.info(f"No folds of another kind are shown beside these: {error}")
+        return []
+    return [replace(design, fold=fold, make_inner_folds=inner_folds(file, kind))]
+
+
+def _assess(
+    job: TrainNetwork,
+    file: PatchFile,
+    folds: Folds,
+    design: Design,
+    validations: list[CrossValidation],
+    final: Fitted,
+) -> Assessment | ClassAssessment:
+    if file.words.classes:
+        return assess_classes(job, file, folds, validations, final)
+    return assess_numbers(job, file, folds, design, validations, final)
+
+
+def _verdicts(assessment: Assessment | ClassAssessment) -> dict[str, Verdict]:
+    """By target field."""
+    if isinstance(assessment, ClassAssessment):
+        return {assessment.target.field: assessment.verdict}
+    return {target.soil_property.field: target.verdict for target in assessment.targets}
+
+
+def _write_files(job: TrainNetwork, assessment: Assessment | ClassAssessment, file: PatchFile) -> None:
+    """Those that are wanted beside the network file."""
+    if isinstance(assessment, ClassAssessment):
+        if job.report:
+            write_class_report(job.report, assessment)
+        if job.metrics:
+            write_class_metrics(job.metrics, assessment)
+        if job.held_out:
+            write_class_held_out(job.held_out, assessment, file.grid.crs_wkt, file.ids)
+        return
+    if job.report:
+        write_report(job.report, assessment)
+    if job.metrics:
+        write_metrics(job.metrics, assessment)
+    if job.held_out:
+        write_held_out(job.held_out, assessment, file.grid.crs_wkt, file.ids)
+
+
+def _describe(
+    job: TrainNetwork,
+    file: PatchFile,
+    plans: tuple[Plan, ...],
+    final: Fitted,
+    predictor: Predictor,
+    assessment: Assessment | ClassAssessment,
+    location: Location | None,
+) -> NetworkDescription:
+    scores, class_scores = {}, {}
+    if isinstance(assessment, ClassAssessment):
+        class_scores = {name: held_out.scores for name, held_out in assessment.methods.items()}
+    else:
+        scores = {
+            target.soil_property.field: {name: held_out.scores for name, held_out in target.methods.items()}
+            for target in assessment.targets
+        }
+    return NetworkDescription(
+        targets=file.targets,
+        covariates=file.covariates,
+        grid=file.grid,
+        patch_size=file.patch_size,
+        shapes=tuple(plan.shape for plan in plans),
+        predictor=job.predictor,
+        weights=tuple(tuple(row) for row in predictor.weights.tolist()),
+        location=location,
+        compositions=file.words.compositions,
+        outcomes=final.outcomes(final.weights(job.predictor)),
+        coverage=job.coverage,
+        observation_count=file.count,
+        folds_sentence=assessment.folds.sentence,
+        scores=scores,
+        class_scores=class_scores,
+        verdicts={field: found.text for field, found in _verdicts(assessment).items()},
+        settings=assessment.settings,
+        versions=assessment.versions,
+        provenance={
+            **file.provenance,
+            "patches": Path(job.patches).name,
+            "trained": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+        seed=job.seed,
+    )
+
+
+def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device, count: int) -> dict[str, str]:
+    """What was asked for and what it came to, for report and network file."""
+    settings = {
+        "architecture": " and ".join(plan.shape.name for plan in plans),
+        "predictor": job.predictor,
+        "location as an input": "yes" if job.location else "no",
+        "preset": job.preset,
+        "transform": job.transform,
+        "validation": job.validation,
+        "folds": str(job.folds),
+        "coverage of intervals": f"{100 * job.coverage:g} %",
+        "seed": str(job.seed),
+        "device": device_in_words(device),
+        **({FORESTS_SETTING: growth_in_words(count)} if growth_in_words(count) else {}),
+    }
+    for plan in plans:
+        settings[plan.shape.name] = (
+            f"{plan.shape.members} members, patches of {plan.shape.patch_size} pixels, batches of {plan.batch_size},"
+            f" learning rate {plan.learning_rate:g}, weight decay {plan.weight_decay:g}, dropout {plan.dropout:g},"
+            f" patience {plan.patience} evaluations"
+        )
+    return settings
+
+
+def _numbers(assessment: Assessment) -> dict[str, float]:
+    """Means over the targets, for models to branch on."""
+    scores = [target.methods[assessment.predictor].scores for target in assessment.targets]
+    baseline = [target.methods[target.verdict.rival].scores.rmse for target in assessment.targets]
+    return {
+        "rmse": float(np.mean([each.rmse for each in scores])),
+        "mec": float(np.mean([np.nan if each.mec is None else each.mec for each in scores])),
+        "ccc": float(np.mean([np.nan if each.ccc is None else each.ccc for each in scores])),
+        "picp": float(np.mean([each.picp for each in scores])),
+        "baseline_rmse": float(np.mean(baseline)),
+    }
+
+
+def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], transforms: tuple[str, ...]) -> str:
+    ensembles = " and ".join(
+        f"{plan.shape.members} members of {plan.shape.name} ({plan.shape.patch_size} x {plan.shape.patch_size} pixels)"
+        for plan in plans
+    )
+    targets = ", ".join(f"{target.label} (scale: {transform})" for target, transform in zip(file.targets, transforms))
+    if file.words.classes:
+        targets = f"{len(file.words.classes)} classes of {file.targets[0].label}"
+    return f"{file.count} observations, {len(file.covariates)} covariates; networks: {ensembles}; targets: {targets}"

@@ -1,0 +1,129 @@
+"""How much memory the computer has, and how much of it is free, without a library of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|_STATUS_\w*ALLOC\w*_FAILED", re.I | re.S)
+_PERHAPS_GPU_MEMORY = re.compile(r"unable to find an engine to execute|_STATUS_NOT_INITIALIZED", re.I)
+"""Of cuDNN, for which PyTorch tries one way after the other and hides why each failed, and of libraries that start."""
+
+_OCTAL = re.compile(r"\\([0-7]{3})")  # as a space stands in the list of mounted file systems
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes; None where this system does not tell."""
+
+    total: int | None
+    free: int | None
+
+
+def read_memory() -> Memory:
+    """Free is what a process can still get before the system swaps, so it counts the disk cache as free."""
+    if os.name == "nt":
+        return _read_windows()
+    if sys.platform == "darwin":
+        return Memory(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None)
+    memory = _read_linux(Path("/proc/meminfo"))
+    for folder in _control_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")):
+        memory = _within_control_group(memory, folder)
+    return memory
+
+
+def lies_in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Whether what is written there takes memory instead of a disk, as far as the system tells."""
+    if not mounts.is_file():
+        return False
+    kind, length, here = "", -1, folder.resolve()
+    for line in mounts.read_text(errors="replace").splitlines():
+        _, place, of_place, *_ = line.split(" ")
+        parts = Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), place)).parts
+        if here.parts[: len(parts)] == parts and len(parts) >= length:  # one mounted over another comes later
+            kind, length = of_place, len(parts)
+    return kind in ("tmpfs", "ramfs")
+
+
+def is_memory_of_gpu(error: BaseException) -> bool:
+    """Whether a GPU ran out of memory, or probably did; the backends raise errors of different kinds and words."""
+    is_sure = type(error).__name__ == "OutOfMemoryError" or bool(_GPU_MEMORY_WORDS.search(str(error)))
+    return is_sure or is_perhaps_memory_of_gpu(error)
+
+
+def is_perhaps_memory_of_gpu(error: BaseException) -> bool:
+    """Whether libraries of a GPU failed as they do when memory runs out, and when they are broken."""
+    return bool(_PERHAPS_GPU_MEMORY.search(str(error)))
+
+
+def give_back() -> None:
+    """What was freed, to the system, where the C library does not do so by itself (glibc)."""
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
+
+
+def gibibytes(count: int) -> str:
+    """`1.5 GiB`, or MiB below one."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def _read_linux(path: Path) -> Memory:
+    if not path.is_file():
+        return Memory(None, None)
+    lines = (line.split() for line in path.read_text().splitlines())
+    sizes = {words[0]: int(words[1]) * 1024 for words in lines if len(words) == 3}
+    return Memory(sizes.get("MemTotal:"), sizes.get("MemAvailable:"))
+
+
+def _control_groups(path: Path, root: Path) -> list[Path]:
+    """The folders of the group that this process is in and of those around it, whose limits hold, too."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    own = next((root / line.removeprefix("0::/") for line in lines if line.startswith("0::/")), root)
+    return [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
+
+
+def _within_control_group(memory: Memory, folder: Path) -> Memory:
+    """A container or a cluster's scheduler may allow less than the machine has (control groups, version 2)."""
+    limit, used = folder / "memory.max", folder / "memory.current"
+    if not (limit.is_file() and used.is_file()) or not (text := limit.read_text().strip()).isdigit():
+        return memory
+    allowed, free = int(text), max(0, int(text) - int(used.read_text()) + _disk_cache(folder / "memory.stat"))
+    free = min(free, allowed)
+    return Memory(min(memory.total or allowed, allowed), free if memory.free is None else min(memory.free, free))
+
+
+def _disk_cache(path: Path) -> int:
+    """What a control group uses for it, and gives back when it is asked for memory."""
+    if not path.is_file():
+        return 0
+    lines = (line.split() for line in path.read_text().splitlines())
+    return sum(int(size) for name, size in lines if name in ("active_file", "inactive_file"))
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of the Windows interface."""
+
+    _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
+        (name, ctypes.c_ulonglong)
+        for name in ("total", "free", "total_page", "free_page", "total_virtual", "free_virtual", "extended")
+    ]
+
+
+def _read_windows() -> Memory:
+    if sys.platform == "win32":
+        status = _MemoryStatus()
+        status.length = ctypes.sizeof(status)
+        if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+            return Memory(int(status.total), int(status.free))
+    return Memory(None, None)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

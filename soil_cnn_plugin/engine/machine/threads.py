@@ -1,0 +1,75 @@
+"""Steps that overlap: each works ahead in threads of its own while the next one works on earlier results."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
+from typing import TypeVar
+
+import torch
+
+from soil_cnn_plugin.engine.machine.memory import usable_cores
+from soil_cnn_plugin.engine.machine.processes import is_joined
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def work_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R, None, None]:
+    """Results of `function` in the order of the items, computed in threads up to one item beyond them.
+
+    What a thread raises is raised here. Whoever does not take all results closes the generator: it then waits for what
+    is under way, and closes `items`, if that is a generator, too.
+    """
+    coming: deque[Future[R]] = deque()
+    with closing(_closable(items)) as source, ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in source:
+                coming.append(pool.submit(function, item))
+                if len(coming) > threads:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for future in coming:
+                future.cancel()
+
+
+def alone(function: Callable[[T], R]) -> Callable[[T], R]:
+    """The same for a thread among several: PyTorch then shares no operation out to further threads."""
+
+    def on_one_thread(item: T) -> R:
+        torch.set_num_threads(1)
+        return function(item)
+
+    return on_one_thread
+
+
+def _closable(items: Iterable[T]) -> Generator[T, None, None]:
+    yield from items
+
+
+def run_side_by_side(tasks: Sequence[Callable[[], T]], device: torch.device) -> list[T]:
+    """The tasks' results in their order; one after the other on a GPU, which each fills by itself, and where several
+    processes train together, which must all do the same at the same time.
+
+    Small networks gain nothing from several threads and lose much where other programs want the cores, too: threads
+    of one operation wait for each other.
+    """
+    if device.type != "cpu" or is_joined():
+        return [task() for task in tasks]
+    cores = usable_cores()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, cores // len(tasks)))
+    try:
+        with ThreadPoolExecutor(min(cores, len(tasks))) as pool:
+            futures = [pool.submit(task) for task in tasks]
+            for future in as_completed(futures):
+                if future.exception():  # of whichever fails first: nothing more is begun
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    break
+            return [future.result() for future in futures if not future.cancelled()]
+    finally:
+        torch.set_num_threads(threads)

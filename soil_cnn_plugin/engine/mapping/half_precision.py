@@ -1,0 +1,127 @@
+"""Whether a map's networks compute in half precision: where that is faster and hardly changes the map."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from soil_cnn_plugin.engine.arrays import Flags
+from soil_cnn_plugin.engine.networks.dense_layers import multiply
+from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.training.predictor import Predictor
+
+LARGEST_ERROR = 0.01
+"""Root mean square: of locations in standard deviations of the target, or in probability, and of scales relative to
+them."""
+_TRIALS = 40
+_GAIN = 1.3  # times as fast at least; where there are no instructions for half precision it is far slower
+_WITH_FAST = {torch.float16: (7, 0), torch.bfloat16: (8, 0)}
+"""Compute capability of the first GPUs with instructions for products in it."""
+# The more exact one first: which is taken must not hang on how busy the computer is.
+_BOTH = (torch.float16, torch.bfloat16)
+_KINDS = {"cpu": _BOTH, "cuda": _BOTH, "mps": (torch.float16,)}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The kind of number that networks compute in, and why, as a sentence for the log, empty where there is no more to
+    say."""
+
+    dtype: torch.dtype
+    why: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Encoded covariates of some pixels (1, D, h + 2 halo, w + 2 halo), and those to predict (h, w)."""
+
+    channels: Channels
+    wanted: Flags
+
+
+def choose_half(predictor: Predictor, sample: Sample, is_forced: bool = False) -> Choice:
+    """Half precision if it is fast here and, measured on the sample, errs little; `is_forced`: however much it errs,
+    unless it cannot hold the networks' numbers at all."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that share small operations wait for each other on a busy computer
+    try:
+        return _choose(predictor, sample, is_forced)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _choose(predictor: Predictor, sample: Sample, is_forced: bool) -> Choice:
+    kinds = half_kinds(sample.channels.values.device)
+    if not kinds:
+        return Choice(torch.float32, "This computer is not faster in half precision: networks compute in float32.")
+    lines = []
+    for kind in kinds:
+        location, scale = half_precision_error(predictor, sample, kind)
+        error = np.max((location, scale))  # Python's own maximum may pass over what is no number
+        if not np.isfinite(error):
+            lines.append(
+                f"Half precision ({half_in_words(kind)}) would be faster, but cannot hold numbers as large as here:"
+                " networks compute in float32."
+            )
+            continue
+        if predictor.networks[0].is_class:
+            change = f"probabilities by {100 * location:.2g} percentage points"
+        else:
+            change = f"predictions by {100 * location:.2g} % of the target's standard deviation and the width of"
+            change += f" intervals by {100 * scale:.2g} %"
+        errors = f"on {int(sample.wanted.sum())} pixels of the map it changes {change} (root mean square)"
+        if is_forced or error < LARGEST_ERROR:
+            return Choice(kind, f"Networks compute in half precision ({half_in_words(kind)}): {errors}.")
+        lines.append(
+            f"Half precision ({half_in_words(kind)}) would be faster, but {errors}: networks compute in float32."
+        )
+    return Choice(torch.float32, lines[0])
+
+
+def half_in_words(dtype: torch.dtype) -> str:
+    """`bfloat16`: also the name by which `torch` has it."""
+    return str(dtype).removeprefix("torch.")
+
+
+def half_kinds(device: torch.device) -> list[torch.dtype]:
+    """The kinds of half precision in which the device is faster, the most exact one first."""
+    return [kind for kind in _KINDS.get(device.type, ()) if _gain(device, kind) >= _GAIN]
+
+
+def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtype) -> tuple[float, float]:
+    """Root mean square difference from float32 of locations and, relative, of scales, of the worst column; not finite
+    where a number is too large for `dtype`."""
+    networks = replace(predictor, forests=(), weights=predictor.weights[: len(predictor.networks)])
+    margin = predictor.halo - networks.halo
+    channels = sample.channels.crop(margin)
+    exact, half = (
+        np.stack(networks.predict_block(channels, sample.wanted, dtype=kind))[:, :, sample.wanted]
+        for kind in (torch.float32, dtype)
+    )
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = half[0] - exact[0]
+        relative = half[1] / np.maximum(exact[1], 1e-6) - 1
+    return tuple(float(np.sqrt((part**2).mean(axis=1)).max()) for part in (difference, relative))  # type: ignore[return-value]
+
+
+def _gain(device: torch.device, dtype: torch.dtype) -> float:
+    """How many times as fast as in float32 a product like those of the networks is."""
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < _WITH_FAST[dtype]:
+        return 1.0
+    if device.type != "cpu":
+        return 2.0  # a GPU of these days; asking one that has other work would tell little
+    # The shortest of many short times, in turns: a computer that is busy otherwise tells the same.
+    seconds = {torch.float32: math.inf, dtype: math.inf}
+    for _ in range(_TRIALS):
+        for kind in (torch.float32, dtype):
+            rows, weight = torch.ones(1024, 96, dtype=kind), torch.ones(96, 96, dtype=kind)
+            started = time.perf_counter()
+            multiply(rows, weight, weight[0])
+            seconds[kind] = min(seconds[kind], time.perf_counter() - started)
+        if seconds[dtype] > 100 * seconds[torch.float32]:
+            break  # emulated: no need to wait for more of it
+    return seconds[torch.float32] / seconds[dtype]

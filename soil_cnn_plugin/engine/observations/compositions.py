@@ -1,0 +1,113 @@
+"""Parts of a whole, such as sand, silt and clay: checked, and closed so that they sum to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.notes import Notes, listed, percent
+from soil_cnn_plugin.engine.observations.point_layer import Layer
+
+UNITS = {1.0: "", 100.0: "%", 1000.0: "g/kg"}
+"""What parts may sum to, and the unit that goes with it."""
+_FARTHEST = 0.3  # of the median sum from the nearest whole, as a share of it
+_NEAR, _FAR = 0.01, 0.05
+
+
+def close_composition(values: Array, parts: Sequence[str], layer: Layer, notes: Notes) -> Array:
+    """Parts (N, D) that sum to the whole; NaN in all of an observation's parts when one is missing.
+
+    Raises:
+        EngineError: some are negative, or most sums are far from 1, 100 and 1000.
+    """
+    _check_negative(values, parts, layer)
+    whole = _whole_of(values, parts, layer)
+    is_known = np.isfinite(values)
+    is_complete = is_known.all(axis=1)
+    names, is_torn = ", ".join(parts), is_known.any(axis=1) & ~is_complete
+    if is_torn.any():
+        missing = [f"{part} {(is_torn & ~known).sum()}" for part, known in zip(parts, is_known.T) if not known.all()]
+        notes.facts.append(
+            f"{is_torn.sum()} observations lack some of the parts {names} ({listed(missing)}); all their parts are left"
+            " out there."
+        )
+    sums = values.sum(axis=1)
+    is_empty = is_complete & (sums == 0)
+    if is_empty.any():
+        notes.facts.append(f"{is_empty.sum()} observations have 0 in all parts {names}; they are left out.")
+    known = is_complete & ~is_empty
+    _tell_sums(sums[known], layer.ids[known], whole, names, notes)
+    zeros = dict(zip(parts, (values[known] == 0).sum(axis=0).tolist()))
+    if any(zeros.values()):
+        words = ", ".join(f"{part} {count}" for part, count in zeros.items() if count)
+        notes.facts.append(f"Parts of {names} that are 0, which counts as very small: {words}.")
+    closed = np.full_like(values, np.nan)
+    closed[known] = values[known] / sums[known, None] * whole
+    return closed
+
+
+def with_units(
+    targets: tuple[SoilProperty, ...], compositions: tuple[tuple[str, ...], ...], values: Array
+) -> tuple[SoilProperty, ...]:
+    """Targets with the unit that the closed `values` (N, T) tell of parts of a composition that have none."""
+    fields = [target.field for target in targets]
+    units = {}
+    for parts in compositions:
+        sums = values[:, [fields.index(part) for part in parts]].sum(axis=1)
+        known = sums[np.isfinite(sums)]
+        if len(known):
+            units.update(dict.fromkeys(parts, UNITS[min(UNITS, key=lambda whole: abs(whole - known[0]))]))
+    return tuple(replace(target, unit=target.unit or units.get(target.field, "")) for target in targets)
+
+
+def _check_negative(values: Array, parts: Sequence[str], layer: Layer) -> None:
+    is_negative = values < 0
+    if is_negative.any():
+        words = [f"{part} {(column < 0).sum()} values" for part, column in zip(parts, values.T) if (column < 0).any()]
+        row, column = np.argwhere(is_negative)[0]
+        raise EngineError(
+            f"Parts of a composition of '{layer.name}' are negative: {listed(words)} ({values[row, column]:g} of"
+            f" feature {layer.ids[row]}). Correct them, or leave them empty where nothing was measured."
+        )
+
+
+def _whole_of(values: Array, parts: Sequence[str], layer: Layer) -> float:
+    """1, 100 or 1000."""
+    sums = values.sum(axis=1)
+    sums = sums[np.isfinite(sums) & (sums > 0)]
+    if not len(sums):
+        raise EngineError(
+            f"No observation of '{layer.name}' has values of all parts of the composition: {', '.join(parts)}. Choose"
+            " fields that were measured together."
+        )
+    middle = float(np.median(sums))
+    whole = min(UNITS, key=lambda each: abs(np.log(middle / each)))
+    if abs(middle / whole - 1) > _FARTHEST:
+        raise EngineError(
+            f"The parts {', '.join(parts)} of '{layer.name}' sum to {middle:g} in the middle (from {sums.min():g} to"
+            f" {sums.max():g}), but the parts of a whole sum to 1, 100 or 1000. Is a part missing, or a unit different?"
+            " Parts of several depths are told apart by names such as clay_0_5 and clay_5_15."
+        )
+    return whole
+
+
+def _tell_sums(sums: Array, ids: Rows, whole: float, names: str, notes: Notes) -> None:
+    off = np.abs(sums / whole - 1)
+    if (off <= _NEAR).all():
+        return
+    far = np.flatnonzero(off > _FAR)
+    text = (
+        f"{names} sum to {whole:g} within 1 % at {percent(int((off <= _NEAR).sum()), len(off))} of {len(off)}"
+        f" observations; sums go from {sums.min():g} to {sums.max():g}. All are rescaled to {whole:g}."
+    )
+    if not len(far):
+        notes.facts.append(text)
+        return
+    worst = far[np.argsort(-off[far], kind="stable")]
+    examples = listed([f"{sums[row]:g} of feature {ids[row]}" for row in worst[:3]])
+    notes.doubts.append(f"{text} More than 5 % off are {len(far)}, check them: {examples}.")

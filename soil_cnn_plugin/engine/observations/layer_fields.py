@@ -1,0 +1,137 @@
+"""Fields of the layer of observations as arrays: numbers, also those written as text, and names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.notes import listed
+from soil_cnn_plugin.engine.observations.point_layer import Layer
+
+
+def read_names(layer: Layer, name: str, role: str) -> NDArray[np.object_]:
+    """(N,) of a field, None where it is empty or no field is chosen; `role` says what it is chosen as."""
+    if not name:
+        return np.full(len(layer.ids), None, object)
+    column = read_column(layer, name, role)
+    values = column.astype(object)
+    values[np.array([value is None or value != value or value == "" for value in column.tolist()], bool)] = None
+    return values
+
+
+def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Array:
+    """(N,) of a field, NaN where missing; numbers written as text are read.
+
+    Raises:
+        EngineError: there is no such field, it is not numeric, has no values, or some that only say `<0.5`.
+    """
+    numbers, is_below = read_limited_numbers(layer, name, role, notes)
+    if is_below.any():
+        example = str(layer.columns[name][is_below][0]).strip()
+        raise EngineError(
+            f"The {role} {name} of '{layer.name}' has {is_below.sum()} values below a detection limit, such as"
+            f" {example!r}, which cannot be used here. Choose a field of numbers."
+        )
+    return numbers
+
+
+def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> tuple[Array, Flags]:
+    """(N,) of a field, NaN where missing, and (N,) True where the value is only known to be below that number; NaN and
+    True: the text says "not detected" and no number."""
+    column = read_column(layer, name, role)
+    is_below = np.zeros(len(column), np.bool_)
+    if is_text(column):
+        parsed = parse_numbers(column)
+        if parsed.unknown:
+            raise _no_numbers(layer, name, role, parsed.unknown)
+        numbers, is_below = parsed.values, parsed.is_below | parsed.is_undetected
+        comma = f" Its commas are decimal ones: {parsed.odd_comma} was not read as thousands." * bool(parsed.odd_comma)
+        notes.append(f"{name} is a text field; its {np.isfinite(numbers).sum()} values were read as numbers.{comma}")
+    elif column.dtype.kind in "iuf":
+        numbers = column.astype(np.float64)
+    else:
+        raise EngineError(
+            f"The {role} {name} of '{layer.name}' is not numeric ({column.dtype}). Choose a numeric field."
+        )
+    if not np.isfinite(numbers).any():
+        raise EngineError(
+            f"The {role} {name} of '{layer.name}' has no value at any of its {len(numbers)} observations."
+            " Choose another field, or check the join that fills it."
+        )
+    return numbers, is_below
+
+
+def is_text(column: NDArray[Any]) -> bool:
+    return column.dtype.kind in "OUST"
+
+
+def read_column(layer: Layer, name: str, role: str) -> NDArray[Any]:
+    if name not in layer.columns:
+        raise EngineError(
+            f"The observations '{layer.name}' have no field {name!r}, which is chosen as {role}."
+            f" They have: {', '.join(layer.columns)}."
+        )
+    return layer.columns[name]
+
+
+def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineError:
+    remedy = "Make a numeric field with the field calculator and choose that."
+    if role == "target":
+        remedy += " If they are soil classes, choose the target type 'class'."
+    if any(text.startswith(">") for text in texts):
+        remedy = "Values above a limit, such as >100, cannot be learned from: write the limit, or leave them empty."
+    return EngineError(
+        f"The {role} {name} of '{layer.name}' is a text field, and {len(texts)} of its {len(layer.ids)} values are no"
+        f" numbers: {listed(map(repr, dict.fromkeys(texts)), 5)}. {remedy}"
+    )
+
+
+_NUMBER = re.compile(r"(?P<below><\s*=?\s*)?(?P<number>[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?)", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "\u2013", "\u2014", "."}  # en and em dash, too
+_UNDETECTED = {
+    *("nd", "n.d.", "n.d", "not detected", "undetected", "n.n.", "nn"),
+    *("bdl", "b.d.l.", "below detection limit", "below dl", "<dl", "<lod", "<loq", "<lld", "<mdl", "<rl", "<ng", "<bg"),
+}
+"""In English and German; n.d. may also mean "not determined"."""
+
+
+@dataclass(frozen=True)
+class ParsedNumbers:
+    """`values` (N,) float64, NaN where missing; `is_below` (N,) where the text says that the value is below that number
+    (`<0.5`); `is_undetected` (N,) where it says so without a number; `failed` are all texts without a number,
+    `unknown` those of them that do not say "not detected"; `odd_comma` is a number such as `1,234`, where the commas of
+    all may separate thousands, else empty."""
+
+    values: Array
+    is_below: Flags
+    is_undetected: Flags
+    failed: list[str]
+    unknown: list[str]
+    odd_comma: str
+
+
+def parse_numbers(texts: NDArray[Any]) -> ParsedNumbers:
+    values, is_below = np.full(len(texts), np.nan), np.zeros(len(texts), np.bool_)
+    is_undetected = np.zeros(len(texts), np.bool_)
+    failed, unknown, commas = list[str](), list[str](), list[str]()
+    for index, value in enumerate(texts):
+        text = "" if value is None or value != value else str(value).strip()
+        if text.lower() in _MISSING:
+            continue
+        if match := _NUMBER.fullmatch(text):
+            values[index] = float(match["number"].replace(",", "."))
+            is_below[index] = match["below"] is not None
+            commas += [match["number"]] if "," in text else []
+        else:
+            failed.append(text)
+            is_undetected[index] = " ".join(text.lower().replace("< ", "<").split()) in _UNDETECTED
+            unknown += [] if is_undetected[index] else [text]
+    may_be_thousands = bool(commas) and all(map(_THOUSANDS.fullmatch, commas))
+    return ParsedNumbers(values, is_below, is_undetected, failed, unknown, commas[0] if may_be_thousands else "")

@@ -1,0 +1,89 @@
+"""A band of any map: what its raster tells of it, and its values at observations, of the pixels that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyproj
+
+from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import cut_patches
+from soil_cnn_plugin.engine.rasters.class_names import read_class_names
+from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.opening import open_raster
+
+
+@dataclass(frozen=True)
+class BandFacts:
+    """`coverage` is of the interval that the raster is a limit of, or comes with; None where it does not say.
+    `class_names` are those of a raster of class codes."""
+
+    description: str
+    unit: str
+    coverage: float | None
+    class_names: tuple[str, ...] = ()
+
+
+def read_band_facts(raster: Covariate) -> BandFacts:
+    """Raises EngineError when the raster cannot be opened or lacks the band."""
+    with open_raster(raster.path) as dataset:
+        if not 1 <= raster.band <= dataset.count:
+            bands = "one band" if dataset.count == 1 else f"{dataset.count} bands"
+            raise EngineError(
+                f"{raster.path} has {bands}, but band {raster.band} is asked for. Choose a band that exists."
+            )
+        description = (dataset.descriptions[raster.band - 1] or "").strip()
+        unit = (dataset.units[raster.band - 1] or "").strip()
+        is_code = np.issubdtype(dataset.dtypes[raster.band - 1], np.integer)
+        names = tuple(read_class_names(dataset, raster.band).values()) if is_code else ()
+        return BandFacts(description, unit, _share(dataset.tags().get("COVERAGE", "")), names)
+
+
+def read_values(raster: Covariate, observations: Observations, grid: Grid) -> Array:
+    """(N,) values of the raster's own pixels that hold the points, whose coordinates are in the CRS of `grid`; NaN
+    outside the raster and where it has no data.
+
+    Raises:
+        EngineError: the raster cannot be read, or has no CRS, or none that the points can be brought to.
+    """
+    own = reference_grid(raster.path)
+    x, y = observations.coordinates.T
+    if not own.has_same_crs(grid.crs_wkt):
+        x, y = _transformed(x, y, grid, own, raster)
+    values = np.full(len(observations), np.nan)
+    inside = np.flatnonzero(own.contains(x, y))
+    if not inside.size:
+        return values
+    rows, cols = (np.floor(each[inside]).astype(np.int64) for each in own.rows_cols(x, y))
+    placed = replace(observations.take(inside), rows=rows, cols=cols, sites=inside)
+    nearest = replace(raster, kind="categorical")  # whose pixels are never mixed
+    with open_stack([nearest], own) as stack:
+        for some, patches in cut_patches(stack, placed, patch_size=1):
+            values[some.sites] = patches[:, 0, 0, 0]
+    return values
+
+
+def _transformed(x: Array, y: Array, grid: Grid, own: Grid, raster: Covariate) -> tuple[Array, Array]:
+    try:
+        transformer = pyproj.Transformer.from_crs(grid.crs, own.crs, always_xy=True)
+        moved = transformer.transform(x, y)
+    except pyproj.exceptions.ProjError as error:
+        raise EngineError(
+            f"The observations cannot be transformed from {grid.crs_name} to {own.crs_name}, the CRS of {raster.path}."
+            " Set its CRS and run again."
+        ) from error
+    return np.asarray(moved[0]), np.asarray(moved[1])
+
+
+def _share(text: str) -> float | None:
+    """A tag's text as a number between 0 and 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        return None
+    return share if 0 < share < 1 else None

@@ -1,0 +1,156 @@
+"""The layer of observations as a file: its features, and the GeoPackage of those that are dropped."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyproj
+from numpy.typing import NDArray
+from pyogrio import read_info
+from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
+from pyogrio.raw import read, write
+
+from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.arrays import Flags, Rows
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
+
+GPKG_VERSION = "1.3"
+"""All that GDAL 3.6 knows, which is that of QGIS on Debian 12: it warns of every newer one."""
+_VECTOR_ERRORS = (DataSourceError, DataLayerError, FieldError, GeometryError, ValueError)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The layer as it was read: attributes and geometries of all features, whatever becomes of them."""
+
+    path: str
+    meta: dict[str, Any]
+    ids: Rows
+    geometries: NDArray[np.object_]  # WKB; all None in a table without geometry
+    columns: dict[str, NDArray[Any]]
+
+    @property
+    def name(self) -> str:
+        """As the user knows the layer: QGIS hands over a copy in a file of that name."""
+        return layer_name(self.path)
+
+    @property
+    def has_geometry(self) -> bool:
+        return self.meta["geometry_type"] is not None
+
+    @property
+    def crs(self) -> str:
+        """A code or WKT."""
+        return str(self.meta["crs"])
+
+    @property
+    def crs_name(self) -> str:
+        crs = pyproj.CRS.from_user_input(self.crs)
+        return ":".join(crs.to_authority() or [crs.name])
+
+
+@dataclass
+class Dropped:
+    """Feature id -> why it is not used, in the order in which it was found out."""
+
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def add(self, ids: Rows, reasons: str | Sequence[str]) -> None:
+        """The first reason of a feature stands."""
+        texts = [reasons] * len(ids) if isinstance(reasons, str) else reasons
+        for identity, text in zip(ids.tolist(), texts):
+            self.reasons.setdefault(identity, text)
+
+    def counts(self) -> dict[str, int]:
+        """Reason -> number of features, the most frequent first."""
+        return dict(Counter(self.reasons.values()).most_common())
+
+    def in_words(self) -> str:
+        """`12 outside the covariates; 3 without geometry`, the most frequent first."""
+        counts = self.counts()
+        shown = [f"{count} {text}" for text, count in list(counts.items())[:8]]
+        return "; ".join(shown + (["and further reasons"] if len(counts) > 8 else []))
+
+
+def read_layer(path: str) -> Layer:
+    """Raises EngineError when it cannot be read, has no features, no points or no CRS."""
+    layer = read_table(path)
+    if not layer.has_geometry:
+        raise EngineError(f"The observations '{layer.name}' are a table without points. Choose a point layer.")
+    return layer
+
+
+def read_table(path: str) -> Layer:
+    """With or without geometry. Raises EngineError when it cannot be read, has no features, or geometry but no CRS."""
+    source, _, layer = path.partition("|layername=")
+    name = layer_name(path)
+    if os.path.isabs(source) and not source.startswith("/vsi") and not os.path.exists(source):
+        raise EngineError(f"The observations {path} do not exist. Check where the file lies and run again.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of several layers the first is meant
+            meta, ids, geometries, columns = read(source, layer=layer or None, return_fids=True)
+    except _VECTOR_ERRORS as error:
+        raise EngineError(
+            f"The observations '{name}' cannot be read: {error}. Export the layer from QGIS as GeoPackage and use that."
+        ) from error
+    if not len(ids):
+        raise EngineError(
+            f"The observations '{name}' hold no features. Choose a layer with points, or check filter and selection."
+        )
+    if geometries is None:
+        geometries = np.full(len(ids), None, object)
+    elif meta["crs"] is None or is_undefined(meta["crs"]):
+        raise EngineError(f"The observations '{name}' have no CRS. Set it in the layer's properties and run again.")
+    return Layer(path, meta, ids.astype(np.int64), geometries, dict(zip(map(str, meta["fields"]), columns)))
+
+
+def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
+    """Write the dropped features with their attributes and the reason as a GeoPackage, also when there are none."""
+    chosen = np.isin(layer.ids, list(dropped.reasons))
+    names: list[str] = []
+    columns, masks = [], []
+    for (name, values), dtype in zip(layer.columns.items(), layer.meta["dtypes"]):
+        column, mask = as_in_layer(values[chosen], str(dtype))
+        names.append(free_name(name, [*names, "fid", "geom", "geometry"]))
+        columns.append(column)
+        masks.append(mask)
+    names.append(free_name("reason", names))
+    columns.append(np.array([dropped.reasons[identity] for identity in layer.ids[chosen].tolist()], object))
+    masks.append(None)
+    partial = f"{part(path)}.gpkg"
+    has_geometry = layer.has_geometry
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write(
+            partial, layer.geometries[chosen] if has_geometry else None, columns, names, field_mask=masks,
+            layer="dropped", driver="GPKG", geometry_type=layer.meta["geometry_type"],
+            crs=layer.crs if has_geometry else None, VERSION=GPKG_VERSION,
+        )  # fmt: skip
+    read_info(partial, layer="dropped")  # without features, GDAL says nothing when the disk is full
+    os.replace(partial, path)
+
+
+def as_in_layer(values: NDArray[Any], dtype: str) -> tuple[NDArray[Any], Flags | None]:
+    """A column as it was in its layer, and True where it is null: whole numbers come as floats where some are null."""
+    if values.dtype.kind == "f" and dtype.startswith(("int", "uint", "bool")):
+        is_null = np.isnan(values)
+        return np.where(is_null, 0, values).astype(dtype), is_null
+    if values.dtype.kind == "O":
+        texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
+        return np.array(texts, object), None
+    return values, None
+
+
+def free_name(name: str, taken: list[str]) -> str:
+    """`name`, or `name_1` and so on; GeoPackage does not tell upper from lower case."""
+    lower = {other.lower() for other in taken}
+    numbers = (f"{name}_{number}" for number in range(1, len(taken) + 2))
+    return name if name.lower() not in lower else next(other for other in numbers if other.lower() not in lower)

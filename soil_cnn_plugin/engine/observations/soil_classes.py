@@ -1,0 +1,226 @@
+"""Soil classes of observations: names to numbers and back, and what becomes of rare ones."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.layer_fields import is_text, read_column
+from soil_cnn_plugin.engine.observations.notes import Notes, listed
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
+from soil_cnn_plugin.engine.targets.words import MOST_CLASSES
+
+if TYPE_CHECKING:
+    from soil_cnn_plugin.engine.observations.observations import Observations
+
+
+from typing import TYPE_CHECKING
+
+from soil_cnn_plugin.engine.arrays import Rows
+
+if TYPE_CHECKING:
+    from soil_cnn_plugin.engine.observations.observations import Observations
+
+RARE = 5
+"""Observations that a class has at most to be rare: Malone, Minasny & McBratney 2017, Using R for Digital Soil
+Mapping."""
+OTHER = "other classes"
+
+_MISSING = {"NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "<NA>", "-", "--", "?"}
+_MANY_NUMBERS = 20
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+
+def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[Array, tuple[str, ...]]:
+    """(N,) number of each observation's class, NaN where none is given, and the classes' names, sorted.
+
+    Raises:
+        EngineError: there are no classes, or measured numbers, or more classes than a map can show.
+    """
+    column = read_column(layer, name, "target")
+    texts = [_text(value, name, layer) for value in column.tolist()]
+    counts = Counter(text for text in texts if text and text not in _MISSING)
+    if not counts:
+        raise EngineError(
+            f"The target {name} of '{layer.name}' names no class at any of its {len(texts)} observations. Choose"
+            " another field, or check the join that fills it."
+        )
+    _check_number(counts, name, layer)
+    _doubt_names(counts, name, not is_text(column), notes)
+    gone = [text for text in texts if text in _MISSING]
+    if gone:
+        words = listed(map(repr, sorted(set(gone))))
+        notes.facts.append(f"{len(gone)} observations have no {name}, as {words} says.")
+    names = sorted(counts, key=_order)
+    number = {text: float(index) for index, text in enumerate(names)}
+    return np.array([number.get(text, np.nan) for text in texts]), tuple(names)
+
+
+def treat_rare_classes(
+    found: Observations, classes: tuple[str, ...], treatment: str, dropped: Dropped, notes: Notes
+) -> tuple[Observations, tuple[str, ...]]:
+    """Without classes of at most 5 observations: dropped, or merged into one if that has more."""
+    numbers = found.values[:, 0].astype(np.int64)
+    counts = np.bincount(numbers, minlength=len(classes))
+    rare = [index for index, count in enumerate(counts) if 0 < count <= RARE]
+    if rare:
+        words = listed((f"{classes[index]} {counts[index]}" for index in rare), 20)
+        is_rare = np.isin(numbers, rare)
+        if treatment == "merge" and is_rare.sum() > RARE:
+            notes.facts.append(f"Classes of at most {RARE} observations become one, {OTHER!r}: {words}.")
+            classes = classes if OTHER in classes else (*classes, OTHER)
+            numbers = np.where(is_rare, classes.index(OTHER), numbers)
+            found = replace(found, values=numbers[:, None].astype(np.float64))
+        else:
+            notes.doubts.append(
+                f"Classes of at most {RARE} observations are dropped, and the map does not show them: {words}."
+                + (" Together they would still be rare." if treatment == "merge" else "")
+            )
+            dropped.add(found.ids[is_rare], f"of a class with at most {RARE} observations")
+            found = found.take(~is_rare)
+    present, numbers = np.unique(found.values[:, 0].astype(np.int64), return_inverse=True)
+    return replace(found, values=numbers[:, None].astype(np.float64)), tuple(classes[index] for index in present)
+
+
+def tell_classes(numbers: Array, classes: tuple[str, ...], notes: Notes) -> None:
+    """Counts of the classes of what is used in the end, (N,) numbers."""
+    counts = dict(zip(classes, np.bincount(numbers.astype(np.int64), minlength=len(classes)).tolist()))
+    present = [(name, count) for name, count in counts.items() if count]
+    notes.facts.append(f"{len(present)} classes: {listed((f'{name} {count}' for name, count in present), 30)}.")
+    few = [f"{name} {count}" for name, count in counts.items() if count <= RARE]
+    if few:
+        notes.doubts.append(
+            f"Classes of which at most {RARE} observations are left, because the others lie where covariates have no"
+            f" data: {listed(few)}. They can hardly be learned."
+        )
+
+
+def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
+    """Rare classes beyond what a map can show are allowed, for they are dropped or merged, but not if most are rare."""
+    frequent = [count for count in counts.values() if count > RARE]
+    is_mostly_rare = sum(frequent) < counts.total() / 2
+    if len(frequent) > MOST_CLASSES or (len(counts) > MOST_CLASSES and is_mostly_rare):
+        raise EngineError(
+            f"The target {name} of '{layer.name}' has {len(counts)} different values at {counts.total()} observations,"
+            f" {len(frequent)} of them at more than {RARE}. A map shows at most {MOST_CLASSES} classes, and each needs"
+            " observations to be learned from. Choose a field of soil classes, or merge them; if"
+            f" {name} is a measured number, choose the target type 'continuous'."
+        )
+
+
+def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes) -> None:
+    spelt = Counter(text.casefold() for text in counts)
+    twins = sorted(text for text in counts if spelt[text.casefold()] > 1)
+    if twins:
+        notes.doubts.append(
+            f"These classes of {name} differ in capital letters only, and are learned as different ones:"
+            f" {listed(twins)}. If they are the same, give them one name."
+        )
+    if not is_numeric:
+        return
+    if len(counts) > _MANY_NUMBERS:
+        notes.doubts.append(
+            f"{name} has {len(counts)} different numbers, and each is a class. If it is a measured number, choose the"
+            " target type 'continuous'."
+        )
+    below = [f"{text} {count}" for text, count in counts.items() if text.startswith("-")]
+    if below:
+        notes.doubts.append(
+            f"{name} has negative numbers as classes: {listed(below)} observations. If they stand for missing values,"
+            " empty them."
+        )
+
+
+def _text(value: object, name: str, layer: Layer) -> str:
+    """A class's name; empty where there is none."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise EngineError(
+                f"The target {name} of '{layer.name}' holds {value:g}, which names no class. Choose a field of texts or"
+                " whole numbers, or the target type 'continuous'."
+            )
+        return str(int(value))
+    return " ".join(str(value).split())
+
+
+def _order(name: str) -> tuple[int, float, str]:
+    """Numbers by size, before texts by alphabet."""
+    return (0, float(name), "") if _WHOLE_NUMBER.fullmatch(name) else (1, 0.0, name)
+
+
+def tell_duplicates(found: Observations, is_class: bool, is_averaged: bool, notes: Notes) -> None:
+    _, counts = np.unique(np.column_stack([found.rows, found.cols]), axis=0, return_counts=True)
+    several = counts[counts > 1]
+    if not len(several):
+        return
+    text = f"{several.sum()} observations share their pixel with another one."
+    if is_averaged:
+        what = "the most frequent class" if is_class else "the mean"
+        notes.facts.append(
+            f"{text} Each pixel counts as one observation with {what} of its own: {len(found)} become {len(counts)}."
+        )
+    else:
+        notes.facts.append(f"{text} They are kept, and no fold tears them apart.")
+
+
+def average_duplicates(found: Observations, is_class: bool) -> Observations:
+    """One observation a pixel, at the mean place, with the first one's id and site.
+
+    Numbers are averaged, with values below a detection limit as half of it; where all are below, the mean limit stays a
+    limit. Of classes the most frequent is taken, of equally frequent ones the first in the list.
+    """
+    pixels = np.column_stack([found.rows, found.cols])
+    _, first, inverse = np.unique(pixels, axis=0, return_index=True, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    values, is_censored = found.values, found.is_censored
+    if is_class:
+        new_values, new_censored = _most_frequent(values[:, 0].astype(np.int64), inverse), is_censored[first]
+    else:
+        all_below = _mean(np.where(np.isfinite(values), is_censored.astype(float), np.nan), inverse) == 1
+        halved = _mean(np.where(is_censored, values / 2, values), inverse)
+        new_values, new_censored = np.where(all_below, _mean(values, inverse), halved), all_below
+    known = np.isfinite(values).astype(float)
+    number = np.maximum(_total(known, inverse), 1)
+    merged = found.take(first)
+    order = np.argsort(first)  # as the observations came
+    return type(found)(
+        values=new_values,
+        is_censored=new_censored,
+        errors=np.sqrt(_total(np.where(known > 0, found.errors, 0.0) ** 2, inverse)) / number,
+        weights=_mean(found.weights[:, None], inverse)[:, 0],
+        coordinates=_mean(found.coordinates, inverse),
+        rows=merged.rows,
+        cols=merged.cols,
+        sites=merged.sites,
+        ids=merged.ids,
+    ).take(order)
+
+
+def _most_frequent(numbers: Rows, pixel: Rows) -> Array:
+    """(pixels, 1)."""
+    counts = np.zeros((pixel.max() + 1, numbers.max() + 1), np.int64)
+    np.add.at(counts, (pixel, numbers), 1)
+    most: Array = counts.argmax(axis=1)[:, None].astype(np.float64)
+    return most
+
+
+def _total(values: Array, pixel: Rows) -> Array:
+    total: Array = np.column_stack([np.bincount(pixel, weights=column) for column in values.T])
+    return total
+
+
+def _mean(values: Array, pixel: Rows) -> Array:
+    """Of what is known, (N, T) -> (pixels, T); NaN where nothing is."""
+    known = np.isfinite(values)
+    total, count = _total(np.where(known, values, 0.0), pixel), _total(known.astype(float), pixel)
+    with np.errstate(invalid="ignore"):
+        mean: Array = total / count
+    return mean

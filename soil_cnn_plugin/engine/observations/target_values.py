@@ -1,0 +1,145 @@
+"""What was measured, from the fields of a layer: numbers, limits and errors of measurement, or classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from soil_cnn_plugin.contract.jobs import ExtractPatches, partners
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.compositions import close_composition
+from soil_cnn_plugin.engine.observations.detection_limits import apply_limits, check_censored
+from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers, read_column, read_limited_numbers
+from soil_cnn_plugin.engine.observations.notes import Notes, listed
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
+from soil_cnn_plugin.engine.observations.precision import read_errors, read_weights
+from soil_cnn_plugin.engine.observations.soil_classes import read_classes
+from soil_cnn_plugin.engine.targets.measured import TargetValues
+
+_FEW_NUMBERS = 10
+
+
+def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes) -> TargetValues:
+    """`dropped` receives observations whose values cannot be used.
+
+    Raises:
+        EngineError: a field, which the message names, is missing or holds what it cannot.
+    """
+    if _is_class(layer, job):
+        values, classes = read_classes(layer, job.targets[0].field, notes)
+        nothing = np.zeros((len(values), 1))
+        weights = read_weights(np.isfinite(values), layer, job.weight)
+        return TargetValues(values[:, None], nothing.astype(np.bool_), nothing, weights, classes)
+    found = plain_values(layer, job.targets, notes.facts)
+    limits = partners(job.targets, job.detection_limits, "detection limit")
+    errors = partners(job.targets, job.errors, "measurement error")
+    for t, field in enumerate(target.field for target in job.targets):
+        values, is_censored = found.values[:, t], found.is_censored[:, t]
+        if field in limits:
+            values, is_censored = apply_limits(values, is_censored, layer, field, limits[field], notes)
+        if field in job.composition:
+            _check_part(is_censored, layer, field)
+        else:
+            check_censored(values, is_censored, layer, field, notes)
+            if job.target_type == "auto" and len(job.targets) == 1:
+                _doubt_codes(values, field, notes)
+        if field in errors:
+            found.errors[:, t] = read_errors(values, is_censored, layer, field, errors[field], notes)
+        found.values[:, t], found.is_censored[:, t] = values, is_censored
+    is_empty = np.isnan(found.values).all(axis=1)
+    _close_compositions(found, layer, job, notes)
+    is_unused = np.asarray(np.isnan(found.values).all(axis=1))
+    dropped.add(layer.ids[is_unused & ~is_empty], "lacking a part of the composition, or with 0 in all")
+    return replace(found, weights=read_weights(~is_unused, layer, job.weight))
+
+
+def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[str]) -> TargetValues:
+    """The targets' own fields, with what their texts say of detection limits; NaN and censored: not detected, and the
+    text does not tell the limit."""
+    read = [read_limited_numbers(layer, target.field, "target", notes) for target in targets]
+    values = np.column_stack([numbers for numbers, _ in read])
+    is_censored = np.column_stack([is_below for _, is_below in read])
+    return TargetValues(values, is_censored, np.zeros_like(values), np.ones(len(values)))
+
+
+def _is_class(layer: Layer, job: ExtractPatches) -> bool:
+    """`auto` takes a text field, most of whose texts are no numbers, for classes.
+
+    Raises:
+        EngineError: it has something beside it that classes cannot have.
+    """
+    if job.target_type != "auto":
+        return job.target_type == "class"
+    fields = [target.field for target in job.targets]
+    classes = [field for field in fields if _holds_words(layer, field)]
+    if not classes:
+        return False
+    if len(fields) > 1:
+        raise EngineError(
+            f"{classes[0]} of '{layer.name}' is a text field of soil classes, and these are learned from one field."
+            f" Choose it alone, or leave it out of the targets ({', '.join(fields)})."
+        )
+    if job.detection_limits or job.errors:
+        raise EngineError(
+            f"{classes[0]} of '{layer.name}' is a text field of soil classes, which have no detection limit and no"
+            " measurement error. Leave these fields out."
+        )
+    return True
+
+
+def _holds_words(layer: Layer, field: str) -> bool:
+    column = read_column(layer, field, "target")
+    if not is_text(column):
+        return False
+    parsed = parse_numbers(column)
+    return len(parsed.failed) > int((np.isfinite(parsed.values) | parsed.is_below).sum())
+
+
+def _doubt_codes(values: Array, field: str, notes: Notes) -> None:
+    different = np.unique(values[np.isfinite(values)])
+    if 1 < len(different) <= _FEW_NUMBERS and (different == np.rint(different)).all():
+        notes.doubts.append(
+            f"{field} has only {len(different)} different values, all whole numbers"
+            f" ({listed([f'{value:g}' for value in different], 5)}), and is learned as a measured number. If they are"
+            " codes of soil classes, choose the target type 'class'."
+        )
+
+
+def _check_part(is_censored: Flags, layer: Layer, field: str) -> None:
+    if is_censored.any():
+        raise EngineError(
+            f"{field} of '{layer.name}' is a part of a composition, but {is_censored.sum()} of its values are only"
+            " known to be below a limit. Replace these by numbers, for example half the limit."
+        )
+
+
+def _close_compositions(found: TargetValues, layer: Layer, job: ExtractPatches, notes: Notes) -> None:
+    fields = [target.field for target in job.targets]
+    for parts in job.compositions:
+        columns = [fields.index(part) for part in parts]
+        found.values[:, columns] = close_composition(found.values[:, columns], parts, layer, notes)
+
+
+_FAR = 20.0  # interquartile ranges from the median
+_FAR_IN_LOGARITHMS = 8.0  # of positive values: contents of metals, for example, span orders of magnitude
+
+
+def find_wild(values: Array) -> Flags:
+    """True where a value (N,), NaN where missing, is far from the others on its own scale and on that of logarithms."""
+    is_far = _is_far(values, _FAR)
+    positive = np.where(values > 0, values, np.nan)
+    is_near_in_logarithms = (values > 0) & ~_is_far(np.log(positive), _FAR_IN_LOGARITHMS)
+    return is_far & ~is_near_in_logarithms
+
+
+def _is_far(values: Array, ranges: float) -> Flags:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.zeros(len(values), np.bool_)
+    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+    if low == high:  # more than half are one value, zero for example: any other is far from it
+        return np.zeros(len(values), np.bool_)
+    return np.asarray(np.abs(values - middle) > ranges * (high - low))

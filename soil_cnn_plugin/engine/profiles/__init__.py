@@ -1,0 +1,1 @@
+"""Soil profiles: horizons to values at fixed depth intervals."""

@@ -1,0 +1,201 @@
+"""Horizons as they are described: which can be used, why others cannot, and the layers that a spline is fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from soil_cnn_plugin.contract.jobs import StandardizeDepths
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.layer_fields import read_names, read_numbers
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
+from soil_cnn_plugin.engine.profiles.depths import Layers
+
+_MOST = 0.9  # share of horizons from which on a mistake is one of the whole table
+_DIGITS = 4  # of limits in cm: what differs by less is one depth
+
+
+@dataclass(frozen=True)
+class Horizons:
+    """`rows` (N,) of the table; `profile` (N,) numbers from 0; `upper`, `lower` (N,) in cm, NaN where missing; `values`
+    (N, V), NaN where missing; `names` of the profiles, in the order in which they first appear."""
+
+    rows: Rows
+    profile: Rows
+    upper: Array
+    lower: Array
+    values: Array
+    names: tuple[Any, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, chosen: Flags) -> Horizons:
+        """Those chosen, their profiles numbered anew."""
+        kept, profile = np.unique(self.profile[chosen], return_inverse=True)
+        names = tuple(self.names[number] for number in kept)
+        return Horizons(self.rows[chosen], profile, self.upper[chosen], self.lower[chosen], self.values[chosen], names)
+
+
+def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes: list[str]) -> Horizons:
+    """All horizons that belong to a profile.
+
+    Raises:
+        EngineError: a field is missing or not numeric, or no row names its profile.
+    """
+    names = read_names(table, job.profile, "profile")
+    numbers: dict[Any, int] = {}
+    is_blank = [name is None or (isinstance(name, str) and not name.strip()) for name in names.tolist()]
+    profile = [-1 if blank else numbers.setdefault(name, len(numbers)) for name, blank in zip(names.tolist(), is_blank)]
+    if not numbers:
+        raise EngineError(
+            f"The profile field {job.profile} of '{table.name}' is empty in all {len(profile)} rows. Choose the field"
+            " that tells which horizons belong together."
+        )
+    upper, lower = (
+        np.round(read_numbers(table, field, role, notes), _DIGITS)
+        for field, role in ((job.upper, "upper limit"), (job.lower, "lower limit"))
+    )
+    values = np.column_stack([read_numbers(table, value.field, "value", notes) for value in job.values])
+    values[np.isinf(values)] = np.nan
+    found = Horizons(np.arange(len(profile)), np.array(profile, np.int64), upper, lower, values, tuple(numbers))
+    left_out.add(table.ids[np.array(is_blank, bool)], "without a profile")
+    return found.take(found.profile >= 0)
+
+
+def choose_usable(found: Horizons, table: Layer, job: StandardizeDepths, left_out: Dropped) -> Horizons:
+    """The mineral horizons with limits and a value; `left_out` receives the others.
+
+    Raises:
+        EngineError: the limits of nearly all horizons are upside down or negative, or nothing is left.
+    """
+    upper, lower = found.upper, found.lower
+    is_known = np.isfinite(upper) & np.isfinite(lower)
+    _check_convention(upper[is_known], lower[is_known], table, job)
+    is_organic = ((upper <= 0) & (lower <= 0) & (upper != lower)) | counted_upward(found.profile, upper, lower)
+    is_repeated, _ = find_twins(found)
+    problems = {
+        "without an upper or a lower limit": ~is_known,
+        "above the mineral surface": is_organic,
+        "on both sides of the mineral surface": (np.minimum(upper, lower) < 0) & (np.maximum(upper, lower) > 0),
+        "with the upper limit below the lower one": upper > lower,
+        "of no thickness": upper == lower,
+        "without a value": np.isnan(found.values).all(axis=1),
+        "repeating another horizon": is_repeated,
+    }
+    is_usable = np.ones(len(found), bool)
+    for reason, is_bad in problems.items():
+        left_out.add(table.ids[found.rows[is_bad & is_usable]], reason)
+        is_usable &= ~is_bad
+    if not is_usable.any():
+        raise EngineError(
+            f"None of the {len(table.ids)} horizons of '{table.name}' can be used: {left_out.in_words()}. Check the"
+            f" fields {job.upper} (upper limit, cm), {job.lower} (lower limit, cm) and those of the values."
+        )
+    return found.take(is_usable)
+
+
+def find_twins(found: Horizons) -> tuple[Flags, Flags]:
+    """(N,) True where a horizon repeats one before it, with its limits and no other value; (N,) True where horizons of
+    the same limits have different values."""
+    order, is_first = _sort(found.profile, found.upper, found.lower)
+    starts, group = np.flatnonzero(is_first), np.cumsum(is_first) - 1
+    values = found.values[order]
+    is_known = np.isfinite(values)
+    lowest = np.minimum.reduceat(np.where(is_known, values, np.inf), starts)
+    highest = np.maximum.reduceat(np.where(is_known, values, -np.inf), starts)
+    differs = np.asarray(np.any(highest > lowest, axis=1))[group]
+    is_new = np.asarray((is_known & ~is_known[starts][group]).any(axis=1))
+    is_repeated, is_other = np.zeros(len(order), bool), np.zeros(len(order), bool)
+    is_repeated[order] = ~(is_first | differs | is_new)
+    is_other[order] = differs
+    return is_repeated, is_other
+
+
+def to_layers(usable: Horizons, value: int) -> tuple[Layers, Flags]:
+    """The layers of one value, and (N,) True where a horizon overlaps another one of its profile.
+
+    Horizons of the same limits become one layer with their mean; where horizons overlap, the part that they share is a
+    layer of its own with their mean.
+    """
+    is_overlapping = np.zeros(len(usable), bool)
+    rows = np.flatnonzero(np.isfinite(usable.values[:, value]))
+    order, is_first = _sort(usable.profile[rows], usable.upper[rows], usable.lower[rows])
+    rows, starts, group = rows[order], np.flatnonzero(is_first), np.cumsum(is_first) - 1
+    mean = np.bincount(group, usable.values[rows, value]) / np.bincount(group)
+    first = rows[starts]
+    layers = Layers(usable.profile[first], usable.upper[first], usable.lower[first], mean)
+    torn = np.unique(layers.profile[1:][layers.joins & (layers.upper[1:] < layers.lower[:-1])])
+    if not len(torn):
+        return layers, is_overlapping
+    parts, is_shared = [_take(layers, ~np.isin(layers.profile, torn))], np.zeros(len(layers), bool)
+    ends = np.searchsorted(layers.profile, torn, "right")
+    for begin, end in zip(np.searchsorted(layers.profile, torn), ends):
+        part, is_shared[begin:end] = _slice(_take(layers, slice(begin, end)))
+        parts.append(part)
+    is_overlapping[rows] = is_shared[group]
+    joined = Layers(*(np.concatenate([getattr(part, name) for part in parts]) for name in Layers.__dataclass_fields__))
+    return _take(joined, np.lexsort((joined.upper, joined.profile))), is_overlapping
+
+
+def _sort(profile: Rows, upper: Array, lower: Array) -> tuple[Rows, Flags]:
+    """The order by profile and depth, and True for the first one, in that order, of those with the same limits."""
+    order = np.lexsort((lower, upper, profile))
+    is_first = np.ones(len(order), bool)
+    for each in (profile[order], upper[order], lower[order]):
+        is_first[1:] &= each[1:] == each[:-1]
+    is_first[1:] = ~is_first[1:]
+    return order, is_first
+
+
+def _slice(layers: Layers) -> tuple[Layers, Flags]:
+    """Layers of one profile without overlaps, and True where a layer had one."""
+    limits = np.unique(np.concatenate([layers.upper, layers.lower]))
+    begin, end = np.searchsorted(limits, layers.upper), np.searchsorted(limits, layers.lower)
+    size = len(limits)
+    count = np.cumsum(np.bincount(begin, minlength=size) - np.bincount(end, minlength=size))[:-1]
+    total = np.cumsum(np.bincount(begin, layers.mean, size) - np.bincount(end, layers.mean, size))[:-1]
+    is_shared = np.concatenate([[0], np.cumsum(count > 1)])
+    filled = count > 0
+    sliced = Layers(
+        np.full(filled.sum(), layers.profile[0]), limits[:-1][filled], limits[1:][filled], total[filled] / count[filled]
+    )
+    return sliced, is_shared[end] > is_shared[begin]
+
+
+def _take(layers: Layers, chosen: Any) -> Layers:
+    return Layers(layers.profile[chosen], layers.upper[chosen], layers.lower[chosen], layers.mean[chosen])
+
+
+def counted_upward(profile: Rows, upper: Array, lower: Array) -> Flags:
+    """(N,) True for organic layers that are counted upward from the mineral surface: Oi 8-5, Oa 5-0, A 0-20."""
+    mineral = set(profile[(upper == 0) & (lower > 0)].tolist())
+    reversed_rows = np.flatnonzero(upper > lower)
+    is_organic = np.zeros(len(profile), bool)
+    reached: dict[int, float] = {}
+    for row in reversed_rows[np.lexsort((lower[reversed_rows], profile[reversed_rows]))].tolist():
+        own = int(profile[row])
+        if own in mineral and lower[row] == reached.get(own, 0.0):
+            reached[own] = float(upper[row])
+            is_organic[row] = True
+    return is_organic
+
+
+def _check_convention(upper: Array, lower: Array, table: Layer, job: StandardizeDepths) -> None:
+    """Raises EngineError for what is wrong with the whole table, and not with single horizons."""
+    count = len(upper)
+    is_negative, is_reversed = np.minimum(upper, lower) < 0, upper > lower
+    if is_negative.sum() > _MOST * count:
+        raise EngineError(
+            f"{is_negative.sum()} of {count} horizons of '{table.name}' have a negative limit ({job.upper},"
+            f" {job.lower}). Depths count downward from the mineral surface in cm: turn their sign with the field"
+            " calculator and run again."
+        )
+    if is_reversed.sum() > _MOST * count:
+        raise EngineError(
+            f"In {is_reversed.sum()} of {count} horizons of '{table.name}' the upper limit ({job.upper}) is deeper than"
+            f" the lower one ({job.lower}). Are the two fields exchanged?"
+        )

@@ -1,0 +1,155 @@
+"""Profiles as a layer: where they lie, which fields hold one value a profile, and the GeoPackage of all."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import warnings
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyogrio import read_info
+from pyogrio.raw import write
+
+from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION, Layer, as_in_layer, free_name
+
+_LAYER = "profiles"
+_RESERVED = ["fid", "geom"]
+_DATA_COLUMNS = """CREATE TABLE IF NOT EXISTS gpkg_data_columns (
+    table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT, mime_type TEXT,
+    constraint_name TEXT, CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name),
+    CONSTRAINT gdc_tn UNIQUE (table_name, name))"""
+_EXTENSIONS = """CREATE TABLE IF NOT EXISTS gpkg_extensions (
+    table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, definition TEXT NOT NULL, scope TEXT NOT NULL,
+    CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name))"""
+_SCHEMA = "http://www.geopackage.org/spec121/#extension_schema"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One field: `values` (P,); `is_null` (P,) True where it is empty; `label` for people, unit in brackets."""
+
+    values: NDArray[Any]
+    is_null: Flags
+    label: str = ""
+
+    @classmethod
+    def of_numbers(cls, values: Array, label: str) -> Column:
+        return cls(values, np.isnan(values), label)
+
+
+@dataclass(frozen=True)
+class Places:
+    """`xy` (P, 2) of each profile, NaN where it has none; `scattered` profiles whose horizons lie at different points,
+    `widest` units of the CRS from the first one."""
+
+    xy: Array
+    scattered: int
+    widest: float
+
+    @property
+    def missing(self) -> int:
+        return int(np.isnan(self.xy).any(axis=1).sum())
+
+
+def read_points(table: Layer) -> Array:
+    """(R, 2) x and y of each row, NaN where it has no point; raises EngineError for lines and polygons."""
+    shapes = shapely.from_wkb(table.geometries, on_invalid="ignore")
+    count = shapely.get_num_coordinates(shapes)
+    is_other = (count > 0) & ~np.isin(shapely.get_type_id(shapes), (0, 4))  # point, multipoint
+    if is_other.any():
+        raise EngineError(
+            f"The horizons '{table.name}' hold a {shapes[is_other][0].geom_type} (feature {table.ids[is_other][0]}),"
+            " but points or a table without geometry are needed. Make points with 'Centroids' or 'Point on surface'."
+        )
+    xy = np.full((len(shapes), 2), np.nan)
+    xy[count == 1] = shapely.get_coordinates(shapes[count == 1])
+    return xy
+
+
+def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> Places:
+    """Each profile at the first point of its rows; `profile` (R,) is below 0 in rows of none."""
+    rows = np.flatnonzero((profile >= 0) & np.isfinite(xy).all(axis=1))
+    first = _first_row(profile, rows, count)
+    found = np.full((count, 2), np.nan)
+    found[first >= 0] = xy[first[first >= 0]]
+    distance = np.hypot(*(xy[rows] - found[profile[rows]]).T)
+    is_far = distance > tolerance
+    return Places(found, len(np.unique(profile[rows][is_far])), float(distance.max(initial=0.0)))
+
+
+def carry_over(table: Layer, leave: set[str], profile: Rows, count: int) -> tuple[dict[str, Column], list[str]]:
+    """Fields that hold one value a profile, apart from rows where they are empty; and the names of the others.
+
+    Fields of `leave` are in neither.
+    """
+    carried, varying = {}, []
+    for (name, values), dtype in zip(table.columns.items(), table.meta["dtypes"]):
+        if name in leave:
+            continue
+        is_known = (profile >= 0) & ~_is_empty(values)
+        rows = np.flatnonzero(is_known)
+        first = _first_row(profile, rows, count)
+        if (values[rows] != values[first[profile[rows]]]).any():
+            varying.append(name)
+            continue
+        column, is_null = as_in_layer(values[np.maximum(first, 0)], str(dtype))
+        carried[name] = Column(column, (first < 0) | (False if is_null is None else is_null))
+    return carried, varying
+
+
+def write_profiles(path: str, columns: dict[str, Column], xy: Array | None, crs: str | None) -> None:
+    """A GeoPackage with one row a profile; a table without geometry where `xy` is None."""
+    names: list[str] = []
+    for name in columns:
+        names.append(free_name(name, [*names, *_RESERVED]))
+    values, masks = [each.values for each in columns.values()], [each.is_null for each in columns.values()]
+    points = None
+    if xy is not None:
+        points = np.full(len(xy), None, object)
+        is_placed = np.isfinite(xy).all(axis=1)
+        points[is_placed] = shapely.to_wkb(shapely.points(xy[is_placed]))
+    partial = f"{part(path)}.gpkg"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write(
+            partial, points, values, names, field_mask=masks, layer=_LAYER, driver="GPKG",
+            geometry_type=None if points is None else "Point", crs=crs, VERSION=GPKG_VERSION,
+        )  # fmt: skip
+    read_info(partial, layer=_LAYER)  # GDAL says little when the disk is full
+    _write_labels(partial, {name: column.label for name, column in zip(names, columns.values()) if column.label})
+    os.replace(partial, path)
+
+
+def _write_labels(path: str, labels: dict[str, str]) -> None:
+    """As the schema extension of GeoPackage has them; GDAL and QGIS show them as aliases. pyogrio writes none."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(_DATA_COLUMNS)
+        database.execute(_EXTENSIONS)
+        database.execute(
+            "INSERT INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema', ?, 'read-write')", (_SCHEMA,)
+        )
+        database.executemany(
+            "INSERT INTO gpkg_data_columns (table_name, column_name, name) VALUES (?, ?, ?)",
+            [(_LAYER, name, label) for name, label in labels.items()],
+        )
+
+
+def _first_row(profile: Rows, rows: Rows, count: int) -> Rows:
+    """(P,) the first of `rows` in each profile, -1 where there is none."""
+    first = np.full(count, -1)
+    first[profile[rows][::-1]] = rows[::-1]  # of several assignments to one place the last one holds
+    return first
+
+
+def _is_empty(values: NDArray[Any]) -> Flags:
+    if values.dtype.kind == "O":
+        return np.array([value is None or value != value or value == "" for value in values.tolist()], bool)
+    return np.asarray(np.isnat(values) if values.dtype.kind in "mM" else values != values)

@@ -1,0 +1,1 @@
+"""Rasters on one grid: opened, warped, read by blocks and at points, and written."""

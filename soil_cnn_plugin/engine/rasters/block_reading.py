@@ -1,0 +1,102 @@
+"""Reading covariates ahead in threads, in the blocks that they are stored in, with as much memory as that takes."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import rasterio
+
+from soil_cnn_plugin.engine.machine.memory import read_memory, usable_cores
+from soil_cnn_plugin.engine.rasters.cells import Layout, layout_of
+from soil_cnn_plugin.engine.rasters.grid import Block
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
+    from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
+
+T = TypeVar("T")
+
+_MOST_CACHE = 3 * 2**27  # bytes of unpacked blocks that GDAL keeps
+_SHARE_OF_MEMORY = 0.25  # of what is free
+_LARGEST_TILE = 1024
+_USUAL_TILE = 256
+_BORDER_BYTES = 128_000_000
+_WARPING = 4  # times as costly as unpacking, at least
+
+
+def bounded_cache(files: int) -> AbstractContextManager[object]:
+    """To open and read `files` in: GDAL keeps unpacked blocks in a bounded part of the memory, not in 5 % of whatever
+    the computer has, and unpacks each file in several threads where there are more cores than files."""
+    threads = -(-usable_cores() // max(1, files))
+    found: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=cache_bytes(), GDAL_NUM_THREADS=threads)
+    return found
+
+
+def cache_bytes() -> int:
+    """Of unpacked blocks that GDAL keeps."""
+    free = read_memory().free
+    return _MOST_CACHE if free is None else min(_MOST_CACHE, int(_SHARE_OF_MEMORY * free))
+
+
+def read_ahead(
+    stack: CovariateStack, tasks: Iterable[T], read: Callable[[int, CovariateRaster, T], None], ahead: int = 2
+) -> Iterator[T]:
+    """Calls `read` (number of the covariate, its raster, task) for all covariates and tasks, those of different files
+    at once; yields the tasks in order, each when it is done, while the next ones are read.
+
+    Raises:
+        EngineError: a raster cannot be read, naming it.
+    """
+    coming: deque[tuple[T, list[Future[None]]]] = deque()
+
+    def finish() -> T:
+        task, parts = coming.popleft()
+        for part in parts:
+            part.result()
+        return task
+
+    try:
+        for task in tasks:
+            coming.append((task, stack.submit(read, task)))
+            if len(coming) > ahead:
+                yield finish()
+        while coming:
+            yield finish()
+    finally:
+        for _, parts in coming:
+            for part in parts:
+                part.cancel()
+
+
+def choose_layout(stack: CovariateStack, halo: int, cell_bytes: int) -> Layout:
+    """Cells of the tiles that most covariates are stored or warped in; strips so narrow that what is kept for the next
+    row of cells stays in memory."""
+    votes: Counter[Block] = Counter()
+    for raster in stack.rasters:
+        votes[_tile(raster.stored)] += 1 if raster.resampling is None else _WARPING
+    tile, grid, covariates = votes.most_common(1)[0][0], stack.grid, len(stack.rasters)
+    borders = 4 * covariates * 4 * halo  # bytes a column of pixels, kept above and below
+    blocks = sum(_reaching(raster, tile) for raster in stack.rasters)
+    strip = min(_BORDER_BYTES // max(1, borders), _MOST_CACHE // max(1, blocks))
+    return layout_of(tile, halo, grid.height, grid.width, cell_bytes // (4 * covariates), strip)
+
+
+def _reaching(raster: CovariateRaster, tile: Block) -> int:
+    """Bytes a column of pixels of blocks that reach into the next row of cells."""
+    if raster.resampling is not None or _tile(raster.stored) == tile:
+        return 0
+    size = int(np.dtype(raster.dataset.dtypes[raster.covariate.band - 1]).itemsize)
+    return 2 * min(_LARGEST_TILE, raster.stored.height) * size
+
+
+def _tile(stored: Block) -> Block:
+    """A block that a raster is stored in, or a part of it where it is very large; the first one right and below 0."""
+    height = stored.height if stored.height <= _LARGEST_TILE else _USUAL_TILE
+    width = stored.width if stored.width <= _LARGEST_TILE else _USUAL_TILE
+    return Block(stored.row % height, stored.col % width, height, width)

@@ -1,0 +1,103 @@
+"""Which pixels of a raster decide those of a grid, in any CRS, also where longitudes jump back by a full turn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import rasterio.warp
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import CRSError, RasterioError
+
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.grid import Block, Bounds, Grid, in_words
+
+GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
+"""What rasterio raises; the last one comes through where it forgets to translate it."""
+_LATTICE = 33
+"""Points along each side of a rectangle that are transformed to find the part of the raster that it needs."""
+
+
+class Footprint:
+    """`own` is the raster's grid, `path` names the raster in messages; where both share their CRS, `has_grid_crs`."""
+
+    def __init__(self, own: Grid, grid: Grid, path: str) -> None:
+        self.own, self.grid, self.path = own, grid, path
+        self.has_grid_crs = grid.has_same_crs(own.crs_wkt)
+
+    def check_overlap(self) -> None:
+        """Raises EngineError when the raster lies beside the grid."""
+        own = west, south, east, north = self.own.bounds
+        x, y = self._in_own_crs(self.grid)
+        for turn in (0.0, -self.own.full_turn, self.own.full_turn):
+            if x.size and x.max() + turn > west and x.min() + turn < east and y.max() > south and y.min() < north:
+                return
+        reach: Bounds | None = (x.min(), y.min(), x.max(), y.max()) if x.size else None
+        raise EngineError(
+            f"{self.path} does not overlap the grid of the map. It reaches over {in_words(own)}"
+            f" ({self.own.crs_name}), the grid over {in_words(reach) if reach else 'no part of that CRS'}."
+            " Check the raster's CRS, or leave it out."
+        )
+
+    def source(self, target: Grid) -> tuple[Block | None, float]:
+        """The block of the raster's pixels that decides those of `target`, None where it has none there; and what is to
+        be added to longitudes to find them in the raster, which may count them beyond 180 degrees.
+
+        The block reaches beyond the raster's left and right edges where the raster goes round the globe.
+        """
+        x, y = self._in_own_crs(target)
+        if not x.size:
+            return None, 0.0
+        turn = self._turn_to_raster(x)
+        rows, cols = self.own.rows_cols(x + turn, y)
+        margin = 2 + math.ceil(2 * self.ratio(target))
+        top, bottom = math.floor(max(rows.min(), -1e9)) - margin, math.ceil(min(rows.max(), 1e9)) + margin
+        left, right = math.floor(max(cols.min(), -1e9)) - margin, math.ceil(min(cols.max(), 1e9)) + margin
+        top, bottom = max(top, 0), min(bottom, self.own.height)
+        if not 0 < self.own.columns_around <= self.own.width:
+            left, right = max(left, 0), min(right, self.own.width)
+        return (Block(top, left, bottom - top, right - left) if top < bottom and left < right else None), turn
+
+    def ratio(self, target: Grid) -> float:
+        """Side of a pixel of the grid in pixels of the raster, at the middle of `target`; 1 where there is no place."""
+        row, col = target.height / 2, target.width / 2
+        middle = Grid(target.crs_wkt, target.transform, 1, 1).at(Block(int(row), int(col), 1, 1))
+        x, y = self._in_own_crs(middle)
+        if x.size < _LATTICE * _LATTICE:
+            return 1.0
+        rows, cols = self.own.rows_cols(x, y)
+        return float(max(np.ptp(rows), np.ptp(cols)))
+
+    def _turn_to_raster(self, x: Array) -> float:
+        """The full turns that bring longitudes nearest to the raster's middle."""
+        west, _, east, _ = self.own.bounds
+        turn = self.own.full_turn
+        return turn * round(((west + east) - (x.min() + x.max())) / (2 * turn)) if turn else 0.0
+
+    def _in_own_crs(self, target: Grid) -> tuple[Array, Array]:
+        """A lattice of points over `target` in the raster's CRS, those that have no place there left out."""
+        rows, cols = np.meshgrid(np.linspace(0, target.height, _LATTICE), np.linspace(0, target.width, _LATTICE))
+        x, y = target.xy(rows.ravel() - 0.5, cols.ravel() - 0.5)
+        if not self.has_grid_crs:
+            try:
+                x, y = map(np.array, rasterio.warp.transform(target.crs_wkt, self.own.crs_wkt, x, y))
+            except GDAL_ERRORS as error:
+                raise self.not_transformable() from error
+        known = np.isfinite(x) & np.isfinite(y)
+        return self._without_jump(x[known]), y[known]
+
+    def _without_jump(self, x: Array) -> Array:
+        """Longitudes that go on beyond 180 degrees instead of jumping back by a full turn."""
+        turn, ordered = self.own.full_turn, np.sort(x)
+        gaps = np.diff(ordered)
+        if self.has_grid_crs or not turn or not gaps.size or gaps.max() <= turn / 2:
+            return x
+        return np.where(x <= ordered[gaps.argmax()], x + turn, x)
+
+    def not_transformable(self) -> EngineError:
+        own, grid = self.own.crs_name, self.grid.crs_name
+        return EngineError(
+            f"{self.path} cannot be transformed from {own} to {grid}, the CRS of the grid."
+            f" Reproject it to {grid} in QGIS and use the result."
+        )

@@ -1,0 +1,246 @@
+"""A raster's grid, CRS and affine transform and (height, width), and blocks of its pixels: arithmetic, no files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyproj
+from numpy.typing import ArrayLike
+
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.errors import EngineError
+
+Bounds = tuple[float, float, float, float]
+Transform = tuple[float, float, float, float, float, float]
+
+_TOLERANCE = 1e-3
+"""Share of a pixel by which two grids may differ and still count as one: coordinates in files are rounded."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle of pixels; `row` and `col` are of its upper left pixel and may be negative, beyond the grid."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+    def with_halo(self, halo: int) -> Block:
+        """This block and `halo` more pixels on each side."""
+        return Block(self.row - halo, self.col - halo, self.height + 2 * halo, self.width + 2 * halo)
+
+    def within(self, other: Block) -> tuple[slice, slice]:
+        """Where the block lies in an array of another one that holds it."""
+        top, left = self.row - other.row, self.col - other.col
+        return slice(top, top + self.height), slice(left, left + self.width)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Where the block lies in an array of the whole grid; only for blocks inside the grid."""
+        return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """CRS, shape and `transform` (a, b, c, d, e, f): x = a * col + b * row + c, y = d * col + e * row + f."""
+
+    crs_wkt: str
+    transform: Transform
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        a, b, _, d, e, _ = self.transform
+        if not all(map(math.isfinite, self.transform)) or a * e - b * d == 0 or self.height < 1 or self.width < 1:
+            raise ValueError(f"no grid: {self.height} x {self.width} pixels, transform {self.transform}")
+        try:
+            _parse(self.crs_wkt)
+        except pyproj.exceptions.CRSError as error:
+            raise ValueError(f"no grid, because of its CRS: {error}") from error
+
+    @property
+    def cell_size(self) -> tuple[float, float]:
+        """Width and height of a pixel in CRS units, positive."""
+        a, b, _, d, e, _ = self.transform
+        return math.hypot(a, d), math.hypot(b, e)
+
+    @property
+    def bounds(self) -> Bounds:
+        """West, south, east, north of the rectangle that holds all pixels."""
+        x, y = self._edges([0, 0, self.height, self.height], [0, self.width, 0, self.width])
+        return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+    @property
+    def crs(self) -> pyproj.CRS:
+        return _parse(self.crs_wkt)
+
+    @property
+    def is_geographic(self) -> bool:
+        return bool(self.crs.is_geographic)
+
+    @property
+    def full_turn(self) -> float:
+        """The unit after which longitudes begin again, 360 for degrees; 0 where the CRS is not geographic."""
+        axes = self.crs.axis_info
+        return 2 * math.pi / axes[0].unit_conversion_factor if self.is_geographic and axes else 0.0
+
+    @property
+    def columns_around(self) -> int:
+        """Columns of a full turn of longitude; 0 where they are no whole number, and in other CRSs."""
+        a, b, _, d, _, _ = self.transform
+        columns = self.full_turn / abs(a) if b == d == 0 else 0.0
+        return round(columns) if abs(columns - round(columns)) < 1e-2 else 0
+
+    @property
+    def crs_name(self) -> str:
+        """The authority's code, `EPSG:28992`, or the name when there is none."""
+        authority = self.crs.to_authority()
+        return ":".join(authority) if authority else str(self.crs.name)
+
+    @property
+    def unit(self) -> str:
+        """Of the coordinates: `metre`, `degree`, `US survey foot`."""
+        axes = self.crs.axis_info
+        return str(axes[0].unit_name) if axes else "unknown unit"
+
+    def rows_cols(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+        """Fractional rows and columns: the floor is the pixel that holds the point, .5 its centre."""
+        a, b, c, d, e, f = self.transform
+        east, south = np.asarray(x, np.float64) - c, np.asarray(y, np.float64) - f
+        determinant = a * e - b * d
+        return (a * south - d * east) / determinant, (e * east - b * south) / determinant
+
+    def contains(self, x: ArrayLike, y: ArrayLike) -> Flags:
+        """True where the point lies in a pixel of the grid; its right and lower edges are outside."""
+        rows, cols = self.rows_cols(x, y)
+        return np.asarray((rows >= 0) & (rows < self.height) & (cols >= 0) & (cols < self.width))
+
+    def xy(self, rows: ArrayLike, cols: ArrayLike, crs_wkt: str | None = None) -> tuple[Array, Array]:
+        """Coordinates of the centres of pixels, in another CRS where one is given."""
+        x, y = self._edges(np.asarray(rows, np.float64) + 0.5, np.asarray(cols, np.float64) + 0.5)
+        if crs_wkt is None or self.has_same_crs(crs_wkt):
+            return x, y
+        moved = pyproj.Transformer.from_crs(self.crs, _parse(crs_wkt), always_xy=True).transform(x, y)
+        return np.asarray(moved[0]), np.asarray(moved[1])
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        """Blocks of `size` x `size` pixels, row by row, smaller at the right and lower edge."""
+        for row in range(0, self.height, size):
+            for col in range(0, self.width, size):
+                yield Block(row, col, min(size, self.height - row), min(size, self.width - col))
+
+    def block_bounds(self, block: Block) -> Bounds:
+        """West, south, east, north of a block, also beyond the grid."""
+        return self.at(block).bounds
+
+    def at(self, block: Block) -> Grid:
+        """The grid of a block alone, also beyond this grid."""
+        x, y = self._edges(block.row, block.col)
+        a, b, _, d, e, _ = self.transform
+        return Grid(self.crs_wkt, (a, b, float(x), d, e, float(y)), block.height, block.width)
+
+    def with_cell_size(self, width: float, height: float | None = None) -> Grid:
+        """The same area from the same upper left corner in pixels of `width` x `height` CRS units, square without
+        `height`."""
+        a, b, c, d, e, f = self.transform
+        own_width, own_height = self.cell_size
+        wider, higher = width / own_width, (height or width) / own_height
+        return Grid(
+            self.crs_wkt,
+            (a * wider, b * higher, c, d * wider, e * higher, f),
+            max(1, math.ceil(self.height / higher - _TOLERANCE)),
+            max(1, math.ceil(self.width / wider - _TOLERANCE)),
+        )
+
+    def upright(self) -> Grid:
+        """The same pixels with north up and east to the right; a rotated grid stays as it is."""
+        a, b, c, d, e, f = self.transform
+        if b or d:
+            return self
+        west, north = min(c, c + a * self.width), max(f, f + e * self.height)
+        return Grid(self.crs_wkt, (abs(a), 0.0, west, 0.0, -abs(e), north), self.height, self.width)
+
+    def from_minus_180(self) -> Grid:
+        """The same pixels in longitudes from about -180 to 180 degrees; a grid across 180 degrees stays as it is, if it
+        does not go round the globe."""
+        a, b, c, d, e, f = self.transform
+        half = self.full_turn / 2
+        if not half or a < 0 or self.bounds[2] <= half + a:
+            return self
+        if self.bounds[0] >= half:
+            return Grid(self.crs_wkt, (a, b, c - 2 * half, d, e, f), self.height, self.width)
+        if not self.columns_around or self.width < self.columns_around:
+            return self
+        west = c - a * math.floor((c + half) / a + _TOLERANCE)
+        return Grid(self.crs_wkt, (a, b, west, d, e, f), self.height, self.columns_around)
+
+    def clip(self, bounds: Bounds) -> Grid:
+        """The part of the grid that holds the rectangle `bounds` (its CRS), snapped outward to whole pixels.
+
+        Raises:
+            EngineError: the rectangle lies beside the grid.
+        """
+        west, south, east, north = bounds
+        rows, cols = self.rows_cols([west, west, east, east], [south, north, south, north])
+        top, bottom = _snap(rows.min(), rows.max(), self.height)
+        left, right = _snap(cols.min(), cols.max(), self.width)
+        if top >= bottom or left >= right:
+            raise EngineError(
+                f"The extent {in_words(bounds)} lies outside the covariates, which reach over {in_words(self.bounds)}"
+                f" ({self.crs_name}). Choose an extent that overlaps them."
+            )
+        return self.at(Block(top, left, bottom - top, right - left))
+
+    def offset_of(self, other: Grid) -> tuple[int, int] | None:
+        """Row and column in this grid of the other's upper left pixel; None when their pixels do not coincide."""
+        step = np.array(other.transform)[[0, 1, 3, 4]] - np.array(self.transform)[[0, 1, 3, 4]]
+        longest = max(other.height, other.width)
+        if np.abs(step).max() * longest > _TOLERANCE * min(self.cell_size) or not self.has_same_crs(other.crs_wkt):
+            return None
+        row, col = self.rows_cols(other.transform[2], other.transform[5])
+        if max(abs(row - np.rint(row)), abs(col - np.rint(col))) > _TOLERANCE:
+            return None
+        return int(np.rint(row)), int(np.rint(col))
+
+    def has_same_crs(self, crs_wkt: str) -> bool:
+        """Axis order is ignored: GDAL's x is always east."""
+        return crs_wkt == self.crs_wkt or self.crs.equals(_parse(crs_wkt), ignore_axis_order=True)
+
+    def metres_per_cell(self) -> tuple[float, float]:
+        """Metres across a pixel, along its row and along its column; of the middle pixel when the CRS is in degrees."""
+        if not self.is_geographic:
+            axes = self.crs.axis_info
+            metres = float(axes[0].unit_conversion_factor) if axes else 1.0
+            return self.cell_size[0] * metres, self.cell_size[1] * metres
+        rows, cols = np.array([0.0, 0.0, 1.0]) + self.height // 2, np.array([0.0, 1.0, 0.0]) + self.width // 2
+        x, y = self.xy(rows, cols)
+        globe = self.crs.get_geod() or pyproj.Geod(ellps="WGS84")
+        _, _, metres_to = globe.inv(x[[0, 0]], y[[0, 0]], x[1:], y[1:])
+        return float(metres_to[0]), float(metres_to[1])
+
+    def _edges(self, rows: ArrayLike, cols: ArrayLike) -> tuple[Array, Array]:
+        a, b, c, d, e, f = self.transform
+        row, col = np.asarray(rows, np.float64), np.asarray(cols, np.float64)
+        return a * col + b * row + c, d * col + e * row + f
+
+
+def in_words(bounds: Bounds) -> str:
+    """`west 178440, south 329600, east 181560, north 333760`"""
+    decimals = 0 if max(map(abs, bounds)) >= 1000 else 5
+    names = ("west", "south", "east", "north")
+    return ", ".join(f"{name} {round(value, decimals):.10g}" for name, value in zip(names, bounds))
+
+
+@lru_cache(maxsize=64)
+def _parse(crs_wkt: str) -> pyproj.CRS:
+    return pyproj.CRS.from_wkt(crs_wkt)
+
+
+def _snap(lowest: float, highest: float, size: int) -> tuple[int, int]:
+    """First and one past the last pixel that [lowest, highest] touches, kept inside 0 to size."""
+    return max(0, math.floor(lowest + _TOLERANCE)), min(size, math.ceil(highest - _TOLERANCE))

@@ -1,0 +1,105 @@
+"""Raster files as they are opened: what is wrong with one that cannot be used, and where its pixels lie."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from pathlib import Path
+
+import pyproj
+import rasterio
+from rasterio.enums import WktVersion
+from rasterio.errors import CRSError
+
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.footprint import GDAL_ERRORS
+from soil_cnn_plugin.engine.rasters.grid import Grid
+
+_AFAR = re.compile(r"^https?://|/vsi(curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)")
+
+
+def open_raster(path: str) -> rasterio.DatasetReader:
+    """Raises EngineError when there is no such file, GDAL cannot open it, or it holds several rasters."""
+    try:
+        dataset = rasterio.open(path)
+    except GDAL_ERRORS as error:
+        if os.path.isabs(path) and not path.startswith("/vsi") and not os.path.exists(path):
+            raise EngineError(f"{path} does not exist. Check where the raster lies and run again.") from error
+        what = said(error)
+        if os.strerror(errno.EMFILE) in what:
+            raise EngineError(
+                f"{path} cannot be opened, because the system lets the engine open no more files. Use fewer covariates,"
+                " put several of them into one file as its bands, or raise the limit (ulimit -n)."
+            ) from error
+        remedy = (
+            "Check the address, and whether its server can be reached"
+            if _AFAR.search(path)
+            else "The file may be damaged or of another kind; open it in QGIS, export it as GeoTIFF and use that"
+        )
+        raise EngineError(f"{path} cannot be opened as a raster: {what}. {remedy}.") from error
+    if dataset.count:
+        return dataset
+    parts = dataset.subdatasets
+    dataset.close()
+    if parts:
+        raise EngineError(
+            f"{path} holds {len(parts)} rasters. Choose one of them as the covariate: {', '.join(parts[:20])}."
+        )
+    raise EngineError(f"{path} holds no raster with data. Choose another file.")
+
+
+def grid_of(dataset: rasterio.DatasetReader, path: str) -> Grid:
+    """The raster's own grid; raises EngineError when it does not say where it lies."""
+    if dataset.crs is None:
+        raise EngineError(
+            f"{path} has no CRS. Set it in the layer's properties, or with the algorithm Assign projection, and run"
+            " again."
+        )
+    if dataset.transform.is_identity:
+        raise EngineError(f"{path} has no georeference: its pixels have no coordinates. Georeference it and run again.")
+    a, b, c, d, e, f = dataset.transform[:6]
+    try:
+        wkt = _horizontal(dataset.crs.to_wkt(version=WktVersion.WKT2_2019))
+        return Grid(wkt, (a, b, c, d, e, f), dataset.height, dataset.width)
+    except (CRSError, pyproj.exceptions.CRSError, ValueError) as error:
+        raise EngineError(f"{path} has a CRS or georeference that cannot be used: {error}. Set it again.") from error
+
+
+def said(error: BaseException) -> str:
+    """What GDAL said, from the innermost error: rasterio's own text only points to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).rstrip(". ") or type(error).__name__
+
+
+def _horizontal(crs_wkt: str) -> str:
+    """Without heights, for which no raster has a place."""
+    crs = pyproj.CRS.from_wkt(crs_wkt)
+    return str(crs.to_2d().to_wkt()) if len(crs.axis_info) > 2 and not crs.is_geocentric else crs_wkt
+
+
+def layer_name(path: str) -> str:
+    source, _, layer = path.partition("|layername=")
+    return layer or Path(source).stem
+
+
+def is_undefined(crs: str) -> bool:
+    """Whether a CRS, as its name or WKT, is the placeholder that GeoPackage has for an unknown one."""
+    return "Undefined" in crs[:40]
+
+
+_OTHERS = 200  # outputs, libraries, threads
+
+
+def allow_open_files(count: int) -> None:
+    """Let `count` files and some more be open, as far as the system has it; macOS allows 256 until it is asked."""
+    if sys.platform == "win32":  # where GDAL's files have no such limit
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHERS if hard == resource.RLIM_INFINITY else min(count + _OTHERS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,103 @@
+"""Polygons of a vector file in the CRS of a map: where one is wanted, or where maps will be made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import geopandas
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError
+from rasterio.features import rasterize
+from rasterio.transform import Affine
+
+from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap
+from soil_cnn_plugin.engine.arrays import Flags
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid, in_words
+from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
+
+
+def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
+    """The valid parts of all polygons, in the grid's CRS; None when the file is no vector file.
+
+    `role` says in messages what the polygons are.
+
+    Raises:
+        EngineError: the layer has no geometries, no CRS, or no polygon with an area.
+    """
+    try:
+        layer = geopandas.read_file(path)
+    except (DataSourceError, DataLayerError):
+        return None
+    name = layer_name(path)
+    if not isinstance(layer, geopandas.GeoDataFrame):
+        raise EngineError(f"'{name}', {role}, is a table without geometries. Choose a layer of polygons.")
+    if layer.crs is None or is_undefined(layer.crs.name):
+        raise EngineError(f"'{name}', {role}, has no CRS. Set it in the layer's properties and run again.")
+    polygons = layer.geometry[layer.geom_type.isin(["Polygon", "MultiPolygon"]) & ~layer.is_empty].to_crs(grid.crs_wkt)
+    has_place = np.isfinite(polygons.bounds).all(axis=1)
+    if not has_place.all():
+        raise EngineError(
+            f"{(~has_place).sum()} of {len(has_place)} polygons of '{name}', {role}, have no place in {grid.crs_name},"
+            " the CRS of the covariates. Check the CRS of the layer."
+        )
+    polygons = geopandas.GeoSeries(shapely.make_valid(polygons.values, method="structure", keep_collapsed=False))
+    polygons = polygons[polygons.area > 0]
+    if polygons.empty:
+        raise EngineError(f"'{name}', {role}, holds {len(layer)} features but no polygon. Choose a layer of polygons.")
+    return polygons
+
+
+def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
+    """The part of the grid that covers the job's extent; the whole grid when the job has none.
+
+    Raises:
+        EngineError: the extent lies beside the grid.
+    """
+    if job.extent is None:
+        return grid
+    if not job.extent_crs or grid.has_same_crs(job.extent_crs):
+        return grid.clip(job.extent)
+    transformer = pyproj.Transformer.from_crs(job.extent_crs, grid.crs_wkt, always_xy=True)
+    west, south, east, north = transformer.transform_bounds(*job.extent)
+    if not all(map(math.isfinite, (west, south, east, north))):
+        raise EngineError(
+            f"The extent {in_words(job.extent)} has no place in {grid.crs_name}, the CRS of the map. Choose an extent"
+            f" that overlaps the covariates ({in_words(grid.bounds)})."
+        )
+    return grid.clip((west, south, east, north))
+
+
+def read_area(path: str, grid: Grid) -> Callable[[Block], Flags]:
+    """A function from a block to the pixels (h, w) whose centre lies in the polygons.
+
+    Raises:
+        EngineError: the file is no layer, has no CRS, no polygons, or none that touches the grid.
+    """
+    polygons = read_polygons(path, "the area of the map", grid)
+    if polygons is None:
+        raise EngineError(f"{path}, the area of the map, cannot be read as a vector file. Choose a layer of polygons.")
+    bounds = tuple(float(value) for value in polygons.total_bounds)
+    west, south, east, north = grid.bounds
+    if bounds[0] >= east or bounds[2] <= west or bounds[1] >= north or bounds[3] <= south:
+        raise EngineError(
+            f"The area ({in_words((bounds[0], bounds[1], bounds[2], bounds[3]))}) lies outside the map"
+            f" ({in_words(grid.bounds)}, {grid.crs_name}). Choose polygons that overlap the covariates."
+        )
+    index = polygons.sindex
+
+    def inside(block: Block) -> Flags:
+        part = grid.at(block)
+        near = polygons.iloc[index.intersection(part.bounds)]
+        if near.empty:
+            return np.zeros((block.height, block.width), np.bool_)
+        mask: NDArray[np.uint8] = rasterize(
+            near, out_shape=(block.height, block.width), transform=Affine(*part.transform), dtype="uint8"
+        )
+        return mask > 0
+
+    return inside

@@ -1,0 +1,164 @@
+"""What covariates hold on their grid: a sample of numbers, class codes, and places where all of them have data.
+
+All covariates are read at once, so that files are unpacked once, in threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from soil_cnn_plugin.engine.arrays import Array, Singles
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.block_reading import read_ahead
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+
+if TYPE_CHECKING:
+    from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
+    from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
+
+Progress = Callable[[float], None]
+
+MOST_CATEGORIES = 255
+LARGEST_CODE = 2**24
+"""Beyond, float32 no longer tells neighbouring codes apart."""
+_SAMPLE_PIXELS = 1_000_000
+_SAMPLE_VALUES = 50_000_000
+"""Of all covariates together, so that hundreds of them fit into memory."""
+_SCAN_PIXELS = 200_000_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`values`: of each covariate, those of its valid pixels, empty when it is categorical; `points` (M, 2): x, y of
+    pixels where all covariates have data."""
+
+    values: tuple[Singles, ...]
+    points: Array
+
+
+class Sampler:
+    """Gathers a sample while covariates are read, piece by piece in any order: blocks spread evenly over the grid, with
+    a million pixels at most, or the whole grid when it is smaller."""
+
+    def __init__(self, stack: CovariateStack, with_values: bool = True) -> None:
+        pixels = min(_SAMPLE_PIXELS, _SAMPLE_VALUES // len(stack.rasters))
+        self.blocks = tuple(_spread_blocks(stack.grid, 64, pixels))
+        self._grid = stack.grid
+        self._is_wanted = [with_values and raster.covariate.kind != "categorical" for raster in stack.rasters]
+        self._values: list[list[Singles]] = [[np.empty(0, np.float32)] for _ in self._is_wanted]
+        self._is_valid = [np.zeros((block.height, block.width), np.bool_) for block in self.blocks]
+
+    def take(self, number: int, piece: Block, values: Singles) -> None:
+        """`values` (C, height, width) of a piece of the block of that number."""
+        is_known = np.isfinite(values)
+        for own, one, known, is_wanted in zip(self._values, values, is_known, self._is_wanted):
+            if is_wanted:
+                own.append(one[known])
+        self._is_valid[number][piece.within(self.blocks[number])] = is_known.all(0)
+
+    def sample(self) -> Sample:
+        points = []
+        for block, is_valid in zip(self.blocks, self._is_valid):
+            rows, cols = np.nonzero(is_valid)
+            points.append(np.column_stack(self._grid.xy(rows + block.row, cols + block.col)))
+        return Sample(tuple(map(np.concatenate, self._values)), np.concatenate(points))
+
+
+def read_sample(stack: CovariateStack, with_values: bool = True, progress: Progress | None = None) -> Sample:
+    """The sample alone, where nothing else is read."""
+    sampler = Sampler(stack, with_values)
+    tasks = (
+        (number, block, np.empty((len(stack.rasters), block.height, block.width), np.float32))
+        for number, block in enumerate(sampler.blocks)
+    )
+    for number, block, values in read_ahead(stack, tasks, _read, ahead=8):
+        sampler.take(number, block, values)
+        if progress:
+            progress((number + 1) / len(sampler.blocks))
+    return sampler.sample()
+
+
+def read_codes(stack: CovariateStack, progress: Progress | None = None) -> dict[int, Singles]:
+    """Number of each categorical covariate -> its class codes, ascending, of up to 200 million pixels.
+
+    Raises:
+        EngineError: a covariate holds no class codes, or too many.
+    """
+    codes = {
+        number: np.empty(0, np.float32)
+        for number, raster in enumerate(stack.rasters)
+        if raster.covariate.kind == "categorical"
+    }
+
+    def read(number: int, raster: CovariateRaster, block: Block) -> None:
+        if number in codes:
+            codes[number] = _with_codes(raster, codes[number], read_valid(raster, block))
+
+    if codes:
+        blocks = list(_spread_blocks(stack.grid, 512, _SCAN_PIXELS))
+        for done, _ in enumerate(read_ahead(stack, blocks, read, ahead=8)):
+            if progress:
+                progress((done + 1) / len(blocks))
+    return codes
+
+
+def read_valid(raster: CovariateRaster, block: Block) -> Singles:
+    values = np.empty((block.height, block.width), np.float32)
+    raster.read(block, values)
+    return values[np.isfinite(values)]
+
+
+def _read(number: int, raster: CovariateRaster, task: tuple[int, Block, Singles]) -> None:
+    _, block, values = task
+    raster.read(block, values[number])
+
+
+def _with_codes(raster: CovariateRaster, codes: Singles, values: Singles) -> Singles:
+    covariate, found = raster.covariate, _distinct(values)
+    broken = found[(found != np.rint(found)) | (np.abs(found) > LARGEST_CODE)]
+    if broken.size:
+        raise EngineError(
+            f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is no class code: codes are"
+            f" whole numbers up to {LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
+        )
+    codes = np.union1d(codes, found)
+    if codes.size > MOST_CATEGORIES:
+        raise EngineError(
+            f"{covariate.path}, band {covariate.band}, holds more than {MOST_CATEGORIES} different class codes."
+            " Take it out of the categorical covariates, or merge its classes."
+        )
+    return codes
+
+
+def _distinct(values: Singles) -> Singles:
+    """np.unique, many times faster for whole numbers close to each other."""
+    if not values.size:
+        return values
+    low, high = values.min(), values.max()
+    if not -LARGEST_CODE <= low <= high <= min(LARGEST_CODE, low + 65_535):
+        return np.unique(values)
+    whole = values.astype(np.int32)
+    if not np.array_equal(whole, values):
+        return np.unique(values)
+    is_there = np.zeros(int(high) - int(low) + 1, np.bool_)
+    is_there[whole - int(low)] = True
+    return (np.flatnonzero(is_there) + int(low)).astype(np.float32)
+
+
+def _spread_blocks(grid: Grid, size: int, most_pixels: int) -> Iterator[Block]:
+    """Blocks that cover the grid when it has at most `most_pixels`, else so many of `size` spread evenly over it."""
+    if grid.height * grid.width <= most_pixels:
+        yield from grid.blocks(512)
+        return
+    height, width = min(size, grid.height), min(size, grid.width)
+    count = most_pixels / (height * width)
+    down = min(math.ceil(grid.height / height), max(1, round(math.sqrt(count * grid.height / grid.width))))
+    across = min(math.ceil(grid.width / width), max(1, int(count / down)))
+    for row in np.linspace(0, grid.height - height, down).astype(int):
+        for col in np.linspace(0, grid.width - width, across).astype(int):
+            yield Block(int(row), int(col), height, width)

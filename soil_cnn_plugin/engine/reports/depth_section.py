@@ -1,0 +1,117 @@
+"""What the held-out report says of soil properties that were measured at several depths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
+from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN, NAMES
+from soil_cnn_plugin.engine.reports.captioned_figure import CaptionedFigure
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, sentence_case
+from soil_cnn_plugin.engine.reports.figures.depth_figures import (
+    COLOURS,
+    MOST_PROFILES,
+    Line,
+    choose_profiles,
+    draw_profiles,
+    draw_scores_by_depth,
+    limits_of,
+)
+from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent, rounded
+
+
+def at_several_depths(targets: Sequence[TargetAssessment]) -> dict[str, list[TargetAssessment]]:
+    """Name of a soil property -> its targets from the top down, of those that have two depths at least."""
+    groups: dict[str, list[TargetAssessment]] = {}
+    for target in targets:
+        if target.soil_property.depth_cm:
+            groups.setdefault(target.soil_property.name, []).append(target)
+    return {name: group for name, group in groups.items() if len(group) > 1}
+
+
+def depth_figures(index: int, targets: Sequence[TargetAssessment], assessment: Assessment) -> list[CaptionedFigure]:
+    """Of one soil property; `index` keeps its figures apart from those of others."""
+    name, predictor = targets[0].soil_property.name, assessment.predictor
+    methods = [predictor, *_rivals(targets, predictor)]
+    lines: list[Line] = [
+        (sentence_case(NAMES[method]), colour, [target.methods[method].scores for target in targets])
+        for method, colour in zip(methods, COLOURS)
+    ]
+    rows = choose_profiles(targets)
+    profiles = f"{len(rows)} profiles" if len(rows) == MOST_PROFILES else f"all {len(rows)} profiles that have values"
+    order = f", in even steps from the lowest to the highest mean of {name}" if len(rows) == MOST_PROFILES else ""
+    return [
+        CaptionedFigure(
+            draw_scores_by_depth(f"depths-{index}", targets, lines, assessment.coverage),
+            f"Scores of {name} by depth. Bars are the depth intervals. Dashed: a MEC of 0, which is no better than the"
+            f" mean, and the {percent(assessment.coverage)} of the observations that prediction intervals should hold.",
+        ),
+        CaptionedFigure(
+            draw_profiles(f"profiles-{index}", targets, predictor, rows, assessment.coordinates, NETWORK_COLOUR),
+            f"Observed {name} by depth (black), and what the {NAMES[predictor]} predicted for the same profiles without"
+            f" having seen them (blue, with {percent(assessment.coverage)} prediction intervals), at {profiles}{order}."
+            " Above each stand its x and y.",
+        ),
+    ]
+
+
+DEPTH_COLUMNS = ("Depth", "n", "Variance explained", "RMSE", "In the intervals", "Network beside the forest")
+_OUTCOMES = {
+    "network": "network better",
+    "forest": "forest better",
+    "equal": "no clear difference",
+    "none": "no usable signal",
+}
+
+
+def depth_rows(targets: Sequence[TargetAssessment], predictor: str) -> list[tuple[str, ...]]:
+    """What the map of each depth is worth, under DEPTH_COLUMNS."""
+    rows: list[tuple[str, ...]] = []
+    decimals = decimals_for(min(target.methods[predictor].scores.rmse for target in targets))
+    for target in targets:
+        scores, (upper, lower) = target.methods[predictor].scores, limits_of(target)
+        explained = None if scores.mec is None else max(scores.mec, 0.0)
+        numbers = str(scores.n), percent(explained), fixed(scores.rmse, decimals), percent(scores.picp)
+        rows.append((f"{upper:g}-{lower:g} cm", *numbers, _OUTCOMES[target.verdict.outcome]))
+    return rows
+
+
+def depths_in_words(targets: Sequence[TargetAssessment], predictor: str, coverage: float) -> str:
+    """What the maps of all depths are worth, in one sentence of numbers."""
+    scores = [target.methods[predictor].scores for target in targets]
+    explained = [max(each.mec, 0.0) for each in scores if each.mec is not None]
+    texts = []
+    if explained:
+        shares = _span(percent(min(explained)), percent(max(explained)))
+        texts.append(f"the map explains {shares} of the variance of the held-out observations")
+    unit = targets[0].soil_property.unit
+    errors = [each.rmse for each in scores]
+    texts.append(f"its typical error (RMSE) is {_span(rounded(min(errors)), rounded(max(errors)))} {unit}".strip())
+    inside = [each.picp for each in scores]
+    if np.isfinite(inside).all():
+        hold = _span(percent(min(inside)), percent(max(inside)))
+        texts.append(f"its {percent(coverage)} prediction intervals hold {hold} of them")
+    return f"{sentence_case('; '.join(texts))}, by depth."
+
+
+def shared_outcome(targets: Sequence[TargetAssessment]) -> str:
+    """That of all depths where they agree."""
+    outcomes = {target.verdict.outcome for target in targets}
+    return outcomes.pop() if len(outcomes) == 1 else "equal"
+
+
+def _span(low: str, high: str) -> str:
+    """`56 to 70 %`."""
+    if low == high:
+        return low
+    return f"{low.removesuffix(' %')} to {high}"
+
+
+def _rivals(targets: Sequence[TargetAssessment], predictor: str) -> list[str]:
+    """The forest with the lower error over all depths, and the mean."""
+    forests = [name for name in (FOREST, FOREST_CONTEXT) if name in targets[0].methods and name != predictor]
+    error = {name: sum(target.methods[name].scores.rmse for target in targets) for name in forests}
+    others = [min(forests, key=error.__getitem__)] if forests else []
+    return [*others, *([MEAN] if MEAN in targets[0].methods else [])]

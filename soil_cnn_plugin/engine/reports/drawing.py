@@ -1,0 +1,127 @@
+"""How figures look and become SVG inside a page: one style, colour-blind safe colours, text that stays text."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from itertools import cycle, islice
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from soil_cnn_plugin.engine.arrays import Array
+
+NETWORK_COLOUR, FOREST_COLOUR, QUIET = "#1b6896", "#b3611a", "#6b7280"
+RASTER_ABOVE = 1000
+"""Points a panel; above it they are drawn as an image, so that the file stays small."""
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 9.0,
+    "font.sans-serif": ["DejaVu Sans"],  # for the layout; the page's own font, which is narrower, shows
+    "text.color": "#22262b",
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.0,
+    "axes.labelcolor": "#22262b",
+    "axes.edgecolor": "#8a9099",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": "#8a9099",
+    "ytick.color": "#8a9099",
+    "xtick.labelcolor": "#3f454d",
+    "ytick.labelcolor": "#3f454d",
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "grid.color": "#e6e8eb",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a field may be called `a$b$`
+}
+
+
+def draw(name: str, width: float, height: float, paint: Callable[[Figure], None]) -> str:
+    """The figure as an SVG element of `width` x `height` inches, with its texts escaped.
+
+    `name`, unique in its page, keeps the identifiers of figures apart.
+    """
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(width, height), layout="compressed")
+        paint(figure)
+        figure.draw_without_rendering()  # the layout settles at the second go
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", dpi=150)
+    return _slim(buffer.getvalue())
+
+
+def _slim(svg: str) -> str:
+    """The SVG element alone, without what a page does not need: half the size."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
+    return re.sub(r"<[^>]+>", lambda tag: _slim_tag(tag[0]), re.sub(r"\n\s+", "\n", svg))
+
+
+def _slim_tag(tag: str) -> str:
+    tag = re.sub(r' id="[A-Za-z][A-Za-z0-9.]*_\d+"', "", tag)  # the same in each figure, and nothing refers to it
+    return re.sub(r"(\.\d\d)\d+", r"\1", tag)
+
+
+def sentence_case(text: str) -> str:
+    """`clay` -> `Clay`, but `pH` stays."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
+
+
+def lighten_grid(axes: Axes) -> None:
+    axes.grid(True)
+    axes.tick_params(length=2.5)
+
+
+def fold_look(count: int) -> list[tuple[str, str]]:
+    """Colour and marker of each fold; colours are Paul Tol's muted scheme, which colour-blind readers tell apart."""
+    colours = ("#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499")
+    markers = ("o", "s", "^", "D", "v", "P", "X")
+    return list(islice(zip(cycle(colours), cycle(markers)), count))
+
+
+def diverging_ramp() -> ListedColormap:
+    """Blue over near-white to brown, in equal steps of OKLab (Ottosson 2020), thus perceptually uniform around 0."""
+    share = np.linspace(-1, 1, 255)[:, None]
+    blue, middle, brown = np.array([[0.42, -0.045, -0.125], [0.965, 0.0, 0.0], [0.42, 0.085, 0.085]])
+    lab = middle + np.where(share < 0, -share * (blue - middle), share * (brown - middle))
+    return ListedColormap(_to_srgb(lab), name="residual")
+
+
+def sequential_ramp() -> ListedColormap:
+    """Light sand to dark blue-green, in equal steps of OKLab's lightness."""
+    share = np.linspace(0, 1, 255)[:, None]
+    light, middle, dark = np.array([[0.95, 0.005, 0.05], [0.64, -0.07, 0.02], [0.33, -0.025, -0.07]])
+    lab = np.where(share < 0.5, light + 2 * share * (middle - light), middle + (2 * share - 1) * (dark - middle))
+    return ListedColormap(_to_srgb(lab), name="values")
+
+
+def _to_srgb(lab: Array) -> Array:
+    """OKLab (n, 3) -> sRGB (n, 3), https://bottosson.github.io/posts/oklab/"""
+    to_cone = np.array(
+        [
+            [1.0, 0.3963377774, 0.2158037573],
+            [1.0, -0.1055613458, -0.0638541728],
+            [1.0, -0.0894841775, -1.2914855480],
+        ]
+    )
+    to_linear = np.array(
+        [
+            [4.0767416621, -3.3077115913, 0.2309699292],
+            [-1.2684380046, 2.6097574011, -0.3413193965],
+            [-0.0041960863, -0.7034186147, 1.7076147010],
+        ]
+    )
+    linear = np.clip((lab @ to_cone.T) ** 3 @ to_linear.T, 0.0, 1.0)
+    srgb: Array = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return srgb

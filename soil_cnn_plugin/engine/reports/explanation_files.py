@@ -1,0 +1,106 @@
+"""An explanation as files for machines: the importance of covariates as a table, all numbers as JSON."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+from pyogrio.raw import write
+
+from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.explaining.explanation import RMSE, Explanation, context_verdict, importance_verdict
+from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
+from soil_cnn_plugin.engine.reports.held_out_files import write_json
+
+
+def write_importance(path: str, explanation: Explanation) -> None:
+    """A row a target and covariate: growth of the held-out error, the RMSE or of classes the root Brier score, and its
+    standard deviation over folds, in the error's unit and in percent, of the map's predictor; growth in percent of
+    networks and forest alone in a blend. `.csv`, or a GeoPackage without geometry."""
+    columns = _columns(explanation)
+    if Path(path).suffix.lower() == ".csv":
+        with open(part(path), "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values()))
+        os.replace(part(path), path)
+        return
+    partial = f"{part(path)}.gpkg"  # GDAL wants the extension
+    Path(partial).unlink(missing_ok=True)
+    fields = [np.array(values, dtype=object if isinstance(values[0], str) else float) for values in columns.values()]
+    options = {"layer": "importance", "driver": "GPKG", "VERSION": GPKG_VERSION}
+    write(partial, None, fields, list(columns), geometry_type=None, **options)
+    os.replace(partial, path)
+
+
+def write_explanation_metrics(path: str, explanation: Explanation) -> None:
+    """By target field: error, importance of each covariate, error against radius, verdicts. Null is not known."""
+    targets = {target.field: _target_content(explanation, t) for t, target in enumerate(explanation.targets)}
+    attribution = explanation.attribution
+    content = {
+        "observations": explanation.observations,
+        "basis": explanation.basis,
+        "methods": explanation.methods,
+        "targets": targets,
+        "attribution": attribution
+        and {
+            "target": attribution.target.field,
+            "unit": attribution.unit,
+            "base": attribution.base,
+            "pixels": attribution.pixels,
+            "step": attribution.step,
+            "mean_absolute": dict(zip(explanation.covariates, attribution.magnitude.tolist())),
+        },
+        "settings": explanation.settings,
+        "versions": explanation.versions,
+    }
+    write_json(path, content)
+
+
+def _columns(explanation: Explanation) -> dict[str, list[str] | list[float]]:
+    importance, share, spread = explanation.importance, explanation.share(), explanation.spread_share()
+    pairs = [(t, c) for t in range(len(explanation.targets)) for c in np.argsort(-share[:, 0, t])]
+    columns: dict[str, list[str] | list[float]] = {
+        "target": [explanation.targets[t].field for t, _ in pairs],
+        "covariate": [explanation.covariates[c] for _, c in pairs],
+        "importance": [float(importance.mean[c, 0, t]) for t, c in pairs],
+        "spread": [float(importance.spread[c, 0, t]) for t, c in pairs],
+        "importance_percent": [100 * float(share[c, 0, t]) for t, c in pairs],
+        "spread_percent": [100 * float(spread[c, 0, t]) for t, c in pairs],
+    }
+    for m, method in enumerate(explanation.methods[1:], start=1):
+        columns[f"{method}_percent"] = [100 * float(share[c, m, t]) for t, c in pairs]
+    return columns
+
+
+def _target_content(explanation: Explanation, t: int) -> dict[str, object]:
+    importance, context = explanation.importance, explanation.context
+    reach = context.reach(0, t)
+    error = "rmse" if explanation.measure == RMSE else "root_brier"
+    return {
+        "label": explanation.targets[t].label,
+        "unit": explanation.targets[t].unit,
+        "standard_deviation": float(explanation.standard_deviation[t]),
+        "forest_weight": explanation.forest_weights[t] if explanation.forest_weights else None,
+        error: dict(zip(explanation.methods, importance.error[:, t].tolist())),
+        "importance": {
+            name: {
+                "mean": float(importance.mean[c, 0, t]),
+                "spread": float(importance.spread[c, 0, t]),
+                "folds": importance.by_fold[c, 0, :, t],
+                "share": dict(zip(explanation.methods, explanation.share()[c, :, t].tolist())),
+            }
+            for c, name in enumerate(explanation.covariates)
+        },
+        "context": {
+            "radius_pixels": context.radii,
+            "radius_metres": [explanation.distance(radius) for radius in context.radii],
+            error: {name: context.error[:, m, t] for m, name in enumerate(explanation.methods)},
+            f"{error}_by_fold": context.by_fold[:, 0, :, t],
+            "observations": context.observations,
+        },
+        "context_radius_metres": 0.0 if reach is None else explanation.distance(context.radii[reach]),
+        "verdicts": [importance_verdict(explanation, t), context_verdict(explanation, t)],
+    }

@@ -1,0 +1,137 @@
+"""The figures of an explanation: importance of covariates, error against radius, contributions over the map."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from soil_cnn_plugin.engine.explaining.explanation import LITTLE, AttributionSummary, Explanation
+from soil_cnn_plugin.engine.reports.drawing import (
+    FOREST_COLOUR,
+    NETWORK_COLOUR,
+    QUIET,
+    diverging_ramp,
+    draw,
+    lighten_grid,
+    sentence_case,
+)
+
+MOST_COVARIATES = 25
+"""That are drawn; the table has all."""
+MOST_MAPS = 6
+_COLOURS = {"map": NETWORK_COLOUR, "networks": "#7fb2cf", "forest": FOREST_COLOUR}
+_LABELS = {"map": "Map (blend)", "networks": "Networks alone", "forest": "Random forest alone"}
+
+
+def method_label(methods: tuple[str, ...], name: str) -> str:
+    return "Map (networks)" if len(methods) == 1 else _LABELS[name]
+
+
+def draw_importance(name: str, explanation: Explanation, target: int) -> str:
+    """A bar a covariate, of the map's predictor, with a dot a fold; the parts of a blend as marks."""
+    share = explanation.share()[:, :, target]
+    by_fold = explanation.importance.by_fold[:, 0, :, target] / explanation.importance.error[0, target]
+    order = np.argsort(-share[:, 0])[:MOST_COVARIATES]
+    height = 1.3 + 0.3 * len(order)
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        place = np.arange(len(order))
+        label = method_label(explanation.methods, "map")
+        axes.barh(place, share[order, 0], height=0.62, color=_COLOURS["map"], alpha=0.85, label=label)
+        for fold in range(by_fold.shape[1]):
+            axes.plot(
+                by_fold[order, fold], place, "o", markersize=3, color="#22262b", alpha=0.55, markeredgewidth=0,
+                label="Single folds" if fold == 0 else None,
+            )  # fmt: skip
+        for method, marker in (("networks", "D"), ("forest", "^")):
+            if method in explanation.methods:
+                values = share[order, explanation.methods.index(method)]
+                axes.plot(values, place, marker, markersize=5, color=_COLOURS[method], markeredgecolor="white",
+                          markeredgewidth=0.5, label=_LABELS[method])  # fmt: skip
+        lighten_grid(axes)
+        axes.axvline(0, color=QUIET, linewidth=0.9)
+        axes.set_yticks(place, [explanation.covariates[index] for index in order])
+        axes.invert_yaxis()
+        axes.grid(False, axis="y")
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.set_xlabel(f"Growth of the held-out {explanation.measure} when the covariate is exchanged")
+        figure.legend(loc="outside lower center", ncols=4)
+
+    return draw(name, 8.2, height, paint)
+
+
+def draw_context(name: str, explanation: Explanation) -> str:
+    """A panel a target: growth of the error against the radius beyond which pixels are exchanged."""
+    count = len(explanation.targets)
+    columns = min(2, count)
+    rows = -(-count // columns)
+
+    def paint(figure: Figure) -> None:
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+        for target, axes in enumerate(grid.flat[:count]):
+            _paint_context(axes, explanation, target)
+        for axes in grid.flat[count:]:
+            axes.set_visible(False)
+        for axes in grid[-1]:
+            axes.set_xlabel("Radius that is kept (m)")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+
+    return draw(name, 9.2 if columns > 1 else 8.2, 0.9 + (2.9 if columns > 1 else 3.4) * rows, paint)
+
+
+def _paint_context(axes: Axes, explanation: Explanation, target: int) -> None:
+    context = explanation.context
+    metres = np.array([explanation.distance(radius) for radius in context.radii])
+    lighten_grid(axes)
+    axes.axhspan(0, LITTLE, color="#dbe7ee", linewidth=0, zorder=0, label=f"Less than {100 * LITTLE:g} %")
+    by_fold = context.by_fold[:, 0, :, target] / context.by_fold[-1, 0, :, target] - 1
+    for fold in range(by_fold.shape[1]):
+        axes.plot(metres, by_fold[:, fold], color=_COLOURS["map"], alpha=0.25, linewidth=0.9,
+                  label="Single folds" if fold == 0 else None)  # fmt: skip
+    for index, method in enumerate(explanation.methods):
+        style = {"map": ("o", 2.2), "networks": ("D", 1.1), "forest": ("^", 1.1)}[method]
+        label = method_label(explanation.methods, method)
+        axes.plot(metres, context.growth[:, index, target], marker=style[0], markersize=4, linewidth=style[1],
+                  color=_COLOURS[method], label=label)  # fmt: skip
+    reach = context.reach(0, target)
+    if reach is not None:
+        axes.axvline(metres[reach], color=QUIET, linewidth=0.9, linestyle="--")
+        axes.annotate(f" {metres[reach]:.0f} m", (metres[reach], 1), xycoords=axes.get_xaxis_transform(), va="top",
+                      fontsize=8.5, color="#3f454d")  # fmt: skip
+    axes.set_title(sentence_case(explanation.targets[target].title))
+    axes.set_ylabel(f"Growth of the held-out {explanation.measure}")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.set_xlim(0, None)
+
+
+def draw_contributions(name: str, explanation: Explanation, attribution: AttributionSummary) -> str:
+    """Maps of the covariates that contribute most, all with the same colours."""
+    order = np.argsort(-attribution.magnitude)[:MOST_MAPS]
+    columns = min(3, len(order))
+    rows = -(-len(order) // columns)
+    limit = float(np.nanquantile(np.abs(attribution.maps[order]), 0.99)) or 1.0
+    norm, ramp = Normalize(-limit, limit), diverging_ramp()
+    shape = attribution.maps.shape[1:]
+    width = 8.0 / columns
+    height = min(1.6, max(0.4, shape[0] / shape[1])) * width + 0.35
+
+    def paint(figure: Figure) -> None:
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for index, axes in zip(order, grid.flat):
+            axes.imshow(attribution.maps[index], norm=norm, cmap=ramp, interpolation="nearest")
+            axes.set_title(explanation.covariates[index])
+        for axes in grid.flat:
+            axes.set_axis_off()
+        bar = figure.colorbar(
+            ScalarMappable(norm, ramp), ax=list(grid.flat), extend="both", shrink=0.7, aspect=28, pad=0.02,
+            label=f"Contribution ({attribution.unit})" if attribution.unit else "Contribution",
+        )  # fmt: skip
+        bar.outline.set_linewidth(0.5)
+
+    return draw(name, 9.2, rows * height + 0.2, paint)

@@ -1,0 +1,189 @@
+"""The check of observations in words: its summary, what to do first, what was not checked, and how it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from soil_cnn_plugin.engine.checks.clustering import Clustering
+from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding, listed
+from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
+from soil_cnn_plugin.engine.reports.numerals import percent
+
+_SENTENCES, _IDS = 5, 12
+"""Of one kind of problem that are written out."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One kind of problem: what it is, where, and what to do about it."""
+
+    title: str
+    count: str
+    sentences: list[str]
+    remedy: str
+    observations: str
+
+
+def summary(check: ObservationsCheck) -> tuple[str, str, str]:
+    """Look of the box (good, poor, none), heading and sentence."""
+    repair, doubtful = (len(_kinds(check.of_severity(severity))) for severity in (REPAIR, CHECK))
+    fields = len(check.fields) + len(check.classes)
+    looked = f"{_count(len(check.ids), 'observation')} and {_count(fields, 'field')}"
+    if repair:
+        rows = len(check.rows_of(REPAIR))
+        where = f", at {rows} of {_count(len(check.ids), 'observation')}" if rows else ""
+        heading = f"{_count(repair, 'thing')} to repair{where}"
+        first = [_in_brief(item) for item in items(check, REPAIR)]
+        then = f" Then look at what may be right or wrong: {_count(doubtful, 'thing')} to check." if doubtful else ""
+        return "none", heading, f"Repair first: {'; then '.join(first[:3])}.{_more(first[3:])}{then}"
+    if doubtful:
+        heading = f"Nothing to repair, {_count(doubtful, 'thing')} to check"
+        first = [_in_brief(item) for item in items(check, CHECK)]
+        return "poor", heading, f"Look at: {'; '.join(first[:3])}.{_more(first[3:])} Each may be right as it is."
+    return "good", "No problems found", f"In {looked} nothing was found that has to be repaired or checked."
+
+
+def _in_brief(item: Item) -> str:
+    """`codes for missing values (12 observations)`."""
+    return f"{item.title[0].lower()}{item.title[1:]}{f' ({item.count})' if item.count else ''}"
+
+
+def _more(rest: Sequence[str]) -> str:
+    return f" And {len(rest)} more below." if rest else ""
+
+
+def items(check: ObservationsCheck, severity: str) -> list[Item]:
+    """One a kind, in the order of the findings."""
+    found = check.of_severity(severity)
+    return [_item(check, kind, [each for each in found if each.kind == kind]) for kind in _kinds(found)]
+
+
+def _kinds(findings: Sequence[Finding]) -> list[str]:
+    return list(dict.fromkeys(finding.kind for finding in findings))
+
+
+def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Item:
+    findings = sorted(findings, key=lambda each: -len(each.rows))
+    sentences = [finding.sentence for finding in findings[:_SENTENCES]]
+    if len(findings) > _SENTENCES:
+        others = [
+            f"{each.field} ({len(each.rows)})" if len(each.rows) else each.field for each in findings[_SENTENCES:]
+        ]
+        sentences.append(f"The same in {_count(len(others), 'more field')}: {listed(others, 12)}.")
+    remedies = list(dict.fromkeys(finding.remedy for finding in findings))
+    also = " And so for the other fields." if len(remedies) > 1 else ""
+    rows = sorted({int(row) for finding in findings for row in finding.rows.tolist()})
+    ids = [str(check.ids[row]) for row in rows]
+    return Item(
+        title=KINDS[kind].title,
+        count=_count(len(rows), "observation") if rows else "",
+        sentences=sentences,
+        remedy=f"{remedies[0]}{also}",
+        observations=listed(ids, _IDS) if KINDS[kind].severity != NOTE else "",
+    )
+
+
+def not_checked(check: ObservationsCheck) -> list[tuple[str, str]]:
+    """What, and what to choose for it."""
+    settings = check.settings
+    asked = {
+        "Places outside the covariates or without data, shared pixels": settings["Covariates"],
+        "Sums of sand, silt and clay": settings["Composition"],
+        "Depths of horizons": settings["Upper and lower limit"],
+        "Detection limits in a field of their own": settings["Detection limits"],
+    }
+    parameters = ("Covariates", "Composition", "Profile, Upper limit and Lower limit", "Detection limits")
+    rows = [
+        (what, f"choose {parameter}")
+        for (what, chosen), parameter in zip(asked.items(), parameters)
+        if chosen == "not chosen"
+    ]
+    return rows + [(f"Field {name}", why) for name, why in check.left_out.items()]
+
+
+def clustering_in_words(found: Clustering) -> str:
+    """The Clark-Evans ratio with its meaning, and what of the area lies far from observations."""
+    meaning = {
+        "strongly clustered": "far nearer to each other than places at random: there are clusters, and gaps between",
+        "clustered": "nearer to each other than places at random: there are clusters, and gaps between",
+        "slightly clustered": "a little nearer to each other than places at random",
+        "like places at random": "as far from each other as places at random",
+        "slightly regular": "a little farther from each other than places at random",
+        "regular": "farther from each other than places at random, as on a grid",
+    }[found.kind]
+    return (
+        f"The {found.places} different places are {found.kind}: they lie {meaning}. The Clark-Evans ratio is"
+        f" {found.ratio:.2f}: the mean distance to the nearest neighbour, {_metres(found.mean)}, over that of as many"
+        f" places at random in {found.region} ({_area(found.square_metres)}), {_metres(found.expected)}. At random it"
+        f" would be between {found.low:.2f} and {found.high:.2f}; below is clustered, above regular."
+        f" {percent(found.far_share)} of the area lies farther from any observation than 95 % of the observations from"
+        " their nearest neighbour: there a map rests on covariates alone."
+    )
+
+
+def substituted_in_words(check: ObservationsCheck) -> list[str]:
+    return [
+        f"{each.half} values of {each.field} are half of their detection limit: someone has put them there in place of"
+        " 'below the limit'. With the limits chosen, they count as what they are."
+        for each in check.limits
+        if each.half > 2
+    ]
+
+
+HOW = [
+    (
+        "Codes for missing values",
+        "Usual codes (−1, −9, −99, −999, −9999, 99, 999, 9999, 99999 and limits of number formats) are reported where"
+        " they lie apart from all other values: negative where the others are not, or farther from them than these"
+        " reach. Counts apart, all numbers on this page leave them out.",
+    ),
+    (
+        "Values far from all others",
+        "Farther from the median than 20 times the distance between the quartiles, and on the scale of logarithms"
+        " farther than 8 times.",
+    ),
+    (
+        "Outliers",
+        "Three times as far from the median as the outermost tenth of the values begins on that side: of a normal"
+        " distribution one value in ten thousand. The rule is applied to the values or to their logarithms, whichever"
+        " lie more evenly around the median (percentages, compositions and pH as they are), and not to values below a"
+        " detection limit. Nothing is dropped.",
+    ),
+    (
+        "Negative values",
+        "Reported for percentages, contents (by their unit) and parts of a composition, and in any field where at most"
+        " 5 % of the values are negative. A few different negative numbers that occur again and again, and are small,"
+        " are taken for detection limits with a minus.",
+    ),
+    (
+        "One place",
+        "The same coordinates to a centimetre; for horizons also the same depth. Values of one place are very different"
+        " where they differ by more than the middle 80 % of all values do.",
+    ),
+    (
+        "Clark-Evans ratio",
+        "Mean distance to the nearest neighbour, over the mean of simulated places at random in the same area, so that"
+        " its shape and edges do not matter. Without covariates the area is the convex outline of the observations,"
+        " enlarged after Ripley & Rasson (1977).",
+    ),
+    (
+        "Suggested transform",
+        "What the transform auto of Train network would take: the logarithm where all values are above 0, their"
+        " skewness is above 1, and that of the logarithms is nearer to 0; for parts of a composition log-ratios.",
+    ),
+]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _metres(distance: float) -> str:
+    return f"{distance / 1000:.3g} km" if distance >= 2000 else f"{distance:.3g} m"
+
+
+def _area(square_metres: float) -> str:
+    if square_metres >= 1e6:
+        return f"{square_metres / 1e6:,.3g} km²" if square_metres < 1e9 else f"{square_metres / 1e6:,.0f} km²"
+    return f"{square_metres / 1e4:.3g} ha"

@@ -1,0 +1,1 @@
+"""The kinds of targets: numbers, compositions, classes; from values to learned columns, and back."""

@@ -1,0 +1,156 @@
+"""From a predicted centre and spread to a distribution whose intervals hold: calibration on held-out residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_ndtr
+from scipy.stats import norm
+
+from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.targets.censored import as_if_measured
+from soil_cnn_plugin.engine.targets.target_scale import TargetScale
+
+_LEVELS = np.linspace(0.005, 0.995, 199)
+_MOST_STRETCH = float(np.log(20))
+_PULL = float(np.log(2))
+_BIN_EDGES = norm.cdf(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The distribution of held-out residuals divided by the predicted spread, z = (target - location) / scale.
+
+    A prediction's distribution is location + scale x z, on the standardized scale, carried to the target's unit. Its
+    mean is thus a smearing estimate (Duan 1983, 10.1080/01621459.1983.10478017) and its quantiles are cross-conformal
+    (Vovk 2015, 10.1007/s10472-013-9368-4), scaled by the predicted spread.
+
+    `quantiles` (199,) are z at the levels 0.005, 0.010, ... 0.995; `nodes` and `weights` (J,) stand for all of z in
+    means. A spread outside the range of those it was calibrated on, `scales`, counts as the end of that range, and no
+    deviation goes beyond those that were met, `residuals`: nothing is known about larger ones, and a logarithm's mean
+    grows exponentially with them. Deviations of the truth are `stretch` times the predicted spread on average; errors
+    of measurement are divided by it before they are added to that spread.
+    """
+
+    quantiles: tuple[float, ...]
+    nodes: tuple[float, ...]
+    weights: tuple[float, ...]
+    scales: tuple[float, float]
+    residuals: tuple[float, float]
+    stretch: float = 1.0
+
+    def __post_init__(self) -> None:
+        numbers = [*self.quantiles, *self.nodes, *self.weights, *self.scales, *self.residuals, self.stretch]
+        is_whole = len(self.quantiles) == len(_LEVELS) and len(self.nodes) == len(self.weights) > 0
+        if not is_whole or not np.isfinite(numbers).all() or min(self.weights) < 0:
+            raise ValueError("a calibration is incomplete")
+        if not self.residuals[0] <= 0 <= self.residuals[1]:
+            raise ValueError("the residuals of a calibration are out of order")
+        if self.stretch <= 0:
+            raise ValueError("a calibration stretches by nothing")
+        if not 0 < self.scales[0] <= self.scales[1] or list(self.quantiles) != sorted(self.quantiles):
+            raise ValueError("a calibration is out of order")
+
+    def quantile(
+        self, location: Array, scale: Array, level: float, target_scale: TargetScale, error: Array | float = 0.0
+    ) -> Array:
+        """The quantile at `level` (0.005 to 0.995) in the target's unit; arrays of any one shape."""
+        z = float(np.interp(level, _LEVELS, self.quantiles))
+        return target_scale.back(location + self._deviation(self._spread(scale, error), z, error))
+
+    def probability_above(self, location: Array, scale: Array, threshold: float, target_scale: TargetScale) -> Array:
+        """That the target lies above a threshold in its unit: from 0.005 to 0.995, more is not known."""
+        deviation = target_scale.forward_threshold(threshold) - location
+        lowest, highest = self.residuals
+        z = np.where(deviation > highest, np.inf, np.where(deviation < lowest, -np.inf, deviation))
+        probability: Array = 1 - np.interp(z / self._spread(scale, 0.0), self.quantiles, _LEVELS)
+        return np.where(np.isfinite(location), probability, np.nan)
+
+    def mean_and_deviation(
+        self, location: Array, scale: Array, target_scale: TargetScale, error: Array | float = 0.0
+    ) -> tuple[Array, Array]:
+        """Mean and standard deviation of the distribution in the target's unit."""
+        nodes, weights = np.asarray(self.nodes), np.asarray(self.weights)
+        scale = self._spread(scale, error)
+        if target_scale.transform == "none":
+            mean_z = float(weights @ nodes)
+            deviation_z = float(np.sqrt(weights @ (nodes - mean_z) ** 2))
+            return target_scale.back(location + scale * mean_z), scale * deviation_z * target_scale.spread
+        mean, square = np.zeros_like(location), np.zeros_like(location)
+        for node, weight in zip(nodes, weights):
+            value = target_scale.back(location + self._deviation(scale, node, error))
+            mean += weight * value
+            square += weight * value**2
+        return mean, np.sqrt(np.maximum(square - mean**2, 0))
+
+    def _spread(self, scale: Array, error: Array | float) -> Array:
+        known = np.clip(scale, *self.scales)
+        return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + (error / self.stretch) ** 2)
+
+    def _deviation(self, spread: Array, z: float, error: Array | float) -> Array:
+        """Errors of measurement come on top of what was met."""
+        lowest, highest = self.residuals
+        beyond = np.abs(error / self.stretch * z)
+        return np.clip(spread * z, lowest - beyond, highest + beyond)
+
+
+def calibrate(
+    target: Array, location: Array, scale: Array, is_censored: Flags | None = None, errors: Array | float = 0.0
+) -> Calibration:
+    """The calibration from held-out observations (n,), standardized; NaN where target or prediction is missing.
+
+    Targets with `errors` of measurement lie farther from the truth that is predicted: these are taken out of z, in
+    proportion to what the predicted spread comes to beside them. Where `is_censored` the target lies below, and so does
+    z.
+
+    The quantile at level p is the order statistic at p (n + 1), which holds in finite samples (Lei et al. 2018,
+    10.1080/01621459.2017.1307116); beyond the outermost observations it stays at these.
+    """
+    is_censored = np.zeros(len(target), np.bool_) if is_censored is None else is_censored
+    known = np.isfinite(target - location) & np.isfinite(scale)
+    residuals, is_censored = (target - location)[known], is_censored[known]
+    scale, errors = scale[known], np.broadcast_to(errors, target.shape)[known]
+    scales = float(scale.min()), float(scale.max())
+    stretch = _stretch(residuals, scale, is_censored, errors) if errors.any() else 1.0
+    z = as_if_measured(residuals / np.sqrt(scale**2 + (errors / stretch) ** 2), is_censored)
+    count = len(z)
+    quantiles = np.interp(_LEVELS, np.arange(1, count + 1) / (count + 1), z)
+    bin_of = np.digitize((np.arange(count) + 0.5) / count, _BIN_EDGES)
+    sizes = np.bincount(bin_of)
+    filled = sizes > 0
+    nodes = np.bincount(bin_of, weights=z)[filled] / sizes[filled]
+    weights = sizes[filled] / count
+    return Calibration(
+        tuple(quantiles.tolist()),
+        tuple(nodes.tolist()),
+        tuple(weights.tolist()),
+        scales,
+        _range_of_residuals(residuals, is_censored, z * scales[1]),
+        stretch,
+    )
+
+
+def _stretch(residuals: Array, scale: Array, is_censored: Flags, errors: Array) -> float:
+    """By which the predicted `scale` is to be multiplied, so that with the `errors` it explains the residuals, by
+    maximum likelihood of normal distributions.
+
+    A light pull to 1, where the predicted scale is right, decides when errors leave nothing to be told.
+    """
+
+    def loss(logarithm: float) -> float:
+        deviation = np.sqrt(np.exp(2 * logarithm) * scale**2 + errors**2)
+        z = residuals / deviation
+        measured = ~is_censored
+        likelihood = log_ndtr(z[is_censored]).sum() - (0.5 * z**2 + np.log(deviation))[measured].sum()
+        return float(0.5 * (logarithm / _PULL) ** 2 - likelihood)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-_MOST_STRETCH, _MOST_STRETCH), method="bounded").x))
+
+
+def _range_of_residuals(residuals: Array, is_censored: Flags, told: Array) -> tuple[float, float]:
+    """The lowest and the highest; where there are censored targets, whose residuals are lower, none is too low that
+    the distribution and the largest spread tell."""
+    lowest = min(float(residuals.min()), float(told.min())) if is_censored.any() else float(residuals.min())
+    return min(lowest, 0.0), max(float(residuals.max()), 0.0)

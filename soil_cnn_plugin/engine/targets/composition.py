@@ -1,0 +1,158 @@
+"""Parts of a whole as isometric log-ratios, and back: positive parts that sum to the whole, whatever is predicted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.targets.texture import USDA, Texture, find_texture, neighbours
+
+_SHARE_OF_SMALLEST = 0.65
+"""Of the smallest positive value, in place of 0 (Martin-Fernandez et al. 2003, 10.1023/A:1023866030544)."""
+_SHARE_OF_MEDIAN = 0.01
+"""Below this share of a part's median a value counts as this share: what is left by rounding, such as 1e-6 of clay, has
+a logarithm that would outweigh all others."""
+_LARGEST_RATIO = 1000.0  # as a logarithm: beyond that of any two numbers a computer holds
+
+
+@dataclass(frozen=True)
+class CompositionScale:
+    """D parts of `whole` as D - 1 isometric log-ratios (Egozcue et al. 2003, 10.1023/A:1023818214614), standardized by
+    `centre` and `spread` (D - 1,). Parts below `floors` (D,) count as these."""
+
+    whole: float
+    floors: tuple[float, ...]
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        numbers = (self.whole, *self.floors, *self.centre, *self.spread)
+        is_number = all(map(math.isfinite, numbers)) and min((self.whole, *self.floors, *self.spread)) > 0
+        is_ratio = max(map(abs, (*self.centre, *self.spread)), default=0) <= _LARGEST_RATIO
+        has_parts = len(self.floors) >= 2 and len(self.centre) == len(self.spread) == len(self.floors) - 1
+        if not is_number or not is_ratio or not has_parts:
+            raise ValueError(f"no scale of a composition: {self}")
+
+    @property
+    def columns(self) -> int:
+        return len(self.centre)
+
+    def forward(self, parts: Array) -> Array:
+        """(n, D) that sum to the whole -> (n, D - 1), standardized; NaN stays NaN."""
+        raised = np.maximum(parts, self.floors)
+        ratios: Array = np.log(raised) @ _basis(len(self.floors))
+        return (ratios - self.centre) / self.spread
+
+    def back(self, ratios: Array) -> Array:
+        """(D - 1, ...) -> parts (D, ...) that sum to the whole."""
+        factors, offsets = self.centred()
+        logarithms = np.tensordot(factors, ratios, axes=1) + offsets.reshape(-1, *[1] * (ratios.ndim - 1))
+        powers = np.exp(logarithms - logarithms.max(axis=0))
+        parts: Array = powers / powers.sum(axis=0) * self.whole
+        return parts
+
+    def centred(self) -> tuple[Array, Array]:
+        """Factors (D, D - 1) and offsets (D,) that make the parts' centred log-ratios of the standardized columns."""
+        basis = _basis(len(self.floors))
+        return basis * self.spread, basis @ np.array(self.centre)
+
+
+def fit_composition(parts: Array) -> CompositionScale:
+    """The scale of training observations (n, D), NaN where missing, each summing to one whole."""
+    known = parts[np.isfinite(parts).all(axis=1)]
+    whole = float(known[0].sum())
+    floors = np.array([_floor(part[part > 0], whole, known.shape[1]) for part in known.T])
+    unscaled = CompositionScale(
+        whole, tuple(floors.tolist()), (0.0,) * (known.shape[1] - 1), (1.0,) * (known.shape[1] - 1)
+    )
+    ratios = unscaled.forward(known)
+    spread = np.where(ratios.std(axis=0) > 0, ratios.std(axis=0), 1.0)
+    return CompositionScale(whole, unscaled.floors, tuple(ratios.mean(axis=0).tolist()), tuple(spread.tolist()))
+
+
+def aitchison_distances(one: Array, other: Array, scale: CompositionScale) -> Array:
+    """(n,) between compositions (n, D): the Euclidean distance of their centred log-ratios (Aitchison et al. 2000,
+    10.1023/A:1007529726302)."""
+    logs = [np.log(np.maximum(parts, scale.floors)) for parts in (one, other)]
+    ratios = [each - each.mean(axis=1, keepdims=True) for each in logs]
+    distances: Array = np.linalg.norm(ratios[0] - ratios[1], axis=1)
+    return distances
+
+
+def _floor(positive: Array, whole: float, parts: int) -> float:
+    if not len(positive):
+        return 0.001 * whole
+    smallest = max(float(positive.min()), _SHARE_OF_MEDIAN * float(np.median(positive)))
+    return min(_SHARE_OF_SMALLEST * smallest, 0.5 * whole / parts)
+
+
+def _basis(parts: int) -> Array:
+    """(D, D - 1): columns of unit length, at right angles to each other and to 1 (Egozcue et al. 2003, eq. 18)."""
+    basis = np.zeros((parts, parts - 1))
+    for i in range(1, parts):
+        basis[:i, i - 1] = math.sqrt(1 / (i * (i + 1)))
+        basis[i, i - 1] = -math.sqrt(i / (i + 1))
+    return basis
+
+
+@dataclass(frozen=True)
+class CompositionScores:
+    """`aitchison_distance` is the root of its mean square over `n` observations; `right_class` is the share of these
+    whose texture class (USDA) is predicted, `right_or_next` that or a class that shares a border with it; None where
+    the parts are no sand, silt and clay."""
+
+    n: int
+    aitchison_distance: float
+    right_class: float | None
+    right_or_next: float | None
+
+
+@dataclass(frozen=True)
+class CompositionAssessment:
+    """The parts of one whole: `observed` (n, D) and what each method predicted without having seen them, (n, D);
+    `name` tells it from those of other depths, empty where there is one."""
+
+    name: str
+    parts: tuple[SoilProperty, ...]
+    texture: Texture | None
+    observed: Array
+    predicted: dict[str, Array]
+    scores: dict[str, CompositionScores]
+
+    @property
+    def has_depth(self) -> bool:
+        return self.parts[0].depth_cm is not None
+
+    @property
+    def names(self) -> list[str]:
+        """`sand`, `silt` and `clay`."""
+        return [part.name if self.has_depth else part.field for part in self.parts]
+
+    @property
+    def title(self) -> str:
+        """`sand, silt and clay 0-30 cm`."""
+        return f"{', '.join(self.names[:-1])} and {self.names[-1]} {self.name if self.has_depth else ''}".strip()
+
+
+def assess_composition(
+    name: str, parts: tuple[SoilProperty, ...], observed: Array, predicted: dict[str, Array]
+) -> CompositionAssessment:
+    """Arrays as in the assessment."""
+    texture = find_texture([part.name for part in parts])
+    scores = {method: score_composition(observed, found, texture) for method, found in predicted.items()}
+    return CompositionAssessment(name, parts, texture, observed, predicted, scores)
+
+
+def score_composition(observed: Array, predicted: Array, texture: Texture | None) -> CompositionScores:
+    """Of parts (n, D) that sum to the whole."""
+    distances = aitchison_distances(observed, predicted, fit_composition(observed))
+    right = near = None
+    if texture:
+        classes = [texture.classes(parts.T, USDA).astype(np.int64) - 1 for parts in (observed, predicted)]
+        right = float(np.mean(classes[0] == classes[1]))
+        near = float(np.mean(neighbours(USDA)[classes[0], classes[1]]))
+    return CompositionScores(len(observed), float(np.sqrt(np.mean(distances**2))), right, near)

@@ -1,0 +1,1 @@
+"""Fitting networks and forests, holding out folds, and the network file."""

@@ -1,0 +1,99 @@
+"""Cross-fitted networks: each member holds out a fold, so that stopping, blending and calibration leak nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from torch import Tensor
+
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.assessment.assessment import LossCurve
+from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine.processes import is_agreed
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, CheckpointFolder
+from soil_cnn_plugin.engine.training.fit import HeldOutPredictions, fit
+from soil_cnn_plugin.engine.training.input_rows import InputRows
+from soil_cnn_plugin.engine.training.plan import Plan, build_network
+
+MakeFolds = Callable[[int, int], Rows]
+"""(number of folds, seed) -> fold of each training row; fewer folds where there are too few sites or blocks."""
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """The networks, the rows (K, N) that each one's members had not seen, and what they predicted for these:
+    (networks, N, T) each."""
+
+    networks: tuple[PackedNetwork, ...]
+    held_out: tuple[Flags, ...]
+    location: Array
+    scale: Array
+    curves: tuple[LossCurve, ...]
+
+
+def cross_fit(
+    plans: Sequence[Plan],
+    encoder: Encoder,
+    inputs: Sequence[InputRows],
+    learned: Learned,
+    make_folds: MakeFolds,
+    seed: int,
+    progress: Callable[[float], None],
+    tell: Callable[[str], None],
+    checkpoints: CheckpointFolder | None = None,
+) -> CrossFit:
+    """Train all members on `inputs`, N rows for each plan, and what is `learned` of them."""
+    networks, held_outs, curves, locations, scales = [], [], [], [], []
+    for index, (plan, rows) in enumerate(zip(plans, inputs)):
+        held_out = _held_out_rows(plan.shape.members, make_folds, seed)
+        if not is_agreed(crc32(held_out.tobytes()), rows.device):
+            raise EngineError(
+                "The processes that train together deal the observations to different folds. Give all machines the same"
+                " patch file, and choose machines of one kind."
+            )
+        network = build_network(plan.shape, encoder, learned.columns, plan.dropout, learned.is_class).to(rows.device)
+        settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
+        lesson = learned.lesson(rows.device)
+        checkpoint = Checkpoint.of(checkpoints, network, settings, learned, held_out) if checkpoints else None
+        share = _share(progress, index, len(plans))
+        predictions, curve = fit(network, rows, lesson, held_out, settings, share, tell, checkpoint)
+        networks.append(network)
+        held_outs.append(held_out)
+        curves.append(curve)
+        location, scale = _over_members(predictions)
+        locations.append(location)
+        scales.append(scale)
+    return CrossFit(tuple(networks), tuple(held_outs), np.stack(locations), np.stack(scales), tuple(curves))
+
+
+def _share(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:
+    """Progress of one of `count` equal steps."""
+    return lambda share: progress((index + share) / count)
+
+
+def _held_out_rows(members: int, make_folds: MakeFolds, seed: int) -> Flags:
+    """(K, N): which rows each member holds out; folds are drawn anew each time all of them have been held out."""
+    held_out: list[Flags] = []
+    repeat = 0
+    while len(held_out) < members:
+        fold = make_folds(min(INNER_FOLDS, members), seed + repeat)
+        held_out += [fold == number for number in range(fold.max() + 1)]
+        repeat += 1
+    return np.stack(held_out[:members])
+
+
+def _over_members(predictions: HeldOutPredictions) -> tuple[Array, Array]:
+    """Mean over the members that held a row out: (K, N, T) -> (N, T)."""
+    return _numpy(predictions.location.nanmean(0)), _numpy(predictions.scale.nanmean(0))
+
+
+def _numpy(tensor: Tensor) -> Array:
+    array: Array = tensor.cpu().numpy().astype(np.float64)
+    return array

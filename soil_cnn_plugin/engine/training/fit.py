@@ -1,0 +1,217 @@
+"""Training all members of a packed network at once, each with early stopping on the observations it holds out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from soil_cnn_plugin.engine.arrays import Flags
+from soil_cnn_plugin.engine.assessment.assessment import LossCurve
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine.device import training_dtype
+from soil_cnn_plugin.engine.machine.processes import (
+    is_agreed,
+    is_joined,
+    mean_over_processes,
+    sum_over_processes,
+    with_shared_gradients,
+)
+from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
+from soil_cnn_plugin.engine.networks.likelihood import class_score, normal_score
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.targets.learned import Lesson
+from soil_cnn_plugin.engine.training.batches import Batch, Batches
+from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, Progress
+from soil_cnn_plugin.engine.training.input_rows import InputRows
+from soil_cnn_plugin.engine.training.kept import Average, Best
+
+_WARM_UP_STEPS = 20  # the learning rate rises linearly over these
+_ROWS_AT_ONCE = 512  # observations a member predicts at once, at most
+_BYTES_AT_ONCE = 2**26  # of what all members see of them: where it lies far, several pieces are fetched ahead
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How members are trained. `patience` counts evaluations without improvement, `evaluate_every` steps apart."""
+
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    steps: int
+    evaluate_every: int
+    patience: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class HeldOutPredictions:
+    """Each member's predictions of what it held out: `location` and `scale` (K, N, T), NaN for its training rows."""
+
+    location: Tensor
+    scale: Tensor
+
+
+def fit(
+    network: PackedNetwork,
+    inputs: InputRows,
+    lesson: Lesson,
+    held_out: Flags,
+    settings: FitSettings,
+    progress: Callable[[float], None],
+    tell: Callable[[str], None],
+    checkpoint: Checkpoint | None = None,
+) -> tuple[HeldOutPredictions, LossCurve]:
+    """Train `network` in place.
+
+    `inputs` and the `lesson` are of N observations, the lesson lies on the device; `held_out` (K, N) says which rows
+    each member does not train on. Each member keeps the moving average of its parameters at the step where the score of
+    its held-out rows was lowest: of one view of them, while what is returned is the mean over all. `progress` gets the
+    share done, `tell` a line now and then. Where there is a `checkpoint` training goes on from there.
+
+    Raises:
+        EngineError: a member never predicts a number.
+    """
+    generator = torch.Generator(inputs.device).manual_seed(settings.seed)
+    network.draw_parameters(generator)
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=inputs.device.type in ("cpu", "cuda"),  # one pass over the parameters
+    )
+    members = torch.arange(network.members, device=inputs.device)
+    now = Progress(network, optimizer, generator, Average(network), Best.of(network), members)
+    if checkpoint and checkpoint.read(now):
+        tell(f"{network.NAME}: goes on from its checkpoint, step {now.step}")
+    if not is_agreed(now.step, inputs.device):
+        raise EngineError(
+            "The processes that train together do not find the same checkpoints beside the network file. Choose a"
+            " folder that all machines share, or train without RESUME."
+        )
+    while not now.is_finished:
+        _train(now, inputs, lesson, held_out, settings, progress, tell, checkpoint)
+    if now.best.has_failed:
+        raise EngineError(
+            f"The training of the {network.NAME} network diverged: its errors are no numbers from the start. Lower the"
+            f" learning rate, which is {settings.learning_rate:g}, and check the targets for wild values."
+        )
+    tell(f"{network.NAME}: {now.best.kept_in_words()}")
+    now.best.restore(network)
+    location, scale = predict_held_out(network, inputs, _tests(held_out, inputs.device), len(lesson), network.predict)
+    return HeldOutPredictions(location, scale), now.best.curve(network.NAME)
+
+
+def _train(
+    now: Progress,
+    inputs: InputRows,
+    lesson: Lesson,
+    held_out: Flags,
+    settings: FitSettings,
+    progress: Callable[[float], None],
+    tell: Callable[[str], None],
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Until one of the members that still learn has used up its patience, or all steps are done."""
+    learn = now.best.still_learn(settings.patience)[now.members]
+    if not learn.all():
+        now.keep(learn.nonzero().flatten())
+    network, held_out_by = now.network, held_out[now.members.cpu().numpy()]
+    network.batch_size = min(settings.batch_size, int((~held_out).sum(1).min()))
+    batches = Batches(inputs, held_out_by, network.batch_size, settings.seed, network.symmetries())
+    if now.order:
+        batches.go_on(now.order)
+    model, tests = with_shared_gradients(network), _tests(held_out_by, inputs.device)
+    losses: list[Tensor] = []
+    for step, batch in enumerate(islice(batches, settings.steps - now.step), now.step + 1):
+        for group in now.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * min(1.0, step / _WARM_UP_STEPS)
+        losses.append(_step(now, model, batch, lesson))
+        progress(step / settings.steps)
+        if step % settings.evaluate_every == 0 or step == settings.steps:
+            mean_loss = mean_over_processes(torch.stack(losses).mean(0))
+            now.best.take(step, now.members, mean_loss, _score(now, inputs, tests, lesson), now.average)
+            losses.clear()
+            learn = now.best.still_learn(settings.patience)[now.members]
+            now.step, now.order, now.evaluations = step, batch.order, now.evaluations + 1
+            now.is_finished = not learn.any() or step == settings.steps
+            if checkpoint:
+                checkpoint.write(now)
+            if now.evaluations.bit_count() == 1:  # 1, 2, 4, 8, ...: often enough to see where it goes
+                tell(f"{network.NAME}: step {step} (epoch {step * batches.share_of_epoch:.0f}), {now.best.in_words()}")
+            if now.is_finished or not learn.all():
+                return
+
+
+def _step(now: Progress, model: nn.Module, batch: Batch, lesson: Lesson) -> Tensor:
+    """One step of the optimizer; the losses (k,) before it."""
+    device = batch.inputs.device
+    dtype = training_dtype(device)
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        output = model(batch.inputs)
+    loss = now.network.loss(output.float(), lesson.take(batch.rows))
+    now.optimizer.zero_grad(set_to_none=True)
+    loss.sum().backward()
+    now.optimizer.step()
+    now.average.update(now.network)
+    return loss.detach()
+
+
+def _score(now: Progress, inputs: InputRows, tests: list[Tensor], lesson: Lesson) -> Tensor:
+    """Of the average, on the rows that each member holds out, (k,)."""
+    network = now.network
+    with now.average.in_use(network):
+        network.eval()  # one view tells as well as the mean over all where to stop, in a quarter of the time
+        location, scale = predict_held_out(network, inputs, tests, len(lesson), network.predict_once)
+    network.train()
+    score = class_score(location, lesson) if network.is_class else normal_score(location, scale, lesson)
+    return mean_over_processes(score)  # on unequal processors a last bit could end one of the processes alone
+
+
+def _tests(held_out: Flags, device: torch.device) -> list[Tensor]:
+    return [torch.from_numpy(np.flatnonzero(rows)).to(device) for rows in held_out]
+
+
+@torch.no_grad()
+def predict_held_out(
+    network: PackedNetwork,
+    inputs: InputRows,
+    tests: list[Tensor],
+    count: int,
+    predict: Callable[[Tensor], tuple[Tensor, Tensor]],
+) -> tuple[Tensor, Tensor]:
+    """Every member of a network in eval mode predicts its own held-out rows: location and scale (K, N, T), NaN
+    elsewhere."""
+    members, longest = len(tests), max(map(len, tests))
+    location = torch.zeros((members, count, network.targets), device=inputs.device)
+    scale = torch.zeros_like(location)
+    member = torch.arange(members, device=inputs.device)[:, None]
+    # Rows repeat at the end of a shorter list: every member gets as many, and the repeats change nothing.
+    rows = torch.stack([test.repeat(-(-longest // len(test)))[:longest] for test in tests])
+    pieces = rows.split(_rows_at_once(inputs, members), dim=1)
+    own = pieces[process_number() :: process_count()] if is_joined() else pieces
+    times = torch.zeros_like(location)  # that a row was predicted: a repeat may fall to another process
+    for piece, seen in zip(own, inputs.fetch(inputs.take, own)):
+        location[member, piece], scale[member, piece] = predict(seen)
+        times[member, piece] = 1
+    location, scale, times = (sum_over_processes(each) for each in (location, scale, times))
+    return location / times, scale / times  # 0 / 0 where nothing was predicted
+
+
+@torch.no_grad()
+def predict_all(network: PackedNetwork, inputs: InputRows) -> tuple[Tensor, Tensor]:
+    """Mean over members of location and scale for each row, (N, T)."""
+    network.eval()
+    pieces = []
+    for batch in inputs.split(_rows_at_once(inputs, 1)):
+        location, scale = network.predict(batch)
+        pieces.append((location.mean(0), scale.mean(0)))
+    return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
+
+
+def _rows_at_once(inputs: InputRows, members: int) -> int:
+    return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // (members * inputs.row_bytes)))

@@ -1,0 +1,249 @@
+"""Fitting networks and forests to some of the observations: what a final map and every held-out fold need alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
+from soil_cnn_plugin.engine.assessment.assessment import LossCurve
+from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.forests.forest import fit_forests
+from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.machine.torchrun import process_number
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.targets.censored import draw_below, estimate_below, reporting_limits
+from soil_cnn_plugin.engine.targets.composition import CompositionScale, fit_composition
+from soil_cnn_plugin.engine.targets.kinds import Outcome, Scale, calibrated, column_count
+from soil_cnn_plugin.engine.targets.learned import Learned, column_slices
+from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.target_scale import fit_scale, upper_bound
+from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
+from soil_cnn_plugin.engine.training.ensemble import MakeFolds, cross_fit
+from soil_cnn_plugin.engine.training.plan import Plan
+from soil_cnn_plugin.engine.training.predictor import Predictor, learn_class_weights, learn_weights, mix
+from soil_cnn_plugin.engine.training.training_data import TrainingData
+from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
+
+FORESTS = (FOREST_CONTEXT, FOREST)
+
+
+@dataclass(frozen=True)
+class Design:
+    """What all fits share. `measured` are the targets of N observations, in their units; `transforms` the scales on
+    which they are learned, by target; `fold` (N,) counts from 0; `make_inner_folds` deals the given rows to folds of
+    the same kind; `forests` are fitted beside the networks, the one with context always."""
+
+    data: TrainingData
+    measured: TargetValues
+    words: TargetsInWords
+    transforms: tuple[str, ...]
+    fold: Rows
+    make_inner_folds: Callable[[Rows], MakeFolds]
+    plans: tuple[Plan, ...]
+    coverage: float
+    seed: int
+    device: torch.device
+    forests: tuple[str, ...] = FORESTS
+    checkpoints: CheckpointFolder | None = None  # None: an interrupted training begins anew
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return (BLEND, NETWORK, *self.forests, MEAN)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(target.field for target in self.words.targets)
+
+    @cached_property
+    def limits(self) -> Array:
+        """(N, T) below which a laboratory reports no more than that; minus infinity where it is not known."""
+        columns = zip(self.measured.values.T, self.measured.is_censored.T)
+        return np.column_stack([reporting_limits(values, is_censored) for values, is_censored in columns])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Everything fitted to some rows: networks and forests (one a column), and what they predicted for rows they had
+    not seen: `location` and `scale` (M, N, R), of the networks, then of the kinds of forests. `scales` are one a group
+    of targets, whose columns follow each other.
+
+    `held_out` tells who had not seen which row; `parts` are the parts of the first kind of forests, for each column."""
+
+    networks: tuple[PackedNetwork, ...]
+    forests: dict[str, tuple[Trees, ...]]
+    scales: tuple[Scale, ...]
+    learned: Learned
+    location: Array
+    scale: Array
+    curves: tuple[LossCurve, ...]
+    held_out: HeldOutRows
+    parts: tuple[tuple[Trees, ...], ...]
+
+    def unseen(self, method: str) -> UnseenPredictor:
+        """What predicts the rows that were fitted to without having seen them, BLEND or NETWORK."""
+        return UnseenPredictor(self.networks, self.parts if method == BLEND else (), self.held_out)
+
+    def weights(self, method: str) -> Array:
+        """How much each component counts in a method, (M, R); learned where the method has several."""
+        count = len(self.networks)
+        kinds = {
+            NETWORK: range(count),
+            BLEND: range(count + 1),
+            FOREST_CONTEXT: [count],
+            FOREST: [count + 1],
+        }
+        chosen = list(kinds[method])
+        weights = np.zeros((len(self.location), self.learned.columns))
+        learn = learn_class_weights if self.learned.is_class else learn_weights
+        weights[chosen] = learn(self.location[chosen], self._told(self.location[chosen].mean(axis=0)))
+        return weights
+
+    def _told(self, centre: Array) -> Array:
+        """What is learned (N, R), and in place of censored values what is expected around the components' mean (N, R):
+        what one of them expects would favour it."""
+        told = self.learned.values.copy()
+        for column in np.flatnonzero(self.learned.is_censored.any(axis=0)):
+            known = np.isfinite(told[:, column]) & np.isfinite(centre[:, column])
+            is_censored = self.learned.is_censored[known, column]
+            told[known, column] = estimate_below(told[known, column], is_censored, centre[known, column])
+        return told
+
+    def outcomes(self, weights: Array) -> tuple[Outcome, ...]:
+        """Of the mixture of the components, one a group of targets."""
+        location, scale = mix(self.location, weights), mix(self.scale, weights)
+        learned = self.learned
+        return tuple(
+            calibrated(
+                each,
+                learned.values[:, columns],
+                location[:, columns],
+                scale[:, columns],
+                learned.is_censored[:, columns],
+                learned.errors[:, columns],
+            )
+            for each, columns in zip(self.scales, column_slices([column_count(each) for each in self.scales]))
+        )
+
+    def predictor(self, method: str, patch_size: int) -> Predictor:
+        """What maps by a method, BLEND or NETWORK, are predicted with."""
+        count = len(self.networks)
+        has_forests = method == BLEND
+        forests = self.forests[FOREST_CONTEXT] if has_forests else ()
+        return Predictor(self.networks, forests, self.weights(method)[: count + has_forests], patch_size)
+
+
+def fit(
+    design: Design,
+    rows: Rows,
+    seed: int,
+    forests: tuple[str, ...] = FORESTS,
+    progress: Callable[[float], None] = lambda share: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Fitted:
+    """Train networks and forests on `rows`, each on its scale; of several processes only the first grows forests, whose
+    results the others do not need."""
+    scales = fit_scales(design, rows)
+    learned = learn(design.words, scales, design.measured.take(rows))
+    make_folds = design.make_inner_folds(rows)
+    networks = cross_fit(
+        design.plans,
+        design.data.encoder,
+        [part.chosen(torch.from_numpy(rows)) for part in design.data.inputs],
+        learned,
+        make_folds,
+        seed,
+        lambda share: progress(0.85 * share),
+        tell,
+        design.checkpoints,
+    )
+    learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
+    fold = make_folds(INNER_FOLDS, seed)
+    location, scale = list(networks.location), list(networks.scale)
+    trees: dict[str, tuple[Trees, ...]] = {}
+    parts: tuple[tuple[Trees, ...], ...] = ()
+    for name in forests if process_number() == 0 else ():
+        features = forest_features(design, name)
+        is_all = len(rows) == len(features)  # in their order: a copy less of what may be a million rows
+        fitted = fit_forests(features if is_all else features[rows], learned, fold, seed)
+        trees[name] = tuple(forest.trees for forest in fitted)
+        if name == FOREST_CONTEXT:
+            parts = tuple(forest.parts for forest in fitted)
+        location.append(np.concatenate([forest.location for forest in fitted], axis=1))
+        scale.append(np.concatenate([forest.scale for forest in fitted], axis=1))
+    progress(1.0)
+    return Fitted(
+        networks=networks.networks,
+        forests=trees,
+        scales=scales,
+        learned=learned,
+        location=np.stack(location),
+        scale=np.stack(scale),
+        curves=networks.curves,
+        held_out=HeldOutRows(networks.held_out, fold),
+        parts=parts,
+    )
+
+
+def fit_scales(design: Design, rows: Rows) -> tuple[Scale, ...]:
+    """On which each group of targets is learned, from the training rows."""
+    if design.words.classes:
+        return (design.words.classes,)
+    values, is_censored = design.measured.values, design.measured.is_censored
+    scales: list[Scale] = []
+    for group in design.words.groups:
+        if len(group) > 1:
+            scales.append(fit_composition(values[rows][:, group]))
+        else:
+            (t,) = group
+            upper = upper_bound(values[:, t])
+            scales.append(fit_scale(design.transforms[t], values[rows, t], upper, is_censored[rows, t]))
+    return tuple(scales)
+
+
+def learn(words: TargetsInWords, scales: tuple[Scale, ...], measured: TargetValues) -> Learned:
+    """What networks learn of observations: their targets on the scales."""
+    if words.classes:
+        values = (measured.values == np.arange(len(words.classes))).astype(np.float64)
+        nothing = np.zeros_like(values)
+        return Learned(values, nothing.astype(np.bool_), nothing, measured.weights, values, is_class=True)
+    columns, is_censored, errors = [], [], []
+    for group, scale in zip(words.groups, scales):
+        if isinstance(scale, CompositionScale):
+            columns.append(scale.forward(measured.values[:, group]))
+            is_censored.append(np.zeros(columns[-1].shape, np.bool_))
+            errors.append(np.zeros(columns[-1].shape))
+        elif not isinstance(scale, tuple):
+            known = measured.values[:, group]
+            columns.append(scale.forward(known))
+            is_censored.append(measured.is_censored[:, group])
+            measured_well = np.isnan(known) | (measured.errors[:, group] == 0)
+            errors.append(np.where(measured_well, 0.0, scale.forward_errors(known, measured.errors[:, group])))
+    values, censored = np.concatenate(columns, axis=1), np.concatenate(is_censored, axis=1)
+    return Learned(values, censored, np.concatenate(errors, axis=1), measured.weights, values)
+
+
+def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Learned:
+    """What forests learn: in place of a censored value a draw from what networks that had not seen it, `location` and
+    `scale` (N, R), tell of it below its limit.
+
+    Forests alone cannot tell how low values are where all are censored, and end too high.
+    """
+    estimate = learned.values.copy()
+    for column in np.flatnonzero(learned.is_censored.any(axis=0)):
+        known = np.isfinite(estimate[:, column])
+        place = location[known, column], scale[known, column]
+        estimate[known, column] = draw_below(
+            estimate[known, column], learned.is_censored[known, column], *place, seed + int(column)
+        )
+    return replace(learned, estimate=estimate)
+
+
+def forest_features(design: Design, forest: str) -> Singles:
+    return design.data.context if forest == FOREST_CONTEXT else design.data.point

@@ -1,0 +1,129 @@
+"""Folds of a patch file's observations, and folds of the same kind within any part of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from soil_cnn_plugin.contract.jobs import JobError, TrainNetwork, pair_thresholds
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.observations import check_targets
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.rasters.domain import check_touch, read_domain
+from soil_cnn_plugin.engine.rasters.opening import layer_name
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.target_scale import choose_transform
+from soil_cnn_plugin.engine.training.ensemble import MakeFolds
+
+
+def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = "") -> Folds:
+    """Deal the file's observations to folds; `domain` is a raster or polygons for folds matched to a map (knndm).
+
+    Raises:
+        EngineError: a target has too few values, or the observations cannot be held out in this way.
+    """
+    check_targets(file.values, file.is_censored, file.targets, file.words.classes, file.count, file.path)
+    if kind == "groups" and not file.group_field:
+        raise EngineError(
+            f"Folds of groups are asked for, but {file.path} was extracted without a group field. Extract the patches"
+            " again with the field of the profile or site as the group, or choose other folds."
+        )
+    return make_folds(
+        kind,
+        in_metres(file, file.coordinates),
+        file.sites,
+        count,
+        seed,
+        file.values,
+        fields=[target.field for target in file.targets],
+        domain=_domain(file, kind, domain),
+        classes=_classes(file),
+    )
+
+
+def choose_transforms(wanted: str, file: PatchFile) -> tuple[str, ...]:
+    """The scale on which each target is learned; of parts of a composition log-ratios, of classes none."""
+    parts = {part for composition in file.words.compositions for part in composition}
+    if file.words.classes:
+        return ("classes",)
+    return tuple(
+        "log-ratio" if target.field in parts else choose_transform(wanted, values, target.field)
+        for target, values in zip(file.targets, file.values.T)
+    )
+
+
+def check_thresholds(job: TrainNetwork, file: PatchFile) -> None:
+    """Raises EngineError when a threshold names no target, or the target is a class."""
+    if job.exceedance and file.words.classes:
+        raise EngineError("Thresholds are given, but soil classes exceed none. Leave EXCEEDANCE empty.")
+    try:
+        pair_thresholds(job.exceedance, file.targets)
+    except JobError as error:
+        raise EngineError(str(error)) from error
+
+
+def tell_folds(folds: Folds, domain: str, report: Report) -> None:
+    report.info(folds.sentence)
+    if domain and folds.kind != "knndm":
+        report.warning(
+            f"The domain '{layer_name(domain)}' is not used: only folds of the kind knndm are matched to a domain, and"
+            f" {folds.kind} was asked for."
+        )
+
+
+def kind_within(folds: Folds) -> str:
+    """The kind of the folds within a training part: kNNDM that came to random folds means random ones there, too."""
+    return "random" if folds.kind == "knndm" and folds.is_random else folds.kind
+
+
+def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows], MakeFolds]:
+    """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
+    metres, points = in_metres(file, file.coordinates), _domain(file, kind, domain)
+    fields, classes = [target.field for target in file.targets], _classes(file)
+
+    def for_rows(rows: Rows) -> MakeFolds:
+        @cache
+        def make(count: int, seed: int) -> Rows:
+            folds = make_folds(
+                kind,
+                metres[rows],
+                file.sites[rows],
+                count,
+                seed,
+                file.values[rows],
+                fields=fields,
+                domain=points,
+                classes=None if classes is None else classes[rows],
+                inner=True,
+            )
+            return folds.fold
+
+        return make
+
+    return for_rows
+
+
+def in_metres(file: PatchFile, coordinates: Array) -> Array:
+    """x, y (N, 2) scaled to metres on the ground, also where the CRS is in degrees or feet."""
+    metres: Array = np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size)
+    return coordinates * metres
+
+
+def _classes(file: PatchFile) -> Rows | None:
+    """(N,) where the target is a class."""
+    return file.values[:, 0].astype(np.int64) if file.words.classes else None
+
+
+def _domain(file: PatchFile, kind: str, path: str) -> Array | None:
+    """Points of the map (M, 2) in metres, for folds that are matched to it."""
+    if kind != "knndm":
+        return None
+    if not path:
+        return in_metres(file, file.domain)
+    points = read_domain(path, file.grid)
+    check_touch(path, points, file.coordinates, file.grid)
+    return in_metres(file, points)

@@ -1,0 +1,87 @@
+"""A patch file as the networks and forests take it in: encoded once, in memory, on the device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from soil_cnn_plugin.engine.arrays import Singles
+from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
+from soil_cnn_plugin.engine.networks.focal import context_count, context_features
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.training.input_rows import InputRows, room_for
+from soil_cnn_plugin.engine.training.plan import Plan, build_network
+
+_PATCHES_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """`inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D), the encoded
+    covariates at the observation, and `context` (N, F), these and their focal means and deviations: what the
+    ring network sees. `fingerprint` tells these patches from all others, also if they have the same targets."""
+
+    encoder: Encoder
+    inputs: tuple[InputRows, ...]
+    point: Singles
+    context: Singles
+    fingerprint: str
+
+
+@torch.no_grad()
+def encode_patches(
+    file: PatchFile,
+    plans: Sequence[Plan],
+    device: torch.device,
+    with_location: bool = False,
+    patch_size: int | None = None,
+) -> TrainingData:
+    """Read the patches in pieces and keep only what the plans' networks need of their middle `patch_size` pixels."""
+    patch_size = patch_size or file.patch_size
+    encoder = Encoder(file.covariates, _location(file) if with_location else None)
+    coordinates = torch.from_numpy(file.coordinates)[:, :, None, None]  # (N, 2) -> (N, 2, 1, 1)
+    networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
+    inputs: list[InputRows] = []
+    context = np.empty((file.count, _context_width(encoder, patch_size)), np.float32)
+    digest = hashlib.blake2b(np.ascontiguousarray(file.coordinates).tobytes(), digest_size=12)
+    for start in range(0, file.count, _PATCHES_AT_ONCE):
+        end = min(start + _PATCHES_AT_ONCE, file.count)
+        patches = file.read(start, end)
+        digest.update(np.ascontiguousarray(patches).data)
+        channels = encoder(torch.from_numpy(patches), coordinates[start:end])
+        channels = channels.crop((file.patch_size - patch_size) // 2)
+        context[start:end] = context_features(channels, patch_size).flatten(1).numpy()
+        for index, network in enumerate(networks):
+            seen = network.inputs(channels.crop((patch_size - network.patch_size) // 2))
+            if not start:
+                inputs.append(room_for((file.count, *seen.shape[1:]), device))
+            inputs[index].tensor[start:end] = seen
+    return TrainingData(
+        encoder=encoder.to(device),
+        inputs=tuple(inputs),
+        point=_at_the_point(context, encoder),
+        context=context,
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _context_width(encoder: Encoder, patch_size: int) -> int:
+    location = len(Location.ANGLES) if encoder.location else 0
+    return context_count(encoder.channel_count, len(encoder.continuous), patch_size) + location
+
+
+def _at_the_point(context: Singles, encoder: Encoder) -> Singles:
+    """Of the features with context those that do not need any: the channels in the centre, and the location."""
+    centre = context[:, : encoder.channel_count]
+    if encoder.location is None:
+        return centre
+    return np.concatenate([centre, context[:, -len(Location.ANGLES) :]], axis=1)
+
+
+def _location(file: PatchFile) -> Location:
+    middle = file.coordinates.mean(0)
+    return Location(float(middle[0]), float(middle[1]), float(file.coordinates.std(0).max()))

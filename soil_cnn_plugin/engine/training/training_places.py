@@ -1,0 +1,75 @@
+"""What a network file keeps of its training observations: where a map may be used, and who had not seen which."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment.importance import permutation_importance
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training.dissimilarity import (
+    MOST_OBSERVATIONS,
+    Space,
+    fit_covariate_space,
+    fit_embedding_space,
+)
+from soil_cnn_plugin.engine.training.fitting import Design, Fitted
+from soil_cnn_plugin.engine.training.predictor import mix
+from soil_cnn_plugin.engine.training.unseen import TrainingRows, Views, covariate_names, place_keys
+
+_ENOUGH_ROWS = 1000
+"""Observations that the weights of covariates are measured on; of fewer, each is exchanged more often."""
+_MOST_REPEATS = 5
+
+
+def fit_spaces(design: Design, final: Fitted, method: str, patch_size: int, report: Report) -> tuple[Space, ...]:
+    """The spaces in which a map's dissimilarity can be told; none, with a warning, where it has no meaning."""
+    inputs = design.data.inputs
+    try:
+        importance = _importance(design, final, method, patch_size)
+        spaces = (
+            fit_covariate_space(design.data.point, design.data.encoder, importance, design.fold, design.seed),
+            fit_embedding_space(final.networks, inputs, design.fold, design.seed),
+        )
+    except EngineError as error:
+        report.warning(f"The network file cannot tell where its maps may be used. {error}")
+        return ()
+    if len(design.fold) > MOST_OBSERVATIONS:
+        report.info(
+            f"Dissimilarity is told by {MOST_OBSERVATIONS} of the {len(design.fold)} observations, drawn at random, so"
+            " that the network file stays small."
+        )
+    return spaces
+
+
+def training_rows(coordinates: Array, final: Fitted) -> TrainingRows:
+    return TrainingRows(place_keys(coordinates), final.held_out)
+
+
+def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> Array:
+    """Of each covariate [and the location]: by how many standard deviations of a target the held-out error grows, mean
+    over the targets, (C [+ 1],)."""
+    count = len(design.fold)
+    rows = np.sort(np.random.default_rng(design.seed).permutation(count)[:_ENOUGH_ROWS])
+    inputs = [part.take(torch.from_numpy(rows)) for part in design.data.inputs]
+    views = Views.of(final.networks, inputs, design.data.context[rows], patch_size)
+    unseen = final.unseen(method).take(rows)
+    weights = final.predictor(method, patch_size).weights
+
+    def predict(covariate: int | None, order: Rows) -> Array:
+        location, _ = unseen.predict(views if covariate is None else views.exchange(covariate, order))
+        return mix(location, weights)[None]
+
+    found = permutation_importance(
+        predict,
+        len(covariate_names(design.data.encoder)),
+        final.learned.estimate[rows],
+        final.held_out.fold[rows],
+        repeats=max(1, min(_MOST_REPEATS, _ENOUGH_ROWS // len(rows))),
+        seed=design.seed,
+        together=final.learned.is_class,
+    )
+    importance: Array = found.mean[:, 0].mean(axis=1)
+    return importance

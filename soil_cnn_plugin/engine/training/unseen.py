@@ -1,0 +1,153 @@
+"""Predictions of observations by what had not seen them, also with a covariate or the surroundings of another one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
+from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.networks.focal import covariate_of_feature
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.training.fit import predict_held_out
+from soil_cnn_plugin.engine.training.input_rows import InputRows
+from soil_cnn_plugin.engine.training.predictor import predict_forests
+
+
+@dataclass(frozen=True)
+class HeldOutRows:
+    """Who had not seen which of N observations: `members` (K, N) of each network, and the part of the forests that left
+    out the inner `fold` (N,)."""
+
+    members: tuple[Flags, ...]
+    fold: Rows
+
+    def take(self, rows: Rows) -> HeldOutRows:
+        return HeldOutRows(tuple(members[:, rows] for members in self.members), self.fold[rows])
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The observations that a network was trained on, in a network file: `keys` (N,) tell them by their place, without
+    telling the place."""
+
+    keys: Rows
+    held_out: HeldOutRows
+
+    def tensors(self) -> dict[str, Tensor]:
+        """By name, for a file."""
+        members = {f"members{index}": rows.astype(np.uint8) for index, rows in enumerate(self.held_out.members)}
+        arrays = {"keys": self.keys, "fold": self.held_out.fold.astype(np.int16), **members}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], members: Sequence[int]) -> TrainingRows | None:
+        """From a file, with so many members in each network; None when it tells nothing of them. ValueError when it
+        makes no sense."""
+        if "keys" not in tensors:
+            return None
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        count = arrays["keys"].size
+        shapes: dict[str, tuple[int, ...]] = {"keys": (count,), "fold": (count,)}
+        shapes |= {f"members{index}": (number, count) for index, number in enumerate(members)}
+        if {name: array.shape for name, array in arrays.items()} != shapes or arrays["keys"].dtype != np.int64:
+            raise ValueError("what it says of its training observations is incomplete")
+        fold = arrays["fold"].astype(np.int64)
+        if count == 0 or (fold < 0).any() or fold.max() >= count:
+            raise ValueError("its training observations have folds that do not exist")
+        held_out = tuple(arrays[f"members{index}"].astype(bool) for index in range(len(members)))
+        return cls(arrays["keys"], HeldOutRows(held_out, fold))
+
+
+def place_keys(coordinates: Array) -> Rows:
+    """A number for each place of coordinates (N, 2), from which the place cannot be read."""
+    digests = (hashlib.blake2b(pair.tobytes(), digest_size=8).digest() for pair in coordinates.astype("<f8"))
+    return np.frombuffer(b"".join(digests), "<i8").astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Views:
+    """What the components see of N observations: a tensor (N, ...) for each network, and for the forests (N, F).
+
+    `covariates` says of each of them which entry of the last axis comes from which covariate.
+    """
+
+    inputs: tuple[Tensor, ...]
+    context: Singles
+    covariates: tuple[Tensor, ...]
+
+    @classmethod
+    def of(
+        cls, networks: Sequence[PackedNetwork], inputs: Sequence[Tensor], context: Singles, patch_size: int
+    ) -> Views:
+        of_context = covariate_of_feature(networks[0].encoder, patch_size).cpu()
+        return cls(tuple(inputs), context, (*(network.covariate_of_input for network in networks), of_context))
+
+    def take(self, rows: Rows) -> Views:
+        return Views(tuple(part[rows] for part in self.inputs), self.context[rows], self.covariates)
+
+    def exchange(self, covariate: int, order: Rows) -> Views:
+        """The same with one covariate, the whole layer of the patch, as the observations in `order` (N,) have it.
+
+        The share of known covariates, which a network may see beside them, stays as it is.
+        """
+        inputs = []
+        for part, covariates in zip(self.inputs, self.covariates):
+            columns = (covariates == covariate).nonzero().flatten()
+            changed = part.clone()
+            changed[..., columns] = part[torch.from_numpy(order).to(part.device)][..., columns]
+            inputs.append(changed)
+        in_context = (self.covariates[-1] == covariate).numpy()
+        context = self.context.copy()
+        context[:, in_context] = self.context[order][:, in_context]
+        return Views(tuple(inputs), context, self.covariates)
+
+
+@dataclass(frozen=True)
+class UnseenPredictor:
+    """`parts` are the forests' parts of each target, one an inner fold; empty where no forest predicts."""
+
+    networks: tuple[PackedNetwork, ...]
+    parts: tuple[tuple[Trees, ...], ...]
+    rows: HeldOutRows
+
+    def take(self, rows: Rows) -> UnseenPredictor:
+        return UnseenPredictor(self.networks, self.parts, self.rows.take(rows))
+
+    def predict(self, views: Views) -> tuple[Array, Array]:
+        """Location and scale (M, N, T), standardized, of M components: the networks, then the forests."""
+        locations, scales = [], []
+        for network, part, held_out in zip(self.networks, views.inputs, self.rows.members):
+            tests = [torch.from_numpy(np.flatnonzero(rows)).to(part.device) for rows in held_out]
+            seen_by_all = [index for index, test in enumerate(tests) if len(test) == 0]
+            for index in seen_by_all:  # of a part of the observations a member may have seen every one
+                tests[index] = torch.zeros(1, dtype=torch.long, device=part.device)
+            location, scale = predict_held_out(
+                network, InputRows(part, part.device), tests, part.shape[0], network.predict
+            )
+            location[seen_by_all] = scale[seen_by_all] = torch.nan
+            locations.append(location.nanmean(0).cpu().numpy().astype(np.float64))
+            scales.append(scale.nanmean(0).cpu().numpy().astype(np.float64))
+        if self.parts:
+            centre, spread = self._predict_forests(views.context)
+            locations.append(centre)
+            scales.append(spread)
+        return np.stack(locations), np.stack(scales)
+
+    def _predict_forests(self, context: Singles) -> tuple[Array, Array]:
+        result = np.full((2, len(context), sum(parts[0].outputs for parts in self.parts)), np.nan)
+        for fold in np.unique(self.rows.fold):
+            rows = self.rows.fold == fold
+            result[:, rows] = predict_forests([parts[fold] for parts in self.parts], context[rows])
+        return result[0], result[1]
+
+
+def covariate_names(encoder: Encoder) -> list[str]:
+    """Of all that can be exchanged: the covariates, and the location where it is an input."""
+    return [summary.covariate.name for summary in encoder.covariates] + ["location"] * (encoder.location is not None)

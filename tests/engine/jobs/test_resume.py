@@ -1,0 +1,71 @@
+"""A worker that is killed in the middle of a training: the same job again ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas
+import pytest
+from safetensors.numpy import load_file
+
+from soil_cnn_plugin.contract.jobs import TrainNetwork, to_json
+from tests.engine.landscape import extract, make_landscape
+
+_WORKER = """
+import sys
+from soil_cnn_plugin.engine import __main__ as worker
+from soil_cnn_plugin.engine.networks import checkpoint, forest
+checkpoint._SECONDS = 0.0  # every evaluation is written, not only one a minute
+forest.TREES = 5
+worker._end(worker.main([sys.argv[1]]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no process can be killed like that")
+def test_a_training_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    job = TrainNetwork(
+        extract(make_landscape(tmp_path)),
+        str(tmp_path / "network.safetensors"),
+        held_out=str(tmp_path / "held_out.gpkg"),
+        members=2,
+        folds=2,
+        epochs=60,
+        patience=100,
+        device="cpu",
+        validation="random",
+        architecture="ring",
+    )
+    whole = replace(job, network=str(tmp_path / "whole.safetensors"), held_out=str(tmp_path / "whole.gpkg"))
+    assert start(whole, tmp_path).wait(120) == 0
+    resumed = replace(job, resume=True)
+    checkpoints, kills = Path(f"{job.network}.checkpoints"), 0
+    for wanted in (1, 2):  # trainings that have begun when the worker is killed
+        worker = start(resumed, tmp_path)
+        while worker.poll() is None and len(list(checkpoints.rglob("*.safetensors"))) < wanted:
+            time.sleep(0.005)
+        worker.kill()
+        kills += worker.wait() == -9
+        assert not Path(job.network).exists()
+    assert kills == 2
+    worker = start(resumed, tmp_path)
+    events, _ = worker.communicate(timeout=120)
+    assert worker.returncode == 0 and "goes on from its checkpoint" in events
+    assert not checkpoints.exists()
+    expected, found = load_file(whole.network), load_file(job.network)
+    assert expected.keys() == found.keys()
+    assert all((expected[name] == found[name]).all() for name in expected)
+    assert geopandas.read_file(job.held_out).equals(geopandas.read_file(whole.held_out))
+
+
+def start(job: TrainNetwork, folder: Path) -> subprocess.Popen[str]:
+    (folder / "worker.py").write_text(_WORKER)
+    (folder / "job.json").write_text(to_json(job))
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(folder / "worker.py"), str(folder / "job.json")]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder)

@@ -1,0 +1,71 @@
+"""Two processes under torchrun assess and fit as one does, and only the first of them grows forests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.engine.landscape import extract, make_landscape
+from tests.engine.machine.test_processes import launch
+
+_TRAINING = """
+import json
+import sys
+from pathlib import Path
+import numpy as np
+import torch
+from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.engine import fitting
+from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT
+from soil_cnn_plugin.engine.cross_validation import fit_and_cross_validate
+from soil_cnn_plugin.engine.data.patch_file import PatchFile
+from soil_cnn_plugin.engine.networks import forest
+from soil_cnn_plugin.engine.networks.plan import make_plans
+from soil_cnn_plugin.engine.networks.processes import joined
+from soil_cnn_plugin.engine.networks.training_data import encode_patches
+from soil_cnn_plugin.engine.patch_folds import inner_folds
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.torchrun import process_count, process_number
+
+torch.set_num_threads(1)
+forest.TREES = 20
+grown, fit_forests = [], fitting.fit_forests
+fitting.fit_forests = lambda *arguments: grown.append(1) or fit_forests(*arguments)
+folder, cpu = Path(sys.argv[1]), torch.device("cpu")
+job = TrainNetwork(str(folder / "patches.h5"), "n.safetensors", architecture="ring", members=2, epochs=2)
+with PatchFile(job.patches) as file, joined(cpu):
+    plans = make_plans(job, file.patch_size)
+    design = fitting.Design(
+        encode_patches(file, plans, cpu), file.measured, file.words, ("log", "none"), np.arange(file.count) % 3,
+        inner_folds(file, "random"), plans, coverage=0.9, seed=0, device=cpu,
+    )
+    final, validations = fit_and_cross_validate([design], (FOREST_CONTEXT,), Report(lambda event: None))
+found = {"forests": len(grown)}
+if process_number() == 0:
+    found["weights"] = final.weights(BLEND).tolist()
+    for method in (BLEND, FOREST):
+        found[method] = np.concatenate([target[method].mean for target in validations[0].methods]).tolist()
+(folder / f"{process_number()} of {process_count()}.json").write_text(json.dumps(found))
+"""
+
+
+def test_two_processes_assess_what_one_would_and_one_grows_the_forests(tmp_path: Path) -> None:
+    extract(make_landscape(tmp_path), count=48, patch_size=9)
+    (script := tmp_path / "training.py").write_text(_TRAINING)
+    for processes in (1, 2):
+        done = launch(processes, script, tmp_path)
+        assert done.returncode == 0, done.stderr[-3000:]
+    alone, first, second = (read(tmp_path / f"{name}.json") for name in ("0 of 1", "0 of 2", "1 of 2"))
+    assert alone.pop("forests") == first.pop("forests") == 7  # two kinds without each fold, one of all observations
+    assert second == {"forests": 0}
+    assert alone.keys() == first.keys()
+    for name, values in alone.items():
+        np.testing.assert_allclose(first[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found

@@ -1,0 +1,86 @@
+"""Memory as the operating system tells it."""
+
+from pathlib import Path
+
+import pytest
+
+from soil_cnn_plugin.engine.machine.memory import (
+    Memory,
+    _control_groups,
+    _read_linux,
+    _within_control_group,
+    gibibytes,
+    is_memory_of_gpu,
+    is_perhaps_memory_of_gpu,
+    lies_in_memory,
+    read_memory,
+)
+
+
+def test_this_computer_has_memory_and_part_of_it_is_free() -> None:
+    memory = read_memory()
+    assert memory.total is not None and memory.total > 2**28
+    assert memory.free is None or 0 < memory.free <= memory.total
+
+
+def test_linux_counts_the_disk_cache_as_free(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 2048 kB\nMemFree: 100 kB\nMemAvailable: 1024 kB\nHugePages_Total: 0\n")
+    assert _read_linux(tmp_path / "meminfo") == Memory(total=2097152, free=1048576)
+
+
+def test_a_containers_limit_counts_where_it_is_lower(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("400\n")
+    assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(1000, 600)
+    (tmp_path / "memory.stat").write_text("anon 150\nfile 250\nshmem 50\nactive_file 80\ninactive_file 120\n")
+    assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(1000, 800)  # of its disk cache all is free
+    (tmp_path / "memory.max").write_text("max\n")
+    assert _within_control_group(Memory(5000, 4000), tmp_path) == Memory(5000, 4000)
+
+
+def test_the_limits_of_all_groups_around_a_process_hold(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("1:name=systemd:/x\n0::/system.slice/job_7/step_0\n")
+    folders = _control_groups(tmp_path / "own", tmp_path / "cgroup")
+    names = ("system.slice/job_7/step_0", "system.slice/job_7", "system.slice", ".")
+    assert folders == [tmp_path / "cgroup" / name for name in names]
+    assert _control_groups(tmp_path / "missing", tmp_path) == [tmp_path]
+
+
+def test_a_folder_is_known_to_lie_in_memory_by_the_innermost_file_system(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/vda / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/vdb /tmp/on\\040disk xfs rw 0 0\n"
+        "tmpfs /mnt tmpfs rw 0 0\n/dev/vdc /mnt ext4 rw 0 0\n"
+    )
+    folders = ("/tmp/a", "/tmp", "/tmpfiles", "/home/a", "/tmp/on disk/a", "/tmp/on", "/mnt/a")
+    in_memory = [folder for folder in folders if lies_in_memory(Path(folder), mounts)]
+    assert in_memory == ["/tmp/a", "/tmp", "/tmp/on"]
+    assert not lies_in_memory(Path("/tmp"), tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_memory", "is_doubtful"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB", True, False),
+        ("CUDA error: out of memory\nCUDA kernel errors might be reported asynchronously", True, False),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True, False),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True, False),
+        ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED", True, False),
+        ("GET was unable to find an engine to execute this computation", True, True),
+        ("FIND was unable to find an engine to execute this computation", True, True),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True, True),
+        ("CUDA error: an illegal memory access was encountered", False, False),
+        ("cuDNN error: CUDNN_STATUS_BAD_PARAM", False, False),
+        ("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.", False, False),
+    ],
+)
+def test_the_libraries_of_gpus_tell_in_their_own_words_that_memory_ran_out(
+    words: str, is_memory: bool, is_doubtful: bool
+) -> None:
+    assert is_memory_of_gpu(RuntimeError(words)) == is_memory
+    assert is_perhaps_memory_of_gpu(RuntimeError(words)) == is_doubtful
+
+
+def test_sizes_read_well() -> None:
+    assert gibibytes(3 * 2**29) == "1.5 GiB"
+    assert gibibytes(5 * 2**20) == "5 MiB"

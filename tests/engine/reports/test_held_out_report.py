@@ -1,0 +1,280 @@
+"""The held-out report, read as its file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.assessment import Assessment
+from soil_cnn_plugin.engine.assessment.comparison import compare
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.forests.forest import growth_in_words
+from soil_cnn_plugin.engine.reports.held_out_report import write_report
+
+Make = Callable[..., Assessment]
+
+
+class Reader(HTMLParser):
+    """The text that a reader sees, the tags, what each refers to, and the tables as rows of cells."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.rows: list[list[str]] = []
+        self._in_cell = False
+        self.feed(page)
+        self.text = " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.references += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self._in_cell = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_cell = self._in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        if self._in_cell:
+            self.rows[-1][-1] += data.strip()
+
+
+def write(folder: Path, content: Assessment) -> str:
+    write_report(str(folder / "report.html"), content)
+    assert not list(folder.glob("*.part"))
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_report_holds_what_a_reviewer_asks_for(tmp_path: Path, make_assessment: Make) -> None:
+    content = make_assessment()
+    text = Reader(write(tmp_path, content)).text
+    blend = content.targets[0].methods[BLEND].scores
+    for words in (
+        "Zinc and clay 5-15 cm",
+        "120 observations",
+        "patches of 31 × 31 cells of 40 m (1240 m across)",
+        "The map is predicted by a blend of network and random forest",
+        content.targets[0].verdict.text,
+        "5 folds of square blocks of 600 m",
+        f"The map explains {100 * (blend.mec or 0):.0f} % of the variance of the held-out observations",
+        f"its 90 % prediction intervals hold {100 * blend.picp:.0f} % of them",
+        "needs an independent probability sample",
+        "Mean of the training observations",
+        "Observed zinc (mg/kg)",
+        "Predicted clay 5-15 cm (%)",
+        "Predicted − observed zinc (mg/kg)",
+        "Coverage of intervals (PICP)",
+        "PIT histogram",
+        "Easting (km)",
+        "Fold 3 (n = 24)",
+        "Two observations share a cell.",
+        "2.13.0",
+        "were mapped with a blend of convolutional networks and a random forest (Soil CNN 0.1.0, PyTorch 2.13.0)",
+    ):
+        assert words in text, words
+
+
+def test_scores_of_all_methods_stand_beside_each_other(tmp_path: Path, make_assessment: Make) -> None:
+    content = make_assessment()
+    rows = Reader(write(tmp_path, content)).rows
+    head = next(number for number, row in enumerate(rows) if row[:3] == ["Method", "n", "ME"])
+    assert rows[head][3:] == ["RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS"]
+    assert rows[head + 1] == ["Zinc (mg/kg)"]
+    assert [row[0].split(",")[0] for row in rows[head + 2 : head + 7]] == [
+        "Blend of network and random forest",
+        "Network",
+        "Random forest",
+        "Random forest with context (focal means and deviations)",
+        "Mean of the training observations",
+    ]
+    scores = content.targets[0].methods[BLEND].scores
+    assert rows[head + 2][6] == f"{scores.rpiq:.2f}"
+    assert rows[head + 2][7] == f"{100 * scores.picp:.0f} %"
+    assert [float(text) for text in rows[head + 2][8:]] == pytest.approx(
+        [scores.width, scores.interval_score, scores.crps], abs=0.005
+    )
+
+
+def test_the_best_of_the_methods_is_marked_and_the_mean_is_not(tmp_path: Path, make_assessment: Make) -> None:
+    content = make_assessment()
+    scores = {name: held_out.scores for name, held_out in content.targets[0].methods.items()}
+    order = [BLEND, NETWORK, FOREST, FOREST_CONTEXT, MEAN]
+    rows = re.findall(
+        r"<tr[^>]*><td>[A-Z][^<]*</td>(<td class=\"number[^\"]*\"><span.*?)</tr>", write(tmp_path, content)
+    )
+    marked = [[" best" in cell for cell in re.findall(r"<td class=\"number[^\"]*\"", row)] for row in rows[:5]]
+    assert np.argmin([scores[name].rmse for name in order]) == [row[2] for row in marked].index(True)
+    assert np.argmin([scores[name].crps for name in order]) == [row[9] for row in marked].index(True)
+    assert not any(marked[4])
+
+
+def test_depths_are_named_and_ordered_from_the_top(tmp_path: Path, make_assessment: Make) -> None:
+    properties = [("clay_15_30", "%"), ("pH", ""), ("clay_100_200", "%"), ("clay_0_5", "%")]
+    reader = Reader(write(tmp_path, make_assessment(60, properties)))
+    headings = [row[0] for row in reader.rows if len(row) == 1]
+    assert headings[:4] == ["Clay 0-5 cm (%)", "Clay 15-30 cm (%)", "Clay 100-200 cm (%)", "pH"]
+    assert "Clay 0-5, 15-30 and 100-200 cm and pH" in reader.text
+
+
+def test_differences_over_the_folds_come_with_their_uncertainty(tmp_path: Path, make_assessment: Make) -> None:
+    content = make_assessment()
+    rows = Reader(write(tmp_path, content)).rows
+    row = next(row for row in rows if row[0] == "Blend against random forest")
+    methods = content.targets[0].methods
+    test = compare(methods[BLEND], methods[FOREST])
+    assert test is not None
+    low, high = (float(text.replace("−", "-")) for text in row[3].split(" to "))
+    assert (low, high) == (pytest.approx(test.low, abs=0.005), pytest.approx(test.high, abs=0.005))
+    assert row[1] == f"−{abs(100 * (methods[BLEND].scores.rmse / methods[FOREST].scores.rmse - 1)):.1f} %"
+    assert {"Blend against mean", "Random forest with context against random forest"} <= {row[0] for row in rows}
+
+
+def test_random_folds_stand_beside_the_chosen_ones_where_there_are_any(tmp_path: Path, make_assessment: Make) -> None:
+    assert "Random folds beside" not in Reader(write(tmp_path, make_assessment())).text
+    content = make_assessment(1000, has_random_folds=True)
+    reader = Reader(write(tmp_path, content))
+    random = content.folds.other_scores["zinc"][BLEND]
+    assert random.rmse < 0.95 * content.targets[0].methods[BLEND].scores.rmse
+    assert any(row[0] == "Blend" and row[2] == f"{random.rmse:.2f}" for row in reader.rows)
+    assert "the error is smaller under random folds, because a held-out observation then has neighbours" in reader.text
+
+
+def test_the_report_is_one_file_that_opens_offline(tmp_path: Path, make_assessment: Make) -> None:
+    reader = Reader(write(tmp_path, make_assessment()))
+    assert not {"script", "link", "iframe", "img"} & set(reader.tags)
+    assert all(it.startswith(("#", "https://doi.org/", "data:image/png")) for it in reader.references)
+    assert reader.tags.count("svg") == 8  # observations, three a target, loss
+
+
+def test_figures_are_sound_and_their_identifiers_do_not_clash(tmp_path: Path, make_assessment: Make) -> None:
+    figures = re.findall(r"<svg.*?</svg>", write(tmp_path, make_assessment()), re.DOTALL)
+    roots = [ElementTree.fromstring(figure) for figure in figures]
+    names = [{item.get("id") for item in root.iter() if item.get("id")} for root in roots]
+    assert len(set.union(*names)) == sum(map(len, names)) > 0
+    for figure, own in zip(figures, names):
+        assert set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", figure)) <= own
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", "</svg><img src=x onerror=alert(1)>", "a$b$c_{%", "\\frac"]
+)
+def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path, make_assessment: Make, hostile: str) -> None:
+    content = make_assessment()
+    first = replace(content.targets[0], soil_property=SoilProperty(hostile, hostile))
+    content = replace(content, targets=(first,), crs_name=hostile, settings={hostile: hostile}, notes=(hostile,))
+    reader = Reader(write(tmp_path, content))
+    assert not {"script", "img"} & set(reader.tags)
+    assert f"Observed {hostile} ({hostile})" in reader.text  # an axis label, inside the SVG
+
+
+def test_a_high_overlap_is_cautioned_and_a_low_one_is_told(tmp_path: Path, make_assessment: Make) -> None:
+    low, high = write(tmp_path, make_assessment(overlap=10.0)), write(tmp_path, make_assessment(overlap=80.0))
+    assert 'class="caution"' not in low and "10 % of the held-out observations overlap" in Reader(low).text
+    assert 'class="caution"' in high and "may be worse than they say" in Reader(high).text
+
+
+@pytest.mark.parametrize("outcome", ["network", "equal", "forest", "none"])
+def test_the_colour_of_a_verdict_follows_its_outcome(tmp_path: Path, make_assessment: Make, outcome: str) -> None:
+    content = make_assessment(60, [("zinc", "mg/kg")])
+    first = replace(content.targets[0], verdict=replace(content.targets[0].verdict, outcome=outcome))
+    assert f'class="verdict {outcome}"' in write(tmp_path, replace(content, targets=(first,)))
+
+
+@pytest.mark.parametrize(("widen", "words"), [(0.5, "too narrow"), (1.0, "the intervals hold"), (2.0, "wider than")])
+def test_the_report_tells_whether_intervals_hold(
+    tmp_path: Path, make_assessment: Make, widen: float, words: str
+) -> None:
+    content = make_assessment(1000, [("zinc", "mg/kg")], widen=widen)
+    text = Reader(write(tmp_path, content)).text
+    told = re.search(r"hold (\d+) % of the 1000 observations, [^.]*\. (\d+) % lie below the interval and (\d+) %", text)
+    assert told and words in told[0]
+    assert sum(map(int, told.groups())) == pytest.approx(100, abs=1)
+
+
+def test_intervals_that_miss_on_one_side_are_named(tmp_path: Path, make_assessment: Make) -> None:
+    content = make_assessment(400, [("zinc", "mg/kg")])
+    first = content.targets[0]
+    blend = first.methods[BLEND]
+    low = replace(blend, lower=blend.lower * 0.75, upper=blend.upper * 0.75, quantiles=blend.quantiles * 0.75)
+    content = replace(content, targets=(replace(first, methods={**first.methods, BLEND: low}),))
+    assert "high values are underestimated more often" in Reader(write(tmp_path, content)).text
+
+
+def test_degrees_and_unknown_coordinate_systems_have_fitting_axes(tmp_path: Path, make_assessment: Make) -> None:
+    degrees = make_assessment(crs_name="EPSG:4326")
+    degrees = replace(degrees, coordinates=degrees.coordinates / 10000)
+    assert "Longitude (°)" in write(tmp_path, degrees)
+    assert "x (CRS units)" in write(tmp_path, make_assessment(crs_name="a local grid"))
+
+
+def test_the_report_tells_where_the_forests_could_be_better(tmp_path: Path, make_assessment: Make) -> None:
+    usual = make_assessment()
+    bounded = replace(usual, settings={**usual.settings, "random forests": growth_in_words(10**6)})
+    sentence = "In the random forests each tree grows on at most 50000 observations, drawn anew at random"
+    assert sentence in Reader(write(tmp_path, bounded)).text
+    assert "each tree" not in Reader(write(tmp_path, usual)).text
+
+
+def test_many_observations_keep_the_file_small(tmp_path: Path, make_assessment: Make) -> None:
+    write(tmp_path, make_assessment(3000, [("clay", "%"), ("sand", "%"), ("soc", "g/kg")], has_random_folds=True))
+    assert (tmp_path / "report.html").stat().st_size < 4_000_000
+    page = write(tmp_path, make_assessment(4000, [("clay", "%")]))
+    assert "Colour is the number of observations" in page and len(page) < 2_000_000
+
+
+def test_one_assessment_gives_one_page(tmp_path: Path, make_assessment: Make) -> None:
+    assert write(tmp_path, make_assessment()) == write(tmp_path, make_assessment())
+
+
+def test_a_network_alone_without_distributions_is_reported_too(tmp_path: Path, make_assessment: Make) -> None:
+    content = make_assessment(
+        60, [("zinc", "mg/kg")], errors={NETWORK: 0.4, FOREST: 0.4, FOREST_CONTEXT: 0.4, MEAN: 0.6}
+    )
+    network = content.targets[0].methods[NETWORK]
+    nothing = np.full_like(network.mean, np.nan)
+    scores = replace(network.scores, mec=None, ccc=None, rpiq=None, picp=np.nan, width=np.nan, crps=np.nan)
+    network = replace(
+        network, lower=nothing, upper=nothing, quantiles=np.full_like(network.quantiles, np.nan), scores=scores
+    )
+    methods = {**content.targets[0].methods, NETWORK: network}
+    content = replace(content, targets=(replace(content.targets[0], methods=methods),), loss_curves=())
+    reader = Reader(write(tmp_path, content))
+    assert "The map is predicted by the network, an ensemble of convolutional networks" in reader.text
+    assert "MEC –" in reader.text and "PIT histogram" not in reader.text
+
+
+def test_only_methods_that_were_used_are_cited(tmp_path: Path, make_assessment: Make) -> None:
+    full = Reader(write(tmp_path, make_assessment(60))).references
+    for doi in (
+        "10.1007/BF00117832",
+        "10.1111/ecog.02881",
+        "10.1080/01621459.1983.10478017",
+        "10.1016/j.trac.2010.05.006",
+    ):
+        assert f"https://doi.org/{doi}" in full, doi
+    content = make_assessment(
+        60, [("zinc", "mg/kg")], errors={NETWORK: 0.4, FOREST: 0.4, FOREST_CONTEXT: 0.4, MEAN: 0.6}
+    )
+    content = replace(
+        content,
+        targets=(replace(content.targets[0], transform="none"),),
+        folds=replace(content.folds, kind="random"),
+        loss_curves=content.loss_curves[:1],
+    )
+    few = Reader(write(tmp_path, content)).references
+    for unused in ("BF00117832", "ecog.02881", "gmd-17-5897", "1983.10478017", "2203.09168"):
+        assert not any(unused in it for it in few), unused

@@ -1,0 +1,144 @@
+"""Held-out predictions of all methods on the same folds, and the fit of all observations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.engine.assessment.methods import FOREST_CONTEXT
+from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS
+from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
+from soil_cnn_plugin.engine.training.fitting import Design
+from soil_cnn_plugin.engine.training.folds_of_file import inner_folds
+from soil_cnn_plugin.engine.training.plan import make_plans
+from soil_cnn_plugin.engine.training.training_data import encode_patches
+from tests.engine.landscape import Log, extract, make_landscape
+
+N = 48
+FIELDS = ("zinc_0_10", "clay")
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "TREES", 20)
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
+    folder = tmp_path_factory.mktemp("landscape")
+    path = extract(make_landscape(folder), count=N, patch_size=9)
+    job = TrainNetwork(path, str(folder / "n.safetensors"), architecture="ring", members=2, epochs=2)
+    with PatchFile(path) as file:
+        return Design(
+            data=encode_patches(file, make_plans(job, 9), torch.device("cpu")),
+            measured=file.measured,
+            words=file.words,
+            transforms=("log", "none"),
+            fold=np.arange(N) % 3,
+            make_inner_folds=inner_folds(file, "random"),
+            plans=make_plans(job, 9),
+            coverage=0.9,
+            seed=0,
+            device=torch.device("cpu"),
+        )
+
+
+def validate(*designs: Design) -> tuple[list[CrossValidation], Log]:
+    log = Log()
+    return fit_and_cross_validate(designs, (FOREST_CONTEXT,), log)[1], log
+
+
+def test_each_observation_is_predicted_once_by_every_method(design: Design) -> None:
+    (found,), log = validate(design)
+    assert [sorted(methods) for methods in found.methods] == [
+        ["blend", "forest", "forest_context", "mean", "network"]
+    ] * 2
+    for t, methods in enumerate(found.methods):
+        known = np.isfinite(design.measured.values[:, t])
+        for held_out in methods.values():
+            assert held_out.mean.shape == (known.sum(),) and held_out.quantiles.shape == (known.sum(), 99)
+            assert np.isfinite(held_out.quantiles).all() and (np.diff(held_out.quantiles, axis=1) >= 0).all()
+            np.testing.assert_allclose(held_out.lower, held_out.quantiles[:, 4])  # 5 %
+            np.testing.assert_allclose(held_out.upper, held_out.quantiles[:, 94])
+            assert [scores.n for scores in held_out.fold_scores] == np.bincount(design.fold[known]).tolist()
+    lines = [line for line in log.infos if line.startswith("Fold ")]
+    assert all(
+        line.startswith(f"Fold {number}: 16 observations held out") for number, line in enumerate(sorted(lines), 1)
+    )
+    assert all(field in line for line in lines for field in FIELDS)
+
+
+def test_the_mean_predicts_the_other_folds_mean_and_quantiles(design: Design) -> None:
+    (found,), _ = validate(design)
+    values, held_out = design.measured.values[:, 0], found.methods[0]["mean"]
+    for row in range(N):
+        others = np.sort(values[design.fold != design.fold[row]])
+        assert held_out.mean[row] == pytest.approx(others.mean())
+        # 32 values: the quantile at p is the one at place 33 p, between neighbours where that is no whole number.
+        places = np.clip(QUANTILE_LEVELS * 33, 1, 32)
+        np.testing.assert_allclose(held_out.quantiles[row], np.interp(places, np.arange(1, 33), others))
+
+
+def test_designs_side_by_side_do_not_mix(design: Design) -> None:
+    other = replace(design, fold=np.arange(N) // 16)
+    (alone,), _ = validate(design)
+    (first, second), log = validate(design, other)
+    (swapped, _), _ = validate(other, design)
+    for t in range(2):
+        for name, held_out in alone.methods[t].items():
+            np.testing.assert_array_equal(first.methods[t][name].mean, held_out.mean)
+            np.testing.assert_array_equal(second.methods[t][name].mean, swapped.methods[t][name].mean)
+            assert not np.array_equal(second.methods[t][name].mean, held_out.mean)
+    assert len([line for line in log.infos if line.startswith("Fold ")]) == 3  # of the first alone
+
+
+def test_the_forest_at_the_point_may_be_left_out(design: Design) -> None:
+    (found,), _ = validate(replace(design, forests=(FOREST_CONTEXT,)))
+    (whole,), _ = validate(design)
+    assert sorted(found.methods[0]) == ["blend", "forest_context", "mean", "network"]
+    for name, held_out in found.methods[0].items():
+        np.testing.assert_array_equal(held_out.mean, whole.methods[0][name].mean)
+
+
+def test_a_blend_lies_between_its_components(design: Design) -> None:
+    final, _ = fit_and_cross_validate([design], (FOREST_CONTEXT,), Log())
+    weights = final.weights("blend")
+    assert weights.shape == (2, 2) and (weights >= 0.25 - 1e-9).all()  # half-way to equal ones
+    np.testing.assert_allclose(weights.sum(0), 1)
+    assert final.weights("network").tolist() == [[1, 1], [0, 0]]
+    assert final.predictor("blend", 9).weights.shape == (2, 2) and len(final.predictor("blend", 9).forests) == 2
+    assert final.predictor("network", 9).weights.tolist() == [[1, 1]] and final.predictor("network", 9).forests == ()
+    # Whatever was held out within is finite wherever the target is, and nothing was seen before.
+    known = np.isfinite(design.measured.values)
+    assert np.isfinite(final.location[:, known]).all() and (final.scale[:, known] > 0).all()
+
+
+def test_an_error_in_one_fold_is_the_error_of_all(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="two folds only"):
+
+        def make(rows: np.ndarray) -> object:
+            if len(rows) < N:
+                raise ValueError("two folds only")
+            return design.make_inner_folds(rows)
+
+        validate(replace(design, make_inner_folds=make))
+
+
+def test_progress_is_that_of_all_fits_together(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    shares: list[float] = []
+    monkeypatch.setattr(log, "progress", lambda share, force=False: shares.append(share))
+    fit_and_cross_validate([design], (FOREST_CONTEXT,), log)
+    assert max(shares) == pytest.approx(1) and min(shares) > 0
+
+
+def test_nothing_is_written(design: Design, tmp_path: Path) -> None:
+    validate(design)
+    assert not list(tmp_path.iterdir())

@@ -30,6 +30,7 @@ from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block
+from soil_cnn_plugin.engine.rasters.summaries import read_summaries
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.kinds import NumberOutcome
 from soil_cnn_plugin.engine.targets.target_scale import TargetScale
@@ -95,7 +96,7 @@ def make_network(
     """A network file of the networks alone, one with their blend with a forest, and scikit-learn's own forest of it."""
     grid = reference_grid(covariates[0].path)
     with open_stack(covariates, grid) as stack:
-        summaries = stack.summaries()
+        summaries = read_summaries(stack)
         encoder = Encoder(summaries)
         size = max(shape.patch_size for shape in shapes)
         regions = [stack.read(block) for block in _regions(grid.height, grid.width, size)]

@@ -27,7 +27,7 @@ from soil_cnn_plugin.contract.jobs import Covariate, TrainNetwork
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.training.fit import FitSettings, fit
 from soil_cnn_plugin.engine.training.input_rows import InputRows

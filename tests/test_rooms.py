@@ -22,7 +22,29 @@ ALLOWED = {  # room -> rooms it may import; paths is a leaf that all may use
     "contract": {"contract"},
     "engine": {"engine", "contract", "paths"},
 }
-ENGINE_ROOMS = {"data", "networks", "assessment", "mapping", "pages"}
+ENGINE_ROOMS = (
+    "arrays",
+    "errors",
+    "versions",
+    "report",
+    "machine",
+    "failures",
+    "targets",
+    "rasters",
+    "observations",
+    "profiles",
+    "checks",
+    "assessment",
+    "networks",
+    "forests",
+    "training",
+    "mapping",
+    "explaining",
+    "reports",
+    "jobs",
+    "__main__",
+)
+"""Rooms of the engine in their order: each imports itself and rooms above it only."""
 BROUGHT_BY = {
     "sklearn": "scikit-learn",
     "pyproj": "geopandas",
@@ -60,7 +82,7 @@ def is_module(name: str) -> bool:
 
 @cache
 def own_imports(path: Path) -> frozenset[str]:
-    """Own modules a file imports, without the package's name: `engine.data.grid`."""
+    """Own modules a file imports, without the package's name: `engine.rasters.grid`."""
     prefix = PACKAGE.name + "."
     return frozenset(name.removeprefix(prefix) for name in imports_of(path) if name.startswith(prefix))
 
@@ -101,14 +123,37 @@ def test_the_engine_imports_only_what_its_requirements_pin() -> None:
     assert used - pinned == set()
 
 
-def test_jobs_are_imported_by_no_room_of_the_engine() -> None:
-    for path in files_in("engine"):
-        parts = path.relative_to(PACKAGE / "engine").with_suffix("").parts
-        if parts[0] in ENGINE_ROOMS:
-            for name in own_imports(path):
-                if room(name) == "engine":
-                    target = [*name.split(".")[1:], ""][0]
-                    assert target in ENGINE_ROOMS | engine_leaves(), f"{'/'.join(parts)} imports {name}"
+def test_every_room_of_the_engine_has_its_place_in_the_order() -> None:
+    rooms = {engine_room(module_of(path)) for path in files_in("engine")}
+    assert rooms == set(ENGINE_ROOMS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_of_the_engine_imports_no_room_below_it(path: Path) -> None:
+    if room_of(path) != "engine":
+        return
+    own = ENGINE_ROOMS.index(engine_room(module_of(path)))
+    for name in own_imports(path):
+        if name.startswith("engine."):
+            assert ENGINE_ROOMS.index(engine_room(name)) <= own, f"{module_of(path)} imports {name}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports behind TYPE_CHECKING and inside functions count, too."""
+    modules = {module_of(path): path for path in FILES}
+    done: set[str] = set()
+
+    def follow(module: str, above: tuple[str, ...]) -> None:
+        if module in above:
+            raise AssertionError(" -> ".join([*above[above.index(module) :], module]))
+        if module not in done:
+            for name in sorted(own_imports(modules[module])):
+                if name in modules and name != module:
+                    follow(name, (*above, module))
+            done.add(module)
+
+    for module in modules:
+        follow(module, ())
 
 
 def test_nothing_imports_the_workers_door() -> None:
@@ -116,8 +161,8 @@ def test_nothing_imports_the_workers_door() -> None:
 
 
 def test_the_grid_imports_no_other_part_of_the_engine() -> None:
-    names = own_imports(PACKAGE / "engine" / "data" / "grid.py")
-    assert {name for name in names if room(name) == "engine"} <= {"engine.errors"}
+    names = own_imports(PACKAGE / "engine" / "rasters" / "grid.py")
+    assert {name for name in names if room(name) == "engine"} <= {"engine.errors", "engine.arrays"}
 
 
 def files_in(name: str) -> list[Path]:
@@ -126,13 +171,11 @@ def files_in(name: str) -> list[Path]:
     return files
 
 
-@cache
-def engine_leaves() -> set[str]:
-    """The engine's own modules that are no jobs: those without a `run`."""
-    modules = (PACKAGE / "engine").glob("*.py")
-    return {"", *(path.stem for path in modules if path.stem != "__main__" and not defines_run(path))}
+def engine_room(name: str) -> str:
+    """`engine.rasters.grid` -> rooms of the engine: rasters; the engine's own files are rooms of their own."""
+    return [*name.split(".")[1:], "arrays"][0]
 
 
-def defines_run(path: Path) -> bool:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body)
+def module_of(path: Path) -> str:
+    """`engine.rasters.grid` of its path; a package is named by its folder."""
+    return module_name(path).removeprefix(PACKAGE.name).lstrip(".")

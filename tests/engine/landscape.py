@@ -24,8 +24,9 @@ from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary, open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, read_summaries
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.kinds import NumberOutcome
@@ -59,7 +60,7 @@ class Landscape:
 
     def summaries(self) -> tuple[CovariateSummary, ...]:
         with open_stack(self.covariates, self.grid) as stack:
-            return stack.summaries()
+            return read_summaries(stack)
 
 
 def make_landscape(folder: Path, has_aspect: bool = False, seed: int = 1) -> Landscape:

@@ -13,9 +13,10 @@ from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, Sample, estimate, measure, predict
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_names, read_numbers
+from soil_cnn_plugin.engine.observations.locating import place_on_grid
 from soil_cnn_plugin.engine.observations.map_values import BandFacts, read_band_facts, read_values
 from soil_cnn_plugin.engine.observations.notes import listed
-from soil_cnn_plugin.engine.observations.observations import Observations, place_on_grid
+from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer
 from soil_cnn_plugin.engine.observations.target_values import plain_values
 from soil_cnn_plugin.engine.rasters.covariates import reference_grid

@@ -13,20 +13,22 @@ from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import with_units
+from soil_cnn_plugin.engine.observations.locating import check_usable, locate_observations
 from soil_cnn_plugin.engine.observations.notes import Notes
-from soil_cnn_plugin.engine.observations.observations import Observations, check_usable, locate_observations
+from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.observations.patches import cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer, write_dropped
 from soil_cnn_plugin.engine.observations.soil_classes import tell_classes
 from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_cache
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, CovariateSummary, open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.domain import DOMAIN_POINTS
 from soil_cnn_plugin.engine.rasters.doubts import doubt_large_blocks, find_doubts
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.opening import layer_name
-from soil_cnn_plugin.engine.rasters.sampling import Sampler
+from soil_cnn_plugin.engine.rasters.sampling import Sampler, read_codes
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, summarize
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
@@ -47,19 +49,20 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
         located, classes = locate_observations(layer, job, grid, dropped, notes)
         check_usable(located, job, classes, layer, dropped)
         targets = with_units(job.targets, job.compositions, located.values)
-        stack.class_codes(report.part(0.0, 0.1, "Looking at the covariates").progress)
+        codes = read_codes(stack, report.part(0.0, 0.1, "Looking at the covariates").progress)
         cutting, sampler = report.part(0.1, 1.0, "Cutting patches"), Sampler(stack)
         words = TargetsInWords(targets, classes, job.compositions)
         with PatchFileWriter(
             job.patches, grid, job.patch_size, len(job.covariates), words, job.group, _provenance(job, notes)
         ) as writer:
             used = _write_patches(job, stack, located, writer, dropped, sampler, cutting)
-            summaries = stack.summaries(sample=sampler.sample())
+            sample = sampler.sample()
+            summaries = summarize(stack, codes, sample)
             _check_variation(summaries)
             for doubt in find_doubts(summaries):
                 report.warning(doubt)
             check_usable(used, job, classes, layer, dropped)
-            writer.describe(summaries, stack.valid_points(DOMAIN_POINTS))
+            writer.describe(summaries, sample.spread(DOMAIN_POINTS))
             stack.check_unchanged()
     if classes:
         tell_classes(used.values[:, 0], classes, notes)

@@ -13,9 +13,10 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, CovariateSummary, reference_grid, several
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, reference_grid, several
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.report import Report
 
 _CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size that is worth a warning

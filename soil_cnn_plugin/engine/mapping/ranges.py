@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.report import Report
 
 _SUSPICIOUS_SHARE = 0.5  # of the pixels outside the training range: another unit or scale is likely

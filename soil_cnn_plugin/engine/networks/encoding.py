@@ -13,7 +13,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor, nn
 
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 
 
 @dataclass(frozen=True)

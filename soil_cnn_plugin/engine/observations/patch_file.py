@@ -25,8 +25,8 @@ from soil_cnn_plugin.engine.observations.chunk_writing import ChunkWriter
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.safe_hdf5 import HostileFile, SafeGroup
 from soil_cnn_plugin.engine.observations.targets import check_measured, read_targets, write_targets
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import rasterio
 
 from soil_cnn_plugin.engine.machine.memory import read_memory, usable_cores
 from soil_cnn_plugin.engine.rasters.cells import Layout, layout_of
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
-    from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
+from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 
 T = TypeVar("T")
 

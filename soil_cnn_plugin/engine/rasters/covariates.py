@@ -2,74 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.arrays import Array, Singles
+from soil_cnn_plugin.engine.arrays import Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.opening import allow_open_files, grid_of, open_raster
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
-from soil_cnn_plugin.engine.rasters.sampling import (
-    LARGEST_CODE,
-    MOST_CATEGORIES,
-    Sample,
-    read_codes,
-    read_sample,
-    read_valid,
-)
 from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 
 T = TypeVar("T")
 
 
-QUANTILES = 129
 _CACHE_BYTES = 256_000_000
 """Of warped pixels that all rasters together keep for the next blocks."""
 _NAMES_IN_WORDS = 10
 _FINEST = 100
 """Cells of a grid along one pixel of its reference: more are a mistake, in metres where the CRS has degrees or so."""
-
-
-@dataclass(frozen=True)
-class CovariateSummary:
-    """What a covariate looks like on its grid.
-
-    `quantiles`: `QUANTILES` values at equal steps of probability from 0 to 1 over its valid pixels (a sample of at
-    most a million); empty when categorical. `categories`: its class codes, ascending; empty otherwise. `labels`: their
-    names, or the codes as text.
-    """
-
-    covariate: Covariate
-    quantiles: tuple[float, ...]
-    categories: tuple[int, ...]
-    labels: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        codes, numbers = self.categories, self.quantiles
-        if self.covariate.kind == "categorical":
-            is_right = not numbers and 1 <= len(codes) <= MOST_CATEGORIES and len(self.labels) == len(codes)
-            is_right = is_right and max(map(abs, codes)) <= LARGEST_CODE and list(codes) == sorted(set(codes))
-        else:
-            is_right = not codes and not self.labels and len(numbers) == QUANTILES
-            is_right = is_right and all(map(math.isfinite, numbers)) and list(numbers) == sorted(numbers)
-        if not is_right or self.covariate.band < 1:
-            raise ValueError(f"covariate {self.covariate.name!r}: its band, quantiles or categories make no sense")
-
-    @property
-    def is_constant(self) -> bool:
-        """One value everywhere: such a covariate tells nothing."""
-        return len(self.categories) == 1 or (bool(self.quantiles) and self.quantiles[0] == self.quantiles[-1])
 
 
 class CovariateStack(AbstractContextManager["CovariateStack"]):
@@ -79,8 +37,6 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         self.rasters = tuple(rasters)
         self.covariates = tuple(raster.covariate for raster in rasters)
         self.grid = grid
-        self._valid_points: Array | None = None
-        self._class_codes: dict[int, Singles] | None = None
         self._files = _by_file(rasters)
         self._states = FileStates.of(raster.covariate.path for raster in rasters)
         self._pool = ThreadPoolExecutor(min(usable_cores(), len(self._files)), "read")
@@ -113,31 +69,6 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         """Calls `read` for each raster with its number, in threads: rasters of one file one after another."""
         return [self._pool.submit(file.read, read, task) for file in self._files]
 
-    def summaries(
-        self, progress: Callable[[float], None] | None = None, sample: Sample | None = None
-    ) -> tuple[CovariateSummary, ...]:
-        """In the order of the covariates; reads a sample of continuous ones, or uses one, and all of categorical ones.
-
-        Raises:
-            EngineError: a covariate has no data on the grid, or a categorical one holds no class codes.
-        """
-        codes, sample = self.class_codes(), sample or read_sample(self, True, progress)
-        self._valid_points = sample.points
-        return tuple(
-            _summarize_classes(raster, codes[number]) if number in codes else _summarize_numbers(raster, values)
-            for number, (raster, values) in enumerate(zip(self.rasters, sample.values))
-        )
-
-    def class_codes(self, progress: Callable[[float], None] | None = None) -> dict[int, Singles]:
-        """Number of each categorical covariate -> its class codes, ascending; read only once.
-
-        Raises:
-            EngineError: a covariate holds no class codes, or too many.
-        """
-        if self._class_codes is None:
-            self._class_codes = read_codes(self, progress)
-        return self._class_codes
-
     def resamplings(self) -> list[str]:
         """A sentence on the covariates that are resampled alike, for each way."""
         names: dict[str, list[str]] = {}
@@ -151,15 +82,6 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
     def class_names(self) -> tuple[dict[int, str], ...]:
         """A covariate each: code -> name as its user or its file tells them, empty when they do not."""
         return tuple(raster.class_names() if raster.covariate.kind == "categorical" else {} for raster in self.rasters)
-
-    def valid_points(self, count: int) -> Array:
-        """x, y (M, 2) of at most `count` pixels where all covariates have data, spread evenly over the grid."""
-        if self._valid_points is None:
-            self._valid_points = read_sample(self, False).points
-        points = self._valid_points
-        chosen = np.linspace(0, len(points) - 1, min(count, len(points))).astype(int)
-        spread: Array = points[chosen]
-        return spread
 
 
 def several(names: list[str]) -> str:
@@ -228,39 +150,3 @@ def _by_file(rasters: Sequence[CovariateRaster]) -> list[_File]:
     for number, raster in enumerate(rasters):
         files.setdefault(raster.covariate.path, []).append((number, raster))
     return [_File(each) for each in files.values()]
-
-
-def _summarize_numbers(raster: CovariateRaster, values: Singles) -> CovariateSummary:
-    if not values.size or values.min() == values.max():
-        values = np.concatenate([values, *_until_it_varies(raster, values)])
-    if not values.size:
-        raise _all_nodata(raster)
-    quantiles = np.quantile(values.astype(np.float64), np.linspace(0, 1, QUANTILES))
-    return CovariateSummary(raster.covariate, tuple(quantiles.tolist()), (), ())
-
-
-def _until_it_varies(raster: CovariateRaster, sampled: Singles) -> Iterator[Singles]:
-    """All its pixels, block by block, up to the first block that differs from the sample."""
-    for block in raster.grid.blocks(512):
-        values = read_valid(raster, block)
-        if values.size:
-            varies = values.min() != values.max() or (sampled.size > 0 and values[0] != sampled[0])
-            yield values if varies else values[:1]
-            if varies:
-                return
-
-
-def _summarize_classes(raster: CovariateRaster, codes: Singles) -> CovariateSummary:
-    if not codes.size:
-        raise _all_nodata(raster)
-    names = raster.class_names()
-    categories = tuple(int(code) for code in codes)
-    labels = tuple(names.get(code, str(code)) for code in categories)
-    return CovariateSummary(replace(raster.covariate, labels=()), (), categories, labels)
-
-
-def _all_nodata(raster: CovariateRaster) -> EngineError:
-    return EngineError(
-        f"{raster.covariate.path}, band {raster.covariate.band}, has no data on the grid of the map: all its pixels"
-        " there are nodata. Check its nodata value, or leave it out."
-    )

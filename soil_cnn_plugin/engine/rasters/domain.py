@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Bounds, Grid, in_words
 from soil_cnn_plugin.engine.rasters.opening import layer_name
 from soil_cnn_plugin.engine.rasters.polygons import read_polygons
+from soil_cnn_plugin.engine.rasters.sampling import read_sample
 
 DOMAIN_POINTS = 2000
 
@@ -30,7 +31,7 @@ def read_domain(path: str, grid: Grid) -> Array:
         return _points_in(shapely.union_all(polygons.values))
     raster_grid = reference_grid(path)
     with open_stack([Covariate(path, "domain")], raster_grid) as stack:
-        points = stack.valid_points(DOMAIN_POINTS)
+        points = read_sample(stack, with_values=False).spread(DOMAIN_POINTS)
     if not len(points):
         raise EngineError(f"{path}, the domain of the map, has no pixel with data. Choose another raster or polygons.")
     transformer = pyproj.Transformer.from_crs(raster_grid.crs_wkt, grid.crs_wkt, always_xy=True)

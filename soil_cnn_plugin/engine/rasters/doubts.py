@@ -10,7 +10,8 @@ import rasterio
 
 from soil_cnn_plugin.engine.machine.memory import gibibytes
 from soil_cnn_plugin.engine.rasters.block_reading import cache_bytes
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, CovariateSummary, several
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, several
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 
 _COMPASS = re.compile(
     r"(^|[^a-z])aspect|(sin|cos)_?asp|northness|eastness|northerness|easterness|hillshad|shadedrelief|insolation|solarrad"

@@ -8,18 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.block_reading import read_ahead
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
-
-if TYPE_CHECKING:
-    from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
-    from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
+from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 
 Progress = Callable[[float], None]
 
@@ -39,6 +36,12 @@ class Sample:
 
     values: tuple[Singles, ...]
     points: Array
+
+    def spread(self, count: int) -> Array:
+        """x, y (M, 2) of at most `count` of the points, spread evenly over the grid."""
+        chosen = np.linspace(0, len(self.points) - 1, min(count, len(self.points))).astype(int)
+        found: Array = self.points[chosen]
+        return found
 
 
 class Sampler:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
 from soil_cnn_plugin.engine.reports.depth_order import by_depth, listed, titles
 from soil_cnn_plugin.engine.reports.drawing import sentence_case

@@ -11,7 +11,7 @@ from soil_cnn_plugin.contract.jobs import JobError, TrainNetwork, pair_threshold
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.observations import check_targets
+from soil_cnn_plugin.engine.observations.locating import check_targets
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.domain import check_touch, read_domain
 from soil_cnn_plugin.engine.rasters.opening import layer_name

@@ -27,8 +27,8 @@ from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.classes import ClassScores
 from soil_cnn_plugin.engine.targets.kinds import ClassOutcome, CompositionOutcome, NumberOutcome
 from soil_cnn_plugin.engine.targets.metrics import Scores

@@ -25,6 +25,8 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_cache
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.domain import DOMAIN_POINTS
+from soil_cnn_plugin.engine.rasters.sampling import read_sample
+from soil_cnn_plugin.engine.rasters.summaries import read_summaries
 from soil_cnn_plugin.engine.report import Report
 
 HEIGHT, WIDTH, CELL = 1100, 1300, 10.0
@@ -72,8 +74,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExtractPatches:
 def test_the_sample_is_the_same_as_when_it_is_read_alone(job: ExtractPatches) -> None:
     run(job, Report(lambda event: None))
     with open_stack(job.covariates, reference_grid(job.covariates[0].path)) as stack, PatchFile(job.patches) as file:
-        assert file.covariates == stack.summaries()
-        np.testing.assert_array_equal(file.domain, stack.valid_points(DOMAIN_POINTS))
+        assert file.covariates == read_summaries(stack)
+        np.testing.assert_array_equal(file.domain, read_sample(stack, with_values=False).spread(DOMAIN_POINTS))
 
 
 def test_patches_of_many_cells_equal_those_cut_from_one_read(job: ExtractPatches) -> None:
@@ -104,7 +106,7 @@ def test_a_covariate_that_ends_half_way_is_named_and_nothing_is_left(
     job: ExtractPatches, monkeypatch: pytest.MonkeyPatch, number: int, cores: int
 ) -> None:
     for module in ("block_reading", "covariates", "patch_file"):
-        monkeypatch.setattr(f"soil_cnn_plugin.engine.data.{module}.usable_cores", lambda: cores)
+        monkeypatch.setattr(f"soil_cnn_plugin.engine.rasters.{module}.usable_cores", lambda: cores)
     path = job.covariates[number].path
     spoil(path)
     with rasterio.open(path) as dataset:

@@ -19,7 +19,8 @@ from tests.engine.landscape import extract, make_landscape
 _WORKER = """
 import sys
 from soil_cnn_plugin.engine import __main__ as worker
-from soil_cnn_plugin.engine.networks import checkpoint, forest
+from soil_cnn_plugin.engine.training import checkpoint
+from soil_cnn_plugin.engine.forests import forest
 checkpoint._SECONDS = 0.0  # every evaluation is written, not only one a minute
 forest.TREES = 5
 worker._end(worker.main([sys.argv[1]]))

@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine import fitting
-from soil_cnn_plugin.engine.assessment.assessment import BLEND, FOREST, FOREST_CONTEXT
-from soil_cnn_plugin.engine.cross_validation import fit_and_cross_validate
-from soil_cnn_plugin.engine.data.patch_file import PatchFile
-from soil_cnn_plugin.engine.networks import forest
-from soil_cnn_plugin.engine.networks.plan import make_plans
-from soil_cnn_plugin.engine.networks.processes import joined
-from soil_cnn_plugin.engine.networks.training_data import encode_patches
-from soil_cnn_plugin.engine.patch_folds import inner_folds
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT
+from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.training.plan import make_plans
+from soil_cnn_plugin.engine.machine.processes import joined
+from soil_cnn_plugin.engine.training.training_data import encode_patches
+from soil_cnn_plugin.engine.training.folds_of_file import inner_folds
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.torchrun import process_count, process_number
+from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 
 torch.set_num_threads(1)
 forest.TREES = 20

@@ -13,16 +13,16 @@ _TRAINING = """
 import sys
 import numpy as np
 import torch
-from soil_cnn_plugin.engine.data.covariates import CovariateSummary
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks import fit as training
-from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
-from soil_cnn_plugin.engine.networks.input_rows import InputRows
-from soil_cnn_plugin.engine.networks.learned import Learned
-from soil_cnn_plugin.engine.networks.plan import Shape, build_network
-from soil_cnn_plugin.engine.networks.processes import joined
-from soil_cnn_plugin.engine.torchrun import process_number
+from soil_cnn_plugin.engine.training import fit as training
+from soil_cnn_plugin.engine.training.fit import FitSettings, fit
+from soil_cnn_plugin.engine.training.input_rows import InputRows
+from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.training.plan import Shape, build_network
+from soil_cnn_plugin.engine.machine.processes import joined
+from soil_cnn_plugin.engine.machine.torchrun import process_number
 
 torch.set_num_threads(1)
 training._ROWS_AT_ONCE = 5  # so that both processes predict what the shorter of two lists repeats
@@ -64,16 +64,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.data.covariates import CovariateSummary
-from soil_cnn_plugin.engine.networks.checkpoint import Checkpoint, CheckpointFolder
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, CheckpointFolder
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.fit import FitSettings, fit
-from soil_cnn_plugin.engine.networks.input_rows import InputRows
-from soil_cnn_plugin.engine.networks.learned import Learned
-from soil_cnn_plugin.engine.networks.ensemble import cross_fit
-from soil_cnn_plugin.engine.networks.plan import Plan, Shape, build_network
-from soil_cnn_plugin.engine.networks.processes import joined
-from soil_cnn_plugin.engine.torchrun import process_number
+from soil_cnn_plugin.engine.training.fit import FitSettings, fit
+from soil_cnn_plugin.engine.training.input_rows import InputRows
+from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.training.ensemble import cross_fit
+from soil_cnn_plugin.engine.training.plan import Plan, Shape, build_network
+from soil_cnn_plugin.engine.machine.processes import joined
+from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.errors import EngineError
 
 cpu, held_out = torch.device("cpu"), np.arange(20) % 2 == np.array([[0], [1]])
@@ -122,8 +122,8 @@ _DEVICES = """
 import sys
 import torch
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.networks.processes import joined
-from soil_cnn_plugin.engine.torchrun import process_number
+from soil_cnn_plugin.engine.machine.processes import joined
+from soil_cnn_plugin.engine.machine.torchrun import process_number
 
 try:
     with joined(torch.device("cuda" if process_number() else "cpu")):

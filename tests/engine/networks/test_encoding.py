@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 
 LEVELS = np.linspace(0, 1, 129)
 

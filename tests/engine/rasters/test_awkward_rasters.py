@@ -19,6 +19,7 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.summaries import read_summaries
 
 Write = Callable[..., str]
 RNG = np.random.default_rng(3)
@@ -70,7 +71,7 @@ def test_200_layers_are_read_and_a_missing_one_is_named(hundreds: list[Covariate
     grid = reference_grid(hundreds[0].path)
     with open_stack(hundreds, grid) as stack:
         assert stack.read(Block(2, 3, 4, 5)).tolist() == [VALUES[2:6, 3:8].tolist()] * 200
-        assert len(stack.summaries()) == 200
+        assert len(read_summaries(stack)) == 200
     Path(hundreds[77].path).unlink()
     with pytest.raises(EngineError, match=r"c77\.tif does not exist"):
         open_stack(hundreds, grid)
@@ -151,7 +152,7 @@ def test_a_cloud_optimized_raster_is_read_from_a_server(tmp_path: Path, monkeypa
 OPEN_ALL = """
 import resource, sys
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.data.covariates import open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, int(sys.argv[1])))
 covariates = [Covariate(path, path) for path in sys.argv[2:]]
 with open_stack(covariates, reference_grid(covariates[0].path)) as stack:

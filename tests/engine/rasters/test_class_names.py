@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.summaries import read_summaries
 
 Write = Callable[..., str]
 CODES: NDArray[np.uint8] = np.array([[1, 2], [3, 1]], np.uint8)
@@ -22,7 +23,7 @@ FIELD = '<FieldDefn index="{}"><Name>{}</Name><Type>{}</Type><Usage>{}</Usage></
 
 def labels(path: str, *given: tuple[int, str]) -> tuple[str, ...]:
     with open_stack([Covariate(path, "soil", kind="categorical", labels=given)], reference_grid(path)) as stack:
-        (summary,) = stack.summaries()
+        (summary,) = read_summaries(stack)
     assert summary.categories == (1, 2, 3) and summary.covariate.labels == ()  # they stand once
     return summary.labels
 

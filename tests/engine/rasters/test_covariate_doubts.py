@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import ArrayLike
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary, open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.doubts import find_doubts, is_compass_name
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, read_summaries
 
 RNG = np.random.default_rng(1)
 
@@ -109,6 +110,6 @@ def test_marks_are_found_in_a_raster(write_raster: Callable[..., str], rows: int
     values[:rows] = -9999
     path = write_raster("dem.tif", values, nodata=-1)
     with open_stack([Covariate(path, "dem")], reference_grid(path)) as stack:
-        (doubt,) = find_doubts(stack.summaries())
+        (doubt,) = find_doubts(read_summaries(stack))
     share = re.search(r"about (\d+) % of its pixels are -9999,", doubt)
     assert share and float(share[1]) == pytest.approx(100 * rows / 11, abs=1.5)

@@ -19,8 +19,9 @@ from rasterio.enums import Resampling
 from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary, open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, read_summaries
 
 Write = Callable[..., str]
 RNG = np.random.default_rng(7)
@@ -204,7 +205,7 @@ def test_summary_of_numbers_holds_their_quantiles(write_raster: Write) -> None:
     values[:5] = -1
     path = write_raster("a.tif", values, nodata=-1)
     with open_stack([Covariate(path, "a")], reference_grid(path)) as stack:
-        (summary,) = stack.summaries()
+        (summary,) = read_summaries(stack)
     np.testing.assert_allclose(summary.quantiles, np.quantile(values[5:], np.linspace(0, 1, 129)), atol=1e-6)
     assert not summary.categories and not summary.labels and not summary.is_constant
 
@@ -216,7 +217,7 @@ def test_summary_of_a_large_raster_is_close_and_lists_every_class(write_raster: 
     numbers, classes = write_raster("n.tif", values), write_raster("c.tif", codes)
     covariates = [Covariate(numbers, "n"), Covariate(classes, "c", kind="categorical")]
     with open_stack(covariates, reference_grid(numbers)) as stack:
-        number, klass = stack.summaries()
+        number, klass = read_summaries(stack)
     np.testing.assert_allclose(number.quantiles[16:113], np.quantile(values, np.linspace(0, 1, 129))[16:113], atol=0.2)
     assert klass.categories == (1, 9)
 
@@ -227,7 +228,7 @@ def test_almost_constant_raster_is_not_taken_for_constant(write_raster: Write) -
     values[401, 399] = 3.0
     spiky = write_raster("spiky.tif", values)
     with open_stack([Covariate(flat, "flat"), Covariate(spiky, "spiky")], reference_grid(flat)) as stack:
-        constant, varying = stack.summaries()
+        constant, varying = read_summaries(stack)
     assert constant.is_constant and not varying.is_constant
 
 
@@ -242,7 +243,7 @@ def test_class_names_come_from_the_attribute_table(write_raster: Write) -> None:
         "utf-8",
     )
     with open_stack([Covariate(path, "soil", kind="categorical")], reference_grid(path)) as stack:
-        (summary,) = stack.summaries()
+        (summary,) = read_summaries(stack)
     assert summary.categories == (1, 2, 3)
     assert summary.labels == ("Clay & löss", "2", "3")
     assert decode(CovariateSummary, json.loads(json.dumps(asdict(summary))), "covariate") == summary
@@ -270,7 +271,7 @@ def test_a_dictionary_that_is_no_summary_is_refused(change: dict[str, Any]) -> N
 def fails(message: str, covariate: Covariate, grid: Grid) -> None:
     with pytest.raises(EngineError, match=message):
         with open_stack([covariate], grid) as stack:
-            stack.summaries()
+            read_summaries(stack)
 
 
 def test_bad_rasters_are_named_with_a_remedy(write_raster: Write, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pyproj
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import MEAN, NETWORK
-from soil_cnn_plugin.engine.rasters.covariates import CovariateSummary
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports.network_page import write_network_page
 from soil_cnn_plugin.engine.targets.classes import ClassScores
 from soil_cnn_plugin.engine.targets.metrics import Scores

@@ -1,0 +1,185 @@
+"""Observations placed on the grid: their pixels and sites; and why others are dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.layer_fields import read_names
+from soil_cnn_plugin.engine.observations.notes import Notes
+from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
+from soil_cnn_plugin.engine.observations.precision import check_weights
+from soil_cnn_plugin.engine.observations.same_pixel import average_duplicates, tell_duplicates
+from soil_cnn_plugin.engine.observations.soil_classes import treat_rare_classes
+from soil_cnn_plugin.engine.observations.target_values import read_targets
+from soil_cnn_plugin.engine.rasters.grid import Grid, in_words
+from soil_cnn_plugin.engine.targets.measured import TargetValues
+
+FEWEST_OBSERVATIONS = 20
+
+
+FEWEST_MEASURED = 10
+"""Observations of a target that are not below its detection limit."""
+
+
+def locate_observations(
+    layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes
+) -> tuple[Observations, tuple[str, ...]]:
+    """Observations in pixels of the grid, and the names of the classes where the target is one; `dropped` receives the
+    others, `notes` what the user should know.
+
+    Raises:
+        EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
+    """
+    values = read_targets(layer, job, dropped, notes)
+    found = place_on_grid(layer, values, grid, dropped, "the covariates")
+    groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
+    found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
+    found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")
+    check_weights(found.weights, job.weight, notes)
+    classes = values.classes
+    if classes:
+        found, classes = treat_rare_classes(found, classes, job.rare_classes, dropped, notes)
+    is_averaged = job.duplicates == "average"
+    tell_duplicates(found, bool(classes), is_averaged, notes)
+    return average_duplicates(found, bool(classes)) if is_averaged and len(found) else found, classes
+
+
+def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Dropped, rasters: str) -> Observations:
+    """As `locate_observations`, each observation a site of its own; `rasters` names what the grid is of."""
+    coordinates, is_point = _points(layer, grid, dropped, rasters)
+    count = len(layer.ids)
+    unknown = np.zeros(count, np.int64)
+    found = Observations(
+        targets.values,
+        targets.is_censored,
+        targets.errors,
+        targets.weights,
+        coordinates,
+        unknown,
+        unknown,
+        np.arange(count),
+        layer.ids,
+    ).take(is_point)
+    found = _drop(found, np.isinf(found.values).any(axis=1), dropped, "with an infinite target value")
+    found = _drop(found, np.isnan(found.values).all(axis=1), dropped, "without a value of any target")
+    inside = grid.contains(*found.coordinates.T)
+    if len(found) and not inside.any():
+        (west, south), (east, north) = found.coordinates.min(axis=0), found.coordinates.max(axis=0)
+        raise EngineError(
+            f"All {len(found)} observations of '{layer.name}' lie outside {rasters}. They reach over"
+            f" {in_words((west, south, east, north))}, the grid of {rasters} over {in_words(grid.bounds)}"
+            f" ({grid.crs_name}). Check the CRS of the layer ({layer.crs_name}) and of {rasters}."
+        )
+    found = _drop(found, ~inside, dropped, f"outside {rasters}")
+    rows, cols = (np.floor(each).astype(np.int64) for each in grid.rows_cols(*found.coordinates.T))
+    return replace(found, rows=rows, cols=cols)
+
+
+def check_usable(
+    found: Observations, job: ExtractPatches, classes: Sequence[str], layer: Layer, dropped: Dropped
+) -> None:
+    """Raises EngineError when nothing is left, or a target has too few observations or one value only."""
+    if not len(found):
+        raise EngineError(
+            f"None of the {len(layer.ids)} observations of '{layer.name}' can be used: {dropped.in_words()}. Check the"
+            " values of the targets, and leave out covariates that have no data where the observations lie."
+        )
+    why = f" {len(dropped.reasons)} were dropped: {dropped.in_words()}." if dropped.reasons else ""
+    check_targets(found.values, found.is_censored, job.targets, classes, len(layer.ids), f"'{layer.name}'", why)
+
+
+def check_targets(
+    values: Array,
+    is_censored: Flags,
+    targets: Sequence[SoilProperty],
+    classes: Sequence[str],
+    count: int,
+    source: str,
+    why: str = "",
+) -> None:
+    """Raises EngineError when a column of `values` (N, T), of the `count` observations of `source`, is too little to
+    learn from; `why` is a sentence on where the others are."""
+    for target, column, below in zip(targets, values.T, is_censored.T):
+        known = column[np.isfinite(column)]
+        if len(known) < FEWEST_OBSERVATIONS:
+            raise EngineError(
+                f"{target.field} has {len(known)} usable observations of {count} in {source}, but at least"
+                f" {FEWEST_OBSERVATIONS} are needed.{why} Add observations, or leave {target.field} out."
+            )
+        measured = len(known) - int(below.sum())
+        if measured < FEWEST_MEASURED:
+            raise EngineError(
+                f"{target.field} is below its detection limit at {below.sum()} of {len(known)} usable observations of"
+                f" {source}: {measured} values are left, but at least {FEWEST_MEASURED} are needed.{why} Check that the"
+                f" limits have the unit of the values, or leave {target.field} out."
+            )
+        if known.min() == known.max():
+            only = repr(classes[int(known[0])]) if classes else f"{known[0]:g}"
+            raise EngineError(
+                f"{target.field} is {only} at all {len(known)} usable observations of {source}: there is"
+                f" nothing to learn.{why} Choose another field."
+            )
+
+
+def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[Array, Flags]:
+    """(N, 2) x and y in the grid's CRS, NaN where there is no point, and (N,) where there is one."""
+    shapes = shapely.from_wkb(layer.geometries, on_invalid="ignore")
+    count = shapely.get_num_coordinates(shapes)
+    kinds = shapely.get_type_id(shapes)
+    is_other = (count > 0) & ~np.isin(kinds, (0, 4))  # point, multipoint
+    if is_other.any():
+        kind = shapes[is_other][0].geom_type
+        raise EngineError(
+            f"The observations '{layer.name}' hold a {kind} (feature {layer.ids[is_other][0]}), but points are needed."
+            " Choose a point layer, or make points with 'Centroids' or 'Point on surface'."
+        )
+    is_point = count == 1
+    xy = np.full((len(shapes), 2), np.nan)
+    xy[is_point] = shapely.get_coordinates(shapes[is_point])
+    dropped.add(layer.ids[count == 0], "without geometry")
+    dropped.add(layer.ids[count > 1], "with several points in one feature")
+    try:
+        transformer = pyproj.Transformer.from_crs(layer.crs, grid.crs, always_xy=True)
+        located = np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+    except pyproj.exceptions.ProjError as error:
+        raise EngineError(
+            f"The observations '{layer.name}' cannot be transformed from {layer.crs_name} to {grid.crs_name}, the"
+            f" CRS of {rasters}. Set the layer's CRS and run again."
+        ) from error
+    is_known = np.isfinite(located).all(axis=1)
+    dropped.add(layer.ids[is_point & ~is_known], f"with coordinates that have no place in {grid.crs_name}")
+    return located, is_point & is_known
+
+
+def _drop(found: Observations, is_bad: Any, dropped: Dropped, reason: str) -> Observations:
+    dropped.add(found.ids[is_bad], reason)
+    return found.take(~is_bad)
+
+
+def _sites(pixels: Rows, groups: NDArray[np.object_]) -> Rows:
+    """(N,) numbers from 0: joined through the group or the pixel (N, 2), over any number of steps."""
+    count = len(pixels)
+    _, places = np.unique(pixels, axis=0, return_inverse=True)
+    is_grouped = np.array([value is not None for value in groups], bool)
+    _, names = np.unique(groups[is_grouped].astype(str), return_inverse=True)
+    index = np.arange(count)
+    starts = np.concatenate([index, index[is_grouped]])
+    ends = np.concatenate([count + places.reshape(-1), 2 * count + names])
+    edges = coo_array((np.ones(len(starts)), (starts, ends)), shape=(3 * count, 3 * count))
+    _, labels = connected_components(edges, directed=False)
+    _, sites = np.unique(labels[:count], return_inverse=True)
+    return sites.astype(np.int64)

@@ -1,0 +1,79 @@
+"""Observations that share a pixel: told, or averaged into one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.observations.notes import Notes
+from soil_cnn_plugin.engine.observations.observations import Observations
+
+
+def tell_duplicates(found: Observations, is_class: bool, is_averaged: bool, notes: Notes) -> None:
+    _, counts = np.unique(np.column_stack([found.rows, found.cols]), axis=0, return_counts=True)
+    several = counts[counts > 1]
+    if not len(several):
+        return
+    text = f"{several.sum()} observations share their pixel with another one."
+    if is_averaged:
+        what = "the most frequent class" if is_class else "the mean"
+        notes.facts.append(
+            f"{text} Each pixel counts as one observation with {what} of its own: {len(found)} become {len(counts)}."
+        )
+    else:
+        notes.facts.append(f"{text} They are kept, and no fold tears them apart.")
+
+
+def average_duplicates(found: Observations, is_class: bool) -> Observations:
+    """One observation a pixel, at the mean place, with the first one's id and site.
+
+    Numbers are averaged, with values below a detection limit as half of it; where all are below, the mean limit stays a
+    limit. Of classes the most frequent is taken, of equally frequent ones the first in the list.
+    """
+    pixels = np.column_stack([found.rows, found.cols])
+    _, first, inverse = np.unique(pixels, axis=0, return_index=True, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    values, is_censored = found.values, found.is_censored
+    if is_class:
+        new_values, new_censored = _most_frequent(values[:, 0].astype(np.int64), inverse), is_censored[first]
+    else:
+        all_below = _mean(np.where(np.isfinite(values), is_censored.astype(float), np.nan), inverse) == 1
+        halved = _mean(np.where(is_censored, values / 2, values), inverse)
+        new_values, new_censored = np.where(all_below, _mean(values, inverse), halved), all_below
+    known = np.isfinite(values).astype(float)
+    number = np.maximum(_total(known, inverse), 1)
+    merged = found.take(first)
+    order = np.argsort(first)  # as the observations came
+    return type(found)(
+        values=new_values,
+        is_censored=new_censored,
+        errors=np.sqrt(_total(np.where(known > 0, found.errors, 0.0) ** 2, inverse)) / number,
+        weights=_mean(found.weights[:, None], inverse)[:, 0],
+        coordinates=_mean(found.coordinates, inverse),
+        rows=merged.rows,
+        cols=merged.cols,
+        sites=merged.sites,
+        ids=merged.ids,
+    ).take(order)
+
+
+def _most_frequent(numbers: Rows, pixel: Rows) -> Array:
+    """(pixels, 1)."""
+    counts = np.zeros((pixel.max() + 1, numbers.max() + 1), np.int64)
+    np.add.at(counts, (pixel, numbers), 1)
+    most: Array = counts.argmax(axis=1)[:, None].astype(np.float64)
+    return most
+
+
+def _total(values: Array, pixel: Rows) -> Array:
+    total: Array = np.column_stack([np.bincount(pixel, weights=column) for column in values.T])
+    return total
+
+
+def _mean(values: Array, pixel: Rows) -> Array:
+    """Of what is known, (N, T) -> (pixels, T); NaN where nothing is."""
+    known = np.isfinite(values)
+    total, count = _total(np.where(known, values, 0.0), pixel), _total(known.astype(float), pixel)
+    with np.errstate(invalid="ignore"):
+        mean: Array = total / count
+    return mean

@@ -32,6 +32,7 @@ from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.training.plan import Shape, build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
 
@@ -132,7 +133,7 @@ def make_task(shape: Shape, covariates: int, device: torch.device, asked: argpar
     fields = (fields / fields.std()).astype(np.float32)
     quantiles = tuple(np.linspace(-3, 3, 129).tolist())
     encoder = Encoder([CovariateSummary(Covariate("", f"c{i}"), quantiles, (), ()) for i in range(covariates)])
-    network = build_network(shape, encoder, 1, dropout=0.0)
+    network = build_network(shape, encoder, number_columns(1), dropout=0.0)
     teach(network, encoder, torch.from_numpy(fields[0]), asked.lessons)
     pixels = rng.choice(block**2, min(asked.patches, block**2), replace=False)
     blocks = tuple(map(torch.from_numpy, fields)) * (BLOCKS_ON_GPU * _FULL_STREAMS if is_gpu else 1)

@@ -32,9 +32,11 @@ from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.rasters.summaries import read_summaries
 from soil_cnn_plugin.engine.targets.calibration import calibrate
-from soil_cnn_plugin.engine.targets.kinds import NumberOutcome
+from soil_cnn_plugin.engine.targets.learned import number_columns
+from soil_cnn_plugin.engine.targets.numbers import NumberOutcome
 from soil_cnn_plugin.engine.targets.target_scale import TargetScale
-from soil_cnn_plugin.engine.training.network_file import NetworkDescription, TrainedNetwork
+from soil_cnn_plugin.engine.training.network_description import NetworkDescription
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import Shape, build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
 
@@ -114,7 +116,9 @@ def make_network(
         coverage=0.9, observation_count=len(rows), folds_sentence="", scores={}, verdicts={TARGET.field: ""},
         settings={}, versions={}, provenance={},
     )  # fmt: skip
-    networks = tuple(teach(build_network(shape, encoder, 1, 0.0), encoder, lesson, _STEPS) for shape in shapes)
+    networks = tuple(
+        teach(build_network(shape, encoder, number_columns(1), 0.0), encoder, lesson, _STEPS) for shape in shapes
+    )
     alone = TrainedNetwork(description, encoder, Predictor(networks, (), np.array(description.weights), size))
     count = len(shapes) + 1
     blended = NetworkDescription(

@@ -28,7 +28,7 @@ from soil_cnn_plugin.engine.machine.threads import run_side_by_side
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
-from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.targets.learned import Learned, number_columns
 from soil_cnn_plugin.engine.training.fit import FitSettings, fit
 from soil_cnn_plugin.engine.training.input_rows import InputRows
 from soil_cnn_plugin.engine.training.plan import Plan, build_network, make_plans
@@ -63,7 +63,7 @@ class Lecture:
 
     def network(self, members: int) -> PackedNetwork:
         shape = replace(self.plan.shape, members=members)
-        return build_network(shape, self.encoder, 1, self.plan.dropout).to(self.device)
+        return build_network(shape, self.encoder, number_columns(1), self.plan.dropout).to(self.device)
 
 
 class Patches(Dataset[tuple[Tensor, Tensor]]):
@@ -104,7 +104,7 @@ def make_lecture(plan: Plan, device: torch.device, asked: argparse.Namespace) ->
     rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
     quantiles = tuple(np.linspace(-3, 3, 129))
     encoder = Encoder([CovariateSummary(Covariate("", f"c{i}"), quantiles, (), ()) for i in range(asked.covariates)])
-    network = build_network(plan.shape, encoder, 1, 0.0)
+    network = build_network(plan.shape, encoder, number_columns(1), 0.0)
     size, count = plan.shape.patch_size, asked.observations
     pieces = []
     for start in range(0, count, PIECE):
@@ -117,7 +117,7 @@ def make_lecture(plan: Plan, device: torch.device, asked: argparse.Namespace) ->
         plan=plan,
         encoder=encoder.to(device),
         inputs=InputRows(inputs.to(device), device),
-        learned=Learned(values, nothing.astype(np.bool_), nothing, np.ones(count), values),
+        learned=Learned(values, nothing.astype(np.bool_), nothing, np.ones(count), values, number_columns(1)),
         held_out=np.arange(count) % 5 == np.arange(plan.shape.members)[:, None] % 5,
         settings=replace(plan.fit_settings(count, 0), steps=asked.steps, evaluate_every=asked.steps),
         device=device,

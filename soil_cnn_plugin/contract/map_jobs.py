@@ -22,6 +22,7 @@ class PredictMap(Job):
     standard_deviation: str = ""
     dissimilarity: str = ""  # how far a pixel lies from the observations (Meyer & Pebesma 2021)
     dissimilarity_space: str = "covariates"
+    classes: str = ""  # the most probable class, of a network that predicts numbers, too
     probabilities: str = ""  # of soil classes, one band a class
     confusion_index: str = ""  # of soil classes: 1 - (first probability - second)
     exceedance: tuple[Threshold, ...] = ()
@@ -43,6 +44,7 @@ class PredictMap(Job):
         "upper",
         "standard_deviation",
         "dissimilarity",
+        "classes",
         "probabilities",
         "confusion_index",
         "exceedance_probability",

@@ -16,7 +16,8 @@ from .soil_property import SoilProperty
 class ExtractPatches(Job):
     """Cut a patch of the covariates around each observation and write them to an HDF5 file.
 
-    `composition` holds targets that are parts of a whole, 100 at each depth: sand, silt and clay. `detection_limits`
+    `composition` holds targets that are parts of a whole, 100 at each depth: sand, silt and clay; `class_targets` those
+    that are soil classes, whatever the target type. `detection_limits`
     and `errors` hold fields for some of the targets, see `partners`; `weight` a field that says how much an observation
     counts in training.
     """
@@ -34,6 +35,7 @@ class ExtractPatches(Job):
     target_type: str = "auto"
     rare_classes: str = "drop"  # what is done with classes of few observations
     composition: tuple[str, ...] = ()
+    class_targets: tuple[str, ...] = ()
     detection_limits: tuple[str, ...] = ()  # fields; values below are known to be below, no more
     errors: tuple[str, ...] = ()  # fields: standard deviations of the measurement, in the target's unit
     weight: str = ""
@@ -76,21 +78,21 @@ class ExtractPatches(Job):
     def _check_kinds(self) -> None:
         """What a target can be at the same time."""
         fields = [target.field for target in self.targets]
-        strange = [field for field in self.composition if field not in fields]
-        if strange:
-            raise JobError(
-                f"{', '.join(strange)}: parts of a composition must be among the targets. Choose them there."
-            )
-        numeric = {"a composition": self.composition, "detection limits": self.detection_limits, "errors": self.errors}
-        given = [name for name, chosen in numeric.items() if chosen]
-        if self.target_type == "class" and (len(fields) > 1 or given):
-            raise JobError(
-                f"{len(fields)} targets are chosen ({', '.join(fields)}), but soil classes are learned from one field."
-                " Choose one."
-                if len(fields) > 1
-                else f"Soil classes cannot have {given[0]}. Leave these fields out, or choose the target type"
-                " 'continuous'."
-            )
+        for what, chosen in (("parts of a composition", self.composition), ("soil classes", self.class_targets)):
+            strange = [field for field in chosen if field not in fields]
+            if strange:
+                raise JobError(f"{', '.join(strange)}: {what} must be among the targets. Choose them there.")
+        both = [field for field in self.class_targets if field in self.composition]
+        if both:
+            raise JobError(f"{both[0]} is chosen as a soil class and as a part of a composition. Choose one of them.")
+        classes = fields if self.target_type == "class" else list(self.class_targets)
+        for name, chosen in (("detection limit", self.detection_limits), ("measurement error", self.errors)):
+            odd = [field for field in partners(self.targets, chosen, name) if field in classes]
+            if odd:
+                raise JobError(
+                    f"{odd[0]} holds soil classes, which have no {name}. Leave its {name} field out, or choose the"
+                    " target type 'continuous'."
+                )
         check_parts(self.compositions)
         for name, chosen in (("detection limit", self.detection_limits), ("measurement error", self.errors)):
             both = [field for field in partners(self.targets, chosen, name) if field in self.composition]

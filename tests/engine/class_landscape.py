@@ -18,8 +18,9 @@ from soil_cnn_plugin.engine.forests.trees import to_trees
 from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.classes import ClassScores
-from soil_cnn_plugin.engine.targets.kinds import ClassOutcome
+from soil_cnn_plugin.engine.targets.class_scores import ClassScores
+from soil_cnn_plugin.engine.targets.classes import ClassOutcome
+from soil_cnn_plugin.engine.targets.learned import class_columns
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
@@ -79,7 +80,7 @@ def random_class_network(
     of_numbers = random_network(landscape, seed=seed, **options)
     encoder, count = of_numbers.encoder, len(names)
     shapes = of_numbers.description.shapes
-    networks = tuple(randomize(build_network(shape, encoder, count, 0.0, True), seed) for shape in shapes)
+    networks = tuple(randomize(build_network(shape, encoder, class_columns(count), 0.0), seed) for shape in shapes)
     features = context_count(encoder.channel_count, len(encoder.continuous), 15)
     rng = np.random.default_rng(seed)
     forests = ()

@@ -8,9 +8,10 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
-from soil_cnn_plugin.engine.targets.composition import fit_composition
+from soil_cnn_plugin.engine.targets.composition_scale import fit_composition
+from soil_cnn_plugin.engine.targets.compositions import CompositionOutcome
 from soil_cnn_plugin.engine.targets.joint_calibration import calibrate_jointly
-from soil_cnn_plugin.engine.targets.kinds import CompositionOutcome
+from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import Shape, build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
@@ -27,7 +28,7 @@ def composition_network(
     plain = random_network(landscape, (("ring", 15),), has_forest=False)
     columns = len(depths) * (len(parts) - 1)
     shape = Shape("ring", 15, 3)
-    network = randomize(build_network(shape, plain.encoder, columns, 0.0), 5)
+    network = randomize(build_network(shape, plain.encoder, number_columns(columns), 0.0), 5)
     outcomes = []
     for _ in depths:
         scale = fit_composition(rng.dirichlet(2 + np.arange(len(parts)), 60) * whole)

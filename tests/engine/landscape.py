@@ -29,12 +29,13 @@ from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, read_summaries
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.calibration import calibrate
-from soil_cnn_plugin.engine.targets.kinds import NumberOutcome
-from soil_cnn_plugin.engine.targets.learned import Learned, Lesson
+from soil_cnn_plugin.engine.targets.learned import Learned, Lesson, number_columns
 from soil_cnn_plugin.engine.targets.metrics import Scores
+from soil_cnn_plugin.engine.targets.numbers import NumberOutcome
 from soil_cnn_plugin.engine.targets.target_scale import TargetScale
 from soil_cnn_plugin.engine.training.input_rows import InputRows
-from soil_cnn_plugin.engine.training.network_file import NetworkDescription, TrainedNetwork
+from soil_cnn_plugin.engine.training.network_description import NetworkDescription
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import Shape, build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
 
@@ -133,7 +134,9 @@ def random_network(
     location = Location(WEST + 200, NORTH - 200, 120.0) if has_location else None
     encoder = Encoder(summaries, location)
     shapes = tuple(Shape(name, size, members) for name, size in architectures)
-    networks = tuple(randomize(build_network(shape, encoder, len(TARGETS), 0.0), seed) for shape in shapes)
+    networks = tuple(
+        randomize(build_network(shape, encoder, number_columns(len(TARGETS)), 0.0), seed) for shape in shapes
+    )
     features = context_count(encoder.channel_count, len(encoder.continuous), patch_size) + 6 * has_location
     forests = random_forests(features, seed) if has_forest else ()
     weights = rng.dirichlet(np.ones(len(shapes) + has_forest), len(TARGETS)).T
@@ -177,7 +180,7 @@ def learned_of(values: Any) -> Learned:
     """Plain numbers (N, R) to learn, NaN where missing."""
     values = np.asarray(values, np.float64)
     nothing = np.zeros_like(values)
-    return Learned(values, nothing.astype(bool), nothing, np.ones(len(values)), values)
+    return Learned(values, nothing.astype(bool), nothing, np.ones(len(values)), values, number_columns(values.shape[1]))
 
 
 def random_forests(features: int, seed: int) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.comparison import Verdict
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
-from soil_cnn_plugin.engine.targets.composition import CompositionAssessment
+from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 from soil_cnn_plugin.engine.targets.metrics import HeldOut, Scores
 from soil_cnn_plugin.engine.targets.reported import reported_mean
 

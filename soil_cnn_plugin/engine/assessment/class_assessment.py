@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.assessment import HeldOutAssessment
 from soil_cnn_plugin.engine.assessment.comparison import Measure, Verdict, verdict
 from soil_cnn_plugin.engine.assessment.methods import MEAN, METHODS, NAMES, NETWORK
-from soil_cnn_plugin.engine.targets.classes import ClassHeldOut
+from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut
 
 BRIER = Measure("Brier score", "the frequencies of the classes", "theirs", 19.0)
 """The Brier score is a squared error: 19 % below is 10 % below in its root, as for the RMSE of numbers."""

@@ -12,7 +12,7 @@ from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
-from soil_cnn_plugin.engine.targets.classes import ClassReliability, reliability_in_steps
+from soil_cnn_plugin.engine.targets.class_scores import ClassReliability, reliability_in_steps
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, pit
 
 _DEFAULT_LEVELS = (0.5, 0.9)  # of the observed values, where the user names no threshold

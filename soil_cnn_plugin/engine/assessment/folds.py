@@ -42,7 +42,7 @@ def make_folds(
     unit: str = "m",
     domain: Array | None = None,
     fields: Sequence[str] = (),
-    classes: Rows | None = None,
+    classes: Sequence[Rows] = (),
     inner: bool = False,
 ) -> Folds:
     """Deal observations to folds; those of one site are never torn apart.
@@ -55,7 +55,8 @@ def make_folds(
         unit: name of the coordinates' unit, for sentences.
         domain: (M, 2) points of the map, for `knndm`.
         fields: names of the targets, for sentences.
-        classes: (N,) numbers of the classes, from 0; folds then have about as many of each.
+        classes: (N,) numbers of the classes of each target that has any, from 0, or below 0 where none is known; folds
+            then have about as many of each class.
         inner: folds within the training part of another fold: rather fewer folds or finer blocks than an error.
 
     Raises:
@@ -95,7 +96,7 @@ def knndm_folds(
     count: int,
     seed: int,
     targets: Array | None = None,
-    classes: Rows | None = None,
+    classes: Sequence[Rows] = (),
     *,
     unit: str = "m",
 ) -> Folds:
@@ -179,13 +180,12 @@ def _check_targets(fold: Rows, targets: Array | None, fields: Sequence[str]) -> 
             )
 
 
-def _amounts(count: int, targets: Array | None, classes: Rows | None) -> Rows:
-    """(N, 1 + T + K): 1 for each observation, then 1 for each of its targets that has a value, and for its class."""
+def _amounts(count: int, targets: Array | None, classes: Sequence[Rows]) -> Rows:
+    """(N, 1 + T + K): 1 for each observation, then 1 for each of its targets that has a value, and for its classes."""
     amounts = [np.ones((count, 1), dtype=np.int64)]
     if targets is not None:
         amounts.append(np.isfinite(targets).astype(np.int64))
-    if classes is not None:
-        amounts.append((classes[:, None] == np.arange(classes.max() + 1)).astype(np.int64))
+    amounts += [(numbers[:, None] == np.arange(numbers.max() + 1)).astype(np.int64) for numbers in classes]
     return np.hstack(amounts)
 
 

@@ -6,7 +6,7 @@ Breiman 2001 (10.1023/A:1010933404324), on observations that the predictor had n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 
 @dataclass(frozen=True)
 class Importance:
-    """`error` (M, T) is the RMSE of M methods, of classes the root Brier score with T = 1, `error_by_fold` (M, B, T)
+    """`error` (M, T) is the RMSE of M methods, of classes the root Brier score, `error_by_fold` (M, B, T)
     that in each of B folds, NaN in one without observations of a target; `exchanged` (C, M, T) and `exchanged_by_fold`
     (C, M, B, T) are the same after an exchange of each of C covariates."""
 
@@ -49,37 +49,40 @@ def permutation_importance(
     fold: Rows,
     repeats: int,
     seed: int,
-    together: bool = False,
+    told_together: Sequence[slice] | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Importance:
     """Importance of each covariate, averaged over `repeats` exchanges.
 
-    `predict` gives the predictions (M, N, T) of M methods when the covariate of that number, or none, is taken from the
-    observations in the given order (N,). `observed` (N, T) is NaN where missing, `fold` (N,) counts from 0; `together`
-    as for `errors`.
+    `predict` gives the predictions (M, N, V) of M methods when the covariate of that number, or none, is taken from the
+    observations in the given order (N,). `observed` (N, V) is NaN where missing, `fold` (N,) counts from 0;
+    `told_together` as for `errors`.
     """
     rng = np.random.default_rng(seed)
     count = len(observed)
-    error, by_fold = errors([predict(None, np.arange(count))], observed, fold, together)
+    error, by_fold = errors([predict(None, np.arange(count))], observed, fold, told_together)
     exchanged, exchanged_by_fold = [], []
     orders = [rng.permutation(count) for _ in range(repeats)]
     for covariate in range(covariates):
-        found = errors((predict(covariate, order) for order in orders), observed, fold, together)
+        found = errors((predict(covariate, order) for order in orders), observed, fold, told_together)
         exchanged.append(found[0])
         exchanged_by_fold.append(found[1])
         progress((covariate + 1) / covariates)
     return Importance(error, by_fold, np.stack(exchanged), np.stack(exchanged_by_fold))
 
 
-def errors(predictions: Iterable[Array], observed: Array, fold: Rows, together: bool = False) -> tuple[Array, Array]:
-    """RMSE (M, T) over all observations and (M, B, T) in each fold, of predictions (M, N, T), repeated ones pooled.
+def errors(
+    predictions: Iterable[Array], observed: Array, fold: Rows, told_together: Sequence[slice] | None = None
+) -> tuple[Array, Array]:
+    """RMSE (M, T) over all observations and (M, B, T) in each fold, of predictions (M, N, V), repeated ones pooled.
 
-    With `together` the columns are probabilities of the classes of one target, without missing ones, and their squares
-    add up: the root of the Brier score, T = 1.
+    `told_together` says which of the V columns are of one target, each a target of its own without it. Several are the
+    probabilities of its classes, whose squares add up: the root of the Brier score.
     """
-    squares = np.mean([(predicted - observed) ** 2 for predicted in predictions], axis=0)  # (M, N, T)
-    if together:
-        squares, observed = squares.sum(axis=-1, keepdims=True), observed[:, :1]
+    squares = np.mean([(predicted - observed) ** 2 for predicted in predictions], axis=0)  # (M, N, V)
+    if told_together is not None:
+        squares = np.stack([squares[..., own].sum(axis=-1) for own in told_together], axis=-1)  # -> (M, N, T)
+        observed = observed[:, [own.start for own in told_together]]
     known = np.isfinite(observed)
     squares = np.where(known, squares, 0.0)
     folds = np.arange(int(fold.max(initial=-1)) + 1)

@@ -43,9 +43,10 @@ class Attribution:
         return total
 
     def _of_forest(self, views: Views, column: int) -> Array:
-        """One forest has all classes, or there is one for each column."""
+        """The forest that predicts the column: one has all classes of a target."""
         forests = self._trained.predictor.forests
-        forest, output = (forests[0], column) if len(forests) == 1 else (forests[column], 0)
+        places = [(forest, output) for forest in forests for output in range(forest.outputs)]
+        forest, output = places[column]
         player, background = views.covariates[-1].numpy(), self._background.context
         return tree_shapley(forest, views.context, background, player, len(self.players), output)
 
@@ -96,7 +97,7 @@ class _AfterFirstLayer(torch.nn.Module):
         self._network, self._factors = network, torch.from_numpy(factors)
 
     def forward(self, first: Tensor) -> Tensor:
-        location, _ = self._network.location_scale(self._network.after_first_layer(first.transpose(0, 1)))
+        location, _ = self._network.heads.location_scale(self._network.after_first_layer(first.transpose(0, 1)))
         return location.mean(0) @ self._factors.to(location)
 
 

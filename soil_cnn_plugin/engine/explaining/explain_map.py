@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -24,9 +23,10 @@ from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent
 from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.kinds import ClassOutcome, CompositionOutcome
-from soil_cnn_plugin.engine.targets.learned import column_slices
-from soil_cnn_plugin.engine.training.network_file import NetworkDescription, TrainedNetwork
+from soil_cnn_plugin.engine.targets.groups import own_columns
+from soil_cnn_plugin.engine.targets.kinds import LearnedAs
+from soil_cnn_plugin.engine.training.network_description import NetworkDescription
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 MOST_PIXELS = 10_000
 """Of the map that are explained; of a larger one every second, third, ... pixel is taken in each direction."""
@@ -35,6 +35,11 @@ BACKGROUND = 24
 _SIDE = 16  # pixels of the explained map that are read at once
 _PIXELS_TOGETHER = 32  # whose contributions are one task
 _UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit", "log-ratio": "centred log-ratio"}
+
+
+def check_attribution(description: NetworkDescription, target: int) -> None:
+    """Raises EngineError when the target is of a kind that cannot be attributed to covariates."""
+    _learned_as(description, target)
 
 
 def explain_map(
@@ -83,31 +88,16 @@ def explain_map(
     return AttributionSummary(soil_property, unit, magnitude, maps, step, int(is_known.sum()), base)
 
 
-@dataclass(frozen=True)
-class _LearnedAs:
-    """A target on its learned scale: `factors` (R,) times the learned columns, plus `offset`."""
-
-    transform: str
-    factors: Array
-    offset: float
-
-
-def _learned_as(description: NetworkDescription, target: int) -> _LearnedAs:
-    """A part of a composition counts as its centred log-ratio, the logarithm of the part divided by the geometric mean
-    of all (Aitchison 1982, 10.1111/j.2517-6161.1982.tb01195.x), which is linear in what is learned."""
-    columns = column_slices([outcome.columns for outcome in description.outcomes])
-    for outcome, group, own in zip(description.outcomes, description.words.groups, columns):
-        if target not in group or isinstance(outcome, ClassOutcome):
-            continue
-        factors = np.zeros(description.columns)
-        if isinstance(outcome, CompositionOutcome):
-            part = group.index(target)
-            of_parts, offsets = outcome.scale.centred()
-            factors[own] = of_parts[part]
-            return _LearnedAs("log-ratio", factors, float(offsets[part]))
-        factors[own] = outcome.scale.spread
-        return _LearnedAs(outcome.scale.transform, factors, outcome.scale.centre)
-    raise EngineError("Soil classes cannot be attributed to covariates; leave the attribution empty.")
+def _learned_as(description: NetworkDescription, target: int) -> LearnedAs:
+    """A target on its learned scale, as factors (R,) of all learned columns and an offset."""
+    own = own_columns([outcome.scaled for outcome in description.outcomes])
+    for kind, outcome, at in zip(description.kinds, description.outcomes, own):
+        if target in kind.targets:
+            found = outcome.learned_as(kind.targets.index(target))
+            factors = np.zeros(description.columns)
+            factors[at] = found.factors
+            return LearnedAs(found.transform, factors, found.offset)
+    raise ValueError(f"there is no target {target}")
 
 
 def _coarsen(grid: Grid, step: int) -> Grid:

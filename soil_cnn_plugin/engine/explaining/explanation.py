@@ -12,8 +12,6 @@ from soil_cnn_plugin.engine.assessment.importance import Importance
 
 LITTLE = 0.01
 """Growth of the error, as a share of it, that is called little: about what one more fold or seed changes."""
-RMSE, ROOT_BRIER = "RMSE", "root Brier score"
-"""What the error is called: of numbers, and of classes, whose Brier score is a mean square."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,15 @@ class Explanation:
     standard_deviation: Array
     observations: int
     basis: str
-    measure: str = RMSE
+    measures: tuple[str, ...]  # what the error of each target is called
     attribution: AttributionSummary | None = None
     settings: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def measure(self) -> str:
+        """What the errors are called."""
+        return " or ".join(dict.fromkeys(self.measures))
 
     def share(self) -> Array:
         """Growth of the error as a share of it, (C, M, T)."""

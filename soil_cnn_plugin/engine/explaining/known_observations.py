@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.censored import reporting_limits
-from soil_cnn_plugin.engine.targets.kinds import ClassOutcome
+from soil_cnn_plugin.engine.targets.classes import renumber
+from soil_cnn_plugin.engine.targets.groups import learn_all
 from soil_cnn_plugin.engine.targets.measured import TargetValues
-from soil_cnn_plugin.engine.training.fitting import fill_below, learn
+from soil_cnn_plugin.engine.training.fitting import fill_below
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, TrainingRows, UnseenPredictor, Views, place_keys
 
@@ -95,7 +95,7 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
             + (f"; {int(is_known.sum())} that it knows are left out." if is_known.any() else ".")
             + f" The spread is over {folds.count} random parts of them."
         )
-    limits = np.column_stack([reporting_limits(*column) for column in zip(values.T, measured.is_censored.T)])[chosen]
+    limits = measured.limits[chosen]
     if np.isfinite(limits).any():
         basis += " Below a detection limit no prediction is wrong: errors are of what a laboratory would report."
     return KnownObservations(values[chosen], limits, fold, unseen, read.views, read.rows, read.channels, basis)
@@ -169,26 +169,25 @@ def _held_out(rows: TrainingRows, keys: Rows) -> HeldOutRows:
 
 def _of_targets(trained: TrainedNetwork, file: PatchFile, columns: list[int]) -> TargetValues:
     """The network's targets, in its order; classes as it counts them."""
-    values, classes = file.values[:, columns], trained.description.classes
-    if bool(classes) != bool(file.words.classes):
-        field, (one, other) = (
-            file.targets[columns[0]].field,
-            ("classes", "numbers") if classes else ("numbers", "classes"),
-        )
-        raise EngineError(
-            f"{field} are {one} for the network, but {other} in {file.path}. Extract the patches again with the target"
-            f" type '{'class' if classes else 'continuous'}'."
-        )
-    if classes:
-        unknown = [name for name in file.words.classes if name not in classes]
-        if unknown:
+    measured = file.measured.of(columns)
+    values = measured.values.copy()
+    there = [file.words.classes_of[column] for column in columns]
+    for t, (own, wanted) in enumerate(zip(there, trained.description.words.classes_of)):
+        field = file.targets[columns[t]].field
+        if bool(own) != bool(wanted):
+            one, other = ("classes", "numbers") if wanted else ("numbers", "classes")
             raise EngineError(
-                f"{file.path} holds classes that the network does not know: {', '.join(unknown)}. It knows:"
-                f" {', '.join(classes)}. Leave observations of other classes out."
+                f"{field} are {one} for the network, but {other} in {file.path}. Extract the patches again with the"
+                f" target type '{'class' if wanted else 'continuous'}'."
             )
-        numbers = np.array([classes.index(name) for name in file.words.classes], np.float64)
-        values = numbers[values.astype(np.int64)]
-    return TargetValues(values, file.is_censored[:, columns], file.errors[:, columns], file.weights, classes)
+        try:
+            values[:, t] = renumber(values[:, t], own, wanted) if wanted else values[:, t]
+        except ValueError as error:
+            raise EngineError(
+                f"{file.path} holds classes of {field} that the network does not know: {error}. It knows:"
+                f" {', '.join(wanted)}. Leave observations of other classes out."
+            ) from error
+    return replace(measured, values=values)
 
 
 def _parts(
@@ -198,10 +197,7 @@ def _parts(
     if not trained.predictor.forests:
         return ()
     description = trained.description
-    scales = tuple(
-        outcome.names if isinstance(outcome, ClassOutcome) else outcome.scale for outcome in description.outcomes
-    )
-    learned = learn(description.words, scales, measured)
+    learned = learn_all(description.kinds, [outcome.scaled for outcome in description.outcomes], measured)
     if learned.is_censored.any():
         location, scale = UnseenPredictor(trained.predictor.networks, (), held_out).predict(views)
         learned = fill_below(learned, location.mean(axis=0), scale.mean(axis=0), description.seed)

@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.forests.trees import Trees, join_trees, to_trees
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.machine.processes import is_joined
-from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.targets.learned import ForestLesson, Learned
 
 TREES = 500
 ROWS_A_TREE = 50_000
@@ -23,8 +23,7 @@ simulated observations it costs 1.4 % of the RMSE under random folds and 0.2 % i
 as much as networks and forests often differ. Measured in docs/large.md."""
 _TREES_AT_ONCE = 100  # that scikit-learn holds: four times as large as the arrays that are kept
 _LEAF = 3  # observations in a leaf, at least
-_SHARE_OF_FEATURES = 1 / 3  # tried at each split; their square root for classes
-_UNEXPLAINED = 0.5  # share of a target's variance, to weigh errors of measurement against
+_SHARE_OF_FEATURES, _SHARE_OF_CHOICES = 1 / 3, "sqrt"  # tried at each split: of numbers, and of classes
 _SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 
 
@@ -40,13 +39,14 @@ class FittedForest:
 
 
 def fit_forests(features: Singles, learned: Learned, fold: Rows, seed: int) -> list[FittedForest]:
-    """One forest of 500 trees a column, or one for all classes, and a fifth of the trees without each inner fold."""
-    return [_fit_one(features, lesson, fold, seed) for lesson in _lessons(learned)]
+    """One forest of 500 trees a column, or one for all classes of a target, and a fifth of the trees without each inner
+    fold."""
+    return [_fit_one(features, lesson, fold, seed) for lesson in learned.forest_lessons()]
 
 
 def fit_parts(features: Singles, learned: Learned, fold: Rows, seed: int) -> list[tuple[Trees, ...]]:
-    """Of each forest a fifth of the trees for each inner fold, of the rows outside it; the same each time."""
-    return [_fit_parts(features, lesson, fold, seed) for lesson in _lessons(learned)]
+    """A fifth of each forest's trees for each inner fold, grown on the rows outside it; the same each time."""
+    return [_fit_parts(features, lesson, fold, seed) for lesson in learned.forest_lessons()]
 
 
 def predict_forest(trees: Trees, features: Singles) -> tuple[Array, Array]:
@@ -65,30 +65,7 @@ def growth_in_words(count: int) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Lesson:
-    """What one forest learns: `targets` (N, outputs), `weights` (N,), and the share of features tried at a split."""
-
-    targets: Array
-    weights: Array
-    features: float | str
-
-
-def _lessons(learned: Learned) -> list[_Lesson]:
-    """A regression forest of class indicators is a classification forest: the sum of their variances is Gini's index.
-
-    An error of measurement adds to what a forest leaves unexplained, and weights are inverse to the sum.
-    """
-    if learned.is_class:
-        return [_Lesson(learned.values, learned.weights, "sqrt")]
-    trust = learned.weights[:, None] * _UNEXPLAINED / (_UNEXPLAINED + learned.errors**2)
-    return [
-        _Lesson(learned.estimate[:, [column]], trust[:, column], _SHARE_OF_FEATURES)
-        for column in range(learned.columns)
-    ]
-
-
-def _fit_one(features: Singles, lesson: _Lesson, fold: Rows, seed: int) -> FittedForest:
+def _fit_one(features: Singles, lesson: ForestLesson, fold: Rows, seed: int) -> FittedForest:
     known = np.asarray(np.isfinite(lesson.targets).all(axis=1))
     parts = _fit_parts(features, lesson, fold, seed)
     location, scale = np.full((2, len(features), parts[0].outputs), np.nan)
@@ -99,7 +76,7 @@ def _fit_one(features: Singles, lesson: _Lesson, fold: Rows, seed: int) -> Fitte
     return FittedForest(_fit(features, lesson, known, TREES, seed), parts, location, scale)
 
 
-def _fit_parts(features: Singles, lesson: _Lesson, fold: Rows, seed: int) -> tuple[Trees, ...]:
+def _fit_parts(features: Singles, lesson: ForestLesson, fold: Rows, seed: int) -> tuple[Trees, ...]:
     known = np.isfinite(lesson.targets).all(axis=1)
     return tuple(
         _fit(features, lesson, known & (fold != held_out), TREES // INNER_FOLDS, seed + held_out + 1)
@@ -107,11 +84,12 @@ def _fit_parts(features: Singles, lesson: _Lesson, fold: Rows, seed: int) -> tup
     )
 
 
-def _fit(features: Singles, lesson: _Lesson, rows: Flags, trees: int, seed: int) -> Trees:
+def _fit(features: Singles, lesson: ForestLesson, rows: Flags, trees: int, seed: int) -> Trees:
     targets, weights = lesson.targets[rows], lesson.weights[rows]
     is_equal = bool((weights == weights[0]).all())
     known, answers = features if rows.all() else features[rows], targets[:, 0] if targets.shape[1] == 1 else targets
-    forest = _forest(seed, lesson.features, ROWS_A_TREE if len(known) > ROWS_A_TREE else None)
+    share = _SHARE_OF_CHOICES if lesson.is_choice else _SHARE_OF_FEATURES
+    forest = _forest(seed, share, ROWS_A_TREE if len(known) > ROWS_A_TREE else None)
     grown: list[Trees] = []
     for start in range(0, trees, _TREES_AT_ONCE):
         end = min(start + _TREES_AT_ONCE, trees)

@@ -33,10 +33,10 @@ from soil_cnn_plugin.engine.reports.patch_size_report import write_patch_size_re
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, cross_validate
 from soil_cnn_plugin.engine.training.fitting import FORESTS, Design
 from soil_cnn_plugin.engine.training.folds_of_file import (
-    choose_transforms,
     hold_out,
     inner_folds,
     kind_within,
+    kinds_on_scales,
     tell_folds,
 )
 from soil_cnn_plugin.engine.training.plan import make_plans
@@ -108,8 +108,7 @@ def _designs(
             Design(
                 data=encode_patches(file, plans, device, patch_size=size),
                 measured=file.measured,
-                words=file.words,
-                transforms=choose_transforms(asked.transform, file),
+                kinds=kinds_on_scales(asked.transform, file),
                 fold=folds.fold,
                 make_inner_folds=within,
                 plans=plans,
@@ -171,7 +170,7 @@ def _compare(
 
 
 def _methods(validation: CrossValidation, target: int) -> Mapping[str, Judged]:
-    return validation.classes or validation.methods[target]
+    return validation.methods[target]
 
 
 def _tell(comparison: PatchSizeComparison, sentences: Sequence[str], report: Report) -> None:

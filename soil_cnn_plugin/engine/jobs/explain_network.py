@@ -11,10 +11,8 @@ from soil_cnn_plugin.contract.jobs import ExplainNetwork
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.explaining.explain_map import explain_map
+from soil_cnn_plugin.engine.explaining.explain_map import check_attribution, explain_map
 from soil_cnn_plugin.engine.explaining.explanation import (
-    RMSE,
-    ROOT_BRIER,
     Context,
     Explanation,
     context_verdict,
@@ -23,13 +21,12 @@ from soil_cnn_plugin.engine.explaining.explanation import (
 from soil_cnn_plugin.engine.explaining.known_observations import KnownObservations, read_observations
 from soil_cnn_plugin.engine.explaining.patch_views import exchange_beyond, see
 from soil_cnn_plugin.engine.machine.device import choose_device, device_in_words
-from soil_cnn_plugin.engine.mapping.in_units import means
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.explain_report import write_explain_report
 from soil_cnn_plugin.engine.reports.explanation_files import write_explanation_metrics, write_importance
-from soil_cnn_plugin.engine.targets.learned import column_slices
+from soil_cnn_plugin.engine.targets.groups import by_target, map_values, observed_values, own_columns, told_together
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_network
 from soil_cnn_plugin.engine.training.predictor import mix
 from soil_cnn_plugin.engine.training.unseen import UnseenPredictor, Views, covariate_names
@@ -45,7 +42,8 @@ def run(job: ExplainNetwork, report: Report) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     with PatchFile(job.patches) as file:
         target = _target(job, trained)
-        _check_attribution(job, trained)
+        if job.attribution:
+            check_attribution(trained.description, target)  # now, and not when all is explained
         known = read_observations(trained, file, job.network, report.part(0.0, 0.3, "Reading and predicting patches"))
         report.info(known.basis)
         explanation = _explain(job, trained, known, file.grid.metres_per_cell(), report)
@@ -75,20 +73,12 @@ def _target(job: ExplainNetwork, trained: TrainedNetwork) -> int:
     return fields.index(job.target) if job.target else 0
 
 
-def _check_attribution(job: ExplainNetwork, trained: TrainedNetwork) -> None:
-    if job.attribution and trained.description.classes:
-        raise EngineError(
-            f"{job.network} predicts classes, and what each covariate adds is mapped for numbers only. Leave"
-            " ATTRIBUTION empty; which covariates matter for the classes tells the report."
-        )
-
-
 def _explain(
     job: ExplainNetwork, trained: TrainedNetwork, known: KnownObservations, metres: tuple[float, float], report: Report
 ) -> Explanation:
     description = trained.description
     methods = _Methods(trained)
-    observed = _observed(trained, known.values)
+    observed = observed_values(description.kinds, known.values)
     importance = permutation_importance(
         lambda covariate, order: methods.predict(
             known.unseen, known.views if covariate is None else known.views.exchange(covariate, order), known.limits
@@ -98,7 +88,7 @@ def _explain(
         known.fold,
         repeats=max(2, min(_MOST_REPEATS, _EXCHANGES // len(known.values))),
         seed=job.seed,
-        together=bool(description.classes),
+        told_together=told_together(description.kinds),
         progress=report.part(0.3, 0.5, "Exchanging covariates").progress,
     )
     step = report.part(0.5, 0.75, "Exchanging surroundings")
@@ -107,11 +97,11 @@ def _explain(
         covariates=tuple(covariate_names(trained.encoder)),
         methods=methods.names,
         forest_weights=_forest_weights(trained),
-        measure=ROOT_BRIER if description.classes else RMSE,
+        measures=tuple(by_target(description.kinds, [kind.error_names for kind in description.kinds])),
         importance=importance,
         context=_context(trained, known, methods, job.seed, step.progress),
         metres=float(np.mean(metres)),
-        standard_deviation=_deviation(observed, bool(description.classes)),
+        standard_deviation=_deviation(observed, told_together(description.kinds)),
         observations=len(known.values),
         basis=known.basis,
         versions=read_versions(),
@@ -123,23 +113,16 @@ def _forest_weights(trained: TrainedNetwork) -> tuple[float, ...]:
     if not trained.predictor.forests:
         return ()
     description = trained.description
-    found = np.zeros(len(description.targets))
-    columns = column_slices([outcome.columns for outcome in description.outcomes])
-    for group, own in zip(description.words.groups, columns):
-        found[list(group)] = np.mean(description.weights[-1][own])
-    return tuple(found.tolist())
+    weights = np.array(description.weights[-1])
+    own = own_columns([outcome.scaled for outcome in description.outcomes])
+    of_kinds = [[float(np.mean(weights[at]))] * len(kind.targets) for kind, at in zip(description.kinds, own)]
+    return tuple(by_target(description.kinds, of_kinds))
 
 
-def _observed(trained: TrainedNetwork, values: Array) -> Array:
-    """(N, T) as measured, or (N, K): 1 in the column of the class."""
-    classes = trained.description.classes
-    return (values == np.arange(len(classes))).astype(np.float64) if classes else values
-
-
-def _deviation(observed: Array, is_class: bool) -> Array:
+def _deviation(observed: Array, told: list[slice]) -> Array:
     """(T,) of the targets; of classes the root Brier score of their frequencies, which is the same for indicators."""
-    deviation: Array = np.nanstd(observed, axis=0, ddof=1)
-    return np.sqrt((deviation**2).sum(keepdims=True)) if is_class else deviation
+    variance = np.nanstd(observed, axis=0, ddof=1) ** 2
+    return np.sqrt([variance[own].sum() for own in told])
 
 
 def _context(
@@ -151,8 +134,8 @@ def _context(
 ) -> Context:
     """The error when all beyond a radius is exchanged, for a series of radii up to the patch's own."""
     rows, channels = known.context_rows, known.channels
-    unseen, observed, fold = known.unseen.take(rows), _observed(trained, known.values[rows]), known.fold[rows]
-    is_class = bool(trained.description.classes)
+    unseen, fold, kinds = known.unseen.take(rows), known.fold[rows], trained.description.kinds
+    observed, told = observed_values(kinds, known.values[rows]), told_together(kinds)
     halo = trained.description.patch_size // 2
     radii = [*_radii(halo), halo]
     rng = np.random.default_rng(seed)
@@ -160,9 +143,7 @@ def _context(
     error, by_fold = [], []
     for index, radius in enumerate(radii):
         changed = (_seen(trained, channels, order, radius) for order in (orders if radius < halo else orders[:1]))
-        found = errors(
-            (methods.predict(unseen, views, known.limits[rows]) for views in changed), observed, fold, is_class
-        )
+        found = errors((methods.predict(unseen, views, known.limits[rows]) for views in changed), observed, fold, told)
         error.append(found[0])
         by_fold.append(found[1])
         progress((index + 1) / len(radii))
@@ -193,7 +174,7 @@ class _Methods:
         return ("map", "networks", "forest") if self.trained.predictor.forests else ("map",)
 
     def predict(self, unseen: UnseenPredictor, views: Views, limits: Array) -> Array:
-        """(M, N, T), raised to the limits of reporting (N, T)."""
+        """(M, N, V) what a map shows, raised to the limits of reporting (N, T)."""
         location, scale = unseen.predict(views)
         weights = self.trained.predictor.weights
         ways = [weights]
@@ -205,10 +186,14 @@ class _Methods:
             networks = np.where(total > 0, networks / np.where(total > 0, total, 1), 1 / (len(weights) - 1))
             networks[-1] = 0
             ways += [networks, forest]
-        return np.maximum(np.stack([self._in_units(mix(location, way), mix(scale, way)) for way in ways]), limits)
+        found = np.stack([self._in_units(mix(location, way), mix(scale, way)) for way in ways])
+        description = self.trained.description
+        for t, own in enumerate(told_together(description.kinds)):
+            found[..., own] = np.maximum(found[..., own], limits[:, t, None])
+        return found
 
     def _in_units(self, location: Array, scale: Array) -> Array:
-        return means(self.trained.description, location.T, scale.T).T
+        return map_values(self.trained.description.outcomes, location.T, scale.T).T
 
 
 def _numbers(explanation: Explanation, target: int) -> dict[str, float | str]:

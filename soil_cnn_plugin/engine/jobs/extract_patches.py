@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import h5py
@@ -47,11 +46,11 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
         if large := doubt_large_blocks(stack):
             report.warning(large)
         located, classes = locate_observations(layer, job, grid, dropped, notes)
-        check_usable(located, job, classes, layer, dropped)
         targets = with_units(job.targets, job.compositions, located.values)
+        words = TargetsInWords(targets, classes, job.compositions)
+        check_usable(located, words, layer, dropped)
         codes = read_codes(stack, report.part(0.0, 0.1, "Looking at the covariates").progress)
         cutting, sampler = report.part(0.1, 1.0, "Cutting patches"), Sampler(stack)
-        words = TargetsInWords(targets, classes, job.compositions)
         with PatchFileWriter(
             job.patches, grid, job.patch_size, len(job.covariates), words, job.group, _provenance(job, notes)
         ) as writer:
@@ -61,14 +60,15 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
             _check_variation(summaries)
             for doubt in find_doubts(summaries):
                 report.warning(doubt)
-            check_usable(used, job, classes, layer, dropped)
+            check_usable(used, words, layer, dropped)
             writer.describe(summaries, sample.spread(DOMAIN_POINTS))
             stack.check_unchanged()
-    if classes:
-        tell_classes(used.values[:, 0], classes, notes)
+    for numbers, names in zip(used.values.T, words.classes_of):
+        if names:
+            tell_classes(numbers, names, notes)
     for fact in notes.facts:
         report.info(fact)
-    _tell_use(job, used, classes, layer, dropped, report)
+    _tell_use(used, words, layer, dropped, report)
     for doubt in notes.doubts:
         report.warning(doubt)
     if job.dropped:
@@ -150,16 +150,15 @@ def _check_variation(summaries: tuple[CovariateSummary, ...]) -> None:
             )
 
 
-def _tell_use(
-    job: ExtractPatches, used: Observations, classes: Sequence[str], layer: Layer, dropped: Dropped, report: Report
-) -> None:
+def _tell_use(used: Observations, words: TargetsInWords, layer: Layer, dropped: Dropped, report: Report) -> None:
     counts = ", ".join(
-        f"{target.title} {np.isfinite(values).sum()}" for target, values in zip(job.targets, used.values.T)
+        f"{target.title} {np.isfinite(values).sum()}" for target, values in zip(words.targets, used.values.T)
     )
     sites = len(np.unique(used.sites))
     report.info(f"{len(used)} of {len(layer.ids)} observations are used ({counts}), at {sites} sites.")
-    for target, values in zip(job.targets, used.values.T) if not classes else ():
-        _warn_of_wild_values(target.field, values, used.ids, report)
+    for target, values, classes in zip(words.targets, used.values.T, words.classes_of):
+        if not classes:
+            _warn_of_wild_values(target.field, values, used.ids, report)
     if dropped.reasons:
         report.warning(f"{len(dropped.reasons)} observations are dropped: {dropped.in_words()}.")
 

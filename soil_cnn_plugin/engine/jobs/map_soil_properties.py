@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import MapSoilProperties
 from soil_cnn_plugin.engine.jobs import extract_patches, predict_map, train_network
-from soil_cnn_plugin.engine.mapping.class_maps import check_kind
-from soil_cnn_plugin.engine.mapping.texture_maps import find_textures
+from soil_cnn_plugin.engine.mapping.layers import check_offers
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.groups import kinds_of
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 
 def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
-    if job.predict.texture_classes:
+    if job.predict.texture_classes:  # now, and not when all patches are extracted
         words = TargetsInWords(job.extract.targets, compositions=job.extract.compositions)
-        find_textures(words, "the observations hold")
+        check_offers(["texture_classes"], kinds_of(words), "the observations hold")
     outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, "Extracting patches"))
     with PatchFile(job.extract.patches) as file:
-        check_kind(job.predict, file.words.classes, f"The field {file.targets[0].field} holds")
+        check_offers(list(job.predict.output_paths()), kinds_of(file.words), "The observations hold")
     outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
     return outputs | predict_map.run(job.predict, report.part(0.9, 1.0, "Predicting the map"))

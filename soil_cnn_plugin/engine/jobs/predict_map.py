@@ -16,10 +16,10 @@ from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.mapping.block_plan import block_shape, bounded_block_size
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample
-from soil_cnn_plugin.engine.mapping.class_maps import check_kind, open_class_output
 from soil_cnn_plugin.engine.mapping.cluster import MapTask, finish_blocks_on_cluster
-from soil_cnn_plugin.engine.mapping.finishing import FinishedBlock, Finisher, choose_index, plan_finish
+from soil_cnn_plugin.engine.mapping.finishing import FinishedBlock, Finisher, choose_index
 from soil_cnn_plugin.engine.mapping.half_precision import choose_half, half_in_words
+from soil_cnn_plugin.engine.mapping.layers import MapLayers, plan_layers
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
     map_grid,
@@ -44,9 +44,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     device = choose_device(job.device, report)
     trained = read_network(job.network, device)
     description = trained.description
-    check_kind(job, description.classes, f"{job.network} predicts")
+    layers = plan_layers(job, description, report)
     index = choose_index(job, trained, device)
-    finisher = plan_finish(job, description, index, report)
     covariates = match_covariates(description.covariates, job.covariates, report)
     check_replaces_nothing(job.output_paths(), covariates)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
@@ -63,7 +62,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         shape = (size, size) if job.cluster else block_shape(stack, size, trained.predictor.halo)
         _tell_map(stack, shape, trained.predictor.halo, report)
         files = {
-            name: resources.enter_context(_open_output(name, path, job, grid, finisher))
+            name: resources.enter_context(_open_output(name, path, job, grid, layers, index))
             for name, path in job.output_paths().items()
         }
         ranges = RangeCheck(description.covariates, stack.class_names())
@@ -74,7 +73,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
             coming = finish_blocks_on_cluster(job.cluster, task, size, report)
         else:
             predictor = BlockPredictor(trained, grid, device, index, dtype, report.info)
-            coming = _finish_blocks(predict_blocks(predictor, stack, size, inside), finisher)
+            coming = _finish_blocks(predict_blocks(predictor, stack, size, inside), Finisher(layers, index))
         blocks = resources.enter_context(closing(coming))
         predicted, applicable, done = 0, 0, 0
         for block in resources.enter_context(closing(_write_blocks(blocks, files, ranges))):
@@ -179,10 +178,11 @@ def _finish(stack: CovariateStack, files: Mapping[str, RasterFile]) -> None:
         file.finish()
 
 
-def _open_output(name: str, path: str, job: PredictMap, grid: Grid, finisher: Finisher) -> RasterFile:
-    description, index = finisher.description, finisher.index
+def _open_output(
+    name: str, path: str, job: PredictMap, grid: Grid, layers: MapLayers, index: BlockIndex | None
+) -> RasterFile:
     tags = {
-        "TIFFTAG_SOFTWARE": f"Soil CNN {description.versions.get('Soil CNN', '')}".strip(),
+        "TIFFTAG_SOFTWARE": f"Soil CNN {layers.description.versions.get('Soil CNN', '')}".strip(),
         "NETWORK": Path(job.network).name,
         "CONTENT": name,
     }
@@ -190,23 +190,4 @@ def _open_output(name: str, path: str, job: PredictMap, grid: Grid, finisher: Fi
         tags["DISSIMILARITY_THRESHOLD"] = f"{index.threshold:.9g}"
         tags["DISSIMILARITY_SPACE"] = _SPACES_IN_WORDS[job.dissimilarity_space]
         return RasterFile(path, grid, bands=["dissimilarity index"], units=[""], tags=tags)
-    if name == "texture_classes" and finisher.textures:
-        return finisher.textures.open(path, grid, tags)
-    if name == "exceedance_probability" and finisher.exceedance:
-        return finisher.exceedance.open(path, grid, tags)
-    if description.classes:
-        return open_class_output(name, path, tags, description, grid)
-    percent = f"{100 * description.coverage:g} %"
-    what = {
-        "prediction": "",
-        "lower": f", lower {percent} limit",
-        "upper": f", upper {percent} limit",
-        "standard_deviation": ", standard deviation",
-    }[name]
-    return RasterFile(
-        path,
-        grid,
-        bands=[f"{target.label}{what}" for target in description.targets],
-        units=[target.unit for target in description.targets],
-        tags={**tags, "COVERAGE": f"{description.coverage:g}"},
-    )
+    return layers.open(name, path, grid, tags)

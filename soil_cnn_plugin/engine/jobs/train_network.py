@@ -28,19 +28,21 @@ from soil_cnn_plugin.engine.reports.class_files import class_numbers, write_clas
 from soil_cnn_plugin.engine.reports.class_report import write_class_report
 from soil_cnn_plugin.engine.reports.held_out_files import write_held_out, write_metrics
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
+from soil_cnn_plugin.engine.targets.groups import by_target, pair_with_targets
+from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.training.assessing import assess_classes, assess_numbers, other_kind
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.training.fitting import Design, Fitted
 from soil_cnn_plugin.engine.training.folds_of_file import (
-    check_thresholds,
-    choose_transforms,
     hold_out,
     inner_folds,
     kind_within,
+    kinds_on_scales,
     tell_folds,
 )
-from soil_cnn_plugin.engine.training.network_file import NetworkDescription, TrainedNetwork, write_network
+from soil_cnn_plugin.engine.training.network_description import NetworkDescription
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
 from soil_cnn_plugin.engine.training.plan import Plan, make_plans
 from soil_cnn_plugin.engine.training.predictor import Predictor
 from soil_cnn_plugin.engine.training.training_data import encode_patches
@@ -54,9 +56,9 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
     with PatchFile(job.patches) as file:
         plans = make_plans(job, file.patch_size)
         folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
-        transforms = choose_transforms(job.transform, file)
-        check_thresholds(job, file)
-        report.info(_plans_in_words(file, plans, transforms))
+        kinds = kinds_on_scales(job.transform, file)
+        pair_with_targets(job.exceedance, file.targets, kinds)
+        report.info(_plans_in_words(file, plans, kinds))
         tell_folds(folds, job.domain, report)
         if growth_in_words(file.count):
             report.info(f"In the random forests {growth_in_words(file.count)}.")
@@ -65,8 +67,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         design = Design(
             data=data,
             measured=file.measured,
-            words=file.words,
-            transforms=transforms,
+            kinds=kinds,
             fold=folds.fold,
             make_inner_folds=inner_folds(file, kind_within(folds), job.domain),
             plans=plans,
@@ -166,9 +167,8 @@ def _describe(
     assessment: Assessment | ClassAssessment,
     location: Location | None,
 ) -> NetworkDescription:
-    scores, class_scores = {}, {}
     if isinstance(assessment, ClassAssessment):
-        class_scores = {name: held_out.scores for name, held_out in assessment.methods.items()}
+        scores = {assessment.target.field: {name: each.scores for name, each in assessment.methods.items()}}
     else:
         scores = {
             target.soil_property.field: {name: held_out.scores for name, held_out in target.methods.items()}
@@ -189,7 +189,6 @@ def _describe(
         observation_count=file.count,
         folds_sentence=assessment.folds.sentence,
         scores=scores,
-        class_scores=class_scores,
         verdicts={field: found.text for field, found in _verdicts(assessment).items()},
         settings=assessment.settings,
         versions=assessment.versions,
@@ -239,12 +238,10 @@ def _numbers(assessment: Assessment) -> dict[str, float]:
     }
 
 
-def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], transforms: tuple[str, ...]) -> str:
+def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], kinds: tuple[Kind, ...]) -> str:
     ensembles = " and ".join(
         f"{plan.shape.members} members of {plan.shape.name} ({plan.shape.patch_size} x {plan.shape.patch_size} pixels)"
         for plan in plans
     )
-    targets = ", ".join(f"{target.label} (scale: {transform})" for target, transform in zip(file.targets, transforms))
-    if file.words.classes:
-        targets = f"{len(file.words.classes)} classes of {file.targets[0].label}"
+    targets = ", ".join(by_target(kinds, [kind.in_words() for kind in kinds]))
     return f"{file.count} observations, {len(file.covariates)} covariates; networks: {ensembles}; targets: {targets}"

@@ -34,8 +34,9 @@ from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.machine.threads import alone
 from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU
 from soil_cnn_plugin.engine.mapping.blocks import Read, read_block
-from soil_cnn_plugin.engine.mapping.finishing import FinishedBlock, Finisher, choose_index, plan_finish
+from soil_cnn_plugin.engine.mapping.finishing import FinishedBlock, Finisher, choose_index
 from soil_cnn_plugin.engine.mapping.half_precision import half_kinds
+from soil_cnn_plugin.engine.mapping.layers import plan_layers
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
@@ -228,7 +229,7 @@ def _open(task: MapTask) -> _Opened:
     index = choose_index(job, trained, device)
     inside = read_area(job.area, task.grid) if job.area else None
     predictor = BlockPredictor(trained, task.grid, device, index, _dtype_here(task, device))
-    finisher = plan_finish(job, trained.description, index, silent)
+    finisher = Finisher(plan_layers(job, trained.description, silent), index)
     return _Opened(predictor, finisher, open_stack(task.covariates, task.grid), inside)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from soil_cnn_plugin.engine.arrays import Flags
+from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.networks.dense_layers import multiply
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.training.predictor import Predictor
@@ -61,18 +61,14 @@ def _choose(predictor: Predictor, sample: Sample, is_forced: bool) -> Choice:
     lines = []
     for kind in kinds:
         location, scale = half_precision_error(predictor, sample, kind)
-        error = np.max((location, scale))  # Python's own maximum may pass over what is no number
+        error = np.max((location.max(), scale.max()))  # Python's own maximum may pass over what is no number
         if not np.isfinite(error):
             lines.append(
                 f"Half precision ({half_in_words(kind)}) would be faster, but cannot hold numbers as large as here:"
                 " networks compute in float32."
             )
             continue
-        if predictor.networks[0].is_class:
-            change = f"probabilities by {100 * location:.2g} percentage points"
-        else:
-            change = f"predictions by {100 * location:.2g} % of the target's standard deviation and the width of"
-            change += f" intervals by {100 * scale:.2g} %"
+        change = predictor.networks[0].heads.change_in_words(location, scale)
         errors = f"on {int(sample.wanted.sum())} pixels of the map it changes {change} (root mean square)"
         if is_forced or error < LARGEST_ERROR:
             return Choice(kind, f"Networks compute in half precision ({half_in_words(kind)}): {errors}.")
@@ -92,9 +88,9 @@ def half_kinds(device: torch.device) -> list[torch.dtype]:
     return [kind for kind in _KINDS.get(device.type, ()) if _gain(device, kind) >= _GAIN]
 
 
-def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtype) -> tuple[float, float]:
-    """Root mean square difference from float32 of locations and, relative, of scales, of the worst column; not finite
-    where a number is too large for `dtype`."""
+def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtype) -> tuple[Array, Array]:
+    """Root mean square difference from float32 of locations and, relative, of scales, (R,) each; not finite where a
+    number is too large for `dtype`."""
     networks = replace(predictor, forests=(), weights=predictor.weights[: len(predictor.networks)])
     margin = predictor.halo - networks.halo
     channels = sample.channels.crop(margin)
@@ -105,7 +101,7 @@ def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtyp
     with np.errstate(invalid="ignore", over="ignore"):
         difference = half[0] - exact[0]
         relative = half[1] / np.maximum(exact[1], 1e-6) - 1
-    return tuple(float(np.sqrt((part**2).mean(axis=1)).max()) for part in (difference, relative))  # type: ignore[return-value]
+    return np.sqrt((difference**2).mean(axis=1)), np.sqrt((relative**2).mean(axis=1))
 
 
 def _gain(device: torch.device, dtype: torch.dtype) -> float:

@@ -40,9 +40,10 @@ def normal_loss(location: Tensor, scale: Tensor, lesson: Lesson) -> Tensor:
     return torch.where(known, (scale**2).detach() ** BETA * loss, 0.0)
 
 
-def class_loss(logits: Tensor, lesson: Lesson) -> Tensor:
-    """(K, B, 1): cross-entropy of logits (K, B, R), one column a class."""
-    return -(lesson.values * logits.log_softmax(-1)).sum(-1, keepdim=True)
+def class_loss(logits: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
+    """(K, B, 1): cross-entropy of logits (K, B, R), one column a class, and where a class is known."""
+    known = torch.isfinite(lesson.values).all(-1, keepdim=True)
+    return -(lesson.values.nan_to_num(0.0) * logits.log_softmax(-1)).sum(-1, keepdim=True), known
 
 
 def weighted_mean(values: Tensor, known: Tensor, weights: Tensor | None) -> Tensor:
@@ -53,17 +54,18 @@ def weighted_mean(values: Tensor, known: Tensor, weights: Tensor | None) -> Tens
     return total / mean_over_processes(share.sum(dim=(1, 2))).clamp(min=1e-6)
 
 
-def class_score(probabilities: Tensor, lesson: Lesson) -> Tensor:
-    """Log score of each member, (K,), of probabilities (K, N, R), NaN for its training rows."""
-    known = torch.isfinite(probabilities).all(-1)
-    share = (lesson.values * torch.where(known[..., None], probabilities, 1.0)).sum(-1)
+def class_scores(probabilities: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
+    """Log scores (K, N, 1) of probabilities (K, N, R), NaN for training rows, 0 where they do not count; and where they
+    count."""
+    known = torch.isfinite(probabilities).all(-1) & torch.isfinite(lesson.values).all(-1)
+    share = (lesson.values.nan_to_num(0.0) * torch.where(known[..., None], probabilities, 1.0)).sum(-1)
     score = -share.clamp(min=_SMALLEST_PROBABILITY).log()
-    return torch.where(known, score, 0.0).sum(1) / known.sum(1)
+    return torch.where(known, score, 0.0)[..., None], known[..., None]
 
 
-def normal_score(location: Tensor, scale: Tensor, lesson: Lesson) -> Tensor:
-    """Score of each member, (K,): mean CRPS of a normal distribution over its held-out rows (Gneiting & Raftery 2007,
-    10.1198/016214506000001437, eq. 21); NaN for a member that predicts no number.
+def normal_scores(location: Tensor, scale: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
+    """CRPS (K, N, R) of normal distributions on held-out rows (Gneiting & Raftery 2007, 10.1198/016214506000001437,
+    eq. 21), 0 where they do not count; and where they count.
 
     Where there is a limit it is the CRPS of the distribution of what the laboratory would have reported, the value or
     at least the limit (the threshold-weighted score of Gneiting & Ranjan 2011, 10.1198/jbes.2010.08110, with all weight
@@ -81,7 +83,7 @@ def normal_score(location: Tensor, scale: Tensor, lesson: Lesson) -> Tensor:
         # the integral of the squared distribution function up to the limit
         unseen = limit * below**2 + 2 * below * density - torch.special.ndtr(math.sqrt(2) * limit) / math.sqrt(math.pi)
         score = score - unseen
-    return torch.where(known, scale * score, 0.0).sum(dim=(1, 2)) / known.sum(dim=(1, 2))
+    return torch.where(known, scale * score, 0.0), known
 
 
 def _normal(z: Tensor) -> tuple[Tensor, Tensor]:

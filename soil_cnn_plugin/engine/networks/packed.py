@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from soil_cnn_plugin.engine.machine.processes import is_joined
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.likelihood import class_loss, weighted_mean
-from soil_cnn_plugin.engine.targets.learned import Lesson
+from soil_cnn_plugin.engine.networks.heads import Head, Heads
+from soil_cnn_plugin.engine.targets.learned import Layout, Lesson
 
 Watch = Callable[[Tensor], None]
 """Gets the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""
@@ -23,22 +23,19 @@ Watch = Callable[[Tensor], None]
 class PackedNetwork(nn.Module, ABC):
     """K members of one architecture. Every parameter is (K, ...), so that members are trained, kept and stored alike.
 
-    It predicts T columns of what is learned (see `Learned`). These are standardized numbers, and `location` and `scale`
-    are the centre and the spread of the predicted distribution; or, with `is_class`, classes: `location` is the
-    probability of each, `scale` is 1.
+    It predicts the R columns of a layout (see `Learned`): `heads` say what the last layer's raw numbers mean.
     """
 
     NAME: ClassVar[str]
+    NUMBER_HEAD: ClassVar[type[Head]]
 
-    def __init__(
-        self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float, is_class: bool = False
-    ) -> None:
+    def __init__(self, encoder: Encoder, patch_size: int, layout: Layout, members: int, dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
         self.patch_size = patch_size
-        self.targets = targets
+        self.layout = layout
+        self.heads = Heads.of(layout, self.NUMBER_HEAD)
         self.members = members
-        self.is_class = is_class
         self.batch_size = 0  # of a training step, in all processes together
         self._dropout = dropout
         self._generator = torch.Generator()
@@ -69,7 +66,7 @@ class PackedNetwork(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
-        """A batch of inputs for each member, (K, B, ...), or one for all, (B, ...), to raw output (K, B, T, ...)."""
+        """A batch of inputs for each member, (K, B, ...), or one for all, (B, ...), to raw numbers (K, B, O)."""
 
     @abstractmethod
     def hidden(self, inputs: Tensor) -> Tensor:
@@ -84,51 +81,33 @@ class PackedNetwork(nn.Module, ABC):
 
     @abstractmethod
     def after_first_layer(self, first: Tensor) -> Tensor:
-        """From the first layer (K, B, ...) to raw output (K, B, T, ...)."""
+        """From the first layer (K, B, ...) to raw numbers (K, B, O)."""
 
     def views(self, inputs: Tensor) -> list[Tensor]:
         """The inputs (B, ...) in all views over which a prediction is the mean."""
         return [inputs]
 
-    def loss(self, output: Tensor, lesson: Lesson) -> Tensor:
+    def loss(self, raw: Tensor, lesson: Lesson) -> Tensor:
         """Training loss of each member, (K,), of its own batch of the lesson."""
-        if self.is_class:
-            losses = class_loss(output[..., 0], lesson)
-            return weighted_mean(losses, torch.ones_like(losses, dtype=torch.bool), lesson.weights)
-        return weighted_mean(self.losses(output, lesson), torch.isfinite(lesson.values), lesson.weights)
-
-    @abstractmethod
-    def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
-        """(K, B, T) of numbers; any number where the target is missing."""
-
-    def location_scale(self, output: Tensor) -> tuple[Tensor, Tensor]:
-        """Centre and spread, each (K, B, T), from raw output."""
-        if self.is_class:
-            probabilities = output[..., 0].softmax(-1)
-            return probabilities, torch.ones_like(probabilities)
-        return self.centre_spread(output)
-
-    @abstractmethod
-    def centre_spread(self, output: Tensor) -> tuple[Tensor, Tensor]:
-        """`location_scale` of numbers."""
+        return self.heads.loss(raw, lesson)
 
     @abstractmethod
     def dense(
         self, channels: Channels, watch: Watch | None = None, dtype: torch.dtype = torch.float32
     ) -> tuple[Tensor, Tensor]:
-        """Mean over members of centre and spread at every pixel: (1, D, h + P - 1, w + P - 1) -> (T, h, w) twice.
+        """Mean over members of centre and spread at every pixel: (1, D, h + P - 1, w + P - 1) -> (R, h, w) twice.
 
         The number at a pixel is the same as that of the pixel's own patch; so is the hidden layer that `watch` gets.
         With a `dtype` of half precision, nearly so.
         """
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Centre and spread (K, B, T) of a batch for each member, or one for all: the mean over all views."""
+        """Centre and spread (K, B, R) of a batch for each member, or one for all: the mean over all views."""
         return self.predict_once(inputs)
 
     def predict_once(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The same of the inputs as they are."""
-        return self.location_scale(self(inputs))
+        return self.heads.location_scale(self(inputs))
 
     @torch.no_grad()
     def draw_parameters(self, generator: torch.Generator) -> None:
@@ -142,9 +121,7 @@ class PackedNetwork(nn.Module, ABC):
 
     def keep(self, members: Tensor) -> PackedNetwork:
         """A network of these members only, with parameters of its own."""
-        kept = type(self)(self.encoder, self.patch_size, self.targets, len(members), self._dropout, self.is_class).to(
-            members.device
-        )
+        kept = type(self)(self.encoder, self.patch_size, self.layout, len(members), self._dropout).to(members.device)
         own = dict(self.named_parameters())
         for name, parameter in kept.named_parameters():
             parameter.data = own[name].detach()[members]

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply, rows_at_once, running_maximum
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.likelihood import normal_loss
+from soil_cnn_plugin.engine.networks.heads import VarianceHead
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
-from soil_cnn_plugin.engine.targets.learned import Lesson
+from soil_cnn_plugin.engine.targets.learned import Layout
 
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
 _VIEWS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # mirrored dims of (N, H, W, C), that are averaged
 
 
 class PadarianNetwork(PackedNetwork):
-    """Convolution 3 x 3, pooling 2, convolution 3 x 3, pooling 2, two dense layers, mean and variance; K members.
+    """Convolution 3 x 3, pooling 2, convolution 3 x 3, pooling 2, two dense layers, heads; K members.
 
     The last input channel is the share of covariates that are known at a pixel. Unless a covariate is directional,
     training sees turned and mirrored patches and a prediction is the mean over four mirrored views.
     """
 
     NAME = "padarian"
+    NUMBER_HEAD = VarianceHead
     SMALLEST_PATCH = 11  # the smallest odd width that leaves a pixel after both poolings
 
-    def __init__(
-        self, encoder: Encoder, patch_size: int, targets: int, members: int, dropout: float, is_class: bool = False
-    ) -> None:
-        super().__init__(encoder, patch_size, targets, members, dropout, is_class)
+    def __init__(self, encoder: Encoder, patch_size: int, layout: Layout, members: int, dropout: float) -> None:
+        super().__init__(encoder, patch_size, layout, members, dropout)
         side = _side_after_pooling(patch_size)
         self.first_weight = _zeros(members, _FIRST, encoder.channel_count + 1, 3, 3)
         self.first_bias = _zeros(members, _FIRST)
@@ -41,9 +38,8 @@ class PadarianNetwork(PackedNetwork):
         self.dense_bias = _zeros(members, _DENSE)
         self.last_weight = _zeros(members, _DENSE, _LAST)
         self.last_bias = _zeros(members, _LAST)
-        self._outputs = 1 if is_class else 2  # a column
-        self.output_weight = _zeros(members, _LAST, self._outputs * targets)
-        self.output_bias = _zeros(members, self._outputs * targets)
+        self.output_weight = _zeros(members, _LAST, self.heads.outputs)
+        self.output_bias = nn.Parameter(self.heads.start().repeat(members, 1))
 
     @property
     def may_mirror(self) -> bool:
@@ -72,8 +68,8 @@ class PadarianNetwork(PackedNetwork):
         return image.permute(0, 2, 3, 1).contiguous()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(K, B, P, P, D + 1), or (B, P, P, D + 1) for all members -> mean and log variance (K, B, T, 2), or
-        (K, B, T, 1) of classes. Of patches the part that `symmetries` takes is enough."""
+        """(K, B, P, P, D + 1), or (B, P, P, D + 1) for all members -> raw numbers (K, B, O). Of patches the
+        part that `symmetries` takes is enough."""
         return self._output(self.hidden(inputs))
 
     def hidden(self, inputs: Tensor) -> Tensor:
@@ -113,15 +109,9 @@ class PadarianNetwork(PackedNetwork):
         hidden = torch.baddbmm(self.dense_bias[:, None], by_member.flatten(2), weight).relu_()
         return self._last(hidden)
 
-    def losses(self, output: Tensor, lesson: Lesson) -> Tensor:
-        return normal_loss(output[..., 0], _variance(output).sqrt(), lesson)
-
-    def centre_spread(self, output: Tensor) -> tuple[Tensor, Tensor]:
-        return output[..., 0], _variance(output).sqrt()
-
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         image = _side_by_side(inputs)
-        views = [self.location_scale(self._output(self._hidden(image, view))) for view in self._views]
+        views = [self.heads.location_scale(self._output(self._hidden(image, view))) for view in self._views]
         return _mean([view[0] for view in views]), _mean([view[1] for view in views])
 
     def views(self, inputs: Tensor) -> list[Tensor]:
@@ -133,14 +123,14 @@ class PadarianNetwork(PackedNetwork):
         image = self.inputs(channels).permute(0, 3, 1, 2).to(dtype)  # channels last in memory
         height, width = (size - self.patch_size + 1 for size in image.shape[2:])
         layers = [_Layers(self, view, dtype) for view in self._views]
-        location = image.new_empty((self.targets, height, width), dtype=torch.float32)
+        location = image.new_empty((self.heads.columns, height, width), dtype=torch.float32)
         scale = torch.empty_like(location)
         step = rows_at_once(width, _LAST, image.device)
         for row in range(0, height, step):
             rows = min(step, height - row)
             parts = [each.predict(image, row, rows, watch if index == 0 else None) for index, each in enumerate(layers)]
             for whole, views in ((location, [part[0] for part in parts]), (scale, [part[1] for part in parts])):
-                whole[:, row : row + rows] = _mean(views).T.unflatten(1, (rows, width))  # (n, T) -> (T, rows, w)
+                whole[:, row : row + rows] = _mean(views).T.unflatten(1, (rows, width))  # (n, R) -> (R, rows, w)
         return location, scale
 
     def _last(self, hidden: Tensor) -> Tensor:
@@ -148,13 +138,8 @@ class PadarianNetwork(PackedNetwork):
         return torch.baddbmm(self.last_bias[:, None], hidden, self.last_weight).relu_()
 
     def _output(self, hidden: Tensor) -> Tensor:
-        """(K, B, 96) -> (K, B, T, 2)."""
-        return self.by_column(torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight))
-
-    def by_column(self, output: Tensor) -> Tensor:
-        """(K, B, T * 2) -> (K, B, T, 2)."""
-        raw: Tensor = output.unflatten(-1, (self.targets, self._outputs))
-        return raw
+        """(K, B, 96) -> raw numbers (K, B, O)."""
+        return torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
 
     @property
     def _views(self) -> tuple[tuple[int, ...], ...]:
@@ -191,11 +176,6 @@ def _side_by_side(inputs: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2)
 
 
-def _variance(output: Tensor) -> Tensor:
-    """Variance of the standardized target, kept between (0.01 sd)^2 and (10 sd)^2."""
-    return output[..., 1].clamp(2 * math.log(0.01), 2 * math.log(10.0)).exp()
-
-
 class _Layers:
     """The weights of one view, mirrored instead of the image, as dense evaluation needs them. Poolings become running
     maxima, what follows them is dilated."""
@@ -214,7 +194,7 @@ class _Layers:
         self._top, self._left = _corner_seen(view, network.patch_size - self._seen)
 
     def predict(self, image: Tensor, row: int, rows: int, watch: Watch | None) -> tuple[Tensor, Tensor]:
-        """Mean over members of centre and spread, (n, T) each, of some rows of a block: image (1, D + 1, H, W)."""
+        """Mean over members of centre and spread, (n, R) each, of some rows of a block: image (1, D + 1, H, W)."""
         network, margin = self._network, self._seen - 1
         height, width = rows + margin, image.shape[3] - network.patch_size + 1 + margin
         seen = image[..., row + self._top :, self._left :][..., :height, :width]
@@ -231,7 +211,7 @@ class _Layers:
                     hidden.append(layer.float())
         if watch:
             watch(torch.cat(hidden).unflatten(0, (network.members, -1)))
-        location, scale = network.location_scale(network.by_column(torch.cat(raw).unflatten(0, (network.members, -1))))
+        location, scale = network.heads.location_scale(torch.cat(raw).unflatten(0, (network.members, -1)))
         return location.mean(0), scale.mean(0)
 
     def _dense_layer(self, image: Tensor, member: int) -> Tensor:

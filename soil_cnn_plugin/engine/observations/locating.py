@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,6 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
-from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_names
@@ -24,9 +22,10 @@ from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.precision import check_weights
 from soil_cnn_plugin.engine.observations.same_pixel import average_duplicates, tell_duplicates
 from soil_cnn_plugin.engine.observations.soil_classes import treat_rare_classes
-from soil_cnn_plugin.engine.observations.target_values import read_targets
+from soil_cnn_plugin.engine.observations.target_values import Classes, read_targets
 from soil_cnn_plugin.engine.rasters.grid import Grid, in_words
 from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 FEWEST_OBSERVATIONS = 20
 
@@ -37,25 +36,28 @@ FEWEST_MEASURED = 10
 
 def locate_observations(
     layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes
-) -> tuple[Observations, tuple[str, ...]]:
-    """Observations in pixels of the grid, and the names of the classes where the target is one; `dropped` receives the
+) -> tuple[Observations, Classes]:
+    """Observations in pixels of the grid, and the names of classes by the field of their target; `dropped` receives the
     others, `notes` what the user should know.
 
     Raises:
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
     """
-    values = read_targets(layer, job, dropped, notes)
+    values, classes = read_targets(layer, job, dropped, notes)
     found = place_on_grid(layer, values, grid, dropped, "the covariates")
     groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
     found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
     found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")
     check_weights(found.weights, job.weight, notes)
-    classes = values.classes
-    if classes:
-        found, classes = treat_rare_classes(found, classes, job.rare_classes, dropped, notes)
+    fields = [target.field for target in job.targets]
+    for field in classes:
+        found, classes[field] = treat_rare_classes(
+            found, fields.index(field), classes[field], job.rare_classes, dropped, notes
+        )
     is_averaged = job.duplicates == "average"
-    tell_duplicates(found, bool(classes), is_averaged, notes)
-    return average_duplicates(found, bool(classes)) if is_averaged and len(found) else found, classes
+    is_class = np.array([field in classes for field in fields])
+    tell_duplicates(found, is_class, is_averaged, notes)
+    return average_duplicates(found, is_class) if is_averaged and len(found) else found, classes
 
 
 def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Dropped, rasters: str) -> Observations:
@@ -89,9 +91,7 @@ def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Drop
     return replace(found, rows=rows, cols=cols)
 
 
-def check_usable(
-    found: Observations, job: ExtractPatches, classes: Sequence[str], layer: Layer, dropped: Dropped
-) -> None:
+def check_usable(found: Observations, words: TargetsInWords, layer: Layer, dropped: Dropped) -> None:
     """Raises EngineError when nothing is left, or a target has too few observations or one value only."""
     if not len(found):
         raise EngineError(
@@ -99,32 +99,26 @@ def check_usable(
             " values of the targets, and leave out covariates that have no data where the observations lie."
         )
     why = f" {len(dropped.reasons)} were dropped: {dropped.in_words()}." if dropped.reasons else ""
-    check_targets(found.values, found.is_censored, job.targets, classes, len(layer.ids), f"'{layer.name}'", why)
+    measured = TargetValues(found.values, found.is_censored, found.errors, found.weights)
+    check_targets(measured, words, len(layer.ids), f"'{layer.name}'", why)
 
 
-def check_targets(
-    values: Array,
-    is_censored: Flags,
-    targets: Sequence[SoilProperty],
-    classes: Sequence[str],
-    count: int,
-    source: str,
-    why: str = "",
-) -> None:
-    """Raises EngineError when a column of `values` (N, T), of the `count` observations of `source`, is too little to
-    learn from; `why` is a sentence on where the others are."""
-    for target, column, below in zip(targets, values.T, is_censored.T):
+def check_targets(measured: TargetValues, words: TargetsInWords, count: int, source: str, why: str = "") -> None:
+    """Raises EngineError when a target, of the `count` observations of `source`, has too few values to learn from;
+    `why` is a sentence on where the others are."""
+    columns = zip(words.targets, words.classes_of, measured.values.T, measured.is_censored.T)
+    for target, classes, column, below in columns:
         known = column[np.isfinite(column)]
         if len(known) < FEWEST_OBSERVATIONS:
             raise EngineError(
                 f"{target.field} has {len(known)} usable observations of {count} in {source}, but at least"
                 f" {FEWEST_OBSERVATIONS} are needed.{why} Add observations, or leave {target.field} out."
             )
-        measured = len(known) - int(below.sum())
-        if measured < FEWEST_MEASURED:
+        above = len(known) - int(below.sum())
+        if above < FEWEST_MEASURED:
             raise EngineError(
                 f"{target.field} is below its detection limit at {below.sum()} of {len(known)} usable observations of"
-                f" {source}: {measured} values are left, but at least {FEWEST_MEASURED} are needed.{why} Check that the"
+                f" {source}: {above} values are left, but at least {FEWEST_MEASURED} are needed.{why} Check that the"
                 f" limits have the unit of the values, or leave {target.field} out."
             )
         if known.min() == known.max():

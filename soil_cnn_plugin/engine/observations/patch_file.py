@@ -66,7 +66,7 @@ class PatchFile(AbstractContextManager["PatchFile"]):
 
     @property
     def measured(self) -> TargetValues:
-        return TargetValues(self.values, self.is_censored, self.errors, self.weights, self.words.classes)
+        return TargetValues(self.values, self.is_censored, self.errors, self.weights)
 
     def read(self, start: int, stop: int) -> Singles:
         """(n, C, P, P) of the observations from `start` to before `stop`, NaN where a covariate has no data."""
@@ -113,17 +113,20 @@ class PatchFile(AbstractContextManager["PatchFile"]):
         check_measured(self.measured, self.words)
         self.weights = self.weights / self.weights.max()  # the sum of very large ones is infinite
         self.weights /= self.weights.mean()
-        if self.words.classes:
-            self._leave_out_empty_classes()
+        self._leave_out_empty_classes()
         if len({summary.covariate.name for summary in self.covariates}) < len(self.covariates):
             raise HostileFile("two covariates have one name")
 
     def _leave_out_empty_classes(self) -> None:
         """All observations of a class may have been dropped while the patches were cut."""
-        classes = self.words.classes
-        present, numbers = np.unique(self.values, return_inverse=True)
-        self.values = numbers.reshape(self.values.shape).astype(np.float64)
-        self.words = replace(self.words, classes=tuple(classes[int(number)] for number in present))
+        classes = dict(self.words.classes)
+        for t, names in enumerate(self.words.classes_of):
+            known = np.isfinite(self.values[:, t])
+            if names and known.any():
+                present, numbers = np.unique(self.values[known, t], return_inverse=True)
+                self.values[known, t] = numbers
+                classes[self.targets[t].field] = tuple(names[int(number)] for number in present)
+        self.words = replace(self.words, classes=classes)
 
 
 class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):

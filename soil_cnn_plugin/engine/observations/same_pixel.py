@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 
 
-def tell_duplicates(found: Observations, is_class: bool, is_averaged: bool, notes: Notes) -> None:
+def tell_duplicates(found: Observations, is_class: Flags, is_averaged: bool, notes: Notes) -> None:
+    """Tell how many observations share a pixel; `is_class` (T,) says which targets are classes."""
     _, counts = np.unique(np.column_stack([found.rows, found.cols]), axis=0, return_counts=True)
     several = counts[counts > 1]
     if not len(several):
         return
     text = f"{several.sum()} observations share their pixel with another one."
     if is_averaged:
-        what = "the most frequent class" if is_class else "the mean"
+        ways = (("the mean", ~is_class), ("the most frequent class", is_class))
+        what = " and ".join(words for words, is_there in ways if is_there.any())
         notes.facts.append(
             f"{text} Each pixel counts as one observation with {what} of its own: {len(found)} become {len(counts)}."
         )
@@ -24,7 +26,7 @@ def tell_duplicates(found: Observations, is_class: bool, is_averaged: bool, note
         notes.facts.append(f"{text} They are kept, and no fold tears them apart.")
 
 
-def average_duplicates(found: Observations, is_class: bool) -> Observations:
+def average_duplicates(found: Observations, is_class: Flags) -> Observations:
     """One observation a pixel, at the mean place, with the first one's id and site.
 
     Numbers are averaged, with values below a detection limit as half of it; where all are below, the mean limit stays a
@@ -34,12 +36,11 @@ def average_duplicates(found: Observations, is_class: bool) -> Observations:
     _, first, inverse = np.unique(pixels, axis=0, return_index=True, return_inverse=True)
     inverse = inverse.reshape(-1)
     values, is_censored = found.values, found.is_censored
-    if is_class:
-        new_values, new_censored = _most_frequent(values[:, 0].astype(np.int64), inverse), is_censored[first]
-    else:
-        all_below = _mean(np.where(np.isfinite(values), is_censored.astype(float), np.nan), inverse) == 1
-        halved = _mean(np.where(is_censored, values / 2, values), inverse)
-        new_values, new_censored = np.where(all_below, _mean(values, inverse), halved), all_below
+    all_below = _mean(np.where(np.isfinite(values), is_censored.astype(float), np.nan), inverse) == 1
+    halved = _mean(np.where(is_censored, values / 2, values), inverse)
+    new_values, new_censored = np.where(all_below, _mean(values, inverse), halved), all_below
+    for target in np.flatnonzero(is_class):
+        new_values[:, target] = _most_frequent(values[:, target], inverse)
     known = np.isfinite(values).astype(float)
     number = np.maximum(_total(known, inverse), 1)
     merged = found.take(first)
@@ -57,12 +58,13 @@ def average_duplicates(found: Observations, is_class: bool) -> Observations:
     ).take(order)
 
 
-def _most_frequent(numbers: Rows, pixel: Rows) -> Array:
-    """(pixels, 1)."""
-    counts = np.zeros((pixel.max() + 1, numbers.max() + 1), np.int64)
-    np.add.at(counts, (pixel, numbers), 1)
-    most: Array = counts.argmax(axis=1)[:, None].astype(np.float64)
-    return most
+def _most_frequent(values: Array, pixel: Rows) -> Array:
+    """(pixels,) numbers of classes, of those (N,) of the observations; NaN where none is known."""
+    known = np.isfinite(values)
+    numbers = values[known].astype(np.int64)
+    counts = np.zeros((pixel.max() + 1, numbers.max(initial=0) + 1), np.int64)
+    np.add.at(counts, (pixel[known], numbers), 1)
+    return np.where(counts.any(axis=1), counts.argmax(axis=1), np.nan)
 
 
 def _total(values: Array, pixel: Rows) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import is_text, read_column
 from soil_cnn_plugin.engine.observations.notes import Notes, listed
@@ -52,11 +52,13 @@ def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[Array, tuple[st
 
 
 def treat_rare_classes(
-    found: Observations, classes: tuple[str, ...], treatment: str, dropped: Dropped, notes: Notes
+    found: Observations, target: int, classes: tuple[str, ...], treatment: str, dropped: Dropped, notes: Notes
 ) -> tuple[Observations, tuple[str, ...]]:
-    """Without classes of at most 5 observations: dropped, or merged into one if that has more."""
-    numbers = found.values[:, 0].astype(np.int64)
-    counts = np.bincount(numbers, minlength=len(classes))
+    """Take classes of at most 5 observations out of the target of that number: merged into one class if that has more,
+    or else without a class; an observation that has nothing else is dropped."""
+    known = np.isfinite(found.values[:, target])
+    numbers = np.where(known, found.values[:, target], -1).astype(np.int64)
+    counts = np.bincount(numbers[known], minlength=len(classes))
     rare = [index for index, count in enumerate(counts) if 0 < count <= RARE]
     if rare:
         words = listed((f"{classes[index]} {counts[index]}" for index in rare), 20)
@@ -65,21 +67,32 @@ def treat_rare_classes(
             notes.facts.append(f"Classes of at most {RARE} observations become one, {OTHER!r}: {words}.")
             classes = classes if OTHER in classes else (*classes, OTHER)
             numbers = np.where(is_rare, classes.index(OTHER), numbers)
-            found = replace(found, values=numbers[:, None].astype(np.float64))
         else:
             notes.doubts.append(
                 f"Classes of at most {RARE} observations are dropped, and the map does not show them: {words}."
                 + (" Together they would still be rare." if treatment == "merge" else "")
             )
-            dropped.add(found.ids[is_rare], f"of a class with at most {RARE} observations")
-            found = found.take(~is_rare)
-    present, numbers = np.unique(found.values[:, 0].astype(np.int64), return_inverse=True)
-    return replace(found, values=numbers[:, None].astype(np.float64)), tuple(classes[index] for index in present)
+            numbers = np.where(is_rare, -1, numbers)
+            found = _without_class(found, target, is_rare)
+            has_nothing = np.asarray(np.isnan(found.values).all(axis=1))
+            dropped.add(found.ids[has_nothing], f"of a class with at most {RARE} observations")
+            found, numbers = found.take(~has_nothing), numbers[~has_nothing]
+    present = np.unique(numbers[numbers >= 0])
+    values = found.values.copy()
+    values[:, target] = np.where(numbers >= 0, np.searchsorted(present, numbers), np.nan)
+    return replace(found, values=values), tuple(classes[index] for index in present)
+
+
+def _without_class(found: Observations, target: int, rows: Flags) -> Observations:
+    values = found.values.copy()
+    values[rows, target] = np.nan
+    return replace(found, values=values)
 
 
 def tell_classes(numbers: Array, classes: tuple[str, ...], notes: Notes) -> None:
-    """Counts of the classes of what is used in the end, (N,) numbers."""
-    counts = dict(zip(classes, np.bincount(numbers.astype(np.int64), minlength=len(classes)).tolist()))
+    """Tell the counts of the classes of what is used in the end, (N,) numbers, NaN where none is known."""
+    known = numbers[np.isfinite(numbers)].astype(np.int64)
+    counts = dict(zip(classes, np.bincount(known, minlength=len(classes)).tolist()))
     present = [(name, count) for name, count in counts.items() if count]
     notes.facts.append(f"{len(present)} classes: {listed((f'{name} {count}' for name, count in present), 30)}.")
     few = [f"{name} {count}" for name, count in counts.items() if count <= RARE]

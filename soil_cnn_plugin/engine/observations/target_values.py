@@ -22,21 +22,31 @@ from soil_cnn_plugin.engine.targets.measured import TargetValues
 _FEW_NUMBERS = 10
 
 
-def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes) -> TargetValues:
-    """`dropped` receives observations whose values cannot be used.
+Classes = dict[str, tuple[str, ...]]
+"""Field of a target that holds classes -> their names, which its values count from 0."""
+
+
+def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes) -> tuple[TargetValues, Classes]:
+    """What was measured of the layer's features; `dropped` receives observations whose values cannot be used.
 
     Raises:
         EngineError: a field, which the message names, is missing or holds what it cannot.
     """
-    if _is_class(layer, job):
-        values, classes = read_classes(layer, job.targets[0].field, notes)
-        nothing = np.zeros((len(values), 1))
-        weights = read_weights(np.isfinite(values), layer, job.weight)
-        return TargetValues(values[:, None], nothing.astype(np.bool_), nothing, weights, classes)
-    found = plain_values(layer, job.targets, notes.facts)
+    is_class = [_is_class(layer, job, target.field) for target in job.targets]
+    shape = (len(layer.ids), len(job.targets))
+    found = TargetValues(np.full(shape, np.nan), np.zeros(shape, np.bool_), np.zeros(shape), np.ones(shape[0]))
+    classes: Classes = {}
+    numbers = [t for t, is_one in enumerate(is_class) if not is_one]
+    if numbers:
+        plain = plain_values(layer, tuple(job.targets[t] for t in numbers), notes.facts)
+        found.values[:, numbers], found.is_censored[:, numbers] = plain.values, plain.is_censored
     limits = partners(job.targets, job.detection_limits, "detection limit")
     errors = partners(job.targets, job.errors, "measurement error")
     for t, field in enumerate(target.field for target in job.targets):
+        if is_class[t]:
+            _check_alone(field, layer, field in limits, field in errors)
+            found.values[:, t], classes[field] = read_classes(layer, field, notes)
+            continue
         values, is_censored = found.values[:, t], found.is_censored[:, t]
         if field in limits:
             values, is_censored = apply_limits(values, is_censored, layer, field, limits[field], notes)
@@ -53,7 +63,7 @@ def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Not
     _close_compositions(found, layer, job, notes)
     is_unused = np.asarray(np.isnan(found.values).all(axis=1))
     dropped.add(layer.ids[is_unused & ~is_empty], "lacking a part of the composition, or with 0 in all")
-    return replace(found, weights=read_weights(~is_unused, layer, job.weight))
+    return replace(found, weights=read_weights(~is_unused, layer, job.weight)), classes
 
 
 def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[str]) -> TargetValues:
@@ -65,29 +75,22 @@ def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[st
     return TargetValues(values, is_censored, np.zeros_like(values), np.ones(len(values)))
 
 
-def _is_class(layer: Layer, job: ExtractPatches) -> bool:
-    """`auto` takes a text field, most of whose texts are no numbers, for classes.
-
-    Raises:
-        EngineError: it has something beside it that classes cannot have.
-    """
-    if job.target_type != "auto":
-        return job.target_type == "class"
-    fields = [target.field for target in job.targets]
-    classes = [field for field in fields if _holds_words(layer, field)]
-    if not classes:
+def _is_class(layer: Layer, job: ExtractPatches, field: str) -> bool:
+    """Whether a target holds soil classes: it is said so, or it is a text field, most of whose texts are no numbers."""
+    if field in job.composition:
         return False
-    if len(fields) > 1:
+    if field in job.class_targets or job.target_type == "class":
+        return True
+    return job.target_type == "auto" and _holds_words(layer, field)
+
+
+def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> None:
+    """Raises EngineError when a soil class has something beside it that classes cannot have."""
+    if has_limit or has_error:
         raise EngineError(
-            f"{classes[0]} of '{layer.name}' is a text field of soil classes, and these are learned from one field."
-            f" Choose it alone, or leave it out of the targets ({', '.join(fields)})."
+            f"{field} of '{layer.name}' holds soil classes, which have no detection limit and no measurement error."
+            f" Leave {'the limit' if has_limit else 'the error'} of {field} out."
         )
-    if job.detection_limits or job.errors:
-        raise EngineError(
-            f"{classes[0]} of '{layer.name}' is a text field of soil classes, which have no detection limit and no"
-            " measurement error. Leave these fields out."
-        )
-    return True
 
 
 def _holds_words(layer: Layer, field: str) -> bool:

@@ -22,7 +22,10 @@ def write_targets(attributes: h5py.AttributeManager, words: TargetsInWords) -> N
     attributes["target_units"] = _texts([target.unit for target in words.targets])
     attributes["composition_of_target"] = np.array([number.get(field, -1) for field in fields], np.int64)
     if words.classes:  # GDAL 3.6, and with it QGIS, crashes on an empty list of texts
-        attributes["classes"] = _texts(words.classes)
+        names = [name for of_target in words.classes_of for name in of_target]
+        numbers = [t for t, of_target in enumerate(words.classes_of) for _ in of_target]
+        attributes["classes"] = _texts(names)
+        attributes["target_of_class"] = np.array(numbers, np.int64)
 
 
 def read_targets(root: SafeGroup) -> TargetsInWords:
@@ -33,9 +36,18 @@ def read_targets(root: SafeGroup) -> TargetsInWords:
     )
     return TargetsInWords(
         tuple(SoilProperty(field, unit) for field, unit in zip(fields, units, strict=True)),
-        root.texts("classes") if root.has("classes") else (),
+        _read_classes(root, fields) if root.has("classes") else {},
         tuple(compositions),
     )
+
+
+def _read_classes(root: SafeGroup, fields: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Field -> names of its classes."""
+    names = root.texts("classes")
+    targets = root.numbers("target_of_class", "i", (len(names),)).tolist()
+    if not all(0 <= t < len(fields) for t in targets):
+        raise HostileFile("classes belong to no target")
+    return {fields[t]: tuple(name for name, own in zip(names, targets) if own == t) for t in sorted(set(targets))}
 
 
 def check_measured(measured: TargetValues, words: TargetsInWords) -> None:
@@ -49,8 +61,10 @@ def check_measured(measured: TargetValues, words: TargetsInWords) -> None:
         raise HostileFile("detection limits are not above 0")
     if not (np.isfinite(measured.weights) & (measured.weights > 0)).all():
         raise HostileFile("weights are not above 0")
-    if words.classes and (is_censored.any() or not np.isin(values, np.arange(len(words.classes))).all()):
-        raise HostileFile("observations belong to classes that do not exist")
+    for column, below, classes in zip(values.T, is_censored.T, words.classes_of):
+        known = column[np.isfinite(column)]
+        if classes and (below.any() or not np.isin(known, np.arange(len(classes))).all()):
+            raise HostileFile("observations belong to classes that do not exist")
     for group in words.groups:
         if len(group) > 1:
             parts = values[:, list(group)]

@@ -139,17 +139,17 @@ _FIELDS = (  # name, type (0 integer, 2 text) and usage (https://gdal.org/api/ra
 _NOT_IN_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ufffe\\uffff\\ud800-\\udfff]")
 
 
-def write_class_names(path: str, classes: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
-    """Write `path`: category names and a raster attribute table with the pixels of each class, for each band; values
-    count the classes from 1. Programs look for it under the raster's name with `.aux.xml` behind it."""
-    names = [escape(_NOT_IN_XML.sub(" ", name)) for name in classes]
-    categories = "\n".join(f"      <Category>{name}</Category>" for name in ("", *names))
+def write_class_names(path: str, classes: Sequence[Sequence[str]], counts: Sequence[Sequence[int]]) -> None:
+    """Write `path`: category names and a raster attribute table with the pixels of each class, for each band, whose
+    values count its own classes from 1. Programs look for it under the raster's name with `.aux.xml` behind it."""
     fields = "\n".join(
         f'      <FieldDefn index="{index}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
         for index, (name, kind, usage) in enumerate(_FIELDS)
     )
     bands = []
-    for band, of_band in enumerate(counts, start=1):
+    for band, (own, of_band) in enumerate(zip(classes, counts), start=1):
+        names = [escape(_NOT_IN_XML.sub(" ", name)) for name in own]
+        categories = "\n".join(f"      <Category>{name}</Category>" for name in ("", *names))
         rows = "\n".join(
             _row(index, (index + 1, name, count, *as_rgb(colour)))
             for index, (name, count, colour) in enumerate(zip(names, of_band, class_colours(len(names))))

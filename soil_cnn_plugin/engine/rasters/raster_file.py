@@ -34,7 +34,8 @@ NO_CLASS = 0
 class RasterFile(AbstractContextManager["RasterFile"]):
     """A float32 raster of one band a target; it appears under its name when `finish` has been called.
 
-    With `classes`, names of what the values count from 1, it is a uint8 raster with names and colours of these.
+    With `classes`, for each band the names of what its values count from 1, it is a uint8 raster with names and colours
+    of these.
     """
 
     def __init__(
@@ -44,15 +45,15 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         bands: Sequence[str],
         units: Sequence[str],
         tags: Mapping[str, str],
-        classes: Sequence[str] = (),
+        classes: Sequence[Sequence[str]] = (),
     ) -> None:
         self._path, self._scratch = path, f"{part(path)}.tif"
         self._names = f"{part(path)}.aux.xml"
-        self._classes = tuple(classes)
+        self._classes = tuple(tuple(names) for names in classes)
         self._is_whole = False
         self._nodata: float = NO_CLASS if classes else NODATA
         self._statistics = [_Statistics() for _ in bands]
-        self._counts = np.zeros((len(bands), len(classes) + 1), np.int64)
+        self._counts = np.zeros((len(bands), max(map(len, classes), default=0) + 1), np.int64)
         self._prints = [_Fingerprint(self._nodata) for _ in bands]
         try:
             self._dataset = self._create(grid, len(bands))
@@ -65,7 +66,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._dataset.units = tuple(units)
         self._dataset.update_tags(**tags)
         if classes and len(bands) == 1:  # a TIFF has colours for one band only; the attribute tables tell those of all
-            self._dataset.write_colormap(1, class_colormap(len(classes)))
+            self._dataset.write_colormap(1, class_colormap(len(classes[0])))
 
     def _create(self, grid: Grid, count: int) -> rasterio.io.DatasetWriter:
         return rasterio.open(

@@ -10,7 +10,7 @@ from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
 from soil_cnn_plugin.engine.reports.held_out_files import write_json, write_points
-from soil_cnn_plugin.engine.targets.classes import (
+from soil_cnn_plugin.engine.targets.class_scores import (
     ClassHeldOut,
     confusion,
     purity,

@@ -33,7 +33,12 @@ from soil_cnn_plugin.engine.reports.held_out_words import (
 )
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import class_references
-from soil_cnn_plugin.engine.targets.classes import ClassHeldOut, confusion, reliability_of_classes, reliability_of_map
+from soil_cnn_plugin.engine.targets.class_scores import (
+    ClassHeldOut,
+    confusion,
+    reliability_of_classes,
+    reliability_of_map,
+)
 
 _OF_NUMBERS = ("transform", "coverage of intervals")  # settings that classes have no use for
 

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.reports.comparison_tables import Group, difference_r
 from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.numerals import NOTHING, fixed, percent
 from soil_cnn_plugin.engine.reports.score_table import ScoreGroup, ScoreRow
-from soil_cnn_plugin.engine.targets.classes import ClassScores, confusion, purity, representation, share_limits
+from soil_cnn_plugin.engine.targets.class_scores import ClassScores, confusion, purity, representation, share_limits
 
 CLASS_COLUMNS = ("n", "Accuracy", "Kappa", "Brier score", "Brier skill", "Log score")
 CLASS_FOLD_SPANS = (("Accuracy", 2), ("Brier score", 2), ("Log score", 2))

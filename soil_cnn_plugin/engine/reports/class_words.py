@@ -11,7 +11,7 @@ from soil_cnn_plugin.engine.reports.comparison_tables import listed
 from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.held_out_words import KINDS, PREDICTORS, software
 from soil_cnn_plugin.engine.reports.numerals import percent
-from soil_cnn_plugin.engine.targets.classes import reliability_of_map
+from soil_cnn_plugin.engine.targets.class_scores import reliability_of_map
 
 FEW = 20
 """Observations of a class below which its numbers are marked as uncertain."""

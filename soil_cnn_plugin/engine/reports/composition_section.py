@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.reports.depth_order import by_depth
 from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.figures.triangle_figure import CODES, draw_triangle, has_triangle
 from soil_cnn_plugin.engine.reports.numerals import fixed, percent
-from soil_cnn_plugin.engine.targets.composition import CompositionAssessment
+from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 
 DISTANCE, RIGHT, NEXT = "Aitchison distance", "Right texture class", "Right class or next to it"
 

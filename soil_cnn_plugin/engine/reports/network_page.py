@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.reports.numerals import fixed, rounded
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.score_table import COLUMNS, ScoreGroup, score_group
-from soil_cnn_plugin.engine.targets.classes import ClassScores
+from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
 _UNITS = {"metre": "m", "degree": "°"}

@@ -1,171 +1,209 @@
-"""How good predicted probabilities of classes are: each formula once, with its source."""
+"""Targets that are classes: the classes of one field, learned together as probabilities."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.stats import norm
 
+from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.targets.blending import learn_class_weights
+from soil_cnn_plugin.engine.targets.class_scores import (
+    ClassHeldOut,
+    ClassScores,
+    calibrate_classes,
+    score_classes,
+    sharpen,
+)
+from soil_cnn_plugin.engine.targets.kinds import Band, LearnedAs, MapRequest, Measure
+from soil_cnn_plugin.engine.targets.learned import CLASSES, Columns, Learned
+from soil_cnn_plugin.engine.targets.measured import TargetValues
 
-_SMALLEST_PROBABILITY = 1e-6  # in the log score: one surprise must not decide it
-
-
-@dataclass(frozen=True)
-class ClassScores:
-    """Of n held-out observations: `accuracy` is the share whose most probable class is the true one (overall purity of
-    the map), `kappa` how far that is above chance, None where chance decides all; `brier` and `log_score` are of the
-    probabilities, lower is better."""
-
-    n: int
-    accuracy: float
-    kappa: float | None
-    brier: float
-    log_score: float
-
-    @property
-    def error(self) -> float:
-        """By which methods are compared: unlike the log score, no single surprise decides it."""
-        return self.brier
+BRIER = Measure("Brier score", "the frequencies of the classes", "theirs", 19.0)
+"""The Brier score is a squared error: 19 % below is 10 % below in its root, as for the RMSE of numbers."""
+MOST_NUMBERS = 255
+"""Classes that a raster of a byte a pixel can hold."""
+PREDICTED, PROBABILITIES, CONFUSION = "classes", "probabilities", "confusion_index"
 
 
 @dataclass(frozen=True)
-class ClassHeldOut:
-    """One method's calibrated probabilities (n, K) for observations it was not trained on."""
+class ClassKind:
+    """The classes of one field, whose values count `names` from 0."""
 
-    probabilities: Array
-    scores: ClassScores
-    fold_scores: tuple[ClassScores, ...]
+    target: int
+    soil_property: SoilProperty
+    names: tuple[str, ...]
+
+    measure = BRIER
+    fold_words = ("misclassified", "most frequent class")
+    error_names = ("root Brier score",)
+    offers = (PREDICTED, PROBABILITIES, CONFUSION)
+    is_measured_as = "soil classes"
 
     @property
-    def predicted(self) -> Rows:
-        """(n,) the most probable class."""
-        return np.asarray(self.probabilities.argmax(axis=1))
+    def targets(self) -> tuple[int, ...]:
+        return (self.target,)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (self.soil_property.field,)
 
-def score_classes(observed: Rows, probabilities: Array) -> ClassScores:
-    """`observed` (n,) are the numbers of the classes, `probabilities` (n, K)."""
-    if len(observed) == 0:
-        return ClassScores(0, np.nan, None, np.nan, np.nan)
-    count = probabilities.shape[1]
-    matrix = confusion(observed, probabilities.argmax(axis=1), count)
-    given = probabilities[np.arange(len(observed)), observed]
-    truth = observed[:, None] == np.arange(count)
-    return ClassScores(
-        n=len(observed),
-        accuracy=float(np.trace(matrix) / matrix.sum()),
-        kappa=kappa(matrix),
-        brier=float(((probabilities - truth) ** 2).sum(axis=1).mean()),
-        log_score=float(-np.log(np.maximum(given, _SMALLEST_PROBABILITY)).mean()),
-    )
+    @property
+    def transforms(self) -> tuple[str, ...]:
+        return ("classes",)
 
+    def on_scale(self, wanted: str, measured: TargetValues) -> ClassKind:
+        return self
 
-def confusion(observed: Rows, predicted: Rows, classes: int) -> Rows:
-    """(K, K): how many observations of the class of the row are predicted as that of the column."""
-    matrix = np.zeros((classes, classes), np.int64)
-    np.add.at(matrix, (observed, predicted), 1)
-    return matrix
+    def in_words(self) -> list[str]:
+        return [f"{len(self.names)} classes of {self.soil_property.label}"]
 
+    def fit(self, measured: TargetValues, rows: Rows) -> ScaledClasses:
+        return ScaledClasses(self.names)
 
-def kappa(matrix: Rows) -> float | None:
-    """Cohen 1960, 10.1177/001316446002000104."""
-    total = matrix.sum()
-    chance = float((matrix.sum(axis=0) * matrix.sum(axis=1)).sum() / total**2)
-    return None if chance == 1 else float((np.trace(matrix) / total - chance) / (1 - chance))
+    def predictions(self, measured: TargetValues, fold: Rows, coverage: float) -> ClassPredictions:
+        return ClassPredictions(measured.values[:, 0], fold, len(self.names))
 
+    def bands(self, request: MapRequest) -> dict[str, list[Band]]:
+        bands = {
+            PREDICTED: [Band((self.target,), self.soil_property.title, classes=self.names)],
+            PROBABILITIES: [Band((self.target, k), f"probability of {name}") for k, name in enumerate(self.names)],
+            CONFUSION: [Band((self.target,), f"{self.soil_property.title}, confusion index")],
+        }
+        return {name: own for name, own in bands.items() if name in request.wanted}
 
-def purity(matrix: Rows) -> Array:
-    """(K,) of the observations predicted as a class the share that is it (user's accuracy); NaN where none is."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.diag(matrix) / matrix.sum(axis=0))
+    def check_offer(self, raster: str, source: str) -> None:
+        """It gives all that it offers."""
 
+    def observed(self, values: Array) -> Array:
+        return indicators(values[:, 0], len(self.names))
 
-def representation(matrix: Rows) -> Array:
-    """(K,) of the observations of a class the share predicted as it (producer's accuracy); NaN where there is none."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.diag(matrix) / matrix.sum(axis=1))
-
-
-SMALLEST = 1e-6
-"""Probability that a class has at least, before the temperature: one surprise must not decide everything."""
-_FLATTEST, _SHARPEST = 5.0, 0.2
-
-
-def sharpen(probabilities: Array, temperature: float) -> Array:
-    """(C, ...) to the power of 1 / temperature, summing to 1 again (Guo et al. 2017, arXiv:1706.04599)."""
-    powers = np.maximum(probabilities, SMALLEST) ** (1 / temperature)
-    result: Array = powers / powers.sum(axis=0)
-    return result
-
-
-def calibrate_classes(learned: Array, probabilities: Array) -> float:
-    """The temperature with the lowest log score of held-out observations: `learned` (n, C) is 1 in the column of the
-    class, `probabilities` (n, C) were predicted, NaN where they were not."""
-    known = np.isfinite(probabilities).all(axis=1)
-    true, predicted = learned[known].argmax(axis=1), probabilities[known].T
-    rows = np.arange(len(true))
-
-    def log_score(logarithm: float) -> float:
-        return float(-np.log(sharpen(predicted, float(np.exp(logarithm)))[true, rows]).mean())
-
-    found = minimize_scalar(log_score, bounds=(np.log(_SHARPEST), np.log(_FLATTEST)), method="bounded")
-    return float(np.exp(found.x))
-
-
-BINS = 10
+    def told_together(self) -> list[slice]:
+        return [slice(0, len(self.names))]
 
 
 @dataclass(frozen=True)
-class ClassReliability:
-    """Probabilities in equal steps from 0 to 1, without empty ones: the mean `predicted` (B,), the share that
-    was `right` (B,), between which limits chance leaves it (B,), and how many they are (B,)."""
+class ScaledClasses:
+    """The names of the classes: nothing is fitted to rows."""
 
-    predicted: Array
-    right: Array
-    low: Array
-    high: Array
-    count: Rows
+    names: tuple[str, ...]
 
     @property
-    def mean_predicted(self) -> float:
-        return float((self.predicted * self.count).sum() / self.count.sum())
+    def columns(self) -> Columns:
+        return Columns(CLASSES, len(self.names))
+
+    def learn(self, measured: TargetValues) -> Learned:
+        values = indicators(measured.values[:, 0], len(self.names))
+        nothing = np.zeros(values.shape)
+        return Learned(values, nothing.astype(np.bool_), nothing, measured.weights, values, (self.columns,))
+
+    def blend(self, predicted: Array, learned: Array) -> Array:
+        return learn_class_weights(predicted, learned)
+
+    def calibrate(self, learned: Learned, location: Array, scale: Array) -> ClassOutcome:
+        return ClassOutcome(self.names, calibrate_classes(learned.values, location))
+
+
+@dataclass(frozen=True)
+class ClassOutcome:
+    """Soil classes. `temperature` flattens (above 1) or sharpens the probabilities that the components give."""
+
+    names: tuple[str, ...]
+    temperature: float
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.names) <= MOST_NUMBERS or not 0 < self.temperature < np.inf:
+            raise ValueError("the classes make no sense")
 
     @property
-    def share_right(self) -> float:
-        return float((self.right * self.count).sum() / self.count.sum())
+    def scaled(self) -> ScaledClasses:
+        return ScaledClasses(self.names)
+
+    @property
+    def transform(self) -> str:
+        return "classes"
+
+    def check(self, kind: object) -> None:
+        if not isinstance(kind, ClassKind):
+            raise ValueError("what is learned together does not belong together")
+
+    def values(self, location: Array, scale: Array) -> Array:
+        """Calibrated probabilities (C, ...), summing to 1, from the components' mixed ones."""
+        return sharpen(location, self.temperature)
+
+    def layers(self, kind: ClassKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
+        probabilities = self.values(location, scale)
+        found = {PROBABILITIES: probabilities}
+        if PREDICTED in request.wanted:
+            most = np.nan_to_num(probabilities, nan=0.0).argmax(axis=0) + 1.0
+            found[PREDICTED] = np.where(np.isfinite(probabilities[0]), most, np.nan)[None]
+        if CONFUSION in request.wanted:
+            found[CONFUSION] = confusion_index(probabilities)[None]
+        return {name: array for name, array in found.items() if name in request.wanted}
+
+    def learned_as(self, target: int) -> LearnedAs:
+        raise EngineError("Soil classes cannot be attributed to covariates; leave the attribution empty.")
 
 
-def reliability_of_map(observed: Rows, probabilities: Array) -> ClassReliability:
-    """Of the most probable classes of (n, K) probabilities, `observed` (n,)."""
-    return reliability_in_steps(probabilities.max(axis=1), probabilities.argmax(axis=1) == observed)
+class ClassPredictions:
+    """Held-out calibrated probabilities (N, K) of the observations' classes (N,), NaN where none is known."""
+
+    def __init__(self, observed: Array, fold: Rows, classes: int) -> None:
+        self._observed, self._fold = observed, fold
+        self._probabilities = np.full((len(observed), classes), np.nan)
+
+    def store(self, rows: Rows, outcome: ClassOutcome, location: Array, scale: Array) -> None:
+        self._probabilities[rows] = outcome.values(location.T, scale.T).T
+
+    def store_baseline(self, train: Rows, test: Rows) -> None:
+        """Keep the frequencies of the classes, with half an observation more of each."""
+        known = self._observed[train][np.isfinite(self._observed[train])].astype(np.int64)
+        counts = np.bincount(known, minlength=self._probabilities.shape[1]) + 0.5
+        self._probabilities[test] = counts / counts.sum()
+
+    def errors_in_words(self, rows: Rows) -> list[str]:
+        known = rows[np.isfinite(self._observed[rows])]
+        wrong = self._probabilities[known].argmax(axis=1) != self._observed[known]
+        return [f"{wrong.mean():.1%}" if len(known) else ""]
+
+    def held_out(self) -> list[ClassHeldOut]:
+        rows = np.flatnonzero(np.isfinite(self._observed))
+        observed, fold = self._observed[rows].astype(np.int64), self._fold[rows]
+        found: Array = self._probabilities[rows]
+
+        def score_of(own: Flags) -> ClassScores:
+            return score_classes(observed[own], found[own])
+
+        fold_scores = tuple(score_of(fold == number) for number in np.unique(fold))
+        return [ClassHeldOut(found, score_of(np.ones(len(rows), np.bool_)), fold_scores)]
 
 
-def reliability_of_classes(observed: Rows, probabilities: Array) -> ClassReliability:
-    """Of the probabilities of all classes together."""
-    is_right = observed[:, None] == np.arange(probabilities.shape[1])
-    return reliability_in_steps(probabilities.ravel(), is_right.ravel())
+def indicators(values: Array, classes: int) -> Array:
+    """(N, K) 1 in the column of the class of (N,) numbers, NaN where none is known."""
+    found = (values[:, None] == np.arange(classes)).astype(np.float64)
+    found[np.isnan(values)] = np.nan
+    return found
 
 
-def share_limits(right: Array, count: Array | Rows) -> tuple[Array, Array]:
-    """95 % confidence limits of the share of `right` ones among `count` (Wilson 1927,
-    10.1080/01621459.1927.10502953); NaN of none."""
-    z = float(norm.ppf(0.975))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = right / count
-        middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-        half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+def confusion_index(probabilities: Array) -> Array:
+    """(h, w) from (K, h, w): 1 - (highest - second highest), 0 where one class is sure, 1 where two are alike (Burrough
+    et al. 1997, 10.1016/S0016-7061(97)00018-9)."""
+    second, first = np.partition(probabilities, -2, axis=0)[-2:]
+    return np.asarray(1 - (first - second))
 
 
-def reliability_in_steps(probability: Array, is_right: Flags, steps: int = BINS) -> ClassReliability:
-    """Of any probabilities (n,) and whether what they were given to came true."""
-    step = np.minimum((probability * steps).astype(np.int64), steps - 1)
-    count = np.bincount(step, minlength=steps).astype(np.int64)
-    kept = count > 0
-    total = np.bincount(step, probability, steps)[kept]
-    right = np.asarray(np.bincount(step, is_right, steps)[kept], np.float64)
-    count = count[kept]
-    low, high = share_limits(right, count)
-    return ClassReliability(total / count, right / count, low, high, count)
+def renumber(values: Array, names: Sequence[str], wanted: Sequence[str]) -> Array:
+    """(N,) numbers of classes that count `names`, as they count `wanted`; NaN stays NaN. ValueError, naming them, where
+    classes that occur are not among the wanted ones."""
+    known = np.isfinite(values)
+    unknown = [name for number, name in enumerate(names) if name not in wanted and (values[known] == number).any()]
+    if unknown:
+        raise ValueError(", ".join(unknown))
+    index = {name: float(number) for number, name in enumerate(wanted)}
+    numbers = np.array([index.get(name, np.nan) for name in names])
+    found = np.full(len(values), np.nan)
+    found[known] = numbers[values[known].astype(np.int64)]
+    return found

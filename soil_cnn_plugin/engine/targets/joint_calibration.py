@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
-from soil_cnn_plugin.engine.targets.composition import CompositionScale
+from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale
 
 MOST_RESIDUALS = 256
 """Each is a composition that is computed at every pixel; with so many, intervals of 99 % can be told."""

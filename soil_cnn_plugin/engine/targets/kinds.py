@@ -1,156 +1,205 @@
-"""What targets are learned as, and the way back: from locations and scales to distributions in the targets' units.
+"""The protocol of kinds: what numbers, compositions and classes do alike, each in a file of its own.
 
-An outcome stands for one target, for the parts of a composition, or for classes. Its learned columns are C, its targets
-D; arrays are (C, ...) and (D, ...).
+A kind stands for a group of targets that are learned together: one number, the parts of a whole, or the classes of one
+field. It knows its D targets among the T of all observations. Fitted to training rows it becomes `Scaled`, which says
+what C columns are learned; calibrated on held-out predictions that becomes an `Outcome`, which the network file keeps.
+A new kind is one file with these three classes, and a line in `groups.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
-
-from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.targets.calibration import Calibration, calibrate
-from soil_cnn_plugin.engine.targets.classes import calibrate_classes, sharpen
-from soil_cnn_plugin.engine.targets.composition import CompositionScale
-from soil_cnn_plugin.engine.targets.joint_calibration import JointCalibration, calibrate_jointly
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale
-
-
-class Distributions(Protocol):
-    """What outcomes of numbers have in common."""
-
-    @property
-    def columns(self) -> int: ...
-
-    def forward_errors(self, values: Array, errors: Array) -> Array:
-        """Standard deviations of measurement around measured values, (D, n) each in the targets' units, standardized:
-        (C, n); 0 where there is none."""
-        ...
-
-    def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
-        """(D, ...) each, in the targets' units. `errors` (C, ...) of measurement, standardized, are added to the
-        spread: for what a laboratory would report instead of the truth."""
-        ...
-
-    def quantiles(self, location: Array, scale: Array, levels: Sequence[float], errors: Array | None = None) -> Array:
-        """(levels, D, ...)."""
-        ...
-
-    def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
-        """Mean, standard deviation and quantiles: (2 + levels, D, ...)."""
-        ...
-
-    def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
-        """(...) that the target of that number, counted from 0, lies above the threshold."""
-        ...
+from soil_cnn_plugin.contract.threshold import Threshold
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.targets.learned import Columns, Learned
+from soil_cnn_plugin.engine.targets.measured import TargetValues
 
 
 @dataclass(frozen=True)
-class NumberOutcome:
-    """One target, learned by itself."""
+class Measure:
+    """What the error is called, and what is known without a map. An error `clear_gain_percent` below that of knowing
+    nothing more is a usable signal whatever the test says: of two folds it can say little."""
 
-    scale: TargetScale
-    calibration: Calibration
-
-    @property
-    def columns(self) -> int:
-        return 1
-
-    def forward_errors(self, values: Array, errors: Array) -> Array:
-        found = np.zeros_like(errors)
-        is_known = np.isfinite(values) & (errors > 0)
-        found[is_known] = self.scale.forward_errors(values[is_known], errors[is_known])
-        return found
-
-    def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
-        error = 0.0 if errors is None else errors[0]
-        mean, deviation = self.calibration.mean_and_deviation(location[0], scale[0], self.scale, error)
-        return mean[None], deviation[None]
-
-    def quantiles(self, location: Array, scale: Array, levels: Sequence[float], errors: Array | None = None) -> Array:
-        error = 0.0 if errors is None else errors[0]
-        found = [self.calibration.quantile(location[0], scale[0], level, self.scale, error) for level in levels]
-        return np.stack(found)[:, None]
-
-    def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
-        moments = np.stack(self.mean_and_deviation(location, scale))
-        return np.concatenate([moments, self.quantiles(location, scale, levels)]) if levels else moments
-
-    def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
-        return self.calibration.probability_above(location[0], scale[0], threshold, self.scale)
+    name: str
+    without_map: str
+    of_this: str
+    clear_gain_percent: float
 
 
 @dataclass(frozen=True)
-class CompositionOutcome:
-    """The parts of a whole, learned as log-ratios together."""
+class MapRequest:
+    """`wanted` are the names of the map's rasters; `coverage` is that of intervals; `thresholds` name targets by their
+    numbers; `texture_system` says where the triangle of texture classes is divided."""
 
-    scale: CompositionScale
-    calibration: JointCalibration
-
-    @property
-    def columns(self) -> int:
-        return self.scale.columns
-
-    def forward_errors(self, values: Array, errors: Array) -> Array:
-        return np.zeros((self.columns, values.shape[1]))  # parts of a composition have none
-
-    def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
-        return self.calibration.mean_and_deviation(location, scale, self.scale)
-
-    def quantiles(self, location: Array, scale: Array, levels: Sequence[float], errors: Array | None = None) -> Array:
-        return self.calibration.quantiles(location, scale, levels, self.scale)
-
-    def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
-        return self.calibration.describe(location, scale, levels, self.scale)
-
-    def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
-        return self.calibration.probability_above(location, scale, target, threshold, self.scale)
-
-
-MOST_NUMBERS = 255
-"""Classes that a raster of a byte a pixel can hold."""
+    wanted: frozenset[str]
+    coverage: float
+    thresholds: tuple[tuple[int, Threshold], ...] = ()
+    texture_system: str = ""
 
 
 @dataclass(frozen=True)
-class ClassOutcome:
-    """Soil classes. `temperature` flattens (above 1) or sharpens the probabilities that the components give."""
+class Band:
+    """One band of a raster, in which bands stand by `order`. A band with `classes` counts their names from 1."""
 
-    names: tuple[str, ...]
-    temperature: float
+    order: tuple[int, ...]
+    name: str
+    unit: str = ""
+    classes: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if not 2 <= len(self.names) <= MOST_NUMBERS or not 0 < self.temperature < np.inf:
-            raise ValueError("the classes make no sense")
+
+@dataclass(frozen=True)
+class LearnedAs:
+    """A target on the scale that it is learned on: `factors` (C,) times the group's learned columns, plus `offset`."""
+
+    transform: str
+    factors: Array
+    offset: float
+
+
+class Kind(Protocol):
+    """A group of targets before anything is fitted."""
 
     @property
-    def columns(self) -> int:
-        return len(self.names)
+    def targets(self) -> tuple[int, ...]:
+        """Numbers of its targets, in the order of its own arrays."""
+        ...
 
-    def probabilities(self, location: Array) -> Array:
-        """Calibrated, (C, ...), summing to 1, from the components' mixed ones."""
-        return sharpen(location, self.temperature)
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of its targets."""
+        ...
+
+    @property
+    def transforms(self) -> tuple[str, ...]:
+        """The scale that each of its targets is learned on, in a word."""
+        ...
+
+    @property
+    def measure(self) -> Measure:
+        """By which methods are compared."""
+        ...
+
+    @property
+    def fold_words(self) -> tuple[str, str]:
+        """What the error of a fold and the mean's method are called in the log."""
+        ...
+
+    @property
+    def error_names(self) -> tuple[str, ...]:
+        """What the root of the mean squared error is called, of each target."""
+        ...
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """Names of the rasters that a map can hold of it."""
+        ...
+
+    @property
+    def is_measured_as(self) -> str:
+        """`numbers`, in the plural, for sentences."""
+        ...
+
+    def on_scale(self, wanted: str, measured: TargetValues) -> Kind:
+        """The same with the wanted transform, as far as it has a choice. EngineError where the values forbid it."""
+        ...
+
+    def in_words(self) -> list[str]:
+        """What is learned, for the log: an entry a target, or one for all."""
+        ...
+
+    def fit(self, measured: TargetValues, rows: Rows) -> Scaled:
+        """Fit the scale to the training rows of its own targets (N, D)."""
+        ...
+
+    def predictions(self, measured: TargetValues, fold: Rows, coverage: float) -> Predictions:
+        """An empty store for one method's held-out predictions of its own targets."""
+        ...
+
+    def bands(self, request: MapRequest) -> dict[str, list[Band]]:
+        """What a map's rasters hold of it, by raster; the order of its outcome's `layers`."""
+        ...
+
+    def check_offer(self, raster: str, source: str) -> None:
+        """Raises EngineError where it offers a raster that its targets cannot give after all; `source` begins the
+        sentence that says what they are: `n.safetensors predicts`."""
+        ...
+
+    def observed(self, values: Array) -> Array:
+        """(N, V) as a map shows them, of measured values (N, D): numbers, or 1 for the class that it is."""
+        ...
+
+    def told_together(self) -> list[slice]:
+        """Which of the V values are one target's, target by target."""
+        ...
 
 
-Outcome = NumberOutcome | CompositionOutcome | ClassOutcome
-Scale = TargetScale | CompositionScale | tuple[str, ...]
-"""Before calibration: of a number, of a composition, or the names of classes."""
+class Scaled(Protocol):
+    """A kind fitted to training rows."""
+
+    @property
+    def columns(self) -> Columns:
+        """The head of a network that learns it, and how many columns it learns."""
+        ...
+
+    def learn(self, measured: TargetValues) -> Learned:
+        """What networks and forests learn of measured values (N, D)."""
+        ...
+
+    def blend(self, predicted: Array, learned: Array) -> Array:
+        """Weights (M, C), not negative and summing to 1, of M components that predicted (M, n, C) for rows that they
+        had not seen, whose learned columns are (n, C)."""
+        ...
+
+    def calibrate(self, learned: Learned, location: Array, scale: Array) -> Outcome:
+        """The outcome from what was learned (n, C) and what was predicted for it without having seen it."""
+        ...
 
 
-def column_count(scale: Scale) -> int:
-    return len(scale) if isinstance(scale, tuple) else scale.columns
+class Outcome(Protocol):
+    """From locations and scales (C, ...) to distributions in the targets' units."""
+
+    @property
+    def scaled(self) -> Scaled: ...
+
+    @property
+    def transform(self) -> str:
+        """The scale that it was learned on, in a word."""
+        ...
+
+    def check(self, kind: Any) -> None:
+        """Raises ValueError where a file pairs it with a kind that it cannot be of."""
+        ...
+
+    def values(self, location: Array, scale: Array) -> Array:
+        """(V, ...) what a map shows: means, or probabilities."""
+        ...
+
+    def layers(self, kind: Any, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
+        """(bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted."""
+        ...
+
+    def learned_as(self, target: int) -> LearnedAs:
+        """Its target of that number, counted from 0, as a sum of learned columns. EngineError where there is none."""
+        ...
 
 
-def calibrated(
-    scale: Scale, learned: Array, location: Array, spread: Array, is_censored: Flags, errors: Array
-) -> Outcome:
-    """The outcome from the learned columns (n, C) of held-out observations and what was predicted for them."""
-    if isinstance(scale, tuple):
-        return ClassOutcome(scale, calibrate_classes(learned, location))
-    if isinstance(scale, CompositionScale):
-        return CompositionOutcome(scale, calibrate_jointly(learned, location, spread))
-    columns = learned[:, 0], location[:, 0], spread[:, 0]
-    return NumberOutcome(scale, calibrate(*columns, is_censored[:, 0], errors[:, 0]))
+class Predictions(Protocol):
+    """What one method predicted for observations that were held out, gathered fold by fold; NaN where nothing yet."""
+
+    def store(self, rows: Rows, outcome: Any, location: Array, scale: Array) -> None:
+        """Keep what was predicted for `rows` (n,), from the learned columns (n, C)."""
+        ...
+
+    def store_baseline(self, train: Rows, test: Rows) -> None:
+        """Keep what is known of the `test` rows without looking at them: how the training ones are distributed."""
+        ...
+
+    def errors_in_words(self, rows: Rows) -> list[str]:
+        """The error of each target in these rows, empty where none of them has it."""
+        ...
+
+    def held_out(self) -> list[Any]:
+        """The predictions of each target's observations, with scores."""
+        ...

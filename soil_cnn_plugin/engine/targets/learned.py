@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,12 +12,77 @@ from torch import Tensor
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
 
+NUMBERS, CLASSES = "numbers", "classes"
+"""The heads of a network: each column a number by itself, or the columns together the classes of one target."""
+_UNEXPLAINED = 0.5  # share of a target's variance, to weigh errors of measurement against
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns that lie beside each other and are learned by one `head`."""
+
+    head: str
+    count: int
+
+
+Layout = tuple[Columns, ...]
+"""All learned columns, from the left; numbers beside each other are one entry."""
+
+
+def number_columns(count: int) -> Layout:
+    """The layout of so many numbers."""
+    return (Columns(NUMBERS, count),)
+
+
+def class_columns(count: int) -> Layout:
+    """The layout of one target with so many classes."""
+    return (Columns(CLASSES, count),)
+
+
+def lay_out(parts: Sequence[Columns]) -> Layout:
+    """The layout of these columns: numbers that lie beside each other become one entry."""
+    layout: list[Columns] = []
+    for each in parts:
+        if layout and each.head == layout[-1].head == NUMBERS:
+            layout[-1] = Columns(NUMBERS, layout[-1].count + each.count)
+        else:
+            layout.append(each)
+    return tuple(layout)
+
+
+def column_count(layout: Layout) -> int:
+    return sum(each.count for each in layout)
+
+
+def column_slices(counts: Sequence[int]) -> list[slice]:
+    """Where columns lie that follow each other, so many at a time."""
+    ends = np.cumsum(counts).tolist()
+    return [slice(end - count, end) for end, count in zip(ends, counts)]
+
+
+def units(layout: Layout) -> list[slice]:
+    """The columns that are told together: each number by itself, all classes of a target at once."""
+    counts = [count for each in layout for count in ([1] * each.count if each.head == NUMBERS else [each.count])]
+    return column_slices(counts)
+
+
+@dataclass(frozen=True)
+class ForestLesson:
+    """What one forest learns: `targets` (N, outputs), `weights` (N,), and whether the outputs are the classes of one
+    target: a regression forest of class indicators is a classification forest, for the sum of their variances is Gini's
+    index."""
+
+    targets: Array
+    weights: Array
+    is_choice: bool
+
 
 @dataclass(frozen=True)
 class Learned:
-    """Of N observations in R columns. `values` (N, R) are standardized, NaN where missing, or 1 in the column of the
-    class and 0 in the others; where `is_censored` (N, R) the value is only known to be below; `errors` (N, R) are
-    standard deviations of the measurement, 0 where none is known; `weights` (N,) say how much an observation counts.
+    """Of N observations in R columns, which stand as `layout` says. `values` (N, R) are standardized, NaN where
+    missing, or 1 in the column of the class and 0 in the others; where `is_censored` (N, R) the value is only known to
+    be below; `errors` (N, R) are standard deviations of the measurement, 0 where none is known; `weights` (N,) say how
+    much an observation counts.
 
     `estimate` (N, R) may have, in place of a censored value, one below it: for what needs a number.
     """
@@ -26,11 +92,21 @@ class Learned:
     errors: Array
     weights: Array
     estimate: Array
-    is_class: bool = False
+    layout: Layout
 
     @property
     def columns(self) -> int:
         return int(self.values.shape[1])
+
+    def of(self, own: slice) -> Learned:
+        """These columns alone, of one kind."""
+        layout = tuple(
+            replace(each, count=min(own.stop, at.stop) - max(own.start, at.start))
+            for each, at in zip(self.layout, column_slices([each.count for each in self.layout]))
+            if at.start < own.stop and own.start < at.stop
+        )
+        arrays = (self.values[:, own], self.is_censored[:, own], self.errors[:, own])
+        return Learned(*arrays, self.weights, self.estimate[:, own], layout)
 
     def lesson(self, device: torch.device) -> Lesson:
         """The same as tensors for training."""
@@ -49,6 +125,18 @@ class Learned:
             by_likelihood=torch.from_numpy(by_likelihood).to(device) if by_likelihood.any() else None,
             limits=tensor(limits) if np.isfinite(limits).any() else None,
         )
+
+    def forest_lessons(self) -> list[ForestLesson]:
+        """One lesson a unit of columns.
+
+        An error of measurement adds to what a forest leaves unexplained, and weights are inverse to the sum.
+        """
+        lessons = []
+        for own in units(self.layout):
+            trust = self.weights * _UNEXPLAINED / (_UNEXPLAINED + self.errors[:, own.start] ** 2)
+            is_choice = own.stop - own.start > 1
+            lessons.append(ForestLesson(self.estimate[:, own], self.weights if is_choice else trust, is_choice))
+        return lessons
 
 
 @dataclass(frozen=True)
@@ -69,14 +157,16 @@ class Lesson:
         return len(self.values)
 
     def take(self, rows: Tensor) -> Lesson:
-        """Of observations chosen by an index of any shape."""
+        """The observations chosen by an index of any shape."""
         is_censored, errors, weights, limits = (
             None if part is None else part[rows] for part in (self.is_censored, self.errors, self.weights, self.limits)
         )
         return Lesson(self.values[rows], is_censored, errors, weights, self.by_likelihood, limits)
 
-
-def column_slices(counts: list[int]) -> list[slice]:
-    """Where the learned columns of each group lie."""
-    ends = np.cumsum(counts).tolist()
-    return [slice(end - count, end) for end, count in zip(ends, counts)]
+    def of(self, own: slice) -> Lesson:
+        """These columns alone."""
+        is_censored, errors, by_likelihood, limits = (
+            None if part is None else part[..., own]
+            for part in (self.is_censored, self.errors, self.by_likelihood, self.limits)
+        )
+        return Lesson(self.values[..., own], is_censored, errors, self.weights, by_likelihood, limits)

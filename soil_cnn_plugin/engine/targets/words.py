@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+
+MOST_CLASSES = 100
 
 
 @dataclass(frozen=True)
 class TargetsInWords:
-    """The targets; `classes`, names of soil classes, where there is one target and its values count them from 0;
-    `compositions`, the fields of the targets that are parts of one whole."""
+    """The targets. `classes` holds, by the field of a target whose values count classes from 0, the names of these;
+    `compositions` the fields of the targets that are parts of one whole."""
 
     targets: tuple[SoilProperty, ...]
-    classes: tuple[str, ...] = ()
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     compositions: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
@@ -23,9 +26,12 @@ class TargetsInWords:
             raise ValueError("two targets have one name, or a composition other parts")
         if any(len(composition) < 2 for composition in self.compositions):
             raise ValueError("a composition has one part")
-        is_odd = len(set(self.classes)) < len(self.classes) or len(self.classes) > MOST_CLASSES + 1  # and the others
-        if self.classes and (len(fields) != 1 or parts or is_odd or not all(self.classes)):
-            raise ValueError("the classes make no sense")
+        if not set(self.classes) <= set(fields) - set(parts):
+            raise ValueError("classes belong to no target, or to a part of a composition")
+        for names in self.classes.values():
+            is_odd = len(set(names)) < len(names) or len(names) > MOST_CLASSES + 1  # and the others
+            if not names or is_odd or not all(names):
+                raise ValueError("the classes make no sense")
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
@@ -35,5 +41,7 @@ class TargetsInWords:
         groups = dict.fromkeys(whole_of.get(field, (field,)) for field in fields)
         return tuple(tuple(fields.index(field) for field in group) for group in groups)
 
-
-MOST_CLASSES = 100
+    @property
+    def classes_of(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the classes of each target, empty for a number."""
+        return tuple(self.classes.get(target.field, ()) for target in self.targets)

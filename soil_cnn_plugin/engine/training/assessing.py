@@ -17,7 +17,8 @@ from soil_cnn_plugin.engine.assessment.exceedance import choose_thresholds
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
-from soil_cnn_plugin.engine.targets.composition import CompositionAssessment, assess_composition
+from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment, assess_composition
+from soil_cnn_plugin.engine.targets.groups import by_target
 from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
@@ -53,7 +54,7 @@ def assess_numbers(
                 limits=reporting_limits(file.values[rows, t], file.is_censored[rows, t]),
                 errors=file.errors[rows, t],
                 methods=chosen.methods[t],
-                transform=design.transforms[t],
+                transform=by_target(design.kinds, [kind.transforms for kind in design.kinds])[t],
                 verdict=verdict(chosen.methods[t], job.predictor),
                 thresholds=choose_thresholds(job.exceedance, target, file.values[rows, t], file.is_censored[rows, t]),
             )
@@ -97,12 +98,12 @@ def assess_classes(
     return ClassAssessment(
         **_common(job, file, folds, validations, final, {}),
         target=file.targets[0],
-        classes=file.words.classes,
+        classes=file.words.classes_of[0],
         observed=file.values[:, 0].astype(np.int64),
         fold=folds.fold,
-        methods=chosen.classes,
-        verdict=class_verdict(chosen.classes, job.predictor),
-        other_methods=others[0].classes if others else {},
+        methods=chosen.methods[0],
+        verdict=class_verdict(chosen.methods[0], job.predictor),
+        other_methods=others[0].methods[0] if others else {},
     )
 
 

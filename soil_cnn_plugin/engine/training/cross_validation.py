@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 
+from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.methods import BLEND, MEAN, NETWORK
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.classes import ClassHeldOut, score_classes
-from soil_cnn_plugin.engine.targets.metrics import HeldOut
+from soil_cnn_plugin.engine.targets.groups import by_target, own_columns
+from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.training.fit import predict_all
 from soil_cnn_plugin.engine.training.fitting import Design, Fitted, fit, forest_features
-from soil_cnn_plugin.engine.training.held_out import Numbers, Predictions, Probabilities
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests
 
 
 @dataclass(frozen=True)
 class CrossValidation:
     """`methods` holds, for each target, every method's held-out predictions of its observations in the order of the
-    rows, or `classes` those of the one target's classes; `curves` are of the networks of all folds."""
+    rows; `curves` are of the networks of all folds."""
 
-    methods: list[dict[str, HeldOut]]
-    classes: dict[str, ClassHeldOut]
+    methods: list[dict[str, Any]]
     curves: tuple[LossCurve, ...]
 
 
@@ -64,7 +64,7 @@ def _compute(
     """`fits` of all observations, and all folds of all designs; the log tells of the folds of one design."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     steps = _Steps(report, len(fits) + len(runs))
-    predictions = {id(design): {name: _empty(design) for name in design.methods} for design in designs}
+    predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
     tasks = [partial(fit_all, partial(steps.progress, step)) for step, fit_all in enumerate(fits)]
     for step, run in enumerate(runs, start=len(fits)):
         tell = report.info if run.design is told else None
@@ -77,7 +77,7 @@ def _compute(
     validations = []
     for design in designs:
         curves = [curve for each, run in zip(fitted, runs) if run.design is design for curve in each.curves]
-        validations.append(_validation(design, predictions[id(design)], tuple(curves)))
+        validations.append(_validation(predictions[id(design)], tuple(curves)))
     return finals, validations
 
 
@@ -89,16 +89,38 @@ class _Run:
     fold: int
 
 
-def _empty(design: Design) -> Predictions:
-    if design.words.classes:
-        return Probabilities.empty(len(design.fold), len(design.words.classes))
-    return Numbers.empty(design.measured.values.shape)
+class _Predictions:
+    """One method's held-out predictions of all targets."""
+
+    def __init__(self, design: Design) -> None:
+        self._kinds = design.kinds
+        self._of_kinds = [
+            kind.predictions(design.measured.of(kind.targets), design.fold, design.coverage) for kind in design.kinds
+        ]
+
+    def store(self, rows: Rows, outcomes: Sequence[Outcome], location: Array, scale: Array) -> None:
+        """Keep what was predicted for `rows` (n,), from the learned columns (n, R)."""
+        own = own_columns([outcome.scaled for outcome in outcomes])
+        for predictions, outcome, at in zip(self._of_kinds, outcomes, own):
+            predictions.store(rows, outcome, location[:, at], scale[:, at])
+
+    def store_baseline(self, train: Rows, test: Rows) -> None:
+        for predictions in self._of_kinds:
+            predictions.store_baseline(train, test)
+
+    def errors_in_words(self, rows: Rows) -> list[str]:
+        """The error of each target in these rows, empty where none of them has it."""
+        return by_target(self._kinds, [predictions.errors_in_words(rows) for predictions in self._of_kinds])
+
+    def held_out(self) -> list[Any]:
+        """Of each target, with scores."""
+        return by_target(self._kinds, [predictions.held_out() for predictions in self._of_kinds])
 
 
 def _hold_out(
     design: Design,
     fold: int,
-    methods: dict[str, Predictions],
+    methods: dict[str, _Predictions],
     progress: Callable[[float], None],
     tell: Callable[[str], None] | None,
 ) -> Fitted:
@@ -117,45 +139,33 @@ def _hold_out(
     for name in (BLEND, NETWORK, *design.forests):
         weights = fitted.weights(name)
         mixed = mix(np.stack(location), weights), mix(np.stack(scale), weights)
-        methods[name].store(design, test, *mixed, fitted.outcomes(weights))
-    methods[MEAN].store_mean(design, train, test)
+        methods[name].store(test, fitted.outcomes(weights), *mixed)
+    methods[MEAN].store_baseline(train, test)
     if tell:
-        errors = {name: predictions.errors_in_words(design, test) for name, predictions in methods.items()}
+        errors = {name: predictions.errors_in_words(test) for name, predictions in methods.items()}
         tell(_in_words(design, errors, len(test), fold))
     return replace(fitted, forests={}, parts=())  # large, and needed no more
 
 
 def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: int) -> str:
     """One line for the log: the held-out errors of this fold, of each target."""
-    mean = "most frequent class" if design.words.classes else "mean"
-    names = {NETWORK: "network", **dict.fromkeys(design.forests[:1], "random forest"), BLEND: "blend", MEAN: mean}
-    parts = []
-    for t, field in enumerate(design.fields):
-        each = [f"{name} {errors[method][t]}" for method, name in names.items() if errors[method][t]]
+    names = {NETWORK: "network", **dict.fromkeys(design.forests[:1], "random forest"), BLEND: "blend"}
+    lines: dict[str, list[str]] = {}
+    fold_words = by_target(design.kinds, [[kind.fold_words] * len(kind.targets) for kind in design.kinds])
+    fields = by_target(design.kinds, [kind.fields for kind in design.kinds])
+    for t, (field, (measure, baseline)) in enumerate(zip(fields, fold_words)):
+        named = {**names, MEAN: baseline}
+        each = [f"{name} {errors[method][t]}" for method, name in named.items() if errors[method][t]]
         if each:
-            parts.append(f"{field} {', '.join(each)}")
-    measure = "misclassified" if design.words.classes else "RMSE"
-    return f"Fold {fold + 1}: {count} observations held out, {measure}: {'; '.join(parts)}"
+            lines.setdefault(measure, []).append(f"{field} {', '.join(each)}")
+    told = "; ".join(f"{measure}: {'; '.join(parts)}" for measure, parts in lines.items())
+    return f"Fold {fold + 1}: {count} observations held out, {told}"
 
 
-def _validation(design: Design, predictions: dict[str, Predictions], curves: tuple[LossCurve, ...]) -> CrossValidation:
-    if not design.words.classes:
-        numbers = {name: each for name, each in predictions.items() if isinstance(each, Numbers)}
-        targets = range(len(design.fields))
-        return CrossValidation(
-            [{name: each.held_out(design, t) for name, each in numbers.items()} for t in targets], {}, curves
-        )
-    observed = design.measured.values[:, 0].astype(np.int64)
-    classes = {}
-    for name, each in predictions.items():
-        if isinstance(each, Probabilities):
-            found = each.probabilities
-            fold_scores = [
-                score_classes(observed[design.fold == fold], found[design.fold == fold])
-                for fold in np.unique(design.fold)
-            ]
-            classes[name] = ClassHeldOut(found, score_classes(observed, found), tuple(fold_scores))
-    return CrossValidation([], classes, curves)
+def _validation(predictions: dict[str, _Predictions], curves: tuple[LossCurve, ...]) -> CrossValidation:
+    by_method = {name: each.held_out() for name, each in predictions.items()}
+    targets = zip(*by_method.values())
+    return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves)
 
 
 class _Steps:

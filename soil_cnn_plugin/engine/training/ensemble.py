@@ -58,7 +58,7 @@ def cross_fit(
                 "The processes that train together deal the observations to different folds. Give all machines the same"
                 " patch file, and choose machines of one kind."
             )
-        network = build_network(plan.shape, encoder, learned.columns, plan.dropout, learned.is_class).to(rows.device)
+        network = build_network(plan.shape, encoder, learned.layout, plan.dropout).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
         lesson = learned.lesson(rows.device)
         checkpoint = Checkpoint.of(checkpoints, network, settings, learned, held_out) if checkpoints else None

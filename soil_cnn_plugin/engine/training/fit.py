@@ -22,7 +22,6 @@ from soil_cnn_plugin.engine.machine.processes import (
     with_shared_gradients,
 )
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
-from soil_cnn_plugin.engine.networks.likelihood import class_score, normal_score
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Lesson
 from soil_cnn_plugin.engine.training.batches import Batch, Batches
@@ -50,7 +49,7 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """Each member's predictions of what it held out: `location` and `scale` (K, N, T), NaN for its training rows."""
+    """Each member's predictions of what it held out: `location` and `scale` (K, N, R), NaN for its training rows."""
 
     location: Tensor
     scale: Tensor
@@ -168,7 +167,7 @@ def _score(now: Progress, inputs: InputRows, tests: list[Tensor], lesson: Lesson
         network.eval()  # one view tells as well as the mean over all where to stop, in a quarter of the time
         location, scale = predict_held_out(network, inputs, tests, len(lesson), network.predict_once)
     network.train()
-    score = class_score(location, lesson) if network.is_class else normal_score(location, scale, lesson)
+    score = network.heads.score(location, scale, lesson)
     return mean_over_processes(score)  # on unequal processors a last bit could end one of the processes alone
 
 
@@ -184,10 +183,10 @@ def predict_held_out(
     count: int,
     predict: Callable[[Tensor], tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, Tensor]:
-    """Every member of a network in eval mode predicts its own held-out rows: location and scale (K, N, T), NaN
+    """Every member of a network in eval mode predicts its own held-out rows: location and scale (K, N, R), NaN
     elsewhere."""
     members, longest = len(tests), max(map(len, tests))
-    location = torch.zeros((members, count, network.targets), device=inputs.device)
+    location = torch.zeros((members, count, network.heads.columns), device=inputs.device)
     scale = torch.zeros_like(location)
     member = torch.arange(members, device=inputs.device)[:, None]
     # Rows repeat at the end of a shorter list: every member gets as many, and the repeats change nothing.
@@ -204,7 +203,7 @@ def predict_held_out(
 
 @torch.no_grad()
 def predict_all(network: PackedNetwork, inputs: InputRows) -> tuple[Tensor, Tensor]:
-    """Mean over members of location and scale for each row, (N, T)."""
+    """Mean over members of location and scale for each row, (N, R)."""
     network.eval()
     pieces = []
     for batch in inputs.split(_rows_at_once(inputs, 1)):

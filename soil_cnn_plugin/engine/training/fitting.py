@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,17 +16,15 @@ from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.targets.censored import draw_below, estimate_below, reporting_limits
-from soil_cnn_plugin.engine.targets.composition import CompositionScale, fit_composition
-from soil_cnn_plugin.engine.targets.kinds import Outcome, Scale, calibrated, column_count
-from soil_cnn_plugin.engine.targets.learned import Learned, column_slices
+from soil_cnn_plugin.engine.targets.censored import draw_below, estimate_below
+from soil_cnn_plugin.engine.targets.groups import learn_all, own_columns
+from soil_cnn_plugin.engine.targets.kinds import Kind, Outcome, Scaled
+from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
-from soil_cnn_plugin.engine.targets.target_scale import fit_scale, upper_bound
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
 from soil_cnn_plugin.engine.training.ensemble import MakeFolds, cross_fit
 from soil_cnn_plugin.engine.training.plan import Plan
-from soil_cnn_plugin.engine.training.predictor import Predictor, learn_class_weights, learn_weights, mix
+from soil_cnn_plugin.engine.training.predictor import Predictor, mix
 from soil_cnn_plugin.engine.training.training_data import TrainingData
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
 
@@ -36,14 +33,13 @@ FORESTS = (FOREST_CONTEXT, FOREST)
 
 @dataclass(frozen=True)
 class Design:
-    """What all fits share. `measured` are the targets of N observations, in their units; `transforms` the scales on
-    which they are learned, by target; `fold` (N,) counts from 0; `make_inner_folds` deals the given rows to folds of
-    the same kind; `forests` are fitted beside the networks, the one with context always."""
+    """What all fits share. `measured` are the targets of N observations, in their units, of `kinds` on the scales that
+    they are learned on; `fold` (N,) counts from 0; `make_inner_folds` deals the given rows to folds of the same kind;
+    `forests` are fitted beside the networks, the one with context always."""
 
     data: TrainingData
     measured: TargetValues
-    words: TargetsInWords
-    transforms: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     fold: Rows
     make_inner_folds: Callable[[Rows], MakeFolds]
     plans: tuple[Plan, ...]
@@ -57,28 +53,19 @@ class Design:
     def methods(self) -> tuple[str, ...]:
         return (BLEND, NETWORK, *self.forests, MEAN)
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return tuple(target.field for target in self.words.targets)
-
-    @cached_property
-    def limits(self) -> Array:
-        """(N, T) below which a laboratory reports no more than that; minus infinity where it is not known."""
-        columns = zip(self.measured.values.T, self.measured.is_censored.T)
-        return np.column_stack([reporting_limits(values, is_censored) for values, is_censored in columns])
-
 
 @dataclass(frozen=True)
 class Fitted:
     """Everything fitted to some rows: networks and forests (one a column), and what they predicted for rows they had
-    not seen: `location` and `scale` (M, N, R), of the networks, then of the kinds of forests. `scales` are one a group
-    of targets, whose columns follow each other.
+    not seen: `location` and `scale` (M, N, R), of the networks, then of the forests by name. `scaled` are the kinds of
+    targets, whose columns follow each other.
 
-    `held_out` tells who had not seen which row; `parts` are the parts of the first kind of forests, for each column."""
+    `held_out` tells who had not seen which row; `parts` are the parts of the forests with context, for each
+    unit of columns."""
 
     networks: tuple[PackedNetwork, ...]
     forests: dict[str, tuple[Trees, ...]]
-    scales: tuple[Scale, ...]
+    scaled: tuple[Scaled, ...]
     learned: Learned
     location: Array
     scale: Array
@@ -101,8 +88,10 @@ class Fitted:
         }
         chosen = list(kinds[method])
         weights = np.zeros((len(self.location), self.learned.columns))
-        learn = learn_class_weights if self.learned.is_class else learn_weights
-        weights[chosen] = learn(self.location[chosen], self._told(self.location[chosen].mean(axis=0)))
+        location = self.location[chosen]
+        told = self._told(location.mean(axis=0))
+        for each, own in zip(self.scaled, own_columns(self.scaled)):
+            weights[chosen, own] = each.blend(location[:, :, own], told[:, own])
         return weights
 
     def _told(self, centre: Array) -> Array:
@@ -116,19 +105,11 @@ class Fitted:
         return told
 
     def outcomes(self, weights: Array) -> tuple[Outcome, ...]:
-        """Of the mixture of the components, one a group of targets."""
+        """The outcomes of the mixture of the components, one a kind."""
         location, scale = mix(self.location, weights), mix(self.scale, weights)
-        learned = self.learned
         return tuple(
-            calibrated(
-                each,
-                learned.values[:, columns],
-                location[:, columns],
-                scale[:, columns],
-                learned.is_censored[:, columns],
-                learned.errors[:, columns],
-            )
-            for each, columns in zip(self.scales, column_slices([column_count(each) for each in self.scales]))
+            each.calibrate(self.learned.of(own), location[:, own], scale[:, own])
+            for each, own in zip(self.scaled, own_columns(self.scaled))
         )
 
     def predictor(self, method: str, patch_size: int) -> Predictor:
@@ -147,10 +128,10 @@ def fit(
     progress: Callable[[float], None] = lambda share: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Fitted:
-    """Train networks and forests on `rows`, each on its scale; of several processes only the first grows forests, whose
-    results the others do not need."""
-    scales = fit_scales(design, rows)
-    learned = learn(design.words, scales, design.measured.take(rows))
+    """Train networks and forests on `rows`, each target on its scale. Where several processes train together, only the
+    first grows forests: the others do not need them."""
+    scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
+    learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
     networks = cross_fit(
         design.plans,
@@ -181,7 +162,7 @@ def fit(
     return Fitted(
         networks=networks.networks,
         forests=trees,
-        scales=scales,
+        scaled=scaled,
         learned=learned,
         location=np.stack(location),
         scale=np.stack(scale),
@@ -189,44 +170,6 @@ def fit(
         held_out=HeldOutRows(networks.held_out, fold),
         parts=parts,
     )
-
-
-def fit_scales(design: Design, rows: Rows) -> tuple[Scale, ...]:
-    """On which each group of targets is learned, from the training rows."""
-    if design.words.classes:
-        return (design.words.classes,)
-    values, is_censored = design.measured.values, design.measured.is_censored
-    scales: list[Scale] = []
-    for group in design.words.groups:
-        if len(group) > 1:
-            scales.append(fit_composition(values[rows][:, group]))
-        else:
-            (t,) = group
-            upper = upper_bound(values[:, t])
-            scales.append(fit_scale(design.transforms[t], values[rows, t], upper, is_censored[rows, t]))
-    return tuple(scales)
-
-
-def learn(words: TargetsInWords, scales: tuple[Scale, ...], measured: TargetValues) -> Learned:
-    """What networks learn of observations: their targets on the scales."""
-    if words.classes:
-        values = (measured.values == np.arange(len(words.classes))).astype(np.float64)
-        nothing = np.zeros_like(values)
-        return Learned(values, nothing.astype(np.bool_), nothing, measured.weights, values, is_class=True)
-    columns, is_censored, errors = [], [], []
-    for group, scale in zip(words.groups, scales):
-        if isinstance(scale, CompositionScale):
-            columns.append(scale.forward(measured.values[:, group]))
-            is_censored.append(np.zeros(columns[-1].shape, np.bool_))
-            errors.append(np.zeros(columns[-1].shape))
-        elif not isinstance(scale, tuple):
-            known = measured.values[:, group]
-            columns.append(scale.forward(known))
-            is_censored.append(measured.is_censored[:, group])
-            measured_well = np.isnan(known) | (measured.errors[:, group] == 0)
-            errors.append(np.where(measured_well, 0.0, scale.forward_errors(known, measured.errors[:, group])))
-    values, censored = np.concatenate(columns, axis=1), np.concatenate(is_censored, axis=1)
-    return Learned(values, censored, np.concatenate(errors, axis=1), measured.weights, values)
 
 
 def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Learned:

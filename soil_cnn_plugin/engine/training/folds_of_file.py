@@ -7,7 +7,6 @@ from functools import cache
 
 import numpy as np
 
-from soil_cnn_plugin.contract.jobs import JobError, TrainNetwork, pair_thresholds
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
 from soil_cnn_plugin.engine.errors import EngineError
@@ -16,7 +15,8 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.domain import check_touch, read_domain
 from soil_cnn_plugin.engine.rasters.opening import layer_name
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.target_scale import choose_transform
+from soil_cnn_plugin.engine.targets.groups import kinds_of
+from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.training.ensemble import MakeFolds
 
 
@@ -26,7 +26,7 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
     Raises:
         EngineError: a target has too few values, or the observations cannot be held out in this way.
     """
-    check_targets(file.values, file.is_censored, file.targets, file.words.classes, file.count, file.path)
+    check_targets(file.measured, file.words, file.count, file.path)
     if kind == "groups" and not file.group_field:
         raise EngineError(
             f"Folds of groups are asked for, but {file.path} was extracted without a group field. Extract the patches"
@@ -45,25 +45,13 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
     )
 
 
-def choose_transforms(wanted: str, file: PatchFile) -> tuple[str, ...]:
-    """The scale on which each target is learned; of parts of a composition log-ratios, of classes none."""
-    parts = {part for composition in file.words.compositions for part in composition}
-    if file.words.classes:
-        return ("classes",)
-    return tuple(
-        "log-ratio" if target.field in parts else choose_transform(wanted, values, target.field)
-        for target, values in zip(file.targets, file.values.T)
-    )
+def kinds_on_scales(wanted: str, file: PatchFile) -> tuple[Kind, ...]:
+    """The kinds of the file's targets, on the scales that they are learned on; `wanted` is the transform of numbers.
 
-
-def check_thresholds(job: TrainNetwork, file: PatchFile) -> None:
-    """Raises EngineError when a threshold names no target, or the target is a class."""
-    if job.exceedance and file.words.classes:
-        raise EngineError("Thresholds are given, but soil classes exceed none. Leave EXCEEDANCE empty.")
-    try:
-        pair_thresholds(job.exceedance, file.targets)
-    except JobError as error:
-        raise EngineError(str(error)) from error
+    Raises:
+        EngineError: the values of a target forbid the transform.
+    """
+    return tuple(kind.on_scale(wanted, file.measured.of(kind.targets)) for kind in kinds_of(file.words))
 
 
 def tell_folds(folds: Folds, domain: str, report: Report) -> None:
@@ -97,7 +85,7 @@ def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows]
                 file.values[rows],
                 fields=fields,
                 domain=points,
-                classes=None if classes is None else classes[rows],
+                classes=[numbers[rows] for numbers in classes],
                 inner=True,
             )
             return folds.fold
@@ -113,9 +101,10 @@ def in_metres(file: PatchFile, coordinates: Array) -> Array:
     return coordinates * metres
 
 
-def _classes(file: PatchFile) -> Rows | None:
-    """(N,) where the target is a class."""
-    return file.values[:, 0].astype(np.int64) if file.words.classes else None
+def _classes(file: PatchFile) -> list[Rows]:
+    """(N,) numbers of the classes of each target that has any, -1 where none is known."""
+    columns = [values for values, names in zip(file.values.T, file.words.classes_of) if names]
+    return [np.where(np.isfinite(values), values, -1).astype(np.int64) for values in columns]
 
 
 def _domain(file: PatchFile, kind: str, path: str) -> Array | None:

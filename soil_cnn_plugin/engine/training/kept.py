@@ -77,9 +77,8 @@ class Best:
         values = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
         device = next(network.parameters()).device
         score = torch.full((network.members,), torch.inf, device=device)
-        measure = "log score" if network.is_class else "CRPS in standard deviations"
         waited, steps = torch.zeros_like(score), [0] * network.members
-        return cls(values, score, waited, score.clone(), score.clone(), steps, [], measure)
+        return cls(values, score, waited, score.clone(), score.clone(), steps, [], network.heads.measure)
 
     def still_learn(self, patience: int) -> Tensor:
         """Which members have not used up their patience, (K,)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,92 +19,25 @@ from safetensors.torch import save
 
 from soil_cnn_plugin.contract.decode import DecodeError, decode
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
-from soil_cnn_plugin.engine.rasters.grid import Grid
-from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
-from soil_cnn_plugin.engine.targets.classes import ClassScores
-from soil_cnn_plugin.engine.targets.kinds import ClassOutcome, CompositionOutcome, NumberOutcome
-from soil_cnn_plugin.engine.targets.metrics import Scores
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
-from soil_cnn_plugin.engine.training.dissimilarity import Space, SpaceInWords
-from soil_cnn_plugin.engine.training.plan import Shape, build_network
+from soil_cnn_plugin.engine.targets.learned import units
+from soil_cnn_plugin.engine.training.dissimilarity import Space
+from soil_cnn_plugin.engine.training.network_description import NetworkDescription
+from soil_cnn_plugin.engine.training.plan import build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
 from soil_cnn_plugin.engine.training.unseen import TrainingRows
 
 FORMAT = "soil cnn network"
-VERSION = 2
+VERSION = 3
 Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, as the format names it, and shape."""
 
-_MOST_MEMBERS = 10_000
 _SPACES, _ROWS = "dissimilarity.", "rows."  # prefixes of tensors that are no weights
-
-
-@dataclass(frozen=True)
-class NetworkDescription:
-    """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one a group of
-    targets, tell the columns that are learned; `weights` (networks [+ forest], columns) blend what they predict;
-    `predictor` is the method of the map, blend or network; scores and verdicts are by target field, scores by method
-    (assessment.METHODS), from held-out folds, `class_scores` by method where the target is a class. `spaces` are those
-    in which a map's dissimilarity can be told."""
-
-    targets: tuple[SoilProperty, ...]
-    covariates: tuple[CovariateSummary, ...]
-    grid: Grid
-    patch_size: int
-    shapes: tuple[Shape, ...]
-    predictor: str
-    weights: tuple[tuple[float, ...], ...]
-    location: Location | None
-    outcomes: tuple[NumberOutcome | CompositionOutcome | ClassOutcome, ...]
-    coverage: float
-    observation_count: int
-    folds_sentence: str
-    scores: dict[str, dict[str, Scores]]
-    verdicts: dict[str, str]
-    settings: dict[str, str]
-    versions: dict[str, str]
-    provenance: dict[str, str]
-    compositions: tuple[tuple[str, ...], ...] = ()
-    class_scores: dict[str, ClassScores] = field(default_factory=dict)
-    spaces: tuple[SpaceInWords, ...] = ()
-    seed: int = 0
-
-    @property
-    def architectures(self) -> dict[str, int]:
-        """Name -> number of members."""
-        return {shape.name: shape.members for shape in self.shapes}
-
-    @property
-    def words(self) -> TargetsInWords:
-        return TargetsInWords(self.targets, self.classes, self.compositions)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, where the target is one."""
-        first = self.outcomes[0] if self.outcomes else None
-        return first.names if isinstance(first, ClassOutcome) else ()
-
-    @property
-    def columns(self) -> int:
-        """Number of learned columns."""
-        return sum(outcome.columns for outcome in self.outcomes)
-
-    @property
-    def transforms(self) -> dict[str, str]:
-        """Target field -> the scale it was learned on."""
-        return {
-            self.targets[t].field: _scale_in_words(outcome)
-            for group, outcome in zip(self.words.groups, self.outcomes)
-            for t in group
-        }
 
 
 @dataclass(frozen=True)
@@ -156,7 +89,7 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
     networks = []
     with _opened(path) as file:
         for shape in description.shapes:
-            network = build_network(shape, encoder, description.columns, 0.0, bool(description.classes))
+            network = build_network(shape, encoder, description.layout, 0.0)
             with torch.no_grad():
                 for name, parameter in network.named_parameters():
                     values = file.get_tensor(f"{shape.name}.{name}")
@@ -177,10 +110,10 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
     features = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
     features += len(Location.ANGLES) if description.location else 0
     forests = []
-    for index in range(_forest_count(description)):
+    for index, outputs in enumerate(_forest_outputs(description)):
         trees = Trees(**{each.name: file.get_tensor(f"forest{index}.{each.name}").numpy() for each in fields(Trees)})
         try:
-            trees.check(features, description.columns if description.classes else 1)
+            trees.check(features, outputs)
         except ValueError as error:
             raise _damaged(path, str(error)) from error
         forests.append(trees)
@@ -223,61 +156,9 @@ def _read_header(path: str) -> tuple[NetworkDescription, dict[str, Tensors]]:
         )
     try:
         description = decode(NetworkDescription, json.loads(header["description"]), "The description")
-        _check(description)
     except (DecodeError, ValueError, KeyError, RecursionError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
     return description, tensors
-
-
-def _check(description: NetworkDescription) -> None:
-    """What the declared types cannot say; raises ValueError."""
-    targets, shapes = len(description.targets), description.shapes
-    if not targets or not shapes or not description.covariates:
-        raise ValueError("targets, networks or covariates are missing")
-    if len({target.field for target in description.targets}) != targets:
-        raise ValueError("two targets have one name")
-    if len({summary.covariate.name for summary in description.covariates}) != len(description.covariates):
-        raise ValueError("two covariates have one name")
-    if len({shape.name for shape in shapes}) != len(shapes):
-        raise ValueError("an architecture occurs twice")
-    _check_outcomes(description)
-    if description.predictor not in (BLEND, NETWORK):
-        raise ValueError(f"the predictor {description.predictor!r} is unknown")
-    components = len(shapes) + (description.predictor == BLEND)
-    if len(description.weights) != components or any(len(row) != description.columns for row in description.weights):
-        raise ValueError("blending weights are not one a component and target")
-    weights = np.array(description.weights)
-    if not (weights >= 0).all() or not np.allclose(weights.sum(0), 1):
-        raise ValueError("blending weights do not sum to 1")
-    if not 0 < description.coverage < 1:
-        raise ValueError(f"the coverage is {description.coverage}")
-    _check_sizes(description)
-
-
-def _check_outcomes(description: NetworkDescription) -> None:
-    """Each group of targets has an outcome of its kind; raises ValueError."""
-    groups = description.words.groups
-    if len(groups) != len(description.outcomes):
-        raise ValueError("outcomes are not one a group of targets")
-    for group, outcome in zip(groups, description.outcomes):
-        if isinstance(outcome, CompositionOutcome) != (len(group) > 1):
-            raise ValueError("what is learned together does not belong together")
-        if isinstance(outcome, CompositionOutcome) and {len(outcome.calibration.scales), len(group) - 1} != {
-            outcome.columns
-        }:
-            raise ValueError("a composition has other parts")
-        if isinstance(outcome, ClassOutcome) and len(groups) > 1:
-            raise ValueError("classes stand beside other targets")
-
-
-def _check_sizes(description: NetworkDescription) -> None:
-    """A halo or an ensemble without bounds would take all memory; raises ValueError."""
-    widest = description.patch_size
-    if not 3 <= widest <= LARGEST_PATCH or widest % 2 == 0:
-        raise ValueError(f"the patch size is {widest}")
-    for shape in description.shapes:
-        if shape.patch_size > widest or shape.members > _MOST_MEMBERS:
-            raise ValueError(f"{shape.members} members of {shape.name} see {shape.patch_size} of {widest} pixels")
 
 
 def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder, found: dict[str, Tensors]) -> None:
@@ -285,11 +166,11 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
     expected: dict[str, Tensors] = {}
     for shape in description.shapes:
         with torch.device("meta"):
-            network: PackedNetwork = build_network(shape, encoder, description.columns, 0.0, bool(description.classes))
+            network: PackedNetwork = build_network(shape, encoder, description.layout, 0.0)
         expected |= {
             f"{shape.name}.{name}": ("F32", tuple(values.shape)) for name, values in network.named_parameters()
         }
-    forests = _forest_kinds(_forest_count(description)) if description.predictor == BLEND else {}
+    forests = _forest_kinds(len(_forest_outputs(description))) if description.predictor == BLEND else {}
     if not forests.keys() <= found.keys():
         raise _damaged(path, "its forests are incomplete")
     for name, tensor in found.items():
@@ -303,15 +184,9 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
         raise _damaged(path, f"its weights are not those of its networks ({different[0][0]})")
 
 
-def _forest_count(description: NetworkDescription) -> int:
-    """One for all classes, or one a column."""
-    return 1 if description.classes else description.columns
-
-
-def _scale_in_words(outcome: NumberOutcome | CompositionOutcome | ClassOutcome) -> str:
-    if isinstance(outcome, ClassOutcome):
-        return "classes"
-    return "log-ratio" if isinstance(outcome, CompositionOutcome) else outcome.scale.transform
+def _forest_outputs(description: NetworkDescription) -> list[int]:
+    """Outputs of each forest: one for all classes of a target, or one a column."""
+    return [own.stop - own.start for own in units(description.layout)]
 
 
 def _forest_kinds(count: int) -> dict[str, str]:

@@ -13,6 +13,7 @@ from soil_cnn_plugin.engine.arrays import Singles
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.training.input_rows import InputRows, room_for
 from soil_cnn_plugin.engine.training.plan import Plan, build_network
 
@@ -44,7 +45,7 @@ def encode_patches(
     patch_size = patch_size or file.patch_size
     encoder = Encoder(file.covariates, _location(file) if with_location else None)
     coordinates = torch.from_numpy(file.coordinates)[:, :, None, None]  # (N, 2) -> (N, 2, 1, 1)
-    networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
+    networks = [build_network(plan.shape, encoder, number_columns(1), 0.0) for plan in plans]
     inputs: list[InputRows] = []
     context = np.empty((file.count, _context_width(encoder, patch_size)), np.float32)
     digest = hashlib.blake2b(np.ascontiguousarray(file.coordinates).tobytes(), digest_size=12)

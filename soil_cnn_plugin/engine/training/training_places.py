@@ -9,6 +9,7 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.importance import permutation_importance
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.learned import units
 from soil_cnn_plugin.engine.training.dissimilarity import (
     MOST_OBSERVATIONS,
     Space,
@@ -69,7 +70,7 @@ def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> 
         final.held_out.fold[rows],
         repeats=max(1, min(_MOST_REPEATS, _ENOUGH_ROWS // len(rows))),
         seed=design.seed,
-        together=final.learned.is_class,
+        told_together=units(final.learned.layout),
     )
     importance: Array = found.mean[:, 0].mean(axis=1)
     return importance

@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from soil_cnn_plugin.engine.assessment.class_assessment import class_verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
-from soil_cnn_plugin.engine.targets.classes import ClassHeldOut, score_classes
+from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut, score_classes
 
 RNG = np.random.default_rng(2)
 OBSERVED = RNG.choice(3, 300, p=(0.5, 0.3, 0.2))

@@ -19,7 +19,7 @@ from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.training import fit as training
 from soil_cnn_plugin.engine.training.fit import FitSettings, fit
 from soil_cnn_plugin.engine.training.input_rows import InputRows
-from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.targets.learned import Learned, number_columns
 from soil_cnn_plugin.engine.training.plan import Shape, build_network
 from soil_cnn_plugin.engine.machine.processes import joined
 from soil_cnn_plugin.engine.machine.torchrun import process_number
@@ -32,12 +32,12 @@ encoder = Encoder([CovariateSummary(Covariate("/a.tif", "a"), tuple(np.linspace(
 results = {}
 with joined(cpu):
     for name in ("ring", "padarian"):
-        network = build_network(Shape(name, 11, 2), encoder, 2, 0.3)
+        network = build_network(Shape(name, 11, 2), encoder, number_columns(2), 0.3)
         channels = encoder(torch.from_numpy(rng.normal(size=(N, 1, 11, 11)).astype(np.float32)))
         values = channels.values[:, 0, 5, 5].double().numpy()[:, None] * [1, -1]
         values[::3, 1] = np.nan
         nothing = np.zeros_like(values)
-        learned = Learned(values, nothing.astype(bool), nothing, rng.uniform(0.5, 1.5, N), values)
+        learned = Learned(values, nothing.astype(bool), nothing, rng.uniform(0.5, 1.5, N), values, number_columns(2))
         held_out = (np.arange(N) % 3 == 0) == np.array([[True], [False]])
         settings = FitSettings(15, 3e-2, 0.01, steps=60, evaluate_every=2, patience=3, seed=1)
         rows = InputRows(network.inputs(channels), cpu)
@@ -69,7 +69,7 @@ from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, CheckpointFol
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.training.fit import FitSettings, fit
 from soil_cnn_plugin.engine.training.input_rows import InputRows
-from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.targets.learned import Learned, number_columns
 from soil_cnn_plugin.engine.training.ensemble import cross_fit
 from soil_cnn_plugin.engine.training.plan import Plan, Shape, build_network
 from soil_cnn_plugin.engine.machine.processes import joined
@@ -79,10 +79,10 @@ from soil_cnn_plugin.engine.errors import EngineError
 cpu, held_out = torch.device("cpu"), np.arange(20) % 2 == np.array([[0], [1]])
 encoder = Encoder([CovariateSummary(Covariate("/a.tif", "a"), tuple(np.linspace(-3, 3, 129).tolist()), (), ())])
 values = np.random.default_rng(0).normal(size=(20, 1))
-learned = Learned(values, np.zeros((20, 1), bool), np.zeros((20, 1)), np.ones(20), values)
+learned = Learned(values, np.zeros((20, 1), bool), np.zeros((20, 1)), np.ones(20), values, number_columns(1))
 settings = FitSettings(8, 3e-3, 0.01, steps=4, evaluate_every=4, patience=9, seed=1)
 with joined(cpu):
-    network = build_network(Shape("ring", 3, 2), encoder, 1, 0.3)
+    network = build_network(Shape("ring", 3, 2), encoder, number_columns(1), 0.3)
     rows = InputRows(torch.zeros(20, network.input_weight.shape[1]), cpu)
     plan = Plan(Shape("ring", 3, 2), 0.3, 8, 3e-3, 0.01, 4, 9, None)
     folds = lambda count, seed: np.roll(np.arange(20) % 2, process_number())

@@ -13,6 +13,7 @@ from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply, row
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.targets.learned import class_columns, number_columns
 from soil_cnn_plugin.engine.training.plan import Shape, build_network
 from tests.engine.landscape import cut, randomize
 
@@ -63,7 +64,11 @@ def test_strips_are_one_row_at_least_and_larger_on_a_gpu() -> None:
 def make(name: str, patch_size: int, kind: str, is_class: bool) -> PackedNetwork:
     quantiles = tuple(np.linspace(-3, 3, 129).tolist())
     encoder = Encoder([CovariateSummary(Covariate("", f"c{i}", kind=kind), quantiles, (), ()) for i in range(2)])
-    return randomize(build_network(Shape(name, patch_size, 2), encoder, 3, 0.0, is_class).eval())
+    return randomize(
+        build_network(
+            Shape(name, patch_size, 2), encoder, class_columns(3) if is_class else number_columns(3), 0.0
+        ).eval()
+    )
 
 
 @pytest.mark.usefixtures("fused_or_plain")

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from torch import Tensor
 
 from soil_cnn_plugin.engine.networks.likelihood import BETA, normal_loss, normal_score, weighted_mean
-from soil_cnn_plugin.engine.targets.learned import Learned, Lesson
+from soil_cnn_plugin.engine.targets.learned import Learned, Lesson, number_columns
 
 VALUES = [0.3, -1.2, 2.0, 0.8, float("nan")]
 CENSORED = [False, True, False, True, False]
@@ -94,7 +94,7 @@ def test_the_score_without_limits_is_that_of_the_whole_distribution() -> None:
 
 
 def learned(values: np.ndarray, is_censored: np.ndarray, errors: np.ndarray, weights: np.ndarray) -> Lesson:
-    one = Learned(values[:, None], is_censored[:, None], errors[:, None], weights, values[:, None])
+    one = Learned(values[:, None], is_censored[:, None], errors[:, None], weights, values[:, None], number_columns(1))
     return one.lesson(torch.device("cpu"))
 
 

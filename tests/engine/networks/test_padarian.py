@@ -11,13 +11,14 @@ from torch import nn
 
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
+from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.training.fit import FitSettings, fit
 from tests.engine.landscape import lesson_of, make_landscape, randomize, rows_of
 
 
 def build(folder: Path, has_aspect: bool = False, patch_size: int = 15, members: int = 2) -> PadarianNetwork:
     encoder = Encoder(make_landscape(folder, has_aspect).summaries())
-    network = PadarianNetwork(encoder, patch_size, targets=2, members=members, dropout=0.0)
+    network = PadarianNetwork(encoder, patch_size, number_columns(2), members=members, dropout=0.0)
     randomize(network)
     return network
 

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.ring import QUANTILES, RingNetwork
+from soil_cnn_plugin.engine.targets.learned import number_columns
 from tests.engine.landscape import learned_of, lesson_of, make_landscape, randomize
 
 LEVELS = np.arange(1, 20) / 20
@@ -18,7 +19,7 @@ LEVELS = np.arange(1, 20) / 20
 
 @pytest.fixture
 def network(tmp_path: Path) -> RingNetwork:
-    return RingNetwork(Encoder(make_landscape(tmp_path).summaries()), 9, targets=2, members=3, dropout=0.0)
+    return RingNetwork(Encoder(make_landscape(tmp_path).summaries()), 9, number_columns(2), members=3, dropout=0.0)
 
 
 def features(network: RingNetwork, count: int = 50) -> torch.Tensor:

@@ -65,7 +65,7 @@ TEXTURE = TargetsInWords(
 PARTS = np.array(
     [[40.0, 60.0, 5.0, np.nan, np.nan], [0.0, 100.0, np.nan, 30.0, 70.0]] * 3 + [[np.nan] * 2 + [6, 50, 50]]
 )
-CLASSES = TargetsInWords((SoilProperty("type"),), classes=("Ah/äußere", "Gley", "Moor"))
+CLASSES = TargetsInWords((SoilProperty("type"),), classes={"type": ("Ah/äußere", "Gley", "Moor")})
 
 
 def write(path: Path, words: TargetsInWords = WORDS, observations: Observations = OBSERVATIONS) -> Path:

@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment, 
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.reports.class_report import write_class_report
 from soil_cnn_plugin.engine.reports.class_words import doubts_in_words, other_folds_in_words, reliability_in_words
-from soil_cnn_plugin.engine.targets.classes import ClassHeldOut, score_classes
+from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut, score_classes
 
 NAMES = ("Auenboden, kalkhaltig", 'Gley "nass"', "<script>alert(1)</script>", "Böden & Schutt")
 SIGNALS = {BLEND: 1.6, NETWORK: 1.5, FOREST: 0.9, FOREST_CONTEXT: 1.2, MEAN: 0.0}

@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.assessment.methods import MEAN, NETWORK
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports.network_page import write_network_page
-from soil_cnn_plugin.engine.targets.classes import ClassScores
+from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
 

@@ -7,8 +7,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-from soil_cnn_plugin.engine.targets.classes import SMALLEST, calibrate_classes, sharpen
-from soil_cnn_plugin.engine.targets.kinds import ClassOutcome, calibrated
+from soil_cnn_plugin.engine.targets.class_scores import SMALLEST, calibrate_classes, sharpen
+from soil_cnn_plugin.engine.targets.classes import ClassOutcome
+from soil_cnn_plugin.engine.targets.kinds import calibrated
 
 RNG = np.random.default_rng(3)
 TRUE = softmax(RNG.normal(0, 1.2, (4000, 4)), axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from soil_cnn_plugin.engine.targets.classes import reliability_of_classes, reliability_of_map, share_limits
+from soil_cnn_plugin.engine.targets.class_scores import reliability_of_classes, reliability_of_map, share_limits
 
 RNG = np.random.default_rng(8)
 PROBABILITIES = RNG.dirichlet((1, 1, 0.4), 6000)

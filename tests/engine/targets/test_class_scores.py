@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from soil_cnn_plugin.engine.targets.classes import confusion, kappa, purity, representation, score_classes
+from soil_cnn_plugin.engine.targets.class_scores import confusion, kappa, purity, representation, score_classes
 
 RNG = np.random.default_rng(5)
 OBSERVED = RNG.choice(4, 200, p=(0.5, 0.3, 0.15, 0.05))

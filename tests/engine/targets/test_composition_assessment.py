@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.targets.composition import assess_composition, score_composition
+from soil_cnn_plugin.engine.targets.compositions import assess_composition, score_composition
 from soil_cnn_plugin.engine.targets.texture import find_texture
 
 OBSERVED = np.array([[40.0, 40.0, 20.0], [20.0, 65.0, 15.0], [10.0, 10.0, 80.0], [92.0, 5.0, 3.0]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.targets.composition import CompositionScale, fit_composition
+from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale, fit_composition
 from soil_cnn_plugin.engine.targets.joint_calibration import MOST_RESIDUALS, JointCalibration, calibrate_jointly
 
 Array = NDArray[np.float64]

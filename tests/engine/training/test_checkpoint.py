@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.training import checkpoint as module
 from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, CheckpointFolder
 from soil_cnn_plugin.engine.training.fit import FitSettings, HeldOutPredictions, fit
@@ -48,7 +49,7 @@ def train(
     settings: FitSettings = SETTINGS,
     noise: float = 0.0,
 ) -> tuple[PackedNetwork, HeldOutPredictions, list[str]]:
-    network = build_network(Shape(name, 11, 2), Encoder(landscape.summaries()), 1, 0.3)
+    network = build_network(Shape(name, 11, 2), Encoder(landscape.summaries()), number_columns(1), 0.3)
     rows, cols = np.random.default_rng(0).integers(5, 35, (2, N))
     channels = network.encoder(torch.from_numpy(cut(landscape.values, rows, cols, 11)))
     targets = channels.values[:, 0, 5, 5][:, None] + noise
@@ -124,7 +125,7 @@ def test_a_checkpoint_of_another_training_is_not_used(landscape: Landscape, tmp_
 
 def test_a_checkpoint_of_another_device_is_not_used(tmp_path: Path, landscape: Landscape) -> None:
     """Its random numbers could not go on."""
-    network = build_network(Shape("ring", 11, 2), Encoder(landscape.summaries()), 1, 0.3)
+    network = build_network(Shape("ring", 11, 2), Encoder(landscape.summaries()), number_columns(1), 0.3)
     learned = learned_of(torch.zeros(N, 1))
     folder = CheckpointFolder(tmp_path, print)
     here = Checkpoint.of(folder, network, SETTINGS, learned, HELD_OUT)

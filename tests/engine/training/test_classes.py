@@ -20,9 +20,9 @@ from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.likelihood import class_loss, class_score
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.ring import RingNetwork
-from soil_cnn_plugin.engine.targets.classes import score_classes
+from soil_cnn_plugin.engine.targets.blending import learn_class_weights
+from soil_cnn_plugin.engine.targets.class_scores import score_classes
 from soil_cnn_plugin.engine.targets.learned import Learned, Lesson
-from soil_cnn_plugin.engine.training.predictor import learn_class_weights
 from tests.engine.class_landscape import random_class_network
 from tests.engine.landscape import cut, make_landscape, randomize
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from soil_cnn_plugin.engine.targets.kinds import CompositionOutcome
+from soil_cnn_plugin.engine.targets.compositions import CompositionOutcome
 from soil_cnn_plugin.engine.training.network_file import read_network, write_network
 from tests.engine.compositions import composition_network
 from tests.engine.landscape import make_landscape, same_description

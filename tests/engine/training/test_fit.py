@@ -16,7 +16,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.likelihood import normal_score
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.targets.learned import Lesson
+from soil_cnn_plugin.engine.targets.learned import Lesson, number_columns
 from soil_cnn_plugin.engine.training import fit as training
 from soil_cnn_plugin.engine.training.checkpoint import Progress
 from soil_cnn_plugin.engine.training.ensemble import cross_fit
@@ -38,7 +38,7 @@ def landscape(tmp_path: Path) -> Landscape:
 
 
 def build(landscape: Landscape, name: str, dropout: float = 0.3, targets: int = 1) -> PackedNetwork:
-    return build_network(Shape(name, 11, MEMBERS), Encoder(landscape.summaries()), targets, dropout)
+    return build_network(Shape(name, 11, MEMBERS), Encoder(landscape.summaries()), number_columns(targets), dropout)
 
 
 def data(network: PackedNetwork, landscape: Landscape) -> tuple[torch.Tensor, torch.Tensor]:
@@ -277,7 +277,7 @@ def test_members_predict_as_one_by_their_mean(landscape: Landscape) -> None:
 def test_every_observation_is_held_out_by_some_member_of_each_network(landscape: Landscape) -> None:
     encoder = Encoder(landscape.summaries())
     plans = tuple(Plan(Shape(name, 11, 7), 0.3, 16, 3e-3, 0.1, 4, 8, epochs=1) for name in NAMES)
-    networks = [build_network(plan.shape, encoder, 1, 0.0) for plan in plans]
+    networks = [build_network(plan.shape, encoder, number_columns(1), 0.0) for plan in plans]
     pairs = [data(network, landscape) for network in networks]
     asked: list[tuple[int, int]] = []
 

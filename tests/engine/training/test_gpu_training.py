@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.engine.machine.memory import Memory
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.training import checkpoint, input_rows
 from soil_cnn_plugin.engine.training.batches import Batches
 from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, CheckpointFolder
@@ -60,7 +61,7 @@ def train(
     make: Make = room_for,
 ) -> Training:
     """Of a target that follows elevation; `make` chooses where inputs lie."""
-    network = build_network(Shape(name, PATCH, MEMBERS), Encoder(landscape.summaries()), 1, 0.1)
+    network = build_network(Shape(name, PATCH, MEMBERS), Encoder(landscape.summaries()), number_columns(1), 0.1)
     rows, cols = np.random.default_rng(0).integers(5, 35, (2, N))
     channels = network.encoder(torch.from_numpy(cut(landscape.values, rows, cols, PATCH)))
     seen = network.inputs(channels)

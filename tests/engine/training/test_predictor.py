@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from soil_cnn_plugin.engine.networks.focal import context_features
-from soil_cnn_plugin.engine.training.predictor import learn_weights, mix
+from soil_cnn_plugin.engine.targets.blending import learn_weights
+from soil_cnn_plugin.engine.training.predictor import mix
 from tests.engine.landscape import cut, make_landscape, random_network
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw, sentence_case
-from soil_cnn_plugin.engine.targets.composition import CompositionAssessment
+from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 from soil_cnn_plugin.engine.targets.texture import BORDERS, CLASSES, USDA, lattice, texture_class
 
 HEIGHT = np.sqrt(3) / 2

@@ -1,0 +1,125 @@
+"""The rasters of a map: which of them the targets can give, what their bands are, and what values they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.groups import own_columns, pair_with_targets
+from soil_cnn_plugin.engine.targets.kinds import Band, Kind, MapRequest, Outcome
+from soil_cnn_plugin.engine.targets.texture import SIZES, TITLES
+from soil_cnn_plugin.engine.training.network_description import NetworkDescription
+
+_NEEDS = {
+    **dict.fromkeys(("lower", "upper", "standard_deviation", "exceedance_probability"), "numbers"),
+    **dict.fromkeys(("classes", "probabilities", "confusion_index"), "soil classes"),
+}
+_INSTEAD = {
+    "numbers": "PROBABILITIES and CONFUSION_INDEX show how sure a map of classes is",
+    "soil classes": "LOWER, UPPER and STANDARD_DEVIATION show how sure a map of numbers is",
+}
+_WITH_COVERAGE = ("prediction", "lower", "upper", "standard_deviation")
+
+
+def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) -> None:
+    """Raises EngineError when a raster is wanted that the targets cannot give; `source` begins the sentence that says
+    what they are: `n.safetensors predicts`."""
+    offered = {name for kind in kinds for name in kind.offers}
+    for needed, instead in _INSTEAD.items():
+        missing = [name.upper() for name in wanted if name not in offered and _NEEDS.get(name) == needed]
+        if missing:
+            measured = " and ".join(dict.fromkeys(kind.is_measured_as for kind in kinds))
+            raise EngineError(
+                f"{source} {measured}, but {' and '.join(missing)} need{'s' * (len(missing) == 1)} {needed}. Leave"
+                f" {'them' if len(missing) > 1 else 'it'} empty; {instead}."
+            )
+    for name in wanted:
+        if name == "texture_classes" and name not in offered:
+            fields = ", ".join(field for kind in kinds for field in kind.fields)
+            raise EngineError(
+                f"Texture classes are wanted, but {source} {fields}, no composition that sums to a whole. Choose the"
+                " fields of sand, silt and clay as COMPOSITION when patches are extracted, or leave TEXTURE_CLASSES"
+                " empty."
+            )
+        for kind in kinds:
+            kind.check_offer(name, source)
+
+
+@dataclass(frozen=True)
+class MapLayers:
+    """The wanted rasters by output name; `sources` names what fills each as the kinds call it."""
+
+    description: NetworkDescription
+    request: MapRequest
+    sources: dict[str, str]
+
+    def bands(self, output: str) -> list[Band]:
+        """The bands of a raster, in their order."""
+        return sorted(self._own_bands(output), key=lambda band: band.order)
+
+    def values(self, location: Array, scale: Array) -> dict[str, Array]:
+        """(bands, h, w) of each raster, in the targets' units, from the learned columns (R, h, w)."""
+        description = self.description
+        outcomes: Sequence[Outcome] = description.outcomes
+        own = own_columns([outcome.scaled for outcome in outcomes])
+        found = [
+            outcome.layers(kind, self.request, location[at], scale[at])
+            for kind, outcome, at in zip(description.kinds, outcomes, own)
+        ]
+        values = {}
+        for output, source in self.sources.items():
+            bands = np.concatenate([layers[source] for layers in found if source in layers])
+            order = [band.order for band in self._own_bands(output)]
+            values[output] = bands[sorted(range(len(order)), key=order.__getitem__)]
+        return values
+
+    def open(self, output: str, path: str, grid: Grid, tags: Mapping[str, str]) -> RasterFile:
+        bands = self.bands(output)
+        is_of_classes = bool(bands[0].classes)
+        if output in _WITH_COVERAGE and not is_of_classes:
+            tags = {**tags, "COVERAGE": f"{self.request.coverage:g}"}
+        return RasterFile(
+            path,
+            grid,
+            bands=[band.name for band in bands],
+            units=[band.unit for band in bands],
+            tags=tags,
+            classes=[band.classes for band in bands] if is_of_classes else [],
+        )
+
+    def _own_bands(self, output: str) -> list[Band]:
+        """The bands of a raster, kind by kind."""
+        own = [kind.bands(self.request).get(self.sources[output], []) for kind in self.description.kinds]
+        return [band for of_kind in own for band in of_kind]
+
+
+def plan_layers(job: PredictMap, description: NetworkDescription, report: Report) -> MapLayers:
+    """The rasters that the job wants of the network's targets.
+
+    Raises:
+        EngineError: the targets cannot give one, or a threshold names none of them.
+    """
+    kinds, wanted = description.kinds, [name for name in job.output_paths() if name != "dissimilarity"]
+    check_offers(wanted, kinds, f"{job.network} predicts")
+    if job.texture_classes:
+        report.info(
+            f"Texture classes are those of the {TITLES[job.texture_system]} at the predicted means of sand, silt and"
+            f" clay. They hold where {SIZES[job.texture_system]}: nothing is converted."
+        )
+    offered = {name for kind in kinds for name in kind.offers}
+    if "prediction" in offered and "classes" in offered and not job.classes:
+        fields = ", ".join(field for kind in kinds if "classes" in kind.offers for field in kind.fields)
+        report.warning(f"{fields} is predicted, too, but no raster is asked for it. Choose one for CLASSES.")
+    # A network that predicts nothing but classes predicts classes.
+    sources = {name: "classes" if name == "prediction" not in offered else name for name in wanted}
+    thresholds = pair_with_targets(job.exceedance, description.targets, kinds, f"{job.network}: ")
+    request = MapRequest(frozenset(sources.values()), description.coverage, thresholds, job.texture_system)
+    return MapLayers(description, request, sources)

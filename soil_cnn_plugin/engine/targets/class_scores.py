@@ -1,0 +1,171 @@
+"""How good predicted probabilities of classes are: each formula once, with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
+
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+
+_SMALLEST_PROBABILITY = 1e-6  # in the log score: one surprise must not decide it
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Of n held-out observations: `accuracy` is the share whose most probable class is the true one (overall purity of
+    the map), `kappa` how far that is above chance, None where chance decides all; `brier` and `log_score` are of the
+    probabilities, lower is better."""
+
+    n: int
+    accuracy: float
+    kappa: float | None
+    brier: float
+    log_score: float
+
+    @property
+    def error(self) -> float:
+        """By which methods are compared: unlike the log score, no single surprise decides it."""
+        return self.brier
+
+
+@dataclass(frozen=True)
+class ClassHeldOut:
+    """One method's calibrated probabilities (n, K) for observations it was not trained on."""
+
+    probabilities: Array
+    scores: ClassScores
+    fold_scores: tuple[ClassScores, ...]
+
+    @property
+    def predicted(self) -> Rows:
+        """(n,) the most probable class."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+
+def score_classes(observed: Rows, probabilities: Array) -> ClassScores:
+    """`observed` (n,) are the numbers of the classes, `probabilities` (n, K)."""
+    if len(observed) == 0:
+        return ClassScores(0, np.nan, None, np.nan, np.nan)
+    count = probabilities.shape[1]
+    matrix = confusion(observed, probabilities.argmax(axis=1), count)
+    given = probabilities[np.arange(len(observed)), observed]
+    truth = observed[:, None] == np.arange(count)
+    return ClassScores(
+        n=len(observed),
+        accuracy=float(np.trace(matrix) / matrix.sum()),
+        kappa=kappa(matrix),
+        brier=float(((probabilities - truth) ** 2).sum(axis=1).mean()),
+        log_score=float(-np.log(np.maximum(given, _SMALLEST_PROBABILITY)).mean()),
+    )
+
+
+def confusion(observed: Rows, predicted: Rows, classes: int) -> Rows:
+    """(K, K): how many observations of the class of the row are predicted as that of the column."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (observed, predicted), 1)
+    return matrix
+
+
+def kappa(matrix: Rows) -> float | None:
+    """Cohen 1960, 10.1177/001316446002000104."""
+    total = matrix.sum()
+    chance = float((matrix.sum(axis=0) * matrix.sum(axis=1)).sum() / total**2)
+    return None if chance == 1 else float((np.trace(matrix) / total - chance) / (1 - chance))
+
+
+def purity(matrix: Rows) -> Array:
+    """(K,) of the observations predicted as a class the share that is it (user's accuracy); NaN where none is."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.diag(matrix) / matrix.sum(axis=0))
+
+
+def representation(matrix: Rows) -> Array:
+    """(K,) of the observations of a class the share predicted as it (producer's accuracy); NaN where there is none."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.diag(matrix) / matrix.sum(axis=1))
+
+
+SMALLEST = 1e-6
+"""Probability that a class has at least, before the temperature: one surprise must not decide everything."""
+_FLATTEST, _SHARPEST = 5.0, 0.2
+
+
+def sharpen(probabilities: Array, temperature: float) -> Array:
+    """(C, ...) to the power of 1 / temperature, summing to 1 again (Guo et al. 2017, arXiv:1706.04599)."""
+    powers = np.maximum(probabilities, SMALLEST) ** (1 / temperature)
+    result: Array = powers / powers.sum(axis=0)
+    return result
+
+
+def calibrate_classes(learned: Array, probabilities: Array) -> float:
+    """The temperature with the lowest log score of held-out observations: `learned` (n, C) is 1 in the column of the
+    class, `probabilities` (n, C) were predicted; NaN where there is none."""
+    known = np.isfinite(probabilities).all(axis=1) & np.isfinite(learned).all(axis=1)
+    true, predicted = learned[known].argmax(axis=1), probabilities[known].T
+    rows = np.arange(len(true))
+
+    def log_score(logarithm: float) -> float:
+        return float(-np.log(sharpen(predicted, float(np.exp(logarithm)))[true, rows]).mean())
+
+    found = minimize_scalar(log_score, bounds=(np.log(_SHARPEST), np.log(_FLATTEST)), method="bounded")
+    return float(np.exp(found.x))
+
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class ClassReliability:
+    """Probabilities in equal steps from 0 to 1, without empty ones: the mean `predicted` (B,), the share that
+    was `right` (B,), between which limits chance leaves it (B,), and how many they are (B,)."""
+
+    predicted: Array
+    right: Array
+    low: Array
+    high: Array
+    count: Rows
+
+    @property
+    def mean_predicted(self) -> float:
+        return float((self.predicted * self.count).sum() / self.count.sum())
+
+    @property
+    def share_right(self) -> float:
+        return float((self.right * self.count).sum() / self.count.sum())
+
+
+def reliability_of_map(observed: Rows, probabilities: Array) -> ClassReliability:
+    """Of the most probable classes of (n, K) probabilities, `observed` (n,)."""
+    return reliability_in_steps(probabilities.max(axis=1), probabilities.argmax(axis=1) == observed)
+
+
+def reliability_of_classes(observed: Rows, probabilities: Array) -> ClassReliability:
+    """Of the probabilities of all classes together."""
+    is_right = observed[:, None] == np.arange(probabilities.shape[1])
+    return reliability_in_steps(probabilities.ravel(), is_right.ravel())
+
+
+def share_limits(right: Array, count: Array | Rows) -> tuple[Array, Array]:
+    """95 % confidence limits of the share of `right` ones among `count` (Wilson 1927,
+    10.1080/01621459.1927.10502953); NaN of none."""
+    z = float(norm.ppf(0.975))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = right / count
+        middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+        half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+
+
+def reliability_in_steps(probability: Array, is_right: Flags, steps: int = BINS) -> ClassReliability:
+    """Of any probabilities (n,) and whether what they were given to came true."""
+    step = np.minimum((probability * steps).astype(np.int64), steps - 1)
+    count = np.bincount(step, minlength=steps).astype(np.int64)
+    kept = count > 0
+    total = np.bincount(step, probability, steps)[kept]
+    right = np.asarray(np.bincount(step, is_right, steps)[kept], np.float64)
+    count = count[kept]
+    low, high = share_limits(right, count)
+    return ClassReliability(total / count, right / count, low, high, count)

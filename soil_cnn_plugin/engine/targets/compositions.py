@@ -1,0 +1,224 @@
+"""Targets that are the parts of a whole, such as sand, silt and clay, learned together as log-ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.targets.blending import learn_weights
+from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale, aitchison_distances, fit_composition
+from soil_cnn_plugin.engine.targets.distributions import RMSE, NumberPredictions, layers_of, number_bands
+from soil_cnn_plugin.engine.targets.joint_calibration import JointCalibration, calibrate_jointly
+from soil_cnn_plugin.engine.targets.kinds import Band, LearnedAs, MapRequest
+from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
+from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.texture import (
+    CLASSES,
+    TITLES,
+    USDA,
+    Texture,
+    find_texture,
+    need_texture,
+    neighbours,
+)
+
+TEXTURE = "texture_classes"
+
+
+@dataclass(frozen=True)
+class CompositionKind:
+    """The parts of one whole. `number` counts the wholes of all targets, and `name` tells this one from the others,
+    empty where there is one."""
+
+    targets: tuple[int, ...]
+    properties: tuple[SoilProperty, ...]
+    number: int
+    name: str
+
+    measure = RMSE
+    fold_words = ("RMSE", "mean")
+    offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability", TEXTURE)
+    is_measured_as = "numbers"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(part.field for part in self.properties)
+
+    @property
+    def transforms(self) -> tuple[str, ...]:
+        return ("log-ratio",) * len(self.targets)
+
+    @property
+    def error_names(self) -> tuple[str, ...]:
+        return ("RMSE",) * len(self.targets)
+
+    def on_scale(self, wanted: str, measured: TargetValues) -> CompositionKind:
+        return self
+
+    def in_words(self) -> list[str]:
+        return [f"{part.label} (scale: log-ratio)" for part in self.properties]
+
+    def fit(self, measured: TargetValues, rows: Rows) -> ScaledComposition:
+        return ScaledComposition(fit_composition(measured.values[rows]))
+
+    def predictions(self, measured: TargetValues, fold: Rows, coverage: float) -> NumberPredictions:
+        return NumberPredictions(measured, fold, coverage)
+
+    def bands(self, request: MapRequest) -> dict[str, list[Band]]:
+        bands = number_bands(request, self.targets, self.properties)
+        if TEXTURE in request.wanted:
+            system = request.texture_system
+            name = " ".join(["texture class", *self.name.split(), f"({TITLES[system]})"])
+            bands[TEXTURE] = [Band((self.number,), name, classes=CLASSES[system])]
+        return bands
+
+    def check_offer(self, raster: str, source: str) -> None:
+        """Raises EngineError where texture classes are wanted and the parts are no sand, silt and clay."""
+        if raster == TEXTURE:
+            need_texture([part.name for part in self.properties], source)
+
+    def observed(self, values: Array) -> Array:
+        return values
+
+    def told_together(self) -> list[slice]:
+        return [slice(part, part + 1) for part in range(len(self.targets))]
+
+
+@dataclass(frozen=True)
+class ScaledComposition:
+    """The parts as standardized log-ratios."""
+
+    scale: CompositionScale
+
+    @property
+    def columns(self) -> Columns:
+        return Columns(NUMBERS, self.scale.columns)
+
+    def learn(self, measured: TargetValues) -> Learned:
+        values = self.scale.forward(measured.values)
+        nothing = np.zeros(values.shape)
+        return Learned(values, nothing.astype(np.bool_), nothing, measured.weights, values, (self.columns,))
+
+    def blend(self, predicted: Array, learned: Array) -> Array:
+        return learn_weights(predicted, learned)
+
+    def calibrate(self, learned: Learned, location: Array, scale: Array) -> CompositionOutcome:
+        return CompositionOutcome(self.scale, calibrate_jointly(learned.values, location, scale))
+
+
+@dataclass(frozen=True)
+class CompositionOutcome:
+    """The joint distribution of the parts."""
+
+    scale: CompositionScale
+    calibration: JointCalibration
+
+    @property
+    def scaled(self) -> ScaledComposition:
+        return ScaledComposition(self.scale)
+
+    @property
+    def transform(self) -> str:
+        return "log-ratio"
+
+    def check(self, kind: object) -> None:
+        if not isinstance(kind, CompositionKind):
+            raise ValueError("what is learned together does not belong together")
+        if {len(self.calibration.scales), len(kind.targets) - 1} != {self.scale.columns}:
+            raise ValueError("a composition has other parts")
+
+    def forward_errors(self, values: Array, errors: Array) -> Array:
+        return np.zeros((self.scale.columns, values.shape[1]))  # parts of a composition have none
+
+    def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
+        return self.calibration.mean_and_deviation(location, scale, self.scale)
+
+    def quantiles(self, location: Array, scale: Array, levels: Sequence[float], errors: Array | None = None) -> Array:
+        return self.calibration.quantiles(location, scale, levels, self.scale)
+
+    def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
+        return self.calibration.describe(location, scale, levels, self.scale)
+
+    def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
+        return self.calibration.probability_above(location, scale, target, threshold, self.scale)
+
+    def values(self, location: Array, scale: Array) -> Array:
+        return self.mean_and_deviation(location, scale)[0]
+
+    def layers(self, kind: CompositionKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
+        asked = replace(request, wanted=request.wanted | {"prediction"})
+        found = layers_of(self, asked, kind.targets, location, scale)
+        texture = find_texture([part.name for part in kind.properties])
+        if TEXTURE in request.wanted and texture:
+            codes = texture.classes(found["prediction"], request.texture_system).astype(np.float64)
+            found[TEXTURE] = np.where(codes > 0, codes, np.nan)[None]
+        return {name: array for name, array in found.items() if name in request.wanted}
+
+    def learned_as(self, target: int) -> LearnedAs:
+        """A part counts as its centred log-ratio, the logarithm of the part divided by the geometric mean of all
+        (Aitchison 1982, 10.1111/j.2517-6161.1982.tb01195.x), which is linear in what is learned."""
+        of_parts, offsets = self.scale.centred()
+        return LearnedAs("log-ratio", of_parts[target], float(offsets[target]))
+
+
+@dataclass(frozen=True)
+class CompositionScores:
+    """`aitchison_distance` is the root of its mean square over `n` observations; `right_class` is the share of these
+    whose texture class (USDA) is predicted, `right_or_next` that or a class that shares a border with it; None where
+    the parts are no sand, silt and clay."""
+
+    n: int
+    aitchison_distance: float
+    right_class: float | None
+    right_or_next: float | None
+
+
+@dataclass(frozen=True)
+class CompositionAssessment:
+    """The parts of one whole: `observed` (n, D) and what each method predicted without having seen them, (n, D);
+    `name` tells it from those of other depths, empty where there is one."""
+
+    name: str
+    parts: tuple[SoilProperty, ...]
+    texture: Texture | None
+    observed: Array
+    predicted: dict[str, Array]
+    scores: dict[str, CompositionScores]
+
+    @property
+    def has_depth(self) -> bool:
+        return self.parts[0].depth_cm is not None
+
+    @property
+    def names(self) -> list[str]:
+        """`sand`, `silt` and `clay`."""
+        return [part.name if self.has_depth else part.field for part in self.parts]
+
+    @property
+    def title(self) -> str:
+        """`sand, silt and clay 0-30 cm`."""
+        return f"{', '.join(self.names[:-1])} and {self.names[-1]} {self.name if self.has_depth else ''}".strip()
+
+
+def assess_composition(
+    name: str, parts: tuple[SoilProperty, ...], observed: Array, predicted: dict[str, Array]
+) -> CompositionAssessment:
+    """Arrays as in the assessment."""
+    texture = find_texture([part.name for part in parts])
+    scores = {method: score_composition(observed, found, texture) for method, found in predicted.items()}
+    return CompositionAssessment(name, parts, texture, observed, predicted, scores)
+
+
+def score_composition(observed: Array, predicted: Array, texture: Texture | None) -> CompositionScores:
+    """Of parts (n, D) that sum to the whole."""
+    distances = aitchison_distances(observed, predicted, fit_composition(observed))
+    right = near = None
+    if texture:
+        classes = [texture.classes(parts.T, USDA).astype(np.int64) - 1 for parts in (observed, predicted)]
+        right = float(np.mean(classes[0] == classes[1]))
+        near = float(np.mean(neighbours(USDA)[classes[0], classes[1]]))
+    return CompositionScores(len(observed), float(np.sqrt(np.mean(distances**2))), right, near)

@@ -1,0 +1,144 @@
+"""What targets whose predictions are distributions of numbers share: held-out predictions, and the layers of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.targets.kinds import Band, MapRequest, Measure
+from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores
+from soil_cnn_plugin.engine.targets.reported import reported_mean, score_reported
+
+RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
+
+
+class Distributions(Protocol):
+    """Outcomes of numbers: arrays are (C, ...) in learned columns, (D, ...) in the targets' units."""
+
+    def forward_errors(self, values: Array, errors: Array) -> Array:
+        """Standard deviations of measurement around measured values, (D, n) each in the targets' units, standardized:
+        (C, n); 0 where there is none."""
+        ...
+
+    def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
+        """(D, ...) each, in the targets' units. `errors` (C, ...) of measurement, standardized, are added to the
+        spread: for what a laboratory would report instead of the truth."""
+        ...
+
+    def quantiles(self, location: Array, scale: Array, levels: Sequence[float], errors: Array | None = None) -> Array:
+        """(levels, D, ...)."""
+        ...
+
+    def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
+        """Mean, standard deviation and quantiles: (2 + levels, D, ...)."""
+        ...
+
+    def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
+        """(...) that the target of that number, counted from 0, lies above the threshold."""
+        ...
+
+
+class NumberPredictions:
+    """Held-out predictions in the targets' units: (N, D), quantiles (N, D, 99). Interval and quantiles are those of
+    what is measured, with the error of that measurement; the mean is that of the truth, around which a fair measurement
+    scatters."""
+
+    def __init__(self, measured: TargetValues, fold: Rows, coverage: float) -> None:
+        self._measured, self._fold, self._coverage = measured, fold, coverage
+        shape = measured.values.shape
+        self._mean, self._lower, self._upper = (np.full(shape, np.nan) for _ in range(3))
+        self._quantiles = np.full((*shape, len(QUANTILE_LEVELS)), np.nan)
+
+    def store(self, rows: Rows, outcome: Distributions, location: Array, scale: Array) -> None:
+        tail = (1 - self._coverage) / 2
+        place = location.T, scale.T
+        errors = outcome.forward_errors(self._measured.values[rows].T, self._measured.errors[rows].T)
+        self._mean[rows] = outcome.mean_and_deviation(*place)[0].T
+        found = outcome.quantiles(*place, [tail, 1 - tail, *QUANTILE_LEVELS], errors)  # (levels, D, n)
+        self._lower[rows], self._upper[rows] = found[0].T, found[1].T
+        self._quantiles[rows] = found[2:].transpose(2, 1, 0)  # -> (n, D, levels)
+
+    def store_baseline(self, train: Rows, test: Rows) -> None:
+        tail = (1 - self._coverage) / 2
+        for t, (values, is_censored) in enumerate(zip(self._measured.values.T, self._measured.is_censored.T)):
+            # Half the limit stands for what is below it, as is common where nothing better is done.
+            halved = np.where(is_censored, values / 2, values)[train]
+            known = halved[np.isfinite(halved)]
+            self._mean[test, t] = known.mean()
+            limits = np.quantile(known, [tail, 1 - tail], method="weibull")
+            self._lower[test, t], self._upper[test, t] = limits
+            self._quantiles[test, t] = np.quantile(known, QUANTILE_LEVELS, method="weibull")
+
+    def errors_in_words(self, rows: Rows) -> list[str]:
+        words = []
+        for t in range(self._measured.values.shape[1]):
+            known = rows[np.isfinite(self._measured.values[rows, t])]
+            observed = self._measured.values[known, t]
+            mean = reported_mean(self._mean[known, t], self._quantiles[known, t], self._measured.limits[known, t])
+            words.append(f"{np.sqrt(np.mean((mean - observed) ** 2)):.4g}" if len(known) else "")
+        return words
+
+    def held_out(self) -> list[HeldOut]:
+        return [self._of_target(t) for t in range(self._measured.values.shape[1])]
+
+    def _of_target(self, t: int) -> HeldOut:
+        measured = self._measured
+        rows = np.flatnonzero(np.isfinite(measured.values[:, t]))
+        observed, fold = measured.values[rows, t], self._fold[rows]
+        is_censored, limits = measured.is_censored[rows, t], measured.limits[rows, t]
+        parts = tuple(part[rows, t] for part in (self._mean, self._lower, self._upper, self._quantiles))
+
+        def score_of(own: Flags) -> Scores:
+            mean, lower, upper, quantiles = (part[own] for part in parts)
+            predicted = mean, lower, upper, quantiles
+            return score_reported(observed[own], predicted, self._coverage, is_censored[own], limits[own])
+
+        fold_scores = tuple(score_of(fold == number) for number in np.unique(fold))
+        mean, lower, upper, quantiles = parts
+        return HeldOut(mean, lower, upper, quantiles, score_of(np.ones(len(rows), np.bool_)), fold_scores)
+
+
+def number_bands(
+    request: MapRequest, targets: Sequence[int], properties: Sequence[SoilProperty]
+) -> dict[str, list[Band]]:
+    """The bands of a map's rasters for targets that are numbers, in the order of `layers_of`."""
+    percent = f"{100 * request.coverage:g} %"
+    what = {
+        "prediction": "",
+        "lower": f", lower {percent} limit",
+        "upper": f", upper {percent} limit",
+        "standard_deviation": ", standard deviation",
+    }
+    bands = {
+        name: [Band((t,), f"{target.label}{words}", target.unit) for t, target in zip(targets, properties)]
+        for name, words in what.items()
+    }
+    by_number = dict(zip(targets, properties))
+    bands["exceedance_probability"] = [
+        Band((index,), f"{threshold.words(by_number[target])}, probability")
+        for index, (target, threshold) in enumerate(request.thresholds)
+        if target in by_number
+    ]
+    return {name: own for name, own in bands.items() if own and name in request.wanted}
+
+
+def layers_of(
+    outcome: Distributions, request: MapRequest, targets: Sequence[int], location: Array, scale: Array
+) -> dict[str, Array]:
+    """(bands, ...) of each wanted raster, NaN where nothing is predicted."""
+    tail = (1 - request.coverage) / 2
+    limits = {name: level for name, level in (("lower", tail), ("upper", 1 - tail)) if name in request.wanted}
+    described = outcome.describe(location, scale, list(limits.values()))  # (numbers, D, ...)
+    names = ("prediction", "standard_deviation", *limits)
+    found = {name: numbers for name, numbers in zip(names, described) if name in request.wanted}
+    own = [(targets.index(target), threshold) for target, threshold in request.thresholds if target in targets]
+    if own and "exceedance_probability" in request.wanted:
+        above = [outcome.probability_above(location, scale, t, threshold.value) for t, threshold in own]
+        pairs = zip(above, own)
+        found["exceedance_probability"] = np.stack([p if each.is_above else 1 - p for p, (_, each) in pairs])
+    return found

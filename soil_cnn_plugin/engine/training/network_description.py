@@ -1,0 +1,125 @@
+"""What a network file says of itself, in words and numbers, and whether that makes sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
+from soil_cnn_plugin.engine.networks.encoding import Location
+from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
+from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.targets.class_scores import ClassScores
+from soil_cnn_plugin.engine.targets.groups import AnyOutcome, kinds_of, layout_of, words_of
+from soil_cnn_plugin.engine.targets.kinds import Kind
+from soil_cnn_plugin.engine.targets.learned import Layout, column_count
+from soil_cnn_plugin.engine.targets.metrics import Scores
+from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.training.dissimilarity import SpaceInWords
+from soil_cnn_plugin.engine.training.plan import Shape
+
+_MOST_MEMBERS = 10_000
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one a group of
+    targets, tell the columns that are learned; `weights` (networks [+ forest], columns) blend what they predict;
+    `predictor` is the method of the map, blend or network; scores and verdicts are by target field, scores by method
+    (assessment.METHODS), from held-out folds. `spaces` are those in which a map's dissimilarity can be told."""
+
+    targets: tuple[SoilProperty, ...]
+    covariates: tuple[CovariateSummary, ...]
+    grid: Grid
+    patch_size: int
+    shapes: tuple[Shape, ...]
+    predictor: str
+    weights: tuple[tuple[float, ...], ...]
+    location: Location | None
+    outcomes: tuple[AnyOutcome, ...]
+    coverage: float
+    observation_count: int
+    folds_sentence: str
+    scores: dict[str, dict[str, Scores | ClassScores]]
+    verdicts: dict[str, str]
+    settings: dict[str, str]
+    versions: dict[str, str]
+    provenance: dict[str, str]
+    compositions: tuple[tuple[str, ...], ...] = ()
+    spaces: tuple[SpaceInWords, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the declared types cannot say what is wrong."""
+        targets, shapes = len(self.targets), self.shapes
+        if not targets or not shapes or not self.covariates:
+            raise ValueError("targets, networks or covariates are missing")
+        if len({target.field for target in self.targets}) != targets:
+            raise ValueError("two targets have one name")
+        if len({summary.covariate.name for summary in self.covariates}) != len(self.covariates):
+            raise ValueError("two covariates have one name")
+        if len({shape.name for shape in shapes}) != len(shapes):
+            raise ValueError("an architecture occurs twice")
+        self._check_outcomes()
+        self._check_weights()
+        if not 0 < self.coverage < 1:
+            raise ValueError(f"the coverage is {self.coverage}")
+        self._check_sizes()
+
+    @property
+    def architectures(self) -> dict[str, int]:
+        """Name -> number of members."""
+        return {shape.name: shape.members for shape in self.shapes}
+
+    @cached_property
+    def words(self) -> TargetsInWords:
+        return words_of(self.targets, self.compositions, self.outcomes)
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of the targets, one an outcome."""
+        return kinds_of(self.words)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The learned columns."""
+        return layout_of([outcome.scaled for outcome in self.outcomes])
+
+    @property
+    def columns(self) -> int:
+        """Number of learned columns."""
+        return column_count(self.layout)
+
+    @property
+    def transforms(self) -> dict[str, str]:
+        """Target field -> the scale it was learned on."""
+        return {field: outcome.transform for kind, outcome in zip(self.kinds, self.outcomes) for field in kind.fields}
+
+    def _check_outcomes(self) -> None:
+        if len(self.kinds) != len(self.outcomes):
+            raise ValueError("outcomes are not one a group of targets")
+        for kind, outcome in zip(self.kinds, self.outcomes):
+            outcome.check(kind)
+
+    def _check_weights(self) -> None:
+        if self.predictor not in (BLEND, NETWORK):
+            raise ValueError(f"the predictor {self.predictor!r} is unknown")
+        components = len(self.shapes) + (self.predictor == BLEND)
+        if len(self.weights) != components or any(len(row) != self.columns for row in self.weights):
+            raise ValueError("blending weights are not one a component and target")
+        weights = np.array(self.weights)
+        if not (weights >= 0).all() or not np.allclose(weights.sum(0), 1):
+            raise ValueError("blending weights do not sum to 1")
+
+    def _check_sizes(self) -> None:
+        """A halo or an ensemble without bounds would take all memory."""
+        widest = self.patch_size
+        if not 3 <= widest <= LARGEST_PATCH or widest % 2 == 0:
+            raise ValueError(f"the patch size is {widest}")
+        for shape in self.shapes:
+            if shape.patch_size > widest or shape.members > _MOST_MEMBERS:
+                raise ValueError(f"{shape.members} members of {shape.name} see {shape.patch_size} of {widest} pixels")

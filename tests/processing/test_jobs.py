@@ -557,7 +557,7 @@ def test_outputs_that_cannot_be_written_are_refused(extract, raster, tmp_path) -
     (tmp_path / "soils.gpkg").touch()
     with pytest.raises(JobError, match="DROPPED would replace"):
         check_outputs(extract(DROPPED=str(tmp_path / "soils.gpkg")), [str(tmp_path / "soils.gpkg")])
-    with pytest.raises(JobError, match="PATCHES and DROPPED are to be written to the same file"):
+    with pytest.raises(JobError, match="PATCHES and DROPPED would be written to the same file"):
         check_outputs(extract(PATCHES=str(tmp_path / "a.gpkg"), DROPPED=str(tmp_path / "a.gpkg")), [])
 
 
@@ -572,9 +572,9 @@ def test_an_input_is_known_under_another_name_too(extract, raster, tmp_path) -> 
 def test_layers_are_written_in_formats_that_their_names_tell(extract, job_of, tmp_path) -> None:
     (tmp_path / "n.safetensors").touch()
     network = {"NETWORK": str(tmp_path / "n.safetensors")}
-    with pytest.raises(JobError, match=r"PREDICTION cannot be written as p\.png\. Let .* end in \.tif or \.tiff"):
+    with pytest.raises(JobError, match=r"PREDICTION cannot be written as p\.png\. Choose .* ends in \.tif or \.tiff"):
         job_of("predictmap", {**network, "PREDICTION": str(tmp_path / "p.png")})
-    with pytest.raises(JobError, match=r"DROPPED cannot be written as d\.shp\. Let .* end in \.gpkg"):
+    with pytest.raises(JobError, match=r"DROPPED cannot be written as d\.shp\. Choose .* ends in \.gpkg"):
         extract(DROPPED=str(tmp_path / "d.shp"))
     patches = {"PATCHES": str(tmp_path / "p.h5"), "REPORT": str(tmp_path / "r.html")}
     (tmp_path / "p.h5").touch()

@@ -114,7 +114,7 @@ def test_a_file_of_several_rasters_is_told_with_their_names(covariates_of, raste
 def test_a_vector_layer_is_told_by_its_name(covariates_of, raster, project) -> None:
     points = QgsVectorLayer("Point?crs=EPSG:28992", "My points", "memory")
     project.addMapLayer(points)
-    with pytest.raises(JobError, match=r"The layer My points, .* is no raster and cannot be opened as a raster"):
+    with pytest.raises(JobError, match=r"The layer My points, .* is not a raster and cannot be opened as a raster"):
         covariates_of([raster("dem"), points.id()])
 
 

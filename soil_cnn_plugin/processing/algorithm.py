@@ -69,8 +69,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         raise NotImplementedError
 
     def job(self, inputs: Inputs) -> Job:
-        """Return the job. Called once per run, because evaluating a destination registers a layer to load. May raise
-        JobError."""
+        """Return the job or raise JobError. Called once per run: evaluating a destination registers a layer to load."""
         raise NotImplementedError
 
     def engine(self, inputs: Inputs, feedback: QgsProcessingFeedback) -> Path:

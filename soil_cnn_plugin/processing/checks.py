@@ -18,8 +18,7 @@ Definitions = list[QgsProcessingParameterDefinition]
 
 
 def find_problem(definitions: Definitions, parameters: dict[str, Any], context: QgsProcessingContext) -> Optional[str]:
-    """Return a sentence about the first value that Processing would refuse; None if there is none, or nothing to
-    add."""
+    """Return a sentence about the first value that Processing would refuse; None if there is nothing to say."""
     names = {definition.name() for definition in definitions}
     if {"TARGETS", "COMPOSITION"} <= names and not (parameters.get("TARGETS") or parameters.get("COMPOSITION")):
         return no_field("TARGETS", "COMPOSITION")  # each is optional if the other is given

@@ -38,8 +38,7 @@ def texture_title(layer: QgsRasterLayer) -> str:
 
 
 def write_right_and_wrong_style(path: str) -> str:
-    """Write a .qml beside a point layer for its field of correct and wrong classes; return its path, empty if there is
-    none."""
+    """Write a .qml beside a point layer for its field of correct and wrong classes; return its path, else empty."""
     layer = QgsVectorLayer(path, "classes", "ogr")
     fields = [field.name() for field in layer.fields() if field.name().endswith("_correct")]
     if not layer.isValid() or not fields:

@@ -1,5 +1,4 @@
-"""Aliases of fields, which carry units. Read here, because GDAL reads those in a GeoPackage only from version 3.7
-on."""
+"""Reads the aliases of fields, which carry units, from GeoPackages, because GDAL does so only from version 3.7 on."""
 
 from __future__ import annotations
 

@@ -57,8 +57,7 @@ def note_rasters(
 def check_rasters(names: Iterable[str], parameters: dict[str, Any], context: QgsProcessingContext) -> None:
     """Raise JobError for a raster that cannot be opened.
 
-    Processing does not name such a raster, and silently leaves it out in a model. It leaves out vector layers
-    everywhere.
+    Processing does not name such a raster, and in a model silently leaves it out. It always leaves out vector layers.
     """
     for name in names:
         value = parameters.get(name)
@@ -157,8 +156,8 @@ class Inputs:
         return SoilProperty(field, _unit_of(field, fields))
 
     def units(self, name: str, chosen: tuple[str, ...], fields: QgsFields) -> tuple[SoilProperty, ...]:
-        """Return the fields with a known unit. One unit for all applies to the `chosen` fields, or to any if none is
-        chosen."""
+        """Return the fields with a known unit. One unit for all is for the `chosen` fields, or for all if there are
+        none."""
         text = self.text(name)
         given = parse_units(text, list(chosen) if chosen and "=" not in text else fields.names(), "FIELDS")
         known = {field: given.get(field, _unit_of(field, fields)) for field in fields.names()}
@@ -273,8 +272,7 @@ class Inputs:
 
 
 def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dict[str, str]:
-    """Read `mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` means no unit. `parameter` is the one with the
-    fields."""
+    """Read `mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` means no unit. `parameter` holds the fields."""
     if not text:
         return {}
     if "=" not in text:

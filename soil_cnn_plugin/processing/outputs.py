@@ -17,14 +17,12 @@ from .rasters import absolute
 
 
 def is_skipped(value: Any) -> bool:
-    """Whether batch mode left this output's cell empty. Evaluated, it would become a nameless layer, and loading that
-    fails."""
+    """Whether batch mode left this output's cell empty. If evaluated, it becomes a nameless, broken layer."""
     return isinstance(value, QgsProcessingOutputLayerDefinition) and value.sink.asExpression() in ("", "''")
 
 
 def check_extension(definition: QgsProcessingDestinationParameter, path: str) -> None:
-    """Raise JobError for an extension of another format. QGIS accepts any name and reads a GeoTIFF called .png; others
-    do not."""
+    """Raise JobError for another format's extension. QGIS would read a GeoTIFF called .png; others would not."""
     if isinstance(definition, QgsProcessingParameterRasterDestination):
         endings = definition.supportedOutputRasterLayerExtensions()
     else:

@@ -29,8 +29,7 @@ _SHARE_SHOWN = 0.98  # of the residuals, by size, for which the class limits are
 
 
 def write_residual_style(path: str) -> str:
-    """Write a .qml beside a point layer for its first field of residuals; return its path, empty if there is no such
-    field."""
+    """Write a .qml beside a point layer for its first field of residuals; return its path, empty if there is none."""
     layer = QgsVectorLayer(path, "residuals", "ogr")
     fields = [field.name() for field in layer.fields() if field.name().endswith("residual")]
     if not layer.isValid() or not fields:
@@ -46,8 +45,7 @@ def write_residual_style(path: str) -> str:
 
 
 def write_problem_style(path: str) -> str:
-    """Write a .qml beside a point layer for its field of severities; return its path, empty if there is no such
-    field."""
+    """Write a .qml beside a point layer for its field of severities; return its path, empty if there is none."""
     layer = QgsVectorLayer(path, "problems", "ogr")
     if not layer.isValid() or layer.fields().indexOf("severity") < 0:
         return ""

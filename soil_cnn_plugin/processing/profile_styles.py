@@ -24,8 +24,7 @@ _SHARE_SHOWN = 0.96  # of the values, the middle ones, for which the class limit
 
 
 def write_profile_style(path: str, ramp_for: Callable[[str], QgsColorRamp]) -> tuple[str, str]:
-    """Write a .qml beside the layer, with its aliases; return its path and the title of the soil property that is
-    shown.
+    """Write a .qml beside the layer, with its aliases; return its path and the title of the soil property shown.
 
     `ramp_for` returns the ramp of a soil property.
     """

@@ -57,8 +57,7 @@ class Raster:
 
     @property
     def name(self) -> str:
-        """The name from the file: the same in any project, whatever the layer is called there, and without a
-        project."""
+        """The name from the file: the same in any project, whatever the layer is called there, or without one."""
         if self.provider_name != "gdal":
             return self.layer_name
         return raster_name(self.source)
@@ -80,8 +79,7 @@ class Raster:
         ]
 
     def path(self, folder: Path, context: QgsCoordinateTransformContext) -> str:
-        """Return the path at which the engine finds the raster; export it into `folder` if GDAL alone cannot open
-        it."""
+        """Return the path for the engine; export the raster into `folder` if GDAL alone cannot open it."""
         if self._needs_export():
             return self._export(folder, context)
         path = absolute(self.source)
@@ -137,8 +135,7 @@ class Raster:
 def covariates(
     rasters: dict[str, Sequence[Raster]], folder: Path, context: QgsCoordinateTransformContext
 ) -> tuple[Covariate, ...]:
-    """Return the bands of rasters by kind, "continuous" first. A raster also given as another kind is used once, as
-    that kind."""
+    """Return the bands of rasters by kind, "continuous" first. A raster also given as another kind is used only so."""
     special = {absolute(raster.source) for kind, group in rasters.items() if kind != "continuous" for raster in group}
     found: dict[str, tuple[Raster, Covariate]] = {}
     for kind, group in rasters.items():

@@ -1,5 +1,4 @@
-"""`tr` translates a text into the user's language. It is a function because `self.tr` files texts under a wrong
-class."""
+"""`tr` translates a text into the user's language: a function, because `self.tr` files texts under a wrong class."""
 
 from __future__ import annotations
 

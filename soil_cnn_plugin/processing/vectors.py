@@ -43,8 +43,7 @@ def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoo
 
 
 def write_any_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
-    """Write observations as `write_points` does, but keep multipoints, so that a check can find what is wrong with a
-    layer."""
+    """Write observations as `write_points` does, but keep multipoints, so that a check can find problems."""
     return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of observations")
 
 
@@ -95,8 +94,7 @@ def _write(
 
 
 def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]:
-    """Return the indices of the fields that a GeoPackage can hold. Fields of maps and geometries cannot be mapped or
-    grouped by."""
+    """Return the indices of the fields that a GeoPackage can hold: not those of dictionaries or geometries."""
     names: dict[str, str] = {}
     found = []
     for index, field in enumerate(source.fields()):
@@ -114,8 +112,7 @@ def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]
 
 
 def _numbered(source: QgsProcessingFeatureSource):
-    """Yield features with their ids, each id only once. Features without an id of their own, such as unsaved ones, come
-    last."""
+    """Yield features with their ids, each id once. Features without an own id, such as unsaved ones, come last."""
     seen, others = set(), []
     for feature in source.getFeatures():
         number = feature.id()

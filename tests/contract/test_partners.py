@@ -42,7 +42,7 @@ def test_names_go_before_order(targets: str, fields: str, pairs: dict[str, str])
         ("p k", "pb_dl", "pb_dl for 2 targets"),
         ("copper zinc", "copper_dl copper_lod", "copper_dl and copper_lod are both named after copper"),
         ("copper zinc", "copper_dl copper_dl", "both named after copper"),
-        ("copper zinc", "zinc", "zinc is chosen as a target and as a detection limit field"),
+        ("copper zinc", "zinc", "zinc is chosen both as a target and as a detection limit field"),
     ],
 )
 def test_doubtful_pairs_are_refused(targets: str, fields: str, message: str) -> None:

@@ -125,8 +125,8 @@ def test_points_without_crs_are_refused(standardize, horizons) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"INTERVALS": "0-5,5"}, "'5' is no depth interval"),
-        ({"INTERVALS": "5-0"}, "5-0 is no depth interval"),
+        ({"INTERVALS": "0-5,5"}, "'5' is not a depth interval"),
+        ({"INTERVALS": "5-0"}, "5-0 is not a depth interval"),
         ({"UPPER": "depth"}, r"no field 'depth' \(UPPER\)"),
         ({"UPPER": "bottom"}, "bottom is chosen for two purposes"),
         ({"UNITS": "sand=%"}, r"with a field of VALUES \(clay, ph\)"),

@@ -156,8 +156,7 @@ class Inputs:
         return SoilProperty(field, _unit_of(field, fields))
 
     def units(self, name: str, chosen: tuple[str, ...], fields: QgsFields) -> tuple[SoilProperty, ...]:
-        """Return the fields with a known unit. One unit for all is for the `chosen` fields, or for all if there are
-        none."""
+        """Return the fields with a known unit. One unit for all is for the `chosen` fields, else for every field."""
         text = self.text(name)
         given = parse_units(text, list(chosen) if chosen and "=" not in text else fields.names(), "FIELDS")
         known = {field: given.get(field, _unit_of(field, fields)) for field in fields.names()}

@@ -34,7 +34,7 @@ def fill(folder: Path) -> Path:
 def test_nothing_set_up_is_said_with_the_remedy(folder) -> None:
     assert environment.problem() == (
         'The compute environment is not set up yet. Run "Set up the compute environment" (soilcnn:setupenvironment,'
-        ' group "5 Set up" of Soil CNN in the Processing toolbox) once, and run this again.'
+        ' group "5 Set up" of Soil CNN in the Processing toolbox) once, then run this again.'
     )
 
 
@@ -65,7 +65,7 @@ def test_the_variable_is_preferred_to_all(folder, tmp_path, monkeypatch) -> None
 
 def test_an_interpreter_that_is_gone_is_named_with_where_it_was_set(folder, tmp_path, monkeypatch) -> None:
     environment.remember(tmp_path / "gone" / "python")
-    assert f"was set to {tmp_path}/gone/python, but there is no such file" in environment.problem()
+    assert f"was set to {tmp_path}/gone/python, but this file does not exist" in environment.problem()
     monkeypatch.setenv("SOILCNN_PYTHON", "/nowhere/python")
     assert "SOILCNN_PYTHON names /nowhere/python" in environment.problem()
 

@@ -98,7 +98,7 @@ def test_a_failed_rebuild_keeps_the_old_environment(feedback, without_packages, 
 def test_a_folder_with_other_things_is_never_replaced(feedback, tmp_path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    with pytest.raises(WorkerFailed, match="holds something else"):
+    with pytest.raises(WorkerFailed, match="holds something other than a compute environment"):
         install.build(tmp_path / "mine", "cpu", feedback)
     assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
 
@@ -170,16 +170,16 @@ def test_an_interpreter_with_other_versions_is_adopted_with_a_warning(feedback, 
     versions = {item.name: item.version for item in environment.requirements()}
     python = stand_in_python(tmp_path / "python", {**versions, "torch": "2.9.1+cu128"})
     assert install.adopt(python, feedback) == python
-    assert "torch is 2.9.1+cu128; Soil CNN is tested with 2.13.0." in feedback.textLog()
+    assert "torch is version 2.9.1+cu128; Soil CNN is tested with 2.13.0." in feedback.textLog()
     assert feedback.textLog().count("is tested with") == 1
     assert environment.find_python() == python
 
 
 def test_an_interpreter_with_too_old_versions_is_not_adopted(feedback, tmp_path) -> None:
     versions = {item.name: item.version for item in environment.requirements()}
-    with pytest.raises(WorkerFailed, match="h5py is 3.9.0, at least 3.10 is needed"):
+    with pytest.raises(WorkerFailed, match="h5py is version 3.9.0, but at least 3.10 is needed"):
         install.adopt(stand_in_python(tmp_path / "python", {**versions, "h5py": "3.9.0"}), feedback)
-    with pytest.raises(WorkerFailed, match="is Python 3.10.2; the engine needs 3.11 or later"):
+    with pytest.raises(WorkerFailed, match="is Python 3.10.2, but the engine needs 3.11 or later"):
         install.adopt(stand_in_python(tmp_path / "python", versions, (3, 10, 2)), feedback)
 
 
@@ -209,7 +209,7 @@ def test_the_build_follows_the_graphics_driver(feedback, monkeypatch, tmp_path) 
     assert sources("auto", feedback) == Source("cuda")
     graphics(tmp_path, monkeypatch, "Quadro P400, 470.10")
     assert sources("auto", feedback).build == "cpu"
-    with pytest.raises(WorkerFailed, match="Quadro P400 has driver 470, but this PyTorch needs 580"):
+    with pytest.raises(WorkerFailed, match="Quadro P400 has driver 470, but this PyTorch needs driver 580"):
         sources("cuda", feedback)
     graphics(tmp_path, monkeypatch, "NVIDIA-SMI has failed because it could not communicate with the driver")
     assert nvidia_driver() == ("", 0)

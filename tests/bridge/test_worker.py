@@ -99,7 +99,7 @@ def test_a_failure_is_told_in_the_engines_words(stand_in, feedback, job, tempora
     ("behaviour", "words"),
     [
         ("abort", "it crashed (signal SIGABRT)"),
-        ("kill", "most likely because the memory was used up"),
+        ("kill", "most likely because memory ran out"),
         ("told_to_end", "it was told to end (signal SIGTERM)"),
         ("silent_end", "exit code 3"),
     ],

@@ -33,8 +33,8 @@ SECONDS_TO_END = 5  # for a worker that has sent its last event
 
 
 def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path) -> Outputs:
-    """Run the job and return its outputs; after a failure or a cancel, raise WorkerFailed and leave no unfinished
-    file."""
+    """Run the job and return its outputs. If it fails or is cancelled, remove unfinished files and raise
+    WorkerFailed."""
     folder = Path(tempfile.mkdtemp(prefix="soilcnn-job-"))
     is_done = False
     try:

@@ -1,4 +1,4 @@
-"""Check where results may be written: not over an input or another output, nor under another format's extension."""
+"""Checks where results may be written: not over an input or another output, nor under another format's extension."""
 
 from __future__ import annotations
 

@@ -57,8 +57,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Change:
-    """RMSE of one method minus another's, in percent of the latter; `test` is over the folds of all repeats, in
-    units."""
+    """RMSE of one method minus another's, in percent of the latter; `test` is in the unit, over all repeats' folds."""
 
     method: str
     other: str

@@ -33,8 +33,7 @@ SECONDS_TO_END = 5  # for a worker that has sent its last event
 
 
 def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path) -> Outputs:
-    """Run the job and return its outputs. If it fails or is cancelled, remove unfinished files and raise
-    WorkerFailed."""
+    """Run the job and return its outputs. On failure or cancel, remove unfinished files and raise WorkerFailed."""
     folder = Path(tempfile.mkdtemp(prefix="soilcnn-job-"))
     is_done = False
     try:

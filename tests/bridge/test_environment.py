@@ -1,4 +1,4 @@
-"""Which Python runs the engine, and what is said when there is none."""
+"""Finding the Python that runs the engine, and the message if there is none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soil_cnn_plugin.paths import REQUIREMENTS
 
 @pytest.fixture
 def folder(qgis_app, monkeypatch, tmp_path):
-    """The default folder of the environment; nothing is set or built."""
+    """Return the environment's default folder; nothing is set or built."""
     monkeypatch.delenv("SOILCNN_PYTHON", raising=False)
     monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "environment")
     QgsSettings().remove(environment.SETTING)
@@ -24,7 +24,7 @@ def folder(qgis_app, monkeypatch, tmp_path):
 
 
 def fill(folder: Path) -> Path:
-    """What looks like a virtual environment; its interpreter."""
+    """Make what looks like a virtual environment; return its interpreter."""
     python = environment.python_in(folder)
     python.parent.mkdir(parents=True)
     python.write_text("")

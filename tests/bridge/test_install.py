@@ -1,4 +1,4 @@
-"""Building the environment, adopting one, and what is left when that fails; without any network."""
+"""Building an environment, adopting an interpreter, and what is left after a failure; without any network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def feedback(qgis_app) -> QgsProcessingFeedback:
 
 @pytest.fixture(autouse=True)
 def no_traces(qgis_app, monkeypatch, tmp_path):
-    """No setting, no network, no uv; pip finds nothing."""
+    """Remove settings, network and uv; pip finds nothing."""
     monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "default")
     monkeypatch.setattr(torch_builds, "answers", lambda _url: False)
     monkeypatch.setattr(install.shutil, "which", lambda _name: None)
@@ -37,7 +37,7 @@ def no_traces(qgis_app, monkeypatch, tmp_path):
 
 @pytest.fixture
 def without_packages(monkeypatch):
-    """Virtual environments are built, packages are not installed."""
+    """Build virtual environments, but install no packages."""
     installed = []
     monkeypatch.setattr(install.Installation, "install", lambda _self, what, index="": installed.append((what, index)))
     monkeypatch.setattr(install, "examine", lambda _python: {})
@@ -159,7 +159,7 @@ def test_an_interpreter_without_the_packages_is_not_adopted(feedback, tmp_path) 
 
 
 def stand_in_python(path: Path, versions: dict[str, str], python: tuple[int, ...] = (3, 12, 1)) -> Path:
-    """A script that answers the probe like an interpreter with these packages."""
+    """Write a script that answers the probe like an interpreter with these packages."""
     answer = json.dumps({"python": python, "versions": versions, "problems": {}})
     path.write_text(f"#!/bin/sh\necho noise\necho 'soilcnn-probe {answer}'\n")
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The job that checks observations: its rules, and its way through JSON."""
+"""The job that checks observations: its rules, to and from JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be asked of standardizing depths."""
+"""The job that standardizes depths: its rules and its text form of intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What targets can be at once: numbers with limits and errors, parts of a whole, or classes."""
+"""Rules for what targets may be together: numbers with limits and errors, parts of a whole, or classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thresholds as users write them, and the targets they mean."""
+"""Thresholds as users write them, and the targets that they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare patch sizes: parameter values become a job, and the worker's numbers outputs."""
+"""Compare patch sizes: parameter values become a job, and the worker's numbers become outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IDs and names that users' models and scripts depend on: frozen here, letter by letter."""
+"""IDs and names that users' models and scripts depend on, frozen here letter by letter."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_help_is_plain_text(algorithm) -> None:
     assert algorithm.shortDescription().endswith(".")
     texts = [algorithm.shortHelpString(), algorithm.shortDescription()]
     texts += [item.help() for item in algorithm.parameterDefinitions()]
-    assert [text for text in texts if re.search(r"<|&\w+;", text)] == []  # a tool tip loses all after a <
+    assert [text for text in texts if re.search(r"<|&\w+;", text)] == []  # a tool tip loses all text after a <
 
 
 def test_the_dialog_shows_the_summary_too(algorithm, qgis_iface, monkeypatch) -> None:

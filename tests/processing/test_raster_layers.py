@@ -1,4 +1,4 @@
-"""Raster layers as a project holds them: what becomes a covariate, what it is called, and what cannot be used."""
+"""Raster layers of a project: which become covariates, under which names, and which cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soil_cnn_plugin.processing.rasters import absolute
 
 @pytest.fixture
 def covariates_of(job_of, observations, tmp_path) -> Callable[..., tuple[Covariate, ...]]:
-    """The covariates that Extract patches makes of raster layers or sources."""
+    """Return a function that makes Extract patches' covariates from raster layers or sources."""
 
     def make(rasters: list, **changes) -> tuple[Covariate, ...]:
         values = {"OBSERVATIONS": observations, "TARGETS": ["zinc"], "PATCHES": str(tmp_path / "patches.h5")}
@@ -39,7 +39,7 @@ def test_a_rotated_raster_is_one_covariate_of_its_own_name(covariates_of, raster
     dataset = gdal.Open(path, gdal.GA_Update)
     dataset.SetGeoTransform((100, 8, 3, 280, 3, -8))
     dataset = None
-    assert QgsRasterLayer(path).bandCount() == 2  # QGIS adds an alpha band where it turns a raster upright
+    assert QgsRasterLayer(path).bandCount() == 2  # QGIS adds an alpha band when it turns a raster upright
     assert covariates_of([path]) == (Covariate(path, "rotated"),)
 
 

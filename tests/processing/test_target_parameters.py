@@ -1,4 +1,4 @@
-"""Soil data as they are become jobs: classes, parts of a whole, detection limits, errors, weights."""
+"""Parameters for all kinds of soil data become jobs: classes, parts of a whole, detection limits, errors, weights."""
 
 from __future__ import annotations
 

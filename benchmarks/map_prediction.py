@@ -235,8 +235,8 @@ def compare_forests(
         f"the blend's forest of {blended.description.observation_count:,} observations against scikit-learn's"
         " prediction of the same",
         ratios(seconds["scikit-learn"], seconds["ours"]), goal=3.0,
-        detail=f"{speeds[0]:,.0f} against {speeds[1]:,.0f} pixels/s, {rows.shape[1]} features; ours tells the spread of"
-        f" the trees, too; largest difference {difference:.1e}",
+        detail=f"{speeds[0]:,.0f} against {speeds[1]:,.0f} pixels/s, {rows.shape[1]} features; ours also gives the"
+        f" spread of the trees; largest difference {difference:.1e}",
     )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ class ComparePatchSizes(JobAlgorithm):
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
-    """`3, 7,15` -> (3, 7, 15)."""
+    """Read `3, 7,15` as (3, 7, 15)."""
     sizes = []
     for item in text.replace(",", " ").replace(";", " ").split():
         if not item.isdecimal():

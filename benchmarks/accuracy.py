@@ -1,8 +1,8 @@
-"""Accuracy: networks, forests and their blend by repeated cross-validation of a folder of observations and covariates.
+"""Measure networks, forests and their blend by repeated cross-validation on a folder of observations and covariates.
 
 Each repeat deals the observations to new folds, the same ones for all methods. Nothing is chosen on held-out folds:
-early stopping, weights of the blend and calibration happen within the training part of each. Runs in the engine's
-Python: `python benchmarks/accuracy.py FOLDER --targets zinc --log`. `--help` tells the rest.
+early stopping, weights of the blend and calibration use only the training part of each. Run it in the engine's Python:
+`python benchmarks/accuracy.py FOLDER --targets zinc --log`. `--help` lists the other options.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def repeat(design: Callable[[str, int], Design], kind: str, seed: int, report: R
 
 
 def make_rows(options: argparse.Namespace, done: dict[str, list[Repeat]]) -> list[Row]:
-    """Of the repeats so far: a long run that is stopped leaves its table."""
+    """Return the rows of the repeats so far, so that a long run that is stopped leaves its table."""
     return [
         summarize(options.name or options.folder.name, target, t, kind, repeats)
         for kind, repeats in done.items()
@@ -70,7 +70,7 @@ def make_rows(options: argparse.Namespace, done: dict[str, list[Repeat]]) -> lis
 
 
 def designer(options: argparse.Namespace, patches: str, report: Report) -> Callable[[str, int], Design]:
-    """What makes the design of a repeat: (kind of folds, seed) -> Design; patches are encoded once for all."""
+    """Return what makes the design of a repeat: (kind of folds, seed) -> Design. Patches are encoded once for all."""
     device = choose_device(options.device, report)
     asked = TrainNetwork(patches, "", architecture=options.architecture, preset=options.preset)
     with PatchFile(patches) as file:
@@ -109,7 +109,7 @@ def find_covariates(options: argparse.Namespace) -> tuple[Covariate, ...]:
 
 
 def write_observations(options: argparse.Namespace, path: Path) -> Path:
-    """The folder's observations, as asked for: only those of a query, logarithms, at most so many."""
+    """Write the folder's observations as the options ask: those of a query, their logarithms, at most so many."""
     found = sorted(options.folder.glob("*.gpkg"))
     if len(found) != 1:
         raise SystemExit(f"{options.folder} holds {len(found)} GeoPackages; one with the observations is needed.")
@@ -139,28 +139,28 @@ def read_options() -> argparse.Namespace:
         return [name for name in text.split(",") if name]
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="holds one .gpkg of observations and a folder of covariates (.tif)")
+    parser.add_argument("folder", type=Path, help="has one .gpkg of observations and a folder of covariates (.tif)")
     parser.add_argument("--targets", type=names, required=True, help="fields, separated by commas")
     parser.add_argument("--log", action="store_true", help="model and score the logarithms of the targets")
-    parser.add_argument("--transform", choices=TrainNetwork.TRANSFORMS, default="none", help="scale to model on")
-    parser.add_argument("--where", default="", help="which observations, as a pandas query: 'depth == 0'")
-    parser.add_argument("--limit", type=int, default=0, help="at most so many observations, drawn at random")
-    parser.add_argument("--group", default="", help="field of the profile or site that no fold tears apart")
+    parser.add_argument("--transform", choices=TrainNetwork.TRANSFORMS, default="none", help="transform of the targets")
+    parser.add_argument("--where", default="", help="observations to use, as a pandas query: 'depth == 0'")
+    parser.add_argument("--limit", type=int, default=0, help="largest number of observations, drawn at random")
+    parser.add_argument("--group", default="", help="field of the profile or site that no fold splits")
     parser.add_argument("--covariates", default="covariates", help="name of the folder of covariates")
-    parser.add_argument("--categorical", type=names, default=[], help="covariates that hold class codes")
-    parser.add_argument("--directional", type=names, default=[], help="covariates that depend on the compass")
+    parser.add_argument("--categorical", type=names, default=[], help="covariates with class codes")
+    parser.add_argument("--directional", type=names, default=[], help="covariates that depend on compass direction")
     parser.add_argument("--without", type=names, default=[], help="covariates to leave out")
     parser.add_argument("--kinds", type=names, default=["random", "spatial_blocks"], help="kinds of folds")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folds", type=int, default=TrainNetwork.folds)
-    parser.add_argument("--seed", type=int, default=0, help="of the first repeat; the next one's is one higher")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first repeat; each further repeat adds one")
     parser.add_argument("--patch-size", type=int, default=ExtractPatches.patch_size)
     parser.add_argument("--architecture", choices=TrainNetwork.ARCHITECTURES, default=TrainNetwork.architecture)
     parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default=TrainNetwork.preset)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--name", default="", help="of the data in the table; else the folder's")
+    parser.add_argument("--name", default="", help="name of the data in the table; default: the folder's")
     parser.add_argument("--output", type=Path, default=Path("build/accuracy"), help="folder for accuracy.md and .json")
-    parser.add_argument("--verbose", action="store_true", help="print what the engine tells")
+    parser.add_argument("--verbose", action="store_true", help="print the engine's events")
     return parser.parse_args()
 
 

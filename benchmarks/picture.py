@@ -1,6 +1,6 @@
-"""A picture of maps as QGIS shows them: panels side by side, observations on top, one legend, one scale bar.
+"""Draw maps as QGIS shows them: panels side by side, observations on top, one legend, one scale bar.
 
-Runs in QGIS's Python: picture.py --title T --subtitle S --legend L --observations FILE --output PNG NAME=RASTER ...
+Run it in QGIS's Python: picture.py --title T --subtitle S --legend L --observations FILE --output PNG NAME=RASTER ...
 Each raster is drawn with the .qml beside it.
 """
 
@@ -104,7 +104,7 @@ def raster_layer(path: Path) -> QgsRasterLayer:
 
 
 def show_band(layers: list[QgsRasterLayer], band: int) -> None:
-    """Show another band than the style's in the style's colours, from the first layer's 2nd to its 98th percentile."""
+    """Show a band other than the style's in its colours, from the first layer's 2nd to its 98th percentile."""
     if band == layers[0].renderer().inputBand():
         return
     lowest, highest = (float(f"{cut:.3g}") for cut in layers[0].dataProvider().cumulativeCut(band, 0.02, 0.98))

@@ -1,8 +1,8 @@
-"""Two processes against one: training under torchrun, and a map on a local Dask cluster of two workers.
+"""Measure two processes against one: training with torchrun, and a map on a local Dask cluster of two workers.
 
-The one process has one core, each of the two has one. Beside it stands one process that may use all cores: it trains
-and predicts several things side by side, so that on one machine it needs no help. Ways take turns, and their results
-are compared. Run by `make bench`, in the engine's Python.
+The one process has one core, and each of the two has one. A third way is one process that may use all cores; it trains
+and predicts several things side by side, so it needs no help on one machine. Ways take turns, and their results are
+compared. `make bench` runs this in the engine's Python.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ONE, TWO, ALL = "one core", "two processes", "all cores"
 ON_ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 ON_ALL = {**ON_ONE, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(usable_cores()))}
 """Dask leaves one thread in the environment when it starts workers."""
-CLOSE = 0.01  # of a held-out error, by which two trainings may differ that round otherwise
+CLOSE = 0.01  # share of a held-out error by which trainings that round differently may differ
 
 
 def main() -> None:
@@ -51,13 +51,13 @@ def main() -> None:
 
 def read_options() -> argparse.Namespace:
     parser = options(__doc__, QUICK)
-    parser.add_argument("--side", type=int, default=2000, help="pixels a side of the covariates")
+    parser.add_argument("--side", type=int, default=2000, help="pixels per side of the covariates")
     parser.add_argument("--covariates", type=int, default=10)
-    parser.add_argument("--members", type=int, help="of each ensemble; empty: the standard preset's, 10 and 5")
+    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's, 10 and 5")
     parser.add_argument("--observations", type=int, default=2000)
-    parser.add_argument("--epochs", type=int, default=30, help="of each training")
+    parser.add_argument("--epochs", type=int, default=30, help="epochs of each training")
     parser.add_argument("--turns", type=int, default=2)
-    parser.add_argument("--folder", help="for temporary files")
+    parser.add_argument("--folder", help="folder for temporary files")
     return parse(parser, QUICK)
 
 
@@ -87,7 +87,7 @@ def compare_trainings(folder: Path, covariates: tuple[Covariate, ...], asked: ar
     errors = {name: found[-1].outputs["rmse"] for name, found in runs.items()}
     difference = float(np.abs(weights[ONE] - weights[TWO]).max() / weights[ONE].std())
     if abs(errors[ONE] - errors[TWO]) > CLOSE * errors[ONE]:
-        raise SystemExit(f"Two processes train another network than one: held-out RMSE {errors}.")
+        raise SystemExit(f"Two processes train a different network than one: held-out RMSE {errors}.")
     agreement = f"weights differ by at most {difference:.1e} of their spread, held-out RMSE"
     agreement += f" {errors[ONE]:.5g} and {errors[TWO]:.5g}"
     figures = tell("training, whole job", runs, agreement)
@@ -98,7 +98,7 @@ def compare_trainings(folder: Path, covariates: tuple[Covariate, ...], asked: ar
 
 
 def extract(folder: Path, covariates: tuple[Covariate, ...], asked: argparse.Namespace) -> str:
-    """A patch file of observations that lie anywhere."""
+    """Extract a patch file of observations that lie anywhere."""
     rng = np.random.default_rng(0)
     places = rng.uniform(0.15, 0.9, (asked.observations, 2)) * asked.side * CELL
     columns = {TARGET.field: rng.uniform(5, 60, len(places))}
@@ -139,7 +139,7 @@ def compare_maps(folder: Path, covariates: tuple[Covariate, ...], asked: argpars
         runs = take_turns("map", ways, asked.turns, keep)
     difference = float(np.nanmax(np.abs(maps[ONE] - maps[TWO])) / np.nanstd(maps[ONE]))
     if difference > 1e-4 or (np.isnan(maps[ONE]) != np.isnan(maps[TWO])).any():
-        raise SystemExit(f"A Dask cluster makes another map than one process: they differ by {difference:.1e}.")
+        raise SystemExit(f"A Dask cluster makes a different map than one process: they differ by {difference:.1e}.")
     return tell("map, whole job", runs, f"maps differ by at most {difference:.1e} of their spread")
 
 

@@ -1,7 +1,7 @@
-"""The engine's worker with clocks around what it does: `timed_worker.py job.json times.json [--compute-only]`.
+"""The engine's worker with clocks around its parts: `timed_worker.py job.json times.json [--compute-only]`.
 
-The same job in the same process; only how long its parts took is written besides. With `--compute-only` each block is
-the same one, kept in memory, and nothing is written: what is left is computing, as the job arranges it.
+It runs the same job in the same process and also writes how long its parts took. With `--compute-only`, each block is
+the same one, kept in memory, and nothing is written, so only computing is left, as the job arranges it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PARTS: dict[str, tuple[Any, str]] = {
 
 
 class Clocks:
-    """Seconds by the wall and of the calling thread's processor, added up by part, and when the blocks came."""
+    """Wall seconds and processor seconds of the calling thread, summed by part, and the times at which blocks came."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class Clocks:
 
 
 def read_nothing(read: Callable[..., Any]) -> Callable[..., Any]:
-    """Instead of each block the one in the middle of the map, which is read once for each shape."""
+    """Replace each block by the one in the middle of the map, which is read once for each shape."""
     kept: dict[tuple[int, int], Any] = {}
 
     def same(stack: CovariateStack, block: Block) -> Any:

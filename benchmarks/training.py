@@ -1,9 +1,9 @@
-"""Training all members together against a plain PyTorch loop over a DataLoader, and against one member at a time.
+"""Measure training all members together against a plain PyTorch loop over a DataLoader and one member at a time.
 
 Networks, batches, optimizer and numbers of members are those of the standard preset; covariates and targets are random.
-The plain loop trains one member after the other from patches in memory; it neither mirrors them nor averages
-parameters, and does not evaluate held-out observations, as two of our ways do every ten steps. Ways take turns, so
-that a busy machine slows all. Run by `make bench`, in the engine's Python.
+The plain loop trains one member after the other from patches in memory. It neither mirrors patches nor averages
+parameters, and it does not evaluate held-out observations, as two of our ways do every ten steps. Ways take turns, so
+that a busy machine slows all alike. `make bench` runs this in the engine's Python.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PIECE = 128  # patches that are encoded at once
 
 @dataclass(frozen=True)
 class Lecture:
-    """What is learned, and how. `held_out` (K, N) are the rows that each member does not train on."""
+    """The data to learn and how to learn them. `held_out` (K, N) marks the rows that each member does not train on."""
 
     plan: Plan
     encoder: Encoder
@@ -58,7 +58,7 @@ class Lecture:
 
     @property
     def samples(self) -> int:
-        """Observations that are learned from, by all members together."""
+        """Number of observations that all members together learn from."""
         return self.members * self.settings.batch_size * self.settings.steps
 
     def network(self, members: int) -> PackedNetwork:
@@ -67,7 +67,7 @@ class Lecture:
 
 
 class Patches(Dataset[tuple[Tensor, Tensor]]):
-    """What a network sees of some observations, and their targets, one by one."""
+    """What a network sees of some observations, and their targets, one at a time."""
 
     def __init__(self, inputs: Tensor, targets: Tensor) -> None:
         self.inputs, self.targets = inputs, targets
@@ -92,10 +92,10 @@ def read_options() -> argparse.Namespace:
     parser = options(__doc__, QUICK)
     parser.add_argument("--observations", type=int, default=2000)
     parser.add_argument("--covariates", type=int, default=10)
-    parser.add_argument("--members", type=int, help="of each ensemble; empty: the standard preset's, 10 and 5")
-    parser.add_argument("--steps", type=int, default=150, help="that are timed, of each way")
+    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's, 10 and 5")
+    parser.add_argument("--steps", type=int, default=150, help="timed steps of each way")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2, help="processes of the DataLoader that has some")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the DataLoader that uses processes")
     return parse(parser, QUICK)
 
 
@@ -125,7 +125,7 @@ def make_lecture(plan: Plan, device: torch.device, asked: argparse.Namespace) ->
 
 
 def compare(lecture: Lecture, asked: argparse.Namespace) -> list[Figure]:
-    every = min(10, asked.steps)  # as Train network evaluates so many observations
+    every = min(10, asked.steps)  # as often as Train network evaluates so many observations
     evaluated = replace(lecture, settings=replace(lecture.settings, evaluate_every=every))
     ways: dict[str, Callable[[], float]] = {
         TOGETHER: lambda: fit_members(lecture),
@@ -165,7 +165,7 @@ def compare(lecture: Lecture, asked: argparse.Namespace) -> list[Figure]:
 
 
 def fit_members(lecture: Lecture, member: int | None = None) -> float:
-    """Seconds of our training, of one member or all."""
+    """Return the seconds of our training, for one member or all."""
     network = lecture.network(lecture.members if member is None else 1)
     held_out = lecture.held_out if member is None else lecture.held_out[[member]]
     lesson = lecture.learned.lesson(lecture.device)
@@ -183,7 +183,7 @@ def fit_side_by_side(lecture: Lecture) -> float:
 
 
 def fit_from_file(lecture: Lecture) -> float:
-    """Seconds of our training when what it sees lies in a file."""
+    """Return the seconds of our training when its inputs are in a file."""
     tensor = lecture.inputs.tensor.cpu()
     with tempfile.NamedTemporaryFile() as file:
         np.memmap(file.name, np.float32, "w+", shape=tuple(tensor.shape))[:] = tensor.numpy()
@@ -195,7 +195,7 @@ def fit_from_file(lecture: Lecture) -> float:
 
 
 def loop(lecture: Lecture, member: int, workers: int) -> float:
-    """Seconds of as many steps of the plain loop; its workers are started before."""
+    """Return the seconds of as many steps of the plain loop; its workers start before."""
     settings, network = lecture.settings, lecture.network(1)
     network.draw_parameters(torch.Generator(lecture.device).manual_seed(0))
     network.train()

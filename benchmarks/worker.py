@@ -1,4 +1,4 @@
-"""Runs a job of the engine as the plugin runs it, in a process of its own, and watches its time and memory."""
+"""Run a job of the engine as the plugin does, in its own process, and watch its time and memory."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from soil_cnn_plugin.contract.jobs import Job, to_json
 ROOT = Path(__file__).resolve().parents[1]
 TIMED = Path(__file__).with_name("timed_worker.py")
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
-"""As bridge/worker.py, which only QGIS can import, sets them."""
+"""The values that bridge/worker.py sets, which only QGIS can import."""
 _LOOK_EVERY = 0.05  # seconds
 
 
 @dataclass(frozen=True)
 class Run:
-    """`peak_bytes` of resident memory, 0 where the system does not tell; `times` is what the timed worker wrote,
-    `outputs` what the job gave, `log` what it said."""
+    """`peak_bytes` is the peak of resident memory, 0 if the system does not report it; `times` is what the timed worker
+    wrote, `outputs` what the job returned, `log` what it said."""
 
     seconds: float
     peak_bytes: int
@@ -43,8 +43,8 @@ def run_job(
     launcher: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Run:
-    """`timed` puts clocks around reading, computing and writing; `compute_only` leaves reading and writing out;
-    `launcher` are arguments of Python that start several processes. Ends the benchmark where the job fails."""
+    """Run a job. `timed` puts clocks around reading, computing and writing; `compute_only` leaves out reading and
+    writing; `launcher` holds arguments of Python that start several processes. A job that fails ends the benchmark."""
     with tempfile.TemporaryDirectory(prefix="soilcnn-bench-") as folder:
         job_file, times = Path(folder) / "job.json", Path(folder) / "times.json"
         job_file.write_text(to_json(job), encoding="utf-8")
@@ -63,7 +63,7 @@ def run_job(
 
 
 def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str) -> Run:
-    """Events go to a file, so that nothing waits for a reader."""
+    """Watch a process. Its events go to a file, so that nothing waits for a reader."""
     told, log = Path(folder) / "events", Path(folder) / "log"
     started, peak = time.perf_counter(), 0
     with told.open("wb") as output, log.open("wb") as errors:
@@ -85,7 +85,7 @@ def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str) 
 
 
 def peak_bytes(process: int) -> int:
-    """Of resident memory so far. Of this process alone: what a child has used counts with its parent's before it."""
+    """Return the peak of resident memory so far, of this process alone: a child's count starts from its parent's."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -95,7 +95,7 @@ def peak_bytes(process: int) -> int:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Processes that are started within this `with` run on one core, where the system can be told so."""
+    """Run processes that start within this `with` on one core, if the system allows it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -1,4 +1,4 @@
-"""Where the package and its resources lie: the one place that knows a checkout from an installed plugin."""
+"""Paths of the package and its resources: the one place that tells a checkout from an installed plugin."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ REQUIREMENTS = PACKAGE / "engine" / "requirements.txt"
 
 
 def resource(*parts: str) -> Path:
-    """A file or folder of resources/, which lies in the installed plugin, or beside the package in a checkout."""
+    """Return a file or folder of resources/, which is in the installed plugin or, in a checkout, beside the package."""
     inside = PACKAGE / "resources"
     return (inside if inside.is_dir() else PACKAGE.parent / "resources").joinpath(*parts)

@@ -1,4 +1,4 @@
-"""Puts the provider and the menu into QGIS and takes them out again."""
+"""Adds the provider and the menu to QGIS and removes them again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MENU = "Soil CNN"
 
 
 class SoilCnnPlugin:
-    """What QGIS holds while the plugin is on. In qgis_process only `initProcessing` is called."""
+    """The object that QGIS holds while the plugin is enabled. qgis_process calls only `initProcessing`."""
 
     def __init__(self, iface):
         self.iface = iface
@@ -24,8 +24,8 @@ class SoilCnnPlugin:
     def initProcessing(self):
         self.provider = SoilCnnProvider()
         QgsApplication.processingRegistry().addProvider(self.provider)
-        # A model's children are not in the registry while their provider loads for the first time, and without them
-        # the model has no outputs; so load once more.
+        # While a provider loads for the first time, a model's children are not in the registry, and without them the
+        # model has no outputs. So load once more.
         self.provider.refreshAlgorithms()
 
     def initGui(self):

@@ -1,1 +1,1 @@
-"""QGIS half, the other process: which Python runs the engine, how it is set up, how a job is run in it."""
+"""QGIS half, the other process: find the engine's Python, set it up, and run a job in it."""

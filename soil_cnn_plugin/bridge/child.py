@@ -1,4 +1,4 @@
-"""A child process whose output can be waited for without blocking, and which is stopped with all its children."""
+"""A child process: read its output without blocking, and stop it together with all its children."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Optional
 
-GRACE_SECONDS = 0.4  # between asking a process to end and killing it; a cancel is felt within a second
+GRACE_SECONDS = 0.4  # between asking a process to end and killing it; a cancel takes effect within a second
 
 
 class Child(AbstractContextManager):
-    """Runs `command` without a window and without an input; leaving the context ends it.
+    """Runs `command` without a window and without input; leaving the context stops it.
 
-    Lines of stdout are read by a thread, so that the reader can watch for a cancel meanwhile. `stderr` is an open file
-    or `subprocess.STDOUT`.
+    A thread reads the lines of stdout, so that the caller can meanwhile watch for a cancel. `stderr` is either an open
+    file or `subprocess.STDOUT`.
     """
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path, stderr: object) -> None:
@@ -41,7 +41,7 @@ class Child(AbstractContextManager):
         self.output_ended = False
 
     def next_line(self, seconds: float = 0.1) -> Optional[str]:
-        """The next line without its line break; None when none came in time or the output has ended."""
+        """Return the next line without its line break; None if none came in time or the output has ended."""
         if self.output_ended:
             return None
         try:
@@ -52,14 +52,14 @@ class Child(AbstractContextManager):
         return line
 
     def wait(self, seconds: float) -> Optional[int]:
-        """The exit code, or None when the process still runs after these seconds."""
+        """Return the exit code, or None if the process still runs after these seconds."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def stop(self) -> None:
-        """End the process and its children: politely, then by force."""
+        """Stop the process and its children: ask first, then kill."""
         if self._process.poll() is None:
             self._signal("SIGTERM")
             if self.wait(GRACE_SECONDS) is None:
@@ -82,5 +82,5 @@ class Child(AbstractContextManager):
             command = ["taskkill", "/PID", str(self._process.pid), "/T", "/F"]
             subprocess.run(command, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
             return
-        with suppress(ProcessLookupError):  # it may just have ended by itself
+        with suppress(ProcessLookupError):  # it may have ended by itself just now
             os.killpg(self._process.pid, getattr(signal, name))  # it leads a group of its own

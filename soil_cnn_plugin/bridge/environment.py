@@ -1,4 +1,4 @@
-"""Which Python runs the engine, whether it is complete, and the environment variables it gets."""
+"""Finds the Python that runs the engine, checks that it is complete, and cleans its environment variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .errors import WorkerFailed
 SETTING = "soilcnn/python"
 VARIABLE = "SOILCNN_PYTHON"
 MARKER = "soil-cnn-environment.json"
-"""Written into an environment when it is whole."""
+"""File that marks an environment as complete."""
 
 _FOREIGN = ("PYTHON", "CONDA_", "GDAL_", "PROJ_", "LD_", "DYLD_", "QT_", "QGIS_", "OSGEO4W")
 _FOREIGN_NAMES = ("VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
@@ -29,13 +29,13 @@ def requirements() -> tuple[Requirement, ...]:
 
 
 def requirements_hash() -> str:
-    """Changes whenever a pinned version changes."""
+    """Return a hash that changes whenever a pinned version changes."""
     pins = "\n".join(f"{item.name}=={item.version}" for item in requirements())
     return hashlib.sha256(pins.encode()).hexdigest()[:10]
 
 
 def default_folder() -> Path:
-    """Where the set-up builds, outside the plugin and outside QGIS's profiles: all profiles share it."""
+    """Return the folder that the set-up builds: outside the plugin and QGIS's profiles, which all share it."""
     if os.name == "nt":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -46,12 +46,12 @@ def default_folder() -> Path:
 
 
 def python_in(folder: Path) -> Path:
-    """A virtual environment's interpreter."""
+    """Return the interpreter of a virtual environment."""
     return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
 
 
 def read_marker(folder: Path) -> dict:
-    """What the set-up noted when it finished; empty when the folder holds no whole environment."""
+    """Return what the set-up noted when it finished; empty if the folder holds no complete environment."""
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -69,7 +69,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def find_python() -> Path:
-    """The interpreter of the engine; raises WorkerFailed with the sentence that says how to get one."""
+    """Return the engine's interpreter; raise WorkerFailed with a message that says how to get one."""
     named = os.environ.get(VARIABLE, "")
     if named:
         return _existing(named, f"The environment variable {VARIABLE} names")
@@ -87,7 +87,7 @@ def find_python() -> Path:
 
 
 def problem() -> str:
-    """Why no job can run now, and what to do; empty when one can."""
+    """Say why no job can run now and what to do; empty if one can."""
     try:
         find_python()
     except WorkerFailed as error:
@@ -96,15 +96,15 @@ def problem() -> str:
 
 
 def remember(python: Path) -> None:
-    """Let this interpreter run the engine from now on; the default folder's needs no note."""
+    """Let this interpreter run the engine from now on; the one in the default folder needs no setting."""
     is_default = python == python_in(default_folder())
     QgsSettings().setValue(SETTING, "" if is_default else str(python))
 
 
 def clean_variables(python: Path, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables without those that would lead `python` to the libraries and data of QGIS or of another Python.
+    """Return the variables without those that would lead `python` to libraries or data of QGIS or of another Python.
 
-    With QGIS's PROJ_LIB, for example, rasterio finds no coordinate system and says nothing.
+    For example, with QGIS's PROJ_LIB rasterio silently finds no coordinate system.
     """
     kept = {
         name: value
@@ -119,18 +119,18 @@ def clean_variables(python: Path, variables: Mapping[str, str]) -> dict[str, str
 
 _REMEDY = (
     'Run "Set up the compute environment" (soilcnn:setupenvironment, group "5 Set up" of Soil CNN in the Processing'
-    " toolbox) once, and run this again."
+    " toolbox) once, then run this again."
 )
 
 
 def _existing(python: str, who: str) -> Path:
     path = Path(python)
     if not path.is_file():
-        raise WorkerFailed(f"{who} {python}, but there is no such file. {_REMEDY}")
+        raise WorkerFailed(f"{who} {python}, but this file does not exist. {_REMEDY}")
     return path
 
 
 def _windows_path(python: Path, system: Path) -> list[Path]:
-    """Folders of the interpreter, of a conda environment's libraries, and of Windows itself."""
+    """Return the folders of the interpreter, of a conda environment's libraries and of Windows itself."""
     own = [python.parent, python.parent / "Scripts", python.parent / "Library" / "bin"]
     return [*(folder for folder in own if folder.is_dir()), system / "System32", system]

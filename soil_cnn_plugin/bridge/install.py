@@ -1,4 +1,4 @@
-"""Builds the engine's Python environment when the user asks for it, or adopts an interpreter of the user's."""
+"""Builds the engine's Python environment when the user asks for it, or adopts the user's interpreter."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from .interpreters import examine, find_base_python, untested
 from .pulse import Pulse
 from .torch_builds import Source, sources
 
-SHOWN_LINES = 25  # of pip's output, when it fails
+SHOWN_LINES = 25  # of the installer's output, if it fails
 GIGABYTE = 1 << 30
 NEEDED_GIGABYTES = {"cpu": 3, "cuda": 10}
 
 
 def adopt(python: Path, feedback: QgsProcessingFeedback) -> Path:
-    """Let an interpreter of the user's run the engine, after looking at its packages."""
+    """Check the packages of the user's interpreter and let it run the engine."""
     if not python.is_file():
         raise WorkerFailed(f"{python} does not exist. Name a Python interpreter, for example /opt/env/bin/python.")
     versions = examine(python)
     feedback.pushInfo(f"{python} has all packages of the engine.")
     for item, version in untested(versions):
-        feedback.pushWarning(f"{item.name} is {version}; Soil CNN is tested with {item.version}.")
+        feedback.pushWarning(f"{item.name} is version {version}; Soil CNN is tested with {item.version}.")
     remember(python)
     return python
 
 
 def build(folder: Optional[Path], build_name: str, feedback: QgsProcessingFeedback) -> Path:
-    """Build the environment in `folder` (None: the default one), unless it is there; the interpreter in it.
+    """Build the environment in `folder` (None: the default one) unless it is complete; return its interpreter.
 
-    It is built beside its place under a temporary name and moved there when it is whole.
+    It is built under a temporary name beside its final place and moved there when it is complete.
     """
     folder = folder or default_folder()
     source = sources(build_name, feedback)
     if is_complete(folder) and read_marker(folder).get("build") == source.build and _works(folder, feedback):
-        feedback.pushInfo(f"The compute environment in {folder} is complete; nothing is installed.")
+        feedback.pushInfo(f"The compute environment in {folder} is complete, so nothing is installed.")
         remember(python_in(folder))
         return python_in(folder)
     _refuse_foreign(folder)
@@ -84,7 +84,7 @@ def build(folder: Optional[Path], build_name: str, feedback: QgsProcessingFeedba
 
 
 def _fill(part: Path, source: Source, feedback: QgsProcessingFeedback) -> None:
-    """A virtual environment with all packages, examined."""
+    """Build a virtual environment with all packages, and examine it."""
     base = find_base_python()
     feedback.pushInfo(f"Building a virtual environment with {base}")
     pulse = Pulse(feedback)
@@ -101,7 +101,7 @@ def _fill(part: Path, source: Source, feedback: QgsProcessingFeedback) -> None:
 
 @dataclass
 class Installation:
-    """Puts packages into the environment in `folder`: by uv when it is there, else or when it fails by pip."""
+    """Installs packages into the environment in `folder`: with uv if it exists, with pip if not or if uv fails."""
 
     folder: Path
     feedback: QgsProcessingFeedback
@@ -115,9 +115,9 @@ class Installation:
                 return
             except NotPublished:
                 self.feedback.pushWarning(
-                    f"The package index has no {source.build} build of PyTorch ({pin}+{source.local_version})."
-                    " Its default build is installed instead: it works without a graphics card too, but on Linux it"
-                    " is several gigabytes larger."
+                    f"The package index has no {source.build} build of PyTorch ({pin}+{source.local_version}). Its"
+                    " default build is installed instead. It also works without a graphics card, but on Linux it is"
+                    " several gigabytes larger."
                 )
         self.install([pin])
 
@@ -140,10 +140,10 @@ class Installation:
             text = "\n".join(lines)
             if "No space left" in text or "not enough space" in text:
                 raise WorkerFailed(
-                    f"The disk of {self.folder.parent} is full. Free some space, or choose another FOLDER."
+                    f"The disk of {self.folder.parent} is full. Free some space or choose another FOLDER."
                 )
             kind = NotPublished if "No matching distribution" in text or "no version of" in text else InstallFailed
-            raise kind(f"Installing failed (exit code {code}). The end of the installer's output:\n{text}")
+            raise kind(f"Installing failed (exit code {code}). The installer's output ends with:\n{text}")
 
 
 class InstallFailed(WorkerFailed):
@@ -151,7 +151,7 @@ class InstallFailed(WorkerFailed):
 
 
 class NotPublished(InstallFailed):
-    """The index has no such version."""
+    """The index does not have this version."""
 
 
 def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback, pulse: Pulse) -> None:
@@ -161,7 +161,7 @@ def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback, pulse: P
     text = "\n".join(lines)
     if "ensurepip" in text or "No module named venv" in text:
         raise WorkerFailed(
-            f"{base} cannot build virtual environments: on Debian and Ubuntu that is a package of its own. Install it"
+            f"{base} cannot build virtual environments. On Debian and Ubuntu they need a separate package. Install it"
             ' ("sudo apt install python3-venv") and run this again.'
         )
     raise WorkerFailed(f"{base} could not build a virtual environment (exit code {code}):\n{text}")
@@ -170,7 +170,7 @@ def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback, pulse: P
 def _stream(
     command: list[str], python: Path, folder: Path, feedback: QgsProcessingFeedback, pulse: Pulse
 ) -> tuple[Optional[int], list[str]]:
-    """Run a command, show its lines as they come; exit code and the last lines. Raises Cancelled."""
+    """Run a command and show its lines as they come; return the exit code and the last lines. May raise Cancelled."""
     lines: list[str] = []
     with Child(command, clean_variables(python, os.environ), folder, subprocess.STDOUT) as child:
         while not child.output_ended:
@@ -188,17 +188,17 @@ def _works(folder: Path, feedback: QgsProcessingFeedback) -> bool:
     try:
         examine(python_in(folder))
     except WorkerFailed as error:
-        feedback.pushWarning(f"{error} It is built again.")
+        feedback.pushWarning(f"{error} The environment is built again.")
         return False
     return True
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Never replace a folder that the set-up did not make."""
+    """Refuse a folder that the set-up did not make, so that it is never replaced."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARKER).is_file())):
         raise WorkerFailed(
-            f"{folder} exists and holds something else than a compute environment. Choose a FOLDER that does not exist"
-            " yet; it is made."
+            f"{folder} exists and holds something other than a compute environment. Choose a FOLDER that does not exist"
+            " yet; it will be created."
         )
 
 
@@ -212,10 +212,10 @@ def _prepare(folder: Path, part: Path, old: Path, build_name: str) -> None:
     except OSError as error:
         raise WorkerFailed(f"The folder {folder.parent} cannot be used: {error.strerror or error}.") from error
     if not os.access(folder.parent, os.W_OK):
-        raise WorkerFailed(f"The folder {folder.parent} cannot be written. Choose another FOLDER.")
+        raise WorkerFailed(f"The folder {folder.parent} is not writable. Choose another FOLDER.")
     needed = NEEDED_GIGABYTES[build_name]
     if free < needed:
         raise WorkerFailed(
             f"The compute environment needs about {needed} GB, but {folder.parent} has {free:.1f} GB left. Free some"
-            " space, or choose another FOLDER."
+            " space or choose another FOLDER."
         )

@@ -1,4 +1,4 @@
-"""Finds the Python that QGIS came with, to build an environment from, and examines an interpreter."""
+"""Finds the Python that comes with QGIS, to build an environment from it, and examines interpreters."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .environment import Requirement, clean_variables, requirements
 from .errors import WorkerFailed
 
 LOWEST, HIGHEST = (3, 11), (3, 14)
-"""Versions of Python for which all packages of the engine are published."""
+"""Python versions for which all packages of the engine are published."""
 PROBE = Path(__file__).with_name("probe.py")
 PROBE_SECONDS = 180  # importing torch from a cold disk
 _PROBE_MARK = "soilcnn-probe "
 
 
 def find_base_python() -> Path:
-    """An interpreter of a supported version; raises WorkerFailed when there is none.
+    """Return an interpreter of a supported version; raise WorkerFailed if there is none.
 
-    Inside QGIS `sys.executable` may be QGIS itself (Windows, macOS), so the interpreter is looked for by its place.
+    Inside QGIS, `sys.executable` may be QGIS itself (Windows, macOS), so the usual places are searched instead.
     """
     seen = {}
     for candidate in _candidates():
@@ -41,27 +41,29 @@ def find_base_python() -> Path:
 
 
 def examine(python: Path) -> dict[str, str]:
-    """Package -> version of an interpreter that can run the engine; raises WorkerFailed and says what is missing."""
+    """Return package -> version of an interpreter that can run the engine; raise WorkerFailed with what is missing."""
     answer = _probe(python, [item.name for item in requirements()])
     if tuple(answer["python"][:2]) < LOWEST:
-        raise WorkerFailed(f"{python} is Python {_text(answer['python'])}; the engine needs {_text(LOWEST)} or later.")
+        raise WorkerFailed(
+            f"{python} is Python {_text(answer['python'])}, but the engine needs {_text(LOWEST)} or later."
+        )
     wanted = requirements()
     faults = [f"{name} cannot be imported ({reason})" for name, reason in answer["problems"].items()]
     faults += [
-        f"{item.name} is {version}, at least {item.lowest} is needed"
+        f"{item.name} is version {version}, but at least {item.lowest} is needed"
         for item in wanted
         if (version := answer["versions"].get(item.name)) and _numbers(version) < _numbers(item.lowest)
     ]
     if faults:
         raise WorkerFailed(
             f"{python} cannot run the engine: {'; '.join(faults)}. Install the missing packages there, or leave PYTHON"
-            " empty to have an environment built."
+            " empty to build an environment."
         )
     return answer["versions"]
 
 
 def untested(versions: dict[str, str]) -> list[tuple[Requirement, str]]:
-    """Requirements of which an interpreter has another version than the tested one, with that version."""
+    """Return the requirements for which an interpreter has a version other than the tested one, with that version."""
     return [
         (item, versions[item.name])
         for item in requirements()
@@ -91,7 +93,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _version(python: Path) -> tuple[int, ...]:
-    """(3, 12), or () when the interpreter does not run."""
+    """Return, for example, (3, 12), or () if the interpreter does not run."""
     try:
         return tuple(_probe(python, [])["python"][:2])
     except WorkerFailed:
@@ -115,7 +117,7 @@ def _probe(python: Path, packages: list[str]) -> dict:
         raise WorkerFailed(f"{python} cannot be run: {error}.") from error
     lines = [line for line in result.stdout.splitlines() if line.startswith(_PROBE_MARK)]
     if result.returncode != 0 or not lines:
-        raise WorkerFailed(f"{python} is no working Python (exit code {result.returncode}): {result.stderr[-500:]}")
+        raise WorkerFailed(f"{python} is not a working Python (exit code {result.returncode}): {result.stderr[-500:]}")
     return json.loads(lines[-1][len(_PROBE_MARK) :])
 
 

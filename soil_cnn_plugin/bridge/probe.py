@@ -1,4 +1,4 @@
-"""Run by another Python: imports the packages named as arguments and writes their versions as one JSON line."""
+"""Script for another Python: imports the packages named as arguments and writes their versions as one JSON line."""
 
 import importlib
 import importlib.metadata

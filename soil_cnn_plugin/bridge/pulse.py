@@ -10,7 +10,7 @@ SECONDS = 0.2
 
 
 class Pulse:
-    """`percent` is what has been reached; `beat` is called again and again while waiting."""
+    """Set `percent` to the progress made, and call `beat` again and again while waiting."""
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self.percent = 0.0
@@ -19,9 +19,9 @@ class Pulse:
         self._nudge = 0.0
 
     def beat(self) -> None:
-        """Progress without news too, with a nudge, because only a change is passed on.
+        """Report progress even without news, with a tiny change each time, because QGIS passes on changes only.
 
-        qgis_process notices Ctrl-C only while it works off its events, which it does at most every two seconds itself.
+        qgis_process notices Ctrl-C only while it processes events, and by itself it does so at most every two seconds.
         """
         now = time.monotonic()
         if now - self._beaten < SECONDS:

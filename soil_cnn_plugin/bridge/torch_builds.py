@@ -1,4 +1,4 @@
-"""Which build of PyTorch is installed, and from where: by the user's wish, the system and the graphics driver."""
+"""Chooses the build of PyTorch and its source from the user's choice, the system and the graphics driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .errors import WorkerFailed
 
 BUILDS = ("auto", "cpu", "cuda")
 TORCH_INDEX = "https://download.pytorch.org/whl"
-"""PyTorch's own index: the default index has one build a system only (CUDA on Linux, CPU on Windows and macOS)."""
+"""PyTorch's own index; the default index has only one build per system (CUDA on Linux, CPU on Windows and macOS)."""
 CUDA = "cu130"
 CUDA_DRIVER = 580  # the first NVIDIA driver for CUDA 13
 INDEX_SECONDS = 4
@@ -25,8 +25,8 @@ INDEX_SECONDS = 4
 
 @dataclass(frozen=True)
 class Source:
-    """`build` is cpu or cuda; `local_version` ("cpu", "cu130") is tried first when it is not empty, with the extra
-    `index` when that is not empty."""
+    """`build` is cpu or cuda. If `local_version` ("cpu", "cu130") is not empty, it is tried first, with the extra
+    `index` if that is not empty."""
 
     build: str
     local_version: str = ""
@@ -34,7 +34,7 @@ class Source:
 
 
 def sources(build: str, feedback: QgsProcessingFeedback) -> Source:
-    """Where the wanted build comes from; says in the log what was found."""
+    """Return the source of the chosen build; log what was found."""
     driver = nvidia_driver()
     if build == "auto":
         build = _choose(driver, feedback)
@@ -47,14 +47,14 @@ def sources(build: str, feedback: QgsProcessingFeedback) -> Source:
     index = f"{TORCH_INDEX}/{local_version}"
     if not answers(f"{index}/torch/"):
         feedback.pushInfo(
-            f"PyTorch's own package index does not answer; the default index is used for the {build} build."
+            f"PyTorch's own package index does not answer, so the default index is used for the {build} build."
         )
         index = ""
     return Source(build, local_version, index)
 
 
 def nvidia_driver() -> tuple[str, int]:
-    """Name of the first graphics card and main number of its driver; ("", 0) without NVIDIA driver."""
+    """Return the first graphics card's name and the main number of its driver; ("", 0) without an NVIDIA driver."""
     program = shutil.which("nvidia-smi")
     if not program:
         return "", 0
@@ -75,7 +75,7 @@ def nvidia_driver() -> tuple[str, int]:
 
 
 def answers(url: str) -> bool:
-    """Whether an index has this page; asked in a thread, because looking up a name knows no time limit."""
+    """Whether an index has this page. A thread asks for it, because a name look-up has no time limit."""
     found: list[bool] = []
     thread = threading.Thread(target=lambda: found.append(_has_page(url)), daemon=True)
     thread.start()
@@ -95,23 +95,23 @@ def _has_page(url: str) -> bool:
 def _choose(driver: tuple[str, int], feedback: QgsProcessingFeedback) -> str:
     name, number = driver
     if not name:
-        feedback.pushInfo("No NVIDIA graphics driver was found: the CPU build of PyTorch is installed.")
+        feedback.pushInfo("No NVIDIA graphics driver was found, so the CPU build of PyTorch is installed.")
         return "cpu"
     if number < CUDA_DRIVER:
         feedback.pushWarning(
-            f"{name} has driver {number}, but this PyTorch needs {CUDA_DRIVER} or later to use it: the CPU build is"
+            f"{name} has driver {number}, but this PyTorch needs driver {CUDA_DRIVER} or later, so the CPU build is"
             " installed. Update the driver and run this again with BUILD=cuda."
         )
         return "cpu"
-    feedback.pushInfo(f"{name} with driver {number} was found: the CUDA build of PyTorch is installed.")
+    feedback.pushInfo(f"{name} with driver {number} was found, so the CUDA build of PyTorch is installed.")
     return "cuda"
 
 
 def _refuse_without_driver(driver: tuple[str, int]) -> None:
     if sys.platform == "darwin":
-        raise WorkerFailed("There is no CUDA on macOS. Use BUILD=auto: it uses the graphics processor through Metal.")
+        raise WorkerFailed("There is no CUDA on macOS. Use BUILD=auto; it uses the graphics processor through Metal.")
     if driver[0] and driver[1] < CUDA_DRIVER:
         raise WorkerFailed(
-            f"{driver[0]} has driver {driver[1]}, but this PyTorch needs {CUDA_DRIVER} or later. Update the driver, or"
-            " use BUILD=cpu."
+            f"{driver[0]} has driver {driver[1]}, but this PyTorch needs driver {CUDA_DRIVER} or later. Update the"
+            " driver or use BUILD=cpu."
         )

@@ -1,4 +1,4 @@
-"""Runs a job in the worker process: start, relay its events, cancel, explain a crash."""
+"""Runs a job in the worker process: starts it, relays its events, cancels it, explains a crash."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from .errors import Cancelled, WorkerFailed
 from .pulse import Pulse
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
-"""For glibc: memory of one block is kept for the next. Giving it back and getting it anew, page by page, can take
-longer than the convolutions. Other systems do not know these variables."""
+"""Settings for glibc, so that the memory of one block is kept for the next. To return it and get it again page by page
+can take longer than the convolutions. Other systems ignore these variables."""
 
 Outputs = dict[str, Union[str, float, int]]
 
 LOG_LINES = 15  # of worker.log, shown when a worker has crashed
 LOG_WIDTH = 300  # characters of each
 SECONDS_BETWEEN_ESTIMATES = 10
-SECONDS_TO_END = 5  # for a worker that has said its last word
+SECONDS_TO_END = 5  # for a worker that has sent its last event
 
 
 def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path) -> Outputs:
-    """The job's outputs; raises WorkerFailed, also when cancelled, and then leaves no half-written output."""
+    """Run the job and return its outputs. On failure or cancel, remove unfinished files and raise WorkerFailed."""
     folder = Path(tempfile.mkdtemp(prefix="soilcnn-job-"))
     is_done = False
     try:
@@ -81,7 +81,7 @@ class Relay:
         self._estimated = time.monotonic()
 
     def tell(self, line: Optional[str]) -> None:
-        """What a line says; None when there was no news."""
+        """Pass on the event in a line; `line` is None if none came."""
         if line:
             try:
                 self._tell(from_line(line))
@@ -104,7 +104,7 @@ class Relay:
             self.last = event
 
     def _tell_step(self, event: Progress) -> None:
-        """Each text becomes a line of the log: one a step, and now and then the time left."""
+        """Show the step, and now and then the time left. Each text becomes a line in the log, so there are few."""
         if event.step and event.step != self._step:
             self._step = event.step
             self._feedback.setProgressText(event.step)
@@ -117,7 +117,7 @@ class Relay:
 
 
 def time_in_words(seconds: float) -> str:
-    """Rounded to what an estimate is worth."""
+    """Return the time in words, as rough as the estimate is."""
     if seconds < 60:
         return f"{max(10, round(seconds, -1)):.0f} seconds"
     if seconds < 5400:
@@ -130,7 +130,7 @@ def _crash_in_words(code: Optional[int], log_file: Path) -> str:
     log = log_file.read_text(encoding="utf-8", errors="replace")
     # Python's own report of a crash ends with a line of all modules.
     lines = [line[:LOG_WIDTH] for line in log.splitlines() if not line.startswith("Extension modules:")]
-    # What was wrong stands above the traces of all threads.
+    # The cause stands above the traces of all threads.
     fatal = [line for line in lines[:-LOG_LINES] if line.startswith("Fatal Python error")]
     log = "\n".join(["The end of its log:", *fatal, *lines[-LOG_LINES:]]) if lines else "Its log is empty."
     return f"The worker process ended before the job was done: {_code_in_words(code)}\n{log}"
@@ -138,15 +138,15 @@ def _crash_in_words(code: Optional[int], log_file: Path) -> str:
 
 def _code_in_words(code: Optional[int]) -> str:
     if code is None:
-        return "it closed its output and hangs; it was ended."
+        return "it closed its output but did not end, so it was stopped."
     if code == -getattr(signal, "SIGKILL", 9):
         return (
-            "the system killed it (signal SIGKILL), most likely because the memory was used up. Close other programs,"
-            " or ask for less: a smaller block size, fewer members, fewer covariates."
+            "the system killed it (signal SIGKILL), most likely because memory ran out. Close other programs, or reduce"
+            " the block size, the number of members or the number of covariates."
         )
     if code < 0:
         return f"it crashed ({_signal_name(-code)})."
-    if 128 < code < 128 + signal.NSIG:  # as a shell tells it, and the worker when it is asked to end
+    if 128 < code < 128 + signal.NSIG:  # as a shell reports it, and a worker that is asked to end
         return f"it was told to end ({_signal_name(code - 128)})."
     if code >= 0xC0000000:  # Windows reports a crash as an NTSTATUS value
         return f"it crashed (code {code:#x})."

@@ -1,4 +1,4 @@
-"""Jobs that tell how good a map is and what a network has learned."""
+"""Jobs that measure how good a map is and show what a network has learned."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .soil_property import SoilProperty
 class AssessMap(Job):
     """Compare any map with observations that it was not made from.
 
-    `sample` says how their places were chosen: `none` is no probability sample, `simple` a simple random one,
-    `stratified` a random one in each of the strata of the field `stratum`; the field `weight` then holds the area of an
-    observation's stratum, or its share of the map, in any unit.
+    `sample` says how their places were chosen: `none` is not a probability sample, `simple` is a simple random sample,
+    `stratified` is a random sample in each stratum of the field `stratum`. The field `weight` then holds the area of
+    the observation's stratum, or its share of the map, in any unit.
     """
 
     observations: str
@@ -27,7 +27,7 @@ class AssessMap(Job):
     report: str = ""
     metrics: str = ""
     residuals: str = ""
-    coverage: float | None = None  # of the interval; None: what the raster's COVERAGE tag says, else 0.9
+    coverage: float | None = None  # of the interval; None: the raster's COVERAGE tag, else 0.9
     sample: str = "none"
     stratum: str = ""
     weight: str = ""
@@ -56,16 +56,16 @@ class AssessMap(Job):
 
 @dataclass(frozen=True)
 class ExplainNetwork(Job):
-    """Tell which covariates and how much of the surroundings a trained network uses, and where on the map."""
+    """Show which covariates and how much of the surroundings a trained network uses, and where on the map."""
 
     network: str
     patches: str
     report: str
     importance: str = ""  # table: .gpkg without geometry, or .csv
-    attribution: str = ""  # raster, one band a covariate
+    attribution: str = ""  # raster, one band per covariate
     metrics: str = ""
-    target: str = ""  # field that the attribution is about; empty: the first target
-    covariates: tuple[Covariate, ...] = ()  # of the attribution; empty: the files the network was trained on
+    target: str = ""  # field of the target to attribute; empty: the first target
+    covariates: tuple[Covariate, ...] = ()  # of the attribution; empty: the files that the network was trained on
     extent: tuple[float, float, float, float] | None = None  # of the attribution: west, south, east, north
     extent_crs: str = ""  # WKT; empty: the covariates' CRS
     device: str = "auto"
@@ -83,7 +83,7 @@ class ExplainNetwork(Job):
 
 @dataclass(frozen=True)
 class DescribeNetwork(Job):
-    """Tell what a network file holds."""
+    """Show what a network file holds."""
 
     network: str
     report: str

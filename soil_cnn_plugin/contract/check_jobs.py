@@ -1,4 +1,4 @@
-"""The job that looks for problems in the observations before a map is made from them."""
+"""The job that looks for problems in observations before a map is made from them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .soil_property import SoilProperty
 
 @dataclass(frozen=True)
 class CheckObservations(Job):
-    """Tell what is wrong, doubtful or worth knowing about observations, where, and how to repair it.
+    """Find what is wrong, doubtful or worth knowing in observations, and say where, and how to repair it.
 
-    `units` holds the fields whose unit is known, chosen or not. `composition` holds parts of a whole, at one depth or
-    several: sand, silt and clay. `detection_limits` belong to fields as in `ExtractPatches`. With `upper` and `lower`
-    (cm) each row is a horizon, of the profile that `profile` names, else of the profile at its place.
+    `units` holds the fields with a known unit, chosen or not. `composition` holds parts of a whole, such as sand, silt
+    and clay, at one depth or several. `detection_limits` belong to fields as in `ExtractPatches`. With `upper` and
+    `lower` (cm), each row is a horizon of the profile that `profile` names, or else of the profile at its place.
     """
 
     observations: str
     report: str = ""
-    problems: str = ""  # point layer, one row a problem
+    problems: str = ""  # point layer, one row per problem
     metrics: str = ""
-    fields: tuple[str, ...] = ()  # empty: all that hold measured numbers
+    fields: tuple[str, ...] = ()  # empty: all fields with measured numbers
     units: tuple[SoilProperty, ...] = ()
     covariates: tuple[Covariate, ...] = ()
     composition: tuple[str, ...] = ()
@@ -42,14 +42,14 @@ class CheckObservations(Job):
         twice = [name for name, count in Counter(filter(None, roles)).items() if count > 1]
         if twice:
             raise JobError(
-                f"The field {twice[0]} is chosen for two of these at once: profile, upper limit, lower limit, detection"
-                " limit. Choose another field for one of them."
+                f"The field {twice[0]} is chosen for two of these: profile, upper limit, lower limit, detection limit."
+                " Choose another field for one of them."
             )
         both = [name for name in (*self.fields, *self.composition) if name in filter(None, roles)]
         if both:
             raise JobError(
-                f"The field {both[0]} is chosen to be checked as a soil property, and also as profile, depth or"
-                " detection limit. Choose it once."
+                f"The field {both[0]} is chosen both as a soil property to check and as profile, depth or detection"
+                " limit. Choose it once."
             )
         if len(self.composition) == 1:
             raise JobError(

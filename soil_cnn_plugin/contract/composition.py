@@ -1,4 +1,4 @@
-"""Which targets are the parts of one whole: sand, silt and clay of each depth."""
+"""Groups targets that are parts of one whole: sand, silt and clay of each depth."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ Groups = tuple[tuple[str, ...], ...]
 
 
 def group_parts(targets: Sequence[SoilProperty]) -> Groups:
-    """Fields of the parts of each whole: those of one depth (sand_0_5, clay_0_5), or where the names tell none, those
-    of one ending when each part has each (sand_A, clay_A, sand_B, clay_B)."""
+    """Return the fields of the parts of each whole. Parts of one depth belong together (sand_0_5, clay_0_5); if the
+    names have no depth, parts with the same ending do, provided each part has each ending (sand_A, clay_A, sand_B,
+    clay_B)."""
     by_depth: dict[object, list[str]] = {}
     by_ending: dict[str, list[str]] = {}
     for target in targets:
@@ -25,7 +26,7 @@ def group_parts(targets: Sequence[SoilProperty]) -> Groups:
 
 
 def check_parts(groups: Groups) -> None:
-    """Raises JobError when a part stands alone, or is missing at a depth."""
+    """Raise JobError if a part stands alone or is missing at a depth."""
     for group in groups:
         if len(group) < 2:
             raise JobError(
@@ -44,8 +45,8 @@ def check_parts(groups: Groups) -> None:
 
 
 def name_wholes(groups: Sequence[Sequence[SoilProperty]]) -> tuple[str, ...]:
-    """What tells each of several wholes from the others, by their parts: `0-30 cm`, or the ending that the fields of
-    one share; empty where there is one, and it has no depth."""
+    """Return a name for each whole, from its parts, that tells it from the others: `0-30 cm`, or the ending that its
+    fields share; empty if there is only one whole and it has no depth."""
     names = []
     for parts in groups:
         depth, endings = parts[0].depth_cm, {part.field.rpartition("_")[2] for part in parts}

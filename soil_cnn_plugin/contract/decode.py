@@ -1,4 +1,4 @@
-"""Parsed JSON to dataclasses, every value checked against its declared type: for files that strangers may write."""
+"""Parsed JSON -> dataclasses, with every value checked against its declared type: for files that anyone may write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class DecodeError(ValueError):
-    """A value of another type than declared, a field that is unknown or missing; the message says which."""
+    """A value whose type differs from the declared one, or an unknown or missing field; the message says which."""
 
 
 def decode(kind: type[T], value: object, where: str) -> T:
@@ -62,7 +62,7 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
 
 
 def _kind_among(kinds: list[Any], value: Any) -> Any:
-    """Of several dataclasses the one that has the value's fields, down to the innermost, else the first."""
+    """Return the dataclass among `kinds` that has the value's fields, down to the innermost; else the first."""
     return next((kind for kind in kinds if _has_fields(kind, value)), kinds[0])
 
 

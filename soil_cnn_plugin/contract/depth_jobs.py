@@ -1,4 +1,4 @@
-"""The job that brings horizons to fixed depth intervals."""
+"""The job that converts horizons to fixed depth intervals."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _INTERVAL = re.compile(r"(?P<upper>-?\d+(?:\.\d+)?)\s*[-–]\s*(?P<lower>-?\d+(?
 
 @dataclass(frozen=True)
 class StandardizeDepths(Job):
-    """Horizons, one a row, to depth intervals, one row a profile, with the mass-preserving spline.
+    """Convert horizons, one per row, to depth intervals, one row per profile, with the mass-preserving spline.
 
-    `horizons` are points or a table; `profile`, `upper`, `lower` its fields, limits in cm below the surface. `x`, `y`
-    and `crs` place the profiles of a table without geometry.
+    `horizons` are points or a table; `profile`, `upper` and `lower` are fields of it, with limits in cm below the
+    surface. `x`, `y` and `crs` place the profiles of a table without geometry.
     """
 
     horizons: str
@@ -34,7 +34,7 @@ class StandardizeDepths(Job):
     crs: str = ""  # a code or WKT
     intervals: tuple[Interval, ...] = ((0, 5), (5, 15), (15, 30), (30, 60), (60, 100), (100, 200))  # GlobalSoilMap, cm
     smoothing: float = 0.1  # lambda of Bishop et al. (1999); 0.1 after Malone et al. (2009)
-    min_share: float = 0.5  # of an interval that a profile must reach over for a value
+    min_share: float = 0.5  # of an interval that a profile must cover to get a value
 
     OUTPUTS = ("output", "problems")
 
@@ -47,57 +47,57 @@ class StandardizeDepths(Job):
         for upper, lower in self.intervals:
             if not 0 <= upper < lower < math.inf:
                 raise JobError(
-                    f"The interval {upper:g}-{lower:g} is no depth interval: both limits count downward from the"
+                    f"The interval {upper:g}-{lower:g} is not a depth interval. Both limits count downward from the"
                     " surface in cm, the upper one first, as in 5-15."
                 )
         names = [interval_in_words(interval) for interval in self.intervals]
         if twins := sorted({name for name in names if names.count(name) > 1}):
-            raise JobError(f"The interval {twins[0]} is given twice. Leave one out.")
+            raise JobError(f"The interval {twins[0]} is given twice. Remove one of them.")
         if not 0 <= self.smoothing < math.inf:
             raise JobError(f"Lambda is {self.smoothing:g}; it must not be negative. 0.1 is customary.")
         if not 0 < self.min_share <= 1:
             raise JobError(
-                f"The share of an interval that a profile must reach over is {self.min_share:g}; it must be above 0 and"
-                " at most 1."
+                f"The share of an interval that a profile must cover is {self.min_share:g}; it must be above 0 and at"
+                " most 1."
             )
 
     def _check_fields(self) -> None:
-        """Each field has one role, and coordinates are complete."""
+        """Check that each field has one role and that coordinates are complete."""
         if not self.values:
-            raise JobError("No value is chosen. Choose at least one field of values measured in horizons.")
+            raise JobError("No value is chosen. Choose at least one field with values measured in horizons.")
         no_twins("value", [value.field for value in self.values])
         roles = {"profile": self.profile, "upper limit": self.upper, "lower limit": self.lower}
         for role, field in roles.items():
             if not field:
-                raise JobError(f"No field is chosen as {role} of the horizons. Choose one.")
+                raise JobError(f"No field is chosen as the {role} of the horizons. Choose one.")
         chosen = [*roles.values(), *(value.field for value in self.values)]
         if twins := sorted({field for field in chosen if chosen.count(field) > 1}):
             raise JobError(
-                f"The field {twins[0]} is chosen for two purposes. Profile, upper limit, lower limit and values are"
-                " different fields: choose another."
+                f"The field {twins[0]} is chosen for two purposes. Profile, upper limit, lower limit and values must be"
+                " different fields: choose another one."
             )
         if bool(self.x) != bool(self.y):
-            raise JobError("Only one of X and Y is given. Choose both fields of coordinates, or none.")
+            raise JobError("Only one of X and Y is given. Choose both coordinate fields or neither.")
         if self.x and not self.crs:
             raise JobError("X and Y are given, but not their CRS. Choose it.")
 
 
 def parse_intervals(text: str) -> tuple[Interval, ...]:
-    """`0-5, 5-15` -> ((0, 5), (5, 15)); raises JobError for anything else."""
+    """Read `0-5, 5-15` as ((0, 5), (5, 15)); raise JobError for anything else."""
     intervals = []
     for item in filter(None, (piece.strip() for piece in re.split(r"[,;]", text))):
         match = _INTERVAL.fullmatch(item)
         if not match:
             raise JobError(
-                f"{item!r} is no depth interval. Write upper and lower limit in cm with a hyphen between them, and"
-                f" commas between intervals: {intervals_in_words(StandardizeDepths.intervals)}."
+                f"{item!r} is not a depth interval. Write the upper and lower limit in cm with a hyphen between them,"
+                f" and commas between intervals: {intervals_in_words(StandardizeDepths.intervals)}."
             )
         intervals.append((float(match["upper"]), float(match["lower"])))
     return tuple(intervals)
 
 
 def intervals_in_words(intervals: tuple[Interval, ...]) -> str:
-    """`0-5,5-15`, as `parse_intervals` reads it."""
+    """Return the intervals as `parse_intervals` reads them: `0-5,5-15`."""
     return ",".join(map(interval_in_words, intervals))
 
 

@@ -1,4 +1,4 @@
-"""What a worker may say, one JSON object a line."""
+"""The events that a worker may send, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Union
 
 
 class EventError(ValueError):
-    """A line that is no event of this version."""
+    """A line that is not an event of this version."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Share of the job that is done, 0 to 100. Sent again each second while nothing else happens, as a heartbeat.
+    """Share of the job that is done, 0 to 100. It is sent again each second while nothing else happens, as a heartbeat.
 
-    `step` says in a few words what is under way; `seconds_left` is an estimate, None while there is none.
+    `step` describes the current step in a few words; `seconds_left` is an estimate, None while there is none.
     """
 
     percent: float
@@ -64,13 +64,13 @@ _KINDS: dict[str, type] = {kind.__name__.lower(): kind for kind in (Progress, In
 
 
 def to_line(event: Event) -> str:
-    """One line of ASCII JSON, without the line break. Numbers that are not finite become null."""
+    """Return one line of ASCII JSON, without the line break. Numbers that are not finite become null."""
     content = {key: _finite(value) for key, value in asdict(event).items()}
     return json.dumps({"event": type(event).__name__.lower(), **content})
 
 
 def from_line(line: str) -> Event:
-    """The event in a line; raises EventError for anything else."""
+    """Return the event in a line; raise EventError for anything else."""
     try:
         content = json.loads(line)
         kind = _KINDS[content.pop("event")]

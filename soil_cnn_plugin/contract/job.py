@@ -1,4 +1,4 @@
-"""What all jobs share: outputs, their half-written files, covariates, and the rules that several jobs have."""
+"""Common to all jobs: outputs, their half-written files, covariates, and the rules that several jobs share."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
 class JobError(ValueError):
-    """A job that cannot be done as it is asked; the message says which value is wrong and what to write instead."""
+    """A job that cannot be done as requested; the message says which value is wrong and what to write instead."""
 
 
 @dataclass(frozen=True)
 class Covariate:
     """One band of one raster.
 
-    `kind`: `continuous`, `categorical` (class codes) or `directional` (continuous, and its meaning depends on the
-    compass: aspect, northness, hillshade). `nodata` holds further ranges (lowest, highest; both included) of values
-    that the user marked as missing; `use_file_nodata` False means that the file's own nodata value is data. `labels`
-    are names of class codes that the user gave; others stand in the file.
+    `kind` is `continuous`, `categorical` (class codes) or `directional` (continuous, with a meaning that depends on
+    compass direction: aspect, northness, hillshade). `nodata` holds further ranges (lowest, highest; both included) of
+    values that the user marked as missing; with `use_file_nodata` False, the file's own nodata value counts as data.
+    `labels` holds the user's names of class codes; the file holds the others.
     """
 
     path: str
@@ -40,23 +40,23 @@ class Covariate:
 
 @dataclass(frozen=True)
 class Job:
-    """What all jobs share."""
+    """Base class of all jobs."""
 
     OUTPUTS: ClassVar[tuple[str, ...]] = ()
-    """Names of the fields that hold paths to be written."""
+    """Names of the fields that hold paths of outputs."""
 
     def output_paths(self) -> dict[str, str]:
-        """Output name -> path, of those that are wanted."""
+        """Return output name -> path for the outputs that are wanted."""
         return {name: path for name in self.OUTPUTS if (path := getattr(self, name))}
 
 
 def part(path: str) -> str:
-    """Where an output is written until it is whole."""
+    """Return the path at which an output is written until it is complete."""
     return f"{path}.part"
 
 
 def remove_parts(job: Job) -> None:
-    """Delete what a worker that is gone left half-written."""
+    """Delete half-written files that a worker has left behind."""
     for path in map(Path, job.output_paths().values()):
         if path.parent.is_dir():
             for leftover in path.parent.iterdir():
@@ -79,12 +79,13 @@ def check_extent(extent: tuple[float, float, float, float] | None) -> None:
 
 def check_folds(folds: int) -> None:
     if folds < 2:
-        raise JobError(f"{folds} folds are asked for; at least 2 are needed, one to hold out and one to train on.")
+        raise JobError(f"{folds} folds are asked for, but at least 2 are needed: one to hold out and one to train on.")
 
 
 def no_twins(what: str, names: list[str]) -> None:
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
         raise JobError(
-            f"More than one {what} has the name {', '.join(map(repr, twins))}. Names must differ: rename or remove one."
+            f"More than one {what} has the name {', '.join(map(repr, twins))}. Names must differ: rename one or remove"
+            " it."
         )

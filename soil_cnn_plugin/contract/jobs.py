@@ -1,7 +1,7 @@
-"""What the engine can be asked: one frozen dataclass a job, with its defaults and its rules, to and from JSON.
+"""The jobs of the engine: one frozen dataclass per job, with its defaults and rules, to and from JSON.
 
-Every path is absolute. An empty path means "not wanted". Every output is written as `<path>.part` first and renamed
-when it is whole, so that whatever matches `<path>.part*` may be deleted once no worker runs.
+Every path is absolute. An empty path means "not wanted". Every output is first written as `<path>.part` and renamed
+when it is complete, so files that match `<path>.part*` may be deleted when no worker runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .train_jobs import ComparePatchSizes as ComparePatchSizes
 from .train_jobs import TrainNetwork as TrainNetwork
 
 VERSION = 1
-"""Of the job file; raised whenever a worker of another version would misread it."""
+"""Version of the job file; raise it whenever a worker of another version would misread the file."""
 
 JOBS: dict[str, type[Job]] = {
     "check_observations": CheckObservations,
@@ -51,13 +51,13 @@ JOBS: dict[str, type[Job]] = {
 
 
 def to_json(job: Job) -> str:
-    """The job file's text."""
+    """Return the text of the job file."""
     name = next(name for name, kind in JOBS.items() if type(job) is kind)
     return json.dumps({"job": name, "version": VERSION, **asdict(job)}, indent=1)
 
 
 def from_json(text: str) -> Job:
-    """The job in a job file; raises JobError when the text is no job of this version or breaks a job's rules."""
+    """Return the job in a job file; raise JobError if it is not a job of this version or breaks its rules."""
     try:
         content = json.loads(text)
     except ValueError as error:

@@ -22,19 +22,19 @@ class PredictMap(Job):
     standard_deviation: str = ""
     dissimilarity: str = ""  # how far a pixel lies from the observations (Meyer & Pebesma 2021)
     dissimilarity_space: str = "covariates"
-    classes: str = ""  # the most probable class, of a network that predicts numbers, too
-    probabilities: str = ""  # of soil classes, one band a class
-    confusion_index: str = ""  # of soil classes: 1 - (first probability - second)
+    classes: str = ""  # the most probable soil class, for a network that also predicts numbers
+    probabilities: str = ""  # for soil classes, one band per class
+    confusion_index: str = ""  # for soil classes: 1 - (first probability - second)
     exceedance: tuple[Threshold, ...] = ()
     exceedance_probability: str = ""
     texture_classes: str = ""
     texture_system: str = "usda"
-    covariates: tuple[Covariate, ...] = ()  # empty: the files the network was trained on
+    covariates: tuple[Covariate, ...] = ()  # empty: the files that the network was trained on
     extent: tuple[float, float, float, float] | None = None  # west, south, east, north
     extent_crs: str = ""  # WKT; empty: the covariates' CRS
     area: str = ""  # polygons; nothing is predicted outside
     block_size: int | None = None  # pixels; None: from free memory
-    precision: str = "auto"  # half where it is faster and errs little
+    precision: str = "auto"  # half precision where it is faster and changes little
     cluster: str = ""  # address of a Dask scheduler, whose workers predict the blocks; empty: this machine
     device: str = "auto"
 
@@ -62,10 +62,10 @@ class PredictMap(Job):
         no_twins("covariate", [covariate.name for covariate in self.covariates])
         if bool(self.exceedance) != bool(self.exceedance_probability):
             raise JobError(
-                "Thresholds are given, but no raster for the probabilities that they are exceeded. Choose a file, or a"
-                " temporary one, for EXCEEDANCE_PROBABILITY, or leave EXCEEDANCE empty."
+                "Thresholds are given, but no raster for the probabilities of exceeding them. Choose a file or a"
+                " temporary file for EXCEEDANCE_PROBABILITY, or leave EXCEEDANCE empty."
                 if self.exceedance
-                else "A raster of exceedance probabilities is wanted, but no threshold is given. Write one into"
+                else "A raster of exceedance probabilities is asked for, but no threshold is given. Enter one in"
                 " EXCEEDANCE, for example copper > 150."
             )
         if self.block_size is not None and self.block_size < 16:
@@ -84,8 +84,8 @@ class MapSoilProperties(Job):
     def __post_init__(self) -> None:
         thresholds = (*self.train.exceedance, *self.predict.exceedance)
         if thresholds and self.extract.target_type == "class":
-            raise JobError("Thresholds are given, but soil classes exceed none. Leave EXCEEDANCE empty.")
-        pair_thresholds(thresholds, self.extract.targets)  # now, and not when all patches are extracted
+            raise JobError("Thresholds are given, but soil classes cannot exceed them. Leave EXCEEDANCE empty.")
+        pair_thresholds(thresholds, self.extract.targets)  # now, not only after all patches are extracted
 
     def output_paths(self) -> dict[str, str]:
         return {**self.extract.output_paths(), **self.train.output_paths(), **self.predict.output_paths()}

@@ -1,4 +1,4 @@
-"""Which field tells the detection limit, or the measurement error, of which target."""
+"""Pairs each target with the field that holds its detection limit or its measurement error."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from .soil_property import SoilProperty
 
 
 def partners(targets: Sequence[SoilProperty], fields: Sequence[str], what: str) -> dict[str, str]:
-    """Target field -> the field that tells its `what`; not every target needs one.
+    """Return target field -> the field that holds its `what`; a target may have none.
 
-    A field belongs to the target that its name begins or ends with (copper_dl, dl_copper), or to all depths of that
-    property (clay_sd to clay_0_5 and clay_5_15). Fields of other names belong to the targets that are left, in their
-    order, and then there must be one for each.
+    A field belongs to the target whose name its own name begins or ends with (copper_dl, dl_copper), or to all depths
+    of that property (clay_sd to clay_0_5 and clay_5_15). Fields with other names belong to the remaining targets in
+    order; there must be one for each of them.
 
     Raises:
-        JobError: it stays open which field belongs to which target.
+        JobError: it remains unclear which field belongs to which target.
     """
     taken = [field for field in fields if any(field == target.field for target in targets)]
     if taken:
-        raise JobError(f"{taken[0]} is chosen as a target and as a {what} field. Choose another field for one of them.")
+        raise JobError(
+            f"{taken[0]} is chosen both as a target and as a {what} field. Choose another field for one of the two."
+        )
     found: dict[str, str] = {}
     by_length = sorted(fields, key=lambda field: len(_longest_name(field, targets)), reverse=True)
     for field in by_length:
@@ -28,8 +30,8 @@ def partners(targets: Sequence[SoilProperty], fields: Sequence[str], what: str) 
         owners = [target.field for target in targets if name and name in (target.field, target.name)]
         if owners and all(owner in found for owner in owners):
             raise JobError(
-                f"{found[owners[0]]} and {field} are both named after {owners[0]}, but a target has one {what} field."
-                " Choose one of them."
+                f"{found[owners[0]]} and {field} are both named after {owners[0]}, but a target has only one {what}"
+                " field. Choose one of them."
             )
         found.update({owner: field for owner in owners if owner not in found})
     nameless = [field for field in fields if field not in found.values()]
@@ -38,7 +40,7 @@ def partners(targets: Sequence[SoilProperty], fields: Sequence[str], what: str) 
         example = f"{targets[0].field}_{'dl' if 'limit' in what else 'sd'} for {targets[0].field}"
         raise JobError(
             f"It is not clear which {what} belongs to which target: {', '.join(nameless)} for {len(left)} targets"
-            f" ({', '.join(left)}). Choose one field for each target, in their order, or name each after its target:"
+            f" ({', '.join(left)}). Choose one field for each target, in the same order, or name each after its target:"
             f" {example}."
         )
     found.update(zip(left, nameless))
@@ -46,13 +48,13 @@ def partners(targets: Sequence[SoilProperty], fields: Sequence[str], what: str) 
 
 
 def _longest_name(field: str, targets: Sequence[SoilProperty]) -> str:
-    """The longest name of a target, or of its property, that a field's name begins or ends with; else empty."""
+    """Return the longest name of a target or its property that a field's name begins or ends with, else empty."""
     names = {name for target in targets for name in (target.field, target.name) if _is_named_after(field, name)}
     return max(names, key=len, default="")
 
 
 def _is_named_after(field: str, name: str) -> bool:
-    """`copper_dl`, `dl-copper` and `copperDL` are named after copper; `pb_dl` is not named after p."""
+    """Whether a field has a target's name: `copper_dl`, `dl-copper` and `copperDL` have copper's, `pb_dl` not p's."""
     rest = field[len(name) :]
     if field.lower().startswith(name.lower()) and rest:
         return not rest[0].isalnum() or (rest[0].isupper() and not field[: len(name)].isupper())

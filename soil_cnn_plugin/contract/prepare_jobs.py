@@ -1,4 +1,4 @@
-"""Jobs that prepare data: from observations and covariates to a patch file."""
+"""Jobs that prepare data: observations and covariates -> a patch file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .soil_property import SoilProperty
 class ExtractPatches(Job):
     """Cut a patch of the covariates around each observation and write them to an HDF5 file.
 
-    `composition` holds targets that are parts of a whole, 100 at each depth: sand, silt and clay; `class_targets` those
-    that are soil classes, whatever the target type. `detection_limits`
-    and `errors` hold fields for some of the targets, see `partners`; `weight` a field that says how much an observation
-    counts in training.
+    `composition` holds targets that are parts of a whole, such as sand, silt and clay, which sum to 100 at each depth;
+    `class_targets` holds those that are soil classes whatever the target type.
+    `detection_limits` and `errors` hold fields for some of the targets, see `partners`. `weight` is a field that says
+    how much an observation counts in training.
     """
 
     observations: str
@@ -29,17 +29,17 @@ class ExtractPatches(Job):
     dropped: str = ""
     reference: str = ""  # raster whose grid is used; empty: the first covariate's
     cell_size: float | None = None  # CRS units; None: the reference's
-    patch_size: int = 31  # pixels: the ring network's outermost ring; the convolutions see the middle 15
-    group: str = ""  # field: observations of one profile or site
+    patch_size: int = 31  # pixels, as the ring network's outermost ring; the convolutions see the middle 15
+    group: str = ""  # field that names the profile or site of an observation
     max_missing: float = 0.9  # share of a patch's values that may be missing
     target_type: str = "auto"
-    rare_classes: str = "drop"  # what is done with classes of few observations
+    rare_classes: str = "drop"  # what to do with classes of few observations
     composition: tuple[str, ...] = ()
     class_targets: tuple[str, ...] = ()
-    detection_limits: tuple[str, ...] = ()  # fields; values below are known to be below, no more
+    detection_limits: tuple[str, ...] = ()  # fields; a value below its limit is only known to lie below
     errors: tuple[str, ...] = ()  # fields: standard deviations of the measurement, in the target's unit
     weight: str = ""
-    duplicates: str = "keep"  # observations of one pixel
+    duplicates: str = "keep"  # what to do with observations in one pixel
 
     OUTPUTS = ("patches", "dropped")
     TARGET_TYPES: ClassVar[tuple[str, ...]] = ("auto", "continuous", "class")
@@ -72,11 +72,11 @@ class ExtractPatches(Job):
 
     @property
     def compositions(self) -> tuple[tuple[str, ...], ...]:
-        """The fields of `composition`, one tuple a depth."""
+        """The fields of `composition`, one tuple per depth."""
         return group_parts([target for target in self.targets if target.field in self.composition])
 
     def _check_kinds(self) -> None:
-        """What a target can be at the same time."""
+        """Check what a target may be at the same time."""
         fields = [target.field for target in self.targets]
         for what, chosen in (("parts of a composition", self.composition), ("soil classes", self.class_targets)):
             strange = [field for field in chosen if field not in fields]
@@ -97,4 +97,6 @@ class ExtractPatches(Job):
         for name, chosen in (("detection limit", self.detection_limits), ("measurement error", self.errors)):
             both = [field for field in partners(self.targets, chosen, name) if field in self.composition]
             if both:
-                raise JobError(f"{both[0]} is a part of a composition and cannot have a {name} field. Leave it out.")
+                raise JobError(
+                    f"{both[0]} is part of a composition and cannot have a {name} field. Leave that field out."
+                )

@@ -1,4 +1,4 @@
-"""The packages that the requirements file names: the version the engine is tested with, and the lowest that works."""
+"""The packages in the requirements file: the version that the engine is tested with, and the lowest that works."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LINE = re.compile(r"^(?P<name>[A-Za-z0-9-]+)==(?P<version>[0-9.]+)\s*#\s*at lea
 
 @dataclass(frozen=True)
 class Requirement:
-    """A package: the version the engine is tested with, and the lowest that is taken from a user's interpreter."""
+    """A package: the version that the engine is tested with, and the lowest accepted from a user's interpreter."""
 
     name: str
     version: str
@@ -21,12 +21,12 @@ class Requirement:
 
 
 def read_requirements(text: str) -> tuple[Requirement, ...]:
-    """In the order of the file's text; comments and empty lines are passed over."""
+    """Return the requirements in the order of the file; skip comments and empty lines."""
     matches = map(_LINE.match, text.splitlines())
     return tuple(Requirement(**match.groupdict()) for match in matches if match)
 
 
 def numbers_in(version: str) -> tuple[int, ...]:
-    """`2.13.0+cpu` -> (2, 13, 0), to compare versions by."""
+    """Return the numbers of a version for comparison: `2.13.0+cpu` -> (2, 13, 0)."""
     public = version.split("+")[0]
     return tuple(int(digits[0]) for piece in public.split(".") if (digits := re.match(r"\d+", piece)))

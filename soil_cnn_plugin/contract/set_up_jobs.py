@@ -9,7 +9,7 @@ from .job import DEVICES, Job, one_of
 
 @dataclass(frozen=True)
 class CheckEnvironment(Job):
-    """Report versions, device and memory, and train and evaluate a tiny network."""
+    """Report versions, device and memory; train and evaluate a tiny network."""
 
     report: str = ""
     metrics: str = ""

@@ -1,4 +1,4 @@
-"""What is mapped: a soil property's name, depth interval and unit, read from a field's name and alias."""
+"""A soil property to map: its name, depth interval and unit, read from a field's name and alias."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _UNIT = re.compile(r"[(\[](?P<unit>[^()\[\]]+)[)\]]\s*$")
 class SoilProperty:
     """One target of a network.
 
-    `field` is the column that holds it, unique within a job. `upper_cm` and `lower_cm` are set when the field's name
-    ends in a depth interval: `clay_5_15` is clay from 5 to 15 cm.
+    `field` is the column that holds it, unique within a job. `depth_cm` is set if the field's name ends in a depth
+    interval: `clay_5_15` is clay from 5 to 15 cm.
     """
 
     field: str
@@ -27,7 +27,7 @@ class SoilProperty:
 
     @property
     def depth_cm(self) -> tuple[float, float] | None:
-        """Upper and lower limit in cm below the surface, or None when the field's name carries no depth."""
+        """Upper and lower limit in cm below the surface; None if the field's name has no depth."""
         match = _DEPTH.match(self.field)
         if not match or float(match["upper"]) >= float(match["lower"]):
             return None
@@ -46,6 +46,6 @@ class SoilProperty:
 
 
 def unit_in(text: str) -> str:
-    """The unit at the end of a field's alias or comment, `Zinc (mg/kg)` -> `mg/kg`; empty when there is none."""
+    """Return the unit at the end of a field's alias or comment, `Zinc (mg/kg)` -> `mg/kg`; empty if there is none."""
     match = _UNIT.search(text)
     return match["unit"].strip() if match else ""

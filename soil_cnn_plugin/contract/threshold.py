@@ -15,7 +15,7 @@ _FORM = re.compile(r"^(?P<target>[^<>]+?)\s*(?P<sign>[<>])=?\s*(?P<value>[^\s<>=
 
 @dataclass(frozen=True)
 class Threshold:
-    """`target` is a field, or the name of a property at all its depths; `is_above` False: the value falls below."""
+    """`target` is a field, or a property's name for all its depths; with `is_above` False, the value falls below."""
 
     target: str
     value: float
@@ -33,12 +33,12 @@ class Threshold:
         return self.target.lower() in (target.field.lower(), target.name.lower(), target.title.lower())
 
     def words(self, target: SoilProperty) -> str:
-        """`copper 0-5 cm > 150 mg/kg`."""
+        """Return, for example, `copper 0-5 cm > 150 mg/kg`."""
         return f"{target.title} {'>' if self.is_above else '<'} {self.value:g} {target.unit}".strip()
 
 
 def parse_thresholds(text: str) -> tuple[Threshold, ...]:
-    """`copper > 150; zinc > 300`; raises JobError, naming the part that cannot be read."""
+    """Read `copper > 150; zinc > 300`; raise a JobError that names the part that cannot be read."""
     thresholds = []
     for piece in filter(None, map(str.strip, re.split(r"[;\n]", text))):
         match = _FORM.match(piece)
@@ -55,8 +55,8 @@ def parse_thresholds(text: str) -> tuple[Threshold, ...]:
 def pair_thresholds(
     thresholds: Sequence[Threshold], targets: Sequence[SoilProperty]
 ) -> tuple[tuple[int, Threshold], ...]:
-    """(index of the target, threshold), of every target that a threshold means, each once; raises JobError where it
-    means none."""
+    """Return (index of the target, threshold) for every target that a threshold names, each pair once; raise JobError
+    for a threshold that names no target."""
     pairs: dict[tuple[int, float, bool], tuple[int, Threshold]] = {}
     for threshold in thresholds:
         found = [index for index, target in enumerate(targets) if threshold.matches(target)]

@@ -23,7 +23,7 @@ class TrainNetwork(Job):
     predictor: str = "blend"
     location: bool = False  # coordinates as an input
     preset: str = "standard"
-    members: int | None = None  # None here and below: what the preset and the architecture say
+    members: int | None = None  # None here and below: the preset and the architecture decide
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
@@ -31,11 +31,11 @@ class TrainNetwork(Job):
     patience: int | None = None
     transform: str = "auto"
     validation: str = "knndm"
-    domain: str = ""  # raster or polygons where maps will be made, for knndm; empty: where the covariates have data
+    domain: str = ""  # raster or polygons of the area to be mapped, for knndm; empty: where covariates have data
     folds: int = 5
     coverage: float = 0.9
-    exceedance: tuple[Threshold, ...] = ()  # whose probabilities the report checks; empty: some quantiles
-    resume: bool = False  # keep checkpoints beside the network file, and go on from those of an interrupted run
+    exceedance: tuple[Threshold, ...] = ()  # thresholds that the report checks; empty: some quantiles
+    resume: bool = False  # keep checkpoints beside the network file; continue an interrupted run
     device: str = "auto"
     seed: int = 0
 
@@ -51,7 +51,7 @@ class TrainNetwork(Job):
         one_of("predictor", self.predictor, self.PREDICTORS)
         if self.location and self.architecture == "padarian" and self.predictor == "network":
             raise JobError(
-                "The location is an input of the ring network and of the forest, not of the convolutions of padarian."
+                "The location is an input of the ring network and the forest, not of the convolutions of padarian."
                 " Choose the architecture ring or both, the predictor blend, or no location."
             )
         one_of("preset", self.preset, self.PRESETS)
@@ -69,7 +69,8 @@ class TrainNetwork(Job):
                 raise JobError(f"{name} is {value}; it must be at least 1, or empty for the preset's value.")
         if self.members is not None and self.members < 2:
             raise JobError(
-                "members is 1; at least 2 are needed, because each member is checked on observations it has not seen."
+                "members is 1, but at least 2 are needed, because each member is checked on observations that it has"
+                " not seen."
             )
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise JobError(f"The learning rate is {self.learning_rate:g}; it must lie between 0 and 1.")
@@ -79,15 +80,15 @@ class TrainNetwork(Job):
 
 @dataclass(frozen=True)
 class ComparePatchSizes(Job):
-    """Measure the held-out error against the patch size, on the same folds, beside random forests."""
+    """Measure the held-out error against the patch size, beside random forests on the same folds."""
 
-    patches: str  # extracted with the largest size wanted
+    patches: str  # extracted with at least the largest of the sizes
     report: str = ""
     metrics: str = ""
-    sizes: tuple[int, ...] = (3, 7, 15, 31)  # pixels; those above the patch file's are left out
+    sizes: tuple[int, ...] = (3, 7, 15, 31)  # pixels; sizes above the patch file's are left out
     architecture: str = TrainNetwork.architecture
     validation: str = TrainNetwork.validation
-    domain: str = ""  # raster or polygons where maps will be made, for knndm
+    domain: str = ""  # raster or polygons of the area to be mapped, for knndm
     folds: int = TrainNetwork.folds
     device: str = "auto"
     seed: int = 0
@@ -105,5 +106,5 @@ class ComparePatchSizes(Job):
             if size < 3 or size % 2 == 0:
                 raise JobError(
                     f"{size} is among the patch sizes, but each must be odd and at least 3, so that the observation"
-                    " lies in the middle pixel. The random forest at the point stands for a size of 1."
+                    " lies in the middle pixel. The random forest at the point represents a size of 1."
                 )

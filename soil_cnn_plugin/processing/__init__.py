@@ -1,1 +1,1 @@
-"""QGIS half, the doorway: Processing provider, algorithms, their inputs and the look of their results."""
+"""QGIS half, the doorway: Processing provider, algorithms, their inputs and the styles of their results."""

@@ -1,4 +1,4 @@
-"""What all algorithms share: declare parameters, make a job of their values, run it, return its outputs."""
+"""Common base of the algorithms: declare parameters, make a job from their values, run it, return its outputs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .translation import tr
 
 
 class JobAlgorithm(QgsProcessingAlgorithm):
-    """Base class; an algorithm says its names, parameters and job."""
+    """Base class of the algorithms; each subclass gives its names, parameters and job."""
 
     ID = ""  # frozen: users' models and scripts depend on it
     GROUP_ID = ""
@@ -55,11 +55,11 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         raise NotImplementedError
 
     def summary(self) -> str:
-        """One sentence: the tool tip."""
+        """Return one sentence, the tool tip."""
         raise NotImplementedError
 
     def explanation(self) -> str:
-        """Plain text: HTML would show raw in `qgis_process help`."""
+        """Return plain text, because `qgis_process help` shows HTML raw."""
         raise NotImplementedError
 
     def keywords(self) -> list[str]:
@@ -69,14 +69,14 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         raise NotImplementedError
 
     def job(self, inputs: Inputs) -> Job:
-        """Called once a run, because evaluating a destination registers a layer to load. May raise JobError."""
+        """Return the job or raise JobError. Called once per run: evaluating a destination registers a layer to load."""
         raise NotImplementedError
 
     def engine(self, inputs: Inputs, feedback: QgsProcessingFeedback) -> Path:
-        """The interpreter that runs the job."""
+        """Return the interpreter that runs the job."""
         return environment.find_python()
 
-    # What QGIS asks
+    # What QGIS calls
 
     def name(self) -> str:
         return self.ID
@@ -94,7 +94,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         return self.summary()
 
     def shortHelpString(self) -> str:
-        """The dialog shows nothing else; qgis_process prints it below the summary."""
+        """Return the help. The dialog shows only this text; qgis_process prints it below the summary."""
         is_dialog = qgis.utils.iface is not None
         return f"{self.summary()}\n\n{self.explanation()}" if is_dialog else self.explanation()
 
@@ -113,9 +113,9 @@ class JobAlgorithm(QgsProcessingAlgorithm):
     def initAlgorithm(self, configuration: Any = None) -> None:
         for parameter in self.parameters():
             if parameter.name() == "REPORT":
-                # A file, and not the HTML output that QGIS would make of it: batch mode of QGIS 3.40 and 3.44 shows an
-                # error dialog for each row that returns HTML (qgis/QGIS 47884). postProcessAlgorithm adds the report
-                # to the Results Viewer instead, in single runs, batch runs and models alike.
+                # Declare a file, not the HTML output that QGIS would make of it: batch mode of QGIS 3.40 and 3.44 shows
+                # an error dialog for each row that returns HTML (qgis/QGIS 47884). Instead, postProcessAlgorithm adds
+                # the report to the Results Viewer in single runs, batch runs and models alike.
                 self.addParameter(parameter, False)
                 self.addOutput(QgsProcessingOutputFile("REPORT", parameter.description()))
             else:
@@ -178,14 +178,14 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         return {}
 
     def _results(self, outputs: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
-        """The worker's outputs under their declared names, without files that nobody asked for."""
+        """Return the worker's outputs under their declared names, without files that nobody asked for."""
         given = {name.upper(): value for name, value in outputs.items()}
         wanted = {name: path for name, path in inputs.destinations.items() if path}
         values = {name: given[name] for name in (*self.NUMBERS, *self.TEXTS) if given.get(name) is not None}
         return {**wanted, **values}
 
 
-GROUPS = {  # id -> name; the ids are spelt like the names because a model file knows its group by name only
+GROUPS = {  # id -> name; the ids equal the names, because a model file knows its group by name only
     "1 Prepare": tr("1 Prepare"),
     "2 Train": tr("2 Train"),
     "3 Map": tr("3 Map"),

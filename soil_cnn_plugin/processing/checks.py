@@ -1,4 +1,4 @@
-"""What is wrong with a parameter's value, in words: Processing itself says no more than "incorrect"."""
+"""Explains what is wrong with a parameter's value, because Processing itself says no more than "incorrect"."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ Definitions = list[QgsProcessingParameterDefinition]
 
 
 def find_problem(definitions: Definitions, parameters: dict[str, Any], context: QgsProcessingContext) -> Optional[str]:
-    """A sentence on the first value that Processing would refuse; None when there is none, or nothing to add."""
+    """Return a sentence about the first value that Processing would refuse; None if there is nothing to say."""
     names = {definition.name() for definition in definitions}
-    if {"TARGETS", "COMPOSITION"} <= names and not (parameters.get("TARGETS") or parameters.get("COMPOSITION")):
-        return no_field("TARGETS", "COMPOSITION")  # each is optional beside the other
+    targets = ("TARGETS", "COMPOSITION", "CLASS_TARGETS")  # each is optional if another is given
+    if names.issuperset(targets) and not any(parameters.get(name) for name in targets):
+        return no_field(*targets)
     for definition in definitions:
         value = parameters.get(definition.name())
         if value in (None, "") or isinstance(value, (list, tuple)):
@@ -49,4 +50,4 @@ def _rule(definition: QgsProcessingParameterDefinition) -> str:
 
 
 _UNBOUNDED = 1e300
-"""Where an algorithm sets no bound, Processing has the largest float."""
+"""Processing uses the largest float where an algorithm sets no bound."""

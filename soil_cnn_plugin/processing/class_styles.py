@@ -1,4 +1,4 @@
-"""How results of soil classes look: the map with its legend of names, probabilities, points right and wrong."""
+"""Styles of results for soil classes: the map with a legend of names, and points with correct and wrong classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qgis.PyQt.QtGui import QColor
 
 from .translation import tr
 
-_RIGHT, _WRONG = "ffffff", "b3480a"  # white, which is no colour of a class, and dark orange
+_RIGHT, _WRONG = "ffffff", "b3480a"  # white, which no class has, and dark orange
 
 
 def has_classes(layer: QgsRasterLayer) -> bool:
@@ -26,19 +26,19 @@ def has_classes(layer: QgsRasterLayer) -> bool:
 
 
 def colour_classes(layer: QgsRasterLayer) -> None:
-    """A legend of the names in the colours of the file, without the values that name nothing."""
+    """Give the layer a legend with the names and colours in the file, without values that have no name."""
     layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, _named(layer)))
 
 
 def texture_title(layer: QgsRasterLayer) -> str:
-    """`Texture class 0-30 cm (USDA)`, or of several depths `Texture classes (USDA)`."""
+    """Return `Texture class 0-30 cm (USDA)`, or `Texture classes (USDA)` for several depths."""
     bands = [layer.dataProvider().bandDescription(band + 1) for band in range(layer.bandCount())]
     title = tr("Texture class {}").format(bands[0].partition("texture class ")[2])
     return title if len(bands) == 1 else tr("Texture classes {}").format(f"({bands[0].rpartition('(')[2]}")
 
 
 def write_right_and_wrong_style(path: str) -> str:
-    """Write a .qml beside a point layer with a field of right and wrong; its path, empty where there is none."""
+    """Write a .qml beside a point layer for its field of correct and wrong classes; return its path, else empty."""
     layer = QgsVectorLayer(path, "classes", "ogr")
     fields = [field.name() for field in layer.fields() if field.name().endswith("_correct")]
     if not layer.isValid() or not fields:
@@ -54,8 +54,8 @@ def write_right_and_wrong_style(path: str) -> str:
 
 
 def _named(layer: QgsRasterLayer) -> list[QgsPalettedRasterRenderer.Class]:
-    """A TIFF has 256 colours: those that stand for nothing are black, and labelled by their number. One of several
-    bands has none, but the raster's attribute table tells them."""
+    """Return the values that have a name. A TIFF has 256 colours; unused ones are black and labelled with their number.
+    A raster of several bands has no colours, but its attribute table holds them."""
     provider = layer.dataProvider()
     named = [
         QgsPalettedRasterRenderer.Class(item.value, item.color, item.label)

@@ -1,4 +1,4 @@
-"""Aliases of fields, which carry units: those that a GeoPackage holds are read by GDAL from 3.7 on only."""
+"""Reads the aliases of fields, which carry units, from GeoPackages, because GDAL does so only from version 3.7 on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qgis.core import QgsField, QgsFields
 
 
 def add_aliases(fields: QgsFields, path: Optional[str], layer: Optional[str]) -> QgsFields:
-    """A copy with the aliases that the GeoPackage `path` has, where QGIS knows none. `layer` None: of its only one."""
+    """Return a copy with the aliases in the GeoPackage `path` where QGIS knows none. `layer` None: its only layer."""
     known = _read(path, layer) if path else {}
     copy = QgsFields()
     for original in fields:
@@ -22,13 +22,13 @@ def add_aliases(fields: QgsFields, path: Optional[str], layer: Optional[str]) ->
 
 
 def _read(path: str, layer: Optional[str]) -> dict[str, str]:
-    """Field -> alias, as the schema extension of GeoPackage has them; empty where there are none."""
+    """Return field -> alias from the schema extension of GeoPackage; empty if there are none."""
     if not path.lower().endswith(".gpkg") or not Path(path).is_file():
         return {}
     try:
         with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
             rows = database.execute("SELECT table_name, column_name, name FROM gpkg_data_columns").fetchall()
-    except sqlite3.Error:  # mostly there is no such table
+    except sqlite3.Error:  # usually there is no such table
         return {}
     tables = {table for table, _, _ in rows}
     wanted = layer or (tables.pop() if len(tables) == 1 else "")

@@ -1,9 +1,9 @@
-"""Parameter values -> what a job is made of: paths the engine can open, numbers, texts."""
+"""Parameter values -> the parts of a job: paths that the engine can open, numbers, texts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -40,7 +40,7 @@ COVARIATE_PARAMETERS = {
 def note_rasters(
     algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext
 ) -> dict[str, list[Raster]]:
-    """All raster parameters' layers, noted where they may be asked: in prepareAlgorithm."""
+    """Note the layers of all raster parameters. Call it in prepareAlgorithm, where layers may be used."""
     noted = {}
     for definition in algorithm.parameterDefinitions():
         name = definition.name()
@@ -55,9 +55,9 @@ def note_rasters(
 
 
 def check_rasters(names: Iterable[str], parameters: dict[str, Any], context: QgsProcessingContext) -> None:
-    """Raises JobError for a raster that cannot be opened.
+    """Raise JobError for a raster that cannot be opened.
 
-    Processing does not name it, and in a model leaves it out without a word; a vector layer it leaves out anywhere.
+    Processing does not name such a raster, and in a model silently leaves it out. It always leaves out vector layers.
     """
     for name in names:
         value = parameters.get(name)
@@ -69,9 +69,9 @@ def check_rasters(names: Iterable[str], parameters: dict[str, Any], context: Qgs
 
 
 class Inputs:
-    """One run's parameter values. `folder` takes what must be exported, and is deleted after the run.
+    """The parameter values of one run. `folder` receives exported files and is deleted after the run.
 
-    Destinations are evaluated once: each evaluation makes a new temporary name and a new layer to load.
+    Destinations are evaluated once, because each evaluation makes a new temporary name and a new layer to load.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Inputs:
         return self.number(name) if self._is_given(name) else None
 
     def file(self, name: str, what: str) -> str:
-        """An input file's absolute path; raises JobError when it is not there."""
+        """Return an input file's absolute path; raise JobError if it does not exist."""
         path = self._algorithm.parameterAsFile(self._parameters, name, self._context)
         if not path:
             raise JobError(f"No {what} is chosen ({name}).")
@@ -118,19 +118,19 @@ class Inputs:
         return os.path.abspath(path)
 
     def observations(self, name: str) -> tuple[str, QgsFields]:
-        """Path of the exported observations, and their fields."""
+        """Return the path of the exported observations, and their fields."""
         source = self._source(name)
         path = write_points(source, self._copy(name, source), self._context.transformContext())
         return path, self._fields(name, source)
 
     def any_observations(self, name: str) -> tuple[str, QgsFields]:
-        """As `observations`, also multipoints of several points."""
+        """Return the path and fields of exported observations, which may be multipoints of several points."""
         source = self._source(name)
         path = write_any_points(source, self._copy(name, source), self._context.transformContext())
         return path, self._fields(name, source)
 
     def table(self, name: str) -> tuple[str, QgsFields]:
-        """Path of exported rows, with geometry or without, and their fields."""
+        """Return the path of the exported rows, with or without geometry, and their fields."""
         source = self._source(name)
         path = write_table(source, self._copy(name, source), self._context.transformContext())
         return path, self._fields(name, source)
@@ -141,22 +141,23 @@ class Inputs:
         source = self._source(name)
         return write_polygons(source, self._copy(name, source), self._context.transformContext())
 
-    def targets(self, name: str, units: str, fields: QgsFields, also: str = "") -> tuple[SoilProperty, ...]:
-        """The fields of `name`, and those of `also` that are not among them; one field at least."""
-        names = list(dict.fromkeys([*self.fields(name, fields), *(self.fields(also, fields) if also else ())]))
+    def targets(self, name: str, units: str, fields: QgsFields, also: Sequence[str] = ()) -> tuple[SoilProperty, ...]:
+        """Return the fields of `name` and those of `also` that are not among them; at least one field."""
+        chosen = [field for each in (name, *also) for field in self.fields(each, fields)]
+        names = list(dict.fromkeys(chosen))
         if not names:
-            raise JobError(no_field(name, also))
+            raise JobError(no_field(name, *also))
         given = parse_units(self.text(units), names, name)
         return tuple(SoilProperty(field, given.get(field, _unit_of(field, fields))) for field in names)
 
     def target(self, name: str, fields: QgsFields) -> SoilProperty:
         field = self.field(name, fields)
         if not field:
-            raise JobError(f"No field is chosen ({name}). Choose the field of the measured values.")
+            raise JobError(f"No field is chosen ({name}). Choose the field with the measured values.")
         return SoilProperty(field, _unit_of(field, fields))
 
     def units(self, name: str, chosen: tuple[str, ...], fields: QgsFields) -> tuple[SoilProperty, ...]:
-        """The fields of the layer whose unit is known; one unit for all is for those `chosen`, for any if none is."""
+        """Return the fields with a known unit. One unit for all is for the `chosen` fields, else for every field."""
         text = self.text(name)
         given = parse_units(text, list(chosen) if chosen and "=" not in text else fields.names(), "FIELDS")
         known = {field: given.get(field, _unit_of(field, fields)) for field in fields.names()}
@@ -183,29 +184,31 @@ class Inputs:
         return covariates(groups, self.folder, self._context.transformContext())
 
     def raster(self, name: str) -> str:
-        """A raster's path, empty when it is not given."""
+        """Return a raster's path, empty if none is given."""
         raster = self._raster(name)
         return raster.path(self.folder, self._context.transformContext()) if raster else ""
 
     def domain(self, name: str) -> str:
-        """Path of a raster or of exported polygons, empty when it is not given."""
+        """Return the path of a raster or of exported polygons, empty if neither is given."""
         if self._is_given(name) and not self._rasters[name]:
             return self.area(name)
         return self.raster(name)
 
     def band(self, name: str, number: int) -> Optional[Covariate]:
-        """One band of a raster as it is in QGIS, with the user's nodata and CRS; None when it is not given."""
+        """Return one band of a raster as QGIS has it, with the user's nodata and CRS; None if no raster is given."""
         raster = self._raster(name)
         if raster is None:
             return None
         bands = raster.covariates("continuous", self.folder, self._context.transformContext())
         if not 1 <= number <= len(bands):
             has = "one band" if len(bands) == 1 else f"{len(bands)} bands"
-            raise JobError(f"The raster of {name} has {has}, but band {number} is asked for. Choose one that exists.")
+            raise JobError(
+                f"The raster of {name} has {has}, but band {number} is asked for. Choose a band that exists."
+            )
         return bands[number - 1]
 
     def extent(self, name: str) -> tuple[Optional[tuple[float, float, float, float]], str]:
-        """West, south, east, north and the CRS as WKT; None and "" when it is not given."""
+        """Return west, south, east, north and the CRS as WKT; None and "" if no extent is given."""
         if not self._is_given(name):
             return None, ""
         box = self._algorithm.parameterAsExtent(self._parameters, name, self._context)
@@ -213,11 +216,11 @@ class Inputs:
         return (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()), _wkt(crs)
 
     def crs(self, name: str) -> str:
-        """As WKT, empty when it is not given."""
+        """Return the CRS as WKT, empty if none is given."""
         return _wkt(self._algorithm.parameterAsCrs(self._parameters, name, self._context))
 
     def destination(self, name: str) -> str:
-        """An output's absolute path, with its extension; empty when it is not wanted."""
+        """Return an output's absolute path with its extension; empty if the output is not wanted."""
         if name not in self.destinations:
             definition = self._algorithm.parameterDefinition(name)
             if isinstance(definition, QgsProcessingParameterFileDestination):
@@ -247,7 +250,7 @@ class Inputs:
         return add_aliases(source.fields(), place.get("path"), place.get("layerName"))
 
     def _copy(self, name: str, source: QgsProcessingFeatureSource) -> Path:
-        """Where to export a layer to; the file has the layer's name, by which the engine's messages call it."""
+        """Return the path to export a layer to. The file has the layer's name, which the engine's messages use."""
         folder = self.folder / name.lower()
         folder.mkdir()
         return folder / f"{file_name(source.sourceName()) or name.lower()}.gpkg"
@@ -259,7 +262,7 @@ class Inputs:
         return value is not None and value != ""
 
     def _raster(self, name: str) -> Optional[Raster]:
-        """None when it is not given."""
+        """Return the raster; None if none is given."""
         if not self._is_given(name):
             return None
         check_rasters([name], self._parameters, self._context)
@@ -269,7 +272,7 @@ class Inputs:
 
 
 def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dict[str, str]:
-    """`mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` is no unit. `parameter` is where the fields stand."""
+    """Read `mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` means no unit. `parameter` holds the fields."""
     if not text:
         return {}
     if "=" not in text:
@@ -286,9 +289,9 @@ def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dic
     return units
 
 
-def no_field(name: str, also: str) -> str:
-    """What is said when neither parameter names a field."""
-    return f"No field is chosen under {name}{f' or {also}' if also else ''}. Choose at least one field to be mapped."
+def no_field(name: str, *also: str) -> str:
+    """Return the message for the case that no parameter names a field."""
+    return f"No field is chosen under {' or '.join((name, *also))}. Choose at least one field to map."
 
 
 def _wkt(crs: QgsCoordinateReferenceSystem) -> str:

@@ -1,4 +1,4 @@
-"""Where results may be written: not over an input or another output, nor under a name that tells another format."""
+"""Checks where results may be written: not over an input or another output, nor under another format's extension."""
 
 from __future__ import annotations
 
@@ -17,38 +17,40 @@ from .rasters import absolute
 
 
 def is_skipped(value: Any) -> bool:
-    """What batch mode gives for an empty cell: evaluated, it would be a nameless layer to load, which then fails."""
+    """Whether batch mode left this output's cell empty. If evaluated, it becomes a nameless, broken layer."""
     return isinstance(value, QgsProcessingOutputLayerDefinition) and value.sink.asExpression() in ("", "''")
 
 
 def check_extension(definition: QgsProcessingDestinationParameter, path: str) -> None:
-    """QGIS hands over any name, and would read a GeoTIFF that is called .png, and others would not."""
+    """Raise JobError for another format's extension. QGIS would read a GeoTIFF called .png; others would not."""
     if isinstance(definition, QgsProcessingParameterRasterDestination):
         endings = definition.supportedOutputRasterLayerExtensions()
     else:
         endings = definition.supportedOutputVectorLayerExtensions()
     if path and Path(path).suffix[1:].lower() not in endings:
         raise JobError(
-            f"{definition.name()} cannot be written as {os.path.basename(path)}. Let the file's name end in"
+            f"{definition.name()} cannot be written as {os.path.basename(path)}. Choose a file name that ends in"
             f" {' or '.join(f'.{ending}' for ending in endings)}."
         )
 
 
 def check_outputs(job: Job, used: list[str]) -> None:
-    """Raise JobError for an output that cannot be written, or that would replace an input or another output.
+    """Raise JobError for an output that cannot be written or would replace an input or another output.
 
-    `used` holds files of vector layers, which the job itself knows as exported copies only.
+    `used` holds the files of vector layers; the job itself knows only their exported copies.
     """
     paths = job.output_paths()
     for name, path in paths.items():
         folder = os.path.dirname(path)
         if not os.path.isdir(folder):
-            raise JobError(f"The folder {folder} for {name.upper()} does not exist. Create it, or choose another.")
+            raise JobError(
+                f"The folder {folder} for {name.upper()} does not exist. Create it or choose another folder."
+            )
         if not os.access(folder, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
             raise JobError(f"{path} cannot be written ({name.upper()}). Choose another folder.")
         twins = [other.upper() for other, its_path in paths.items() if its_path == path]
         if len(twins) > 1:
-            raise JobError(f"{' and '.join(twins)} are to be written to the same file, {path}. Choose two files.")
+            raise JobError(f"{' and '.join(twins)} would be written to the same file, {path}. Choose two files.")
         if any(_is_same_file(path, item) for item in [*used, *_input_paths(job)]):
             raise JobError(
                 f"{name.upper()} would replace {path}, which is an input of the same run. Choose another file."
@@ -56,9 +58,9 @@ def check_outputs(job: Job, used: list[str]) -> None:
 
 
 def _input_paths(job: Job) -> list[str]:
-    """Files that a job reads and that were there before it."""
+    """Return the files that a job reads and that existed before it."""
     if isinstance(job, MapSoilProperties):
-        return _input_paths(job.extract)  # its other parts read what this part writes
+        return _input_paths(job.extract)  # the other parts read what this part writes
     files = ("reference", "domain", "patches", "network")
     inputs = [getattr(job, name, "") for name in files if name not in job.OUTPUTS]
     rasters = [getattr(job, name, None) for name in ("map", "lower", "upper") if name not in job.OUTPUTS]

@@ -1,4 +1,4 @@
-"""Short ways to declare parameters, and the parameters that several algorithms have."""
+"""Short ways to declare parameters, and the parameters that several algorithms share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Parameters = list[Parameter]
 
 
 def explained(parameter: Parameter, text: str, advanced: bool = False) -> Parameter:
-    """The parameter with its help, folded away when it is rarely used."""
+    """Return the parameter with its help; rarely used parameters are folded away as advanced."""
     parameter.setHelp(text)
     if advanced:
         parameter.setFlags(parameter.flags() | Parameter.Flag.FlagAdvanced)
@@ -31,7 +31,7 @@ def explained(parameter: Parameter, text: str, advanced: bool = False) -> Parame
 
 
 def choice(name: str, label: str, options: tuple[str, ...], default: str) -> Parameter:
-    """One of some words, which scripts and models read as they are."""
+    """Return a choice between words; scripts and models use the words themselves."""
     return QgsProcessingParameterEnum(
         name, label, options=list(options), allowMultiple=False, defaultValue=default, usesStaticStrings=True
     )
@@ -79,11 +79,11 @@ def thresholds() -> Parameter:
     return explained(
         QgsProcessingParameterString("EXCEEDANCE", tr("Thresholds"), optional=True),
         tr(
-            "Values that a soil property may exceed, such as the legal limit of a metal: copper > 150; zinc > 300. The"
-            " name is that of a target, or of a property at all its depths; the sign for less than asks for values"
-            " below. The report of the training checks such probabilities on held-out observations (empty: the middle"
-            " and the highest tenth of what was observed); a map of them needs a file for the probabilities of"
-            " exceeding thresholds."
+            "Values that a soil property may exceed, such as the legal limit of a metal: copper > 150; zinc > 300. Name"
+            " a target, or a property to mean all its depths; use the less-than sign to ask for values below the"
+            " threshold. The report of the training checks such probabilities on held-out observations (empty: for the"
+            " median and the 90 % quantile of the observed values). To map them, also choose a file for the"
+            " probabilities of exceeding thresholds."
         ),
         advanced=True,
     )
@@ -93,8 +93,9 @@ def device() -> Parameter:
     return explained(
         choice("DEVICE", tr("Computing device"), DEVICES, "auto"),
         tr(
-            "Where the network is computed. auto takes a graphics card (cuda) when there is one that works, else the"
-            " processor (cpu); Apple's graphics (mps) only when asked for. The log says which was taken and why."
+            "Device that computes the network. auto uses a graphics card (cuda) if there is one that works, else the"
+            " processor (cpu); Apple's graphics (mps) are used only if you choose them. The log says which device is"
+            " used and why."
         ),
         advanced=True,
     )

@@ -1,4 +1,4 @@
-"""How points with residuals look, from too low through right to too high; and problems, by how grave they are."""
+"""Styles of points: residuals from too low to too high, and problems by their severity."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .translation import tr
 
 # Blue, white, brown of equal lightness steps (vik, Crameri 2018): too low, right, too high.
 _COLOURS = ("00406f", "5b96b8", "ece5e0", "c98a63", "782004")
-_SIZES = (2.8, 2.2, 1.8, 2.2, 2.8)  # mm: large residuals are seen first
-_SEVERITIES = (  # word, label, colour, shape, mm; the gravest lie on top
+_SIZES = (2.8, 2.2, 1.8, 2.2, 2.8)  # mm: large residuals stand out
+_SEVERITIES = (  # word, label, colour, shape, mm; the gravest are drawn on top
     ("repair", tr("to repair"), "a3303a", "diamond", 3.0),
     ("check", tr("to check"), "e08e1b", "triangle", 2.8),
     ("note", tr("good to know"), "8a9099", "circle", 1.8),
 )
-_SHARE_SHOWN = 0.98  # of the residuals inside the outermost limits that the classes are made for
+_SHARE_SHOWN = 0.98  # of the residuals, by size, for which the class limits are chosen
 
 
 def write_residual_style(path: str) -> str:
-    """Write a .qml beside a point layer, for its first field of residuals; its path, empty where there is none."""
+    """Write a .qml beside a point layer for its first field of residuals; return its path, empty if there is none."""
     layer = QgsVectorLayer(path, "residuals", "ogr")
     fields = [field.name() for field in layer.fields() if field.name().endswith("residual")]
     if not layer.isValid() or not fields:
@@ -45,7 +45,7 @@ def write_residual_style(path: str) -> str:
 
 
 def write_problem_style(path: str) -> str:
-    """Write a .qml beside a point layer, for its field of severities; its path, empty where there is none."""
+    """Write a .qml beside a point layer for its field of severities; return its path, empty if there is none."""
     layer = QgsVectorLayer(path, "problems", "ogr")
     if not layer.isValid() or layer.fields().indexOf("severity") < 0:
         return ""

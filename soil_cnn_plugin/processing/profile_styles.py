@@ -1,4 +1,4 @@
-"""How profiles with standard depths look: points coloured by the first value's uppermost interval."""
+"""Style of profiles with standard depths: points coloured by the first value's uppermost interval."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ..contract.soil_property import SoilProperty
 from .field_aliases import add_aliases
 
 CLASSES = 5
-_SHARE_SHOWN = 0.96  # of the values, in the middle, that the classes are made for
+_SHARE_SHOWN = 0.96  # of the values, the middle ones, for which the class limits are chosen
 
 
 def write_profile_style(path: str, ramp_for: Callable[[str], QgsColorRamp]) -> tuple[str, str]:
-    """Write a .qml beside the layer, with its aliases too; its path, and the title of the soil property that is shown.
+    """Write a .qml beside the layer, with its aliases; return its path and the title of the soil property shown.
 
-    `ramp_for` gives the ramp of a soil property.
+    `ramp_for` returns the ramp of a soil property.
     """
     layer = QgsVectorLayer(path, "profiles", "ogr")
     if not layer.isValid():
@@ -44,7 +44,7 @@ def write_profile_style(path: str, ramp_for: Callable[[str], QgsColorRamp]) -> t
 
 
 def _renderer(layer: QgsVectorLayer, field: str, ramp: QgsColorRamp) -> Optional[QgsGraduatedSymbolRenderer]:
-    """Classes of equal width between round limits; None where all values are missing or alike."""
+    """Return classes of equal width between round limits; None if all values are missing or equal."""
     index = layer.fields().indexOf(field)
     values = sorted(row[index] for row in layer.getFeatures() if isinstance(row[index], (int, float)))
     if not values or values[0] == values[-1]:

@@ -1,4 +1,4 @@
-"""What a covariate is called: by its raster's file, so that the name is the same in any project and without one."""
+"""Names of covariates, taken from the raster's file, so that a name is the same in any project and without one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TELLS_NOTHING = re.compile(r"^Band\d+$")
 
 
 def raster_name(source: str) -> str:
-    """Of a GDAL source: the file's name without its extension, or the name of the subdataset in it."""
+    """Return the name of a GDAL source: the file's name without its extension, or the name of the subdataset in it."""
     source = source.split("|option:")[0]
     selection = _SELECTION.match(source)
     if selection:
@@ -32,7 +32,7 @@ def raster_name(source: str) -> str:
 
 
 def chosen_bands(source: str) -> Optional[list[int]]:
-    """The file's own numbers of the bands that `vrt://file.tif?bands=4,2` takes out of it; None for other sources."""
+    """Return the band numbers that `vrt://file.tif?bands=4,2` selects from the file; None for other sources."""
     selection = _SELECTION.match(source)
     options = (
         dict(option.partition("=")[::2] for option in (selection["options"] or "").split("&")) if selection else {}

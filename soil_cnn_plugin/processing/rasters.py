@@ -1,4 +1,4 @@
-"""Raster layers as QGIS has them -> paths and covariates as the engine can open them."""
+"""Raster layers of QGIS -> paths and covariates that the engine can open."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/|vrt://)(?P<path
 
 @dataclass(frozen=True)
 class Raster:
-    """A raster layer, noted in the main thread, where a layer may be asked; `pipe` holds a copy of its provider.
+    """A raster layer, noted in the main thread, where layers may be used; `pipe` holds a copy of its provider.
 
-    The copy is made once: a copy of a copy of a virtual raster reads random numbers (QGIS 3.40).
+    The provider is copied only once, because a copy of a copy of a virtual raster reads random numbers (QGIS 3.40).
     """
 
     layer_name: str
@@ -57,13 +57,13 @@ class Raster:
 
     @property
     def name(self) -> str:
-        """The same in a project, whatever the layer is called there, and without one: by the file."""
+        """The name from the file: the same in any project, whatever the layer is called there, or without one."""
         if self.provider_name != "gdal":
             return self.layer_name
         return raster_name(self.source)
 
     def covariates(self, kind: str, folder: Path, context: QgsCoordinateTransformContext) -> list[Covariate]:
-        """One a band."""
+        """Return one covariate per band."""
         path = self.path(folder, context)
         return [
             Covariate(
@@ -79,13 +79,13 @@ class Raster:
         ]
 
     def path(self, folder: Path, context: QgsCoordinateTransformContext) -> str:
-        """Where the engine finds the raster; exported into `folder` when GDAL alone cannot open it."""
+        """Return the path for the engine; export the raster into `folder` if GDAL alone cannot open it."""
         if self._needs_export():
             return self._export(folder, context)
         path = absolute(self.source)
         if not self.crs.isValid() or self.crs == self.provider.crs():
             return path
-        # The user has set another CRS than the file's; GDAL's "vrt://" carries it, and stays valid after this run.
+        # The user has set a CRS other than the file's. GDAL's "vrt://" carries it and stays valid after this run.
         return f"vrt://{path}?a_srs={_crs_text(self.crs)}"
 
     def _needs_export(self) -> bool:
@@ -98,24 +98,26 @@ class Raster:
         if width <= 0 or height <= 0:
             raise JobError(
                 f"{self.layer_name} comes from the provider {self.provider_name} and has no cells of its own. Save it"
-                " as a GeoTIFF of the cell size you need (Export, Save As), and use that."
+                " as a GeoTIFF with the cell size you need (Export, Save As), and use that file."
             )
-        own_folder = folder / f"raster_{len(list(folder.iterdir()))}"  # two layers may have one name
+        own_folder = folder / f"raster_{len(list(folder.iterdir()))}"  # two layers may have the same name
         own_folder.mkdir()
         path = own_folder / (re.sub(r"[^\w.-]+", "_", self.name) + ".tif")
         writer = QgsRasterFileWriter(str(path))
         error = writer.writeRaster(self.pipe, width, height, self.provider.extent(), self.crs, context)
         if error != QgsRasterFileWriter.WriterError.NoError:
-            raise JobError(f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as one and use that.")
+            raise JobError(
+                f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as a GeoTIFF and use that file."
+            )
         return str(path)
 
     def is_alpha(self, band: int) -> bool:
-        """Whether a band only tells where the others have data."""
+        """Whether a band only shows where the others have data."""
         return self.provider.colorInterpretation(band) == Qgis.RasterColorInterpretation.AlphaBand
 
     def _band_name(self, band: int) -> str:
         count, chosen = self.provider.bandCount(), chosen_bands(self.source)
-        # QGIS turns a rotated raster upright, and gives it an alpha band in doing so.
+        # QGIS turns a rotated raster upright and adds an alpha band to it.
         if sum(not self.is_alpha(number) for number in range(1, count + 1)) == 1 and not chosen:
             return self.name
         descriptions = [self.provider.bandDescription(number).strip() for number in range(1, count + 1)]
@@ -133,7 +135,7 @@ class Raster:
 def covariates(
     rasters: dict[str, Sequence[Raster]], folder: Path, context: QgsCoordinateTransformContext
 ) -> tuple[Covariate, ...]:
-    """Bands of rasters by kind, "continuous" first; a raster of another kind too is taken once, with that kind."""
+    """Return the bands of rasters by kind, "continuous" first. A raster also given as another kind is used only so."""
     special = {absolute(raster.source) for kind, group in rasters.items() if kind != "continuous" for raster in group}
     found: dict[str, tuple[Raster, Covariate]] = {}
     for kind, group in rasters.items():
@@ -152,7 +154,7 @@ def covariates(
 def why_no_raster(
     item: Union[str, QgsMapLayer], layer: Optional[QgsMapLayer], parameter: str, project: Optional[QgsProject]
 ) -> str:
-    """The sentence for a parameter's value that is no raster layer that works."""
+    """Return the message for a parameter's value that is not a working raster layer."""
     layer = layer or (project.mapLayer(item) if project and isinstance(item, str) else None)
     source = layer.source() if layer else str(item)
     called = f"The layer {layer.name()}, {source}," if layer else source
@@ -160,16 +162,16 @@ def why_no_raster(
     rasters = [part.uri() for part in parts if part.type() == Qgis.LayerType.Raster]
     if len(rasters) > 1:
         return (
-            f"{called} holds {len(rasters)} rasters, so it cannot be opened as a raster ({parameter}). Choose one of"
+            f"{called} holds {len(rasters)} rasters, so it cannot be opened as one raster ({parameter}). Choose one of"
             f" them: {', '.join(rasters[:20])}."
         )
     if layer and layer.type() != Qgis.LayerType.Raster and layer.isValid():
-        return f"{called} is no raster and cannot be opened as a raster ({parameter}). Choose a raster."
-    return f"{called} cannot be opened as a raster ({parameter}). Is it there, and is it whole?"
+        return f"{called} is not a raster and cannot be opened as a raster ({parameter}). Choose a raster."
+    return f"{called} cannot be opened as a raster ({parameter}). Check that it exists and is complete."
 
 
 def absolute(source: str) -> str:
-    """A GDAL source that means the same in another working folder."""
+    """Return a GDAL source that stays valid in another working folder."""
     if os.path.exists(source):
         return os.path.abspath(source)
     archive = _ARCHIVE.match(source)
@@ -184,15 +186,15 @@ def absolute(source: str) -> str:
 def _same_name(name: str, one: Raster, other: Raster) -> JobError:
     first, second = absolute(one.source), absolute(other.source)
     if first == second:
-        return JobError(f"{first} is chosen twice as a covariate. Remove one of the two.")
+        return JobError(f"{first} is chosen twice as a covariate. Remove one of them.")
     return JobError(
-        f"{first} and {second} would both be the covariate {name!r}, but covariates are told apart by their files'"
-        " names, also when a map is made later. Rename one of the files, or leave it out."
+        f"{first} and {second} would both be the covariate {name!r}, but file names tell covariates apart, also when a"
+        " map is made later. Rename one of the files or leave it out."
     )
 
 
 def _labels(layer: QgsRasterLayer) -> dict[int, tuple[tuple[int, str], ...]]:
-    """Band -> names of class codes that the layer's legend tells."""
+    """Return band -> names of class codes in the layer's legend."""
     renderer = layer.renderer()
     if not isinstance(renderer, QgsPalettedRasterRenderer):
         return {}
@@ -214,7 +216,7 @@ def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
 
 
 def _closed(item: QgsRasterRange) -> tuple[float, float]:
-    """A user's nodata range with both limits included; an open limit moves to the next number."""
+    """Return a user's nodata range with both limits included; an open limit moves to the next number."""
     lowest, highest = item.min(), item.max()
     kinds = QgsRasterRange.BoundsType
     if item.bounds() in (kinds.IncludeMax, kinds.Exclusive):
@@ -225,6 +227,6 @@ def _closed(item: QgsRasterRange) -> tuple[float, float]:
 
 
 def _next(value: float, up: bool) -> float:
-    """A neighbour that is also another number in float32, in which most rasters are stored."""
+    """Return a neighbouring number that also differs in float32, the type in which most rasters are stored."""
     step = max(abs(value) * 2.0**-22, 2.0**-126)
     return value + step if up else value - step

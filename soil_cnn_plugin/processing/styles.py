@@ -1,4 +1,4 @@
-"""How a result looks: ramps by soil property, class limits from percentiles, names, a .qml beside each raster."""
+"""Styles of results: ramps by soil property, class limits from percentiles, names, and a .qml beside each raster."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _METALS = (
     "zn|zinc|cu|copper|pb|lead|cd|cadmium|ni|nickel|cr|chromium|as|arsenic|hg|mercury|co|cobalt|mn|manganese"
     "|sb|antimony|fe|iron|al|alumini?um|mo|molybdenum|v|vanadium|u|uranium"
 )
-_RAMP_BY_PROPERTY = (  # the first pattern that is a word of the property's name decides
+_RAMP_BY_PROPERTY = (  # the first pattern that matches a word of the property's name decides
     (_METALS, "inferno_reversed"),
     ("soc|oc|toc|som|om|org|organic|carbon|corg|humus|peat|stock|socs?d?", "rocket_reversed"),
     ("clay|silt|sand|texture|gravel|coarse|lutum|tone?", "cividis"),
@@ -56,7 +56,7 @@ CONTRIBUTION_RAMP = "contributions"
 _DIVERGING = {  # blue below 0, brown above
     CONTRIBUTION_RAMP: "004e92 356ea6 6690bb 94b0ce c4d2e1 f3f3f3 decac2 c8a494 b07d66 995839 803100",
 }
-_DISSIMILARITY = (  # up to this many thresholds, colour: two families that also colour-blind readers tell apart
+_DISSIMILARITY = (  # up to this many thresholds, colour: two families that colour-blind readers can tell apart, too
     (0.25, "e3f1ee"),
     (0.5, "b5dcd4"),
     (0.75, "7fc0b5"),
@@ -70,6 +70,7 @@ KINDS = {
     "LOWER": tr("lower limit"),
     "UPPER": tr("upper limit"),
     "STANDARD_DEVIATION": tr("standard deviation"),
+    "CLASSES": tr("most probable class"),
 }
 SHARES = {  # rasters of numbers from 0 to 1 -> title and ramp
     "PROBABILITIES": (tr("Probabilities of the classes"), "mako_reversed"),
@@ -83,6 +84,7 @@ ORDER = (
     "STANDARD_DEVIATION",
     "UPPER",
     "LOWER",
+    "CLASSES",
     "PREDICTION",
 )  # from the bottom, below points
 VECTOR_NAMES = {
@@ -94,7 +96,7 @@ VECTOR_NAMES = {
 
 
 def write_held_out_style(path: str) -> str:
-    """Of residuals, or of right and wrong classes."""
+    """Write the style of residuals, or of correct and wrong classes; return its path."""
     return write_residual_style(path) or write_right_and_wrong_style(path)
 
 
@@ -108,7 +110,7 @@ SAMPLED_CELLS = 250_000
 
 
 def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
-    """Write a .qml beside each raster of a run, and let the layers that QGIS will load have name, group and style."""
+    """Write a .qml beside each raster of a run, and give the layers that QGIS will load a name, a group and a style."""
     limits: Optional[tuple[float, float]] = None
     group = tr("Soil CNN")
     for name, kind in KINDS.items():
@@ -120,7 +122,8 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         bands = [_split_kind(layer.dataProvider().bandDescription(band + 1)) for band in range(layer.bandCount())]
         labels = [label for label, _ in bands]
         if has_classes(layer):
-            group = tr("Soil map: {}").format(labels[0])
+            if name == "PREDICTION":
+                group = tr("Soil map: {}").format(labels[0])
             colour_classes(layer)
             _finish(layer, results[name], layer_title(labels, tr("most probable class")), group, context, name)
             continue
@@ -160,14 +163,14 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
 
 
 def _threshold_title(layer: QgsRasterLayer) -> str:
-    """`Probability: copper > 150 mg/kg`: what the band that is shown tells of, and how many more there are."""
+    """Return `Probability: copper > 150 mg/kg` for the band that is shown, and the number of further bands."""
     shown = layer.dataProvider().bandDescription(1).removesuffix(", probability")
     more = tr(" and {} more").format(layer.bandCount() - 1) if layer.bandCount() > 1 else ""
     return f"{tr('Probability: {}').format(shown)}{more}"
 
 
 def _dress_dissimilarity(path: str, threshold: float, group: str, context: QgsProcessingContext) -> None:
-    """Applicable and not applicable pixels in two families of colours, and in words."""
+    """Show applicable and not applicable pixels in two families of colours, and name them in the legend."""
     layer = QgsRasterLayer(path, "DISSIMILARITY", "gdal")
     if not layer.isValid():
         return
@@ -193,7 +196,7 @@ def _dress_dissimilarity(path: str, threshold: float, group: str, context: QgsPr
 
 
 def _dress_contributions(path: str, group: str, context: QgsProcessingContext) -> None:
-    """The first covariate's, with 0 in the middle."""
+    """Show the contributions of the first covariate, with 0 in the middle of the ramp."""
     layer = QgsRasterLayer(path, "ATTRIBUTION", "gdal")
     if not layer.isValid():
         return
@@ -220,9 +223,10 @@ def colour_ramp(name: str) -> QgsColorRamp:
 
 
 def percentiles(layer: QgsRasterLayer, band: int = 1) -> tuple[float, float]:
-    """The 2 % and 98 % percentiles of a band, never equal, so that a ramp fits between them.
+    """Return the 2 % and 98 % percentiles of a band, never equal, so that a ramp fits between them.
 
-    Of the values themselves: QGIS's `cumulativeCut` counts in bins, and one extreme value puts all others into one.
+    They come from the values themselves: QGIS's `cumulativeCut` counts in bins, and one extreme value puts all others
+    into one bin.
     """
     values = sorted(_sample(layer, band))
     if not values:
@@ -236,18 +240,18 @@ def percentiles(layer: QgsRasterLayer, band: int = 1) -> tuple[float, float]:
 
 
 def _outward(low: float, high: float) -> tuple[float, float]:
-    """Both limits rounded away from each other, to a tenth of their distance's power of ten: for a legend to read."""
+    """Round both limits away from each other, to a tenth of their distance's power of ten, for a readable legend."""
     if low == high:
         return low, high
     digits = 1 - math.floor(math.log10(high - low))
     step = 10.0**-digits
-    # Rounded before: a float32 0.97 is a little above 0.97.
+    # Round first: 0.97 as float32 is a little above 0.97.
     lowest, highest = math.floor(round(low / step, 4)), math.ceil(round(high / step, 4))
     return round(lowest * step, max(digits, 0)), round(highest * step, max(digits, 0))
 
 
 def layer_title(labels: list[str], kind: str) -> str:
-    """`Zinc (mg/kg), predicted`; `Zinc (mg/kg), copper (mg/kg) and 3 more, predicted`."""
+    """Return `Zinc (mg/kg), predicted` or `Zinc (mg/kg), copper (mg/kg) and 3 more, predicted`."""
     text = _in_few_words(labels)
     is_plain = text[:1].islower() and not re.match(r"p[hH]\b", text)
     return f"{text[:1].upper() + text[1:] if is_plain else text}, {kind}"
@@ -259,7 +263,7 @@ def _in_few_words(labels: list[str]) -> str:
 
 
 def _sample(layer: QgsRasterLayer, band: int) -> list[float]:
-    """A band's values, of a coarser grid where there are many; without missing ones."""
+    """Return a band's values without missing ones, from a coarser grid if the raster is large."""
     step = max(1.0, math.sqrt(layer.width() * layer.height() / SAMPLED_CELLS))
     width, height = max(1, int(layer.width() / step)), max(1, int(layer.height() / step))
     block = layer.dataProvider().block(band, layer.extent(), width, height)
@@ -270,13 +274,13 @@ def _sample(layer: QgsRasterLayer, band: int) -> list[float]:
 
 
 def _split_kind(description: str) -> tuple[str, str]:
-    """A band's description -> the soil property's label and what is told of it: `zinc (mg/kg), lower 90 % limit`."""
+    """Split a band's description into the soil property's label and the kind: `zinc (mg/kg), lower 90 % limit`."""
     match = re.match(r"^(?P<label>.*?)(?:, (?P<kind>(?:lower|upper) .*limit|standard deviation))?$", description)
     return (match["label"], match["kind"] or "") if match else (description, "")
 
 
 def _split_unit(label: str) -> tuple[str, str]:
-    """`clay 5-15 cm (%)` -> (`clay 5-15 cm`, `%`)."""
+    """Split `clay 5-15 cm (%)` into (`clay 5-15 cm`, `%`)."""
     match = re.match(r"^(?P<title>.*?)(?: \((?P<unit>[^()]*)\))?$", label)
     return (match["title"], match["unit"] or "") if match else (label, "")
 
@@ -292,14 +296,14 @@ def _colour(layer: QgsRasterLayer, ramp: str, limits: tuple[float, float]) -> No
 
 
 def _finish(layer: QgsRasterLayer, path: str, title: str, group: str, context: QgsProcessingContext, name: str) -> None:
-    """Save a raster's style beside it, and announce both."""
+    """Save a raster's style beside it and announce both to Processing."""
     qml = str(Path(path).with_suffix(".qml"))
     layer.saveNamedStyle(qml)
     _announce(path, title, group, qml, context, ORDER.index(name))
 
 
 def _announce(path: str, title: str, group: str, qml: str, context: QgsProcessingContext, height: int) -> None:
-    """Tell Processing how to load a result, the higher the further up; headless nothing is loaded."""
+    """Tell Processing how to load a result; a greater `height` puts it further up. Headless runs load nothing."""
     if not context.willLoadLayerOnCompletion(path):
         return
     details = context.layerToLoadOnCompletionDetails(path)
@@ -327,4 +331,4 @@ class Dresser(QgsProcessingLayerPostProcessorInterface):
 
 
 _KEPT: list[Dresser] = []
-"""Python must keep a post-processor until QGIS has called it."""
+"""Holds post-processors, because Python must keep each one until QGIS has called it."""

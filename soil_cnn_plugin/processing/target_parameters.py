@@ -1,4 +1,4 @@
-"""Parameters that say what is mapped, and how well it was measured; and what a job is told of them."""
+"""Parameters that say what is mapped and how well it was measured, and the fields of a job made from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .translation import tr
 
 
 def observation_parameters() -> Parameters:
-    """The points and what is mapped of them."""
+    """Return the parameters for the points and the targets."""
     observations = QgsProcessingParameterFeatureSource(
         "OBSERVATIONS", tr("Observations"), [QgsProcessing.SourceType.TypeVectorPoint]
     )
@@ -27,72 +27,81 @@ def observation_parameters() -> Parameters:
         explained(
             observations,
             tr(
-                "Points where soil properties were measured. A filter or a selection is honoured, and edits that are"
-                " not saved yet are seen. At least 20 usable observations are needed."
+                "Points where soil properties were measured. Filters, selections and unsaved edits are respected. At"
+                " least 20 usable observations are needed."
             ),
         ),
         explained(
-            _field("TARGETS", tr("Targets: soil properties to map, or a soil class"), is_many=True),
+            _field("TARGETS", tr("Targets: soil properties and soil classes to map"), is_many=True),
             tr(
-                "Fields of the observations: soil properties, or one field of soil classes. Several properties are"
-                " learned by one network together; an observation may lack some of them. A name like clay_5_15 is"
-                " understood as clay from 5 to 15 cm depth. Numbers written as text are read, with point or comma; a"
-                " less-than sign before a number says that the value lies below this detection limit. Empty only if"
-                " a composition is chosen."
+                "Fields of the observations: soil properties, soil classes or both. One network learns all of them"
+                " together; an observation may lack some of them. A name such as clay_5_15 means clay at a"
+                " depth of 5 to 15 cm. Numbers may be written as text, with a decimal point or comma; a less-than sign"
+                " before a number means that the value lies below this detection limit. Leave this empty only if you"
+                " choose a composition."
             ),
         ),
         explained(
             _field("COMPOSITION", tr("Composition: parts of a whole"), is_many=True),
             tr(
-                "Fields that are parts of a whole, such as sand, silt and clay: in the map they are positive and sum to"
-                " 100 in every pixel (or to 1 or 1000, as the observations do). They need not be listed under Targets"
-                " too. Parts of several depths are told apart by their names, sand_0_5 and sand_5_15."
+                "Fields that are parts of a whole, such as sand, silt and clay. In the map they are positive and sum to"
+                " 100 in every pixel (or to 1 or 1000, as in the observations). You need not list them under Targets as"
+                " well. Their names, such as sand_0_5 and sand_5_15, tell the parts of different depths apart."
             ),
+        ),
+        explained(
+            _field("CLASS_TARGETS", tr("Soil classes"), is_many=True),
+            tr(
+                "Fields that hold soil classes, as names or as codes, to map them beside soil properties. You need not"
+                " list them under Targets as well. Text fields of names are recognized as soil classes without this."
+            ),
+            advanced=True,
         ),
         explained(
             choice("TARGET_TYPE", tr("Target type"), jobs.ExtractPatches.TARGET_TYPES, jobs.ExtractPatches.target_type),
             tr(
-                "auto: a text field of names holds soil classes, all others hold numbers. class: numbers are codes of"
-                " soil classes, too, such as 3 for Luvisol. continuous: the targets are measured numbers."
+                "auto: a text field of names holds soil classes; all other fields hold numbers. class: all targets are"
+                " soil classes, and numbers are their codes, such as 3 for Luvisol. continuous: the targets are measured numbers."
             ),
         ),
     ]
 
 
 def precision_parameters() -> Parameters:
-    """How well the targets were measured, and what becomes of duplicates and rare classes."""
+    """Return the parameters for the precision of the targets, duplicates and rare classes."""
     return [
         explained(
             _field("DETECTION_LIMIT", tr("Detection limits"), is_many=True),
             tr(
-                "Fields with the detection limit of a target: a value at or below it is only known to be below, and is"
-                " learned as that. One field for each target, in their order, or named after it: copper_dl for"
-                " copper. Where the limit is empty, the value was measured."
+                "Fields with the detection limits of the targets. A value at or below its limit is only known to lie"
+                " below it, and is learned as such. Choose one field for each target, in the same order, or fields"
+                " named after their targets, such as copper_dl for copper. Where the limit is empty, the value was"
+                " measured."
             ),
             advanced=True,
         ),
         explained(
             _field("ERROR", tr("Measurement errors"), is_many=True),
             tr(
-                "Fields with the standard deviation of the measurement, in the unit of the target: what was measured"
-                " worse counts less, such as spectroscopic among laboratory values. One field for each target, in their"
-                " order, or named after it: clay_sd for clay."
+                "Fields with the standard deviation of the measurement, in the unit of the target. Less precise values,"
+                " such as spectroscopic ones among laboratory values, count less. Choose one field for each target, in"
+                " the same order, or fields named after their targets, such as clay_sd for clay."
             ),
             advanced=True,
         ),
         explained(
             _field("WEIGHT", tr("Weight")),
             tr(
-                "Field that says how much an observation counts in training: 2 counts twice as much as 1, and 0 leaves"
-                " it out."
+                "Field that says how much an observation counts in training: 2 counts twice as much as 1, and 0"
+                " excludes it."
             ),
             advanced=True,
         ),
         explained(
             choice("DUPLICATES", tr("Duplicates"), jobs.ExtractPatches.DUPLICATES, jobs.ExtractPatches.duplicates),
             tr(
-                "Observations in the same pixel. keep: all are used, and stay together when some are held out. average:"
-                " they become one with their mean, or their most frequent class."
+                "What to do with observations in the same pixel. keep: all are used, and they are held out together."
+                " average: they become one observation with their mean, or with their most frequent class."
             ),
             advanced=True,
         ),
@@ -101,16 +110,17 @@ def precision_parameters() -> Parameters:
                 "RARE_CLASSES", tr("Rare classes"), jobs.ExtractPatches.RARE_CLASSES, jobs.ExtractPatches.rare_classes
             ),
             tr(
-                "Soil classes of at most 5 observations, too few to learn and to assess. drop: they are left out, and"
-                " the map does not show them. merge: together they become one class, other classes."
+                "What to do with soil classes of at most 5 observations, too few to learn and to assess. drop: they are"
+                " left out, and the map does not show them. merge: they are merged into one class, called other"
+                " classes."
             ),
             advanced=True,
         ),
         explained(
             QgsProcessingParameterString("UNITS", tr("Units"), optional=True),
             tr(
-                "Units for legends and reports: mg/kg for all targets, or target by target as in zinc=mg/kg; ph=-"
-                " (a hyphen: no unit). Empty: taken from a field's alias or comment such as Zinc (mg/kg)."
+                "Units for legends and reports: mg/kg for all targets, or target by target as in zinc=mg/kg; ph=- (a"
+                " hyphen means no unit). Empty: taken from a field's alias or comment, such as Zinc (mg/kg)."
             ),
             advanced=True,
         ),
@@ -118,11 +128,12 @@ def precision_parameters() -> Parameters:
 
 
 def target_values(inputs: Inputs, fields: QgsFields) -> dict[str, Any]:
-    """What `jobs.ExtractPatches` is told of the targets."""
+    """Return the fields of `jobs.ExtractPatches` that describe the targets."""
     return {
-        "targets": inputs.targets("TARGETS", "UNITS", fields, also="COMPOSITION"),
+        "targets": inputs.targets("TARGETS", "UNITS", fields, also=("COMPOSITION", "CLASS_TARGETS")),
         "target_type": inputs.choice("TARGET_TYPE"),
         "composition": inputs.fields("COMPOSITION", fields),
+        "class_targets": inputs.fields("CLASS_TARGETS", fields),
         "detection_limits": inputs.fields("DETECTION_LIMIT", fields),
         "errors": inputs.fields("ERROR", fields),
         "weight": inputs.field("WEIGHT", fields),

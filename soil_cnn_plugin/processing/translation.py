@@ -1,4 +1,4 @@
-"""`tr`: a text in the user's language. A function, because `self.tr` files a base class's texts under a wrong class."""
+"""`tr` translates a text into the user's language: a function, because `self.tr` files texts under a wrong class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feature sources as QGIS has them (memory, filtered, selected, edited) -> a GeoPackage that the engine can open."""
+"""Feature sources of QGIS (memory, filtered, selected, edited) -> a GeoPackage that the engine can open."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
 def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
-    """Observations, one point a row; the row's id is the feature's id in the source. Returns the path.
+    """Write observations, one point per row; the row's id is the feature's id in the source. Return the path.
 
-    A multipoint of one point becomes a point; of several it is refused, because one value cannot lie at two places.
-    Heights are left out: one that is no number makes a point empty in a GeoPackage.
+    A multipoint of one point becomes a point. A multipoint of several is refused, because one value cannot lie at two
+    places. Heights are left out, because a height that is not a number makes a point empty in a GeoPackage.
     """
     if source.wkbType() == QgsWkbTypes.Type.NoGeometry:
         raise JobError(
-            f"The layer of observations {source.sourceName()} is a table without points. If it has columns of"
-            " coordinates, add it as a Delimited Text Layer, or use the algorithm Create points layer from table."
+            f"The layer of observations {source.sourceName()} is a table without points. If it has coordinate columns,"
+            " add it as a Delimited Text Layer, or use the algorithm Create points layer from table."
         )
     return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer of observations")
 
 
 def write_any_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
-    """As `write_points`, but multipoints stay as they are: for finding out what is wrong with a layer."""
+    """Write observations as `write_points` does, but keep multipoints, so that a check can find problems."""
     return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of observations")
 
 
 def write_table(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
-    """Rows with single geometries or with none, which need no CRS."""
+    """Write rows with single geometries or with none; rows without geometry need no CRS."""
     return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer")
 
 
 def file_name(layer_name: str) -> str:
-    """A layer's name without what a file's name may not hold; at most 80 characters, empty when nothing is left."""
+    """Return a layer's name without characters that file names forbid: at most 80 characters, empty if none is left."""
     return _FORBIDDEN.sub("_", layer_name)[:80].strip(" .")
 
 
@@ -65,7 +65,7 @@ def _write(
     source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext, kind: object, what: str
 ) -> str:
     crs = source.sourceCrs()
-    is_placeholder = crs.description().startswith("Undefined")  # of GeoPackage, for an unknown CRS
+    is_placeholder = crs.description().startswith("Undefined")  # GeoPackage's text for an unknown CRS
     if kind != QgsWkbTypes.Type.NoGeometry and (is_placeholder or not crs.isValid()):
         raise JobError(
             f"{what} {source.sourceName()} has no CRS. Set it in the layer's properties (Source, Assigned CRS), or with"
@@ -94,7 +94,7 @@ def _write(
 
 
 def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]:
-    """Indices of the fields that a GeoPackage can hold; maps and geometries are no attributes to map or group by."""
+    """Return the indices of the fields that a GeoPackage can hold: not those of dictionaries or geometries."""
     names: dict[str, str] = {}
     found = []
     for index, field in enumerate(source.fields()):
@@ -104,7 +104,7 @@ def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]
         if lower in names:
             raise JobError(
                 f"{what} {source.sourceName()} has fields {names[lower]} and {field.name()}, which differ in upper and"
-                " lower case only, so that files cannot tell them apart. Rename one, for example with Refactor fields."
+                " lower case only, so files cannot tell them apart. Rename one, for example with Refactor fields."
             )
         names[lower] = field.name()
         found.append(index)
@@ -112,7 +112,7 @@ def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]
 
 
 def _numbered(source: QgsProcessingFeatureSource):
-    """Features with their ids, each but once; those without an own one, not saved yet for example, come last."""
+    """Yield features with their ids, each id once. Features without an own id, such as unsaved ones, come last."""
     seen, others = set(), []
     for feature in source.getFeatures():
         number = feature.id()
@@ -134,7 +134,7 @@ def _geometry(feature: QgsFeature, kind: object, source: QgsProcessingFeatureSou
     if QgsWkbTypes.isMultiType(kind):
         geometry.convertToMultiType()
     elif geometry.isMultipart() and not geometry.convertToSingleType():
-        raise JobError(f"Feature {feature.id()} of {source.sourceName()} is no single point.")
+        raise JobError(f"Feature {feature.id()} of {source.sourceName()} is not a single point.")
     elif geometry.isMultipart() or _part_count(feature) > 1:
         raise JobError(
             f"Feature {feature.id()} of {source.sourceName()} is a multipoint of {_part_count(feature)} points. An"

@@ -1,4 +1,4 @@
-"""Which Python runs the engine, and what is said when there is none."""
+"""Finding the Python that runs the engine, and the message if there is none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soil_cnn_plugin.paths import REQUIREMENTS
 
 @pytest.fixture
 def folder(qgis_app, monkeypatch, tmp_path):
-    """The default folder of the environment; nothing is set or built."""
+    """Return the environment's default folder; nothing is set or built."""
     monkeypatch.delenv("SOILCNN_PYTHON", raising=False)
     monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "environment")
     QgsSettings().remove(environment.SETTING)
@@ -24,7 +24,7 @@ def folder(qgis_app, monkeypatch, tmp_path):
 
 
 def fill(folder: Path) -> Path:
-    """What looks like a virtual environment; its interpreter."""
+    """Make what looks like a virtual environment; return its interpreter."""
     python = environment.python_in(folder)
     python.parent.mkdir(parents=True)
     python.write_text("")
@@ -34,7 +34,7 @@ def fill(folder: Path) -> Path:
 def test_nothing_set_up_is_said_with_the_remedy(folder) -> None:
     assert environment.problem() == (
         'The compute environment is not set up yet. Run "Set up the compute environment" (soilcnn:setupenvironment,'
-        ' group "5 Set up" of Soil CNN in the Processing toolbox) once, and run this again.'
+        ' group "5 Set up" of Soil CNN in the Processing toolbox) once, then run this again.'
     )
 
 
@@ -65,7 +65,7 @@ def test_the_variable_is_preferred_to_all(folder, tmp_path, monkeypatch) -> None
 
 def test_an_interpreter_that_is_gone_is_named_with_where_it_was_set(folder, tmp_path, monkeypatch) -> None:
     environment.remember(tmp_path / "gone" / "python")
-    assert f"was set to {tmp_path}/gone/python, but there is no such file" in environment.problem()
+    assert f"was set to {tmp_path}/gone/python, but this file does not exist" in environment.problem()
     monkeypatch.setenv("SOILCNN_PYTHON", "/nowhere/python")
     assert "SOILCNN_PYTHON names /nowhere/python" in environment.problem()
 

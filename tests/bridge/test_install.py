@@ -1,4 +1,4 @@
-"""Building the environment, adopting one, and what is left when that fails; without any network."""
+"""Building an environment, adopting an interpreter, and what is left after a failure; without any network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def feedback(qgis_app) -> QgsProcessingFeedback:
 
 @pytest.fixture(autouse=True)
 def no_traces(qgis_app, monkeypatch, tmp_path):
-    """No setting, no network, no uv; pip finds nothing."""
+    """Remove settings, network and uv; pip finds nothing."""
     monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "default")
     monkeypatch.setattr(torch_builds, "answers", lambda _url: False)
     monkeypatch.setattr(install.shutil, "which", lambda _name: None)
@@ -37,7 +37,7 @@ def no_traces(qgis_app, monkeypatch, tmp_path):
 
 @pytest.fixture
 def without_packages(monkeypatch):
-    """Virtual environments are built, packages are not installed."""
+    """Build virtual environments, but install no packages."""
     installed = []
     monkeypatch.setattr(install.Installation, "install", lambda _self, what, index="": installed.append((what, index)))
     monkeypatch.setattr(install, "examine", lambda _python: {})
@@ -98,7 +98,7 @@ def test_a_failed_rebuild_keeps_the_old_environment(feedback, without_packages, 
 def test_a_folder_with_other_things_is_never_replaced(feedback, tmp_path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    with pytest.raises(WorkerFailed, match="holds something else"):
+    with pytest.raises(WorkerFailed, match="holds something other than a compute environment"):
         install.build(tmp_path / "mine", "cpu", feedback)
     assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
 
@@ -159,7 +159,7 @@ def test_an_interpreter_without_the_packages_is_not_adopted(feedback, tmp_path) 
 
 
 def stand_in_python(path: Path, versions: dict[str, str], python: tuple[int, ...] = (3, 12, 1)) -> Path:
-    """A script that answers the probe like an interpreter with these packages."""
+    """Write a script that answers the probe like an interpreter with these packages."""
     answer = json.dumps({"python": python, "versions": versions, "problems": {}})
     path.write_text(f"#!/bin/sh\necho noise\necho 'soilcnn-probe {answer}'\n")
     path.chmod(0o755)
@@ -170,16 +170,16 @@ def test_an_interpreter_with_other_versions_is_adopted_with_a_warning(feedback, 
     versions = {item.name: item.version for item in environment.requirements()}
     python = stand_in_python(tmp_path / "python", {**versions, "torch": "2.9.1+cu128"})
     assert install.adopt(python, feedback) == python
-    assert "torch is 2.9.1+cu128; Soil CNN is tested with 2.13.0." in feedback.textLog()
+    assert "torch is version 2.9.1+cu128; Soil CNN is tested with 2.13.0." in feedback.textLog()
     assert feedback.textLog().count("is tested with") == 1
     assert environment.find_python() == python
 
 
 def test_an_interpreter_with_too_old_versions_is_not_adopted(feedback, tmp_path) -> None:
     versions = {item.name: item.version for item in environment.requirements()}
-    with pytest.raises(WorkerFailed, match="h5py is 3.9.0, at least 3.10 is needed"):
+    with pytest.raises(WorkerFailed, match="h5py is version 3.9.0, but at least 3.10 is needed"):
         install.adopt(stand_in_python(tmp_path / "python", {**versions, "h5py": "3.9.0"}), feedback)
-    with pytest.raises(WorkerFailed, match="is Python 3.10.2; the engine needs 3.11 or later"):
+    with pytest.raises(WorkerFailed, match="is Python 3.10.2, but the engine needs 3.11 or later"):
         install.adopt(stand_in_python(tmp_path / "python", versions, (3, 10, 2)), feedback)
 
 
@@ -209,7 +209,7 @@ def test_the_build_follows_the_graphics_driver(feedback, monkeypatch, tmp_path) 
     assert sources("auto", feedback) == Source("cuda")
     graphics(tmp_path, monkeypatch, "Quadro P400, 470.10")
     assert sources("auto", feedback).build == "cpu"
-    with pytest.raises(WorkerFailed, match="Quadro P400 has driver 470, but this PyTorch needs 580"):
+    with pytest.raises(WorkerFailed, match="Quadro P400 has driver 470, but this PyTorch needs driver 580"):
         sources("cuda", feedback)
     graphics(tmp_path, monkeypatch, "NVIDIA-SMI has failed because it could not communicate with the driver")
     assert nvidia_driver() == ("", 0)

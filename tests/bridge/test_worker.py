@@ -1,4 +1,4 @@
-"""A job's way through the worker process: news, failure, crash, cancel."""
+"""A job in the worker process: events, failure, crash, cancel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Listener(QgsProcessingFeedback):
-    """Keeps what it is told."""
+    """Feedback that records what it receives."""
 
     def __init__(self) -> None:
         super().__init__(False)
@@ -99,7 +99,7 @@ def test_a_failure_is_told_in_the_engines_words(stand_in, feedback, job, tempora
     ("behaviour", "words"),
     [
         ("abort", "it crashed (signal SIGABRT)"),
-        ("kill", "most likely because the memory was used up"),
+        ("kill", "most likely because memory ran out"),
         ("told_to_end", "it was told to end (signal SIGTERM)"),
         ("silent_end", "exit code 3"),
     ],
@@ -186,7 +186,7 @@ def test_an_interpreter_that_cannot_be_started_is_named(feedback, job, tmp_path_
 
 
 def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
-    """Linux hands the worker to init; its next word hits a broken pipe."""
+    """Linux hands the worker to init; its next event hits a broken pipe."""
     pids_file = tmp_path / "pids"
     script = (
         "from pathlib import Path; import sys\n"

@@ -1,4 +1,4 @@
-"""The job that checks observations: its rules, and its way through JSON."""
+"""The job that checks observations: its rules, to and from JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_only_wanted_outputs_are_outputs() -> None:
         ({"lower": "to_cm"}, "the field of the upper one is missing"),
         ({"upper": "depth", "lower": "depth"}, "field depth is chosen for two"),
         ({"profile": "pit", "detection_limits": ("pit",)}, "field pit is chosen for two"),
-        ({"fields": ("depth",), "upper": "depth", "lower": "to"}, "depth is chosen to be checked .* and also as"),
+        ({"fields": ("depth",), "upper": "depth", "lower": "to"}, "depth is chosen both as .* to check and as profile"),
         ({"composition": ("sand",)}, "sand is the only one"),
         ({"covariates": (jobs.Covariate("/a.tif", "dem"), jobs.Covariate("/b.tif", "dem"))}, "'dem'"),
     ],

@@ -1,4 +1,4 @@
-"""JSON becomes the dataclass that it was written from, also where several could be meant."""
+"""JSON becomes the dataclass that it was written from, even where several would fit."""
 
 from __future__ import annotations
 

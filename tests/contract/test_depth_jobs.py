@@ -1,4 +1,4 @@
-"""What can be asked of standardizing depths."""
+"""The job that standardizes depths: its rules and its text form of intervals."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def test_intervals_are_read_from_text(text: str, intervals: tuple[tuple[float, f
 
 @pytest.mark.parametrize("text", ["0-5,5", "0-5 5-15", "a-b", "0-5,5-15-30"])
 def test_text_that_is_no_interval_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(jobs.JobError, match="is no depth interval.*0-5,5-15,15-30"):
+    with pytest.raises(jobs.JobError, match="is not a depth interval.*0-5,5-15,15-30"):
         parse_intervals(text)
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"intervals": ((5.0, 0.0),)}, "5-0 is no depth interval"),
+        ({"intervals": ((5.0, 0.0),)}, "5-0 is not a depth interval"),
         ({"intervals": ((-5.0, 0.0),)}, "count downward from the surface"),
-        ({"intervals": ((0.0, float("inf")),)}, "0-inf is no depth interval"),
+        ({"intervals": ((0.0, float("inf")),)}, "0-inf is not a depth interval"),
         ({"intervals": ((0.0, 5.0), (0.0, 5.0))}, "0-5 is given twice"),
         ({"intervals": ()}, "No depth interval is given. Write, for example, 0-5,5-15"),
         ({"smoothing": -1.0}, "Lambda is -1; it must not be negative"),
         ({"min_share": 0.0}, "above 0 and at most 1"),
         ({"min_share": 1.1}, "above 0 and at most 1"),
         ({"values": ()}, "No value is chosen"),
-        ({"profile": ""}, "No field is chosen as profile"),
+        ({"profile": ""}, "No field is chosen as the profile"),
         ({"lower": "top"}, "The field top is chosen for two purposes"),
         ({"values": (SoilProperty("bottom"),)}, "The field bottom is chosen for two purposes"),
         ({"x": "east"}, "Only one of X and Y"),

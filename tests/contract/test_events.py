@@ -1,4 +1,4 @@
-"""Events as lines."""
+"""Events to and from lines."""
 
 from __future__ import annotations
 

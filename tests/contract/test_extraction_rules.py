@@ -1,4 +1,4 @@
-"""What targets can be at once: numbers with limits and errors, parts of a whole, or classes."""
+"""Rules for what targets may be together: numbers with limits and errors, parts of a whole, or classes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_parts_of_one_depth_or_ending_are_one_whole(parts: str, wholes: list[str
         (
             "sand clay",
             {"composition": ("sand", "clay"), "errors": ("clay_sd",)},
-            "clay is a part of a composition and cannot have a measurement error field",
+            "clay is part of a composition and cannot have a measurement error field",
         ),
         ("a b", {"errors": ("sd",)}, "which measurement error belongs to which target: sd for 2 targets"),
         ("a", {"target_type": "soil"}, "target type is 'soil'; it must be one of: auto, continuous, class"),

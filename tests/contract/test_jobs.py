@@ -1,4 +1,4 @@
-"""Jobs: their rules, and their way through JSON."""
+"""Jobs: their rules, to and from JSON."""
 
 from __future__ import annotations
 

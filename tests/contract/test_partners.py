@@ -1,4 +1,4 @@
-"""Which limit or error belongs to which target: by name, else by order, never by chance."""
+"""Pairing limits and errors with targets: by name, else by order, never by guess."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pair(targets: str, fields: str) -> dict[str, str]:
         ("Cu Zn", "ZN_LOD", {"Zn": "ZN_LOD"}),
         ("copper zinc lead", "lod zinc_dl lod2", {"copper": "lod", "zinc": "zinc_dl", "lead": "lod2"}),
         ("zinc zinc_2", "zinc_2_dl zinc_dl", {"zinc": "zinc_dl", "zinc_2": "zinc_2_dl"}),
-        ("p zn", "pb_dl zn_dl", {"p": "pb_dl", "zn": "zn_dl"}),  # pb_dl is left for p, by order
+        ("p zn", "pb_dl zn_dl", {"p": "pb_dl", "zn": "zn_dl"}),  # pb_dl remains for p, by order
         ("clay_0_5 clay_5_15 ph", "clay_sd", {"clay_0_5": "clay_sd", "clay_5_15": "clay_sd"}),
         ("clay_0_5 clay_5_15", "clay_sd clay_0_5_sd", {"clay_0_5": "clay_0_5_sd", "clay_5_15": "clay_sd"}),
         ("copper zinc", "", {}),
@@ -42,7 +42,7 @@ def test_names_go_before_order(targets: str, fields: str, pairs: dict[str, str])
         ("p k", "pb_dl", "pb_dl for 2 targets"),
         ("copper zinc", "copper_dl copper_lod", "copper_dl and copper_lod are both named after copper"),
         ("copper zinc", "copper_dl copper_dl", "both named after copper"),
-        ("copper zinc", "zinc", "zinc is chosen as a target and as a detection limit field"),
+        ("copper zinc", "zinc", "zinc is chosen both as a target and as a detection limit field"),
     ],
 )
 def test_doubtful_pairs_are_refused(targets: str, fields: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The requirements file, read without pip."""
+"""Reading the requirements file without pip."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a field's name and alias tell of a soil property."""
+"""Reading a soil property from a field's name and alias."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thresholds as users write them, and the targets they mean."""
+"""Thresholds as users write them, and the targets that they name."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ def test_the_whole_chain_refuses_a_threshold_of_no_target_before_anything_is_don
     with pytest.raises(JobError, match="names no target"):
         MapSoilProperties(extract, train, replace(predict, exceedance=lead, exceedance_probability="p.tif"))
     classes = replace(extract, targets=CLAY[:1], target_type="class")
-    with pytest.raises(JobError, match="soil classes exceed none"):
+    with pytest.raises(JobError, match="soil classes cannot exceed them"):
         MapSoilProperties(classes, replace(train, exceedance=parse_thresholds("clay > 3")), predict)
     assert MapSoilProperties(extract, replace(train, exceedance=parse_thresholds("clay > 3")), predict)

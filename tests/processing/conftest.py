@@ -1,4 +1,4 @@
-"""QGIS with the provider, and small layers to run algorithms on."""
+"""Fixtures: QGIS with the provider, and small layers as inputs for algorithms."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def provider(qgis_app, qgis_processing) -> SoilCnnProvider:
 
 @pytest.fixture
 def project(qgis_app):
-    """An empty project, emptied again."""
+    """Return an empty project and empty it again afterwards."""
     QgsProject.instance().clear()
     yield QgsProject.instance()
     QgsProject.instance().clear()
@@ -58,7 +58,7 @@ def context(project):
 
 @pytest.fixture
 def job_of(provider, context) -> Callable[..., Job]:
-    """The job that an algorithm makes of parameter values; its exports live as long as the test."""
+    """Return a function that makes an algorithm's job from parameter values; its exports live as long as the test."""
     folders = []
 
     def make(algorithm_id: str, parameters: dict[str, Any]) -> Job:
@@ -75,7 +75,7 @@ def job_of(provider, context) -> Callable[..., Job]:
 
 @pytest.fixture
 def raster(tmp_path: Path) -> Callable[..., str]:
-    """Writes an 8 x 8 GeoTIFF whose bands hold 0 to 63, in RD New unless told."""
+    """Return a function that writes an 8 x 8 GeoTIFF with the values 0 to 63 in each band, by default in RD New."""
 
     def write(name: str, bands: tuple[str, ...] = ("",), epsg: int | None = 28992, nodata: float | None = None) -> str:
         path = tmp_path / f"{name}.tif"
@@ -100,7 +100,7 @@ def raster(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def observations(project) -> QgsVectorLayer:
-    """Five points in memory: zinc 0, 10, 20, 30, nothing; text numbers; two sites."""
+    """Return five points in memory: zinc 0, 10, 20, 30 and missing; numbers as text; two sites."""
     fields = "field=zinc:double&field=note:string&field=site:string"
     layer = QgsVectorLayer(f"Point?crs=EPSG:28992&{fields}", "Observed soils", "memory")
     features = []

@@ -1,4 +1,4 @@
-"""Check observations in QGIS: parameter values become a job, results come back, and problems have a style."""
+"""Check observations in QGIS: parameter values become a job, results come back, and problems get a style."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from soil_cnn_plugin.processing.point_styles import write_problem_style
 
 @pytest.fixture
 def check(job_of, observations):
-    """The job of Check observations, with these values."""
+    """Return a function that makes the job of Check observations from values."""
     return lambda **values: job_of("checkobservations", {"OBSERVATIONS": observations, **values})
 
 
 def test_nothing_but_observations_is_needed(check) -> None:
     job = check()
     assert job == CheckObservations(observations=job.observations, report=job.report, problems=job.problems)
-    assert Path(job.observations).name == "Observed soils.gpkg"  # the page calls it so
+    assert Path(job.observations).name == "Observed soils.gpkg"  # the name on the page
 
 
 def test_all_values_arrive(check, raster, tmp_path) -> None:
@@ -50,7 +50,7 @@ def test_all_values_arrive(check, raster, tmp_path) -> None:
 
 @pytest.fixture
 def texture(project) -> QgsVectorLayer:
-    """Fields of texture, depths and limits, one with a unit in its alias; no features."""
+    """Return a layer with fields of texture, depths and limits, one with a unit in its alias, and no features."""
     names = ("sand", "silt", "clay", "top", "bottom", "cu", "cu_dl")
     fields = "&".join(f"field={name}:double" for name in names)
     layer = QgsVectorLayer(f"MultiPoint?crs=EPSG:28992&{fields}", "Texture", "memory")
@@ -132,7 +132,7 @@ def write_problems(path: Path, severities: list[str]) -> str:
 def test_problems_are_coloured_by_how_grave_they_are_and_the_gravest_lie_on_top(tmp_path, qgis_app) -> None:
     path = write_problems(tmp_path / "p.gpkg", ["repair", "note", "check"])
     assert write_problem_style(path) == str(tmp_path / "p.qml")
-    layer = QgsVectorLayer(path, "p")  # with the style that lies beside it
+    layer = QgsVectorLayer(path, "p")  # with the style file beside it
     renderer = layer.renderer()
     assert [(item.value(), item.label()) for item in renderer.categories()] == [
         ("repair", "to repair"),

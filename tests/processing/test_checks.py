@@ -1,4 +1,4 @@
-"""Values that Processing refuses are told with the rule they break."""
+"""The message for a value that Processing refuses names the rule that it breaks."""
 
 from __future__ import annotations
 

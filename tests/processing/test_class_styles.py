@@ -1,4 +1,4 @@
-"""How results of soil classes look: names as the legend, ramps of shares, points right and wrong."""
+"""Styles of results for soil classes: names in the legend, ramps of shares, points with correct and wrong classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLOURS = ["#ddcc77", "#332288", "#117733", "#cc6677"]
 
 @pytest.fixture
 def class_map(tmp_path: Path, qgis_app) -> str:
-    """A uint8 raster of classes from 1, with names and colours, as the engine writes it."""
+    """Write a uint8 raster of classes from 1, with names and colours, as the engine does."""
     path = str(tmp_path / "classes.tif")
     dataset = gdal.GetDriverByName("GTiff").Create(path, 8, 8, 1, gdal.GDT_Byte)
     band = dataset.GetRasterBand(1)
@@ -35,7 +35,7 @@ def class_map(tmp_path: Path, qgis_app) -> str:
     band.SetNoDataValue(0)
     band.SetDescription("soil type")
     band.SetCategoryNames(["", *NAMES])
-    band.WriteArray((np.arange(64).reshape(8, 8) % 4).astype("uint8"))  # class 4 lies nowhere
+    band.WriteArray((np.arange(64).reshape(8, 8) % 4).astype("uint8"))  # class 4 does not occur
     return path
 
 
@@ -66,7 +66,7 @@ def write_held_out(path: Path) -> str:
 def test_the_legend_of_a_class_map_has_the_names_and_nothing_else(class_map) -> None:
     styles.dress({"PREDICTION": class_map}, QgsProcessingContext())
     assert Path(class_map).with_suffix(".qml").is_file()
-    layer = QgsRasterLayer(class_map, "x")  # with the style that lies beside it; it owns its renderer
+    layer = QgsRasterLayer(class_map, "x")  # with the style file beside it; the layer owns its renderer
     renderer = layer.renderer()
     assert isinstance(renderer, QgsPalettedRasterRenderer)
     found = [(each.value, each.label, each.color.name()) for each in renderer.classes()]

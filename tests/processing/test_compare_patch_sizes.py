@@ -1,4 +1,4 @@
-"""Compare patch sizes: parameter values become a job, and the worker's numbers outputs."""
+"""Compare patch sizes: parameter values become a job, and the worker's numbers become outputs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_all_values_reach_the_job(job_of, patches, raster, tmp_path) -> None:
 
 
 def test_sizes_that_are_no_odd_numbers_are_refused(job_of, patches) -> None:
-    with pytest.raises(JobError, match="SIZES has '7.5', which is no whole number of pixels"):
+    with pytest.raises(JobError, match="SIZES has '7.5', which is not a whole number of pixels"):
         parse_sizes("3,7.5")
     with pytest.raises(JobError, match="8 is among the patch sizes, but each must be odd and at least 3"):
         job_of("comparepatchsizes", {"PATCHES": patches, "SIZES": "3,8"})

@@ -1,4 +1,4 @@
-"""IDs and names that users' models and scripts depend on: frozen here, letter by letter."""
+"""IDs and names that users' models and scripts depend on, frozen here letter by letter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from soil_cnn_plugin.contract import jobs
 
 EXTRACTION = (
     "OBSERVATIONS TARGETS COVARIATES CATEGORICAL_COVARIATES DIRECTIONAL_COVARIATES REFERENCE CELL_SIZE PATCH_SIZE GROUP"
-    " UNITS MAX_MISSING TARGET_TYPE COMPOSITION DETECTION_LIMIT ERROR WEIGHT DUPLICATES RARE_CLASSES"
+    " UNITS MAX_MISSING TARGET_TYPE CLASS_TARGETS COMPOSITION DETECTION_LIMIT ERROR WEIGHT DUPLICATES RARE_CLASSES"
 )
 TRAINING = (
     "ARCHITECTURE PREDICTOR PRESET VALIDATION FOLDS DOMAIN LOCATION MEMBERS EPOCHS BATCH_SIZE PATIENCE LEARNING_RATE"
@@ -20,7 +20,7 @@ TRAINING = (
 )
 SCORES = "RMSE MEC CCC PICP BASELINE_RMSE ACCURACY BRIER LOG_SCORE BASELINE_ACCURACY VERDICT"
 RASTERS = (
-    "PREDICTION LOWER UPPER STANDARD_DEVIATION DISSIMILARITY PROBABILITIES CONFUSION_INDEX EXCEEDANCE_PROBABILITY"
+    "PREDICTION LOWER UPPER STANDARD_DEVIATION DISSIMILARITY CLASSES PROBABILITIES CONFUSION_INDEX EXCEEDANCE_PROBABILITY"
     " TEXTURE_CLASSES"
 )
 MAPPING = f"EXTENT AREA BLOCK_SIZE PRECISION DISSIMILARITY_SPACE TEXTURE_SYSTEM {RASTERS}"
@@ -134,7 +134,7 @@ def test_help_is_plain_text(algorithm) -> None:
     assert algorithm.shortDescription().endswith(".")
     texts = [algorithm.shortHelpString(), algorithm.shortDescription()]
     texts += [item.help() for item in algorithm.parameterDefinitions()]
-    assert [text for text in texts if re.search(r"<|&\w+;", text)] == []  # a tool tip loses all after a <
+    assert [text for text in texts if re.search(r"<|&\w+;", text)] == []  # a tool tip loses all text after a <
 
 
 def test_the_dialog_shows_the_summary_too(algorithm, qgis_iface, monkeypatch) -> None:

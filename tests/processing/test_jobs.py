@@ -1,4 +1,4 @@
-"""Parameter values become jobs: compared with literals, and exports with what the layers hold."""
+"""Parameter values become jobs, compared with literals; exports are compared with the layers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from soil_cnn_plugin.processing.outputs import check_outputs
 
 
 def rows(path: str) -> list[dict]:
-    """A GeoPackage's rows, fid included."""
+    """Return the rows of a GeoPackage, with fid."""
     dataset = ogr.Open(path)
     layer = dataset.GetLayer(0)
     return [{"fid": row.GetFID(), **row.items(), "xy": row.geometry().GetPoint_2D()} for row in layer]
@@ -46,7 +46,7 @@ def rows(path: str) -> list[dict]:
 
 @pytest.fixture
 def extract(job_of, observations, raster, tmp_path):
-    """The job of Extract patches, with these values changed."""
+    """Return a function that makes the job of Extract patches, with changed values."""
 
     def make(**changes) -> ExtractPatches:
         values = {
@@ -68,7 +68,7 @@ def test_extract_patches_with_defaults(extract, tmp_path) -> None:
         covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),),
         patches=str(tmp_path / "patches.h5"),
     )
-    assert Path(job.observations).name == "Observed soils.gpkg"  # messages and reports call it so
+    assert Path(job.observations).name == "Observed soils.gpkg"  # the name in messages and reports
 
 
 def test_extract_patches_with_all_values(extract, raster, tmp_path) -> None:
@@ -266,7 +266,7 @@ def test_relative_paths_become_absolute(extract, raster, tmp_path, monkeypatch, 
     raster("dem")
     monkeypatch.chdir(tmp_path)
     job = extract(COVARIATES=["dem.tif"], PATCHES="patches.h5")
-    context.temporaryLayerStore().removeAllMapLayers()  # GDAL may write statistics beside it when it is closed
+    context.temporaryLayerStore().removeAllMapLayers()  # on closing it, GDAL may write statistics beside it
     assert job.covariates == (Covariate(str(tmp_path / "dem.tif"), "dem"),)
     assert job.patches == str(tmp_path / "patches.h5")
 
@@ -557,13 +557,13 @@ def test_outputs_that_cannot_be_written_are_refused(extract, raster, tmp_path) -
     (tmp_path / "soils.gpkg").touch()
     with pytest.raises(JobError, match="DROPPED would replace"):
         check_outputs(extract(DROPPED=str(tmp_path / "soils.gpkg")), [str(tmp_path / "soils.gpkg")])
-    with pytest.raises(JobError, match="PATCHES and DROPPED are to be written to the same file"):
+    with pytest.raises(JobError, match="PATCHES and DROPPED would be written to the same file"):
         check_outputs(extract(PATCHES=str(tmp_path / "a.gpkg"), DROPPED=str(tmp_path / "a.gpkg")), [])
 
 
 def test_an_input_is_known_under_another_name_too(extract, raster, tmp_path) -> None:
     layer = QgsRasterLayer(raster("dem"), "dem")
-    layer.setCrs(QgsCoordinateReferenceSystem("EPSG:32631"))  # it is opened as vrt://... then
+    layer.setCrs(QgsCoordinateReferenceSystem("EPSG:32631"))  # so it is opened as vrt://...
     (tmp_path / "alias.h5").symlink_to(tmp_path / "dem.tif")
     with pytest.raises(JobError, match="PATCHES would replace"):
         check_outputs(extract(COVARIATES=[layer], PATCHES=str(tmp_path / "alias.h5")), [])
@@ -572,9 +572,9 @@ def test_an_input_is_known_under_another_name_too(extract, raster, tmp_path) -> 
 def test_layers_are_written_in_formats_that_their_names_tell(extract, job_of, tmp_path) -> None:
     (tmp_path / "n.safetensors").touch()
     network = {"NETWORK": str(tmp_path / "n.safetensors")}
-    with pytest.raises(JobError, match=r"PREDICTION cannot be written as p\.png\. Let .* end in \.tif or \.tiff"):
+    with pytest.raises(JobError, match=r"PREDICTION cannot be written as p\.png\. Choose .* ends in \.tif or \.tiff"):
         job_of("predictmap", {**network, "PREDICTION": str(tmp_path / "p.png")})
-    with pytest.raises(JobError, match=r"DROPPED cannot be written as d\.shp\. Let .* end in \.gpkg"):
+    with pytest.raises(JobError, match=r"DROPPED cannot be written as d\.shp\. Choose .* ends in \.gpkg"):
         extract(DROPPED=str(tmp_path / "d.shp"))
     patches = {"PATCHES": str(tmp_path / "p.h5"), "REPORT": str(tmp_path / "r.html")}
     (tmp_path / "p.h5").touch()

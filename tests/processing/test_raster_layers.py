@@ -1,4 +1,4 @@
-"""Raster layers as a project holds them: what becomes a covariate, what it is called, and what cannot be used."""
+"""Raster layers of a project: which become covariates, under which names, and which cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soil_cnn_plugin.processing.rasters import absolute
 
 @pytest.fixture
 def covariates_of(job_of, observations, tmp_path) -> Callable[..., tuple[Covariate, ...]]:
-    """The covariates that Extract patches makes of raster layers or sources."""
+    """Return a function that makes Extract patches' covariates from raster layers or sources."""
 
     def make(rasters: list, **changes) -> tuple[Covariate, ...]:
         values = {"OBSERVATIONS": observations, "TARGETS": ["zinc"], "PATCHES": str(tmp_path / "patches.h5")}
@@ -39,7 +39,7 @@ def test_a_rotated_raster_is_one_covariate_of_its_own_name(covariates_of, raster
     dataset = gdal.Open(path, gdal.GA_Update)
     dataset.SetGeoTransform((100, 8, 3, 280, 3, -8))
     dataset = None
-    assert QgsRasterLayer(path).bandCount() == 2  # QGIS adds an alpha band where it turns a raster upright
+    assert QgsRasterLayer(path).bandCount() == 2  # QGIS adds an alpha band when it turns a raster upright
     assert covariates_of([path]) == (Covariate(path, "rotated"),)
 
 
@@ -114,7 +114,7 @@ def test_a_file_of_several_rasters_is_told_with_their_names(covariates_of, raste
 def test_a_vector_layer_is_told_by_its_name(covariates_of, raster, project) -> None:
     points = QgsVectorLayer("Point?crs=EPSG:28992", "My points", "memory")
     project.addMapLayer(points)
-    with pytest.raises(JobError, match=r"The layer My points, .* is no raster and cannot be opened as a raster"):
+    with pytest.raises(JobError, match=r"The layer My points, .* is not a raster and cannot be opened as a raster"):
         covariates_of([raster("dem"), points.id()])
 
 

@@ -1,4 +1,4 @@
-"""A covariate's name, which must be the same wherever and however its raster is opened."""
+"""Names of covariates, which must be the same wherever and however a raster is opened."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ FIELDS = ["field=id:string", "field=top:string", "field=bottom:double", "field=c
 
 @pytest.fixture
 def horizons(project):
-    """Makes a layer of two horizons in memory; its place may be `Point?crs=...` or `None`, a table."""
+    """Return a function that makes a layer of two horizons in memory, at `Point?crs=...` or, as a table, at `None`."""
 
     def make(place: str) -> QgsVectorLayer:
         layer = QgsVectorLayer(f"{place}{'&' if '?' in place else '?'}{'&'.join(FIELDS)}", "Horizons 2020", "memory")
@@ -46,7 +46,7 @@ def horizons(project):
 
 @pytest.fixture
 def standardize(job_of, horizons, tmp_path):
-    """The job of Standardize depths, with these values changed."""
+    """Return a function that makes the job of Standardize depths, with changed values."""
 
     def make(place: str = "Point?crs=EPSG:28992", **changes) -> StandardizeDepths:
         values = {
@@ -125,8 +125,8 @@ def test_points_without_crs_are_refused(standardize, horizons) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"INTERVALS": "0-5,5"}, "'5' is no depth interval"),
-        ({"INTERVALS": "5-0"}, "5-0 is no depth interval"),
+        ({"INTERVALS": "0-5,5"}, "'5' is not a depth interval"),
+        ({"INTERVALS": "5-0"}, "5-0 is not a depth interval"),
         ({"UPPER": "depth"}, r"no field 'depth' \(UPPER\)"),
         ({"UPPER": "bottom"}, "bottom is chosen for two purposes"),
         ({"UNITS": "sand=%"}, r"with a field of VALUES \(clay, ph\)"),
@@ -147,7 +147,7 @@ def test_every_run_returns_its_files_and_numbers(provider, context, stand_in, ho
 
 
 def profiles(path: Path, values: list[float], is_spatial: bool = True) -> str:
-    """Profiles as the engine writes them, with the alias where GDAL before 3.7 does not look for it."""
+    """Write profiles as the engine does, with the alias in a place where GDAL before 3.7 does not look."""
     dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
     system = osr.SpatialReference()
     system.ImportFromEPSG(28992)
@@ -184,7 +184,7 @@ def test_profiles_are_coloured_by_their_uppermost_interval_and_carry_aliases(tmp
     assert [item.label() for item in renderer.ranges()] == ["< 21", "21 - 40", "40 - 60", "60 - 79", "> 79"]
     first, last = renderer.ranges()[0], renderer.ranges()[-1]
     assert (first.lowerValue(), last.upperValue()) == (0, 100)
-    assert first.symbol().color().name() == "#00224e"  # of cividis, the ramp of texture
+    assert first.symbol().color().name() == "#00224e"  # the first colour of cividis, the ramp of texture
     assert layer.fields().field("clay_0_5").alias() == "Clay 0-5 cm (%)"
 
 

@@ -1,4 +1,4 @@
-"""How results look: ramps, limits, names, style files."""
+"""Styles of results: ramps, limits, names, style files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soil_cnn_plugin.processing import styles
 
 @pytest.fixture
 def maps(tmp_path: Path, qgis_app) -> dict[str, str]:
-    """Prediction 0 to 99 with one extreme, lower 10 less, standard deviation 0 to 1: two targets each."""
+    """Write maps of two targets: predictions 0 to 99 with one extreme, lower limits 10 less, deviations 0 to 1."""
 
     def write(name: str, values: np.ndarray, descriptions: list[str]) -> str:
         path = str(tmp_path / f"{name}.tif")
@@ -37,7 +37,7 @@ def maps(tmp_path: Path, qgis_app) -> dict[str, str]:
 
 
 class Style:
-    """As QGIS finds it beside the file, when a user opens it."""
+    """The style that QGIS finds beside a file when a user opens it."""
 
     def __init__(self, path: str) -> None:
         layer = QgsRasterLayer(path, "x")
@@ -166,7 +166,7 @@ def test_layer_titles(labels, title) -> None:
 
 
 def test_ramps_grow_steadily_lighter_or_darker() -> None:
-    """Perceptual order: the luminance (ITU-R BT.709) of the colours is monotonic."""
+    """Perceptual order means that the luminance (ITU-R BT.709) of the colours is monotonic."""
     for name in styles.RAMPS:
         ramp = styles.colour_ramp(name)
         light = [

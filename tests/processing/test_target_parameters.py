@@ -1,4 +1,4 @@
-"""Soil data as they are become jobs: classes, parts of a whole, detection limits, errors, weights."""
+"""Parameters for all kinds of soil data become jobs: classes, parts of a whole, detection limits, errors, weights."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_unit_of_a_part_comes_from_its_alias_too(job_of, values, soils) -> Non
 def test_nothing_to_map_is_refused_before_and_while_running(
     job_of, provider, context, values, monkeypatch, empty
 ) -> None:
-    message = "No field is chosen under TARGETS or COMPOSITION. Choose at least one field to be mapped."
+    message = "No field is chosen under TARGETS or COMPOSITION or CLASS_TARGETS. Choose at least one field to map."
     with pytest.raises(JobError, match=message):
         job_of("extractpatches", {**values, **empty})
     monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)

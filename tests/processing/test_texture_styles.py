@@ -1,4 +1,4 @@
-"""How maps of texture classes look: names as the legend, for one depth and for several."""
+"""Styles of texture class maps: names in the legend, for one depth and for several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLASSES = {"sand": (221, 204, 119), "loamy sand": (51, 34, 136), "clay": (17, 11
 
 
 def write_texture(path: Path, depths: list[str]) -> str:
-    """As the engine writes it: a TIFF has colours for one band only, the attribute tables those of all."""
+    """Write a texture map as the engine does: a TIFF has colours for one band only, attribute tables for all bands."""
     dataset = gdal.GetDriverByName("GTiff").Create(str(path), 6, 6, len(depths), gdal.GDT_Byte)
     for number, depth in enumerate(depths, 1):
         band = dataset.GetRasterBand(number)
@@ -59,7 +59,7 @@ def test_the_legend_has_the_names_of_the_classes(depths: list[str], title: str, 
     context.addLayerToLoadOnCompletion(path, QgsProcessingContext.LayerDetails("TEXTURE_CLASSES", project, "x"))
     styles.dress({"TEXTURE_CLASSES": path}, context)
     assert context.layerToLoadOnCompletionDetails(path).name == title
-    layer = QgsRasterLayer(path, "x")  # with the style that lies beside it
+    layer = QgsRasterLayer(path, "x")  # with the style file beside it
     renderer = layer.renderer()
     assert isinstance(renderer, QgsPalettedRasterRenderer)
     found = [(item.value, item.label, item.color.getRgb()[:3]) for item in renderer.classes()]

@@ -1,4 +1,4 @@
-"""Observations of any kind: what QGIS can show as points reaches the engine, and what it cannot is told."""
+"""Observations of any kind: what QGIS can show as points reaches the engine; anything else raises a message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from soil_cnn_plugin.contract.jobs import JobError
 
 @pytest.fixture
 def rows_of(job_of, raster, project, tmp_path) -> Callable[..., list[dict]]:
-    """The rows that Extract patches exports of a layer, given itself or by its path, with id and coordinates."""
+    """Return a function for the rows, with id and coordinates, that Extract patches exports of a layer or path."""
 
     def make(layer: QgsVectorLayer | str) -> list[dict]:
         if isinstance(layer, QgsVectorLayer):
@@ -74,7 +74,7 @@ def test_a_table_without_points_is_told_with_the_way_to_points(rows_of, tmp_path
 def test_heights_and_measures_are_left_out(rows_of) -> None:
     heights = [
         QgsPoint(105, 275, 12.5),
-        QgsPoint(115, 265, math.nan),  # as QGIS makes them where no height is given
+        QgsPoint(115, 265, math.nan),  # QGIS makes such points if no height is given
     ]
     rows = rows_of(
         memory_layer("PointZ?crs=EPSG:28992&field=zinc:double", [([1.0], QgsGeometry(each)) for each in heights])

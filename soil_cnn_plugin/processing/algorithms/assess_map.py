@@ -22,11 +22,11 @@ class AssessMap(JobAlgorithm):
     ID = "assessmap"
     GROUP_ID = "4 Assess"
     NUMBERS = {
-        "RMSE": tr("RMSE, of the whole map when the observations are a probability sample"),
-        "ME": tr("Mean error, of the whole map when the observations are a probability sample"),
-        "MEC": tr("Model efficiency, of the whole map when the observations are a probability sample"),
+        "RMSE": tr("RMSE; of the whole map if the observations are a probability sample"),
+        "ME": tr("Mean error; of the whole map if the observations are a probability sample"),
+        "MEC": tr("Model efficiency; of the whole map if the observations are a probability sample"),
         "CCC": tr("Concordance at the observations"),
-        "PICP": tr("Coverage of the interval, of the whole map when the observations are a probability sample"),
+        "PICP": tr("Coverage of the interval; of the whole map if the observations are a probability sample"),
         "COUNT": tr("Observations used"),
     }
 
@@ -34,17 +34,20 @@ class AssessMap(JobAlgorithm):
         return tr("Assess map")
 
     def summary(self) -> str:
-        return tr("Compares any map with observations that it was not made from, and its interval if it has one.")
+        return tr(
+            "Compares any map, and its prediction interval if it has one, with observations that the map was not made"
+            " from."
+        )
 
     def explanation(self) -> str:
         return tr(
-            "The map may come from this plugin or from any other program. Its value and its limits are read at the"
-            " pixel that holds each observation; observations outside the map, without a value or where the map has"
-            " no data are dropped, and the report says how many and why.\n\n"
-            "If the places of the observations were drawn at random over the mapped area (a simple or a stratified"
-            " random sample), the report gives design-based estimates of the accuracy of the whole map with 95 %"
-            " confidence intervals, which need no assumption about soil or map. Otherwise its numbers describe the map"
-            " at these observations only, and it says so. Do not use observations that the map was made from: the"
+            "The map may come from this plugin or any other program. Its value and limits are read at the pixel that"
+            " contains each observation. Observations outside the map, without a value, or where the map has no data"
+            " are dropped; the report says how many and why.\n\n"
+            "If the places of the observations were drawn at random over the mapped area (a simple or stratified random"
+            " sample), the report gives design-based estimates of the accuracy of the whole map with 95 % confidence"
+            " intervals. These need no assumption about the soil or the map. Otherwise the numbers describe the map at"
+            " these observations only, and the report says so. Do not use observations that the map was made from: the"
             " numbers would be too good."
         )
 
@@ -90,22 +93,22 @@ def _observation_parameters() -> Parameters:
         explained(
             observations,
             tr(
-                "Points where the soil property was measured, and which the map was not made from. A filter or a"
-                " selection is honoured. They may have another CRS than the map."
+                "Points where the soil property was measured and that were not used to make the map. Filters and"
+                " selections are respected. Their CRS may differ from the map's."
             ),
         ),
         explained(
             target,
             tr(
-                "Numeric field of the measured values, in the unit of the map. The unit that the report shows comes"
-                " from the field's alias or comment such as Zinc (mg/kg), else from the map."
+                "Numeric field of the measured values, in the unit of the map. The report takes its unit from the"
+                " field's alias or comment, such as Zinc (mg/kg), or else from the map."
             ),
         ),
     ]
 
 
 def _map_parameters() -> Parameters:
-    limit = tr("Without limits the report is about the predicted values alone. Both or neither.")
+    limit = tr("Choose both limits or neither. Without limits, the report covers the predicted values only.")
     return [
         explained(
             QgsProcessingParameterRasterLayer("MAP", tr("Map")),
@@ -113,7 +116,7 @@ def _map_parameters() -> Parameters:
         ),
         explained(
             QgsProcessingParameterBand("BAND", tr("Band"), 1, "MAP"),
-            tr("Band of the map that predicts the target; limits are taken from the band of the same number."),
+            tr("Band of the map that predicts the target. The limits are read from the band with the same number."),
         ),
         explained(
             QgsProcessingParameterRasterLayer("LOWER", tr("Lower limit"), optional=True),
@@ -126,8 +129,8 @@ def _map_parameters() -> Parameters:
         explained(
             number("COVERAGE", tr("Coverage of the interval"), jobs.AssessMap.coverage, 0.01, 0.999, optional=True),
             tr(
-                "Share of true values that should lie between the limits: 0.9 for a 90 % interval. Empty: what the"
-                " rasters' metadata say (those of this plugin do), else 0.9."
+                "Share of true values that should lie between the limits: 0.9 for a 90 % interval. Empty: the value in"
+                " the rasters' metadata, which this plugin writes, or else 0.9."
             ),
             advanced=True,
         ),
@@ -145,9 +148,9 @@ def _sample_parameters() -> Parameters:
         explained(
             choice("SAMPLE", tr("Kind of sample"), jobs.AssessMap.SAMPLES, jobs.AssessMap.sample),
             tr(
-                "How the places of the observations were chosen. none: not at random, or not known. simple: drawn at"
-                " random, all places of the mapped area with the same chance. stratified: the area was divided into"
-                " strata, and places were drawn at random in each, at least two. Only a sample that was really drawn in"
+                "How the places of the observations were chosen. none: not at random, or unknown. simple: drawn at"
+                " random, with the same chance for all places of the mapped area. stratified: the area was divided into"
+                " strata, and at least two places were drawn at random in each. Only a sample that was really drawn in"
                 " this way allows statements about the whole map."
             ),
         ),
@@ -159,9 +162,9 @@ def _sample_parameters() -> Parameters:
         explained(
             field("WEIGHT", tr("Area of the stratum"), kinds.Numeric),
             tr(
-                "For a stratified sample: numeric field that holds the area of the observation's stratum, or its share"
-                " of the map, in any unit; the same number at all observations of a stratum. It is not an inclusion"
-                " probability: where you have that, the area is the stratum's number of observations divided by it."
+                "For a stratified sample: numeric field with the area of the observation's stratum, or its share of the"
+                " map, in any unit. All observations of a stratum have the same number. It is not an inclusion"
+                " probability: if you have that, divide the stratum's number of observations by it to get the area."
             ),
             advanced=True,
         ),
@@ -180,15 +183,16 @@ def _outputs() -> Parameters:
         explained(
             html_output(tr("Report")),
             tr(
-                "Web page with the scores, what they stand for, predicted against observed and a map of residuals. It"
-                " opens without internet."
+                "Web page with the scores and their meaning, a figure of predicted against observed values and a map of"
+                " residuals. It opens without internet."
             ),
         ),
         explained(
             residuals,
             tr(
-                "Point layer of the observations that were used: observed, predicted, residual (predicted minus"
-                " observed) and, with limits, lower, upper and whether the observed value is inside."
+                "Point layer of the observations used, with the fields observed, predicted and residual (predicted"
+                " minus observed). With limits, it also has lower, upper, and whether the observed value lies between"
+                " them."
             ),
         ),
         metrics_output(),

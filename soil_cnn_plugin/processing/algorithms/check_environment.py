@@ -1,4 +1,4 @@
-"""Check the compute environment: versions, device, memory, a small trial."""
+"""Check the compute environment: versions, device, memory and a small trial."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CheckEnvironment(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "A tiny network is trained and evaluated, which takes some seconds. Add the report when you ask for help"
+            "It trains and evaluates a tiny network, which takes some seconds. Attach the report when you ask for help"
             " with a problem."
         )
 

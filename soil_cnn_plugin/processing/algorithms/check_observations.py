@@ -1,4 +1,4 @@
-"""Check observations: points with measured values -> a page and a layer of what is wrong with them."""
+"""Check observations: points with measured values -> a page and a layer of the problems found in them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ class CheckObservations(JobAlgorithm):
         return tr("Check observations")
 
     def summary(self) -> str:
-        return tr("Finds what is wrong or doubtful in observations before a map is made, and says how to repair it.")
+        return tr("Finds what is wrong or doubtful in observations before you make a map, and says how to repair it.")
 
     def explanation(self) -> str:
         return tr(
-            "One page tells what to repair first, what to check, and what is good to know: codes for missing values"
-            " such as -9999, texts that are no numbers, negative contents, percentages above 100, impossible pH,"
-            " outliers, values below detection limits, sums of sand, silt and clay, depths of horizons that overlap or"
-            " have gaps, soil classes that are rare or spelt in two ways, observations that are there twice or"
+            "One page shows what to repair first, what to check, and what is good to know: codes for missing values"
+            " such as -9999, text that is not a number, negative contents, percentages above 100, impossible pH,"
+            " outliers, values below detection limits, sums of sand, silt and clay, horizons that overlap or have gaps"
+            " between them, soil classes that are rare or spelt in two ways, observations that occur twice or"
             " contradict each other at one place, exchanged or missing coordinates, places outside the covariates or"
-            " without data, and clusters. Each comes with its remedy. Nothing is changed and nothing is dropped.\n\n"
-            "Only the observations are needed. With covariates their places are checked against these; with the fields"
-            " of a composition, of depths or of detection limits these are checked, too."
+            " without data, and clusters. Each problem comes with its remedy. Nothing is changed or dropped.\n\n"
+            "Only the observations are required. If you give covariates, the places of the observations are checked"
+            " against them. If you give fields of a composition, of depths or of detection limits, these are checked"
+            " too."
         )
 
     def keywords(self) -> list[str]:
@@ -73,22 +74,22 @@ def _observation_parameters() -> Parameters:
         explained(
             observations,
             tr(
-                "Points where soil was measured, or horizons, one a row. A filter or a selection is honoured, and edits"
-                " that are not saved yet are seen."
+                "Points where soil was measured, or horizons, one per row. Filters, selections and unsaved edits are"
+                " respected."
             ),
         ),
         explained(
             _field("FIELDS", tr("Fields"), is_many=True),
             tr(
-                "Fields to check: numbers, numbers written as text, and soil classes. Empty: all that hold measured"
-                " numbers, without coordinates and identifiers; soil classes must be chosen."
+                "Fields to check: numbers, numbers written as text, and soil classes. Empty: all fields with measured"
+                " numbers, except coordinates and identifiers; soil classes are checked only if you choose them."
             ),
         ),
         explained(
             rasters("COVARIATES", tr("Covariates"), optional=True),
             tr(
-                "Rasters that the map will be made with, to find observations outside them, in pixels without data, and"
-                " in one pixel of the first raster."
+                "Rasters that the map will be made from. With them, the check finds observations outside the rasters,"
+                " in pixels without data, and together in one pixel of the first raster."
             ),
         ),
     ]
@@ -99,36 +100,36 @@ def _special_fields() -> Parameters:
         explained(
             _field("COMPOSITION", tr("Composition: parts of a whole"), is_many=True),
             tr(
-                "Fields whose sum must be 100 (or 1, or 1000), such as sand, silt and clay. Those of several depths,"
-                " such as sand_0_5 and sand_5_15, or of several endings, are summed apart."
+                "Fields whose sum must be 100 (or 1, or 1000), such as sand, silt and clay. Fields of different depths,"
+                " such as sand_0_5 and sand_5_15, or with different endings, are summed separately."
             ),
         ),
         explained(
             _field("PROFILE", tr("Profile")),
-            tr("For horizons: field that names the profile. Empty: horizons at one place are one profile."),
+            tr("For horizons: field that names the profile. Empty: horizons at one place form one profile."),
         ),
         explained(
             _field("UPPER", tr("Upper limit (cm)")),
-            tr("For horizons: field of the depth at which a horizon begins, in cm below the mineral surface."),
+            tr("For horizons: field with the depth at which a horizon begins, in cm below the mineral surface."),
         ),
         explained(
             _field("LOWER", tr("Lower limit (cm)")),
-            tr("For horizons: field of the depth at which a horizon ends, in cm below the mineral surface."),
+            tr("For horizons: field with the depth at which a horizon ends, in cm below the mineral surface."),
         ),
         explained(
             _field("DETECTION_LIMIT", tr("Detection limits"), is_many=True),
             tr(
-                "Fields that hold detection limits: named after the field they belong to, copper_dl for copper, or one"
-                " for each of the fields, in their order. Values written with a less-than sign need"
-                " none."
+                "Fields that hold detection limits: either named after the field that they belong to, such as copper_dl"
+                " for copper, or one for each of the fields, in the same order. Values written with a less-than sign"
+                " need none."
             ),
             advanced=True,
         ),
         explained(
             QgsProcessingParameterString("UNITS", tr("Units"), optional=True),
             tr(
-                "Units tell what values are possible: % for all fields, or field by field as in zinc=mg/kg; ph=- (a"
-                " hyphen: no unit). Empty: taken from a field's alias or comment such as Zinc (mg/kg)."
+                "Units, which determine what values are possible: % for all fields, or field by field as in zinc=mg/kg;"
+                " ph=- (a hyphen means no unit). Empty: taken from a field's alias or comment, such as Zinc (mg/kg)."
             ),
             advanced=True,
         ),
@@ -142,13 +143,13 @@ def _outputs() -> Parameters:
     return [
         explained(
             html_output(tr("Report")),
-            tr("Web page that says what to repair first, with the numbers of all fields. It opens without internet."),
+            tr("Web page that shows what to repair first, with the numbers of all fields. It opens without internet."),
         ),
         explained(
             problems,
             tr(
-                "Point layer with one row a problem: the observation's id, field, kind, how grave it is (repair, check,"
-                " note), a sentence, and the value."
+                "Point layer with one row per problem: the observation's id, the field, the kind of problem, its"
+                " severity (repair, check, note), a sentence, and the value."
             ),
         ),
         metrics_output(),
@@ -156,7 +157,7 @@ def _outputs() -> Parameters:
 
 
 def _field(name: str, label: str, is_many: bool = False) -> Parameter:
-    """Of any type: databases hold numbers as text, too."""
+    """Return a parameter for fields of any type, because databases also hold numbers as text."""
     return QgsProcessingParameterField(
         name, label, parentLayerParameterName="OBSERVATIONS", allowMultiple=is_many, optional=True
     )

@@ -31,11 +31,11 @@ class ComparePatchSizes(JobAlgorithm):
         return tr(
             "How far does the landscape around an observation matter? The patches of one file are cut down to several"
             " sizes. For each size, networks and a random forest are trained and assessed on the same folds, beside a"
-            " random forest that sees the covariates at the point alone. The report shows the error against the size in"
+            " random forest that sees only the covariates at the point. The report shows the error against the size in"
             " pixels and metres.\n\n"
-            "Errors are noisy: the smallest size whose error is within one standard error of the lowest is recommended."
-            " Of several targets, errors are divided by their standard deviations and averaged. It takes about as long"
-            " as Train network, once for each size."
+            "Errors are noisy, so the recommended size is the smallest whose error is within one standard error of the"
+            " lowest. For several targets, the error of each is divided by the target's standard deviation, and the"
+            " results are averaged. The run takes about as long as one Train network for each size."
         )
 
     def keywords(self) -> list[str]:
@@ -50,19 +50,22 @@ class ComparePatchSizes(JobAlgorithm):
         return [
             explained(
                 patches,
-                tr("Patch file made by Extract patches with the largest size to compare, or larger."),
+                tr(
+                    "Patch file written by Extract patches with a patch size at least as large as the largest to"
+                    " compare."
+                ),
             ),
             explained(
                 sizes,
                 tr(
-                    "Odd numbers from 3 on, separated by commas; also called window sizes. Sizes above that of the"
-                    " patch file are left out. The random forest at the point stands for a size of 1."
+                    "Odd numbers of at least 3, separated by commas; the literature calls them window sizes. Sizes"
+                    " above that of the patch file are left out. The random forest at the point represents a size of 1."
                 ),
             ),
             *(as_in_training[name] for name in ("ARCHITECTURE", "VALIDATION", "FOLDS", "DOMAIN", "DEVICE", "SEED")),
             explained(
                 html_output(tr("Report")),
-                tr("Web page with the figure of error against patch size, the recommendation and the numbers."),
+                tr("Web page with a figure of error against patch size, the recommendation and the numbers."),
             ),
             metrics_output(),
         ]
@@ -83,12 +86,12 @@ class ComparePatchSizes(JobAlgorithm):
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
-    """`3, 7,15` -> (3, 7, 15)."""
+    """Read `3, 7,15` as (3, 7, 15)."""
     sizes = []
     for item in text.replace(",", " ").replace(";", " ").split():
         if not item.isdecimal():
             raise jobs.JobError(
-                f"SIZES has {item!r}, which is no whole number of pixels. Write odd numbers separated by commas, for"
+                f"SIZES has {item!r}, which is not a whole number of pixels. Write odd numbers separated by commas, for"
                 f" example {_as_text(jobs.ComparePatchSizes.sizes)}."
             )
         sizes.append(int(item))

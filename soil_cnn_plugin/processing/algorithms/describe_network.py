@@ -19,12 +19,12 @@ class DescribeNetwork(JobAlgorithm):
         return tr("Describe network")
 
     def summary(self) -> str:
-        return tr("Shows what a trained network's file holds: targets, covariates, held-out errors, settings, origin.")
+        return tr("Shows what a network file holds: targets, covariates, held-out errors, settings and origin.")
 
     def explanation(self) -> str:
         return tr(
-            "Use it to see which covariates, in which units and cell size, a network needs before you map with it, and"
-            " how well it did on held-out observations."
+            "Before you map with a network, use this to see which covariates it needs, in which units and cell size,"
+            " and how well it did on held-out observations."
         )
 
     def keywords(self) -> list[str]:
@@ -33,7 +33,7 @@ class DescribeNetwork(JobAlgorithm):
     def parameters(self) -> Parameters:
         network = QgsProcessingParameterFile("NETWORK", tr("Trained network"), extension="safetensors")
         return [
-            explained(network, tr("File made by Train network or Map soil properties.")),
+            explained(network, tr("File written by Train network or Map soil properties.")),
             explained(html_output(tr("Report"), optional=False), tr("Web page that opens without internet.")),
         ]
 

@@ -1,4 +1,4 @@
-"""Explain network: importance of covariates and of the surroundings, and the map taken apart."""
+"""Explain network: importance of covariates and surroundings, and contributions to the map."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ class ExplainNetwork(JobAlgorithm):
 
     def summary(self) -> str:
         return tr(
-            "Shows which covariates a trained network uses, how far around a pixel it looks, and what made the map."
+            "Shows which covariates a trained network uses, how far around a pixel it looks, and how each covariate"
+            " shaped the map."
         )
 
     def explanation(self) -> str:
         return tr(
-            "One covariate after the other, the whole layer of the patch at once, is exchanged between observations"
-            " that were held out: the more the error grows, the more the network uses it. The same is done with the"
-            " surroundings beyond a growing radius: it tells how much of the landscape around a point matters. If the"
-            " map is a blend with a random forest, the blend is explained, and its parts beside it.\n\n"
-            "On request a raster tells for each pixel what each covariate adds to the prediction of one target, or"
-            " takes from it (expected gradients of the networks, Shapley values of the forest). It tells what the"
-            " network uses, not what made the soil."
+            "Each covariate in turn is exchanged between held-out observations, over the whole patch at once: the more"
+            " the error grows, the more the network uses that covariate. The same is done with the surroundings beyond"
+            " a growing radius, which shows how much of the landscape around a point matters. If the map is a blend"
+            " with a random forest, the report explains the blend and, beside it, its parts.\n\n"
+            "On request, a raster shows for each pixel what each covariate adds to or takes from the prediction of one"
+            " target (expected gradients of the networks, Shapley values of the forest). It shows what the network"
+            " uses, not what formed the soil."
         )
 
     def keywords(self) -> list[str]:
@@ -50,20 +51,20 @@ class ExplainNetwork(JobAlgorithm):
         network = QgsProcessingParameterFile("NETWORK", tr("Trained network"), extension="safetensors")
         patches = QgsProcessingParameterFile("PATCHES", tr("Patches"), extension="h5")
         return [
-            explained(network, tr("File made by Train network or Map soil properties.")),
+            explained(network, tr("File written by Train network or Map soil properties.")),
             explained(
                 patches,
                 tr(
-                    "Patch file that the network was trained on: each observation is then judged by the members of the"
-                    " ensemble that have not seen it. Or a file of new observations with the same covariates, targets"
-                    " and patch size."
+                    "Patch file that the network was trained on, so that each observation is judged by the members of"
+                    " the ensemble that have not seen it; or a patch file of new observations with the same covariates,"
+                    " targets and patch size."
                 ),
             ),
             *_attribution_parameters(),
             device(),
             explained(
                 integer("SEED", tr("Seed"), jobs.ExplainNetwork.seed, 0),
-                tr("Start of the random numbers that say what is exchanged with what."),
+                tr("Seed of the random numbers that decide what is exchanged with what."),
                 advanced=True,
             ),
             *_outputs(),
@@ -91,21 +92,21 @@ def _attribution_parameters() -> Parameters:
     return [
         explained(
             QgsProcessingParameterString("TARGET", tr("Target of the contributions"), optional=True),
-            tr("Field name of the target that the raster of contributions is about. Empty: the first one."),
+            tr("Field name of the target for the raster of contributions. Empty: the first target."),
         ),
         explained(
             rasters("COVARIATES", tr("Covariates"), optional=True),
             tr(
-                "Rasters for the raster of contributions, matched by name with those of the training. Empty: the files"
-                " the network was trained on, if they are still there."
+                "Rasters for the raster of contributions, matched by name with the covariates of the training. Empty:"
+                " the files that the network was trained on, if they still exist."
             ),
             advanced=True,
         ),
         explained(
             QgsProcessingParameterExtent("EXTENT", tr("Extent"), optional=True),
             tr(
-                "Part of the covariates for the raster of contributions. Empty: all of it. About 10,000 pixels are"
-                " explained; of a larger area one in 2 x 2, 3 x 3 and so on."
+                "Part of the covariates' area for the raster of contributions. Empty: all of it. About 10,000 pixels"
+                " are explained; in a larger area, one pixel in 2 x 2, 3 x 3 and so on."
             ),
             advanced=True,
         ),
@@ -127,15 +128,15 @@ def _outputs() -> Parameters:
         explained(
             table,
             tr(
-                "Table with a row a target and covariate: growth of the held-out error when the covariate is exchanged,"
-                " and its standard deviation over folds, in the unit of the target and in percent."
+                "Table with one row per target and covariate: the growth of the held-out error when the covariate is"
+                " exchanged and its standard deviation over folds, in the unit of the target and in percent."
             ),
         ),
         explained(
             raster,
             tr(
-                "Raster with one band a covariate: what it adds to the prediction of the target at the pixel, or takes"
-                " from it, in the unit of the target, or of its logarithm where that was learned."
+                "Raster with one band per covariate: what the covariate adds to or takes from the prediction of the"
+                " target at the pixel, in the unit of the target, or of its logarithm if the network learned that."
             ),
         ),
         metrics_output(),

@@ -37,13 +37,13 @@ class ExtractPatches(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "The square, called patch, is what a network learns from. What is learned are soil properties, parts of a"
-            " whole such as sand, silt and clay, or soil classes. Detection limits, measurement errors and weights of"
-            " the observations are among the advanced parameters. The covariates are brought onto one grid, that of the"
-            " reference raster. Observations outside it, without any value, or with too many missing pixels"
-            " around them are dropped; the log says how many and why, and the optional layer shows which.\n\n"
-            "The result is a self-describing HDF5 file. Use it in Train network; trying several trainings on one file"
-            " saves time."
+            "Networks learn from these squares, called patches. The targets are soil properties, parts of a whole such"
+            " as sand, silt and clay, or soil classes. The advanced parameters take detection limits, measurement"
+            " errors and weights of the observations. All covariates are brought onto the grid of the reference raster."
+            " Observations outside it, without any value, or with too many missing pixels around them are dropped; the"
+            " log says how many and why, and the optional layer shows which ones.\n\n"
+            "The result is a self-describing HDF5 file for Train network. To save time, use one file for several"
+            " trainings."
         )
 
     def keywords(self) -> list[str]:
@@ -63,7 +63,7 @@ class ExtractPatches(JobAlgorithm):
 
 
 def extraction_outputs(is_wanted: bool) -> Parameters:
-    """`is_wanted` False: the patch file is a by-product."""
+    """Return the outputs; with `is_wanted` False, the patch file is a by-product."""
     patches = file_output(
         "PATCHES", tr("Patches"), tr("Patch files (*.h5)"), optional=not is_wanted, createByDefault=is_wanted
     )
@@ -76,7 +76,7 @@ def extraction_outputs(is_wanted: bool) -> Parameters:
     )
     return [
         explained(
-            patches, tr("HDF5 file with the patches, the measured values, the coordinates and where all came from.")
+            patches, tr("HDF5 file with the patches, the measured values, the coordinates and the origin of all data.")
         ),
         explained(dropped, tr("Point layer of the observations that were dropped, each with the reason.")),
     ]
@@ -105,24 +105,25 @@ def covariate_parameters() -> Parameters:
             tr(
                 "Rasters that may explain the soil: terrain, satellite images, climate. They may differ in cell size,"
                 " CRS and extent; all are brought onto the reference grid (bilinear, or averaged when they are finer)."
-                " Every band is a covariate, but for alpha; to use some bands of a file, make a raster of them with"
-                " Rearrange bands, or give it as vrt:///folder/file.tif?bands=4,8."
+                " Every band except an alpha band is a covariate. To use only some bands of a file, make a raster of"
+                " them with Rearrange bands, or enter vrt:///folder/file.tif?bands=4,8."
             ),
         ),
         explained(
             rasters("CATEGORICAL_COVARIATES", tr("Categorical covariates"), optional=True),
             tr(
-                "Rasters of class codes, such as geology or land use: codes are never averaged. Names of classes are"
-                " taken from the layer's legend (paletted values) or the raster's attribute table. They need not be"
-                " listed under Covariates too."
+                "Rasters of class codes, such as geology or land use; codes are never averaged. Class names come from"
+                " the layer's legend (paletted values) or the raster's attribute table. You need not list these rasters"
+                " under Covariates as well."
             ),
         ),
         explained(
             rasters("DIRECTIONAL_COVARIATES", tr("Directional covariates"), optional=True),
             tr(
-                "Rasters whose values depend on the compass, such as northness, eastness or hillshade: with them,"
-                " patches are not rotated or mirrored in training. Instead of aspect in degrees use northness and"
-                " eastness, its cosine and sine. They need not be listed under Covariates too."
+                "Rasters whose values depend on compass direction, such as northness, eastness or hillshade. If there"
+                " are any, training does not rotate or mirror patches. Use northness and eastness, the cosine and sine"
+                " of the aspect, instead of the aspect in degrees. You need not list these rasters under Covariates as"
+                " well."
             ),
             advanced=True,
         ),
@@ -130,24 +131,27 @@ def covariate_parameters() -> Parameters:
 
 
 def extraction_parameters() -> Parameters:
-    """How patches are cut."""
+    """Return the parameters that control how patches are cut."""
     return [
         explained(
             QgsProcessingParameterRasterLayer("REFERENCE", tr("Reference raster"), optional=True),
-            tr("The raster whose grid (CRS, cell size, origin, extent) the map gets. Empty: the first covariate."),
+            tr("Raster that sets the grid of the map: CRS, cell size, origin and extent. Empty: the first covariate."),
             advanced=True,
         ),
         explained(
             number("CELL_SIZE", tr("Cell size"), jobs.ExtractPatches.cell_size, 0, 1e9, optional=True),
-            tr("Cell size of the map in units of the reference grid's CRS. Empty: that of the reference raster."),
+            tr(
+                "Cell size of the map, in units of the reference grid's CRS. Empty: the cell size of the reference"
+                " raster."
+            ),
             advanced=True,
         ),
         explained(
             integer("PATCH_SIZE", tr("Patch size in pixels (odd)"), jobs.ExtractPatches.patch_size, 3),
             tr(
-                "Width of the square of pixels around an observation that the network looks at, called window size in"
-                " the literature. It must be odd, so that the observation lies in the middle. The default of 31"
-                " reaches 15 pixels in each direction."
+                "Width of the square of pixels that the network sees around an observation; the literature calls it"
+                " window size. It must be odd, so that the observation lies in the middle. The default of 31 reaches 15"
+                " pixels in each direction."
             ),
         ),
         explained(
@@ -155,7 +159,7 @@ def extraction_parameters() -> Parameters:
                 "GROUP", tr("Profile or site"), parentLayerParameterName="OBSERVATIONS", optional=True
             ),
             tr(
-                "Field that names the profile or site. Observations with the same value are never torn apart between"
+                "Field that names the profile or site. Observations with the same value are never split between"
                 " training and held-out data. Observations in the same pixel always stay together."
             ),
             advanced=True,
@@ -163,8 +167,8 @@ def extraction_parameters() -> Parameters:
         explained(
             number("MAX_MISSING", tr("Tolerated share of missing pixels"), jobs.ExtractPatches.max_missing, 0, 0.999),
             tr(
-                "Share of a patch (0 to 1) that may lie outside the rasters or have no data. Observations with more are"
-                " dropped; so are those whose own pixel has no data."
+                "Share of a patch (0 to 1) that may lie outside the rasters or have no data. Observations with a larger"
+                " missing share are dropped, and so are those whose own pixel has no data."
             ),
             advanced=True,
         ),

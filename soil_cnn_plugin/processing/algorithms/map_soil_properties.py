@@ -36,12 +36,12 @@ class MapSoilProperties(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "This is Extract patches, Train network and Predict map in one: choose the observations, the fields to map"
+            "This combines Extract patches, Train network and Predict map. Choose the observations, the fields to map"
             " (soil properties, parts of a whole such as sand, silt and clay, or one field of soil classes) and the"
-            " covariates, and run.\n\n"
-            "The network learns how the covariates around an observation go with the soil there. Its error is measured"
-            " on held-out observations beside random forests; read the report before using the maps. Keep the trained"
-            " network to map other areas or dates with Predict map."
+            " covariates, then run it.\n\n"
+            "The network learns how the covariates around an observation relate to the soil there. Its error is"
+            " measured on held-out observations, beside that of random forests; read the report before you use the"
+            " maps. Keep the trained network to map other areas or dates with Predict map."
         )
 
     def keywords(self) -> list[str]:

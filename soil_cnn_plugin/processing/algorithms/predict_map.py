@@ -47,13 +47,12 @@ class PredictMap(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "The map has the grid of the covariates the network was trained on; each target is one band. Pixels whose"
-            " own covariates are missing stay empty. Optional maps give the limits of the prediction interval and the"
-            " standard deviation, the texture class of sand, silt and clay, or of soil classes the probabilities and"
-            " the confusion index, and where the map may be used: the dissimilarity index tells how far a pixel lies"
-            " from the observations.\n\n"
-            "A style file (.qml) is written beside each raster, so that it looks the same wherever it is opened in"
-            " QGIS."
+            "The map has the grid of the covariates that the network was trained on, and one band per target. Pixels"
+            " whose own covariates are missing stay empty. Optional maps show the limits of the prediction interval,"
+            " the standard deviation, the texture class of sand, silt and clay, and, for soil classes, the"
+            " probabilities and the confusion index. The dissimilarity index shows where the map may be used: it"
+            " measures how far a pixel lies from the observations.\n\n"
+            "A style file (.qml) is written beside each raster, so that it looks the same wherever you open it in QGIS."
         )
 
     def keywords(self) -> list[str]:
@@ -62,12 +61,12 @@ class PredictMap(JobAlgorithm):
     def parameters(self) -> Parameters:
         network = QgsProcessingParameterFile("NETWORK", tr("Trained network"), extension="safetensors")
         return [
-            explained(network, tr("File made by Train network or Map soil properties.")),
+            explained(network, tr("File written by Train network or Map soil properties.")),
             explained(
                 rasters("COVARIATES", tr("Covariates"), optional=True),
                 tr(
-                    "Rasters for the map, in any order: they are matched by name with those of the training. Empty: the"
-                    " files the network was trained on, if they are still there."
+                    "Rasters for the map, in any order; they are matched by name with the covariates of the training."
+                    " Empty: the files that the network was trained on, if they still exist."
                 ),
             ),
             thresholds(),
@@ -76,8 +75,8 @@ class PredictMap(JobAlgorithm):
             explained(
                 QgsProcessingParameterString("CLUSTER", tr("Dask cluster"), optional=True),
                 tr(
-                    "Address of a Dask scheduler, such as tcp://node1:8786, whose workers predict the blocks of a large"
-                    " map. They need this plugin's compute environment, and the same files at the same paths. Empty:"
+                    "Address of a Dask scheduler, such as tcp://node1:8786. Its workers predict the blocks of a large"
+                    " map; they need this plugin's compute environment and the same files at the same paths. Empty:"
                     " this computer."
                 ),
                 advanced=True,
@@ -95,7 +94,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
     exceedance = jobs.parse_thresholds(inputs.text("EXCEEDANCE"))
     probability = inputs.destination("EXCEEDANCE_PROBABILITY")
     if not probability and not covariates_given:
-        exceedance = ()  # in the whole chain thresholds are checked in the report, too
+        exceedance = ()  # in the whole chain, thresholds may be for the report alone
     return jobs.PredictMap(
         network=network,
         prediction=inputs.destination("PREDICTION"),
@@ -104,6 +103,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         standard_deviation=inputs.destination("STANDARD_DEVIATION"),
         dissimilarity=inputs.destination("DISSIMILARITY"),
         dissimilarity_space=inputs.choice("DISSIMILARITY_SPACE"),
+        classes=inputs.destination("CLASSES"),
         probabilities=inputs.destination("PROBABILITIES"),
         confusion_index=inputs.destination("CONFUSION_INDEX"),
         texture_classes=inputs.destination("TEXTURE_CLASSES"),
@@ -121,17 +121,17 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
 
 
 def mapping_parameters() -> Parameters:
-    """Where is predicted, and how."""
+    """Return the parameters that say where and how to predict."""
     polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
     return [
         explained(
             QgsProcessingParameterExtent("EXTENT", tr("Extent"), optional=True),
-            tr("Part of the covariates that is mapped. Empty: all of it."),
+            tr("Part of the covariates' area to map. Empty: all of it."),
             advanced=True,
         ),
         explained(
             QgsProcessingParameterFeatureSource("AREA", tr("Area"), polygons, optional=True),
-            tr("Polygons; nothing is predicted outside them."),
+            tr("Polygons to map. Nothing is predicted outside them."),
             advanced=True,
         ),
         explained(
@@ -142,10 +142,10 @@ def mapping_parameters() -> Parameters:
                 jobs.PredictMap.dissimilarity_space,
             ),
             tr(
-                "covariates: distances between the pixel's own covariates and those of the observations, weighted by"
-                " the covariates' importance, as published by Meyer and Pebesma (2021); choose it to compare with other"
-                " maps. embedding: the same rule for what the networks make of the pixel and its surroundings, an"
-                " addition of this plugin without published experience."
+                "covariates: uses the distances between the pixel's own covariates and those of the observations,"
+                " weighted by the covariates' importance, as published by Meyer and Pebesma (2021); choose it to"
+                " compare with other maps. embedding: applies the same rule to what the networks make of the pixel and"
+                " its surroundings, an addition of this plugin without published experience."
             ),
             advanced=True,
         ),
@@ -157,10 +157,10 @@ def mapping_parameters() -> Parameters:
                 jobs.PredictMap.texture_system,
             ),
             tr(
-                "usda: the 12 classes of the United States Department of Agriculture, for which silt is 2 to 50"
-                " micrometres. wrb: those of FAO (2006) and the World Reference Base, for which silt is 2 to 63"
-                " micrometres: the same borders, and heavy clay from 60 % of clay. Nothing is converted between 50 and"
-                " 63 micrometres: choose the system whose limit your laboratory used."
+                "usda: the 12 classes of the United States Department of Agriculture, with silt from 2 to 50"
+                " micrometres. wrb: the classes of FAO (2006) and the World Reference Base, with silt from 2 to 63"
+                " micrometres; they have the same borders, plus heavy clay from 60 % clay. Nothing is converted between"
+                " 50 and 63 micrometres, so choose the system whose limit your laboratory used."
             ),
             advanced=True,
         ),
@@ -173,19 +173,18 @@ def _computing_parameters() -> Parameters:
         explained(
             integer("BLOCK_SIZE", tr("Block size in pixels"), jobs.PredictMap.block_size, 16, optional=True),
             tr(
-                "Width of the squares that are predicted at once. Empty: from the free memory. Make it smaller if"
-                " memory runs out."
+                "Width of the squares that are predicted at once. Empty: chosen from the free memory. Make it smaller"
+                " if memory runs out."
             ),
             advanced=True,
         ),
         explained(
             choice("PRECISION", tr("Precision of the networks"), jobs.PredictMap.PRECISIONS, jobs.PredictMap.precision),
             tr(
-                "auto: half precision where the processor or GPU is faster with it and, tried on a part of the map,"
-                " changes predictions by less than 1 % of the target's standard deviation (root mean square); the"
-                " log tells by how much. Maps under 512 x 512 pixels are always made in float32."
-                " float32: single precision everywhere. half: half precision wherever it is faster, however much it"
-                " changes the map."
+                "auto: half precision if the processor or GPU is faster with it and if a trial on a part of the map"
+                " changes predictions by less than 1 % of the target's standard deviation (root mean square); the log"
+                " says by how much. Maps under 512 x 512 pixels are always made in float32. float32: single precision"
+                " everywhere. half: half precision wherever it is faster, however much it changes the map."
             ),
             advanced=True,
         ),
@@ -196,14 +195,14 @@ def mapping_outputs() -> Parameters:
     def raster(name: str, label: str, optional: bool = True) -> Parameter:
         return QgsProcessingParameterRasterDestination(name, label, optional=optional, createByDefault=not optional)
 
-    bands = tr("One band a target.")
+    bands = tr("One band per target.")
     return [
         explained(
             raster("PREDICTION", tr("Prediction"), optional=False),
             tr(
-                "Map of the predicted values, one band a target; of soil classes the most probable one, a raster of"
-                " numbers from 1 whose names and colours every GIS shows (they stand in the file and, the names, in the"
-                " .aux.xml beside it)."
+                "Map of the predicted values, one band per target. For soil classes, the map shows the most probable"
+                " class as a number from 1; every GIS shows the names and colours of the classes (both are in the file,"
+                " the names also in the .aux.xml beside it)."
             ),
         ),
         explained(raster("LOWER", tr("Lower limit")), f"{tr('Lower limit of the prediction interval.')} {bands}"),
@@ -215,40 +214,47 @@ def mapping_outputs() -> Parameters:
         explained(
             raster("DISSIMILARITY", tr("Dissimilarity index")),
             tr(
-                "How far each pixel lies from the observations (Meyer and Pebesma 2021), one band. 0 is like an"
-                " observation. Up to the threshold, which stands in the raster's metadata, its style and the log, the"
-                " map is applicable: the errors that were measured on held-out observations hold there. Beyond, it"
-                " meets conditions that its observations do not cover."
+                "How far each pixel lies from the observations (Meyer and Pebesma 2021), one band. 0 means that the"
+                " pixel is like an observation. Up to the threshold, the map is applicable: the errors measured on"
+                " held-out observations hold there. Above it, the map meets conditions that its observations do not"
+                " cover. The raster's metadata, its style and the log give the threshold."
+            ),
+        ),
+        explained(
+            raster("CLASSES", tr("Soil classes")),
+            tr(
+                "The most probable soil class, for a network that also predicts numbers, which fill the prediction. One"
+                " band per class field."
             ),
         ),
         explained(
             raster("PROBABILITIES", tr("Probabilities of the classes")),
             tr(
-                "Of soil classes: the probability of each, one band a class, from 0 to 1. They were calibrated on"
-                " held-out observations, and add up to 1."
+                "For soil classes: the probability of each class, one band per class, from 0 to 1. The probabilities"
+                " were calibrated on held-out observations and add up to 1."
             ),
         ),
         explained(
             raster("CONFUSION_INDEX", tr("Confusion index")),
             tr(
-                "Of soil classes: 1 minus the difference between the probabilities of the two most probable classes"
-                " (Burrough et al. 1997). Near 0 the class is sure, near 1 two classes are as probable as each other."
+                "For soil classes: 1 minus the difference between the probabilities of the two most probable classes"
+                " (Burrough et al. 1997). Near 0 the class is certain; near 1 two classes are equally probable."
             ),
         ),
         explained(
             raster("EXCEEDANCE_PROBABILITY", tr("Probability of exceeding thresholds")),
             tr(
-                "Probability that each threshold is exceeded, one band a threshold and target. It is calibrated on"
-                " held-out observations, and goes from 0.005 to 0.995: more is not known. The report of the training"
-                " shows whether such probabilities came true. Needs thresholds."
+                "Probability that each threshold is exceeded, one band per threshold and target. It is calibrated on"
+                " held-out observations and goes from 0.005 to 0.995, because more extreme probabilities are not known."
+                " The report of the training shows whether such probabilities came true. This output needs thresholds."
             ),
         ),
         explained(
             raster("TEXTURE_CLASSES", tr("Texture classes")),
             tr(
-                "Of sand, silt and clay that were extracted as a composition: the texture class of the predicted means,"
-                " one band a depth. Which part is which is told by the names of the fields, such as sand_0_30 or"
-                " CLYPPT."
+                "Texture class of the predicted means of sand, silt and clay, one band per depth. The three must have"
+                " been extracted as a composition. Their field names, such as sand_0_30 or CLYPPT, show which part is"
+                " which."
             ),
         ),
     ]

@@ -26,14 +26,14 @@ class SetUpEnvironment(JobAlgorithm):
 
     def summary(self) -> str:
         return tr(
-            "Installs what the networks are computed with (PyTorch and others) into a folder of its own. Run it once."
+            "Installs PyTorch and the other packages that compute the networks into a folder of their own. Run it once."
         )
 
     def explanation(self) -> str:
         return tr(
-            "QGIS itself and its Python are not touched. About 1.5 GB are downloaded and stored for processor-only"
-            " computing, several more for an NVIDIA graphics card, so it takes some minutes. A folder that is"
-            " half-built when you cancel is removed. Running it again on a complete environment only checks it."
+            "It does not touch QGIS or the Python of QGIS. It downloads and stores about 1.5 GB for computing on the"
+            " processor only, or several GB more for an NVIDIA graphics card, so it takes some minutes. If you cancel,"
+            " the half-built folder is removed. If the environment is already complete, another run only checks it."
         )
 
     def keywords(self) -> list[str]:
@@ -45,22 +45,20 @@ class SetUpEnvironment(JobAlgorithm):
             explained(
                 choice("BUILD", tr("Build of PyTorch"), BUILDS, BUILDS[0]),
                 tr(
-                    "auto: the one for NVIDIA graphics cards (cuda) where a fitting driver is found, else the one for"
-                    " the processor (cpu). On a Mac there is one build, which also knows Apple's graphics."
+                    "auto: the build for NVIDIA graphics cards (cuda) if a suitable driver is found, else the build for"
+                    " the processor (cpu). On a Mac there is one build, which also supports Apple's graphics."
                 ),
             ),
             explained(
                 QgsProcessingParameterFile("FOLDER", tr("Folder"), behavior=folder_kind, optional=True),
-                tr(
-                    "Folder to build, which must not exist yet. Empty: a folder among your user data, the usual choice."
-                ),
+                tr("Folder to create; it must not exist yet. Empty: a folder among your user data, the usual choice."),
                 advanced=True,
             ),
             explained(
                 QgsProcessingParameterFile("PYTHON", tr("Interpreter to use instead"), optional=True),
                 tr(
-                    "A Python interpreter that has the packages already, for example of a conda environment on a"
-                    " cluster: nothing is installed, it is examined and used from now on."
+                    "A Python interpreter that already has the packages, for example from a conda environment on a"
+                    " cluster. Nothing is installed; the interpreter is checked and used from now on."
                 ),
                 advanced=True,
             ),

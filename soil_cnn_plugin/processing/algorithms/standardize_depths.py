@@ -1,4 +1,4 @@
-"""Standardize depths: horizons -> means over fixed depth intervals, one point a profile."""
+"""Standardize depths: horizons -> means over fixed depth intervals, one point per profile."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ class StandardizeDepths(JobAlgorithm):
 
     def summary(self) -> str:
         return tr(
-            "Brings values measured in soil horizons to fixed depth intervals with the mass-preserving spline, one"
-            " point a profile."
+            "Converts values measured in soil horizons to fixed depth intervals with the mass-preserving spline, one"
+            " point per profile."
         )
 
     def explanation(self) -> str:
         return tr(
-            "Horizons differ in depth from profile to profile; a map is made for one depth. The mass-preserving (equal"
-            " area) spline of Bishop et al. (1999) draws a smooth curve through the horizons of each profile, and its"
-            " means over the depth intervals become fields such as clay_0_5, which Extract patches understands as clay"
+            "Horizons differ in depth from profile to profile, but a map is made for one depth. The mass-preserving"
+            " (equal area) spline of Bishop et al. (1999) draws a smooth curve through the horizons of each profile."
+            " Its means over the depth intervals become fields such as clay_0_5, which Extract patches reads as clay"
             " from 0 to 5 cm.\n\n"
-            "Nothing is extrapolated: above the first and below the last horizon there is no value. An interval that"
-            " the profile reaches over only in part gets the mean of that part, if it is large enough, and the field"
-            " clay_flag says so (100-200 partial 53 %). Gaps between horizons are bridged by the curve; a mean that"
-            " lies mostly in a gap is flagged (30-60 bridged 90 %), and so is one that overshot what is possible, below"
-            " 0 or above 100 %, and was set to the limit (0-5 clipped).\n\n"
+            "Nothing is extrapolated: there is no value above the first or below the last horizon. If the profile"
+            " covers only a part of an interval, the interval gets the mean of that part, if the part is large enough,"
+            " and the field clay_flag says so (100-200 partial 53 %). The curve bridges gaps between horizons; a mean"
+            " that lies mostly in a gap is flagged (30-60 bridged 90 %). A mean below 0 or above 100 % is impossible;"
+            " it is set to the limit and flagged (0-5 clipped).\n\n"
             "Organic layers above the mineral surface (negative limits, or limits that count upward such as 5-0) and"
-            " horizons without limits or values are left out; where horizons overlap, their values are averaged. The"
-            " log tells how many, and the optional layer which. clay_rmse tells how far the curve's horizon means lie"
-            " from the measured ones. Fields with one value a profile, such as its name or soil type, are kept."
+            " horizons without limits or values are left out. Where horizons overlap, their values are averaged. The"
+            " log says how many horizons this concerns, and the optional layer shows which ones. clay_rmse is the root"
+            " mean square difference between the curve's horizon means and the measured ones. Fields with one value per"
+            " profile, such as its name or soil type, are kept."
         )
 
     def keywords(self) -> list[str]:
@@ -81,27 +82,27 @@ def _horizon_parameters() -> Parameters:
         explained(
             horizons,
             tr(
-                "One row a horizon: a point layer, or a table without geometry. A filter or a selection is honoured,"
-                " and edits that are not saved yet are seen."
+                "Point layer, or table without geometry, with one row per horizon. Filters, selections and unsaved"
+                " edits are respected."
             ),
         ),
         explained(
             _field("PROFILE", tr("Profile")),
-            tr("Field that names the profile: horizons with the same value belong together."),
+            tr("Field that names the profile. Horizons with the same value belong together."),
         ),
         explained(
             _field("UPPER", tr("Upper limit (cm)")),
-            tr("Field of the depth at which a horizon begins, in cm below the mineral surface."),
+            tr("Field with the depth at which a horizon begins, in cm below the mineral surface."),
         ),
         explained(
             _field("LOWER", tr("Lower limit (cm)")),
-            tr("Field of the depth at which a horizon ends, in cm below the mineral surface."),
+            tr("Field with the depth at which a horizon ends, in cm below the mineral surface."),
         ),
         explained(
             _field("VALUES", tr("Values: soil properties"), is_many=True),
             tr(
-                "Fields of values measured in the horizons, such as clay or pH; numbers written as text are read, with"
-                " point or comma. A horizon may lack some of them."
+                "Fields with values measured in the horizons, such as clay or pH. Numbers may be written as text, with"
+                " a decimal point or comma. A horizon may lack some values."
             ),
         ),
     ]
@@ -114,31 +115,31 @@ def _spline_parameters() -> Parameters:
         explained(
             intervals,
             tr(
-                "Upper and lower limit of each interval, with commas between intervals. The default is that of"
-                " GlobalSoilMap. Intervals may overlap: add 0-30 for the topsoil, for example."
+                "Upper and lower limit of each interval, with commas between intervals. The default intervals are those"
+                " of GlobalSoilMap. Intervals may overlap; for example, add 0-30 for the topsoil."
             ),
         ),
         explained(
             number("LAMBDA", tr("Lambda"), job.smoothing, 0, 1e9),
             tr(
-                "How smooth the curve is. With 0 its mean over each horizon is the measured value; the larger lambda,"
-                " the more it smooths. 0.1 is customary (Malone et al. 2009)."
+                "Smoothness of the curve. With 0, the curve's mean over each horizon is the measured value; a larger"
+                " lambda smooths more. 0.1 is customary (Malone et al. 2009)."
             ),
             advanced=True,
         ),
         explained(
-            number("MIN_SHARE", tr("Share of an interval that must be reached"), job.min_share, 0.01, 1),
+            number("MIN_SHARE", tr("Share of an interval that must be covered"), job.min_share, 0.01, 1),
             tr(
-                "Share of an interval (0 to 1) that a profile must reach over, from its first to its last horizon, for"
-                " a value. With 0.5 a profile of 150 cm gets a value for 100-200 cm, one of 140 cm none."
+                "Share of an interval (0 to 1) that a profile must cover, from its first to its last horizon, to get a"
+                " value. With 0.5, a profile of 150 cm gets a value for 100-200 cm; a profile of 140 cm gets none."
             ),
             advanced=True,
         ),
         explained(
             QgsProcessingParameterString("UNITS", tr("Units"), optional=True),
             tr(
-                "Units that the new fields carry in their aliases: % for all values, or one by one as in clay=%; ph=-"
-                " (a hyphen: no unit). Empty: taken from a field's alias or comment such as Clay (%)."
+                "Units for the aliases of the new fields: % for all values, or one by one as in clay=%; ph=- (a hyphen"
+                " means no unit). Empty: taken from a field's alias or comment, such as Clay (%)."
             ),
             advanced=True,
         ),
@@ -149,13 +150,13 @@ def _table_parameters() -> Parameters:
     crs = QgsProcessingParameterCrs("CRS", tr("CRS of X and Y"), optional=True)
     return [
         explained(
-            _field("X", tr("X or longitude, of a table"), is_optional=True),
-            tr("For a table without geometry: field of the x coordinates or longitudes of the profiles."),
+            _field("X", tr("X or longitude (tables only)"), is_optional=True),
+            tr("For a table without geometry: field with the x coordinates or longitudes of the profiles."),
             advanced=True,
         ),
         explained(
-            _field("Y", tr("Y or latitude, of a table"), is_optional=True),
-            tr("For a table without geometry: field of the y coordinates or latitudes of the profiles."),
+            _field("Y", tr("Y or latitude (tables only)"), is_optional=True),
+            tr("For a table without geometry: field with the y coordinates or latitudes of the profiles."),
             advanced=True,
         ),
         explained(
@@ -175,20 +176,20 @@ def _outputs() -> Parameters:
         explained(
             QgsProcessingParameterVectorDestination("OUTPUT", tr("Profiles with standard depths"), kind),
             tr(
-                "One point a profile: a field for each value and interval, with the unit in its alias; rmse of the"
-                " spline and flags of each value; horizons used and depth reached. A table without coordinates gives a"
-                " table."
+                "One point per profile, with a field for each value and interval (unit in the alias), the RMSE of the"
+                " spline and the flags for each value, the number of horizons used and the depth reached. A table"
+                " without coordinates gives a table."
             ),
         ),
         explained(
             problems,
-            tr("The horizons that were left out, or averaged with others that they overlap, each with the reason."),
+            tr("Horizons that were left out or averaged with overlapping ones, each with the reason."),
         ),
     ]
 
 
 def _field(name: str, label: str, is_many: bool = False, is_optional: bool = False) -> Parameter:
-    """Of any type: databases hold numbers as text, too."""
+    """Return a parameter for fields of any type, because databases also hold numbers as text."""
     return QgsProcessingParameterField(
         name, label, parentLayerParameterName="HORIZONS", allowMultiple=is_many, optional=is_optional
     )

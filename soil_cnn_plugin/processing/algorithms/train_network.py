@@ -36,10 +36,10 @@ SCORES = {
     "CCC": tr("Held-out concordance, mean over targets"),
     "PICP": tr("Held-out coverage of the interval, mean over targets"),
     "BASELINE_RMSE": tr("Held-out RMSE of the better random forest, mean over targets"),
-    "ACCURACY": tr("Of soil classes: held-out share of right classes of the map's predictor"),
-    "BRIER": tr("Of soil classes: held-out Brier score of the map's predictor"),
-    "LOG_SCORE": tr("Of soil classes: held-out log score of the map's predictor"),
-    "BASELINE_ACCURACY": tr("Of soil classes: held-out share of right classes of the better random forest"),
+    "ACCURACY": tr("Soil classes: held-out share of correct classes, map's predictor"),
+    "BRIER": tr("Soil classes: held-out Brier score, map's predictor"),
+    "LOG_SCORE": tr("Soil classes: held-out log score, map's predictor"),
+    "BASELINE_ACCURACY": tr("Soil classes: held-out share of correct classes, better random forest"),
 }
 VERDICT = {"VERDICT": tr("Whether the network beats the random forests")}
 
@@ -61,11 +61,11 @@ class TrainNetwork(JobAlgorithm):
 
     def explanation(self) -> str:
         return tr(
-            "Observations are divided into folds. Each fold is predicted by networks that have not seen it, and by"
-            " random forests on the same folds for comparison: the report shows whether the network is worth using for"
-            " these data. The final network is trained on all observations and gives a prediction interval that was"
+            "Observations are divided into folds. Networks that have not seen a fold predict it, and random forests"
+            " predict the same folds for comparison, so the report shows whether the network is worth using for these"
+            " data. The final network is trained on all observations and gives a prediction interval that was"
             " calibrated on held-out predictions.\n\n"
-            "The defaults suit most data of one hundred to a few thousand observations."
+            "The defaults suit most data sets of one hundred to a few thousand observations."
         )
 
     def keywords(self) -> list[str]:
@@ -74,13 +74,14 @@ class TrainNetwork(JobAlgorithm):
     def parameters(self) -> Parameters:
         patches = QgsProcessingParameterFile("PATCHES", tr("Patches"), extension="h5")
         return [
-            explained(patches, tr("Patch file made by Extract patches.")),
+            explained(patches, tr("Patch file written by Extract patches.")),
             *training_parameters(),
             explained(
                 boolean("RESUME", tr("Resume an interrupted training"), jobs.TrainNetwork.resume),
                 tr(
-                    "For trainings of hours: keeps checkpoints in a folder beside the network file, and goes on from"
-                    " there when a run with the same settings was interrupted. The folder goes when the training ends."
+                    "For trainings that take hours: keeps checkpoints in a folder beside the network file. After an"
+                    " interruption, a run with the same settings continues from them. The folder is deleted when the"
+                    " training ends."
                 ),
                 advanced=True,
             ),
@@ -125,24 +126,24 @@ def training_parameters() -> Parameters:
         explained(
             choice("ARCHITECTURE", tr("Architecture"), jobs.TrainNetwork.ARCHITECTURES, jobs.TrainNetwork.architecture),
             tr(
-                "ring: the covariates at the point and their means over growing squares around it; fast, good with few"
-                " observations. padarian: convolutions over the middle 15 x 15 pixels, after Padarian et al. (2019)."
-                " both: an ensemble of the two, the safest choice."
+                "ring: uses the covariates at the point and their means over growing squares around it; fast, and good"
+                " with few observations. padarian: convolutions over the middle 15 x 15 pixels, after Padarian et al."
+                " (2019). both: an ensemble of the two, the safest choice."
             ),
         ),
         explained(
             choice("PREDICTOR", tr("Predictor"), jobs.TrainNetwork.PREDICTORS, jobs.TrainNetwork.predictor),
             tr(
                 "blend: the map is a weighted mean of the networks and a random forest, with weights learned on"
-                " held-out predictions; best or tied on most data it was tried on. network: the networks alone. The"
-                " report shows both, and the forest alone, on the same held-out observations."
+                " held-out predictions; it was best or tied for best on most of the data it was tried on. network: the"
+                " networks alone. The report compares both, and the forest alone, on the same held-out observations."
             ),
         ),
         explained(
             choice("PRESET", tr("Preset"), jobs.TrainNetwork.PRESETS, jobs.TrainNetwork.preset),
             tr(
-                "fast for a first look, standard for most maps, best for twice as many networks. It sets the advanced"
-                " training parameters that are left empty."
+                "fast: for a first look. standard: for most maps. best: twice as many networks. The preset sets the"
+                " advanced training parameters that you leave empty."
             ),
         ),
         *_validation_parameters(),
@@ -156,21 +157,22 @@ def training_parameters() -> Parameters:
                 jobs.TrainNetwork.transform,
             ),
             tr(
-                "auto: the logarithm for strongly skewed targets, none for others. none, log (positive values), logit"
-                " (shares and percentages). Maps and errors are always in the original unit."
+                "auto: the logarithm for strongly skewed targets, none for others. The other choices are none, log"
+                " (positive values) and logit (shares and percentages). Maps and errors are always in the original"
+                " unit."
             ),
             advanced=True,
         ),
         explained(
             number("COVERAGE", tr("Coverage of the prediction interval"), jobs.TrainNetwork.coverage, 0.5, 0.99),
-            tr("Share of true values that should lie between the lower and the upper limit: 0.9 is the 90 % interval."),
+            tr("Share of true values that should lie between the lower and upper limit; 0.9 gives the 90 % interval."),
             advanced=True,
         ),
         thresholds(),
         device(),
         explained(
             integer("SEED", tr("Seed"), jobs.TrainNetwork.seed, 0),
-            tr("Start of the random numbers. The same seed on the same device gives the same result."),
+            tr("Seed of the random numbers. The same seed on the same device gives the same result."),
             advanced=True,
         ),
     ]
@@ -181,16 +183,16 @@ def _validation_parameters() -> Parameters:
         explained(
             choice("VALIDATION", tr("Validation"), jobs.TrainNetwork.VALIDATIONS, jobs.TrainNetwork.validation),
             tr(
-                "How observations are held out to measure the error. knndm: as far from the others as the map's pixels"
-                " are from the observations, so that the error fits the map; the safe choice. spatial_blocks: whole"
-                " areas, a stricter test for maps that reach beyond the observations. random: single observations,"
-                " right for a random sample of the mapped area. groups: whole profiles or sites, as named when patches"
-                " were extracted."
+                "How observations are held out to measure the error. knndm: held-out observations lie as far from the"
+                " others as the map's pixels lie from the observations, so that the error fits the map; the safe"
+                " choice. spatial_blocks: whole areas are held out, a stricter test for maps that reach beyond the"
+                " observations. random: single observations are held out, right for a random sample of the mapped area."
+                " groups: whole profiles or sites are held out, as named in Extract patches."
             ),
         ),
         explained(
             integer("FOLDS", tr("Folds"), jobs.TrainNetwork.folds, 2),
-            tr("Number of parts the observations are divided into; each is held out once."),
+            tr("Number of parts that the observations are divided into. Each part is held out once."),
         ),
         explained(
             QgsProcessingParameterMapLayer(
@@ -200,8 +202,8 @@ def _validation_parameters() -> Parameters:
                 types=[QgsProcessing.SourceType.TypeRaster, QgsProcessing.SourceType.TypeVectorPolygon],
             ),
             tr(
-                "Raster (its pixels with data) or polygons of the area to be mapped, for the validation knndm. Empty:"
-                " wherever the covariates have data."
+                "Area to be mapped, for the validation knndm: polygons, or a raster, whose pixels with data count."
+                " Empty: wherever the covariates have data."
             ),
             advanced=True,
         ),
@@ -212,28 +214,28 @@ def _location() -> Parameter:
     return explained(
         boolean("LOCATION", tr("Use the location as an input"), jobs.TrainNetwork.location),
         tr(
-            "Gives the ring network and the forest the coordinates as well. It can help to interpolate between evenly"
-            " spread observations. It harms maps that reach beyond them, and a network that is used in another area:"
-            " leave it off unless the report with it is better."
+            "Gives the coordinates to the ring network and the forest as well. This can help to interpolate between"
+            " evenly spread observations. It harms maps that reach beyond the observations and networks that are used"
+            " in another area, so leave it off unless the report is better with it."
         ),
         advanced=True,
     )
 
 
 def _tuning_parameters() -> Parameters:
-    """Empty means: what the preset and the architecture say."""
+    """Return the advanced training parameters; when empty, the preset and the architecture decide."""
     empty = tr("Empty: the preset's value.")
     texts = {
         "members": (
             tr("Members"),
-            tr("Number of networks in each ensemble, at least 2. More are steadier and slower."),
+            tr("Number of networks in each ensemble, at least 2. More members give steadier maps and take longer."),
         ),
         "epochs": (
             tr("Longest training in epochs"),
-            tr("Passes over the observations after which training ends anyway."),
+            tr("Number of passes over the observations after which training ends in any case."),
         ),
-        "batch_size": (tr("Batch size"), tr("Observations looked at before each change of the weights.")),
-        "patience": (tr("Patience"), tr("How long training goes on without improvement on held-out observations.")),
+        "batch_size": (tr("Batch size"), tr("Number of observations processed before each update of the weights.")),
+        "patience": (tr("Patience"), tr("How long training continues without improvement on held-out observations.")),
     }
     lowest = {"members": 2}
     integers = [
@@ -246,7 +248,7 @@ def _tuning_parameters() -> Parameters:
     decay = number("WEIGHT_DECAY", tr("Weight decay"), None, 0, 1e6, optional=True)
     return [
         *integers,
-        explained(rate, f"{tr('Size of the steps in which the weights change.')} {empty}", advanced=True),
+        explained(rate, f"{tr('Size of the steps by which the weights change.')} {empty}", advanced=True),
         explained(decay, f"{tr('Pull of the weights towards zero, against overfitting.')} {empty}", advanced=True),
     ]
 
@@ -262,21 +264,22 @@ def training_outputs(network_optional: bool) -> Parameters:
     )
     return [
         explained(
-            network, tr("One file with everything prediction needs: weights, covariates, scaling, units and errors.")
+            network,
+            tr("One file with everything needed for prediction: weights, covariates, scaling, units and errors."),
         ),
         explained(
             html_output(tr("Report")),
             tr(
-                "Web page with held-out errors, plots and maps of the network beside random forests and the plain mean,"
-                " for the Results Viewer or a browser. It opens without internet."
+                "Web page that compares the network with random forests and the plain mean: held-out errors, plots and"
+                " maps. It opens in the Results Viewer or a browser, without internet."
             ),
         ),
         explained(
             held_out,
             tr(
-                "Point layer of what was predicted where the observation was held out: observed, predicted, lower,"
-                " upper, residual, fold; of soil classes: observed, predicted, the probabilities of both, whether it is"
-                " right, fold."
+                "Point layer of the predictions for held-out observations, with the fields observed, predicted, lower,"
+                " upper, residual and fold. For soil classes: observed and predicted class, the probabilities of both,"
+                " whether the prediction is correct, and the fold."
             ),
         ),
         metrics_output(),

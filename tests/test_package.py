@@ -93,6 +93,12 @@ def test_the_icon_that_metadata_names_is_in_the_zip(plugin: Path, metadata: conf
     assert (plugin / metadata["icon"]).is_file()
 
 
+def test_resources_hold_no_code(plugin: Path) -> None:
+    """What builds them stays in the checkout."""
+    assert (plugin / "resources" / "models" / "map_in_three_steps.model3").is_file()
+    assert list((plugin / "resources").rglob("*.py")) == []
+
+
 def test_all_files_are_texts_or_pictures(plugin: Path) -> None:
     kinds = TEXT | PICTURES
     strange = [

@@ -20,10 +20,8 @@ demo: dev build/engine/.ready  ## map zinc, copper and lead of the Meuse floodpl
 test: dev package build/engine/.tested build/test-qgis/.ready  ## run all tests
 	ENGINE=$(ENGINE) QGIS_PYTHON=$(QGIS_PYTHON) .ci/test
 
-lint: build/engine/.tested  ## check style and types
-	$(ENGINE) -m ruff check .
-	$(ENGINE) -m ruff format --check .
-	$(ENGINE) -m mypy soil_cnn_plugin/contract soil_cnn_plugin/engine
+lint: build/engine/.tested  ## check style, types and spelling
+	ENGINE=$(ENGINE) .ci/lint
 
 format: build/engine/.tested  ## set the code's layout
 	$(ENGINE) -m ruff format .

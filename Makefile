@@ -36,7 +36,7 @@ bench: build/engine/.ready  ## measure speed and memory against the naive ways i
 	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/bench.py $(if $(QUICK),--quick)
 
 clean:  ## remove what was built
-	rm -rf build demo_output .qgis-settings .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build demo_output .qgis-settings .hypothesis .mypy_cache .ruff_cache .pytest_cache
 
 qgis:
 	@.ci/install_qgis

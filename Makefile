@@ -20,10 +20,8 @@ demo: dev build/engine/.ready  ## map zinc, copper and lead of the Meuse floodpl
 test: dev package build/engine/.tested build/test-qgis/.ready  ## run all tests
 	ENGINE=$(ENGINE) QGIS_PYTHON=$(QGIS_PYTHON) .ci/test
 
-lint: build/engine/.tested  ## check style and types
-	$(ENGINE) -m ruff check .
-	$(ENGINE) -m ruff format --check .
-	$(ENGINE) -m mypy soil_cnn_plugin/contract soil_cnn_plugin/engine
+lint: build/engine/.tested  ## check style, types and spelling
+	ENGINE=$(ENGINE) .ci/lint
 
 format: build/engine/.tested  ## set the code's layout
 	$(ENGINE) -m ruff format .
@@ -38,7 +36,7 @@ bench: build/engine/.ready  ## measure speed and memory against the naive ways i
 	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/bench.py $(if $(QUICK),--quick)
 
 clean:  ## remove what was built
-	rm -rf build demo_output .qgis-settings .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build demo_output .qgis-settings .hypothesis .mypy_cache .ruff_cache .pytest_cache
 
 qgis:
 	@.ci/install_qgis

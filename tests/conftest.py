@@ -1,4 +1,4 @@
-"""A worker that speaks the protocol without computing anything, for the tests of the QGIS half."""
+"""A worker that computes nothing, for the tests of the QGIS half; and the same examples in each run of a property."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+try:
+    from hypothesis import settings
+except ImportError:  # QGIS's Python runs no properties
+    pass
+else:
+    settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+    settings.load_profile("repeatable")
 
 STAND_IN = Path(__file__).with_name("stand_in_worker.py")
 

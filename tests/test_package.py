@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -72,8 +73,30 @@ def test_metadata_has_a_plain_name_and_version(metadata: configparser.SectionPro
     assert [part.isdigit() for part in metadata["version"].split(".")] == [True, True, True]
 
 
+def test_the_newest_entry_of_the_changelog_is_the_version(metadata: configparser.SectionProxy) -> None:
+    lines = metadata["changelog"].strip().splitlines()
+    assert re.fullmatch(rf"{re.escape(metadata['version'])} \(\d{{4}}-\d\d-\d\d\)", lines[0])
+
+
+def test_the_changelog_is_that_of_the_released_versions(plugin: Path) -> None:
+    sections = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## [")[1:]
+    released = [section for section in sections if not section.startswith("Unreleased]")]
+    entries = [line for section in released for line in section.splitlines() if line.startswith("- ")]
+    parser = configparser.ConfigParser()  # as QGIS reads it: with interpolation
+    parser.read(plugin / "metadata.txt", encoding="utf-8")
+    packaged = parser["general"]["changelog"].splitlines()
+    assert [line for line in packaged if line.startswith("- ")] == [re.sub("[*`]", "", line) for line in entries]
+    assert len(entries) > 0
+
+
 def test_the_icon_that_metadata_names_is_in_the_zip(plugin: Path, metadata: configparser.SectionProxy) -> None:
     assert (plugin / metadata["icon"]).is_file()
+
+
+def test_resources_hold_no_code(plugin: Path) -> None:
+    """What builds them stays in the checkout."""
+    assert (plugin / "resources" / "models" / "map_in_three_steps.model3").is_file()
+    assert list((plugin / "resources").rglob("*.py")) == []
 
 
 def test_all_files_are_texts_or_pictures(plugin: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE_FILES = sorted((ROOT / "soil_cnn_plugin").rglob("*.py"))
-FILES = PACKAGE_FILES + sorted((ROOT / "tests").rglob("*.py")) + sorted((ROOT / "benchmarks").rglob("*.py"))
+FILES = PACKAGE_FILES + sorted(path for room in ("tests", "benchmarks", ".ci") for path in (ROOT / room).rglob("*.py"))
 
 
 def name(path: Path) -> str:

@@ -19,7 +19,10 @@ def decode(kind: type[T], value: object, where: str) -> T:
 
     `where` begins every message, for example the kind's name.
     """
-    return cast(T, _decode(kind, value, where))
+    try:
+        return cast(T, _decode(kind, value, where))
+    except RecursionError as error:
+        raise DecodeError(f"{where} is nested too deeply.") from error
 
 
 def _decode(kind: Any, value: Any, where: str) -> Any:

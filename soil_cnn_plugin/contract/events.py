@@ -75,7 +75,7 @@ def from_line(line: str) -> Event:
         content = json.loads(line)
         kind = _KINDS[content.pop("event")]
         event: Event = kind(**content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EventError(f"not an event: {line[:200]!r}") from error
     return event
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -73,6 +74,8 @@ def check_extent(extent: tuple[float, float, float, float] | None) -> None:
     if extent is None:
         return
     west, south, east, north = extent
+    if not all(map(math.isfinite, extent)):
+        raise JobError(f"The extent {extent} is not finite: west, south, east and north must be numbers.")
     if not (west < east and south < north):
         raise JobError(f"The extent {extent} is empty: west must be below east and south below north.")
 

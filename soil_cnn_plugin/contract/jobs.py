@@ -60,9 +60,9 @@ def from_json(text: str) -> Job:
     """Return the job in a job file; raise JobError if it is not a job of this version or breaks its rules."""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise JobError(f"The job file is not JSON: {error}.") from error
-    if not isinstance(content, dict) or content.get("job") not in JOBS:
+    if not isinstance(content, dict) or not isinstance(content.get("job"), str) or content["job"] not in JOBS:
         raise JobError(f'The job file names no job. "job" must be one of: {", ".join(JOBS)}.')
     if content.get("version") != VERSION:
         raise JobError(f"The job file has version {content.get('version')}; this engine reads version {VERSION}.")

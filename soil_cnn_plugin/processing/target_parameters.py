@@ -61,7 +61,8 @@ def observation_parameters() -> Parameters:
             choice("TARGET_TYPE", tr("Target type"), jobs.ExtractPatches.TARGET_TYPES, jobs.ExtractPatches.target_type),
             tr(
                 "auto: a text field of names holds soil classes; all other fields hold numbers. class: all targets are"
-                " soil classes, and numbers are their codes, such as 3 for Luvisol. continuous: the targets are measured numbers."
+                " soil classes, and numbers are their codes, such as 3 for Luvisol. continuous: the targets are"
+                " measured numbers."
             ),
         ),
     ]

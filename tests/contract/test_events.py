@@ -43,7 +43,13 @@ def test_numbers_that_are_not_finite_become_null() -> None:
     assert content["outputs"] == {"mec": None, "rmse": None, "n": 2}
 
 
-@pytest.mark.parametrize("line", ["", "Warning: PROJ", "[1]", "{}", '{"event": "exec"}', '{"event": "info"}', "nul\0"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "Warning: PROJ", "[1]", "{}", '{"event": "exec"}', '{"event": "info"}', '{"event": []}', "nul\0"),
+        pytest.param("[" * 100_000, id="nested too deeply"),
+    ],
+)
 def test_any_other_line_is_refused(line: str) -> None:
     with pytest.raises(EventError):
         from_line(line)

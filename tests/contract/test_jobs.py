@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,7 @@ def test_the_chain_has_all_outputs_of_its_steps() -> None:
     ("change", "says"),
     [
         ({"job": "format_disk"}, "names no job"),
+        ({"job": ["train_network"]}, "names no job"),
         ({"version": 99}, "version 99"),
         ({"folds": "5"}, "TrainNetwork.folds must be int, not '5'"),
         ({"seed": True}, "must be int"),
@@ -58,10 +61,27 @@ def test_text_that_is_no_job_is_refused(text: str) -> None:
         jobs.from_json(text)
 
 
+@pytest.mark.parametrize("depth", [800, 900, 950, 1000, 100_000])
+def test_a_file_that_is_nested_too_deeply_is_refused(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    for text in (nested, json.dumps(json.loads(jobs.to_json(TRAIN))).replace('"auto"', nested, 1)):
+        with pytest.raises(jobs.JobError, match="not JSON|names no job|nested|must be"):
+            jobs.from_json(text)
+
+
 @pytest.mark.parametrize(("size", "remedy"), [(8, "Use 7 or 9"), (1, "Use 3 or 3"), (30, "Use 29 or 31")])
 def test_an_even_or_tiny_patch_size_is_refused_with_its_neighbours(size: int, remedy: str) -> None:
     with pytest.raises(jobs.JobError, match=remedy if size > 1 else "at least 3"):
         jobs.ExtractPatches(EXTRACT.observations, EXTRACT.targets, EXTRACT.covariates, "/out/p.h5", patch_size=size)
+
+
+@pytest.mark.parametrize(
+    ("extent", "says"),
+    [((0.0, 0.0, math.inf, 2.0), "not finite"), ((math.nan,) * 4, "not finite"), ((2.0, 0.0, 1.0, 2.0), "is empty")],
+)
+def test_an_extent_is_a_finite_rectangle(extent: tuple[float, float, float, float], says: str) -> None:
+    with pytest.raises(jobs.JobError, match=says):
+        replace(PREDICT, extent=extent)
 
 
 def test_two_covariates_of_one_name_are_refused_by_name() -> None:

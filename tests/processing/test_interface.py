@@ -20,8 +20,8 @@ TRAINING = (
 )
 SCORES = "RMSE MEC CCC PICP BASELINE_RMSE ACCURACY BRIER LOG_SCORE BASELINE_ACCURACY VERDICT"
 RASTERS = (
-    "PREDICTION LOWER UPPER STANDARD_DEVIATION DISSIMILARITY CLASSES PROBABILITIES CONFUSION_INDEX EXCEEDANCE_PROBABILITY"
-    " TEXTURE_CLASSES"
+    "PREDICTION LOWER UPPER STANDARD_DEVIATION DISSIMILARITY CLASSES PROBABILITIES CONFUSION_INDEX"
+    " EXCEEDANCE_PROBABILITY TEXTURE_CLASSES"
 )
 MAPPING = f"EXTENT AREA BLOCK_SIZE PRECISION DISSIMILARITY_SPACE TEXTURE_SYSTEM {RASTERS}"
 MAPS = f"{RASTERS} DISSIMILARITY_THRESHOLD APPLICABLE_SHARE"
@@ -186,6 +186,6 @@ def test_the_shipped_model_has_its_children_inputs_and_outputs(provider) -> None
     for item in model.parameterDefinitions():
         if not item.isDestination():
             original = mapping.parameterDefinition(item.name())
-            assert item.toVariantMap() == original.toVariantMap(), f"{item.name()}: run resources/models/build_model.py"
+            assert item.toVariantMap() == original.toVariantMap(), f"{item.name()}: run .ci/build_model.py"
     outputs = {item.name() for item in provider.algorithm(MODEL).outputDefinitions()}
     assert {"trained_network", "report", "prediction", "lower_limit", "upper_limit"} <= outputs

@@ -138,8 +138,8 @@ def test_a_field_that_is_not_there_is_named_with_its_parameter(job_of, values, n
 def test_what_cannot_be_mapped_together_is_refused(job_of, values) -> None:
     with pytest.raises(JobError, match="clay is the only part of its composition"):
         job_of("extractpatches", {**values, "COMPOSITION": ["clay"]})
-    with pytest.raises(JobError, match="2 targets are chosen .* soil classes are learned from one field"):
-        job_of("extractpatches", {**values, "TARGETS": ["type", "ph"], "TARGET_TYPE": "class"})
+    with pytest.raises(JobError, match="ph is chosen as a soil class and as a part of a composition"):
+        job_of("extractpatches", {**values, "CLASS_TARGETS": ["ph"], "COMPOSITION": ["ph", "zinc"]})
     with pytest.raises(
         JobError, match="It is not clear which detection limit belongs to which target: w for 2 targets"
     ):

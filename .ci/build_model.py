@@ -1,7 +1,7 @@
 """Writes the shipped model, "Map in three steps": extract patches, train network, predict map.
 
 Run it with QGIS's Python after a change of the algorithms' parameters:
-`/usr/bin/python3 resources/models/build_model.py`.
+`/usr/bin/python3 .ci/build_model.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["QT_HASH_SEED"] = "0"  # the same file each time
-sys.path.append(str(Path(__file__).resolve().parents[2]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))
 
 from qgis.core import (  # noqa: E402
     QgsApplication,
@@ -27,7 +28,7 @@ from qgis.PyQt.QtCore import QPointF, QSizeF  # noqa: E402
 from soil_cnn_plugin.processing.provider import SoilCnnProvider  # noqa: E402
 
 NAME = "Map in three steps"
-PATH = Path(__file__).with_name("map_in_three_steps.model3")
+PATH = ROOT / "resources" / "models" / "map_in_three_steps.model3"
 INPUTS = {  # model input -> the child whose parameter it is
     "OBSERVATIONS": "extractpatches",
     "TARGETS": "extractpatches",

@@ -14,6 +14,7 @@ _SHARE_OF_SMALLEST = 0.65
 _SHARE_OF_MEDIAN = 0.01
 """Below this share of a part's median a value counts as this share: what is left by rounding, such as 1e-6 of clay, has
 a logarithm that would outweigh all others."""
+_NO_SPREAD = 1e-12  # of logarithms: what rounding leaves where a ratio never changes
 _LARGEST_RATIO = 1000.0  # as a logarithm: beyond that of any two numbers a computer holds
 
 
@@ -68,7 +69,7 @@ def fit_composition(parts: Array) -> CompositionScale:
         whole, tuple(floors.tolist()), (0.0,) * (known.shape[1] - 1), (1.0,) * (known.shape[1] - 1)
     )
     ratios = unscaled.forward(known)
-    spread = np.where(ratios.std(axis=0) > 0, ratios.std(axis=0), 1.0)
+    spread = np.where(ratios.std(axis=0) > _NO_SPREAD, ratios.std(axis=0), 1.0)
     return CompositionScale(whole, unscaled.floors, tuple(ratios.mean(axis=0).tolist()), tuple(spread.tolist()))
 
 

@@ -192,27 +192,32 @@ def _computing_parameters() -> Parameters:
 
 
 def mapping_outputs() -> Parameters:
-    def raster(name: str, label: str, optional: bool = True) -> Parameter:
-        return QgsProcessingParameterRasterDestination(name, label, optional=optional, createByDefault=not optional)
+    return [*_outputs_of_numbers(), *_outputs_of_classes(), *_outputs_of_probability_and_texture()]
 
+
+def _raster(name: str, label: str, optional: bool = True) -> Parameter:
+    return QgsProcessingParameterRasterDestination(name, label, optional=optional, createByDefault=not optional)
+
+
+def _outputs_of_numbers() -> Parameters:
     bands = tr("One band per target.")
     return [
         explained(
-            raster("PREDICTION", tr("Prediction"), optional=False),
+            _raster("PREDICTION", tr("Prediction"), optional=False),
             tr(
                 "Map of the predicted values, one band per target. For soil classes, the map shows the most probable"
                 " class as a number from 1; every GIS shows the names and colours of the classes (both are in the file,"
                 " the names also in the .aux.xml beside it)."
             ),
         ),
-        explained(raster("LOWER", tr("Lower limit")), f"{tr('Lower limit of the prediction interval.')} {bands}"),
-        explained(raster("UPPER", tr("Upper limit")), f"{tr('Upper limit of the prediction interval.')} {bands}"),
+        explained(_raster("LOWER", tr("Lower limit")), f"{tr('Lower limit of the prediction interval.')} {bands}"),
+        explained(_raster("UPPER", tr("Upper limit")), f"{tr('Upper limit of the prediction interval.')} {bands}"),
         explained(
-            raster("STANDARD_DEVIATION", tr("Standard deviation")),
+            _raster("STANDARD_DEVIATION", tr("Standard deviation")),
             f"{tr('Standard deviation of the prediction, in the unit of the target.')} {bands}",
         ),
         explained(
-            raster("DISSIMILARITY", tr("Dissimilarity index")),
+            _raster("DISSIMILARITY", tr("Dissimilarity index")),
             tr(
                 "How far each pixel lies from the observations (Meyer and Pebesma 2021), one band. 0 means that the"
                 " pixel is like an observation. Up to the threshold, the map is applicable: the errors measured on"
@@ -220,29 +225,39 @@ def mapping_outputs() -> Parameters:
                 " cover. The raster's metadata, its style and the log give the threshold."
             ),
         ),
+    ]
+
+
+def _outputs_of_classes() -> Parameters:
+    return [
         explained(
-            raster("CLASSES", tr("Soil classes")),
+            _raster("CLASSES", tr("Soil classes")),
             tr(
                 "The most probable soil class, for a network that also predicts numbers, which fill the prediction. One"
                 " band per class field."
             ),
         ),
         explained(
-            raster("PROBABILITIES", tr("Probabilities of the classes")),
+            _raster("PROBABILITIES", tr("Probabilities of the classes")),
             tr(
                 "For soil classes: the probability of each class, one band per class, from 0 to 1. The probabilities"
                 " were calibrated on held-out observations and add up to 1."
             ),
         ),
         explained(
-            raster("CONFUSION_INDEX", tr("Confusion index")),
+            _raster("CONFUSION_INDEX", tr("Confusion index")),
             tr(
                 "For soil classes: 1 minus the difference between the probabilities of the two most probable classes"
                 " (Burrough et al. 1997). Near 0 the class is certain; near 1 two classes are equally probable."
             ),
         ),
+    ]
+
+
+def _outputs_of_probability_and_texture() -> Parameters:
+    return [
         explained(
-            raster("EXCEEDANCE_PROBABILITY", tr("Probability of exceeding thresholds")),
+            _raster("EXCEEDANCE_PROBABILITY", tr("Probability of exceeding thresholds")),
             tr(
                 "Probability that each threshold is exceeded, one band per threshold and target. It is calibrated on"
                 " held-out observations and goes from 0.005 to 0.995, because more extreme probabilities are not known."
@@ -250,7 +265,7 @@ def mapping_outputs() -> Parameters:
             ),
         ),
         explained(
-            raster("TEXTURE_CLASSES", tr("Texture classes")),
+            _raster("TEXTURE_CLASSES", tr("Texture classes")),
             tr(
                 "Texture class of the predicted means of sand, silt and clay, one band per depth. The three must have"
                 " been extracted as a composition. Their field names, such as sand_0_30 or CLYPPT, show which part is"

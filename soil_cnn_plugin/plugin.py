@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Optional
+
 import qgis.utils
 from qgis.core import QgsApplication
 from qgis.PyQt.QtGui import QAction, QIcon
@@ -16,19 +18,19 @@ MENU = "Soil CNN"
 class SoilCnnPlugin:
     """The object that QGIS holds while the plugin is enabled. qgis_process calls only `initProcessing`."""
 
-    def __init__(self, iface):
+    def __init__(self, iface: Any) -> None:
         self.iface = iface
-        self.provider = None
-        self.actions = []
+        self.provider: Optional[SoilCnnProvider] = None
+        self.actions: list[QAction] = []
 
-    def initProcessing(self):
+    def initProcessing(self) -> None:
         self.provider = SoilCnnProvider()
         QgsApplication.processingRegistry().addProvider(self.provider)
         # While a provider loads for the first time, a model's children are not in the registry, and without them the
         # model has no outputs. So load once more.
         self.provider.refreshAlgorithms()
 
-    def initGui(self):
+    def initGui(self) -> None:
         self.initProcessing()
         for text, algorithm_id in (
             (tr("Map soil properties…"), "soilcnn:mapsoilproperties"),
@@ -39,7 +41,7 @@ class SoilCnnPlugin:
             self.iface.addPluginToMenu(MENU, action)
             self.actions.append(action)
 
-    def unload(self):
+    def unload(self) -> None:
         for action in self.actions:
             self.iface.removePluginMenu(MENU, action)
         self.actions = []

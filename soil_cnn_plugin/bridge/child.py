@@ -10,19 +10,21 @@ import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Optional
+from typing import IO, Any, Optional, Union
 
 GRACE_SECONDS = 0.4  # between asking a process to end and killing it; a cancel takes effect within a second
 
 
-class Child(AbstractContextManager):
+class Child(AbstractContextManager["Child"]):
     """Runs `command` without a window and without input; leaving the context stops it.
 
     A thread reads the lines of stdout, so that the caller can meanwhile watch for a cancel. `stderr` is either an open
     file or `subprocess.STDOUT`.
     """
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path, stderr: object) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: dict[str, str], folder: Path, stderr: Union[int, IO[Any]]
+    ) -> None:
         self._process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -33,7 +35,7 @@ class Child(AbstractContextManager):
             encoding="utf-8",
             errors="replace",
             start_new_session=os.name != "nt",
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=_no_window(),
         )
         self._lines: queue.Queue[Optional[str]] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -80,7 +82,12 @@ class Child(AbstractContextManager):
     def _signal(self, name: str) -> None:
         if os.name == "nt":
             command = ["taskkill", "/PID", str(self._process.pid), "/T", "/F"]
-            subprocess.run(command, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
+            subprocess.run(command, capture_output=True, check=False, creationflags=_no_window())
             return
         with suppress(ProcessLookupError):  # it may have ended by itself just now
             os.killpg(self._process.pid, getattr(signal, name))  # it leads a group of its own
+
+
+def _no_window() -> int:
+    """Return the flag that keeps Windows from opening a console; 0 elsewhere."""
+    return getattr(subprocess, "CREATE_NO_WINDOW", 0)

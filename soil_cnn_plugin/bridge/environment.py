@@ -50,7 +50,7 @@ def python_in(folder: Path) -> Path:
     return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
 
 
-def read_marker(folder: Path) -> dict:
+def read_marker(folder: Path) -> dict[str, str]:
     """Return what the set-up noted when it finished; empty if the folder holds no complete environment."""
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from .environment import Requirement, clean_variables, requirements
+from ..contract.requirements import Requirement
+from .environment import clean_variables, requirements
 from .errors import WorkerFailed
 
 LOWEST, HIGHEST = (3, 11), (3, 14)
@@ -59,7 +61,8 @@ def examine(python: Path) -> dict[str, str]:
             f"{python} cannot run the engine: {'; '.join(faults)}. Install the missing packages there, or leave PYTHON"
             " empty to build an environment."
         )
-    return answer["versions"]
+    versions: dict[str, str] = answer["versions"]
+    return versions
 
 
 def untested(versions: dict[str, str]) -> list[tuple[Requirement, str]]:
@@ -100,7 +103,7 @@ def _version(python: Path) -> tuple[int, ...]:
         return ()
 
 
-def _probe(python: Path, packages: list[str]) -> dict:
+def _probe(python: Path, packages: list[str]) -> dict[str, Any]:
     try:
         result = subprocess.run(
             [str(python), "-X", "utf8", str(PROBE), *packages],
@@ -118,7 +121,8 @@ def _probe(python: Path, packages: list[str]) -> dict:
     lines = [line for line in result.stdout.splitlines() if line.startswith(_PROBE_MARK)]
     if result.returncode != 0 or not lines:
         raise WorkerFailed(f"{python} is not a working Python (exit code {result.returncode}): {result.stderr[-500:]}")
-    return json.loads(lines[-1][len(_PROBE_MARK) :])
+    answer: dict[str, Any] = json.loads(lines[-1][len(_PROBE_MARK) :])
+    return answer
 
 
 def _numbers(version: str) -> tuple[int, ...]:

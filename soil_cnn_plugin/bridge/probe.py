@@ -8,8 +8,9 @@ import sys
 MODULES = {"scikit-learn": "sklearn"}  # package -> module, where the names differ
 
 
-def main(packages):
-    versions, problems = {}, {}
+def main(packages: "list[str]") -> None:  # in quotes: an old Python, too, shall tell its version
+    versions: dict[str, str] = {}
+    problems: dict[str, str] = {}
     for package in packages:
         try:
             importlib.import_module(MODULES.get(package, package))

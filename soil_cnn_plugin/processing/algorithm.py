@@ -7,10 +7,10 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import qgis.utils
-from qgis.core import (
+from qgis.core import (  # type: ignore[attr-defined]  # the stubs lack QgsProcessingException
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
@@ -129,7 +129,9 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         problem = environment.problem()
         return not problem, problem
 
-    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
+    def checkParameterValues(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> tuple[bool, Optional[str]]:
         is_executable, problem = self.canExecute()
         if not is_executable:
             return False, problem
@@ -139,18 +141,18 @@ class JobAlgorithm(QgsProcessingAlgorithm):
             check_rasters(rasters, parameters, context)
         except JobError as error:
             return False, str(error)
-        problem = find_problem(self.parameterDefinitions(), parameters, context)
-        if problem:
-            return False, problem
+        broken_rule = find_problem(self.parameterDefinitions(), parameters, context)
+        if broken_rule:
+            return False, broken_rule
         return super().checkParameterValues(parameters, context)
 
-    def prepareAlgorithm(
+    def prepareAlgorithm(  # type: ignore[override]  # QGIS always gives a feedback
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
         self._rasters = note_rasters(self, parameters, context)
         return True
 
-    def processAlgorithm(
+    def processAlgorithm(  # type: ignore[override]  # QGIS always gives a feedback
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         folder = Path(tempfile.mkdtemp(prefix="soilcnn-inputs-"))
@@ -168,7 +170,9 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         self._report = results.get("REPORT", "")
         return results
 
-    def postProcessAlgorithm(self, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+    def postProcessAlgorithm(  # type: ignore[override]
+        self, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
         is_main_thread = QThread.currentThread() == QCoreApplication.instance().thread()
         if self._report and qgis.utils.iface is not None and is_main_thread:
             results = importlib.import_module("processing.core.ProcessingResults")  # of QGIS's own plugin

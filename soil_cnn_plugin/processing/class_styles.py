@@ -40,7 +40,7 @@ def texture_title(layer: QgsRasterLayer) -> str:
 def write_right_and_wrong_style(path: str) -> str:
     """Write a .qml beside a point layer for its field of correct and wrong classes; return its path, else empty."""
     layer = QgsVectorLayer(path, "classes", "ogr")
-    fields = [field.name() for field in layer.fields() if field.name().endswith("_correct")]
+    fields = [field.name() for field in layer.fields().toList() if field.name().endswith("_correct")]
     if not layer.isValid() or not fields:
         return ""
     categories = [
@@ -67,6 +67,6 @@ def _named(layer: QgsRasterLayer) -> list[QgsPalettedRasterRenderer.Class]:
 
 
 def _symbol(colour: str, size: str) -> QgsMarkerSymbol:
-    return QgsMarkerSymbol.createSimple(
+    return QgsMarkerSymbol.createSimple(  # type: ignore[return-value]  # None only of properties that make no symbol
         {"name": "circle", "color": f"#{colour}", "size": size, "outline_color": "#404040", "outline_width": "0.1"}
     )

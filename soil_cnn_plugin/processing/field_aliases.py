@@ -14,7 +14,7 @@ def add_aliases(fields: QgsFields, path: Optional[str], layer: Optional[str]) ->
     """Return a copy with the aliases in the GeoPackage `path` where QGIS knows none. `layer` None: its only layer."""
     known = _read(path, layer) if path else {}
     copy = QgsFields()
-    for original in fields:
+    for original in fields.toList():
         field = QgsField(original)
         field.setAlias(field.alias() or known.get(field.name(), ""))
         copy.append(field)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from qgis.core import (
+    Qgis,
     QgsCoordinateReferenceSystem,
     QgsFields,
     QgsMapLayer,
@@ -45,7 +46,7 @@ def note_rasters(
     for definition in algorithm.parameterDefinitions():
         name = definition.name()
         if isinstance(definition, QgsProcessingParameterMultipleLayers):
-            layers = algorithm.parameterAsLayerList(parameters, name, context)
+            layers: Sequence[Optional[QgsMapLayer]] = algorithm.parameterAsLayerList(parameters, name, context)
         elif isinstance(definition, (QgsProcessingParameterRasterLayer, QgsProcessingParameterMapLayer)):
             layers = [algorithm.parameterAsLayer(parameters, name, context)]
         else:
@@ -60,9 +61,11 @@ def check_rasters(names: Iterable[str], parameters: dict[str, Any], context: Qgs
     Processing does not name such a raster, and in a model silently leaves it out. It always leaves out vector layers.
     """
     for name in names:
-        value = parameters.get(name)
+        value: Any = parameters.get(name)
         for item in value if isinstance(value, (list, tuple)) else [value]:
-            layer = QgsProcessingUtils.mapLayerFromString(item, context) if isinstance(item, str) and item else item
+            layer: Any = (
+                QgsProcessingUtils.mapLayerFromString(item, context) if isinstance(item, str) and item else item
+            )
             is_other = isinstance(layer, QgsMapLayer) and not (isinstance(layer, QgsRasterLayer) and layer.isValid())
             if is_other or (item and layer is None):
                 raise JobError(why_no_raster(item, layer, name, context.project()))
@@ -176,7 +179,7 @@ class Inputs:
         return field
 
     def covariates(self) -> tuple[Covariate, ...]:
-        groups = {}
+        groups: dict[str, Sequence[Raster]] = {}
         for kind, name in COVARIATE_PARAMETERS.items():
             if self._algorithm.parameterDefinition(name) is not None:
                 check_rasters([name], self._parameters, self._context)
@@ -222,7 +225,7 @@ class Inputs:
     def destination(self, name: str) -> str:
         """Return an output's absolute path with its extension; empty if the output is not wanted."""
         if name not in self.destinations:
-            definition = self._algorithm.parameterDefinition(name)
+            definition: Any = self._algorithm.parameterDefinition(name)
             if isinstance(definition, QgsProcessingParameterFileDestination):
                 path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
                 if path and not Path(path).suffix:
@@ -295,7 +298,7 @@ def no_field(name: str, *also: str) -> str:
 
 
 def _wkt(crs: QgsCoordinateReferenceSystem) -> str:
-    return crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL) if crs.isValid() else ""
+    return crs.toWkt(Qgis.CrsWktVariant.PreferredGdal) if crs.isValid() else ""
 
 
 def _unit_of(field: str, fields: QgsFields) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from qgis.core import (
-    QgsProcessingDestinationParameter,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterVectorDestination,
 )
 
 from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
@@ -21,7 +21,10 @@ def is_skipped(value: Any) -> bool:
     return isinstance(value, QgsProcessingOutputLayerDefinition) and value.sink.asExpression() in ("", "''")
 
 
-def check_extension(definition: QgsProcessingDestinationParameter, path: str) -> None:
+LayerDestination = Union[QgsProcessingParameterRasterDestination, QgsProcessingParameterVectorDestination]
+
+
+def check_extension(definition: LayerDestination, path: str) -> None:
     """Raise JobError for another format's extension. QGIS would read a GeoTIFF called .png; others would not."""
     if isinstance(definition, QgsProcessingParameterRasterDestination):
         endings = definition.supportedOutputRasterLayerExtensions()

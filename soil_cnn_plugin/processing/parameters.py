@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from qgis.core import (
-    QgsProcessing,
+    Qgis,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
@@ -26,7 +26,7 @@ def explained(parameter: Parameter, text: str, advanced: bool = False) -> Parame
     """Return the parameter with its help; rarely used parameters are folded away as advanced."""
     parameter.setHelp(text)
     if advanced:
-        parameter.setFlags(parameter.flags() | Parameter.Flag.FlagAdvanced)
+        parameter.setFlags(parameter.flags() | Qgis.ProcessingParameterFlag.Advanced)
     return parameter
 
 
@@ -56,7 +56,7 @@ def number(
 
 
 def rasters(name: str, label: str, optional: bool = False) -> Parameter:
-    kind = QgsProcessing.SourceType.TypeRaster
+    kind = Qgis.ProcessingSourceType.Raster
     return QgsProcessingParameterMultipleLayers(name, label, kind, optional=optional)
 
 

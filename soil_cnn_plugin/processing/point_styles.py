@@ -31,7 +31,7 @@ _SHARE_SHOWN = 0.98  # of the residuals, by size, for which the class limits are
 def write_residual_style(path: str) -> str:
     """Write a .qml beside a point layer for its first field of residuals; return its path, empty if there is none."""
     layer = QgsVectorLayer(path, "residuals", "ogr")
-    fields = [field.name() for field in layer.fields() if field.name().endswith("residual")]
+    fields = [field.name() for field in layer.fields().toList() if field.name().endswith("residual")]
     if not layer.isValid() or not fields:
         return ""
     index = layer.fields().indexOf(fields[0])

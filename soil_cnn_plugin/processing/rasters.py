@@ -53,7 +53,7 @@ class Raster:
 
     @property
     def provider(self) -> QgsRasterDataProvider:
-        return self.pipe.provider()
+        return self.pipe.provider()  # type: ignore[return-value]  # `of` has set it
 
     @property
     def name(self) -> str:
@@ -105,7 +105,7 @@ class Raster:
         path = own_folder / (re.sub(r"[^\w.-]+", "_", self.name) + ".tif")
         writer = QgsRasterFileWriter(str(path))
         error = writer.writeRaster(self.pipe, width, height, self.provider.extent(), self.crs, context)
-        if error != QgsRasterFileWriter.WriterError.NoError:
+        if error != Qgis.RasterFileWriterResult.Success:
             raise JobError(
                 f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as a GeoTIFF and use that file."
             )
@@ -212,7 +212,7 @@ def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
     code: Optional[str] = crs.authid()
     if code and re.match(r"^(EPSG|ESRI|IAU_\d+|IGNF|OGC):\w+$", code):
         return code
-    return crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL)
+    return crs.toWkt(Qgis.CrsWktVariant.PreferredGdal)
 
 
 def _closed(item: QgsRasterRange) -> tuple[float, float]:

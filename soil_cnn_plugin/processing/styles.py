@@ -290,7 +290,7 @@ def _colour(layer: QgsRasterLayer, ramp: str, limits: tuple[float, float]) -> No
     renderer.setClassificationMin(limits[0])
     renderer.setClassificationMax(limits[1])
     renderer.createShader(
-        colour_ramp(ramp), QgsColorRampShader.Type.Interpolated, QgsColorRampShader.ClassificationMode.Continuous
+        colour_ramp(ramp), Qgis.ShaderInterpolationMethod.Linear, QgsColorRampShader.ClassificationMode.Continuous
     )
     layer.setRenderer(renderer)
 
@@ -323,7 +323,7 @@ class Dresser(QgsProcessingLayerPostProcessorInterface):
         super().__init__()
         self._qml = qml
 
-    def postProcessLayer(self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: object) -> None:
+    def postProcessLayer(self, layer: Optional[QgsMapLayer], context: QgsProcessingContext, feedback: object) -> None:
         layer.loadNamedStyle(self._qml)
         layer.triggerRepaint()
         if self in _KEPT:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from qgis.core import (
+    Qgis,
     QgsFields,
-    QgsProcessing,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterString,
@@ -21,7 +21,7 @@ from .translation import tr
 def observation_parameters() -> Parameters:
     """Return the parameters for the points and the targets."""
     observations = QgsProcessingParameterFeatureSource(
-        "OBSERVATIONS", tr("Observations"), [QgsProcessing.SourceType.TypeVectorPoint]
+        "OBSERVATIONS", tr("Observations"), [Qgis.ProcessingSourceType.VectorPoint]
     )
     return [
         explained(

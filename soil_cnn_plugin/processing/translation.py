@@ -6,4 +6,4 @@ from qgis.PyQt.QtCore import QCoreApplication
 
 
 def tr(text: str) -> str:
-    return QCoreApplication.translate("@default", text)
+    return str(QCoreApplication.translate("@default", text))

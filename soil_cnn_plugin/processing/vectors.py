@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 from qgis.core import (
+    Qgis,
     QgsCoordinateTransformContext,
     QgsFeature,
     QgsFeatureSink,
     QgsField,
     QgsFields,
+    QgsGeometry,
     QgsProcessingFeatureSource,
     QgsVectorFileWriter,
     QgsWkbTypes,
@@ -62,7 +66,11 @@ def write_polygons(source: QgsProcessingFeatureSource, path: Path, context: QgsC
 
 
 def _write(
-    source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext, kind: object, what: str
+    source: QgsProcessingFeatureSource,
+    path: Path,
+    context: QgsCoordinateTransformContext,
+    kind: Qgis.WkbType,
+    what: str,
 ) -> str:
     crs = source.sourceCrs()
     is_placeholder = crs.description().startswith("Undefined")  # GeoPackage's text for an unknown CRS
@@ -97,7 +105,7 @@ def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]
     """Return the indices of the fields that a GeoPackage can hold: not those of dictionaries or geometries."""
     names: dict[str, str] = {}
     found = []
-    for index, field in enumerate(source.fields()):
+    for index, field in enumerate(source.fields().toList()):
         lower = field.name().lower()
         if lower == FID or field.type() not in _WRITABLE:
             continue
@@ -111,9 +119,10 @@ def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]
     return found
 
 
-def _numbered(source: QgsProcessingFeatureSource):
+def _numbered(source: QgsProcessingFeatureSource) -> Iterator[tuple[Optional[int], QgsFeature]]:
     """Yield features with their ids, each id once. Features without an own id, such as unsaved ones, come last."""
-    seen, others = set(), []
+    seen: set[int] = set()
+    others = []
     for feature in source.getFeatures():
         number = feature.id()
         if number < 0 or number in seen:
@@ -125,7 +134,7 @@ def _numbered(source: QgsProcessingFeatureSource):
         yield None, feature
 
 
-def _geometry(feature: QgsFeature, kind: object, source: QgsProcessingFeatureSource):
+def _geometry(feature: QgsFeature, kind: Qgis.WkbType, source: QgsProcessingFeatureSource) -> QgsGeometry:
     geometry = feature.geometry()
     if geometry.isNull() or geometry.isEmpty():
         return geometry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qgis.core import (
-    QgsProcessing,
+    Qgis,
     QgsProcessingParameterBand,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -81,7 +81,7 @@ class AssessMap(JobAlgorithm):
 
 def _observation_parameters() -> Parameters:
     observations = QgsProcessingParameterFeatureSource(
-        "OBSERVATIONS", tr("Observations"), [QgsProcessing.SourceType.TypeVectorPoint]
+        "OBSERVATIONS", tr("Observations"), [Qgis.ProcessingSourceType.VectorPoint]
     )
     target = QgsProcessingParameterField(
         "TARGET",
@@ -138,7 +138,7 @@ def _map_parameters() -> Parameters:
 
 
 def _sample_parameters() -> Parameters:
-    def field(name: str, label: str, kind: object) -> QgsProcessingParameterField:
+    def field(name: str, label: str, kind: Qgis.ProcessingFieldParameterDataType) -> QgsProcessingParameterField:
         return QgsProcessingParameterField(
             name, label, parentLayerParameterName="OBSERVATIONS", type=kind, optional=True
         )
@@ -175,7 +175,7 @@ def _outputs() -> Parameters:
     residuals = QgsProcessingParameterVectorDestination(
         "RESIDUALS",
         tr("Residuals"),
-        QgsProcessing.SourceType.TypeVectorPoint,
+        Qgis.ProcessingSourceType.VectorPoint,
         optional=True,
         createByDefault=False,
     )

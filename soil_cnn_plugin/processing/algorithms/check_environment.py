@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
-from ..parameters import Parameters, device, explained, html_output, metrics_output
+from ..parameters import Parameter, Parameters, device, explained, html_output, metrics_output
 from ..translation import tr
 
 
@@ -38,7 +38,7 @@ class CheckEnvironment(JobAlgorithm):
         )
 
 
-def environment_report():
+def environment_report() -> Parameter:
     return explained(
         html_output(tr("Report")), tr("Web page with versions, device, memory and the outcome of the trial.")
     )

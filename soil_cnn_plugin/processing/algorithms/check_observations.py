@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qgis.core import (
-    QgsProcessing,
+    Qgis,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterString,
@@ -68,7 +68,7 @@ class CheckObservations(JobAlgorithm):
 
 def _observation_parameters() -> Parameters:
     observations = QgsProcessingParameterFeatureSource(
-        "OBSERVATIONS", tr("Observations"), [QgsProcessing.SourceType.TypeVectorPoint]
+        "OBSERVATIONS", tr("Observations"), [Qgis.ProcessingSourceType.VectorPoint]
     )
     return [
         explained(
@@ -138,7 +138,7 @@ def _special_fields() -> Parameters:
 
 def _outputs() -> Parameters:
     problems = QgsProcessingParameterVectorDestination(
-        "PROBLEMS", tr("Problems"), QgsProcessing.SourceType.TypeVectorPoint, optional=True, createByDefault=True
+        "PROBLEMS", tr("Problems"), Qgis.ProcessingSourceType.VectorPoint, optional=True, createByDefault=True
     )
     return [
         explained(

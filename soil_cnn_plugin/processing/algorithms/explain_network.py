@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qgis.core import (
-    QgsProcessing,
+    Qgis,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFile,
     QgsProcessingParameterRasterDestination,
@@ -115,7 +115,7 @@ def _attribution_parameters() -> Parameters:
 
 def _outputs() -> Parameters:
     table = QgsProcessingParameterVectorDestination(
-        "IMPORTANCE", tr("Importance"), QgsProcessing.SourceType.TypeVector, optional=True, createByDefault=False
+        "IMPORTANCE", tr("Importance"), Qgis.ProcessingSourceType.Vector, optional=True, createByDefault=False
     )
     raster = QgsProcessingParameterRasterDestination(
         "ATTRIBUTION", tr("Contributions"), optional=True, createByDefault=False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qgis.core import (
-    QgsProcessing,
+    Qgis,
     QgsProcessingParameterField,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterVectorDestination,
@@ -70,7 +70,7 @@ def extraction_outputs(is_wanted: bool) -> Parameters:
     dropped = QgsProcessingParameterVectorDestination(
         "DROPPED",
         tr("Observations not used"),
-        QgsProcessing.SourceType.TypeVectorPoint,
+        Qgis.ProcessingSourceType.VectorPoint,
         optional=True,
         createByDefault=False,
     )

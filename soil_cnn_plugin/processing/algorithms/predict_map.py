@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qgis.core import (
-    QgsProcessing,
+    Qgis,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterFile,
@@ -122,7 +122,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
 
 def mapping_parameters() -> Parameters:
     """Return the parameters that say where and how to predict."""
-    polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
+    polygons = [Qgis.ProcessingSourceType.VectorPolygon]
     return [
         explained(
             QgsProcessingParameterExtent("EXTENT", tr("Extent"), optional=True),

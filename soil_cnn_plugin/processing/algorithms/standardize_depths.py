@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qgis.core import (
-    QgsProcessing,
+    Qgis,
     QgsProcessingParameterCrs,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -77,7 +77,7 @@ class StandardizeDepths(JobAlgorithm):
 
 
 def _horizon_parameters() -> Parameters:
-    horizons = QgsProcessingParameterFeatureSource("HORIZONS", tr("Horizons"), [QgsProcessing.SourceType.TypeVector])
+    horizons = QgsProcessingParameterFeatureSource("HORIZONS", tr("Horizons"), [Qgis.ProcessingSourceType.Vector])
     return [
         explained(
             horizons,
@@ -168,7 +168,7 @@ def _table_parameters() -> Parameters:
 
 
 def _outputs() -> Parameters:
-    kind = QgsProcessing.SourceType.TypeVectorPoint
+    kind = Qgis.ProcessingSourceType.VectorPoint
     problems = QgsProcessingParameterVectorDestination(
         "PROBLEMS", tr("Horizons with problems"), kind, optional=True, createByDefault=False
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qgis.core import (
-    QgsProcessing,
+    Qgis,
     QgsProcessingParameterFile,
     QgsProcessingParameterMapLayer,
     QgsProcessingParameterVectorDestination,
@@ -199,7 +199,7 @@ def _validation_parameters() -> Parameters:
                 "DOMAIN",
                 tr("Domain: where maps will be made"),
                 optional=True,
-                types=[QgsProcessing.SourceType.TypeRaster, QgsProcessing.SourceType.TypeVectorPolygon],
+                types=[Qgis.ProcessingSourceType.Raster, Qgis.ProcessingSourceType.VectorPolygon],
             ),
             tr(
                 "Area to be mapped, for the validation knndm: polygons, or a raster, whose pixels with data count."
@@ -258,7 +258,7 @@ def training_outputs(network_optional: bool) -> Parameters:
     held_out = QgsProcessingParameterVectorDestination(
         "HELD_OUT",
         tr("Held-out predictions"),
-        QgsProcessing.SourceType.TypeVectorPoint,
+        Qgis.ProcessingSourceType.VectorPoint,
         optional=True,
         createByDefault=False,
     )

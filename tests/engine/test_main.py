@@ -20,7 +20,7 @@ ROOT = Path(jobs.__file__).parents[2]
 STAND_IN = """
 import sys, types
 sys.path.append({root!r})
-module = types.ModuleType("soil_cnn_plugin.engine.{name}")
+module = types.ModuleType("soil_cnn_plugin.engine.jobs.{name}")
 exec({source!r}, module.__dict__)
 sys.modules[module.__name__] = module
 from soil_cnn_plugin.engine.__main__ import main

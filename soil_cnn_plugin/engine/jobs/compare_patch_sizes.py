@@ -12,7 +12,7 @@ from soil_cnn_plugin.contract.jobs import ComparePatchSizes, TrainNetwork
 from soil_cnn_plugin.engine.assessment.class_assessment import BRIER
 from soil_cnn_plugin.engine.assessment.comparison import RMSE, Judged
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
-from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN
+from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, FORESTS, MEAN
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
     AT_SIZES,
     PatchSizeComparison,
@@ -31,7 +31,7 @@ from soil_cnn_plugin.engine.reports.held_out_files import write_json
 from soil_cnn_plugin.engine.reports.patch_size_files import metrics_content
 from soil_cnn_plugin.engine.reports.patch_size_report import write_patch_size_report
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, cross_validate
-from soil_cnn_plugin.engine.training.fitting import FORESTS, Design
+from soil_cnn_plugin.engine.training.fitting import Design
 from soil_cnn_plugin.engine.training.folds_of_file import (
     choose_transforms,
     hold_out,

@@ -12,7 +12,7 @@ import torch
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, FORESTS, MEAN, NETWORK
 from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.machine.torchrun import process_number
@@ -30,8 +30,6 @@ from soil_cnn_plugin.engine.training.plan import Plan
 from soil_cnn_plugin.engine.training.predictor import Predictor, learn_class_weights, learn_weights, mix
 from soil_cnn_plugin.engine.training.training_data import TrainingData
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
-
-FORESTS = (FOREST_CONTEXT, FOREST)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
     remove_parts,
 )
 from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
-from soil_cnn_plugin.engine.failures import check_outputs, in_words  # noqa: E402
+from soil_cnn_plugin.engine.failures import check_outputs, error_in_words  # noqa: E402
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
 
@@ -120,7 +120,7 @@ class _Door:
             if not isinstance(error, (EngineError, JobError)):
                 traceback.print_exc()
             self._remove_parts()
-            sentence = in_words(error, self._job)
+            sentence = error_in_words(error, self._job)
             if process_number() != 0:  # whose events nobody reads, and whose end ends the others
                 sys.stderr.write(f"Process {process_number()} of those that train together: {sentence}\n")
             return Failed(sentence)

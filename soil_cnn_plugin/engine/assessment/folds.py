@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.knndm import match_distances
 from soil_cnn_plugin.engine.errors import EngineError
 
-KINDS = ("random", "spatial_blocks", "groups", "knndm")
+FOLD_KINDS = ("random", "spatial_blocks", "groups", "knndm")
 BLOCKS_A_FOLD = 5
 FINEST_BLOCK, FINEST_INNER_BLOCK = 1 / 50, 1 / 2000
 """Side of the smallest block that is tried, as a share of the longer side of the observations' extent: what lies closer
@@ -48,7 +48,7 @@ def make_folds(
     """Deal observations to folds; those of one site are never torn apart.
 
     Args:
-        kind: one of KINDS.
+        kind: one of FOLD_KINDS.
         coordinates: (N, 2) x, y; for a geographic CRS better scaled to metres, so that blocks are square on the ground.
         sites: (N,) observations with one number stay together.
         targets: (N, T), NaN where missing; folds are then balanced in the values of each target, too.
@@ -152,8 +152,8 @@ def _number(sites: Rows) -> Rows:
 
 def _check_sites(kind: str, sites: Rows, count: int) -> int:
     found = int(sites.max(initial=-1)) + 1
-    if kind not in KINDS:
-        raise EngineError(f"There are no folds of the kind {kind!r}. Choose one of: {', '.join(KINDS)}.")
+    if kind not in FOLD_KINDS:
+        raise EngineError(f"There are no folds of the kind {kind!r}. Choose one of: {', '.join(FOLD_KINDS)}.")
     if found < 2:
         raise EngineError(
             f"All {len(sites)} observations belong to one group or lie at one place, so none can be held out without"

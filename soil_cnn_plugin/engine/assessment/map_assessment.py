@@ -20,7 +20,7 @@ from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, int
 
 
 @dataclass(frozen=True)
-class Sample:
+class ProbabilitySample:
     """A probability sample: a simple random one, or `strata` (n,) with the area of each."""
 
     strata: Sequence[Hashable] | None = None
@@ -77,7 +77,7 @@ def predict(observed: Array, mean: Array, lower: Array, upper: Array, coverage: 
     return HeldOut(mean, lower, upper, quantiles, score(observed, mean, lower, upper, coverage), ())
 
 
-def estimate(observed: Array, predicted: HeldOut, coverage: float, sample: Sample) -> MapEstimates:
+def estimate(observed: Array, predicted: HeldOut, coverage: float, sample: ProbabilitySample) -> MapEstimates:
     """Raises EngineError where the design does not fit the observations."""
     design = estimate_from_sample(observed, predicted.mean, strata=sample.strata, areas=sample.areas)
     by_measure = {"ME": design.me, "RMSE": design.rmse}

@@ -11,7 +11,7 @@ from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.checks.region import Region
 
-FEWEST = 10
+FEWEST_PLACES = 10
 _MOST_RUNS, _FEWEST_RUNS, _PLACES_IN_RUNS = 39, 5, 60_000
 _AREA_POINTS = 4000
 CURVE = 101
@@ -63,7 +63,7 @@ def measure_clustering(metres: Array, region: Region, seed: int = 0) -> Clusteri
     """Of different places (N, 2) in the region; None where there are too few. The ratio is simulated in the region
     itself, so its shape and its edges do not bias it."""
     count = len(metres)
-    if count < FEWEST:
+    if count < FEWEST_PLACES:
         return None
     rng = np.random.default_rng(seed)
     steps = np.linspace(0, 1, CURVE)

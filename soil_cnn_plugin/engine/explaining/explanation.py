@@ -8,12 +8,13 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.assessment.comparison import RMSE
 from soil_cnn_plugin.engine.assessment.importance import Importance
 
 LITTLE = 0.01
 """Growth of the error, as a share of it, that is called little: about what one more fold or seed changes."""
-RMSE, ROOT_BRIER = "RMSE", "root Brier score"
-"""What the error is called: of numbers, and of classes, whose Brier score is a mean square."""
+ROOT_BRIER = "root Brier score"
+"""What the error of classes is called: their Brier score is a mean square."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Explanation:
     standard_deviation: Array
     observations: int
     basis: str
-    measure: str = RMSE
+    measure: str = RMSE.name
     attribution: AttributionSummary | None = None
     settings: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

@@ -10,12 +10,18 @@ import numpy as np
 
 from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, Sample, estimate, measure, predict
+from soil_cnn_plugin.engine.assessment.map_assessment import (
+    MapAssessment,
+    ProbabilitySample,
+    estimate,
+    measure,
+    predict,
+)
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_names, read_numbers
 from soil_cnn_plugin.engine.observations.locating import place_on_grid
 from soil_cnn_plugin.engine.observations.map_values import BandFacts, read_band_facts, read_values
-from soil_cnn_plugin.engine.observations.notes import listed
+from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer
 from soil_cnn_plugin.engine.observations.target_values import plain_values
@@ -27,7 +33,7 @@ from soil_cnn_plugin.engine.reports.map_report import write_map_report
 from soil_cnn_plugin.engine.versions import read_versions
 
 DEFAULT_COVERAGE = 0.9
-FEWEST_OBSERVATIONS = 2
+FEWEST_COMPARED = 2
 
 
 def run(job: AssessMap, report: Report) -> dict[str, str | float | int]:
@@ -68,7 +74,7 @@ def run(job: AssessMap, report: Report) -> dict[str, str | float | int]:
 
 def _check_numbers(job: AssessMap, facts: BandFacts) -> None:
     if facts.class_names:
-        names = listed(facts.class_names)
+        names = comma_separated(facts.class_names)
         raise EngineError(
             f"{job.map.path} is a map of classes ({names}), but only maps of numbers can be assessed yet. The report of"
             " Train network tells how many of its classes are right on held-out observations."
@@ -109,11 +115,11 @@ def _read_all(
             dropped.add(found.ids[is_missing], f"in a pixel without data of the {what}")
             usable &= ~is_missing
     count = int(usable.sum())
-    if count < FEWEST_OBSERVATIONS:
+    if count < FEWEST_COMPARED:
         some = f"Only {count}" if count else "None"
         raise EngineError(
             f"{some} of the {len(layer.ids)} observations of '{layer.name}' can be compared with {job.map.path}, but at"
-            f" least {FEWEST_OBSERVATIONS} are needed: {dropped.in_words()}. Check the field {job.target.field}, and"
+            f" least {FEWEST_COMPARED} are needed: {dropped.in_words()}. Check the field {job.target.field}, and"
             " that the map has data where the observations lie."
         )
     return found.take(usable), values[:, usable]
@@ -136,7 +142,7 @@ def _check_interval(job: AssessMap, mean: Array, lower: Array, upper: Array, not
         )
 
 
-def _sample(job: AssessMap, layer: Layer, found: Observations, notes: list[str]) -> Sample | None:
+def _sample(job: AssessMap, layer: Layer, found: Observations, notes: list[str]) -> ProbabilitySample | None:
     """The probability sample that the observations are; None when they are none.
 
     Areas come from all observations of the layer: a stratum whose observations were all dropped must not be forgotten.
@@ -144,7 +150,7 @@ def _sample(job: AssessMap, layer: Layer, found: Observations, notes: list[str])
     if job.sample == "none":
         return None
     if job.sample == "simple":
-        return Sample()
+        return ProbabilitySample()
     strata = read_names(layer, job.stratum, "stratum")
     sizes = read_numbers(layer, job.weight, "weight", notes)
     nameless = sum(name is None for name in strata[np.isin(layer.ids, found.ids)])
@@ -170,11 +176,11 @@ def _sample(job: AssessMap, layer: Layer, found: Observations, notes: list[str])
             f"All observations of stratum {', '.join(lost)} were dropped, so nothing can be said of that part of the"
             f" map. Filter '{layer.name}' to the other strata to assess the rest."
         )
-    return Sample(used, areas)
+    return ProbabilitySample(used, areas)
 
 
 def _cautions(
-    job: AssessMap, found: Observations, facts: BandFacts, dropped: Dropped, sample: Sample | None
+    job: AssessMap, found: Observations, facts: BandFacts, dropped: Dropped, sample: ProbabilitySample | None
 ) -> list[str]:
     cautions = []
     if job.target.unit and facts.unit and job.target.unit != facts.unit:

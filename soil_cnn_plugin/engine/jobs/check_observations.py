@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.checks.duplicates import check_duplicates, number_pl
 from soil_cnn_plugin.engine.checks.field_summary import FieldCheck, check_field, check_texts
 from soil_cnn_plugin.engine.checks.findings import CHECK, NOTE, REPAIR, Finding, listed
 from soil_cnn_plugin.engine.checks.horizons import HorizonSummary, check_horizons, check_profile_places
-from soil_cnn_plugin.engine.checks.limits import LimitSummary, apply_limits
+from soil_cnn_plugin.engine.checks.limits import LimitSummary, mark_below_limits
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, is_classes, read_measured
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck, sort_findings
 from soil_cnn_plugin.engine.checks.places import Places, check_places
@@ -130,7 +130,7 @@ class _Fields:
             self.findings.append(Finding("nothing_checked", "", sentence, remedy))
 
     def _check_numbers(self, measured: Measured, limits: Measured | None) -> None:
-        measured, of_limits, found = apply_limits(measured, limits)
+        measured, of_limits, found = mark_below_limits(measured, limits)
         self.findings += found
         if of_limits:
             self.limits.append(of_limits)

@@ -19,7 +19,7 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import (
     SizedTarget,
     conclusion,
     error_curves,
-    in_words,
+    size_in_words,
 )
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
@@ -180,6 +180,6 @@ def _tell(comparison: PatchSizeComparison, sentences: Sequence[str], report: Rep
         report.info(f"{target.soil_property.label}: {error} of the random forest at the point {point:.4g}")
         for size in comparison.sizes:
             errors = ", ".join(f"{name.replace('_', ' with ')} {curves.at(name, size).error:.4g}" for name in AT_SIZES)
-            report.info(f"{target.soil_property.label}, {in_words(size, comparison.metres)}: {error} of {errors}")
+            report.info(f"{target.soil_property.label}, {size_in_words(size, comparison.metres)}: {error} of {errors}")
     for sentence in sentences:
         report.info(sentence)

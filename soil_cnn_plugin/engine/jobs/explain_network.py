@@ -9,11 +9,11 @@ import numpy as np
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork
 from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment.comparison import RMSE
 from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.explain_map import explain_map
 from soil_cnn_plugin.engine.explaining.explanation import (
-    RMSE,
     ROOT_BRIER,
     Context,
     Explanation,
@@ -107,7 +107,7 @@ def _explain(
         covariates=tuple(covariate_names(trained.encoder)),
         methods=methods.names,
         forest_weights=_forest_weights(trained),
-        measure=ROOT_BRIER if description.classes else RMSE,
+        measure=ROOT_BRIER if description.classes else RMSE.name,
         importance=importance,
         context=_context(trained, known, methods, job.seed, step.progress),
         metres=float(np.mean(metres)),

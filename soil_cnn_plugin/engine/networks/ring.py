@@ -14,8 +14,8 @@ from soil_cnn_plugin.engine.networks.likelihood import normal_loss
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 from soil_cnn_plugin.engine.targets.learned import Lesson
 
-QUANTILES = 19
-_LEVELS = [(i + 1) / (QUANTILES + 1) for i in range(QUANTILES)]
+RING_QUANTILES = 19
+_LEVELS = [(i + 1) / (RING_QUANTILES + 1) for i in range(RING_QUANTILES)]
 _NORMAL_QUANTILES = [float(norm.ppf(level)) for level in _LEVELS]
 _WIDTH = 96  # of the residual layers
 
@@ -40,7 +40,7 @@ class RingNetwork(PackedNetwork):
         self.input_bias = nn.Parameter(torch.zeros(members, _WIDTH))
         self.residual_weight = nn.Parameter(torch.zeros(members, 2, _WIDTH, _WIDTH))
         self.residual_bias = nn.Parameter(torch.zeros(members, 2, _WIDTH))
-        self._outputs = 1 if is_class else QUANTILES  # a column
+        self._outputs = 1 if is_class else RING_QUANTILES  # a column
         self.output_weight = nn.Parameter(torch.zeros(members, _WIDTH, targets * self._outputs))
         steps = torch.tensor(_NORMAL_QUANTILES).diff()
         first = torch.cat([torch.tensor(_NORMAL_QUANTILES[:1]), torch.log(torch.expm1(steps))])
@@ -146,8 +146,8 @@ class RingNetwork(PackedNetwork):
         total = torch.zeros_like(output[0])
         for each in output:
             total += functional.softplus(each)  # of all, also the lowest quantiles: faster than with gaps
-        steps = total.unflatten(1, (self.targets, QUANTILES))
-        steps[..., 0] = torch.stack([each[:, ::QUANTILES] for each in output]).sum(0)
+        steps = total.unflatten(1, (self.targets, RING_QUANTILES))
+        steps[..., 0] = torch.stack([each[:, ::RING_QUANTILES] for each in output]).sum(0)
         # Centre and spread are linear in the quantiles: those of the mean quantiles are the mean over members.
         return self.centre_spread((steps / len(output)).cumsum(-1))
 

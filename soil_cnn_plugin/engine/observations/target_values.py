@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import close_composition
 from soil_cnn_plugin.engine.observations.detection_limits import apply_limits, check_censored
 from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers, read_column, read_limited_numbers
-from soil_cnn_plugin.engine.observations.notes import Notes, listed
+from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.precision import read_errors, read_weights
 from soil_cnn_plugin.engine.observations.soil_classes import read_classes
@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.targets.measured import TargetValues
 _FEW_NUMBERS = 10
 
 
-def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes) -> TargetValues:
+def read_target_values(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes) -> TargetValues:
     """`dropped` receives observations whose values cannot be used.
 
     Raises:
@@ -103,8 +103,8 @@ def _doubt_codes(values: Array, field: str, notes: Notes) -> None:
     if 1 < len(different) <= _FEW_NUMBERS and (different == np.rint(different)).all():
         notes.doubts.append(
             f"{field} has only {len(different)} different values, all whole numbers"
-            f" ({listed([f'{value:g}' for value in different], 5)}), and is learned as a measured number. If they are"
-            " codes of soil classes, choose the target type 'class'."
+            f" ({comma_separated([f'{value:g}' for value in different], 5)}), and is learned as a measured number. If"
+            " they are codes of soil classes, choose the target type 'class'."
         )
 
 

@@ -46,7 +46,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Places:
+class ProfilePlaces:
     """`xy` (P, 2) of each profile, NaN where it has none; `scattered` profiles whose horizons lie at different points,
     `widest` units of the CRS from the first one."""
 
@@ -74,7 +74,7 @@ def read_points(table: Layer) -> Array:
     return xy
 
 
-def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> Places:
+def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> ProfilePlaces:
     """Each profile at the first point of its rows; `profile` (R,) is below 0 in rows of none."""
     rows = np.flatnonzero((profile >= 0) & np.isfinite(xy).all(axis=1))
     first = _first_row(profile, rows, count)
@@ -82,7 +82,7 @@ def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> Pl
     found[first >= 0] = xy[first[first >= 0]]
     distance = np.hypot(*(xy[rows] - found[profile[rows]]).T)
     is_far = distance > tolerance
-    return Places(found, len(np.unique(profile[rows][is_far])), float(distance.max(initial=0.0)))
+    return ProfilePlaces(found, len(np.unique(profile[rows][is_far])), float(distance.max(initial=0.0)))
 
 
 def carry_over(table: Layer, leave: set[str], profile: Rows, count: int) -> tuple[dict[str, Column], list[str]]:

@@ -20,7 +20,7 @@ from soil_cnn_plugin.engine.rasters.opening import allow_open_files, grid_of, op
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 _CACHE_BYTES = 256_000_000
@@ -65,7 +65,7 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         """Raises EngineError when a raster is no longer the one that was opened, before what was read of it is used."""
         self._states.check()
 
-    def submit(self, read: Callable[[int, CovariateRaster, T], None], task: T) -> list[Future[None]]:
+    def submit(self, read: Callable[[int, CovariateRaster, _T], None], task: _T) -> list[Future[None]]:
         """Calls `read` for each raster with its number, in threads: rasters of one file one after another."""
         return [self._pool.submit(file.read, read, task) for file in self._files]
 
@@ -139,7 +139,7 @@ class _File:
     def __init__(self, rasters: list[tuple[int, CovariateRaster]]) -> None:
         self._rasters, self._lock = rasters, threading.Lock()
 
-    def read(self, read: Callable[[int, CovariateRaster, T], None], task: T) -> None:
+    def read(self, read: Callable[[int, CovariateRaster, _T], None], task: _T) -> None:
         with self._lock:
             for number, raster in self._rasters:
                 read(number, raster, task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soil_cnn_plugin.engine.explaining.explanation import (
     LITTLE,
-    RMSE,
+    ROOT_BRIER,
     AttributionSummary,
     Explanation,
     context_verdict,
@@ -86,7 +86,7 @@ def _forest_sentence(explanation: Explanation) -> str:
 
 def _measure_sentence(explanation: Explanation) -> str:
     """Empty for the RMSE, which every reader knows."""
-    if explanation.measure == RMSE:
+    if explanation.measure != ROOT_BRIER:
         return ""
     return (
         "The error of classes is the root Brier score: the root of the mean squared distance between the predicted"

@@ -10,7 +10,7 @@ import numpy as np
 from pyogrio.raw import write
 
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.explaining.explanation import RMSE, Explanation, context_verdict, importance_verdict
+from soil_cnn_plugin.engine.explaining.explanation import ROOT_BRIER, Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
 from soil_cnn_plugin.engine.reports.held_out_files import write_json
 
@@ -78,7 +78,7 @@ def _columns(explanation: Explanation) -> dict[str, list[str] | list[float]]:
 def _target_content(explanation: Explanation, t: int) -> dict[str, object]:
     importance, context = explanation.importance, explanation.context
     reach = context.reach(0, t)
-    error = "rmse" if explanation.measure == RMSE else "root_brier"
+    error = "root_brier" if explanation.measure == ROOT_BRIER else "rmse"
     return {
         "label": explanation.targets[t].label,
         "unit": explanation.targets[t].unit,

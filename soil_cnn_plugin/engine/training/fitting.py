@@ -137,7 +137,7 @@ class Fitted:
         return Predictor(self.networks, forests, self.weights(method)[: count + has_forests], patch_size)
 
 
-def fit(
+def fit_design(
     design: Design,
     rows: Rows,
     seed: int,

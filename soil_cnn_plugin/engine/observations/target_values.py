@@ -56,6 +56,17 @@ def read_target_values(layer: Layer, job: ExtractPatches, dropped: Dropped, note
     return replace(found, weights=read_weights(~is_unused, layer, job.weight))
 
 
+def comparable_values(layer: Layer, target: SoilProperty, notes: list[str]) -> TargetValues:
+    """The target's own field; raises EngineError where a value is only known to be below a detection limit."""
+    found = plain_values(layer, (target,), notes)
+    if found.is_censored.any():
+        raise EngineError(
+            f"{target.field} of '{layer.name}' has {found.is_censored.sum()} values below a detection limit,"
+            " which cannot be compared with a map yet. Replace them by numbers, or select the others."
+        )
+    return found
+
+
 def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[str]) -> TargetValues:
     """The targets' own fields, with what their texts say of detection limits; NaN and censored: not detected, and the
     text does not tell the limit."""

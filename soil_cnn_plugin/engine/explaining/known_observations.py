@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
-from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS, make_folds
+from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS, PlacedTargets, make_folds
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.patch_views import encode, join, join_views, see
 from soil_cnn_plugin.engine.forests.forest import fit_parts
@@ -88,7 +88,8 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
         unseen = UnseenPredictor(
             trained.predictor.networks, parts, HeldOutRows(members, np.zeros(len(chosen), np.int64))
         )
-        folds = make_folds("random", file.coordinates[chosen], file.sites[chosen], INNER_FOLDS, 0, inner=True)
+        placed = PlacedTargets(file.coordinates[chosen], file.sites[chosen])
+        folds = make_folds("random", placed, INNER_FOLDS, 0, inner=True)
         fold = folds.fold
         basis = (
             f"Errors are of {len(chosen)} observations that the network was not trained on"

@@ -178,6 +178,15 @@ def test_the_grid_imports_no_other_part_of_the_engine() -> None:
     assert {name for name in names if room(name) == "engine"} <= {"engine.errors", "engine.arrays"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["contract", "processing", "bridge", *(each for each in ENGINE_ROOMS if (PACKAGE / "engine" / each).is_dir())],
+)
+def test_each_room_is_named_in_the_docs(name: str) -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert re.search(rf"\b{name}/", text), f"docs/architecture.md does not tell what lies in {name}/"
+
+
 def test_no_public_name_is_defined_in_two_files_of_the_engine() -> None:
     """But `run`, which each job has."""
     found: dict[str, set[str]] = {}

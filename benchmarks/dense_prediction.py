@@ -26,7 +26,7 @@ from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
-from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, SIZES
+from soil_cnn_plugin.engine.mapping.block_plan import BLOCK_SIZES, BLOCKS_ON_GPU
 from soil_cnn_plugin.engine.mapping.half_precision import LARGEST_ERROR, half_kinds
 from soil_cnn_plugin.engine.mapping.one_block import own_stream
 from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply
@@ -117,7 +117,9 @@ def read_options() -> argparse.Namespace:
         "--sizes", type=int, nargs="+", default=[9, 11, 15, 31], help="patch sizes; padarian needs 11 pixels"
     )
     parser.add_argument(
-        "--block", type=int, help=f"pixels per side; empty: {_BLOCK} on a processor, {SIZES[0]} on a GPU, as in a map"
+        "--block",
+        type=int,
+        help=f"pixels per side; empty: {_BLOCK} on a processor, {BLOCK_SIZES[0]} on a GPU, as in a map",
     )
     parser.add_argument("--patches", type=int, default=NAIVE_BATCH, help="number of pixels predicted by their patches")
     parser.add_argument("--turns", type=int, default=5)
@@ -128,7 +130,7 @@ def read_options() -> argparse.Namespace:
 def make_task(shape: Shape, covariates: int, device: torch.device, asked: argparse.Namespace) -> Task:
     rng = np.random.default_rng(0)
     is_gpu = device.type == "cuda"
-    block = asked.block or (SIZES[0] if is_gpu else _BLOCK)
+    block = asked.block or (BLOCK_SIZES[0] if is_gpu else _BLOCK)
     count, side = 1 if is_gpu else torch.get_num_threads(), block + shape.patch_size - 1
     fields = gaussian_filter(rng.normal(size=(count, covariates, side, side)), (0, 0, 3, 3), mode="wrap")
     fields = (fields / fields.std()).astype(np.float32)

@@ -45,6 +45,19 @@ ENGINE_ROOMS = (
     "__main__",
 )
 """Rooms of the engine in their order: each imports itself and rooms above it only."""
+DEFINED_TWICE = {  # of reports that become lists of sections, which will leave one definition of each
+    "COLUMNS",
+    "FEW",
+    "HEIGHT",
+    "Item",
+    "KINDS",
+    "Line",
+    "MOST_CLASSES",
+    "listed",
+    "methods_sentence",
+    "other_folds_in_words",
+    "worth_in_words",
+}
 BROUGHT_BY = {
     "sklearn": "scikit-learn",
     "pyproj": "geopandas",
@@ -163,6 +176,39 @@ def test_nothing_imports_the_workers_door() -> None:
 def test_the_grid_imports_no_other_part_of_the_engine() -> None:
     names = own_imports(PACKAGE / "engine" / "rasters" / "grid.py")
     assert {name for name in names if room(name) == "engine"} <= {"engine.errors", "engine.arrays"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["contract", "processing", "bridge", *(each for each in ENGINE_ROOMS if (PACKAGE / "engine" / each).is_dir())],
+)
+def test_each_room_is_named_in_the_docs(name: str) -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert re.search(rf"\b{name}/", text), f"docs/architecture.md does not tell what lies in {name}/"
+
+
+def test_no_public_name_is_defined_in_two_files_of_the_engine() -> None:
+    """But `run`, which each job has."""
+    found: dict[str, set[str]] = {}
+    for path in files_in("engine"):
+        for name in public_names(path):
+            found.setdefault(name, set()).add(module_of(path))
+    assert "run" in found and "Grid" in found and "FORESTS" in found  # functions, classes and constants are seen
+    twice = {name: files for name, files in found.items() if len(files) > 1 and name != "run"}
+    assert twice.keys() == DEFINED_TWICE, twice
+
+
+def public_names(path: Path) -> Iterator[str]:
+    """Classes, functions and constants at a file's top, but those that begin with an underscore."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+        else:
+            names = []
+        yield from (name for name in names if not name.startswith("_"))
 
 
 def files_in(name: str) -> list[Path]:

@@ -26,22 +26,78 @@ import traceback  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from soil_cnn_plugin.contract.events import Done, Event, Failed  # noqa: E402
-from soil_cnn_plugin.contract.jobs import JOBS, Job, JobError, TrainNetwork, from_json, remove_parts  # noqa: E402
+from soil_cnn_plugin.contract.jobs import (  # noqa: E402
+    AssessMap,
+    CheckEnvironment,
+    CheckObservations,
+    ComparePatchSizes,
+    DescribeNetwork,
+    ExplainNetwork,
+    ExtractPatches,
+    Job,
+    JobError,
+    MapSoilProperties,
+    PredictMap,
+    StandardizeDepths,
+    TrainNetwork,
+    from_json,
+    remove_parts,
+)
 from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
-from soil_cnn_plugin.engine.failures import check_outputs, in_words  # noqa: E402
+from soil_cnn_plugin.engine.failures import check_outputs, error_in_words  # noqa: E402
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
+
+MODULES: dict[type[Job], tuple[str, str]] = {
+    CheckObservations: ("check_observations", "find what is wrong or doubtful in observations, and tell the remedy"),
+    StandardizeDepths: ("standardize_depths", "bring horizons to depth intervals, one point a profile"),
+    ExtractPatches: ("extract_patches", "cut a patch of the covariates around each observation"),
+    TrainNetwork: ("train_network", "train networks on patches, and assess them on held-out folds"),
+    PredictMap: ("predict_map", "predict every pixel of the covariates with a trained network"),
+    MapSoilProperties: ("map_soil_properties", "extract, train and predict, one after the other"),
+    AssessMap: ("assess_map", "compare a map with observations that it was not made from"),
+    ExplainNetwork: ("explain_network", "tell which covariates a network uses, and where on the map"),
+    ComparePatchSizes: ("compare_patch_sizes", "measure the held-out error against the patch size"),
+    DescribeNetwork: ("describe_network", "tell what a network file holds"),
+    CheckEnvironment: ("check_environment", "try what the jobs rest on: libraries, device and files"),
+}
+"""Job -> the module of engine/jobs whose `run` does it, and what it does."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Does the job of a job file; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="soil_cnn_plugin.engine", description="Do the job of a job file.")
-    parser.add_argument("job", help="job file (JSON); events are written to stdout as JSON lines")
-    path = parser.parse_args(arguments).job
+    path = _parse(arguments)
     door = _Door(_take_stdout())
     last = door.work(path)
     door.stream(last)
     return 0 if isinstance(last, Done) else 1
+
+
+def _parse(arguments: list[str] | None) -> str:
+    """Returns the job file's path."""
+    jobs = "\n".join(f"  {name:20} {sentence}" for name, sentence in MODULES.values())
+    parser = argparse.ArgumentParser(
+        prog="soil_cnn_plugin.engine",
+        description="Do the job of a job file.",
+        epilog=f"jobs:\n{jobs}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("job", help="job file (JSON); events are written to stdout as JSON lines")
+    path: str = parser.parse_args(arguments).job
+    return path
+
+
+def _take_stdout() -> int:
+    """A private copy of stdout for events; descriptor 1 becomes stderr, so that no print can corrupt the protocol.
+
+    Of several processes under torchrun only the first tells what happens.
+    """
+    descriptor = os.dup(1) if process_number() == 0 else os.open(os.devnull, os.O_WRONLY)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    faulthandler.enable()  # a native crash leaves a traceback in the log
+    os.environ["MPLBACKEND"] = "Agg"  # a user's interactive default would look for a display
+    return descriptor
 
 
 class _Door:
@@ -64,7 +120,7 @@ class _Door:
             if not isinstance(error, (EngineError, JobError)):
                 traceback.print_exc()
             self._remove_parts()
-            sentence = in_words(error, self._job)
+            sentence = error_in_words(error, self._job)
             if process_number() != 0:  # whose events nobody reads, and whose end ends the others
                 sys.stderr.write(f"Process {process_number()} of those that train together: {sentence}\n")
             return Failed(sentence)
@@ -93,25 +149,6 @@ class _Door:
             os.register_at_fork(after_in_child=_forget_signals)  # ending a child of a library must not end the worker
 
 
-def _forget_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _take_stdout() -> int:
-    """A private copy of stdout for events; descriptor 1 becomes stderr, so that no print can corrupt the protocol.
-
-    Of several processes under torchrun only the first tells what happens.
-    """
-    descriptor = os.dup(1) if process_number() == 0 else os.open(os.devnull, os.O_WRONLY)
-    sys.stdout.flush()
-    os.dup2(2, 1)
-    faulthandler.enable()  # a native crash leaves a traceback in the log
-    os.environ["MPLBACKEND"] = "Agg"  # a user's interactive default would look for a display
-    return descriptor
-
-
 def _read_job(path: str) -> Job:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -122,7 +159,7 @@ def _read_job(path: str) -> Job:
 
 def _run(job: Job, report: Report) -> dict[str, str | float | int]:
     """Imports the job's module only now: torch takes a second, and not every job needs it."""
-    name = next(name for name, kind in JOBS.items() if type(job) is kind)
+    name, _ = MODULES[type(job)]
     if process_count() > 1 and not isinstance(job, TrainNetwork):
         raise JobError(
             f"{process_count()} processes are started for the job {name}, but only a training is shared out among"
@@ -131,6 +168,12 @@ def _run(job: Job, report: Report) -> dict[str, str | float | int]:
     module = importlib.import_module(f"soil_cnn_plugin.engine.jobs.{name}")
     outputs: dict[str, str | float | int] = module.run(job, report)
     return outputs
+
+
+def _forget_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(status: int) -> None:

@@ -51,7 +51,7 @@ def check_outputs(job: Job) -> None:
             raise EngineError(f"{path} cannot be written: {reason}. Choose another folder or file name.") from error
 
 
-def in_words(error: Exception, job: Job | None) -> str:
+def error_in_words(error: Exception, job: Job | None) -> str:
     """The sentence a user reads. An error that nobody foresaw is named, with the request to report it."""
     if isinstance(error, (EngineError, JobError)):
         return str(error)

@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.observations.locating import check_usable, locate_ob
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
-from soil_cnn_plugin.engine.observations.target_values import read_targets
+from soil_cnn_plugin.engine.observations.target_values import read_target_values
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
@@ -38,7 +38,7 @@ def job_of(*fields: str, **changes: Any) -> ExtractPatches:
 
 def read(layer: Layer, *fields: str, **changes: Any) -> tuple[TargetValues, Notes, Dropped]:
     notes, dropped = Notes(), Dropped()
-    return read_targets(layer, job_of(*fields, **changes), dropped, notes), notes, dropped
+    return read_target_values(layer, job_of(*fields, **changes), dropped, notes), notes, dropped
 
 
 def located(layer: Layer, *fields: str, **changes: Any) -> tuple[Observations, tuple[str, ...], Notes, dict[int, str]]:

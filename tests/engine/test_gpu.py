@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.jobs import predict_map
 from soil_cnn_plugin.engine.machine.device import choose_device
-from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample
+from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_trial_block
 from soil_cnn_plugin.engine.mapping.half_precision import choose_half
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.rasters.covariates import open_stack
@@ -150,7 +150,7 @@ def test_half_precision_changes_the_map_as_little_as_was_measured(
 ) -> None:
     trained = on(device, random_network(landscape, has_forest=False), tmp_path)
     with open_stack(landscape.covariates, landscape.grid) as stack:
-        sample = read_sample(trained, stack, device)
+        sample = read_trial_block(trained, stack, device)
     assert sample is not None
     choice = choose_half(trained.predictor, sample, is_forced=True)
     assert choice.dtype != torch.float32 or device.type == "cpu"

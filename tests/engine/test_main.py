@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,14 @@ from typing import IO, Any
 import pytest
 
 from soil_cnn_plugin.contract import jobs
+from soil_cnn_plugin.engine.__main__ import MODULES, main
 
 ROOT = Path(jobs.__file__).parents[2]
 
 STAND_IN = """
 import sys, types
 sys.path.append({root!r})
-module = types.ModuleType("soil_cnn_plugin.engine.{name}")
+module = types.ModuleType("soil_cnn_plugin.engine.jobs.{name}")
 exec({source!r}, module.__dict__)
 sys.modules[module.__name__] = module
 from soil_cnn_plugin.engine.__main__ import main
@@ -83,6 +85,7 @@ def test_a_finished_job_ends_with_done_and_status_zero(tmp_path: Path) -> None:
 def test_what_libraries_print_goes_to_the_log(tmp_path: Path) -> None:
     source = """
 import os
+import re
 def run(job, report):
     print("from python")
     os.system("echo from a child")
@@ -332,3 +335,19 @@ def test_neighbours_of_the_plugin_and_its_own_modules_shadow_nothing(tmp_path: P
     path = json.loads(ended.stderr.splitlines()[-1].replace("'", '"'))
     assert path[-1] == str(ROOT)
     assert str(ROOT / "soil_cnn_plugin" / "engine") not in path and path.count(str(ROOT)) == 1
+
+
+def test_the_table_of_the_door_names_the_module_of_each_job() -> None:
+    assert {name: job for job, (name, _) in MODULES.items()} == jobs.JOBS
+
+
+def test_the_folder_of_jobs_holds_the_jobs_and_nothing_else() -> None:
+    files = {path.stem for path in (ROOT / "soil_cnn_plugin" / "engine" / "jobs").glob("*.py")}
+    assert files - {"__init__"} == {name for name, _ in MODULES.values()}
+
+
+def test_help_shows_all_jobs_and_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^  {name} +{sentence}$", shown, re.MULTILINE) for name, sentence in MODULES.values())

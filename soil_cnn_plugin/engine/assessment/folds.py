@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.knndm import match_distances
 from soil_cnn_plugin.engine.errors import EngineError
 
-KINDS = ("random", "spatial_blocks", "groups", "knndm")
+FOLD_KINDS = ("random", "spatial_blocks", "groups", "knndm")
 BLOCKS_A_FOLD = 5
 FINEST_BLOCK, FINEST_INNER_BLOCK = 1 / 50, 1 / 2000
 """Side of the smallest block that is tried, as a share of the longer side of the observations' extent: what lies closer
@@ -31,85 +30,84 @@ class Folds:
     is_random: bool = False  # whether kNNDM came to random folds
 
 
+@dataclass(frozen=True)
+class PlacedTargets:
+    """What is dealt to folds, of N observations.
+
+    `coordinates` (N, 2) x, y in `unit`; for a geographic CRS better scaled to metres, so that blocks are square on the
+    ground. `sites` (N,): observations with one number stay together. Folds are balanced in what is given of the others,
+    too: `targets` (N, T), NaN where missing, and `classes`, for each target that has any the numbers (N,) from 0, or
+    below 0 where none is known. `fields` names the targets.
+    """
+
+    coordinates: Array
+    sites: Rows
+    targets: Array | None = None
+    classes: tuple[Rows, ...] = ()
+    fields: tuple[str, ...] = ()
+    unit: str = "m"
+
+    def take(self, rows: Rows) -> PlacedTargets:
+        """The same of some observations."""
+        targets = None if self.targets is None else self.targets[rows]
+        classes = tuple(numbers[rows] for numbers in self.classes)
+        return PlacedTargets(self.coordinates[rows], self.sites[rows], targets, classes, self.fields, self.unit)
+
+
 def make_folds(
-    kind: str,
-    coordinates: Array,
-    sites: Rows,
-    count: int,
-    seed: int,
-    targets: Array | None = None,
-    *,
-    unit: str = "m",
-    domain: Array | None = None,
-    fields: Sequence[str] = (),
-    classes: Sequence[Rows] = (),
-    inner: bool = False,
+    kind: str, placed: PlacedTargets, count: int, seed: int, *, domain: Array | None = None, inner: bool = False
 ) -> Folds:
     """Deal observations to folds; those of one site are never torn apart.
 
     Args:
-        kind: one of KINDS.
-        coordinates: (N, 2) x, y; for a geographic CRS better scaled to metres, so that blocks are square on the ground.
-        sites: (N,) observations with one number stay together.
-        targets: (N, T), NaN where missing; folds are then balanced in the values of each target, too.
-        unit: name of the coordinates' unit, for sentences.
+        kind: one of FOLD_KINDS.
         domain: (M, 2) points of the map, for `knndm`.
-        fields: names of the targets, for sentences.
-        classes: (N,) numbers of the classes of each target that has any, from 0, or below 0 where none is known; folds
-            then have about as many of each class.
         inner: folds within the training part of another fold: rather fewer folds or finer blocks than an error.
 
     Raises:
         EngineError: the observations cannot be held out in this way.
     """
-    sites = _number(sites)
+    sites = _number(placed.sites)
     count = _check_sites(kind, sites, min(count, int(sites.max(initial=0)) + 1) if inner else count)
     if kind == "knndm":
         if domain is None:
             raise EngineError("Folds matched to the map (knndm) need points of the map. Choose a domain.")
-        folds = knndm_folds(coordinates, domain, sites, count, seed, targets, classes, unit=unit)
-        _check_targets(folds.fold, targets, fields)
+        folds = knndm_folds(placed, domain, count, seed)
+        _check_targets(folds.fold, placed)
         return folds
     rng = np.random.default_rng(seed)
-    amounts = _amounts(len(sites), targets, classes)
+    amounts = _amounts(placed)
     units, block_size = sites, None
     if kind == "spatial_blocks":
         finest = FINEST_INNER_BLOCK if inner else FINEST_BLOCK
-        blocks, block_size = _choose_blocks(_centroids(coordinates, sites), sites, count, rng, unit, finest)
+        blocks, block_size = _choose_blocks(
+            _centroids(placed.coordinates, sites), sites, count, rng, placed.unit, finest
+        )
         units = blocks[sites]
     fold = _deal(units, amounts, count, rng)[units]
-    _check_targets(fold, targets, fields)
+    _check_targets(fold, placed)
     found = int(units.max()) + 1
     how = {
         "random": f"random folds of {found} sites: a neighbour of a held-out observation may be trained on",
         "groups": f"folds of whole groups: {found} groups are dealt to folds, and none is torn apart",
-        "spatial_blocks": f"folds of square blocks of {block_size or 0:.10g} {unit} ({found} hold observations): all"
-        " observations in a block are held out together",
+        "spatial_blocks": f"folds of square blocks of {block_size or 0:.10g} {placed.unit} ({found} hold observations):"
+        " all observations in a block are held out together",
     }
     return Folds(fold, count, kind, block_size, f"{count} {how[kind]}. {_sizes_in_words(fold, sites, count)}")
 
 
-def knndm_folds(
-    coordinates: Array,
-    domain_coordinates: Array,
-    sites: Rows,
-    count: int,
-    seed: int,
-    targets: Array | None = None,
-    classes: Sequence[Rows] = (),
-    *,
-    unit: str = "m",
-) -> Folds:
-    """Folds whose held-out observations lie as far from those trained on as the map (M, 2) lies from the observations.
+def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int) -> Folds:
+    """Folds whose held-out observations lie as far from those trained on as the map, its points (M, 2), from all.
 
     Nearest neighbour distance matching, Linnenbrink et al. 2024 (GMD 17:5897): random folds where the observations are
     not more clustered than the map, else clusters of observations.
     """
-    sites = _number(sites)
+    sites = _number(placed.sites)
     count = _check_sites("knndm", sites, count)
-    match = match_distances(coordinates, domain_coordinates, sites, _centroids(coordinates, sites), count)
+    centroids = _centroids(placed.coordinates, sites)
+    match = match_distances(placed.coordinates, domain, sites, centroids, count)
     if match.fold is None:
-        fold = _deal(sites, _amounts(len(sites), targets, classes), count, np.random.default_rng(seed))[sites]
+        fold = _deal(sites, _amounts(placed), count, np.random.default_rng(seed))[sites]
         how = (
             f"{count} random folds, because the observations are not more clustered than the map (one-sided"
             f" Kolmogorov-Smirnov test of nearest neighbour distances, p = {match.p:.2g})"
@@ -118,8 +116,8 @@ def knndm_folds(
         fold = match.fold
         how = (
             f"{count} folds of {match.clusters} clusters, chosen so that held-out observations lie as far from those"
-            f" trained on as the map lies from the observations (distances differ by {match.difference:.3g} {unit} on"
-            " average)"
+            f" trained on as the map lies from the observations (distances differ by {match.difference:.3g}"
+            f" {placed.unit} on average)"
         )
     return Folds(fold, count, "knndm", None, f"{how}. {_sizes_in_words(fold, sites, count)}", match.fold is None)
 
@@ -153,8 +151,8 @@ def _number(sites: Rows) -> Rows:
 
 def _check_sites(kind: str, sites: Rows, count: int) -> int:
     found = int(sites.max(initial=-1)) + 1
-    if kind not in KINDS:
-        raise EngineError(f"There are no folds of the kind {kind!r}. Choose one of: {', '.join(KINDS)}.")
+    if kind not in FOLD_KINDS:
+        raise EngineError(f"There are no folds of the kind {kind!r}. Choose one of: {', '.join(FOLD_KINDS)}.")
     if found < 2:
         raise EngineError(
             f"All {len(sites)} observations belong to one group or lie at one place, so none can be held out without"
@@ -168,24 +166,24 @@ def _check_sites(kind: str, sites: Rows, count: int) -> int:
     return max(count, 2)
 
 
-def _check_targets(fold: Rows, targets: Array | None, fields: Sequence[str]) -> None:
+def _check_targets(fold: Rows, placed: PlacedTargets) -> None:
     """Each target needs values in two folds, or a network would be trained without any."""
-    for column in range(0 if targets is None else targets.shape[1]):
-        rows = np.isfinite(targets[:, column])  # type: ignore[index]
+    for column, values in enumerate(() if placed.targets is None else placed.targets.T):
+        rows = np.isfinite(values)
         if len(np.unique(fold[rows])) < 2:
-            name = repr(fields[column]) if column < len(fields) else f"number {column + 1}"
+            name = repr(placed.fields[column]) if column < len(placed.fields) else f"number {column + 1}"
             raise EngineError(
                 f"All {rows.sum()} values of target {name} fall into one fold, so none are left to train on. Leave this"
                 " target out, or choose other folds."
             )
 
 
-def _amounts(count: int, targets: Array | None, classes: Sequence[Rows]) -> Rows:
+def _amounts(placed: PlacedTargets) -> Rows:
     """(N, 1 + T + K): 1 for each observation, then 1 for each of its targets that has a value, and for its classes."""
-    amounts = [np.ones((count, 1), dtype=np.int64)]
-    if targets is not None:
-        amounts.append(np.isfinite(targets).astype(np.int64))
-    amounts += [(numbers[:, None] == np.arange(numbers.max() + 1)).astype(np.int64) for numbers in classes]
+    amounts = [np.ones((len(placed.sites), 1), dtype=np.int64)]
+    if placed.targets is not None:
+        amounts.append(np.isfinite(placed.targets).astype(np.int64))
+    amounts += [(numbers[:, None] == np.arange(numbers.max() + 1)).astype(np.int64) for numbers in placed.classes]
     return np.hstack(amounts)
 
 

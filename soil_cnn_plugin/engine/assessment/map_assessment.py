@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.assessment import MeasuredTarget
@@ -16,15 +17,13 @@ from soil_cnn_plugin.engine.assessment.design_based import (
     estimate_mean,
     estimate_share,
 )
+from soil_cnn_plugin.engine.assessment.probability_sample import ProbabilitySample
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.map_values import BandFacts, read_band_facts
+from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.point_layer import Dropped
+from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, interval_scores, is_inside, score
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A probability sample: a simple random one, or `strata` (n,) with the area of each."""
-
-    strata: Sequence[Hashable] | None = None
-    areas: Mapping[Hashable, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,16 @@ class MapAssessment:
         return bool(np.isfinite(self.predicted.lower).all())
 
     @property
+    def main_scores(self) -> dict[str, float]:
+        """Scores at the observations or, where the design gives them, of the whole map; without those not known."""
+        scores = self.predicted.scores
+        values = {"rmse": scores.rmse, "me": scores.me, "mec": scores.mec, "ccc": scores.ccc, "picp": scores.picp}
+        for name, found in (self.estimates.by_measure if self.estimates else {}).items():
+            if name.lower() in values:
+                values[name.lower()] = found.value
+        return {name: value for name, value in values.items() if value is not None and np.isfinite(value)}
+
+    @property
     def inside(self) -> Flags:
         """(n,) whether the observed value lies in its interval."""
         return is_inside(self.target.observed, self.predicted.lower, self.predicted.upper)
@@ -77,7 +86,7 @@ def predict(observed: Array, mean: Array, lower: Array, upper: Array, coverage: 
     return HeldOut(mean, lower, upper, quantiles, score(observed, mean, lower, upper, coverage), ())
 
 
-def estimate(observed: Array, predicted: HeldOut, coverage: float, sample: Sample) -> MapEstimates:
+def estimate(observed: Array, predicted: HeldOut, coverage: float, sample: ProbabilitySample) -> MapEstimates:
     """Raises EngineError where the design does not fit the observations."""
     design = estimate_from_sample(observed, predicted.mean, strata=sample.strata, areas=sample.areas)
     by_measure = {"ME": design.me, "RMSE": design.rmse}
@@ -91,3 +100,70 @@ def estimate(observed: Array, predicted: HeldOut, coverage: float, sample: Sampl
         scores = interval_scores(observed, lower, upper, coverage)
         by_measure["Interval score"] = estimate_mean(scores, strata=sample.strata, areas=sample.areas)
     return MapEstimates(by_measure, design.confidence, design.sentence)
+
+
+def check_interval(job: AssessMap, mean: Array, lower: Array, upper: Array, notes: list[str]) -> None:
+    """Raises EngineError where the lower limit is above the upper one."""
+    if job.lower is None or job.upper is None:
+        return
+    crossed = int((lower > upper).sum())
+    if crossed:
+        raise EngineError(
+            f"The lower limit is above the upper one at {crossed} of {len(mean)} observations ({job.lower.path} and"
+            f" {job.upper.path}, band {job.map.band}). Are the two rasters swapped, or of another soil property?"
+        )
+    beside = int(((mean < lower) | (mean > upper)).sum())
+    if beside:
+        notes.append(
+            f"At {beside} of {len(mean)} observations the map's value lies outside its own interval. Check that the"
+            " limits belong to this map and this band."
+        )
+
+
+def find_cautions(
+    job: AssessMap, found: Observations, facts: BandFacts, dropped: Dropped, sample: ProbabilitySample | None
+) -> list[str]:
+    """What limits the worth of the assessment, in sentences."""
+    cautions = []
+    if job.target.unit and facts.unit and job.target.unit != facts.unit:
+        cautions.append(
+            f"The unit of {job.target.field} is {job.target.unit}, but the map says {facts.unit}. If they are not the"
+            " same quantity, the scores mean nothing."
+        )
+    _, counts = np.unique(found.coordinates, axis=0, return_counts=True)
+    shared = int(counts[counts > 1].sum())
+    if shared:
+        cautions.append(
+            f"{shared} observations share their coordinates with another one; they all count"
+            + (", although a random sample hardly draws a place twice." if sample else ".")
+        )
+    lost = len(dropped.reasons)
+    if sample and lost:
+        cautions.append(
+            f"The sample lost {lost} of its {lost + len(found)} observations. The estimates hold for the part of the"
+            " area where the map has data, and as far as places without a usable value do not differ from the others."
+        )
+    return cautions
+
+
+def map_settings(job: AssessMap, facts: BandFacts, grid: Grid, coverage: float, coverage_source: str) -> dict[str, str]:
+    width, height = grid.cell_size
+    settings = {
+        "Observations": f"{Path(job.observations).stem}, field {job.target.field}",
+        "Map": _band_in_words(job.map, facts.description),
+        "Grid of the map": f"{grid.height} rows × {grid.width} columns of {width:g} × {height:g} {grid.unit},"
+        f" {grid.crs_name}",
+        "Values": "of the pixels that hold the observations, not interpolated",
+    }
+    if job.lower is not None and job.upper is not None:
+        settings["Lower limit"] = _band_in_words(job.lower, read_band_facts(job.lower).description)
+        settings["Upper limit"] = _band_in_words(job.upper, read_band_facts(job.upper).description)
+        settings["Coverage of the interval"] = f"{coverage:g}, {coverage_source}"
+    settings["Sample"] = job.sample
+    if job.stratum:
+        settings["Stratum, area of the stratum"] = f"fields {job.stratum}, {job.weight}"
+    return settings
+
+
+def _band_in_words(raster: Covariate, description: str) -> str:
+    return f"{Path(raster.path).name}, band {raster.band}" + (f": {description}" if description else "")

@@ -41,4 +41,5 @@ NAMES = {
 """Method -> its name within a sentence."""
 
 
-FORESTS = (FOREST, FOREST_CONTEXT)
+FORESTS = (FOREST_CONTEXT, FOREST)
+"""In the order in which they are fitted: weights and predictions of a training follow it."""

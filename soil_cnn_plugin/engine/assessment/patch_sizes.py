@@ -114,7 +114,7 @@ def error_curves(targets: Sequence[SizedTarget]) -> ErrorCurves:
 def conclusion(comparison: PatchSizeComparison) -> list[str]:
     """How far the landscape matters, in plain words; the first sentence is the answer."""
     curves, largest = comparison.curves, comparison.sizes[-1]
-    names = {size: in_words(size, comparison.metres) for size in comparison.sizes}
+    names = {size: size_in_words(size, comparison.metres) for size in comparison.sizes}
     best, recommended = names[curves.best], names[curves.recommended]
     if curves.recommended == largest and len(comparison.sizes) > 1:
         sentences = [
@@ -140,7 +140,7 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
     return sentences
 
 
-def in_words(size: int, metres: tuple[float, float]) -> str:
+def size_in_words(size: int, metres: tuple[float, float]) -> str:
     """`280 m (7 × 7 pixels)`."""
     return f"{extent(size, metres)} ({size} × {size} pixels)"
 

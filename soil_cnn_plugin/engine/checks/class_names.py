@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.observations.soil_classes import RARE
 
-RARE = 5
 MOST = 50
 
 

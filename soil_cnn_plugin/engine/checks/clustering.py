@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.checks.coverage import Coverage
 from soil_cnn_plugin.engine.checks.findings import Finding
-from soil_cnn_plugin.engine.checks.region import Region
+from soil_cnn_plugin.engine.checks.places import Places
+from soil_cnn_plugin.engine.checks.region import CoveredRegion, Region, enclose
 
-FEWEST = 10
+FEWEST_PLACES = 10
 _MOST_RUNS, _FEWEST_RUNS, _PLACES_IN_RUNS = 39, 5, 60_000
 _AREA_POINTS = 4000
 CURVE = 101
@@ -59,11 +61,23 @@ class Clustering:
         return "like places at random"
 
 
+def measure_places(places: Places, numbers: Rows, coverage: Coverage | None) -> Clustering | None:
+    """Clustering of one observation a place, in the area of the covariates where they are given."""
+    is_used = places.is_placed if coverage is None else coverage.pixels >= 0
+    rows = np.flatnonzero(is_used)
+    _, first = np.unique(numbers[rows], return_index=True)
+    metres = places.metres[rows[np.sort(first)]]
+    region: Region | None = enclose(metres)
+    if coverage is not None and len(coverage.cells.share):
+        region = CoveredRegion(coverage, places)
+    return measure_clustering(metres, region) if region else None
+
+
 def measure_clustering(metres: Array, region: Region, seed: int = 0) -> Clustering | None:
     """Of different places (N, 2) in the region; None where there are too few. The ratio is simulated in the region
     itself, so its shape and its edges do not bias it."""
     count = len(metres)
-    if count < FEWEST:
+    if count < FEWEST_PLACES:
         return None
     rng = np.random.default_rng(seed)
     steps = np.linspace(0, 1, CURVE)

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observati
 from soil_cnn_plugin.engine.checks.places import Places
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack, reference_grid
-from soil_cnn_plugin.engine.rasters.grid import Block, Grid, in_words
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 
 _CELLS, _COARSE_CELLS = 64, 24
 """Cells along the longer side of the grid in which it is told where covariates have data; fewer for large grids."""
@@ -126,10 +126,12 @@ def _outside(outside: Rows, known: Rows, xy: Array, grid: Grid) -> list[Finding]
     remedy = "Extract patches drops them. Choose covariates that reach farther if these places matter to the map."
     if len(outside) == len(known):
         here = xy[outside][np.isfinite(xy[outside]).all(axis=1)]
-        reach = in_words((*here.min(axis=0).tolist(), *here.max(axis=0).tolist())) if len(here) else "no place there"
+        reach = (
+            bounds_in_words((*here.min(axis=0).tolist(), *here.max(axis=0).tolist())) if len(here) else "no place there"
+        )
         sentence = (
             f"All {len(outside)} observations lie outside the covariates: they reach over {reach}, the covariates over"
-            f" {in_words(grid.bounds)} ({grid.crs_name})."
+            f" {bounds_in_words(grid.bounds)} ({grid.crs_name})."
         )
         remedy = "Check the CRS of the layer and of the covariates: one of them is probably another."
     texts = [f"The observation lies outside the covariates{_how_far(each, grid)}." for each in distance.tolist()]

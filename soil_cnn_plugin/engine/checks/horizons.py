@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.jobs import CheckObservations
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.checks.fields import CheckedFields
 from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.observations.layer_fields import read_names
+from soil_cnn_plugin.engine.observations.point_layer import Layer
 from soil_cnn_plugin.engine.profiles.horizons import counted_upward
 
 _TOLERANCE = 1e-6  # cm
@@ -25,6 +29,21 @@ class HorizonSummary:
     thickness: float
     deepest: float
     maximum: float
+
+
+def check_profiles(
+    job: CheckObservations, layer: Layer, numbers: Rows, fields: CheckedFields
+) -> tuple[HorizonSummary | None, list[Finding]]:
+    """Horizons and places of the profiles; `numbers` (N,) of places, below 0 where there is none. Without the field of
+    a profile all horizons of one place are one."""
+    profiles = read_names(layer, job.profile, "profile")
+    findings = check_profile_places(profiles, numbers, job.profile) if job.profile else []
+    if fields.upper is None or fields.lower is None:
+        return None, findings
+    if not job.profile:
+        profiles = np.array([f"at place {number + 1}" if number >= 0 else None for number in numbers.tolist()], object)
+    summary, found = check_horizons(fields.upper, fields.lower, profiles, (job.upper, job.lower))
+    return summary, findings + found
 
 
 def check_horizons(

@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.checks.measured import Measured
 
 _NEGATIVE_CODES = (-1.0, -9.0, -99.0, -999.0, -999.9, -9999.0, -9999.9, -9999.99, -99999.0, -32768.0, -(2.0**31))
 _POSITIVE_CODES = (99.0, 999.0, 9999.0, 9999.99, 99999.0, 999999.0, 32767.0, 65535.0, 2.0**31 - 1)
-CODES = _NEGATIVE_CODES + _POSITIVE_CODES
+MISSING_CODES = _NEGATIVE_CODES + _POSITIVE_CODES
 HUGE = 1e19
 """Beyond, numbers are what rasters and databases write for missing, such as 1e20 and 3.4e38."""
 MINUS_AT_MOST = 8
@@ -61,7 +61,7 @@ def check_codes(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]
     """Of the usable values, those that are a code for missing: one of the usual ones, and far from all others."""
     values, field = measured.values, measured.field
     known = usable & np.isfinite(values) & ~measured.is_below
-    present = [code for code in CODES if (known & (values == code)).any()]
+    present = [code for code in MISSING_CODES if (known & (values == code)).any()]
     others = values[known & ~np.isin(values, present)]
     codes = [code for code in present if _is_code(code, others, int((values[known] == code).sum()))]
     bad = known & np.isin(values, codes)

@@ -29,7 +29,9 @@ class LimitSummary:
         return self.below / self.known if self.known else 0.0
 
 
-def apply_limits(measured: Measured, limits: Measured | None) -> tuple[Measured, LimitSummary | None, list[Finding]]:
+def mark_below_limits(
+    measured: Measured, limits: Measured | None
+) -> tuple[Measured, LimitSummary | None, list[Finding]]:
     """The field with its values below the limits as limits; None where no value is below one and no limit is given.
 
     As in Extract patches, a value at its limit is below it. Negative values are left to other checks, unless they are

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from soil_cnn_plugin.contract.jobs import CheckObservations
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.checks.class_names import ClassSummary
 from soil_cnn_plugin.engine.checks.clustering import Clustering
@@ -59,3 +60,16 @@ def sort_findings(findings: list[Finding]) -> tuple[Finding, ...]:
     order = {kind: index for index, kind in enumerate(KINDS)}
     severities = {REPAIR: 0, CHECK: 1, NOTE: 2}
     return tuple(sorted(findings, key=lambda each: (severities[each.severity], order[each.kind])))
+
+
+def settings_in_words(job: CheckObservations, layer_name: str) -> dict[str, str]:
+    nothing = "not chosen"
+    return {
+        "Observations": layer_name,
+        "Fields": ", ".join(job.fields) or "all that hold measured numbers",
+        "Covariates": ", ".join(covariate.name for covariate in job.covariates) or nothing,
+        "Composition": ", ".join(job.composition) or nothing,
+        "Profile": job.profile or nothing,
+        "Upper and lower limit": ", ".join(filter(None, (job.upper, job.lower))) or nothing,
+        "Detection limits": ", ".join(job.detection_limits) or nothing,
+    }

@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.observations.target_values import find_wild
 FENCE = 3.0
 """A value is an outlier beyond this many times the distance from the median to the outermost tenth on its side. Of a
 normal distribution these are one in ten thousand, and a skewed one has a longer fence on its longer side."""
-FEWEST = 20
+FEWEST_VALUES = 20
 """Values that are needed to tell how far the others reach."""
 
 
@@ -36,9 +36,9 @@ def fence(values: Array, is_bounded: bool = False) -> Fence | None:
     """
     known = values[np.isfinite(values)]
     positive = known[known > 0]
-    if len(known) < FEWEST:
+    if len(known) < FEWEST_VALUES:
         return None
-    may_be_log = not is_bounded and known.min() >= 0 and len(positive) >= FEWEST
+    may_be_log = not is_bounded and known.min() >= 0 and len(positive) >= FEWEST_VALUES
     is_log = bool(may_be_log) and _asymmetry(np.log(positive)) < _asymmetry(known)
     scaled = np.log(positive) if is_log else known
     lowest, median, highest = (float(value) for value in np.quantile(scaled, (0.1, 0.5, 0.9)))

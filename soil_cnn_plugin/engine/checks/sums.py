@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from soil_cnn_plugin.contract.composition import group_parts
+from soil_cnn_plugin.contract.jobs import CheckObservations
+from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.checks.field_summary import FieldCheck
 from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
 from soil_cnn_plugin.engine.checks.measured import Measured
 
@@ -37,6 +41,22 @@ class SumSummary:
     @property
     def title(self) -> str:
         return " + ".join(self.parts)
+
+
+def check_compositions(
+    job: CheckObservations, checked: Mapping[str, FieldCheck]
+) -> tuple[list[SumSummary], list[Finding]]:
+    """The parts of each depth, by themselves; `checked` holds what is known of each field."""
+    summaries, findings = [], []
+    for parts in group_parts([SoilProperty(field) for field in job.composition]):
+        if len(parts) == 1:
+            findings.append(lonely_part(parts[0]))
+            continue
+        chosen = [checked[part] for part in parts]
+        summary, found = check_sums([each.measured for each in chosen], [each.is_known for each in chosen])
+        summaries.append(summary)
+        findings += found
+    return summaries, findings
 
 
 def check_sums(parts: Sequence[Measured], known: Sequence[Flags]) -> tuple[SumSummary, list[Finding]]:

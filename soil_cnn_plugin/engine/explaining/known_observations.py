@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
-from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS, make_folds
+from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS, PlacedTargets, make_folds
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.patch_views import encode, join, join_views, see
 from soil_cnn_plugin.engine.forests.forest import fit_parts
@@ -23,7 +23,7 @@ from soil_cnn_plugin.engine.training.fitting import fill_below
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, TrainingRows, UnseenPredictor, Views, place_keys
 
-FEWEST = 10
+FEWEST_HELD_OUT = 10
 _PATCHES_AT_ONCE = 256
 _MOST_BYTES = 2**29  # of encoded patches that are kept whole
 
@@ -66,11 +66,11 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
     values = measured.values
     is_training_file = is_known.all() and np.isin(rows.keys, keys).all()
     chosen = np.arange(file.count) if is_training_file else np.flatnonzero(~is_known)
-    if len(chosen) < FEWEST:
+    if len(chosen) < FEWEST_HELD_OUT:
         raise EngineError(
             f"{file.path} holds {len(chosen)} observations that {network} was not trained on, and not all of those"
-            f" that it was trained on. Errors need held-out observations, at least {FEWEST}: choose the patch file the"
-            " network was trained on, or one of new observations."
+            f" that it was trained on. Errors need held-out observations, at least {FEWEST_HELD_OUT}: choose the patch"
+            " file the network was trained on, or one of new observations."
         )
     read = _read(trained, file, order, chosen, report.progress)
     if is_training_file:
@@ -88,7 +88,8 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
         unseen = UnseenPredictor(
             trained.predictor.networks, parts, HeldOutRows(members, np.zeros(len(chosen), np.int64))
         )
-        folds = make_folds("random", file.coordinates[chosen], file.sites[chosen], INNER_FOLDS, 0, inner=True)
+        placed = PlacedTargets(file.coordinates[chosen], file.sites[chosen])
+        folds = make_folds("random", placed, INNER_FOLDS, 0, inner=True)
         fold = folds.fold
         basis = (
             f"Errors are of {len(chosen)} observations that the network was not trained on"
@@ -138,7 +139,7 @@ def _read(
     trained: TrainedNetwork, file: PatchFile, order: list[int], chosen: Rows, progress: Callable[[float], None]
 ) -> _Read:
     each = 4 * file.patch_size**2 * (trained.encoder.channel_count + len(order))
-    most = max(FEWEST, _MOST_BYTES // each)
+    most = max(FEWEST_HELD_OUT, _MOST_BYTES // each)
     rows = np.arange(len(chosen))
     if len(chosen) > most:
         rows = np.sort(np.random.default_rng(0).choice(len(chosen), most, replace=False))

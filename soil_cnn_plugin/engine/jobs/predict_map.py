@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.mapping.block_plan import block_shape, bounded_block_size
-from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_sample
+from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_trial_block
 from soil_cnn_plugin.engine.mapping.cluster import MapTask, finish_blocks_on_cluster
 from soil_cnn_plugin.engine.mapping.finishing import FinishedBlock, Finisher, choose_index
 from soil_cnn_plugin.engine.mapping.half_precision import choose_half, half_in_words
@@ -133,7 +133,7 @@ def _choose_dtype(
     pixels = stack.grid.height * stack.grid.width
     if job.precision == "float32" or (job.precision == "auto" and pixels < _WORTH_TRYING):
         return torch.float32
-    sample = read_sample(trained, stack, device, inside)
+    sample = read_trial_block(trained, stack, device, inside)
     if sample is None:
         return torch.float32
     choice = choose_half(trained.predictor, sample, is_forced=job.precision == "half")

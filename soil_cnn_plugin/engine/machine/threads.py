@@ -13,11 +13,11 @@ import torch
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.machine.processes import is_joined
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 R = TypeVar("R")
 
 
-def work_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R, None, None]:
+def work_ahead(function: Callable[[_T], R], items: Iterable[_T], threads: int) -> Generator[R, None, None]:
     """Results of `function` in the order of the items, computed in threads up to one item beyond them.
 
     What a thread raises is raised here. Whoever does not take all results closes the generator: it then waits for what
@@ -37,21 +37,21 @@ def work_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> 
                 future.cancel()
 
 
-def alone(function: Callable[[T], R]) -> Callable[[T], R]:
+def alone(function: Callable[[_T], R]) -> Callable[[_T], R]:
     """The same for a thread among several: PyTorch then shares no operation out to further threads."""
 
-    def on_one_thread(item: T) -> R:
+    def on_one_thread(item: _T) -> R:
         torch.set_num_threads(1)
         return function(item)
 
     return on_one_thread
 
 
-def _closable(items: Iterable[T]) -> Generator[T, None, None]:
+def _closable(items: Iterable[_T]) -> Generator[_T, None, None]:
     yield from items
 
 
-def run_side_by_side(tasks: Sequence[Callable[[], T]], device: torch.device) -> list[T]:
+def run_side_by_side(tasks: Sequence[Callable[[], _T]], device: torch.device) -> list[_T]:
     """The tasks' results in their order; one after the other on a GPU, which each fills by itself, and where several
     processes train together, which must all do the same at the same time.
 

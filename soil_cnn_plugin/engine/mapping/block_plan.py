@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
-SIZES = (512, 256, 128, 64, 32)
+BLOCK_SIZES = (512, 256, 128, 64, 32)
 """Pixels a side: rasters are mostly stored in tiles of 256 or 512, as maps are here."""
 _FLATTEST = 16
 """Pixels of a block's height: what is predicted twice, as the halo of two blocks, grows as blocks get flatter."""
@@ -37,7 +37,7 @@ def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device)
     working, waiting = _numbers_a_pixel(trained)
     pixels = (budget - threads * _LAYERS[device.type]) / (4 * (threads * working + (2 * threads + 4) * waiting))
     side = math.isqrt(max(0, int(pixels))) - 2 * trained.predictor.halo
-    fitting = next((size for size in SIZES if size <= side), SIZES[-1])
+    fitting = next((size for size in BLOCK_SIZES if size <= side), BLOCK_SIZES[-1])
     return min(fitting, max(grid.height, grid.width))
 
 
@@ -58,7 +58,7 @@ def bounded_block_size(asked: int | None, trained: TrainedNetwork, grid: Grid, d
     return chosen if asked is None else min(asked, chosen)
 
 
-def in_order(stack: CovariateStack, size: int, halo: int) -> Iterator[Block]:
+def order_blocks(stack: CovariateStack, size: int, halo: int) -> Iterator[Block]:
     """The blocks of the stack's grid, row by row; in a wide raster by strips from top to bottom, in which the tiles
     that the next row needs as well are still unpacked or warped."""
     grid, (height, width, strip) = stack.grid, _plan(stack, size, halo)
@@ -70,7 +70,7 @@ def in_order(stack: CovariateStack, size: int, halo: int) -> Iterator[Block]:
 
 
 def block_shape(stack: CovariateStack, size: int, halo: int) -> tuple[int, int]:
-    """Height and width of the blocks that `in_order` gives, but for the last ones."""
+    """Height and width of the blocks that `order_blocks` gives, but for the last ones."""
     return _plan(stack, size, halo)[:2]
 
 

@@ -10,9 +10,9 @@ import torch
 
 from soil_cnn_plugin.engine.arrays import Flags, Singles
 from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
-from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, choose_block_size, in_order
-from soil_cnn_plugin.engine.mapping.half_precision import Sample
-from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock, encode
+from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU, choose_block_size, order_blocks
+from soil_cnn_plugin.engine.mapping.half_precision import TrialBlock
+from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock, encode_block
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
@@ -46,7 +46,7 @@ def predict_blocks(
     # On a processor a thread predicts a block by itself: threads that share one operation wait for each other.
     cores = torch.get_num_threads()
     threads = cores if predictor.device.type == "cpu" else BLOCKS_ON_GPU
-    coming = work_ahead(read, in_order(stack, size, predictor.trained.predictor.halo), 1)
+    coming = work_ahead(read, order_blocks(stack, size, predictor.trained.predictor.halo), 1)
     is_shared = predictor.device.type == "cpu" and threads > 1
     with closing(work_ahead(alone(predict) if is_shared else predict, coming, threads)) as predicted:
         try:
@@ -55,12 +55,12 @@ def predict_blocks(
             torch.set_num_threads(cores)
 
 
-def read_sample(
+def read_trial_block(
     trained: TrainedNetwork,
     stack: CovariateStack,
     device: torch.device,
     inside: Callable[[Block], Flags] | None = None,
-) -> Sample | None:
+) -> TrialBlock | None:
     """A small block of the map in which many pixels can be predicted; None where there is none at a few places."""
     grid, best = stack.grid, None
     side = min(_SAMPLE, choose_block_size(trained, grid, device))  # of hundreds of covariates less fits into memory
@@ -70,7 +70,7 @@ def read_sample(
         read = read_block(stack, block, trained.predictor.halo, inside)
         if read is None:
             continue
-        sample = Sample(*encode(trained, grid, block, *read, device))
+        sample = TrialBlock(*encode_block(trained, grid, block, *read, device))
         if best is None or sample.wanted.sum() > best.wanted.sum():
             best = sample
         if best.wanted.mean() > 0.5:

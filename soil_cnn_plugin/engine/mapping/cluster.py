@@ -29,7 +29,7 @@ from toolz import pipe  # type: ignore[import-untyped]
 from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.failures import in_words
+from soil_cnn_plugin.engine.failures import error_in_words
 from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.machine.threads import alone
 from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU
@@ -175,7 +175,7 @@ def finish_on_worker(versions: Mapping[str, str], task: bytes, block: tuple[int,
             )
         return _finish(deserialize_bytes(task), Block(*block))
     except Exception as error:  # noqa: BLE001 - the worker's door: what went wrong is told where the job runs
-        raise EngineError(f"on {gethostname()}: {in_words(error, None)}") from error
+        raise EngineError(f"on {gethostname()}: {error_in_words(error, None)}") from error
 
 
 _SAME_VERSIONS = (

@@ -36,14 +36,14 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Sample:
+class TrialBlock:
     """Encoded covariates of some pixels (1, D, h + 2 halo, w + 2 halo), and those to predict (h, w)."""
 
     channels: Channels
     wanted: Flags
 
 
-def choose_half(predictor: Predictor, sample: Sample, is_forced: bool = False) -> Choice:
+def choose_half(predictor: Predictor, sample: TrialBlock, is_forced: bool = False) -> Choice:
     """Half precision if it is fast here and, measured on the sample, errs little; `is_forced`: however much it errs,
     unless it cannot hold the networks' numbers at all."""
     threads = torch.get_num_threads()
@@ -54,7 +54,7 @@ def choose_half(predictor: Predictor, sample: Sample, is_forced: bool = False) -
         torch.set_num_threads(threads)
 
 
-def _choose(predictor: Predictor, sample: Sample, is_forced: bool) -> Choice:
+def _choose(predictor: Predictor, sample: TrialBlock, is_forced: bool) -> Choice:
     kinds = half_kinds(sample.channels.values.device)
     if not kinds:
         return Choice(torch.float32, "This computer is not faster in half precision: networks compute in float32.")
@@ -88,7 +88,7 @@ def half_kinds(device: torch.device) -> list[torch.dtype]:
     return [kind for kind in _KINDS.get(device.type, ()) if _gain(device, kind) >= _GAIN]
 
 
-def half_precision_error(predictor: Predictor, sample: Sample, dtype: torch.dtype) -> tuple[Array, Array]:
+def half_precision_error(predictor: Predictor, sample: TrialBlock, dtype: torch.dtype) -> tuple[Array, Array]:
     """Root mean square difference from float32 of locations and, relative, of scales, (R,) each; not finite where a
     number is too large for `dtype`."""
     networks = replace(predictor, forests=(), weights=predictor.weights[: len(predictor.networks)])

@@ -77,7 +77,7 @@ class BlockPredictor:
         halo = self.trained.predictor.halo
         index = self.index.for_one_block() if self.index else None
         with own_stream(self.device):
-            channels, known = encode(self.trained, self.grid, block, raw, valid, self.device)
+            channels, known = encode_block(self.trained, self.grid, block, raw, valid, self.device)
             watches = index.watches if index else ()
             location, scale = self.trained.predictor.predict_block(channels, known, watches, dtype)
             if dtype != torch.float32 and not np.isfinite([location[:, known], scale[:, known]]).all():
@@ -113,7 +113,7 @@ class BlockPredictor:
             yield rest, raw[..., middle:], valid[:, middle:]
 
 
-def encode(
+def encode_block(
     trained: TrainedNetwork, grid: Grid, block: Block, raw: Singles, valid: Flags, device: torch.device
 ) -> tuple[Channels, Flags]:
     """The channels with halo, and the pixels to predict: a class that training did not know makes its own pixel

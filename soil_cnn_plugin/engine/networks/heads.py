@@ -27,8 +27,8 @@ from soil_cnn_plugin.engine.networks.likelihood import (
 )
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Layout, Lesson, column_slices
 
-QUANTILES = 19
-_LEVELS = [(i + 1) / (QUANTILES + 1) for i in range(QUANTILES)]
+RING_QUANTILES = 19
+_LEVELS = [(i + 1) / (RING_QUANTILES + 1) for i in range(RING_QUANTILES)]
 _NORMAL_QUANTILES = [float(norm.ppf(level)) for level in _LEVELS]
 
 
@@ -115,7 +115,7 @@ class QuantileHead(_NumberHead):
     pinball loss has no place for either.
     """
 
-    outputs = QUANTILES
+    outputs = RING_QUANTILES
 
     def start(self) -> Tensor:
         steps = torch.tensor(_NORMAL_QUANTILES).diff()
@@ -144,7 +144,7 @@ class QuantileHead(_NumberHead):
         for each in raw:
             total += functional.softplus(each)  # of all, also the lowest quantiles: faster than with gaps
         steps = self.by_column(total)
-        steps[..., 0] = torch.stack([each[:, ::QUANTILES] for each in raw]).sum(0)
+        steps[..., 0] = torch.stack([each[:, ::RING_QUANTILES] for each in raw]).sum(0)
         # Centre and spread are linear in the quantiles: those of the mean quantiles are the mean over members.
         return self._centre_spread((steps / len(raw)).cumsum(-1))
 

@@ -10,7 +10,7 @@ import numpy as np
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.notes import Notes, listed, percent
+from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated, share_in_words
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
 UNITS = {1.0: "", 100.0: "%", 1000.0: "g/kg"}
@@ -33,8 +33,8 @@ def close_composition(values: Array, parts: Sequence[str], layer: Layer, notes: 
     if is_torn.any():
         missing = [f"{part} {(is_torn & ~known).sum()}" for part, known in zip(parts, is_known.T) if not known.all()]
         notes.facts.append(
-            f"{is_torn.sum()} observations lack some of the parts {names} ({listed(missing)}); all their parts are left"
-            " out there."
+            f"{is_torn.sum()} observations lack some of the parts {names} ({comma_separated(missing)}); all their parts"
+            " are left out there."
         )
     sums = values.sum(axis=1)
     is_empty = is_complete & (sums == 0)
@@ -71,8 +71,8 @@ def _check_negative(values: Array, parts: Sequence[str], layer: Layer) -> None:
         words = [f"{part} {(column < 0).sum()} values" for part, column in zip(parts, values.T) if (column < 0).any()]
         row, column = np.argwhere(is_negative)[0]
         raise EngineError(
-            f"Parts of a composition of '{layer.name}' are negative: {listed(words)} ({values[row, column]:g} of"
-            f" feature {layer.ids[row]}). Correct them, or leave them empty where nothing was measured."
+            f"Parts of a composition of '{layer.name}' are negative: {comma_separated(words)} ({values[row, column]:g}"
+            f" of feature {layer.ids[row]}). Correct them, or leave them empty where nothing was measured."
         )
 
 
@@ -102,12 +102,12 @@ def _tell_sums(sums: Array, ids: Rows, whole: float, names: str, notes: Notes) -
         return
     far = np.flatnonzero(off > _FAR)
     text = (
-        f"{names} sum to {whole:g} within 1 % at {percent(int((off <= _NEAR).sum()), len(off))} of {len(off)}"
+        f"{names} sum to {whole:g} within 1 % at {share_in_words(int((off <= _NEAR).sum()), len(off))} of {len(off)}"
         f" observations; sums go from {sums.min():g} to {sums.max():g}. All are rescaled to {whole:g}."
     )
     if not len(far):
         notes.facts.append(text)
         return
     worst = far[np.argsort(-off[far], kind="stable")]
-    examples = listed([f"{sums[row]:g} of feature {ids[row]}" for row in worst[:3]])
+    examples = comma_separated([f"{sums[row]:g} of feature {ids[row]}" for row in worst[:3]])
     notes.doubts.append(f"{text} More than 5 % off are {len(far)}, check them: {examples}.")

@@ -7,7 +7,7 @@ import numpy as np
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_limited_numbers
-from soil_cnn_plugin.engine.observations.notes import Notes, listed, percent, span
+from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated, share_in_words, span
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
 
@@ -58,9 +58,9 @@ def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, 
     if unknown.any():
         texts = sorted({repr(str(text).strip()) for text in layer.columns[field][unknown].tolist()})
         raise EngineError(
-            f"{field} of '{layer.name}' says {listed(texts)} at {unknown.sum()} observations, but nothing tells the"
-            " detection limit there. Choose a field with the limits, or write <0.5 where the limit is 0.5; leave empty"
-            " what was not measured."
+            f"{field} of '{layer.name}' says {comma_separated(texts)} at {unknown.sum()} observations, but nothing"
+            " tells the detection limit there. Choose a field with the limits, or write <0.5 where the limit is 0.5;"
+            " leave empty what was not measured."
         )
     limits = values[is_censored]
     if (limits <= 0).any():
@@ -71,7 +71,7 @@ def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, 
     known = values[np.isfinite(values)]
     if len(limits):
         notes.facts.append(
-            f"{field}: {len(limits)} of {len(known)} values ({percent(len(limits), len(known))}) lie below their"
+            f"{field}: {len(limits)} of {len(known)} values ({share_in_words(len(limits), len(known))}) lie below their"
             f" detection limit ({span(limits.min(), limits.max())}). They are learned and scored as lying anywhere"
             " below it."
         )
@@ -88,7 +88,7 @@ def _doubt_negatives(known: Array, field: str, notes: Notes) -> None:
         return
     notes.doubts.append(
         f"{field}: {len(negative)} of {len(known)} values are negative"
-        f" ({listed([f'{value:g}' for value in different[::-1]], 5)}). If the minus marks values below a detection"
-        f" limit, as in some tables, choose a field with the limits, or write <{-different[-1]:g} for"
+        f" ({comma_separated([f'{value:g}' for value in different[::-1]], 5)}). If the minus marks values below a"
+        f" detection limit, as in some tables, choose a field with the limits, or write <{-different[-1]:g} for"
         f" {different[-1]:g} in a text field. Otherwise they count as measured."
     )

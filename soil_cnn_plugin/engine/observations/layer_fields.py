@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.notes import listed
+from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
 
@@ -88,7 +88,7 @@ def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineE
         remedy = "Values above a limit, such as >100, cannot be learned from: write the limit, or leave them empty."
     return EngineError(
         f"The {role} {name} of '{layer.name}' is a text field, and {len(texts)} of its {len(layer.ids)} values are no"
-        f" numbers: {listed(map(repr, dict.fromkeys(texts)), 5)}. {remedy}"
+        f" numbers: {comma_separated(map(repr, dict.fromkeys(texts)), 5)}. {remedy}"
     )
 
 

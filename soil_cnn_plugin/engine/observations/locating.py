@@ -22,8 +22,8 @@ from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.precision import check_weights
 from soil_cnn_plugin.engine.observations.same_pixel import average_duplicates, tell_duplicates
 from soil_cnn_plugin.engine.observations.soil_classes import treat_rare_classes
-from soil_cnn_plugin.engine.observations.target_values import Classes, read_targets
-from soil_cnn_plugin.engine.rasters.grid import Grid, in_words
+from soil_cnn_plugin.engine.observations.target_values import Classes, read_target_values
+from soil_cnn_plugin.engine.rasters.grid import Grid, bounds_in_words
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
@@ -43,7 +43,7 @@ def locate_observations(
     Raises:
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
     """
-    values, classes = read_targets(layer, job, dropped, notes)
+    values, classes = read_target_values(layer, job, dropped, notes)
     found = place_on_grid(layer, values, grid, dropped, "the covariates")
     groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
     found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
@@ -83,7 +83,7 @@ def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Drop
         (west, south), (east, north) = found.coordinates.min(axis=0), found.coordinates.max(axis=0)
         raise EngineError(
             f"All {len(found)} observations of '{layer.name}' lie outside {rasters}. They reach over"
-            f" {in_words((west, south, east, north))}, the grid of {rasters} over {in_words(grid.bounds)}"
+            f" {bounds_in_words((west, south, east, north))}, the grid of {rasters} over {bounds_in_words(grid.bounds)}"
             f" ({grid.crs_name}). Check the CRS of the layer ({layer.crs_name}) and of {rasters}."
         )
     found = _drop(found, ~inside, dropped, f"outside {rasters}")

@@ -7,15 +7,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyproj
 
-from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patches import cut_patches
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.rasters.class_names import read_class_names
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.opening import open_raster
+from soil_cnn_plugin.engine.report import Report
+
+DEFAULT_COVERAGE = 0.9
+FEWEST_COMPARED = 2
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,60 @@ def read_band_facts(raster: Covariate) -> BandFacts:
         is_code = np.issubdtype(dataset.dtypes[raster.band - 1], np.integer)
         names = tuple(read_class_names(dataset, raster.band).values()) if is_code else ()
         return BandFacts(description, unit, _share(dataset.tags().get("COVERAGE", "")), names)
+
+
+def check_numbers(raster: Covariate, facts: BandFacts) -> None:
+    """Raises EngineError for a map of classes."""
+    if facts.class_names:
+        names = comma_separated(facts.class_names)
+        raise EngineError(
+            f"{raster.path} is a map of classes ({names}), but only maps of numbers can be assessed yet. The report of"
+            " Train network tells how many of its classes are right on held-out observations."
+        )
+
+
+def interval_coverage(job: AssessMap, facts: BandFacts, report: Report) -> tuple[float, str]:
+    """The interval's nominal coverage and who says so."""
+    if job.lower is None or job.upper is None:
+        return job.coverage or DEFAULT_COVERAGE, ""
+    told = [read_band_facts(limit).coverage for limit in (job.lower, job.upper)]
+    tagged = next((share for share in [*told, facts.coverage] if share is not None), None)
+    if job.coverage is not None:
+        if tagged is not None and abs(tagged - job.coverage) > 1e-6:
+            report.warning(
+                f"The coverage is given as {job.coverage:g}, but {job.lower.path} says {tagged:g}. {job.coverage:g} is"
+                " used."
+            )
+        return job.coverage, "as given"
+    if tagged is not None:
+        return tagged, "from the raster's metadata"
+    report.warning(
+        f"Nothing says which coverage the interval has; {DEFAULT_COVERAGE:g} is assumed. Set COVERAGE if it is another."
+    )
+    return DEFAULT_COVERAGE, "assumed, because the rasters do not say it"
+
+
+def read_map(
+    job: AssessMap, found: Observations, grid: Grid, layer: Layer, dropped: Dropped
+) -> tuple[Observations, Array]:
+    """Observations with a value of the map and of both limits, if they are given, and these values (3, n)."""
+    values = np.full((3, len(found)), np.nan)
+    usable = np.ones(len(found), bool)
+    for row, (what, raster) in enumerate((("map", job.map), ("lower limit", job.lower), ("upper limit", job.upper))):
+        if raster is not None:
+            values[row] = read_values(raster, found, grid)
+            is_missing = usable & np.isnan(values[row])
+            dropped.add(found.ids[is_missing], f"in a pixel without data of the {what}")
+            usable &= ~is_missing
+    count = int(usable.sum())
+    if count < FEWEST_COMPARED:
+        some = f"Only {count}" if count else "None"
+        raise EngineError(
+            f"{some} of the {len(layer.ids)} observations of '{layer.name}' can be compared with {job.map.path}, but at"
+            f" least {FEWEST_COMPARED} are needed: {dropped.in_words()}. Check the field {job.target.field}, and"
+            " that the map has data where the observations lie."
+        )
+    return found.take(usable), values[:, usable]
 
 
 def read_values(raster: Covariate, observations: Observations, grid: Grid) -> Array:

@@ -30,8 +30,8 @@ from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
-FORMAT = "soil cnn patches"
-VERSION = 2
+PATCH_FORMAT = "soil cnn patches"
+PATCH_VERSION = 2
 
 _CHUNK_BYTES = 1_000_000
 LARGEST_PATCH = 1025
@@ -145,7 +145,7 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         self._path = path
         self._file = h5py.File(part(path), "w")
         attributes = self._file.attrs
-        attributes.update(format=FORMAT, version=VERSION, patch_size=patch_size, group_field=group_field)
+        attributes.update(format=PATCH_FORMAT, version=PATCH_VERSION, patch_size=patch_size, group_field=group_field)
         attributes["crs_wkt"] = grid.crs_wkt
         attributes["transform"] = np.array(grid.transform, np.float64)
         attributes["grid_shape"] = np.array([grid.height, grid.width], np.int64)
@@ -227,16 +227,16 @@ def _open(path: str) -> h5py.File:
 
 
 def _check_kind(path: str, root: SafeGroup) -> None:
-    if not root.has("format") or root.text("format") != FORMAT:
+    if not root.has("format") or root.text("format") != PATCH_FORMAT:
         raise EngineError(
             f"{path} is an HDF5 file of another program, not a patch file of Soil CNN."
             " Choose a file that 'Extract patches' wrote."
         )
     version = root.integer("version")
-    if version != VERSION:
+    if version != PATCH_VERSION:
         raise EngineError(
-            f"{path} has format version {version}; this plugin reads version {VERSION}. Update the plugin, or extract"
-            " the patches again."
+            f"{path} has format version {version}; this plugin reads version {PATCH_VERSION}. Update the plugin, or"
+            " extract the patches again."
         )
 
 

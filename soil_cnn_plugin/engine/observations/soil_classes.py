@@ -11,7 +11,7 @@ import numpy as np
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import is_text, read_column
-from soil_cnn_plugin.engine.observations.notes import Notes, listed
+from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.targets.words import MOST_CLASSES
@@ -44,7 +44,7 @@ def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[Array, tuple[st
     _doubt_names(counts, name, not is_text(column), notes)
     gone = [text for text in texts if text in _MISSING]
     if gone:
-        words = listed(map(repr, sorted(set(gone))))
+        words = comma_separated(map(repr, sorted(set(gone))))
         notes.facts.append(f"{len(gone)} observations have no {name}, as {words} says.")
     names = sorted(counts, key=_order)
     number = {text: float(index) for index, text in enumerate(names)}
@@ -61,7 +61,7 @@ def treat_rare_classes(
     counts = np.bincount(numbers[known], minlength=len(classes))
     rare = [index for index, count in enumerate(counts) if 0 < count <= RARE]
     if rare:
-        words = listed((f"{classes[index]} {counts[index]}" for index in rare), 20)
+        words = comma_separated((f"{classes[index]} {counts[index]}" for index in rare), 20)
         is_rare = np.isin(numbers, rare)
         if treatment == "merge" and is_rare.sum() > RARE:
             notes.facts.append(f"Classes of at most {RARE} observations become one, {OTHER!r}: {words}.")
@@ -94,12 +94,14 @@ def tell_classes(numbers: Array, classes: tuple[str, ...], notes: Notes) -> None
     known = numbers[np.isfinite(numbers)].astype(np.int64)
     counts = dict(zip(classes, np.bincount(known, minlength=len(classes)).tolist()))
     present = [(name, count) for name, count in counts.items() if count]
-    notes.facts.append(f"{len(present)} classes: {listed((f'{name} {count}' for name, count in present), 30)}.")
+    notes.facts.append(
+        f"{len(present)} classes: {comma_separated((f'{name} {count}' for name, count in present), 30)}."
+    )
     few = [f"{name} {count}" for name, count in counts.items() if count <= RARE]
     if few:
         notes.doubts.append(
             f"Classes of which at most {RARE} observations are left, because the others lie where covariates have no"
-            f" data: {listed(few)}. They can hardly be learned."
+            f" data: {comma_separated(few)}. They can hardly be learned."
         )
 
 
@@ -122,7 +124,7 @@ def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes
     if twins:
         notes.doubts.append(
             f"These classes of {name} differ in capital letters only, and are learned as different ones:"
-            f" {listed(twins)}. If they are the same, give them one name."
+            f" {comma_separated(twins)}. If they are the same, give them one name."
         )
     if not is_numeric:
         return
@@ -134,8 +136,8 @@ def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes
     below = [f"{text} {count}" for text, count in counts.items() if text.startswith("-")]
     if below:
         notes.doubts.append(
-            f"{name} has negative numbers as classes: {listed(below)} observations. If they stand for missing values,"
-            " empty them."
+            f"{name} has negative numbers as classes: {comma_separated(below)} observations. If they stand for missing"
+            " values, empty them."
         )
 
 

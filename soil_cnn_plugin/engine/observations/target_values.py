@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import close_composition
 from soil_cnn_plugin.engine.observations.detection_limits import apply_limits, check_censored
 from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers, read_column, read_limited_numbers
-from soil_cnn_plugin.engine.observations.notes import Notes, listed
+from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.precision import read_errors, read_weights
 from soil_cnn_plugin.engine.observations.soil_classes import read_classes
@@ -26,7 +26,9 @@ Classes = dict[str, tuple[str, ...]]
 """Field of a target that holds classes -> their names, which its values count from 0."""
 
 
-def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes) -> tuple[TargetValues, Classes]:
+def read_target_values(
+    layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes
+) -> tuple[TargetValues, Classes]:
     """What was measured of the layer's features; `dropped` receives observations whose values cannot be used.
 
     Raises:
@@ -64,6 +66,17 @@ def read_targets(layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Not
     is_unused = np.asarray(np.isnan(found.values).all(axis=1))
     dropped.add(layer.ids[is_unused & ~is_empty], "lacking a part of the composition, or with 0 in all")
     return replace(found, weights=read_weights(~is_unused, layer, job.weight)), classes
+
+
+def comparable_values(layer: Layer, target: SoilProperty, notes: list[str]) -> TargetValues:
+    """The target's own field; raises EngineError where a value is only known to be below a detection limit."""
+    found = plain_values(layer, (target,), notes)
+    if found.is_censored.any():
+        raise EngineError(
+            f"{target.field} of '{layer.name}' has {found.is_censored.sum()} values below a detection limit,"
+            " which cannot be compared with a map yet. Replace them by numbers, or select the others."
+        )
+    return found
 
 
 def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[str]) -> TargetValues:
@@ -106,8 +119,8 @@ def _doubt_codes(values: Array, field: str, notes: Notes) -> None:
     if 1 < len(different) <= _FEW_NUMBERS and (different == np.rint(different)).all():
         notes.doubts.append(
             f"{field} has only {len(different)} different values, all whole numbers"
-            f" ({listed([f'{value:g}' for value in different], 5)}), and is learned as a measured number. If they are"
-            " codes of soil classes, choose the target type 'class'."
+            f" ({comma_separated([f'{value:g}' for value in different], 5)}), and is learned as a measured number. If"
+            " they are codes of soil classes, choose the target type 'class'."
         )
 
 

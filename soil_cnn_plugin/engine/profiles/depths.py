@@ -49,7 +49,7 @@ class Layers:
 
 
 @dataclass(frozen=True)
-class IntervalMeans:
+class SplineMeans:
     """Of each profile: `mean` (P,) of the spline over the part of an interval that the profile reaches over, NaN where
     it reaches over none; `covered` (P,) share of the interval between the profile's first and last limit, `measured`
     (P,) share of it in its layers: less where the spline bridges a gap."""
@@ -74,7 +74,7 @@ class Splines:
         counts = np.bincount(self.layers.profile, minlength=profiles)
         return np.where(counts > 0, np.sqrt(squares / np.maximum(counts, 1)), np.nan)
 
-    def interval_means(self, upper: float, lower: float, profiles: int) -> IntervalMeans:
+    def interval_means(self, upper: float, lower: float, profiles: int) -> SplineMeans:
         layers, (start, linear, square) = self.layers, self._parabolas()
         inside, masses = _integrate(layers.upper, layers.lower, start, linear, square, upper, lower)
         across, bridged = self._bridge(upper, lower)
@@ -82,7 +82,7 @@ class Splines:
         covered = measured + np.bincount(layers.profile[:-1], across, profiles)
         mass = np.bincount(layers.profile, masses, profiles) + np.bincount(layers.profile[:-1], bridged, profiles)
         mean = np.where(covered > 0, mass / np.where(covered > 0, covered, 1.0), np.nan)
-        return IntervalMeans(mean, covered / (lower - upper), measured / (lower - upper))
+        return SplineMeans(mean, covered / (lower - upper), measured / (lower - upper))
 
     def values(self, number: int, depths: Array) -> Array:
         """The spline within layer `number`, at depths in cm."""

@@ -12,9 +12,13 @@ from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_names, read_numbers
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
+from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.profiles.depths import Layers
+from soil_cnn_plugin.engine.report import Report
 
 _MOST = 0.9  # share of horizons from which on a mistake is one of the whole table
+_DEEP = 500.0  # cm: where half of all profiles reach deeper, their limits are hardly in cm
+_SHALLOW = 10.0  # cm: the same where none does, and limits have decimals
 _DIGITS = 4  # of limits in cm: what differs by less is one depth
 
 
@@ -38,6 +42,21 @@ class Horizons:
         kept, profile = np.unique(self.profile[chosen], return_inverse=True)
         names = tuple(self.names[number] for number in kept)
         return Horizons(self.rows[chosen], profile, self.upper[chosen], self.lower[chosen], self.values[chosen], names)
+
+    @property
+    def deepest(self) -> Array:
+        """(P,) lower limit of each profile's last horizon."""
+        deepest = np.zeros(len(self.names))
+        np.maximum.at(deepest, self.profile, self.lower)
+        return deepest
+
+    def profile_of_rows(self, described: Horizons, count: int) -> Rows:
+        """(R,) number of the profile of each of the table's `count` rows, also of those of the `described` horizons
+        that are not among these; -1 for none."""
+        numbers = {name: number for number, name in enumerate(self.names)}
+        found = np.full(count, -1)
+        found[described.rows] = np.array([numbers.get(name, -1) for name in described.names])[described.profile]
+        return found
 
 
 def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes: list[str]) -> Horizons:
@@ -96,6 +115,44 @@ def choose_usable(found: Horizons, table: Layer, job: StandardizeDepths, left_ou
             f" fields {job.upper} (upper limit, cm), {job.lower} (lower limit, cm) and those of the values."
         )
     return found.take(is_usable)
+
+
+def tell_horizons(
+    job: StandardizeDepths, table: Layer, described: Horizons, usable: Horizons, left_out: Dropped, report: Report
+) -> None:
+    """Which horizons are used, and what of them deserves a look."""
+    profiles, deepest = len(usable.names), usable.deepest
+    report.info(
+        f"{len(usable)} of {len(table.ids)} horizons are used, of {profiles} of {len(described.names)} profiles; the"
+        f" deepest reaches {deepest.max():g} cm."
+    )
+    if left_out.reasons:
+        report.warning(f"Horizons left out: {left_out.in_words()}.")
+    if profiles > 1 and len(usable) == profiles:
+        report.warning(
+            f"Each of the {profiles} profiles has one horizon: there is nothing to interpolate, and each interval gets"
+            f" the horizon's value. Does {job.profile} tell which horizons belong together?"
+        )
+    limits = np.concatenate([usable.upper, usable.lower])
+    if deepest.max() <= _SHALLOW and (limits % 1 > 0).any():
+        report.warning(
+            f"No horizon reaches below {deepest.max():g} cm. If the limits are in metres, multiply them by 100."
+        )
+    if np.median(deepest) > _DEEP:
+        report.warning(
+            f"Half of the profiles reach below {np.median(deepest):g} cm. If the limits are in millimetres, divide them"
+            " by 10."
+        )
+    for value, values in zip(job.values, usable.values.T):
+        is_wild = find_wild(values)
+        if is_wild.any():
+            others, examples = values[~is_wild & np.isfinite(values)], np.unique(values[is_wild])[:5]
+            report.warning(
+                f"{value.field}: {is_wild.sum()} of {np.isfinite(values).sum()} values lie far from all others"
+                f" ({', '.join(f'{each:g}' for each in examples)}; the others reach from {others.min():g} to"
+                f" {others.max():g}). If they stand for missing values, or slipped by a unit or a comma, correct them"
+                " and run again: they spoil the whole profile."
+            )
 
 
 def find_twins(found: Horizons) -> tuple[Flags, Flags]:

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.observations.point_layer import free_name
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, free_name
 from soil_cnn_plugin.engine.profiles.depths import Layers, fit_splines
+from soil_cnn_plugin.engine.profiles.horizons import Horizons, find_twins, to_layers
 from soil_cnn_plugin.engine.profiles.profile_layer import Column
+from soil_cnn_plugin.engine.report import Report
 
 PARTIAL = "partial"
 BRIDGED = "bridged"
@@ -53,6 +56,31 @@ class IntervalMeans:
                 self.flags, np.array([flag is None for flag in self.flags], bool), f"{name}, flags of intervals"
             ),
         }
+
+
+def average_values(
+    job: StandardizeDepths, table: Layer, usable: Horizons, report: Report
+) -> tuple[list[IntervalMeans], Dropped]:
+    """The means of each value, and the horizons that were averaged with others first."""
+    means, is_overlapping = [], np.zeros(len(usable), bool)
+    for index, (value, name) in enumerate(zip(job.values, names_for(job.values))):
+        layers, is_shared = to_layers(usable, index)
+        if not len(layers):
+            raise EngineError(
+                f"No horizon of '{table.name}' that can be used has a value of {value.field}. Leave it out, or check"
+                f" the limits ({job.upper}, {job.lower}) of the horizons that have one."
+            )
+        is_overlapping |= is_shared
+        means.append(average_intervals(layers, value, name, job, len(usable.names)))
+        report.progress((index + 1) / len(job.values))
+    averaged = Dropped()
+    averaged.add(table.ids[usable.rows[is_overlapping]], "averaged where overlapping others of the profile")
+    averaged.add(table.ids[usable.rows[find_twins(usable)[1]]], "averaged with others of the same limits")
+    if averaged.reasons:
+        report.warning(f"Horizons that share depths: {averaged.in_words()}.")
+    for each in means:
+        _tell(job, each, usable, report)
+    return means, averaged
 
 
 def average_intervals(
@@ -99,3 +127,35 @@ def _possible(measured: Array, unit: str) -> tuple[float, float]:
     """Lowest and highest possible mean, as far as the measured ones tell: a spline may overshoot both."""
     is_percentage = "%" in unit and measured.max() <= 100
     return 0.0 if measured.min() >= 0 else -np.inf, 100.0 if is_percentage else np.inf
+
+
+def _tell(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, report: Report) -> None:
+    field, unit = found.measured.field, f" {found.measured.unit}" if found.measured.unit else ""
+    counts = np.isfinite(found.means).sum(axis=0)
+    given = ", ".join(f"{upper:g}-{lower:g} cm {n}" for (upper, lower), n in zip(job.intervals, counts))
+    rmse = found.rmse[np.isfinite(found.rmse)]
+    report.info(f"{field}: profiles with a mean over {given}.")
+    report.info(
+        f"{field}: horizon means of the splines (lambda {job.smoothing:g}, profiles: {len(rmse)}) differ from the"
+        f" measured ones by {np.median(rmse):.3g}{unit} in the middle profile (rmse), {rmse.max():.3g}{unit} at most."
+    )
+    gaps = found.layers.gaps
+    if gaps.any():
+        name = usable.names[found.layers.profile[int(np.argmax(gaps))]]
+        report.info(
+            f"{field}: gaps between horizons that the spline bridges: {(gaps > 0).sum()}, the widest of {gaps.max():g}"
+            f" cm in profile {name}."
+        )
+    partial, bridged, clipped = (found.counts[flag] for flag in (PARTIAL, BRIDGED, CLIPPED))
+    if partial or bridged:
+        report.info(
+            f"{field}: {found.flag_field} tells which means stand for a part of their interval only ({PARTIAL},"
+            f" {partial}) and which lie mostly in a gap ({BRIDGED}, {bridged})."
+        )
+    if clipped:
+        sides = zip(("below", "above"), found.limits)
+        beyond = " or ".join(f"{side} {limit:g}" for side, limit in sides if np.isfinite(limit))
+        report.warning(
+            f"{field}: {clipped} means were {beyond}, where no measured value lies, and are set to that limit."
+            f" {found.flag_field} tells which ({CLIPPED})."
+        )

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyproj
 import shapely
 from numpy.typing import NDArray
 from pyogrio import read_info
 from pyogrio.raw import write
 
-from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.contract.jobs import StandardizeDepths, part
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION, Layer, as_in_layer, free_name
+from soil_cnn_plugin.engine.report import Report
 
 _LAYER = "profiles"
 _RESERVED = ["fid", "geom"]
@@ -46,7 +49,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Places:
+class ProfilePlaces:
     """`xy` (P, 2) of each profile, NaN where it has none; `scattered` profiles whose horizons lie at different points,
     `widest` units of the CRS from the first one."""
 
@@ -57,6 +60,39 @@ class Places:
     @property
     def missing(self) -> int:
         return int(np.isnan(self.xy).any(axis=1).sum())
+
+
+def locate_profiles(
+    job: StandardizeDepths, table: Layer, profile: Rows, count: int, report: Report
+) -> tuple[Array | None, str | None]:
+    """(P, 2) x and y, and their CRS; None for a table without coordinates.
+
+    `profile` (R,) numbers the profile of each row, below 0 in rows of none.
+    """
+    if table.has_geometry:
+        xy, crs = read_points(table), table.crs
+        if job.x:
+            report.warning(f"'{table.name}' has points of its own; {job.x} and {job.y} are not used as coordinates.")
+    elif job.x:
+        xy, crs = np.column_stack([read_numbers(table, name, "coordinate", []) for name in (job.x, job.y)]), job.crs
+    else:
+        report.warning(
+            f"'{table.name}' has no points, so the result is a table. For points, choose the fields X and Y with their"
+            f" CRS, or join the result to a layer of profiles by {job.profile}."
+        )
+        return None, None
+    system = _parse_crs(crs)
+    places = place_profiles(xy, profile, count, tolerance=1e-5 if system.is_geographic else 1.0)
+    unit = system.axis_info[0].unit_name if system.axis_info else "units"
+    unit = {"metre": "m", "degree": "degrees"}.get(unit, unit)
+    if places.scattered:
+        report.warning(
+            f"{places.scattered} of {count} profiles have horizons at different points, up to {places.widest:.3g}"
+            f" {unit} apart. The first horizon's point is used. Do several profiles share one value of {job.profile}?"
+        )
+    if places.missing:
+        report.warning(f"{places.missing} of {count} profiles have no point: they get no place in the result.")
+    return places.xy, crs
 
 
 def read_points(table: Layer) -> Array:
@@ -74,7 +110,7 @@ def read_points(table: Layer) -> Array:
     return xy
 
 
-def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> Places:
+def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> ProfilePlaces:
     """Each profile at the first point of its rows; `profile` (R,) is below 0 in rows of none."""
     rows = np.flatnonzero((profile >= 0) & np.isfinite(xy).all(axis=1))
     first = _first_row(profile, rows, count)
@@ -82,7 +118,7 @@ def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> Pl
     found[first >= 0] = xy[first[first >= 0]]
     distance = np.hypot(*(xy[rows] - found[profile[rows]]).T)
     is_far = distance > tolerance
-    return Places(found, len(np.unique(profile[rows][is_far])), float(distance.max(initial=0.0)))
+    return ProfilePlaces(found, len(np.unique(profile[rows][is_far])), float(distance.max(initial=0.0)))
 
 
 def carry_over(table: Layer, leave: set[str], profile: Rows, count: int) -> tuple[dict[str, Column], list[str]]:
@@ -153,3 +189,12 @@ def _is_empty(values: NDArray[Any]) -> Flags:
     if values.dtype.kind == "O":
         return np.array([value is None or value != value or value == "" for value in values.tolist()], bool)
     return np.asarray(np.isnat(values) if values.dtype.kind in "mM" else values != values)
+
+
+def _parse_crs(text: str) -> pyproj.CRS:
+    try:
+        return pyproj.CRS.from_user_input(text)
+    except pyproj.exceptions.CRSError as error:
+        raise EngineError(
+            f"{text!r} is no CRS of coordinates. Choose it from the list, for example EPSG:4326."
+        ) from error

@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _MOST_CACHE = 3 * 2**27  # bytes of unpacked blocks that GDAL keeps
 _SHARE_OF_MEMORY = 0.25  # of what is free
@@ -42,17 +42,17 @@ def cache_bytes() -> int:
 
 
 def read_ahead(
-    stack: CovariateStack, tasks: Iterable[T], read: Callable[[int, CovariateRaster, T], None], ahead: int = 2
-) -> Iterator[T]:
+    stack: CovariateStack, tasks: Iterable[_T], read: Callable[[int, CovariateRaster, _T], None], ahead: int = 2
+) -> Iterator[_T]:
     """Calls `read` (number of the covariate, its raster, task) for all covariates and tasks, those of different files
     at once; yields the tasks in order, each when it is done, while the next ones are read.
 
     Raises:
         EngineError: a raster cannot be read, naming it.
     """
-    coming: deque[tuple[T, list[Future[None]]]] = deque()
+    coming: deque[tuple[_T, list[Future[None]]]] = deque()
 
-    def finish() -> T:
+    def finish() -> _T:
         task, parts = coming.popleft()
         for part in parts:
             part.result()

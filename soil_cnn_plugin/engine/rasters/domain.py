@@ -12,7 +12,7 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
-from soil_cnn_plugin.engine.rasters.grid import Bounds, Grid, in_words
+from soil_cnn_plugin.engine.rasters.grid import Bounds, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import layer_name
 from soil_cnn_plugin.engine.rasters.polygons import read_polygons
 from soil_cnn_plugin.engine.rasters.sampling import read_sample
@@ -50,8 +50,8 @@ def check_touch(path: str, points: Array, coordinates: Array, grid: Grid) -> Non
         return
     raise EngineError(
         f"'{layer_name(path)}', the domain of the map, does not touch the observations: it reaches over"
-        f" {in_words((west, south, east, north))}, they over {in_words(own)} ({grid.crs_name}). Check its CRS, or"
-        " choose the area around the observations that will be mapped."
+        f" {bounds_in_words((west, south, east, north))}, they over {bounds_in_words(own)} ({grid.crs_name}). Check its"
+        " CRS, or choose the area around the observations that will be mapped."
     )
 
 

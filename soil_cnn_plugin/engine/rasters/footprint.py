@@ -11,7 +11,7 @@ from rasterio.errors import CRSError, RasterioError
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.rasters.grid import Block, Bounds, Grid, in_words
+from soil_cnn_plugin.engine.rasters.grid import Block, Bounds, Grid, bounds_in_words
 
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
 """What rasterio raises; the last one comes through where it forgets to translate it."""
@@ -35,8 +35,8 @@ class Footprint:
                 return
         reach: Bounds | None = (x.min(), y.min(), x.max(), y.max()) if x.size else None
         raise EngineError(
-            f"{self.path} does not overlap the grid of the map. It reaches over {in_words(own)}"
-            f" ({self.own.crs_name}), the grid over {in_words(reach) if reach else 'no part of that CRS'}."
+            f"{self.path} does not overlap the grid of the map. It reaches over {bounds_in_words(own)}"
+            f" ({self.own.crs_name}), the grid over {bounds_in_words(reach) if reach else 'no part of that CRS'}."
             " Check the raster's CRS, or leave it out."
         )
 

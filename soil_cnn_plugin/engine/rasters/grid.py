@@ -191,8 +191,8 @@ class Grid:
         left, right = _snap(cols.min(), cols.max(), self.width)
         if top >= bottom or left >= right:
             raise EngineError(
-                f"The extent {in_words(bounds)} lies outside the covariates, which reach over {in_words(self.bounds)}"
-                f" ({self.crs_name}). Choose an extent that overlaps them."
+                f"The extent {bounds_in_words(bounds)} lies outside the covariates, which reach over"
+                f" {bounds_in_words(self.bounds)} ({self.crs_name}). Choose an extent that overlaps them."
             )
         return self.at(Block(top, left, bottom - top, right - left))
 
@@ -229,7 +229,7 @@ class Grid:
         return a * col + b * row + c, d * col + e * row + f
 
 
-def in_words(bounds: Bounds) -> str:
+def bounds_in_words(bounds: Bounds) -> str:
     """`west 178440, south 329600, east 181560, north 333760`"""
     decimals = 0 if max(map(abs, bounds)) >= 1000 else 5
     names = ("west", "south", "east", "north")

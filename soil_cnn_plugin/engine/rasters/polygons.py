@@ -17,7 +17,7 @@ from rasterio.transform import Affine
 from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.rasters.grid import Block, Grid, in_words
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
 
 
@@ -66,8 +66,8 @@ def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
     west, south, east, north = transformer.transform_bounds(*job.extent)
     if not all(map(math.isfinite, (west, south, east, north))):
         raise EngineError(
-            f"The extent {in_words(job.extent)} has no place in {grid.crs_name}, the CRS of the map. Choose an extent"
-            f" that overlaps the covariates ({in_words(grid.bounds)})."
+            f"The extent {bounds_in_words(job.extent)} has no place in {grid.crs_name}, the CRS of the map. Choose an"
+            f" extent that overlaps the covariates ({bounds_in_words(grid.bounds)})."
         )
     return grid.clip((west, south, east, north))
 
@@ -85,8 +85,8 @@ def read_area(path: str, grid: Grid) -> Callable[[Block], Flags]:
     west, south, east, north = grid.bounds
     if bounds[0] >= east or bounds[2] <= west or bounds[1] >= north or bounds[3] <= south:
         raise EngineError(
-            f"The area ({in_words((bounds[0], bounds[1], bounds[2], bounds[3]))}) lies outside the map"
-            f" ({in_words(grid.bounds)}, {grid.crs_name}). Choose polygons that overlap the covariates."
+            f"The area ({bounds_in_words((bounds[0], bounds[1], bounds[2], bounds[3]))}) lies outside the map"
+            f" ({bounds_in_words(grid.bounds)}, {grid.crs_name}). Choose polygons that overlap the covariates."
         )
     index = polygons.sindex
 

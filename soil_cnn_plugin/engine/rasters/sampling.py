@@ -18,8 +18,6 @@ from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 
-Progress = Callable[[float], None]
-
 MOST_CATEGORIES = 255
 LARGEST_CODE = 2**24
 """Beyond, float32 no longer tells neighbouring codes apart."""
@@ -30,7 +28,7 @@ _SCAN_PIXELS = 200_000_000
 
 
 @dataclass(frozen=True)
-class Sample:
+class CovariateSample:
     """`values`: of each covariate, those of its valid pixels, empty when it is categorical; `points` (M, 2): x, y of
     pixels where all covariates have data."""
 
@@ -64,15 +62,17 @@ class Sampler:
                 own.append(one[known])
         self._is_valid[number][piece.within(self.blocks[number])] = is_known.all(0)
 
-    def sample(self) -> Sample:
+    def sample(self) -> CovariateSample:
         points = []
         for block, is_valid in zip(self.blocks, self._is_valid):
             rows, cols = np.nonzero(is_valid)
             points.append(np.column_stack(self._grid.xy(rows + block.row, cols + block.col)))
-        return Sample(tuple(map(np.concatenate, self._values)), np.concatenate(points))
+        return CovariateSample(tuple(map(np.concatenate, self._values)), np.concatenate(points))
 
 
-def read_sample(stack: CovariateStack, with_values: bool = True, progress: Progress | None = None) -> Sample:
+def read_sample(
+    stack: CovariateStack, with_values: bool = True, progress: Callable[[float], None] | None = None
+) -> CovariateSample:
     """The sample alone, where nothing else is read."""
     sampler = Sampler(stack, with_values)
     tasks = (
@@ -86,7 +86,7 @@ def read_sample(stack: CovariateStack, with_values: bool = True, progress: Progr
     return sampler.sample()
 
 
-def read_codes(stack: CovariateStack, progress: Progress | None = None) -> dict[int, Singles]:
+def read_codes(stack: CovariateStack, progress: Callable[[float], None] | None = None) -> dict[int, Singles]:
     """Number of each categorical covariate -> its class codes, ascending, of up to 200 million pixels.
 
     Raises:

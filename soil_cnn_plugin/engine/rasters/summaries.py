@@ -16,22 +16,22 @@ from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.rasters.sampling import (
     LARGEST_CODE,
     MOST_CATEGORIES,
-    Sample,
+    CovariateSample,
     read_codes,
     read_sample,
     read_valid,
 )
 
-QUANTILES = 129
+SUMMARY_QUANTILES = 129
 
 
 @dataclass(frozen=True)
 class CovariateSummary:
     """What a covariate looks like on its grid.
 
-    `quantiles`: `QUANTILES` values at equal steps of probability from 0 to 1 over its valid pixels (a sample of at
-    most a million); empty when categorical. `categories`: its class codes, ascending; empty otherwise. `labels`: their
-    names, or the codes as text.
+    `quantiles`: `SUMMARY_QUANTILES` values at equal steps of probability from 0 to 1 over its valid pixels (a sample of
+    at most a million); empty when categorical. `categories`: its class codes, ascending; empty otherwise. `labels`:
+    their names, or the codes as text.
     """
 
     covariate: Covariate
@@ -45,7 +45,7 @@ class CovariateSummary:
             is_right = not numbers and 1 <= len(codes) <= MOST_CATEGORIES and len(self.labels) == len(codes)
             is_right = is_right and max(map(abs, codes)) <= LARGEST_CODE and list(codes) == sorted(set(codes))
         else:
-            is_right = not codes and not self.labels and len(numbers) == QUANTILES
+            is_right = not codes and not self.labels and len(numbers) == SUMMARY_QUANTILES
             is_right = is_right and all(map(math.isfinite, numbers)) and list(numbers) == sorted(numbers)
         if not is_right or self.covariate.band < 1:
             raise ValueError(f"covariate {self.covariate.name!r}: its band, quantiles or categories make no sense")
@@ -67,7 +67,9 @@ def read_summaries(
     return summarize(stack, read_codes(stack), read_sample(stack, True, progress))
 
 
-def summarize(stack: CovariateStack, codes: Mapping[int, Singles], sample: Sample) -> tuple[CovariateSummary, ...]:
+def summarize(
+    stack: CovariateStack, codes: Mapping[int, Singles], sample: CovariateSample
+) -> tuple[CovariateSummary, ...]:
     """Summaries in the order of the covariates, from a sample of continuous ones and the `codes` of categorical ones
     (number of the covariate -> its class codes, as `read_codes` gives them).
 
@@ -85,7 +87,7 @@ def _summarize_numbers(raster: CovariateRaster, values: Singles) -> CovariateSum
         values = np.concatenate([values, *_until_it_varies(raster, values)])
     if not values.size:
         raise _all_nodata(raster)
-    quantiles = np.quantile(values.astype(np.float64), np.linspace(0, 1, QUANTILES))
+    quantiles = np.quantile(values.astype(np.float64), np.linspace(0, 1, SUMMARY_QUANTILES))
     return CovariateSummary(raster.covariate, tuple(quantiles.tolist()), (), ())
 
 

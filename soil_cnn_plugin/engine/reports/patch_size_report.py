@@ -11,7 +11,7 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import (
     PatchSizeComparison,
     conclusion,
     extent,
-    in_words,
+    size_in_words,
 )
 from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.figures.patch_size_figure import draw_patch_sizes
@@ -36,7 +36,7 @@ def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
         facts=_facts(comparison),
         answer=answer,
         sentences=sentences,
-        recommended=in_words(comparison.curves.recommended, comparison.metres),
+        recommended=size_in_words(comparison.curves.recommended, comparison.metres),
         figures=_figures(comparison),
         folds_sentence=comparison.folds_sentence,
         notes=comparison.notes,

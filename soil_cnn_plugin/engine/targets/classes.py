@@ -81,6 +81,12 @@ class ClassKind:
     def observed(self, values: Array) -> Array:
         return indicators(values[:, 0], len(self.names))
 
+    def spreads(self, values: Array) -> list[float]:
+        """The Brier score of the frequencies."""
+        known = values[np.isfinite(values[:, 0]), 0].astype(np.int64)
+        shares = np.bincount(known, minlength=len(self.names)) / max(len(known), 1)
+        return [float(1 - (shares**2).sum()) or 1.0]
+
     def told_together(self) -> list[slice]:
         return [slice(0, len(self.names))]
 

@@ -103,6 +103,11 @@ class NumberPredictions:
         return HeldOut(mean, lower, upper, quantiles, score_of(np.ones(len(rows), np.bool_)), fold_scores)
 
 
+def number_spreads(values: Array) -> list[float]:
+    """Standard deviations of targets (N, D), 1 where they do not vary."""
+    return [float(column[np.isfinite(column)].std()) or 1.0 for column in values.T]
+
+
 def number_bands(
     request: MapRequest, targets: Sequence[int], properties: Sequence[SoilProperty]
 ) -> dict[str, list[Band]]:

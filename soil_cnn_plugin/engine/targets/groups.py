@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.targets.classes import ClassKind, ClassOutcome
 from soil_cnn_plugin.engine.targets.compositions import CompositionKind, CompositionOutcome
-from soil_cnn_plugin.engine.targets.kinds import Kind, Outcome, Scaled
+from soil_cnn_plugin.engine.targets.kinds import Kind, Measure, Outcome, Scaled
 from soil_cnn_plugin.engine.targets.learned import Layout, Learned, column_slices, lay_out
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.numbers import NumberKind, NumberOutcome
@@ -61,6 +61,19 @@ def by_target(kinds: Sequence[Kind], of_kinds: Sequence[Sequence[T]]) -> list[T]
     """What each kind tells of its targets, one after the other, in the order of all targets."""
     found = {t: each for kind, of_kind in zip(kinds, of_kinds) for t, each in zip(kind.targets, of_kind)}
     return [found[t] for t in sorted(found)]
+
+
+def joint_measure(kinds: Sequence[Kind]) -> Measure:
+    """The measure of all kinds: what they have in common, or each one's words beside the other's."""
+    measures = list(dict.fromkeys(kind.measure for kind in kinds))
+    if len(measures) == 1:
+        return measures[0]
+    return Measure(
+        name=" or ".join(measure.name for measure in measures),
+        without_map=" or ".join(measure.without_map for measure in measures),
+        of_this="theirs",
+        clear_gain_percent=max(measure.clear_gain_percent for measure in measures),
+    )
 
 
 def learn_all(kinds: Sequence[Kind], scaled: Sequence[Scaled], measured: TargetValues) -> Learned:

@@ -130,6 +130,10 @@ class Kind(Protocol):
         """(N, V) as a map shows them, of measured values (N, D): numbers, or 1 for the class that it is."""
         ...
 
+    def spreads(self, values: Array) -> list[float]:
+        """The error of each target (N, D) that knows no more than how the values are distributed, never 0."""
+        ...
+
     def told_together(self) -> list[slice]:
         """Which of the V values are one target's, target by target."""
         ...

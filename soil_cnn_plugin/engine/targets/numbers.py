@@ -11,7 +11,13 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.targets.blending import learn_weights
 from soil_cnn_plugin.engine.targets.calibration import Calibration, calibrate
-from soil_cnn_plugin.engine.targets.distributions import RMSE, NumberPredictions, layers_of, number_bands
+from soil_cnn_plugin.engine.targets.distributions import (
+    RMSE,
+    NumberPredictions,
+    layers_of,
+    number_bands,
+    number_spreads,
+)
 from soil_cnn_plugin.engine.targets.kinds import Band, LearnedAs, MapRequest
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
@@ -66,6 +72,9 @@ class NumberKind:
 
     def observed(self, values: Array) -> Array:
         return values
+
+    def spreads(self, values: Array) -> list[float]:
+        return number_spreads(values)
 
     def told_together(self) -> list[slice]:
         return [slice(0, 1)]

@@ -33,7 +33,7 @@ _OF_BEST = ("score", "waited", "latest_loss", "latest_score")
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """All that decides how a training goes on after an evaluation.
 
     `members` (k,) are the numbers of those that still learn; network, optimizer, average and order are theirs alone.
@@ -111,7 +111,7 @@ class Checkpoint:
             digest.update(np.ascontiguousarray(array).tobytes())
         return cls(folder, folder.path / f"{network.NAME}-{digest.hexdigest()}.safetensors")
 
-    def write(self, now: Progress) -> None:
+    def write(self, now: TrainingState) -> None:
         """If the last one is a minute old, or the training is finished; whole or not at all, by one process. Where that
         fails training goes on: a disk that is full now may have room when the network is written."""
         is_due = now.is_finished or time.monotonic() - self._written >= _SECONDS
@@ -125,7 +125,7 @@ class Checkpoint:
             with contextlib.suppress(OSError):
                 Path(part(str(self.path))).unlink()
 
-    def _save(self, now: Progress) -> None:
+    def _save(self, now: TrainingState) -> None:
         best, order = now.best, now.order
         tensors = {f"parameter.{name}": values.detach() for name, values in now.network.named_parameters()}
         tensors |= {f"average.{name}": values for name, values in now.average.values.items()}
@@ -152,7 +152,7 @@ class Checkpoint:
         save_file(plain, part(str(self.path)), {"progress": json.dumps(words)})
         os.replace(part(str(self.path)), self.path)
 
-    def read(self, start: Progress) -> bool:
+    def read(self, start: TrainingState) -> bool:
         """Brings a training that has not begun to where the file stands; False when there is no whole file."""
         try:
             with safe_open(self.path, framework="pt") as file:

@@ -19,7 +19,7 @@ from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import by_target, own_columns
 from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.training.fit import predict_all
-from soil_cnn_plugin.engine.training.fitting import Design, Fitted, fit, forest_features
+from soil_cnn_plugin.engine.training.fitting import Design, Fitted, fit_design, forest_features
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests
 
 
@@ -44,7 +44,7 @@ def fit_and_cross_validate(
     everything = np.arange(len(first.fold))
 
     def fit_all(progress: Callable[[float], None]) -> Fitted:
-        return fit(first, everything, first.seed, forests, progress, report.info)
+        return fit_design(first, everything, first.seed, forests, progress, report.info)
 
     (final,), validations = _compute([fit_all], designs, report, first)
     return final, validations
@@ -126,7 +126,7 @@ def _hold_out(
 ) -> Fitted:
     """Fit everything without one fold and write the predictions of its observations into `methods`."""
     train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
-    fitted = fit(design, train, design.seed + 1000 * (fold + 1), design.forests, progress)
+    fitted = fit_design(design, train, design.seed + 1000 * (fold + 1), design.forests, progress)
     if process_number() != 0:
         return fitted
     inputs = [part.chosen(torch.from_numpy(test)) for part in design.data.inputs]

@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.machine.torchrun import process_count, process_numbe
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Lesson
 from soil_cnn_plugin.engine.training.batches import Batch, Batches
-from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, Progress
+from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, TrainingState
 from soil_cnn_plugin.engine.training.input_rows import InputRows
 from soil_cnn_plugin.engine.training.kept import Average, Best
 
@@ -84,7 +84,7 @@ def fit(
         fused=inputs.device.type in ("cpu", "cuda"),  # one pass over the parameters
     )
     members = torch.arange(network.members, device=inputs.device)
-    now = Progress(network, optimizer, generator, Average(network), Best.of(network), members)
+    now = TrainingState(network, optimizer, generator, Average(network), Best.of(network), members)
     if checkpoint and checkpoint.read(now):
         tell(f"{network.NAME}: goes on from its checkpoint, step {now.step}")
     if not is_agreed(now.step, inputs.device):
@@ -106,7 +106,7 @@ def fit(
 
 
 def _train(
-    now: Progress,
+    now: TrainingState,
     inputs: InputRows,
     lesson: Lesson,
     held_out: Flags,
@@ -146,7 +146,7 @@ def _train(
                 return
 
 
-def _step(now: Progress, model: nn.Module, batch: Batch, lesson: Lesson) -> Tensor:
+def _step(now: TrainingState, model: nn.Module, batch: Batch, lesson: Lesson) -> Tensor:
     """One step of the optimizer; the losses (k,) before it."""
     device = batch.inputs.device
     dtype = training_dtype(device)
@@ -160,7 +160,7 @@ def _step(now: Progress, model: nn.Module, batch: Batch, lesson: Lesson) -> Tens
     return loss.detach()
 
 
-def _score(now: Progress, inputs: InputRows, tests: list[Tensor], lesson: Lesson) -> Tensor:
+def _score(now: TrainingState, inputs: InputRows, tests: list[Tensor], lesson: Lesson) -> Tensor:
     """Of the average, on the rows that each member holds out, (k,)."""
     network = now.network
     with now.average.in_use(network):

@@ -11,7 +11,7 @@ import torch
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, FORESTS, MEAN, NETWORK
 from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.machine.torchrun import process_number
@@ -27,8 +27,6 @@ from soil_cnn_plugin.engine.training.plan import Plan
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix
 from soil_cnn_plugin.engine.training.training_data import TrainingData
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
-
-FORESTS = (FOREST_CONTEXT, FOREST)
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class Fitted:
         return Predictor(self.networks, forests, self.weights(method)[: count + has_forests], patch_size)
 
 
-def fit(
+def fit_design(
     design: Design,
     rows: Rows,
     seed: int,

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
-from soil_cnn_plugin.engine.assessment.folds import Folds, make_folds
+from soil_cnn_plugin.engine.assessment.folds import Folds, PlacedTargets, make_folds
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.locating import check_targets
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -32,17 +32,7 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
             f"Folds of groups are asked for, but {file.path} was extracted without a group field. Extract the patches"
             " again with the field of the profile or site as the group, or choose other folds."
         )
-    return make_folds(
-        kind,
-        in_metres(file, file.coordinates),
-        file.sites,
-        count,
-        seed,
-        file.values,
-        fields=[target.field for target in file.targets],
-        domain=_domain(file, kind, domain),
-        classes=_classes(file),
-    )
+    return make_folds(kind, _placed(file), count, seed, domain=_domain(file, kind, domain))
 
 
 def kinds_on_scales(wanted: str, file: PatchFile) -> tuple[Kind, ...]:
@@ -70,25 +60,14 @@ def kind_within(folds: Folds) -> str:
 
 def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows], MakeFolds]:
     """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
-    metres, points = in_metres(file, file.coordinates), _domain(file, kind, domain)
-    fields, classes = [target.field for target in file.targets], _classes(file)
+    placed, points = _placed(file), _domain(file, kind, domain)
 
     def for_rows(rows: Rows) -> MakeFolds:
+        some = placed.take(rows)
+
         @cache
         def make(count: int, seed: int) -> Rows:
-            folds = make_folds(
-                kind,
-                metres[rows],
-                file.sites[rows],
-                count,
-                seed,
-                file.values[rows],
-                fields=fields,
-                domain=points,
-                classes=[numbers[rows] for numbers in classes],
-                inner=True,
-            )
-            return folds.fold
+            return make_folds(kind, some, count, seed, domain=points, inner=True).fold
 
         return make
 
@@ -101,10 +80,12 @@ def in_metres(file: PatchFile, coordinates: Array) -> Array:
     return coordinates * metres
 
 
-def _classes(file: PatchFile) -> list[Rows]:
-    """(N,) numbers of the classes of each target that has any, -1 where none is known."""
+def _placed(file: PatchFile) -> PlacedTargets:
+    """All observations of the file, as folds are made of them."""
     columns = [values for values, names in zip(file.values.T, file.words.classes_of) if names]
-    return [np.where(np.isfinite(values), values, -1).astype(np.int64) for values in columns]
+    classes = tuple(np.where(np.isfinite(values), values, -1).astype(np.int64) for values in columns)
+    fields = tuple(target.field for target in file.targets)
+    return PlacedTargets(in_metres(file, file.coordinates), file.sites, file.values, classes, fields)
 
 
 def _domain(file: PatchFile, kind: str, path: str) -> Array | None:

@@ -24,7 +24,7 @@ _SHARE_OF_MEMORY = 0.4  # of what is free, that inputs may take
 _PIECE = 2**24  # bytes that are written at once
 _READERS = 4  # threads that fetch rows ahead
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 Taken = TypeVar("Taken")
 
 
@@ -78,7 +78,7 @@ class InputRows:
             return taken.pin_memory().to(self.device, non_blocking=True)
         return taken.to(self.device)
 
-    def fetch(self, fetch: Callable[[T], Taken], wanted: Iterable[T]) -> Iterator[Taken]:
+    def fetch(self, fetch: Callable[[_T], Taken], wanted: Iterable[_T]) -> Iterator[Taken]:
         """What `fetch` takes of these rows for each of the `wanted`, in order: where rows lie far, ahead of its use,
         and several at once, because a disk answers them together as fast as one."""
         return work_ahead(fetch, wanted, _READERS) if self.is_far else map(fetch, wanted)

@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.assessment.comparison import Verdict, compare, differences, paired_test, verdict
+from soil_cnn_plugin.engine.assessment.comparison import (
+    Verdict,
+    better_forest,
+    compare,
+    differences,
+    paired_test,
+    verdict,
+)
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.targets.metrics import HeldOut, score
 
@@ -150,6 +157,12 @@ def blended(factor: float) -> dict[str, HeldOut]:
         FOREST_CONTEXT: scaled(FOREST_RESULT, 1.3),
         MEAN: AVERAGE,
     }
+
+
+def test_of_forests_that_are_alike_the_better_one_is_that_at_the_point() -> None:
+    alike = held_out(5.0, seed=1)
+    assert better_forest({FOREST_CONTEXT: alike, FOREST: alike}) == FOREST
+    assert better_forest({FOREST_CONTEXT: scaled(alike, 0.9), FOREST: alike}) == FOREST_CONTEXT
 
 
 def test_the_blend_is_compared_with_the_better_forest_where_it_predicts_the_map() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.assessment.folds import make_folds, overlap_share
+from soil_cnn_plugin.engine.assessment.folds import PlacedTargets, make_folds, overlap_share
 from soil_cnn_plugin.engine.errors import EngineError
 
 RNG = np.random.default_rng(1)
@@ -14,7 +14,7 @@ SINGLE = np.arange(150)
 
 
 def test_random_folds_have_the_same_size_and_hold_each_observation_out_once() -> None:
-    folds = make_folds("random", SPREAD, SINGLE, 5, seed=3)
+    folds = make_folds("random", PlacedTargets(SPREAD, SINGLE), 5, seed=3)
     assert np.bincount(folds.fold).tolist() == [30] * 5
     assert folds.block_size is None
     assert folds.sentence.startswith("5 random folds of 150 sites")
@@ -23,7 +23,7 @@ def test_random_folds_have_the_same_size_and_hold_each_observation_out_once() ->
 
 @pytest.mark.parametrize("kind", ["random", "spatial_blocks", "groups"])
 def test_the_seed_decides_the_folds(kind: str) -> None:
-    first, again, other = (make_folds(kind, SPREAD, SINGLE, 5, seed).fold for seed in (1, 1, 2))
+    first, again, other = (make_folds(kind, PlacedTargets(SPREAD, SINGLE), 5, seed).fold for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
 
@@ -31,20 +31,20 @@ def test_the_seed_decides_the_folds(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["random", "spatial_blocks", "groups", "knndm"])
 def test_observations_of_one_site_are_never_torn_apart(kind: str) -> None:
     sites = RNG.integers(0, 40, 150) * 7  # numbers with gaps, sites that reach across blocks
-    folds = make_folds(kind, SPREAD, sites, 4, seed=0, domain=SPREAD)
+    folds = make_folds(kind, PlacedTargets(SPREAD, sites), 4, seed=0, domain=SPREAD)
     assert all(len(np.unique(folds.fold[sites == site])) == 1 for site in np.unique(sites))
     assert len(np.unique(folds.fold)) == 4
 
 
 def test_sites_of_different_size_are_dealt_evenly() -> None:
     sites = np.repeat(np.arange(8), (20, 20, 10, 10, 5, 5, 5, 5))
-    folds = make_folds("groups", RNG.random((80, 2)), sites, 4, seed=0)
+    folds = make_folds("groups", PlacedTargets(RNG.random((80, 2)), sites), 4, seed=0)
     assert np.bincount(folds.fold).tolist() == [20] * 4
     assert "8 groups" in folds.sentence
 
 
 def test_observations_in_one_block_share_a_fold() -> None:
-    folds = make_folds("spatial_blocks", SPREAD, SINGLE, 5, seed=0)
+    folds = make_folds("spatial_blocks", PlacedTargets(SPREAD, SINGLE), 5, seed=0)
     assert folds.block_size is not None
     assert f"square blocks of {folds.block_size:.10g} m" in folds.sentence
     distance = np.abs(SPREAD[:, None] - SPREAD[None]).max(axis=2)
@@ -62,14 +62,14 @@ def test_blocks_are_recovered_from_observations_at_their_middles() -> None:
     rows, columns = np.divmod(np.arange(36), 6)
     middles = np.column_stack([columns, rows]) * 1000.0
     around = np.repeat(middles, 4, axis=0) + np.tile([[-9, -9], [9, -9], [-9, 9], [9, 9]], (36, 1))
-    folds = make_folds("spatial_blocks", around, np.arange(144), 5, seed=4)
+    folds = make_folds("spatial_blocks", PlacedTargets(around, np.arange(144)), 5, seed=4)
     fold = folds.fold.reshape(36, 4)
     assert (fold == fold[:, :1]).all()
 
 
 def test_the_values_of_a_rare_target_are_spread_over_the_folds() -> None:
     targets = np.column_stack([np.ones(150), np.where(np.arange(150) < 10, 1.0, np.nan)])
-    folds = make_folds("random", SPREAD, SINGLE, 5, seed=0, targets=targets)
+    folds = make_folds("random", PlacedTargets(SPREAD, SINGLE, targets=targets), 5, seed=0)
     assert np.bincount(folds.fold[:10], minlength=5).tolist() == [2] * 5
     assert np.bincount(folds.fold).tolist() == [30] * 5
 
@@ -77,23 +77,23 @@ def test_the_values_of_a_rare_target_are_spread_over_the_folds() -> None:
 def test_a_target_measured_at_one_site_is_refused_by_name() -> None:
     targets = np.column_stack([np.ones(150), np.where(np.arange(150) == 0, 1.0, np.nan)])
     with pytest.raises(EngineError, match="All 1 values of target 'zinc' fall into one fold"):
-        make_folds("random", SPREAD, SINGLE, 5, seed=0, targets=targets, fields=("lead", "zinc"))
+        make_folds("random", PlacedTargets(SPREAD, SINGLE, targets=targets, fields=("lead", "zinc")), 5, seed=0)
 
 
 def test_one_group_is_refused() -> None:
     with pytest.raises(EngineError, match="All 150 observations belong to one group"):
-        make_folds("groups", SPREAD, np.full(150, 8), 5, seed=0)
+        make_folds("groups", PlacedTargets(SPREAD, np.full(150, 8)), 5, seed=0)
     with pytest.raises(EngineError, match="All 150 observations belong to one group"):
-        make_folds("groups", SPREAD, np.full(150, 8), 5, seed=0, inner=True)
+        make_folds("groups", PlacedTargets(SPREAD, np.full(150, 8)), 5, seed=0, inner=True)
 
 
 def test_fewer_sites_than_folds_are_refused_with_both_numbers() -> None:
     with pytest.raises(EngineError, match="belong to 4 groups or sites, too few for 5 folds.* at most 4 folds"):
-        make_folds("groups", SPREAD, SINGLE % 4, 5, seed=0)
+        make_folds("groups", PlacedTargets(SPREAD, SINGLE % 4), 5, seed=0)
 
 
 def test_inner_folds_make_do_with_the_groups_there_are() -> None:
-    folds = make_folds("groups", SPREAD, SINGLE % 4, 5, seed=0, inner=True)
+    folds = make_folds("groups", PlacedTargets(SPREAD, SINGLE % 4), 5, seed=0, inner=True)
     assert folds.count == 4
     assert len(np.unique(folds.fold)) == 4
 
@@ -102,7 +102,7 @@ def test_tight_clusters_are_refused_for_spatial_folds() -> None:
     clusters = np.repeat([[0.0, 0.0], [9000.0, 500.0], [4000.0, 8000.0]], 50, axis=0) + RNG.random((150, 2))
     with pytest.raises(EngineError, match=r"lie in \d clusters.* too few for 5 spatial folds"):
         for seed in range(20):  # a block's edge may by chance cut a cluster in two
-            make_folds("spatial_blocks", clusters, SINGLE, 5, seed=seed)
+            make_folds("spatial_blocks", PlacedTargets(clusters, SINGLE), 5, seed=seed)
 
 
 def test_overlapping_patches_are_counted_as_pixel_sets_are() -> None:
@@ -119,7 +119,7 @@ def test_overlapping_patches_are_counted_as_pixel_sets_are() -> None:
 @pytest.mark.parametrize("inner", [False, True])
 def test_random_folds_have_as_many_of_each_class(inner: bool) -> None:
     classes = RNG.permutation(np.repeat(np.arange(4), (80, 50, 13, 7)))
-    folds = make_folds("random", SPREAD, SINGLE, 5, seed=0, classes=classes, inner=inner)
+    folds = make_folds("random", PlacedTargets(SPREAD, SINGLE, classes=classes), 5, seed=0, inner=inner)
     counts = np.array([np.bincount(folds.fold[classes == number], minlength=5) for number in range(4)])
     assert (counts.max(axis=1) - counts.min(axis=1)).max() <= 1
     assert np.bincount(folds.fold).max() - np.bincount(folds.fold).min() <= 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from soil_cnn_plugin.engine.assessment.folds import knndm_folds, make_folds
+from soil_cnn_plugin.engine.assessment.folds import PlacedTargets, knndm_folds, make_folds
 from soil_cnn_plugin.engine.assessment.knndm import held_out_distances, match_distances, nearest_distances
 from soil_cnn_plugin.engine.errors import EngineError
 
@@ -34,15 +34,15 @@ def test_distances_between_many_folds_are_those_of_all_pairs(size: int) -> None:
 
 def test_observations_spread_like_the_map_get_random_folds() -> None:
     observations = np.stack(np.meshgrid(np.arange(5, 100, 10.0), np.arange(6, 100, 12.0)), axis=-1).reshape(-1, 2)
-    folds = knndm_folds(observations, MAP, np.arange(80), 5, seed=2)
+    folds = knndm_folds(PlacedTargets(observations, np.arange(80)), MAP, 5, seed=2)
     assert "5 random folds, because the observations are not more clustered than the map" in folds.sentence
-    assert (folds.fold == make_folds("random", observations, np.arange(80), 5, seed=2).fold).all()
+    assert (folds.fold == make_folds("random", PlacedTargets(observations, np.arange(80)), 5, seed=2).fold).all()
 
 
 def test_five_clusters_are_held_out_whole_where_the_map_lies_far_away() -> None:
     centres = np.array([[10.0, 10], [90, 12], [50, 50], [12, 88], [91, 90]])
     observations = np.repeat(centres, 12, axis=0) + RNG.uniform(-1, 1, (60, 2))
-    folds = knndm_folds(observations, 3 * MAP - 100, np.arange(60), 5, seed=0)
+    folds = knndm_folds(PlacedTargets(observations, np.arange(60)), 3 * MAP - 100, 5, seed=0)
     fold = folds.fold.reshape(5, 12)
     assert (fold == fold[:, :1]).all()
     assert sorted(fold[:, 0]) == [0, 1, 2, 3, 4]
@@ -101,8 +101,8 @@ def test_the_best_of_all_numbers_of_clusters_is_chosen() -> None:
 def test_clustered_observations_end_closer_to_the_map_than_random_folds() -> None:
     centres = RNG.uniform(0, 100, (12, 2))
     observations = np.repeat(centres, 10, axis=0) + RNG.normal(0, 1.5, (120, 2))
-    folds = knndm_folds(observations, MAP, np.arange(120), 5, seed=0)
-    random = make_folds("random", observations, np.arange(120), 5, seed=0)
+    folds = knndm_folds(PlacedTargets(observations, np.arange(120)), MAP, 5, seed=0)
+    random = make_folds("random", PlacedTargets(observations, np.arange(120)), 5, seed=0)
 
     def quantile_gap(fold: np.ndarray) -> float:
         gaps = cdist(observations, observations)
@@ -119,14 +119,14 @@ def test_a_site_with_most_observations_is_refused() -> None:
     sites = np.concatenate([np.zeros(70, dtype=int), np.arange(1, 31)])
     observations = np.where(sites[:, None] == 0, 0.0, RNG.uniform(0, 8, (100, 2)))
     with pytest.raises(EngineError, match="more than 50 % of the 100 observations"):
-        knndm_folds(observations, MAP, sites, 5, seed=0)
+        knndm_folds(PlacedTargets(observations, sites), MAP, 5, seed=0)
 
 
 def test_clustered_observations_have_two_folds_as_well() -> None:
     """Hardly ever does each of two folds of whole clusters hold exactly a half."""
     observations = np.repeat([[10.0, 10.0], [80.0, 20.0], [50.0, 90.0]], [21, 24, 20], axis=0)
     observations += RNG.normal(0, 1.5, (65, 2))
-    folds = knndm_folds(observations, MAP, np.arange(65), 2, seed=0)
+    folds = knndm_folds(PlacedTargets(observations, np.arange(65)), MAP, 2, seed=0)
     assert not folds.is_random and sorted(np.bincount(folds.fold))[0] >= 16
 
 
@@ -134,4 +134,4 @@ def test_a_target_that_lies_in_one_fold_alone_is_refused() -> None:
     observations = np.repeat([[10.0, 10.0], [80.0, 20.0], [50.0, 90.0]], 20, axis=0) + RNG.normal(0, 1.5, (60, 2))
     values = np.where(np.arange(60) < 20, 1.0, np.nan)[:, None]
     with pytest.raises(EngineError, match="All 20 values of target 'clay' fall into one fold"):
-        make_folds("knndm", observations, np.arange(60), 3, 0, values, domain=MAP, fields=["clay"])
+        make_folds("knndm", PlacedTargets(observations, np.arange(60), values, fields=("clay",)), 3, 0, domain=MAP)

@@ -11,7 +11,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.checks.class_names import check_classes
 from soil_cnn_plugin.engine.checks.field_summary import check_texts
 from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed
-from soil_cnn_plugin.engine.checks.limits import apply_limits
+from soil_cnn_plugin.engine.checks.limits import mark_below_limits
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, read_measured
 from soil_cnn_plugin.engine.checks.sums import check_sums
 
@@ -71,7 +71,7 @@ def test_commas_that_may_separate_thousands_are_told_and_decimal_ones_are_not() 
 
 
 def test_values_below_limits_in_texts_are_counted() -> None:
-    field, summary, found = apply_limits(measured("cu", ["<0.5", "< 2", "3", "4"]), None)
+    field, summary, found = mark_below_limits(measured("cu", ["<0.5", "< 2", "3", "4"]), None)
     assert summary is not None and (summary.below, summary.known, summary.share) == (2, 4, 0.5)
     assert (summary.lowest, summary.highest) == (0.5, 2.0)
     assert [each.kind for each in found] == ["below_limit"] and "2 of 4 values of cu (50 %)" in found[0].sentence
@@ -80,7 +80,7 @@ def test_values_below_limits_in_texts_are_counted() -> None:
 
 def test_a_field_of_limits_censors_and_shows_what_was_put_in_their_place() -> None:
     values, limits = [0.15, 0.3, 5.0, np.nan, 2.0, -0.3, 7.0], [0.3, 0.3, 0.3, 0.3, 0.0, 0.3, np.nan]
-    field, summary, found = apply_limits(measured("cd", np.array(values)), measured("cd_dl", np.array(limits)))
+    field, summary, found = mark_below_limits(measured("cd", np.array(values)), measured("cd_dl", np.array(limits)))
     assert field.is_below.tolist() == [True, True, False, False, False, True, False]
     np.testing.assert_array_equal(field.values, [0.3, 0.3, 5, np.nan, 2, 0.3, 7])
     assert summary is not None and (summary.below, summary.half, summary.equal) == (3, 1, 1)
@@ -90,8 +90,8 @@ def test_a_field_of_limits_censors_and_shows_what_was_put_in_their_place() -> No
 
 def test_not_detected_needs_a_limit() -> None:
     texts = measured("cd", ["n.d.", "n.d.", "5", "6"])
-    assert of_kind(apply_limits(texts, None)[2], "undetected") == [0, 1]
-    field, _, found = apply_limits(texts, measured("cd_dl", np.array([0.3, np.nan, 0.3, 0.3])))
+    assert of_kind(mark_below_limits(texts, None)[2], "undetected") == [0, 1]
+    field, _, found = mark_below_limits(texts, measured("cd_dl", np.array([0.3, np.nan, 0.3, 0.3])))
     assert of_kind(found, "undetected") == [1]
     assert field.values[0] == 0.3 and field.is_below[0]
 

@@ -15,7 +15,7 @@ from soil_cnn_plugin.contract import jobs
 from soil_cnn_plugin.contract.events import Event, Info, Warning
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs import check_environment
-from soil_cnn_plugin.engine.machine import trial
+from soil_cnn_plugin.engine.machine import environment, trial
 from soil_cnn_plugin.engine.report import Report
 
 ROOT = Path(jobs.__file__).parents[2]
@@ -55,7 +55,7 @@ def test_a_broken_library_is_a_finding_and_not_a_failure(tmp_path: Path, monkeyp
 def test_missing_and_old_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("no-such-library==1.0  # at least 1.0\nnumpy==99.0  # at least 98.5\n")
-    monkeypatch.setattr(check_environment, "REQUIREMENTS", requirements)
+    monkeypatch.setattr(environment, "REQUIREMENTS", requirements)
     _, page, metrics, events = check(tmp_path)
     assert metrics["passed"] is False and "Too old: at least 98.5 is needed." in page
     texts = [event.text for event in events if isinstance(event, Warning)]
@@ -80,8 +80,8 @@ def test_the_door_runs_the_check_from_any_folder(tmp_path: Path) -> None:
     job_file = tmp_path / "job.json"
     job_file.write_text(jobs.to_json(jobs.CheckEnvironment(str(tmp_path / "ä b.html"))), encoding="utf-8")
     command = [sys.executable, "-u", str(ROOT / "soil_cnn_plugin" / "engine" / "__main__.py"), str(job_file)]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment)
+    cleaned = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=cleaned)
     assert ended.returncode == 0, ended.stderr
     last = json.loads(ended.stdout.splitlines()[-1])
     assert last["event"] == "done" and last["outputs"]["report"] == str(tmp_path / "ä b.html")

@@ -15,11 +15,11 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.machine.memory import Memory
 from soil_cnn_plugin.engine.mapping import block_plan
 from soil_cnn_plugin.engine.mapping.block_plan import (
-    SIZES,
+    BLOCK_SIZES,
     block_shape,
     bounded_block_size,
     choose_block_size,
-    in_order,
+    order_blocks,
 )
 from soil_cnn_plugin.engine.rasters import covariates, raster
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
@@ -43,7 +43,7 @@ def test_block_size_is_chosen_from_memory_within_bounds(tmp_path: Path, monkeypa
     for free in (2**10, 2**28, 2**30, 2**31, 2**40, None):
         monkeypatch.setattr(block_plan, "read_memory", lambda free=free: Memory(free, free))
         sizes.append(choose_block_size(trained, large, CPU))
-    assert set(sizes) <= set(SIZES) and sizes[:-1] == sorted(sizes[:-1])
+    assert set(sizes) <= set(BLOCK_SIZES) and sizes[:-1] == sorted(sizes[:-1])
     assert sizes[0] == 32 and sizes[2] > 32 and sizes[4] == sizes[5] > sizes[2]
     assert choose_block_size(trained, landscape.grid, CPU) == SIDE
 
@@ -67,7 +67,7 @@ def test_blocks_of_wide_rows_are_so_flat_that_the_rows_around_them_stay_unpacked
     monkeypatch.setattr(block_plan, "cache_bytes", lambda: 384 * 2**20)
     assert block_shape(stack, 128, 15)[0] < 128  # type: ignore[arg-type]
     seen = np.zeros((200, 24_000), np.uint8)
-    for block in in_order(stack, 128, 15):  # type: ignore[arg-type]
+    for block in order_blocks(stack, 128, 15):  # type: ignore[arg-type]
         seen[block.slices] += 1
         around = block.with_halo(15)
         assert around.height * 24_000 * 4 * 60 <= 300 * 2**20 and around.height * around.width <= 158**2
@@ -80,7 +80,7 @@ def test_blocks_of_tiles_that_stay_unpacked_across_the_map_are_square(monkeypatc
     )
     monkeypatch.setattr(block_plan, "cache_bytes", lambda: 384 * 2**20)
     assert block_shape(stack, 512, 7) == (512, 512)  # type: ignore[arg-type]
-    assert len(list(in_order(stack, 512, 7))) == 40 * 40  # type: ignore[arg-type]
+    assert len(list(order_blocks(stack, 512, 7))) == 40 * 40  # type: ignore[arg-type]
 
 
 def test_threads_share_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_each_pixel_lies_in_one_block_of_strips_that_the_cache_holds(
     monkeypatch.setattr(block_plan, "cache_bytes", lambda: cache)
     stored = unwarped(tile)
     stack = SimpleNamespace(grid=SimpleNamespace(height=30, width=1000), rasters=[stored] * 3)
-    blocks = list(in_order(stack, 8, 2))  # type: ignore[arg-type]
+    blocks = list(order_blocks(stack, 8, 2))  # type: ignore[arg-type]
     seen = np.zeros((30, 1000), int)
     for block in blocks:
         seen[block.slices] += 1
@@ -124,7 +124,7 @@ def test_each_pixel_lies_in_one_block_of_strips_that_the_cache_holds(
 def test_a_small_map_comes_row_by_row(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     with open_stack(landscape.covariates, replace(landscape.grid)) as stack:
-        assert list(in_order(stack, 16, 3)) == list(stack.grid.blocks(16))
+        assert list(order_blocks(stack, 16, 3)) == list(stack.grid.blocks(16))
 
 
 def test_of_many_rasters_on_other_grids_a_tile_is_warped_once_for_neighbouring_blocks(
@@ -146,7 +146,7 @@ def test_of_many_rasters_on_other_grids_a_tile_is_warped_once_for_neighbouring_b
 
     monkeypatch.setattr(CovariateRaster, "_warp", counted)
     with open_stack(stack_of, reference_grid(own)) as stack:
-        for block in in_order(stack, 16, 3):
+        for block in order_blocks(stack, 16, 3):
             stack.read(block.with_halo(3))
     assert len(warps) >= 3 * 5 * 25
     assert warps.total() <= 1.3 * len(warps)  # once more where two strips meet

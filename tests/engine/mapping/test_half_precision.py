@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from soil_cnn_plugin.engine.mapping import half_precision
-from soil_cnn_plugin.engine.mapping.blocks import read_sample
-from soil_cnn_plugin.engine.mapping.half_precision import Sample, choose_half, half_precision_error
+from soil_cnn_plugin.engine.mapping.blocks import read_trial_block
+from soil_cnn_plugin.engine.mapping.half_precision import TrialBlock, choose_half, half_precision_error
 from soil_cnn_plugin.engine.rasters.covariates import open_stack
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from tests.engine.landscape import Landscape, make_landscape, random_network
@@ -23,9 +23,9 @@ def landscape(tmp_path: Path) -> Landscape:
     return make_landscape(tmp_path)
 
 
-def read(landscape: Landscape, trained: TrainedNetwork) -> Sample:
+def read(landscape: Landscape, trained: TrainedNetwork) -> TrialBlock:
     with open_stack(landscape.covariates, landscape.grid) as stack:
-        sample = read_sample(trained, stack, CPU)
+        sample = read_trial_block(trained, stack, CPU)
     assert sample is not None
     return sample
 
@@ -125,6 +125,8 @@ def test_gpus_compute_in_what_they_have_instructions_for(
 def test_a_sample_is_sought_where_the_map_has_data(landscape: Landscape) -> None:
     trained = random_network(landscape)
     with open_stack(landscape.covariates, landscape.grid) as stack:
-        whole = read_sample(trained, stack, CPU)
+        whole = read_trial_block(trained, stack, CPU)
         assert whole is not None and whole.wanted.sum() == np.isfinite(landscape.values).all(0).sum()
-        assert read_sample(trained, stack, CPU, lambda block: np.zeros((block.height, block.width), np.bool_)) is None
+        assert (
+            read_trial_block(trained, stack, CPU, lambda block: np.zeros((block.height, block.width), np.bool_)) is None
+        )

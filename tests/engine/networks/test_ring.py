@@ -10,7 +10,8 @@ import torch
 from scipy.stats import norm
 
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.ring import QUANTILES, RingNetwork
+from soil_cnn_plugin.engine.networks.heads import RING_QUANTILES
+from soil_cnn_plugin.engine.networks.ring import RingNetwork
 from soil_cnn_plugin.engine.targets.learned import number_columns
 from tests.engine.landscape import learned_of, lesson_of, make_landscape, randomize
 
@@ -30,7 +31,7 @@ def features(network: RingNetwork, count: int = 50) -> torch.Tensor:
 def test_an_untrained_network_predicts_the_standard_normal_distribution(network: RingNetwork) -> None:
     network.draw_parameters(torch.Generator().manual_seed(0))
     quantiles = network(features(network))
-    assert quantiles.shape == (3, 50, 2, QUANTILES)
+    assert quantiles.shape == (3, 50, 2, RING_QUANTILES)
     np.testing.assert_allclose(quantiles[1, 7, 1].detach(), norm.ppf(LEVELS), atol=1e-5)
     location, scale = network.location_scale(quantiles)
     assert location.abs().max() < 1e-5 and (scale - 1).abs().max() < 1e-5
@@ -68,7 +69,7 @@ def test_missing_targets_give_no_gradient(network: RingNetwork) -> None:
         assert (parameter.grad[1:] == 0).all()  # members without any target
     gradient = network.output_bias.grad
     assert gradient is not None
-    assert (gradient[0, :QUANTILES] != 0).any() and (gradient[0, QUANTILES:] == 0).all()  # the other target
+    assert (gradient[0, :RING_QUANTILES] != 0).any() and (gradient[0, RING_QUANTILES:] == 0).all()  # the other target
 
 
 def test_dropout_acts_only_in_training(network: RingNetwork) -> None:
@@ -87,5 +88,5 @@ def test_dropout_acts_only_in_training(network: RingNetwork) -> None:
 def test_a_loss_waits_for_no_number_from_the_device(network: RingNetwork) -> None:
     """Numbers of the device `meta` have no values that could be asked for."""
     lesson = learned_of(np.zeros((9, 2))).lesson(torch.device("meta")).take(torch.zeros(3, 6, dtype=torch.int64))
-    losses = network.to("meta").losses(torch.zeros(3, 6, 2, QUANTILES, device="meta"), lesson)
+    losses = network.to("meta").losses(torch.zeros(3, 6, 2, RING_QUANTILES, device="meta"), lesson)
     assert losses.shape == (3, 6, 2)

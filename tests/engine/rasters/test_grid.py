@@ -11,7 +11,7 @@ import pytest
 
 from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.rasters.grid import Block, Grid, in_words
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 
 RD_NEW = pyproj.CRS.from_epsg(28992).to_wkt()
 WGS84 = pyproj.CRS.from_epsg(4326).to_wkt()
@@ -114,4 +114,4 @@ def test_a_dictionary_that_is_no_grid_is_refused(change: dict[str, object]) -> N
 
 
 def test_extents_in_words_keep_degrees_readable() -> None:
-    assert in_words((9.123456789, 50.0, 10.5, 51.25)) == "west 9.12346, south 50, east 10.5, north 51.25"
+    assert bounds_in_words((9.123456789, 50.0, 10.5, 51.25)) == "west 9.12346, south 50, east 10.5, north 51.25"

@@ -11,9 +11,8 @@ import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
+from soil_cnn_plugin.engine.rasters.covariates import FileStates, open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block
-from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 
 
 def test_a_raster_that_breaks_off_while_it_is_read_is_told_though_gdal_reads_zeros(tmp_path: Path) -> None:

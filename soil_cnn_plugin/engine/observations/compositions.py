@@ -10,7 +10,7 @@ import numpy as np
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.notes import Notes, listed, percent
+from soil_cnn_plugin.engine.observations.notes import Notes, in_percent, listed
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
 UNITS = {1.0: "", 100.0: "%", 1000.0: "g/kg"}
@@ -102,7 +102,7 @@ def _tell_sums(sums: Array, ids: Rows, whole: float, names: str, notes: Notes) -
         return
     far = np.flatnonzero(off > _FAR)
     text = (
-        f"{names} sum to {whole:g} within 1 % at {percent(int((off <= _NEAR).sum()), len(off))} of {len(off)}"
+        f"{names} sum to {whole:g} within 1 % at {in_percent(int((off <= _NEAR).sum()), len(off))} of {len(off)}"
         f" observations; sums go from {sums.min():g} to {sums.max():g}. All are rescaled to {whole:g}."
     )
     if not len(far):

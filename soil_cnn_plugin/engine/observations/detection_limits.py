@@ -7,7 +7,7 @@ import numpy as np
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_limited_numbers
-from soil_cnn_plugin.engine.observations.notes import Notes, listed, percent, span
+from soil_cnn_plugin.engine.observations.notes import Notes, in_percent, listed, span
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
 
@@ -71,7 +71,7 @@ def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, 
     known = values[np.isfinite(values)]
     if len(limits):
         notes.facts.append(
-            f"{field}: {len(limits)} of {len(known)} values ({percent(len(limits), len(known))}) lie below their"
+            f"{field}: {len(limits)} of {len(known)} values ({in_percent(len(limits), len(known))}) lie below their"
             f" detection limit ({span(limits.min(), limits.max())}). They are learned and scored as lying anywhere"
             " below it."
         )

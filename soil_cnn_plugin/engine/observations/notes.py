@@ -19,7 +19,7 @@ def listed(items: Iterable[str], most: int = 8) -> str:
     return ", ".join(texts) if more <= 0 else f"{', '.join(texts[:most])} and {more} more"
 
 
-def percent(part: int, whole: int) -> str:
+def in_percent(part: int, whole: int) -> str:
     """`12%`, and `0.2%` of small shares."""
     share = part / whole
     return f"{share:.1%}" if 0 < share < 0.01 or 0.99 < share < 1 else f"{share:.0%}"

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.reports.class_tables import (
     of_class_rows,
 )
 from soil_cnn_plugin.engine.reports.comparison_tables import DIFFERENCE_COLUMNS, OTHER_KINDS
-from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, sentence_case
+from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR
 from soil_cnn_plugin.engine.reports.figures.class_figures import (
     MOST_IN_LEGEND,
     draw_confusion,
@@ -33,6 +33,7 @@ from soil_cnn_plugin.engine.reports.held_out_words import (
 )
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import class_references
+from soil_cnn_plugin.engine.reports.words import sentence_case
 from soil_cnn_plugin.engine.targets.classes import ClassHeldOut, confusion, reliability_of_classes, reliability_of_map
 
 _OF_NUMBERS = ("transform", "coverage of intervals")  # settings that classes have no use for

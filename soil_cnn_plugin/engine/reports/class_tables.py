@@ -12,9 +12,9 @@ from soil_cnn_plugin.engine.assessment.comparison import differences
 from soil_cnn_plugin.engine.assessment.methods import MEAN
 from soil_cnn_plugin.engine.reports.class_words import FEW
 from soil_cnn_plugin.engine.reports.comparison_tables import Group, difference_row
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.numerals import NOTHING, fixed, percent
 from soil_cnn_plugin.engine.reports.score_table import ScoreGroup, ScoreRow
+from soil_cnn_plugin.engine.reports.words import sentence_case
 from soil_cnn_plugin.engine.targets.classes import ClassScores, confusion, purity, representation, share_limits
 
 CLASS_COLUMNS = ("n", "Accuracy", "Kappa", "Brier score", "Brier skill", "Log score")

@@ -7,10 +7,9 @@ import numpy as np
 from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND, MEAN, NETWORK
 from soil_cnn_plugin.engine.assessment.reliability import chance_band
-from soil_cnn_plugin.engine.reports.comparison_tables import listed
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.held_out_words import KINDS, PREDICTORS, software
 from soil_cnn_plugin.engine.reports.numerals import percent
+from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case
 from soil_cnn_plugin.engine.targets.classes import reliability_of_map
 
 FEW = 20
@@ -129,4 +128,4 @@ def title(assessment: ClassAssessment) -> str:
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return listed(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"
+    return enumerated(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"

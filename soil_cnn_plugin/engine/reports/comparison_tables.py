@@ -9,9 +9,8 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
 from soil_cnn_plugin.engine.assessment.comparison import Difference, differences
 from soil_cnn_plugin.engine.assessment.methods import METHODS, NAMES
-from soil_cnn_plugin.engine.reports.depth_order import titles
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.numerals import NOTHING, decimals_for, fixed, percent
+from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case, titles
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
 SIMILAR_PERCENT = 5.0
@@ -116,16 +115,12 @@ def other_folds_in_words(assessment: Assessment, targets: list[TargetAssessment]
             " larger one as the safer guide.",
         ),
     )
-    return " ".join(f"{sentence_case(listed(titles(group)))}: {text}" for group, text in said if group)
+    return " ".join(f"{sentence_case(enumerated(titles(group)))}: {text}" for group, text in said if group)
 
 
 def change(from_: float, to: float) -> float:
     """In percent of `from_`."""
     return 100 * (to / from_ - 1) if from_ else float("nan")
-
-
-def listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def signed_percent(value: float) -> str:

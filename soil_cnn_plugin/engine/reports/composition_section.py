@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import METHODS, NAMES
 from soil_cnn_plugin.engine.reports.captioned_figure import CaptionedFigure
-from soil_cnn_plugin.engine.reports.comparison_tables import Group, listed
-from soil_cnn_plugin.engine.reports.depth_order import by_depth
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
-from soil_cnn_plugin.engine.reports.figures.triangle_figure import CODES, draw_triangle, has_triangle
+from soil_cnn_plugin.engine.reports.comparison_tables import Group
+from soil_cnn_plugin.engine.reports.figures.triangle_figure import TEXTURE_CODES, draw_triangle, has_triangle
 from soil_cnn_plugin.engine.reports.numerals import fixed, percent
+from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, sentence_case
 from soil_cnn_plugin.engine.targets.composition import CompositionAssessment
 
 DISTANCE, RIGHT, NEXT = "Aitchison distance", "Right texture class", "Right class or next to it"
@@ -44,7 +43,7 @@ def composition_groups(compositions: Sequence[CompositionAssessment]) -> list[Gr
 def composition_words(compositions: Sequence[CompositionAssessment]) -> str:
     """How parts of a whole are learned, and what their scores mean."""
     first, *others = compositions
-    title = f"{listed(first.names)}, at {len(compositions)} depths," if others and first.has_depth else first.title
+    title = f"{enumerated(first.names)}, at {len(compositions)} depths," if others and first.has_depth else first.title
     text = (
         f"{sentence_case(title)} are parts of a whole. They were closed to sum to it, learned together as isometric"
         " log-ratios, and predicted so that they are positive and sum to it at every pixel. The Aitchison distance"
@@ -69,7 +68,7 @@ def composition_figures(assessment: Assessment, compositions: Sequence[Compositi
             " extremes than the soil has. Larger points stand for several observations."
         )
         if composition.texture and not index:
-            classes = ", ".join(f"{code} {each}" for each, code in CODES.items())
+            classes = ", ".join(f"{code} {each}" for each, code in TEXTURE_CODES.items())
             caption += f" Borders and classes are those of the USDA: {classes}."
         figures.append(
             CaptionedFigure(draw_triangle(f"triangle-{index}", composition, assessment.predictor, name), caption)

@@ -9,17 +9,18 @@ import numpy as np
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN, NAMES
 from soil_cnn_plugin.engine.reports.captioned_figure import CaptionedFigure
-from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, sentence_case
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR
 from soil_cnn_plugin.engine.reports.figures.depth_figures import (
     COLOURS,
     MOST_PROFILES,
-    Line,
+    DepthLine,
     choose_profiles,
     draw_profiles,
     draw_scores_by_depth,
     limits_of,
 )
 from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent, rounded
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 
 def at_several_depths(targets: Sequence[TargetAssessment]) -> dict[str, list[TargetAssessment]]:
@@ -35,7 +36,7 @@ def depth_figures(index: int, targets: Sequence[TargetAssessment], assessment: A
     """Of one soil property; `index` keeps its figures apart from those of others."""
     name, predictor = targets[0].soil_property.name, assessment.predictor
     methods = [predictor, *_rivals(targets, predictor)]
-    lines: list[Line] = [
+    lines: list[DepthLine] = [
         (sentence_case(NAMES[method]), colour, [target.methods[method].scores for target in targets])
         for method, colour in zip(methods, COLOURS)
     ]

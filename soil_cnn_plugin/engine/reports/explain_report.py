@@ -10,7 +10,6 @@ from soil_cnn_plugin.engine.explaining.explanation import (
     context_verdict,
     importance_verdict,
 )
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.figures.explain_figures import (
     MOST_COVARIATES,
     MOST_MAPS,
@@ -23,6 +22,7 @@ from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import explanation_references
 from soil_cnn_plugin.engine.reports.table_group import TableGroup
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 
 def write_explain_report(path: str, explanation: Explanation) -> None:

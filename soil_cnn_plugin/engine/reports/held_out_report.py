@@ -20,7 +20,6 @@ from soil_cnn_plugin.engine.reports.comparison_tables import (
     OTHER_KINDS,
     difference_group,
     fold_columns,
-    listed,
     other_fold_groups,
     other_folds_in_words,
 )
@@ -31,12 +30,15 @@ from soil_cnn_plugin.engine.reports.composition_section import (
     composition_words,
     in_order,
 )
-from soil_cnn_plugin.engine.reports.depth_order import by_depth, titles
 from soil_cnn_plugin.engine.reports.depth_section import at_several_depths, depth_figures
-from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, sentence_case
-from soil_cnn_plugin.engine.reports.figures.calibration_figure import Line, draw_calibration
-from soil_cnn_plugin.engine.reports.figures.exceedance_figure import draw_exceedance, exceedance_in_words
-from soil_cnn_plugin.engine.reports.figures.loss_figure import draw_loss_curves
+from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR
+from soil_cnn_plugin.engine.reports.figures.calibration_figures import (
+    CalibrationLine,
+    draw_calibration,
+    draw_exceedance,
+    draw_loss_curves,
+    exceedance_in_words,
+)
 from soil_cnn_plugin.engine.reports.figures.observed_predicted import (
     BARS_AT_MOST,
     DENSITY_ABOVE,
@@ -56,6 +58,7 @@ from soil_cnn_plugin.engine.reports.references import references
 from soil_cnn_plugin.engine.reports.score_table import COLUMNS, score_group
 from soil_cnn_plugin.engine.reports.verdict_boxes import VerdictBox as VerdictBox
 from soil_cnn_plugin.engine.reports.verdict_boxes import verdict_boxes
+from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, sentence_case, titles
 
 VALUE_COLUMNS = (
     "Soil property",
@@ -112,7 +115,7 @@ def write_report(path: str, assessment: Assessment) -> None:
     write_page(
         path,
         "held_out_report",
-        title=sentence_case(listed(titles([target.soil_property for target in targets]))),
+        title=sentence_case(enumerated(titles([target.soil_property for target in targets]))),
         facts=facts_of(assessment, frame.unit),
         verdicts=verdict_boxes(targets, assessment),
         predictor_sentence=words.predictor_sentence(assessment.predictor),
@@ -252,7 +255,7 @@ def _calibration_figure(
     index: int, target: TargetAssessment, panels: list[Panel], assessment: Assessment
 ) -> CaptionedFigure | None:
     """None where the map's predictor has no distribution. How to read it is told with the first target's."""
-    lines: list[Line] = []
+    lines: list[CalibrationLine] = []
     for title, colour, held_out in panels:
         found = reliability(target.observed, held_out, target.is_censored)
         if found is not None:

@@ -7,10 +7,8 @@ import numpy as np
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, HeldOutAssessment, TargetAssessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, FORESTS_SETTING, MEAN, NETWORK
 from soil_cnn_plugin.engine.assessment.reliability import chance_band, reliability
-from soil_cnn_plugin.engine.reports.comparison_tables import listed
-from soil_cnn_plugin.engine.reports.depth_order import titles
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.numerals import percent, rounded
+from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case, titles
 from soil_cnn_plugin.engine.targets.metrics import HeldOut
 
 HIGH_OVERLAP = 25.0
@@ -103,7 +101,7 @@ def methods_sentence(assessment: Assessment) -> str:
     """A sentence for the methods section of a paper."""
     names = {BLEND: "a blend of convolutional networks and a random forest", NETWORK: "convolutional networks"}
     method = names.get(assessment.predictor, PREDICTORS[assessment.predictor])
-    named = listed(titles([target.soil_property for target in assessment.targets]))
+    named = enumerated(titles([target.soil_property for target in assessment.targets]))
     ratios = ", as parts of a whole in isometric log-ratios" if assessment.compositions else ""
     kind, size = KINDS.get(assessment.folds.kind, assessment.folds.kind), assessment.patch_size
     return (

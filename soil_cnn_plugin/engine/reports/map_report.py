@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, MapEstimates
-from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, sentence_case
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR
 from soil_cnn_plugin.engine.reports.figures.observed_predicted import (
     BARS_AT_MOST,
     DENSITY_ABOVE,
@@ -16,6 +16,7 @@ from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import map_references
 from soil_cnn_plugin.engine.reports.score_table import score_group
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 COLUMNS = ("n", "ME", "RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score")
 OF_INTERVALS = ("PICP", "Width", "Interval score")

@@ -6,9 +6,8 @@ import numpy as np
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
 from soil_cnn_plugin.engine.assessment.exceedance import unchecked
-from soil_cnn_plugin.engine.reports.comparison_tables import listed
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.numerals import percent, rounded
+from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case
 
 _HOW_LIMITS_COUNT = (
     "Such a value is learned as lying anywhere below its limit (Tobin 1958). Scores compare what laboratories reported"
@@ -41,9 +40,10 @@ def measured_sentences(assessment: Assessment) -> list[str]:
         paragraphs.append(f"{errors} {_HOW_ERRORS_COUNT}")
     blind = [target for target in assessment.targets if target.thresholds and unchecked(target) == [*target.thresholds]]
     for target in blind:
+        thresholds = enumerated([each.text for each in target.thresholds])
         paragraphs.append(
-            f"Whether the probabilities of exceeding {listed([each.text for each in target.thresholds])} hold cannot be"
-            " checked: all observations have a detection limit above."
+            f"Whether the probabilities of exceeding {thresholds} hold cannot be checked: all observations have a"
+            " detection limit above."
         )
     weights = assessment.weights
     if len(weights) and weights.min() < weights.max():

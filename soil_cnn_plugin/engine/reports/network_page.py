@@ -9,12 +9,11 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
-from soil_cnn_plugin.engine.reports.depth_order import by_depth, listed, titles
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.reports.numerals import fixed, rounded
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.score_table import COLUMNS, ScoreGroup, score_group
+from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, sentence_case, titles
 from soil_cnn_plugin.engine.targets.classes import ClassScores
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
@@ -98,7 +97,7 @@ def _compositions_in_words(description: Description) -> list[str]:
     wholes = [[found[field] for field in fields] for fields in description.compositions]
     texts = []
     for parts in by_depth(wholes, lambda parts: parts[0]):
-        title = listed([part.title for part in parts])
+        title = enumerated([part.title for part in parts])
         texts.append(
             f"{sentence_case(title)} are parts of a whole, learned together as isometric log-ratios: at every pixel,"
             " and in every member of the networks, they are positive and sum to it."

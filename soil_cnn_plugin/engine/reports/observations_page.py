@@ -8,8 +8,12 @@ from soil_cnn_plugin.engine.checks.field_summary import FieldSummary
 from soil_cnn_plugin.engine.checks.findings import CHECK, NOTE, REPAIR
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.reports import observations_words as words
-from soil_cnn_plugin.engine.reports.figures.observations_figures import draw_distances, draw_problem_map, draw_sums
-from soil_cnn_plugin.engine.reports.figures.small_histogram import small_histogram
+from soil_cnn_plugin.engine.reports.figures.observations_figures import (
+    draw_distances,
+    draw_problem_map,
+    draw_sums,
+    small_histogram,
+)
 from soil_cnn_plugin.engine.reports.held_out_report import CaptionedFigure
 from soil_cnn_plugin.engine.reports.numerals import NOTHING, fixed, percent, rounded
 from soil_cnn_plugin.engine.reports.page import write_page

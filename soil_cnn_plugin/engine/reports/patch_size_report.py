@@ -13,13 +13,13 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import (
     extent,
     in_words,
 )
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
-from soil_cnn_plugin.engine.reports.figures.patch_size_figure import draw_patch_sizes
+from soil_cnn_plugin.engine.reports.figures.explain_figures import draw_patch_sizes
 from soil_cnn_plugin.engine.reports.held_out_report import CaptionedFigure
 from soil_cnn_plugin.engine.reports.numerals import NOTHING, decimals_for, fixed
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import patch_size_references
 from soil_cnn_plugin.engine.reports.table_group import TableGroup
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 COLUMNS = ("± error", "Above best", "± error", "Network", "Forest with context", "Overlap")
 _ALL = "All soil properties, in their standard deviations"

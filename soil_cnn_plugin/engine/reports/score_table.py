@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import MEAN, METHODS
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent
+from soil_cnn_plugin.engine.reports.words import sentence_case
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
 

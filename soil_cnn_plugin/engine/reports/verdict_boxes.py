@@ -13,8 +13,8 @@ from soil_cnn_plugin.engine.reports.depth_section import (
     depths_in_words,
     shared_outcome,
 )
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.held_out_words import worth_in_words
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 
 @dataclass(frozen=True)

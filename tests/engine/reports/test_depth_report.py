@@ -12,7 +12,6 @@ import pytest
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND
-from soil_cnn_plugin.engine.reports.depth_order import titles
 from soil_cnn_plugin.engine.reports.depth_section import (
     at_several_depths,
     depth_rows,
@@ -21,6 +20,7 @@ from soil_cnn_plugin.engine.reports.depth_section import (
 )
 from soil_cnn_plugin.engine.reports.figures.depth_figures import _staircase, choose_profiles, draw_profiles
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
+from soil_cnn_plugin.engine.reports.words import titles
 from tests.engine.reports.test_held_out_report import Reader
 
 Make = Callable[..., Assessment]

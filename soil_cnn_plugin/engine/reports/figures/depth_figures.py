@@ -11,17 +11,11 @@ from matplotlib.patches import Rectangle
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
-from soil_cnn_plugin.engine.reports.drawing import (
-    FOREST_COLOUR,
-    NETWORK_COLOUR,
-    QUIET,
-    draw,
-    lighten_grid,
-    sentence_case,
-)
+from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, QUIET, draw, lighten_grid
+from soil_cnn_plugin.engine.reports.words import sentence_case
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
-Line = tuple[str, str, list[Scores]]
+DepthLine = tuple[str, str, list[Scores]]
 """Title, colour, and scores at each depth."""
 
 COLOURS = (NETWORK_COLOUR, FOREST_COLOUR, QUIET)
@@ -34,7 +28,9 @@ def limits_of(target: TargetAssessment) -> tuple[float, float]:
     return target.soil_property.depth_cm or (0.0, 0.0)
 
 
-def draw_scores_by_depth(name: str, targets: Sequence[TargetAssessment], lines: list[Line], coverage: float) -> str:
+def draw_scores_by_depth(
+    name: str, targets: Sequence[TargetAssessment], lines: list[DepthLine], coverage: float
+) -> str:
     """RMSE, MEC and PICP, the surface on top."""
     limits = np.array([limits_of(target) for target in targets])
     middles = limits.mean(axis=1)

@@ -23,9 +23,9 @@ from soil_cnn_plugin.engine.reports.drawing import (
     draw,
     fold_look,
     lighten_grid,
-    sentence_case,
     sequential_ramp,
 )
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 SKEWED = 2.5
 """How much longer the upper tail of the observed values is than the lower where their colours are logarithmic."""

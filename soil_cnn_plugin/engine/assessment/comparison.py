@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy import stats
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.methods import (
     BLEND,
+    CLASS_NAMES,
     FOREST,
     FOREST_CONTEXT,
     FORESTS,
@@ -20,6 +21,7 @@ from soil_cnn_plugin.engine.assessment.methods import (
     NAMES,
     NETWORK,
 )
+from soil_cnn_plugin.engine.targets.classes import ClassHeldOut
 
 SIGNIFICANT = 0.05
 
@@ -54,6 +56,8 @@ class Measure:
 
 
 RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
+BRIER = Measure("Brier score", "the frequencies of the classes", "theirs", 19.0)
+"""The Brier score is a squared error: 19 % below is 10 % below in its root, as for the RMSE of numbers."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,15 @@ def verdict(methods: Mapping[str, Judged], predictor: str = NETWORK, measure: Me
         text += f" {_blend(methods, rival, measure)}"
     outcome = {-1: "network", 0: "equal", 1: "forest"}[direction]
     return Verdict(text, outcome, rival, percent, p)
+
+
+def class_verdict(methods: Mapping[str, ClassHeldOut], predictor: str = NETWORK) -> Verdict:
+    """As `verdict`, by the Brier score; the accuracies stand beside it, because they are what a map's reader meets."""
+    found = verdict(methods, predictor, BRIER)
+    names = dict.fromkeys((predictor, NETWORK, found.rival))
+    shares = [f"{CLASS_NAMES[name]} {100 * methods[name].scores.accuracy:.1f} %" for name in names]
+    alone = f"the most frequent class alone {100 * methods[MEAN].scores.accuracy:.1f} %"
+    return replace(found, text=f"{found.text} Share of right classes: {', '.join(shares)}, {alone}.")
 
 
 def better_forest(methods: Mapping[str, Judged]) -> str:

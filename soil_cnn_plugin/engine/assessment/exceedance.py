@@ -11,7 +11,7 @@ from scipy.stats import chi2
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import NumberTarget
 from soil_cnn_plugin.engine.targets.classes import ClassReliability, reliability_in_steps
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, pit
 
@@ -53,7 +53,7 @@ def choose_thresholds(
     return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values))
 
 
-def check_exceedance(target: TargetAssessment, held_out: HeldOut) -> list[Exceedance]:
+def check_exceedance(target: NumberTarget, held_out: HeldOut) -> list[Exceedance]:
     """Of each of the target's thresholds that any observation can tell of; of a method with distributions."""
     if held_out.quantiles.shape != (len(target.observed), len(QUANTILE_LEVELS)):
         return []
@@ -72,7 +72,7 @@ def check_exceedance(target: TargetAssessment, held_out: HeldOut) -> list[Exceed
     return found
 
 
-def unchecked(target: TargetAssessment) -> list[Threshold]:
+def unchecked(target: NumberTarget) -> list[Threshold]:
     """Those of the target's thresholds that lie below the detection limits of all observations."""
     return [threshold for threshold in target.thresholds if not (target.limits <= threshold.value).any()]
 

@@ -42,3 +42,10 @@ NAMES = {
 
 
 FORESTS = (FOREST, FOREST_CONTEXT)
+
+
+CLASS_METHODS = {**METHODS, MEAN: "Frequencies of the classes in the training observations"}
+
+
+CLASS_NAMES = {**NAMES, MEAN: "frequencies"}
+"""METHODS and NAMES where the target is a class."""

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import ComparePatchSizes, TrainNetwork
-from soil_cnn_plugin.engine.assessment.class_assessment import BRIER
-from soil_cnn_plugin.engine.assessment.comparison import RMSE, Judged
+from soil_cnn_plugin.engine.assessment.comparison import BRIER, RMSE, Judged
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
@@ -27,9 +26,8 @@ from soil_cnn_plugin.engine.machine.device import choose_device, device_in_words
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.reports.held_out_files import write_json
-from soil_cnn_plugin.engine.reports.patch_size_files import metrics_content
-from soil_cnn_plugin.engine.reports.patch_size_report import write_patch_size_report
+from soil_cnn_plugin.engine.reports.files import write_json
+from soil_cnn_plugin.engine.reports.patch_size_report import metrics_content, write_patch_size_report
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, cross_validate
 from soil_cnn_plugin.engine.training.fitting import FORESTS, Design
 from soil_cnn_plugin.engine.training.folds_of_file import (

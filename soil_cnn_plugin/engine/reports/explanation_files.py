@@ -12,7 +12,7 @@ from pyogrio.raw import write
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.explaining.explanation import RMSE, Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
-from soil_cnn_plugin.engine.reports.held_out_files import write_json
+from soil_cnn_plugin.engine.reports.files import write_json
 
 
 def write_importance(path: str, explanation: Explanation) -> None:

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.assessment.assessment import LossCurve, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import LossCurve, NumberTarget
 from soil_cnn_plugin.engine.assessment.comparison import SIGNIFICANT
 from soil_cnn_plugin.engine.assessment.exceedance import Exceedance, unchecked
 from soil_cnn_plugin.engine.assessment.reliability import PIT_BINS, Reliability, chance_band
@@ -116,7 +116,7 @@ def draw_exceedance(name: str, soil_property: SoilProperty, lines: Sequence[Exce
     return draw(name, min(9.2, 0.6 + 4.3 * len(shown)), 4.1, paint)
 
 
-def exceedance_in_words(target: TargetAssessment, found: Sequence[Exceedance]) -> str:
+def exceedance_in_words(target: NumberTarget, found: Sequence[Exceedance]) -> str:
     """Sentences on the map's predictor."""
     soil_property = target.soil_property
     sentences = [_check_in_words(each, soil_property) for each in found]

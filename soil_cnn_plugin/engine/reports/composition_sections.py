@@ -1,4 +1,4 @@
-"""What the held-out report says of compositions: their scores as a whole, and the triangle."""
+"""What compositions give to the held-out report: their scores as a whole, and the triangle."""
 
 from __future__ import annotations
 
@@ -6,17 +6,28 @@ from collections.abc import Sequence
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import METHODS, NAMES
-from soil_cnn_plugin.engine.reports.captioned_figure import CaptionedFigure
-from soil_cnn_plugin.engine.reports.comparison_tables import Group
 from soil_cnn_plugin.engine.reports.figures.triangle_figure import TEXTURE_CODES, draw_triangle, has_triangle
 from soil_cnn_plugin.engine.reports.numerals import fixed, percent
+from soil_cnn_plugin.engine.reports.sections import CaptionedFigure, Group, Paragraph, Section, Share, Table
 from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, sentence_case
 from soil_cnn_plugin.engine.targets.composition import CompositionAssessment
 
 DISTANCE, RIGHT, NEXT = "Aitchison distance", "Right texture class", "Right class or next to it"
 
 
-def in_order(assessment: Assessment) -> list[CompositionAssessment]:
+def composition_share(assessment: Assessment) -> Share:
+    compositions = compositions_by_depth(assessment)
+    scores = Table(
+        ("Method", *composition_columns(compositions)),
+        composition_groups(compositions),
+        "Scores of whole compositions of held-out observations.",
+    )
+    figures = composition_figures(assessment, compositions)
+    items = [Paragraph(composition_words(compositions)), scores, *figures]
+    return Share(sections=[Section("parts-of-a-whole", "Parts of a whole", items)])
+
+
+def compositions_by_depth(assessment: Assessment) -> list[CompositionAssessment]:
     """From the top of the soil down."""
     return by_depth(assessment.compositions, lambda composition: composition.parts[0])
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve
 from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, score
 
 RasterWriter = Callable[..., str]
@@ -79,7 +80,6 @@ def _make(
     coordinates = centres[rng.integers(0, len(centres), count)] + rng.normal(0, 220, (count, 2))
     fold = np.argsort(np.argsort(coordinates @ (0.7, 0.7))) * folds // count
     targets = []
-    other_scores = {}
     for t, (field, unit) in enumerate(properties):
         rows = np.arange(count) if t % 2 == 0 else np.flatnonzero(rng.random(count) < 0.8)
         x, y = ((coordinates[rows] - coordinates.mean(axis=0)) / 1000).T
@@ -87,12 +87,12 @@ def _make(
         standard = (surface - surface.mean()) / surface.std() * 0.85 + rng.normal(0, 0.53, len(rows))
         logs = 3 + 0.6 * standard / standard.std()
         methods = {name: _predict(rng, logs, error, fold[rows], widen) for name, error in errors.items()}
-        other_scores[field] = {
-            name: _predict(rng, logs, 0.9 * error if name != MEAN else error, fold[rows], widen).scores
+        other_methods = {
+            name: _predict(rng, logs, 0.9 * error if name != MEAN else error, fold[rows], widen)
             for name, error in errors.items()
         }
         targets.append(
-            TargetAssessment(
+            NumberTarget(
                 soil_property=SoilProperty(field, unit),
                 rows=rows,
                 observed=np.exp(logs),
@@ -103,6 +103,7 @@ def _make(
                 methods=methods,
                 transform="log",
                 verdict=verdict(methods, BLEND if BLEND in methods else NETWORK),
+                other_methods=other_methods if has_random_folds else {},
             )
         )
     return Assessment(
@@ -113,7 +114,6 @@ def _make(
             f"{folds} folds of square blocks of 600 m: all observations in a block are held out together.",
             overlap,
             "random" if has_random_folds else "",
-            other_scores if has_random_folds else {},
         ),
         coverage=0.9,
         coordinates=coordinates,

@@ -20,17 +20,23 @@ from soil_cnn_plugin.engine.assessment.methods import (
     NAMES,
     NETWORK,
 )
+from soil_cnn_plugin.engine.targets.assessed import Verdict
+from soil_cnn_plugin.engine.targets.distributions import RMSE
+from soil_cnn_plugin.engine.targets.kinds import Measure
 
 SIGNIFICANT = 0.05
 
 
 class Scored(Protocol):
-    """Scores of `n` held-out observations; `error` is the one by which methods are compared."""
+    """Scores of `n` held-out observations; `error` is the one by which methods are compared, and `beside` a share that
+    stands beside it, if the measure has one."""
 
     @property
     def n(self) -> int: ...
     @property
     def error(self) -> float: ...
+    @property
+    def beside(self) -> float | None: ...
 
 
 class Judged(Protocol):
@@ -40,20 +46,6 @@ class Judged(Protocol):
     def scores(self) -> Scored: ...
     @property
     def fold_scores(self) -> Sequence[Scored]: ...
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What the error is called, and what is known without a map. An error `clear_gain_percent` below that of knowing
-    nothing more is a usable signal whatever the test says: of two folds it can say little."""
-
-    name: str
-    without_map: str
-    of_this: str
-    clear_gain_percent: float
-
-
-RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,7 @@ def verdict(methods: Mapping[str, Judged], predictor: str = NETWORK, measure: Me
             f" {NAMES[best]}, is {_change(_percent(methods[best], methods[MEAN]))} than {measure.of_this}"
             f"{_p(mean_test.p if mean_test else None)}."
         )
-        return Verdict(text, "none", rival, percent, p)
+        return Verdict(f"{text}{_beside(methods, predictor, rival, measure)}", "none", rival, percent, p)
     direction = _clear_direction(percent, test)
     if direction < 0:
         text = f"The network is better than the {NAMES[rival]}"
@@ -148,7 +140,7 @@ def verdict(methods: Mapping[str, Judged], predictor: str = NETWORK, measure: Me
     if predictor == BLEND:
         text += f" {_blend(methods, rival, measure)}"
     outcome = {-1: "network", 0: "equal", 1: "forest"}[direction]
-    return Verdict(text, outcome, rival, percent, p)
+    return Verdict(f"{text}{_beside(methods, predictor, rival, measure)}", outcome, rival, percent, p)
 
 
 def better_forest(methods: Mapping[str, Judged]) -> str:
@@ -178,6 +170,19 @@ def _blend(methods: Mapping[str, Judged], rival: str, measure: Measure) -> str:
         f" {NAMES[rival]}"
         f"{_p(test.p if test else None)}{unclear}."
     )
+
+
+def _beside(methods: Mapping[str, Judged], predictor: str, rival: str, measure: Measure) -> str:
+    """The shares that stand beside the errors; empty for a measure that has none."""
+    if not measure.beside:
+        return ""
+    names = dict.fromkeys((predictor, NETWORK, rival))
+    told = [f"{NAMES[name]} {_share(methods[name])}" for name in names]
+    return f" {measure.beside}: {', '.join(told)}, {measure.beside_alone} {_share(methods[MEAN])}."
+
+
+def _share(method: Judged) -> str:
+    return f"{100 * (method.scores.beside or 0.0):.1f} %"
 
 
 def _context(methods: Mapping[str, Judged], measure: Measure) -> str:
@@ -219,16 +224,3 @@ def _p(p: float | None) -> str:
     if p is None:
         return ""
     return " (p < 0.001)" if p < 0.001 else f" (p = {p:.2g})"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the network beats the better forest. `outcome` is `network`, `forest` (the better one), `equal` (no clear
-    difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE, of classes its Brier
-    score, minus that forest's, in percent of the forest's; `p` is of the paired test over folds."""
-
-    text: str
-    outcome: str
-    rival: str
-    difference_percent: float
-    p: float | None

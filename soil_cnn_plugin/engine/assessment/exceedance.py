@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import chi2
 
 from soil_cnn_plugin.contract.jobs import Threshold
-from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassReliability, reliability_in_steps
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, pit
 
-_DEFAULT_LEVELS = (0.5, 0.9)  # of the observed values, where the user names no threshold
 _IN_A_STEP = 25  # observations, as far as there are enough
 
 
@@ -41,19 +38,7 @@ class Exceedance:
     reliability: ClassReliability
 
 
-def choose_thresholds(
-    wanted: Sequence[Threshold], soil_property: SoilProperty, observed: Array, is_censored: Flags
-) -> tuple[Threshold, ...]:
-    """Those wanted of a target; where none is wanted of any, the middle and the 90 % quantile of what was observed,
-    rounded, or the middle detection limit where that is higher."""
-    if wanted:
-        return tuple(threshold for threshold in wanted if threshold.matches(soil_property))
-    lowest = float(np.median(observed[is_censored])) if is_censored.any() else -np.inf
-    values = [max(float(f"{value:.3g}"), lowest) for value in np.quantile(observed, _DEFAULT_LEVELS)]
-    return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values))
-
-
-def check_exceedance(target: TargetAssessment, held_out: HeldOut) -> list[Exceedance]:
+def check_exceedance(target: NumberTarget, held_out: HeldOut) -> list[Exceedance]:
     """Of each of the target's thresholds that any observation can tell of; of a method with distributions."""
     if held_out.quantiles.shape != (len(target.observed), len(QUANTILE_LEVELS)):
         return []
@@ -72,7 +57,7 @@ def check_exceedance(target: TargetAssessment, held_out: HeldOut) -> list[Exceed
     return found
 
 
-def unchecked(target: TargetAssessment) -> list[Threshold]:
+def unchecked(target: NumberTarget) -> list[Threshold]:
     """Those of the target's thresholds that lie below the detection limits of all observations."""
     return [threshold for threshold in target.thresholds if not (target.limits <= threshold.value).any()]
 

@@ -10,7 +10,6 @@ import numpy as np
 from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
-from soil_cnn_plugin.engine.assessment.assessment import MeasuredTarget
 from soil_cnn_plugin.engine.assessment.design_based import (
     Estimate,
     estimate_from_sample,
@@ -23,6 +22,7 @@ from soil_cnn_plugin.engine.observations.map_values import BandFacts, read_band_
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.targets.assessed import MeasuredTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, interval_scores, is_inside, score
 
 

@@ -43,3 +43,6 @@ NAMES = {
 
 FORESTS = (FOREST_CONTEXT, FOREST)
 """In the order in which they are fitted: weights and predictions of a training follow it."""
+CLASS_METHODS = {**METHODS, MEAN: "Frequencies of the classes in the training observations"}
+CLASS_NAMES = {**NAMES, MEAN: "frequencies"}
+"""METHODS and NAMES where the target is a class."""

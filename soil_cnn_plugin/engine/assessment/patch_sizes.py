@@ -9,8 +9,10 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.assessment.comparison import RMSE, SIGNIFICANT, Judged, Measure, PairedTest, paired_test
+from soil_cnn_plugin.engine.assessment.comparison import SIGNIFICANT, Judged, PairedTest, paired_test
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NAMES, NETWORK
+from soil_cnn_plugin.engine.targets.distributions import RMSE
+from soil_cnn_plugin.engine.targets.kinds import Measure
 
 POINT = 1
 """Patch size of the forest at the point: the pixel that holds the observation."""

@@ -22,8 +22,7 @@ from soil_cnn_plugin.engine.observations.target_values import comparable_values
 from soil_cnn_plugin.engine.rasters.covariates import reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.reports.map_files import write_map_metrics, write_residuals
-from soil_cnn_plugin.engine.reports.map_report import write_map_report
+from soil_cnn_plugin.engine.reports.map_report import write_map_metrics, write_map_report, write_residuals
 from soil_cnn_plugin.engine.versions import read_versions
 
 

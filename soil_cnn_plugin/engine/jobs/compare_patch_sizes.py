@@ -10,9 +10,8 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import AT_SIZES, PatchSizeCom
 from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.reports.held_out_files import write_json
-from soil_cnn_plugin.engine.reports.patch_size_files import metrics_content
-from soil_cnn_plugin.engine.reports.patch_size_report import write_patch_size_report
+from soil_cnn_plugin.engine.reports.files import write_json
+from soil_cnn_plugin.engine.reports.patch_size_report import metrics_content, write_patch_size_report
 from soil_cnn_plugin.engine.training.cross_validation import cross_validate
 from soil_cnn_plugin.engine.training.folds_of_file import hold_out, tell_folds
 from soil_cnn_plugin.engine.training.several_patch_sizes import compare_sizes, design_sizes, usable_sizes

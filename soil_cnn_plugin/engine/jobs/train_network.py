@@ -7,13 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
-from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment
-from soil_cnn_plugin.engine.assessment.comparison import Verdict
 from soil_cnn_plugin.engine.assessment.folds import Folds
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, FORESTS_SETTING
 from soil_cnn_plugin.engine.errors import EngineError
@@ -24,15 +21,13 @@ from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.reports.class_files import class_numbers, write_class_held_out, write_class_metrics
-from soil_cnn_plugin.engine.reports.class_report import write_class_report
-from soil_cnn_plugin.engine.reports.held_out_files import write_held_out, write_metrics
+from soil_cnn_plugin.engine.reports.held_out_files import numbers, write_held_out, write_metrics
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 from soil_cnn_plugin.engine.targets.groups import by_target, pair_with_targets
 from soil_cnn_plugin.engine.targets.kinds import Kind
-from soil_cnn_plugin.engine.training.assessing import assess_classes, assess_numbers, other_kind
+from soil_cnn_plugin.engine.training.assessing import assess, other_kind
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
-from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
+from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
 from soil_cnn_plugin.engine.training.fitting import Design, Fitted
 from soil_cnn_plugin.engine.training.folds_of_file import (
     hold_out,
@@ -88,10 +83,10 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             final, validations = fit_and_cross_validate(designs, forests, step)
         if process_number() != 0:  # the first of several processes writes
             return {}
-        assessment = _assess(job, file, folds, design, validations, final)
+        assessment = assess(job, file, folds, design, validations, final)
         assessment = replace(assessment, settings=_settings(job, plans, device, file.count), versions=read_versions())
-        for target in file.targets:
-            report.info(f"{target.label}: {_verdicts(assessment)[target.field].text}")
+        for target in assessment.targets:
+            report.info(f"{target.soil_property.label}: {target.verdict.text}")
         predictor = final.predictor(job.predictor, file.patch_size)
         description = _describe(job, file, plans, final, predictor, assessment, data.encoder.location)
         spaces = fit_spaces(design, final, job.predictor, file.patch_size, report)
@@ -101,11 +96,11 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         _write_files(job, assessment, file)
     if job.resume:
         shutil.rmtree(checkpoints, ignore_errors=True)
-    numbers = class_numbers(assessment) if isinstance(assessment, ClassAssessment) else _numbers(assessment)
-    for name, value in numbers.items():
+    found = numbers(assessment)
+    for name, value in found.items():
         report.metric(name, value)
-    verdicts = [f"{target.title}: {_verdicts(assessment)[target.field].text}" for target in description.targets]
-    return {**job.output_paths(), **numbers, "verdict": " ".join(verdicts)}
+    verdicts = [f"{target.soil_property.title}: {target.verdict.text}" for target in assessment.targets]
+    return {**job.output_paths(), **found, "verdict": " ".join(verdicts)}
 
 
 def _other_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Design, report: Report) -> list[Design]:
@@ -120,36 +115,8 @@ def _other_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Desi
     return [replace(design, fold=fold, make_inner_folds=inner_folds(file, kind))]
 
 
-def _assess(
-    job: TrainNetwork,
-    file: PatchFile,
-    folds: Folds,
-    design: Design,
-    validations: list[CrossValidation],
-    final: Fitted,
-) -> Assessment | ClassAssessment:
-    if file.words.classes:
-        return assess_classes(job, file, folds, validations, final)
-    return assess_numbers(job, file, folds, design, validations, final)
-
-
-def _verdicts(assessment: Assessment | ClassAssessment) -> dict[str, Verdict]:
-    """By target field."""
-    if isinstance(assessment, ClassAssessment):
-        return {assessment.target.field: assessment.verdict}
-    return {target.soil_property.field: target.verdict for target in assessment.targets}
-
-
-def _write_files(job: TrainNetwork, assessment: Assessment | ClassAssessment, file: PatchFile) -> None:
+def _write_files(job: TrainNetwork, assessment: Assessment, file: PatchFile) -> None:
     """Those that are wanted beside the network file."""
-    if isinstance(assessment, ClassAssessment):
-        if job.report:
-            write_class_report(job.report, assessment)
-        if job.metrics:
-            write_class_metrics(job.metrics, assessment)
-        if job.held_out:
-            write_class_held_out(job.held_out, assessment, file.grid.crs_wkt, file.ids)
-        return
     if job.report:
         write_report(job.report, assessment)
     if job.metrics:
@@ -164,16 +131,9 @@ def _describe(
     plans: tuple[Plan, ...],
     final: Fitted,
     predictor: Predictor,
-    assessment: Assessment | ClassAssessment,
+    assessment: Assessment,
     location: Location | None,
 ) -> NetworkDescription:
-    if isinstance(assessment, ClassAssessment):
-        scores = {assessment.target.field: {name: each.scores for name, each in assessment.methods.items()}}
-    else:
-        scores = {
-            target.soil_property.field: {name: held_out.scores for name, held_out in target.methods.items()}
-            for target in assessment.targets
-        }
     return NetworkDescription(
         targets=file.targets,
         covariates=file.covariates,
@@ -188,8 +148,11 @@ def _describe(
         coverage=job.coverage,
         observation_count=file.count,
         folds_sentence=assessment.folds.sentence,
-        scores=scores,
-        verdicts={field: found.text for field, found in _verdicts(assessment).items()},
+        scores={
+            target.soil_property.field: {name: held_out.scores for name, held_out in target.methods.items()}
+            for target in assessment.targets
+        },
+        verdicts={target.soil_property.field: target.verdict.text for target in assessment.targets},
         settings=assessment.settings,
         versions=assessment.versions,
         provenance={
@@ -223,19 +186,6 @@ def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device, 
             f" patience {plan.patience} evaluations"
         )
     return settings
-
-
-def _numbers(assessment: Assessment) -> dict[str, float]:
-    """Means over the targets, for models to branch on."""
-    scores = [target.methods[assessment.predictor].scores for target in assessment.targets]
-    baseline = [target.methods[target.verdict.rival].scores.rmse for target in assessment.targets]
-    return {
-        "rmse": float(np.mean([each.rmse for each in scores])),
-        "mec": float(np.mean([np.nan if each.mec is None else each.mec for each in scores])),
-        "ccc": float(np.mean([np.nan if each.ccc is None else each.ccc for each in scores])),
-        "picp": float(np.mean([each.picp for each in scores])),
-        "baseline_rmse": float(np.mean(baseline)),
-    }
 
 
 def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], kinds: tuple[Kind, ...]) -> str:

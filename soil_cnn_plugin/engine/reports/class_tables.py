@@ -1,4 +1,4 @@
-"""Tables of an assessment of classes: scores of the methods, each class by itself, differences, other folds."""
+"""Tables of classes: scores of the methods, and each class by itself."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from soil_cnn_plugin.engine.assessment.class_assessment import CLASS_METHODS, CLASS_NAMES, ClassAssessment
-from soil_cnn_plugin.engine.assessment.comparison import differences
-from soil_cnn_plugin.engine.assessment.methods import MEAN
-from soil_cnn_plugin.engine.reports.class_words import FEW
-from soil_cnn_plugin.engine.reports.comparison_tables import Group, difference_row
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
+from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, MEAN
+from soil_cnn_plugin.engine.reports.class_words import FEW_OF_CLASS
 from soil_cnn_plugin.engine.reports.numerals import NOTHING, fixed, percent
-from soil_cnn_plugin.engine.reports.score_table import ScoreGroup, ScoreRow
+from soil_cnn_plugin.engine.reports.sections import ScoreGroup, ScoreRow
+from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores, confusion, purity, representation, share_limits
 
 CLASS_COLUMNS = ("n", "Accuracy", "Kappa", "Brier score", "Brier skill", "Log score")
-CLASS_FOLD_SPANS = (("Accuracy", 2), ("Brier score", 2), ("Log score", 2))
 OF_CLASS_COLUMNS = ("Observed", "Predicted", "Purity", "Representation", "Most often taken for")
 _DECIMALS = 3
 
@@ -50,10 +46,10 @@ def class_score_group(
     return ScoreGroup(heading, tuple(rows))
 
 
-def of_class_rows(assessment: ClassAssessment) -> list[tuple[str, ...]]:
+def of_class_rows(target: ClassTarget, predictor: str) -> list[tuple[str, ...]]:
     """Each class by itself, under the map's predictor; 95 % confidence intervals in brackets, small n marked."""
-    observed, names = assessment.observed, assessment.classes
-    matrix = confusion(observed, assessment.map_method.predicted, len(names))
+    observed, names = target.observed, target.classes
+    matrix = confusion(observed, target.methods[predictor].predicted, len(names))
     totals, shown = matrix.sum(axis=1), matrix.sum(axis=0)
     rows: list[tuple[str, ...]] = []
     for index, name in enumerate(names):
@@ -70,33 +66,6 @@ def of_class_rows(assessment: ClassAssessment) -> list[tuple[str, ...]]:
             )
         )
     return rows
-
-
-def class_difference_group(assessment: ClassAssessment) -> Group:
-    found = differences(assessment.methods, assessment.predictor)
-    return Group(sentence_case(assessment.target.label), tuple(difference_row(item, 4, CLASS_NAMES) for item in found))
-
-
-def class_fold_columns(assessment: ClassAssessment) -> tuple[str, ...]:
-    other = {"random": "Random", "spatial_blocks": "Blocks"}.get(assessment.folds.other_kind, "Other")
-    return ("Chosen", other) * 3
-
-
-def class_fold_groups(assessment: ClassAssessment) -> list[Group]:
-    """Scores under the chosen folds beside those under the other kind; none where no other kind was tried."""
-    rows = []
-    for name in CLASS_METHODS:
-        if name in assessment.methods and name in assessment.other_methods:
-            pair = assessment.methods[name].scores, assessment.other_methods[name].scores
-            rows.append(
-                (
-                    sentence_case(CLASS_NAMES[name]),
-                    *(percent(each.accuracy, 1) for each in pair),
-                    *(_number(each.brier) for each in pair),
-                    *(_number(each.log_score) for each in pair),
-                )
-            )
-    return [Group(sentence_case(assessment.target.label), tuple(rows))] if rows else []
 
 
 def _texts(score: ClassScores, reference: float) -> dict[str, str]:
@@ -127,7 +96,7 @@ def _best(scores: Mapping[str, ClassScores], cost: Callable[[ClassScores], float
 
 
 def _counted(count: int) -> str:
-    return f"{count} *" if count < FEW else str(count)
+    return f"{count} *" if count < FEW_OF_CLASS else str(count)
 
 
 def _share(share: float, right: int, count: int) -> str:

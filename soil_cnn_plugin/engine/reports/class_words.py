@@ -4,48 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 
-from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment
-from soil_cnn_plugin.engine.assessment.methods import BLEND, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import MEAN
 from soil_cnn_plugin.engine.assessment.reliability import chance_band
-from soil_cnn_plugin.engine.reports.comparison_tables import listed
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
-from soil_cnn_plugin.engine.reports.held_out_words import KINDS, PREDICTORS, software
+from soil_cnn_plugin.engine.reports.held_out_words import PREDICTORS
 from soil_cnn_plugin.engine.reports.numerals import percent
+from soil_cnn_plugin.engine.reports.words import enumerated
+from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import reliability_of_map
 
-FEW = 20
+FEW_OF_CLASS = 20
 """Observations of a class below which its numbers are marked as uncertain."""
 _MOST_NAMED = 8
 _SIMILAR = 0.02  # accuracies under two kinds of folds that differ by less are called alike
 
 
-def worth_in_words(assessment: ClassAssessment) -> str:
+def class_worth_in_words(target: ClassTarget, predictor: str) -> str:
     """What the map is worth, in a sentence of numbers."""
-    scores, counts = assessment.map_method.scores, assessment.counts
-    most = assessment.classes[int(counts.argmax())]
+    scores, counts = target.methods[predictor].scores, target.counts
+    most = target.classes[int(counts.argmax())]
     text = (
-        f"The map names the right one of {len(assessment.classes)} classes at {percent(scores.accuracy)} of the"
+        f"The map names the right one of {len(target.classes)} classes at {percent(scores.accuracy)} of the"
         f" held-out observations. To always say {most}, the most frequent class, would be right at"
         f" {percent(float(counts.max() / counts.sum()))}."
     )
-    if assessment.methods[MEAN].scores.accuracy >= scores.accuracy:
+    if target.methods[MEAN].scores.accuracy >= scores.accuracy:
         text += " As a map of classes it is worth nothing; its probabilities may still be."
     return text
 
 
-def doubts_in_words(assessment: ClassAssessment) -> str:
+def doubts_in_words(target: ClassTarget, predictor: str) -> str:
     """Classes whose numbers say little, and those that the map does not find; or empty."""
-    counts, observed = assessment.counts, assessment.observed
-    right = np.bincount(observed[assessment.map_method.predicted == observed], minlength=len(counts))
-    folds = [len(np.unique(assessment.fold[observed == number])) for number in range(len(counts))]
+    counts, observed = target.counts, target.observed
+    right = np.bincount(observed[target.methods[predictor].predicted == observed], minlength=len(counts))
+    folds = [len(np.unique(target.fold[observed == number])) for number in range(len(counts))]
     alone, never, few = [], [], []
-    for name, count, found, in_folds in zip(assessment.classes, counts, right, folds):
+    for name, count, found, in_folds in zip(target.classes, counts, right, folds):
         text = f"{name} ({count})"
         if in_folds == 1:
             alone.append(text)
         elif count and not found:
             never.append(text)
-        elif 0 < count < FEW:
+        elif 0 < count < FEW_OF_CLASS:
             few.append(text)
     texts = []
     if alone:
@@ -59,14 +58,16 @@ def doubts_in_words(assessment: ClassAssessment) -> str:
             " find such a class; its own probability tells where it may be."
         )
     if few:
-        texts.append(f"Fewer than {FEW} observations, so that numbers of the class say little: {_listed(few)}.")
+        texts.append(
+            f"Fewer than {FEW_OF_CLASS} observations, so that numbers of the class say little: {_listed(few)}."
+        )
     return " ".join(texts)
 
 
-def reliability_in_words(assessment: ClassAssessment) -> str:
+def reliability_in_words(target: ClassTarget, predictor: str) -> str:
     """Whether the probability of the map's class holds on the whole."""
-    found = reliability_of_map(assessment.observed, assessment.map_method.probabilities)
-    low, high = (float(limit[0]) for limit in chance_band(len(assessment.observed), np.array([found.mean_predicted])))
+    found = reliability_of_map(target.observed, target.methods[predictor].probabilities)
+    low, high = (float(limit[0]) for limit in chance_band(len(target.observed), np.array([found.mean_predicted])))
     right = found.share_right
     if right < low:
         judged = "fewer than chance allows ({}): the map is surer than it should be"
@@ -81,12 +82,12 @@ def reliability_in_words(assessment: ClassAssessment) -> str:
     )
 
 
-def other_folds_in_words(assessment: ClassAssessment) -> str:
+def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -> str:
     """What the difference between random and spatial folds means for the map; empty where there is none."""
-    if assessment.predictor not in assessment.other_methods:
+    if predictor not in target.other_methods:
         return ""
-    pair = assessment.map_method.scores.accuracy, assessment.other_methods[assessment.predictor].scores.accuracy
-    spatial, near = pair if assessment.folds.other_kind == "random" else pair[::-1]
+    pair = target.methods[predictor].scores.accuracy, target.other_methods[predictor].scores.accuracy
+    spatial, near = pair if other_kind == "random" else pair[::-1]
     if near - spatial >= _SIMILAR:
         return (
             "More classes are right under random folds, because a held-out observation then has neighbours that were"
@@ -103,30 +104,12 @@ def other_folds_in_words(assessment: ClassAssessment) -> str:
     )
 
 
-def methods_sentence(assessment: ClassAssessment) -> str:
-    """A sentence for the methods section of a paper."""
-    names = {BLEND: "a blend of convolutional networks and a random forest", NETWORK: "convolutional networks"}
-    method = names.get(assessment.predictor, PREDICTORS[assessment.predictor])
-    kind, size = KINDS.get(assessment.folds.kind, assessment.folds.kind), assessment.patch_size
+def predictor_of_classes(predictor: str) -> str:
     return (
-        f"{len(assessment.classes)} classes ({assessment.target.field}) were mapped with {method}"
-        f" ({software(assessment)}), trained on {len(assessment.observed)} observations and patches of {size} × {size}"
-        f" cells of the covariates; probabilities were calibrated by one temperature, and assessed by"
-        f" {assessment.folds.count}-fold cross-validation ({kind})."
+        f"The probability of each class is predicted by {PREDICTORS[predictor]}; the map shows the most probable class."
     )
-
-
-def predictor_of_classes(assessment: ClassAssessment) -> str:
-    return (
-        f"The probability of each class is predicted by {PREDICTORS[assessment.predictor]}; the map shows the most"
-        " probable class."
-    )
-
-
-def title(assessment: ClassAssessment) -> str:
-    return sentence_case(assessment.target.title)
 
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return listed(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"
+    return enumerated(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
-from soil_cnn_plugin.engine.assessment.comparison import Difference, differences
-from soil_cnn_plugin.engine.assessment.methods import METHODS, NAMES
-from soil_cnn_plugin.engine.reports.depth_order import titles
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
-from soil_cnn_plugin.engine.reports.numerals import NOTHING, decimals_for, fixed, percent
-from soil_cnn_plugin.engine.targets.metrics import Scores
-
-SIMILAR_PERCENT = 5.0
-"""RMSE under random and under other folds that differ by less are called alike."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows of one target; the first text of a row names it, the others are numbers."""
-
-    heading: str
-    rows: tuple[tuple[str, ...], ...]
-
+from soil_cnn_plugin.engine.assessment.comparison import Difference
+from soil_cnn_plugin.engine.assessment.methods import NAMES
+from soil_cnn_plugin.engine.reports.numerals import NOTHING, fixed
+from soil_cnn_plugin.engine.reports.sections import Group, Item, Paragraph, Table, folded
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 DIFFERENCE_COLUMNS = ("All observations", "Mean over folds", "95 % interval", "p", "Lower in")
+OTHER_KINDS = {"random": "random folds", "spatial_blocks": "folds of spatial blocks"}
 
 
-def difference_group(target: TargetAssessment, predictor: str) -> Group:
-    """The map's predictor beside each other method, the network beside the better forest, context beside none."""
-    found = differences(target.methods, predictor)
-    decimals = decimals_for(target.methods[predictor].scores.rmse)
-    return Group(sentence_case(target.soil_property.label), tuple(difference_row(item, decimals) for item in found))
+def difference_items(errors: str, measure: str, unit: str, groups: Sequence[Group]) -> list[Item]:
+    """`errors` are compared fold by fold: a `measure`, in a `unit` in words or without."""
+    return [
+        Paragraph(
+            f"All methods were held out on the same folds, so their {errors} are compared fold by fold. Where the"
+            " interval encloses 0, the folds do not tell which of the two is better."
+        ),
+        *folded(
+            [
+                Table(
+                    ("Methods", *DIFFERENCE_COLUMNS),
+                    groups,
+                    f"{measure} of the first method minus that of the second: over all held-out observations in"
+                    f" percent, then the mean of the folds’ differences{unit}. Below 0 the first method is better."
+                    " Interval and p allow for folds that share training observations (Nadeau and Bengio 2003).",
+                )
+            ],
+            len(groups),
+        ),
+    ]
 
 
 def difference_row(item: Difference, decimals: int, names: Mapping[str, str] = NAMES) -> tuple[str, ...]:
@@ -48,84 +48,24 @@ def difference_row(item: Difference, decimals: int, names: Mapping[str, str] = N
     )
 
 
-FOLD_SPANS = (("RMSE", 3), ("MEC", 2), ("PICP", 2))
-OTHER_KINDS = {"random": "random folds", "spatial_blocks": "folds of spatial blocks"}
-
-
-def fold_columns(assessment: Assessment) -> tuple[str, ...]:
-    """Headings under FOLD_SPANS."""
-    other = {"random": "Random", "spatial_blocks": "Blocks"}.get(assessment.folds.other_kind, "Other")
-    return ("Chosen", other, "Change", "Chosen", other, "Chosen", other)
-
-
-def other_fold_groups(assessment: Assessment, targets: list[TargetAssessment]) -> list[Group]:
+def other_fold_items(
+    sentence: str, other_kind: str, columns: Sequence[str], spans: Sequence[tuple[str, int]], groups: Sequence[Group]
+) -> list[Item]:
     """Scores under the chosen folds beside those under the other kind; none where no other kind was tried."""
-    groups = []
-    for target in targets:
-        other = assessment.folds.other_scores.get(target.soil_property.field, {})
-        chosen = {name: held_out.scores for name, held_out in target.methods.items()}
-        names = [name for name in METHODS if name in other and name in chosen]
-        if names:
-            decimals = decimals_for(min(chosen[name].rmse for name in names))
-            rows = tuple(_fold_row(name, chosen[name], other[name], decimals) for name in names)
-            groups.append(Group(sentence_case(target.soil_property.label), rows))
-    return groups
+    if not groups:
+        return []
+    caption = f"The same methods under the chosen folds and under {OTHER_KINDS.get(other_kind, '')}."
+    return [Paragraph(sentence), *folded([Table(("Method", *columns), groups, caption, spans)], len(groups))]
 
 
-def _fold_row(name: str, chosen: Scores, other: Scores, decimals: int) -> tuple[str, ...]:
-    return (
-        sentence_case(NAMES[name]),
-        fixed(chosen.rmse, decimals),
-        fixed(other.rmse, decimals),
-        signed_percent(change(chosen.rmse, other.rmse)),
-        fixed(chosen.mec, 2),
-        fixed(other.mec, 2),
-        percent(chosen.picp),
-        percent(other.picp),
-    )
-
-
-def other_folds_in_words(assessment: Assessment, targets: list[TargetAssessment]) -> str:
-    """What the difference between random and spatial folds means for the map; empty where there is none."""
-    changes: dict[SoilProperty, float] = {}
-    for target in targets:
-        other: Mapping[str, Scores] = assessment.folds.other_scores.get(target.soil_property.field, {})
-        if assessment.predictor in other:
-            chosen = target.methods[assessment.predictor].scores
-            pair = chosen.rmse, other[assessment.predictor].rmse
-            spatial, near = pair if assessment.folds.other_kind == "random" else pair[::-1]
-            changes[target.soil_property] = change(spatial, near)
-    lower = [each for each, percent_ in changes.items() if percent_ <= -SIMILAR_PERCENT]
-    higher = [each for each, percent_ in changes.items() if percent_ >= SIMILAR_PERCENT]
-    alike = [each for each in changes if each not in lower and each not in higher]
-    said = (
-        (
-            lower,
-            "the error is smaller under random folds, because a held-out observation then has neighbours that were"
-            " trained on. Expect the random folds’ error between observations that lie as densely as these, and the"
-            " spatial folds’ error where the map reaches away from them.",
-        ),
-        (
-            alike,
-            f"both kinds of folds tell nearly the same (less than {SIMILAR_PERCENT:g} % apart), so the error depends"
-            " little on how near the next observation is.",
-        ),
-        (
-            higher,
-            "the error is larger under random folds, which chance can do when there are few observations; take the"
-            " larger one as the safer guide.",
-        ),
-    )
-    return " ".join(f"{sentence_case(listed(titles(group)))}: {text}" for group, text in said if group)
+def other_folds_heading(other_kind: str) -> str:
+    """`Random`, in a heading of a column."""
+    return {"random": "Random", "spatial_blocks": "Blocks"}.get(other_kind, "Other")
 
 
 def change(from_: float, to: float) -> float:
     """In percent of `from_`."""
     return 100 * (to / from_ - 1) if from_ else float("nan")
-
-
-def listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def signed_percent(value: float) -> str:

@@ -6,36 +6,38 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN, NAMES
-from soil_cnn_plugin.engine.reports.captioned_figure import CaptionedFigure
-from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, sentence_case
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR
 from soil_cnn_plugin.engine.reports.figures.depth_figures import (
     COLOURS,
     MOST_PROFILES,
-    Line,
+    DepthLine,
     choose_profiles,
     draw_profiles,
     draw_scores_by_depth,
     limits_of,
 )
 from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent, rounded
+from soil_cnn_plugin.engine.reports.sections import CaptionedFigure
+from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 
 
-def at_several_depths(targets: Sequence[TargetAssessment]) -> dict[str, list[TargetAssessment]]:
+def at_several_depths(targets: Sequence[NumberTarget]) -> dict[str, list[NumberTarget]]:
     """Name of a soil property -> its targets from the top down, of those that have two depths at least."""
-    groups: dict[str, list[TargetAssessment]] = {}
+    groups: dict[str, list[NumberTarget]] = {}
     for target in targets:
         if target.soil_property.depth_cm:
             groups.setdefault(target.soil_property.name, []).append(target)
     return {name: group for name, group in groups.items() if len(group) > 1}
 
 
-def depth_figures(index: int, targets: Sequence[TargetAssessment], assessment: Assessment) -> list[CaptionedFigure]:
+def depth_figures(index: int, targets: Sequence[NumberTarget], assessment: Assessment) -> list[CaptionedFigure]:
     """Of one soil property; `index` keeps its figures apart from those of others."""
     name, predictor = targets[0].soil_property.name, assessment.predictor
     methods = [predictor, *_rivals(targets, predictor)]
-    lines: list[Line] = [
+    lines: list[DepthLine] = [
         (sentence_case(NAMES[method]), colour, [target.methods[method].scores for target in targets])
         for method, colour in zip(methods, COLOURS)
     ]
@@ -66,7 +68,7 @@ _OUTCOMES = {
 }
 
 
-def depth_rows(targets: Sequence[TargetAssessment], predictor: str) -> list[tuple[str, ...]]:
+def depth_rows(targets: Sequence[NumberTarget], predictor: str) -> list[tuple[str, ...]]:
     """What the map of each depth is worth, under DEPTH_COLUMNS."""
     rows: list[tuple[str, ...]] = []
     decimals = decimals_for(min(target.methods[predictor].scores.rmse for target in targets))
@@ -78,7 +80,7 @@ def depth_rows(targets: Sequence[TargetAssessment], predictor: str) -> list[tupl
     return rows
 
 
-def depths_in_words(targets: Sequence[TargetAssessment], predictor: str, coverage: float) -> str:
+def depths_in_words(targets: Sequence[NumberTarget], predictor: str, coverage: float) -> str:
     """What the maps of all depths are worth, in one sentence of numbers."""
     scores = [target.methods[predictor].scores for target in targets]
     explained = [max(each.mec, 0.0) for each in scores if each.mec is not None]
@@ -96,7 +98,7 @@ def depths_in_words(targets: Sequence[TargetAssessment], predictor: str, coverag
     return f"{sentence_case('; '.join(texts))}, by depth."
 
 
-def shared_outcome(targets: Sequence[TargetAssessment]) -> str:
+def shared_outcome(targets: Sequence[NumberTarget]) -> str:
     """That of all depths where they agree."""
     outcomes = {target.verdict.outcome for target in targets}
     return outcomes.pop() if len(outcomes) == 1 else "equal"
@@ -109,7 +111,7 @@ def _span(low: str, high: str) -> str:
     return f"{low.removesuffix(' %')} to {high}"
 
 
-def _rivals(targets: Sequence[TargetAssessment], predictor: str) -> list[str]:
+def _rivals(targets: Sequence[NumberTarget], predictor: str) -> list[str]:
     """The forest with the lower error over all depths, and the mean."""
     forests = [name for name in (FOREST, FOREST_CONTEXT) if name in targets[0].methods and name != predictor]
     error = {name: sum(target.methods[name].scores.rmse for target in targets) for name in forests}

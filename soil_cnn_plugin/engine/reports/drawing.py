@@ -73,11 +73,6 @@ def _slim_tag(tag: str) -> str:
     return re.sub(r"(\.\d\d)\d+", r"\1", tag)
 
 
-def sentence_case(text: str) -> str:
-    """`clay` -> `Clay`, but `pH` stays."""
-    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
-
-
 def lighten_grid(axes: Axes) -> None:
     axes.grid(True)
     axes.tick_params(length=2.5)

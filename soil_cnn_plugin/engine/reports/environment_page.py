@@ -4,28 +4,82 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.machine.environment import Environment
+from soil_cnn_plugin.engine.machine.environment import Environment, Library, Trial
+from soil_cnn_plugin.engine.reports.numerals import fixed
 from soil_cnn_plugin.engine.reports.page import write_page
+from soil_cnn_plugin.engine.reports.sections import (
+    Cell,
+    Group,
+    Item,
+    Page,
+    Pairs,
+    Paragraph,
+    Section,
+    Table,
+    VerdictBox,
+)
 
 
 def write_environment_page(path: str, found: Environment) -> None:
     """Writes one HTML file that needs nothing else."""
-    write_page(
-        path,
-        "environment",
-        is_well=found.passed,
-        device=found.device,
-        computer=found.computer,
-        libraries=found.libraries,
-        trials=found.trials,
+    page = Page(
+        kind="Soil CNN",
+        title="Compute environment",
+        facts=[found.device],
+        lead=[_verdict(found.passed)],
+        sections=[
+            Section("trials", "Trials", [_trials(found.trials)]),
+            Section("libraries", "Libraries", [_libraries(found.libraries)]),
+            Section("computer", "Computer", [Pairs(found.computer)]),
+        ],
     )
+    write_page(path, page)
 
 
 def write_environment_metrics(path: str, found: Environment) -> None:
     content = {"passed": found.passed, **asdict(found)}
     Path(part(path)).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     os.replace(part(path), path)
+
+
+def _verdict(is_well: bool) -> Item:
+    if is_well:
+        text = "All libraries are there and every trial passed."
+        return VerdictBox("The compute environment works.", [Paragraph(text)], "good")
+    text = (
+        "Run “Set up the compute environment” in the Processing toolbox. If that does not help, report the problem"
+        " together with this page."
+    )
+    return VerdictBox("The compute environment does not work as it should.", [Paragraph(text)], "poor")
+
+
+def _trials(trials: Sequence[Trial]) -> Item:
+    rows = [
+        (
+            trial.name,
+            Cell("Passed", "yes") if trial.passed else Cell("Failed", "no"),
+            trial.words,
+            fixed(trial.seconds, 1),
+        )
+        for trial in trials
+    ]
+    headings = ("Trial", "Outcome", "What was found", "Seconds")
+    return Table(headings, [Group("", rows)], looks=("", "", "long", "number"))
+
+
+def _libraries(libraries: Sequence[Library]) -> Item:
+    rows = [
+        (
+            library.name,
+            Cell(library.version or "missing", "" if library.is_usable else "no"),
+            library.tested,
+            library.remark,
+        )
+        for library in libraries
+    ]
+    return Table(("Library", "Version", "Tested with", "Remark"), [Group("", rows)], looks=("", "", "", ""))

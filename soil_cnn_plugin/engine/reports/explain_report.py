@@ -9,7 +9,6 @@ from soil_cnn_plugin.engine.explaining.explanation import (
     context_verdict,
     importance_verdict,
 )
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.figures.explain_figures import (
     MOST_COVARIATES,
     MOST_MAPS,
@@ -17,44 +16,87 @@ from soil_cnn_plugin.engine.reports.figures.explain_figures import (
     draw_contributions,
     draw_importance,
 )
-from soil_cnn_plugin.engine.reports.held_out_report import CaptionedFigure
 from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import explanation_references
-from soil_cnn_plugin.engine.reports.table_group import TableGroup
+from soil_cnn_plugin.engine.reports.sections import (
+    CaptionedFigure,
+    Group,
+    Item,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+    VerdictBox,
+    citing_section,
+    settings_section,
+    table,
+)
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 
 def write_explain_report(path: str, explanation: Explanation) -> None:
     """Writes one HTML file that needs nothing else; names of covariates and fields are escaped."""
-    write_page(
-        path,
-        "explain",
+    cited = explanation_references(explanation.attribution is not None, bool(explanation.forest_weights))
+    page = Page(
+        kind="Explanation of a network",
         title=", ".join(sentence_case(target.title) for target in explanation.targets),
         facts=_facts(explanation),
-        verdicts=[
-            (sentence_case(target.label), importance_verdict(explanation, index), context_verdict(explanation, index))
+        lead=[
+            VerdictBox(
+                sentence_case(target.label),
+                [Paragraph(importance_verdict(explanation, index)), Paragraph(context_verdict(explanation, index))],
+            )
             for index, target in enumerate(explanation.targets)
         ],
-        basis=explanation.basis,
-        forest_sentence=_forest_sentence(explanation),
-        measure=explanation.measure,
-        measure_sentence=_measure_sentence(explanation),
-        importance_figures=_importance_figures(explanation),
-        columns=_columns(explanation),
-        groups=_groups(explanation),
-        context_figure=_context_figure(explanation),
-        context_columns=[
-            sentence_case(explanation.measure),
-            "Growth",
-            *(["Networks", "Forest"] if len(explanation.methods) > 1 else []),
+        sections=[
+            Section("importance", "Importance of the covariates", _importance(explanation)),
+            Section("surroundings", "Importance of the surroundings", _surroundings(explanation)),
+            *_attribution(explanation),
+            settings_section(explanation.settings, explanation.versions),
+            citing_section(cited),
         ],
-        context_groups=_context_groups(explanation),
-        little=LITTLE,
-        attribution=_attribution(explanation),
-        settings=explanation.settings,
-        versions=explanation.versions,
-        references=explanation_references(explanation.attribution is not None, bool(explanation.forest_weights)),
     )
+    write_page(path, page)
+
+
+def _importance(explanation: Explanation) -> list[Item]:
+    measure = explanation.measure
+    unit = ", in the unit of the soil property" if measure == "RMSE" else ""
+    sentences = (explanation.basis, _forest_sentence(explanation), _measure_sentence(explanation))
+    return [
+        Paragraph(" ".join(sentence for sentence in sentences if sentence)),
+        *_importance_figures(explanation),
+        Table(
+            ("Covariate", *_columns(explanation)),
+            _groups(explanation),
+            f"Growth of the held-out {measure} when a covariate is exchanged between observations{unit} and in percent"
+            f" of its {measure}, with the standard deviation over folds (± folds).",
+        ),
+        Paragraph(
+            "Covariates that tell the same share their importance: exchanging one of them alone does little, because"
+            " the others still tell it. Numbers below their spread over folds are no more than chance.",
+            "small",
+        ),
+    ]
+
+
+def _surroundings(explanation: Explanation) -> list[Item]:
+    parts = ["Networks", "Forest"] if len(explanation.methods) > 1 else []
+    return [
+        _context_figure(explanation),
+        Table(
+            ("Radius", sentence_case(explanation.measure), "Growth", *parts),
+            _context_groups(explanation),
+            f"Held-out {explanation.measure} and its growth against the radius that is kept, in percent.",
+        ),
+        Paragraph(
+            "Exchanged surroundings do not fit the pixels that are kept, so the growth is an upper bound of what they"
+            " tell. It says what this network uses; whether networks with smaller patches would do as well is what"
+            " Compare patch sizes measures.",
+            "small",
+        ),
+    ]
 
 
 def _facts(explanation: Explanation) -> list[str]:
@@ -111,7 +153,7 @@ def _columns(explanation: Explanation) -> list[str]:
     return ["Growth", "± folds", "Percent", "± folds", *parts]
 
 
-def _groups(explanation: Explanation) -> list[TableGroup]:
+def _groups(explanation: Explanation) -> list[Group]:
     importance, share, spread = explanation.importance, explanation.share(), explanation.spread_share()
     groups = []
     for t, target in enumerate(explanation.targets):
@@ -129,7 +171,7 @@ def _groups(explanation: Explanation) -> list[TableGroup]:
                 ]
             )
         error = f"{fixed(float(importance.error[0, t]), decimals)} {target.unit}".strip()
-        groups.append(TableGroup(f"{sentence_case(target.label)}: {explanation.measure} {error}", rows))
+        groups.append(Group(f"{sentence_case(target.label)}: {explanation.measures[t]} {error}", rows))
     return groups
 
 
@@ -145,7 +187,7 @@ def _context_figure(explanation: Explanation) -> CaptionedFigure:
     )
 
 
-def _context_groups(explanation: Explanation) -> list[TableGroup]:
+def _context_groups(explanation: Explanation) -> list[Group]:
     context = explanation.context
     groups = []
     for t, target in enumerate(explanation.targets):
@@ -158,29 +200,28 @@ def _context_groups(explanation: Explanation) -> list[TableGroup]:
             ]
             for r, radius in enumerate(context.radii)
         ]
-        groups.append(TableGroup(sentence_case(target.label), rows))
+        groups.append(Group(sentence_case(target.label), rows))
     return groups
 
 
-def _attribution(explanation: Explanation) -> dict[str, object] | None:
+def _attribution(explanation: Explanation) -> list[Section]:
     found = explanation.attribution
     if found is None:
-        return None
+        return []
     order = sorted(range(len(found.magnitude)), key=lambda index: -found.magnitude[index])
     decimals = decimals_for(float(found.magnitude.max()))
+    rows = [(explanation.covariates[index], fixed(float(found.magnitude[index]), decimals)) for index in order]
     several = len(order) > MOST_MAPS
-    return {
-        "title": sentence_case(found.target.title),
-        "sentence": _attribution_sentence(found),
-        "unit": found.unit,
-        "rows": [(explanation.covariates[index], fixed(float(found.magnitude[index]), decimals)) for index in order],
-        "figure": CaptionedFigure(
-            draw_contributions("contributions", explanation, found),
-            f"What {'the strongest covariates' if several else 'each covariate'} adds to the prediction of"
-            f" {found.target.title} at each pixel, or takes from it. Brown: more than with average conditions; blue:"
-            " less.",
-        ),
-    }
+    unit = f" ({found.unit})" if found.unit else ""
+    figure = CaptionedFigure(
+        draw_contributions("contributions", explanation, found),
+        f"What {'the strongest covariates' if several else 'each covariate'} adds to the prediction of"
+        f" {found.target.title} at each pixel, or takes from it. Brown: more than with average conditions; blue:"
+        " less.",
+    )
+    means = table(("Covariate", "Contribution"), rows, f"Mean absolute contribution over the map{unit}.")
+    heading = f"What made the map: {sentence_case(found.target.title)}"
+    return [Section("contributions", heading, [Paragraph(_attribution_sentence(found)), figure, means])]
 
 
 def _attribution_sentence(found: AttributionSummary) -> str:

@@ -12,7 +12,7 @@ from pyogrio.raw import write
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.explaining.explanation import Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
-from soil_cnn_plugin.engine.reports.held_out_files import write_json
+from soil_cnn_plugin.engine.reports.files import write_json
 
 
 def write_importance(path: str, explanation: Explanation) -> None:
@@ -78,7 +78,7 @@ def _columns(explanation: Explanation) -> dict[str, list[str] | list[float]]:
 def _target_content(explanation: Explanation, t: int) -> dict[str, object]:
     importance, context = explanation.importance, explanation.context
     reach = context.reach(0, t)
-    error = "rmse" if explanation.measure == "RMSE" else "root_brier"
+    error = "rmse" if explanation.measures[t] == "RMSE" else "root_brier"
     return {
         "label": explanation.targets[t].label,
         "unit": explanation.targets[t].unit,

@@ -2,49 +2,77 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
-import geopandas
 import numpy as np
+import pandas
+from numpy.typing import ArrayLike
 
-from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment, residuals
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
 from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance
 from soil_cnn_plugin.engine.assessment.reliability import reliability
-from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
+from soil_cnn_plugin.engine.reports.files import write_json, write_points
+from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget, residuals
+from soil_cnn_plugin.engine.targets.class_scores import (
+    ClassHeldOut,
+    confusion,
+    purity,
+    reliability_of_classes,
+    reliability_of_map,
+    representation,
+)
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
+
+
+def numbers(assessment: Assessment) -> dict[str, float]:
+    """For models to branch on: means over the targets of a kind, of the map's predictor and of the better forest."""
+    found = {}
+    if assessment.numbers:
+        scores = [target.methods[assessment.predictor].scores for target in assessment.numbers]
+        baseline = [target.methods[target.verdict.rival].scores.rmse for target in assessment.numbers]
+        found = {
+            "rmse": float(np.mean([each.rmse for each in scores])),
+            "mec": float(np.mean([np.nan if each.mec is None else each.mec for each in scores])),
+            "ccc": float(np.mean([np.nan if each.ccc is None else each.ccc for each in scores])),
+            "picp": float(np.mean([each.picp for each in scores])),
+            "baseline_rmse": float(np.mean(baseline)),
+        }
+    if assessment.classes:
+        of_classes = [target.methods[assessment.predictor].scores for target in assessment.classes]
+        rivals = [target.methods[target.verdict.rival].scores.accuracy for target in assessment.classes]
+        found |= {
+            "accuracy": float(np.mean([each.accuracy for each in of_classes])),
+            "brier": float(np.mean([each.brier for each in of_classes])),
+            "log_score": float(np.mean([each.log_score for each in of_classes])),
+            "baseline_accuracy": float(np.mean(rivals)),
+        }
+    return found
 
 
 def write_metrics(path: str, assessment: Assessment) -> None:
     """The numbers of the report: folds, settings and versions, and by target field the scores of each method over all
-    folds and by fold, how far its distributions hold, paired differences, verdict. What is not known is null."""
+    folds and by fold, how far its distributions or probabilities hold, paired differences, verdict; of classes also the
+    confusion matrix (a row an observed class, a column a predicted one), and all of it under both kinds of folds. What
+    is not known is null."""
+    of_numbers = {"coverage": assessment.coverage} if assessment.numbers else {}
     content = {
         "predictor": assessment.predictor,
-        "coverage": assessment.coverage,
+        **of_numbers,
         "observations": len(assessment.coordinates),
         "crs": assessment.crs_name,
         "cell_size": assessment.cell_size,
         "patch_size": assessment.patch_size,
-        "folds": asdict(assessment.folds),
-        "quantile_levels": np.round(QUANTILE_LEVELS, 2),
+        "folds": _folds_content(assessment),
+        **({"quantile_levels": np.round(QUANTILE_LEVELS, 2)} if assessment.numbers else {}),
         "targets": {
-            target.soil_property.field: _target_content(target, assessment.predictor) for target in assessment.targets
+            target.soil_property.field: _number_content(target, assessment.predictor)
+            if isinstance(target, NumberTarget)
+            else _class_content(target, assessment.predictor)
+            for target in assessment.targets
         },
-        "compositions": [
-            {
-                "title": composition.title,
-                "parts": [part.field for part in composition.parts],
-                "texture_system": "usda" if composition.texture else None,
-                "methods": {name: asdict(scores) for name, scores in composition.scores.items()},
-            }
-            for composition in assessment.compositions
-        ],
+        **({"compositions": _compositions_content(assessment)} if assessment.numbers else {}),
         "settings": assessment.settings,
         "versions": assessment.versions,
         "notes": assessment.notes,
@@ -52,14 +80,29 @@ def write_metrics(path: str, assessment: Assessment) -> None:
     write_json(path, content)
 
 
-def write_json(path: str, content: object) -> None:
-    """Arrays become lists, numbers that are not finite null: JSON has no others."""
-    with open(part(path), "w", encoding="utf-8") as file:
-        json.dump(_plain(content), file, indent=1, ensure_ascii=False, allow_nan=False)
-    os.replace(part(path), path)
+def _folds_content(assessment: Assessment) -> dict[str, object]:
+    """Of numbers with their scores under the other kind of folds."""
+    other_scores = {
+        target.soil_property.field: {name: asdict(method.scores) for name, method in target.other_methods.items()}
+        for target in assessment.numbers
+        if target.other_methods
+    }
+    return {**asdict(assessment.folds), **({"other_scores": other_scores} if assessment.numbers else {})}
 
 
-def _target_content(target: TargetAssessment, predictor: str) -> dict[str, object]:
+def _compositions_content(assessment: Assessment) -> list[dict[str, object]]:
+    return [
+        {
+            "title": composition.title,
+            "parts": [part.field for part in composition.parts],
+            "texture_system": "usda" if composition.texture else None,
+            "methods": {name: asdict(scores) for name, scores in composition.scores.items()},
+        }
+        for composition in assessment.compositions
+    ]
+
+
+def _number_content(target: NumberTarget, predictor: str) -> dict[str, object]:
     return {
         "label": target.soil_property.label,
         "name": target.soil_property.name,
@@ -70,7 +113,7 @@ def _target_content(target: TargetAssessment, predictor: str) -> dict[str, objec
         "censored": int(target.is_censored.sum()),
         "detection_limits": np.unique(target.observed[target.is_censored])[[0, -1]] if target.is_censored.any() else [],
         "median_error_of_measurement": float(np.median(target.errors[target.errors > 0])) if target.errors.any() else 0,
-        "methods": {name: _method_content(target, held_out) for name, held_out in target.methods.items()},
+        "methods": {name: _number_method(target, held_out) for name, held_out in target.methods.items()},
         "differences": [asdict(item) for item in differences(target.methods, predictor)],
         "verdict": asdict(target.verdict),
         "exceedance": [
@@ -80,7 +123,7 @@ def _target_content(target: TargetAssessment, predictor: str) -> dict[str, objec
     }
 
 
-def _method_content(target: TargetAssessment, held_out: HeldOut) -> dict[str, object]:
+def _number_method(target: NumberTarget, held_out: HeldOut) -> dict[str, object]:
     found = reliability(target.observed, held_out, target.is_censored)
     return {
         **asdict(held_out.scores),
@@ -89,54 +132,79 @@ def _method_content(target: TargetAssessment, held_out: HeldOut) -> dict[str, ob
     }
 
 
-def write_held_out(
-    path: str, assessment: Assessment, crs_wkt: str, ids: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> None:
-    """A GeoPackage of all observations: by target what was observed, what the map's predictor predicted without having
-    seen it, limits, residual (predicted minus observed), and the fold, from 1; empty where a target is missing.
+def _class_content(target: ClassTarget, predictor: str) -> dict[str, object]:
+    return {
+        "label": target.soil_property.label,
+        "classes": dict(zip(target.classes, target.counts)),
+        "methods": {name: _class_method(target, held_out) for name, held_out in target.methods.items()},
+        "methods_other_folds": {name: _class_method(target, each) for name, each in target.other_methods.items()},
+        "differences": [asdict(item) for item in differences(target.methods, predictor)],
+        "verdict": asdict(target.verdict),
+    }
 
-    Of a target with values below detection limits `censored` is 1 at these, where the limit stands as observed, and
-    `reported` is what is expected to be reported of the prediction, from which the residual is taken.
+
+def _class_method(target: ClassTarget, held_out: ClassHeldOut) -> dict[str, object]:
+    observed, names = target.observed, target.classes
+    matrix = confusion(observed, held_out.predicted, len(names))
+    return {
+        **asdict(held_out.scores),
+        "folds": [asdict(scores) for scores in held_out.fold_scores],
+        "confusion": matrix,
+        "purity": dict(zip(names, purity(matrix))),
+        "representation": dict(zip(names, representation(matrix))),
+        "reliability_of_map": asdict(reliability_of_map(observed, held_out.probabilities)),
+        "reliability_of_classes": asdict(reliability_of_classes(observed, held_out.probabilities)),
+    }
+
+
+def write_held_out(path: str, assessment: Assessment, crs_wkt: str, ids: Rows) -> None:
+    """A GeoPackage of all observations: by target what was observed, what the map's predictor predicted without having
+    seen it, and the fold, from 1; empty where a target is missing.
+
+    A number has limits and residual (predicted minus observed). Where it has values below detection limits `censored`
+    is 1 at these, where the limit stands as observed, and `reported` is what is expected to be reported of the
+    prediction, from which the residual is taken. A class has the probability of the predicted class, which is the most
+    probable one, and that of the observed class, and whether it is right.
     """
     count = len(assessment.coordinates)
     columns: dict[str, object] = {"observation": ids}
     fold = np.zeros(count, np.int64)
     for target in assessment.targets:
-        held_out = target.methods[assessment.predictor]
         fold[target.rows] = target.fold + 1
-        residual = residuals(target, held_out)
-        limited = {"censored": target.is_censored, "reported": target.observed + residual}
-        values = {
-            "observed": target.observed,
-            "predicted": held_out.mean,
-            **(limited if target.is_censored.any() else {}),
-            "lower": held_out.lower,
-            "upper": held_out.upper,
-            "residual": residual,
-        }
-        for name, known in values.items():
-            column = np.full(count, np.nan)
-            column[target.rows] = known
-            columns[f"{target.soil_property.field}_{name}"] = column
+        for name, known in _columns(target, assessment.predictor).items():
+            columns[f"{target.soil_property.field}_{name}"] = known.reindex(np.arange(count))
     columns["fold"] = fold
     write_points(path, "held_out", columns, assessment.coordinates, crs_wkt)
 
 
-def write_points(path: str, layer: str, columns: Mapping[str, object], coordinates: Array, crs_wkt: str) -> None:
-    """A GeoPackage of points: `columns` (N,) by name, `coordinates` (N, 2) x and y."""
-    points = geopandas.points_from_xy(*coordinates.T)
-    partial = f"{part(path)}.gpkg"  # GDAL wants the extension
-    frame = geopandas.GeoDataFrame(columns, geometry=points, crs=crs_wkt)
-    frame.to_file(partial, layer=layer, driver="GPKG", VERSION=GPKG_VERSION)
-    os.replace(partial, path)
+def _columns(target: NumberTarget | ClassTarget, predictor: str) -> dict[str, pandas.Series]:
+    """By row of the patch file; whether a class is right is nullable, because it may be missing."""
+    if isinstance(target, NumberTarget):
+        return {name: pandas.Series(known, target.rows, float) for name, known in _of_number(target, predictor).items()}
+    found = {name: pandas.Series(known, target.rows) for name, known in _of_class(target, predictor).items()}
+    return {**found, "correct": found["correct"].astype("boolean")}
 
 
-def _plain(value: Any) -> Any:
-    """As JSON has it: arrays as lists, and null for what is not finite."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+def _of_number(target: NumberTarget, predictor: str) -> dict[str, Array | Flags]:
+    held_out = target.methods[predictor]
+    residual = residuals(target, held_out)
+    limited: dict[str, Array | Flags] = {"censored": target.is_censored, "reported": target.observed + residual}
+    return {
+        "observed": target.observed,
+        "predicted": held_out.mean,
+        **(limited if target.is_censored.any() else {}),
+        "lower": held_out.lower,
+        "upper": held_out.upper,
+        "residual": residual,
+    }
+
+
+def _of_class(target: ClassTarget, predictor: str) -> dict[str, ArrayLike]:
+    names, held_out = np.array(target.classes, object), target.methods[predictor]
+    return {
+        "observed": names[target.observed],
+        "predicted": names[held_out.predicted],
+        "probability": held_out.probabilities.max(axis=1),
+        "probability_of_observed": held_out.probabilities[np.arange(len(target.rows)), target.observed],
+        "correct": held_out.predicted == target.observed,
+    }

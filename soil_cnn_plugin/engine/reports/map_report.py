@@ -1,54 +1,84 @@
-"""The report on a map: what it is worth at observations that it was not made from, or, by design, as a whole."""
+"""The assessment of a map: what it is worth at observations that it was not made from, or, by design, as a whole."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, MapEstimates
-from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, sentence_case
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR
 from soil_cnn_plugin.engine.reports.figures.observed_predicted import (
     BARS_AT_MOST,
     DENSITY_ABOVE,
     draw_observed_predicted,
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import draw_residuals, map_frame
-from soil_cnn_plugin.engine.reports.held_out_report import CaptionedFigure
+from soil_cnn_plugin.engine.reports.files import write_json, write_points
+from soil_cnn_plugin.engine.reports.glossary import number_terms
 from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent, rounded
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import map_references
-from soil_cnn_plugin.engine.reports.score_table import score_group
+from soil_cnn_plugin.engine.reports.score_table import SCORE_COLUMNS, number_score_group
+from soil_cnn_plugin.engine.reports.sections import (
+    Bullets,
+    CaptionedFigure,
+    Item,
+    Page,
+    Paragraph,
+    ScoreTable,
+    Section,
+    Subheading,
+    Terms,
+    VerdictBox,
+    citing_section,
+    settings_section,
+    table,
+)
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
-COLUMNS = ("n", "ME", "RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score")
-OF_INTERVALS = ("PICP", "Width", "Interval score")
-FEW = 30
+_OF_INTERVALS = ("PICP", "Width", "Interval score")
+_FEW = 30
 """Observations below which the page says that the scores are uncertain."""
 
 
 def write_map_report(path: str, assessment: MapAssessment) -> None:
     """Writes one HTML file that needs nothing else; the rasters' names and descriptions are escaped."""
-    soil_property = assessment.target.soil_property
-    columns = [name for name in COLUMNS if assessment.has_interval or name not in OF_INTERVALS]
-    write_page(
-        path,
-        "map_report",
+    soil_property, mec = assessment.target.soil_property, _mec(assessment)
+    outcome = "none" if mec is not None and mec <= 0 else ""
+    page = Page(
+        kind="Map assessment",
         title=sentence_case(soil_property.title),
         facts=_facts(assessment),
-        heading=sentence_case(soil_property.label),
-        worth=_worth(assessment),
-        is_poor=_mec(assessment) is not None and (_mec(assessment) or 0.0) <= 0,
-        basis=_basis(assessment),
-        is_by_design=assessment.estimates is not None,
-        dropped=[(sentence_case(reason), str(count)) for reason, count in assessment.dropped.items()],
-        estimates=_estimate_rows(assessment.estimates, assessment.predicted.scores.rmse),
-        confidence=assessment.estimates.confidence if assessment.estimates else 0.0,
-        columns=columns,
-        groups=[score_group(soil_property, {assessment.map_name: assessment.predicted.scores}, assessment.coverage)],
-        coverage=assessment.coverage,
-        figures=_figures(assessment),
-        notes=assessment.notes,
-        settings=assessment.settings,
-        versions=assessment.versions,
-        references=map_references(assessment.predicted.scores, assessment.estimates is not None),
+        lead=[VerdictBox(sentence_case(soil_property.label), [Paragraph(_worth(assessment))], outcome)],
+        sections=[
+            Section("basis", "What these numbers stand for", _basis(assessment)),
+            *_estimates(assessment),
+            Section("scores", "Scores at the observations", _scores(assessment)),
+            Section("figures", "Predicted and observed", _figures(assessment)),
+            settings_section(assessment.settings, assessment.versions),
+            citing_section(map_references(assessment.predicted.scores, assessment.estimates is not None)),
+        ],
     )
+    write_page(path, page)
+
+
+def _scores(assessment: MapAssessment) -> list[Item]:
+    """A map and its limits are no distribution, so there is no CRPS."""
+    columns = [
+        name for name in SCORE_COLUMNS if name != "CRPS" and (assessment.has_interval or name not in _OF_INTERVALS)
+    ]
+    in_unit = "ME, RMSE, width and interval score" if assessment.has_interval else "ME and RMSE"
+    group = number_score_group(
+        assessment.target.soil_property, {assessment.map_name: assessment.predicted.scores}, assessment.coverage
+    )
+    caption = f"Of the observations as they are, without weights. {in_unit} are in the unit of the soil property."
+    items: list[Item] = [ScoreTable(columns, [group], caption)]
+    if assessment.dropped:
+        rows = [(sentence_case(reason), str(count)) for reason, count in assessment.dropped.items()]
+        headings = ("Reason", "Observations")
+        items.append(Subheading("Observations that were not used"))
+        items.append(table(headings, rows, "A reason each, the first that was found."))
+    return [*items, Subheading("What the measures mean"), Terms(number_terms(assessment.coverage, columns))]
 
 
 def _facts(assessment: MapAssessment) -> list[str]:
@@ -93,10 +123,15 @@ def _range(estimate: Estimate, unit: str, estimates: MapEstimates) -> str:
     return f" ({percent(estimates.confidence)} confidence interval {ends})"
 
 
-def _basis(assessment: MapAssessment) -> str:
+def _basis(assessment: MapAssessment) -> list[Item]:
+    notes = [Bullets(assessment.notes)] if assessment.notes else []
+    return [Paragraph(_basis_in_words(assessment), "" if assessment.estimates else "caution"), *notes]
+
+
+def _basis_in_words(assessment: MapAssessment) -> str:
     """What the numbers rest on, and thus what they may be quoted for (Wadoux et al. 2021)."""
     count = len(assessment.ids)
-    few = f" With only {count} observations they are uncertain, whatever they are." if count < FEW else ""
+    few = f" With only {count} observations they are uncertain, whatever they are." if count < _FEW else ""
     if assessment.estimates:
         return (
             f"{assessment.estimates.sentence} They hold for the whole map and rest on the random choice of the places"
@@ -111,10 +146,23 @@ def _basis(assessment: MapAssessment) -> str:
     )
 
 
-def _estimate_rows(estimates: MapEstimates | None, rmse: float) -> list[tuple[str, str, str, str, str]]:
+def _estimates(assessment: MapAssessment) -> list[Section]:
+    """None unless the observations are a probability sample."""
+    if assessment.estimates is None:
+        return []
+    caption = (
+        f"Design-based estimates with {percent(assessment.estimates.confidence)} confidence intervals, in the unit of"
+        " the soil property but for MEC and PICP."
+    )
+    rows = _estimate_rows(assessment.estimates, assessment.predicted.scores.rmse)
+    found = table(("Measure", "Estimate", "Standard error", "From", "To"), rows, caption)
+    return [Section("estimates", "Estimates for the whole map", [found])]
+
+
+def _estimate_rows(estimates: MapEstimates, rmse: float) -> list[tuple[str, str, str, str, str]]:
     """Measure, estimate, standard error, low and high end of the interval."""
     rows = []
-    for name, found in (estimates.by_measure if estimates else {}).items():
+    for name, found in estimates.by_measure.items():
         numbers = (found.value, found.standard_error, found.low, found.high)
         if name == "PICP":
             texts = [percent(number) if index != 1 else percent(number, 1) for index, number in enumerate(numbers)]
@@ -145,3 +193,38 @@ def _figures(assessment: MapAssessment) -> list[CaptionedFigure]:
             " larger residuals. Neighbours of one colour mean that the map misses something that varies in space.",
         ),
     ]
+
+
+def write_map_metrics(path: str, assessment: MapAssessment) -> None:
+    """What was compared, scores at the observations and, of a probability sample, estimates for the whole map."""
+    soil_property, scores = assessment.target.soil_property, asdict(assessment.predicted.scores)
+    del scores["crps"]  # a map and its limits are no distribution
+    estimates = assessment.estimates
+    content = {
+        "target": {"field": soil_property.field, "label": soil_property.label, "unit": soil_property.unit},
+        "map": assessment.map_name,
+        "count": len(assessment.ids),
+        "dropped": assessment.dropped,
+        "coverage": assessment.coverage if assessment.has_interval else None,
+        "scores": scores,
+        "design_based": asdict(estimates) if estimates else None,
+        "settings": assessment.settings,
+        "versions": assessment.versions,
+        "notes": assessment.notes,
+    }
+    write_json(path, content)
+
+
+def write_residuals(path: str, assessment: MapAssessment, crs_wkt: str) -> None:
+    """A GeoPackage of the observations that were used: observed and predicted value, limits, residual (predicted minus
+    observed) and whether the observed value is inside the interval; no columns for an interval that is not there."""
+    observed, predicted = assessment.target.observed, assessment.predicted
+    columns: dict[str, object] = {
+        "observation": assessment.ids,
+        "observed": observed,
+        "predicted": predicted.mean,
+        "residual": predicted.mean - observed,
+    }
+    if assessment.has_interval:
+        columns |= {"lower": predicted.lower, "upper": predicted.upper, "inside": assessment.inside}
+    write_points(path, "residuals", columns, assessment.coordinates, crs_wkt)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.exceedance import unchecked
-from soil_cnn_plugin.engine.reports.comparison_tables import listed
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.numerals import percent, rounded
+from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 
 _HOW_LIMITS_COUNT = (
     "Such a value is learned as lying anywhere below its limit (Tobin 1958). Scores compare what laboratories reported"
@@ -30,20 +30,21 @@ _HOW_ERRORS_COUNT = (
 def measured_sentences(assessment: Assessment) -> list[str]:
     """Paragraphs; none where all was measured, with the same trust."""
     paragraphs = []
-    limited = [target for target in assessment.targets if target.is_censored.any()]
+    limited = [target for target in assessment.numbers if target.is_censored.any()]
     if limited:
         counts = " ".join(f"{_limits_in_words(target)}." for target in limited)
         several = any(len(np.unique(target.observed[target.is_censored])) > 1 for target in limited)
         paragraphs.append(f"{counts} {_HOW_LIMITS_COUNT}{_WHICH_LIMIT if several else ''}")
-    erroneous = [target for target in assessment.targets if target.errors.any()]
+    erroneous = [target for target in assessment.numbers if target.errors.any()]
     if erroneous:
         errors = " ".join(f"{_errors_in_words(target)}." for target in erroneous)
         paragraphs.append(f"{errors} {_HOW_ERRORS_COUNT}")
-    blind = [target for target in assessment.targets if target.thresholds and unchecked(target) == [*target.thresholds]]
+    blind = [target for target in assessment.numbers if target.thresholds and unchecked(target) == [*target.thresholds]]
     for target in blind:
+        thresholds = enumerated([each.text for each in target.thresholds])
         paragraphs.append(
-            f"Whether the probabilities of exceeding {listed([each.text for each in target.thresholds])} hold cannot be"
-            " checked: all observations have a detection limit above."
+            f"Whether the probabilities of exceeding {thresholds} hold cannot be checked: all observations have a"
+            " detection limit above."
         )
     weights = assessment.weights
     if len(weights) and weights.min() < weights.max():
@@ -56,7 +57,7 @@ def measured_sentences(assessment: Assessment) -> list[str]:
     return paragraphs
 
 
-def censored_in_words(target: TargetAssessment) -> str:
+def censored_in_words(target: NumberTarget) -> str:
     """For captions of figures; empty where nothing is censored."""
     count = int(target.is_censored.sum())
     return (
@@ -67,7 +68,7 @@ def censored_in_words(target: TargetAssessment) -> str:
     )
 
 
-def _limits_in_words(target: TargetAssessment) -> str:
+def _limits_in_words(target: NumberTarget) -> str:
     limits, n = target.observed[target.is_censored], len(target.observed)
     unit = f" {target.soil_property.unit}" if target.soil_property.unit else ""
     lowest, highest = rounded(float(limits.min())), rounded(float(limits.max()))
@@ -78,7 +79,7 @@ def _limits_in_words(target: TargetAssessment) -> str:
     )
 
 
-def _errors_in_words(target: TargetAssessment) -> str:
+def _errors_in_words(target: NumberTarget) -> str:
     errors, unit = target.errors[target.errors > 0], target.soil_property.unit
     middle, spread = float(np.median(errors)), float(target.observed.std())
     share = f", {percent(middle / spread)} of the standard deviation of the values" if spread > 0 else ""

@@ -9,17 +9,30 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
-from soil_cnn_plugin.engine.reports.depth_order import by_depth, listed, titles
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
+from soil_cnn_plugin.engine.reports.glossary import class_terms, number_terms
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
-from soil_cnn_plugin.engine.reports.numerals import fixed, rounded
+from soil_cnn_plugin.engine.reports.numerals import fixed, percent, rounded
 from soil_cnn_plugin.engine.reports.page import write_page
-from soil_cnn_plugin.engine.reports.score_table import COLUMNS, ScoreGroup, score_group
+from soil_cnn_plugin.engine.reports.score_table import SCALES, SCORE_COLUMNS, number_score_group
+from soil_cnn_plugin.engine.reports.sections import (
+    Item,
+    Page,
+    Pairs,
+    Paragraph,
+    ScoreGroup,
+    ScoreTable,
+    Section,
+    Subheading,
+    Terms,
+    VerdictBox,
+    text_table,
+)
+from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, sentence_case, titles
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.metrics import Scores
+from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 _UNITS = {"metre": "m", "degree": "°"}
-_SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
 
 
 class Description(Protocol):
@@ -42,13 +55,9 @@ class Description(Protocol):
     @property
     def coverage(self) -> float: ...
     @property
-    def scores(self) -> Mapping[str, Mapping[str, Scores]]: ...
+    def scores(self) -> Mapping[str, Mapping[str, Scores | ClassScores]]: ...
     @property
-    def compositions(self) -> tuple[tuple[str, ...], ...]: ...
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-    @property
-    def class_scores(self) -> Mapping[str, ClassScores]: ...
+    def words(self) -> TargetsInWords: ...
     @property
     def verdicts(self) -> Mapping[str, str]: ...
     @property
@@ -66,56 +75,109 @@ class Description(Protocol):
 def write_network_page(path: str, description: Description) -> None:
     """Writes one HTML file that needs nothing else. The description may come from a stranger: all of it is escaped."""
     targets = by_depth(description.targets, lambda target: target)
-    write_page(
-        path,
-        "network",
+    page = Page(
+        kind="Trained network",
         title=sentence_case(", ".join(titles(targets))),
         facts=_facts(description),
-        targets=[_target_row(target, description) for target in targets],
-        compositions=_compositions_in_words(description),
-        covariates=[_covariate_row(summary) for summary in description.covariates],
-        grid=_grid_rows(description.grid),
-        predictor_sentence=predictor_sentence(description.predictor),
-        folds_sentence=description.folds_sentence,
-        verdicts=[
-            (sentence_case(target.label), description.verdicts[target.field])
-            for target in targets
-            if target.field in description.verdicts
+        lead=[],
+        sections=[
+            Section("predicts", "What it predicts", _predicts(targets, description)),
+            Section("needs", "What it needs", _needs(description)),
+            Section("worth", "What it is worth", _worth(targets, description)),
+            Section("origin", "Where it comes from", _origin(description)),
         ],
-        columns=CLASS_COLUMNS if description.classes else COLUMNS,
-        groups=_score_groups(targets, description),
-        classes=description.classes,
-        coverage=description.coverage,
-        settings=description.settings,
-        versions=description.versions,
-        provenance=description.provenance,
     )
+    write_page(path, page)
+
+
+def _predicts(targets: Sequence[SoilProperty], description: Description) -> list[Item]:
+    headings = ("Soil property", "Field", "Depth", "Unit", "Learned on the scale")
+    items: list[Item] = [
+        Paragraph(predictor_sentence(description.predictor)),
+        text_table(headings, [_target_row(target, description) for target in targets]),
+        *map(Paragraph, _compositions_in_words(description)),
+    ]
+    classes = description.words.classes
+    for field, names in classes.items():
+        which = f" of {field}" if len(targets) > 1 else ""
+        items.append(Paragraph(f"{len(names)} classes{which}: {', '.join(names)}."))
+    if classes:
+        text = "Each class comes with a probability that was calibrated on held-out observations."
+        items.append(Paragraph(text, "small"))
+    if len(targets) > len(classes):  # there are numbers, too
+        interval = f"Each prediction comes with a {percent(description.coverage)} interval that was calibrated on"
+        items.append(Paragraph(f"{interval} held-out observations.", "small"))
+    return items
+
+
+def _needs(description: Description) -> list[Item]:
+    headings = ("Covariate", "Kind", "Unit", "Values where it was trained", "File")
+    return [
+        Paragraph(
+            "A map needs all these covariates, with the same meaning, unit and classes. They are matched by name."
+        ),
+        text_table(headings, [_covariate_row(summary) for summary in description.covariates]),
+        Subheading("Grid it was trained on"),
+        Pairs(_grid_rows(description.grid)),
+    ]
+
+
+def _worth(targets: Sequence[SoilProperty], description: Description) -> list[Item]:
+    items: list[Item] = [Paragraph(description.folds_sentence)]
+    for target in targets:
+        if target.field in description.verdicts:
+            text = Paragraph(description.verdicts[target.field])
+            items.append(VerdictBox(sentence_case(target.label), [text]))
+    best = "A dot marks the best of each column, bold type the method of the map."
+    terms: dict[str, str] = {}
+    groups, class_groups = _score_groups(targets, description)
+    if groups:
+        caption = "Scores of held-out observations. ME, RMSE, width, interval score and CRPS are in the unit of the"
+        items.append(ScoreTable(SCORE_COLUMNS, groups, f"{caption} soil property. {best}"))
+        terms = number_terms(description.coverage, SCORE_COLUMNS)
+    if class_groups:
+        items.append(ScoreTable(CLASS_COLUMNS, class_groups, f"Scores of held-out observations. {best}"))
+        terms = {**class_terms(of_classes=False), **terms}
+    return [*items, Subheading("What the measures mean"), Terms(terms)] if terms else items
+
+
+def _score_groups(
+    targets: Sequence[SoilProperty], description: Description
+) -> tuple[list[ScoreGroup], list[ScoreGroup]]:
+    """The scores of targets that are numbers, and of those that are classes."""
+    groups, class_groups = [], []
+    for target in targets:
+        found = description.scores.get(target.field, {})
+        numbers = {name: each for name, each in found.items() if isinstance(each, Scores)}
+        classes = {name: each for name, each in found.items() if isinstance(each, ClassScores)}
+        if numbers:
+            groups.append(number_score_group(target, numbers, description.coverage, predictor=description.predictor))
+        if classes:
+            class_groups.append(class_score_group(sentence_case(target.label), classes, description.predictor))
+    return groups, class_groups
+
+
+def _origin(description: Description) -> list[Item]:
+    content = {
+        "Provenance": description.provenance,
+        "Settings": description.settings,
+        "Software": description.versions,
+    }
+    return [item for heading, rows in content.items() if rows for item in (Subheading(heading), Pairs(rows))]
 
 
 def _compositions_in_words(description: Description) -> list[str]:
     """What targets that are parts of one whole have in common, from the top of the soil down."""
     found = {target.field: target for target in description.targets}
-    wholes = [[found[field] for field in fields] for fields in description.compositions]
+    wholes = [[found[field] for field in fields] for fields in description.words.compositions]
     texts = []
     for parts in by_depth(wholes, lambda parts: parts[0]):
-        title = listed([part.title for part in parts])
+        title = enumerated([part.title for part in parts])
         texts.append(
             f"{sentence_case(title)} are parts of a whole, learned together as isometric log-ratios: at every pixel,"
             " and in every member of the networks, they are positive and sum to it."
         )
     return texts
-
-
-def _score_groups(targets: Sequence[SoilProperty], description: Description) -> list[ScoreGroup]:
-    if description.classes:
-        heading = sentence_case(targets[0].label)
-        found = description.class_scores
-        return [class_score_group(heading, found, description.predictor)] if found else []
-    return [
-        score_group(target, description.scores[target.field], description.coverage, predictor=description.predictor)
-        for target in targets
-        if target.field in description.scores
-    ]
 
 
 def _facts(description: Description) -> list[str]:
@@ -136,7 +198,7 @@ def _target_row(target: SoilProperty, description: Description) -> tuple[str, ..
     depth = target.depth_cm
     depth_text = f"{depth[0]:g} to {depth[1]:g} cm" if depth else "–"
     name = target.name if depth else target.field
-    return sentence_case(name), target.field, depth_text, target.unit or "–", _SCALES.get(transform, transform)
+    return sentence_case(name), target.field, depth_text, target.unit or "–", SCALES.get(transform, transform)
 
 
 def _covariate_row(summary: CovariateSummary) -> tuple[str, ...]:

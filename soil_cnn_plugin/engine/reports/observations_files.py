@@ -15,7 +15,7 @@ from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.checks.findings import KINDS, NOTE, SEVERITIES
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
-from soil_cnn_plugin.engine.reports.held_out_files import write_json
+from soil_cnn_plugin.engine.reports.files import write_json
 
 LAYER = "problems"
 FIELDS = ("observation", "field", "kind", "severity", "problem", "sentence", "value")

@@ -2,81 +2,111 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
+from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.field_summary import FieldSummary
 from soil_cnn_plugin.engine.checks.findings import CHECK, NOTE, REPAIR
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.reports import observations_words as words
-from soil_cnn_plugin.engine.reports.figures.observations_figures import draw_distances, draw_problem_map, draw_sums
-from soil_cnn_plugin.engine.reports.figures.small_histogram import small_histogram
-from soil_cnn_plugin.engine.reports.held_out_report import CaptionedFigure
+from soil_cnn_plugin.engine.reports.figures.observations_figures import (
+    draw_distances,
+    draw_problem_map,
+    draw_sums,
+    small_histogram,
+)
 from soil_cnn_plugin.engine.reports.numerals import NOTHING, fixed, percent, rounded
 from soil_cnn_plugin.engine.reports.page import write_page
-from soil_cnn_plugin.engine.reports.references import Reference
+from soil_cnn_plugin.engine.reports.references import neighbour_references
+from soil_cnn_plugin.engine.reports.sections import (
+    CaptionedFigure,
+    Cell,
+    Citations,
+    Group,
+    Item,
+    Page,
+    Pairs,
+    Paragraph,
+    Problems,
+    Section,
+    Subheading,
+    Table,
+    Terms,
+    VerdictBox,
+    settings_section,
+    table,
+    text_table,
+)
 
-MOST_CLASSES = 60
+_RANGES = ("Minimum", "Lower quartile", "Median", "Upper quartile", "Maximum", "Skewness")
+_MOST_CLASSES = 60
 """Rows of a table of classes."""
-SOFTWARE = ("Soil CNN", "Python", "numpy", "scipy", "rasterio", "geopandas", "pyproj")
-_REFERENCES = [
-    Reference(
-        "Clark-Evans ratio",
-        "Clark, P. J., Evans, F. C. (1954). Distance to nearest neighbor as a measure of spatial relationships in"
-        " populations. Ecology 35, 445–453.",
-        "10.2307/1931034",
-    ),
-    Reference(
-        "Area that places at random came from",
-        "Ripley, B. D., Rasson, J.-P. (1977). Finding the edge of a Poisson forest. Journal of Applied Probability 14,"
-        " 483–491.",
-        "10.2307/3213451",
-    ),
-]
-
-
-@dataclass(frozen=True)
-class ValueRow:
-    """A field in the table of values: its label, numbers as texts, and its histogram."""
-
-    label: str
-    texts: list[str]
-    svg: str
+_SOFTWARE = ("Soil CNN", "Python", "numpy", "scipy", "rasterio", "geopandas", "pyproj")
 
 
 def write_observations_page(path: str, check: ObservationsCheck) -> None:
     """Writes one HTML file that needs nothing else; names and values of the layer are escaped."""
     look, heading, sentence = words.summary(check)
-    write_page(
-        path,
-        "observations",
+    page = Page(
+        kind="Check of observations",
         title=check.name,
         facts=_facts(check),
-        look=look,
-        heading=heading,
-        sentence=sentence,
-        repair=words.items(check, REPAIR),
-        doubtful=words.items(check, CHECK),
-        notes=words.items(check, NOTE),
-        problem_map=_problem_map(check),
-        counts=_counts(check),
-        values=[_value_row(each) for each in check.fields if each.quantiles],
-        has_limits=any(each.below for each in check.fields),
-        limits=_limits(check),
-        substituted=words.substituted_in_words(check),
-        sums=_sums(check),
-        sums_figure=_sums_figure(check),
-        horizons=_horizons(check),
-        classes=_classes(check),
-        places=_places(check),
-        by_covariate=[(name, str(count)) for name, count in check.coverage.without_data] if check.coverage else [],
-        clustering=words.clustering_in_words(check.clustering) if check.clustering else "",
-        distances=_distances(check),
-        not_checked=words.not_checked(check),
-        how=words.HOW,
-        settings=check.settings,
-        versions={name: check.versions[name] for name in SOFTWARE if name in check.versions},
-        references=_REFERENCES if check.clustering else [],
+        lead=[VerdictBox(heading, [Paragraph(sentence)], look), *(_problem_map(check) if look == "good" else [])],
+        sections=[
+            *_problems(check),
+            *_values(check),
+            *_limits(check),
+            *_sums(check),
+            *_horizons(check),
+            *_classes(check),
+            Section("places", "Places", _places(check)),
+            *_not_checked(check),
+            Section("how", "How the checks work", [Terms(dict(words.HOW))]),
+            _settings(check),
+        ],
     )
+    write_page(path, page)
+
+
+def _problems(check: ObservationsCheck) -> list[Section]:
+    """Those to repair and to check, with their map, and notes."""
+    repair, doubtful, notes = (words.items(check, severity) for severity in (REPAIR, CHECK, NOTE))
+    sections = []
+    if repair:
+        text = "Numbers of observations are ids of features ($id in QGIS); the layer of problems has them all."
+        sections.append(Section("repair", "To repair", [Paragraph(text, "small"), Problems(repair)]))
+    if doubtful:
+        text = "Only you can tell whether these are right. Nothing is dropped because of them."
+        sections.append(Section("check", "To check", [Paragraph(text), Problems(doubtful)]))
+    if sections:
+        sections[-1] = replace(sections[-1], items=[*sections[-1].items, *_problem_map(check)])
+    return [*sections, *([Section("notes", "Good to know", [Problems(notes)])] if notes else [])]
+
+
+def _values(check: ObservationsCheck) -> list[Section]:
+    headings, rows = _counts(check)
+    if not rows:
+        return []
+    limited = " Values below a detection limit count with it; ≤ marks what they decide."
+    note = limited if any(each.below for each in check.fields) else ""
+    ranges = Table(
+        (
+            "Field",
+            "Minimum",
+            "Lower quartile",
+            "Median",
+            "Upper quartile",
+            "Maximum",
+            "Skewness",
+            "Transform",
+            "Histogram",
+        ),
+        [Group("", [_value_row(each) for each in check.fields if each.quantiles])],
+        f"Ranges, without codes for missing values and infinite ones.{note}",
+        looks=("", *["number"] * len(_RANGES), "", ""),
+    )
+    counts = table(headings, rows, "What stands in the fields, in numbers of observations.")
+    return [Section("values", "Values", [Subheading("Counts"), counts, Subheading("Ranges"), ranges])]
 
 
 def _facts(check: ObservationsCheck) -> list[str]:
@@ -89,17 +119,17 @@ def _facts(check: ObservationsCheck) -> list[str]:
     ]
 
 
-def _problem_map(check: ObservationsCheck) -> CaptionedFigure | None:
+def _problem_map(check: ObservationsCheck) -> list[Item]:
     placed = check.places.is_placed
     if not placed.any():
-        return None
-    gone = int((~placed).sum())
-    background = " Shaded: where all covariates have data." if check.coverage else ""
+        return []
+    gone, background = int((~placed).sum()), " Shaded: where all covariates have data." if check.coverage else ""
     missing = f" {gone} without a place, or with a wrong one, are not shown." if gone else ""
-    return CaptionedFigure(
+    figure = CaptionedFigure(
         draw_problem_map("problems", check),
         f"The observations, and where something is to be repaired or checked.{background}{missing}",
     )
+    return [figure]
 
 
 def _counts(check: ObservationsCheck) -> tuple[list[str], list[list[str]]]:
@@ -122,22 +152,22 @@ def _counts(check: ObservationsCheck) -> tuple[list[str], list[list[str]]]:
     return ["Field", *shown], rows
 
 
-def _value_row(summary: FieldSummary) -> ValueRow:
+def _value_row(summary: FieldSummary) -> list[str | Cell]:
     numbers = [
         f"{'≤ ' if value <= summary.highest_limit else ''}{_number(value, summary.is_whole)}"
         for value in summary.quantiles
     ]
     transform = {"log": "logarithm"}.get(summary.transform, summary.transform)
     texts = [*numbers, fixed(summary.skewness, 2), transform]
-    return ValueRow(summary.soil_property.label, texts, small_histogram(summary.bars, summary.outside))
+    return [summary.soil_property.label, *texts, Cell("", svg=small_histogram(summary.bars, summary.outside))]
 
 
 def _number(value: float, is_whole: bool) -> str:
     return fixed(value, 0 if value.is_integer() else 1) if is_whole else rounded(value)
 
 
-def _limits(check: ObservationsCheck) -> list[list[str]]:
-    return [
+def _limits(check: ObservationsCheck) -> list[Section]:
+    rows = [
         [
             each.field,
             each.limit_field or "in the text",
@@ -150,10 +180,15 @@ def _limits(check: ObservationsCheck) -> list[list[str]]:
         ]
         for each in check.limits
     ]
+    if not rows:
+        return []
+    headings = ("Field", "Limits", "Below", "Share", "Lowest limit", "Highest limit", "Equal to it", "Half of it")
+    found = table(headings, rows, "Values below their detection limit, and what stands in their place.")
+    return [Section("limits", "Detection limits", [found, *map(Paragraph, words.substituted_in_words(check))])]
 
 
-def _sums(check: ObservationsCheck) -> list[list[str]]:
-    return [
+def _sums(check: ObservationsCheck) -> list[Section]:
+    rows = [
         [
             f"{each.title} = {each.whole:g}",
             str(each.complete),
@@ -165,42 +200,48 @@ def _sums(check: ObservationsCheck) -> list[list[str]]:
         ]
         for each in check.sums
     ]
+    if not rows:
+        return []
+    headings = ("Parts", "Complete", "Within 1 %", "1 to 5 % off", "Farther off", "Part missing", "Part is 0")
+    found, figures = table(headings, rows, "Observations by the sum of their parts."), _sums_figure(check)
+    return [Section("sums", "Sums of the composition", [found, *figures])]
 
 
 def _share(count: int, total: int) -> str:
     return f"{count} ({percent(count / total)})" if total else "0"
 
 
-def _sums_figure(check: ObservationsCheck) -> CaptionedFigure | None:
+def _sums_figure(check: ObservationsCheck) -> list[Item]:
     drawn = [each for each in check.sums if each.complete]
     if not drawn:
-        return None
-    return CaptionedFigure(
+        return []
+    figure = CaptionedFigure(
         draw_sums("sums", drawn[:12]),
         "Sums of the parts. Dashed: 1 % and 5 % from the whole; red: farther than 5 %."
         + (" The first twelve compositions." if len(drawn) > 12 else ""),
     )
+    return [figure]
 
 
-def _horizons(check: ObservationsCheck) -> dict[str, str]:
+def _horizons(check: ObservationsCheck) -> list[Section]:
     found = check.horizons
     if found is None:
-        return {}
+        return []
     fewest, middle, most = found.per_profile
-    return {
+    rows = {
         "Horizons": str(found.horizons),
         "Profiles with usable depths": str(found.profiles),
         "Horizons of a profile": f"{fewest} to {most}, median {middle:g}",
         "Thickness of a horizon": f"median {rounded(found.thickness)} cm",
         "Depth of a profile": f"median {rounded(found.deepest)} cm, at most {rounded(found.maximum)} cm",
     }
+    return [Section("horizons", "Horizons", [Pairs(rows)])]
 
 
-def _classes(check: ObservationsCheck) -> list[tuple[str, str, list[list[str]]]]:
-    """Field, caption and rows of each."""
-    tables = []
+def _classes(check: ObservationsCheck) -> list[Section]:
+    items: list[Item] = []
     for each in check.classes:
-        shares = [(name, count, count / each.known) for name, count in each.counts[:MOST_CLASSES]]
+        shares = [(name, count, count / each.known) for name, count in each.counts[:_MOST_CLASSES]]
         rows = [[name, str(n), percent(share, 1) if share >= 0.0005 else "< 0.1 %"] for name, n, share in shares]
         hidden = len(each.counts) - len(rows)
         caption = (
@@ -208,11 +249,22 @@ def _classes(check: ObservationsCheck) -> list[tuple[str, str, list[list[str]]]]
             f" Names that differ by capitals or spaces only are counted together."
             + (f" {hidden} more classes are not shown." if hidden else "")
         )
-        tables.append((each.field, caption, rows))
-    return tables
+        items += [Subheading(each.field), table(("Class", "Observations", "Share"), rows, caption)]
+    return [Section("classes", "Soil classes", items)] if items else []
 
 
-def _places(check: ObservationsCheck) -> dict[str, str]:
+def _places(check: ObservationsCheck) -> list[Item]:
+    items: list[Item] = [Pairs(_place_rows(check))]
+    if check.coverage and check.coverage.without_data:
+        rows = [(name, str(count)) for name, count in check.coverage.without_data]
+        items.append(table(("Covariate", "Observations"), rows, "Observations in pixels without data."))
+    if check.clustering:
+        text = Paragraph(words.clustering_in_words(check.clustering))
+        items += [Subheading("Clusters and gaps"), text, _distances(check.clustering)]
+    return items
+
+
+def _place_rows(check: ObservationsCheck) -> dict[str, str]:
     duplicates, coverage = check.duplicates, check.coverage
     rows = {
         "Observations with a usable place": f"{int(check.places.is_placed.sum())} of {len(check.ids)}",
@@ -228,12 +280,24 @@ def _places(check: ObservationsCheck) -> dict[str, str]:
     return rows
 
 
-def _distances(check: ObservationsCheck) -> CaptionedFigure | None:
-    if check.clustering is None:
-        return None
+def _distances(found: Clustering) -> CaptionedFigure:
     return CaptionedFigure(
-        draw_distances("distances", check.clustering),
+        draw_distances("distances", found),
         "Share of distances up to a length. The red line left of the grey band: clustered; right of it: regular. The"
         " blue line far right of the red one: large parts of the area are farther from observations than these from"
         " each other, and held-out errors of random folds would be too good.",
     )
+
+
+def _not_checked(check: ObservationsCheck) -> list[Section]:
+    rows = words.not_checked(check)
+    if not rows:
+        return []
+    return [Section("not-checked", "Not checked", [text_table(("What", "Why, or what to choose for it"), rows)])]
+
+
+def _settings(check: ObservationsCheck) -> Section:
+    versions = {name: check.versions[name] for name in _SOFTWARE if name in check.versions}
+    if not check.clustering:
+        return settings_section(check.settings, versions)
+    return settings_section(check.settings, versions, Subheading("Methods"), Citations(neighbour_references()))

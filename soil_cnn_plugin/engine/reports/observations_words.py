@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding, listed
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.reports.numerals import percent
+from soil_cnn_plugin.engine.reports.sections import Problem
 
 _SENTENCES, _IDS = 5, 12
 """Of one kind of problem that are written out."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One kind of problem: what it is, where, and what to do about it."""
-
-    title: str
-    count: str
-    sentences: list[str]
-    remedy: str
-    observations: str
 
 
 def summary(check: ObservationsCheck) -> tuple[str, str, str]:
@@ -44,7 +33,7 @@ def summary(check: ObservationsCheck) -> tuple[str, str, str]:
     return "good", "No problems found", f"In {looked} nothing was found that has to be repaired or checked."
 
 
-def _in_brief(item: Item) -> str:
+def _in_brief(item: Problem) -> str:
     """`codes for missing values (12 observations)`."""
     return f"{item.title[0].lower()}{item.title[1:]}{f' ({item.count})' if item.count else ''}"
 
@@ -53,7 +42,7 @@ def _more(rest: Sequence[str]) -> str:
     return f" And {len(rest)} more below." if rest else ""
 
 
-def items(check: ObservationsCheck, severity: str) -> list[Item]:
+def items(check: ObservationsCheck, severity: str) -> list[Problem]:
     """One a kind, in the order of the findings."""
     found = check.of_severity(severity)
     return [_item(check, kind, [each for each in found if each.kind == kind]) for kind in _kinds(found)]
@@ -63,7 +52,7 @@ def _kinds(findings: Sequence[Finding]) -> list[str]:
     return list(dict.fromkeys(finding.kind for finding in findings))
 
 
-def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Item:
+def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Problem:
     findings = sorted(findings, key=lambda each: -len(each.rows))
     sentences = [finding.sentence for finding in findings[:_SENTENCES]]
     if len(findings) > _SENTENCES:
@@ -75,7 +64,7 @@ def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Item:
     also = " And so for the other fields." if len(remedies) > 1 else ""
     rows = sorted({int(row) for finding in findings for row in finding.rows.tolist()})
     ids = [str(check.ids[row]) for row in rows]
-    return Item(
+    return Problem(
         title=KINDS[kind].title,
         count=_count(len(rows), "observation") if rows else "",
         sentences=sentences,

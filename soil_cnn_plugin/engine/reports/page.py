@@ -1,4 +1,4 @@
-"""Writes a page: a Jinja2 template of `templates/`, filled and escaped, as one self-contained HTML file."""
+"""Writes a page: the items of its sections, escaped, in one frame, as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 import jinja2
 
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.reports import numerals
+from soil_cnn_plugin.engine.reports.numerals import unbroken
+from soil_cnn_plugin.engine.reports.sections import Page
 
 
-def write_page(path: str, template: str, **content: object) -> None:
-    """Fills `<template>.html.j2`. Every text is escaped but the SVG of figures, which has its own escaped."""
+def write_page(path: str, page: Page) -> None:
+    """Fills templates/page.html.j2. Every text is escaped but the SVG of figures, which has its own escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -20,7 +21,7 @@ def write_page(path: str, template: str, **content: object) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(fixed=numerals.fixed, percent=numerals.percent, unbroken=numerals.unbroken)
-    text = environment.get_template(f"{template}.html.j2").render(**content)
+    environment.filters["unbroken"] = unbroken
+    text = environment.get_template("page.html.j2").render(page=page)
     Path(part(path)).write_text(text, encoding="utf-8", newline="\n")
     os.replace(part(path), path)

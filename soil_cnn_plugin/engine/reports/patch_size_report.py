@@ -1,11 +1,14 @@
-"""The report on patch sizes: the answer, its figure, and the numbers behind it."""
+"""The comparison of patch sizes as a page and as JSON: the answer, its figure, and the numbers behind it."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.comparison import RMSE
+from soil_cnn_plugin.engine.assessment.comparison import Judged
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.assessment.patch_sizes import (
+    AT_SIZES,
     CHOSEN_BY,
     ErrorCurves,
     PatchSizeComparison,
@@ -13,41 +16,86 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import (
     extent,
     size_in_words,
 )
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
-from soil_cnn_plugin.engine.reports.figures.patch_size_figure import draw_patch_sizes
-from soil_cnn_plugin.engine.reports.held_out_report import CaptionedFigure
+from soil_cnn_plugin.engine.reports.figures.explain_figures import draw_patch_sizes
 from soil_cnn_plugin.engine.reports.numerals import NOTHING, decimals_for, fixed
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import patch_size_references
-from soil_cnn_plugin.engine.reports.table_group import TableGroup
+from soil_cnn_plugin.engine.reports.sections import (
+    Bullets,
+    CaptionedFigure,
+    Group,
+    Item,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+    VerdictBox,
+    citing_section,
+    settings_section,
+)
+from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.targets.distributions import RMSE
+from soil_cnn_plugin.engine.targets.kinds import Measure
 
-COLUMNS = ("± error", "Above best", "± error", "Network", "Forest with context", "Overlap")
+_COLUMNS = ("± error", "Above best", "± error", "Network", "Forest with context", "Overlap")
 _ALL = "All soil properties, in their standard deviations"
 
 
 def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
     """Writes one HTML file that needs nothing else; names of fields are escaped."""
     answer, *sentences = conclusion(comparison)
-    titles = [target.soil_property.title for target in comparison.targets]
-    write_page(
-        path,
-        "patch_sizes",
-        title=sentence_case(", ".join(titles)),
+    recommended = size_in_words(comparison.curves.recommended, comparison.metres)
+    box = [*map(Paragraph, sentences), Paragraph(f"Recommended patch size: {recommended}", "numbers")]
+    page = Page(
+        kind="Comparison of patch sizes",
+        title=sentence_case(", ".join(target.soil_property.title for target in comparison.targets)),
         facts=_facts(comparison),
-        answer=answer,
-        sentences=sentences,
-        recommended=size_in_words(comparison.curves.recommended, comparison.metres),
-        figures=_figures(comparison),
-        folds_sentence=comparison.folds_sentence,
-        notes=comparison.notes,
-        measure=comparison.measure.name,
-        columns=(comparison.measure.name, *COLUMNS),
-        spans=_spans(comparison),
-        groups=_groups(comparison),
-        settings=comparison.settings,
-        versions=comparison.versions,
-        references=patch_size_references(comparison.settings["validation"]),
+        lead=[VerdictBox(answer, box), *_figures(comparison)],
+        sections=[
+            Section("how", "How it was measured", _how(comparison)),
+            Section("numbers", "Numbers", _numbers(comparison)),
+            settings_section(comparison.settings, comparison.versions),
+            citing_section(patch_size_references(comparison.settings["validation"])),
+        ],
     )
+    write_page(path, page)
+
+
+def _how(comparison: PatchSizeComparison) -> list[Item]:
+    return [
+        Paragraph(
+            f"{comparison.folds_sentence} All sizes are compared on these folds: networks and forests are trained anew"
+            " for each size, without the observations of the fold, and predict them. The blend, with which maps are"
+            " predicted by default, decides on the size: the smallest one within one standard error of the best."
+        ),
+        Paragraph(
+            "What is compared is noisy. With few observations or folds, sizes that differ cannot be told apart, and a"
+            " smaller patch is then recommended because nothing speaks clearly against it. A larger one is not wrong,"
+            " only slower, and it reaches further beyond the edge of the covariates."
+        ),
+        *([Bullets(comparison.notes)] if comparison.notes else []),
+    ]
+
+
+def _numbers(comparison: PatchSizeComparison) -> list[Item]:
+    measure = comparison.measure.name
+    unit = ", in the unit of each soil property," if comparison.measure == RMSE else ""
+    return [
+        Table(
+            ("Patch size or method", measure, *_COLUMNS),
+            _groups(comparison),
+            f"Held-out {measure}, mean over the folds{unit} and its standard error (± error). Above best: how much"
+            " higher than at the size with the lowest error. Overlap: share of held-out observations whose patch shares"
+            " pixels with one trained on.",
+            _spans(comparison),
+        ),
+        Paragraph(
+            "Standard errors take into account that the folds share training observations (Nadeau and Bengio). That of"
+            " the error itself is larger than that of the difference between sizes, because some folds are harder than"
+            " others at any size.",
+            "small",
+        ),
+    ]
 
 
 def _spans(comparison: PatchSizeComparison) -> tuple[tuple[str, int], ...]:
@@ -101,13 +149,13 @@ def _axis(soil_property: SoilProperty, error: str) -> str:
     return f"{error} ({soil_property.unit})" if soil_property.unit else error
 
 
-def _groups(comparison: PatchSizeComparison) -> list[TableGroup]:
+def _groups(comparison: PatchSizeComparison) -> list[Group]:
     """Each soil property, and all together first where there are several."""
     groups = [
-        TableGroup(target.soil_property.label, _rows(comparison, curves))
+        Group(target.soil_property.label, _rows(comparison, curves))
         for target, curves in zip(comparison.targets, comparison.target_curves)
     ]
-    return groups if len(groups) == 1 else [TableGroup(_ALL, _rows(comparison, comparison.curves)), *groups]
+    return groups if len(groups) == 1 else [Group(_ALL, _rows(comparison, comparison.curves)), *groups]
 
 
 def _rows(comparison: PatchSizeComparison, curves: ErrorCurves) -> list[list[str]]:
@@ -126,9 +174,72 @@ def _rows(comparison: PatchSizeComparison, curves: ErrorCurves) -> list[list[str
         rows.append([size, *map(text, numbers), *others, overlap])
     for name, label in ((FOREST, "Random forest at the point"), (MEAN, _without_map(comparison))):
         item = curves.baselines[name]
-        rows.append([label, text(item.error), text(item.standard_error), *[NOTHING] * (len(COLUMNS) - 1)])
+        rows.append([label, text(item.error), text(item.standard_error), *[NOTHING] * (len(_COLUMNS) - 1)])
     return rows
 
 
 def _without_map(comparison: PatchSizeComparison) -> str:
     return "Mean" if comparison.measure == RMSE else sentence_case(comparison.measure.without_map.removeprefix("the "))
+
+
+def metrics_content(comparison: PatchSizeComparison) -> dict[str, object]:
+    """Curves of all targets together and of each, the scores behind them, and what they come to."""
+    east, north = comparison.metres
+    return {
+        "best_patch_size": comparison.curves.recommended,
+        "lowest_error_patch_size": comparison.curves.best,
+        "chosen_by": CHOSEN_BY,
+        "conclusion": conclusion(comparison),
+        "sizes": [
+            {
+                "pixels": size,
+                "metres_east": size * east,
+                "metres_north": size * north,
+                "overlap_percent": comparison.overlap_percent[size],
+            }
+            for size in comparison.sizes
+        ],
+        "all_targets": _curves_content(comparison.curves),
+        "targets": {
+            target.soil_property.field: {
+                "label": target.soil_property.label,
+                "n": target.count,
+                "standard_deviation": target.deviation,
+                **_curves_content(curves),
+                "scores": {
+                    **{
+                        name: _scores_content(held_out, comparison.measure)
+                        for name, held_out in target.baselines.items()
+                    },
+                    **{
+                        name: {
+                            str(size): _scores_content(target.by_size[size][name], comparison.measure)
+                            for size in comparison.sizes
+                        }
+                        for name in AT_SIZES
+                    },
+                },
+            }
+            for target, curves in zip(comparison.targets, comparison.target_curves)
+        },
+        "folds": comparison.folds_sentence,
+        "notes": comparison.notes,
+        "settings": comparison.settings,
+        "versions": comparison.versions,
+    }
+
+
+def _curves_content(curves: ErrorCurves) -> dict[str, object]:
+    return {
+        "recommended": curves.recommended,
+        "lowest_error": curves.best,
+        "curves": {name: [asdict(item) for item in items] for name, items in curves.sized.items()},
+        "baselines": {name: asdict(item) for name, item in curves.baselines.items()},
+        "context_against_point": asdict(curves.context) if curves.context else None,
+    }
+
+
+def _scores_content(held_out: Judged, measure: Measure) -> dict[str, object]:
+    """Over all held-out observations, and the error in each fold."""
+    name = "fold_rmse" if measure == RMSE else "fold_brier"
+    return {**vars(held_out.scores), name: [scores.error for scores in held_out.fold_scores]}

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import MEAN, METHODS
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
 from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent
+from soil_cnn_plugin.engine.reports.sections import ScoreGroup, ScoreRow
+from soil_cnn_plugin.engine.reports.words import sentence_case
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """`texts` by column, `small` what stands below a text; `best` are the columns in which no other is better."""
-
-    method: str
-    texts: dict[str, str]
-    best: tuple[str, ...]
-    small: dict[str, str]
-    is_predictor: bool
+SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
+SCORE_COLUMNS = ("n", "ME", "RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS")
 
 
-@dataclass(frozen=True)
-class ScoreGroup:
-    """All methods of one target; `heading` names it with its unit."""
-
-    heading: str
-    rows: tuple[ScoreRow, ...]
-
-
-COLUMNS = ("n", "ME", "RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS")
-
-
-def score_group(
+def number_score_group(
     soil_property: SoilProperty,
     scores: Mapping[str, Scores],
     coverage: float,

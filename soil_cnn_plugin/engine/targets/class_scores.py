@@ -30,6 +30,11 @@ class ClassScores:
         """By which methods are compared: unlike the log score, no single surprise decides it."""
         return self.brier
 
+    @property
+    def beside(self) -> float:
+        """What a map's reader meets: the share of right classes."""
+        return self.accuracy
+
 
 @dataclass(frozen=True)
 class ClassHeldOut:

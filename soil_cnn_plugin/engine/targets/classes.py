@@ -10,6 +10,7 @@ import numpy as np
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.blending import learn_class_weights
 from soil_cnn_plugin.engine.targets.class_scores import (
     ClassHeldOut,
@@ -18,11 +19,18 @@ from soil_cnn_plugin.engine.targets.class_scores import (
     score_classes,
     sharpen,
 )
-from soil_cnn_plugin.engine.targets.kinds import Band, LearnedAs, MapRequest, Measure
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, LearnedAs, MapRequest, Measure
 from soil_cnn_plugin.engine.targets.learned import CLASSES, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
-BRIER = Measure("Brier score", "the frequencies of the classes", "theirs", 19.0)
+BRIER = Measure(
+    "Brier score",
+    "the frequencies of the classes",
+    "theirs",
+    19.0,
+    beside="Share of right classes",
+    beside_alone="the most frequent class alone",
+)
 """The Brier score is a squared error: 19 % below is 10 % below in its root, as for the RMSE of numbers."""
 MOST_NUMBERS = 255
 """Classes that a raster of a byte a pixel can hold."""
@@ -86,6 +94,25 @@ class ClassKind:
         known = values[np.isfinite(values[:, 0]), 0].astype(np.int64)
         shares = np.bincount(known, minlength=len(self.names)) / max(len(known), 1)
         return [float(1 - (shares**2).sum()) or 1.0]
+
+    def assess(self, given: Given) -> list[ClassTarget]:
+        values = given.measured.values[:, 0]
+        rows = np.flatnonzero(np.isfinite(values))
+        return [
+            ClassTarget(
+                soil_property=self.soil_property,
+                rows=rows,
+                observed=values[rows].astype(np.int64),
+                fold=given.fold[rows],
+                classes=self.names,
+                methods=dict(given.methods[0]),
+                verdict=given.verdicts[0],
+                other_methods=dict(given.other_methods[0]),
+            )
+        ]
+
+    def assess_whole(self, assessed: Sequence[ClassTarget]) -> None:
+        return None
 
     def told_together(self) -> list[slice]:
         return [slice(0, len(self.names))]

@@ -9,17 +9,19 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.blending import learn_weights
 from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale, aitchison_distances, fit_composition
 from soil_cnn_plugin.engine.targets.distributions import (
     RMSE,
     NumberPredictions,
+    assess_numbers,
     layers_of,
     number_bands,
     number_spreads,
 )
 from soil_cnn_plugin.engine.targets.joint_calibration import JointCalibration, calibrate_jointly
-from soil_cnn_plugin.engine.targets.kinds import Band, LearnedAs, MapRequest
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, LearnedAs, MapRequest
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.texture import (
@@ -92,6 +94,17 @@ class CompositionKind:
 
     def spreads(self, values: Array) -> list[float]:
         return number_spreads(values)
+
+    def assess(self, given: Given) -> list[NumberTarget]:
+        return assess_numbers(given, self.properties, self.transforms)
+
+    def assess_whole(self, assessed: Sequence[NumberTarget]) -> CompositionAssessment:
+        """The parts together, which all have the same observations."""
+        observed = np.column_stack([part.observed for part in assessed])
+        predicted = {
+            name: np.column_stack([part.methods[name].mean for part in assessed]) for name in assessed[0].methods
+        }
+        return assess_composition(self.name, self.properties, observed, predicted)
 
     def told_together(self) -> list[slice]:
         return [slice(part, part + 1) for part in range(len(self.targets))]

@@ -7,13 +7,17 @@ from typing import Protocol
 
 import numpy as np
 
+from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
-from soil_cnn_plugin.engine.targets.kinds import Band, MapRequest, Measure
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
+from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, MapRequest, Measure
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores
 from soil_cnn_plugin.engine.targets.reported import reported_mean, score_reported
 
+_DEFAULT_LEVELS = (0.5, 0.9)  # of the observed values, where the user names no threshold
 RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
 
 
@@ -147,3 +151,40 @@ def layers_of(
         pairs = zip(above, own)
         found["exceedance_probability"] = np.stack([p if each.is_above else 1 - p for p, (_, each) in pairs])
     return found
+
+
+def assess_numbers(given: Given, properties: Sequence[SoilProperty], transforms: Sequence[str]) -> list[NumberTarget]:
+    """What an assessment knows of each target that is a number."""
+    targets = []
+    for t, (soil_property, transform) in enumerate(zip(properties, transforms)):
+        rows = np.flatnonzero(np.isfinite(given.measured.values[:, t]))
+        observed, is_censored = given.measured.values[rows, t], given.measured.is_censored[rows, t]
+        targets.append(
+            NumberTarget(
+                soil_property=soil_property,
+                rows=rows,
+                observed=observed,
+                fold=given.fold[rows],
+                is_censored=is_censored,
+                limits=reporting_limits(observed, is_censored),
+                errors=given.measured.errors[rows, t],
+                methods=dict(given.methods[t]),
+                transform=transform,
+                verdict=given.verdicts[t],
+                thresholds=choose_thresholds(given.asked, soil_property, observed, is_censored),
+                other_methods=dict(given.other_methods[t]),
+            )
+        )
+    return targets
+
+
+def choose_thresholds(
+    wanted: Sequence[Threshold], soil_property: SoilProperty, observed: Array, is_censored: Flags
+) -> tuple[Threshold, ...]:
+    """Those wanted of a target; where none is wanted of any, the middle and the 90 % quantile of what was observed,
+    rounded, or the middle detection limit where that is higher."""
+    if wanted:
+        return tuple(threshold for threshold in wanted if threshold.matches(soil_property))
+    lowest = float(np.median(observed[is_censored])) if is_censored.any() else -np.inf
+    values = [max(float(f"{value:.3g}"), lowest) for value in np.quantile(observed, _DEFAULT_LEVELS)]
+    return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values))

@@ -8,11 +8,13 @@ A new kind is one file with these three classes, and a line in `groups.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from soil_cnn_plugin.contract.threshold import Threshold
 from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.targets.assessed import Verdict
 from soil_cnn_plugin.engine.targets.learned import Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
@@ -20,12 +22,15 @@ from soil_cnn_plugin.engine.targets.measured import TargetValues
 @dataclass(frozen=True)
 class Measure:
     """What the error is called, and what is known without a map. An error `clear_gain_percent` below that of knowing
-    nothing more is a usable signal whatever the test says: of two folds it can say little."""
+    nothing more is a usable signal whatever the test says: of two folds it can say little. A share that readers expect
+    may stand `beside` it, and beside that of what is known without a map, `beside_alone`."""
 
     name: str
     without_map: str
     of_this: str
     clear_gain_percent: float
+    beside: str = ""
+    beside_alone: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,20 @@ class LearnedAs:
     transform: str
     factors: Array
     offset: float
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an assessment is made from: the kind's own targets (N, D) and folds (N,), and, target by target, the
+    held-out predictions by method, the same under folds of another kind, and the verdicts. `asked` are all thresholds
+    that the user wants checked."""
+
+    measured: TargetValues
+    fold: Rows
+    methods: Sequence[Mapping[str, Any]]
+    other_methods: Sequence[Mapping[str, Any]]
+    verdicts: Sequence[Verdict]
+    asked: Sequence[Threshold]
 
 
 class Kind(Protocol):
@@ -132,6 +151,14 @@ class Kind(Protocol):
 
     def spreads(self, values: Array) -> list[float]:
         """The error of each target (N, D) that knows no more than how the values are distributed, never 0."""
+        ...
+
+    def assess(self, given: Given) -> list[Any]:
+        """What an assessment knows of each of its targets."""
+        ...
+
+    def assess_whole(self, assessed: Sequence[Any]) -> Any:
+        """What an assessment knows of its targets together; None where there is nothing to add."""
         ...
 
     def told_together(self) -> list[slice]:

@@ -179,6 +179,11 @@ class Scores:
         """By which methods are compared."""
         return self.rmse
 
+    @property
+    def beside(self) -> None:
+        """The error of numbers stands alone."""
+        return None
+
 
 @dataclass(frozen=True)
 class HeldOut:

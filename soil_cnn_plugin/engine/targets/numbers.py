@@ -9,16 +9,18 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.blending import learn_weights
 from soil_cnn_plugin.engine.targets.calibration import Calibration, calibrate
 from soil_cnn_plugin.engine.targets.distributions import (
     RMSE,
     NumberPredictions,
+    assess_numbers,
     layers_of,
     number_bands,
     number_spreads,
 )
-from soil_cnn_plugin.engine.targets.kinds import Band, LearnedAs, MapRequest
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, LearnedAs, MapRequest
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.target_scale import TargetScale, choose_transform, fit_scale, upper_bound
@@ -75,6 +77,12 @@ class NumberKind:
 
     def spreads(self, values: Array) -> list[float]:
         return number_spreads(values)
+
+    def assess(self, given: Given) -> list[NumberTarget]:
+        return assess_numbers(given, (self.soil_property,), self.transforms)
+
+    def assess_whole(self, assessed: Sequence[NumberTarget]) -> None:
+        return None
 
     def told_together(self) -> list[slice]:
         return [slice(0, 1)]

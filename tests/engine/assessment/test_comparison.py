@@ -7,15 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.assessment.comparison import (
-    Verdict,
-    better_forest,
-    compare,
-    differences,
-    paired_test,
-    verdict,
-)
+from soil_cnn_plugin.engine.assessment.comparison import better_forest, compare, differences, paired_test, verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.targets.assessed import Verdict
 from soil_cnn_plugin.engine.targets.metrics import HeldOut, score
 
 OBSERVED = np.random.default_rng(0).normal(20, 10, 200)

@@ -10,17 +10,17 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
-from soil_cnn_plugin.engine.assessment.comparison import Verdict
-from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance, choose_thresholds, unchecked
+from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance, unchecked
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget, Verdict
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.distributions import choose_thresholds
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores
 
 COPPER = SoilProperty("copper_0_5", "mg/kg")
 N = 20_000
 
 
-def predict(shift: float = 0.0) -> tuple[TargetAssessment, HeldOut]:
+def predict(shift: float = 0.0) -> tuple[NumberTarget, HeldOut]:
     """Observations from the distributions that are predicted, but for a shift."""
     rng = np.random.default_rng(0)
     mean = rng.normal(100, 30, N)
@@ -28,7 +28,7 @@ def predict(shift: float = 0.0) -> tuple[TargetAssessment, HeldOut]:
     quantiles = norm.ppf(QUANTILE_LEVELS, (mean + shift)[:, None], 20)
     limits = quantiles[:, 4], quantiles[:, 94]
     held_out = HeldOut(mean + shift, *limits, quantiles, Scores(N, *[0.0] * 9), ())
-    target = TargetAssessment(
+    target = NumberTarget(
         soil_property=COPPER,
         rows=np.arange(N),
         observed=observed,
@@ -71,7 +71,7 @@ def test_falling_below_is_the_opposite_of_exceeding() -> None:
     assert below.share == pytest.approx(1 - above.share) and below.brier == pytest.approx(above.brier)
 
 
-def censor(target: TargetAssessment, limits: list[float]) -> TargetAssessment:
+def censor(target: NumberTarget, limits: list[float]) -> NumberTarget:
     """As laboratories with these limits report it."""
     limit = np.random.default_rng(1).choice(limits, N)
     is_censored, reported = target.observed < limit, np.maximum(target.observed, limit)

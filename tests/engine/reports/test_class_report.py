@@ -12,11 +12,12 @@ import pytest
 from scipy.special import softmax
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import FoldsInWords, LossCurve
-from soil_cnn_plugin.engine.assessment.class_assessment import ClassAssessment, class_verdict
+from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve
+from soil_cnn_plugin.engine.assessment.comparison import class_verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
-from soil_cnn_plugin.engine.reports.class_report import write_class_report
-from soil_cnn_plugin.engine.reports.class_words import doubts_in_words, other_folds_in_words, reliability_in_words
+from soil_cnn_plugin.engine.reports.class_words import class_folds_in_words, doubts_in_words, reliability_in_words
+from soil_cnn_plugin.engine.reports.held_out_report import write_report
+from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut, score_classes
 
 NAMES = ("Auenboden, kalkhaltig", 'Gley "nass"', "<script>alert(1)</script>", "Böden & Schutt")
@@ -30,7 +31,7 @@ def make(
     near: float = 1.0,
     other_kind: str = "random",
     seed: int = 1,
-) -> ClassAssessment:
+) -> Assessment:
     """Held-out probabilities that are right as often as they say, `sharper` times as sure; under the other folds the
     signal is `near` times as strong. The first class is the most frequent one."""
     rng = np.random.default_rng(seed)
@@ -48,9 +49,23 @@ def make(
     observed = rng.choice(size, count, p=shares)
     observed[:size] = np.arange(size)
     methods = {name: predict(signal, observed) for name, signal in SIGNALS.items()}
-    return ClassAssessment(
+    coordinates = rng.uniform((178500, 330000), (181500, 333500), (count, 2))
+    other_methods = {name: predict(near * signal, observed) for name, signal in SIGNALS.items()}
+    target = ClassTarget(
+        soil_property=SoilProperty("soil type"),
+        rows=np.arange(count),
+        observed=observed,
+        fold=fold,
+        classes=names,
+        methods=methods,
+        verdict=class_verdict(methods, BLEND),
+        other_methods=other_methods,
+    )
+    return Assessment(
+        targets=(target,),
+        coverage=0.9,
         folds=FoldsInWords("knndm", 5, "5 folds of 40 clusters.", 60.0, other_kind),
-        coordinates=rng.uniform((178500, 330000), (181500, 333500), (count, 2)),
+        coordinates=coordinates,
         crs_name="EPSG:28992",
         cell_size=40.0,
         patch_size=31,
@@ -59,19 +74,12 @@ def make(
         versions={"Soil CNN": "0.1.0"},
         notes=("Two observations share a cell.",),
         predictor=BLEND,
-        target=SoilProperty("soil type"),
-        classes=names,
-        observed=observed,
-        fold=fold,
-        methods=methods,
-        verdict=class_verdict(methods, BLEND),
-        other_methods={name: predict(near * signal, observed) for name, signal in SIGNALS.items()},
     )
 
 
-def page_of(assessment: ClassAssessment, folder: Path) -> str:
+def page_of(assessment: Assessment, folder: Path) -> str:
     path = folder / "report.html"
-    write_class_report(str(path), assessment)
+    write_report(str(path), assessment)
     return path.read_text(encoding="utf-8")
 
 
@@ -99,11 +107,12 @@ def text_of(page: str) -> str:
 def test_the_page_begins_with_what_the_map_is_worth(tmp_path: Path) -> None:
     assessment = make()
     text = text_of(page_of(assessment, tmp_path))
-    accuracy, most = assessment.map_method.scores.accuracy, assessment.counts.max() / 200
+    (target,) = assessment.classes
+    accuracy, most = target.methods[BLEND].scores.accuracy, target.counts.max() / 200
     first = f"The map names the right one of 4 classes at {100 * accuracy:.0f} % of the held-out observations."
     assert f"{first} To always say Auenboden, kalkhaltig, the most frequent class, would be right at" in text
     assert f"would be right at {100 * most:.0f} %." in text
-    assert text.index(first) < text.index(assessment.verdict.text) < text.index("5 folds of 40 clusters.")
+    assert text.index(first) < text.index(target.verdict.text) < text.index("5 folds of 40 clusters.")
 
 
 def test_names_of_classes_are_only_text(tmp_path: Path) -> None:
@@ -115,7 +124,8 @@ def test_names_of_classes_are_only_text(tmp_path: Path) -> None:
 def test_the_table_of_classes_is_recomputed(tmp_path: Path) -> None:
     assessment = make()
     text = text_of(page_of(assessment, tmp_path))
-    observed, predicted = assessment.observed, assessment.map_method.predicted
+    (target,) = assessment.classes
+    observed, predicted = target.observed, target.methods[BLEND].predicted
     for number, name in enumerate(NAMES):
         of_it, as_it = observed == number, predicted == number
         right = (of_it & as_it).sum()
@@ -129,7 +139,8 @@ def test_the_table_of_classes_is_recomputed(tmp_path: Path) -> None:
 def test_the_score_table_has_all_methods_and_the_skill(tmp_path: Path) -> None:
     assessment = make()
     text = text_of(page_of(assessment, tmp_path))
-    blend, mean = assessment.methods[BLEND].scores, assessment.methods[MEAN].scores
+    (target,) = assessment.classes
+    blend, mean = target.methods[BLEND].scores, target.methods[MEAN].scores
     row = text[text.index("Blend of network and random forest 200") :][:200]
     for number in (f"{100 * blend.accuracy:.1f} %", f"{blend.brier:.3f}", f"{1 - blend.brier / mean.brier:.2f}"):
         assert number in row
@@ -137,9 +148,11 @@ def test_the_score_table_has_all_methods_and_the_skill(tmp_path: Path) -> None:
 
 
 def test_probabilities_that_hold_are_said_to_hold() -> None:
-    assert "as chance alone allows" in reliability_in_words(make(count=2000))
-    assert "the map is surer than it should be" in reliability_in_words(make(count=2000, sharper=2.5))
-    assert "the map is less sure than it could be" in reliability_in_words(make(count=2000, sharper=0.4))
+    assert "as chance alone allows" in reliability_in_words(make(count=2000).classes[0], BLEND)
+    assert "the map is surer than it should be" in reliability_in_words(make(count=2000, sharper=2.5).classes[0], BLEND)
+    assert "the map is less sure than it could be" in reliability_in_words(
+        make(count=2000, sharper=0.4).classes[0], BLEND
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,23 +165,24 @@ def test_probabilities_that_hold_are_said_to_hold() -> None:
     ],
 )
 def test_other_folds_are_told_by_what_they_change(near: float, other_kind: str, words: str) -> None:
-    assert other_folds_in_words(make(count=4000, near=near, other_kind=other_kind)).startswith(words)
+    (target,) = make(count=4000, near=near, other_kind=other_kind).classes
+    assert class_folds_in_words(target, BLEND, other_kind).startswith(words)
 
 
 def test_rare_classes_are_told_and_only_those() -> None:
-    assessment = make(tuple(f"class {number}" for number in range(6)), count=110)
-    text = doubts_in_words(assessment)
-    assert 0 < (assessment.counts < 20).sum() < 6
-    for number, count in enumerate(assessment.counts):
+    (target,) = make(tuple(f"class {number}" for number in range(6)), count=110).classes
+    text = doubts_in_words(target, BLEND)
+    assert 0 < (target.counts < 20).sum() < 6
+    for number, count in enumerate(target.counts):
         assert (f"class {number} ({count})" in text) == (count < 20)
 
 
 def test_a_class_in_one_fold_alone_is_told() -> None:
-    assessment = make()
-    observed = assessment.observed.copy()
+    (target,) = make().classes
+    observed = target.observed.copy()
     observed[observed == 3] = 0
-    observed[assessment.fold == 2] = np.where(np.arange(40) < 6, 3, observed[assessment.fold == 2])
-    text = doubts_in_words(replace(assessment, observed=observed))
+    observed[target.fold == 2] = np.where(np.arange(40) < 6, 3, observed[target.fold == 2])
+    text = doubts_in_words(replace(target, observed=observed), BLEND)
     assert text.startswith("With all observations in one fold (in brackets: how many): Böden & Schutt (6).")
 
 

@@ -13,12 +13,12 @@ import pytest
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND, MEAN
-from soil_cnn_plugin.engine.reports.composition_section import (
+from soil_cnn_plugin.engine.reports.composition_sections import (
     composition_columns,
     composition_figures,
     composition_groups,
     composition_words,
-    in_order,
+    compositions_by_depth,
 )
 from soil_cnn_plugin.engine.reports.figures.triangle_figure import draw_triangle, has_triangle, place
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
@@ -66,7 +66,7 @@ def test_without_compositions_nothing_is_said_of_them(make_assessment: Make, tmp
 
 def test_compositions_stand_from_the_top_of_the_soil_down(make_assessment: Make) -> None:
     compositions = tuple(make_composition(depth=depth) for depth in ("30_60", "0_5", "5_15"))
-    found = in_order(replace(make_assessment(40), compositions=compositions))
+    found = compositions_by_depth(replace(make_assessment(40), compositions=compositions))
     assert [each.name for each in found] == ["0-5 cm", "5-15 cm", "30-60 cm"]
     assert [group.heading for group in composition_groups(found)] == [
         f"Sand, silt and clay {depth}" for depth in ("0-5 cm", "5-15 cm", "30-60 cm")

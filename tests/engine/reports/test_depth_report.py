@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND
-from soil_cnn_plugin.engine.reports.depth_order import titles
 from soil_cnn_plugin.engine.reports.depth_section import (
     at_several_depths,
     depth_rows,
@@ -21,6 +20,8 @@ from soil_cnn_plugin.engine.reports.depth_section import (
 )
 from soil_cnn_plugin.engine.reports.figures.depth_figures import _staircase, choose_profiles, draw_profiles
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
+from soil_cnn_plugin.engine.reports.words import titles
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from tests.engine.reports.test_held_out_report import Reader
 
 Make = Callable[..., Assessment]
@@ -33,8 +34,8 @@ def assessment(make_assessment: Make) -> Assessment:
     return make_assessment(60, [(f"clay_{depth}", "%") for depth in DEPTHS] + [("zinc", "mg/kg")])
 
 
-def of_clay(assessment: Assessment) -> list[TargetAssessment]:
-    return at_several_depths(assessment.targets)["clay"]
+def of_clay(assessment: Assessment) -> list[NumberTarget]:
+    return at_several_depths(assessment.numbers)["clay"]
 
 
 def test_titles_name_the_depths_of_a_property_together() -> None:
@@ -120,7 +121,7 @@ def test_profiles_that_lack_a_depth_are_chosen_where_no_others_are_left(assessme
     assert len(choose_profiles([_only(each, each.rows < 3) for each in (one, other)])) <= 3
 
 
-def _only(target: TargetAssessment, kept: np.ndarray) -> TargetAssessment:
+def _only(target: NumberTarget, kept: np.ndarray) -> NumberTarget:
     methods = {
         name: replace(
             held_out,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from soil_cnn_plugin.engine.reports.drawing import diverging_ramp, draw, fold_look, sentence_case, sequential_ramp
+from soil_cnn_plugin.engine.reports.drawing import diverging_ramp, draw, fold_look, sequential_ramp
+from soil_cnn_plugin.engine.reports.words import sentence_case
 
 
 def lightness(rgb: np.ndarray) -> np.ndarray:

@@ -37,7 +37,9 @@ def test_metrics_hold_the_numbers_of_the_report(tmp_path: Path, make_assessment:
     found = read_metrics(tmp_path, content)
     assert found["predictor"] == BLEND
     assert found["quantile_levels"][:3] == [0.01, 0.02, 0.03]
-    assert found["folds"]["other_scores"]["zinc"][FOREST]["rmse"] == content.folds.other_scores["zinc"][FOREST].rmse
+    assert (
+        found["folds"]["other_scores"]["zinc"][FOREST]["rmse"] == content.targets[0].other_methods[FOREST].scores.rmse
+    )
     clay, target = found["targets"]["clay_5_15"], content.targets[1]
     assert (clay["label"], clay["depth_cm"], clay["unit"]) == ("clay 5-15 cm (%)", [5, 15], "%")
     blend = target.methods[BLEND]

@@ -147,7 +147,7 @@ def test_random_folds_stand_beside_the_chosen_ones_where_there_are_any(tmp_path:
     assert "Random folds beside" not in Reader(write(tmp_path, make_assessment())).text
     content = make_assessment(1000, has_random_folds=True)
     reader = Reader(write(tmp_path, content))
-    random = content.folds.other_scores["zinc"][BLEND]
+    random = content.targets[0].other_methods[BLEND].scores
     assert random.rmse < 0.95 * content.targets[0].methods[BLEND].scores.rmse
     assert any(row[0] == "Blend" and row[2] == f"{random.rmse:.2f}" for row in reader.rows)
     assert "the error is smaller under random folds, because a held-out observation then has neighbours" in reader.text

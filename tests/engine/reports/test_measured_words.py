@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from soil_cnn_plugin.contract.jobs import Threshold
-from soil_cnn_plugin.engine.assessment.assessment import Assessment, TargetAssessment
+from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 from soil_cnn_plugin.engine.reports.measured_words import measured_sentences
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
 
 Make = Callable[..., Assessment]
@@ -42,7 +43,7 @@ def test_nothing_is_said_where_all_was_measured_alike(content: Assessment) -> No
 
 
 def test_limits_are_counted_and_their_scores_explained(content: Assessment) -> None:
-    target: TargetAssessment = limited(content, [15.0]).targets[0]
+    target: NumberTarget = limited(content, [15.0]).targets[0]
     (words,) = measured_sentences(limited(content, [15.0]))
     count = int(target.is_censored.sum())
     share = f"{100 * count / 120:.0f} %"

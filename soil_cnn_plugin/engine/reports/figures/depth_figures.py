@@ -10,18 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
-from soil_cnn_plugin.engine.assessment.assessment import TargetAssessment
-from soil_cnn_plugin.engine.reports.drawing import (
-    FOREST_COLOUR,
-    NETWORK_COLOUR,
-    QUIET,
-    draw,
-    lighten_grid,
-    sentence_case,
-)
+from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, QUIET, draw, lighten_grid
+from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
-Line = tuple[str, str, list[Scores]]
+DepthLine = tuple[str, str, list[Scores]]
 """Title, colour, and scores at each depth."""
 
 COLOURS = (NETWORK_COLOUR, FOREST_COLOUR, QUIET)
@@ -29,12 +23,12 @@ MOST_PROFILES = 8
 _OBSERVED_COLOUR = "#22262b"
 
 
-def limits_of(target: TargetAssessment) -> tuple[float, float]:
+def limits_of(target: NumberTarget) -> tuple[float, float]:
     """Upper and lower limit in cm."""
     return target.soil_property.depth_cm or (0.0, 0.0)
 
 
-def draw_scores_by_depth(name: str, targets: Sequence[TargetAssessment], lines: list[Line], coverage: float) -> str:
+def draw_scores_by_depth(name: str, targets: Sequence[NumberTarget], lines: list[DepthLine], coverage: float) -> str:
     """RMSE, MEC and PICP, the surface on top."""
     limits = np.array([limits_of(target) for target in targets])
     middles = limits.mean(axis=1)
@@ -67,7 +61,7 @@ def draw_scores_by_depth(name: str, targets: Sequence[TargetAssessment], lines: 
     return draw(name, 9.2, 3.4, paint)
 
 
-def choose_profiles(targets: Sequence[TargetAssessment], most: int = MOST_PROFILES) -> Rows:
+def choose_profiles(targets: Sequence[NumberTarget], most: int = MOST_PROFILES) -> Rows:
     """Rows of observations, in even steps from the lowest to the highest; where possible with a value at each depth."""
     count = 1 + max(int(target.rows.max()) for target in targets)
     values = np.full((len(targets), count), np.nan)
@@ -83,7 +77,7 @@ def choose_profiles(targets: Sequence[TargetAssessment], most: int = MOST_PROFIL
 
 
 def draw_profiles(
-    name: str, targets: Sequence[TargetAssessment], method: str, rows: Rows, coordinates: Array, colour: str
+    name: str, targets: Sequence[NumberTarget], method: str, rows: Rows, coordinates: Array, colour: str
 ) -> str:
     """Observed values and held-out predictions with their intervals at some observations, the surface on top."""
     limits = np.array([limits_of(target) for target in targets])
@@ -105,7 +99,7 @@ def draw_profiles(
     return draw(name, 9.2, 5.2 if len(rows) > 4 else 3.0, paint)
 
 
-def _paint_profile(axes: Axes, targets: Sequence[TargetAssessment], method: str, row: int, colour: str) -> None:
+def _paint_profile(axes: Axes, targets: Sequence[NumberTarget], method: str, row: int, colour: str) -> None:
     """Each depth by itself: depths may leave gaps, or overlap. A line joins those that meet."""
     observed, predicted = [], []
     for target in targets:

@@ -1,6 +1,8 @@
-"""Figures of the check of observations: where problems are, how sums spread, how far neighbours lie apart."""
+"""Figures of the check of observations: problems on a map, sums, distances between neighbours, small histograms."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyproj
@@ -140,3 +142,28 @@ def draw_distances(name: str, found: Clustering) -> str:
         figure.legend(loc="outside lower center", ncols=1)
 
     return draw(name, 5.8, 4.2, paint)
+
+
+_WIDTH, _HEIGHT = 120, 26  # pixels
+
+
+def small_histogram(bars: Sequence[int], outside: int = 0) -> str:
+    """An SVG element; empty for a single bar, or none. A bar that holds anything is seen, however few.
+
+    Its tooltip tells of values `outside`, beyond the last bars.
+    """
+    if len(bars) < 2:
+        return ""
+    highest, step = max(bars), _WIDTH / len(bars)
+    shapes = []
+    for index, count in enumerate(bars):
+        if count:
+            height = max(1.5, count / highest * (_HEIGHT - 1))
+            shapes.append(f"M{index * step:.1f} {_HEIGHT - 1}v{-height:.1f}h{max(step - 0.6, 0.8):.1f}v{height:.1f}z")
+    title = f"<title>{outside} values far from all others are left out</title>" if outside else ""
+    size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+    return (
+        f'<svg {size} role="img" aria-label="histogram">{title}'
+        f'<path d="{"".join(shapes)}" fill="{NETWORK_COLOUR}"/>'
+        f'<path d="M0 {_HEIGHT - 0.5}h{_WIDTH}" stroke="{QUIET}" stroke-width="0.6"/></svg>'
+    )

@@ -16,16 +16,16 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
-from soil_cnn_plugin.engine.assessment.assessment import MeasuredTarget
 from soil_cnn_plugin.engine.reports.drawing import (
     RASTER_ABOVE,
     diverging_ramp,
     draw,
     fold_look,
     lighten_grid,
-    sentence_case,
     sequential_ramp,
 )
+from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.targets.assessed import MeasuredTarget
 
 SKEWED = 2.5
 """How much longer the upper tail of the observed values is than the lower where their colours are logarithmic."""

@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw, sentence_case
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw
+from soil_cnn_plugin.engine.reports.words import sentence_case
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 from soil_cnn_plugin.engine.targets.texture import BORDERS, CLASSES, USDA, lattice, texture_class
 
-HEIGHT = np.sqrt(3) / 2
-CODES = {  # as FAO (2006) abbreviates them
+_HEIGHT = np.sqrt(3) / 2
+TEXTURE_CODES = {  # as FAO (2006) abbreviates them
     "sand": "S",
     "loamy sand": "LS",
     "sandy loam": "SL",
@@ -62,7 +63,7 @@ def draw_triangle(name: str, composition: CompositionAssessment, method: str, ti
 
 def place(first: Array, top: Array) -> tuple[Array, Array]:
     """x and y, of percentages of the part on the left and that on top, in a triangle with sides of 100."""
-    return 100 - first - top / 2, top * HEIGHT
+    return 100 - first - top / 2, top * _HEIGHT
 
 
 def _corners(composition: CompositionAssessment) -> tuple[str, str, str]:
@@ -96,7 +97,7 @@ def _paint_frame(axes: Axes, corners: tuple[str, str, str]) -> None:
             axes.text(x[0] + offset[0], y[0] + offset[1], str(share), color=QUIET, fontsize=7, ha="center", va="center")
     x, y = place(np.array([100, 0, 0, 100]), np.array([0, 0, 100, 0]))
     axes.plot(x, y, color="#8a9099", linewidth=0.9, zorder=1)
-    for name, x_of, y_of in zip(corners, (0, 100, 50), (-9, -9, 100 * HEIGHT + 5)):
+    for name, x_of, y_of in zip(corners, (0, 100, 50), (-9, -9, 100 * _HEIGHT + 5)):
         axes.text(x_of, y_of, f"{name} 100 %", ha="center", va="center", fontsize=8.5)
 
 
@@ -117,7 +118,7 @@ def _paint_classes(axes: Axes) -> None:
     }
     for number, name in enumerate(CLASSES[USDA], start=1):
         x, y = place(sand[classes == number].mean(), clay[classes == number].mean())
-        axes.text(float(x), float(y), CODES[name], **look)
+        axes.text(float(x), float(y), TEXTURE_CODES[name], **look)
 
 
 def _paint_points(axes: Axes, percent: Array, colour: str) -> None:

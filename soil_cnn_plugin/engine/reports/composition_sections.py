@@ -1,4 +1,4 @@
-"""What the held-out report says of compositions: their scores as a whole, and the triangle."""
+"""What compositions give to the held-out report: their scores as a whole, and the triangle."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from collections.abc import Sequence
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import METHODS, NAMES
-from soil_cnn_plugin.engine.reports.captioned_figure import CaptionedFigure
-from soil_cnn_plugin.engine.reports.comparison_tables import Group, listed
-from soil_cnn_plugin.engine.reports.depth_order import by_depth
-from soil_cnn_plugin.engine.reports.drawing import sentence_case
-from soil_cnn_plugin.engine.reports.figures.triangle_figure import CODES, draw_triangle, has_triangle
+from soil_cnn_plugin.engine.reports.figures.triangle_figure import TEXTURE_CODES, draw_triangle, has_triangle
 from soil_cnn_plugin.engine.reports.numerals import fixed, percent
+from soil_cnn_plugin.engine.reports.sections import CaptionedFigure, Group, Paragraph, Section, Share, Table
+from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, sentence_case
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 
 DISTANCE, RIGHT, NEXT = "Aitchison distance", "Right texture class", "Right class or next to it"
 
 
-def in_order(assessment: Assessment) -> list[CompositionAssessment]:
+def composition_share(assessment: Assessment) -> Share:
+    compositions = compositions_by_depth(assessment)
+    scores = Table(
+        ("Method", *composition_columns(compositions)),
+        composition_groups(compositions),
+        "Scores of whole compositions of held-out observations.",
+    )
+    figures = composition_figures(assessment, compositions)
+    items = [Paragraph(composition_words(compositions)), scores, *figures]
+    return Share(sections=[Section("parts-of-a-whole", "Parts of a whole", items)])
+
+
+def compositions_by_depth(assessment: Assessment) -> list[CompositionAssessment]:
     """From the top of the soil down."""
     return by_depth(assessment.compositions, lambda composition: composition.parts[0])
 
@@ -44,7 +54,7 @@ def composition_groups(compositions: Sequence[CompositionAssessment]) -> list[Gr
 def composition_words(compositions: Sequence[CompositionAssessment]) -> str:
     """How parts of a whole are learned, and what their scores mean."""
     first, *others = compositions
-    title = f"{listed(first.names)}, at {len(compositions)} depths," if others and first.has_depth else first.title
+    title = f"{enumerated(first.names)}, at {len(compositions)} depths," if others and first.has_depth else first.title
     text = (
         f"{sentence_case(title)} are parts of a whole. They were closed to sum to it, learned together as isometric"
         " log-ratios, and predicted so that they are positive and sum to it at every pixel. The Aitchison distance"
@@ -69,7 +79,7 @@ def composition_figures(assessment: Assessment, compositions: Sequence[Compositi
             " extremes than the soil has. Larger points stand for several observations."
         )
         if composition.texture and not index:
-            classes = ", ".join(f"{code} {each}" for each, code in CODES.items())
+            classes = ", ".join(f"{code} {each}" for each, code in TEXTURE_CODES.items())
             caption += f" Borders and classes are those of the USDA: {classes}."
         figures.append(
             CaptionedFigure(draw_triangle(f"triangle-{index}", composition, assessment.predictor, name), caption)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from soil_cnn_plugin.engine.assessment.class_assessment import class_verdict
+from soil_cnn_plugin.engine.assessment.comparison import class_verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut, score_classes
 

@@ -1,4 +1,4 @@
-"""The order of soil properties in tables and figures: as they were asked for, the depths of one from the top down."""
+"""Names in a sentence, and soil properties in their order: the depths of one from the top down."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from typing import TypeVar
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 
-Item = TypeVar("Item")
+Named = TypeVar("Named")
 
 
-def by_depth(items: Iterable[Item], soil_property: Callable[[Item], SoilProperty]) -> list[Item]:
+def sentence_case(text: str) -> str:
+    """`clay` -> `Clay`, but `pH` stays."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
+
+
+def by_depth(items: Iterable[Named], soil_property: Callable[[Named], SoilProperty]) -> list[Named]:
     """A property stands where its first depth was named."""
     known = list(items)
     names = list(dict.fromkeys(soil_property(item).name for item in known))
 
-    def place(item: Item) -> tuple[int, float, float]:
+    def place(item: Named) -> tuple[int, float, float]:
         found = soil_property(item)
         return names.index(found.name), *(found.depth_cm or (-1.0, -1.0))
 
@@ -29,9 +34,9 @@ def titles(soil_properties: Iterable[SoilProperty]) -> list[str]:
         depth = soil_property.depth_cm
         name = soil_property.name if depth else soil_property.field
         found.setdefault(name, []).extend([f"{depth[0]:g}-{depth[1]:g}"] if depth else [])
-    return [f"{name} {listed(depths)} cm" if depths else name for name, depths in found.items()]
+    return [f"{name} {enumerated(depths)} cm" if depths else name for name, depths in found.items()]
 
 
-def listed(names: Sequence[str]) -> str:
+def enumerated(names: Sequence[str]) -> str:
     """`a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

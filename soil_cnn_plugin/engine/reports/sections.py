@@ -1,0 +1,247 @@
+"""What reports are made of: sections with a heading, an anchor and items. One template shows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from soil_cnn_plugin.engine.reports.references import Publication
+
+
+class Item:
+    """`macro` is the one of templates/parts.html.j2 that shows the item. All texts are escaped there."""
+
+    macro: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Paragraph(Item):
+    """`look` is a class of the style sheet: small, numbers, caution."""
+
+    text: str
+    look: str = ""
+    macro: ClassVar[str] = "paragraph"
+
+
+@dataclass(frozen=True)
+class Subheading(Item):
+    text: str
+    macro: ClassVar[str] = "subheading"
+
+
+@dataclass(frozen=True)
+class Quotation(Item):
+    text: str
+    macro: ClassVar[str] = "quotation"
+
+
+@dataclass(frozen=True)
+class Bullets(Item):
+    texts: Sequence[str]
+    macro: ClassVar[str] = "bullets"
+
+
+@dataclass(frozen=True)
+class Terms(Item):
+    """Terms with their meanings."""
+
+    meanings: Mapping[str, str]
+    macro: ClassVar[str] = "terms"
+
+
+@dataclass(frozen=True)
+class Pairs(Item):
+    """Names with their values."""
+
+    rows: Mapping[str, str]
+    macro: ClassVar[str] = "pairs"
+
+
+@dataclass(frozen=True)
+class CaptionedFigure(Item):
+    svg: str  # with its texts escaped
+    caption: str
+    macro: ClassVar[str] = "figure"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text of a table with a `look`, a class of the style sheet, or a small `svg` in its place."""
+
+    text: str
+    look: str = ""
+    svg: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of a table under a heading of their own, empty for none; the first text of a row names it."""
+
+    heading: str
+    rows: Sequence[Sequence[str | Cell]]
+
+
+@dataclass(frozen=True)
+class Table(Item):
+    """`spans`, headings with a number of columns, stand above the headings. `looks` are those of the columns: number,
+    long or empty; where there are none all but the first hold numbers."""
+
+    headings: Sequence[str]
+    groups: Sequence[Group]
+    caption: str = ""
+    spans: Sequence[tuple[str, int]] = ()
+    looks: Sequence[str] = ()
+    macro: ClassVar[str] = "table"
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Heading and look of each."""
+        looks = self.looks or ("", *["number"] * (len(self.headings) - 1))
+        return list(zip(self.headings, looks))
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], caption: str = "") -> Table:
+    """Numbers in rows without groups; the first text of each names it."""
+    return Table(headings, [Group("", rows)], caption)
+
+
+def text_table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> Table:
+    return Table(headings, [Group("", rows)], looks=["long"] * len(headings))
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """`texts` by column, `small` what stands below a text; `best` are the columns in which no other is better."""
+
+    method: str
+    texts: dict[str, str]
+    best: tuple[str, ...]
+    small: dict[str, str]
+    is_predictor: bool
+
+
+@dataclass(frozen=True)
+class ScoreGroup:
+    """All methods of one target; `heading` names it with its unit."""
+
+    heading: str
+    rows: tuple[ScoreRow, ...]
+
+
+@dataclass(frozen=True)
+class ScoreTable(Item):
+    columns: Sequence[str]
+    groups: Sequence[ScoreGroup]
+    caption: str
+    macro: ClassVar[str] = "score_table"
+
+
+@dataclass(frozen=True)
+class VerdictBox(Item):
+    """`outcome` decides the colour: network, forest, none, good, poor, or empty."""
+
+    heading: str
+    items: Sequence[Item]
+    outcome: str = ""
+    macro: ClassVar[str] = "verdict"
+
+
+@dataclass(frozen=True)
+class Details(Item):
+    """Folded away, because there may be many."""
+
+    summary: str
+    items: Sequence[Item]
+    macro: ClassVar[str] = "details"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of problem: what it is, where, and what to do about it."""
+
+    title: str
+    count: str
+    sentences: list[str]
+    remedy: str
+    observations: str
+
+
+@dataclass(frozen=True)
+class Problems(Item):
+    problems: Sequence[Problem]
+    macro: ClassVar[str] = "problems"
+
+
+@dataclass(frozen=True)
+class Citations(Item):
+    publications: Sequence[Publication]
+    macro: ClassVar[str] = "citations"
+
+
+@dataclass(frozen=True)
+class Section:
+    """`anchor` is unique in its page."""
+
+    anchor: str
+    heading: str
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True)
+class Page:
+    """`kind` says what the page is, `facts` stand below the title, `lead` above the first section."""
+
+    kind: str
+    title: str
+    facts: Sequence[str]
+    lead: Sequence[Item]
+    sections: Sequence[Section] = field(default_factory=tuple)
+
+
+def folded(items: Sequence[Item], count: int) -> list[Item]:
+    """Tables of more than four soil properties and depths are folded away."""
+    return [Details(f"Table of the {count} properties and depths", items)] if count > 4 else [*items]
+
+
+def notes_section(notes: Sequence[str]) -> list[Section]:
+    return [Section("notes", "Notes", [Bullets(notes)])] if notes else []
+
+
+def settings_section(settings: Mapping[str, str], versions: Mapping[str, str], *more: Item) -> Section:
+    items: list[Item] = []
+    for heading, rows in (("Settings", settings), ("Software", versions)):
+        if rows:
+            items += [Subheading(heading), Pairs(rows)]
+    return Section("settings", "Settings and software", [*items, *more])
+
+
+def citing_section(publications: Sequence[Publication], software: str = "", sentence: str = "") -> Section:
+    """`software` names it with its version; `sentence` is one for the methods section of a paper."""
+    name = f"Name the software with its version{f' ({software})' if software else ''}, and the methods that carry your"
+    if sentence:
+        how = [Paragraph(f"{name} conclusions. A sentence for the methods section:"), Quotation(sentence)]
+    else:
+        how = [Paragraph(f"{name} conclusions:")]
+    return Section("how-to-cite", "How to cite", [*how, Citations(publications)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What one kind of targets gives to the held-out report; each part stands beside those of other kinds.
+
+    `sections` follow the accuracy, `target_sections` the comparison of methods and folds; `terms` are measures with
+    their meanings.
+    """
+
+    facts: Sequence[str] = ()
+    predictor: Sequence[Item] = ()
+    verdicts: Sequence[Item] = ()
+    maps: Sequence[Item] = ()
+    values: Sequence[Item] = ()
+    accuracy: Sequence[Item] = ()
+    sections: Sequence[Section] = ()
+    differences: Sequence[Item] = ()
+    other_folds: Sequence[Item] = ()
+    target_sections: Sequence[Section] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)

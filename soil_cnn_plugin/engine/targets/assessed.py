@@ -1,0 +1,80 @@
+"""What an assessment knows of one target: what was observed, what each method predicted, and the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from soil_cnn_plugin.contract.jobs import Threshold
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut
+from soil_cnn_plugin.engine.targets.metrics import HeldOut
+from soil_cnn_plugin.engine.targets.reported import reported_mean
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the network beats the better forest. `outcome` is `network`, `forest` (the better one), `equal` (no clear
+    difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE, of classes its Brier
+    score, minus that forest's, in percent of the forest's; `p` is of the paired test over folds."""
+
+    text: str
+    outcome: str
+    rival: str
+    difference_percent: float
+    p: float | None
+
+
+@dataclass(frozen=True)
+class MeasuredTarget:
+    """What was measured: `rows` (n,) are those of the observations that have a value, `observed` (n,) the values."""
+
+    soil_property: SoilProperty
+    rows: Rows
+    observed: Array
+
+
+@dataclass(frozen=True)
+class NumberTarget(MeasuredTarget):
+    """A target that is a number: `rows` (n,) are the observations of the patch file that have a value, `fold` (n,)
+    counts from 0; where `is_censored` (n,) the observed value is only known to be below. Below `limits` (n,) no value
+    is reported, minus infinity where there is none, see reported.py. `errors` (n,) are standard deviations of the
+    measurement, 0 where none is known. `other_methods` are the methods under folds of the other kind."""
+
+    fold: Rows
+    is_censored: Flags
+    limits: Array
+    errors: Array
+    methods: dict[str, HeldOut]
+    transform: str
+    verdict: Verdict
+    thresholds: tuple[Threshold, ...] = ()  # whose probabilities of being exceeded are checked
+    other_methods: dict[str, HeldOut] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """A target that is a class: `rows` (n,) are the observations of the patch file that have one, `observed` (n,) its
+    number, which counts `classes` from 0, `fold` (n,) counts from 0. Probabilities of `methods` are in the order of the
+    rows; `other_methods` are the methods under folds of the other kind."""
+
+    soil_property: SoilProperty
+    rows: Rows
+    observed: Rows
+    fold: Rows
+    classes: tuple[str, ...]
+    methods: dict[str, ClassHeldOut]
+    verdict: Verdict
+    other_methods: dict[str, ClassHeldOut] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Rows:
+        """(K,) observations of each class."""
+        return np.bincount(self.observed, minlength=len(self.classes))
+
+
+def residuals(target: NumberTarget, held_out: HeldOut) -> Array:
+    """(n,) predicted minus observed, both as reported."""
+    return reported_mean(held_out.mean, held_out.quantiles, target.limits) - target.observed

@@ -178,7 +178,7 @@ def teach(network: PackedNetwork, encoder: Encoder, raw: Tensor, steps: int) -> 
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     for _ in range(steps):
         batch = torch.randint(0, len(target), (network.members, 64), generator=generator)
-        location, scale = network.location_scale(network(inputs[batch]))
+        location, scale = network.heads.location_scale(network(inputs[batch]))
         loss = (((target[batch] - location) / scale) ** 2 / 2 + scale.log()).mean(dim=(1, 2)).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

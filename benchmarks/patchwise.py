@@ -22,9 +22,10 @@ from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
 from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.focal import deviation_windows, focal_features, ring_windows
+from soil_cnn_plugin.engine.networks.heads import RING_QUANTILES
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
-from soil_cnn_plugin.engine.networks.ring import RING_QUANTILES, RingNetwork
+from soil_cnn_plugin.engine.networks.ring import RingNetwork
 
 NAIVE_BATCH = 4096
 BEST_BATCH = {"cpu": 256, "cuda": 8192}  # patches; more would not fit into the processor's cache
@@ -101,7 +102,7 @@ def textbook(network: PackedNetwork, member: int) -> Callable[[Tensor], Tensor]:
         hidden = functional.gelu(first(features))
         for layer in residual:
             hidden = hidden + functional.gelu(layer(hidden))
-        raw = output(hidden).unflatten(-1, (network.targets, RING_QUANTILES))
+        raw = output(hidden).unflatten(-1, (network.heads.columns, RING_QUANTILES))
         steps = torch.cat([raw[..., :1], functional.softplus(raw[..., 1:])], dim=-1)
         return steps.cumsum(-1).mean(-1)
 

@@ -93,8 +93,7 @@ def random_class_network(
         targets=(SoilProperty(FIELD),),
         weights=tuple(tuple(row) for row in weights.tolist()),
         outcomes=(ClassOutcome(names, temperature),),
-        scores={},
-        class_scores={name: ClassScores(120, 0.6, 0.4, 0.5, 0.9) for name in (NETWORK, MEAN)},
+        scores={FIELD: {name: ClassScores(120, 0.6, 0.4, 0.5, 0.9) for name in (NETWORK, MEAN)}},
         verdicts={FIELD: "No clear difference."},
     )
     return TrainedNetwork(description, encoder, Predictor(networks, forests, weights, 15))

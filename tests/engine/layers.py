@@ -14,9 +14,10 @@ from soil_cnn_plugin.engine.observations.locating import check_usable, locate_ob
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
-from soil_cnn_plugin.engine.observations.target_values import read_target_values
+from soil_cnn_plugin.engine.observations.target_values import Classes, read_target_values
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (10.0, 0.0, 0.0, 0.0, -10.0, 1000.0), 100, 100)
 """100 x 100 pixels of 10 m whose lower left corner is the origin."""
@@ -38,14 +39,20 @@ def job_of(*fields: str, **changes: Any) -> ExtractPatches:
 
 def read(layer: Layer, *fields: str, **changes: Any) -> tuple[TargetValues, Notes, Dropped]:
     notes, dropped = Notes(), Dropped()
-    return read_target_values(layer, job_of(*fields, **changes), dropped, notes), notes, dropped
+    values, _ = read_target_values(layer, job_of(*fields, **changes), dropped, notes)
+    return values, notes, dropped
 
 
-def located(layer: Layer, *fields: str, **changes: Any) -> tuple[Observations, tuple[str, ...], Notes, dict[int, str]]:
+def read_classes(layer: Layer, *fields: str, **changes: Any) -> Classes:
+    """The classes' names alone, by the field of their target."""
+    return read_target_values(layer, job_of(*fields, **changes), Dropped(), Notes())[1]
+
+
+def located(layer: Layer, *fields: str, **changes: Any) -> tuple[Observations, Classes, Notes, dict[int, str]]:
     """As extraction does before it cuts patches."""
     notes, dropped, job = Notes(), Dropped(), job_of(*fields, **changes)
     found, classes = locate_observations(layer, job, GRID, dropped, notes)
-    check_usable(found, job, classes, layer, dropped)
+    check_usable(found, TargetsInWords(job.targets, classes, job.compositions), layer, dropped)
     return found, classes, notes, dropped.reasons
 
 

@@ -54,6 +54,7 @@ def locate_observations(
         found, classes[field] = treat_rare_classes(
             found, fields.index(field), classes[field], job.rare_classes, dropped, notes
         )
+    classes = {field: names for field, names in classes.items() if names}  # without any, `check_usable` refuses it
     is_averaged = job.duplicates == "average"
     is_class = np.array([field in classes for field in fields])
     tell_duplicates(found, is_class, is_averaged, notes)

@@ -122,7 +122,7 @@ class PatchFile(AbstractContextManager["PatchFile"]):
         classes = dict(self.words.classes)
         for t, names in enumerate(self.words.classes_of):
             known = np.isfinite(self.values[:, t])
-            if names and known.any():
+            if names:
                 present, numbers = np.unique(self.values[known, t], return_inverse=True)
                 self.values[known, t] = numbers
                 classes[self.targets[t].field] = tuple(names[int(number)] for number in present)

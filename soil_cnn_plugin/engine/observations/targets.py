@@ -63,7 +63,7 @@ def check_measured(measured: TargetValues, words: TargetsInWords) -> None:
         raise HostileFile("weights are not above 0")
     for column, below, classes in zip(values.T, is_censored.T, words.classes_of):
         known = column[np.isfinite(column)]
-        if classes and (below.any() or not np.isin(known, np.arange(len(classes))).all()):
+        if classes and (below.any() or not len(known) or not np.isin(known, np.arange(len(classes))).all()):
             raise HostileFile("observations belong to classes that do not exist")
     for group in words.groups:
         if len(group) > 1:

@@ -216,7 +216,7 @@ class ClassPredictions:
 
 def indicators(values: Array, classes: int) -> Array:
     """(N, K) 1 in the column of the class of (N,) numbers, NaN where none is known."""
-    found = (values[:, None] == np.arange(classes)).astype(np.float64)
+    found: Array = (values[:, None] == np.arange(classes)).astype(np.float64)
     found[np.isnan(values)] = np.nan
     return found
 

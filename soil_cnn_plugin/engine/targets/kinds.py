@@ -183,7 +183,7 @@ class Scaled(Protocol):
         had not seen, whose learned columns are (n, C)."""
         ...
 
-    def calibrate(self, learned: Learned, location: Array, scale: Array) -> Outcome:
+    def calibrate(self, learned: Learned, location: Array, scale: Array) -> Any:
         """The outcome from what was learned (n, C) and what was predicted for it without having seen it."""
         ...
 

@@ -17,8 +17,8 @@ from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.censored import draw_below, estimate_below
-from soil_cnn_plugin.engine.targets.groups import learn_all, own_columns
-from soil_cnn_plugin.engine.targets.kinds import Kind, Outcome, Scaled
+from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns
+from soil_cnn_plugin.engine.targets.kinds import Kind, Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
@@ -102,7 +102,7 @@ class Fitted:
             told[known, column] = estimate_below(told[known, column], is_censored, centre[known, column])
         return told
 
-    def outcomes(self, weights: Array) -> tuple[Outcome, ...]:
+    def outcomes(self, weights: Array) -> tuple[AnyOutcome, ...]:
         """The outcomes of the mixture of the components, one a kind."""
         location, scale = mix(self.location, weights), mix(self.scale, weights)
         return tuple(

@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestRegressor
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.forests.forest import FittedForest, fit_forests, predict_forest
 from soil_cnn_plugin.engine.forests.trees import to_trees
-from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.targets.learned import Learned, class_columns, number_columns
 from tests.engine.landscape import learned_of
 
 RNG = np.random.default_rng(0)
@@ -122,7 +122,8 @@ def test_trees_of_many_observations_grow_no_further(
     features = rng.normal(size=(6000, 4)).astype(np.float32)
     values = np.column_stack([features[:, 0] > 0, features[:, 0] <= 0]) if is_class else features[:, :1]
     weights = np.where(np.arange(6000) % 2, 1.9, 0.1) if is_weighted else np.ones(6000)
-    learned = replace(learned_of(values.astype(np.float64)), weights=weights, is_class=is_class)
+    layout = class_columns(2) if is_class else number_columns(1)
+    learned = replace(learned_of(values.astype(np.float64)), weights=weights, layout=layout)
     (fitted,) = fit_forests(features, learned, np.arange(6000) % 5, seed=0)
     for trees in (fitted.trees, *fitted.parts):
         nodes = np.diff(trees.roots)

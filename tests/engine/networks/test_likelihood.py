@@ -9,7 +9,8 @@ from scipy import integrate
 from scipy.stats import norm
 from torch import Tensor
 
-from soil_cnn_plugin.engine.networks.likelihood import BETA, normal_loss, normal_score, weighted_mean
+from soil_cnn_plugin.engine.networks.heads import Heads, VarianceHead
+from soil_cnn_plugin.engine.networks.likelihood import BETA, normal_loss, weighted_mean
 from soil_cnn_plugin.engine.targets.learned import Learned, Lesson, number_columns
 
 VALUES = [0.3, -1.2, 2.0, 0.8, float("nan")]
@@ -17,6 +18,7 @@ CENSORED = [False, True, False, True, False]
 ERRORS = [0.0, 0.4, 0.9, 0.0, 0.0]
 LOCATION = [0.1, 0.6, -0.5, -1.0, 0.0]
 SCALE = [0.7, 1.1, 0.5, 2.0, 1.0]
+HEADS = Heads.of(number_columns(1), VarianceHead)
 
 
 def column(values: list[float]) -> Tensor:
@@ -80,7 +82,7 @@ def crps(value: float, location: float, scale: float, limit: float) -> float:
 @pytest.mark.parametrize("errors", [False, True])
 def test_the_score_is_the_crps_of_what_is_reported(errors: bool) -> None:
     limits = [-1.0, -1.2, -np.inf, 0.8, -np.inf]
-    found = normal_score(column(LOCATION), column(SCALE), lesson(limits, errors))
+    found = HEADS.score(column(LOCATION), column(SCALE), lesson(limits, errors))
     scales = np.hypot(SCALE, ERRORS) if errors else np.array(SCALE)
     expected = np.mean([crps(VALUES[i], LOCATION[i], scales[i], limits[i]) for i in range(4)])
     assert float(found) == pytest.approx(expected, abs=1e-6)
@@ -88,9 +90,8 @@ def test_the_score_is_the_crps_of_what_is_reported(errors: bool) -> None:
 
 def test_the_score_without_limits_is_that_of_the_whole_distribution() -> None:
     expected = np.mean([crps(VALUES[i], LOCATION[i], SCALE[i], -np.inf) for i in range(4)])
-    assert float(normal_score(column(LOCATION), column(SCALE), lesson(errors=False))) == pytest.approx(
-        expected, abs=1e-6
-    )
+    found = HEADS.score(column(LOCATION), column(SCALE), lesson(errors=False))
+    assert float(found) == pytest.approx(expected, abs=1e-6)
 
 
 def learned(values: np.ndarray, is_censored: np.ndarray, errors: np.ndarray, weights: np.ndarray) -> Lesson:

@@ -51,7 +51,7 @@ def test_each_member_is_the_network_of_the_article(tmp_path: Path, patch_size: i
     inputs = torch.from_numpy(rng.normal(size=(6, patch_size, patch_size, network.first_weight.shape[2]))).float()
     found = network(inputs.expand(2, *inputs.shape))
     for member in range(2):
-        expected = as_torch_layers(network, member)(inputs.permute(0, 3, 1, 2)).unflatten(-1, (2, 2))
+        expected = as_torch_layers(network, member)(inputs.permute(0, 3, 1, 2))
         np.testing.assert_allclose(found[member].detach(), expected.detach(), atol=1e-5)
 
 
@@ -75,7 +75,7 @@ def test_a_directional_covariate_forbids_mirroring(tmp_path: Path) -> None:
         location, _ = network.dense(network.encoder(values))
         mirrored, _ = network.dense(network.encoder(values.flip(-1)))
         patch = network.inputs(network.encoder(values[..., :15, :15]))
-        single = torch.stack([network.location_scale(network(patch.expand(2, *patch.shape)))[0]]).mean((0, 1))
+        single = torch.stack([network.heads.location_scale(network(patch.expand(2, *patch.shape)))[0]]).mean((0, 1))
     assert (mirrored.flip(-1) - location).abs().max() > 0.05
     np.testing.assert_allclose(single[0], location[:, 0, 0], atol=1e-5)
 
@@ -121,7 +121,7 @@ def test_loss_weighs_the_likelihood_by_the_variance(tmp_path: Path) -> None:
     output = rng.normal(size=(2, 5, 2, 2))
     targets = rng.normal(size=(2, 5, 2))
     targets[0, 2:, 1] = np.nan
-    found = network.loss(torch.from_numpy(output), lesson_of(torch.from_numpy(targets)))
+    found = network.loss(torch.from_numpy(output).flatten(-2), lesson_of(torch.from_numpy(targets)))
     for member in range(2):
         losses = []
         for row, target in np.argwhere(np.isfinite(targets[member])):
@@ -134,5 +134,5 @@ def test_loss_weighs_the_likelihood_by_the_variance(tmp_path: Path) -> None:
 
 def test_spread_stays_within_bounds_whatever_the_network_says(tmp_path: Path) -> None:
     network = build(tmp_path)
-    output = torch.tensor([[[[0.0, -1e6]]], [[[0.0, 1e6]]]])
-    assert network.location_scale(output)[1].flatten().tolist() == pytest.approx([0.01, 10.0])
+    raw = torch.tensor([[[0.0, -1e6, 0.0, 1e6]]])
+    assert network.heads.location_scale(raw)[1].flatten().tolist() == pytest.approx([0.01, 10.0])

@@ -22,6 +22,7 @@ from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer, write_dropped
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (40.0, 0.0, 178440.0, 0.0, -40.0, 333760.0), 104, 78)
 XY = [(178450.0 + 100 * number, 333700.0 - 90 * number) for number in range(30)]
@@ -109,7 +110,7 @@ def test_numbers_in_a_text_field_are_read(tmp_path: Path) -> None:
 def refused(message: str, path: str, *fields: str, group: str = "") -> None:
     with pytest.raises(EngineError, match=message):
         found, dropped, _, layer, job = locate(path, *fields, group=group)
-        check_usable(found, job, (), layer, dropped)
+        check_usable(found, TargetsInWords(job.targets), layer, dropped)
 
 
 def test_fields_that_cannot_be_targets_are_named(tmp_path: Path) -> None:

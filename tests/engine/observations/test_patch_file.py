@@ -123,7 +123,7 @@ def test_classes_are_read_back(tmp_path: Path) -> None:
 def test_a_class_that_lost_all_observations_is_left_out(tmp_path: Path) -> None:
     numbers = np.array([[0.0], [2], [2], [2], [2], [0], [0]])
     with PatchFile(str(write(tmp_path / "p.h5", CLASSES, observed(numbers)))) as file:
-        assert file.words.classes == file.measured.classes == ("Ah/äußere", "Moor")
+        assert file.words.classes == {"type": ("Ah/äußere", "Moor")}
         assert file.values[:, 0].tolist() == [0, 1, 1, 1, 1, 0, 0]
 
 

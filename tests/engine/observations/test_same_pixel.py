@@ -65,7 +65,7 @@ def test_the_most_frequent_class_of_a_pixel_counts() -> None:
     types = np.array(["Gley", "Moor"] * 20, object)
     types[3:6] = "Moor", "Gley", "Gley"
     found, classes, notes, _ = located(layer_of(XY, type=types), "type", duplicates="average")
-    assert classes == ("Gley", "Moor")
+    assert classes == {"type": ("Gley", "Moor")}
     assert found.values[[0, 2], 0].tolist() == [0.0, 0.0]  # of equally many the first in the list; two of three
     assert "with the most frequent class of its own: 40 become 37" in notes.facts[0]
 

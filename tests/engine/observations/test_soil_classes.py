@@ -8,14 +8,14 @@ import pytest
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.soil_classes import tell_classes
-from tests.engine.layers import layer_of, located, read
+from tests.engine.layers import layer_of, located, read, read_classes
 
 TYPES = ["Gley"] * 12 + ["Auenboden"] * 20 + [" Ranker "] * 8
 
 
 def test_names_become_numbers_in_alphabetical_order() -> None:
     found, classes, notes, _ = located(layer_of(type=TYPES), "type")
-    assert classes == ("Auenboden", "Gley", "Ranker")
+    assert classes == {"type": ("Auenboden", "Gley", "Ranker")}
     assert found.values[:, 0].tolist() == [1.0] * 12 + [0.0] * 20 + [2.0] * 8
     assert not found.is_censored.any() and not found.errors.any()
     assert notes == Notes()
@@ -24,31 +24,50 @@ def test_names_become_numbers_in_alphabetical_order() -> None:
 def test_whole_numbers_are_classes_in_the_order_of_their_size() -> None:
     codes = np.array([10.0] * 12 + [9.0] * 20 + [101.0] * 7 + [np.nan])  # integers with a gap come as floats
     found, classes, *_ = located(layer_of(code=codes), "code", target_type="class")
-    assert classes == ("9", "10", "101")
+    assert classes == {"code": ("9", "10", "101")}
     assert found.values[:, 0].tolist() == [1.0] * 12 + [0.0] * 20 + [2.0] * 7
     texts = ["10"] * 12 + ["9"] * 20 + ["101"] * 8
-    assert located(layer_of(code=texts), "code", target_type="class")[1] == ("9", "10", "101")
+    assert located(layer_of(code=texts), "code", target_type="class")[1] == {"code": ("9", "10", "101")}
 
 
 def test_auto_takes_words_for_classes_and_numbers_for_numbers() -> None:
-    assert read(layer_of(type=TYPES), "type")[0].classes == ("Auenboden", "Gley", "Ranker")
-    assert read(layer_of(type=[*TYPES[:-2], "7", "8"]), "type")[0].classes == ("7", "8", "Auenboden", "Gley", "Ranker")
-    assert read(layer_of(ph=["5,5", "<4"] * 20), "ph")[0].classes == ()
-    assert read(layer_of(code=np.arange(40) % 3), "code")[0].classes == ()
+    assert read_classes(layer_of(type=TYPES), "type") == {"type": ("Auenboden", "Gley", "Ranker")}
+    with_numbers = layer_of(type=[*TYPES[:-2], "7", "8"])
+    assert read_classes(with_numbers, "type") == {"type": ("7", "8", "Auenboden", "Gley", "Ranker")}
+    assert read_classes(layer_of(ph=["5,5", "<4"] * 20), "ph") == {}
+    assert read_classes(layer_of(code=np.arange(40) % 3), "code") == {}
     with pytest.raises(EngineError, match="2 of its 40 values are no numbers: 'acid'.* choose the target type 'class'"):
         read(layer_of(ph=["acid"] * 2 + ["5"] * 38), "ph")
     with pytest.raises(EngineError, match="is a text field, and 40 of its 40 values are no numbers"):
         read(layer_of(type=TYPES), "type", target_type="continuous")
 
 
-def test_classes_are_learned_alone() -> None:
-    layer = layer_of(type=TYPES, other=TYPES, ph=np.arange(40.0), sd=np.ones(40))
-    with pytest.raises(EngineError, match=r"other of 'soil' is a text field of soil classes.*one field.*\(ph, other\)"):
-        read(layer, "ph", "other")
-    with pytest.raises(EngineError, match="type of 'soil' is a text field of soil classes.*Choose it alone"):
-        read(layer, "type", "other")
-    with pytest.raises(EngineError, match="soil classes, which have no detection limit and no measurement error"):
+def test_classes_are_read_beside_numbers_and_other_classes() -> None:
+    layer = layer_of(type=TYPES, ph=np.arange(40.0), code=[7] * 12 + [3] * 28)
+    classes = {"type": ("Auenboden", "Gley", "Ranker"), "code": ("3", "7")}
+    assert read_classes(layer, "ph", "type", "code", class_targets=("code",)) == classes
+    found, notes, _ = read(layer, "ph", "type", "code", class_targets=("code",))
+    assert found.values[:, 0].tolist() == list(range(40))
+    assert found.values[:, 1].tolist() == [1.0] * 12 + [0.0] * 20 + [2.0] * 8
+    assert found.values[:, 2].tolist() == [1.0] * 12 + [0.0] * 28
+    assert not found.is_censored.any() and not found.errors.any() and notes == Notes()
+
+
+def test_a_number_beside_classes_keeps_its_limit_and_its_error() -> None:
+    layer = layer_of(type=TYPES, zinc=["<4", *["7.5", "8.5", "9.5"] * 13], zinc_sd=np.full(40, 0.5))
+    found, _, _ = read(layer, "type", "zinc", errors=("zinc_sd",))
+    assert not found.is_censored[:, 0].any() and found.is_censored[:, 1].tolist() == [True] + [False] * 39
+    assert found.values[:2, 1].tolist() == [4.0, 7.5]
+    assert not found.errors[:, 0].any() and found.errors[1, 1] == 0.5
+
+
+def test_classes_have_no_limit_and_no_error() -> None:
+    layer = layer_of(type=TYPES, sd=np.ones(40))
+    message = "type of 'soil' holds soil classes, which have no detection limit and no measurement error. Leave the "
+    with pytest.raises(EngineError, match=f"{message}error of type out"):
         read(layer, "type", errors=("sd",))
+    with pytest.raises(EngineError, match=f"{message}limit of type out"):
+        read(layer, "type", detection_limits=("sd",))
 
 
 def test_a_field_of_measured_numbers_is_refused() -> None:
@@ -66,13 +85,14 @@ def test_a_field_of_3000_values_is_refused(values: list[object]) -> None:
 def test_more_frequent_classes_than_a_map_shows_are_refused() -> None:
     with pytest.raises(EngineError, match="has 101 different values at 606 observations, 101 of them at more than 5"):
         read(layer_of(code=np.arange(606) % 101), "code", target_type="class")
-    assert len(read(layer_of(code=np.arange(600) % 100), "code", target_type="class")[0].classes) == 100
+    classes = read_classes(layer_of(code=np.arange(600) % 100), "code", target_type="class")
+    assert len(classes["code"]) == 100
 
 
 def test_many_rare_classes_beside_frequent_ones_are_dropped_as_asked() -> None:
     series = ["A"] * 300 + ["B"] * 200 + [f"series {i}" for i in range(150)]
     found, classes, notes, reasons = located(layer_of(series=series), "series")
-    assert classes == ("A", "B") and len(found) == 500 and len(reasons) == 150
+    assert classes == {"series": ("A", "B")} and len(found) == 500 and len(reasons) == 150
     (doubt,) = notes.doubts
     assert doubt.endswith("series 115 1 and 130 more.") and len(doubt) < 500
 
@@ -86,8 +106,10 @@ def test_names_that_differ_in_capitals_only_are_doubted() -> None:
 
 
 def test_words_for_missing_are_no_class() -> None:
-    found, notes, _ = read(layer_of(type=["NA", "-", "", None, *TYPES[4:]]), "type")
-    assert np.isnan(found.values[:4, 0]).all() and found.classes == ("Auenboden", "Gley", "Ranker")
+    layer = layer_of(type=["NA", "-", "", None, *TYPES[4:]])
+    found, notes, _ = read(layer, "type")
+    assert np.isnan(found.values[:4, 0]).all()
+    assert read_classes(layer, "type") == {"type": ("Auenboden", "Gley", "Ranker")}
     assert notes.facts == ["2 observations have no type, as '-', 'NA' says."]
     with pytest.raises(EngineError, match="type of 'soil' names no class at any of its 40 observations"):
         read(layer_of(type=["NA"] * 40), "type", target_type="class")
@@ -105,7 +127,7 @@ def test_codes_that_may_be_no_classes_are_doubted() -> None:
 
 def test_rare_classes_are_dropped_with_a_reason() -> None:
     found, classes, notes, reasons = located(layer_of(type=[*TYPES, *["Moor"] * 5, "Fels"]), "type")
-    assert classes == ("Auenboden", "Gley", "Ranker") and len(found) == 40
+    assert classes == {"type": ("Auenboden", "Gley", "Ranker")} and len(found) == 40
     assert set(found.values[:, 0]) == {0, 1, 2}
     assert set(reasons.values()) == {"of a class with at most 5 observations"} and len(reasons) == 6
     assert notes.doubts == [
@@ -116,7 +138,7 @@ def test_rare_classes_are_dropped_with_a_reason() -> None:
 def test_rare_classes_are_merged_into_one() -> None:
     types = [*TYPES, *["Moor"] * 5, "Fels"]
     found, classes, notes, reasons = located(layer_of(type=types), "type", rare_classes="merge")
-    assert classes == ("Auenboden", "Gley", "Ranker", "other classes") and not reasons
+    assert classes == {"type": ("Auenboden", "Gley", "Ranker", "other classes")} and not reasons
     assert found.values[40:, 0].tolist() == [3.0] * 6
     assert notes.facts == ["Classes of at most 5 observations become one, 'other classes': Fels 1, Moor 5."]
 
@@ -124,14 +146,14 @@ def test_rare_classes_are_merged_into_one() -> None:
 def test_a_class_of_the_name_of_the_merged_ones_takes_them_up() -> None:
     types = [*TYPES, *["other classes"] * 7, *["Moor"] * 4, *["Fels"] * 3]
     found, classes, *_ = located(layer_of(type=types), "type", rare_classes="merge")
-    assert classes == ("Auenboden", "Gley", "Ranker", "other classes")
+    assert classes == {"type": ("Auenboden", "Gley", "Ranker", "other classes")}
     assert (found.values[:, 0] == 3).sum() == 14
 
 
 def test_merged_classes_that_are_still_rare_are_dropped() -> None:
     types = [*TYPES, *["Moor"] * 3, *["Fels"] * 2]
     _, classes, notes, reasons = located(layer_of(type=types), "type", rare_classes="merge")
-    assert classes == ("Auenboden", "Gley", "Ranker") and len(reasons) == 5
+    assert classes == {"type": ("Auenboden", "Gley", "Ranker")} and len(reasons) == 5
     assert notes.doubts[0].endswith("Fels 2, Moor 3. Together they would still be rare.")
 
 
@@ -140,6 +162,19 @@ def test_one_class_or_none_is_nothing_to_learn() -> None:
         located(layer_of(type=["Gley"] * 36 + ["Moor"] * 4), "type")
     with pytest.raises(EngineError, match="None of the 40 observations of 'soil' can be used: 40 of a class with at m"):
         located(layer_of(type=[f"type {i % 8}" for i in range(40)]), "type")
+    layer = layer_of(type=[f"type {i % 8}" for i in range(40)], ph=np.arange(40.0))
+    with pytest.raises(EngineError, match="type has 0 usable observations of 40 in 'soil', but at least 20 are needed"):
+        located(layer, "ph", "type")
+
+
+def test_a_rare_class_leaves_what_else_was_measured_there() -> None:
+    types = [*TYPES, *["Moor"] * 3]
+    ph = [*np.arange(42.0), None]
+    found, classes, notes, reasons = located(layer_of(type=types, ph=ph), "ph", "type")
+    assert classes == {"type": ("Auenboden", "Gley", "Ranker")} and len(found) == 42
+    assert found.values[40:, 0].tolist() == [40.0, 41.0] and np.isnan(found.values[40:, 1]).all()
+    assert reasons == {43: "of a class with at most 5 observations"}  # it has nothing else
+    assert notes.doubts == ["Classes of at most 5 observations are dropped, and the map does not show them: Moor 3."]
 
 
 def test_classes_that_extraction_made_rare_are_told() -> None:

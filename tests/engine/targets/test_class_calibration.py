@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from soil_cnn_plugin.engine.targets.class_scores import SMALLEST, calibrate_classes, sharpen
-from soil_cnn_plugin.engine.targets.classes import ClassOutcome
-from soil_cnn_plugin.engine.targets.kinds import calibrated
+from soil_cnn_plugin.engine.targets.classes import ClassOutcome, ScaledClasses
+from soil_cnn_plugin.engine.targets.learned import Learned, class_columns
 
 RNG = np.random.default_rng(3)
 TRUE = softmax(RNG.normal(0, 1.2, (4000, 4)), axis=1)
@@ -63,9 +63,11 @@ def test_a_class_that_the_training_part_lacks_does_no_harm() -> None:
     """Its column is never 1, and all components give it next to nothing."""
     learned = np.column_stack([LEARNED, np.zeros(4000)])
     probabilities = np.column_stack([TRUE, np.zeros(4000)])
-    outcome = calibrated(("a", "b", "c", "d", "e"), learned, probabilities, np.ones_like(learned), learned > 2, learned)
-    assert isinstance(outcome, ClassOutcome) and outcome.columns == 5
-    found = outcome.probabilities(probabilities.T)
+    nothing, one = np.zeros_like(learned), np.ones(4000)
+    told = Learned(learned, learned > 2, nothing, one, learned, class_columns(5))
+    outcome = ScaledClasses(("a", "b", "c", "d", "e")).calibrate(told, probabilities, np.ones_like(learned))
+    assert isinstance(outcome, ClassOutcome) and outcome.scaled.columns.count == 5
+    found = outcome.values(probabilities.T, np.ones((5, 4000)))
     assert outcome.temperature == pytest.approx(1, rel=0.05) and (found[4] < 1e-4).all()
 
 

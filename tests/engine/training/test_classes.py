@@ -17,12 +17,13 @@ from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.forests.forest import fit_forests, predict_forest
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.focal import context_features
-from soil_cnn_plugin.engine.networks.likelihood import class_loss, class_score
+from soil_cnn_plugin.engine.networks.heads import Heads, VarianceHead
+from soil_cnn_plugin.engine.networks.likelihood import class_loss
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.ring import RingNetwork
 from soil_cnn_plugin.engine.targets.blending import learn_class_weights
 from soil_cnn_plugin.engine.targets.class_scores import score_classes
-from soil_cnn_plugin.engine.targets.learned import Learned, Lesson
+from soil_cnn_plugin.engine.targets.learned import Learned, Lesson, class_columns
 from tests.engine.class_landscape import random_class_network
 from tests.engine.landscape import cut, make_landscape, randomize
 
@@ -32,9 +33,8 @@ RNG = np.random.default_rng(4)
 def learned_of(numbers: np.ndarray, count: int, weights: np.ndarray | None = None) -> Learned:
     values = np.eye(count)[numbers]
     nothing = np.zeros_like(values)
-    return Learned(
-        values, nothing > 0, nothing, np.ones(len(numbers)) if weights is None else weights, values, is_class=True
-    )
+    weights = np.ones(len(numbers)) if weights is None else weights
+    return Learned(values, nothing > 0, nothing, weights, values, class_columns(count))
 
 
 def lesson_of(numbers: np.ndarray, count: int, weights: np.ndarray | None = None) -> Lesson:
@@ -44,7 +44,7 @@ def lesson_of(numbers: np.ndarray, count: int, weights: np.ndarray | None = None
 @pytest.fixture(params=[RingNetwork, PadarianNetwork])
 def network(request: pytest.FixtureRequest, tmp_path: Path) -> RingNetwork | PadarianNetwork:
     encoder = Encoder(make_landscape(tmp_path).summaries())
-    return request.param(encoder, 11, targets=4, members=3, dropout=0.0, is_class=True)  # type: ignore[no-any-return]
+    return request.param(encoder, 11, class_columns(4), members=3, dropout=0.0)  # type: ignore[no-any-return]
 
 
 def patches(network: RingNetwork | PadarianNetwork, count: int = 12) -> torch.Tensor:
@@ -60,15 +60,15 @@ def test_the_loss_is_the_cross_entropy_by_weight(network: RingNetwork | Padarian
     numbers, weights = RNG.integers(0, 4, 12), RNG.uniform(0.2, 3, 12)
     lesson = lesson_of(numbers, 4, weights).take(torch.arange(12).expand(3, 12))
     output = network(batch)
-    assert output.shape == (3, 12, 4, 1)
+    assert output.shape == (3, 12, 4)
     found = network.loss(output, lesson).detach()
     for member in range(3):
-        each = functional.cross_entropy(output[member, :, :, 0], torch.from_numpy(numbers), reduction="none")
+        each = functional.cross_entropy(output[member], torch.from_numpy(numbers), reduction="none")
         expected = np.average(each.detach().numpy(), weights=weights)
         assert float(found[member]) == pytest.approx(expected, rel=1e-5)
-        assert class_loss(output[..., 0], lesson)[member, :, 0].detach().numpy() == pytest.approx(
-            each.detach().numpy(), rel=1e-5
-        )
+        losses, known = class_loss(output, lesson)
+        assert losses[member, :, 0].detach().numpy() == pytest.approx(each.detach().numpy(), rel=1e-5)
+        assert known.all()
 
 
 def test_an_untrained_network_gives_all_classes_the_same_probability(network: RingNetwork | PadarianNetwork) -> None:
@@ -92,7 +92,8 @@ def test_the_score_is_the_log_loss_of_what_each_member_held_out() -> None:
     probabilities = RNG.dirichlet(np.ones(3), (2, 30))
     held_out = np.arange(30) % 2 == np.arange(2)[:, None]
     probabilities[~held_out] = np.nan
-    found = class_score(torch.from_numpy(probabilities).float(), lesson_of(numbers, 3))
+    location = torch.from_numpy(probabilities).float()
+    found = Heads.of(class_columns(3), VarianceHead).score(location, torch.ones_like(location), lesson_of(numbers, 3))
     for member in range(2):
         rows = held_out[member]
         expected = metrics.log_loss(numbers[rows], probabilities[member, rows], labels=range(3))

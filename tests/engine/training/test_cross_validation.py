@@ -13,6 +13,8 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.methods import FOREST_CONTEXT
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.targets.groups import kinds_of
+from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.training.fitting import Design
@@ -39,8 +41,7 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
         return Design(
             data=encode_patches(file, make_plans(job, 9), torch.device("cpu")),
             measured=file.measured,
-            words=file.words,
-            transforms=("log", "none"),
+            kinds=kinds_with(file, ("log", "none")),
             fold=np.arange(N) % 3,
             make_inner_folds=inner_folds(file, "random"),
             plans=make_plans(job, 9),
@@ -48,6 +49,12 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
             seed=0,
             device=torch.device("cpu"),
         )
+
+
+def kinds_with(file: PatchFile, transforms: tuple[str, ...]) -> tuple[Kind, ...]:
+    """Each target on the scale of its transform."""
+    pairs = zip(kinds_of(file.words), transforms)
+    return tuple(kind.on_scale(transform, file.measured.of(kind.targets)) for kind, transform in pairs)
 
 
 def validate(*designs: Design) -> tuple[list[CrossValidation], Log]:

@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.likelihood import normal_score
+from soil_cnn_plugin.engine.networks.heads import Heads, VarianceHead
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Lesson, number_columns
 from soil_cnn_plugin.engine.training import fit as training
@@ -26,7 +26,8 @@ from soil_cnn_plugin.engine.training.kept import Average, Best
 from soil_cnn_plugin.engine.training.plan import Plan, Shape, build_network
 from tests.engine.landscape import Landscape, cut, learned_of, lesson_of, make_landscape, rows_of
 
-N, MEMBERS = 48, 3
+N, NUMBER = Heads.of(number_columns(1), VarianceHead)
+MEMBERS = 48, 3
 SETTINGS = FitSettings(16, 3e-3, 0.01, steps=12, evaluate_every=4, patience=8, seed=5)
 HELD_OUT = np.arange(N) % MEMBERS == np.arange(MEMBERS)[:, None]
 NAMES = ("ring", "padarian")
@@ -144,7 +145,7 @@ def test_early_stopping_keeps_the_step_with_the_lowest_held_out_error(landscape:
         np.testing.assert_allclose(found.scale[member, rows], scale[member, rows], atol=1e-5)
     assert shares == sorted(shares) and "members kept as of steps" in lines[-1]
     # Stopping at once would have been worse, and so would going on to the end.
-    kept = normal_score(found.location, found.scale, lesson_of(targets)).median()
+    kept = network.heads.score(found.location, found.scale, lesson_of(targets)).median()
     assert kept < curve.held_out[0] and kept <= curve.held_out[-1] + 1e-6
 
 
@@ -249,7 +250,7 @@ def test_score_is_the_crps_of_a_normal_distribution() -> None:
     grid = np.linspace(-30, 30, 600_001)
     step = (norm.cdf(grid, location, scale) - (grid >= observed)) ** 2
     expected = np.trapezoid(step, grid)  # the integral that defines it (Gneiting & Raftery 2007, eq. 20)
-    found = normal_score(
+    found = NUMBER.score(
         torch.tensor([[[location], [torch.nan]]]),
         torch.tensor([[[scale], [torch.nan]]]),
         lesson_of(torch.tensor([[observed], [0.0]])),
@@ -259,7 +260,7 @@ def test_score_is_the_crps_of_a_normal_distribution() -> None:
 
 def test_a_member_that_predicts_no_number_is_never_the_best(landscape: Landscape) -> None:
     nothing = torch.full((2, 5, 1), torch.nan)
-    assert torch.isnan(normal_score(nothing, nothing, lesson_of(torch.zeros(5, 1)))).all()
+    assert torch.isnan(NUMBER.score(nothing, nothing, lesson_of(torch.zeros(5, 1)))).all()
     with pytest.raises(EngineError, match="ring network diverged.*learning rate, which is 0.003"):
         train(landscape, "ring", change=lambda targets: targets.fill_(1e38))
 

@@ -13,7 +13,6 @@ from soil_cnn_plugin.engine.machine.environment import Environment, Library, Tri
 from soil_cnn_plugin.engine.reports.numerals import fixed
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.sections import (
-    Cell,
     Group,
     Item,
     Page,
@@ -21,6 +20,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     Paragraph,
     Section,
     Table,
+    TableCell,
     VerdictBox,
 )
 
@@ -62,7 +62,7 @@ def _trials(trials: Sequence[Trial]) -> Item:
     rows = [
         (
             trial.name,
-            Cell("Passed", "yes") if trial.passed else Cell("Failed", "no"),
+            TableCell("Passed", "yes") if trial.passed else TableCell("Failed", "no"),
             trial.words,
             fixed(trial.seconds, 1),
         )
@@ -76,7 +76,7 @@ def _libraries(libraries: Sequence[Library]) -> Item:
     rows = [
         (
             library.name,
-            Cell(library.version or "missing", "" if library.is_usable else "no"),
+            TableCell(library.version or "missing", "" if library.is_usable else "no"),
             library.tested,
             library.remark,
         )

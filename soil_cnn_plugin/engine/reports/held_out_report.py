@@ -52,7 +52,10 @@ def write_report(path: str, assessment: Assessment) -> None:
         kind="Held-out report" if assessment.numbers else "Held-out report of classes",
         title=sentence_case(enumerated(titles([target.soil_property for target in assessment.targets]))),
         facts=[*(fact for share in shares for fact in share.facts), *_facts(assessment, frame.unit)],
-        lead=[*(item for share in shares for item in (*share.predictor, *share.verdicts))],
+        lead=[
+            *(item for share in shares for item in share.predictor),
+            *(item for share in shares for item in share.verdicts),
+        ],
         sections=_sections(assessment, shares),
     )
     write_page(path, page)

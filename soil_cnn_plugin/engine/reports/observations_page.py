@@ -20,7 +20,6 @@ from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import neighbour_references
 from soil_cnn_plugin.engine.reports.sections import (
     CaptionedFigure,
-    Cell,
     Citations,
     Group,
     Item,
@@ -31,6 +30,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     Section,
     Subheading,
     Table,
+    TableCell,
     Terms,
     VerdictBox,
     settings_section,
@@ -152,14 +152,14 @@ def _counts(check: ObservationsCheck) -> tuple[list[str], list[list[str]]]:
     return ["Field", *shown], rows
 
 
-def _value_row(summary: FieldSummary) -> list[str | Cell]:
+def _value_row(summary: FieldSummary) -> list[str | TableCell]:
     numbers = [
         f"{'≤ ' if value <= summary.highest_limit else ''}{_number(value, summary.is_whole)}"
         for value in summary.quantiles
     ]
     transform = {"log": "logarithm"}.get(summary.transform, summary.transform)
     texts = [*numbers, fixed(summary.skewness, 2), transform]
-    return [summary.soil_property.label, *texts, Cell("", svg=small_histogram(summary.bars, summary.outside))]
+    return [summary.soil_property.label, *texts, TableCell("", svg=small_histogram(summary.bars, summary.outside))]
 
 
 def _number(value: float, is_whole: bool) -> str:
@@ -215,12 +215,9 @@ def _sums_figure(check: ObservationsCheck) -> list[Item]:
     drawn = [each for each in check.sums if each.complete]
     if not drawn:
         return []
-    figure = CaptionedFigure(
-        draw_sums("sums", drawn[:12]),
-        "Sums of the parts. Dashed: 1 % and 5 % from the whole; red: farther than 5 %."
-        + (" The first twelve compositions." if len(drawn) > 12 else ""),
-    )
-    return [figure]
+    first = " The first twelve compositions." if len(drawn) > 12 else ""
+    caption = f"Sums of the parts. Dashed: 1 % and 5 % from the whole; red: farther than 5 %.{first}"
+    return [CaptionedFigure(draw_sums("sums", drawn[:12]), caption)]
 
 
 def _horizons(check: ObservationsCheck) -> list[Section]:

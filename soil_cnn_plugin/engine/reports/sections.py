@@ -66,7 +66,7 @@ class CaptionedFigure(Item):
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A text of a table with a `look`, a class of the style sheet, or a small `svg` in its place."""
 
     text: str
@@ -79,7 +79,7 @@ class Group:
     """Rows of a table under a heading of their own, empty for none; the first text of a row names it."""
 
     heading: str
-    rows: Sequence[Sequence[str | Cell]]
+    rows: Sequence[Sequence[str | TableCell]]
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class Table(Item):
         return list(zip(self.headings, looks))
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], caption: str = "") -> Table:
+def table(headings: Sequence[str], rows: Sequence[Sequence[str | TableCell]], caption: str = "") -> Table:
     """Numbers in rows without groups; the first text of each names it."""
     return Table(headings, [Group("", rows)], caption)
 
 
-def text_table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> Table:
+def text_table(headings: Sequence[str], rows: Sequence[Sequence[str | TableCell]]) -> Table:
     return Table(headings, [Group("", rows)], looks=["long"] * len(headings))
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from soil_cnn_plugin.engine.assessment.comparison import class_verdict
+from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut, score_classes
+from soil_cnn_plugin.engine.targets.classes import BRIER
 
 RNG = np.random.default_rng(2)
 OBSERVED = RNG.choice(3, 300, p=(0.5, 0.3, 0.2))
@@ -25,7 +26,7 @@ def held_out(signal: float) -> ClassHeldOut:
 
 def verdict_of(network: float, forest: float, context: float, blend: float):
     signals = {NETWORK: network, FOREST: forest, FOREST_CONTEXT: context, BLEND: blend, MEAN: 0.0}
-    return class_verdict({name: held_out(signal) for name, signal in signals.items()}, BLEND)
+    return verdict({name: held_out(signal) for name, signal in signals.items()}, BLEND, measure=BRIER)
 
 
 def test_a_network_that_knows_more_is_better_than_the_better_forest() -> None:
@@ -57,7 +58,7 @@ def test_methods_that_know_the_same_are_equal() -> None:
 
 def test_shares_of_right_classes_are_those_of_the_methods() -> None:
     methods = {name: held_out(1.5) for name in (NETWORK, FOREST, FOREST_CONTEXT, BLEND)} | {MEAN: held_out(0.0)}
-    text = class_verdict(methods, BLEND).text
+    text = verdict(methods, BLEND, measure=BRIER).text
     for name, words in ((BLEND, "blend"), (NETWORK, "network"), (MEAN, "the most frequent class alone")):
         right = (methods[name].predicted == OBSERVED).mean()
         assert f"{words} {100 * right:.1f} %" in text

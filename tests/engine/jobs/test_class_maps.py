@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from soil_cnn_plugin.engine.mapping.class_maps import confusion_index
 
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.contract.threshold import Threshold
@@ -16,6 +15,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs import predict_map
 from soil_cnn_plugin.engine.rasters.class_names import read_class_names
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.classes import confusion_index
 from soil_cnn_plugin.engine.training.network_file import read_description, write_network
 from tests.engine.class_landscape import FIELD, NAMES, random_class_network
 from tests.engine.landscape import SIDE, make_landscape, random_network, same_description

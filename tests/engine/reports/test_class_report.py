@@ -13,12 +13,13 @@ from scipy.special import softmax
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve
-from soil_cnn_plugin.engine.assessment.comparison import class_verdict
+from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.reports.class_words import class_folds_in_words, doubts_in_words, reliability_in_words
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut, score_classes
+from soil_cnn_plugin.engine.targets.classes import BRIER
 
 NAMES = ("Auenboden, kalkhaltig", 'Gley "nass"', "<script>alert(1)</script>", "Böden & Schutt")
 SIGNALS = {BLEND: 1.6, NETWORK: 1.5, FOREST: 0.9, FOREST_CONTEXT: 1.2, MEAN: 0.0}
@@ -58,7 +59,7 @@ def make(
         fold=fold,
         classes=names,
         methods=methods,
-        verdict=class_verdict(methods, BLEND),
+        verdict=verdict(methods, BLEND, measure=BRIER),
         other_methods=other_methods,
     )
     return Assessment(

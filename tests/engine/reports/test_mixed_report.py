@@ -15,11 +15,11 @@ import pyproj
 import pytest
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, ClassTarget
-from soil_cnn_plugin.engine.assessment.comparison import class_verdict
+from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
 from soil_cnn_plugin.engine.reports.held_out_files import numbers, write_held_out, write_metrics
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
-from soil_cnn_plugin.engine.targets.classes import ClassHeldOut, score_classes
+from soil_cnn_plugin.engine.targets.classes import BRIER, ClassHeldOut, score_classes
 from tests.engine.reports.test_class_report import NAMES, make
 from tests.engine.reports.test_composition_report import make_composition
 from tests.engine.reports.test_held_out_report import Reader
@@ -61,7 +61,7 @@ def known_only(target: ClassTarget, rows: np.ndarray) -> ClassTarget:
         fold=target.fold[rows],
         methods=methods,
         other_methods={name: chosen(held_out) for name, held_out in target.other_methods.items()},
-        verdict=class_verdict(methods, BLEND),
+        verdict=verdict(methods, BLEND, measure=BRIER),
     )
 
 

@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.networks.heads import Heads, VarianceHead
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Lesson, number_columns
 from soil_cnn_plugin.engine.training import fit as training
-from soil_cnn_plugin.engine.training.checkpoint import Progress
+from soil_cnn_plugin.engine.training.checkpoint import TrainingState
 from soil_cnn_plugin.engine.training.ensemble import cross_fit
 from soil_cnn_plugin.engine.training.fit import FitSettings, HeldOutPredictions, fit, predict_all, predict_held_out
 from soil_cnn_plugin.engine.training.input_rows import InputRows
@@ -183,10 +183,12 @@ def test_members_that_go_on_alone_learn_as_they_would_with_the_others(landscape:
     inputs, targets = data(network, landscape)
     network.draw_parameters(torch.Generator().manual_seed(0))
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.1)
-    whole = Progress(network, optimizer, torch.Generator(), Average(network), Best.of(network), torch.arange(MEMBERS))
+    whole = TrainingState(
+        network, optimizer, torch.Generator(), Average(network), Best.of(network), torch.arange(MEMBERS)
+    )
     lesson = lesson_of(targets)
 
-    def learn(now: Progress) -> None:
+    def learn(now: TrainingState) -> None:
         batch = (now.members * 5)[:, None] + torch.arange(8)  # a member has its own
         now.optimizer.zero_grad()
         now.network.loss(now.network(inputs[batch]), lesson.take(batch)).sum().backward()

@@ -26,6 +26,7 @@ VARYING_TEXTS = {
     "<version>": re.compile(r"\b\d+\.\d+\.\d+[\w.+]*"),  # a number of a measurement has one point
 }
 VARYING_COLUMNS = ("last_change",)  # of the tables in a GeoPackage: when it was written
+DERIVED_TAGS = "DERIVED_SUBDATASETS"  # GDAL makes them up when it opens a raster, of where it lies now
 BOOKKEEPING = ("sqlite_", "rtree_", "gpkg_ogr_contents")  # tables of SQLite and GDAL: counts and indices of the others
 """All that may differ between two runs of one job, beside the folders that `compare_folders` is told."""
 
@@ -71,7 +72,7 @@ def _read_raster(path: Path) -> Iterator[tuple[str, Any]]:
         for name, value in raster.profile.items():
             yield name, str(value)
         yield "nodata values", str(raster.nodatavals)
-        for space in ("", *raster.tag_namespaces()):
+        for space in ("", *sorted(set(raster.tag_namespaces()) - {DERIVED_TAGS})):
             yield from ((f"tag {space} {name}", value) for name, value in raster.tags(ns=space or None).items())
         for band in raster.indexes:
             yield f"band {band}", raster.read(band)

@@ -81,6 +81,12 @@ def test_dates_versions_and_folders_may_differ(made: Path, other: Path) -> None:
     assert differences(made, other) == {}
 
 
+def test_what_was_recorded_may_be_moved(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "moved")
+    places = {str(made): "<folder>"}
+    assert not any(compare_folders(tmp_path / "moved", made, places, places).values())
+
+
 def change_tensor(folder: Path) -> None:
     tensors = load_file(folder / "n.safetensors")
     tensors["ring.weight"][1] += 0.25

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
+from tests.engine.networks.test_network_file import read_parts, write_parts
 
 from tests.engine.landscape import write_raster
-from tests.engine.networks.test_network_file import read_parts, write_parts
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]

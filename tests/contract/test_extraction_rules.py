@@ -54,13 +54,27 @@ def test_parts_of_one_depth_or_ending_are_one_whole(parts: str, wholes: list[str
             {"composition": ("sand_0_5", "silt_0_5", "clay_0_5", "sand_5_15", "clay_5_15")},
             "silt is not chosen both with sand_0_5, silt_0_5, clay_0_5 and with sand_5_15, clay_5_15",
         ),
+        ("a", {"class_targets": ("b",)}, "b: soil classes must be among the targets"),
         (
-            "a b",
-            {"target_type": "class"},
-            r"2 targets are chosen \(a, b\), but soil classes are learned",
+            "sand clay",
+            {"composition": ("sand", "clay"), "class_targets": ("clay",)},
+            "clay is chosen as a soil class and as a part of a composition. Choose one of them",
         ),
-        ("a", {"target_type": "class", "errors": ("sd",)}, "Soil classes cannot have errors"),
-        ("a", {"target_type": "class", "detection_limits": ("dl",)}, "Soil classes cannot have detection limits"),
+        (
+            "a",
+            {"target_type": "class", "errors": ("sd",)},
+            "a holds soil classes, which have no measurement error. Leave its measurement error field out, or choose",
+        ),
+        (
+            "a",
+            {"target_type": "class", "detection_limits": ("dl",)},
+            "a holds soil classes, which have no detection limit. Leave its detection limit field out, or choose",
+        ),
+        (
+            "zinc type",
+            {"class_targets": ("type",), "errors": ("zinc_sd", "type_sd")},
+            "type holds soil classes, which have no measurement error",
+        ),
         (
             "sand clay",
             {"composition": ("sand", "clay"), "errors": ("clay_sd",)},

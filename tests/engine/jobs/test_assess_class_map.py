@@ -22,7 +22,7 @@ GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (10, 0, 1000, 0, -10, 2000), 2
 
 def test_a_map_of_classes_is_refused_by_its_names(tmp_path: Path) -> None:
     path = str(tmp_path / "classes.tif")
-    with RasterFile(path, GRID, ["soil"], [""], {}, ["Gley", "Moor"]) as file:
+    with RasterFile(path, GRID, ["soil"], [""], {}, [["Gley", "Moor"]]) as file:
         file.write(Block(0, 0, 20, 30), np.ones((1, 20, 30)))
         file.finish()
     west, south, east, north = GRID.bounds

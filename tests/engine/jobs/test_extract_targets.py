@@ -102,8 +102,9 @@ def test_classes_reach_the_patch_file_by_name(extract: Any) -> None:
     assert IS_BLIND.sum() > 5
     job, _, infos, warnings = extract({"type": types}, "type")
     with PatchFile(job.patches) as file:
-        assert file.words.classes == ("Löss", "Moor")
-        assert [file.words.classes[int(number)] for number in file.values[:, 0]] == types[file.ids - 1].tolist()
+        names = file.words.classes["type"]
+        assert names == ("Löss", "Moor") and len(file.words.classes) == 1
+        assert [names[int(number)] for number in file.values[:, 0]] == types[file.ids - 1].tolist()
         counts = np.bincount(file.values[:, 0].astype(int)).tolist()
     assert f"2 classes: Löss {counts[0]}, Moor {counts[1]}." in infos
     assert any("covariates have no data: Aue 0." in text for text in warnings)

@@ -24,7 +24,7 @@ NUMBERS[0, :50, 300:400] = np.nan
 
 
 def write(path: Path, names: tuple[str, ...] = NAMES) -> None:
-    with RasterFile(str(path), GRID, ["soil type"], [""], {"CONTENT": "prediction"}, names) as file:
+    with RasterFile(str(path), GRID, ["soil type"], [""], {"CONTENT": "prediction"}, [names]) as file:
         for block in GRID.blocks(256):
             file.write(block, NUMBERS[(slice(None), *block.slices)])
         file.finish()
@@ -77,6 +77,21 @@ def test_the_attribute_table_counts_the_pixels_of_each_class(tmp_path: Path) -> 
     assert [tuple(int(str(cell)) for cell in row[3:]) for row in rows] == [as_rgb(each) for each in class_colours(4)]
 
 
+def test_each_band_has_classes_of_its_own(tmp_path: Path) -> None:
+    path, names = str(tmp_path / "map.tif"), (NAMES[:2], ("a", "b", "c", "d"))
+    both = np.concatenate([np.where(NUMBERS > 2, 1, NUMBERS), NUMBERS])
+    with RasterFile(path, GRID, ["one", "other"], ["", ""], {}, names) as file:
+        for block in GRID.blocks(256):
+            file.write(block, both[(slice(None), *block.slices)])
+        file.finish()
+    with rasterio.open(path) as dataset:
+        assert [read_class_names(dataset, band) for band in (1, 2)] == [dict(enumerate(own, 1)) for own in names]
+    for band, values, own in zip(ElementTree.parse(f"{path}.aux.xml").iter("PAMRasterBand"), both, names):
+        rows = [[cell.text for cell in row.findall("F")] for row in band.iter("Row")]
+        counts = np.bincount(np.nan_to_num(values).astype(int).ravel(), minlength=len(own) + 1)[1:]
+        assert [(row[1], int(str(row[2]))) for row in rows] == list(zip(own, counts.tolist()))
+
+
 def test_colours_stand_in_the_raster(tmp_path: Path) -> None:
     write(tmp_path / "Karte.tif")
     with rasterio.open(tmp_path / "Karte.tif") as dataset:
@@ -98,7 +113,7 @@ def test_names_of_an_earlier_raster_do_not_stay(tmp_path: Path) -> None:
 
 
 def test_a_map_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), RasterFile(str(tmp_path / "map.tif"), GRID, ["x"], [""], {}, NAMES):
+    with pytest.raises(KeyboardInterrupt), RasterFile(str(tmp_path / "map.tif"), GRID, ["x"], [""], {}, [NAMES]):
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
 

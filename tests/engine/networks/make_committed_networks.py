@@ -18,9 +18,9 @@ from typing import Any
 import geopandas
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from tests.engine.networks.test_network_file import read_parts
 
 from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, make_landscape
+from tests.engine.training.test_network_file import read_parts
 
 HERE = Path(__file__).resolve().parent
 COUNT = 60

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
-from tests.engine.networks.test_network_file import read_parts, write_parts
 
 from tests.engine.landscape import write_raster
+from tests.engine.training.test_network_file import read_parts, write_parts
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -104,25 +104,25 @@ def test_a_network_of_numbers_and_a_composition_predicts_as_ever(
         "exceedance": [{"target": "zinc_0_10", "value": 60.0, "is_above": True}],
         "dissimilarity_space": "embedding",
     }
-    compare(HERE / "numbers_version_2.safetensors", covariates, tmp_path, NUMBERS, wanted)
+    compare(HERE / "numbers_version_3.safetensors", covariates, tmp_path, NUMBERS, wanted)
 
 
 def test_a_network_of_classes_predicts_as_ever(covariates: list[dict[str, str]], tmp_path: Path) -> None:
     wanted = {"dissimilarity_space": "covariates"}
-    compare(HERE / "classes_version_2.safetensors", covariates, tmp_path, CLASSES, wanted)
+    compare(HERE / "classes_version_3.safetensors", covariates, tmp_path, CLASSES, wanted)
 
 
-@pytest.mark.parametrize("version", ["1", "3"])
+@pytest.mark.parametrize("version", ["2", "4"])
 def test_a_file_of_another_version_is_refused(covariates: list[dict[str, str]], tmp_path: Path, version: str) -> None:
     path = str(tmp_path / "n.safetensors")
-    shutil.copy(HERE / "classes_version_2.safetensors", path)
+    shutil.copy(HERE / "classes_version_3.safetensors", path)
     header, data = read_parts(path)
     header["__metadata__"]["version"] = version
     write_parts(path, header, data)
     last = predict({"network": path, "covariates": covariates, "prediction": str(tmp_path / "map.tif")}, tmp_path)
     assert last == {
         "event": "failed",
-        "message": f"{path} has format version {version}; this plugin reads version 2. Update the plugin, or train the"
+        "message": f"{path} has format version {version}; this plugin reads version 3. Update the plugin, or train the"
         " network again.",
     }
     assert not (tmp_path / "map.tif").exists()

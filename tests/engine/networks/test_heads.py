@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import norm
 from torch import Tensor
 
-from soil_cnn_plugin.engine.networks.heads import QUANTILES, ClassHead, Head, Heads, QuantileHead, VarianceHead
+from soil_cnn_plugin.engine.networks.heads import RING_QUANTILES, ClassHead, Head, Heads, QuantileHead, VarianceHead
 from soil_cnn_plugin.engine.targets.learned import (
     CLASSES,
     NUMBERS,
@@ -71,7 +71,7 @@ def test_an_untrained_network_predicts_the_standard_normal_and_equal_probabiliti
 
 
 def test_the_quantiles_of_an_untrained_network_are_those_of_the_standard_normal() -> None:
-    steps = QuantileHead(2).start().reshape(2, QUANTILES).double().numpy()
+    steps = QuantileHead(2).start().reshape(2, RING_QUANTILES).double().numpy()
     found = np.cumsum(np.concatenate([steps[:, :1], np.log1p(np.exp(steps[:, 1:]))], axis=1), axis=1)
     np.testing.assert_allclose(found, [norm.ppf(LEVELS)] * 2, atol=1e-6)
 
@@ -103,12 +103,12 @@ def test_the_loss_of_variances_is_the_likelihood_by_the_variance_to_the_power_of
 
 def test_the_loss_of_quantiles_is_pinball_and_squared_error() -> None:
     lesson = batch_of(lesson_of(number_columns(2), is_plain=True))
-    raw = numbers_of((MEMBERS, N, 2 * QUANTILES))
+    raw = numbers_of((MEMBERS, N, 2 * RING_QUANTILES))
     losses, known = QuantileHead(2).losses(raw, lesson)
     np.testing.assert_array_equal(known, torch.isfinite(lesson.values))
     for place in np.argwhere(known.numpy()):
         member, row, column = place
-        own = raw[member, row, QUANTILES * column : QUANTILES * (column + 1)].double().numpy()
+        own = raw[member, row, RING_QUANTILES * column : RING_QUANTILES * (column + 1)].double().numpy()
         quantiles = np.cumsum([own[0], *np.log1p(np.exp(own[1:]))])
         value = float(lesson.values[tuple(place)])
         pinball = np.mean([(level - (value < each)) * (value - each) for level, each in zip(LEVELS, quantiles)])
@@ -117,7 +117,7 @@ def test_the_loss_of_quantiles_is_pinball_and_squared_error() -> None:
 
 
 def test_only_quantiles_of_columns_with_limits_or_errors_are_learned_by_the_likelihood() -> None:
-    raw = numbers_of((MEMBERS, N, 2 * QUANTILES))
+    raw = numbers_of((MEMBERS, N, 2 * RING_QUANTILES))
     lesson, plain = (batch_of(lesson_of(number_columns(2), is_plain=each)) for each in (False, True))
     losses, _ = QuantileHead(2).losses(raw, lesson)
     without, _ = QuantileHead(2).losses(raw, plain)

@@ -92,6 +92,10 @@ def test_learned_columns_have_no_mean_and_a_spread_of_one(parts: Array) -> None:
     np.testing.assert_allclose(learned.std(axis=0), 1, rtol=1e-6)
 
 
+def test_parts_that_never_change_have_a_spread_of_one() -> None:
+    assert fit_composition(np.full((3, 2), 0.5)).spread == (1.0,)
+
+
 @pytest.mark.xfail(reason="what rounding leaves counts as a spread", strict=True)
 def test_a_ratio_that_never_changes_has_a_spread_of_one() -> None:
     assert fit_composition(np.array([[50.0, 50.0]] * 3)).spread == (1.0,)

@@ -39,6 +39,11 @@ class Page:
     height: float | None = None
 
 
+@dataclass(frozen=True)
+class Legend:
+    circles: dict[str, Circle]
+
+
 def test_of_two_dataclasses_with_the_same_fields_the_one_whose_own_fields_fit_is_meant() -> None:
     page = Page((Painted(Square(2.0), "b"), Drawn(Circle(1.0), "a")), 3.0)
     assert decode(Page, {"pictures": [asdict(each) for each in page.pictures], "height": 3.0}, "The page") == page
@@ -48,3 +53,12 @@ def test_what_fits_none_of_several_dataclasses_is_named() -> None:
     content = {"pictures": [{"shape": {"corners": 3}, "name": "c"}]}
     with pytest.raises(DecodeError, match=r"The page\.pictures\[0\]\.shape has no field 'corners'\. It has: radius\."):
         decode(Page, content, "The page")
+
+
+def test_values_of_a_dictionary_are_checked_and_named_by_their_key() -> None:
+    legend = Legend({"small": Circle(1.0)})
+    assert decode(Legend, asdict(legend), "The legend") == legend
+    with pytest.raises(DecodeError, match=r"The legend\.circles\['big'\]\.radius must be float, not 'wide'\."):
+        decode(Legend, {"circles": {"big": {"radius": "wide"}}}, "The legend")
+    with pytest.raises(DecodeError, match=r"The legend\.circles must be dict, not"):
+        decode(Legend, {"circles": [1.0]}, "The legend")

@@ -76,6 +76,32 @@ def test_clip_beside_the_grid_names_both_extents() -> None:
         MEUSE.clip((0.0, 0.0, 10.0, 10.0))
 
 
+def test_clip_to_what_only_touches_the_grid_is_refused() -> None:
+    for bounds in ((181560.0, 330000.0, 181600.0, 330100.0), (179000.0, 333760.0, 179100.0, 333800.0)):
+        with pytest.raises(EngineError, match="lies outside the covariates"):
+            MEUSE.clip(bounds)
+
+
+def test_pixels_are_placed_in_another_crs() -> None:
+    x, y = MEUSE.xy([0, 103], [0, 77], WGS84)
+    assert x == pytest.approx([5.72155, 5.76597], abs=2e-3)  # the Meuse near Stein
+    assert y == pytest.approx([50.99195, 50.95470], abs=2e-3)
+
+
+def test_a_sheared_grid_stays_as_it_is() -> None:
+    for b, d in ((3.0, 0.0), (0.0, 3.0)):
+        sheared = Grid(RD_NEW, (-8.0, b, 1000.0, d, 8.0, 2000.0), 20, 30)
+        assert sheared.upright() == sheared
+
+
+@pytest.mark.parametrize(
+    ("cell", "west", "width"), [(1.0, -190.0, 360), (-1.0, 350.0, 40), (1.0, 170.0, 20), (1.0, -180.0, 360)]
+)
+def test_longitudes_that_need_no_turn_stay_as_they_are(cell: float, west: float, width: int) -> None:
+    grid = Grid(WGS84, (cell, 0.0, west, 0.0, -1.0, 10.0), 5, width)
+    assert grid.from_minus_180() == grid
+
+
 def test_whole_pixel_offsets_are_found_and_others_are_not() -> None:
     assert MEUSE.offset_of(MEUSE.at(Block(3, -5, 7, 9))) == (3, -5)
     shifted = Grid(RD_NEW, (40.0, 0.0, 178450.0, 0.0, -40.0, 333760.0), 104, 78)

@@ -113,6 +113,7 @@ def test_centred_log_ratios_are_linear_in_what_is_learned() -> None:
         {"floors": ()},
         {"centre": (0.0,)},
         {"centre": (0.0, 1e9)},
+        {"centre": (0.0, float("nan"))},
         {"spread": (1.0, 0.0)},
         {"spread": (1.0, 1e300)},
         {"spread": (1.0, float("inf"))},

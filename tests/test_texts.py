@@ -23,8 +23,8 @@ def test_a_file_begins_with_a_sentence(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PACKAGE_FILES, ids=name)
-def test_a_file_has_at_most_350_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+def test_a_file_has_at_most_300_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
 @pytest.mark.parametrize("path", PACKAGE_FILES, ids=name)

@@ -21,6 +21,8 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile, PatchFileW
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from tests.engine.mixed import WORDS as MIXED
+from tests.engine.mixed import measured_of
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (40.0, 0.0, 178440.0, 0.0, -40.0, 333760.0), 104, 78)
 SUMMARIES = (
@@ -118,6 +120,34 @@ def test_classes_are_read_back(tmp_path: Path) -> None:
     with PatchFile(str(write(tmp_path / "p.h5", CLASSES, observed(numbers)))) as file:
         assert file.words == CLASSES
         np.testing.assert_array_equal(file.values, numbers)
+
+
+def test_numbers_parts_and_classes_are_read_back_together(tmp_path: Path) -> None:
+    measured = measured_of(7)
+    observations = change(
+        OBSERVATIONS, values=measured.values, is_censored=measured.is_censored, errors=measured.errors
+    )
+    classes = measured.values[:, 2]
+    assert 0 < np.isnan(classes).sum() < 7 and measured.is_censored.any() and measured.errors.any()
+    names = tuple(MIXED.classes["type"][int(number)] for number in np.unique(classes[np.isfinite(classes)]))
+    with PatchFile(str(write(tmp_path / "p.h5", MIXED, observations))) as file:
+        assert file.targets == MIXED.targets and file.words.compositions == MIXED.compositions
+        assert file.words.classes == {"type": names} and file.words.groups == ((0,), (1, 3, 5), (2,), (4,))
+        others = [0, 1, 3, 4, 5]
+        np.testing.assert_array_equal(file.values[:, others], measured.values[:, others])
+        np.testing.assert_array_equal(file.is_censored, measured.is_censored)
+        np.testing.assert_array_equal(file.errors, measured.errors)
+        found = [None if np.isnan(number) else names[int(number)] for number in file.values[:, 2]]
+    assert found == [None if np.isnan(number) else MIXED.classes["type"][int(number)] for number in classes]
+
+
+def test_each_target_has_classes_of_its_own(tmp_path: Path) -> None:
+    targets = tuple(SoilProperty(field) for field in ("soil", "pH", "rock"))
+    words = TargetsInWords(targets, {"soil": ("Gley", "Moor"), "rock": ("a", "Gley")})
+    values = np.array([[0.0, 5, 1], [1, np.nan, 0], [np.nan, 6, 1], [1, 4, np.nan], [0, 4, 0], [1, 4, 1], [0, 5, 0]])
+    with PatchFile(str(write(tmp_path / "p.h5", words, observed(values)))) as file:
+        assert file.words == words and file.words.classes_of == (("Gley", "Moor"), (), ("a", "Gley"))
+        np.testing.assert_array_equal(file.values, values)
 
 
 def test_a_class_that_lost_all_observations_is_left_out(tmp_path: Path) -> None:
@@ -317,6 +347,10 @@ HOSTILE_CLASSES = {
     "twin classes": attribute("classes", ["a", "b", "a"]),
     "nameless class": attribute("classes", ["a", "", "b"]),
     "300 classes": attribute("classes", [str(number) for number in range(300)]),
+    "a target too many": attribute("target_of_class", np.array([0, 0, 1])),
+    "a target below zero": attribute("target_of_class", np.array([0, 0, -1])),
+    "targets of two classes": attribute("target_of_class", np.array([0, 0])),
+    "targets as texts": attribute("target_of_class", ["0", "0", "0"]),
     "class of a half": replace("targets", data=np.full((7, 1), 0.5)),
     "class below zero": replace("targets", data=np.full((7, 1), -1.0)),
     "no class": replace("targets", data=np.full((7, 1), np.nan)),

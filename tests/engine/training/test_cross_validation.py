@@ -13,15 +13,19 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.methods import FOREST_CONTEXT
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
-from soil_cnn_plugin.engine.targets.groups import kinds_of
+from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut
+from soil_cnn_plugin.engine.targets.groups import kinds_of, own_columns
 from soil_cnn_plugin.engine.targets.kinds import Kind
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.training.fitting import Design
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds
 from soil_cnn_plugin.engine.training.plan import make_plans
+from soil_cnn_plugin.engine.training.predictor import mix
 from soil_cnn_plugin.engine.training.training_data import encode_patches
 from tests.engine.landscape import Log, extract, make_landscape
+from tests.engine.mixed import FIELDS as MIXED_FIELDS
+from tests.engine.mixed import LAYOUT, WORDS, measured_of
 
 N = 48
 FIELDS = ("zinc_0_10", "clay")
@@ -144,6 +148,78 @@ def test_progress_is_that_of_all_fits_together(design: Design, monkeypatch: pyte
     monkeypatch.setattr(log, "progress", lambda share, force=False: shares.append(share))
     fit_and_cross_validate([design], (FOREST_CONTEXT,), log)
     assert max(shares) == pytest.approx(1) and min(shares) > 0
+
+
+@pytest.fixture(scope="module")
+def mixed(design: Design) -> Design:
+    """The same observations with targets of all kinds, each missing at some of them."""
+    measured = measured_of(N)
+    kinds = tuple(kind.on_scale("none", measured.of(kind.targets)) for kind in kinds_of(WORDS))
+    return replace(design, measured=measured, kinds=kinds, fold=np.arange(N) // 16)
+
+
+def test_numbers_parts_and_classes_are_held_out_together(mixed: Design) -> None:
+    (found,), log = validate(mixed)
+    assert len(found.methods) == len(WORDS.targets)
+    values = mixed.measured.values
+    for t, (field, methods) in enumerate(zip(MIXED_FIELDS, found.methods)):
+        known = np.isfinite(values[:, t])
+        assert sorted(methods) == ["blend", "forest", "forest_context", "mean", "network"]
+        for held_out in methods.values():
+            assert [scores.n for scores in held_out.fold_scores] == np.bincount(mixed.fold[known]).tolist()
+            assert held_out.scores.n == known.sum() < N
+            if field == "type":
+                assert isinstance(held_out, ClassHeldOut) and held_out.probabilities.shape == (known.sum(), 3)
+                np.testing.assert_allclose(held_out.probabilities.sum(axis=1), 1)
+            else:
+                assert isinstance(held_out, HeldOut) and np.isfinite(held_out.quantiles).all()
+                assert (held_out.lower <= held_out.upper).all()
+    parts = [MIXED_FIELDS.index(part) for part in ("sand", "silt", "clay")]
+    for name in ("blend", "network", "forest", "forest_context"):
+        np.testing.assert_allclose(sum(found.methods[t][name].mean for t in parts), 100)
+    # Nothing but the frequencies of the others' classes is known without a map.
+    rows = np.flatnonzero(np.isfinite(values[:, 2]))
+    for row, probabilities in zip(rows, found.methods[2]["mean"].probabilities):
+        others = values[rows[mixed.fold[rows] != mixed.fold[row]], 2].astype(int)
+        counts = np.bincount(others, minlength=3) + 0.5
+        np.testing.assert_allclose(probabilities, counts / counts.sum())
+    lines = sorted(line for line in log.infos if line.startswith("Fold "))
+    assert len(lines) == 3
+    for line in lines:
+        numbers, classes = line.split("; misclassified: ")
+        words = [f"{field} network " for field in MIXED_FIELDS if field != "type"]
+        assert f"RMSE: {words[0]}" in numbers
+        assert [numbers.index(each) for each in words] == sorted(numbers.index(each) for each in words)
+        assert classes.startswith("type network ") and "most frequent class" in classes and "mean" not in classes
+
+
+def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design) -> None:
+    final, _ = fit_and_cross_validate([mixed], (FOREST_CONTEXT,), Log())
+    assert final.learned.layout == LAYOUT and all(network.layout == LAYOUT for network in final.networks)
+    weights = final.weights("blend")
+    assert weights.shape == (2, 7)
+    np.testing.assert_allclose(weights.sum(0), 1)
+    assert (weights[:, 3:6] == weights[:, [3]]).all()  # one a component for all classes
+    predictor = final.predictor("blend", 9)
+    assert [forest.outputs for forest in predictor.forests] == [1, 1, 1, 3, 1]
+    outcomes = final.outcomes(weights)
+    for outcome, kind in zip(outcomes, mixed.kinds, strict=True):
+        outcome.check(kind)
+    known = np.isfinite(final.learned.values)
+    assert np.isfinite(final.location[:, known]).all() and (final.scale[:, known] > 0).all()
+    np.testing.assert_allclose(final.location[..., 3:6].sum(axis=-1)[:, known[:, 3]], 1, atol=1e-5)
+
+
+def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed: Design) -> None:
+    final, _ = fit_and_cross_validate([mixed], (FOREST_CONTEXT,), Log())
+    weights = final.weights("blend")
+    location, scale = mix(final.location, weights), mix(final.scale, weights)
+    for outcome, each, own in zip(final.outcomes(weights), final.scaled, own_columns(final.scaled), strict=True):
+        alone = final.learned.of(own)
+        assert each.calibrate(alone, location[:, own], scale[:, own]) == outcome
+        chosen = final.location[[0, 1]][:, :, own]
+        told = final._told(final.location[[0, 1]].mean(axis=0))[:, own]
+        np.testing.assert_array_equal(each.blend(chosen, told), weights[:, own])
 
 
 def test_nothing_is_written(design: Design, tmp_path: Path) -> None:

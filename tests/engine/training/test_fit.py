@@ -26,8 +26,8 @@ from soil_cnn_plugin.engine.training.kept import Average, Best
 from soil_cnn_plugin.engine.training.plan import Plan, Shape, build_network
 from tests.engine.landscape import Landscape, cut, learned_of, lesson_of, make_landscape, rows_of
 
-NUMBER = Heads.of(number_columns(1), VarianceHead)
 N, MEMBERS = 48, 3
+NUMBER = Heads.of(number_columns(1), VarianceHead)
 SETTINGS = FitSettings(16, 3e-3, 0.01, steps=12, evaluate_every=4, patience=8, seed=5)
 HELD_OUT = np.arange(N) % MEMBERS == np.arange(MEMBERS)[:, None]
 NAMES = ("ring", "padarian")
@@ -48,7 +48,7 @@ def data(network: PackedNetwork, landscape: Landscape) -> tuple[torch.Tensor, to
     patches = torch.from_numpy(cut(landscape.values, rows, cols, 11))
     channels = network.encoder(patches)
     target = channels.values[:, 0, 5, 5] + 0.1 * torch.randn(N, generator=torch.Generator().manual_seed(0))
-    return network.inputs(channels), target[:, None].expand(N, network.heads.columns).clone()
+    return network.inputs(channels), target[:, None].expand(N, network.targets).clone()
 
 
 def train(

@@ -16,8 +16,7 @@ from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.classes import renumber
-from soil_cnn_plugin.engine.targets.groups import learn_all
+from soil_cnn_plugin.engine.targets.groups import kinds_of, learn_all
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.training.fitting import fill_below
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
@@ -172,22 +171,10 @@ def _of_targets(trained: TrainedNetwork, file: PatchFile, columns: list[int]) ->
     """The network's targets, in its order; classes as it counts them."""
     measured = file.measured.of(columns)
     values = measured.values.copy()
-    there = [file.words.classes_of[column] for column in columns]
-    for t, (own, wanted) in enumerate(zip(there, trained.description.words.classes_of)):
-        field = file.targets[columns[t]].field
-        if bool(own) != bool(wanted):
-            one, other = ("classes", "numbers") if wanted else ("numbers", "classes")
-            raise EngineError(
-                f"{field} are {one} for the network, but {other} in {file.path}. Extract the patches again with the"
-                f" target type '{'class' if wanted else 'continuous'}'."
-            )
-        try:
-            values[:, t] = renumber(values[:, t], own, wanted) if wanted else values[:, t]
-        except ValueError as error:
-            raise EngineError(
-                f"{file.path} holds classes of {field} that the network does not know: {error}. It knows:"
-                f" {', '.join(wanted)}. Leave observations of other classes out."
-            ) from error
+    there = {field: kind for kind in kinds_of(file.words) for field in kind.fields}
+    for kind in trained.description.kinds:
+        own = list(kind.targets)
+        values[:, own] = kind.as_known(values[:, own], there[kind.fields[0]], file.path)
     return replace(measured, values=values)
 
 

@@ -19,7 +19,8 @@ from soil_cnn_plugin.engine.targets.class_scores import (
     score_classes,
     sharpen,
 )
-from soil_cnn_plugin.engine.targets.kinds import Band, Given, LearnedAs, MapRequest, Measure
+from soil_cnn_plugin.engine.targets.distributions import other_kind_error
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, MapRequest, Measure
 from soil_cnn_plugin.engine.targets.learned import CLASSES, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
@@ -85,6 +86,21 @@ class ClassKind:
 
     def check_offer(self, raster: str, source: str) -> None:
         """It gives all that it offers."""
+
+    def strata(self, values: Array) -> list[Rows]:
+        return [np.where(np.isfinite(values[:, 0]), values[:, 0], -1).astype(np.int64)]
+
+    def as_known(self, values: Array, other: Kind, source: str) -> Array:
+        field = self.soil_property.field
+        if not isinstance(other, ClassKind):
+            raise other_kind_error(field, "classes", other.is_measured_as, source, "class")
+        try:
+            return renumber(values[:, 0], other.names, self.names)[:, None]
+        except ValueError as error:
+            raise EngineError(
+                f"{source} holds classes of {field} that the network does not know: {error}. It knows:"
+                f" {', '.join(self.names)}. Leave observations of other classes out."
+            ) from error
 
     def observed(self, values: Array) -> Array:
         return indicators(values[:, 0], len(self.names))

@@ -13,15 +13,17 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.blending import learn_weights
 from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale, aitchison_distances, fit_composition
 from soil_cnn_plugin.engine.targets.distributions import (
+    NUMBERS_IN_WORDS,
     RMSE,
     NumberPredictions,
     assess_numbers,
     layers_of,
     number_bands,
     number_spreads,
+    numbers_as_known,
 )
 from soil_cnn_plugin.engine.targets.joint_calibration import JointCalibration, calibrate_jointly
-from soil_cnn_plugin.engine.targets.kinds import Band, Given, LearnedAs, MapRequest
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, MapRequest
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.texture import (
@@ -50,7 +52,7 @@ class CompositionKind:
     measure = RMSE
     fold_words = ("RMSE", "mean")
     offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability", TEXTURE)
-    is_measured_as = "numbers"
+    is_measured_as = NUMBERS_IN_WORDS
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -88,6 +90,12 @@ class CompositionKind:
         """Raises EngineError where texture classes are wanted and the parts are no sand, silt and clay."""
         if raster == TEXTURE:
             need_texture([part.name for part in self.properties], source)
+
+    def strata(self, values: Array) -> list[Rows]:
+        return []
+
+    def as_known(self, values: Array, other: Kind, source: str) -> Array:
+        return numbers_as_known(values, self.fields, other, source)
 
     def observed(self, values: Array) -> Array:
         return values

@@ -10,14 +10,16 @@ import numpy as np
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
-from soil_cnn_plugin.engine.targets.kinds import Band, Given, MapRequest, Measure
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, MapRequest, Measure
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores
 from soil_cnn_plugin.engine.targets.reported import reported_mean, score_reported
 
 _DEFAULT_LEVELS = (0.5, 0.9)  # of the observed values, where the user names no threshold
+NUMBERS_IN_WORDS = "numbers"
 RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
 
 
@@ -105,6 +107,20 @@ class NumberPredictions:
         fold_scores = tuple(score_of(fold == number) for number in np.unique(fold))
         mean, lower, upper, quantiles = parts
         return HeldOut(mean, lower, upper, quantiles, score_of(np.ones(len(rows), np.bool_)), fold_scores)
+
+
+def numbers_as_known(values: Array, fields: Sequence[str], other: Kind, source: str) -> Array:
+    """Values of numbers in another file; EngineError where they are no numbers there."""
+    if other.is_measured_as != NUMBERS_IN_WORDS:
+        raise other_kind_error(fields[0], NUMBERS_IN_WORDS, other.is_measured_as, source, "continuous")
+    return values
+
+
+def other_kind_error(field: str, own: str, other: str, source: str, target_type: str) -> EngineError:
+    return EngineError(
+        f"{field} are {own} for the network, but {other} in {source}. Extract the patches again with the target type"
+        f" '{target_type}'."
+    )
 
 
 def number_spreads(values: Array) -> list[float]:

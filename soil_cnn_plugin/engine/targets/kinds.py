@@ -145,6 +145,15 @@ class Kind(Protocol):
         sentence that says what they are: `n.safetensors predicts`."""
         ...
 
+    def strata(self, values: Array) -> list[Rows]:
+        """What folds should hold alike, of values (N, D): numbers from 0, below 0 where none is known, (N,) each."""
+        ...
+
+    def as_known(self, values: Array, other: Any, source: str) -> Array:
+        """Values (N, D) of the same targets in the file `source`, where their kind is `other`, as this kind counts them.
+        EngineError where they are of another kind or hold something unknown."""
+        ...
+
     def observed(self, values: Array) -> Array:
         """(N, V) as a map shows them, of measured values (N, D): numbers, or 1 for the class that it is."""
         ...

@@ -13,14 +13,16 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.blending import learn_weights
 from soil_cnn_plugin.engine.targets.calibration import Calibration, calibrate
 from soil_cnn_plugin.engine.targets.distributions import (
+    NUMBERS_IN_WORDS,
     RMSE,
     NumberPredictions,
     assess_numbers,
     layers_of,
     number_bands,
     number_spreads,
+    numbers_as_known,
 )
-from soil_cnn_plugin.engine.targets.kinds import Band, Given, LearnedAs, MapRequest
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, MapRequest
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.target_scale import TargetScale, choose_transform, fit_scale, upper_bound
@@ -38,7 +40,7 @@ class NumberKind:
     fold_words = ("RMSE", "mean")
     error_names = ("RMSE",)
     offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability")
-    is_measured_as = "numbers"
+    is_measured_as = NUMBERS_IN_WORDS
 
     @property
     def targets(self) -> tuple[int, ...]:
@@ -71,6 +73,12 @@ class NumberKind:
 
     def check_offer(self, raster: str, source: str) -> None:
         """It gives all that it offers."""
+
+    def strata(self, values: Array) -> list[Rows]:
+        return []
+
+    def as_known(self, values: Array, other: Kind, source: str) -> Array:
+        return numbers_as_known(values, self.fields, other, source)
 
     def observed(self, values: Array) -> Array:
         return values

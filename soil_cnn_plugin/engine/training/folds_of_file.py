@@ -82,10 +82,9 @@ def in_metres(file: PatchFile, coordinates: Array) -> Array:
 
 def _placed(file: PatchFile) -> PlacedTargets:
     """All observations of the file, as folds are made of them."""
-    columns = [values for values, names in zip(file.values.T, file.words.classes_of) if names]
-    classes = tuple(np.where(np.isfinite(values), values, -1).astype(np.int64) for values in columns)
+    strata = [each for kind in kinds_of(file.words) for each in kind.strata(file.values[:, list(kind.targets)])]
     fields = tuple(target.field for target in file.targets)
-    return PlacedTargets(in_metres(file, file.coordinates), file.sites, file.values, classes, fields)
+    return PlacedTargets(in_metres(file, file.coordinates), file.sites, file.values, tuple(strata), fields)
 
 
 def _domain(file: PatchFile, kind: str, path: str) -> Array | None:

@@ -12,10 +12,11 @@ from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, Sample, estimate, measure, predict
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_names, read_numbers
+from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
 from soil_cnn_plugin.engine.observations.locating import place_on_grid
 from soil_cnn_plugin.engine.observations.map_values import BandFacts, read_band_facts, read_values
-from soil_cnn_plugin.engine.observations.notes import listed
+from soil_cnn_plugin.engine.observations.names import read_names
+from soil_cnn_plugin.engine.observations.notes import Notes, listed
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer
 from soil_cnn_plugin.engine.observations.target_values import plain_values
@@ -145,7 +146,9 @@ def _sample(job: AssessMap, layer: Layer, found: Observations, notes: list[str])
         return None
     if job.sample == "simple":
         return Sample()
-    strata = read_names(layer, job.stratum, "stratum")
+    of_names = Notes()
+    strata = read_names(layer, job.stratum, "stratum", of_names)
+    notes += of_names.doubts
     sizes = read_numbers(layer, job.weight, "weight", notes)
     nameless = sum(name is None for name in strata[np.isin(layer.ids, found.ids)])
     if nameless:

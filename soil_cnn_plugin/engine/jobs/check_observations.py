@@ -19,10 +19,12 @@ from soil_cnn_plugin.engine.checks.limits import LimitSummary, apply_limits
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, is_classes, read_measured
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck, sort_findings
 from soil_cnn_plugin.engine.checks.places import Places, check_places
+from soil_cnn_plugin.engine.checks.profile_names import check_names
 from soil_cnn_plugin.engine.checks.region import CoveredRegion, Region, enclose
 from soil_cnn_plugin.engine.checks.sums import SumSummary, check_sums, lonely_part
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_column, read_names
+from soil_cnn_plugin.engine.observations.names import read_names
+from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Layer, read_layer
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.observations_files import write_observation_metrics, write_problems
@@ -90,7 +92,7 @@ class _Fields:
         self._units = {known.field: known.unit for known in job.units}
         roles = [name for name in (job.profile, job.upper, job.lower, *job.detection_limits) if name]
         for name in (*roles, *job.fields, *job.composition):
-            read_column(layer, name, "a field to check")
+            layer.column(name, "a field to check")
         chosen, self.left_out = list(job.fields), dict[str, str]()
         if not chosen:
             chosen, self.left_out = choose_fields(layer.columns, roles, places.xy)
@@ -195,8 +197,9 @@ def _check_horizons(
     job: CheckObservations, layer: Layer, places: Places, fields: _Fields
 ) -> tuple[HorizonSummary | None, list[Finding]]:
     numbers = number_places(places.metres)
-    profiles = read_names(layer, job.profile, "profile")
-    findings = check_profile_places(profiles, numbers, job.profile) if job.profile else []
+    profiles = read_names(layer, job.profile, "profile", Notes())  # what it tells are findings here
+    findings = check_names(job.profile, layer.columns[job.profile]) if job.profile else []
+    findings += check_profile_places(profiles, numbers, job.profile) if job.profile else []
     if fields.upper is None or fields.lower is None:
         return None, findings
     if not job.profile:

@@ -9,6 +9,7 @@ from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
+from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, free_name, read_table, write_dropped
 from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.profiles.horizons import Horizons, choose_usable, find_twins, read_horizons, to_layers
@@ -23,6 +24,7 @@ from soil_cnn_plugin.engine.profiles.interval_means import (
 from soil_cnn_plugin.engine.profiles.profile_layer import (
     Column,
     carry_over,
+    name_profiles,
     place_profiles,
     read_points,
     write_profiles,
@@ -35,12 +37,14 @@ _SHALLOW = 10.0  # cm: the same where none does, and limits have decimals
 
 def run(job: StandardizeDepths, report: Report) -> dict[str, str | float | int]:
     """Writes the profiles, and the horizons with problems where they are wanted."""
-    table, left_out, notes = read_table(job.horizons), Dropped(), list[str]()
+    table, left_out, notes = read_table(job.horizons), Dropped(), Notes()
     report.part(0.0, 0.3, "Reading horizons")
     described = read_horizons(table, job, left_out, notes)
     usable = choose_usable(described, table, job, left_out)
-    for note in notes:
-        report.info(note)
+    for fact in notes.facts:
+        report.info(fact)
+    for doubt in notes.doubts:
+        report.warning(doubt)
     _tell_horizons(job, table, described, usable, left_out, report)
     fitting = report.part(0.3, 0.7, "Fitting splines")
     means, averaged = _average(job, table, usable, fitting)
@@ -89,7 +93,7 @@ def _write(
 ) -> None:
     count = len(usable.names)
     profile = _profile_of_rows(table, described, usable)
-    roles = {job.upper, job.lower, job.x, job.y, *(value.field for value in job.values)}
+    roles = {job.profile, job.upper, job.lower, job.x, job.y, *(value.field for value in job.values)}
     kept, varying = carry_over(table, roles, profile, count)
     own = {
         "n_horizons": Column(np.bincount(usable.profile), np.zeros(count, bool), "Horizons used"),
@@ -97,7 +101,7 @@ def _write(
     }
     for each in means:
         own |= each.columns()
-    columns = {job.profile: kept.pop(job.profile)}
+    columns = {job.profile: name_profiles(table.columns[job.profile], profile, usable.names)}
     for name, column in kept.items():
         columns[free_name(name, [*own, *columns])] = column
     if kept:

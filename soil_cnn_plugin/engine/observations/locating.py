@@ -17,7 +17,7 @@ from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_names
+from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
@@ -46,7 +46,7 @@ def locate_observations(
     """
     values = read_targets(layer, job, dropped, notes)
     found = place_on_grid(layer, values, grid, dropped, "the covariates")
-    groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
+    groups = read_names(layer, job.group, "group", notes)[np.isin(layer.ids, found.ids)]
     found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
     found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")
     check_weights(found.weights, job.weight, notes)

@@ -26,6 +26,7 @@ from qgis.core import (
 
 from ..contract.jobs import Covariate, JobError
 from .raster_names import chosen_bands, raster_name
+from .vectors import file_name
 
 _SUBDATASET = re.compile(r'^(?P<driver>[A-Za-z0-9_]{2,}):"?(?P<path>(?:[A-Za-z]:[\\/])?[^":]+)"?:(?P<layer>.+)$')
 _ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/|vrt://)(?P<path>(?!vsi|\w{2,}:)[^/{].*)$")
@@ -102,7 +103,7 @@ class Raster:
             )
         own_folder = folder / f"raster_{len(list(folder.iterdir()))}"  # two layers may have one name
         own_folder.mkdir()
-        path = own_folder / (re.sub(r"[^\w.-]+", "_", self.name) + ".tif")
+        path = own_folder / (re.sub(r"[^\w.-]+", "_", file_name(self.name)) + ".tif")
         writer = QgsRasterFileWriter(str(path))
         error = writer.writeRaster(self.pipe, width, height, self.provider.extent(), self.crs, context)
         if error != QgsRasterFileWriter.WriterError.NoError:

@@ -53,8 +53,9 @@ def write_table(source: QgsProcessingFeatureSource, path: Path, context: QgsCoor
 
 
 def file_name(layer_name: str) -> str:
-    """A layer's name without what a file's name may not hold; at most 80 characters, empty when nothing is left."""
-    return _FORBIDDEN.sub("_", layer_name)[:80].strip(" .")
+    """A layer's name without what a file's name may not hold; at most 80 characters of 200 bytes in all, because file
+    systems count bytes; empty when nothing is left."""
+    return _FORBIDDEN.sub("_", layer_name)[:80].encode(errors="ignore")[:200].decode(errors="ignore").strip(" .")
 
 
 def write_polygons(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:

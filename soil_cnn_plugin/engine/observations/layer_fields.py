@@ -15,6 +15,9 @@ from soil_cnn_plugin.engine.observations.names import is_missing
 from soil_cnn_plugin.engine.observations.notes import listed
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
+HUGE = 1e19
+"""Beyond, numbers are what rasters, databases and shapefiles write for missing: 1e20, 3.4e38, -1.797e308."""
+
 
 def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Array:
     """(N,) of a field, NaN where missing; numbers written as text are read.
@@ -50,6 +53,13 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
         raise EngineError(
             f"The {role} {name} of '{layer.name}' is not numeric ({column.dtype}). Choose a numeric field."
         )
+    is_huge = np.isfinite(numbers) & (np.abs(numbers) >= HUGE)
+    if is_huge.any():
+        notes.append(
+            f"{name}: {is_huge.sum()} of {len(numbers)} numbers are beyond {HUGE:g}, such as {numbers[is_huge][0]:.7g},"
+            " which programs write where there is no value. They count as missing."
+        )
+        numbers[is_huge] = np.nan
     if not np.isfinite(numbers).any():
         raise EngineError(
             f"The {role} {name} of '{layer.name}' has no value at any of its {len(numbers)} observations."

@@ -85,7 +85,7 @@ def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Drop
             f" ({grid.crs_name}). Check the CRS of the layer ({layer.crs_name}) and of {rasters}."
         )
     found = _drop(found, ~inside, dropped, f"outside {rasters}")
-    rows, cols = (np.floor(each).astype(np.int64) for each in grid.rows_cols(*found.coordinates.T))
+    rows, cols = grid.pixels(*found.coordinates.T)
     return replace(found, rows=rows, cols=cols)
 
 
@@ -153,8 +153,7 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[A
     dropped.add(layer.ids[count == 0], "without geometry")
     dropped.add(layer.ids[count > 1], "with several points in one feature")
     try:
-        transformer = pyproj.Transformer.from_crs(layer.crs, grid.crs, always_xy=True)
-        located = np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+        located = np.column_stack(grid.place(*xy.T, layer.crs))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"The observations '{layer.name}' cannot be transformed from {layer.crs_name} to {grid.crs_name}, the"

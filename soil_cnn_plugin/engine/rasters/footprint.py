@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import rasterio.warp
+import pyproj
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError, RasterioError
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.crs import transform, without_jump
 from soil_cnn_plugin.engine.rasters.grid import Block, Bounds, Grid, in_words
 
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
@@ -81,19 +82,11 @@ class Footprint:
         x, y = target.xy(rows.ravel() - 0.5, cols.ravel() - 0.5)
         if not self.has_grid_crs:
             try:
-                x, y = map(np.array, rasterio.warp.transform(target.crs_wkt, self.own.crs_wkt, x, y))
-            except GDAL_ERRORS as error:
+                x, y = transform(x, y, target.crs_wkt, self.own.crs_wkt)
+            except pyproj.exceptions.ProjError as error:
                 raise self.not_transformable() from error
         known = np.isfinite(x) & np.isfinite(y)
-        return self._without_jump(x[known]), y[known]
-
-    def _without_jump(self, x: Array) -> Array:
-        """Longitudes that go on beyond 180 degrees instead of jumping back by a full turn."""
-        turn, ordered = self.own.full_turn, np.sort(x)
-        gaps = np.diff(ordered)
-        if self.has_grid_crs or not turn or not gaps.size or gaps.max() <= turn / 2:
-            return x
-        return np.where(x <= ordered[gaps.argmax()], x + turn, x)
+        return (x[known] if self.has_grid_crs else without_jump(x[known], self.own.full_turn)), y[known]
 
     def not_transformable(self) -> EngineError:
         own, grid = self.own.crs_name, self.grid.crs_name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,21 +31,24 @@ from soil_cnn_plugin.engine.targets.measured import TargetValues
 FEWEST_OBSERVATIONS = 20
 
 
+Snap = Callable[[Observations], Observations]
+
 FEWEST_MEASURED = 10
 """Observations of a target that are not below its detection limit."""
 
 
 def locate_observations(
-    layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes
+    layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes, snap: Snap | None = None
 ) -> tuple[Observations, tuple[str, ...]]:
     """Observations in pixels of the grid, and the names of the classes where the target is one; `dropped` receives the
-    others, `notes` what the user should know.
+    others, `notes` what the user should know. `snap` moves them to other pixels before sites are made of these.
 
     Raises:
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
     """
     values = read_targets(layer, job, dropped, notes)
     found = place_on_grid(layer, values, grid, dropped, "the covariates")
+    found = snap(found) if snap and len(found) else found
     groups = read_names(layer, job.group, "group", notes)[np.isin(layer.ids, found.ids)]
     found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
     found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")

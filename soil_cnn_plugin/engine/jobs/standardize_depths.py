@@ -230,5 +230,18 @@ def _tell_means(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, 
         beyond = " or ".join(f"{side} {limit:g}" for side, limit in sides if np.isfinite(limit))
         report.warning(
             f"{field}: {clipped} means were {beyond}, where no measured value lies, and are set to that limit."
-            f" {found.flag_field} tells which ({CLIPPED})."
+            f" {found.flag_field} tells which, and what they were ({CLIPPED}). {_mass_in_words(found, usable)}"
         )
+
+
+def _mass_in_words(found: IntervalMeans, usable: Horizons) -> str:
+    """What clipping does to the mass that the splines preserve."""
+    changed = np.flatnonzero(np.abs(found.gained) > 1e-9)
+    if not len(changed):
+        return ""
+    most = changed[np.argmax(np.abs(found.gained[changed]))]
+    return (
+        f"Their profiles ({len(changed)}) no longer keep their mass over the intervals: it changes by"
+        f" {np.median(found.gained[changed]):+.2%} in the middle one, and by {found.gained[most]:+.2%} at most (profile"
+        f" {usable.names[most]}). More horizons, or a larger lambda, let a spline overshoot less."
+    )

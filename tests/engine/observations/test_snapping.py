@@ -83,9 +83,7 @@ def test_they_take_the_nearest_pixel_where_all_covariates_have_data(tmp_path: Pa
 def test_what_finds_none_is_dropped_and_told(tmp_path: Path, write_raster: Write) -> None:
     ids, *_, told, _ = extracted(tmp_path, write_raster, PLACES, snap_cells=1)
     assert ids[:5] == [1, 3, 5, 6, 7]
-    assert any(
-        "2 observations lie in pixels without data and have none with data within 1 cell" in text for text in told
-    )
+    assert any(text.startswith("2 observations lie in pixels without data and have none with data") for text in told)
 
 
 @pytest.mark.parametrize("cells", [-1, 51])

@@ -74,7 +74,7 @@ def check_coverage(places: Places, covariates: Sequence[Covariate]) -> tuple[Cov
 
 def _on_grid(places: Places, grid: Grid) -> Array:
     try:
-        moved = np.column_stack(grid.place(*places.xy.T, places.crs.to_wkt()))
+        moved = np.column_stack(grid.place(places.xy[:, 0], places.xy[:, 1], places.crs.to_wkt()))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"The observations cannot be transformed from {places.crs.name} to {grid.crs_name}, the CRS of the"

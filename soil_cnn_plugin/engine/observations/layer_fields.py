@@ -70,7 +70,7 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
 
 def as_numbers(column: NDArray[Any]) -> Array:
     """(N,) of a field of numbers, NaN where it is empty."""
-    return np.ma.filled(column.astype(np.float64), np.nan)  # type: ignore[no-untyped-call,no-any-return]
+    return np.ma.filled(column.astype(np.float64), np.nan)
 
 
 def is_text(column: NDArray[Any]) -> bool:

@@ -156,7 +156,7 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[A
     dropped.add(layer.ids[count == 0], "without geometry")
     dropped.add(layer.ids[count > 1], "with several points in one feature")
     try:
-        located = np.column_stack(grid.place(*xy.T, layer.crs))
+        located = np.column_stack(grid.place(xy[:, 0], xy[:, 1], layer.crs))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"The observations '{layer.name}' cannot be transformed from {layer.crs_name} to {grid.crs_name}, the"

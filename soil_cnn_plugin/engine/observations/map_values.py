@@ -68,7 +68,7 @@ def read_values(raster: Covariate, observations: Observations, grid: Grid) -> Ar
 
 def _transformed(coordinates: Array, grid: Grid, own: Grid, raster: Covariate) -> tuple[Array, Array]:
     try:
-        return own.place(*coordinates.T, grid.crs_wkt)
+        return own.place(coordinates[:, 0], coordinates[:, 1], grid.crs_wkt)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"The observations cannot be transformed from {grid.crs_name} to {own.crs_name}, the CRS of {raster.path}."

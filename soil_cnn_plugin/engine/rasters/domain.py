@@ -35,7 +35,7 @@ def read_domain(path: str, grid: Grid) -> Array:
     if not len(points):
         raise EngineError(f"{path}, the domain of the map, has no pixel with data. Choose another raster or polygons.")
     try:
-        moved = np.column_stack(grid.place(*points.T, raster_grid.crs_wkt))
+        moved = np.column_stack(grid.place(points[:, 0], points[:, 1], raster_grid.crs_wkt))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"{path}, the domain of the map, cannot be transformed from {raster_grid.crs_name} to {grid.crs_name}, the"

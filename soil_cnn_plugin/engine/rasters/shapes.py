@@ -36,7 +36,7 @@ def place_polygons(polygons: Shapes, crs: str, grid: Grid) -> Shapes:
 
 
 def _moved(polygons: Any, crs: str, target: str) -> Any:
-    return shapely.transform(polygons, lambda xy: np.column_stack(transform(*xy.T, crs, target)))
+    return shapely.transform(polygons, lambda xy: np.column_stack(transform(xy[:, 0], xy[:, 1], crs, target)))
 
 
 def _without_jump(polygon: Any, crs: str, target: str, turn: float) -> Any:

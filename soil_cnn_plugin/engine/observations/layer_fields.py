@@ -53,7 +53,7 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
         raise EngineError(
             f"The {role} {name} of '{layer.name}' is not numeric ({column.dtype}). Choose a numeric field."
         )
-    is_huge = np.isfinite(numbers) & (np.abs(numbers) >= HUGE)
+    is_huge = np.isfinite(numbers) & (np.abs(numbers) >= HUGE) & (role != "weight")  # which has no unit
     if is_huge.any():
         notes.append(
             f"{name}: {is_huge.sum()} of {len(numbers)} numbers are beyond {HUGE:g}, such as {numbers[is_huge][0]:.7g},"

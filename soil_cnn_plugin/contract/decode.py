@@ -39,7 +39,10 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
             raise DecodeError(f"{where} must hold {len(kinds)} values, not {len(value)}.")
         return tuple(_decode(each, item, f"{where}[{i}]") for i, (each, item) in enumerate(zip(kinds, value)))
     if origin is dict and isinstance(value, dict):
-        return {key: _decode(arguments[1], item, f"{where}[{key!r}]") for key, item in value.items()}
+        return {
+            _text(key, f"a key of {where}"): _decode(arguments[1], item, f"{where}[{key!r}]")
+            for key, item in value.items()
+        }
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         try:
             return float(value)
@@ -47,6 +50,15 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
             raise DecodeError(f"{where} is a number of {value.bit_length()} bits, too large.") from error
     if not isinstance(kind, type) or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise DecodeError(f"{where} must be {getattr(kind, '__name__', 'a list')}, not {str(value)[:80]!r}.")
+    return _text(value, where) if isinstance(value, str) else value
+
+
+def _text(value: str, where: str) -> str:
+    """Half of a character, a lone surrogate, can be neither shown nor written."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DecodeError(f"{where} is no text that can be written: {value[:80]!r}.") from error
     return value
 
 

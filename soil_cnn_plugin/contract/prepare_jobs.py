@@ -40,8 +40,10 @@ class ExtractPatches(Job):
     errors: tuple[str, ...] = ()  # fields: standard deviations of the measurement, in the target's unit
     weight: str = ""
     duplicates: str = "keep"  # what to do with observations in one pixel
+    snap_cells: int = 0  # rows and columns within which an observation without data takes the nearest pixel with data
 
     OUTPUTS = ("patches", "dropped")
+    MOST_SNAP_CELLS: ClassVar[int] = 50
     TARGET_TYPES: ClassVar[tuple[str, ...]] = ("auto", "continuous", "class")
     RARE_CLASSES: ClassVar[tuple[str, ...]] = ("drop", "merge")
     DUPLICATES: ClassVar[tuple[str, ...]] = ("keep", "average")
@@ -67,6 +69,11 @@ class ExtractPatches(Job):
         if not 0 <= self.max_missing < 1:
             raise JobError(
                 f"The tolerated share of missing pixels is {self.max_missing:g}; it must be from 0 to below 1."
+            )
+        if not 0 <= self.snap_cells <= self.MOST_SNAP_CELLS:
+            raise JobError(
+                f"An observation without data may be moved by {self.snap_cells} cells; it must be from 0, which moves"
+                f" none, to {self.MOST_SNAP_CELLS}."
             )
         self._check_kinds()
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .job import JobError
+from .quoting import quoted, split_items, take_name
 from .soil_property import SoilProperty
 
-_FORM = re.compile(r"^(?P<target>[^<>]+?)\s*(?P<sign>[<>])=?\s*(?P<value>[^\s<>=]+)$")
+_NAME = re.compile(r"^[^<>]+")
+_LIMIT = re.compile(r"^\s*(?P<sign>[<>])=?\s*(?P<value>[^\s<>=]+)\s*$")
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,11 @@ class Threshold:
 
     @property
     def text(self) -> str:
-        return f"{self.target} {'>' if self.is_above else '<'} {self.value:g}"
+        return f"{quoted(self.target)} {'>' if self.is_above else '<'} {self.value:g}"
 
     def matches(self, target: SoilProperty) -> bool:
-        return self.target.lower() in (target.field.lower(), target.name.lower(), target.title.lower())
+        """Capital letters do not count, nor do blanks at the ends."""
+        return _plain(self.target) in map(_plain, (target.field, target.name, target.title))
 
     def words(self, target: SoilProperty) -> str:
         """Return, for example, `copper 0-5 cm > 150 mg/kg`."""
@@ -38,17 +41,20 @@ class Threshold:
 
 
 def parse_thresholds(text: str) -> tuple[Threshold, ...]:
-    """Read `copper > 150; zinc > 300`; raise a JobError that names the part that cannot be read."""
+    """Read `copper > 150; "Clay <2 um" > 30`; raise a JobError that names the part that cannot be read."""
     thresholds = []
-    for piece in filter(None, map(str.strip, re.split(r"[;\n]", text))):
-        match = _FORM.match(piece)
+    for piece in split_items(text, ";\n"):
+        name, rest = take_name(piece)
+        if name is None and (plain := _NAME.match(piece)):
+            name, rest = plain[0].strip(), piece[plain.end() :]
+        match = _LIMIT.match(rest)
         value = _number(match["value"]) if match else None
-        if match is None or value is None:
+        if not name or match is None or value is None:
             raise JobError(
-                f"The threshold {piece!r} cannot be read. Write the target, > or <, and a number: copper > 150;"
-                " zinc > 300."
+                f"The threshold {piece.strip()!r} cannot be read. Write the target, > or <, and a number: copper > 150;"
+                ' zinc > 300. A name that holds <, >, ; or = stands in quotes: "Clay <2 um" > 30.'
             )
-        thresholds.append(Threshold(match["target"].strip("\"'"), value, match["sign"] == ">"))
+        thresholds.append(Threshold(name, value, match["sign"] == ">"))
     return tuple(thresholds)
 
 
@@ -60,6 +66,9 @@ def pair_thresholds(
     pairs: dict[tuple[int, float, bool], tuple[int, Threshold]] = {}
     for threshold in thresholds:
         found = [index for index, target in enumerate(targets) if threshold.matches(target)]
+        alike = [index for index in found if _plain(targets[index].field) == _plain(threshold.target)]
+        if len(alike) > 1:  # fields that differ in capital letters or blanks only
+            found = [index for index in found if index not in alike or targets[index].field == threshold.target]
         if not found:
             raise JobError(
                 f"The threshold {threshold.text!r} names no target. The targets are:"
@@ -68,6 +77,10 @@ def pair_thresholds(
         for index in found:
             pairs.setdefault((index, threshold.value, threshold.is_above), (index, threshold))
     return tuple(pairs.values())
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
 
 
 def _number(text: str) -> float | None:

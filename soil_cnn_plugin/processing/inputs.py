@@ -25,6 +25,7 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, JobError
+from ..contract.quoting import split_items, take_name
 from ..contract.soil_property import SoilProperty, unit_in
 from .field_aliases import add_aliases
 from .outputs import check_extension, is_skipped
@@ -173,7 +174,9 @@ class Inputs:
         return tuple(names)
 
     def field(self, name: str, fields: QgsFields) -> str:
-        field = self.text(name)
+        field = self._algorithm.parameterAsString(self._parameters, name, self._context)
+        if fields.indexFromName(field) < 0:
+            field = field.strip()
         if field:
             _check_field(field, fields, name)
         return field
@@ -281,15 +284,29 @@ def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dic
     if "=" not in text:
         return dict.fromkeys(fields, "" if text == "-" else text)
     units = {}
-    for part in filter(None, (piece.strip() for piece in text.split(";"))):
-        field, equals, unit = (piece.strip() for piece in part.partition("="))
-        if not equals or field not in fields:
+    for part in split_items(text, ";"):
+        field, unit = _field_and_unit(part, fields)
+        if field not in fields:
             raise JobError(
-                f"UNITS has {part!r}, which is not of the form field=unit with a field of {parameter}"
-                f" ({', '.join(fields)})."
+                f"UNITS has {part.strip()!r}, which is not of the form field=unit with a field of {parameter}"
+                f' ({", ".join(fields)}). A name that holds ; or = may stand in quotes: "N; total"=%.'
             )
         units[field] = "" if unit == "-" else unit
     return units
+
+
+def _field_and_unit(part: str, fields: list[str]) -> tuple[str, str]:
+    """Return the longest field that the part may mean, quoted or not, and its unit; both empty if it is not of the form
+    field=unit."""
+    name, rest = take_name(part)
+    written = [(name, rest)] if name is not None else []
+    for text in (part, part.strip()):
+        for field in sorted(fields, key=len, reverse=True):
+            written += [(field, text[len(form) :]) for form in (field, field.strip()) if text.startswith(form)]
+    for field, rest in written:
+        if rest.lstrip().startswith("="):
+            return field, rest.lstrip()[1:].strip()
+    return "", ""
 
 
 def no_field(name: str, *also: str) -> str:

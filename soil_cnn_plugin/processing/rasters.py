@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional, Union
 
@@ -25,7 +25,8 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, JobError
-from .raster_names import chosen_bands, raster_name
+from .raster_names import chosen_bands, raster_name, tell_apart
+from .vectors import file_name
 
 _SUBDATASET = re.compile(r'^(?P<driver>[A-Za-z0-9_]{2,}):"?(?P<path>(?:[A-Za-z]:[\\/])?[^":]+)"?:(?P<layer>.+)$')
 _ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/|vrt://)(?P<path>(?!vsi|\w{2,}:)[^/{].*)$")
@@ -68,7 +69,7 @@ class Raster:
         return [
             Covariate(
                 path=path,
-                name=self._band_name(band),
+                name=self.band_name(band, self.name),
                 band=band,
                 kind=kind,
                 nodata=self._user_nodata(band),
@@ -102,7 +103,7 @@ class Raster:
             )
         own_folder = folder / f"raster_{len(list(folder.iterdir()))}"  # two layers may have the same name
         own_folder.mkdir()
-        path = own_folder / (re.sub(r"[^\w.-]+", "_", self.name) + ".tif")
+        path = own_folder / (re.sub(r"[^\w.-]+", "_", file_name(self.name)) + ".tif")
         writer = QgsRasterFileWriter(str(path))
         error = writer.writeRaster(self.pipe, width, height, self.provider.extent(), self.crs, context)
         if error != Qgis.RasterFileWriterResult.Success:
@@ -115,15 +116,16 @@ class Raster:
         """Whether a band only shows where the others have data."""
         return self.provider.colorInterpretation(band) == Qgis.RasterColorInterpretation.AlphaBand
 
-    def _band_name(self, band: int) -> str:
+    def band_name(self, band: int, name: str) -> str:
+        """`name` is the raster's."""
         count, chosen = self.provider.bandCount(), chosen_bands(self.source)
         # QGIS turns a rotated raster upright and adds an alpha band to it.
         if sum(not self.is_alpha(number) for number in range(1, count + 1)) == 1 and not chosen:
-            return self.name
+            return name
         descriptions = [self.provider.bandDescription(number).strip() for number in range(1, count + 1)]
         own = descriptions[band - 1]
         number = chosen[band - 1] if chosen else band
-        return f"{self.name}_{own if own and descriptions.count(own) == 1 else number}"
+        return f"{name}_{own if own and descriptions.count(own) == 1 else number}"
 
     def _user_nodata(self, band: int) -> tuple[tuple[float, float], ...]:
         return tuple(_closed(item) for item in self.provider.userNoDataValues(band))
@@ -137,18 +139,34 @@ def covariates(
 ) -> tuple[Covariate, ...]:
     """Return the bands of rasters by kind, "continuous" first. A raster also given as another kind is used only so."""
     special = {absolute(raster.source) for kind, group in rasters.items() if kind != "continuous" for raster in group}
+    read = [
+        (raster, covariate)
+        for kind, group in rasters.items()
+        for raster in group
+        if kind != "continuous" or absolute(raster.source) not in special
+        for covariate in raster.covariates(kind, folder, context)
+        if not raster.is_alpha(covariate.band)
+    ]
     found: dict[str, tuple[Raster, Covariate]] = {}
-    for kind, group in rasters.items():
-        for raster in group:
-            if kind == "continuous" and absolute(raster.source) in special:
-                continue
-            for covariate in raster.covariates(kind, folder, context):
-                if raster.is_alpha(covariate.band):
-                    continue
-                if covariate.name in found:
-                    raise _same_name(covariate.name, found[covariate.name][0], raster)
-                found[covariate.name] = raster, covariate
+    for raster, covariate in _told_apart(read):
+        if covariate.name in found:
+            raise _same_name(covariate.name, found[covariate.name][0], raster)
+        found[covariate.name] = raster, covariate
     return tuple(covariate for _, covariate in found.values())
+
+
+def _told_apart(read: Sequence[tuple[Raster, Covariate]]) -> list[tuple[Raster, Covariate]]:
+    """With other names for different files that would give covariates one name."""
+    owners: dict[str, set[str]] = {}
+    for raster, covariate in read:
+        if raster.provider_name == "gdal":
+            owners.setdefault(covariate.name, set()).add(absolute(raster.source))
+    names = tell_apart(sorted({source for sources in owners.values() if len(sources) > 1 for source in sources}))
+    renamed = []
+    for raster, covariate in read:
+        name = names.get(absolute(raster.source))
+        renamed.append((raster, replace(covariate, name=raster.band_name(covariate.band, name)) if name else covariate))
+    return renamed
 
 
 def why_no_raster(
@@ -188,8 +206,8 @@ def _same_name(name: str, one: Raster, other: Raster) -> JobError:
     if first == second:
         return JobError(f"{first} is chosen twice as a covariate. Remove one of them.")
     return JobError(
-        f"{first} and {second} would both be the covariate {name!r}, but file names tell covariates apart, also when a"
-        " map is made later. Rename one of the files or leave it out."
+        f"{first} and {second} would both be the covariate {name!r}, but the names of files and folders tell covariates"
+        " apart, also when a map is made later. Rename one of the files or leave it out."
     )
 
 

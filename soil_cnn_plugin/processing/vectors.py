@@ -57,8 +57,9 @@ def write_table(source: QgsProcessingFeatureSource, path: Path, context: QgsCoor
 
 
 def file_name(layer_name: str) -> str:
-    """Return a layer's name without characters that file names forbid: at most 80 characters, empty if none is left."""
-    return _FORBIDDEN.sub("_", layer_name)[:80].strip(" .")
+    """Return a layer's name without characters that file names forbid, empty if none is left: at most 80 characters and
+    200 bytes, because file systems count bytes."""
+    return _FORBIDDEN.sub("_", layer_name)[:80].encode(errors="ignore")[:200].decode(errors="ignore").strip(" .")
 
 
 def write_polygons(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:

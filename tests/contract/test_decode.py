@@ -34,6 +34,11 @@ class Painted:
 
 
 @dataclass(frozen=True)
+class Coloured:
+    colours: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Page:
     pictures: tuple[Drawn | Painted, ...]
     height: float | None = None
@@ -62,3 +67,17 @@ def test_values_of_a_dictionary_are_checked_and_named_by_their_key() -> None:
         decode(Legend, {"circles": {"big": {"radius": "wide"}}}, "The legend")
     with pytest.raises(DecodeError, match=r"The legend\.circles must be dict, not"):
         decode(Legend, {"circles": [1.0]}, "The legend")
+
+
+@pytest.mark.parametrize(
+    "value", [{"shape": {"radius": 1.0}, "name": "a\ud800"}, {"shape": {"radius": 1.0}, "name": "\udcff"}]
+)
+def test_half_a_character_is_refused_by_the_name_of_its_field(value: dict[str, object]) -> None:
+    with pytest.raises(DecodeError, match=r"Drawing\.name is no text that can be written") as caught:
+        decode(Drawn, value, "Drawing")
+    str(caught.value).encode()
+
+
+def test_half_a_character_in_a_key_is_refused() -> None:
+    with pytest.raises(DecodeError, match="a key of .* is no text that can be written"):
+        decode(Coloured, {"colours": {"\udfff": "red"}}, "Picture")

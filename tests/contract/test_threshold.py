@@ -77,3 +77,35 @@ def test_the_whole_chain_refuses_a_threshold_of_no_target_before_anything_is_don
     with pytest.raises(JobError, match="soil classes cannot exceed them"):
         MapSoilProperties(classes, replace(train, exceedance=parse_thresholds("clay > 3")), predict)
     assert MapSoilProperties(extract, replace(train, exceedance=parse_thresholds("clay > 3")), predict)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ('"Ton <2µm" > 30', "Ton <2µm"),
+        ("'Sand >63um' > 30", "Sand >63um"),
+        ('"N; total" >= 30', "N; total"),
+        ('"pH=H2O">30', "pH=H2O"),
+        ('"a ""b"" c" > 30', 'a "b" c'),
+        ('"clay " > 30', "clay "),
+        ("clay  > 30", "clay "),
+        ("clay > 30", " clay"),
+        ("my'field > 30", "my'field"),
+    ],
+)
+def test_a_name_in_quotes_may_hold_anything(text: str, field: str) -> None:
+    (threshold,) = parse_thresholds(text)
+    assert pair_thresholds([threshold], [SoilProperty("other"), SoilProperty(field)]) == ((1, threshold),)
+    assert parse_thresholds(Threshold(field, 30).text) == (Threshold(field, 30),)
+
+
+def test_of_two_fields_that_differ_in_blanks_the_one_as_written_is_meant() -> None:
+    fields = [SoilProperty("clay"), SoilProperty("clay "), SoilProperty("clay_0_5")]
+    plain, with_blank = parse_thresholds('clay > 30; "clay " > 40')
+    assert [index for index, _ in pair_thresholds([plain], fields)] == [0, 2]
+    assert [index for index, _ in pair_thresholds([with_blank], fields)][0] == 1
+
+
+def test_quotes_keep_separators_together() -> None:
+    found = parse_thresholds('"a;b" > 1; c < 2\n"d>e" > 3')
+    assert [each.target for each in found] == ["a;b", "c", "d>e"]

@@ -216,6 +216,15 @@ def test_units_as_text() -> None:
         parse_units("zink=mg/kg", ["zinc"])
 
 
+def test_units_of_fields_with_special_characters_are_read() -> None:
+    assert parse_units("pH=H2O=pH units", ["pH", "pH=H2O"]) == {"pH=H2O": "pH units"}
+    assert parse_units('"pH=H2O"=-; "N; total" = %', ["pH=H2O", "N; total"]) == {"pH=H2O": "", "N; total": "%"}
+    assert parse_units("clay =%", ["clay "]) == {"clay ": "%"}
+    assert parse_units("clay=%", [" clay"]) == {" clay": "%"}
+    with pytest.raises(JobError, match="may stand in quotes"):
+        parse_units("N; total=%", ["N; total"])
+
+
 def test_bands_are_named_by_file_and_description_or_number(extract, raster) -> None:
     job = extract(COVARIATES=[raster("s2", bands=("red", "", "nir")), raster("two", bands=("a", "a"))])
     assert [(item.name, item.band) for item in job.covariates] == [

@@ -52,12 +52,17 @@ def test_bands_taken_out_of_a_file_are_called_as_in_the_whole_file(covariates_of
     assert [item.name for item in covariates_of([f"vrt://{path}?bands=2"])] == ["s2_2"]
 
 
-def test_two_rasters_of_one_name_are_both_told(covariates_of, raster, tmp_path) -> None:
+def test_rasters_of_one_name_are_told_apart_and_none_is_taken_twice(covariates_of, raster, tmp_path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
     paths = [raster(f"{folder}/dem") for folder in ("a", "b")]
-    with pytest.raises(JobError, match=f"^{paths[0]} and {paths[1]} would both be the covariate 'dem'"):
-        covariates_of(paths)
+    assert [(item.name, item.path) for item in covariates_of(paths)] == [("a_dem", paths[0]), ("b_dem", paths[1])]
+    assert [item.name for item in covariates_of([paths[1]], CATEGORICAL_COVARIATES=[paths[0]])] == ["b_dem", "a_dem"]
+    bands = [raster(f"{folder}/s2", bands=("red", "nir")) for folder in ("a", "b")]
+    assert [item.name for item in covariates_of(bands)] == ["a_s2_red", "a_s2_nir", "b_s2_red", "b_s2_nir"]
+    odd = [*paths, raster("a_dem")]
+    with pytest.raises(JobError, match=f"^{paths[0]} and {odd[2]} would both be the covariate 'a_dem'"):
+        covariates_of(odd)
     with pytest.raises(JobError, match=r"a/dem\.tif is chosen twice"):
         covariates_of([paths[0], paths[0]])
     with pytest.raises(JobError, match=r"a/dem\.tif is chosen twice"):

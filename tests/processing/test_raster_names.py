@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from soil_cnn_plugin.processing.raster_names import chosen_bands, raster_name
+from soil_cnn_plugin.processing.raster_names import chosen_bands, raster_name, tell_apart
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,34 @@ def test_bands_that_are_taken_out_of_a_file_keep_their_numbers() -> None:
     assert chosen_bands("vrt:///data/s2.tif?a_srs=EPSG:4326&bands=3") == [3]
     for source in ("vrt:///data/s2.tif", "vrt:///data/s2.tif?bands=mask", "/data/s2.tif"):
         assert chosen_bands(source) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("/data/NDVI_2020.05", "NDVI_2020.05"), ("/data/NDVI_2020.05.tif", "NDVI_2020.05"), ("/data/dem.v2", "dem")],
+)
+def test_an_end_in_digits_is_no_extension(source: str, name: str) -> None:
+    assert raster_name(source) == name
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (("/d/2019/B04.tif", "/d/2020/B04.tif"), ("2019_B04", "2020_B04")),
+        (("/d/2019/10m/B04.tif", "/d/2020/10m/B04.tif"), ("2019_B04", "2020_B04")),
+        (('NETCDF:"/d/2019.nc":tas', 'NETCDF:"/d/2020.nc":tas'), ("2019_tas", "2020_tas")),
+        (('NETCDF:"/a/x.nc":tas', 'NETCDF:"/b/x.nc":tas', "/c/tas.tif"), ("a_x_tas", "b_x_tas", "c_tas")),
+        (("C:/d/2019/B04.tif", "C:/d/2020/B04.tif"), ("2019_B04", "2020_B04")),
+        (("/d/dem.tif", "/d/dem.asc"), ("dem_tif", "dem_asc")),
+        (("/d/a/dem.tif", "/d/b/dem.tif", "/d/a/dem.asc"), ("a_dem_tif", "b_dem_tif", "a_dem_asc")),
+        (("/vsizip//d/a.zip/B04.tif", "/vsizip//d/b.zip/B04.tif"), ("a.zip_B04", "b.zip_B04")),
+        (("https://e.org/1/dem.tif?k=a", "https://e.org/2/dem.tif?k=b"), ("1_dem", "2_dem")),
+        (("/d/slope/hdr.adf", "/e/slope/hdr.adf"), ("d_slope", "e_slope")),
+        (("vrt:///d/2019/s.tif?bands=4", "vrt:///d/2020/s.tif?bands=4"), ("2019_s", "2020_s")),
+        (("/d/slope.tif", "/d/2020/B04.tif"), ("slope", "B04")),
+    ],
+)
+def test_rasters_of_one_name_are_told_apart(sources: tuple[str, ...], names: tuple[str, ...]) -> None:
+    found = tell_apart(sources)
+    assert tuple(found[source] for source in sources) == names
+    assert tell_apart(sources[::-1]) == found

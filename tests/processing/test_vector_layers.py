@@ -21,6 +21,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QMetaType
 
 from soil_cnn_plugin.contract.jobs import JobError
+from soil_cnn_plugin.processing.vectors import file_name
 
 
 @pytest.fixture
@@ -134,3 +135,10 @@ def test_files_whose_ids_begin_at_zero(rows_of, tmp_path, driver: str, name: str
     QgsVectorFileWriter.writeAsVectorFormatV3(layer, path, QgsCoordinateTransformContext(), options)
     rows = rows_of(path)
     assert [(row["fid"], row["zinc"], row["Bodenart"]) for row in rows] == [(0, 1.5, "Löß"), (1, None, None)]
+
+
+@pytest.mark.parametrize("name", ["土" * 200, "ä" * 300, "😀" * 90, "a" * 500])
+def test_a_file_of_a_layer_fits_the_bytes_of_a_file_system(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{file_name(name)}.gpkg-journal"
+    path.touch()
+    assert name.startswith(path.name.split(".")[0]) and len(file_name(name)) >= 50

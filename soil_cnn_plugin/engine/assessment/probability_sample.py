@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.jobs import AssessMap
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_names, read_numbers
+from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
+from soil_cnn_plugin.engine.observations.names import read_names
+from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
@@ -35,7 +37,9 @@ def read_probability_sample(
         return None
     if job.sample == "simple":
         return ProbabilitySample()
-    strata = read_names(layer, job.stratum, "stratum")
+    of_names = Notes()
+    strata = read_names(layer, job.stratum, "stratum", of_names)
+    notes += of_names.doubts
     sizes = read_numbers(layer, job.weight, "weight", notes)
     nameless = sum(name is None for name in strata[np.isin(layer.ids, found.ids)])
     if nameless:

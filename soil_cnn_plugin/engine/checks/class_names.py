@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.observations.names import find_doubtful, is_missing, plain_name
 from soil_cnn_plugin.engine.observations.soil_classes import RARE
 
 MOST = 50
@@ -30,7 +31,7 @@ class ClassSummary:
 
 def check_classes(field: str, column: NDArray[np.generic]) -> tuple[ClassSummary, list[Finding]]:
     texts = [_text(value) for value in column.tolist()]
-    spellings = Counter(text for text in texts if text.strip())
+    spellings = Counter(filter(None, texts))
     by_class: dict[str, list[str]] = {}
     for spelling in spellings:
         by_class.setdefault(_plain(spelling), []).append(spelling)
@@ -44,7 +45,7 @@ def check_classes(field: str, column: NDArray[np.generic]) -> tuple[ClassSummary
             sorted(((name.strip(), count) for name, count in counts.items()), key=lambda item: (-item[1], item[0]))
         ),
     )
-    found = _check_spelling(field, texts, by_class, best)
+    found = _check_spelling(field, texts, by_class, best) + _check_doubtful(field, texts)
     if len(counts) > MOST:
         return summary, [*found, _many(summary)]
     if len(counts) == 1:
@@ -54,7 +55,8 @@ def check_classes(field: str, column: NDArray[np.generic]) -> tuple[ClassSummary
 
 
 def _text(value: object) -> str:
-    return "" if value is None or value != value else str(value)
+    """As it is written; empty where it says that there is no class."""
+    return "" if is_missing(plain_name(value)) else str(value)
 
 
 def _plain(text: str) -> str:
@@ -81,6 +83,21 @@ def _check_spelling(
     shown = [texts[row] for row in rows.tolist()]
     sentences = [f"{field} is {text!r}, elsewhere spelt {other[text]!r}." for text in shown]
     return [Finding("class_spelling", field, sentence, remedy, rows, sentences, shown)]
+
+
+def _check_doubtful(field: str, texts: list[str]) -> list[Finding]:
+    doubtful = set(find_doubtful(plain_name(text) for text in texts if text))
+    if not doubtful:
+        return []
+    rows = np.array([row for row, text in enumerate(texts) if plain_name(text) in doubtful], np.int64)
+    shown = [texts[row].strip() for row in rows.tolist()]
+    sentence = (
+        f"{field} is {listed(sorted(map(repr, doubtful)))} at {of_observations(rows.size, len(texts))}, which may stand"
+        " for a missing class. It would be learned as a class."
+    )
+    remedy = f"If it does, empty it: in the field calculator, update {field} with nullif(\"{field}\", '{shown[0]}')."
+    sentences = [f"{field} is {text!r}, which may stand for a missing class." for text in shown]
+    return [Finding("doubtful_class", field, sentence, remedy, rows, sentences, shown)]
 
 
 def _check_rare(summary: ClassSummary, texts: list[str]) -> list[Finding]:

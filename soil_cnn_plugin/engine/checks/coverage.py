@@ -55,7 +55,7 @@ def check_coverage(places: Places, covariates: Sequence[Covariate]) -> tuple[Cov
     xy = _on_grid(places, grid)
     known = np.flatnonzero(places.is_placed)
     inside = known[grid.contains(*xy[known].T)]
-    rows, cols = (np.floor(each).astype(np.int64) for each in grid.rows_cols(*xy[inside].T))
+    rows, cols = grid.pixels(*xy[inside].T)
     pixels = np.full(len(xy), -1, np.int64)
     pixels[inside] = rows * grid.width + cols
     with open_stack(covariates, grid) as stack:
@@ -74,8 +74,7 @@ def check_coverage(places: Places, covariates: Sequence[Covariate]) -> tuple[Cov
 
 def _on_grid(places: Places, grid: Grid) -> Array:
     try:
-        transformer = pyproj.Transformer.from_crs(places.crs, grid.crs, always_xy=True)
-        moved = np.column_stack(transformer.transform(*places.xy.T))
+        moved = np.column_stack(grid.place(places.xy[:, 0], places.xy[:, 1], places.crs.to_wkt()))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"The observations cannot be transformed from {places.crs.name} to {grid.crs_name}, the CRS of the"

@@ -71,6 +71,9 @@ def check_duplicates(
 
 def _codes(values: NDArray[np.generic]) -> Rows:
     """(N,) equal numbers for equal values; missing ones are equal."""
+    if isinstance(values, np.ma.MaskedArray):
+        empty = np.ma.getmaskarray(values).astype(np.int64)
+        return _combine([_codes(values.filled(0)), empty])
     if values.dtype.kind in "OUST":
         values = np.array(["" if value is None else str(value) for value in values.tolist()])
     codes: Rows = np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -14,7 +14,6 @@ from soil_cnn_plugin.engine.checks.limits import LimitSummary, mark_below_limits
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, is_classes, read_measured
 from soil_cnn_plugin.engine.checks.places import Places
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_column
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 from soil_cnn_plugin.engine.report import Report
 
@@ -37,7 +36,7 @@ class CheckedFields:
         self._units = {known.field: known.unit for known in job.units}
         roles = [name for name in (job.profile, job.upper, job.lower, *job.detection_limits) if name]
         for name in (*roles, *job.fields, *job.composition):
-            read_column(layer, name, "a field to check")
+            layer.column(name, "a field to check")
         chosen, self.left_out = list(job.fields), dict[str, str]()
         if not chosen:
             chosen, self.left_out = choose_fields(layer.columns, roles, places.xy)

@@ -12,7 +12,9 @@ from soil_cnn_plugin.contract.jobs import CheckObservations
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.checks.fields import CheckedFields
 from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
-from soil_cnn_plugin.engine.observations.layer_fields import read_names
+from soil_cnn_plugin.engine.checks.profile_names import check_names
+from soil_cnn_plugin.engine.observations.names import read_names
+from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 from soil_cnn_plugin.engine.profiles.horizons import counted_upward
 
@@ -36,8 +38,9 @@ def check_profiles(
 ) -> tuple[HorizonSummary | None, list[Finding]]:
     """Horizons and places of the profiles; `numbers` (N,) of places, below 0 where there is none. Without the field of
     a profile all horizons of one place are one."""
-    profiles = read_names(layer, job.profile, "profile")
-    findings = check_profile_places(profiles, numbers, job.profile) if job.profile else []
+    profiles = read_names(layer, job.profile, "profile", Notes())  # what it tells are findings here
+    findings = check_names(job.profile, layer.columns[job.profile]) if job.profile else []
+    findings += check_profile_places(profiles, numbers, job.profile) if job.profile else []
     if fields.upper is None or fields.lower is None:
         return None, findings
     if not job.profile:

@@ -10,12 +10,11 @@ import numpy as np
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed, of_observations
 from soil_cnn_plugin.engine.checks.measured import Measured
+from soil_cnn_plugin.engine.observations.layer_fields import HUGE
 
 _NEGATIVE_CODES = (-1.0, -9.0, -99.0, -999.0, -999.9, -9999.0, -9999.9, -9999.99, -99999.0, -32768.0, -(2.0**31))
 _POSITIVE_CODES = (99.0, 999.0, 9999.0, 9999.99, 99999.0, 999999.0, 32767.0, 65535.0, 2.0**31 - 1)
 MISSING_CODES = _NEGATIVE_CODES + _POSITIVE_CODES
-HUGE = 1e19
-"""Beyond, numbers are what rasters and databases write for missing, such as 1e20 and 3.4e38."""
 MINUS_AT_MOST = 8
 """Different negative numbers that may be detection limits written with a minus; measured values differ more."""
 STRAY = 0.05

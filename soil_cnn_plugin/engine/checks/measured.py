@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers
+from soil_cnn_plugin.engine.observations.layer_fields import as_numbers, is_text, parse_numbers
+from soil_cnn_plugin.engine.observations.names import is_missing, plain_name
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -55,7 +56,7 @@ def read_measured(soil_property: SoilProperty, column: NDArray[Any]) -> Measured
     nothing = np.zeros(len(column), np.bool_)
     texts = np.full(len(column), None, object)
     if not is_text(column):
-        values = column.astype(np.float64)
+        values = as_numbers(column)
         return Measured(soil_property, values, nothing, nothing, nothing, nothing, False, 0, texts)
     stripped = np.array(["" if value is None else str(value).strip() for value in column.tolist()], object)
     parsed = parse_numbers(column)
@@ -96,7 +97,7 @@ def is_classes(column: NDArray[Any]) -> bool:
 
 
 def _holds_words(column: NDArray[Any]) -> bool:
-    return any(value is not None and str(value).strip() for value in column.tolist())
+    return not all(is_missing(plain_name(value)) for value in column.tolist())
 
 
 def choose_fields(columns: Columns, roles: Sequence[str], xy: Array) -> tuple[list[str], dict[str, str]]:
@@ -121,11 +122,11 @@ def choose_fields(columns: Columns, roles: Sequence[str], xy: Array) -> tuple[li
 def is_identifier(name: str, column: NDArray[Any]) -> bool:
     """Texts or whole numbers that are all different, and whose name or order says that they measure nothing."""
     if is_text(column):
-        texts = [str(value) for value in column.tolist() if value is not None and value != ""]
+        texts = [str(value) for value in column.tolist() if not is_missing(plain_name(value))]
         return len(texts) == len(column) > 1 and len(set(texts)) == len(texts) and not holds_numbers(column)
     if not is_numeric(column) or len(column) < 2:
         return False
-    values = column.astype(np.float64)
+    values = as_numbers(column)
     if not np.isfinite(values).all() or (values != np.rint(values)).any() or len(np.unique(values)) < len(values):
         return False
     is_counted = len(values) >= _FEWEST and values.max() - values.min() == len(values) - 1
@@ -137,7 +138,7 @@ def _is_coordinate(name: str, column: NDArray[Any], xy: Array) -> bool:
         return True
     if not is_numeric(column):
         return False
-    values = column.astype(np.float64)
+    values = as_numbers(column)
     known = np.isfinite(values) & np.isfinite(xy).all(axis=1)
     if known.sum() < _FEWEST or np.ptp(values[known]) == 0:
         return False

@@ -12,6 +12,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.checks.findings import Finding, of_observations, plural
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.point_layer import Layer
+from soil_cnn_plugin.engine.rasters.crs import full_turn, in_one_turn
 
 _BULK = (0.05, 0.95)
 _FAR = 10.0
@@ -33,7 +34,7 @@ class Plane:
         known = xy[np.isfinite(xy).all(axis=1)]
         if not crs.is_geographic or not len(known):
             return cls(crs, None)
-        east, north = np.median(known, axis=0)
+        east, north = np.median(_in_one_turn(known, crs), axis=0)
         return cls(crs, (float(east), float(north)))
 
     def place(self, xy: Array) -> Array:
@@ -128,6 +129,7 @@ def _wrong_places(
 ) -> list[tuple[str, Flags, tuple[str, str], str, str]]:
     """Kind, which, what one and several do, text and remedy; what is found first is not looked at again."""
     x, y = xy.T
+    xy = _in_one_turn(xy, crs)
     limits = _bulk(xy[usable])
     is_inside = _inside(xy, limits, 1.0)
     is_zero = (np.abs(x) < 1e-6) & (np.abs(y) < 1e-6) & ~is_inside
@@ -169,6 +171,11 @@ def _wrong_places(
             "Check the digits of their coordinates, and whether they come from another campaign or UTM zone.",
         ),
     ]
+
+
+def _in_one_turn(xy: Array, crs: pyproj.CRS) -> Array:
+    """Places (N, 2) with longitudes that do not jump at 180 degrees."""
+    return np.column_stack([in_one_turn(xy[:, 0], full_turn(crs)), xy[:, 1]])
 
 
 def _bulk(xy: Array) -> tuple[Array, Array] | None:
@@ -217,7 +224,7 @@ def _doubtful(xy: Array, crs: pyproj.CRS, layer: Layer) -> Finding:
 
 
 def _looks_like_degrees(xy: Array, crs: pyproj.CRS) -> bool:
-    return not crs.is_geographic and bool((np.abs(xy) <= (180, 90)).all())
+    return not (crs.is_geographic or crs.is_engineering) and bool((np.abs(xy) <= (180, 90)).all())
 
 
 def _in_words(x: float, y: float) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import pyproj
 import shapely
 
 from soil_cnn_plugin.engine.arrays import Array
@@ -53,8 +52,7 @@ class CoveredRegion:
         chosen = rng.choice(len(weights), count, p=weights / weights.sum())
         rows = cells.row[chosen] + rng.random(count) * cells.height[chosen] - 0.5
         cols = cells.col[chosen] + rng.random(count) * cells.width[chosen] - 0.5
-        transformer = pyproj.Transformer.from_crs(grid.crs, self.places.crs, always_xy=True)
-        xy = np.column_stack(transformer.transform(*grid.xy(rows, cols)))
+        xy = np.column_stack(grid.xy(rows, cols, self.places.crs.to_wkt()))
         return self.places.plane.place(xy)
 
 

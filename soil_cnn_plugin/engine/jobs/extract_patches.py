@@ -18,6 +18,7 @@ from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.observations.patches import cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer, write_dropped
+from soil_cnn_plugin.engine.observations.snapping import snap_to_data
 from soil_cnn_plugin.engine.observations.soil_classes import tell_classes
 from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_cache
@@ -45,7 +46,11 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
             report.info(way)
         if large := doubt_large_blocks(stack):
             report.warning(large)
-        located, classes = locate_observations(layer, job, grid, dropped, notes)
+
+        def snap(found: Observations) -> Observations:
+            return snap_to_data(found, stack, job.snap_cells, notes)
+
+        located, classes = locate_observations(layer, job, grid, dropped, notes, snap if job.snap_cells else None)
         targets = with_units(job.targets, job.compositions, located.values)
         words = TargetsInWords(targets, classes, job.compositions)
         check_usable(located, words, layer, dropped)
@@ -182,6 +187,7 @@ def _provenance(job: ExtractPatches, notes: Notes) -> dict[str, str]:
         "weight": job.weight,
         "rare_classes": job.rare_classes,
         "duplicates": job.duplicates,
+        "snap_cells": str(job.snap_cells) if job.snap_cells else "",
         "notes": "\n".join([*notes.facts, *notes.doubts])[:_LONGEST_NOTES],
     }
     return {

@@ -6,21 +6,30 @@ import numpy as np
 
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.engine.arrays import Rows
+from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, free_name, read_table, write_dropped
 from soil_cnn_plugin.engine.profiles.horizons import Horizons, choose_usable, read_horizons, tell_horizons
 from soil_cnn_plugin.engine.profiles.interval_means import IntervalMeans, average_values
-from soil_cnn_plugin.engine.profiles.profile_layer import Column, carry_over, locate_profiles, write_profiles
+from soil_cnn_plugin.engine.profiles.profile_layer import (
+    Column,
+    carry_over,
+    locate_profiles,
+    name_profiles,
+    write_profiles,
+)
 from soil_cnn_plugin.engine.report import Report
 
 
 def run(job: StandardizeDepths, report: Report) -> dict[str, str | float | int]:
     """Writes the profiles, and the horizons with problems where they are wanted."""
-    table, left_out, notes = read_table(job.horizons), Dropped(), list[str]()
+    table, left_out, notes = read_table(job.horizons), Dropped(), Notes()
     report.part(0.0, 0.3, "Reading horizons")
     described = read_horizons(table, job, left_out, notes)
     usable = choose_usable(described, table, job, left_out)
-    for note in notes:
-        report.info(note)
+    for fact in notes.facts:
+        report.info(fact)
+    for doubt in notes.doubts:
+        report.warning(doubt)
     tell_horizons(job, table, described, usable, left_out, report)
     means, averaged = average_values(job, table, usable, report.part(0.3, 0.7, "Fitting splines"))
     report.part(0.7, 1.0, "Writing profiles")
@@ -38,7 +47,7 @@ def _columns(
 ) -> dict[str, Column]:
     """Fields of the result: the profile, what the table tells of it, and its means."""
     count = len(usable.names)
-    roles = {job.upper, job.lower, job.x, job.y, *(value.field for value in job.values)}
+    roles = {job.profile, job.upper, job.lower, job.x, job.y, *(value.field for value in job.values)}
     kept, varying = carry_over(table, roles, profile, count)
     own = {
         "n_horizons": Column(np.bincount(usable.profile), np.zeros(count, bool), "Horizons used"),
@@ -46,7 +55,7 @@ def _columns(
     }
     for each in means:
         own |= each.columns()
-    columns = {job.profile: kept.pop(job.profile)}
+    columns = {job.profile: name_profiles(table.columns[job.profile], profile, usable.names)}
     for name, column in kept.items():
         columns[free_name(name, [*own, *columns])] = column
     if kept:

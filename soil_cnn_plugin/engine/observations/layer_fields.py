@@ -1,4 +1,4 @@
-"""Fields of the layer of observations as arrays: numbers, also those written as text, and names."""
+"""Fields of the layer of observations as arrays: numbers, also those written as text."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.names import is_missing
 from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
-
-def read_names(layer: Layer, name: str, role: str) -> NDArray[np.object_]:
-    """(N,) of a field, None where it is empty or no field is chosen; `role` says what it is chosen as."""
-    if not name:
-        return np.full(len(layer.ids), None, object)
-    column = read_column(layer, name, role)
-    values = column.astype(object)
-    values[np.array([value is None or value != value or value == "" for value in column.tolist()], bool)] = None
-    return values
+HUGE = 1e19
+"""Beyond, numbers are what rasters, databases and shapefiles write for missing: 1e20, 3.4e38, -1.797e308."""
 
 
 def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Array:
@@ -44,7 +38,7 @@ def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Array:
 def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> tuple[Array, Flags]:
     """(N,) of a field, NaN where missing, and (N,) True where the value is only known to be below that number; NaN and
     True: the text says "not detected" and no number."""
-    column = read_column(layer, name, role)
+    column = layer.column(name, role)
     is_below = np.zeros(len(column), np.bool_)
     if is_text(column):
         parsed = parse_numbers(column)
@@ -54,11 +48,18 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
         comma = f" Its commas are decimal ones: {parsed.odd_comma} was not read as thousands." * bool(parsed.odd_comma)
         notes.append(f"{name} is a text field; its {np.isfinite(numbers).sum()} values were read as numbers.{comma}")
     elif column.dtype.kind in "iuf":
-        numbers = column.astype(np.float64)
+        numbers = as_numbers(column)
     else:
         raise EngineError(
             f"The {role} {name} of '{layer.name}' is not numeric ({column.dtype}). Choose a numeric field."
         )
+    is_huge = np.isfinite(numbers) & (np.abs(numbers) >= HUGE) & (role != "weight")  # which has no unit
+    if is_huge.any():
+        notes.append(
+            f"{name}: {is_huge.sum()} of {len(numbers)} numbers are beyond {HUGE:g}, such as {numbers[is_huge][0]:.7g},"
+            " which programs write where there is no value. They count as missing."
+        )
+        numbers[is_huge] = np.nan
     if not np.isfinite(numbers).any():
         raise EngineError(
             f"The {role} {name} of '{layer.name}' has no value at any of its {len(numbers)} observations."
@@ -67,17 +68,13 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
     return numbers, is_below
 
 
+def as_numbers(column: NDArray[Any]) -> Array:
+    """(N,) of a field of numbers, NaN where it is empty."""
+    return np.ma.filled(column.astype(np.float64), np.nan)
+
+
 def is_text(column: NDArray[Any]) -> bool:
     return column.dtype.kind in "OUST"
-
-
-def read_column(layer: Layer, name: str, role: str) -> NDArray[Any]:
-    if name not in layer.columns:
-        raise EngineError(
-            f"The observations '{layer.name}' have no field {name!r}, which is chosen as {role}."
-            f" They have: {', '.join(layer.columns)}."
-        )
-    return layer.columns[name]
 
 
 def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineError:
@@ -94,7 +91,6 @@ def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineE
 
 _NUMBER = re.compile(r"(?P<below><\s*=?\s*)?(?P<number>[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?)", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-_MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "\u2013", "\u2014", "."}  # en and em dash, too
 _UNDETECTED = {
     *("nd", "n.d.", "n.d", "not detected", "undetected", "n.n.", "nn"),
     *("bdl", "b.d.l.", "below detection limit", "below dl", "<dl", "<lod", "<loq", "<lld", "<mdl", "<rl", "<ng", "<bg"),
@@ -123,7 +119,7 @@ def parse_numbers(texts: NDArray[Any]) -> ParsedNumbers:
     failed, unknown, commas = list[str](), list[str](), list[str]()
     for index, value in enumerate(texts):
         text = "" if value is None or value != value else str(value).strip()
-        if text.lower() in _MISSING:
+        if is_missing(text):
             continue
         if match := _NUMBER.fullmatch(text):
             values[index] = float(match["number"].replace(",", "."))

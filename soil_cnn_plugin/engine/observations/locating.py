@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_names
+from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
@@ -30,22 +31,25 @@ from soil_cnn_plugin.engine.targets.words import TargetsInWords
 FEWEST_OBSERVATIONS = 20
 
 
+Snap = Callable[[Observations], Observations]
+
 FEWEST_MEASURED = 10
 """Observations of a target that are not below its detection limit."""
 
 
 def locate_observations(
-    layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes
+    layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes, snap: Snap | None = None
 ) -> tuple[Observations, Classes]:
     """Observations in pixels of the grid, and the names of classes by the field of their target; `dropped` receives the
-    others, `notes` what the user should know.
+    others, `notes` what the user should know. `snap` moves them to other pixels before sites are made of these.
 
     Raises:
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
     """
     values, classes = read_target_values(layer, job, dropped, notes)
     found = place_on_grid(layer, values, grid, dropped, "the covariates")
-    groups = read_names(layer, job.group, "group")[np.isin(layer.ids, found.ids)]
+    found = snap(found) if snap and len(found) else found
+    groups = read_names(layer, job.group, "group", notes)[np.isin(layer.ids, found.ids)]
     found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
     found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")
     check_weights(found.weights, job.weight, notes)
@@ -88,7 +92,7 @@ def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Drop
             f" ({grid.crs_name}). Check the CRS of the layer ({layer.crs_name}) and of {rasters}."
         )
     found = _drop(found, ~inside, dropped, f"outside {rasters}")
-    rows, cols = (np.floor(each).astype(np.int64) for each in grid.rows_cols(*found.coordinates.T))
+    rows, cols = grid.pixels(*found.coordinates.T)
     return replace(found, rows=rows, cols=cols)
 
 
@@ -148,8 +152,7 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[A
     dropped.add(layer.ids[count == 0], "without geometry")
     dropped.add(layer.ids[count > 1], "with several points in one feature")
     try:
-        transformer = pyproj.Transformer.from_crs(layer.crs, grid.crs, always_xy=True)
-        located = np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+        located = np.column_stack(grid.place(xy[:, 0], xy[:, 1], layer.crs))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"The observations '{layer.name}' cannot be transformed from {layer.crs_name} to {grid.crs_name}, the"

@@ -112,14 +112,12 @@ def read_values(raster: Covariate, observations: Observations, grid: Grid) -> Ar
         EngineError: the raster cannot be read, or has no CRS, or none that the points can be brought to.
     """
     own = reference_grid(raster.path)
-    x, y = observations.coordinates.T
-    if not own.has_same_crs(grid.crs_wkt):
-        x, y = _transformed(x, y, grid, own, raster)
+    x, y = _transformed(observations.coordinates, grid, own, raster)
     values = np.full(len(observations), np.nan)
     inside = np.flatnonzero(own.contains(x, y))
     if not inside.size:
         return values
-    rows, cols = (np.floor(each[inside]).astype(np.int64) for each in own.rows_cols(x, y))
+    rows, cols = own.pixels(x[inside], y[inside])
     placed = replace(observations.take(inside), rows=rows, cols=cols, sites=inside)
     nearest = replace(raster, kind="categorical")  # whose pixels are never mixed
     with open_stack([nearest], own) as stack:
@@ -128,16 +126,14 @@ def read_values(raster: Covariate, observations: Observations, grid: Grid) -> Ar
     return values
 
 
-def _transformed(x: Array, y: Array, grid: Grid, own: Grid, raster: Covariate) -> tuple[Array, Array]:
+def _transformed(coordinates: Array, grid: Grid, own: Grid, raster: Covariate) -> tuple[Array, Array]:
     try:
-        transformer = pyproj.Transformer.from_crs(grid.crs, own.crs, always_xy=True)
-        moved = transformer.transform(x, y)
+        return own.place(coordinates[:, 0], coordinates[:, 1], grid.crs_wkt)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"The observations cannot be transformed from {grid.crs_name} to {own.crs_name}, the CRS of {raster.path}."
             " Set its CRS and run again."
         ) from error
-    return np.asarray(moved[0]), np.asarray(moved[1])
 
 
 def _share(text: str) -> float | None:

@@ -22,6 +22,7 @@ from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.observations.chunk_writing import ChunkWriter
+from soil_cnn_plugin.engine.observations.hdf5_trial import trust, why_unreadable
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.safe_hdf5 import HostileFile, SafeGroup
 from soil_cnn_plugin.engine.observations.targets import check_measured, read_targets, write_targets
@@ -187,6 +188,7 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
                 self._patches.finish()
                 self._file.close()
                 os.replace(part(self._path), self._path)
+                trust(self._path)
         finally:
             self._patches.close()
             with contextlib.suppress(OSError, RuntimeError):  # a full disk fails once more here
@@ -220,6 +222,8 @@ def _open(path: str) -> h5py.File:
         raise EngineError(f"There is no patch file {path}. Choose an .h5 file that 'Extract patches' wrote.")
     if not h5py.is_hdf5(path):
         raise EngineError(f"{path} is no HDF5 file. Choose a patch file that 'Extract patches' wrote.")
+    if why := why_unreadable(path):
+        raise _damaged(path, HostileFile(why))
     try:
         return h5py.File(path, "r", locking=False)
     except (OSError, RuntimeError) as error:

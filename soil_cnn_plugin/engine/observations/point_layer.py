@@ -23,12 +23,17 @@ from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
 
 GPKG_VERSION = "1.3"
 """All that GDAL 3.6 knows, which is that of QGIS on Debian 12: it warns of every newer one."""
+LARGEST_EXACT = 2.0**53
+"""Beyond, a floating-point number no longer tells neighbouring whole numbers apart."""
 _VECTOR_ERRORS = (DataSourceError, DataLayerError, FieldError, GeometryError, ValueError)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The layer as it was read: attributes and geometries of all features, whatever becomes of them."""
+    """The layer as it was read: attributes and geometries of all features, whatever becomes of them.
+
+    `columns` have the types that the layer declares; whole numbers and booleans are masked where they are empty.
+    """
 
     path: str
     meta: dict[str, Any]
@@ -44,6 +49,15 @@ class Layer:
     @property
     def has_geometry(self) -> bool:
         return self.meta["geometry_type"] is not None
+
+    def column(self, name: str, role: str) -> NDArray[Any]:
+        """Raises EngineError when there is no such field; `role` says what it is chosen as."""
+        if name not in self.columns:
+            raise EngineError(
+                f"The observations '{self.name}' have no field {name!r}, which is chosen as {role}."
+                f" They have: {', '.join(self.columns)}."
+            )
+        return self.columns[name]
 
     @property
     def crs(self) -> str:
@@ -109,7 +123,11 @@ def read_table(path: str) -> Layer:
         geometries = np.full(len(ids), None, object)
     elif meta["crs"] is None or is_undefined(meta["crs"]):
         raise EngineError(f"The observations '{name}' have no CRS. Set it in the layer's properties and run again.")
-    return Layer(path, meta, ids.astype(np.int64), geometries, dict(zip(map(str, meta["fields"]), columns)))
+    fields = dict(zip(map(str, meta["fields"]), columns))
+    for field_name, dtype in zip(fields, map(str, meta["dtypes"])):
+        if fields[field_name].dtype.kind == "f" and dtype.startswith(("int", "uint", "bool")):
+            fields[field_name] = _as_declared(fields[field_name], dtype, field_name, ids, source, layer)
+    return Layer(path, meta, ids.astype(np.int64), geometries, fields)
 
 
 def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
@@ -117,8 +135,8 @@ def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
     chosen = np.isin(layer.ids, list(dropped.reasons))
     names: list[str] = []
     columns, masks = [], []
-    for (name, values), dtype in zip(layer.columns.items(), layer.meta["dtypes"]):
-        column, mask = as_in_layer(values[chosen], str(dtype))
+    for name, values in layer.columns.items():
+        column, mask = as_in_layer(values[chosen])
         names.append(free_name(name, [*names, "fid", "geom", "geometry"]))
         columns.append(column)
         masks.append(mask)
@@ -138,15 +156,30 @@ def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
     os.replace(partial, path)
 
 
-def as_in_layer(values: NDArray[Any], dtype: str) -> tuple[NDArray[Any], Flags | None]:
-    """A column as it was in its layer, and True where it is null: whole numbers come as floats where some are null."""
-    if values.dtype.kind == "f" and dtype.startswith(("int", "uint", "bool")):
-        is_null = np.isnan(values)
-        return np.where(is_null, 0, values).astype(dtype), is_null
+def as_in_layer(values: NDArray[Any]) -> tuple[NDArray[Any], Flags | None]:
+    """A column as it can be written, and True where it is null."""
+    if isinstance(values, np.ma.MaskedArray):
+        return values.filled(0), np.ma.getmaskarray(values)
     if values.dtype.kind == "O":
         texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
         return np.array(texts, object), None
     return values, None
+
+
+def _as_declared(
+    values: NDArray[Any], dtype: str, name: str, ids: Rows, source: str, layer: str
+) -> np.ma.MaskedArray[Any, Any]:
+    """Whole numbers or booleans (N,) that came as floating-point ones because some are empty, masked there."""
+    is_empty = np.isnan(values)
+    whole = np.where(is_empty, 0, values)
+    if (np.abs(whole) < LARGEST_EXACT).all():
+        return np.ma.MaskedArray(whole.astype(dtype), is_empty)
+    exact = np.zeros(len(values), dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _, _, _, columns = read(source, layer=layer or None, columns=[name], fids=ids[~is_empty], read_geometry=False)
+    exact[~is_empty] = columns[0]
+    return np.ma.MaskedArray(exact, is_empty)
 
 
 def free_name(name: str, taken: list[str]) -> str:

@@ -32,7 +32,7 @@ class SafeGroup:
         return bool(h5py.h5a.exists(self._group.id, name.encode()))
 
     def attribute_names(self) -> list[str]:
-        return [str(name) for name in self._group.attrs]
+        return [self._readable(str(name), "a name") for name in self._group.attrs]
 
     def member_names(self) -> list[str]:
         return [str(name) for name in self._group]
@@ -41,13 +41,13 @@ class SafeGroup:
         value = self._attribute(name, ())
         if not isinstance(value, str):
             raise HostileFile(f"{self._place(name)} is no text")
-        return value
+        return self._readable(value, name)
 
     def texts(self, name: str) -> tuple[str, ...]:
         values = self._attribute(name, (None,))
         if not isinstance(values, np.ndarray) or not all(isinstance(value, str) for value in values.tolist()):
             raise HostileFile(f"{self._place(name)} is no list of texts")
-        return tuple(values.tolist())
+        return tuple(self._readable(value, name) for value in values.tolist())
 
     def integer(self, name: str) -> int:
         value = self._attribute(name, ())
@@ -109,6 +109,14 @@ class SafeGroup:
         if attribute.dtype.kind not in "iufSO" or (attribute.dtype.kind == "O" and not _is_text(attribute.dtype)):
             raise HostileFile(f"{self._place(name)} is of the type {attribute.dtype}")
         return self._group.attrs[name]
+
+    def _readable(self, text: str, name: str) -> str:
+        """h5py keeps bytes that are no text as lone surrogates, which nothing can write."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise HostileFile(f"{self._place(name)} is no text: {text[:80]!r}") from error
+        return text
 
     def _place(self, name: str) -> str:
         return f"{self._group.name.rstrip('/')}/{name}"

@@ -10,7 +10,8 @@ import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import is_text, read_column
+from soil_cnn_plugin.engine.observations.layer_fields import is_text
+from soil_cnn_plugin.engine.observations.names import find_doubtful, is_missing, names_in_two_cases, plain_name
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
@@ -21,7 +22,6 @@ RARE = 5
 Mapping."""
 OTHER = "other classes"
 
-_MISSING = {"NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "<NA>", "-", "--", "?"}
 _MANY_NUMBERS = 20
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
@@ -32,9 +32,9 @@ def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[Array, tuple[st
     Raises:
         EngineError: there are no classes, or measured numbers, or more classes than a map can show.
     """
-    column = read_column(layer, name, "target")
+    column = layer.column(name, "target")
     texts = [_text(value, name, layer) for value in column.tolist()]
-    counts = Counter(text for text in texts if text and text not in _MISSING)
+    counts = Counter(text for text in texts if not is_missing(text))
     if not counts:
         raise EngineError(
             f"The target {name} of '{layer.name}' names no class at any of its {len(texts)} observations. Choose"
@@ -42,7 +42,7 @@ def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[Array, tuple[st
         )
     _check_number(counts, name, layer)
     _doubt_names(counts, name, not is_text(column), notes)
-    gone = [text for text in texts if text in _MISSING]
+    gone = [text for text in texts if text and is_missing(text)]
     if gone:
         words = comma_separated(map(repr, sorted(set(gone))))
         notes.facts.append(f"{len(gone)} observations have no {name}, as {words} says.")
@@ -119,12 +119,17 @@ def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
 
 
 def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes) -> None:
-    spelt = Counter(text.casefold() for text in counts)
-    twins = sorted(text for text in counts if spelt[text.casefold()] > 1)
+    twins = names_in_two_cases(counts)
     if twins:
         notes.doubts.append(
             f"These classes of {name} differ in capital letters only, and are learned as different ones:"
             f" {comma_separated(twins)}. If they are the same, give them one name."
+        )
+    doubtful = [] if is_numeric else find_doubtful(counts)
+    if doubtful:
+        notes.doubts.append(
+            f"These classes of {name} may stand for missing values, and are learned as classes:"
+            f" {comma_separated(f'{text} {counts[text]}' for text in doubtful)} observations. If they do, empty them."
         )
     if not is_numeric:
         return
@@ -143,16 +148,12 @@ def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes
 
 def _text(value: object, name: str, layer: Layer) -> str:
     """A class's name; empty where there is none."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float):
-        if not value.is_integer():
-            raise EngineError(
-                f"The target {name} of '{layer.name}' holds {value:g}, which names no class. Choose a field of texts or"
-                " whole numbers, or the target type 'continuous'."
-            )
-        return str(int(value))
-    return " ".join(str(value).split())
+    if isinstance(value, float) and not (np.isnan(value) or value.is_integer()):
+        raise EngineError(
+            f"The target {name} of '{layer.name}' holds {value:g}, which names no class. Choose a field of texts or"
+            " whole numbers, or the target type 'continuous'."
+        )
+    return plain_name(value)
 
 
 def _order(name: str) -> tuple[int, float, str]:

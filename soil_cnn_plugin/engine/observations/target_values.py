@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import close_composition
 from soil_cnn_plugin.engine.observations.detection_limits import apply_limits, check_censored
-from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers, read_column, read_limited_numbers
+from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers, read_limited_numbers
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.precision import read_errors, read_weights
@@ -107,7 +107,7 @@ def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> 
 
 
 def _holds_words(layer: Layer, field: str) -> bool:
-    column = read_column(layer, field, "target")
+    column = layer.column(field, "target")
     if not is_text(column):
         return False
     parsed = parse_numbers(column)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.observations.layer_fields import HUGE
 from soil_cnn_plugin.engine.observations.safe_hdf5 import HostileFile, SafeGroup
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
@@ -53,8 +54,8 @@ def _read_classes(root: SafeGroup, fields: Sequence[str]) -> dict[str, tuple[str
 def check_measured(measured: TargetValues, words: TargetsInWords) -> None:
     """Raises HostileFile when the values cannot be what `words` says, or what extraction writes."""
     values, is_censored, errors = measured.values, measured.is_censored, measured.errors
-    if np.isinf(values).any():
-        raise HostileFile("targets are infinite")
+    if (np.abs(values) >= HUGE).any():
+        raise HostileFile("targets are infinite, or as good as")
     if not (np.isfinite(errors) & (errors >= 0)).all():
         raise HostileFile("errors are negative or infinite")
     if not (values[is_censored] > 0).all():

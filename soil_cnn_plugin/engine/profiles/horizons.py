@@ -10,7 +10,9 @@ import numpy as np
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_names, read_numbers
+from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
+from soil_cnn_plugin.engine.observations.names import read_names
+from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.profiles.depths import Layers
@@ -32,7 +34,7 @@ class Horizons:
     upper: Array
     lower: Array
     values: Array
-    names: tuple[Any, ...]
+    names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,29 +61,28 @@ class Horizons:
         return found
 
 
-def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes: list[str]) -> Horizons:
+def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes: Notes) -> Horizons:
     """All horizons that belong to a profile.
 
     Raises:
         EngineError: a field is missing or not numeric, or no row names its profile.
     """
-    names = read_names(table, job.profile, "profile")
-    numbers: dict[Any, int] = {}
-    is_blank = [name is None or (isinstance(name, str) and not name.strip()) for name in names.tolist()]
-    profile = [-1 if blank else numbers.setdefault(name, len(numbers)) for name, blank in zip(names.tolist(), is_blank)]
+    names = read_names(table, job.profile, "profile", notes).tolist()
+    numbers: dict[str, int] = {}
+    profile = [-1 if name is None else numbers.setdefault(name, len(numbers)) for name in names]
     if not numbers:
         raise EngineError(
             f"The profile field {job.profile} of '{table.name}' is empty in all {len(profile)} rows. Choose the field"
             " that tells which horizons belong together."
         )
     upper, lower = (
-        np.round(read_numbers(table, field, role, notes), _DIGITS)
+        np.round(read_numbers(table, field, role, notes.facts), _DIGITS)
         for field, role in ((job.upper, "upper limit"), (job.lower, "lower limit"))
     )
-    values = np.column_stack([read_numbers(table, value.field, "value", notes) for value in job.values])
+    values = np.column_stack([read_numbers(table, value.field, "value", notes.facts) for value in job.values])
     values[np.isinf(values)] = np.nan
     found = Horizons(np.arange(len(profile)), np.array(profile, np.int64), upper, lower, values, tuple(numbers))
-    left_out.add(table.ids[np.array(is_blank, bool)], "without a profile")
+    left_out.add(table.ids[found.profile < 0], "without a profile")
     return found.take(found.profile >= 0)
 
 

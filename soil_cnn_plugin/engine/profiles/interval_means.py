@@ -28,7 +28,8 @@ _ROUNDING = 1e-9
 @dataclass(frozen=True)
 class IntervalMeans:
     """`means` (P, K) of P profiles over K intervals, NaN where there is none; `rmse` (P,) of the spline; `flags` (P,)
-    texts such as `60-100 partial 55 %; 0-5 clipped`, None where there is nothing to say; `counts` of the flags."""
+    texts such as `60-100 partial 55 %; 0-5 clipped from -0.8`, None where there is nothing to say; `counts` of the
+    flags; `gained` (P,) what clipping adds to the profile's mass over the intervals, as a share of it."""
 
     measured: SoilProperty
     targets: tuple[SoilProperty, ...]
@@ -38,6 +39,7 @@ class IntervalMeans:
     flags: NDArray[np.object_]
     counts: dict[str, int]
     limits: tuple[float, float]
+    gained: Array
 
     @property
     def flag_field(self) -> str:
@@ -93,10 +95,14 @@ def average_intervals(
     slack = _ROUNDING * np.abs(layers.mean).max()
     means, texts = np.full((profiles, len(job.intervals)), np.nan), [list[str]() for _ in range(profiles)]
     counts = {PARTIAL: 0, BRIDGED: 0, CLIPPED: 0}
+    mass, added = np.zeros(profiles), np.zeros(profiles)
     for k, (upper, lower) in enumerate(job.intervals):
         found = splines.interval_means(upper, lower, profiles)
         is_given = found.covered >= job.min_share - _ROUNDING
         means[is_given, k] = np.clip(found.mean[is_given], *limits)
+        thickness = np.where(is_given, found.covered * (lower - upper), 0.0)
+        mass += thickness * np.where(is_given, means[:, k], 0.0)
+        added += thickness * np.where(is_given, means[:, k] - found.mean, 0.0)
         is_flagged = {
             PARTIAL: found.covered < 1 - _ROUNDING,
             BRIDGED: found.measured < job.min_share * found.covered - _ROUNDING,
@@ -108,11 +114,12 @@ def average_intervals(
             chosen = np.flatnonzero(is_given & flagged).tolist()
             counts[flag] += len(chosen)
             for profile in chosen:
-                percent = f" {100 * shares[flag][profile]:.0f} %" if flag in shares else ""
-                texts[profile].append(f"{upper:g}-{lower:g} {flag}{percent}")
+                much = f"{100 * shares[flag][profile]:.0f} %" if flag in shares else f"from {found.mean[profile]:.3g}"
+                texts[profile].append(f"{upper:g}-{lower:g} {flag} {much}")
     flags = np.array([None, *("; ".join(text) or None for text in texts)], object)[1:]
     targets = tuple(SoilProperty(f"{name}_{upper:g}_{lower:g}", measured.unit) for upper, lower in job.intervals)
-    return IntervalMeans(measured, targets, layers, means, splines.rmse(profiles), flags, counts, limits)
+    gained = np.where(mass > 0, added / np.where(mass > 0, mass, 1.0), (added > 0).astype(float))
+    return IntervalMeans(measured, targets, layers, means, splines.rmse(profiles), flags, counts, limits, gained)
 
 
 def names_for(values: Sequence[SoilProperty]) -> list[str]:
@@ -157,5 +164,18 @@ def _tell(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, report
         beyond = " or ".join(f"{side} {limit:g}" for side, limit in sides if np.isfinite(limit))
         report.warning(
             f"{field}: {clipped} means were {beyond}, where no measured value lies, and are set to that limit."
-            f" {found.flag_field} tells which ({CLIPPED})."
+            f" {found.flag_field} tells which, and what they were ({CLIPPED}). {_mass_in_words(found, usable)}"
         )
+
+
+def _mass_in_words(found: IntervalMeans, usable: Horizons) -> str:
+    """What clipping does to the mass that the splines preserve."""
+    changed = np.flatnonzero(np.abs(found.gained) > 1e-9)
+    if not len(changed):
+        return ""
+    most = changed[np.argmax(np.abs(found.gained[changed]))]
+    return (
+        f"Their profiles ({len(changed)}) no longer keep their mass over the intervals: it changes by"
+        f" {np.median(found.gained[changed]):+.2%} in the middle one, and by {found.gained[most]:+.2%} at most (profile"
+        f" {usable.names[most]}). More horizons, or a larger lambda, let a spline overshoot less."
+    )

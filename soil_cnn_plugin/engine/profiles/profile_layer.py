@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import warnings
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -127,7 +128,7 @@ def carry_over(table: Layer, leave: set[str], profile: Rows, count: int) -> tupl
     Fields of `leave` are in neither.
     """
     carried, varying = {}, []
-    for (name, values), dtype in zip(table.columns.items(), table.meta["dtypes"]):
+    for name, values in table.columns.items():
         if name in leave:
             continue
         is_known = (profile >= 0) & ~_is_empty(values)
@@ -136,9 +137,18 @@ def carry_over(table: Layer, leave: set[str], profile: Rows, count: int) -> tupl
         if (values[rows] != values[first[profile[rows]]]).any():
             varying.append(name)
             continue
-        column, is_null = as_in_layer(values[np.maximum(first, 0)], str(dtype))
+        column, is_null = as_in_layer(values[np.maximum(first, 0)])
         carried[name] = Column(column, (first < 0) | (False if is_null is None else is_null))
     return carried, varying
+
+
+def name_profiles(values: NDArray[Any], profile: Rows, names: Sequence[str]) -> Column:
+    """The field that names the profiles, in its own type; texts as the profiles are called."""
+    nothing = np.zeros(len(names), bool)
+    if values.dtype.kind == "O":
+        return Column(np.array(names, object), nothing)
+    column, _ = as_in_layer(values[_first_row(profile, np.flatnonzero(profile >= 0), len(names))])
+    return Column(column, nothing)
 
 
 def write_profiles(path: str, columns: dict[str, Column], xy: Array | None, crs: str | None) -> None:
@@ -186,6 +196,8 @@ def _first_row(profile: Rows, rows: Rows, count: int) -> Rows:
 
 
 def _is_empty(values: NDArray[Any]) -> Flags:
+    if isinstance(values, np.ma.MaskedArray):
+        return np.ma.getmaskarray(values)
     if values.dtype.kind == "O":
         return np.array([value is None or value != value or value == "" for value in values.tolist()], bool)
     return np.asarray(np.isnat(values) if values.dtype.kind in "mM" else values != values)

@@ -34,8 +34,13 @@ def read_domain(path: str, grid: Grid) -> Array:
         points = read_sample(stack, with_values=False).spread(DOMAIN_POINTS)
     if not len(points):
         raise EngineError(f"{path}, the domain of the map, has no pixel with data. Choose another raster or polygons.")
-    transformer = pyproj.Transformer.from_crs(raster_grid.crs_wkt, grid.crs_wkt, always_xy=True)
-    moved = np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+    try:
+        moved = np.column_stack(grid.place(points[:, 0], points[:, 1], raster_grid.crs_wkt))
+    except pyproj.exceptions.ProjError as error:
+        raise EngineError(
+            f"{path}, the domain of the map, cannot be transformed from {raster_grid.crs_name} to {grid.crs_name}, the"
+            " CRS of the covariates. Set its CRS and run again."
+        ) from error
     found: Array = moved[np.isfinite(moved).all(axis=1)]
     if not len(found):
         raise EngineError(f"{path}, the domain of the map, has no place in {grid.crs_name}, the CRS of the covariates.")

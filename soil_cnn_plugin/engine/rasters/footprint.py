@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import rasterio.warp
+import pyproj
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError, RasterioError
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.crs import transform, without_jump
 from soil_cnn_plugin.engine.rasters.grid import Block, Bounds, Grid, bounds_in_words
 
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
 """What rasterio raises; the last one comes through where it forgets to translate it."""
 _LATTICE = 33
 """Points along each side of a rectangle that are transformed to find the part of the raster that it needs."""
+_FINE_LATTICE = 257
+"""Where some of them have no place: one a pixel of a tile."""
+_PLACES = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
+"""Shares of a grid's height and width where the sides of its pixels are compared with those of a raster."""
 
 
 class Footprint:
@@ -59,15 +64,24 @@ class Footprint:
             left, right = max(left, 0), min(right, self.own.width)
         return (Block(top, left, bottom - top, right - left) if top < bottom and left < right else None), turn
 
+    def is_whole(self, target: Grid) -> bool:
+        """Whether all of `target` has a place in the raster's CRS."""
+        return self._lattice(target, _LATTICE)[0].size == _LATTICE * _LATTICE
+
     def ratio(self, target: Grid) -> float:
-        """Side of a pixel of the grid in pixels of the raster, at the middle of `target`; 1 where there is no place."""
-        row, col = target.height / 2, target.width / 2
-        middle = Grid(target.crs_wkt, target.transform, 1, 1).at(Block(int(row), int(col), 1, 1))
-        x, y = self._in_own_crs(middle)
-        if x.size < _LATTICE * _LATTICE:
-            return 1.0
-        rows, cols = self.own.rows_cols(x, y)
-        return float(max(np.ptp(rows), np.ptp(cols)))
+        """Side of a pixel of the grid in pixels of the raster, at the middle of `target`, or where that has no place or
+        lies at a pole, between middle and corners; 1 where there is no place either."""
+        found = []
+        for down, across in _PLACES:
+            pixel = target.at(Block(int(target.height * down), int(target.width * across), 1, 1))
+            x, y = self._lattice(pixel, _LATTICE)
+            if x.size < _LATTICE * _LATTICE:
+                continue
+            rows, cols = self.own.rows_cols(x, y)
+            found.append(float(max(np.ptp(rows), np.ptp(cols))))
+            if not self.own.full_turn or np.ptp(x) < self.own.full_turn / 64:
+                return found[-1]
+        return min(found, default=1.0)
 
     def _turn_to_raster(self, x: Array) -> float:
         """The full turns that bring longitudes nearest to the raster's middle."""
@@ -76,24 +90,21 @@ class Footprint:
         return turn * round(((west + east) - (x.min() + x.max())) / (2 * turn)) if turn else 0.0
 
     def _in_own_crs(self, target: Grid) -> tuple[Array, Array]:
-        """A lattice of points over `target` in the raster's CRS, those that have no place there left out."""
-        rows, cols = np.meshgrid(np.linspace(0, target.height, _LATTICE), np.linspace(0, target.width, _LATTICE))
+        """A lattice of points over `target` in the raster's CRS, those that have no place there left out; a finer one
+        where there are such, because the last that have one decide."""
+        x, y = self._lattice(target, _LATTICE)
+        return (x, y) if x.size == _LATTICE * _LATTICE else self._lattice(target, _FINE_LATTICE)
+
+    def _lattice(self, target: Grid, count: int) -> tuple[Array, Array]:
+        rows, cols = np.meshgrid(np.linspace(0, target.height, count), np.linspace(0, target.width, count))
         x, y = target.xy(rows.ravel() - 0.5, cols.ravel() - 0.5)
         if not self.has_grid_crs:
             try:
-                x, y = map(np.array, rasterio.warp.transform(target.crs_wkt, self.own.crs_wkt, x, y))
-            except GDAL_ERRORS as error:
+                x, y = transform(x, y, target.crs_wkt, self.own.crs_wkt)
+            except pyproj.exceptions.ProjError as error:
                 raise self.not_transformable() from error
         known = np.isfinite(x) & np.isfinite(y)
-        return self._without_jump(x[known]), y[known]
-
-    def _without_jump(self, x: Array) -> Array:
-        """Longitudes that go on beyond 180 degrees instead of jumping back by a full turn."""
-        turn, ordered = self.own.full_turn, np.sort(x)
-        gaps = np.diff(ordered)
-        if self.has_grid_crs or not turn or not gaps.size or gaps.max() <= turn / 2:
-            return x
-        return np.where(x <= ordered[gaps.argmax()], x + turn, x)
+        return (x[known] if self.has_grid_crs else without_jump(x[known], self.own.full_turn)), y[known]
 
     def not_transformable(self) -> EngineError:
         own, grid = self.own.crs_name, self.grid.crs_name

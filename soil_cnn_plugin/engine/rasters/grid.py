@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pyproj
 from numpy.typing import ArrayLike
 
-from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, nearest_turn, parse_crs, transform
 
 Bounds = tuple[float, float, float, float]
 Transform = tuple[float, float, float, float, float, float]
 
 _TOLERANCE = 1e-3
 """Share of a pixel by which two grids may differ and still count as one: coordinates in files are rounded."""
+_ROUNDING = 1e-6
+"""Share of a pixel by which a point on the edge of a grid may be computed to lie beside it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Grid:
         if not all(map(math.isfinite, self.transform)) or a * e - b * d == 0 or self.height < 1 or self.width < 1:
             raise ValueError(f"no grid: {self.height} x {self.width} pixels, transform {self.transform}")
         try:
-            _parse(self.crs_wkt)
+            parse_crs(self.crs_wkt)
         except pyproj.exceptions.CRSError as error:
             raise ValueError(f"no grid, because of its CRS: {error}") from error
 
@@ -77,7 +79,7 @@ class Grid:
 
     @property
     def crs(self) -> pyproj.CRS:
-        return _parse(self.crs_wkt)
+        return parse_crs(self.crs_wkt)
 
     @property
     def is_geographic(self) -> bool:
@@ -86,8 +88,7 @@ class Grid:
     @property
     def full_turn(self) -> float:
         """The unit after which longitudes begin again, 360 for degrees; 0 where the CRS is not geographic."""
-        axes = self.crs.axis_info
-        return 2 * math.pi / axes[0].unit_conversion_factor if self.is_geographic and axes else 0.0
+        return full_turn(self.crs)
 
     @property
     def columns_around(self) -> int:
@@ -116,17 +117,36 @@ class Grid:
         return (a * south - d * east) / determinant, (e * east - b * south) / determinant
 
     def contains(self, x: ArrayLike, y: ArrayLike) -> Flags:
-        """True where the point lies in a pixel of the grid; its right and lower edges are outside."""
+        """True where the point lies in a pixel of the grid or on one of its edges."""
         rows, cols = self.rows_cols(x, y)
-        return np.asarray((rows >= 0) & (rows < self.height) & (cols >= 0) & (cols < self.width))
+        is_inside = (rows >= -_ROUNDING) & (rows <= self.height + _ROUNDING)
+        return np.asarray(is_inside & (cols >= -_ROUNDING) & (cols <= self.width + _ROUNDING))
+
+    def pixels(self, x: ArrayLike, y: ArrayLike) -> tuple[Rows, Rows]:
+        """Row and column of the pixels that hold points of the grid. As GDAL counts them, a pixel has its upper and
+        left edges; the last ones have the grid's lower and right edge, too."""
+        rows, cols = (np.floor(each).astype(np.int64) for each in self.rows_cols(x, y))
+        return np.clip(rows, 0, self.height - 1), np.clip(cols, 0, self.width - 1)
+
+    def place(self, x: ArrayLike, y: ArrayLike, crs: str) -> tuple[Array, Array]:
+        """Coordinates of another CRS, a code or WKT, in the grid's, and its longitudes in the turn that is nearest to
+        the grid; infinite where there is no place.
+
+        Raises:
+            pyproj.exceptions.ProjError: there is no way from that CRS to the grid's.
+        """
+        x, y = transform(x, y, crs, self.crs_wkt)
+        return nearest_turn(x, self.middle_x, self.full_turn), y
+
+    @property
+    def middle_x(self) -> float:
+        west, _, east, _ = self.bounds
+        return (west + east) / 2
 
     def xy(self, rows: ArrayLike, cols: ArrayLike, crs_wkt: str | None = None) -> tuple[Array, Array]:
         """Coordinates of the centres of pixels, in another CRS where one is given."""
         x, y = self._edges(np.asarray(rows, np.float64) + 0.5, np.asarray(cols, np.float64) + 0.5)
-        if crs_wkt is None or self.has_same_crs(crs_wkt):
-            return x, y
-        moved = pyproj.Transformer.from_crs(self.crs, _parse(crs_wkt), always_xy=True).transform(x, y)
-        return np.asarray(moved[0]), np.asarray(moved[1])
+        return (x, y) if crs_wkt is None else transform(x, y, self.crs_wkt, crs_wkt)
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Blocks of `size` x `size` pixels, row by row, smaller at the right and lower edge."""
@@ -179,6 +199,19 @@ class Grid:
         west = c - a * math.floor((c + half) / a + _TOLERANCE)
         return Grid(self.crs_wkt, (a, b, west, d, e, f), self.height, self.columns_around)
 
+    def turned(self, bounds: Bounds) -> Bounds:
+        """A rectangle of the grid's CRS in the turn of longitudes in which it shares most with the grid."""
+        west, south, east, north = bounds
+        turn, (own_west, _, own_east, _) = self.full_turn, self.bounds
+        if not turn or max(abs(west), abs(east)) > 2 * turn:
+            return bounds
+
+        def shared(shift: float) -> float:
+            return min(east + shift, own_east) - max(west + shift, own_west)
+
+        shift = max((0.0, turn, -turn), key=shared)
+        return west + shift, south, east + shift, north
+
     def clip(self, bounds: Bounds) -> Grid:
         """The part of the grid that holds the rectangle `bounds` (its CRS), snapped outward to whole pixels.
 
@@ -188,13 +221,20 @@ class Grid:
         west, south, east, north = bounds
         rows, cols = self.rows_cols([west, west, east, east], [south, north, south, north])
         top, bottom = _snap(rows.min(), rows.max(), self.height)
-        left, right = _snap(cols.min(), cols.max(), self.width)
+        left, right = self._snap_columns(float(cols.min()), float(cols.max()))
         if top >= bottom or left >= right:
             raise EngineError(
                 f"The extent {bounds_in_words(bounds)} lies outside the covariates, which reach over"
                 f" {bounds_in_words(self.bounds)} ({self.crs_name}). Choose an extent that overlaps them."
             )
         return self.at(Block(top, left, bottom - top, right - left))
+
+    def _snap_columns(self, lowest: float, highest: float) -> tuple[int, int]:
+        """As `_snap`, but a grid all round the globe goes on at its other end."""
+        around = self.columns_around
+        if not 0 < around <= self.width or highest - lowest > around - 1:
+            return _snap(lowest, highest, self.width)
+        return math.floor(lowest + _TOLERANCE), math.ceil(highest - _TOLERANCE)
 
     def offset_of(self, other: Grid) -> tuple[int, int] | None:
         """Row and column in this grid of the other's upper left pixel; None when their pixels do not coincide."""
@@ -209,7 +249,7 @@ class Grid:
 
     def has_same_crs(self, crs_wkt: str) -> bool:
         """Axis order is ignored: GDAL's x is always east."""
-        return crs_wkt == self.crs_wkt or self.crs.equals(_parse(crs_wkt), ignore_axis_order=True)
+        return are_equal(crs_wkt, self.crs_wkt)
 
     def metres_per_cell(self) -> tuple[float, float]:
         """Metres across a pixel, along its row and along its column; of the middle pixel when the CRS is in degrees."""
@@ -234,11 +274,6 @@ def bounds_in_words(bounds: Bounds) -> str:
     decimals = 0 if max(map(abs, bounds)) >= 1000 else 5
     names = ("west", "south", "east", "north")
     return ", ".join(f"{name} {round(value, decimals):.10g}" for name, value in zip(names, bounds))
-
-
-@lru_cache(maxsize=64)
-def _parse(crs_wkt: str) -> pyproj.CRS:
-    return pyproj.CRS.from_wkt(crs_wkt)
 
 
 def _snap(lowest: float, highest: float, size: int) -> tuple[int, int]:

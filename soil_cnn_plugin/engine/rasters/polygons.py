@@ -19,6 +19,7 @@ from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
+from soil_cnn_plugin.engine.rasters.shapes import place_polygons
 
 
 def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
@@ -38,14 +39,21 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
         raise EngineError(f"'{name}', {role}, is a table without geometries. Choose a layer of polygons.")
     if layer.crs is None or is_undefined(layer.crs.name):
         raise EngineError(f"'{name}', {role}, has no CRS. Set it in the layer's properties and run again.")
-    polygons = layer.geometry[layer.geom_type.isin(["Polygon", "MultiPolygon"]) & ~layer.is_empty].to_crs(grid.crs_wkt)
-    has_place = np.isfinite(polygons.bounds).all(axis=1)
+    drawn = layer.geometry[layer.geom_type.isin(["Polygon", "MultiPolygon"]) & ~layer.is_empty].values
+    try:
+        placed = place_polygons(np.array(shapely.force_2d(drawn), object), layer.crs.to_wkt(), grid)
+    except pyproj.exceptions.ProjError as error:
+        raise EngineError(
+            f"'{name}', {role}, cannot be transformed from {layer.crs.name} to {grid.crs_name}, the CRS of the"
+            " covariates. Set the layer's CRS and run again."
+        ) from error
+    has_place = np.isfinite(shapely.bounds(placed)).all(axis=1) if len(placed) else np.ones(0, bool)
     if not has_place.all():
         raise EngineError(
             f"{(~has_place).sum()} of {len(has_place)} polygons of '{name}', {role}, have no place in {grid.crs_name},"
             " the CRS of the covariates. Check the CRS of the layer."
         )
-    polygons = geopandas.GeoSeries(shapely.make_valid(polygons.values, method="structure", keep_collapsed=False))
+    polygons = geopandas.GeoSeries(shapely.make_valid(placed, method="structure", keep_collapsed=False))
     polygons = polygons[polygons.area > 0]
     if polygons.empty:
         raise EngineError(f"'{name}', {role}, holds {len(layer)} features but no polygon. Choose a layer of polygons.")
@@ -61,15 +69,23 @@ def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
     if job.extent is None:
         return grid
     if not job.extent_crs or grid.has_same_crs(job.extent_crs):
-        return grid.clip(job.extent)
-    transformer = pyproj.Transformer.from_crs(job.extent_crs, grid.crs_wkt, always_xy=True)
+        return grid.clip(grid.turned(job.extent))
+    try:
+        transformer = pyproj.Transformer.from_crs(job.extent_crs, grid.crs_wkt, always_xy=True)
+    except pyproj.exceptions.ProjError as error:
+        raise EngineError(
+            f"The extent {bounds_in_words(job.extent)} cannot be transformed to {grid.crs_name}, the CRS of the map. Give it"
+            " in that CRS."
+        ) from error
     west, south, east, north = transformer.transform_bounds(*job.extent)
+    if grid.full_turn and east < west:  # it lies across 180 degrees
+        east += grid.full_turn
     if not all(map(math.isfinite, (west, south, east, north))):
         raise EngineError(
             f"The extent {bounds_in_words(job.extent)} has no place in {grid.crs_name}, the CRS of the map. Choose an"
             f" extent that overlaps the covariates ({bounds_in_words(grid.bounds)})."
         )
-    return grid.clip((west, south, east, north))
+    return grid.clip(grid.turned((west, south, east, north)))
 
 
 def read_area(path: str, grid: Grid) -> Callable[[Block], Flags]:

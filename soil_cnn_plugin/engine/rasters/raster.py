@@ -192,22 +192,32 @@ class CovariateRaster:
             return warped
         source = np.empty((block.height, block.width), np.float32)
         self._read_own(block, source)
-        a, b, c, d, e, f = self.own_grid.at(block).transform
+        self._reproject(source, self.own_grid.at(block), turn, target, warped, self.resampling)
+        if self.resampling is Resampling.average and np.isnan(warped).any() and not self._footprint.is_whole(target):
+            # A mean needs all corners of a pixel, and at the outline of a projection some have no place.
+            middles = np.full_like(warped, np.nan)
+            self._reproject(source, self.own_grid.at(block), turn, target, middles, Resampling.bilinear)
+            np.copyto(warped, middles, where=np.isnan(warped))
+        return warped
+
+    def _reproject(
+        self, source: Singles, own: Grid, turn: float, target: Grid, out: Singles, resampling: Resampling | None
+    ) -> None:
+        a, b, c, d, e, f = own.transform
         try:
             rasterio.warp.reproject(
                 source,
-                warped,
+                out,
                 src_transform=rasterio.Affine(a, b, c - turn, d, e, f),
-                src_crs=self.own_grid.crs_wkt,
+                src_crs=own.crs_wkt,
                 src_nodata=np.nan,
                 dst_transform=rasterio.Affine(*target.transform),
                 dst_crs=target.crs_wkt,
                 dst_nodata=np.nan,
-                resampling=self.resampling,
+                resampling=resampling,
             )
         except GDAL_ERRORS as error:
             raise self._footprint.not_transformable() from error
-        return warped
 
     def _choose_resampling(self) -> Resampling:
         """Codes and compass values are never mixed: the mean of 359 and 1 degree is not 180."""

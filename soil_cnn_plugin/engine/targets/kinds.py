@@ -150,8 +150,8 @@ class Kind(Protocol):
         ...
 
     def as_known(self, values: Array, other: Any, source: str) -> Array:
-        """Values (N, D) of the same targets in the file `source`, where their kind is `other`, as this kind counts them.
-        EngineError where they are of another kind or hold something unknown."""
+        """Values (N, D) of the same targets in the file `source`, where they are of the kind `other`, as this one counts
+        them. EngineError where they are of another kind or hold something unknown."""
         ...
 
     def observed(self, values: Array) -> Array:

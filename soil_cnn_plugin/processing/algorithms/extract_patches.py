@@ -94,6 +94,7 @@ def extract_patches_job(inputs: Inputs, patches: str) -> jobs.ExtractPatches:
         patch_size=inputs.integer("PATCH_SIZE"),
         group=inputs.field("GROUP", fields),
         max_missing=inputs.number("MAX_MISSING"),
+        snap_cells=inputs.integer("SNAP_CELLS"),
         **target_values(inputs, fields),
     )
 
@@ -169,6 +170,15 @@ def extraction_parameters() -> Parameters:
             tr(
                 "Share of a patch (0 to 1) that may lie outside the rasters or have no data. Observations with a larger"
                 " missing share are dropped, and so are those whose own pixel has no data."
+            ),
+            advanced=True,
+        ),
+        explained(
+            integer("SNAP_CELLS", tr("Nearest pixel with data, within cells"), jobs.ExtractPatches.snap_cells, 0),
+            tr(
+                "Rows and columns within which an observation whose own pixel has no data takes the nearest pixel with"
+                " data of all covariates. The log tells how many do and how far that is. 0: such observations are"
+                " dropped."
             ),
             advanced=True,
         ),

@@ -152,12 +152,30 @@ def test_what_overshoots_the_possible_is_set_to_the_limit_flagged_and_warned_of(
     _, events = done(narrow)
     profile = rows_of(job.output).iloc[0]
     assert (profile["clay_0_2"], profile["clay_14_16"]) == (0, 100)
-    assert profile["clay_flag"].startswith("0-2 clipped; ")
-    assert profile["clay_flag"].endswith("14-16 clipped")
+    first, *_, last = profile["clay_flag"].split("; ")
+    assert first.startswith("0-2 clipped from -") and last.startswith("14-16 clipped from 1")
     (warning,) = texts(events, Warning)
     assert "means were below 0 or above 100, where no measured value lies, and are set to that limit" in warning
     done(replace(narrow, values=(SoilProperty("clay", "g/kg"), SoilProperty("ph"))))
     assert rows_of(job.output)["clay_14_16"][0] > 100  # possible in another unit
+
+
+def test_what_clipping_adds_to_the_mass_is_told(job: StandardizeDepths) -> None:
+    steep = [
+        ("s2", "", "", "", 0, 10, 0.0, 6),
+        ("s2", "", "", "", 10, 20, 100.0, 6),
+        ("s2", "", "", "", 20, 30, 0.0, 6),
+    ]
+    write(Path(job.horizons), steep)
+    plain = replace(job, intervals=tuple((depth, depth + 2) for depth in range(0, 30, 2)), smoothing=0.0)
+    _, events = done(replace(plain, values=(SoilProperty("clay", "g/kg"), SoilProperty("ph"))))
+    profile = rows_of(job.output).iloc[0]
+    means = np.array([profile[f"clay_{depth}_{depth + 2}"] for depth in range(0, 30, 2)])
+    raw = [each.split(" clipped from ") for each in profile["clay_flag"].split("; ")]
+    lost = sum(float(value) for _, value in raw)
+    assert means.min() == 0 and (means * 2).sum() + lost * 2 == pytest.approx(100 * 10, rel=1e-3)  # the spline's mass
+    (warning,) = texts(events, Warning)
+    assert f"it changes by {-lost / means.sum():+.2%} in the middle one" in warning
 
 
 def test_negative_means_stay_where_negative_values_were_measured(job: StandardizeDepths) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.observations.layer_fields import parse_numbers
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.layer_fields import parse_numbers, read_numbers
+from tests.engine.layers import layer_of
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,23 @@ def test_commas_that_may_separate_thousands_are_found() -> None:
     assert parse_numbers(np.array(["1,234", "0,5"], object)).odd_comma == ""
     assert parse_numbers(np.array(["0,123", "0,456"], object)).odd_comma == ""
     assert parse_numbers(np.array(["1.234"], object)).odd_comma == ""
+
+
+@pytest.mark.parametrize("null", [-1.7976931348623157e308, -3.4028234663852886e38, 1e20, 9.96921e36, 1e30])
+def test_what_programs_write_for_missing_is_missing_and_told(null: float) -> None:
+    for values in ([null, 2.0, null], [f"{null!r}", "2", f"{null!r}"]):
+        notes: list[str] = []
+        numbers = read_numbers(layer_of(clay=values), "clay", "target", notes)
+        np.testing.assert_array_equal(numbers, [np.nan, 2.0, np.nan])
+        assert any("clay: 2 of 3 numbers are beyond 1e+19" in note for note in notes)
+
+
+def test_a_field_of_nothing_but_them_is_refused() -> None:
+    with pytest.raises(EngineError, match="clay of 'soil' has no value at any of its 2 observations"):
+        read_numbers(layer_of(clay=[-1.7976931348623157e308] * 2), "clay", "target", [])
+
+
+def test_large_numbers_that_may_be_measured_stay() -> None:
+    notes: list[str] = []
+    assert read_numbers(layer_of(clay=[1e15, -1e12]), "clay", "target", notes).tolist() == [1e15, -1e12]
+    assert notes == []

@@ -16,6 +16,7 @@ import pytest
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations import hdf5_trial
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile, PatchFileWriter
 from soil_cnn_plugin.engine.rasters.grid import Grid
@@ -375,3 +376,24 @@ def test_hostile_parts_are_refused(tmp_path: Path, parts: list[float]) -> None:
     values = np.array([parts] * 6 + [[50.0, 50.0, 5, 1, 1]])
     path = write(tmp_path / "hostile.h5", TEXTURE, observed(values))
     refused(path, "parts of a composition are negative, or some are missing|do not sum to one whole")
+
+
+def test_a_file_that_the_library_reads_for_ever_is_refused(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte of a heap's size is enough for HDF5 to turn in a circle that no signal ends."""
+    monkeypatch.setattr(hdf5_trial, "SECONDS", 2.0)
+    place = good.read_bytes().index(b"GCOL") + 9
+    with open(good, "r+b") as file:
+        file.seek(place)
+        file.write(b"\xff")
+    refused(good, "is damaged or was not written by 'Extract patches': reading it does not come to an end")
+
+
+def test_bytes_that_are_no_text_are_refused(good: Path) -> None:
+    with h5py.File(good, "r+") as file:
+        file["covariates/0000"].attrs["name"] = np.bytes_(b"h\xf6he")
+    refused(good, "is no text")
+
+
+def test_values_as_good_as_infinite_are_refused(tmp_path: Path) -> None:
+    values = np.where(np.isnan(VALUES), np.nan, -1.7976931348623157e308)
+    refused(write(tmp_path / "p.h5", observations=observed(values)), "infinite, or as good as")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.profiles.depths import Layers
 from soil_cnn_plugin.engine.profiles.horizons import Horizons, choose_usable, find_twins, read_horizons, to_layers
@@ -31,7 +32,7 @@ def chosen(rows: list[Row]) -> tuple[Horizons, dict[int, str]]:
     """The usable horizons, and feature -> why others are left out."""
     left_out = Dropped()
     layer = table(rows)
-    return choose_usable(read_horizons(layer, JOB, left_out, []), layer, JOB, left_out), left_out.reasons
+    return choose_usable(read_horizons(layer, JOB, left_out, Notes()), layer, JOB, left_out), left_out.reasons
 
 
 def parts(layers: Layers) -> list[tuple[int, float, float, float]]:
@@ -166,4 +167,4 @@ def test_mistakes_of_the_whole_table_are_refused_in_words(rows: list[Row], says:
 def test_the_layer_names_the_table_in_messages(tmp_path: Path) -> None:
     layer = table([("a", 0, 20, 1, 1)], str(tmp_path / "Böden.gpkg"))
     with pytest.raises(EngineError, match="'Böden' have no field 'depth', which is chosen as upper limit"):
-        read_horizons(layer, StandardizeDepths("/h", "id", "depth", "bottom", JOB.values, "/o"), Dropped(), [])
+        read_horizons(layer, StandardizeDepths("/h", "id", "depth", "bottom", JOB.values, "/o"), Dropped(), Notes())

@@ -34,7 +34,17 @@ def test_points_fall_into_the_pixel_that_holds_them() -> None:
     x, y = MEUSE.xy([0, 103], [0, 77])
     assert x.tolist() == [178460.0, 181540.0]
     assert y.tolist() == [333740.0, 329620.0]
-    assert MEUSE.contains([178440.0, 181560.0], [333760.0, 329600.0]).tolist() == [True, False]
+
+
+def test_points_on_an_edge_are_in_the_grid_as_gdal_counts_them() -> None:
+    x, y = [178440.0, 181560.0, 181560.0, 181560.01, 178439.99], [333760.0, 329600.0, 333760.0, 333000.0, 333000.0]
+    assert MEUSE.contains(x, y).tolist() == [True, True, True, False, False]
+    rows, cols = MEUSE.pixels(x[:3], y[:3])
+    assert rows.tolist() == [0, 103, 0] and cols.tolist() == [0, 77, 77]
+    thirds = Grid(WGS84, (1 / 3, 0.0, 10.1, 0.0, -1 / 3, 50.1), 7, 7)  # whose edges are no round numbers
+    _, _, east, _ = thirds.bounds
+    assert thirds.contains([east, 10.1, 10.1 + 7 / 3], [50.1 - 7 / 3, 50.1, 50.0]).all()
+    assert thirds.pixels([east], [50.1 - 7 / 3])[1].tolist() == [6]
 
 
 def test_rotated_grid_inverts_its_transform() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyproj
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
@@ -18,6 +17,7 @@ from soil_cnn_plugin.engine.checks.findings import CHECK, REPAIR
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.checks.places import Places
 from soil_cnn_plugin.engine.checks.sums import FAR, NEAR, SumSummary
+from soil_cnn_plugin.engine.rasters.crs import full_turn, nearest_turn
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw, lighten_grid
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, map_frame
 
@@ -80,11 +80,12 @@ def _with_room(xy: Array) -> Array:
 def _paint_covered(axes: Axes, coverage: Coverage, places: Places, frame: MapFrame) -> None:
     cells, grid = coverage.cells, coverage.grid
     corners = [(0, 0), (0, 1), (1, 1), (1, 0)]
-    to_layer = pyproj.Transformer.from_crs(grid.crs, places.crs, always_xy=True)
+    middle, turn = float(np.nanmedian(places.xy[:, 0])), full_turn(places.crs)
     sides = []
     for down, across in corners:
-        xy = grid.xy(cells.row + down * cells.height - 0.5, cells.col + across * cells.width - 0.5)
-        sides.append(np.column_stack(to_layer.transform(*xy)) * frame.scale)
+        rows, cols = cells.row + down * cells.height - 0.5, cells.col + across * cells.width - 0.5
+        x, y = grid.xy(rows, cols, places.crs.to_wkt())
+        sides.append(np.column_stack([nearest_turn(x, middle, turn), y]) * frame.scale)
     polygons = np.stack(sides, axis=1)  # (M, 4, 2)
     axes.add_collection(
         PolyCollection(

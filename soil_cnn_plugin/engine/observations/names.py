@@ -1,0 +1,134 @@
+"""Names in fields: those of profiles, sites, strata and classes in one spelling; and words that stand for no value."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soil_cnn_plugin.engine.arrays import Flags
+from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
+from soil_cnn_plugin.engine.observations.point_layer import LARGEST_EXACT, Layer
+
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_MISSING = {
+    *("", "na", "n/a", "n.a.", "n.a", "n. a.", "<na>", "nan", "-nan", "nat", "null", "<null>", "(null)", "none", "nil"),
+    *("nodata", "no data", "no_data", "no-data", "no value", "novalue", "no_value", "missing", "(missing)", "\\n"),
+    *("not available", "not applicable", "not measured", "not recorded", "not determined", "not analysed", "(none)"),
+    *("not analyzed", "empty", "(empty)", "blank", "(blank)", "(leer)", "leer", "k.a.", "k. a.", "k.a", "keine angabe"),
+    *(
+        "keine daten",
+        "fehlt",
+        "fehlend",
+        "nicht bestimmt",
+        "s/d",
+        "sin dato",
+        "sin datos",
+        "sem dados",
+        "n/d",
+        "n.v.t.",
+    ),
+    *("non disponible", "aucune donnée", "brak danych", "geen data", "1.#qnan", "-1.#ind", "1.#ind", "#error"),
+}
+_NOT_A_VALUE = re.compile(r"#\S*(\s\S+)?[!?]|#n/?[a-z]!?|#getting_data|#+|err:\d+|[-_.?*\u2013\u2014\u2212\u2026]+")
+"""Errors of spreadsheets in any language (#N/A, #NV, #WERT!, #NAME?, Err:502), and nothing but dashes, dots or ?."""
+
+_DOUBTFUL = {
+    *("unknown", "unbekannt", "inconnu", "desconocido", "desconhecido", "undefined", "unspecified", "unclassified"),
+    *(
+        "undetermined",
+        "unbestimmt",
+        "not classified",
+        "nicht klassifiziert",
+        "error",
+        "fehler",
+        "x",
+        "xx",
+        "xxx",
+        "tbd",
+    ),
+    *("nd", "n.d.", "n.d", "n.n.", "n.b.", "not detected", "test", "void", "tbd"),
+}
+_MARK = re.compile(r"-?9{3,}([.,]9+)?|-\d+|-?[\d.,]+e\+?[1-9]\d+", re.IGNORECASE)
+
+
+def plain_name(value: object) -> str:
+    """A name in the one spelling by which it is compared: without blanks at its ends, doubled or invisible ones, and
+    with composed letters; a whole number without decimals. Empty where there is none."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, (float, np.floating)):
+        return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return " ".join(unicodedata.normalize("NFC", str(value)).translate(_INVISIBLE).split())
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text stands for no value at all."""
+    plain = plain_name(text).casefold()
+    return plain in _MISSING or _NOT_A_VALUE.fullmatch(plain) is not None
+
+
+def find_doubtful(names: Iterable[str]) -> list[str]:
+    """Those that may stand for no value, too, but also be the name of a class."""
+    return [name for name in names if name.casefold() in _DOUBTFUL or _MARK.fullmatch(name)]
+
+
+def read_names(layer: Layer, name: str, role: str, notes: Notes) -> NDArray[np.object_]:
+    """(N,) of a field, as `plain_name` spells them; None where there is none, or no field is chosen.
+
+    `role` says what the field is chosen as.
+    """
+    if not name:
+        return np.full(len(layer.ids), None, object)
+    values = layer.column(name, role).tolist()
+    plain = [plain_name(value) for value in values]
+    names = np.array([None, *(None if is_missing(each) else each for each in plain)], object)[1:]
+    _tell_spelling(values, plain, f"{name} ({role})", notes)
+    _doubt_rounding(layer.columns[name], f"{name} ({role})", notes)
+    return names
+
+
+def names_in_two_cases(names: Iterable[str]) -> list[str]:
+    """Names that differ from another one in capital letters only, sorted."""
+    different = set(names)
+    spelt = Counter(each.casefold() for each in different)
+    return sorted(each for each in different if spelt[each.casefold()] > 1)
+
+
+def _tell_spelling(values: list[object], plain: list[str], what: str, notes: Notes) -> None:
+    said = [each for each in plain if each and is_missing(each)]
+    if said:
+        words = comma_separated(map(repr, sorted(set(said))))
+        notes.doubts.append(f"{what}: {words} at {len(said)} of {len(plain)} rows counts as no name.")
+    odd = [text for text, own in zip(values, plain) if isinstance(text, str) and own and text != own]
+    if odd:
+        notes.doubts.append(
+            f"{what}: {len(odd)} of {len(plain)} names have blanks at their ends, doubled or invisible ones, such as"
+            f" {odd[0]!r}. They count as the names without them."
+        )
+    twins = names_in_two_cases(each for each in plain if not is_missing(each))
+    if twins:
+        notes.doubts.append(
+            f"{what}: these names differ in capital letters only, and count as different ones:"
+            f" {comma_separated(twins)}. If they are the same, give them one name."
+        )
+
+
+def lost_digits(column: NDArray[Any]) -> Flags:
+    """(N,) True where a name is a floating-point number that no longer tells neighbouring whole numbers apart."""
+    if column.dtype.kind != "f":
+        return np.zeros(len(column), np.bool_)
+    return np.asarray(np.abs(column) >= LARGEST_EXACT)
+
+
+def _doubt_rounding(column: NDArray[Any], what: str, notes: Notes) -> None:
+    if lost_digits(column).any():
+        notes.doubts.append(
+            f"{what}: it is a field of real numbers, which keep no more than 15 digits, and some names have more: those"
+            " that differ in later digits have become one. Import them as texts or whole numbers."
+        )

@@ -26,7 +26,7 @@ INSTEAD_OF = {  # pattern of what the project does not say -> what it says; only
     r"utili[sz]e[sd]?|leverages?": "use",
     r"behaviors?|neighbors|colors?": "behaviour, neighbours, colour",
 }
-PLAIN = {"bridge", "contract", "processing", "targets", "networks", "forests", "docs"}
+PLAIN = {"bridge", "contract", "processing", "targets", "networks", "forests", "training", "docs"}
 PLAIN |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
 """Rooms and pages whose sentences begin with their subject so far; to come: engine."""
 PYTHON = sorted((ROOT / "soil_cnn_plugin").rglob("*.py"))

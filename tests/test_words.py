@@ -26,8 +26,9 @@ INSTEAD_OF = {  # pattern of what the project does not say -> what it says; only
     r"utili[sz]e[sd]?|leverages?": "use",
     r"behaviors?|neighbors|colors?": "behaviour, neighbours, colour",
 }
-PLAIN = {"bridge", "contract", "processing", "targets", "networks", "forests", "training", "docs"}
-PLAIN |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+PLAIN = {"bridge", "contract", "processing", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+PLAIN |= {"targets", "networks", "forests", "training", "machine"}
+PLAIN |= {"arrays.py", "errors.py", "failures.py", "report.py", "versions.py"}
 """Rooms and pages whose sentences begin with their subject so far; to come: engine."""
 PYTHON = sorted((ROOT / "soil_cnn_plugin").rglob("*.py"))
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "metadata.txt"]

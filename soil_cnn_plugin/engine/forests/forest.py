@@ -61,7 +61,7 @@ def growth_in_words(count: int) -> str:
         return ""
     return (
         f"each tree grows on at most {ROWS_A_TREE} observations, drawn anew at random, so that time and memory stay"
-        " bounded; with as many as there are the forests' errors would be somewhat smaller"
+        " bounded; without this limit the forests' errors would be somewhat smaller"
     )
 
 

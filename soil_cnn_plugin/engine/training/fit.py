@@ -97,7 +97,7 @@ def fit(
         _train(now, inputs, lesson, held_out, settings, progress, tell, checkpoint)
     if now.best.has_failed:
         raise EngineError(
-            f"The training of the {network.NAME} network diverged: its errors are no numbers from the start. Lower the"
+            f"The training of the {network.NAME} network diverged: its errors are not numbers from the start. Lower the"
             f" learning rate, which is {settings.learning_rate:g}, and check the targets for wild values."
         )
     tell(f"{network.NAME}: {now.best.kept_in_words()}")

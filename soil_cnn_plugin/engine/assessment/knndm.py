@@ -106,7 +106,7 @@ def match_distances(coordinates: Array, domain: Array, sites: Rows, centroids: A
 
 
 def _group_sites(centroids: Array) -> Callable[[int], Rows]:
-    """Group sites by Ward's hierarchical clustering: number of clusters -> cluster of each site, from 0 without gaps."""
+    """Group by Ward's hierarchical clustering: number of clusters -> cluster of each site, from 0 without gaps."""
     member = np.arange(len(centroids))
     if len(centroids) > MOST_SITES_FOR_WARD:
         means = KMeans(MOST_SITES_FOR_WARD, n_init=1, max_iter=20, random_state=0).fit(centroids)

@@ -143,7 +143,7 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
 
 
 def size_in_words(size: int, metres: tuple[float, float]) -> str:
-    """`280 m (7 × 7 pixels)`."""
+    """The size in words: `280 m (7 × 7 pixels)`."""
     return f"{extent(size, metres)} ({size} × {size} pixels)"
 
 

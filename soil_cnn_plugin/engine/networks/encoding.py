@@ -18,7 +18,8 @@ from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 
 @dataclass(frozen=True)
 class Channels:
-    """`values` (N, D, H, W) float32, 0 where missing; `known` (N, C, H, W) float32, 1 where the covariate has data.
+    """Encoded covariates: `values` (N, D, H, W) float32, 0 where missing; `known` (N, C, H, W) float32, 1 where the
+    covariate has data.
 
     `location` (N, 6, h, w) are oblique coordinates of the pixels to predict, without their surroundings, where the
     location is an input.

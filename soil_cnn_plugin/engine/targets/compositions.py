@@ -217,12 +217,12 @@ class CompositionAssessment:
 
     @property
     def names(self) -> list[str]:
-        """`sand`, `silt` and `clay`."""
+        """Names of the parts: `sand`, `silt` and `clay`."""
         return [part.name if self.has_depth else part.field for part in self.parts]
 
     @property
     def title(self) -> str:
-        """`sand, silt and clay 0-30 cm`."""
+        """The composition in words: `sand, silt and clay 0-30 cm`."""
         return f"{', '.join(self.names[:-1])} and {self.names[-1]} {self.name if self.has_depth else ''}".strip()
 
 

@@ -16,8 +16,9 @@ from soil_cnn_plugin.engine.targets.censored import normal_moments
 
 @dataclass(frozen=True)
 class TargetScale:
-    """`transform` is none, log or logit; `upper` is the logit's upper bound (1 or 100), `squeeze` how far values at
-    its bounds are drawn inwards; `centre` and `spread` standardize the transformed values."""
+    """The scale of one target. `transform` is none, log or logit; `upper` is the logit's upper bound (1 or 100),
+    `squeeze` says how far values at its bounds are drawn inwards; `centre` and `spread` standardize the transformed
+    values."""
 
     transform: str
     centre: float

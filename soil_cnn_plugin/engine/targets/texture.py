@@ -158,8 +158,8 @@ def find_texture(names: Sequence[str]) -> Texture | None:
 
 
 def need_texture(names: Sequence[str], source: str) -> Texture:
-    """`find_texture`, or an EngineError that says what the parts are called; `source` begins that part of its sentence:
-    `n.safetensors predicts`."""
+    """Call `find_texture`; where it finds none, raise EngineError, which says what the parts are called. `source`
+    begins that part of the sentence: `n.safetensors predicts`."""
     found = find_texture(names)
     if found is None:
         raise EngineError(

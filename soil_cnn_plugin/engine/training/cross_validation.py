@@ -25,8 +25,8 @@ from soil_cnn_plugin.engine.training.predictor import mix, predict_forests
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """`methods` holds, for each target, every method's held-out predictions of its observations in the order of the
-    rows; `curves` belong to the networks of all folds."""
+    """Held-out predictions. `methods` holds those of each method for each target, in the order of the target's rows;
+    `curves` belong to the networks of all folds."""
 
     methods: list[dict[str, Any]]
     curves: tuple[LossCurve, ...]

@@ -171,8 +171,8 @@ def fit_design(
 
 
 def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Learned:
-    """Replace censored values, for forests, by draws below the limit from what networks that had not seen the row
-    predict of it: `location` and `scale` (N, R).
+    """Replace censored values, for forests, by draws below their limits. The draws come from `location` and `scale`
+    (N, R), the predictions of networks that had not seen the row.
 
     Forests alone cannot know how low values are where all are censored, and end too high.
     """

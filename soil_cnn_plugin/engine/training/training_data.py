@@ -22,9 +22,9 @@ _PATCHES_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class TrainingData:
-    """`inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D), the encoded
-    covariates at the observation, and `context` (N, F), these with their focal means and deviations: what the ring
-    network sees. `fingerprint` tells these patches from all others, even from those with the same targets."""
+    """Encoded patches. `inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D),
+    the encoded covariates at the observation, and `context` (N, F), these with their focal means and deviations: what
+    the ring network sees. `fingerprint` tells these patches from all others, even from those with the same targets."""
 
     encoder: Encoder
     inputs: tuple[InputRows, ...]

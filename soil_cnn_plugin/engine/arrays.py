@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Singles = NDArray[np.float32]
-"""In single precision: pixels, features, what fills memory."""
+"""Single precision: pixels, features, all that fills memory."""
 Rows = NDArray[np.int64]
 """Row numbers, folds, identifiers, codes."""
 Flags = NDArray[np.bool_]

@@ -21,14 +21,14 @@ _NOT_WRITTEN_WORDS = re.compile(
     r"|required GeoPackage tables",
     re.I,
 )
-"""Of GDAL, which seldom says why: mostly the disk is full."""
+"""Words of GDAL, which seldom says why: mostly the disk is full."""
 _MEMORY_WORDS = re.compile(r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory", re.I)
 _BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
 _ASKED_FOR = re.compile(r"(?:tried to allocate|unable to allocate) (?:(\d+) bytes|([\d.]+ ?[KMGT]?i?B))", re.I)
 
 
 def check_outputs(job: Job) -> None:
-    """Raises EngineError unless each output can be written where it is wanted; called before the work starts."""
+    """Raise EngineError unless each output can be written where it is wanted; called before the work starts."""
     seen: dict[Path, str] = {}
     for name, text in job.output_paths().items():
         path = Path(text)
@@ -52,7 +52,7 @@ def check_outputs(job: Job) -> None:
 
 
 def error_in_words(error: Exception, job: Job | None) -> str:
-    """The sentence a user reads. An error that nobody foresaw is named, with the request to report it."""
+    """The sentence that a user reads. It names an unforeseen error and asks for a report of it."""
     if isinstance(error, (EngineError, JobError)):
         return str(error)
     chain = list(_chain(error))
@@ -67,7 +67,7 @@ def error_in_words(error: Exception, job: Job | None) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that led to it."""
+    """Yield the error and those that led to it."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
@@ -98,7 +98,7 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
 
 
 def _place(filename: str | bytes | None, job: Job | None) -> str:
-    """The file, or else the outputs' folders. How much is free there is not told: what was half-written is deleted by
+    """The file, or else the outputs' folders. It does not say how much is free there: half-written files are deleted by
     now."""
     if filename:
         return os.fsdecode(filename)
@@ -107,7 +107,7 @@ def _place(filename: str | bytes | None, job: Job | None) -> str:
 
 
 def _removal_sentence(error: BaseException, job: Job | None) -> str | None:
-    """When somebody else removes what is half-written, the job only sees that it is not there."""
+    """A sentence for a half-written file that somebody else removed: the job only sees that it is not there."""
     filename = os.fsdecode(error.filename or b"") if isinstance(error, FileNotFoundError) else ""
     paths = job.output_paths().values() if job else []
     return next((was_removed(path, filename) for path in paths if filename.startswith(part(path))), None)
@@ -115,7 +115,7 @@ def _removal_sentence(error: BaseException, job: Job | None) -> str | None:
 
 def was_removed(path: str, half_written: str) -> str:
     return (
-        f"{path} could not be finished: what was half-written, {half_written}, was removed meanwhile, perhaps with its"
+        f"{path} could not be finished: its half-written file {half_written} was removed meanwhile, perhaps with the"
         " folder. Leave both alone while the job runs, and run again."
     )
 

@@ -1,4 +1,4 @@
-"""How a job tells what happens: the only writer of events."""
+"""Tells what happens in a job: the only writer of events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Report:
         self._step = ""
 
     def part(self, start: float, end: float, step: str = "") -> Report:
-        """A report whose 0 to 1 are this one's `start` to `end` (both 0 to 1). A new `step` is announced."""
+        """A report whose 0 to 1 are `start` to `end` of this one (both 0 to 1). It announces a new `step`."""
         child = Report(self._write)
         child._root, child._step = self._root, step or self._step
         width = self._high - self._low
@@ -37,7 +37,7 @@ class Report:
         return child
 
     def progress(self, share: float, force: bool = False) -> None:
-        """`share` of this step that is done, 0 to 1."""
+        """Report the `share` of this step that is done, 0 to 1."""
         now, root = time.monotonic(), self._root
         if not force and now - root._last_sent < 0.1:
             return
@@ -60,7 +60,7 @@ class Report:
 class EventStream:
     """Writes events as lines to a file descriptor, whole lines only, from any thread.
 
-    `reader_gone` is called when nobody reads any more; it must not return. After `close` nothing is written.
+    `reader_gone` is called when nobody reads any more; it must not return. Nothing is written after `close`.
     """
 
     def __init__(self, descriptor: int, reader_gone: Callable[[], None]) -> None:
@@ -81,7 +81,7 @@ class EventStream:
             self(self._last_progress)
 
     def close(self) -> None:
-        """Takes no lock: a thread that hangs in a full pipe must not keep the worker from ending."""
+        """Stop writing, without a lock: a thread that hangs in a full pipe must not keep the worker from ending."""
         self._is_open = False
 
     def _write_line(self, line: bytes) -> None:

@@ -24,7 +24,7 @@ _LIBRARIES = (
 
 
 def read_versions() -> dict[str, str]:
-    """Name -> version."""
+    """Map each name to its version."""
     metadata = configparser.ConfigParser(interpolation=None)
     metadata.read(METADATA, encoding="utf-8")
     return {

@@ -173,7 +173,7 @@ def test_what_libraries_say_on_a_full_disk_is_understood(tmp_path: Path, words: 
 def test_a_half_written_file_that_somebody_removed_is_told_as_such(tmp_path: Path) -> None:
     half = str(tmp_path / "report.html.part")
     message, _ = failure(tmp_path, f"import os\ndef run(job, report):\n os.replace({half!r}, {half[:-5]!r})")
-    assert message.startswith(f"{half[:-5]} could not be finished: what was half-written, {half}, was removed")
+    assert message.startswith(f"{half[:-5]} could not be finished: its half-written file {half} was removed")
     message, _ = failure(tmp_path, f"def run(job, report):\n open({str(tmp_path / 'other')!r})")
     assert "was removed" not in message
 

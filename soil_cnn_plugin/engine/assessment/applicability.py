@@ -1,6 +1,7 @@
 """Where a map may be used: how far a pixel's covariates lie from those of the observations.
 
-The dissimilarity index of Meyer & Pebesma 2021 (Methods in Ecology and Evolution 12:1620, 10.1111/2041-210X.13650).
+This is the dissimilarity index of Meyer & Pebesma 2021 (Methods in Ecology and Evolution 12:1620,
+10.1111/2041-210X.13650).
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from soil_cnn_plugin.engine.errors import EngineError
 
 DISTANCES_AT_ONCE = 4_000_000
 FEW_OBSERVATIONS = 600
-"""Up to which comparing with each of them is faster than a tree."""
+"""Up to this number, comparing with each of them is faster than a tree."""
 
 
 @dataclass(frozen=True)
 class Dissimilarity:
     """What the index of a pixel is computed from; a pixel is applicable where its index is at most `threshold`.
 
-    `centre` and `factor` (F,) turn covariates into weighted, standardized ones; `training` (n, F) is so already.
-    `mean_distance` is the mean distance between two observations, `training_index` (n,) that of the observations, each
-    against those outside its own fold.
+    `centre` and `factor` (F,) turn covariates into weighted, standardized ones; `training` (n, F) holds those of the
+    observations. `mean_distance` is the mean distance between two observations; `training_index` (n,) is the index of
+    the observations, each against those outside its own fold.
     """
 
     centre: Array
@@ -37,7 +38,7 @@ class Dissimilarity:
     threshold: float
 
     def index(self, covariates: Array) -> Array:
-        """(m, F) covariates -> (m,) index; NaN where a covariate is missing."""
+        """Index (m,) of covariates (m, F); NaN where a covariate is missing."""
         result = np.full(len(covariates), np.nan)
         scaled = (covariates - self.centre) * self.factor
         rows = np.flatnonzero(np.isfinite(scaled).all(axis=1))
@@ -47,14 +48,14 @@ class Dissimilarity:
     def _nearest_distances(self, points: Array) -> Array:
         if len(self.training) <= FEW_OBSERVATIONS:
             return _nearest_by_products(points, self.training)
-        # A tree, on all cores, in the principal axes of the observations: they hold most of the distance in few of
-        # them. 2 to 5 microseconds a pixel and core with 3,000 to 20,000 observations of 25 covariates.
+        # The tree runs on all cores, in the principal axes of the observations: a few of them hold most of the
+        # distance. 2 to 5 microseconds a pixel and core with 3,000 to 20,000 observations of 25 covariates.
         nearest: Array = self._tree.query(points @ self._axes, workers=-1)[0]
         return nearest
 
     @cached_property
     def _axes(self) -> Array:
-        """(F, F), a rotation."""
+        """A rotation (F, F) to the principal axes."""
         centred = self.training - self.training.mean(0)
         axes: Array = np.linalg.eigh(centred.T @ centred)[1]
         return axes
@@ -65,11 +66,11 @@ class Dissimilarity:
 
 
 def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissimilarity:
-    """The index of a network or forest trained on `covariates` (n, F) of the observations, held out by `fold` (n,).
+    """Fit the index of a network or forest trained on `covariates` (n, F) of the observations, held out by `fold` (n,).
 
-    Categories come as one column of 0 and 1 each, `importance` (F,) is any measure of each column's influence; where it
-    is negative it counts as 0, where it is 0 everywhere all columns count alike. Observations with missing covariates
-    and columns that do not vary are left out. The threshold is Q75 + 1.5 IQR of the observations' index, at most its
+    Categories come as one column of 0 and 1 each. `importance` (F,) is any measure of each column's influence; a
+    negative one counts as 0, and where all are 0, all columns count alike. Observations with missing covariates and
+    columns that do not vary are left out. The threshold is Q75 + 1.5 IQR of the observations' index, at most its
     maximum.
 
     Raises:
@@ -79,8 +80,8 @@ def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissi
     covariates, fold = covariates[complete], fold[complete]
     if len(np.unique(fold)) < 2:
         raise EngineError(
-            f"{len(fold)} observations without missing covariates lie in fewer than two folds, so how dissimilar"
-            " held-out observations are cannot be told. Use more observations, or covariates with fewer gaps."
+            f"{len(fold)} observations without missing covariates lie in fewer than two folds, so nothing tells how"
+            " dissimilar held-out observations are. Use more observations, or covariates with fewer gaps."
         )
     spread = covariates.std(axis=0, ddof=1)
     weight = np.where(spread > 0, np.clip(importance, 0, None), 0.0)
@@ -101,7 +102,7 @@ def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissi
 
 
 def _training_distances(training: Array, fold: Rows) -> tuple[float, Array]:
-    """Mean distance between two observations, and of each (n,) to the nearest one of another fold."""
+    """Mean distance between two observations, and distance of each (n,) to the nearest one of another fold."""
     count = len(training)
     total, nearest = 0.0, np.empty(count)
     step = max(1, DISTANCES_AT_ONCE // count)
@@ -115,9 +116,9 @@ def _training_distances(training: Array, fold: Rows) -> tuple[float, Array]:
 
 
 def _nearest_by_products(points: Array, training: Array) -> Array:
-    """(m,) distance of each of `points` (m, F) to the nearest of `training` (n, F).
+    """Distance (m,) of each of `points` (m, F) to the nearest of `training` (n, F).
 
-    The nearest is found by float32 matrix products, |a - b|^2 / 2 = |a|^2 / 2 + (|b|^2 / 2 - ab), its distance is then
+    Float32 matrix products find the nearest one, |a - b|^2 / 2 = |a|^2 / 2 + (|b|^2 / 2 - ab); its distance is then
     computed in float64. With few observations this is up to six times as fast as a tree.
     """
     narrow = training.astype(np.float32)

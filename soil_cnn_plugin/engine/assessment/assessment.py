@@ -25,8 +25,8 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class FoldsInWords:
-    """`kind` as in the job; `sentence` says how observations were held out and why; `other_kind` is that of the folds
-    that are set beside these: random beside spatial, blocks beside random, empty where there are none."""
+    """How observations were held out. `kind` is as in the job; `sentence` says how and why; `other_kind` is that of the
+    folds set beside these: random beside spatial, blocks beside random, empty where there are none."""
 
     kind: str
     count: int
@@ -37,11 +37,11 @@ class FoldsInWords:
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """All of it. `targets` are in the patch file's order, `coordinates` (N, 2) are x, y of all observations of the
-    patch file in `crs_name`. `weights` (N,) say how much observations count in training; empty: all alike."""
+    """The whole assessment. `targets` are in the patch file's order, `coordinates` (N, 2) are x, y of all observations
+    of the patch file in `crs_name`. `weights` (N,) say how much observations count in training; empty: all alike."""
 
     targets: tuple[NumberTarget | ClassTarget, ...]
-    compositions: tuple[CompositionAssessment, ...] = ()  # of the targets that are parts of one
+    compositions: tuple[CompositionAssessment, ...] = ()  # one for each whole that has parts among the targets
     folds: FoldsInWords
     coordinates: Array
     crs_name: str

@@ -28,8 +28,8 @@ SIGNIFICANT = 0.05
 
 
 class Scored(Protocol):
-    """Scores of `n` held-out observations; `error` is the one by which methods are compared, and `beside` a share that
-    stands beside it, if the measure has one."""
+    """Scores of `n` held-out observations. `error` is the one by which methods are compared; `beside` is a share to
+    show beside it, if the measure has one."""
 
     @property
     def n(self) -> int: ...
@@ -62,7 +62,7 @@ class PairedTest:
 @dataclass(frozen=True)
 class Difference:
     """Error of `method` minus that of `other`: `percent` of the other's over all held-out observations, `test` over the
-    folds in the error's unit; lower in `folds_lower` of the `folds` that hold observations."""
+    folds in the error's unit. The error is lower in `folds_lower` of the `folds` that hold observations."""
 
     method: str
     other: str
@@ -73,7 +73,7 @@ class Difference:
 
 
 def paired_test(differences: Array, test_to_train: float) -> PairedTest | None:
-    """Corrected resampled t-test of differences over folds; None for fewer than two.
+    """Test differences over folds by the corrected resampled t-test; None for fewer than two.
 
     Folds share training observations, so their differences depend on each other; the variance of the mean is therefore
     (1 / k + n_test / n_train) s^2 (Nadeau & Bengio 2003, Machine Learning 52:239, eq. 9). Differences of repeated folds
@@ -91,7 +91,7 @@ def paired_test(differences: Array, test_to_train: float) -> PairedTest | None:
 
 
 def compare(method: Judged, other: Judged) -> PairedTest | None:
-    """Test of the difference in error over the folds, `method` minus `other`."""
+    """Test the difference in error over the folds, `method` minus `other`."""
     pairs = [(a, b) for a, b in zip(method.fold_scores, other.fold_scores) if a.n > 0]
     sizes = np.array([a.n for a, _ in pairs], dtype=float)
     if len(pairs) < 2:
@@ -101,7 +101,7 @@ def compare(method: Judged, other: Judged) -> PairedTest | None:
 
 
 def differences(methods: Mapping[str, Judged], predictor: str = NETWORK) -> tuple[Difference, ...]:
-    """The map's predictor beside every other method, the network beside the better forest, and what context changes."""
+    """Compare the map's predictor with every other method, the network with the better forest, and both forests."""
     pairs = [(predictor, other) for other in METHODS if other != predictor]
     if all(name in methods for name in FORESTS):
         pairs += [(NETWORK, better_forest(methods)), (FOREST_CONTEXT, FOREST)]
@@ -144,7 +144,7 @@ def verdict(methods: Mapping[str, Judged], predictor: str = NETWORK, measure: Me
 
 
 def better_forest(methods: Mapping[str, Judged]) -> str:
-    """The forest with the lower error; of two that are alike the simpler one."""
+    """The forest with the lower error; of two equal ones, the simpler one."""
     return min((FOREST, FOREST_CONTEXT), key=lambda name: methods[name].scores.error)
 
 
@@ -173,7 +173,7 @@ def _blend(methods: Mapping[str, Judged], rival: str, measure: Measure) -> str:
 
 
 def _beside(methods: Mapping[str, Judged], predictor: str, rival: str, measure: Measure) -> str:
-    """The shares that stand beside the errors; empty for a measure that has none."""
+    """The shares to show beside the errors; empty for a measure without one."""
     if not measure.beside:
         return ""
     names = dict.fromkeys((predictor, NETWORK, rival))
@@ -210,7 +210,7 @@ def _clear_direction(percent: float, test: PairedTest | None) -> int:
 
 
 def _beats_mean(method: Judged, mean: Judged, measure: Measure) -> bool:
-    """Clearly below the mean's error: significant one-sided, because only below counts, or by a lot."""
+    """Whether the error is clearly below the mean's: significantly (one-sided: only below counts), or by a lot."""
     percent, test = _percent(method, mean), compare(method, mean)
     is_significant = test is not None and test.difference < 0 and test.p / 2 < SIGNIFICANT
     return percent <= -measure.clear_gain_percent or (percent < 0 and is_significant)

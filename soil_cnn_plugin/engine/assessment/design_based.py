@@ -1,6 +1,6 @@
 """A map's accuracy from a probability sample, with confidence intervals that rest on the sampling design alone.
 
-No assumption on the map, the soil or its spatial variation is needed (de Gruijter et al. 2006, Sampling for Natural
+They need no assumption on the map, the soil or its spatial variation (de Gruijter et al. 2006, Sampling for Natural
 Resource Monitoring, chapter 7; Wadoux et al. 2021, Ecological Modelling 457:109692).
 """
 
@@ -28,9 +28,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class DesignEstimates:
-    """In the target's unit, `mse` in its square; `mec` is None where the observations do not vary.
+    """Estimates in the target's unit, `mse` in its square; `mec` is None where the observations do not vary.
 
-    `confidence` is that of the intervals, `sentence` says which design the estimates rest on.
+    `confidence` is that of the intervals; `sentence` says which design the estimates rest on.
     """
 
     n: int
@@ -53,9 +53,9 @@ def estimate_from_sample(
 ) -> DesignEstimates:
     """Estimate the accuracy of the whole map from observations whose places were drawn at random.
 
-    Without `strata` and `inclusion` the sample is a simple random one. MEC sets the MSE in relation to the variance of
-    the whole area, estimated without bias (de Gruijter et al. 2006), so it lies a little off `metrics.mec`. A few large
-    errors make the intervals of MSE, RMSE and MEC hold less often than they say.
+    Without `strata` and `inclusion` the sample is a simple random one. MEC relates the MSE to the variance of the whole
+    area, estimated without bias (de Gruijter et al. 2006), so it lies a little off `metrics.mec`. A few large errors
+    make the intervals of MSE, RMSE and MEC hold less often than they say.
 
     Args:
         observed, predicted: (n,), finite.
@@ -90,7 +90,7 @@ def estimate_mean(
     inclusion: Array | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """The mean over the whole map of what is known at the sample's places (n,); otherwise as `estimate_from_sample`."""
+    """Estimate the mean over the map of `values` (n,) at the sample's places; otherwise as `estimate_from_sample`."""
     design, _ = _design(len(values), strata, areas, inclusion, confidence)
     mean = design.mean(values)
     return design.estimate(mean, values - mean)
@@ -104,17 +104,17 @@ def estimate_share(
     inclusion: Array | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """The share of the map where something holds, for example an interval; otherwise as `estimate_from_sample`.
+    """Estimate the share of the map where something holds, for example an interval; else as `estimate_from_sample`.
 
-    The interval is Clopper and Pearson's with the effective sample size, which stays between 0 and 1 and is honest
-    where it held everywhere (Korn & Graubard 1998, Survey Methodology 24:193).
+    The interval is Clopper and Pearson's with the effective sample size: it stays between 0 and 1 and is honest where
+    the condition held everywhere (Korn & Graubard 1998, Survey Methodology 24:193).
     """
     design, _ = _design(len(is_true), strata, areas, inclusion, confidence)
     values, count = is_true.astype(np.float64), float(len(is_true))
     share, size, tail = design.mean(values), count, (1 - confidence) / 2
     variance, degrees = design.variance(values - share)
     if np.ptp(values) == 0:
-        share, variance = float(values[0]), 0.0  # without the rounding of weights
+        share, variance = float(values[0]), 0.0  # free of the rounding of weights
     elif variance > 0:
         ratio = float(stats.t.ppf(1 - tail, count - 1) / stats.t.ppf(1 - tail, degrees))
         size = min(count, share * (1 - share) / variance * ratio**2)
@@ -136,13 +136,13 @@ class _Design:
         return float(self.weight @ values)
 
     def estimate(self, value: float, influence: Array) -> Estimate:
-        """`value` with the variance of the mean of `influence`."""
+        """Estimate `value`, with the variance of the mean of `influence`."""
         variance, degrees = self.variance(influence)
         margin = float(stats.t.ppf(0.5 + self.confidence / 2, degrees)) * variance**0.5
         return Estimate(value, variance**0.5, value - margin, value + margin)
 
     def variance(self, influence: Array) -> tuple[float, float]:
-        """Of the mean of `influence`, by strata, and the degrees of freedom of Student's t after Satterthwaite.
+        """Variance of the mean of `influence`, by strata, and degrees of freedom of Student's t after Satterthwaite.
 
         With the weights W_h / n_h this is the sum of W_h^2 s_h^2 / n_h (Cochran 1977, eq. 5.13, without the finite
         population correction: a map has infinitely many points).
@@ -182,7 +182,7 @@ def _design(
 
 
 def _number_strata(count: int, strata: Sequence[Hashable] | None) -> tuple[list[Hashable], Rows]:
-    """The strata's names, in order of appearance, and the number of each observation's."""
+    """The strata's names, in order of appearance, and the number of each observation's stratum."""
     if strata is None:
         if count < 2:
             raise EngineError(f"The sample has {count} observations; at least 2 are needed for a confidence interval.")
@@ -215,14 +215,14 @@ def _areas(labels: list[Hashable], areas: Mapping[Hashable, float] | None) -> Ar
 
 
 def _root(mse: Estimate) -> Estimate:
-    """RMSE: roots of the ends of the MSE's interval, standard error to first order."""
+    """RMSE: roots of the ends of the MSE's interval; the standard error is accurate to first order."""
     root = mse.value**0.5
     error = mse.standard_error / (2 * root) if root > 0 else 0.0
     return Estimate(root, error, max(mse.low, 0.0) ** 0.5, mse.high**0.5)
 
 
 def _efficiency(design: _Design, observed: Array, error: Array) -> Estimate | None:
-    """MEC = 1 - MSE / variance; its standard error by linearizing the ratio (Saerndal et al. 1992, section 5.5)."""
+    """MEC = 1 - MSE / variance; linearizing the ratio gives the standard error (Saerndal et al. 1992, section 5.5)."""
     if np.ptp(observed) == 0:
         return None
     deviation = observed - design.mean(observed)

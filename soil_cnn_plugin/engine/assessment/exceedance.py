@@ -13,18 +13,19 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassReliability, reliability_in_steps
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, pit
 
-_IN_A_STEP = 25  # observations, as far as there are enough
+_IN_A_STEP = 25  # observations, where there are enough
 
 
 @dataclass(frozen=True)
 class Exceedance:
-    """One method's probabilities of one threshold, of `n` observations that tell whether it is exceeded.
+    """One method's probabilities for one threshold, on `n` observations that tell whether it is exceeded.
 
-    `unknown` observations do not: a laboratory whose detection limit is above the threshold tells of values above that
-    limit only, and to count these alone would favour high probabilities. `share` is that of the others that exceed it,
-    `expected` the mean probability. `brier` is the mean squared error of the probabilities, `skill` how much lower that
-    is than the one of always saying `share`, None where all or none exceed. `p` is that of differences as large as
-    these between probabilities and what came true by chance (Hosmer & Lemeshow 1980, 10.1080/03610928008827941).
+    `unknown` observations do not tell: a laboratory with a detection limit above the threshold tells only of values
+    above that limit, and counting these alone would favour high probabilities. `share` is the share of the others that
+    exceed the threshold, `expected` the mean probability. `brier` is the mean squared error of the probabilities;
+    `skill` says how much lower it is than the error of always saying `share`, None where all or none exceed. `p` is the
+    probability that chance makes differences as large as these between probabilities and outcomes (Hosmer & Lemeshow
+    1980, 10.1080/03610928008827941).
     """
 
     threshold: Threshold
@@ -39,7 +40,7 @@ class Exceedance:
 
 
 def check_exceedance(target: NumberTarget, held_out: HeldOut) -> list[Exceedance]:
-    """Of each of the target's thresholds that any observation can tell of; of a method with distributions."""
+    """Check each of the target's thresholds that any observation can tell of; none for a method without quantiles."""
     if held_out.quantiles.shape != (len(target.observed), len(QUANTILE_LEVELS)):
         return []
     found = []
@@ -58,7 +59,7 @@ def check_exceedance(target: NumberTarget, held_out: HeldOut) -> list[Exceedance
 
 
 def unchecked(target: NumberTarget) -> list[Threshold]:
-    """Those of the target's thresholds that lie below the detection limits of all observations."""
+    """Thresholds of the target that lie below the detection limits of all observations."""
     return [threshold for threshold in target.thresholds if not (target.limits <= threshold.value).any()]
 
 
@@ -80,8 +81,8 @@ def _check(threshold: Threshold, probability: Array, exceeds: Flags, unknown: in
 
 
 def _chance(probability: Array, exceeds: Flags, steps: int) -> float:
-    """Of the squared differences in equal parts of the observations, in the order of their probabilities, if each
-    exceeds with its own probability."""
+    """Probability that chance makes the squared differences as large, in equal parts of the observations ordered by
+    their probabilities, if each exceeds with its own probability."""
     parts = np.array_split(np.argsort(probability, kind="stable"), min(steps, len(exceeds)))
     differences = np.array([(exceeds[part] - probability[part]).sum() for part in parts])
     variances = np.array([(probability[part] * (1 - probability[part])).sum() for part in parts])

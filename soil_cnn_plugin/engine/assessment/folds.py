@@ -14,13 +14,13 @@ from soil_cnn_plugin.engine.errors import EngineError
 FOLD_KINDS = ("random", "spatial_blocks", "groups", "knndm")
 BLOCKS_A_FOLD = 5
 FINEST_BLOCK, FINEST_INNER_BLOCK = 1 / 50, 1 / 2000
-"""Side of the smallest block that is tried, as a share of the longer side of the observations' extent: what lies closer
-is one cluster, and cutting it would hold out neighbours under the name of spatial folds."""
+"""Side of the smallest block that is tried, as a share of the longer side of the observations' extent. What lies closer
+is one cluster; cutting it would hold out neighbours under the name of spatial folds."""
 
 
 @dataclass(frozen=True)
 class Folds:
-    """`fold` (N,) counts from 0 to `count` - 1. `block_size` is the side of spatial blocks in the coordinates' unit."""
+    """Folds: `fold` (N,) counts from 0 to `count` - 1; `block_size` is the side of blocks in the coordinates' unit."""
 
     fold: Rows
     count: int
@@ -32,12 +32,12 @@ class Folds:
 
 @dataclass(frozen=True)
 class PlacedTargets:
-    """What is dealt to folds, of N observations.
+    """N observations to deal to folds.
 
-    `coordinates` (N, 2) x, y in `unit`; for a geographic CRS better scaled to metres, so that blocks are square on the
-    ground. `sites` (N,): observations with one number stay together. Folds are balanced in what is given of the others,
-    too: `targets` (N, T), NaN where missing, and `classes`, for each target that has any the numbers (N,) from 0, or
-    below 0 where none is known. `fields` names the targets.
+    `coordinates` (N, 2) are x, y in `unit`; for a geographic CRS better scaled to metres, so that blocks are square on
+    the ground. `sites` (N,): observations with one number stay together. Folds are also balanced in whatever else is
+    given: `targets` (N, T), NaN where missing, and `classes`: for each target that has classes, their numbers (N,) from
+    0, or below 0 where none is known. `fields` names the targets.
     """
 
     coordinates: Array
@@ -48,7 +48,7 @@ class PlacedTargets:
     unit: str = "m"
 
     def take(self, rows: Rows) -> PlacedTargets:
-        """The same of some observations."""
+        """The same for some of the observations."""
         targets = None if self.targets is None else self.targets[rows]
         classes = tuple(numbers[rows] for numbers in self.classes)
         return PlacedTargets(self.coordinates[rows], self.sites[rows], targets, classes, self.fields, self.unit)
@@ -62,7 +62,7 @@ def make_folds(
     Args:
         kind: one of FOLD_KINDS.
         domain: (M, 2) points of the map, for `knndm`.
-        inner: folds within the training part of another fold: rather fewer folds or finer blocks than an error.
+        inner: folds within the training part of another fold: accept fewer folds or finer blocks instead of an error.
 
     Raises:
         EngineError: the observations cannot be held out in this way.
@@ -97,10 +97,10 @@ def make_folds(
 
 
 def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int) -> Folds:
-    """Folds whose held-out observations lie as far from those trained on as the map, its points (M, 2), from all.
+    """Folds whose held-out observations lie as far from the training ones as the map, points (M, 2), lies from all.
 
-    Nearest neighbour distance matching, Linnenbrink et al. 2024 (GMD 17:5897): random folds where the observations are
-    not more clustered than the map, else clusters of observations.
+    This is nearest neighbour distance matching, Linnenbrink et al. 2024 (GMD 17:5897): random folds where the
+    observations are not more clustered than the map, else clusters of observations.
     """
     sites = _number(placed.sites)
     count = _check_sites("knndm", sites, count)
@@ -167,7 +167,7 @@ def _check_sites(kind: str, sites: Rows, count: int) -> int:
 
 
 def _check_targets(fold: Rows, placed: PlacedTargets) -> None:
-    """Each target needs values in two folds, or a network would be trained without any."""
+    """Raise EngineError unless each target has values in two folds, or a network would be trained without any."""
     for column, values in enumerate(() if placed.targets is None else placed.targets.T):
         rows = np.isfinite(values)
         if len(np.unique(fold[rows])) < 2:
@@ -179,7 +179,7 @@ def _check_targets(fold: Rows, placed: PlacedTargets) -> None:
 
 
 def _amounts(placed: PlacedTargets) -> Rows:
-    """(N, 1 + T + K): 1 for each observation, then 1 for each of its targets that has a value, and for its classes."""
+    """Amounts (N, 1 + T + K): 1 for each observation, for each of its targets that has a value, and for its classes."""
     amounts = [np.ones((len(placed.sites), 1), dtype=np.int64)]
     if placed.targets is not None:
         amounts.append(np.isfinite(placed.targets).astype(np.int64))
@@ -188,13 +188,13 @@ def _amounts(placed: PlacedTargets) -> Rows:
 
 
 def _centroids(coordinates: Array, sites: Rows) -> Array:
-    """(number of sites, 2): mean coordinates of each site's observations."""
+    """Mean coordinates of each site's observations, (number of sites, 2)."""
     amount = np.bincount(sites)
     return np.column_stack([np.bincount(sites, coordinates[:, axis]) / amount for axis in (0, 1)])
 
 
 def _deal(units: Rows, amounts: Rows, count: int, rng: np.random.Generator) -> Rows:
-    """Fold of each unit: shuffled, the largest first, each to the fold that has least of what the unit brings."""
+    """Deal units, shuffled, the largest first, each to the fold that has least of what it brings; the fold of each."""
     weights = np.zeros((units.max() + 1, amounts.shape[1]))
     np.add.at(weights, units, amounts)
     order = rng.permutation(len(weights))
@@ -211,11 +211,11 @@ def _deal(units: Rows, amounts: Rows, count: int, rng: np.random.Generator) -> R
 def _choose_blocks(
     centroids: Array, sites: Rows, count: int, rng: np.random.Generator, unit: str, finest: float
 ) -> tuple[Rows, float]:
-    """Block of each site, and the blocks' side.
+    """Choose the block of each site, and the blocks' side.
 
-    The largest side (two significant digits) with which at least 5 blocks a fold hold sites, and none holds one and a
-    half times a fold's share of the observations; where no side does, the share is given up, then one block a fold at a
-    time. The grid's origin is random.
+    The side is the largest (two significant digits) with which at least 5 blocks a fold hold sites, and no block holds
+    one and a half times a fold's share of the observations. Where no side does, the limit on the share is given up
+    first, then one block a fold at a time. The grid's origin is random.
     """
     shift = rng.random(2)
     south_west = centroids.min(axis=0)

@@ -16,9 +16,9 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 
 @dataclass(frozen=True)
 class Importance:
-    """`error` (M, T) is the RMSE of M methods, of classes the root Brier score, `error_by_fold` (M, B, T)
-    that in each of B folds, NaN in one without observations of a target; `exchanged` (C, M, T) and `exchanged_by_fold`
-    (C, M, B, T) are the same after an exchange of each of C covariates."""
+    """Errors before and after exchanges. `error` (M, T) is the RMSE of M methods, for classes the root Brier score;
+    `error_by_fold` (M, B, T) is that in each of B folds, NaN in a fold without observations of a target. `exchanged`
+    (C, M, T) and `exchanged_by_fold` (C, M, B, T) are the same after an exchange of each of C covariates."""
 
     error: Array
     error_by_fold: Array
@@ -37,7 +37,7 @@ class Importance:
 
     @property
     def spread(self) -> Array:
-        """Standard deviation over folds, (C, M, T)."""
+        """Standard deviation of the growth over folds, (C, M, T)."""
         spread: Array = np.nanstd(self.by_fold, axis=2, ddof=1)
         return spread
 
@@ -56,7 +56,7 @@ def permutation_importance(
 
     `predict` gives the predictions (M, N, V) of M methods when the covariate of that number, or none, is taken from the
     observations in the given order (N,). `observed` (N, V) is NaN where missing, `fold` (N,) counts from 0;
-    `told_together` as for `errors`.
+    `told_together` is as for `errors`.
     """
     rng = np.random.default_rng(seed)
     count = len(observed)
@@ -76,8 +76,8 @@ def errors(
 ) -> tuple[Array, Array]:
     """RMSE (M, T) over all observations and (M, B, T) in each fold, of predictions (M, N, V), repeated ones pooled.
 
-    `told_together` says which of the V columns are of one target, each a target of its own without it. Several are the
-    probabilities of its classes, whose squares add up: the root of the Brier score.
+    `told_together` says which of the V columns belong to one target; without it, each is a target of its own. Several
+    columns are the probabilities of a target's classes; their squares add up, to the root of the Brier score.
     """
     squares = np.mean([(predicted - observed) ** 2 for predicted in predictions], axis=0)  # (M, N, V)
     if told_together is not None:

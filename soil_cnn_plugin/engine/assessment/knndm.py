@@ -1,4 +1,4 @@
-"""Nearest neighbour distance matching: clusters of observations are held out as far away as the map lies."""
+"""Nearest neighbour distance matching: holds out clusters of observations as far away as the map lies."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 
 LARGEST_FOLD = 0.5  # share of the observations
-NUMBERS_OF_CLUSTERS = 100  # that are tried
-_FEW_FOLDS = 32  # a tree for each
-_NEAREST = (4, 32, 256)  # observations that are looked at for one of another fold
-_AT_ONCE = 4_000_000  # of them
+NUMBERS_OF_CLUSTERS = 100  # numbers that are tried
+_FEW_FOLDS = 32  # few enough for a tree each
+_NEAREST = (4, 32, 256)  # how many nearest observations are searched for one of another fold
+_AT_ONCE = 4_000_000  # of these at once
 MOST_SITES_FOR_WARD = 6000  # their distances take 8 n^2 / 2 bytes: 144 MB
 
 
 @dataclass(frozen=True)
 class Match:
-    """`fold` (N,), or None where random folds match: the observations are not more clustered than the map, at `p`.
+    """The folds that match. `fold` (N,) is None where random folds match: the observations are not more clustered than
+    the map, at `p`.
 
     `difference` is the Wasserstein distance between the distances from held-out observations to those trained on and
-    those from the map to the observations.
+    the distances from the map to the observations.
     """
 
     p: float
@@ -37,7 +38,7 @@ class Match:
 
 
 def held_out_distances(coordinates: Array, fold: Rows) -> Array:
-    """(N,) distance of each observation to the nearest one of another fold."""
+    """Distance (N,) of each observation to the nearest one of another fold."""
     folds = np.unique(fold)
     if len(folds) <= _FEW_FOLDS:
         distances, left = np.full(len(fold), np.inf), np.arange(len(fold))
@@ -50,9 +51,10 @@ def held_out_distances(coordinates: Array, fold: Rows) -> Array:
 
 
 def _look_around(coordinates: Array, fold: Rows) -> tuple[Array, Rows]:
-    """The distances (N,), and the rows that have none: all that lie near them are of their own fold.
+    """Distances (N,), and the rows without one, because all observations near them are of their own fold.
 
-    A tree for each of 100,000 sites would take an hour; of small folds one of another is among the nearest.
+    A tree for each of 100,000 sites would take an hour; where folds are small, one of another fold is among the
+    nearest.
     """
     distances, left, tree = np.full(len(fold), np.inf), np.arange(len(fold)), cKDTree(coordinates)
     for wanted in (min(number, len(fold)) for number in _NEAREST):
@@ -65,18 +67,18 @@ def _look_around(coordinates: Array, fold: Rows) -> tuple[Array, Rows]:
 
 
 def nearest_distances(points: Array, others: Array) -> Array:
-    """(M,) distance of each of `points` (M, 2) to the nearest of `others`."""
+    """Distance (M,) of each of `points` (M, 2) to the nearest of `others`."""
     distances: Array = cKDTree(others).query(points)[0]
     return distances
 
 
 def match_distances(coordinates: Array, domain: Array, sites: Rows, centroids: Array, count: int) -> Match:
-    """The algorithm of Linnenbrink et al. 2024 (GMD 17:5897, section 2.2), with sites in the place of points.
+    """Match by the algorithm of Linnenbrink et al. 2024 (GMD 17:5897, section 2.2), with sites in place of points.
 
-    `sites` (N,) counts from 0 without gaps, `centroids` holds the coordinates of each site.
+    `sites` (N,) counts from 0 without gaps; `centroids` holds the coordinates of each site.
 
     Raises:
-        EngineError: one site holds more than half of the observations.
+        EngineError: every number of clusters that is tried gives too large a fold, or too few folds.
     """
     to_map = nearest_distances(domain, coordinates)
     p = float(ks_2samp(held_out_distances(coordinates, sites), to_map, alternative="greater", method="asymp").pvalue)
@@ -84,7 +86,7 @@ def match_distances(coordinates: Array, domain: Array, sites: Rows, centroids: A
         return Match(p, None, 0, 0.0)
     cut = _group_sites(centroids)
     scores = centroids @ np.linalg.svd(coordinates - coordinates.mean(axis=0), full_matrices=False)[2][0]
-    largest = max(LARGEST_FOLD, 1.5 / count)  # of two folds hardly ever does each hold just a half
+    largest = max(LARGEST_FOLD, 1.5 / count)  # two folds hardly ever hold just a half each
     best: Match | None = None
     for clusters in np.unique(np.geomspace(count, max(count, len(centroids) - 2), NUMBERS_OF_CLUSTERS).round()):
         cluster = cut(int(clusters))
@@ -104,7 +106,7 @@ def match_distances(coordinates: Array, domain: Array, sites: Rows, centroids: A
 
 
 def _group_sites(centroids: Array) -> Callable[[int], Rows]:
-    """A function: number of clusters -> cluster of each site, from 0 without gaps (Ward's hierarchical clustering)."""
+    """Group by Ward's hierarchical clustering: number of clusters -> cluster of each site, from 0 without gaps."""
     member = np.arange(len(centroids))
     if len(centroids) > MOST_SITES_FOR_WARD:
         means = KMeans(MOST_SITES_FOR_WARD, n_init=1, max_iter=20, random_state=0).fit(centroids)
@@ -119,7 +121,7 @@ def _group_sites(centroids: Array) -> Callable[[int], Rows]:
 
 
 def _merge_clusters(cluster: Rows, sites: Rows, scores: Array, count: int) -> Rows:
-    """Fold of each cluster: large ones keep a fold, the others are dealt in turn along the first component."""
+    """Fold of each cluster: large ones keep a fold; the others are dealt in turn along the first component."""
     sizes = np.bincount(cluster[sites])
     places = np.bincount(cluster, scores) / np.bincount(cluster)
     order = np.argsort(places, kind="stable")

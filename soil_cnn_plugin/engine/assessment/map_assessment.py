@@ -1,4 +1,4 @@
-"""A map against observations that it was not made from: scores at them and, of a probability sample, of the map."""
+"""Assesses a map by observations that it was not made from: scores at them and, for a probability sample, of it all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, int
 
 @dataclass(frozen=True)
 class MapEstimates:
-    """Design-based estimates for the whole map: measure -> estimate, in the order of tables; which design, in words."""
+    """Design-based estimates for the whole map, by measure in the order of tables; `sentence` names the design."""
 
     by_measure: dict[str, Estimate]
     confidence: float
@@ -37,7 +37,8 @@ class MapEstimates:
 
 @dataclass(frozen=True)
 class MapAssessment:
-    """`ids` (n,) and `coordinates` (n, 2) of the observations that were used; `dropped` counts the others by reason.
+    """The assessment of a map. `ids` (n,) and `coordinates` (n, 2) belong to the observations that were used; `dropped`
+    counts the others by reason.
 
     `estimates` is None unless the observations are a probability sample; limits of `predicted` are NaN where the map
     has no interval.
@@ -62,7 +63,7 @@ class MapAssessment:
 
     @property
     def main_scores(self) -> dict[str, float]:
-        """Scores at the observations or, where the design gives them, of the whole map; without those not known."""
+        """Scores at the observations or, where the design gives them, of the whole map; unknown ones are left out."""
         scores = self.predicted.scores
         values = {"rmse": scores.rmse, "me": scores.me, "mec": scores.mec, "ccc": scores.ccc, "picp": scores.picp}
         for name, found in (self.estimates.by_measure if self.estimates else {}).items():
@@ -72,7 +73,7 @@ class MapAssessment:
 
     @property
     def inside(self) -> Flags:
-        """(n,) whether the observed value lies in its interval."""
+        """Whether the observed value lies in its interval, (n,)."""
         return is_inside(self.target.observed, self.predicted.lower, self.predicted.upper)
 
 
@@ -87,7 +88,7 @@ def predict(observed: Array, mean: Array, lower: Array, upper: Array, coverage: 
 
 
 def estimate(observed: Array, predicted: HeldOut, coverage: float, sample: ProbabilitySample) -> MapEstimates:
-    """Raises EngineError where the design does not fit the observations."""
+    """Estimate the whole map's accuracy from a sample. EngineError where the design does not fit the observations."""
     design = estimate_from_sample(observed, predicted.mean, strata=sample.strata, areas=sample.areas)
     by_measure = {"ME": design.me, "RMSE": design.rmse}
     if design.mec is not None:
@@ -103,7 +104,7 @@ def estimate(observed: Array, predicted: HeldOut, coverage: float, sample: Proba
 
 
 def check_interval(job: AssessMap, mean: Array, lower: Array, upper: Array, notes: list[str]) -> None:
-    """Raises EngineError where the lower limit is above the upper one."""
+    """Raise EngineError where the lower limit is above the upper one; note values outside their own interval."""
     if job.lower is None or job.upper is None:
         return
     crossed = int((lower > upper).sum())
@@ -123,7 +124,7 @@ def check_interval(job: AssessMap, mean: Array, lower: Array, upper: Array, note
 def find_cautions(
     job: AssessMap, found: Observations, facts: BandFacts, dropped: Dropped, sample: ProbabilitySample | None
 ) -> list[str]:
-    """What limits the worth of the assessment, in sentences."""
+    """Name, in sentences, what limits the worth of the assessment."""
     cautions = []
     if job.target.unit and facts.unit and job.target.unit != facts.unit:
         cautions.append(

@@ -24,11 +24,11 @@ METHODS = {
     FOREST_CONTEXT: "Random forest with context (focal means and deviations)",
     MEAN: "Mean of the training observations",
 }
-"""Method -> its name in words, in the order of tables."""
+"""The name of each method in words, in the order of tables."""
 
 
 FORESTS_SETTING = "random forests"
-"""Among the settings, where they are not grown as usual: how."""
+"""The setting that says how forests are grown, where that is not as usual."""
 
 
 NAMES = {
@@ -38,11 +38,11 @@ NAMES = {
     FOREST_CONTEXT: "random forest with context",
     MEAN: "mean",
 }
-"""Method -> its name within a sentence."""
+"""The name of each method within a sentence."""
 
 
 FORESTS = (FOREST_CONTEXT, FOREST)
-"""In the order in which they are fitted: weights and predictions of a training follow it."""
+"""Forests in the order in which they are fitted: weights and predictions of a training follow it."""
 CLASS_METHODS = {**METHODS, MEAN: "Frequencies of the classes in the training observations"}
 CLASS_NAMES = {**NAMES, MEAN: "frequencies"}
 """METHODS and NAMES where the target is a class."""

@@ -1,4 +1,4 @@
-"""How far the landscape matters: held-out error against patch size, what of it is noise, and the size to choose."""
+"""How far the landscape matters: held-out error against patch size, the noise in it, and the size to choose."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHOSEN_BY = BLEND
 @dataclass(frozen=True)
 class SizedTarget:
     """One target: number and standard deviation of its observations, and the held-out predictions of each method at
-    each patch size; `baselines` are those of the methods that see the point alone or nothing."""
+    each patch size. `baselines` are those of the methods that see only the point, or nothing."""
 
     soil_property: SoilProperty
     count: int
@@ -36,7 +36,7 @@ class SizedTarget:
 @dataclass(frozen=True)
 class SizedError:
     """Error at a patch size, mean over the folds, with its standard error; and how much higher it is than at the best
-    size, from fold to fold, with the standard error of that. None where there are fewer than two folds."""
+    size, fold by fold, with the standard error of that. None where there are fewer than two folds."""
 
     size: int
     error: float
@@ -46,15 +46,15 @@ class SizedError:
 
     @property
     def is_near_best(self) -> bool:
-        """Within one standard error of the best size."""
+        """Whether it lies within one standard error of the best size."""
         return self.above_best <= (self.above_best_error or 0.0)
 
 
 @dataclass(frozen=True)
 class ErrorCurves:
-    """Errors of some targets: in the unit of one target, or, of several, in their standard deviations, averaged.
+    """Errors of some targets: in the unit of one target; for several, in their standard deviations, averaged.
 
-    `sized` holds a curve of each method of AT_SIZES; `baselines` their errors without a curve.
+    `sized` holds a curve of each method of AT_SIZES; `baselines` holds the errors of methods without a curve.
     """
 
     sized: Mapping[str, tuple[SizedError, ...]]
@@ -70,7 +70,7 @@ class ErrorCurves:
 
 @dataclass(frozen=True)
 class PatchSizeComparison:
-    """All of it, for report and JSON. `metres` are of one pixel, east and north."""
+    """The whole comparison, for report and JSON. `metres` is the size of one pixel, east and north."""
 
     targets: tuple[SizedTarget, ...]
     sizes: tuple[int, ...]
@@ -88,7 +88,7 @@ class PatchSizeComparison:
 def error_curves(targets: Sequence[SizedTarget]) -> ErrorCurves:
     """Compare the sizes over the folds, which are the same for all of them.
 
-    The smallest size within one standard error of the best is recommended (Breiman et al. 1984, section 3.4.3), and the
+    It recommends the smallest size within one standard error of the best (Breiman et al. 1984, section 3.4.3). The
     standard error is that of the difference to the best, fold by fold: that some folds are harder than others at any
     size says nothing about sizes. Folds share training observations, see `paired_test`.
     """
@@ -137,13 +137,13 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
     if not _beats_mean(curves):
         sentences.append(
             f"No size clearly beats {comparison.measure.without_map}: the covariates carry no usable signal here, and"
-            " these sizes cannot be told apart by it."
+            " it cannot tell these sizes apart."
         )
     return sentences
 
 
 def size_in_words(size: int, metres: tuple[float, float]) -> str:
-    """`280 m (7 × 7 pixels)`."""
+    """The size in words: `280 m (7 × 7 pixels)`."""
     return f"{extent(size, metres)} ({size} × {size} pixels)"
 
 
@@ -160,7 +160,7 @@ def _distance(length: float) -> str:
 
 
 def _fold_errors(targets: Sequence[SizedTarget], methods: Sequence[Judged]) -> Array:
-    """(folds,) errors; of several targets in their standard deviations, mean of those that the fold holds."""
+    """Errors (folds,): of several targets in their standard deviations, mean of those that the fold holds."""
     errors = np.array(
         [[scores.error if scores.n else np.nan for scores in held_out.fold_scores] for held_out in methods]
     )
@@ -172,7 +172,7 @@ def _fold_errors(targets: Sequence[SizedTarget], methods: Sequence[Judged]) -> A
 
 
 def _test_to_train(targets: Sequence[SizedTarget]) -> float:
-    """Held-out observations by those trained on, mean over folds and targets."""
+    """Ratio of held-out observations to training ones, mean over folds and targets."""
     ratios = []
     for target in targets:
         sizes = np.array([scores.n for scores in target.baselines[MEAN].fold_scores], float)
@@ -198,7 +198,7 @@ def _curve(errors: Mapping[int, Array], ratio: float) -> tuple[SizedError, ...]:
 
 
 def _context_in_words(curves: ErrorCurves, recommended: str) -> str:
-    """What context of the recommended size is worth, told by the forests: they differ in nothing else."""
+    """How much context of the recommended size is worth: the forests tell, which differ in nothing else."""
     point, test = curves.baselines[FOREST], curves.context
     percent = 100 * (test.difference / point.error if test else 0.0)
     direction = "lower" if percent < 0 else "higher"
@@ -216,6 +216,6 @@ def _percent_below(lower: SizedError, higher: SizedError) -> str:
 
 
 def _beats_mean(curves: ErrorCurves) -> bool:
-    """Clearly below the mean's error: significant one-sided, because only below counts."""
+    """Whether the error is clearly below the mean's: significantly, one-sided, because only below counts."""
     test = curves.signal
     return test is not None and test.difference < 0 and test.p / 2 < SIGNIFICANT

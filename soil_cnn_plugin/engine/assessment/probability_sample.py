@@ -29,7 +29,7 @@ class ProbabilitySample:
 def read_probability_sample(
     job: AssessMap, layer: Layer, found: Observations, notes: list[str]
 ) -> ProbabilitySample | None:
-    """The probability sample that the observations are; None when they are none.
+    """Read the probability sample that the observations are; None when they are none.
 
     Areas come from all observations of the layer: a stratum whose observations were all dropped must not be forgotten.
     """
@@ -60,7 +60,7 @@ def read_probability_sample(
 
 
 def _areas(strata: NDArray[np.object_], sizes: Array, job: AssessMap, layer: Layer) -> dict[Hashable, float]:
-    """Stratum -> its area, which all of its observations must give alike."""
+    """Area of each stratum, which all of its observations must give alike."""
     areas: dict[Hashable, float] = {}
     for name, size in zip(strata.tolist(), sizes.tolist()):
         if name is None:

@@ -18,7 +18,7 @@ NARROWEST = 0.5
 
 @dataclass(frozen=True)
 class Reliability:
-    """Of one method's distributions beside `n` observations, as shares.
+    """Reliability of one method's distributions beside `n` observations, as shares.
 
     `below` and `above` are the observations outside the prediction interval; `picp` (26,) belongs to the `nominal`
     coverages, `qcp` (99,) to QUANTILE_LEVELS; `pit` (10,) are the observations in equal steps of PIT.
@@ -34,9 +34,9 @@ class Reliability:
 
 
 def reliability(observed: Array, held_out: HeldOut, is_censored: Flags | None = None) -> Reliability | None:
-    """None where the method predicts no distribution, or nothing was observed.
+    """Compute reliability; None where the method predicts no distribution, or nothing was observed.
 
-    Where `is_censored` the observed value lies below, and counts with the probability that it has then.
+    Where `is_censored`, the observed value lies below, and counts with its probability of lying there.
     """
     quantiles = held_out.quantiles
     if len(observed) == 0 or quantiles.shape != (len(observed), len(QUANTILE_LEVELS)):
@@ -58,7 +58,7 @@ def reliability(observed: Array, held_out: HeldOut, is_censored: Flags | None = 
 def _of_measured(observed: Array, lower: Array, upper: Array, quantiles: Array) -> Reliability:
     nominal, inside = coverage_curve(observed, quantiles, QUANTILE_LEVELS)
     shown = nominal > NARROWEST - 1e-9
-    # rounding keeps 0.30000000000000004 in its bin
+    # Rounding keeps 0.30000000000000004 in its bin.
     counts, _ = np.histogram(np.round(pit(observed, quantiles, QUANTILE_LEVELS), 9), bins=PIT_BINS, range=(0, 1))
     return Reliability(
         n=len(observed),
@@ -72,8 +72,8 @@ def _of_measured(observed: Array, lower: Array, upper: Array, quantiles: Array) 
 
 
 def _of_censored(limits: Array, lower: Array, upper: Array, quantiles: Array) -> Reliability:
-    """The PIT of a value below a limit is uniform up to that of the limit (Czado et al. 2009, section 2,
-    10.1111/j.1541-0420.2009.01191.x); shares are expected ones."""
+    """Expected shares for censored values: the PIT of a value below a limit is uniform up to that of the limit (Czado
+    et al. 2009, section 2, 10.1111/j.1541-0420.2009.01191.x)."""
     reached = pit(limits, quantiles, QUANTILE_LEVELS)[:, None]
     qcp_ = np.minimum(QUANTILE_LEVELS / reached, 1.0).mean(axis=0)
     below = np.flatnonzero(QUANTILE_LEVELS < 0.5 - 1e-9)[::-1]
@@ -92,7 +92,7 @@ def _of_censored(limits: Array, lower: Array, upper: Array, quantiles: Array) ->
 
 
 def _together(a: Reliability, b: Reliability) -> Reliability:
-    """Of the observations of both."""
+    """Join the shares of two groups of observations."""
     n = a.n + b.n
     mixed = {
         name: (a.n * getattr(a, name) + b.n * getattr(b, name)) / n for name in ("below", "above", "picp", "qcp", "pit")
@@ -101,6 +101,6 @@ def _together(a: Reliability, b: Reliability) -> Reliability:
 
 
 def chance_band(n: int, shares: Array) -> tuple[Array, Array]:
-    """Between which 95 % of the shares of `n` independent observations lie, where `shares` are the true ones."""
+    """Limits between which 95 % of the shares of `n` independent observations lie, where `shares` are the true ones."""
     low, high = binom.interval(0.95, n, shares)
     return np.asarray(low / n, dtype=np.float64), np.asarray(high / n, dtype=np.float64)

@@ -17,20 +17,20 @@ from soil_cnn_plugin.engine.targets.learned import ForestLesson, Learned
 
 TREES = 500
 ROWS_A_TREE = 50_000
-"""Drawn anew for each tree, at most; of fewer observations as many as there are (the usual bootstrap). It bounds time
-and the size of network files: a tree of all of a million would take about a minute and 350,000 nodes. Of 100,000
-simulated observations it costs 1.4 % of the RMSE under random folds and 0.2 % in blocks; 25,000 cost 3.2 % and 0.7 %,
-as much as networks and forests often differ. Measured in docs/large.md."""
-_TREES_AT_ONCE = 100  # that scikit-learn holds: four times as large as the arrays that are kept
+"""The most rows that are drawn anew for each tree; of fewer observations as many as there are (the usual bootstrap).
+This bounds time and the size of network files: a tree of all of a million would take about a minute and 350,000 nodes.
+With 100,000 simulated observations it costs 1.4 % of the RMSE under random folds and 0.2 % in blocks; 25,000 rows cost
+3.2 % and 0.7 %, as much as networks and forests often differ. Measured in docs/large.md."""
+_TREES_AT_ONCE = 100  # in scikit-learn's form, which takes four times the memory of the arrays that are kept
 _LEAF = 3  # observations in a leaf, at least
-_SHARE_OF_FEATURES, _SHARE_OF_CHOICES = 1 / 3, "sqrt"  # tried at each split: of numbers, and of classes
+_SHARE_OF_FEATURES, _SHARE_OF_CHOICES = 1 / 3, "sqrt"  # tried at each split, for numbers and for classes
 _SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 
 
 @dataclass(frozen=True)
 class FittedForest:
-    """A forest of all training rows, and what forests that had not seen a row predicted for it: (N, outputs) each,
-    NaN where the target is missing. `parts` are these forests, one an inner fold."""
+    """A forest of all training rows, and predictions (N, outputs) of each row by forests that had not seen it, NaN
+    where the target is missing. `parts` are these forests, one for each inner fold."""
 
     trees: Trees
     parts: tuple[Trees, ...]
@@ -39,8 +39,8 @@ class FittedForest:
 
 
 def fit_forests(features: Singles, learned: Learned, fold: Rows, seed: int) -> list[FittedForest]:
-    """One forest of 500 trees a column, or one for all classes of a target, and a fifth of the trees without each inner
-    fold."""
+    """Fit one forest of 500 trees for each column, or one for all classes of a target, and a fifth of the trees without
+    each inner fold."""
     return [_fit_one(features, lesson, fold, seed) for lesson in learned.forest_lessons()]
 
 
@@ -56,12 +56,12 @@ def predict_forest(trees: Trees, features: Singles) -> tuple[Array, Array]:
 
 
 def growth_in_words(count: int) -> str:
-    """Where the forests of so many observations are not grown as usual; else empty."""
+    """How forests of `count` observations depart from the usual growth; empty where they do not."""
     if count <= ROWS_A_TREE:
         return ""
     return (
         f"each tree grows on at most {ROWS_A_TREE} observations, drawn anew at random, so that time and memory stay"
-        " bounded; with as many as there are the forests' errors would be somewhat smaller"
+        " bounded; without this limit the forests' errors would be somewhat smaller"
     )
 
 
@@ -95,18 +95,18 @@ def _fit(features: Singles, lesson: ForestLesson, rows: Flags, trees: int, seed:
         end = min(start + _TREES_AT_ONCE, trees)
         forest.set_params(n_estimators=end).fit(known, answers, None if is_equal else weights)
         grown.append(to_trees(forest.estimators_[start:]))
-        forest.estimators_ = [None] * end  # only their number counts for those that follow
+        forest.estimators_ = [None] * end  # only their number counts for the trees that follow
     return join_trees(grown)
 
 
 def _forest(seed: int, features: float | str, rows: int | None) -> RandomForestRegressor:
-    """That grows on when it is fitted again; `rows` are drawn for each tree, None for as many as there are."""
+    """A forest that grows on when fitted again; `rows` are drawn for each tree, None for as many as there are."""
     return RandomForestRegressor(
         warm_start=True,
         max_samples=rows,
         min_samples_leaf=_LEAF,
         max_features=features,
-        # The cores that belong to this computation: all, where other processes wait for it.
+        # Use the cores that belong to this computation: all, where other processes wait for it.
         n_jobs=usable_cores() if is_joined() else torch.get_num_threads(),
         random_state=seed,
     )

@@ -1,4 +1,4 @@
-"""Walking down the trees of a forest, compiled: 32 neighbouring rows ask a node's question together."""
+"""Walks down the trees of a forest, compiled: 32 neighbouring rows ask a node's question together."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.core.extending import intrinsic
 
-LANES = 32  # rows of one question; rows that resemble each other take the same way for long
-BLOCK = 2**14  # rows, a multiple of LANES, that go down a tree before the next one
+LANES = 32  # rows that ask one question; rows that resemble each other take the same way for long
+BLOCK = 2**14  # rows that go down a tree before the next ones; a multiple of LANES
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 _FLAGS = ir.VectorType(ir.IntType(1), LANES)
-_inlined: Any = intrinsic  # its types do not know that numba passes `typing` itself
+_inlined: Any = intrinsic  # its types do not know that numba itself passes `typing`
 
 
 @_inlined  # type: ignore[untyped-decorator]
 def _at_most(typing: Any, values: Any, start: Any, limit: Any) -> Any:
-    """Bit k of the answer says whether values[start + k] <= limit."""
+    """A mask whose bit k says whether values[start + k] <= limit."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _pointer(context, builder, signature, arguments, _FLOATS)
@@ -35,7 +35,7 @@ def _at_most(typing: Any, values: Any, start: Any, limit: Any) -> Any:
 
 @_inlined  # type: ignore[untyped-decorator]
 def _put(typing: Any, numbers: Any, start: Any, number: Any, mask: Any) -> Any:
-    """numbers[start + k] = number where bit k of the mask is set."""
+    """Put `number` into numbers[start + k] where bit k of the mask is set."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _pointer(context, builder, signature, arguments, _INTEGERS)
@@ -50,13 +50,13 @@ def _put(typing: Any, numbers: Any, start: Any, number: Any, mask: Any) -> Any:
 
 
 def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, kind: Any) -> Any:
-    """To LANES neighbours of the array that is the first argument, from the index that is the second."""
+    """A pointer to LANES neighbours in the array that is the first argument, from the index that is the second."""
     data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
     return builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
 
 
 def _spread(builder: Any, number: Any, kind: Any) -> Any:
-    """A vector of one number."""
+    """A vector that repeats one number."""
     nothing = ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, nothing, ir.Constant(_INTEGERS, [0] * LANES))
@@ -66,15 +66,15 @@ def _spread(builder: Any, number: Any, kind: Any) -> Any:
 def add_up(columns, roots, children, feature, threshold, value, total, squares):  # type: ignore[no-untyped-def]
     """Add every tree's answers, and their squares, to `total` and `squares` (rows, outputs).
 
-    `columns` (features, n) are contiguous, n a multiple of LANES and at least the rows; `children` (2 * nodes,). Each
-    row is in one list only, so that no list grows beyond n, and children lie behind their parents, so that all end.
+    `columns` (features, n) are contiguous, n a multiple of LANES and at least the rows; `children` is (2 * nodes,).
+    Each row is in one list only, so no list grows beyond n; children lie behind their parents, so all walks end.
     """
     rows, outputs = total.shape
     length = np.uint64(columns.shape[1])
     flat = columns.reshape(-1)
     leaf = np.zeros(length, np.int32)
-    # Who is at a node: LANES neighbours from a place on, those whose bit is set. Lists of nodes that wait lie behind
-    # each other; the list that is worked on comes last.
+    # A list says who is at a node: of LANES neighbours from a place on, those whose bit is set. Lists of waiting nodes
+    # lie behind each other; the list in work comes last.
     places, masks = np.empty(length, np.uint32), np.empty(length, np.uint32)
     right_places, right_masks = np.empty(length, np.uint32), np.empty(length, np.uint32)
     waiting_node, waiting_start = np.empty(length, np.uint64), np.empty(length, np.uint64)
@@ -101,7 +101,7 @@ def add_up(columns, roots, children, feature, threshold, value, total, squares):
             for k in range(start, end):
                 place, mask = places[k], masks[k]
                 below = _at_most(flat, column + np.uint64(place), limit)
-                # Written in any case, kept where a row goes there: faster than asking.
+                # Always write, and keep what was written where a row goes there: faster than asking first.
                 right_places[to_right], right_masks[to_right] = place, mask & ~below
                 to_right += np.uint64(right_masks[to_right] != 0)
                 places[to_left], masks[to_left] = place, mask & below

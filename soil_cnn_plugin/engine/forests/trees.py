@@ -43,7 +43,7 @@ class Trees:
     def mean_and_spread(self, features: Singles) -> tuple[Array, Array]:
         """Mean and standard deviation over the trees, (N, outputs) each, for rows (N, F), finite.
 
-        It is fastest where rows resemble those beside them.
+        This is fastest where neighbouring rows resemble each other.
         """
         total, squares = np.zeros((2, len(features), self.outputs))
         arrays = (self.roots, self.children.reshape(-1), self.feature, self.threshold, self.value)
@@ -62,12 +62,12 @@ class Trees:
         return mean, np.sqrt(np.maximum(squares / self.count - mean**2, 0))
 
     def check(self, features: int, outputs: int = 1) -> None:
-        """Raises ValueError unless every walk stays inside its tree, asks for existing features and ends at answers."""
+        """Raise ValueError unless every walk stays inside its tree, asks for existing features and ends at answers."""
         trees, nodes = self.roots.size - 1, self.feature.size
         shapes = {"roots": (trees + 1,), "children": (nodes, 2), "value": (nodes, outputs)}
         if trees < 1 or any(getattr(self, name).shape != shapes.get(name, (nodes,)) for name in TREE_TYPES):
             raise ValueError("the arrays of a forest have another shape")
-        # Within bounds first: far-off roots could have differences that overflow.
+        # Check the bounds first: the differences of far-off roots could overflow.
         is_inside = (self.roots >= 0) & (self.roots <= nodes)
         sizes = np.diff(self.roots)
         if not is_inside.all() or (sizes < 1).any() or self.roots[0] != 0 or self.roots[-1] != nodes:
@@ -87,8 +87,8 @@ class Trees:
 
 
 def in_squares(wanted: Flags) -> Rows:
-    """An order of the True pixels (h, w), counted row by row, in which neighbours follow each other: they take the same
-    way down a tree for longest."""
+    """Order the True pixels (h, w), counted row by row, so that neighbours follow each other: they share their way down
+    a tree for longest."""
     order = _pixels_in_squares(*wanted.shape)
     chosen = order[wanted.ravel()[order]]
     number: Rows = np.cumsum(wanted.ravel())[chosen] - 1
@@ -146,7 +146,7 @@ def to_trees(estimators: Sequence[DecisionTreeRegressor | DecisionTreeClassifier
 
 
 def _answers(estimator: DecisionTreeRegressor | DecisionTreeClassifier) -> Array:
-    """(nodes, outputs)."""
+    """The answers at all nodes, (nodes, outputs)."""
     value: Array = estimator.tree_.value  # (nodes, targets, classes)
     if isinstance(estimator, DecisionTreeClassifier):
         shares: Array = value[:, 0] / value[:, 0].sum(1, keepdims=True)
@@ -155,7 +155,7 @@ def _answers(estimator: DecisionTreeRegressor | DecisionTreeClassifier) -> Array
 
 
 def _round_down(thresholds: Array) -> Singles:
-    """To float32, so that x <= threshold stays the same for every float32 x."""
+    """Round down to float32, so that x <= threshold stays the same for every float32 x."""
     rounded = thresholds.astype(np.float32)
     down: Singles = np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
     return down

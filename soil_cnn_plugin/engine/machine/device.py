@@ -1,4 +1,4 @@
-"""The one place where the device is chosen that networks are trained and evaluated on."""
+"""Chooses the device on which networks are trained and evaluated; no other place does."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def choose_device(wanted: str, report: Report) -> torch.device:
     """The device for `wanted` (auto, cuda, mps, cpu); the log says which one and why.
 
     auto takes an NVIDIA or AMD GPU when this PyTorch can really compute on it, and the processor otherwise. It never
-    takes Apple's GPU: that one has no float64 and not all operations, and networks as small as these gain little there.
-    Raises EngineError when a device that was asked for by name cannot be used.
+    takes Apple's GPU: that one has no float64 and lacks some operations, and networks as small as these gain little
+    there. Raises EngineError when a device that was asked for by name cannot be used.
     """
     if wanted == "cpu":
         return _say(torch.device("cpu"), "it was asked for", report)
@@ -46,20 +46,21 @@ def choose_device(wanted: str, report: Report) -> torch.device:
 
 
 def forbid_tf32() -> None:
-    """Its 10 bits would pass for float32: in convolutions by default, in products where the environment asks for it."""
+    """Forbid TF32. Its 10 bits would pass for float32: in convolutions by default, in products where the environment
+    asks for it."""
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def training_dtype(device: torch.device) -> torch.dtype:
-    """What layers are multiplied in while networks are trained (Micikevicius et al. 2018, arXiv:1710.03740): bfloat16
-    where a GPU has instructions for it, whose range is that of float32, so that no gradient is lost; else float32."""
+    """The number type of products while networks are trained (Micikevicius et al. 2018, arXiv:1710.03740): bfloat16
+    where a GPU has instructions for it; its range is that of float32, so no gradient is lost. Else float32."""
     has_half = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if has_half else torch.float32
 
 
 def device_in_words(device: torch.device) -> str:
-    """`NVIDIA H200 (CUDA 12.8, 139.8 GiB)`, `Apple GPU (MPS)` or `CPU (8 threads of 8 cores, AVX512)`."""
+    """Name it: `NVIDIA H200 (CUDA 12.8, 139.8 GiB)`, `Apple GPU (MPS)` or `CPU (8 threads of 8 cores, AVX512)`."""
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         platform = f"ROCm {torch.version.hip}" if torch.version.hip else f"CUDA {torch.version.cuda}"
@@ -77,8 +78,8 @@ def _say(device: torch.device, why: str, report: Report) -> torch.device:
 
 
 def _own_gpu() -> torch.device:
-    """Processes that train together take one each. The device holds its number: what threads take for theirs is the
-    first one."""
+    """Choose one GPU for each of the processes that train together. The device holds its number, because threads take
+    the first GPU for theirs."""
     found, wanted = torch.cuda.device_count(), count_here()
     if wanted > 1 and found:
         if found < wanted:
@@ -91,14 +92,14 @@ def _own_gpu() -> torch.device:
 
 
 def _trouble_with_cuda() -> str | None:
-    """Why CUDA cannot be used, in words; None when a small product and convolution on it succeed."""
+    """Why CUDA cannot be used, in words; None when a small product and a small convolution on it succeed."""
     if torch.version.cuda is None and torch.version.hip is None:
         return f"this PyTorch ({torch.__version__}) is a build without CUDA"
     if not torch.cuda.is_available():
         return f"PyTorch {torch.__version__} finds no GPU with a driver for it"
     try:
         image = torch.ones(1, 2, 4, 4, device="cuda")
-        # Each has a library of its own, which may be missing or too new for the driver.
+        # Product and convolution each have a library, which may be missing or too new for the driver.
         product, convolved = image[0, 0] @ image[0, 1], functional.conv2d(image, image[:, :, :2, :2])
         is_right = bool((product - 4).abs().max() < 0.1) and bool((convolved - 8).abs().max() < 0.1)
     except RuntimeError as error:  # a GPU that is too old for this build, busy, or full
@@ -109,5 +110,5 @@ def _trouble_with_cuda() -> str | None:
 def _name_of_gpu() -> str:
     try:
         return torch.cuda.get_device_name()
-    except RuntimeError:  # of a GPU that has failed altogether
+    except RuntimeError:  # a GPU that has failed altogether
         return "The GPU"

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     import torch
 
 _BROKEN_LIBRARY = (ImportError, OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError)
-"""What a library raises that is missing, does not fit the others, or does not fit the computer."""
+"""Errors that a library raises when it is missing, does not fit the others, or does not fit the computer."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """`version` is empty when it is not there; `remark` is empty when all is right."""
+    """One library. `version` is empty when it is not there; `remark` is empty when all is right."""
 
     name: str
     version: str
@@ -48,7 +48,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Environment:
-    """All that was found out; `device` and `computer` (what -> how much) in words."""
+    """All findings; `device` is in words, `computer` maps facts to their values in words."""
 
     device: str
     computer: dict[str, str]
@@ -61,7 +61,7 @@ class Environment:
 
 
 def check_libraries(report: Report) -> tuple[Library, ...]:
-    """The libraries that the engine requires; those that cannot be used are told in the log."""
+    """Check the libraries that the engine requires; the log names those that cannot be used."""
     requirements = read_requirements(REQUIREMENTS.read_text(encoding="utf-8"))
     libraries = tuple(_check_library(item) for item in requirements)
     for library in libraries:
@@ -86,7 +86,7 @@ def find_device(wanted: str, report: Report) -> tuple[torch.device | None, str]:
 
 
 def describe_computer(device: torch.device | None) -> dict[str, str]:
-    """What to know of this computer, in words."""
+    """Facts about this computer, in words."""
     memory, folder = read_memory(), tempfile.gettempdir()
     total = "unknown" if memory.total is None else gibibytes(memory.total)
     free = "" if memory.free is None else f", {gibibytes(memory.free)} free"
@@ -107,8 +107,8 @@ def describe_computer(device: torch.device | None) -> dict[str, str]:
 
 
 def run_trials(device: torch.device | None, report: Report) -> tuple[Trial, ...]:
-    """Tries one after the other what jobs rest on, and tells how each went."""
-    from soil_cnn_plugin.engine.machine import trial  # needs numpy, which may be what is broken
+    """Try one after the other what jobs rest on, and tell how each went."""
+    from soil_cnn_plugin.engine.machine import trial  # needs numpy, which may be the broken library
 
     def try_network() -> str:
         if device is None:
@@ -144,7 +144,7 @@ def _check_library(requirement: Requirement) -> Library:
 
 
 def _driver() -> str:
-    """The NVIDIA driver's version; empty when it does not tell."""
+    """The NVIDIA driver's version; empty when it cannot be read."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return ""

@@ -1,4 +1,4 @@
-"""How much memory the computer has, and how much of it is free, without a library of its own."""
+"""How much memory the computer has, and how much of it is free, read without any third-party library."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from pathlib import Path
 
 _GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|_STATUS_\w*ALLOC\w*_FAILED", re.I | re.S)
 _PERHAPS_GPU_MEMORY = re.compile(r"unable to find an engine to execute|_STATUS_NOT_INITIALIZED", re.I)
-"""Of cuDNN, for which PyTorch tries one way after the other and hides why each failed, and of libraries that start."""
+"""Words of cuDNN, for which PyTorch tries way after way and hides why each failed, and of libraries that start."""
 
-_OCTAL = re.compile(r"\\([0-7]{3})")  # as a space stands in the list of mounted file systems
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how the list of mounted file systems writes a space
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes; None where this system does not tell."""
+    """Memory in bytes; None where this system does not tell."""
 
     total: int | None
     free: int | None
 
 
 def read_memory() -> Memory:
-    """Free is what a process can still get before the system swaps, so it counts the disk cache as free."""
+    """Read total and free memory. Free is what a process can still get before the system swaps: it includes the disk
+    cache."""
     if os.name == "nt":
         return _read_windows()
     if sys.platform == "darwin":
@@ -37,14 +38,14 @@ def read_memory() -> Memory:
 
 
 def lies_in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
-    """Whether what is written there takes memory instead of a disk, as far as the system tells."""
+    """Whether files in this folder take memory instead of disk space, as far as the system tells."""
     if not mounts.is_file():
         return False
     kind, length, here = "", -1, folder.resolve()
     for line in mounts.read_text(errors="replace").splitlines():
         _, place, of_place, *_ = line.split(" ")
         parts = Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), place)).parts
-        if here.parts[: len(parts)] == parts and len(parts) >= length:  # one mounted over another comes later
+        if here.parts[: len(parts)] == parts and len(parts) >= length:  # a later line is mounted over it
             kind, length = of_place, len(parts)
     return kind in ("tmpfs", "ramfs")
 
@@ -56,18 +57,18 @@ def is_memory_of_gpu(error: BaseException) -> bool:
 
 
 def is_perhaps_memory_of_gpu(error: BaseException) -> bool:
-    """Whether libraries of a GPU failed as they do when memory runs out, and when they are broken."""
+    """Whether libraries of a GPU failed as they do when memory runs out, but also when they are broken."""
     return bool(_PERHAPS_GPU_MEMORY.search(str(error)))
 
 
 def give_back() -> None:
-    """What was freed, to the system, where the C library does not do so by itself (glibc)."""
+    """Give freed memory back to the system where the C library does not do so by itself (glibc)."""
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
         library.malloc_trim(0)
 
 
 def gibibytes(count: int) -> str:
-    """`1.5 GiB`, or MiB below one."""
+    """Write a number of bytes as `1.5 GiB`, or as MiB below one GiB."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
@@ -80,14 +81,14 @@ def _read_linux(path: Path) -> Memory:
 
 
 def _control_groups(path: Path, root: Path) -> list[Path]:
-    """The folders of the group that this process is in and of those around it, whose limits hold, too."""
+    """The folders of this process's control group and of the groups around it, whose limits hold, too."""
     lines = path.read_text().splitlines() if path.is_file() else []
     own = next((root / line.removeprefix("0::/") for line in lines if line.startswith("0::/")), root)
     return [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
 
 
 def _within_control_group(memory: Memory, folder: Path) -> Memory:
-    """A container or a cluster's scheduler may allow less than the machine has (control groups, version 2)."""
+    """Lower the memory to what a container or a cluster's scheduler allows (control groups, version 2)."""
     limit, used = folder / "memory.max", folder / "memory.current"
     if not (limit.is_file() and used.is_file()) or not (text := limit.read_text().strip()).isdigit():
         return memory
@@ -97,7 +98,7 @@ def _within_control_group(memory: Memory, folder: Path) -> Memory:
 
 
 def _disk_cache(path: Path) -> int:
-    """What a control group uses for it, and gives back when it is asked for memory."""
+    """Bytes that a control group uses for the disk cache, and gives back when it is asked for memory."""
     if not path.is_file():
         return 0
     lines = (line.split() for line in path.read_text().splitlines())
@@ -123,7 +124,7 @@ def _read_windows() -> Memory:
 
 
 def usable_cores() -> int:
-    """Cores this process may run on."""
+    """Number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Several processes that train one network together, started by torchrun; alone it is one process of one."""
+"""Several processes that train one network together, started by torchrun; without it there is one process."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch.nn.parallel import DistributedDataParallel
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 
-_LONGEST_WAIT = timedelta(days=7)  # for the first process, which grows the forests; one that ended is told at once
+_LONGEST_WAIT = timedelta(days=7)  # for process 0, which grows the forests; one that ended shows at once
 
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[None]:
-    """Joins the processes for the length of a `with`: NCCL between NVIDIA GPUs, gloo between processors.
+    """Join the processes for the duration of a `with`: NCCL between NVIDIA GPUs, gloo between processors.
 
     Raises:
-        EngineError: some of them have a GPU and others none.
+        EngineError: some of the processes have a GPU and others none.
     """
     if process_count() == 1:
         yield
@@ -35,12 +35,12 @@ def joined(device: torch.device) -> Iterator[None]:
     try:
         yield
     finally:
-        gc.collect()  # what still holds the group keeps its threads, which abort a process that ends under them
+        gc.collect()  # objects that hold the group keep its threads, which abort a process that ends under them
         distributed.destroy_process_group()
 
 
 def _check_devices(kinds: list[str]) -> None:
-    """NCCL and gloo would wait for each other for ever."""
+    """Raise EngineError where devices differ: NCCL and gloo would wait for each other for ever."""
     if len(set(kinds)) > 1:
         raise EngineError(
             f"Some of the {len(kinds)} processes that train together found a GPU and others none ({', '.join(kinds)})."
@@ -53,13 +53,13 @@ def is_joined() -> bool:
 
 
 def own_rows(rows: Tensor) -> Tensor:
-    """Of a batch (K, B), the same in all processes, those that this process takes."""
+    """The part that this process takes of a batch (K, B) that is the same in all processes."""
     return rows[:, process_number() :: process_count()] if is_joined() else rows
 
 
 def with_shared_gradients(network: nn.Module) -> nn.Module:
-    """The same network, whose gradients become the mean over the processes (Li et al. 2020, arXiv:2006.15704)."""
-    # Its buffers are constants: sending them round before each step would only take time.
+    """The same network, with gradients that become the mean over the processes (Li et al. 2020, arXiv:2006.15704)."""
+    # Its buffers are constants: broadcasting them before each step would only take time.
     return DistributedDataParallel(network, broadcast_buffers=False) if is_joined() else network
 
 

@@ -1,4 +1,4 @@
-"""Steps that overlap: each works ahead in threads of its own while the next one works on earlier results."""
+"""Runs steps that overlap: each works ahead in its own threads while the next one works on earlier results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ R = TypeVar("R")
 
 
 def work_ahead(function: Callable[[_T], R], items: Iterable[_T], threads: int) -> Generator[R, None, None]:
-    """Results of `function` in the order of the items, computed in threads up to one item beyond them.
+    """Yield the results of `function` in the order of the items, computed in threads up to one item beyond them.
 
-    What a thread raises is raised here. Whoever does not take all results closes the generator: it then waits for what
-    is under way, and closes `items`, if that is a generator, too.
+    An error in a thread is raised here. A caller who does not take all results closes the generator, which then waits
+    for the work under way and closes `items`, too, if that is a generator.
     """
     coming: deque[Future[R]] = deque()
     with closing(_closable(items)) as source, ThreadPoolExecutor(threads) as pool:
@@ -38,7 +38,7 @@ def work_ahead(function: Callable[[_T], R], items: Iterable[_T], threads: int) -
 
 
 def alone(function: Callable[[_T], R]) -> Callable[[_T], R]:
-    """The same for a thread among several: PyTorch then shares no operation out to further threads."""
+    """The same function for one thread among several: PyTorch then gives no part of an operation to further threads."""
 
     def on_one_thread(item: _T) -> R:
         torch.set_num_threads(1)
@@ -52,8 +52,8 @@ def _closable(items: Iterable[_T]) -> Generator[_T, None, None]:
 
 
 def run_side_by_side(tasks: Sequence[Callable[[], _T]], device: torch.device) -> list[_T]:
-    """The tasks' results in their order; one after the other on a GPU, which each fills by itself, and where several
-    processes train together, which must all do the same at the same time.
+    """The tasks' results in their order. Tasks run one after the other on a GPU, which each fills by itself, and where
+    several processes train together, which must all do the same at the same time.
 
     Small networks gain nothing from several threads and lose much where other programs want the cores, too: threads
     of one operation wait for each other.
@@ -67,7 +67,7 @@ def run_side_by_side(tasks: Sequence[Callable[[], _T]], device: torch.device) ->
         with ThreadPoolExecutor(min(cores, len(tasks))) as pool:
             futures = [pool.submit(task) for task in tasks]
             for future in as_completed(futures):
-                if future.exception():  # of whichever fails first: nothing more is begun
+                if future.exception():  # the first task to fail: begin no other
                     pool.shutdown(wait=False, cancel_futures=True)
                     break
             return [future.result() for future in futures if not future.cancelled()]

@@ -6,17 +6,17 @@ import os
 
 
 def process_count() -> int:
-    """How many train together; 1 without torchrun."""
+    """How many processes train together; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
 def process_number() -> int:
-    """Of this process, from 0. Number 0 alone writes files, and tells what happens."""
+    """Number of this process, from 0. Number 0 alone writes files and tells what happens."""
     return int(os.environ.get("RANK", "0")) if process_count() > 1 else 0
 
 
 def number_here() -> int:
-    """Of this process among those of its machine, from 0: that of its GPU."""
+    """Number of this process among those of its machine, from 0; it is the number of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0")) if process_count() > 1 else 0
 
 

@@ -18,7 +18,7 @@ _SIDE, _RECEPTIVE_FIELD = 20, 5  # pixels
 
 
 def try_network(device: torch.device) -> str:
-    """Trains a tiny network and evaluates it at once on a block and patch by patch: both must agree."""
+    """Train a tiny network and evaluate it at once on a block and patch by patch: both must agree."""
     import torch
     from torch import nn
 
@@ -52,7 +52,7 @@ def try_network(device: torch.device) -> str:
 
 
 def try_warping() -> str:
-    """Warps a raster in memory between two coordinate systems: GDAL, PROJ and its database must work."""
+    """Warp a raster in memory between two coordinate systems: GDAL, PROJ and its database must work."""
     from rasterio.crs import CRS
     from rasterio.errors import RasterioError
     from rasterio.transform import from_origin
@@ -84,7 +84,7 @@ def try_warping() -> str:
 
 
 def try_files() -> str:
-    """Writes and reads each kind of file that jobs keep data in."""
+    """Write and read each kind of file in which jobs keep data."""
     import geopandas
     import h5py
     import safetensors.numpy
@@ -110,7 +110,7 @@ def try_files() -> str:
 
 
 def try_forest() -> str:
-    """Fits a small random forest."""
+    """Fit a small random forest."""
     from sklearn.ensemble import RandomForestRegressor
 
     values = np.random.default_rng(0).normal(size=(200, 4))

@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_FLOATS_IN_CACHE = 3 * 2**19  # of the widest layer: what follows it finds it in the processor's cache
+_FLOATS_IN_CACHE = 3 * 2**19  # of the widest layer, so that the next step finds it in the processor's cache
 _FLOATS_ON_GPU = 2**24
-_FEW = 4  # outputs, too few to fill a processor's registers
+_FEW = 4  # so few outputs do not fill a processor's registers
 
 
 def convolve(image: Tensor, weight: Tensor, bias: Tensor, dilation: int = 1) -> Tensor:
-    """Valid convolution and rectifier: (1, C, H, W), channels last in memory, with weight (O, C, k, k)."""
+    """Convolve without padding and rectify: (1, C, H, W), channels last in memory, with weight (O, C, k, k)."""
     if _is_fused(image.device, image.dtype):
         return _fused_convolution(image, weight, bias, dilation)
     return functional.conv2d(image, weight, bias, dilation=dilation).relu_()
 
 
 def multiply(rows: Tensor, weight: Tensor, bias: Tensor, activation: str = "none") -> Tensor:
-    """(n, C) with weight (O, C) -> (n, O); `activation` is `none`, `relu` or `gelu`."""
+    """Multiply (n, C) by weight (O, C) -> (n, O); `activation` is `none`, `relu` or `gelu`."""
     if activation == "none" and len(weight) <= _FEW:
         return torch.addmm(bias[:, None], weight, rows.T).T  # pixels side by side in the processor's registers
     if _is_fused(rows.device, rows.dtype):
@@ -33,17 +33,17 @@ def multiply(rows: Tensor, weight: Tensor, bias: Tensor, activation: str = "none
 
 
 def running_maximum(image: Tensor, dilation: int) -> Tensor:
-    """Of a rectified image (1, C, H, W): the maximum of 2 x 2 pixels `dilation` apart, at every pixel. That is pooling
-    by 2 without its stride."""
+    """The maximum of 2 x 2 pixels `dilation` apart, at every pixel of a rectified image (1, C, H, W): pooling by 2
+    without its stride."""
     kind = image.dtype
     if kind in (torch.bfloat16, torch.float16) and image.device.type == "cpu":
-        image = image.view(torch.int16)  # the bits of numbers that are not negative are in their order, and fast
+        image = image.view(torch.int16)  # numbers that are not negative sort as their bits do, which is fast
     image = torch.maximum(image[..., :-dilation, :], image[..., dilation:, :])
     return torch.maximum(image[..., :-dilation], image[..., dilation:]).view(kind)
 
 
 def rows_at_once(width: int, channels: int, device: torch.device) -> int:
-    """Rows of an image, `width` pixels each, whose widest layer has so many channels."""
+    """Rows of an image, `width` pixels each, to compute at once when the widest layer has `channels` channels."""
     return max(1, (_FLOATS_IN_CACHE if device.type == "cpu" else _FLOATS_ON_GPU) // (width * channels))
 
 
@@ -63,7 +63,7 @@ def _fused_product(rows: Tensor, weight: Tensor, bias: Tensor, activation: str) 
 def _is_fused(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether this PyTorch has oneDNN's fused layers, which are two to three times as fast as its own on a processor.
 
-    They belong to PyTorch's compiler rather than to its interface: so they are tried, not taken for granted.
+    They belong to PyTorch's compiler rather than to its interface, so this tries them and takes nothing for granted.
     """
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False

@@ -1,4 +1,4 @@
-"""Raw covariates to the channels that networks and forests see: normal scores, and class codes one-hot."""
+"""Encodes raw covariates as the channels that networks and forests see: normal scores, and class codes one-hot."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 
 @dataclass(frozen=True)
 class Channels:
-    """`values` (N, D, H, W) float32, 0 where missing; `known` (N, C, H, W) float32, 1 where the covariate has data.
+    """Encoded covariates: `values` (N, D, H, W) float32, 0 where missing; `known` (N, C, H, W) float32, 1 where the
+    covariate has data.
 
-    `location` (N, 6, h, w) are oblique coordinates of the pixels that are predicted, without their surroundings, where
-    the location is an input.
+    `location` (N, 6, h, w) are oblique coordinates of the pixels to predict, without their surroundings, where the
+    location is an input.
     """
 
     values: Tensor
@@ -29,10 +30,10 @@ class Channels:
     covariate_of_channel: Tensor  # (D,) index into C
     continuous: Tensor  # indices of the channels that are not one-hot
     location: Tensor | None = None
-    context: dict[int, Tensor] = field(default_factory=dict, compare=False)  # focal features by patch size, once made
+    context: dict[int, Tensor] = field(default_factory=dict, compare=False)  # focal features made so far, by patch size
 
     def crop(self, margin: int) -> Channels:
-        """Without `margin` pixels on each side."""
+        """The same without `margin` pixels on each side."""
         if margin == 0:
             return self
         inner = slice(margin, -margin)
@@ -42,7 +43,7 @@ class Channels:
 
 @dataclass(frozen=True)
 class Location:
-    """Where the training observations lie: middle and spread (CRS units) of their coordinates, for standardizing."""
+    """The place of the training observations: middle and spread (CRS units) of their coordinates, for standardizing."""
 
     x: float
     y: float
@@ -55,7 +56,7 @@ class Location:
             raise ValueError(f"no location: {self}")
 
     def encode(self, coordinates: Tensor) -> Tensor:
-        """x, y (N, 2, h, w) in float64 -> oblique coordinates (N, 6, h, w) in float32 (Moller et al. 2020,
+        """Turn x, y (N, 2, h, w) in float64 into oblique coordinates (N, 6, h, w) in float32 (Moller et al. 2020,
         10.5194/soil-6-269-2020)."""
         x, y = (coordinates[:, 0] - self.x) / self.spread, (coordinates[:, 1] - self.y) / self.spread
         angles = [math.radians(angle) for angle in self.ANGLES]
@@ -68,8 +69,8 @@ class Encoder(nn.Module):
     Continuous covariates become normal scores: the value's quantile over the training raster, through the inverse
     normal distribution, so that skewed covariates (flow accumulation, radiometrics) need no thought. Values beyond the
     training range count as its end. Categories become one channel each; a code not seen in training counts as missing.
-    Whatever is missing becomes 0, the mean, after the scaling: each pixel is encoded by itself, so that a block and a
-    patch get the same numbers.
+    A missing value becomes 0, the mean, after the scaling. Each pixel is encoded by itself, so that a block and a patch
+    get the same numbers.
     """
 
     def __init__(self, covariates: Sequence[CovariateSummary], location: Location | None = None) -> None:
@@ -79,7 +80,7 @@ class Encoder(nn.Module):
         channel_covariates: list[int] = []
         for index, summary in enumerate(covariates):
             is_categorical = summary.covariate.kind == "categorical"
-            if not is_categorical:  # buffers: they move to the device with the network
+            if not is_categorical:  # buffers, which move to the device with the network
                 for name, part in zip(_KNOTS, _normal_score_knots(summary.quantiles)):
                     self.register_buffer(f"{name}{index}", part, persistent=False)
             channel_covariates += [index] * (len(summary.categories) if is_categorical else 1)
@@ -133,7 +134,7 @@ def _normal_score_knots(quantiles: Sequence[float]) -> Knots:
     merged = np.bincount(tie, weights=scores) / np.bincount(tie)
     spread = merged[tie].std()
     merged = (merged - merged[tie].mean()) / (spread if spread > 0 else 1.0)
-    # Between numbers near zero that float32 holds, a slope may be one that it does not.
+    # Near zero, float32 may hold two numbers but not the slope between them.
     slopes = np.append(np.diff(merged) / np.diff(unique.astype(np.float64)), 0.0).clip(max=np.finfo(np.float32).max)
     return torch.from_numpy(unique), torch.from_numpy(merged).float(), torch.from_numpy(slopes).float()
 
@@ -142,13 +143,14 @@ Knots = tuple[Tensor, Tensor, Tensor]
 """Ascending places, the function's values there, and its slope from each to the next."""
 
 _WORTH_COMPILING = 2**16  # numbers; compiling takes half a second
-_TOGETHER = 64  # numbers that are looked for in step: their look-ups overlap
+_TOGETHER = 64  # numbers looked up in step, so that their look-ups overlap
 
 
 def interpolate(numbers: Tensor, knots: Knots) -> Tensor:
-    """The function at float32 numbers, as at the outermost places beyond these; 0 where a number is not finite.
+    """The function at float32 numbers; beyond the outermost places it stays as it is there; 0 where a number is not
+    finite.
 
-    The bits are the same either way.
+    The compiled way and PyTorch's way give the same bits.
     """
     places, values, slopes = (part.to(numbers.device) for part in knots)
     numbers = numbers.contiguous()
@@ -163,7 +165,7 @@ def interpolate(numbers: Tensor, knots: Knots) -> Tensor:
 
 @numba.njit(nogil=True, error_model="numpy")
 def _interpolate(numbers, places, values, slopes, found):  # type: ignore[no-untyped-def]
-    """Bisection: `left` is the last place that is known to be at most the number."""
+    """Bisect: `left` is the last place known to be at most the number."""
     lowest, highest = places[0], places[-1]
     clipped, left = np.empty(_TOGETHER, np.float32), np.empty(_TOGETHER, np.uint32)
     for start in range(0, len(numbers), _TOGETHER):

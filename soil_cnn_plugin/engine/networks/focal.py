@@ -8,11 +8,11 @@ from torch import Tensor
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
 
 _VARIANCE_FLOOR = 1e-4
-"""Under the root, in squared standard deviations: keeps rounding errors of flat areas small after the root."""
+"""Added under the root, in squared standard deviations: keeps rounding errors of flat areas small after the root."""
 
 
 def ring_windows(patch_size: int) -> tuple[int, ...]:
-    """Widths of the nested windows in pixels: 3, 7, 15, 31, ... below the patch size, and the patch size."""
+    """Widths of the nested windows in pixels: 3, 7, 15, 31, ... below the patch size, and the patch size itself."""
     widths, width = [], 3
     while width < patch_size:
         widths.append(width)
@@ -41,7 +41,7 @@ def context_count(channels: int, continuous: int, patch_size: int) -> int:
 
 
 def covariate_of_feature(encoder: Encoder, patch_size: int) -> Tensor:
-    """Index of the covariate that each context feature comes from, (F,); for the location the number of covariates."""
+    """Index of the covariate behind each context feature, (F,); the number of covariates for the location."""
     channels = encoder.covariate_of_channel
     means = channels.repeat(1 + len(ring_windows(patch_size)))
     deviations = channels[encoder.continuous].repeat(len(deviation_windows(patch_size)))

@@ -1,7 +1,7 @@
-"""The heads of a network: what raw numbers mean, column by column; numbers by variance or by quantiles, and classes.
+"""The heads of a network say what raw numbers mean, column by column: numbers by variance or by quantiles, or classes.
 
-Learned columns lie beside each other as their layout says. Each entry has a head with raw numbers of its own, and the
-heads of a network, also beside each other, are `Heads`. Raw numbers are (..., O), columns (..., R).
+Learned columns lie beside each other as their layout says. Each entry has a head with raw numbers of its own. The heads
+of a network together, which also lie beside each other, are `Heads`. Raw numbers are (..., O), columns (..., R).
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Head(ABC):
 
     @abstractmethod
     def start(self) -> Tensor:
-        """(count * outputs,) the raw numbers of an untrained network."""
+        """The raw numbers of an untrained network, (count * outputs,)."""
 
     @abstractmethod
     def losses(self, raw: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
-        """Losses (K, B, L) of its own columns of a lesson, and where they count."""
+        """Losses (K, B, L) of its own columns of a lesson, and a mask of where they count."""
 
     @abstractmethod
     def scores(self, location: Tensor, scale: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
-        """Errors (K, N, L) of held-out predictions, by which training stops, and where they count."""
+        """Errors (K, N, L) of held-out predictions, which stop the training, and a mask of where they count."""
 
     @abstractmethod
     def location_scale(self, raw: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,10 +65,10 @@ class Head(ABC):
 
     @abstractmethod
     def change_in_words(self, location: float, scale: float) -> str:
-        """What errors of location and, relative, of scale mean for a map."""
+        """What errors of location and relative errors of scale mean for a map."""
 
     def by_column(self, raw: Tensor) -> Tensor:
-        """(..., count * outputs) -> (..., count, outputs)."""
+        """Split (..., count * outputs) into (..., count, outputs)."""
         columns: Tensor = raw.unflatten(-1, (self.count, self.outputs))
         return columns
 
@@ -110,9 +110,9 @@ class VarianceHead(_NumberHead):
 class QuantileHead(_NumberHead):
     """19 quantiles, which cannot cross: each is the one below plus a positive step.
 
-    Loss: 4 x pinball over the quantiles + 0.25 x squared error of their mean. Columns with censored values or errors of
-    measurement are learned by the likelihood of a normal distribution with the quantiles' centre and spread instead: a
-    pinball loss has no place for either.
+    The loss is 4 x pinball over the quantiles + 0.25 x squared error of their mean. Columns with censored values or
+    errors of measurement are learned by the likelihood of a normal distribution with the quantiles' centre and spread
+    instead: a pinball loss has no place for either.
     """
 
     outputs = RING_QUANTILES
@@ -142,20 +142,20 @@ class QuantileHead(_NumberHead):
     def mean_location_scale(self, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         total = torch.zeros_like(raw[0])
         for each in raw:
-            total += functional.softplus(each)  # of all, also the lowest quantiles: faster than with gaps
+            total += functional.softplus(each)  # of all, even the lowest quantiles: faster than leaving gaps
         steps = self.by_column(total)
         steps[..., 0] = torch.stack([each[:, ::RING_QUANTILES] for each in raw]).sum(0)
-        # Centre and spread are linear in the quantiles: those of the mean quantiles are the mean over members.
+        # Centre and spread are linear in the quantiles, so those of the mean quantiles are the mean over members.
         return self._centre_spread((steps / len(raw)).cumsum(-1))
 
     def _quantiles(self, raw: Tensor) -> Tensor:
-        """(..., count * 19) -> (..., count, 19)."""
+        """Raw numbers (..., count * 19) -> quantiles (..., count, 19)."""
         output = self.by_column(raw)
         steps = torch.cat([output[..., :1], functional.softplus(output[..., 1:])], dim=-1)
         return steps.cumsum(-1)
 
     def _centre_spread(self, quantiles: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of the quantiles, and the spread between the outermost in standard deviations of a normal."""
+        """Mean of the quantiles, and the spread between the outermost, in standard deviations of a normal."""
         spread = (quantiles[..., -1] - quantiles[..., 0]) / (_NORMAL_QUANTILES[-1] - _NORMAL_QUANTILES[0])
         return quantiles.mean(-1), spread
 
@@ -191,7 +191,7 @@ class Heads:
 
     @classmethod
     def of(cls, layout: Layout, numbers: type[Head]) -> Heads:
-        """The heads of a layout; `numbers` is the one that this architecture has for numbers."""
+        """The heads of a layout; `numbers` is this architecture's head for numbers."""
         return cls(tuple((numbers if each.head == NUMBERS else ClassHead)(each.count) for each in layout))
 
     @property
@@ -200,7 +200,7 @@ class Heads:
 
     @property
     def outputs(self) -> int:
-        """Raw numbers of all columns."""
+        """How many raw numbers all columns have."""
         return sum(head.count * head.outputs for head in self.parts)
 
     @property
@@ -209,12 +209,12 @@ class Heads:
         return " and ".join(dict.fromkeys(head.measure for head in self.parts))
 
     def start(self) -> Tensor:
-        """(O,) the raw numbers of an untrained network."""
+        """The raw numbers of an untrained network, (O,)."""
         return torch.cat([head.start() for head in self.parts])
 
     def loss(self, raw: Tensor, lesson: Lesson) -> Tensor:
-        """Training loss of each member, (K,), of its own batch (K, B, O) of the lesson: mean over observations and
-        what is told of each, a number or the classes of a target."""
+        """Training loss of each member, (K,), on its own batch (K, B, O) of the lesson: mean over observations and
+        units, each a number or the classes of a target."""
         losses, known = _joined([head.losses(raw[..., out], lesson.of(at)) for head, at, out in self._places()])
         return weighted_mean(losses, known, lesson.weights)
 
@@ -237,14 +237,14 @@ class Heads:
         return _joined([head.mean_location_scale([each[..., out] for each in raw]) for head, _, out in places])
 
     def change_in_words(self, location: Array, scale: Array) -> str:
-        """What errors (R,) of locations and, relative, of scales mean for a map: the worst column of each head."""
+        """What errors (R,) of locations and relative errors of scales mean for a map: the worst column of each head."""
         found = [
             head.change_in_words(float(location[at].max()), float(scale[at].max())) for head, at, _ in self._places()
         ]
         return " and ".join(dict.fromkeys(found))
 
     def _places(self) -> list[tuple[Head, slice, slice]]:
-        """Each head, where its columns lie and where its raw numbers."""
+        """Each head with the places of its columns and of its raw numbers."""
         columns = column_slices([head.count for head in self.parts])
         outputs = column_slices([head.count * head.outputs for head in self.parts])
         return list(zip(self.parts, columns, outputs))
@@ -256,7 +256,7 @@ def _levels(device: torch.device) -> Tensor:
 
 
 def _joined(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Beside each other along the last axis; one pair as it is."""
+    """Join the pairs along the last axis; one pair stays as it is."""
     if len(pairs) == 1:
         return pairs[0]
     first, second = zip(*pairs)

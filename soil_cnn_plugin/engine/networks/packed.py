@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.networks.heads import Head, Heads
 from soil_cnn_plugin.engine.targets.learned import Layout, Lesson
 
 Watch = Callable[[Tensor], None]
-"""Gets the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""
+"""Receives the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""
 
 
 class PackedNetwork(nn.Module, ABC):
@@ -51,14 +51,14 @@ class PackedNetwork(nn.Module, ABC):
         return False
 
     def symmetries(self) -> Tensor | None:
-        """The orders of a patch's pixels, (S, n), among which each batch of training takes one; None: as they are."""
+        """The orders of a patch's pixels, (S, n): each training batch takes one. None leaves pixels as they are."""
         return None
 
     @property
     @abstractmethod
     def covariate_of_input(self) -> Tensor:
-        """Index of the covariate that each entry of the inputs' last axis comes from; for the location it is the number
-        of covariates, for what belongs to no single covariate -1."""
+        """Index of the covariate that each entry of the inputs' last axis comes from; the number of covariates for the
+        location, -1 for an entry that belongs to no single covariate."""
 
     @abstractmethod
     def inputs(self, channels: Channels) -> Tensor:
@@ -66,7 +66,7 @@ class PackedNetwork(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
-        """A batch of inputs for each member, (K, B, ...), or one for all, (B, ...), to raw numbers (K, B, O)."""
+        """Turn a batch of inputs for each member, (K, B, ...), or one for all, (B, ...), into raw numbers (K, B, O)."""
 
     @abstractmethod
     def hidden(self, inputs: Tensor) -> Tensor:
@@ -76,19 +76,19 @@ class PackedNetwork(nn.Module, ABC):
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
         """The first layer before its activation, (K, B, ...), for a batch of inputs (B, ...): linear in the inputs.
 
-        With `columns`, only what these entries of the last axis add to it.
+        With `columns`, it is only what these entries of the last axis add.
         """
 
     @abstractmethod
     def after_first_layer(self, first: Tensor) -> Tensor:
-        """From the first layer (K, B, ...) to raw numbers (K, B, O)."""
+        """Turn the first layer (K, B, ...) into raw numbers (K, B, O)."""
 
     def views(self, inputs: Tensor) -> list[Tensor]:
-        """The inputs (B, ...) in all views over which a prediction is the mean."""
+        """The inputs (B, ...) in all views; a prediction is the mean over them."""
         return [inputs]
 
     def loss(self, raw: Tensor, lesson: Lesson) -> Tensor:
-        """Training loss of each member, (K,), of its own batch of the lesson."""
+        """Training loss of each member, (K,), on its own batch of the lesson."""
         return self.heads.loss(raw, lesson)
 
     @abstractmethod
@@ -98,7 +98,7 @@ class PackedNetwork(nn.Module, ABC):
         """Mean over members of centre and spread at every pixel: (1, D, h + P - 1, w + P - 1) -> (R, h, w) twice.
 
         The number at a pixel is the same as that of the pixel's own patch; so is the hidden layer that `watch` gets.
-        With a `dtype` of half precision, nearly so.
+        With a `dtype` of half precision they are nearly the same.
         """
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,12 +106,13 @@ class PackedNetwork(nn.Module, ABC):
         return self.predict_once(inputs)
 
     def predict_once(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The same of the inputs as they are."""
+        """Centre and spread of the inputs as they are, in one view."""
         return self.heads.location_scale(self(inputs))
 
     @torch.no_grad()
     def draw_parameters(self, generator: torch.Generator) -> None:
-        """Start anew: weights at random, scaled for rectifying activations (He et al. 2015, 10.1109/ICCV.2015.123).
+        """Start anew: draw weights at random, scaled for rectifying activations (He et al. 2015,
+        10.1109/ICCV.2015.123).
 
         Training draws its dropout from `generator`, too: networks that are trained side by side share no randomness.
         """
@@ -133,14 +134,14 @@ class PackedNetwork(nn.Module, ABC):
         """The weights that start at random, each with its number of inputs; all other parameters start as built."""
 
     def drop(self, hidden: Tensor, batch_dim: int) -> Tensor:
-        """Dropout while training. Processes that train together draw for the whole batch, and take their rows of it: so
-        they do what one process would."""
+        """Apply dropout while training. Processes that train together draw for the whole batch and take their rows of
+        it, so they do what one process would do."""
         if not self.training or self._dropout == 0:
             return hidden
         shape = list(hidden.shape)
         shape[batch_dim] = self.batch_size if is_joined() else shape[batch_dim]
         kept = torch.empty(shape, dtype=hidden.dtype, device=hidden.device)
-        if hidden.device.type == "cpu":  # what bernoulli_ draws, number by number, in half its time
+        if hidden.device.type == "cpu":  # the numbers that bernoulli_ draws one by one, in half its time
             drawn = torch.empty(shape, dtype=torch.float64).uniform_(generator=self._generator)
             kept.copy_(drawn < 1 - self._dropout)
         else:

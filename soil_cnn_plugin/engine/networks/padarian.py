@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 from soil_cnn_plugin.engine.targets.learned import Layout
 
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
-_VIEWS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # mirrored dims of (N, H, W, C), that are averaged
+_VIEWS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # mirrored dims of (N, H, W, C); views are averaged
 
 
 class PadarianNetwork(PackedNetwork):
@@ -50,7 +50,7 @@ class PadarianNetwork(PackedNetwork):
         return [(weight, weight[0, 0].numel()) for weight in weights] + [(self.last_weight, _DENSE)]
 
     def symmetries(self) -> Tensor | None:
-        """Eight, of those pixels only that are left after the poolings."""
+        """Eight orders, each only of the pixels that are left after the poolings."""
         if not self.may_mirror:
             return None
         seen, pixels = _width_seen(self.patch_size), torch.arange(self.patch_size**2)
@@ -63,23 +63,23 @@ class PadarianNetwork(PackedNetwork):
         return functional.pad(self.encoder.covariate_of_channel, (0, 1), value=-1)
 
     def inputs(self, channels: Channels) -> Tensor:
-        """(N, D, P, P) -> (N, P, P, D + 1), channels last: the order in which convolutions are fastest."""
+        """Turn (N, D, P, P) into (N, P, P, D + 1), channels last: the order in which convolutions are fastest."""
         image = torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)
         return image.permute(0, 2, 3, 1).contiguous()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(K, B, P, P, D + 1), or (B, P, P, D + 1) for all members -> raw numbers (K, B, O). Of patches the
-        part that `symmetries` takes is enough."""
+        """Turn (K, B, P, P, D + 1), or (B, P, P, D + 1) for all members, into raw numbers (K, B, O). The part of each
+        patch that `symmetries` takes is enough."""
         return self._output(self.hidden(inputs))
 
     def hidden(self, inputs: Tensor) -> Tensor:
-        """(K, B, P, P, D + 1), or (B, P, P, D + 1) for all members -> (K, B, 96), of the patches as they are."""
+        """Turn (K, B, P, P, D + 1), or (B, P, P, D + 1) for all members, into (K, B, 96), with patches as they are."""
         return self._hidden(_side_by_side(inputs), ())
 
     def _hidden(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
-        """(B, K * (D + 1), P, P), or (B, D + 1, P, P) for all members -> (K, B, 96), in a view.
+        """Turn (B, K * (D + 1), P, P), or (B, D + 1, P, P) for all members, into (K, B, 96), in a view.
 
-        Weights are mirrored instead of patches, which are many.
+        This mirrors the weights, because patches are many.
         """
         seen = _width_seen(self.patch_size)
         top, left = _corner_seen(view, image.shape[3] - seen)
@@ -89,7 +89,7 @@ class PadarianNetwork(PackedNetwork):
         return self._after_first_layer(first, view)
 
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
-        """(B, P, P, D + 1) -> (K, B, 16, P - 2, P - 2)."""
+        """Turn (B, P, P, D + 1) into (B, K, 16, P - 2, P - 2)."""
         chosen = slice(None) if columns is None else columns
         image, weight = inputs.permute(0, 3, 1, 2)[:, chosen], self.first_weight[:, :, chosen].flatten(0, 1)
         flat: Tensor = functional.conv2d(image, weight, self.first_bias.flatten() if columns is None else None)
@@ -100,8 +100,8 @@ class PadarianNetwork(PackedNetwork):
         return self._output(self._after_first_layer(first.transpose(0, 1).flatten(1, 2), ()))
 
     def _after_first_layer(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
-        """(B, K * 16, P - 2, P - 2) -> (K, B, 96). Members are groups of channels: faster than one after the other."""
-        image = functional.max_pool2d(image, 2).relu_()  # the same after it as before it, but of fewer pixels
+        """Turn (B, K * 16, P - 2, P - 2) into (K, B, 96). Members are groups of channels: faster than in turn."""
+        image = functional.max_pool2d(image, 2).relu_()  # rectifying after pooling gives the same, on fewer pixels
         weight, bias = _mirrored(self.second_weight, view).flatten(0, 1), self.second_bias.flatten()
         image = functional.max_pool2d(functional.conv2d(image, weight, bias, groups=self.members), 2).relu_()
         by_member = self.drop(image, 0).unflatten(1, (self.members, _SECOND)).transpose(0, 1)  # -> (K, B, 32, s, s)
@@ -134,11 +134,11 @@ class PadarianNetwork(PackedNetwork):
         return location, scale
 
     def _last(self, hidden: Tensor) -> Tensor:
-        """(K, B, 40) -> (K, B, 96)."""
+        """Turn (K, B, 40) into (K, B, 96)."""
         return torch.baddbmm(self.last_bias[:, None], hidden, self.last_weight).relu_()
 
     def _output(self, hidden: Tensor) -> Tensor:
-        """(K, B, 96) -> raw numbers (K, B, O)."""
+        """Turn (K, B, 96) into raw numbers (K, B, O)."""
         return torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
 
     @property
@@ -151,34 +151,35 @@ def _zeros(*shape: int) -> nn.Parameter:
 
 
 def _side_after_pooling(patch_size: int) -> int:
-    """Width in pixels of what the first dense layer sees."""
+    """Width in pixels of the image that the first dense layer sees."""
     return ((patch_size - 2) // 2 - 2) // 2
 
 
 def _width_seen(patch_size: int) -> int:
-    """Of a patch, in pixels, what is left of it after both poolings."""
+    """Width in pixels of the part of a patch that is left after both poolings."""
     return 4 * _side_after_pooling(patch_size) + 6
 
 
 def _corner_seen(view: tuple[int, ...], unseen: int) -> tuple[int, int]:
-    """Row and column where that begins: what poolings drop, an odd last row or column, is the first one in a mirror."""
+    """Row and column where the part that is left begins: poolings drop an odd last row or column, in a mirror the
+    first."""
     return unseen if 1 in view else 0, unseen if 2 in view else 0
 
 
 def _mirrored(weight: Tensor, view: tuple[int, ...]) -> Tensor:
-    """Weights (..., k, k) that see in a patch what `weight` sees in the view of it."""
+    """Mirror weights (..., k, k): in a patch they see what `weight` sees in the view of it."""
     return weight.flip([dim - 3 for dim in view]) if view else weight
 
 
 def _side_by_side(inputs: Tensor) -> Tensor:
-    """(K, B, P, P, D + 1) -> (B, K * (D + 1), P, P), channels last in memory: a copy, unless they lie like that."""
+    """Turn (K, B, P, P, D + 1) into (B, K * (D + 1), P, P), channels last in memory: a copy, unless they lie so."""
     pixels = inputs.permute(1, 2, 3, 0, 4).flatten(3) if inputs.dim() == 5 else inputs
     return pixels.permute(0, 3, 1, 2)
 
 
 class _Layers:
     """The weights of one view, mirrored instead of the image, as dense evaluation needs them. Poolings become running
-    maxima, what follows them is dilated."""
+    maxima, and the layers after them are dilated."""
 
     def __init__(self, network: PadarianNetwork, view: tuple[int, ...], dtype: torch.dtype) -> None:
         self._network = network
@@ -200,7 +201,7 @@ class _Layers:
         seen = image[..., row + self._top :, self._left :][..., :height, :width]
         first = convolve(seen.contiguous(memory_format=torch.channels_last), self._first, self._bias["first"].flatten())
         hidden, raw = [], []
-        # The last layers need no neighbours: of fewer pixels, they stay in the processor's nearest cache.
+        # The last layers need no neighbours: a few pixels at once stay in the processor's nearest cache.
         pixels_at_once = rows_at_once(1, 2 * _LAST, image.device)
         for member in range(network.members):
             pixels = self._dense_layer(first[:, member * _FIRST : (member + 1) * _FIRST], member)
@@ -215,7 +216,7 @@ class _Layers:
         return location.mean(0), scale.mean(0)
 
     def _dense_layer(self, image: Tensor, member: int) -> Tensor:
-        """The first layer (1, 16, H, W) of a member -> (n, 40)."""
+        """Turn the first layer (1, 16, H, W) of a member into (n, 40)."""
         image = convolve(running_maximum(image, 1), self._second[member], self._bias["second"][member], dilation=2)
         image = convolve(running_maximum(image, 2), self._dense[member], self._bias["dense"][member], dilation=4)
         rows: Tensor = image.permute(0, 2, 3, 1).flatten(0, 2)  # (1, 40, h, w), channels last -> (n, 40)

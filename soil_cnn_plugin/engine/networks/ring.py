@@ -41,22 +41,22 @@ class RingNetwork(PackedNetwork):
         return covariate_of_feature(self.encoder, self.patch_size)
 
     def inputs(self, channels: Channels) -> Tensor:
-        """(N, D, P, P) -> (N, F)."""
+        """Turn (N, D, P, P) into (N, F)."""
         return context_features(channels, self.patch_size).flatten(1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(K, B, F), or (B, F) for all members -> raw numbers (K, B, O)."""
+        """Turn (K, B, F), or (B, F) for all members, into raw numbers (K, B, O)."""
         return self._raw(self.hidden(inputs))
 
     def hidden(self, inputs: Tensor) -> Tensor:
-        """(K, B, F), or (B, F) for all members -> (K, B, 96)."""
+        """Turn (K, B, F), or (B, F) for all members, into (K, B, 96)."""
         return self._after_first_layer(self.first_layer(inputs))
 
     def after_first_layer(self, first: Tensor) -> Tensor:
         return self._raw(self._after_first_layer(first))
 
     def _after_first_layer(self, first: Tensor) -> Tensor:
-        """(K, B, 96) -> (K, B, 96)."""
+        """Turn (K, B, 96) into (K, B, 96)."""
         hidden = self.drop(functional.gelu(first), 1)
         for layer in range(2):
             update = torch.baddbmm(self.residual_bias[:, layer, None], hidden, self.residual_weight[:, layer])
@@ -64,7 +64,7 @@ class RingNetwork(PackedNetwork):
         return hidden
 
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
-        """(K, B, F), or (B, F) for all members, which takes one wide product -> (K, B, 96)."""
+        """Turn (K, B, F), or (B, F) for all members, which takes one wide product, into (K, B, 96)."""
         if columns is not None:
             return torch.matmul(inputs[..., columns], self.input_weight[:, columns])
         if inputs.dim() == 3:
@@ -75,7 +75,7 @@ class RingNetwork(PackedNetwork):
         return by_member.transpose(0, 1).contiguous()
 
     def _raw(self, hidden: Tensor) -> Tensor:
-        """(K, B, 96) -> (K, B, O)."""
+        """Turn (K, B, 96) into (K, B, O)."""
         return torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
 
     def dense(
@@ -89,7 +89,7 @@ class RingNetwork(PackedNetwork):
         step = rows_at_once(1, _WIDTH, pixels.device)
         for start in range(0, pixels.shape[1], step):
             piece = slice(start, start + step)
-            # Transposing what lies together is three times as fast as gathering it: (F, n) -> (n, F).
+            # (F, n) -> (n, F): transposing adjacent numbers is three times as fast as gathering them.
             rows = pixels[:, piece].to(dtype).contiguous().T.contiguous()
             hidden, raw = [], []
             for layer in layers:
@@ -114,12 +114,12 @@ class _Layers:
         self._biases = [bias.to(dtype) for bias in biases]
 
     def hidden(self, rows: Tensor) -> Tensor:
-        """(n, F) -> (n, 96)."""
+        """Turn (n, F) into (n, 96)."""
         hidden = multiply(rows, self._weights[0], self._biases[0], "gelu")
         for layer in (1, 2):
             hidden += multiply(hidden, self._weights[layer], self._biases[layer], "gelu")
         return hidden
 
     def output(self, hidden: Tensor) -> Tensor:
-        """(n, 96) -> (n, O)."""
+        """Turn (n, 96) into (n, O)."""
         return multiply(hidden, self._weights[-1], self._biases[-1])

@@ -74,8 +74,8 @@ def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
         transformer = pyproj.Transformer.from_crs(job.extent_crs, grid.crs_wkt, always_xy=True)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"The extent {bounds_in_words(job.extent)} cannot be transformed to {grid.crs_name}, the CRS of the map. Give it"
-            " in that CRS."
+            f"The extent {bounds_in_words(job.extent)} cannot be transformed to {grid.crs_name}, the CRS of the map. Give"
+            " it in that CRS."
         ) from error
     west, south, east, north = transformer.transform_bounds(*job.extent)
     if grid.full_turn and east < west:  # it lies across 180 degrees

@@ -16,9 +16,12 @@ from soil_cnn_plugin.engine.targets.reported import reported_mean
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the network beats the better forest. `outcome` is `network`, `forest` (the better one), `equal` (no clear
-    difference) or `none` (nothing beats the mean). `difference_percent` is the network's RMSE, of classes its Brier
-    score, minus that forest's, in percent of the forest's; `p` is of the paired test over folds."""
+    """Whether the network beats the better forest.
+
+    `outcome` is `network`, `forest` (the better one), `equal` (no clear difference) or `none` (nothing beats the mean).
+    `difference_percent` is the network's RMSE minus that forest's, in percent of the forest's (for classes: the Brier
+    scores); `p` comes from the paired test over folds.
+    """
 
     text: str
     outcome: str
@@ -29,7 +32,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class MeasuredTarget:
-    """What was measured: `rows` (n,) are those of the observations that have a value, `observed` (n,) the values."""
+    """What was measured: `rows` (n,) number the observations that have a value, `observed` (n,) holds the values."""
 
     soil_property: SoilProperty
     rows: Rows
@@ -38,10 +41,12 @@ class MeasuredTarget:
 
 @dataclass(frozen=True)
 class NumberTarget(MeasuredTarget):
-    """A target that is a number: `rows` (n,) are the observations of the patch file that have a value, `fold` (n,)
-    counts from 0; where `is_censored` (n,) the observed value is only known to be below. Below `limits` (n,) no value
-    is reported, minus infinity where there is none, see reported.py. `errors` (n,) are standard deviations of the
-    measurement, 0 where none is known. `other_methods` are the methods under folds of the other kind."""
+    """A target that is a number: `rows` (n,) number the observations of the patch file that have a value.
+
+    `fold` (n,) counts from 0. Where `is_censored` (n,), the observed value is only known to be below. Below `limits`
+    (n,) no value is reported; they are minus infinity where there is none, see reported.py. `errors` (n,) are standard
+    deviations of the measurement, 0 where none is known. `other_methods` are the methods under folds of the other kind.
+    """
 
     fold: Rows
     is_censored: Flags
@@ -50,15 +55,17 @@ class NumberTarget(MeasuredTarget):
     methods: dict[str, HeldOut]
     transform: str
     verdict: Verdict
-    thresholds: tuple[Threshold, ...] = ()  # whose probabilities of being exceeded are checked
+    thresholds: tuple[Threshold, ...] = ()  # the assessment checks the probabilities that these are exceeded
     other_methods: dict[str, HeldOut] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ClassTarget:
-    """A target that is a class: `rows` (n,) are the observations of the patch file that have one, `observed` (n,) its
-    number, which counts `classes` from 0, `fold` (n,) counts from 0. Probabilities of `methods` are in the order of the
-    rows; `other_methods` are the methods under folds of the other kind."""
+    """A target that is a class: `rows` (n,) number the observations of the patch file that have one.
+
+    `observed` (n,) is the class as a number that counts `classes` from 0; `fold` (n,) counts from 0. The probabilities
+    of `methods` are in the order of the rows; `other_methods` are the methods under folds of the other kind.
+    """
 
     soil_property: SoilProperty
     rows: Rows
@@ -71,10 +78,10 @@ class ClassTarget:
 
     @property
     def counts(self) -> Rows:
-        """(K,) observations of each class."""
+        """Observations of each class, (K,)."""
         return np.bincount(self.observed, minlength=len(self.classes))
 
 
 def residuals(target: NumberTarget, held_out: HeldOut) -> Array:
-    """(n,) predicted minus observed, both as reported."""
+    """Predicted minus observed, both as reported, (n,)."""
     return reported_mean(held_out.mean, held_out.quantiles, target.limits) - target.observed

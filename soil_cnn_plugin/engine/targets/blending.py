@@ -1,4 +1,4 @@
-"""How much each component counts in a blend, learned from what it predicted for rows that it had not seen."""
+"""How much each component counts in a blend: weights learned from its predictions for rows that it had not seen."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from scipy.optimize import nnls
 from soil_cnn_plugin.engine.arrays import Array
 
 _STEPS = 100  # towards the likeliest mixture of classes
-_NEXT_TO_IMPOSSIBLE = 1e-6  # probability of a class, at least: no component is out for one surprise
-_SHRINKAGE = 0.5  # how far weights are drawn from least squares towards equal ones
+_NEXT_TO_IMPOSSIBLE = 1e-6  # smallest probability of a class: one surprise must not rule a component out
+_SHRINKAGE = 0.5  # how far weights are drawn from least squares towards equal weights
 
 
 def learn_weights(locations: Array, targets: Array) -> Array:
     """Weights (M, C), not negative, summing to 1, for components that predicted (M, n, C) for rows they had not seen.
 
-    Least squares against `targets` (n, C), drawn half-way to equal weights: a few hundred observations cannot tell
-    good weights from lucky ones.
+    They come from least squares against `targets` (n, C), drawn half-way to equal weights: a few hundred observations
+    cannot tell good weights from lucky ones.
     """
     count = len(locations)
     equal = np.full((count, targets.shape[1]), 1 / count)
@@ -35,15 +35,15 @@ def learn_weights(locations: Array, targets: Array) -> Array:
 
 
 def learn_class_weights(probabilities: Array, learned: Array) -> Array:
-    """Weights as `learn_weights` gives them, for components that predicted probabilities (M, n, C) of C classes;
-    `learned` (n, C) is 1 in the column of the class, NaN where none is known.
+    """Weights as `learn_weights` gives them, for components that predicted probabilities (M, n, C) of C classes.
 
-    The weights of the mixture with the highest likelihood (Dempster et al. 1977, 10.1111/j.2517-6161.1977.tb01600.x),
-    one a component for all classes.
+    `learned` (n, C) is 1 in the column of the class, NaN where none is known. The weights are those of the mixture with
+    the highest likelihood (Dempster et al. 1977, 10.1111/j.2517-6161.1977.tb01600.x); a component has one weight for
+    all classes.
     """
     count = len(probabilities)
     known = np.isfinite(probabilities).all(axis=(0, 2)) & np.isfinite(learned).all(axis=1)
-    given = np.einsum("mnt,nt->mn", probabilities[:, known], learned[known])  # to the class that it was
+    given = np.einsum("mnt,nt->mn", probabilities[:, known], learned[known])  # probability of the true class
     given = np.maximum(given, _NEXT_TO_IMPOSSIBLE)
     weights = np.full(count, 1 / count)
     for _ in range(_STEPS if known.any() else 0):

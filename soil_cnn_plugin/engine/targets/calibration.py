@@ -28,10 +28,10 @@ class Calibration:
     (Vovk 2015, 10.1007/s10472-013-9368-4), scaled by the predicted spread.
 
     `quantiles` (199,) are z at the levels 0.005, 0.010, ... 0.995; `nodes` and `weights` (J,) stand for all of z in
-    means. A spread outside the range of those it was calibrated on, `scales`, counts as the end of that range, and no
-    deviation goes beyond those that were met, `residuals`: nothing is known about larger ones, and a logarithm's mean
-    grows exponentially with them. Deviations of the truth are `stretch` times the predicted spread on average; errors
-    of measurement are divided by it before they are added to that spread.
+    means. `scales` is the range of spreads that the calibration saw: a spread outside counts as the end of it.
+    `residuals` is the range of deviations that it saw: none goes beyond, because nothing is known about larger ones and
+    a logarithm's mean grows exponentially with them. Deviations of the truth are `stretch` times the predicted spread
+    on average; errors of measurement are divided by it before they are added to that spread.
     """
 
     quantiles: tuple[float, ...]
@@ -61,7 +61,7 @@ class Calibration:
         return target_scale.back(location + self._deviation(self._spread(scale, error), z, error))
 
     def probability_above(self, location: Array, scale: Array, threshold: float, target_scale: TargetScale) -> Array:
-        """That the target lies above a threshold in its unit: from 0.005 to 0.995, more is not known."""
+        """Probability that the target lies above a threshold in its unit: 0.005 to 0.995, more is not known."""
         deviation = target_scale.forward_threshold(threshold) - location
         lowest, highest = self.residuals
         z = np.where(deviation > highest, np.inf, np.where(deviation < lowest, -np.inf, deviation))
@@ -90,7 +90,7 @@ class Calibration:
         return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + (error / self.stretch) ** 2)
 
     def _deviation(self, spread: Array, z: float, error: Array | float) -> Array:
-        """Errors of measurement come on top of what was met."""
+        """Deviation at `z`: errors of measurement may carry it beyond the residuals that were met."""
         lowest, highest = self.residuals
         beyond = np.abs(error / self.stretch * z)
         return np.clip(spread * z, lowest - beyond, highest + beyond)
@@ -99,11 +99,11 @@ class Calibration:
 def calibrate(
     target: Array, location: Array, scale: Array, is_censored: Flags | None = None, errors: Array | float = 0.0
 ) -> Calibration:
-    """The calibration from held-out observations (n,), standardized; NaN where target or prediction is missing.
+    """Calibrate on held-out observations (n,), standardized; NaN where target or prediction is missing.
 
-    Targets with `errors` of measurement lie farther from the truth that is predicted: these are taken out of z, in
-    proportion to what the predicted spread comes to beside them. Where `is_censored` the target lies below, and so does
-    z.
+    Targets with `errors` of measurement lie farther from the truth, which is what is predicted. These errors are taken
+    out of z: residuals are divided by predicted spread and error together. Where `is_censored`, the target lies below,
+    and so does z.
 
     The quantile at level p is the order statistic at p (n + 1), which holds in finite samples (Lei et al. 2018,
     10.1080/01621459.2017.1307116); beyond the outermost observations it stays at these.
@@ -133,10 +133,10 @@ def calibrate(
 
 
 def _stretch(residuals: Array, scale: Array, is_censored: Flags, errors: Array) -> float:
-    """By which the predicted `scale` is to be multiplied, so that with the `errors` it explains the residuals, by
-    maximum likelihood of normal distributions.
+    """Factor on the predicted `scale` with which scale and `errors` together explain the residuals best: by maximum
+    likelihood of normal distributions.
 
-    A light pull to 1, where the predicted scale is right, decides when errors leave nothing to be told.
+    A light pull to 1, where the predicted scale is right, decides when errors explain all residuals.
     """
 
     def loss(logarithm: float) -> float:
@@ -150,7 +150,7 @@ def _stretch(residuals: Array, scale: Array, is_censored: Flags, errors: Array) 
 
 
 def _range_of_residuals(residuals: Array, is_censored: Flags, told: Array) -> tuple[float, float]:
-    """The lowest and the highest; where there are censored targets, whose residuals are lower, none is too low that
-    the distribution and the largest spread tell."""
+    """The lowest and the highest residual. Residuals of censored targets lie lower than they seem: where there are
+    some, the range reaches down to the lowest z of the distribution times the largest spread."""
     lowest = min(float(residuals.min()), float(told.min())) if is_censored.any() else float(residuals.min())
     return min(lowest, 0.0), max(float(residuals.max()), 0.0)

@@ -1,4 +1,4 @@
-"""Statistics of values of which some are only known to lie below a limit."""
+"""Statistics of values when some of them are only known to lie below a limit."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 
-_FEWEST_MEASURED = 3  # to tell the spread of a distribution
-_FEWEST_AT_RISK = 20  # values at or below one that tells of the distribution there
+_FEWEST_MEASURED = 3  # fewer do not tell the spread of a distribution
+_FEWEST_AT_RISK = 20  # values at or below one, for it to tell of the distribution there
 _GOLDEN = (5**0.5 - 1) / 2
 
 
 def normal_moments(values: Array, is_censored: Flags) -> tuple[float, float]:
     """Mean and standard deviation of a normal distribution, by maximum likelihood (Tobin 1958, 10.2307/1907382).
 
-    `values` (n,) are finite; where `is_censored` the value lies somewhere below. With hardly any measured value they
-    are those of the limits.
+    `values` (n,) are finite; where `is_censored`, the value lies somewhere below. With hardly any measured value, the
+    limits count as values.
     """
     mean, deviation = float(values.mean()), float(values.std())
     if not is_censored.any() or deviation == 0 or (~is_censored).sum() < _FEWEST_MEASURED:
@@ -29,8 +29,8 @@ def normal_moments(values: Array, is_censored: Flags) -> tuple[float, float]:
     count, total, squares = len(measured), measured.sum(), (measured**2).sum()
 
     def loss(parameters: Array) -> tuple[float, Array]:
-        """And its gradient, in mean / deviation and 1 / deviation, where it has one minimum (Olsen 1978,
-        10.2307/1913082)."""
+        """Minus the log-likelihood and its gradient, in mean / deviation and 1 / deviation, where it has one minimum
+        (Olsen 1978, 10.2307/1913082)."""
         shift, inverse = parameters
         z = inverse * limits - shift
         log_below = log_ndtr(z)
@@ -54,7 +54,7 @@ def expected_below(limits: Array, mean: Array | float, deviation: Array | float)
 
 
 def estimate_below(values: Array, is_censored: Flags, centre: Array) -> Array:
-    """`values` (n,) with what is expected in place of each censored one, if they scatter around `centre` (n,) like a
+    """Replace each censored one of `values` (n,) by its expected value, if they scatter around `centre` (n,) like a
     normal distribution."""
     if not is_censored.any():
         return values
@@ -65,10 +65,10 @@ def estimate_below(values: Array, is_censored: Flags, centre: Array) -> Array:
 
 
 def draw_below(values: Array, is_censored: Flags, centre: Array, scale: Array, seed: int) -> Array:
-    """`values` (n,) with a draw in place of each censored one, if they scatter around `centre` (n,) like a normal
+    """Replace each censored one of `values` (n,) by a draw, if they scatter around `centre` (n,) like a normal
     distribution whose spread is in proportion to `scale` (n,).
 
-    Unlike what is expected, draws scatter as measured values do.
+    Draws scatter as measured values do; expected values do not.
     """
     z = (values - centre) / scale
     shift, deviation = normal_moments(z, is_censored)
@@ -80,11 +80,11 @@ def draw_below(values: Array, is_censored: Flags, centre: Array, scale: Array, s
 
 
 def as_if_measured(values: Array, is_censored: Flags) -> Array:
-    """As many values, ascending, that have the distribution of `values` (n,), of which some are censored.
+    """As many values, ascending, with the distribution of `values` (n,), some of which are censored.
 
-    By the product-limit estimate (Kaplan & Meier 1958, 10.2307/2281868) of the values turned over, as Helsel (2012,
-    10.1002/9781118162729) advises for detection limits. Where so few values tell that each would decide much, the rest
-    gets the tail of a normal distribution.
+    The distribution is the product-limit estimate (Kaplan & Meier 1958, 10.2307/2281868) of the values turned over, as
+    Helsel (2012, 10.1002/9781118162729) advises for detection limits. Low down, where so few values are left that each
+    would decide much, it is the tail of a normal distribution.
     """
     if is_censored.all() or not is_censored.any():
         return np.sort(values)
@@ -104,12 +104,12 @@ def as_if_measured(values: Array, is_censored: Flags) -> Array:
 
 
 def reporting_limits(values: Array, is_censored: Flags) -> Array:
-    """(n,) below which a laboratory would have reported of each value no more than that; minus infinity where no limit
-    is known. `values` are NaN where missing.
+    """Limit of each value, (n,): below it, the laboratory would have reported no more than that; minus infinity where
+    no limit is known. `values` are NaN where missing.
 
-    Of a censored value it is the value. Of a measured one nothing says which of the limits below it was that of its
-    laboratory: they are dealt out in the shares of the product-limit estimate, from limits that are known and those
-    that a measured value bounds. Any rule that looks at the value itself would favour some predictions.
+    The limit of a censored value is the value itself. For a measured value nothing says which of the limits below it
+    was its laboratory's: limits are dealt out in the shares of the product-limit estimate, in which a measured value
+    bounds its own limit. Any rule that looks at the value itself would favour some predictions.
     """
     limits = np.where(is_censored, values, -np.inf)
     known = np.isfinite(values)
@@ -117,7 +117,7 @@ def reporting_limits(values: Array, is_censored: Flags) -> Array:
     if not is_censored[known].any() or not len(measured):
         return limits
     distinct, counts = np.unique(values[known & is_censored], return_counts=True)
-    # A value that was measured at a limit does not tell of a lower one.
+    # A value measured at a limit says nothing of a lower limit.
     at_risk = np.cumsum(counts) + np.searchsorted(np.sort(values[measured]), distinct, side="left")
     # From the largest limit down: the share of laboratories whose limit lies below.
     left = np.cumprod((1 - counts / at_risk)[::-1])[::-1]

@@ -15,9 +15,12 @@ _SMALLEST_PROBABILITY = 1e-6  # in the log score: one surprise must not decide i
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Of n held-out observations: `accuracy` is the share whose most probable class is the true one (overall purity of
-    the map), `kappa` how far that is above chance, None where chance decides all; `brier` and `log_score` are of the
-    probabilities, lower is better."""
+    """Scores of n held-out observations.
+
+    `accuracy` is the share whose most probable class is the true one (overall purity of the map); `kappa` says how far
+    that is above chance, None where chance decides all. `brier` and `log_score` rate the probabilities: lower is
+    better.
+    """
 
     n: int
     accuracy: float
@@ -27,12 +30,12 @@ class ClassScores:
 
     @property
     def error(self) -> float:
-        """By which methods are compared: unlike the log score, no single surprise decides it."""
+        """The Brier score, by which methods are compared: unlike in the log score, no single surprise decides it."""
         return self.brier
 
     @property
     def beside(self) -> float:
-        """What a map's reader meets: the share of right classes."""
+        """The share of right classes: what a reader of the map meets."""
         return self.accuracy
 
 
@@ -46,12 +49,12 @@ class ClassHeldOut:
 
     @property
     def predicted(self) -> Rows:
-        """(n,) the most probable class."""
+        """The most probable class, (n,)."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
 
 def score_classes(observed: Rows, probabilities: Array) -> ClassScores:
-    """`observed` (n,) are the numbers of the classes, `probabilities` (n, K)."""
+    """Score probabilities (n, K) against `observed` (n,), the numbers of the classes."""
     if len(observed) == 0:
         return ClassScores(0, np.nan, None, np.nan, np.nan)
     count = probabilities.shape[1]
@@ -68,38 +71,38 @@ def score_classes(observed: Rows, probabilities: Array) -> ClassScores:
 
 
 def confusion(observed: Rows, predicted: Rows, classes: int) -> Rows:
-    """(K, K): how many observations of the class of the row are predicted as that of the column."""
+    """Confusion matrix (K, K): how many observations of the row's class are predicted as the column's class."""
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (observed, predicted), 1)
     return matrix
 
 
 def kappa(matrix: Rows) -> float | None:
-    """Cohen 1960, 10.1177/001316446002000104."""
+    """Cohen's kappa (Cohen 1960, 10.1177/001316446002000104)."""
     total = matrix.sum()
     chance = float((matrix.sum(axis=0) * matrix.sum(axis=1)).sum() / total**2)
     return None if chance == 1 else float((np.trace(matrix) / total - chance) / (1 - chance))
 
 
 def purity(matrix: Rows) -> Array:
-    """(K,) of the observations predicted as a class the share that is it (user's accuracy); NaN where none is."""
+    """Share of the observations predicted as a class that are it, (K,) (user's accuracy); NaN where there is none."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.diag(matrix) / matrix.sum(axis=0))
 
 
 def representation(matrix: Rows) -> Array:
-    """(K,) of the observations of a class the share predicted as it (producer's accuracy); NaN where there is none."""
+    """Share of a class's observations that are predicted as it, (K,) (producer's accuracy); NaN where there is none."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.diag(matrix) / matrix.sum(axis=1))
 
 
 SMALLEST = 1e-6
-"""Probability that a class has at least, before the temperature: one surprise must not decide everything."""
+"""Smallest probability of a class, before the temperature: one surprise must not decide everything."""
 _FLATTEST, _SHARPEST = 5.0, 0.2
 
 
 def sharpen(probabilities: Array, temperature: float) -> Array:
-    """(C, ...) to the power of 1 / temperature, summing to 1 again (Guo et al. 2017, arXiv:1706.04599)."""
+    """Raise (C, ...) to the power of 1 / temperature, to sum to 1 again (Guo et al. 2017, arXiv:1706.04599)."""
     powers = np.maximum(probabilities, SMALLEST) ** (1 / temperature)
     result: Array = powers / powers.sum(axis=0)
     return result
@@ -107,7 +110,7 @@ def sharpen(probabilities: Array, temperature: float) -> Array:
 
 def calibrate_classes(learned: Array, probabilities: Array) -> float:
     """The temperature with the lowest log score of held-out observations: `learned` (n, C) is 1 in the column of the
-    class, `probabilities` (n, C) were predicted; NaN where there is none."""
+    class, `probabilities` (n, C) are the predictions; NaN where there is none."""
     known = np.isfinite(probabilities).all(axis=1) & np.isfinite(learned).all(axis=1)
     true, predicted = learned[known].argmax(axis=1), probabilities[known].T
     rows = np.arange(len(true))
@@ -124,8 +127,8 @@ BINS = 10
 
 @dataclass(frozen=True)
 class ClassReliability:
-    """Probabilities in equal steps from 0 to 1, without empty ones: the mean `predicted` (B,), the share that
-    was `right` (B,), between which limits chance leaves it (B,), and how many they are (B,)."""
+    """Probabilities in equal steps from 0 to 1, without empty steps, (B,) each: the mean `predicted` one, the share
+    that was `right`, the limits `low` and `high` between which chance leaves it, and the `count` in the step."""
 
     predicted: Array
     right: Array
@@ -143,19 +146,19 @@ class ClassReliability:
 
 
 def reliability_of_map(observed: Rows, probabilities: Array) -> ClassReliability:
-    """Of the most probable classes of (n, K) probabilities, `observed` (n,)."""
+    """Reliability of the most probable class in (n, K) probabilities, beside the `observed` classes (n,)."""
     return reliability_in_steps(probabilities.max(axis=1), probabilities.argmax(axis=1) == observed)
 
 
 def reliability_of_classes(observed: Rows, probabilities: Array) -> ClassReliability:
-    """Of the probabilities of all classes together."""
+    """Reliability of the probabilities of all classes together."""
     is_right = observed[:, None] == np.arange(probabilities.shape[1])
     return reliability_in_steps(probabilities.ravel(), is_right.ravel())
 
 
 def share_limits(right: Array, count: Array | Rows) -> tuple[Array, Array]:
     """95 % confidence limits of the share of `right` ones among `count` (Wilson 1927,
-    10.1080/01621459.1927.10502953); NaN of none."""
+    10.1080/01621459.1927.10502953); NaN where `count` is 0."""
     z = float(norm.ppf(0.975))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = right / count
@@ -165,7 +168,7 @@ def share_limits(right: Array, count: Array | Rows) -> tuple[Array, Array]:
 
 
 def reliability_in_steps(probability: Array, is_right: Flags, steps: int = BINS) -> ClassReliability:
-    """Of any probabilities (n,) and whether what they were given to came true."""
+    """Reliability of any probabilities (n,); `is_right` (n,) says whether the predicted event came true."""
     step = np.minimum((probability * steps).astype(np.int64), steps - 1)
     count = np.bincount(step, minlength=steps).astype(np.int64)
     kept = count > 0

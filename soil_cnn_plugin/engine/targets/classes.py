@@ -32,9 +32,9 @@ BRIER = Measure(
     beside="Share of right classes",
     beside_alone="the most frequent class alone",
 )
-"""The Brier score is a squared error: 19 % below is 10 % below in its root, as for the RMSE of numbers."""
+"""The Brier score is a squared error: 19 % lower is 10 % lower in its root, as for the RMSE of numbers."""
 MOST_NUMBERS = 255
-"""Classes that a raster of a byte a pixel can hold."""
+"""The most classes that a raster of one byte a pixel can hold."""
 PREDICTED, PROBABILITIES, CONFUSION = "classes", "probabilities", "confusion_index"
 
 
@@ -85,7 +85,7 @@ class ClassKind:
         return {name: own for name, own in bands.items() if name in request.wanted}
 
     def check_offer(self, raster: str, source: str) -> None:
-        """It gives all that it offers."""
+        """Never raises: classes give all the rasters that they offer."""
 
     def strata(self, values: Array) -> list[Rows]:
         return [np.where(np.isfinite(values[:, 0]), values[:, 0], -1).astype(np.int64)]
@@ -136,7 +136,7 @@ class ClassKind:
 
 @dataclass(frozen=True)
 class ScaledClasses:
-    """The names of the classes: nothing is fitted to rows."""
+    """The names of the classes; nothing is fitted to rows."""
 
     names: tuple[str, ...]
 
@@ -180,7 +180,7 @@ class ClassOutcome:
             raise ValueError("what is learned together does not belong together")
 
     def values(self, location: Array, scale: Array) -> Array:
-        """Calibrated probabilities (C, ...), summing to 1, from the components' mixed ones."""
+        """Calibrated probabilities (C, ...), summing to 1, from the mixed ones of the components."""
         return sharpen(location, self.temperature)
 
     def layers(self, kind: ClassKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
@@ -208,7 +208,7 @@ class ClassPredictions:
         self._probabilities[rows] = outcome.values(location.T, scale.T).T
 
     def store_baseline(self, train: Rows, test: Rows) -> None:
-        """Keep the frequencies of the classes, with half an observation more of each."""
+        """Keep the frequencies of the classes, with half an observation added to each."""
         known = self._observed[train][np.isfinite(self._observed[train])].astype(np.int64)
         counts = np.bincount(known, minlength=self._probabilities.shape[1]) + 0.5
         self._probabilities[test] = counts / counts.sum()
@@ -231,22 +231,25 @@ class ClassPredictions:
 
 
 def indicators(values: Array, classes: int) -> Array:
-    """(N, K) 1 in the column of the class of (N,) numbers, NaN where none is known."""
+    """Indicators (N, K) of class numbers (N,): 1 in the column of the class, NaN where none is known."""
     found: Array = (values[:, None] == np.arange(classes)).astype(np.float64)
     found[np.isnan(values)] = np.nan
     return found
 
 
 def confusion_index(probabilities: Array) -> Array:
-    """(h, w) from (K, h, w): 1 - (highest - second highest), 0 where one class is sure, 1 where two are alike (Burrough
-    et al. 1997, 10.1016/S0016-7061(97)00018-9)."""
+    """Confusion index (h, w) of probabilities (K, h, w): 1 - (highest - second highest), 0 where one class is sure, 1
+    where two are alike (Burrough et al. 1997, 10.1016/S0016-7061(97)00018-9)."""
     second, first = np.partition(probabilities, -2, axis=0)[-2:]
     return np.asarray(1 - (first - second))
 
 
 def renumber(values: Array, names: Sequence[str], wanted: Sequence[str]) -> Array:
-    """(N,) numbers of classes that count `names`, as they count `wanted`; NaN stays NaN. ValueError, naming them, where
-    classes that occur are not among the wanted ones."""
+    """Turn class numbers (N,) that count `names` into numbers that count `wanted`; NaN stays NaN.
+
+    Raises:
+        ValueError: classes occur that are not among the wanted ones; the message names them.
+    """
     known = np.isfinite(values)
     unknown = [name for number, name in enumerate(names) if name not in wanted and (values[known] == number).any()]
     if unknown:

@@ -1,4 +1,4 @@
-"""Parts of a whole as isometric log-ratios, and back: positive parts that sum to the whole, whatever is predicted."""
+"""Parts of a whole as isometric log-ratios, and back: all predictions give positive parts that sum to the whole."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from soil_cnn_plugin.engine.arrays import Array
 
 _SHARE_OF_SMALLEST = 0.65
-"""Of the smallest positive value, in place of 0 (Martin-Fernandez et al. 2003, 10.1023/A:1023866030544)."""
+"""Share of the smallest positive value that replaces 0 (Martin-Fernandez et al. 2003, 10.1023/A:1023866030544)."""
 _SHARE_OF_MEDIAN = 0.01
-"""Below this share of a part's median a value counts as this share: what is left by rounding, such as 1e-6 of clay, has
-a logarithm that would outweigh all others."""
-_NO_SPREAD = 1e-12  # of logarithms: what rounding leaves where a ratio never changes
-_LARGEST_RATIO = 1000.0  # as a logarithm: beyond that of any two numbers a computer holds
+"""A value below this share of a part's median counts as this share: what rounding leaves, such as 1e-6 of clay, has a
+logarithm that would outweigh all others."""
+_NO_SPREAD = 1e-12  # spread of logarithms that rounding leaves where a ratio never changes
+_LARGEST_RATIO = 1000.0  # as a logarithm; a computer holds no two numbers with a larger ratio
 
 
 @dataclass(frozen=True)
 class CompositionScale:
     """D parts of `whole` as D - 1 isometric log-ratios (Egozcue et al. 2003, 10.1023/A:1023818214614), standardized by
-    `centre` and `spread` (D - 1,). Parts below `floors` (D,) count as these."""
+    `centre` and `spread` (D - 1,). A part below its floor in `floors` (D,) counts as the floor."""
 
     whole: float
     floors: tuple[float, ...]
@@ -41,13 +41,13 @@ class CompositionScale:
         return len(self.centre)
 
     def forward(self, parts: Array) -> Array:
-        """(n, D) that sum to the whole -> (n, D - 1), standardized; NaN stays NaN."""
+        """Parts (n, D) that sum to the whole -> ratios (n, D - 1), standardized; NaN stays NaN."""
         raised = np.maximum(parts, self.floors)
         ratios: Array = np.log(raised) @ _basis(len(self.floors))
         return (ratios - self.centre) / self.spread
 
     def back(self, ratios: Array) -> Array:
-        """(D - 1, ...) -> parts (D, ...) that sum to the whole."""
+        """Ratios (D - 1, ...) -> parts (D, ...) that sum to the whole."""
         factors, offsets = self.centred()
         logarithms = np.tensordot(factors, ratios, axes=1) + offsets.reshape(-1, *[1] * (ratios.ndim - 1))
         powers = np.exp(logarithms - logarithms.max(axis=0))
@@ -55,13 +55,13 @@ class CompositionScale:
         return parts
 
     def centred(self) -> tuple[Array, Array]:
-        """Factors (D, D - 1) and offsets (D,) that make the parts' centred log-ratios of the standardized columns."""
+        """Factors (D, D - 1) and offsets (D,) that turn the standardized columns into the parts' centred log-ratios."""
         basis = _basis(len(self.floors))
         return basis * self.spread, basis @ np.array(self.centre)
 
 
 def fit_composition(parts: Array) -> CompositionScale:
-    """The scale of training observations (n, D), NaN where missing, each summing to one whole."""
+    """Fit the scale to training observations (n, D), NaN where missing, each summing to one whole."""
     known = parts[np.isfinite(parts).all(axis=1)]
     whole = float(known[0].sum())
     floors = np.array([_floor(part[part > 0], whole, known.shape[1]) for part in known.T])
@@ -74,8 +74,8 @@ def fit_composition(parts: Array) -> CompositionScale:
 
 
 def aitchison_distances(one: Array, other: Array, scale: CompositionScale) -> Array:
-    """(n,) between compositions (n, D): the Euclidean distance of their centred log-ratios (Aitchison et al. 2000,
-    10.1023/A:1007529726302)."""
+    """Distances (n,) between compositions (n, D): Euclidean distances of their centred log-ratios (Aitchison et al.
+    2000, 10.1023/A:1007529726302)."""
     logs = [np.log(np.maximum(parts, scale.floors)) for parts in (one, other)]
     ratios = [each - each.mean(axis=1, keepdims=True) for each in logs]
     distances: Array = np.linalg.norm(ratios[0] - ratios[1], axis=1)
@@ -90,7 +90,7 @@ def _floor(positive: Array, whole: float, parts: int) -> float:
 
 
 def _basis(parts: int) -> Array:
-    """(D, D - 1): columns of unit length, at right angles to each other and to 1 (Egozcue et al. 2003, eq. 18)."""
+    """Basis (D, D - 1) of unit columns at right angles to each other and to 1 (Egozcue et al. 2003, eq. 18)."""
     basis = np.zeros((parts, parts - 1))
     for i in range(1, parts):
         basis[:i, i - 1] = math.sqrt(1 / (i * (i + 1)))

@@ -41,8 +41,8 @@ TEXTURE = "texture_classes"
 
 @dataclass(frozen=True)
 class CompositionKind:
-    """The parts of one whole. `number` counts the wholes of all targets, and `name` tells this one from the others,
-    empty where there is one."""
+    """The parts of one whole. `number` counts the wholes of all targets, and `name` tells this one from the others;
+    it is empty where there is only one."""
 
     targets: tuple[int, ...]
     properties: tuple[SoilProperty, ...]
@@ -87,7 +87,7 @@ class CompositionKind:
         return bands
 
     def check_offer(self, raster: str, source: str) -> None:
-        """Raises EngineError where texture classes are wanted and the parts are no sand, silt and clay."""
+        """Raise EngineError where texture classes are wanted and the parts are not sand, silt and clay."""
         if raster == TEXTURE:
             need_texture([part.name for part in self.properties], source)
 
@@ -107,7 +107,7 @@ class CompositionKind:
         return assess_numbers(given, self.properties, self.transforms)
 
     def assess_whole(self, assessed: Sequence[NumberTarget]) -> CompositionAssessment:
-        """The parts together, which all have the same observations."""
+        """Assess the parts together; all of them have the same observations."""
         observed = np.column_stack([part.observed for part in assessed])
         predicted = {
             name: np.column_stack([part.methods[name].mean for part in assessed]) for name in assessed[0].methods
@@ -162,7 +162,7 @@ class CompositionOutcome:
             raise ValueError("a composition has other parts")
 
     def forward_errors(self, values: Array, errors: Array) -> Array:
-        return np.zeros((self.scale.columns, values.shape[1]))  # parts of a composition have none
+        return np.zeros((self.scale.columns, values.shape[1]))  # parts of a composition have no errors
 
     def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
         return self.calibration.mean_and_deviation(location, scale, self.scale)
@@ -190,16 +190,16 @@ class CompositionOutcome:
 
     def learned_as(self, target: int) -> LearnedAs:
         """A part counts as its centred log-ratio, the logarithm of the part divided by the geometric mean of all
-        (Aitchison 1982, 10.1111/j.2517-6161.1982.tb01195.x), which is linear in what is learned."""
+        (Aitchison 1982, 10.1111/j.2517-6161.1982.tb01195.x), which is linear in the learned columns."""
         of_parts, offsets = self.scale.centred()
         return LearnedAs("log-ratio", of_parts[target], float(offsets[target]))
 
 
 @dataclass(frozen=True)
 class CompositionScores:
-    """`aitchison_distance` is the root of its mean square over `n` observations; `right_class` is the share of these
-    whose texture class (USDA) is predicted, `right_or_next` that or a class that shares a border with it; None where
-    the parts are no sand, silt and clay."""
+    """Scores of `n` observations. `aitchison_distance` is the root of the mean square distance; `right_class` is the
+    share of observations whose texture class (USDA) is predicted, `right_or_next` counts a class that shares a border
+    with it as well; both are None where the parts are not sand, silt and clay."""
 
     n: int
     aitchison_distance: float
@@ -209,8 +209,8 @@ class CompositionScores:
 
 @dataclass(frozen=True)
 class CompositionAssessment:
-    """The parts of one whole: `observed` (n, D) and what each method predicted without having seen them, (n, D);
-    `name` tells it from those of other depths, empty where there is one."""
+    """The parts of one whole: `observed` (n, D), and the predictions (n, D) of each method that had not seen them.
+    `name` tells it from those of other depths; it is empty where there is only one."""
 
     name: str
     parts: tuple[SoilProperty, ...]
@@ -225,26 +225,26 @@ class CompositionAssessment:
 
     @property
     def names(self) -> list[str]:
-        """`sand`, `silt` and `clay`."""
+        """Names of the parts: `sand`, `silt` and `clay`."""
         return [part.name if self.has_depth else part.field for part in self.parts]
 
     @property
     def title(self) -> str:
-        """`sand, silt and clay 0-30 cm`."""
+        """The composition in words: `sand, silt and clay 0-30 cm`."""
         return f"{', '.join(self.names[:-1])} and {self.names[-1]} {self.name if self.has_depth else ''}".strip()
 
 
 def assess_composition(
     name: str, parts: tuple[SoilProperty, ...], observed: Array, predicted: dict[str, Array]
 ) -> CompositionAssessment:
-    """Arrays as in the assessment."""
+    """Assess the parts of one whole; arrays as in `CompositionAssessment`."""
     texture = find_texture([part.name for part in parts])
     scores = {method: score_composition(observed, found, texture) for method, found in predicted.items()}
     return CompositionAssessment(name, parts, texture, observed, predicted, scores)
 
 
 def score_composition(observed: Array, predicted: Array, texture: Texture | None) -> CompositionScores:
-    """Of parts (n, D) that sum to the whole."""
+    """Score parts (n, D) that sum to the whole."""
     distances = aitchison_distances(observed, predicted, fit_composition(observed))
     right = near = None
     if texture:

@@ -1,4 +1,4 @@
-"""What targets whose predictions are distributions of numbers share: held-out predictions, and the layers of a map."""
+"""What targets share whose predictions are distributions of numbers: held-out predictions, and the layers of a map."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores
 from soil_cnn_plugin.engine.targets.reported import reported_mean, score_reported
 
-_DEFAULT_LEVELS = (0.5, 0.9)  # of the observed values, where the user names no threshold
+_DEFAULT_LEVELS = (0.5, 0.9)  # quantiles of the observed values, thresholds where the user names none
 NUMBERS_IN_WORDS = "numbers"
 RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
 
@@ -27,17 +27,17 @@ class Distributions(Protocol):
     """Outcomes of numbers: arrays are (C, ...) in learned columns, (D, ...) in the targets' units."""
 
     def forward_errors(self, values: Array, errors: Array) -> Array:
-        """Standard deviations of measurement around measured values, (D, n) each in the targets' units, standardized:
-        (C, n); 0 where there is none."""
+        """Standardize the errors of measurement around measured values: standard deviations (D, n) in the targets'
+        units -> (C, n); 0 where there is none."""
         ...
 
     def mean_and_deviation(self, location: Array, scale: Array, errors: Array | None = None) -> tuple[Array, Array]:
-        """(D, ...) each, in the targets' units. `errors` (C, ...) of measurement, standardized, are added to the
-        spread: for what a laboratory would report instead of the truth."""
+        """Mean and standard deviation, (D, ...) each, in the targets' units. `errors` (C, ...) of measurement,
+        standardized, are added to the spread: for what a laboratory would report instead of the truth."""
         ...
 
     def quantiles(self, location: Array, scale: Array, levels: Sequence[float], errors: Array | None = None) -> Array:
-        """(levels, D, ...)."""
+        """Quantiles, (levels, D, ...)."""
         ...
 
     def describe(self, location: Array, scale: Array, levels: Sequence[float]) -> Array:
@@ -45,14 +45,14 @@ class Distributions(Protocol):
         ...
 
     def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
-        """(...) that the target of that number, counted from 0, lies above the threshold."""
+        """Probability (...) that the target of that number, counted from 0, lies above the threshold."""
         ...
 
 
 class NumberPredictions:
     """Held-out predictions in the targets' units: (N, D), quantiles (N, D, 99). Interval and quantiles are those of
-    what is measured, with the error of that measurement; the mean is that of the truth, around which a fair measurement
-    scatters."""
+    the measured value, with the error of its measurement; the mean is that of the truth, around which a fair
+    measurement scatters."""
 
     def __init__(self, measured: TargetValues, fold: Rows, coverage: float) -> None:
         self._measured, self._fold, self._coverage = measured, fold, coverage
@@ -72,7 +72,7 @@ class NumberPredictions:
     def store_baseline(self, train: Rows, test: Rows) -> None:
         tail = (1 - self._coverage) / 2
         for t, (values, is_censored) in enumerate(zip(self._measured.values.T, self._measured.is_censored.T)):
-            # Half the limit stands for what is below it, as is common where nothing better is done.
+            # Half the limit stands for a value below it, as is common where nothing better is done.
             halved = np.where(is_censored, values / 2, values)[train]
             known = halved[np.isfinite(halved)]
             self._mean[test, t] = known.mean()
@@ -155,7 +155,7 @@ def number_bands(
 def layers_of(
     outcome: Distributions, request: MapRequest, targets: Sequence[int], location: Array, scale: Array
 ) -> dict[str, Array]:
-    """(bands, ...) of each wanted raster, NaN where nothing is predicted."""
+    """Values (bands, ...) of each wanted raster, NaN where nothing is predicted."""
     tail = (1 - request.coverage) / 2
     limits = {name: level for name, level in (("lower", tail), ("upper", 1 - tail)) if name in request.wanted}
     described = outcome.describe(location, scale, list(limits.values()))  # (numbers, D, ...)
@@ -170,7 +170,7 @@ def layers_of(
 
 
 def assess_numbers(given: Given, properties: Sequence[SoilProperty], transforms: Sequence[str]) -> list[NumberTarget]:
-    """What an assessment knows of each target that is a number."""
+    """Assess each target that is a number."""
     targets = []
     for t, (soil_property, transform) in enumerate(zip(properties, transforms)):
         rows = np.flatnonzero(np.isfinite(given.measured.values[:, t]))
@@ -197,8 +197,8 @@ def assess_numbers(given: Given, properties: Sequence[SoilProperty], transforms:
 def choose_thresholds(
     wanted: Sequence[Threshold], soil_property: SoilProperty, observed: Array, is_censored: Flags
 ) -> tuple[Threshold, ...]:
-    """Those wanted of a target; where none is wanted of any, the middle and the 90 % quantile of what was observed,
-    rounded, or the middle detection limit where that is higher."""
+    """The user's thresholds for a target. Where the user names none at all: the median and the 90 % quantile of the
+    observed values, rounded, or the median detection limit where that is higher."""
     if wanted:
         return tuple(threshold for threshold in wanted if threshold.matches(soil_property))
     lowest = float(np.median(observed[is_censored])) if is_censored.any() else -np.inf

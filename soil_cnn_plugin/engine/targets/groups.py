@@ -23,7 +23,7 @@ from soil_cnn_plugin.engine.targets.words import TargetsInWords
 T = TypeVar("T")
 
 AnyOutcome = NumberOutcome | CompositionOutcome | ClassOutcome
-"""What a network file may hold; each is told by its fields."""
+"""What a network file may hold; its fields tell one kind from the others."""
 
 
 def kinds_of(words: TargetsInWords) -> tuple[Kind, ...]:
@@ -47,7 +47,7 @@ def kinds_of(words: TargetsInWords) -> tuple[Kind, ...]:
 def words_of(
     targets: tuple[SoilProperty, ...], compositions: tuple[tuple[str, ...], ...], outcomes: Sequence[AnyOutcome]
 ) -> TargetsInWords:
-    """The targets of a network, whose outcomes, one a group, tell the classes. ValueError where they make no sense."""
+    """The targets of a network; its outcomes, one a group, hold the classes. ValueError where they make no sense."""
     groups = TargetsInWords(targets, {}, compositions).groups
     classes = {
         targets[group[0]].field: outcome.names
@@ -58,7 +58,7 @@ def words_of(
 
 
 def by_target(kinds: Sequence[Kind], of_kinds: Sequence[Sequence[T]]) -> list[T]:
-    """What each kind tells of its targets, one after the other, in the order of all targets."""
+    """What each kind tells of its targets, in the order of all targets."""
     found = {t: each for kind, of_kind in zip(kinds, of_kinds) for t, each in zip(kind.targets, of_kind)}
     return [found[t] for t in sorted(found)]
 
@@ -104,19 +104,19 @@ def own_columns(scaled: Sequence[Scaled]) -> list[slice]:
 
 
 def map_values(outcomes: Sequence[Outcome], location: Array, scale: Array) -> Array:
-    """(V, ...) what maps show of all targets, kind by kind: means and probabilities, from locations and scales of all
-    learned columns (R, ...)."""
+    """Values (V, ...) of all targets as maps show them, kind by kind: means and probabilities, from locations and
+    scales of all learned columns (R, ...)."""
     own = own_columns([outcome.scaled for outcome in outcomes])
     return np.concatenate([each.values(location[at], scale[at]) for each, at in zip(outcomes, own)])
 
 
 def observed_values(kinds: Sequence[Kind], values: Array) -> Array:
-    """(N, V) what was measured of all targets (N, T) as maps show it, kind by kind."""
+    """Values (N, V) as maps show them, kind by kind, of all measured targets (N, T)."""
     return np.concatenate([kind.observed(values[:, list(kind.targets)]) for kind in kinds], axis=1)
 
 
 def told_together(kinds: Sequence[Kind]) -> list[slice]:
-    """Which of the V values of all kinds are one target's, in the order of the targets."""
+    """Which of the V values of all kinds belong to one target, in the order of the targets."""
     found: dict[int, slice] = {}
     start = 0
     for kind in kinds:
@@ -130,10 +130,10 @@ def told_together(kinds: Sequence[Kind]) -> list[slice]:
 def pair_with_targets(
     thresholds: Iterable[Threshold], targets: Sequence[SoilProperty], kinds: Sequence[Kind], source: str = ""
 ) -> tuple[tuple[int, Threshold], ...]:
-    """Number of the target and threshold, of every target that a threshold means.
+    """Pair each threshold with the number of every target that it means.
 
     Raises:
-        EngineError: a threshold names no target, or one that exceeds none.
+        EngineError: a threshold names no target, or a target that exceeds no threshold.
     """
     try:
         pairs = pair_thresholds(tuple(thresholds), targets)

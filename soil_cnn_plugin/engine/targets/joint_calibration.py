@@ -11,18 +11,18 @@ from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale
 
 MOST_RESIDUALS = 256
-"""Each is a composition that is computed at every pixel; with so many, intervals of 99 % can be told."""
-_NUMBERS_AT_ONCE = 2**16  # of one part: they stay in the processor's cache
-_LARGEST_RATIO = 40.0  # of two parts, as a logarithm: no part becomes 0, whatever is predicted
+"""Each is a composition that is computed at every pixel; this many are enough for intervals of 99 %."""
+_NUMBERS_AT_ONCE = 2**16  # of one part, so that they stay in the processor's cache
+_LARGEST_RATIO = 40.0  # of two parts, as a logarithm: no prediction makes a part 0
 
 
 @dataclass(frozen=True)
 class JointCalibration:
-    """Held-out residuals divided by the predicted spreads, z = (target - location) / scale, one tuple (C,) an
-    observation, so that what goes together in them stays together.
+    """Held-out residuals divided by the predicted spreads, z = (target - location) / scale: one tuple (C,) an
+    observation, so that residuals that go together stay together.
 
     A prediction's distribution is that of the compositions location + scale x z: each of them, and so their mean, sums
-    to the whole. `scales` (C,) bound the spreads to those it was calibrated on.
+    to the whole. `scales` (C,) bound the spreads to those that the calibration saw.
     """
 
     residuals: tuple[tuple[float, ...], ...]
@@ -38,12 +38,12 @@ class JointCalibration:
             raise ValueError("a joint calibration is out of order")
 
     def mean_and_deviation(self, location: Array, scale: Array, parts: CompositionScale) -> tuple[Array, Array]:
-        """Of locations and scales (C, ...), in the unit of the parts: (D, ...) each."""
+        """Mean and standard deviation, (D, ...) each, in the unit of the parts, for locations and scales (C, ...)."""
         mean, deviation = self.describe(location, scale, [], parts)
         return mean, deviation
 
     def quantiles(self, location: Array, scale: Array, levels: Sequence[float], parts: CompositionScale) -> Array:
-        """(levels, D, ...)."""
+        """Quantiles, (levels, D, ...)."""
         return self._each(location, scale, parts, lambda draws: _quantiles(draws, levels))
 
     def describe(self, location: Array, scale: Array, levels: Sequence[float], parts: CompositionScale) -> Array:
@@ -63,7 +63,7 @@ class JointCalibration:
     def probability_above(
         self, location: Array, scale: Array, part: int, threshold: float, parts: CompositionScale
     ) -> Array:
-        """(...) that a part lies above the threshold; never 0 or 1, because more is not known."""
+        """Probability (...) that a part lies above the threshold; never 0 or 1, because more is not known."""
 
         def share(draws: Singles) -> Array:
             above = np.count_nonzero(draws[part] > threshold, axis=-1)
@@ -75,8 +75,8 @@ class JointCalibration:
     def _each(
         self, location: Array, scale: Array, parts: CompositionScale, sum_up: Callable[[Singles], Array]
     ) -> Array:
-        """`sum_up` gets draws (D, n, J) of n pixels and gives (numbers, D, n); -> (numbers, D, ...), NaN where the
-        location is."""
+        """Apply `sum_up`, which gets draws (D, n, J) of n pixels and gives (numbers, D, n), to all pixels: (numbers,
+        D, ...), NaN where the location is NaN."""
         shape = location.shape[1:]
         flat, spread = location.reshape(len(location), -1), scale.reshape(len(scale), -1)
         known = np.flatnonzero(np.isfinite(flat).all(axis=0))
@@ -93,18 +93,18 @@ class JointCalibration:
 
 
 class _Draw:
-    """Parts of the compositions location + scale x z, (D, n, J), in single precision: this is most of the work."""
+    """Parts of the compositions location + scale x z, (D, n, J), in single precision: most of the work is done here."""
 
     def __init__(self, residuals: Array, parts: CompositionScale) -> None:
         factors, offsets = parts.centred()
-        # Logarithms of all parts, divided by the last one, whose own is thus 0.
+        # Logarithms of all parts divided by the last one; that of the last one itself is 0.
         self._factors, self._offsets = factors[:-1] - factors[-1], offsets[:-1] - offsets[-1]
-        # Each is a sum of products over the columns: one of location, one of scale and residual.
+        # A logarithm is a sum of products over the columns: one of location, one of scale and residual.
         self._steps = (self._factors[..., None] * residuals.T).astype(np.float32)  # (D - 1, C, J)
         self._whole = np.float32(parts.whole)
 
     def __call__(self, location: Array, scale: Array) -> Singles:
-        """Of (C, n), finite."""
+        """Parts at locations and scales (C, n), finite."""
         centres = (self._factors @ location + self._offsets[:, None]).astype(np.float32)
         draws = np.empty((len(centres) + 1, location.shape[1], self._steps.shape[-1]), np.float32)
         spread = np.ascontiguousarray(scale.T, np.float32)
@@ -121,7 +121,7 @@ class _Draw:
 
 
 def calibrate_jointly(learned: Array, location: Array, scale: Array) -> JointCalibration:
-    """From held-out observations (n, C), NaN where missing; of many a choice that stands for all."""
+    """Calibrate on held-out observations (n, C), NaN where missing; of many, a choice stands for all."""
     z = (learned - location) / scale
     known = np.isfinite(z).all(axis=1)
     scales = [(float(column.min()), float(column.max())) for column in scale[known].T]
@@ -132,8 +132,8 @@ def calibrate_jointly(learned: Array, location: Array, scale: Array) -> JointCal
 
 
 def _choose(z: Array, rows: Rows, count: int) -> list[int]:
-    """Rows, halved again and again across their widest column, until `count` groups of equal size are left: of each the
-    one in its middle. Intervals and means of these are nearer to those of all than those of as many drawn at random."""
+    """Halve the rows again and again across their widest column, until `count` groups of equal size are left; take the
+    middle one of each. Their intervals and means are nearer to those of all rows than those of as many random ones."""
     own = z[rows]
     if count == 1:
         return [int(rows[((own - own.mean(axis=0)) ** 2).sum(axis=1).argmin()])]
@@ -143,8 +143,8 @@ def _choose(z: Array, rows: Rows, count: int) -> list[int]:
 
 
 def _quantiles(draws: Singles, levels: Sequence[float]) -> Array:
-    """(levels, D, n) of equally likely draws (D, n, J), which are sorted by this: the quantile at level p is the order
-    statistic at p (J + 1), as in `Calibration`."""
+    """Quantiles (levels, D, n) of equally likely draws (D, n, J), which this sorts in place: the quantile at level p is
+    the order statistic at p (J + 1), as in `Calibration`."""
     if not levels:
         return np.empty((0, *draws.shape[:-1]))
     draws.sort(axis=-1)

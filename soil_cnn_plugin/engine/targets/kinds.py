@@ -22,8 +22,8 @@ from soil_cnn_plugin.engine.targets.measured import TargetValues
 @dataclass(frozen=True)
 class Measure:
     """What the error is called, and what is known without a map. An error `clear_gain_percent` below that of knowing
-    nothing more is a usable signal whatever the test says: of two folds it can say little. A share that readers expect
-    may stand `beside` it, and beside that of what is known without a map, `beside_alone`."""
+    nothing more is a usable signal, whatever the test says: with two folds it can say little. Where readers expect a
+    share, it stands `beside` the error, and `beside_alone` stands beside the error without a map."""
 
     name: str
     without_map: str
@@ -35,8 +35,8 @@ class Measure:
 
 @dataclass(frozen=True)
 class MapRequest:
-    """`wanted` are the names of the map's rasters; `coverage` is that of intervals; `thresholds` name targets by their
-    numbers; `texture_system` says where the triangle of texture classes is divided."""
+    """What a map is to hold: `wanted` names its rasters; `coverage` is that of intervals; `thresholds` name targets by
+    their numbers; `texture_system` says where the triangle of texture classes is divided."""
 
     wanted: frozenset[str]
     coverage: float
@@ -46,7 +46,7 @@ class MapRequest:
 
 @dataclass(frozen=True)
 class Band:
-    """One band of a raster, in which bands stand by `order`. A band with `classes` counts their names from 1."""
+    """One band of a raster; `order` sorts the bands. A band with `classes` counts their names from 1."""
 
     order: tuple[int, ...]
     name: str
@@ -56,7 +56,7 @@ class Band:
 
 @dataclass(frozen=True)
 class LearnedAs:
-    """A target on the scale that it is learned on: `factors` (C,) times the group's learned columns, plus `offset`."""
+    """A target on the scale it is learned on: `factors` (C,) times the group's learned columns, plus `offset`."""
 
     transform: str
     factors: Array
@@ -66,8 +66,8 @@ class LearnedAs:
 @dataclass(frozen=True)
 class Given:
     """What an assessment is made from: the kind's own targets (N, D) and folds (N,), and, target by target, the
-    held-out predictions by method, the same under folds of another kind, and the verdicts. `asked` are all thresholds
-    that the user wants checked."""
+    held-out predictions by method, the same under folds of another kind, and the verdicts. `asked` holds all
+    thresholds that the user wants checked."""
 
     measured: TargetValues
     fold: Rows
@@ -82,7 +82,7 @@ class Kind(Protocol):
 
     @property
     def targets(self) -> tuple[int, ...]:
-        """Numbers of its targets, in the order of its own arrays."""
+        """Numbers of its targets among all targets, in the order of its own arrays."""
         ...
 
     @property
@@ -92,40 +92,40 @@ class Kind(Protocol):
 
     @property
     def transforms(self) -> tuple[str, ...]:
-        """The scale that each of its targets is learned on, in a word."""
+        """The scale on which each of its targets is learned, in a word."""
         ...
 
     @property
     def measure(self) -> Measure:
-        """By which methods are compared."""
+        """The measure by which methods are compared."""
         ...
 
     @property
     def fold_words(self) -> tuple[str, str]:
-        """What the error of a fold and the mean's method are called in the log."""
+        """What the log calls the error of a fold, and the method of the mean."""
         ...
 
     @property
     def error_names(self) -> tuple[str, ...]:
-        """What the root of the mean squared error is called, of each target."""
+        """What the root of the mean squared error of each target is called."""
         ...
 
     @property
     def offers(self) -> tuple[str, ...]:
-        """Names of the rasters that a map can hold of it."""
+        """Names of the rasters of it that a map can hold."""
         ...
 
     @property
     def is_measured_as(self) -> str:
-        """`numbers`, in the plural, for sentences."""
+        """What its values are, in the plural, for sentences: `numbers`."""
         ...
 
     def on_scale(self, wanted: str, measured: TargetValues) -> Kind:
-        """The same with the wanted transform, as far as it has a choice. EngineError where the values forbid it."""
+        """The kind with the wanted transform, as far as it has a choice. EngineError where the values forbid it."""
         ...
 
     def in_words(self) -> list[str]:
-        """What is learned, for the log: an entry a target, or one for all."""
+        """What is learned, for the log: one entry for each target, or one for all."""
         ...
 
     def fit(self, measured: TargetValues, rows: Rows) -> Scaled:
@@ -137,11 +137,11 @@ class Kind(Protocol):
         ...
 
     def bands(self, request: MapRequest) -> dict[str, list[Band]]:
-        """What a map's rasters hold of it, by raster; the order of its outcome's `layers`."""
+        """Bands of a map's rasters, by raster, in the order of its outcome's `layers`."""
         ...
 
     def check_offer(self, raster: str, source: str) -> None:
-        """Raises EngineError where it offers a raster that its targets cannot give after all; `source` begins the
+        """Raise EngineError where it offers a raster that its targets cannot give after all; `source` begins the
         sentence that says what they are: `n.safetensors predicts`."""
         ...
 
@@ -150,28 +150,28 @@ class Kind(Protocol):
         ...
 
     def as_known(self, values: Array, other: Any, source: str) -> Array:
-        """Values (N, D) of the same targets in the file `source`, where they are of the kind `other`, as this one counts
+        """Values (N, D) of the same targets in the file `source`, where their kind is `other`, as this one counts
         them. EngineError where they are of another kind or hold something unknown."""
         ...
 
     def observed(self, values: Array) -> Array:
-        """(N, V) as a map shows them, of measured values (N, D): numbers, or 1 for the class that it is."""
+        """Measured values (N, D) as a map shows them, (N, V): numbers, or 1 for the observed class."""
         ...
 
     def spreads(self, values: Array) -> list[float]:
-        """The error of each target (N, D) that knows no more than how the values are distributed, never 0."""
+        """The error of each target (N, D) when only the distribution of its values is known; never 0."""
         ...
 
     def assess(self, given: Given) -> list[Any]:
-        """What an assessment knows of each of its targets."""
+        """Assess each of its targets."""
         ...
 
     def assess_whole(self, assessed: Sequence[Any]) -> Any:
-        """What an assessment knows of its targets together; None where there is nothing to add."""
+        """Assess its targets together; None where there is nothing to add."""
         ...
 
     def told_together(self) -> list[slice]:
-        """Which of the V values are one target's, target by target."""
+        """Which of the V values belong to one target, target by target."""
         ...
 
 
@@ -180,7 +180,7 @@ class Scaled(Protocol):
 
     @property
     def columns(self) -> Columns:
-        """The head of a network that learns it, and how many columns it learns."""
+        """The head of a network that learns it, and how many columns that learns."""
         ...
 
     def learn(self, measured: TargetValues) -> Learned:
@@ -189,35 +189,35 @@ class Scaled(Protocol):
 
     def blend(self, predicted: Array, learned: Array) -> Array:
         """Weights (M, C), not negative and summing to 1, of M components that predicted (M, n, C) for rows that they
-        had not seen, whose learned columns are (n, C)."""
+        had not seen; `learned` (n, C) are the true columns."""
         ...
 
     def calibrate(self, learned: Learned, location: Array, scale: Array) -> Any:
-        """The outcome from what was learned (n, C) and what was predicted for it without having seen it."""
+        """The outcome from learned columns (n, C) and predictions of them by what had not seen the rows."""
         ...
 
 
 class Outcome(Protocol):
-    """From locations and scales (C, ...) to distributions in the targets' units."""
+    """The way from locations and scales (C, ...) to distributions in the targets' units."""
 
     @property
     def scaled(self) -> Scaled: ...
 
     @property
     def transform(self) -> str:
-        """The scale that it was learned on, in a word."""
+        """The scale on which it was learned, in a word."""
         ...
 
     def check(self, kind: Any) -> None:
-        """Raises ValueError where a file pairs it with a kind that it cannot be of."""
+        """Raise ValueError where a file pairs it with a kind that does not fit."""
         ...
 
     def values(self, location: Array, scale: Array) -> Array:
-        """(V, ...) what a map shows: means, or probabilities."""
+        """Values (V, ...) that a map shows: means, or probabilities."""
         ...
 
     def layers(self, kind: Any, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
-        """(bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted."""
+        """Values (bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted."""
         ...
 
     def learned_as(self, target: int) -> LearnedAs:
@@ -226,18 +226,18 @@ class Outcome(Protocol):
 
 
 class Predictions(Protocol):
-    """What one method predicted for observations that were held out, gathered fold by fold; NaN where nothing yet."""
+    """One method's predictions for held-out observations, gathered fold by fold; NaN where nothing is predicted yet."""
 
     def store(self, rows: Rows, outcome: Any, location: Array, scale: Array) -> None:
-        """Keep what was predicted for `rows` (n,), from the learned columns (n, C)."""
+        """Keep the predictions for `rows` (n,), from the learned columns (n, C)."""
         ...
 
     def store_baseline(self, train: Rows, test: Rows) -> None:
-        """Keep what is known of the `test` rows without looking at them: how the training ones are distributed."""
+        """Keep what is known of the `test` rows without looking at them: the distribution of the training rows."""
         ...
 
     def errors_in_words(self, rows: Rows) -> list[str]:
-        """The error of each target in these rows, empty where none of them has it."""
+        """The error of each target in these rows; empty where none of them has the target."""
         ...
 
     def held_out(self) -> list[Any]:

@@ -13,29 +13,29 @@ from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
 
 NUMBERS, CLASSES = "numbers", "classes"
-"""The heads of a network: each column a number by itself, or the columns together the classes of one target."""
-_UNEXPLAINED = 0.5  # share of a target's variance, to weigh errors of measurement against
+"""The heads of a network: numbers, each column by itself; or the classes of one target, all columns together."""
+_UNEXPLAINED = 0.5  # share of a target's variance, against which errors of measurement are weighed
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns that lie beside each other and are learned by one `head`."""
+    """Columns that lie beside each other and that one `head` learns."""
 
     head: str
     count: int
 
 
 Layout = tuple[Columns, ...]
-"""All learned columns, from the left; numbers beside each other are one entry."""
+"""All learned columns, from the left; numbers that lie beside each other are one entry."""
 
 
 def number_columns(count: int) -> Layout:
-    """The layout of so many numbers."""
+    """The layout of `count` numbers."""
     return (Columns(NUMBERS, count),)
 
 
 def class_columns(count: int) -> Layout:
-    """The layout of one target with so many classes."""
+    """The layout of one target with `count` classes."""
     return (Columns(CLASSES, count),)
 
 
@@ -55,13 +55,13 @@ def column_count(layout: Layout) -> int:
 
 
 def column_slices(counts: Sequence[int]) -> list[slice]:
-    """Where columns lie that follow each other, so many at a time."""
+    """Where columns lie that follow each other in groups of these sizes."""
     ends = np.cumsum(counts).tolist()
     return [slice(end - count, end) for end, count in zip(ends, counts)]
 
 
 def units(layout: Layout) -> list[slice]:
-    """The columns that are told together: each number by itself, all classes of a target at once."""
+    """The columns that belong together: each number by itself, all classes of a target at once."""
     counts = [count for each in layout for count in ([1] * each.count if each.head == NUMBERS else [each.count])]
     return column_slices(counts)
 
@@ -69,8 +69,8 @@ def units(layout: Layout) -> list[slice]:
 @dataclass(frozen=True)
 class ForestLesson:
     """What one forest learns: `targets` (N, outputs), `weights` (N,), and whether the outputs are the classes of one
-    target: a regression forest of class indicators is a classification forest, for the sum of their variances is Gini's
-    index."""
+    target: a regression forest of class indicators is a classification forest, because the sum of their variances is
+    Gini's index."""
 
     targets: Array
     weights: Array
@@ -79,12 +79,13 @@ class ForestLesson:
 
 @dataclass(frozen=True)
 class Learned:
-    """Of N observations in R columns, which stand as `layout` says. `values` (N, R) are standardized, NaN where
-    missing, or 1 in the column of the class and 0 in the others; where `is_censored` (N, R) the value is only known to
-    be below; `errors` (N, R) are standard deviations of the measurement, 0 where none is known; `weights` (N,) say how
-    much an observation counts.
+    """What is learned of N observations, in R columns that stand as `layout` says.
 
-    `estimate` (N, R) may have, in place of a censored value, one below it: for what needs a number.
+    `values` (N, R) are standardized, NaN where missing, or 1 in the column of the class and 0 in the others. Where
+    `is_censored` (N, R), the value is only known to be below. `errors` (N, R) are standard deviations of the
+    measurement, 0 where none is known; `weights` (N,) say how much an observation counts.
+
+    `estimate` (N, R) may hold a lower value in place of a censored one, for code that needs a number.
     """
 
     values: Array
@@ -99,7 +100,7 @@ class Learned:
         return int(self.values.shape[1])
 
     def of(self, own: slice) -> Learned:
-        """These columns alone, of one kind."""
+        """The columns of one kind alone."""
         layout = tuple(
             replace(each, count=min(own.stop, at.stop) - max(own.start, at.start))
             for each, at in zip(self.layout, column_slices([each.count for each in self.layout]))
@@ -109,7 +110,7 @@ class Learned:
         return Learned(*arrays, self.weights, self.estimate[:, own], layout)
 
     def lesson(self, device: torch.device) -> Lesson:
-        """The same as tensors for training."""
+        """The same values as tensors for training."""
 
         def tensor(array: Array) -> Tensor:
             return torch.from_numpy(array).to(device, torch.float32)
@@ -127,9 +128,9 @@ class Learned:
         )
 
     def forest_lessons(self) -> list[ForestLesson]:
-        """One lesson a unit of columns.
+        """One lesson for each unit of columns.
 
-        An error of measurement adds to what a forest leaves unexplained, and weights are inverse to the sum.
+        An error of measurement adds to the variance that a forest leaves unexplained; weights are inverse to the sum.
         """
         lessons = []
         for own in units(self.layout):
@@ -141,10 +142,12 @@ class Learned:
 
 @dataclass(frozen=True)
 class Lesson:
-    """`Learned` on the device, or a batch of it for each member: (..., R), `weights` (...); None where nothing is
-    censored, has an error, or counts differently. `by_likelihood` (R,) are the columns in which something is censored
-    or has an error, or None: these are learned by a normal distribution's likelihood. `limits` (..., R) are those of
-    reporting, minus infinity where none is known; for scores."""
+    """`Learned` on the device, or a batch of it for each member: (..., R), `weights` (...).
+
+    An entry is None where nothing is censored, has an error, or counts differently. `by_likelihood` (R,) are the
+    columns in which something is censored or has an error, or None: these are learned by the likelihood of a normal
+    distribution. `limits` (..., R), for scores, are those of reporting, minus infinity where none is known.
+    """
 
     values: Tensor
     is_censored: Tensor | None

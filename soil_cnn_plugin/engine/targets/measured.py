@@ -29,7 +29,7 @@ class TargetValues:
     weights: Array
 
     def take(self, rows: NDArray[Any]) -> TargetValues:
-        """The observations that an index or boolean array chooses."""
+        """The observations that an index or boolean array selects."""
         return TargetValues(self.values[rows], self.is_censored[rows], self.errors[rows], self.weights[rows])
 
     def of(self, targets: Sequence[int]) -> TargetValues:
@@ -39,6 +39,6 @@ class TargetValues:
 
     @cached_property
     def limits(self) -> Array:
-        """(N, T) below which a laboratory reports no more than that; minus infinity where it is not known."""
+        """Limits (N, T), below which a laboratory reports no more than that; minus infinity where not known."""
         columns = zip(self.values.T, self.is_censored.T)
         return np.column_stack([reporting_limits(values, is_censored) for values, is_censored in columns])

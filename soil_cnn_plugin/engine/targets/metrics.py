@@ -73,7 +73,7 @@ def picp(observed: Array, lower: Array, upper: Array) -> float:
 
 
 def is_inside(observed: Array, lower: Array, upper: Array) -> Flags:
-    """(n,) True where the observed value lies in its interval, limits included."""
+    """True (n,) where the observed value lies in its interval, limits included."""
     inside: Flags = (observed >= lower) & (observed <= upper)
     return inside
 
@@ -84,14 +84,15 @@ def interval_score(observed: Array, lower: Array, upper: Array, coverage: float)
 
 
 def interval_scores(observed: Array, lower: Array, upper: Array, coverage: float) -> Array:
-    """(n,) width plus 2 / (1 - coverage) times the distance of what lies outside (Gneiting & Raftery 2007, eq. 43)."""
+    """Interval scores (n,): width plus 2 / (1 - coverage) times the distance of a value outside (Gneiting & Raftery
+    2007, eq. 43)."""
     outside = np.maximum(lower - observed, 0) + np.maximum(observed - upper, 0)
     scores: Array = upper - lower + 2 / (1 - coverage) * outside
     return scores
 
 
 def pinball(observed: Array, quantiles: Array, probabilities: Array) -> Array:
-    """(Q,) mean pinball loss of each quantile (Koenker & Bassett 1978)."""
+    """Mean pinball loss of each quantile, (Q,) (Koenker & Bassett 1978)."""
     above = observed[:, None] - quantiles
     losses: Array = np.maximum(probabilities * above, (probabilities - 1) * above).mean(axis=0)
     return losses
@@ -100,8 +101,8 @@ def pinball(observed: Array, quantiles: Array, probabilities: Array) -> Array:
 def crps_of_quantiles(observed: Array, quantiles: Array, probabilities: Array) -> float:
     """Continuous ranked probability score: twice the integral of the pinball loss (Laio & Tamea 2007).
 
-    By the trapezoidal rule over probabilities from 0 to 1, where the loss is 0: 0.4 % too low for 19 quantiles of a
-    normal distribution, for which twice the plain average is 5 % too high.
+    The integral is by the trapezoidal rule over probabilities from 0 to 1, where the loss is 0: 0.4 % too low for 19
+    quantiles of a normal distribution, for which twice the plain average is 5 % too high.
     """
     losses = np.concatenate([[0.0], pinball(observed, quantiles, probabilities), [0.0]])
     return float(2 * np.trapezoid(losses, np.concatenate([[0.0], probabilities, [1.0]])))
@@ -116,9 +117,9 @@ def crps_of_draws(observed: Array, draws: Array) -> float:
 
 
 def qcp(observed: Array, quantiles: Array) -> Array:
-    """(Q,) quantile coverage: share of the observations at or below each quantile, which should be its probability.
+    """Quantile coverage (Q,): share of the observations at or below each quantile, which should be its probability.
 
-    Unlike PICP it shows intervals that miss on one side (Schmidinger & Heuvelink 2023, Geoderma 437:116585).
+    Unlike PICP it reveals intervals that miss on one side (Schmidinger & Heuvelink 2023, Geoderma 437:116585).
     """
     shares: Array = (observed[:, None] <= quantiles).mean(axis=0)
     return shares
@@ -135,10 +136,11 @@ def coverage_curve(observed: Array, quantiles: Array, probabilities: Array) -> t
 
 
 def pit(observed: Array, quantiles: Array, probabilities: Array) -> Array:
-    """(n,) probability integral transform: predicted probability of a value below the observed (Gneiting et al. 2007).
+    """Probability integral transform (n,): predicted probability of a value below the observed one (Gneiting et al.
+    2007).
 
-    Linear between quantiles, halfway to 0 or 1 beyond the outermost, the middle where several quantiles equal the
-    observed value. Uniform where the predicted distributions hold.
+    It is linear between quantiles, halfway to 0 or 1 beyond the outermost, and the middle where several quantiles equal
+    the observed value. It is uniform where the predicted distributions hold.
     """
     lower = (quantiles < observed[:, None]).sum(axis=1)  # index of the first quantile not below the observed value
     upper = (quantiles <= observed[:, None]).sum(axis=1)  # index of the first quantile above it
@@ -155,13 +157,13 @@ def pit(observed: Array, quantiles: Array, probabilities: Array) -> Array:
 
 
 QUANTILE_LEVELS = np.arange(1, 100) / 100
-"""At which a predicted distribution is kept."""
+"""The levels at which a predicted distribution is kept."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Held-out scores in the target's unit. MEC and CCC are None where the observations do not vary, RPIQ where their
-    quartiles coincide or nothing is wrong."""
+    """Held-out scores in the target's unit. MEC and CCC are None where the observations do not vary, RPIQ where the
+    RMSE is 0."""
 
     n: int
     me: float
@@ -176,19 +178,19 @@ class Scores:
 
     @property
     def error(self) -> float:
-        """By which methods are compared."""
+        """The RMSE, by which methods are compared."""
         return self.rmse
 
     @property
     def beside(self) -> None:
-        """The error of numbers stands alone."""
+        """Nothing: the error of numbers stands alone."""
         return None
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One method's predictions of observations it was not trained on: arrays (n,) in the target's unit; `quantiles`
-    (n, 99) are of the predicted distribution at QUANTILE_LEVELS."""
+    """One method's predictions for observations it was not trained on: arrays (n,) in the target's unit; `quantiles`
+    (n, 99) are those of the predicted distribution at QUANTILE_LEVELS."""
 
     mean: Array
     lower: Array

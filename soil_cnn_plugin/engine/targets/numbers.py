@@ -72,7 +72,7 @@ class NumberKind:
         return number_bands(request, self.targets, (self.soil_property,))
 
     def check_offer(self, raster: str, source: str) -> None:
-        """It gives all that it offers."""
+        """Never raises: a number gives all the rasters that it offers."""
 
     def strata(self, values: Array) -> list[Rows]:
         return []
@@ -139,8 +139,8 @@ class NumberOutcome:
             raise ValueError("what is learned together does not belong together")
 
     def forward_errors(self, values: Array, errors: Array) -> Array:
-        """Standard deviations of measurement around measured values, (D, n) each in the targets' units, standardized:
-        (C, n); 0 where there is none."""
+        """Standardize the errors of measurement around measured values: standard deviations (D, n) in the targets'
+        units -> (C, n); 0 where there is none."""
         found = np.zeros_like(errors)
         is_known = np.isfinite(values) & (errors > 0)
         found[is_known] = self.scale.forward_errors(values[is_known], errors[is_known])

@@ -1,8 +1,8 @@
-"""Predicted distributions beside what a laboratory reports, which below its limit is no more than that.
+"""Predicted distributions beside what a laboratory reports: below its limit, no more than that.
 
-Scores compare like with like: the laboratory would have reported the limit for all of a distribution below it, too. To
-compare the prediction itself with the values above the limits would favour predictions that are too high. Coverage
-needs no limits: where a value lies below one, it lies at each of the lower quantiles with the same probability.
+Scores compare like with like: the laboratory would have reported the limit for all of a distribution below it, too.
+Comparing the prediction itself with the values above the limits would favour predictions that are too high. Coverage
+needs no limits: a value below its limit lies at each of the lower quantiles with the same probability.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, Scores, is_i
 
 
 def reported_mean(mean: Array, quantiles: Array, limits: Array) -> Array:
-    """(n,) expected value of what is reported of distributions with that `mean` and `quantiles` (n, 99): the mean, and
-    what all below the `limits` (n,), minus infinity where there are none, is raised to them."""
+    """Expected value (n,) of what is reported of distributions with that `mean` and `quantiles` (n, 99): the mean, plus
+    the gain from raising all below the `limits` (n,) to them. Limits are minus infinity where there are none."""
     raised = np.maximum(limits[:, None] - quantiles, 0)
     levels = np.concatenate([[0.0], QUANTILE_LEVELS, [1.0]])
     expected: Array = mean + np.trapezoid(np.hstack([raised[:, :1], raised, raised[:, -1:]]), levels)
@@ -48,7 +48,7 @@ def score_reported(
 
 
 def inside_shares(observed: Array, lower: Array, upper: Array, quantiles: Array, is_censored: Flags) -> Array:
-    """(n,) 1 where the observed value lies inside the interval, 0 where outside; of a censored value the probability
+    """Share of the observed value inside the interval (n,): 1 inside, 0 outside; for a censored value the probability
     that it lies inside, given that it lies below its limit."""
     inside = is_inside(observed, lower, upper).astype(np.float64)
     if is_censored.any():
@@ -59,7 +59,7 @@ def inside_shares(observed: Array, lower: Array, upper: Array, quantiles: Array,
 
 
 def below_shares(limits: Array, quantiles: Array, values: Array) -> Array:
-    """(n,) predicted probability that what lies below `limits` (n,) lies below `values` (n,), too."""
+    """Predicted probability (n,) that a value below `limits` (n,) lies below `values` (n,), too."""
     reached, level = pit(limits, quantiles, QUANTILE_LEVELS), pit(values, quantiles, QUANTILE_LEVELS)
     shares: Array = np.minimum(level / reached, 1.0)
     return shares

@@ -16,8 +16,9 @@ from soil_cnn_plugin.engine.targets.censored import normal_moments
 
 @dataclass(frozen=True)
 class TargetScale:
-    """`transform` is none, log or logit; `upper` is the logit's upper bound (1 or 100), `squeeze` how far values at
-    its bounds are drawn inwards; `centre` and `spread` standardize the transformed values."""
+    """The scale of one target. `transform` is none, log or logit; `upper` is the logit's upper bound (1 or 100),
+    `squeeze` says how far values at its bounds are drawn inwards; `centre` and `spread` standardize the transformed
+    values."""
 
     transform: str
     centre: float
@@ -45,7 +46,7 @@ class TargetScale:
         return 1
 
     def forward_threshold(self, threshold: float) -> float:
-        """A value in the target's unit that may lie beyond all that can be predicted, to the standardized scale."""
+        """A threshold in the target's unit -> standardized scale; it may lie beyond all that can be predicted."""
         if self.transform == "log" and threshold <= 0:
             return -math.inf
         if self.transform == "logit" and not 0 < threshold < self.upper:
@@ -53,10 +54,10 @@ class TargetScale:
         return float(self.forward(np.array([threshold]))[0])
 
     def forward_errors(self, values: Array, errors: Array) -> Array:
-        """Standard deviations around `values`, both in the target's unit, to the standardized scale.
+        """Standard deviations around `values`, both in the target's unit -> standardized scale.
 
-        Of a logarithm it is that of a lognormal distribution with that coefficient of variation; of a logit to first
-        order.
+        For a logarithm it is that of a lognormal distribution with that coefficient of variation; for a logit it is
+        accurate to first order.
         """
         if self.transform == "log":
             return np.sqrt(np.log1p((errors / values) ** 2)) / self.spread
@@ -78,7 +79,7 @@ class TargetScale:
 
 
 def choose_transform(wanted: str, values: Array, field: str) -> str:
-    """The transform for a target: the wanted one, checked; for `auto` log where the values are positive and skewed.
+    """The transform for a target: the wanted one, checked; `auto` picks log for positive, skewed values, else none.
 
     `auto` takes the log when all values are above 0, their skewness is above 1, and the log's is nearer 0.
     """
@@ -100,12 +101,12 @@ def choose_transform(wanted: str, values: Array, field: str) -> str:
 
 
 def upper_bound(values: Array) -> float:
-    """Of shares or percentages (N,), NaN where missing: 1 or 100."""
+    """Upper bound of shares or percentages (N,), NaN where missing: 1 or 100."""
     return 1.0 if np.nanmax(values) <= 1 else 100.0
 
 
 def fit_scale(transform: str, values: Array, upper: float, is_censored: Flags | None = None) -> TargetScale:
-    """The scale of training values (n,), NaN where missing. `upper` is the bound of all values, those held out, too:
+    """Fit the scale to training values (n,), NaN where missing. `upper` is the bound of all values, held-out ones, too:
     percentages of a training part may all be below 1."""
     is_known = np.isfinite(values)
     is_censored = np.zeros(len(values), np.bool_) if is_censored is None else is_censored

@@ -1,4 +1,4 @@
-"""Texture classes of the fine earth: where the triangle of sand, silt and clay is divided, and by whom."""
+"""Texture classes of the fine earth: where each system divides the triangle of sand, silt and clay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TWELVE = (
 CLASSES = {USDA: _TWELVE, WRB: (*_TWELVE, "heavy clay")}
 """Names by system; their values count from 1. The twelve of the USDA have the boundaries of Soil Science Division Staff
 (2017), Soil survey manual, chapter 3. FAO (2006), Guidelines for soil description, figure 4, to which the WRB refers,
-has the same and divides clay at 60 %."""
+has the same boundaries and divides clay at 60 %."""
 TITLES = {USDA: "USDA", WRB: "WRB"}
 SIZES = {USDA: "silt is 2 to 50 µm", WRB: "silt is 2 to 63 µm"}
 
@@ -59,13 +59,13 @@ BORDERS = {USDA: _BORDERS, WRB: (*_BORDERS, ((40, 0, 60), (0, 40, 60)))}
 
 
 def texture_class(sand: Array, silt: Array, clay: Array, system: str = USDA) -> Codes:
-    """Values from 1 in the order of CLASSES, 0 where a part is missing; arrays of any shape that sum to any whole.
+    """Classes from 1 in the order of CLASSES, 0 where a part is missing; arrays of any shape that sum to any whole.
 
-    A point on a border belongs to the class that the definitions give it. Each of the rules looks only at what those
-    before it left over, so that none can be forgotten.
+    A point on a border belongs to the class that the definitions give it. Each rule looks only at what the rules before
+    it left over, so that none can be forgotten.
     """
     whole = sand + silt + clay
-    # What closing adds to a number such as 40 must not carry it across a border.
+    # The rounding error of closing a number such as 40 must not carry it across a border.
     sand, silt, clay = (np.round(100 * part / whole, 6) for part in (sand, silt, clay))
     rules = (
         ("sand", silt + 1.5 * clay < 15),
@@ -88,12 +88,12 @@ def texture_class(sand: Array, silt: Array, clay: Array, system: str = USDA) -> 
     return found
 
 
-_CONTACTS_OF_A_CORNER = 4  # of points in the lattice, at most; the shortest border has more
+_CONTACTS_OF_A_CORNER = 4  # points of the lattice that touch at a corner, at most; the shortest border has more
 
 
 @cache
 def neighbours(system: str) -> Flags:
-    """(K, K) True for a class and those that share a border with it, not only a corner."""
+    """True (K, K) for a class and those that share a border with it, not only a corner."""
     sand, silt, clay = lattice(0.5)
     # (2 silt, 2 clay): points next to each other in the triangle stand side by side, or across one diagonal.
     square = np.zeros((201, 201), np.int64)
@@ -125,12 +125,12 @@ class Texture:
     clay: tuple[int, ...]
 
     def classes(self, parts: Array, system: str) -> Codes:
-        """(...) of the parts (D, ...)."""
+        """Class (...) of the parts (D, ...)."""
         sand, silt, clay = self.fine_earth(parts)
         return texture_class(sand, silt, clay, system)
 
     def fine_earth(self, parts: Array) -> Array:
-        """(3, ...) sand, silt and clay in percent, of the parts (D, ...)."""
+        """Sand, silt and clay in percent, (3, ...), of the parts (D, ...)."""
         sums = np.stack([parts[list(places)].sum(axis=0) for places in (self.sand, self.silt, self.clay)])
         percent: Array = 100 * sums / sums.sum(axis=0)
         return percent
@@ -141,12 +141,12 @@ _WORDS = {
     "silt": ("silt", "slt", "limon", "limo", "leem", "schluff"),
     "clay": ("clay", "cly", "argil", "arcilla", "klei", "lera", "ton"),
 }
-_WHOLE_WORDS = ("ton", "limo", "lera", "arena")  # too short, or too common, to be looked for within a word
+_WHOLE_WORDS = ("ton", "limo", "lera", "arena")  # too short, or too common, to look for within a word
 
 
 def find_texture(names: Sequence[str]) -> Texture | None:
-    """Sand, silt and clay among the names of a composition's parts, in several languages; None where a part is none of
-    them, or one of them is missing."""
+    """Find sand, silt and clay among the names of a composition's parts, in several languages; None where a part is
+    none of them, or one of them is missing."""
     places: dict[str, list[int]] = {fraction: [] for fraction in _WORDS}
     for place, name in enumerate(names):
         fractions = [fraction for fraction in _WORDS if _is_named(name, _WORDS[fraction])]
@@ -158,8 +158,8 @@ def find_texture(names: Sequence[str]) -> Texture | None:
 
 
 def need_texture(names: Sequence[str], source: str) -> Texture:
-    """`find_texture`, or an EngineError that says what the parts are called; `source` begins that part of its sentence:
-    `n.safetensors predicts`."""
+    """Call `find_texture`; where it finds none, raise EngineError, which says what the parts are called. `source`
+    begins that part of the sentence: `n.safetensors predicts`."""
     found = find_texture(names)
     if found is None:
         raise EngineError(
@@ -171,7 +171,8 @@ def need_texture(names: Sequence[str], source: str) -> Texture:
 
 
 def _is_named(name: str, words: Sequence[str]) -> bool:
-    """Whether a word of the name, or its beginning or end, is one of these: `CLYMHT`, `clay_total`, `pctSand`."""
+    """Whether the name, one of its words, or a word's beginning or end is one of `words`: `CLYMHT`, `clay_total`,
+    `pctSand`."""
     own = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
     for token in re.split(r"[^a-z]+", own.lower()):
         for word in words:

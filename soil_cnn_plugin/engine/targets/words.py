@@ -12,8 +12,8 @@ MOST_CLASSES = 100
 
 @dataclass(frozen=True)
 class TargetsInWords:
-    """The targets. `classes` holds, by the field of a target whose values count classes from 0, the names of these;
-    `compositions` the fields of the targets that are parts of one whole."""
+    """The targets. `classes` maps the field of a target whose values count classes from 0 to their names;
+    `compositions` holds the fields of the targets that are parts of one whole."""
 
     targets: tuple[SoilProperty, ...]
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""From held-out predictions to what they say of a map: the assessment of all targets."""
+"""Turns held-out predictions into the assessment of all targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.training.folds_of_file import kind_within
 
 
 def other_kind(folds: Folds) -> str:
-    """The folds that are set beside the chosen ones: random beside spatial ones, and the other way round."""
+    """The folds to set beside the chosen ones: random beside spatial ones, and the other way round."""
     return "spatial_blocks" if kind_within(folds) == "random" else "random"
 
 
@@ -29,8 +29,8 @@ def assess(
     validations: Sequence[CrossValidation],
     final: Fitted,
 ) -> Assessment:
-    """The assessment of all targets; `validations` are under the chosen folds and, where there are any, under those of
-    another kind."""
+    """Assess all targets; `validations` are under the chosen folds and, where there are any, under those of another
+    kind."""
     kinds = design.kinds
     chosen, *others = (validation.methods for validation in validations)
     beside = others[0] if others else [{} for _ in file.targets]

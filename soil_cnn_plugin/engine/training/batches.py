@@ -17,20 +17,20 @@ from soil_cnn_plugin.engine.training.input_rows import InputRows
 
 @dataclass(frozen=True)
 class Order:
-    """Where batches are: the rows (n,) that each member has left of its round, and the state of the random numbers."""
+    """How far the batches are: the rows (n,) that each member has left of its round, and the random numbers' state."""
 
     left: tuple[Rows, ...]
     random: dict[str, Any]
 
     def keep(self, members: Tensor) -> Order:
-        """Of these members only."""
+        """The order of these members only."""
         return Order(tuple(self.left[member] for member in members.tolist()), self.random)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`rows` (K, B) and what is seen of them, (K, B, ...): of each member's batch the part of this process; `order` is
-    that of what comes next."""
+    """The part of each member's batch that this process takes: `rows` (K, B), and what is seen of them, `inputs` (K, B,
+    ...); `order` is the state for the next batch."""
 
     rows: Tensor
     inputs: Tensor
@@ -39,7 +39,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Draw:
-    """A batch before it is fetched: `pixels` (K, n) are the order of each member's pixels, None: as they are."""
+    """A batch before it is fetched: `pixels` (K, n) hold the order of each member's pixels; None leaves them as is."""
 
     rows: Tensor
     pixels: Tensor | None
@@ -47,8 +47,8 @@ class _Draw:
 
 
 class Batches:
-    """Each member runs through its own rows in a new order each time; `size` is at most their number. Inputs that lie
-    far are fetched ahead."""
+    """Batches in which each member runs through its own rows, in a new order each time; `size` is at most their
+    number. Inputs that lie far are fetched ahead."""
 
     def __init__(self, inputs: InputRows, held_out: Flags, size: int, seed: int, symmetries: Tensor | None) -> None:
         self.inputs, self._symmetries = inputs, symmetries
@@ -59,20 +59,20 @@ class Batches:
 
     @property
     def share_of_epoch(self) -> float:
-        """Of a member's training rows, in one batch."""
+        """Share of a member's training rows that one batch holds."""
         return self._size / min(map(len, self._rows))
 
     def go_on(self, order: Order) -> None:
-        """From where another run was interrupted."""
+        """Go on from where another run was interrupted."""
         self._left = order.left
         self._rng.bit_generator.state = order.random
 
     def __iter__(self) -> Iterator[Batch]:
-        """Without end."""
+        """Yield batches without end."""
         return self.inputs.fetch(self._fetch, self._draws())
 
     def _draws(self) -> Iterator[_Draw]:
-        """Random numbers are drawn in one thread and in one order, however batches are fetched."""
+        """Draw random numbers in one thread and in one order, however batches are fetched."""
         while True:
             left = [
                 self._rng.permutation(rows) if len(own) < self._size else own

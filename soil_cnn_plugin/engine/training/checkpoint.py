@@ -36,7 +36,7 @@ _OF_BEST = ("score", "waited", "latest_loss", "latest_score")
 class TrainingState:
     """All that decides how a training goes on after an evaluation.
 
-    `members` (k,) are the numbers of those that still learn; network, optimizer, average and order are theirs alone.
+    `members` (k,) number the members that still learn; network, optimizer, average and order are theirs alone.
     """
 
     network: PackedNetwork
@@ -51,7 +51,7 @@ class TrainingState:
     order: Order | None = None
 
     def keep(self, chosen: Tensor) -> None:
-        """Goes on with some of its members: `chosen` are places in `members`."""
+        """Go on with some of the members: `chosen` are places in `members`."""
         network = self.network.keep(chosen)
         states = {name: self.optimizer.state[values] for name, values in self.network.named_parameters()}
         self.optimizer.param_groups.clear()
@@ -69,7 +69,7 @@ class TrainingState:
 
 @dataclass
 class CheckpointFolder:
-    """Of all trainings with the same patches; `warn` gets a sentence, once, when nothing can be written there."""
+    """The folder of all trainings with the same patches; `warn` gets a sentence, once, when it cannot be written to."""
 
     path: Path
     warn: Callable[[str], None]
@@ -86,8 +86,8 @@ class CheckpointFolder:
 
 @dataclass
 class Checkpoint:
-    """One training's file. It fits a training of the same network, settings and observations on the same kind of
-    device, and no other."""
+    """The file of one training. It fits only a training of the same network, settings and observations on the same
+    kind of device."""
 
     folder: CheckpointFolder
     path: Path
@@ -104,7 +104,7 @@ class Checkpoint:
     ) -> Checkpoint:
         digest = hashlib.blake2b(digest_size=12)
         shapes = {name: tuple(values.shape) for name, values in network.named_parameters()}
-        device = next(network.parameters()).device.type  # whose random numbers are no other's
+        device = next(network.parameters()).device.type  # each kind of device draws random numbers of its own
         words = (network.NAME, network.patch_size, shapes, settings, network.encoder.covariates, device)
         digest.update(repr(words).encode())
         for array in (learned.values, learned.is_censored, learned.errors, learned.weights, held_out):
@@ -112,8 +112,8 @@ class Checkpoint:
         return cls(folder, folder.path / f"{network.NAME}-{digest.hexdigest()}.safetensors")
 
     def write(self, now: TrainingState) -> None:
-        """If the last one is a minute old, or the training is finished; whole or not at all, by one process. Where that
-        fails training goes on: a disk that is full now may have room when the network is written."""
+        """Write if the last checkpoint is a minute old or the training is finished; whole or not at all, by one
+        process. Where that fails, training goes on: a full disk may have room when the network is written."""
         is_due = now.is_finished or time.monotonic() - self._written >= _SECONDS
         if not is_due or process_number() != 0:
             return
@@ -153,7 +153,7 @@ class Checkpoint:
         os.replace(part(str(self.path)), self.path)
 
     def read(self, start: TrainingState) -> bool:
-        """Brings a training that has not begun to where the file stands; False when there is no whole file."""
+        """Bring a training that has not begun to where the file stands; False when there is no whole file."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 words = json.loads(file.metadata()["progress"])
@@ -190,7 +190,7 @@ class Checkpoint:
 
 
 def _plain(state: object) -> object:
-    """The state of numpy's generator as JSON has it."""
+    """The state of numpy's generator as JSON holds it."""
     if isinstance(state, dict):
         return {key: _plain(value) for key, value in state.items()}
     return int(state) if isinstance(state, np.integer) else state

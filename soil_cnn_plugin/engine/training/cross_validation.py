@@ -25,8 +25,8 @@ from soil_cnn_plugin.engine.training.predictor import mix, predict_forests
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """`methods` holds, for each target, every method's held-out predictions of its observations in the order of the
-    rows; `curves` are of the networks of all folds."""
+    """Held-out predictions. `methods` holds those of each method for each target, in the order of the target's rows;
+    `curves` belong to the networks of all folds."""
 
     methods: list[dict[str, Any]]
     curves: tuple[LossCurve, ...]
@@ -35,10 +35,10 @@ class CrossValidation:
 def fit_and_cross_validate(
     designs: Sequence[Design], forests: tuple[str, ...], report: Report
 ) -> tuple[Fitted, list[CrossValidation]]:
-    """Fit all observations by the first design, and hold each fold of each design out in turn; side by side.
+    """Fit all observations by the first design, and hold each fold of each design out in turn, side by side.
 
-    `forests` are those that the fit of all observations needs. Of several processes that train together only the first
-    one has validations, and forests.
+    `forests` are those that the fit of all observations needs. Of several processes that train together, only the first
+    one returns validations and forests.
     """
     first = designs[0]
     everything = np.arange(len(first.fold))
@@ -51,7 +51,7 @@ def fit_and_cross_validate(
 
 
 def cross_validate(designs: Sequence[Design], report: Report) -> list[CrossValidation]:
-    """Hold each fold of each design out in turn; side by side, and without a word in the log."""
+    """Hold each fold of each design out in turn, side by side, and without a word in the log."""
     return _compute([], designs, report)[1]
 
 
@@ -61,7 +61,7 @@ def _compute(
     report: Report,
     told: Design | None = None,
 ) -> tuple[list[Fitted], list[CrossValidation]]:
-    """`fits` of all observations, and all folds of all designs; the log tells of the folds of one design."""
+    """Compute `fits` of all observations, and all folds of all designs; the log tells of the folds of one design."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     steps = _Steps(report, len(fits) + len(runs))
     predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
@@ -72,7 +72,7 @@ def _compute(
         tasks.append(partial(_hold_out, run.design, run.fold, predictions[id(run.design)], progress, tell))
     results = run_side_by_side(tasks, designs[0].device)
     finals, fitted = results[: len(fits)], results[len(fits) :]
-    if process_number() != 0:  # which only helped to train
+    if process_number() != 0:  # this process only helped to train
         return finals, []
     validations = []
     for design in designs:
@@ -83,7 +83,7 @@ def _compute(
 
 @dataclass(frozen=True)
 class _Run:
-    """One fold to be held out."""
+    """A fold to hold out."""
 
     design: Design
     fold: int
@@ -99,7 +99,7 @@ class _Predictions:
         ]
 
     def store(self, rows: Rows, outcomes: Sequence[Outcome], location: Array, scale: Array) -> None:
-        """Keep what was predicted for `rows` (n,), from the learned columns (n, R)."""
+        """Keep the predictions for `rows` (n,), from the learned columns (n, R)."""
         own = own_columns([outcome.scaled for outcome in outcomes])
         for predictions, outcome, at in zip(self._of_kinds, outcomes, own):
             predictions.store(rows, outcome, location[:, at], scale[:, at])
@@ -109,11 +109,11 @@ class _Predictions:
             predictions.store_baseline(train, test)
 
     def errors_in_words(self, rows: Rows) -> list[str]:
-        """The error of each target in these rows, empty where none of them has it."""
+        """The error of each target in these rows; empty where none of them has the target."""
         return by_target(self._kinds, [predictions.errors_in_words(rows) for predictions in self._of_kinds])
 
     def held_out(self) -> list[Any]:
-        """Of each target, with scores."""
+        """Held-out predictions of each target, with scores."""
         return by_target(self._kinds, [predictions.held_out() for predictions in self._of_kinds])
 
 
@@ -144,7 +144,7 @@ def _hold_out(
     if tell:
         errors = {name: predictions.errors_in_words(test) for name, predictions in methods.items()}
         tell(_in_words(design, errors, len(test), fold))
-    return replace(fitted, forests={}, parts=())  # large, and needed no more
+    return replace(fitted, forests={}, parts=())  # they are large and no longer needed
 
 
 def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: int) -> str:

@@ -24,7 +24,7 @@ from soil_cnn_plugin.engine.training.unseen import covariate_names
 
 COVARIATES, EMBEDDING = "covariates", "embedding"
 MOST_OBSERVATIONS = 20_000
-"""That are kept; of more a random part is drawn."""
+"""The most observations that are kept; a random part is drawn of more."""
 _EAST, _NORTH = 0, 3  # of the six oblique coordinates, the two that are not combinations of others
 
 
@@ -43,7 +43,7 @@ class SpaceInWords:
 
 @dataclass(frozen=True)
 class Space:
-    """`projections`, one a network, lead from hidden layers to the embedding; covariate space has none."""
+    """A space. `projections`, one a network, lead from hidden layers to the embedding; covariate space has none."""
 
     words: SpaceInWords
     dissimilarity: Dissimilarity
@@ -62,8 +62,8 @@ class Space:
     def of(
         cls, words: SpaceInWords, tensors: Mapping[str, Tensor], encoder: Encoder, hidden: Sequence[tuple[int, ...]]
     ) -> Space:
-        """From a file; `hidden` holds members and width (K, W) of each network's last hidden layer. ValueError when
-        something is missing or makes no sense."""
+        """Read a space from a file; `hidden` holds members and width (K, W) of each network's last hidden layer.
+        ValueError when something is missing or makes no sense."""
         if words.space not in (COVARIATES, EMBEDDING):
             raise ValueError(f"the space {words.space!r} is unknown")
         found = {name: tensors.get(f"{words.space}.{name}") for name in _ARRAYS}
@@ -105,9 +105,9 @@ def _read_projections(tensors: Mapping[str, Tensor], hidden: Sequence[tuple[int,
 
 
 def fit_covariate_space(point: Singles, encoder: Encoder, importance: Array, fold: Rows, seed: int) -> Space:
-    """Of the encoded covariates at the observations, `point` (N, D [+ 6]), weighted by the `importance` (C [+ 1],) of
-    each covariate, and of the location where it is an input. `fold` (N,) are those that the map's error was measured
-    with. EngineError as for `fit_dissimilarity`."""
+    """Fit the space of the encoded covariates at the observations, `point` (N, D [+ 6]). They are weighted by the
+    `importance` (C [+ 1],) of each covariate, and of the location where it is an input. The map's error was measured
+    with the folds `fold` (N,). EngineError as for `fit_dissimilarity`."""
     columns, of_column = _columns(encoder)
     rows = _draw(len(point), seed)
     fitted = fit_dissimilarity(point[rows][:, columns].astype(np.float64), importance[of_column], fold[rows])
@@ -120,7 +120,7 @@ def fit_covariate_space(point: Singles, encoder: Encoder, importance: Array, fol
 def fit_embedding_space(
     networks: tuple[PackedNetwork, ...], inputs: tuple[InputRows, ...], fold: Rows, seed: int
 ) -> Space:
-    """Of what the networks make of the observations, N rows of `inputs` for each network."""
+    """Fit the space of the networks' last hidden layers at the observations, N rows of `inputs` for each network."""
     rows = _draw(len(fold), seed)
     projections, columns = [], []
     for network, part in zip(networks, inputs):
@@ -128,7 +128,7 @@ def fit_embedding_space(
         projections.append(fit_projection(hidden))
         columns.append(projections[-1](hidden).numpy().astype(np.float64))
     space = np.concatenate(columns, axis=1)
-    # Its axes keep the lengths they have: a direction in which the networks hardly vary matters little to them.
+    # The axes keep their lengths: a direction in which the networks hardly vary matters little to them.
     fitted = fit_dissimilarity(space, space.std(axis=0, ddof=1), fold[rows])
     return Space(_in_words(EMBEDDING, fitted, len(fold), {}), _narrow(fitted), tuple(projections))
 
@@ -154,13 +154,13 @@ def _in_words(space: str, fitted: Dissimilarity, count: int, weights: dict[str, 
 
 
 def _narrow(fitted: Dissimilarity) -> Dissimilarity:
-    """As a file keeps it, so that a map is the same with the network in memory."""
+    """Round as a file does, so that a map is the same with the network in memory."""
     arrays = {name: getattr(fitted, name).astype(np.float32).astype(np.float64) for name in _ARRAYS}
     return replace(fitted, **arrays)
 
 
 class BlockIndex:
-    """The index of a map's pixels, block by block. In the embedding `watches` must get the block's hidden layers."""
+    """The index of a map's pixels, block by block. For the embedding, `watches` must get the block's hidden layers."""
 
     def __init__(self, space: Space, encoder: Encoder, device: torch.device) -> None:
         self._space, self._columns = space, _columns(encoder)[0]
@@ -169,7 +169,7 @@ class BlockIndex:
         self.threshold = space.dissimilarity.threshold
 
     def for_one_block(self) -> BlockIndex:
-        """The same with watches of its own: blocks that are predicted side by side must not share them."""
+        """The same index with watches of its own: blocks predicted side by side must not share them."""
         own = copy(self)
         own._pieces = [[] for _ in self._projections]
         return own
@@ -182,7 +182,7 @@ class BlockIndex:
         return tuple(watch(projection, pieces) for projection, pieces in zip(self._projections, self._pieces))
 
     def take(self, channels: Channels, halo: int, wanted: Flags) -> Array:
-        """The index (h, w) of the block that was predicted last, NaN where not `wanted`."""
+        """The index (h, w) of the block predicted last, NaN where not `wanted`."""
         points = self._embedded(wanted) if self._projections else self._at_the_pixel(channels, halo, wanted)
         index = np.full(wanted.shape, np.nan)
         index[wanted] = self._space.dissimilarity.index(points)
@@ -202,14 +202,14 @@ class BlockIndex:
         return points
 
 
-AXES = 16  # of each network; what lies off them is kept as one number
-_AT_ONCE = 4096  # pixels; more fall out of a processor's cache
+AXES = 16  # of each network; the distance off them is kept as one number
+_AT_ONCE = 4096  # pixels; more of them drop out of a processor's cache
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Of the last hidden layer of all members, K x W numbers: their `centre` (K, W) over the observations, principal
-    `axes` (K, W, A), and `spread`, their standard deviation altogether."""
+    """A projection of the last hidden layer of all members, K x W numbers: their `centre` (K, W) over the observations,
+    principal `axes` (K, W, A), and `spread`, their overall standard deviation."""
 
     centre: Tensor
     axes: Tensor
@@ -217,11 +217,11 @@ class Projection:
 
     @property
     def width(self) -> int:
-        """Numbers that are left of a pixel."""
+        """How many numbers are left of a pixel."""
         return self.axes.shape[2] + 1
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """(K, n, W) -> (n, A + 1): along the axes, and the distance from all places that the axes reach.
+        """Project (K, n, W) to (n, A + 1): along the axes, and the distance from all places that the axes reach.
 
         The last number sees what is new in a direction in which the observations do not vary.
         """
@@ -241,13 +241,13 @@ class Projection:
 
 @torch.no_grad()
 def hidden_layer(network: PackedNetwork, inputs: Tensor) -> Tensor:
-    """Of observations (N, ...): (K, N, W)."""
+    """Last hidden layer (K, N, W) of observations (N, ...)."""
     network.eval()
     return torch.cat([network.hidden(piece) for piece in inputs.split(_AT_ONCE // 8)], dim=1)
 
 
 def fit_projection(hidden: Tensor) -> Projection:
-    """The principal axes of the observations' hidden layer (K, N, W)."""
+    """Find the principal axes of the observations' hidden layer (K, N, W)."""
     members, count, width = hidden.shape
     flat = hidden.transpose(0, 1).flatten(1)  # -> (N, K * W)
     centre = flat.mean(0)

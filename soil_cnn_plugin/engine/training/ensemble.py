@@ -23,12 +23,12 @@ from soil_cnn_plugin.engine.training.input_rows import InputRows
 from soil_cnn_plugin.engine.training.plan import Plan, build_network
 
 MakeFolds = Callable[[int, int], Rows]
-"""(number of folds, seed) -> fold of each training row; fewer folds where there are too few sites or blocks."""
+"""Takes a number of folds and a seed, gives the fold of each training row; fewer folds with too few sites or blocks."""
 
 
 @dataclass(frozen=True)
 class CrossFit:
-    """The networks, the rows (K, N) that each one's members had not seen, and what they predicted for these:
+    """The networks, the rows (K, N) that the members of each had not seen, and their predictions for these rows:
     (networks, N, T) each."""
 
     networks: tuple[PackedNetwork, ...]
@@ -49,7 +49,7 @@ def cross_fit(
     tell: Callable[[str], None],
     checkpoints: CheckpointFolder | None = None,
 ) -> CrossFit:
-    """Train all members on `inputs`, N rows for each plan, and what is `learned` of them."""
+    """Train all members on `inputs`, N rows for each plan, to predict what is `learned` of them."""
     networks, held_outs, curves, locations, scales = [], [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
         held_out = _held_out_rows(plan.shape.members, make_folds, seed)
@@ -74,12 +74,12 @@ def cross_fit(
 
 
 def _share(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:
-    """Progress of one of `count` equal steps."""
+    """The progress of one of `count` equal steps."""
     return lambda share: progress((index + share) / count)
 
 
 def _held_out_rows(members: int, make_folds: MakeFolds, seed: int) -> Flags:
-    """(K, N): which rows each member holds out; folds are drawn anew each time all of them have been held out."""
+    """Rows (K, N) that each member holds out; folds are drawn anew each time all of them have been held out."""
     held_out: list[Flags] = []
     repeat = 0
     while len(held_out) < members:

@@ -1,4 +1,4 @@
-"""Training all members of a packed network at once, each with early stopping on the observations it holds out."""
+"""Trains all members of a packed network at once, each with early stopping on the observations that it holds out."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from soil_cnn_plugin.engine.training.input_rows import InputRows
 from soil_cnn_plugin.engine.training.kept import Average, Best
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these
-_ROWS_AT_ONCE = 512  # observations a member predicts at once, at most
-_BYTES_AT_ONCE = 2**26  # of what all members see of them: where it lies far, several pieces are fetched ahead
+_ROWS_AT_ONCE = 512  # most observations that a member predicts at once
+_BYTES_AT_ONCE = 2**26  # inputs of all members; where these lie far, several pieces are fetched ahead
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """Each member's predictions of what it held out: `location` and `scale` (K, N, R), NaN for its training rows."""
+    """Each member's predictions of rows it held out: `location` and `scale` (K, N, R), NaN for its training rows."""
 
     location: Tensor
     scale: Tensor
@@ -69,8 +69,9 @@ def fit(
 
     `inputs` and the `lesson` are of N observations, the lesson lies on the device; `held_out` (K, N) says which rows
     each member does not train on. Each member keeps the moving average of its parameters at the step where the score of
-    its held-out rows was lowest: of one view of them, while what is returned is the mean over all. `progress` gets the
-    share done, `tell` a line now and then. Where there is a `checkpoint` training goes on from there.
+    its held-out rows was lowest. The score is of one view of them; the returned predictions are the mean over all
+    views. `progress` gets the share done, `tell` a line now and then. Where there is a `checkpoint`, training goes on
+    from there.
 
     Raises:
         EngineError: a member never predicts a number.
@@ -96,7 +97,7 @@ def fit(
         _train(now, inputs, lesson, held_out, settings, progress, tell, checkpoint)
     if now.best.has_failed:
         raise EngineError(
-            f"The training of the {network.NAME} network diverged: its errors are no numbers from the start. Lower the"
+            f"The training of the {network.NAME} network diverged: its errors are not numbers from the start. Lower the"
             f" learning rate, which is {settings.learning_rate:g}, and check the targets for wild values."
         )
     tell(f"{network.NAME}: {now.best.kept_in_words()}")
@@ -115,7 +116,7 @@ def _train(
     tell: Callable[[str], None],
     checkpoint: Checkpoint | None,
 ) -> None:
-    """Until one of the members that still learn has used up its patience, or all steps are done."""
+    """Train until one of the members that still learn has used up its patience, or all steps are done."""
     learn = now.best.still_learn(settings.patience)[now.members]
     if not learn.all():
         now.keep(learn.nonzero().flatten())
@@ -147,7 +148,7 @@ def _train(
 
 
 def _step(now: TrainingState, model: nn.Module, batch: Batch, lesson: Lesson) -> Tensor:
-    """One step of the optimizer; the losses (k,) before it."""
+    """Take one step of the optimizer; return the losses (k,) before it."""
     device = batch.inputs.device
     dtype = training_dtype(device)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
@@ -161,14 +162,14 @@ def _step(now: TrainingState, model: nn.Module, batch: Batch, lesson: Lesson) ->
 
 
 def _score(now: TrainingState, inputs: InputRows, tests: list[Tensor], lesson: Lesson) -> Tensor:
-    """Of the average, on the rows that each member holds out, (k,)."""
+    """Scores (k,) of the average on the rows that each member holds out."""
     network = now.network
     with now.average.in_use(network):
-        network.eval()  # one view tells as well as the mean over all where to stop, in a quarter of the time
+        network.eval()  # one view shows where to stop as well as the mean over all, in a quarter of the time
         location, scale = predict_held_out(network, inputs, tests, len(lesson), network.predict_once)
     network.train()
     score = network.heads.score(location, scale, lesson)
-    return mean_over_processes(score)  # on unequal processors a last bit could end one of the processes alone
+    return mean_over_processes(score)  # on unequal processors, a last bit could stop one process alone
 
 
 def _tests(held_out: Flags, device: torch.device) -> list[Tensor]:
@@ -189,11 +190,11 @@ def predict_held_out(
     location = torch.zeros((members, count, network.heads.columns), device=inputs.device)
     scale = torch.zeros_like(location)
     member = torch.arange(members, device=inputs.device)[:, None]
-    # Rows repeat at the end of a shorter list: every member gets as many, and the repeats change nothing.
+    # Rows repeat at the end of a shorter list: every member gets equally many, and the repeats change nothing.
     rows = torch.stack([test.repeat(-(-longest // len(test)))[:longest] for test in tests])
     pieces = rows.split(_rows_at_once(inputs, members), dim=1)
     own = pieces[process_number() :: process_count()] if is_joined() else pieces
-    times = torch.zeros_like(location)  # that a row was predicted: a repeat may fall to another process
+    times = torch.zeros_like(location)  # by how many processes a row was predicted: repeats may fall to others
     for piece, seen in zip(own, inputs.fetch(inputs.take, own)):
         location[member, piece], scale[member, piece] = predict(seen)
         times[member, piece] = 1

@@ -1,4 +1,4 @@
-"""Fitting networks and forests to some of the observations: what a final map and every held-out fold need alike."""
+"""Fits networks and forests to some of the observations, for the final map and for every held-out fold alike."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
 
 @dataclass(frozen=True)
 class Design:
-    """What all fits share. `measured` are the targets of N observations, in their units, of `kinds` on the scales that
-    they are learned on; `fold` (N,) counts from 0; `make_inner_folds` deals the given rows to folds of the same kind;
-    `forests` are fitted beside the networks, the one with context always."""
+    """What all fits share. `measured` holds the targets of N observations, in their units, of `kinds` on the scales
+    that they are learned on; `fold` (N,) counts from 0; `make_inner_folds` deals the given rows to folds of the same
+    kind; `forests` are fitted beside the networks, the one with context always."""
 
     data: TrainingData
     measured: TargetValues
@@ -54,12 +54,12 @@ class Design:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Everything fitted to some rows: networks and forests (one a column), and what they predicted for rows they had
-    not seen: `location` and `scale` (M, N, R), of the networks, then of the forests by name. `scaled` are the kinds of
+    """Everything fitted to some rows: networks and forests (one a column), and their predictions for rows they had not
+    seen: `location` and `scale` (M, N, R), of the networks, then of the forests by name. `scaled` are the kinds of
     targets, whose columns follow each other.
 
-    `held_out` tells who had not seen which row; `parts` are the parts of the forests with context, for each
-    unit of columns."""
+    `held_out` says who had not seen which row; `parts` are the parts of the forests with context, for each unit of
+    columns."""
 
     networks: tuple[PackedNetwork, ...]
     forests: dict[str, tuple[Trees, ...]]
@@ -72,11 +72,11 @@ class Fitted:
     parts: tuple[tuple[Trees, ...], ...]
 
     def unseen(self, method: str) -> UnseenPredictor:
-        """What predicts the rows that were fitted to without having seen them, BLEND or NETWORK."""
+        """The predictor, for BLEND or NETWORK, that predicts the training rows by what had not seen them."""
         return UnseenPredictor(self.networks, self.parts if method == BLEND else (), self.held_out)
 
     def weights(self, method: str) -> Array:
-        """How much each component counts in a method, (M, R); learned where the method has several."""
+        """Weight of each component in a method, (M, R); learned where the method has several."""
         count = len(self.networks)
         kinds = {
             NETWORK: range(count),
@@ -93,8 +93,8 @@ class Fitted:
         return weights
 
     def _told(self, centre: Array) -> Array:
-        """What is learned (N, R), and in place of censored values what is expected around the components' mean (N, R):
-        what one of them expects would favour it."""
+        """The learned values (N, R). A censored one is its expected value around the components' mean `centre` (N, R):
+        the expectation of one of them would favour it."""
         told = self.learned.values.copy()
         for column in np.flatnonzero(self.learned.is_censored.any(axis=0)):
             known = np.isfinite(told[:, column]) & np.isfinite(centre[:, column])
@@ -103,7 +103,7 @@ class Fitted:
         return told
 
     def outcomes(self, weights: Array) -> tuple[AnyOutcome, ...]:
-        """The outcomes of the mixture of the components, one a kind."""
+        """The outcomes of the mixture of the components, one for each kind."""
         location, scale = mix(self.location, weights), mix(self.scale, weights)
         return tuple(
             each.calibrate(self.learned.of(own), location[:, own], scale[:, own])
@@ -111,7 +111,7 @@ class Fitted:
         )
 
     def predictor(self, method: str, patch_size: int) -> Predictor:
-        """What maps by a method, BLEND or NETWORK, are predicted with."""
+        """The predictor of maps by a method, BLEND or NETWORK."""
         count = len(self.networks)
         has_forests = method == BLEND
         forests = self.forests[FOREST_CONTEXT] if has_forests else ()
@@ -149,7 +149,7 @@ def fit_design(
     parts: tuple[tuple[Trees, ...], ...] = ()
     for name in forests if process_number() == 0 else ():
         features = forest_features(design, name)
-        is_all = len(rows) == len(features)  # in their order: a copy less of what may be a million rows
+        is_all = len(rows) == len(features)  # and in order: this saves a copy of what may be a million rows
         fitted = fit_forests(features if is_all else features[rows], learned, fold, seed)
         trees[name] = tuple(forest.trees for forest in fitted)
         if name == FOREST_CONTEXT:
@@ -171,10 +171,10 @@ def fit_design(
 
 
 def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Learned:
-    """What forests learn: in place of a censored value a draw from what networks that had not seen it, `location` and
-    `scale` (N, R), tell of it below its limit.
+    """Replace censored values, for forests, by draws below their limits. The draws come from `location` and `scale`
+    (N, R), the predictions of networks that had not seen the row.
 
-    Forests alone cannot tell how low values are where all are censored, and end too high.
+    Forests alone cannot know how low values are where all are censored, and end too high.
     """
     estimate = learned.values.copy()
     for column in np.flatnonzero(learned.is_censored.any(axis=0)):

@@ -1,4 +1,4 @@
-"""Folds of a patch file's observations, and folds of the same kind within any part of them."""
+"""Deals a patch file's observations to folds, and any part of them to folds of the same kind."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def tell_folds(folds: Folds, domain: str, report: Report) -> None:
 
 
 def kind_within(folds: Folds) -> str:
-    """The kind of the folds within a training part: kNNDM that came to random folds means random ones there, too."""
+    """The kind of folds within a training part: where kNNDM came to random folds, these are random, too."""
     return "random" if folds.kind == "knndm" and folds.is_random else folds.kind
 
 
@@ -75,7 +75,7 @@ def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows]
 
 
 def in_metres(file: PatchFile, coordinates: Array) -> Array:
-    """x, y (N, 2) scaled to metres on the ground, also where the CRS is in degrees or feet."""
+    """Scale x, y (N, 2) to metres on the ground, even where the CRS is in degrees or feet."""
     metres: Array = np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size)
     return coordinates * metres
 
@@ -88,7 +88,7 @@ def _placed(file: PatchFile) -> PlacedTargets:
 
 
 def _domain(file: PatchFile, kind: str, path: str) -> Array | None:
-    """Points of the map (M, 2) in metres, for folds that are matched to it."""
+    """Points of the map (M, 2) in metres, for folds matched to it."""
     if kind != "knndm":
         return None
     if not path:

@@ -1,4 +1,4 @@
-"""What a network sees of observations: in memory where it fits, else in a file on disk that is read as it is needed."""
+"""What a network sees of observations: in memory where it fits, else in a file on disk that is read as needed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from soil_cnn_plugin.engine.machine.memory import gibibytes, lies_in_memory, rea
 from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.machine.torchrun import count_here
 
-_SHARE_OF_MEMORY = 0.4  # of what is free, that inputs may take
-_PIECE = 2**24  # bytes that are written at once
+_SHARE_OF_MEMORY = 0.4  # inputs may take this share of what is free
+_PIECE = 2**24  # bytes to write at once
 _READERS = 4  # threads that fetch rows ahead
 
 _T = TypeVar("_T")
@@ -30,7 +30,7 @@ Taken = TypeVar("Taken")
 
 @dataclass(frozen=True)
 class InputRows:
-    """Some `rows` of a tensor (N, ...), or all; nothing is copied until rows are taken, which then are on `device`.
+    """Some `rows` of a tensor (N, ...), or all; nothing is copied until rows are taken; taken rows are on `device`.
 
     `is_far` says that they come from a file, or from the processor's memory to a GPU, and are worth fetching ahead.
     """
@@ -48,12 +48,12 @@ class InputRows:
         return self.tensor.element_size() * math.prod(self.tensor.shape[1:])
 
     def chosen(self, rows: Tensor) -> InputRows:
-        """Of these, the rows that an index chooses."""
+        """Rows that an index selects from these."""
         rows = rows.to(self.tensor.device)
         return InputRows(self.tensor, self.device, rows if self.rows is None else self.rows[rows], self.is_far)
 
     def take(self, rows: Tensor) -> Tensor:
-        """(..., *) of an index of any shape."""
+        """Rows (..., *) at an index of any shape."""
         rows = rows.to(self.tensor.device)
         chosen = rows if self.rows is None else self.rows[rows]
         taken: Tensor = self.tensor.index_select(0, chosen.flatten())  # whole rows are copied at once
@@ -61,9 +61,9 @@ class InputRows:
         return brought.reshape(*rows.shape, *brought.shape[1:])
 
     def take_turned(self, rows: Tensor, pixels: Tensor) -> Tensor:
-        """Of images (N, P, P, D) those of `rows` (K, B), with those of each member's pixels that an order (K, Q * Q)
-        names, as (K, B, Q, Q, D). In memory the members' values of a pixel lie side by side, as their convolutions want
-        them."""
+        """Take images and reorder their pixels: of images (N, P, P, D) the `rows` (K, B), and of each member's images
+        the `pixels` (K, Q * Q), as (K, B, Q, Q, D). In memory the members' values of a pixel lie side by side, as
+        their convolutions want them."""
         count, side, width = len(self.tensor), self.tensor.shape[1], math.isqrt(pixels.shape[1])
         rows, pixels = rows.to(self.tensor.device), pixels.to(self.tensor.device)
         chosen = rows if self.rows is None else self.rows[rows]
@@ -73,23 +73,24 @@ class InputRows:
         return images
 
     def _brought(self, taken: Tensor) -> Tensor:
-        """To the device; Apple's GPUs would copy what is freed meanwhile (github.com/pytorch/pytorch/issues/189690)."""
+        """Bring rows to the device, in the background only for CUDA: Apple's GPUs would copy memory freed meanwhile
+        (github.com/pytorch/pytorch/issues/189690)."""
         if self.device.type == "cuda" and taken.device.type == "cpu":
             return taken.pin_memory().to(self.device, non_blocking=True)
         return taken.to(self.device)
 
     def fetch(self, fetch: Callable[[_T], Taken], wanted: Iterable[_T]) -> Iterator[Taken]:
-        """What `fetch` takes of these rows for each of the `wanted`, in order: where rows lie far, ahead of its use,
-        and several at once, because a disk answers them together as fast as one."""
+        """What `fetch` takes of these rows for each of the `wanted`, in order. Where rows lie far, several are fetched
+        ahead of use at once, because a disk answers several as fast as one."""
         return work_ahead(fetch, wanted, _READERS) if self.is_far else map(fetch, wanted)
 
     def split(self, size: int) -> Iterator[Tensor]:
-        """One batch after the other, in order."""
+        """Yield one batch after the other, in order."""
         return self.fetch(self.take, torch.arange(len(self)).split(size))
 
 
 def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:
-    """Rows of float32, to be filled: on the device where it fits there, else in memory, else in a temporary file.
+    """Make room for rows of float32: on the device where they fit there, else in memory, else in a temporary file.
 
     Raises:
         EngineError: the disk has no room for the file.
@@ -104,7 +105,7 @@ def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:
 
 
 def _file_of(shape: tuple[int, ...], size: int) -> np.memmap[tuple[int, ...], np.dtype[np.float32]]:
-    """The file has no name, so that nothing is left of it however the process ends."""
+    """Map a file without a name, so that nothing is left of it however the process ends."""
     folder = tempfile.gettempdir()
     what = f"The networks' inputs of {shape[0]} observations take {gibibytes(size)}, too much for the free memory, and"
     what += f" the folder for temporary files ({folder})"
@@ -122,7 +123,7 @@ def _file_of(shape: tuple[int, ...], size: int) -> np.memmap[tuple[int, ...], np
 
 
 def _reserve(file: IO[bytes], size: int) -> None:
-    """A full disk is told now: writing to a mapped file would kill the process."""
+    """Reserve the space now, so that a full disk shows now: later, writing to a mapped file would kill the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
         return

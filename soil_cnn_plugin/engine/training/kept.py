@@ -10,7 +10,7 @@ from torch import Tensor
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
-_AVERAGING = 0.97  # weight of the past in the moving average of the parameters, which is what is kept
+_AVERAGING = 0.97  # weight of the past in the moving average of the parameters, which is kept
 
 
 class Average:
@@ -21,7 +21,7 @@ class Average:
         self.steps = 0
 
     def keep(self, members: Tensor) -> None:
-        """Of these members only."""
+        """Keep these members only."""
         self.values = {name: values[members] for name, values in self.values.items()}
 
     @torch.no_grad()
@@ -36,7 +36,7 @@ class Average:
 
 
 class _Borrowed:
-    """Puts other parameters into a network for the length of a `with`."""
+    """Puts other parameters into a network for the duration of a `with`."""
 
     def __init__(self, network: PackedNetwork, values: dict[str, Tensor]) -> None:
         self._network, self._values = network, values
@@ -58,8 +58,8 @@ class Best:
     """The best state of each member so far, and the curve on the way there.
 
     `score` (the best), `waited` (evaluations since then), `latest_loss` and `latest_score` are (K,); `history` holds
-    step, training loss and held-out score at each evaluation, medians over the members; `steps` the step that each
-    member is kept at.
+    step, training loss and held-out score at each evaluation, medians over the members; `steps` holds the step whose
+    parameters each member keeps.
     """
 
     values: dict[str, Tensor]
@@ -73,7 +73,7 @@ class Best:
 
     @classmethod
     def of(cls, network: PackedNetwork) -> Best:
-        """Before the first evaluation."""
+        """The state before the first evaluation."""
         values = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
         device = next(network.parameters()).device
         score = torch.full((network.members,), torch.inf, device=device)
@@ -86,11 +86,11 @@ class Best:
 
     @property
     def has_failed(self) -> bool:
-        """Whether there is a member whose held-out error was never a number."""
+        """Whether any member's held-out error was never a number."""
         return not bool(torch.isfinite(self.score).all())
 
     def take(self, step: int, members: Tensor, loss: Tensor, score: Tensor, average: Average) -> None:
-        """Loss and score (k,) of the average of some members, by their numbers."""
+        """Take in loss and score (k,) of the average of the numbered members."""
         is_better = score < self.score[members]
         better = members[is_better]
         self.waited[members] += 1

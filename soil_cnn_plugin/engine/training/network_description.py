@@ -1,4 +1,4 @@
-"""What a network file says of itself, in words and numbers, and whether that makes sense."""
+"""What a network file says of itself, in words and numbers, and the checks that this makes sense."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _MOST_MEMBERS = 10_000
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one a group of
-    targets, tell the columns that are learned; `weights` (networks [+ forest], columns) blend what they predict;
-    `predictor` is the method of the map, blend or network; scores and verdicts are by target field, scores by method
+    """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one for each group of
+    targets, define the learned columns; `weights` (networks [+ forest], columns) blend their predictions. `predictor`
+    is the method of the map, blend or network; scores and verdicts are by target field, scores by method
     (assessment.METHODS), from held-out folds. `spaces` are those in which a map's dissimilarity can be told."""
 
     targets: tuple[SoilProperty, ...]
@@ -54,7 +54,7 @@ class NetworkDescription:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the declared types cannot say what is wrong."""
+        """Raise ValueError where the declared types cannot say what is wrong."""
         targets, shapes = len(self.targets), self.shapes
         if not targets or not shapes or not self.covariates:
             raise ValueError("targets, networks or covariates are missing")
@@ -72,7 +72,7 @@ class NetworkDescription:
 
     @property
     def architectures(self) -> dict[str, int]:
-        """Name -> number of members."""
+        """Map each architecture's name to its number of members."""
         return {shape.name: shape.members for shape in self.shapes}
 
     @cached_property
@@ -81,7 +81,7 @@ class NetworkDescription:
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of the targets, one an outcome."""
+        """The kinds of the targets, one for each outcome."""
         return kinds_of(self.words)
 
     @cached_property
@@ -91,12 +91,12 @@ class NetworkDescription:
 
     @property
     def columns(self) -> int:
-        """Number of learned columns."""
+        """How many columns are learned."""
         return column_count(self.layout)
 
     @property
     def transforms(self) -> dict[str, str]:
-        """Target field -> the scale it was learned on."""
+        """Map each target field to the scale on which it was learned."""
         return {field: outcome.transform for kind, outcome in zip(self.kinds, self.outcomes) for field in kind.fields}
 
     def _check_outcomes(self) -> None:
@@ -116,7 +116,7 @@ class NetworkDescription:
             raise ValueError("blending weights do not sum to 1")
 
     def _check_sizes(self) -> None:
-        """A halo or an ensemble without bounds would take all memory."""
+        """Bound the sizes: a halo or an ensemble without bounds would take all memory."""
         widest = self.patch_size
         if not 3 <= widest <= LARGEST_PATCH or widest % 2 == 0:
             raise ValueError(f"the patch size is {widest}")

@@ -35,14 +35,14 @@ from soil_cnn_plugin.engine.training.unseen import TrainingRows
 FORMAT = "soil cnn network"
 VERSION = 3
 Tensors = tuple[str, tuple[int, ...]]
-"""Kind of number, as the format names it, and shape."""
+"""Kind of number, in the format's word, and shape."""
 
-_SPACES, _ROWS = "dissimilarity.", "rows."  # prefixes of tensors that are no weights
+_SPACES, _ROWS = "dissimilarity.", "rows."  # prefixes of tensors that are not weights
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A description with the ensemble that it describes. `rows` tells which observations the members had not seen."""
+    """A description with its ensemble. `rows` says which observations the members had not seen."""
 
     description: NetworkDescription
     encoder: Encoder
@@ -76,7 +76,7 @@ def write_network(path: str, trained: TrainedNetwork) -> None:
 
 
 def read_description(path: str) -> NetworkDescription:
-    """What the file says of itself; EngineError when it is no whole network file of this version."""
+    """What the file says of itself; EngineError when it is not a whole network file of this version."""
     description, _ = _read_header(path)
     return description
 
@@ -123,7 +123,7 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
 def _read_spaces_and_rows(
     path: str, file: Any, description: NetworkDescription, encoder: Encoder, hidden: list[tuple[int, ...]]
 ) -> tuple[tuple[Space, ...], TrainingRows | None]:
-    """`hidden` holds members and width of each network's last hidden layer."""
+    """Read spaces and rows; `hidden` holds members and width of each network's last hidden layer."""
     of_spaces, of_rows = (
         {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
         for prefix in (_SPACES, _ROWS)
@@ -178,25 +178,25 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
         if kind is not None and kind != tensor[0]:
             raise _damaged(path, f"the numbers of '{name}' are of another kind")
         if kind is not None:
-            expected[name] = tensor  # its shape is checked with what it holds
+            expected[name] = tensor  # the reader of its values checks its shape
     if expected != found:
         different = sorted(set(expected.items()) ^ set(found.items()))
         raise _damaged(path, f"its weights are not those of its networks ({different[0][0]})")
 
 
 def _forest_outputs(description: NetworkDescription) -> list[int]:
-    """Outputs of each forest: one for all classes of a target, or one a column."""
+    """Outputs of each forest: as many as the classes of a target, or one for each number."""
     return [own.stop - own.start for own in units(description.layout)]
 
 
 def _forest_kinds(count: int) -> dict[str, str]:
-    """Tensor -> the kind of its numbers, in the format's words."""
+    """Map each tensor of a forest to the kind of its numbers, in the format's words."""
     kinds = {np.int64: "I64", np.int32: "I32", np.float32: "F32"}
     return {f"forest{t}.{name}": kinds[kind] for t in range(count) for name, kind in TREE_TYPES.items()}
 
 
 def _kind_beside_weights(name: str, forests: dict[str, str]) -> str | None:
-    """The kind of numbers of a tensor that is none of the networks' weights."""
+    """The kind of numbers of a tensor that holds no weights of a network."""
     if name.startswith(_SPACES):
         return "F32"
     if name.startswith(_ROWS):

@@ -14,12 +14,12 @@ from soil_cnn_plugin.engine.networks.ring import RingNetwork
 from soil_cnn_plugin.engine.targets.learned import Layout
 from soil_cnn_plugin.engine.training.fit import FitSettings
 
-_LARGE_SAMPLE_EPOCHS = 20  # where the preset's steps would see each observation less often than this, more are taken
+_LARGE_SAMPLE_EPOCHS = 20  # more steps are taken where the preset's would see an observation less often than this
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What decides a network's parameters, beside its covariates and targets."""
+    """What decides a network's parameters beside its covariates and targets."""
 
     name: str
     patch_size: int
@@ -34,7 +34,7 @@ class Shape:
 
 
 def build_network(shape: Shape, encoder: Encoder, layout: Layout, dropout: float) -> PackedNetwork:
-    """A network whose parameters are not yet drawn or read."""
+    """Build a network whose parameters are not yet drawn or read."""
     kind = RingNetwork if shape.name == RingNetwork.NAME else PadarianNetwork
     return kind(encoder, shape.patch_size, layout, shape.members, dropout)
 
@@ -53,7 +53,7 @@ class Plan:
     epochs: int | None
 
     def fit_settings(self, observations: int, seed: int) -> FitSettings:
-        """For so many training observations; large samples are evaluated less often, five times an epoch."""
+        """Settings for training on `observations` rows; large samples are evaluated less often, five times an epoch."""
         steps_an_epoch = max(1, observations // self.batch_size)
         steps = max(self.steps, _LARGE_SAMPLE_EPOCHS * steps_an_epoch)
         if self.epochs is not None:

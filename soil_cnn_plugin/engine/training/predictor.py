@@ -21,9 +21,9 @@ from soil_cnn_plugin.engine.training.input_rows import InputRows
 
 @dataclass(frozen=True)
 class Predictor:
-    """`forests` holds one forest a column, or one for all classes of a target, of the covariates with context, or
-    nothing. `weights` (networks [+ 1], R) blend locations and scales; the forests' weight comes last. `patch_size` is
-    the forests' widest window."""
+    """What predicts a map. `forests`, of the covariates with context, holds one forest a column, one for all classes of
+    a target, or nothing. `weights` (networks [+ 1], R) blend locations and scales; the forests' weight comes last.
+    `patch_size` is the forests' widest window."""
 
     networks: tuple[PackedNetwork, ...]
     forests: tuple[Trees, ...]
@@ -68,7 +68,7 @@ class Predictor:
             features = context_features(channels.crop(self.halo - self.patch_size // 2), self.patch_size)
             order = in_squares(wanted)
             pixels = np.flatnonzero(wanted)[order]
-            # Chosen where they lie: on a GPU most of the features need not be copied.
+            # Select them where they lie: on a GPU, most of the features then need not be copied.
             chosen = torch.from_numpy(pixels).to(features.device)
             rows = features[0].flatten(1).index_select(1, chosen).cpu().numpy().T  # (F, h, w) -> (n, F)
             for parts, found in zip((locations, scales), predict_forests(self.forests, rows)):
@@ -88,7 +88,7 @@ def predict_forests(forests: Sequence[Trees], features: Singles) -> tuple[Array,
 
 
 def mix(parts: Array, weights: Array) -> Array:
-    """(M, N, R) of M components and their weights (M, R) -> (N, R)."""
+    """Blend M components (M, N, R) by their weights (M, R) -> (N, R)."""
     mixed: Array = np.einsum("mnt,mt->nt", parts, weights)
     return mixed
 

@@ -1,4 +1,4 @@
-"""Networks and forests at several patch sizes: which sizes a patch file allows, a design of each, and their errors."""
+"""Networks and forests at several patch sizes: which sizes a patch file allows, a design for each, and their errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from soil_cnn_plugin.engine.versions import read_versions
 
 
 def usable_sizes(job: ComparePatchSizes, file: PatchFile) -> tuple[list[int], list[str]]:
-    """Those asked for that the file's patches hold, ascending, and what is to be said about them."""
+    """The requested sizes that the file's patches hold, ascending, and notes about them."""
     asked = sorted(set(job.sizes))
     sizes, notes = [size for size in asked if size <= file.patch_size], []
     if not sizes:
@@ -59,7 +59,7 @@ def usable_sizes(job: ComparePatchSizes, file: PatchFile) -> tuple[list[int], li
 def design_sizes(
     job: ComparePatchSizes, file: PatchFile, sizes: Sequence[int], folds: Folds, device: torch.device
 ) -> list[Design]:
-    """One a size; the forest at the point, the same for all sizes, is in the first alone."""
+    """One design for each size; only the first has the forest at the point, which is the same for all sizes."""
     asked = TrainNetwork(job.patches, "", architecture=job.architecture)
     within = inner_folds(file, kind_within(folds), job.domain)
     designs: list[Design] = []

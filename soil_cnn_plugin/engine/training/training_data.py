@@ -1,4 +1,4 @@
-"""A patch file as the networks and forests take it in: encoded once, in memory, on the device."""
+"""Encodes a patch file once, in memory or on the device, as networks and forests take it in."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _PATCHES_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class TrainingData:
-    """`inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D), the encoded
-    covariates at the observation, and `context` (N, F), these and their focal means and deviations: what the
-    ring network sees. `fingerprint` tells these patches from all others, also if they have the same targets."""
+    """Encoded patches. `inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D),
+    the encoded covariates at the observation, and `context` (N, F), these with their focal means and deviations: what
+    the ring network sees. `fingerprint` tells these patches from all others, even from those with the same targets."""
 
     encoder: Encoder
     inputs: tuple[InputRows, ...]
@@ -76,7 +76,7 @@ def _context_width(encoder: Encoder, patch_size: int) -> int:
 
 
 def _at_the_point(context: Singles, encoder: Encoder) -> Singles:
-    """Of the features with context those that do not need any: the channels in the centre, and the location."""
+    """The features in `context` that need no context: the channels in the centre, and the location."""
     centre = context[:, : encoder.channel_count]
     if encoder.location is None:
         return centre

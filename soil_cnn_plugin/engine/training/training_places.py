@@ -1,4 +1,4 @@
-"""What a network file keeps of its training observations: where a map may be used, and who had not seen which."""
+"""What a network file keeps of its training observations: where a map may be used, and which rows were held out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.training.predictor import mix
 from soil_cnn_plugin.engine.training.unseen import TrainingRows, Views, covariate_names, place_keys
 
 _ENOUGH_ROWS = 1000
-"""Observations that the weights of covariates are measured on; of fewer, each is exchanged more often."""
+"""Observations on which the weights of covariates are measured; with fewer, each is exchanged more often."""
 _MOST_REPEATS = 5
 
 
@@ -50,8 +50,8 @@ def training_rows(coordinates: Array, final: Fitted) -> TrainingRows:
 
 
 def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> Array:
-    """Of each covariate [and the location]: by how many standard deviations of a target the held-out error grows, mean
-    over the targets, (C [+ 1],)."""
+    """Growth of the held-out error for each covariate [and the location], (C [+ 1],): in standard deviations of a
+    target, mean over the targets."""
     count = len(design.fold)
     rows = np.sort(np.random.default_rng(design.seed).permutation(count)[:_ENOUGH_ROWS])
     inputs = [part.take(torch.from_numpy(rows)) for part in design.data.inputs]

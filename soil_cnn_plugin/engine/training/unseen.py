@@ -1,4 +1,4 @@
-"""Predictions of observations by what had not seen them, also with a covariate or the surroundings of another one."""
+"""Predicts observations by what had not seen them, also with a covariate or surroundings taken from another one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from soil_cnn_plugin.engine.training.predictor import predict_forests
 
 @dataclass(frozen=True)
 class HeldOutRows:
-    """Who had not seen which of N observations: `members` (K, N) of each network, and the part of the forests that left
-    out the inner `fold` (N,)."""
+    """Which of N observations each part had not seen: `members` (K, N) of each network, and the part of the forests
+    that left out the inner `fold` (N,)."""
 
     members: tuple[Flags, ...]
     fold: Rows
@@ -34,22 +34,22 @@ class HeldOutRows:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The observations that a network was trained on, in a network file: `keys` (N,) tell them by their place, without
-    telling the place."""
+    """The observations that a network was trained on, in a network file: `keys` (N,) identify their places without
+    revealing them."""
 
     keys: Rows
     held_out: HeldOutRows
 
     def tensors(self) -> dict[str, Tensor]:
-        """By name, for a file."""
+        """All arrays by name, for a file."""
         members = {f"members{index}": rows.astype(np.uint8) for index, rows in enumerate(self.held_out.members)}
         arrays = {"keys": self.keys, "fold": self.held_out.fold.astype(np.int16), **members}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], members: Sequence[int]) -> TrainingRows | None:
-        """From a file, with so many members in each network; None when it tells nothing of them. ValueError when it
-        makes no sense."""
+        """Read from a file, with so many `members` in each network; None when it says nothing of them. ValueError when
+        it makes no sense."""
         if "keys" not in tensors:
             return None
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
@@ -66,16 +66,16 @@ class TrainingRows:
 
 
 def place_keys(coordinates: Array) -> Rows:
-    """A number for each place of coordinates (N, 2), from which the place cannot be read."""
+    """A number for each place of coordinates (N, 2); the place cannot be read from it."""
     digests = (hashlib.blake2b(pair.tobytes(), digest_size=8).digest() for pair in coordinates.astype("<f8"))
     return np.frombuffer(b"".join(digests), "<i8").astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Views:
-    """What the components see of N observations: a tensor (N, ...) for each network, and for the forests (N, F).
+    """What the components see of N observations: a tensor (N, ...) for each network, and (N, F) for the forests.
 
-    `covariates` says of each of them which entry of the last axis comes from which covariate.
+    `covariates` says, for each component, which covariate each entry of the last axis comes from.
     """
 
     inputs: tuple[Tensor, ...]
@@ -93,7 +93,7 @@ class Views:
         return Views(tuple(part[rows] for part in self.inputs), self.context[rows], self.covariates)
 
     def exchange(self, covariate: int, order: Rows) -> Views:
-        """The same with one covariate, the whole layer of the patch, as the observations in `order` (N,) have it.
+        """The same views, with one covariate in all of the patch taken from the observations in `order` (N,).
 
         The share of known covariates, which a network may see beside them, stays as it is.
         """
@@ -111,7 +111,8 @@ class Views:
 
 @dataclass(frozen=True)
 class UnseenPredictor:
-    """`parts` are the forests' parts of each target, one an inner fold; empty where no forest predicts."""
+    """Predicts rows by what had not seen them. `parts` are the forests' parts of each target, one for each inner fold;
+    empty where no forest predicts."""
 
     networks: tuple[PackedNetwork, ...]
     parts: tuple[tuple[Trees, ...], ...]
@@ -126,7 +127,7 @@ class UnseenPredictor:
         for network, part, held_out in zip(self.networks, views.inputs, self.rows.members):
             tests = [torch.from_numpy(np.flatnonzero(rows)).to(part.device) for rows in held_out]
             seen_by_all = [index for index, test in enumerate(tests) if len(test) == 0]
-            for index in seen_by_all:  # of a part of the observations a member may have seen every one
+            for index in seen_by_all:  # a member may have seen every row of a part of the observations
                 tests[index] = torch.zeros(1, dtype=torch.long, device=part.device)
             location, scale = predict_held_out(
                 network, InputRows(part, part.device), tests, part.shape[0], network.predict
@@ -149,5 +150,5 @@ class UnseenPredictor:
 
 
 def covariate_names(encoder: Encoder) -> list[str]:
-    """Of all that can be exchanged: the covariates, and the location where it is an input."""
+    """Names of all that can be exchanged: the covariates, and the location where it is an input."""
     return [summary.covariate.name for summary in encoder.covariates] + ["location"] * (encoder.location is not None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from soil_cnn_plugin.contract.jobs import MapSoilProperties
 from soil_cnn_plugin.engine.jobs import extract_patches, predict_map, train_network
 from soil_cnn_plugin.engine.mapping.class_maps import check_kind
@@ -19,4 +21,6 @@ def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
     with PatchFile(job.extract.patches) as file:
         check_kind(job.predict, file.words.classes, f"The field {file.targets[0].field} holds")
     outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
-    return outputs | predict_map.run(job.predict, report.part(0.9, 1.0, "Predicting the map"))
+    # The user's own choice of this run, so that predicting need not trust what a file says of them.
+    predict = replace(job.predict, covariates=job.predict.covariates or job.extract.covariates)
+    return outputs | predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"))

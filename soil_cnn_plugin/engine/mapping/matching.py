@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, reference_grid, several
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.plain_files import is_local_path, is_plain_raster
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.report import Report
@@ -112,15 +114,21 @@ def _ratios(candidate: Grid, trained: Grid) -> tuple[float, float]:
 
 
 def _files_of_training(trained: Sequence[CovariateSummary]) -> list[Covariate]:
+    """Only files that hold their own pixels on this computer: a network file may come from anyone, and what it names
+    could be a server, or a pipe on which reading never ends."""
     covariates = [summary.covariate for summary in trained]
-    # Only plain paths can be looked up; others, such as NETCDF: or /vsizip/, show when they are opened.
-    gone = [
-        c.path for c in covariates if Path(c.path).is_absolute() and "/vsi" not in c.path and not Path(c.path).exists()
-    ]
+    gone = [each.path for each in covariates if is_local_path(each.path) and not os.path.exists(each.path)]
     if gone:
         raise EngineError(
             f"No covariates were given, and {_count(gone)} no longer where the network was trained: {_listed(gone)}."
             " Choose the covariates to predict with."
+        )
+    strange = [each.path for each in covariates if not is_plain_raster(each.path)]
+    if strange:
+        raise EngineError(
+            f"No covariates were given, and {_count(strange)} not opened just because a network file names it:"
+            f" {_listed(strange)}. Unasked, only files on this computer that hold their own pixels are opened, but no"
+            " addresses, archives, virtual rasters or parts of files. Choose all covariates to predict with."
         )
     return covariates
 

@@ -28,6 +28,7 @@ from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.classes import ClassScores
 from soil_cnn_plugin.engine.targets.kinds import ClassOutcome, CompositionOutcome, NumberOutcome
@@ -249,6 +250,7 @@ def _check(description: NetworkDescription) -> None:
     weights = np.array(description.weights)
     if not (weights >= 0).all() or not np.allclose(weights.sum(0), 1):
         raise ValueError("blending weights do not sum to 1")
+    check_crs_files(description.grid.crs_wkt)
     if not 0 < description.coverage < 1:
         raise ValueError(f"the coverage is {description.coverage}")
     _check_sizes(description)

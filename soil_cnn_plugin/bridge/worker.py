@@ -14,6 +14,7 @@ from qgis.core import QgsProcessingFeedback
 
 from ..contract import jobs
 from ..contract.events import Done, Event, EventError, Failed, Info, Metric, Progress, Warning, from_line
+from ..contract.parts import RUN_VARIABLE, new_run
 from ..paths import WORKER
 from .child import Child
 from .environment import clean_variables
@@ -34,26 +35,26 @@ SECONDS_TO_END = 5  # for a worker that has said its last word
 
 def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path) -> Outputs:
     """The job's outputs; raises WorkerFailed, also when cancelled, and then leaves no half-written output."""
-    folder = Path(tempfile.mkdtemp(prefix="soilcnn-job-"))
-    is_done = False
+    run, folder, is_done = new_run(), Path(tempfile.mkdtemp(prefix="soilcnn-job-")), False
     try:
-        outputs = _run(job, feedback, python, folder)
+        outputs = _run(job, feedback, python, folder, run)
         is_done = True
     finally:
         if not is_done:
-            jobs.remove_parts(job)
+            jobs.remove_parts(job, run)
         shutil.rmtree(folder, ignore_errors=True)
     return outputs
 
 
-def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: Path) -> Outputs:
+def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: Path, run: str) -> Outputs:
     job_file, log_file = folder / "job.json", folder / "worker.log"
     job_file.write_text(jobs.to_json(job), encoding="utf-8")
     command = [str(python), "-X", "utf8", "-u", str(WORKER), str(job_file)]
     relay = Relay(feedback)
     with log_file.open("wb") as log:
         try:
-            child = Child(command, {**clean_variables(python, os.environ), **KEEP_MEMORY}, folder, log)
+            variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, RUN_VARIABLE: run}
+            child = Child(command, variables, folder, log)
         except OSError as error:
             raise WorkerFailed(f"{python} cannot be started: {error.strerror or error}.") from error
         with child:

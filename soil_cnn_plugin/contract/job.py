@@ -1,9 +1,8 @@
-"""What all jobs share: outputs, their half-written files, covariates, and the rules that several jobs have."""
+"""What all jobs share: outputs, covariates, and the rules that several jobs have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
@@ -48,20 +47,6 @@ class Job:
     def output_paths(self) -> dict[str, str]:
         """Output name -> path, of those that are wanted."""
         return {name: path for name in self.OUTPUTS if (path := getattr(self, name))}
-
-
-def part(path: str) -> str:
-    """Where an output is written until it is whole."""
-    return f"{path}.part"
-
-
-def remove_parts(job: Job) -> None:
-    """Delete what a worker that is gone left half-written."""
-    for path in map(Path, job.output_paths().values()):
-        if path.parent.is_dir():
-            for leftover in path.parent.iterdir():
-                if leftover.name.startswith(part(path.name)):
-                    leftover.unlink(missing_ok=True)
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

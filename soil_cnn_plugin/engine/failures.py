@@ -1,4 +1,4 @@
-"""What ends a job, in the user's words: unwritable outputs, memory or disk that ran out, broken libraries."""
+"""What ends a job, in the user's words: memory or disk that ran out, removed files, broken libraries."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from soil_cnn_plugin.contract.jobs import Job, JobError, part
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import gibibytes, is_memory_of_gpu, is_perhaps_memory_of_gpu, read_memory
+from soil_cnn_plugin.engine.outputs import was_removed
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -25,30 +26,6 @@ _NOT_WRITTEN_WORDS = re.compile(
 _MEMORY_WORDS = re.compile(r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory", re.I)
 _BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
 _ASKED_FOR = re.compile(r"(?:tried to allocate|unable to allocate) (?:(\d+) bytes|([\d.]+ ?[KMGT]?i?B))", re.I)
-
-
-def check_outputs(job: Job) -> None:
-    """Raises EngineError unless each output can be written where it is wanted; called before the work starts."""
-    seen: dict[Path, str] = {}
-    for name, text in job.output_paths().items():
-        path = Path(text)
-        if not path.parent.is_dir():
-            raise EngineError(
-                f"The folder {path.parent} does not exist, so {path.name} cannot be written there. Create it or choose"
-                " another."
-            )
-        if path.is_dir():
-            raise EngineError(f"{path} is a folder, but a file is to be written there ({name}). Choose a file name.")
-        if path in seen:
-            raise EngineError(f"{path} is chosen for two outputs, {seen[path]} and {name}. Choose different names.")
-        seen[path] = name
-        try:
-            with open(part(text), "wb"):
-                pass
-            os.unlink(part(text))
-        except OSError as error:
-            reason = error.strerror or error
-            raise EngineError(f"{path} cannot be written: {reason}. Choose another folder or file name.") from error
 
 
 def in_words(error: Exception, job: Job | None) -> str:
@@ -111,13 +88,6 @@ def _removal_sentence(error: BaseException, job: Job | None) -> str | None:
     filename = os.fsdecode(error.filename or b"") if isinstance(error, FileNotFoundError) else ""
     paths = job.output_paths().values() if job else []
     return next((was_removed(path, filename) for path in paths if filename.startswith(part(path))), None)
-
-
-def was_removed(path: str, half_written: str) -> str:
-    return (
-        f"{path} could not be finished: what was half-written, {half_written}, was removed meanwhile, perhaps with its"
-        " folder. Leave both alone while the job runs, and run again."
-    )
 
 
 def _memory_sentence(error: BaseException) -> str | None:

@@ -20,7 +20,7 @@ ROOT = Path(jobs.__file__).parents[2]
 STAND_IN = """
 import sys, types
 sys.path.append({root!r})
-module = types.ModuleType("soil_cnn_plugin.engine.{name}")
+module = types.ModuleType("soil_cnn_plugin.engine.jobs.{name}")
 exec({source!r}, module.__dict__)
 sys.modules[module.__name__] = module
 from soil_cnn_plugin.engine.__main__ import main
@@ -168,9 +168,15 @@ def test_what_libraries_say_on_a_full_disk_is_understood(tmp_path: Path, words: 
 
 
 def test_a_half_written_file_that_somebody_removed_is_told_as_such(tmp_path: Path) -> None:
-    half = str(tmp_path / "report.html.part")
-    message, _ = failure(tmp_path, f"import os\ndef run(job, report):\n os.replace({half!r}, {half[:-5]!r})")
-    assert message.startswith(f"{half[:-5]} could not be finished: what was half-written, {half}, was removed")
+    path = tmp_path / "report.html"
+    source = """
+import os
+from soil_cnn_plugin.contract.parts import part
+def run(job, report):
+    os.replace(part(job.report), job.report)
+"""
+    message, _ = failure(tmp_path, source)
+    assert message.startswith(f"{path} could not be finished: what was half-written, {path}.")
     message, _ = failure(tmp_path, f"def run(job, report):\n open({str(tmp_path / 'other')!r})")
     assert "was removed" not in message
 

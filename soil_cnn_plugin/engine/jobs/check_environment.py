@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soil_cnn_plugin.contract.jobs import CheckEnvironment, part
+from soil_cnn_plugin.contract.jobs import CheckEnvironment
 from soil_cnn_plugin.contract.requirements import Requirement, numbers_in, read_requirements
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import gibibytes, read_memory
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.environment_page import Library, Trial, write_environment_page
 from soil_cnn_plugin.paths import REQUIREMENTS
@@ -159,5 +159,4 @@ def _write_metrics(
         "libraries": [asdict(library) for library in libraries],
         "trials": [asdict(trial) for trial in trials],
     }
-    Path(part(path)).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(part(path), path)
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False).encode())

@@ -34,7 +34,7 @@ from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.doubts import doubt_large_blocks
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent, read_area
-from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
+from soil_cnn_plugin.engine.rasters.raster_file import RasterFile, finish_together
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.dissimilarity import COVARIATES, EMBEDDING, BlockIndex
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_network
@@ -173,10 +173,7 @@ def _finish(stack: CovariateStack, files: Mapping[str, RasterFile]) -> None:
     stack.check_unchanged()
     stack.close()  # what GDAL keeps of the covariates makes room for the maps' overviews
     give_back()
-    for file in files.values():
-        file.complete()
-    for file in files.values():
-        file.finish()
+    finish_together(files.values())
 
 
 def _open_output(name: str, path: str, job: PredictMap, grid: Grid, finisher: Finisher) -> RasterFile:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import jinja2
 
-from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports import numerals
 
 
@@ -22,5 +21,4 @@ def write_page(path: str, template: str, **content: object) -> None:
     )
     environment.filters.update(fixed=numerals.fixed, percent=numerals.percent, unbroken=numerals.unbroken)
     text = environment.get_template(f"{template}.html.j2").render(**content)
-    Path(part(path)).write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part(path), path)
+    write_whole(path, text.encode())

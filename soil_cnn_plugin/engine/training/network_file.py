@@ -7,7 +7,6 @@ are built here from a few numbers that are checked against the weights before me
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from soil_cnn_plugin.contract.decode import DecodeError, decode
-from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
 from soil_cnn_plugin.engine.errors import EngineError
@@ -27,6 +25,7 @@ from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
@@ -139,8 +138,7 @@ def write_network(path: str, trained: TrainedNetwork) -> None:
         "version": str(VERSION),
         "description": json.dumps(asdict(trained.description), allow_nan=False),
     }
-    Path(part(path)).write_bytes(save(tensors, metadata=header))
-    os.replace(part(path), path)
+    write_whole(path, save(tensors, metadata=header))
 
 
 def read_description(path: str) -> NetworkDescription:

@@ -50,6 +50,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         super().__init__()
         self._rasters: dict[str, list[Raster]] = {}
         self._report = ""
+        self._written: list[str] = []
 
     def label(self) -> str:
         raise NotImplementedError
@@ -166,10 +167,13 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         results = self._results(outputs, inputs)
         styles.dress(results, context)
         self._report = results.get("REPORT", "")
+        self._written = [path for path in inputs.destinations.values() if path]
         return results
 
     def postProcessAlgorithm(self, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         is_main_thread = QThread.currentThread() == QCoreApplication.instance().thread()
+        if is_main_thread:
+            styles.settle(self._written, context)
         if self._report and qgis.utils.iface is not None and is_main_thread:
             results = importlib.import_module("processing.core.ProcessingResults")  # of QGIS's own plugin
             results.resultsList.addResult(

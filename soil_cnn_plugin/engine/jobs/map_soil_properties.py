@@ -9,6 +9,7 @@ from soil_cnn_plugin.engine.jobs import extract_patches, predict_map, train_netw
 from soil_cnn_plugin.engine.mapping.class_maps import check_kind
 from soil_cnn_plugin.engine.mapping.texture_maps import find_textures
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
@@ -17,10 +18,14 @@ def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
     if job.predict.texture_classes:
         words = TargetsInWords(job.extract.targets, compositions=job.extract.compositions)
         find_textures(words, "the observations hold")
+    covariates = job.predict.covariates or job.extract.covariates
+    inputs = FileStates.of([job.extract.reference, *(each.path for each in (*covariates, *job.extract.covariates))])
     outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, "Extracting patches"))
+    inputs.check()
     with PatchFile(job.extract.patches) as file:
         check_kind(job.predict, file.words.classes, f"The field {file.targets[0].field} holds")
     outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
+    inputs.check("No map is made of it.")
     # The user's own choice of this run, so that predicting need not trust what a file says of them.
-    predict = replace(job.predict, covariates=job.predict.covariates or job.extract.covariates)
-    return outputs | predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"))
+    predict = replace(job.predict, covariates=covariates)
+    return outputs | predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"), inputs)

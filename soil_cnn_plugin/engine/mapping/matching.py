@@ -19,6 +19,7 @@ from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.plain_files import is_local_path, is_plain_raster
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS, changed
 from soil_cnn_plugin.engine.report import Report
 
 _CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size that is worth a warning
@@ -52,6 +53,20 @@ def match_covariates(
         replace(by_name[summary.covariate.name], kind=summary.covariate.kind, unit=summary.covariate.unit)
         for summary in trained
     ]
+
+
+def warn_of_changed_files(
+    trained: Sequence[CovariateSummary], provenance: Mapping[str, str], given: Sequence[Covariate], report: Report
+) -> None:
+    """Of the files that patches were cut from, those that are used again and are no longer the same."""
+    used = {covariate.path for covariate in given}
+    files = changed(provenance.get(FINGERPRINTS, ""), [summary.covariate.path for summary in trained], used)
+    if files:
+        report.warning(
+            f"{several([repr(file) for file in files])} no longer as when the patches were extracted. Where values"
+            " differ, the map is not what the network was trained and assessed for: extract patches and train again, or"
+            " put the former file back."
+        )
 
 
 def check_replaces_nothing(outputs: Mapping[str, str], covariates: Sequence[Covariate]) -> None:

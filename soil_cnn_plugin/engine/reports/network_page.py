@@ -8,6 +8,7 @@ from typing import Protocol
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
 from soil_cnn_plugin.engine.reports.depth_order import by_depth, listed, titles
 from soil_cnn_plugin.engine.reports.drawing import sentence_case
@@ -88,7 +89,7 @@ def write_network_page(path: str, description: Description) -> None:
         coverage=description.coverage,
         settings=description.settings,
         versions=description.versions,
-        provenance=description.provenance,
+        provenance={name: text for name, text in description.provenance.items() if name != FINGERPRINTS},
     )
 
 

@@ -19,13 +19,20 @@ class Child(AbstractContextManager):
     """Runs `command` without a window and without an input; leaving the context ends it.
 
     Lines of stdout are read by a thread, so that the reader can watch for a cancel meanwhile. `stderr` is an open file
-    or `subprocess.STDOUT`.
+    or `subprocess.STDOUT`. One `is_watching` has an input in which nothing is written, and which ends with QGIS.
     """
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path, stderr: object) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: dict[str, str],
+        folder: Path,
+        stderr: object,
+        is_watching: bool = False,
+    ) -> None:
         self._process = subprocess.Popen(
             [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if is_watching else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=environment,
@@ -68,6 +75,8 @@ class Child(AbstractContextManager):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._reader.join(1)
         if not self._reader.is_alive():  # else a grandchild holds the pipe, and closing it here would block
             self._process.stdout.close()

@@ -71,8 +71,8 @@ class _Door:
         except Exception as error:  # noqa: BLE001 - the worker's door: the one place where everything is caught
             if not isinstance(error, (EngineError, JobError)):
                 traceback.print_exc()
+            sentence = in_words(error, self._job)  # before what fills the disk is removed
             self._remove_parts()
-            sentence = in_words(error, self._job)
             if process_number() != 0:  # whose events nobody reads, and whose end ends the others
                 sys.stderr.write(f"Process {process_number()} of those that train together: {sentence}\n")
             return Failed(sentence)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from soil_cnn_plugin.engine.machine.memory import gibibytes, is_memory_of_gpu, i
 from soil_cnn_plugin.engine.outputs import was_removed
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_LITTLE = 2**24  # bytes
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _DISK_FULL_WORDS = re.compile(r"no space left on device|errno = 28|not enough space on the disk|quota exceeded", re.I)
 _NOT_WRITTEN_WORDS = re.compile(
@@ -59,12 +62,12 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
     if number in _DISK_FULL or _DISK_FULL_WORDS.search(str(error)):
         return (
             f"The disk is full: nothing more could be written to {_place(filename, job)}. Free some space or choose"
-            " another folder."
+            " another folder (TMPDIR names the temporary one)."
         )
     if _NOT_WRITTEN_WORDS.search(str(error)):
         return (
             f"Nothing more could be written to {_place(filename, job)}; most likely the disk is full. Free some space"
-            " or choose another folder."
+            " or choose another folder (TMPDIR names the temporary one)."
         )
     if number in _FORBIDDEN and filename:
         return (
@@ -75,12 +78,19 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
 
 
 def _place(filename: str | bytes | None, job: Job | None) -> str:
-    """The file, or else the outputs' folders. How much is free there is not told: what was half-written is deleted by
-    now."""
+    """The file, or else the folders that are full, or else all that a job writes to, the temporary one among them."""
     if filename:
         return os.fsdecode(filename)
     folders = sorted({str(Path(path).parent) for path in job.output_paths().values()}) if job else []
-    return " or ".join(folders) or "an output"
+    folders.append(tempfile.gettempdir())
+    return " or ".join(filter(_is_full, folders)) or " or ".join(folders)
+
+
+def _is_full(folder: str) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _LITTLE
+    except OSError:
+        return False
 
 
 def _removal_sentence(error: BaseException, job: Job | None) -> str | None:

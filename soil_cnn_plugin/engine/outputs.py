@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import Job, part
+from soil_cnn_plugin.contract.locks import try_lock
 from soil_cnn_plugin.contract.parts import RUN, aside, claim, is_run, remove_parts_of
 from soil_cnn_plugin.engine.errors import EngineError
 
 _IN_USE = "If it is loaded in QGIS or open in another program, remove it there, or choose another folder or file name."
-_LOCKED_BYTE = 1000  # beyond what the file holds: Windows lets nobody read a locked byte
 
 
 class Claims:
@@ -54,7 +53,7 @@ class Claims:
         while path not in self._held:
             descriptor = os.open(claim(path), os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
             try:
-                is_alone = _lock(descriptor)
+                is_alone = try_lock(descriptor)
                 if is_alone is False:
                     raise EngineError(
                         f"{path} is being written by another run. Wait until that one has ended, or choose another"
@@ -207,32 +206,3 @@ def _is_still(descriptor: int, path: str) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> bool | None:
-        """False when another process holds the file; None where its drive knows no locks."""
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        except OSError:
-            return None
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> bool | None:
-        """False when another process holds the file; None where its drive knows no locks."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            return False
-        except OSError:
-            return None
-        return True

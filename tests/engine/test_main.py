@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +16,7 @@ from typing import IO, Any
 import pytest
 
 from soil_cnn_plugin.contract import jobs
+from soil_cnn_plugin.engine.failures import in_words
 
 ROOT = Path(jobs.__file__).parents[2]
 
@@ -148,7 +151,23 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
 
 def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tmp_path: Path) -> None:
     message, _ = failure(tmp_path, "def run(job, report):\n raise RuntimeError('TIFFAppend: No space left on device')")
-    assert message.startswith(f"The disk is full: nothing more could be written to {tmp_path}. Free some space")
+    everywhere = f"{tmp_path} or {tempfile.gettempdir()}"
+    assert message.startswith(f"The disk is full: nothing more could be written to {everywhere}. Free some space")
+
+
+def test_of_all_folders_that_are_written_to_the_full_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "temporary"
+    full.mkdir()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(full))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda folder: usage._replace(free=4096 if folder == str(full) else 10**12)
+    )
+    job = jobs.DescribeNetwork("/n", str(tmp_path / "r.html"))
+    sentence = in_words(RuntimeError("no space left on device"), job)
+    assert sentence.startswith(f"The disk is full: nothing more could be written to {full}. Free some space")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +183,8 @@ def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tm
 )
 def test_what_libraries_say_on_a_full_disk_is_understood(tmp_path: Path, words: str) -> None:
     message, _ = failure(tmp_path, f"def run(job, report):\n raise RuntimeError({words!r})")
-    assert message.startswith(f"Nothing more could be written to {tmp_path}; most likely") and "Free some" in message
+    everywhere = f"{tmp_path} or {tempfile.gettempdir()}"
+    assert message.startswith(f"Nothing more could be written to {everywhere}; most likely") and "Free some" in message
 
 
 def test_a_half_written_file_that_somebody_removed_is_told_as_such(tmp_path: Path) -> None:

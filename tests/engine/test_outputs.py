@@ -102,7 +102,7 @@ def test_cancelling_keeps_a_users_files_that_look_half_written(tmp_path: Path) -
 def test_where_a_drive_knows_no_locks_another_runs_claim_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "_lock", lambda descriptor: None)
+    monkeypatch.setattr(outputs, "try_lock", lambda descriptor: None)
     job = job_in(tmp_path)
     Path(claim(job.network)).write_text("0123abcd")
     claims = Claims()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -26,11 +26,13 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..bridge import environment
 from ..bridge.errors import WorkerFailed
+from ..bridge.run_folder import RunFolder
 from ..bridge.worker import run_job
 from ..contract.jobs import Job, JobError
 from ..paths import resource
 from . import styles
 from .checks import find_problem
+from .full_disk import full_disk_sentence
 from .inputs import Inputs, check_rasters, note_rasters
 from .outputs import check_outputs
 from .parameters import Parameters
@@ -154,16 +156,20 @@ class JobAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        folder = Path(tempfile.mkdtemp(prefix="soilcnn-inputs-"))
-        inputs = Inputs(self, parameters, context, self._rasters, folder)
         try:
-            job = self.job(inputs)
-            check_outputs(job, inputs.used)
-            outputs = run_job(job, feedback, self.engine(inputs, feedback))
+            with RunFolder("soilcnn-inputs-") as folder:
+                inputs = Inputs(self, parameters, context, self._rasters, folder)
+                job = self.job(inputs)
+                for note in inputs.notes:
+                    feedback.pushInfo(note)
+                check_outputs(job, inputs.used)
+                outputs = run_job(job, feedback, self.engine(inputs, feedback))
         except (JobError, WorkerFailed) as error:
             raise QgsProcessingException(str(error)) from error
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise QgsProcessingException(full_disk_sentence(tempfile.gettempdir())) from error
         results = self._results(outputs, inputs)
         styles.dress(results, context)
         self._report = results.get("REPORT", "")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
+from typing import Optional
 
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
     QgsCoordinateTransformContext,
+    QgsCsException,
     QgsFeature,
     QgsFeatureSink,
     QgsField,
     QgsFields,
+    QgsGeometry,
+    QgsPointXY,
     QgsProcessingFeatureSource,
     QgsVectorFileWriter,
     QgsWkbTypes,
@@ -18,6 +25,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QMetaType
 
 from ..contract.jobs import JobError
+from .full_disk import full_disk
 
 FID = "fid"
 _TYPES = QMetaType.Type
@@ -28,7 +36,35 @@ _WRITABLE = {
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
-def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
+class Transform:
+    """The way into another CRS that the project has chosen, or else QGIS; `note` tells which one it is."""
+
+    def __init__(
+        self,
+        source: QgsProcessingFeatureSource,
+        crs: QgsCoordinateReferenceSystem,
+        context: QgsCoordinateTransformContext,
+    ) -> None:
+        self.layer_name, self.crs = source.sourceName(), crs
+        self.way = QgsCoordinateTransform(source.sourceCrs(), crs, context)
+
+    @property
+    def note(self) -> str:
+        operation = self.way.instantiatedCoordinateOperationDetails()
+        accuracy = f"accuracy {operation.accuracy:g} m" if operation.accuracy >= 0 else "accuracy unknown"
+        return (
+            f"{self.layer_name} is transformed from {_crs_name(self.way.sourceCrs())} to {_crs_name(self.crs)} by the"
+            f" operation {operation.name or operation.proj} ({accuracy}). The project's properties (Transformations)"
+            " may choose another one."
+        )
+
+
+def write_points(
+    source: QgsProcessingFeatureSource,
+    path: Path,
+    context: QgsCoordinateTransformContext,
+    transform: Optional[Transform] = None,
+) -> str:
     """Observations, one point a row; the row's id is the feature's id in the source. Returns the path.
 
     A multipoint of one point becomes a point; of several it is refused, because one value cannot lie at two places.
@@ -39,7 +75,8 @@ def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoo
             f"The layer of observations {source.sourceName()} is a table without points. If it has columns of"
             " coordinates, add it as a Delimited Text Layer, or use the algorithm Create points layer from table."
         )
-    return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer of observations")
+    kind = QgsWkbTypes.singleType(source.wkbType())
+    return _write(source, path, context, kind, "The layer of observations", transform)
 
 
 def write_any_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
@@ -57,12 +94,22 @@ def file_name(layer_name: str) -> str:
     return _FORBIDDEN.sub("_", layer_name)[:80].strip(" .")
 
 
-def write_polygons(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
-    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of polygons")
+def write_polygons(
+    source: QgsProcessingFeatureSource,
+    path: Path,
+    context: QgsCoordinateTransformContext,
+    transform: Optional[Transform] = None,
+) -> str:
+    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of polygons", transform)
 
 
 def _write(
-    source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext, kind: object, what: str
+    source: QgsProcessingFeatureSource,
+    path: Path,
+    context: QgsCoordinateTransformContext,
+    kind: object,
+    what: str,
+    transform: Optional[Transform] = None,
 ) -> str:
     crs = source.sourceCrs()
     is_placeholder = crs.description().startswith("Undefined")  # of GeoPackage, for an unknown CRS
@@ -80,16 +127,17 @@ def _write(
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName, options.layerName, options.fileEncoding = "GPKG", "layer", "UTF-8"
     options.layerOptions = [f"FID={FID}", "GEOMETRY_NAME=soilcnn_geometry"]
-    writer = QgsVectorFileWriter.create(str(path), fields, kind, crs, context, options)
-    _check(writer, source)
+    writer = QgsVectorFileWriter.create(str(path), fields, kind, transform.crs if transform else crs, context, options)
+    _check(writer, source, path)
     for number, feature in _numbered(source):
         row = QgsFeature(fields)
         row.setAttributes([number, *(feature.attributes()[index] for index in own)])
-        row.setGeometry(_geometry(feature, kind, source))
+        geometry = _geometry(feature, kind, source)
+        row.setGeometry(_transformed(feature, geometry, transform) if transform else geometry)
         if not writer.addFeature(row, QgsFeatureSink.Flag.FastInsert):
-            _check(writer, source)
+            _check(writer, source, path)
     writer.flushBuffer()
-    _check(writer, source)
+    _check(writer, source, path)
     return str(path)
 
 
@@ -143,10 +191,31 @@ def _geometry(feature: QgsFeature, kind: object, source: QgsProcessingFeatureSou
     return geometry
 
 
+def _transformed(feature: QgsFeature, geometry: QgsGeometry, transform: Transform) -> QgsGeometry:
+    """A point that has no place in the other CRS comes to lie at infinity: the engine leaves it out and says why."""
+    try:
+        geometry.transform(transform.way)
+    except QgsCsException as error:
+        if geometry.type() == QgsWkbTypes.GeometryType.PointGeometry:
+            return QgsGeometry.fromPointXY(QgsPointXY(math.inf, math.inf))
+        raise JobError(
+            f"Feature {feature.id()} of {transform.layer_name} has no place in {_crs_name(transform.crs)}, the CRS of"
+            " the rasters. Check the CRS of the layer."
+        ) from error
+    return geometry
+
+
+def _crs_name(crs: QgsCoordinateReferenceSystem) -> str:
+    return crs.authid() or crs.description() or "a CRS of its own"
+
+
 def _part_count(feature: QgsFeature) -> int:
     return sum(1 for _ in feature.geometry().constParts())
 
 
-def _check(writer: QgsVectorFileWriter, source: QgsProcessingFeatureSource) -> None:
+def _check(writer: QgsVectorFileWriter, source: QgsProcessingFeatureSource, path: Path) -> None:
     if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-        raise JobError(f"{source.sourceName()} could not be copied to a GeoPackage: {writer.errorMessage()}.")
+        raise JobError(
+            full_disk(path.parent)
+            or f"{source.sourceName()} could not be copied to a GeoPackage ({path}): {writer.errorMessage()}."
+        )

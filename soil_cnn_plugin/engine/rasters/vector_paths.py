@@ -20,7 +20,7 @@ def as_pyogrio_reads(path: str) -> Iterator[str]:
     if sys.platform == "win32" or not _MISREAD.search(path) or not file.is_file():
         yield path
         return
-    safe = None if not _MISREAD.search(tempfile.gettempdir()) else "/tmp"  # noqa: S108 - a folder of its own in it
+    safe = None if not _MISREAD.search(tempfile.gettempdir()) else Path.home()
     with tempfile.TemporaryDirectory(prefix="soilcnn-link-", dir=safe) as folder:
         for each in file.parent.iterdir():  # a shapefile has parts, and a GeoPackage may have a log
             if each.name.startswith(file.stem):

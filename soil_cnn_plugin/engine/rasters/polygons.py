@@ -19,6 +19,7 @@ from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
+from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
 
 
 def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
@@ -30,7 +31,8 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
         EngineError: the layer has no geometries, no CRS, or no polygon with an area.
     """
     try:
-        layer = geopandas.read_file(path)
+        with as_pyogrio_reads(path) as readable:
+            layer = geopandas.read_file(readable)
     except (DataSourceError, DataLayerError):
         return None
     name = layer_name(path)

@@ -33,11 +33,15 @@ def outputs_of(job: dict) -> dict:
     return {name: part[name] for kind, part in parts.items() for name in OUTPUTS[kind] if part.get(name)}
 
 
+def half(path: str) -> Path:
+    return Path(f"{path}.{os.environ['SOILCNN_RUN']}.part")
+
+
 def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     outputs = outputs_of(job)
     for path in outputs.values():
-        Path(path + ".part").write_text("half", encoding="utf-8")
+        half(path).write_text("half", encoding="utf-8")
     say("progress", percent=10, step="First step", seconds_left=125)
     say("info", text="Größe: 5 µm")
     behaviour = os.environ["SOILCNN_STAND_IN"]
@@ -49,7 +53,7 @@ def main() -> None:
 def done(job: dict, outputs: dict) -> None:
     for path in outputs.values():
         Path(path).write_text(json.dumps(job), encoding="utf-8")
-        Path(path + ".part").unlink()
+        half(path).unlink()
     say("warning", text="Watch out")
     say("metric", name="rmse", value=1.25)
     say("progress", percent=100, step="Last step")

@@ -28,6 +28,7 @@ ENGINE_ROOMS = (
     "versions",
     "report",
     "machine",
+    "outputs",
     "failures",
     "targets",
     "rasters",

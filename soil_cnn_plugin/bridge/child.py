@@ -19,15 +19,20 @@ class Child(AbstractContextManager["Child"]):
     """Runs `command` without a window and without input; leaving the context stops it.
 
     A thread reads the lines of stdout, so that the caller can meanwhile watch for a cancel. `stderr` is either an open
-    file or `subprocess.STDOUT`.
+    file or `subprocess.STDOUT`. With `is_watching`, its input stays empty and ends when QGIS ends.
     """
 
     def __init__(
-        self, command: Sequence[str], environment: dict[str, str], folder: Path, stderr: Union[int, IO[Any]]
+        self,
+        command: Sequence[str],
+        environment: dict[str, str],
+        folder: Path,
+        stderr: Union[int, IO[Any]],
+        is_watching: bool = False,
     ) -> None:
         self._process = subprocess.Popen(
             [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if is_watching else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=environment,
@@ -70,6 +75,8 @@ class Child(AbstractContextManager["Child"]):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._reader.join(1)
         if not self._reader.is_alive():  # else a grandchild holds the pipe, and closing it here would block
             self._process.stdout.close()

@@ -8,10 +8,11 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import IO, Optional
 
 from qgis.core import QgsProcessingFeedback
 
+from ..contract.locks import try_lock
 from ..paths import REQUIREMENTS
 from .child import Child
 from .environment import (
@@ -30,6 +31,9 @@ from .interpreters import examine, find_base_python, untested
 from .pulse import Pulse
 from .torch_builds import Source, sources
 
+GUARD = Path(__file__).with_name("guard.py")
+UNFINISHED = "soil-cnn-unfinished"
+"""File in an environment that is being built; the QGIS that builds it holds its lock."""
 SHOWN_LINES = 25  # of the installer's output, if it fails
 GIGABYTE = 1 << 30
 NEEDED_GIGABYTES = {"cpu": 3, "cuda": 10}
@@ -60,11 +64,12 @@ def build(folder: Optional[Path], build_name: str, feedback: QgsProcessingFeedba
         return python_in(folder)
     _refuse_foreign(folder)
     part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
-    _prepare(folder, part, old, source.build)
-    is_done = False
+    builder, is_done = _prepare(folder, part, old, source.build), False
     try:
         _fill(part, source, feedback)
         write_marker(part, source.build)
+        builder.close()
+        (part / UNFINISHED).unlink()
         if folder.exists():
             folder.rename(old)
         part.rename(folder)
@@ -74,6 +79,7 @@ def build(folder: Optional[Path], build_name: str, feedback: QgsProcessingFeedba
             f"The compute environment cannot be written to {folder}: {error.strerror or error}."
         ) from error
     finally:
+        builder.close()
         if not is_done and old.is_dir() and not folder.exists():
             old.rename(folder)
         for leftover in (part, old):
@@ -135,7 +141,7 @@ class Installation:
         self._run([*pip, *extra, *what])
 
     def _run(self, command: list[str]) -> None:
-        code, lines = _stream(command, python_in(self.folder), self.folder, self.feedback, self.pulse)
+        code, lines = _stream(command, python_in(self.folder), self.folder, self.folder, self.feedback, self.pulse)
         if code != 0:
             text = "\n".join(lines)
             if "No space left" in text or "not enough space" in text:
@@ -155,7 +161,7 @@ class NotPublished(InstallFailed):
 
 
 def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback, pulse: Pulse) -> None:
-    code, lines = _stream([str(base), "-m", "venv", str(part)], base, part.parent, feedback, pulse)
+    code, lines = _stream([str(base), "-m", "venv", str(part)], base, part.parent, part, feedback, pulse)
     if code == 0:
         return
     text = "\n".join(lines)
@@ -168,11 +174,15 @@ def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback, pulse: P
 
 
 def _stream(
-    command: list[str], python: Path, folder: Path, feedback: QgsProcessingFeedback, pulse: Pulse
+    command: list[str], python: Path, folder: Path, part: Path, feedback: QgsProcessingFeedback, pulse: Pulse
 ) -> tuple[Optional[int], list[str]]:
-    """Run a command and show its lines as they come; return the exit code and the last lines. May raise Cancelled."""
+    """Run a command and show its lines as they come; return the exit code and the last lines. May raise Cancelled.
+
+    `part` is the folder that the command builds; it is removed if QGIS ends meanwhile.
+    """
     lines: list[str] = []
-    with Child(command, clean_variables(python, os.environ), folder, subprocess.STDOUT) as child:
+    guarded = [str(python), "-I", str(GUARD), str(part), *command]
+    with Child(guarded, clean_variables(python, os.environ), folder, subprocess.STDOUT, is_watching=True) as child:
         while not child.output_ended:
             if feedback.isCanceled():
                 raise Cancelled
@@ -202,12 +212,13 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _prepare(folder: Path, part: Path, old: Path, build_name: str) -> None:
+def _prepare(folder: Path, part: Path, old: Path, build_name: str) -> IO[str]:
+    """Make the folder to build in; the open file in it that tells others that somebody builds."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in (part, old):
+        for leftover, sign in ((part, UNFINISHED), (old, MARKER)):
             if leftover.exists():
-                shutil.rmtree(leftover)
+                _remove_own(leftover, sign)
         free = shutil.disk_usage(folder.parent).free / GIGABYTE
     except OSError as error:
         raise WorkerFailed(f"The folder {folder.parent} cannot be used: {error.strerror or error}.") from error
@@ -219,3 +230,24 @@ def _prepare(folder: Path, part: Path, old: Path, build_name: str) -> None:
             f"The compute environment needs about {needed} GB, but {folder.parent} has {free:.1f} GB left. Free some"
             " space or choose another FOLDER."
         )
+    part.mkdir()
+    builder = (part / UNFINISHED).open("w", encoding="utf-8")
+    try_lock(builder.fileno())
+    return builder
+
+
+def _remove_own(leftover: Path, sign: str) -> None:
+    """What a set-up that was killed has left; raises WorkerFailed when it is another's."""
+    if not (leftover / sign).is_file():
+        if leftover.parent == default_folder().parent:  # which is this plugin's alone
+            shutil.rmtree(leftover)
+            return
+        raise WorkerFailed(
+            f"{leftover} is in the way, and the set-up did not make it. Move it, or choose another FOLDER."
+        )
+    with (leftover / sign).open("r+", encoding="utf-8") as file:
+        if try_lock(file.fileno()) is False:
+            raise WorkerFailed(
+                f"Another QGIS is building a compute environment in {leftover}. Wait until it has ended."
+            )
+    shutil.rmtree(leftover)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import time
 from pathlib import Path
 from typing import Optional, Union
@@ -14,11 +12,13 @@ from qgis.core import QgsProcessingFeedback
 
 from ..contract import jobs
 from ..contract.events import Done, Event, EventError, Failed, Info, Metric, Progress, Warning, from_line
+from ..contract.parts import RUN_VARIABLE, new_run
 from ..paths import WORKER
 from .child import Child
 from .environment import clean_variables
 from .errors import Cancelled, WorkerFailed
 from .pulse import Pulse
+from .run_folder import RunFolder
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """Settings for glibc, so that the memory of one block is kept for the next. To return it and get it again page by page
@@ -34,26 +34,26 @@ SECONDS_TO_END = 5  # for a worker that has sent its last event
 
 def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path) -> Outputs:
     """Run the job and return its outputs. On failure or cancel, remove unfinished files and raise WorkerFailed."""
-    folder = Path(tempfile.mkdtemp(prefix="soilcnn-job-"))
-    is_done = False
-    try:
-        outputs = _run(job, feedback, python, folder)
-        is_done = True
-    finally:
-        if not is_done:
-            jobs.remove_parts(job)
-        shutil.rmtree(folder, ignore_errors=True)
+    run, is_done = new_run(), False
+    with RunFolder("soilcnn-job-") as folder:
+        try:
+            outputs = _run(job, feedback, python, folder, run)
+            is_done = True
+        finally:
+            if not is_done:
+                jobs.remove_parts(job, run)
     return outputs
 
 
-def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: Path) -> Outputs:
+def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: Path, run: str) -> Outputs:
     job_file, log_file = folder / "job.json", folder / "worker.log"
     job_file.write_text(jobs.to_json(job), encoding="utf-8")
     command = [str(python), "-X", "utf8", "-u", str(WORKER), str(job_file)]
-    relay = Relay(feedback)
+    relay, killed_before = Relay(feedback), _out_of_memory_kills()
     with log_file.open("wb") as log:
         try:
-            child = Child(command, {**clean_variables(python, os.environ), **KEEP_MEMORY}, folder, log)
+            variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, RUN_VARIABLE: run}
+            child = Child(command, variables, folder, log)
         except OSError as error:
             raise WorkerFailed(f"{python} cannot be started: {error.strerror or error}.") from error
         with child:
@@ -66,7 +66,7 @@ def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: P
         raise WorkerFailed(relay.last.message)
     if isinstance(relay.last, Done):
         return relay.last.outputs
-    raise WorkerFailed(_crash_in_words(code, log_file))
+    raise WorkerFailed(_crash_in_words(code, log_file, killed_before))
 
 
 class Relay:
@@ -126,24 +126,46 @@ def time_in_words(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours"
 
 
-def _crash_in_words(code: Optional[int], log_file: Path) -> str:
+def _crash_in_words(code: Optional[int], log_file: Path, killed_before: Optional[int]) -> str:
     log = log_file.read_text(encoding="utf-8", errors="replace")
     # Python's own report of a crash ends with a line of all modules.
     lines = [line[:LOG_WIDTH] for line in log.splitlines() if not line.startswith("Extension modules:")]
     # The cause stands above the traces of all threads.
     fatal = [line for line in lines[:-LOG_LINES] if line.startswith("Fatal Python error")]
     log = "\n".join(["The end of its log:", *fatal, *lines[-LOG_LINES:]]) if lines else "Its log is empty."
-    return f"The worker process ended before the job was done: {_code_in_words(code)}\n{log}"
+    what = _code_in_words(code, killed_before, _out_of_memory_kills())
+    return f"The worker process ended before the job was done: {what}\n{log}"
 
 
-def _code_in_words(code: Optional[int]) -> str:
+_LESS = "Close other programs, or ask for less: a smaller block size, fewer members, fewer covariates."
+_KILLED = {  # by whether the system has counted a process that it killed for want of memory; None: it does not count
+    True: f"the system killed it (signal SIGKILL), most likely because the memory was used up. {_LESS}",
+    False: (
+        "somebody else killed it (signal SIGKILL), and not the system for want of memory: a person, a batch system at"
+        " one of its limits, or a program that watches over memory, such as systemd-oomd or earlyoom. Ask whoever"
+        f" administers the computer, or run again. If it was memory: {_LESS[0].lower()}{_LESS[1:]}"
+    ),
+    None: (
+        "it was killed (signal SIGKILL): by the system because the memory was used up, or by a person or another"
+        f" program. {_LESS}"
+    ),
+}
+
+
+def _out_of_memory_kills() -> Optional[int]:
+    """How many processes Linux has killed for want of memory since it started; None elsewhere."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
+
+
+def _code_in_words(code: Optional[int], killed_before: Optional[int], killed_now: Optional[int]) -> str:
     if code is None:
         return "it closed its output but did not end, so it was stopped."
     if code == -getattr(signal, "SIGKILL", 9):
-        return (
-            "the system killed it (signal SIGKILL), most likely because memory ran out. Close other programs, or reduce"
-            " the block size, the number of members or the number of covariates."
-        )
+        return _KILLED[None if killed_before is None or killed_now is None else killed_now > killed_before]
     if code < 0:
         return f"it crashed ({_signal_name(-code)})."
     if 128 < code < 128 + signal.NSIG:  # as a shell reports it, and a worker that is asked to end

@@ -1,10 +1,9 @@
-"""Common to all jobs: outputs, their half-written files, covariates, and the rules that several jobs share."""
+"""Common to all jobs: outputs, covariates, and the rules that several jobs share."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
@@ -49,20 +48,6 @@ class Job:
     def output_paths(self) -> dict[str, str]:
         """Return output name -> path for the outputs that are wanted."""
         return {name: path for name in self.OUTPUTS if (path := getattr(self, name))}
-
-
-def part(path: str) -> str:
-    """Return the path at which an output is written until it is complete."""
-    return f"{path}.part"
-
-
-def remove_parts(job: Job) -> None:
-    """Delete half-written files that a worker has left behind."""
-    for path in map(Path, job.output_paths().values()):
-        if path.parent.is_dir():
-            for leftover in path.parent.iterdir():
-                if leftover.name.startswith(part(path.name)):
-                    leftover.unlink(missing_ok=True)
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

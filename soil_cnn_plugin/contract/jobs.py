@@ -1,7 +1,7 @@
 """The jobs of the engine: one frozen dataclass per job, with its defaults and rules, to and from JSON.
 
-Every path is absolute. An empty path means "not wanted". Every output is first written as `<path>.part` and renamed
-when it is complete, so files that match `<path>.part*` may be deleted when no worker runs.
+Every path is absolute. An empty path means "not wanted". Every output is first written under a name of its own run and
+renamed when it is complete; see `parts`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .job import DEVICES as DEVICES
 from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError
-from .job import part as part
-from .job import remove_parts as remove_parts
 from .map_jobs import MapSoilProperties as MapSoilProperties
 from .map_jobs import PredictMap as PredictMap
 from .partners import partners as partners
+from .parts import part as part
+from .parts import remove_parts as remove_parts
 from .prepare_jobs import ExtractPatches as ExtractPatches
 from .set_up_jobs import CheckEnvironment as CheckEnvironment
 from .threshold import Threshold as Threshold

@@ -44,8 +44,9 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
     remove_parts,
 )
 from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
-from soil_cnn_plugin.engine.failures import check_outputs, error_in_words  # noqa: E402
+from soil_cnn_plugin.engine.failures import error_in_words  # noqa: E402
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number  # noqa: E402
+from soil_cnn_plugin.engine.outputs import Claims  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
 
 MODULES: dict[type[Job], tuple[str, str]] = {
@@ -62,6 +63,7 @@ MODULES: dict[type[Job], tuple[str, str]] = {
     CheckEnvironment: ("check_environment", "try what the jobs rest on: libraries, device and files"),
 }
 """Job -> the module of engine/jobs whose `run` does it, and what it does."""
+_MOST_SECONDS_MISSING = 5  # of a folder; network drives are away for a moment now and then
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,24 +108,42 @@ class _Door:
     def __init__(self, descriptor: int) -> None:
         self.stream = EventStream(descriptor, lambda: self.leave(1))
         self._job: Job | None = None
+        self._claims = Claims()
+        self._seconds_missing = 0
 
     def work(self, path: str) -> Event:
         """The job's last event; whatever went wrong is told in words."""
         self._end_on_signals()
         try:
-            with Heartbeat(self.stream.beat):
+            with Heartbeat(self._beat):
                 self._job = _read_job(path)
                 if process_number() == 0:
-                    check_outputs(self._job)
-                return Done(_run(self._job, Report(self.stream)))
+                    self._claims.take(self._job)
+                outputs = _run(self._job, Report(self.stream))
+            self._claims.give_back()
+            return Done(outputs)
         except Exception as error:  # noqa: BLE001 - the worker's door: the one place where everything is caught
             if not isinstance(error, (EngineError, JobError)):
                 traceback.print_exc()
+            sentence = error_in_words(error, self._job)  # before what fills the disk is removed
             self._remove_parts()
-            sentence = error_in_words(error, self._job)
             if process_number() != 0:  # whose events nobody reads, and whose end ends the others
                 sys.stderr.write(f"Process {process_number()} of those that train together: {sentence}\n")
             return Failed(sentence)
+
+    def _beat(self) -> None:
+        """Each second. Without a folder to write to, going on for hours would be in vain."""
+        self.stream.beat()
+        folder = self._claims.missing_folder()
+        self._seconds_missing = self._seconds_missing + 1 if folder else 0
+        if self._seconds_missing == _MOST_SECONDS_MISSING:
+            self.stream(
+                Failed(
+                    f"The folder {folder}, where results are to be written, was removed while the job ran. Make it"
+                    " again, or choose another one, and run again."
+                )
+            )
+            self.leave(1)
 
     def leave(self, status: int) -> None:
         """Ends at once, from any thread, whatever the others are doing."""
@@ -135,6 +155,7 @@ class _Door:
         with contextlib.suppress(OSError):  # Windows keeps files that are still open; the bridge removes them later
             if self._job is not None and process_number() == 0:
                 remove_parts(self._job)
+                self._claims.give_back()
 
     def _end_on_signals(self) -> None:
         """Python runs signal handlers in the main thread only, which may be deep in a library for minutes. The number

@@ -1,18 +1,22 @@
-"""What ends a job, in the user's words: unwritable outputs, memory or disk that ran out, broken libraries."""
+"""What ends a job, in the user's words: memory or disk that ran out, removed files, broken libraries."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import Job, JobError, part
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import gibibytes, is_memory_of_gpu, is_perhaps_memory_of_gpu, read_memory
+from soil_cnn_plugin.engine.outputs import was_removed
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_LITTLE = 2**24  # bytes
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _DISK_FULL_WORDS = re.compile(r"no space left on device|errno = 28|not enough space on the disk|quota exceeded", re.I)
 _NOT_WRITTEN_WORDS = re.compile(
@@ -25,30 +29,6 @@ _NOT_WRITTEN_WORDS = re.compile(
 _MEMORY_WORDS = re.compile(r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory", re.I)
 _BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
 _ASKED_FOR = re.compile(r"(?:tried to allocate|unable to allocate) (?:(\d+) bytes|([\d.]+ ?[KMGT]?i?B))", re.I)
-
-
-def check_outputs(job: Job) -> None:
-    """Raise EngineError unless each output can be written where it is wanted; called before the work starts."""
-    seen: dict[Path, str] = {}
-    for name, text in job.output_paths().items():
-        path = Path(text)
-        if not path.parent.is_dir():
-            raise EngineError(
-                f"The folder {path.parent} does not exist, so {path.name} cannot be written there. Create it or choose"
-                " another."
-            )
-        if path.is_dir():
-            raise EngineError(f"{path} is a folder, but a file is to be written there ({name}). Choose a file name.")
-        if path in seen:
-            raise EngineError(f"{path} is chosen for two outputs, {seen[path]} and {name}. Choose different names.")
-        seen[path] = name
-        try:
-            with open(part(text), "wb"):
-                pass
-            os.unlink(part(text))
-        except OSError as error:
-            reason = error.strerror or error
-            raise EngineError(f"{path} cannot be written: {reason}. Choose another folder or file name.") from error
 
 
 def error_in_words(error: Exception, job: Job | None) -> str:
@@ -82,12 +62,12 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
     if number in _DISK_FULL or _DISK_FULL_WORDS.search(str(error)):
         return (
             f"The disk is full: nothing more could be written to {_place(filename, job)}. Free some space or choose"
-            " another folder."
+            " another folder (TMPDIR names the temporary one)."
         )
     if _NOT_WRITTEN_WORDS.search(str(error)):
         return (
             f"Nothing more could be written to {_place(filename, job)}; most likely the disk is full. Free some space"
-            " or choose another folder."
+            " or choose another folder (TMPDIR names the temporary one)."
         )
     if number in _FORBIDDEN and filename:
         return (
@@ -98,12 +78,19 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
 
 
 def _place(filename: str | bytes | None, job: Job | None) -> str:
-    """The file, or else the outputs' folders. It does not say how much is free there: half-written files are deleted by
-    now."""
+    """The file, or else the folders that are full, or else all that a job writes to, the temporary one among them."""
     if filename:
         return os.fsdecode(filename)
     folders = sorted({str(Path(path).parent) for path in job.output_paths().values()}) if job else []
-    return " or ".join(folders) or "an output"
+    folders.append(tempfile.gettempdir())
+    return " or ".join(filter(_is_full, folders)) or " or ".join(folders)
+
+
+def _is_full(folder: str) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _LITTLE
+    except OSError:
+        return False
 
 
 def _removal_sentence(error: BaseException, job: Job | None) -> str | None:
@@ -111,13 +98,6 @@ def _removal_sentence(error: BaseException, job: Job | None) -> str | None:
     filename = os.fsdecode(error.filename or b"") if isinstance(error, FileNotFoundError) else ""
     paths = job.output_paths().values() if job else []
     return next((was_removed(path, filename) for path in paths if filename.startswith(part(path))), None)
-
-
-def was_removed(path: str, half_written: str) -> str:
-    return (
-        f"{path} could not be finished: its half-written file {half_written} was removed meanwhile, perhaps with the"
-        " folder. Leave both alone while the job runs, and run again."
-    )
 
 
 def _memory_sentence(error: BaseException) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -26,11 +26,13 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..bridge import environment
 from ..bridge.errors import WorkerFailed
+from ..bridge.run_folder import RunFolder
 from ..bridge.worker import run_job
 from ..contract.jobs import Job, JobError
 from ..paths import resource
 from . import styles
 from .checks import find_problem
+from .full_disk import full_disk_sentence
 from .inputs import Inputs, check_rasters, note_rasters
 from .outputs import check_outputs
 from .parameters import Parameters
@@ -50,6 +52,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         super().__init__()
         self._rasters: dict[str, list[Raster]] = {}
         self._report = ""
+        self._written: list[str] = []
 
     def label(self) -> str:
         raise NotImplementedError
@@ -155,25 +158,32 @@ class JobAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(  # type: ignore[override]  # QGIS always gives a feedback
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        folder = Path(tempfile.mkdtemp(prefix="soilcnn-inputs-"))
-        inputs = Inputs(self, parameters, context, self._rasters, folder)
         try:
-            job = self.job(inputs)
-            check_outputs(job, inputs.used)
-            outputs = run_job(job, feedback, self.engine(inputs, feedback))
+            with RunFolder("soilcnn-inputs-") as folder:
+                inputs = Inputs(self, parameters, context, self._rasters, folder)
+                job = self.job(inputs)
+                for note in inputs.notes:
+                    feedback.pushInfo(note)
+                check_outputs(job, inputs.used)
+                outputs = run_job(job, feedback, self.engine(inputs, feedback))
         except (JobError, WorkerFailed) as error:
             raise QgsProcessingException(str(error)) from error
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise QgsProcessingException(full_disk_sentence(tempfile.gettempdir())) from error
         results = self._results(outputs, inputs)
         styles.dress(results, context)
         self._report = results.get("REPORT", "")
+        self._written = [path for path in inputs.destinations.values() if path]
         return results
 
     def postProcessAlgorithm(  # type: ignore[override]
         self, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         is_main_thread = QThread.currentThread() == QCoreApplication.instance().thread()
+        if is_main_thread:
+            styles.settle(self._written, context)
         if self._report and qgis.utils.iface is not None and is_main_thread:
             results = importlib.import_module("processing.core.ProcessingResults")  # of QGIS's own plugin
             results.resultsList.addResult(

@@ -29,8 +29,8 @@ from ..contract.quoting import split_items, take_name
 from ..contract.soil_property import SoilProperty, unit_in
 from .field_aliases import add_aliases
 from .outputs import check_extension, is_skipped
-from .rasters import Raster, covariates, why_no_raster
-from .vectors import file_name, write_any_points, write_points, write_polygons, write_table
+from .rasters import Raster, covariates, has_code, why_no_raster
+from .vectors import Transform, file_name, write_any_points, write_points, write_polygons, write_table
 
 COVARIATE_PARAMETERS = {
     "continuous": "COVARIATES",
@@ -90,6 +90,7 @@ class Inputs:
         self._rasters, self.folder = rasters, folder
         self.destinations: dict[str, str] = {}
         self.used: list[str] = []
+        self.notes: list[str] = []
 
     def text(self, name: str) -> str:
         return self._algorithm.parameterAsString(self._parameters, name, self._context).strip()
@@ -124,7 +125,8 @@ class Inputs:
     def observations(self, name: str) -> tuple[str, QgsFields]:
         """Return the path of the exported observations, and their fields."""
         source = self._source(name)
-        path = write_points(source, self._copy(name, source), self._context.transformContext())
+        transform = self._transform(source)
+        path = write_points(source, self._copy(name, source), self._context.transformContext(), transform)
         return path, self._fields(name, source)
 
     def any_observations(self, name: str) -> tuple[str, QgsFields]:
@@ -143,7 +145,8 @@ class Inputs:
         if not self._is_given(name):
             return ""
         source = self._source(name)
-        return write_polygons(source, self._copy(name, source), self._context.transformContext())
+        transform = self._transform(source)
+        return write_polygons(source, self._copy(name, source), self._context.transformContext(), transform)
 
     def targets(self, name: str, units: str, fields: QgsFields, also: Sequence[str] = ()) -> tuple[SoilProperty, ...]:
         """Return the fields of `name` and those of `also` that are not among them; at least one field."""
@@ -175,7 +178,7 @@ class Inputs:
 
     def field(self, name: str, fields: QgsFields) -> str:
         field = self._algorithm.parameterAsString(self._parameters, name, self._context)
-        if fields.indexFromName(field) < 0:
+        if fields.indexFromName(field) < 0:  # blanks may be part of a field's name
             field = field.strip()
         if field:
             _check_field(field, fields, name)
@@ -249,6 +252,24 @@ class Inputs:
         if layer is not None:
             self.used.append(QgsProviderRegistry.instance().decodeUri("ogr", layer.source()).get("path") or "")
         return source
+
+    def _transform(self, source: QgsProcessingFeatureSource) -> Optional[Transform]:
+        """Into the CRS of the rasters: the engine knows neither the project's choices nor QGIS's grids of shifts. None
+        where it is the same or unknown, or has no code, by which alone a GeoPackage keeps it as it is."""
+        names = ("REFERENCE", "MAP", *COVARIATE_PARAMETERS.values())
+        rasters = [raster for name in names for raster in self._rasters.get(name, [])]
+        crs = source.sourceCrs()
+        if not rasters or not crs.isValid() or not rasters[0].crs.isValid() or crs == rasters[0].crs:
+            return None
+        if not has_code(rasters[0].crs):
+            self.notes.append(
+                f"The CRS of {rasters[0].layer_name} has no code: {source.sourceName()} is transformed into it by"
+                " PROJ's own choice, and not by the project's."
+            )
+            return None
+        transform = Transform(source, rasters[0].crs, self._context.transformContext())
+        self.notes.append(transform.note)
+        return transform
 
     def _fields(self, name: str, source: QgsProcessingFeatureSource) -> QgsFields:
         layer = self._algorithm.parameterAsVectorLayer(self._parameters, name, self._context)

@@ -25,6 +25,8 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, JobError
+from ..contract.raster_formats import ENGINE_FORMATS
+from .full_disk import full_disk
 from .raster_names import chosen_bands, raster_name, tell_apart
 from .vectors import file_name
 
@@ -92,7 +94,13 @@ class Raster:
     def _needs_export(self) -> bool:
         has_options = bool(QgsProviderRegistry.instance().decodeUri("gdal", self.source).get("openOptions"))
         is_unspeakable = self.crs != self.provider.crs() and ("?" in self.source or "&" in self.source)
-        return self.provider_name != "gdal" or has_options or is_unspeakable
+        return self.provider_name != "gdal" or has_options or is_unspeakable or self._is_foreign_format()
+
+    def _is_foreign_format(self) -> bool:
+        """Whether only QGIS's GDAL opens it: HDF4, for example."""
+        parts = QgsProviderRegistry.instance().querySublayers(self.source)
+        formats = {part.driverName() for part in parts if part.providerKey() == "gdal"} - {""}
+        return bool(formats) and not formats <= ENGINE_FORMATS
 
     def _export(self, folder: Path, context: QgsCoordinateTransformContext) -> str:
         width, height = self.provider.xSize(), self.provider.ySize()
@@ -108,7 +116,9 @@ class Raster:
         error = writer.writeRaster(self.pipe, width, height, self.provider.extent(), self.crs, context)
         if error != Qgis.RasterFileWriterResult.Success:
             raise JobError(
-                f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as a GeoTIFF and use that file."
+                full_disk(folder)
+                or f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as a GeoTIFF and use that"
+                " file."
             )
         return str(path)
 
@@ -226,11 +236,13 @@ def _labels(layer: QgsRasterLayer) -> dict[int, tuple[tuple[int, str], ...]]:
     }
 
 
+def has_code(crs: QgsCoordinateReferenceSystem) -> bool:
+    """Whether a CRS is one of a register that PROJ knows."""
+    return re.match(r"^(EPSG|ESRI|IAU_\d+|IGNF|OGC):\w+$", crs.authid() or "") is not None
+
+
 def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
-    code: Optional[str] = crs.authid()
-    if code and re.match(r"^(EPSG|ESRI|IAU_\d+|IGNF|OGC):\w+$", code):
-        return code
-    return crs.toWkt(Qgis.CrsWktVariant.PreferredGdal)
+    return str(crs.authid()) if has_code(crs) else crs.toWkt(Qgis.CrsWktVariant.PreferredGdal)
 
 
 def _closed(item: QgsRasterRange) -> tuple[float, float]:

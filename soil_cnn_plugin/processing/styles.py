@@ -26,6 +26,7 @@ from qgis.PyQt.QtGui import QColor
 from .class_styles import colour_classes, has_classes, texture_title, write_right_and_wrong_style
 from .point_styles import write_problem_style, write_residual_style
 from .profile_styles import write_profile_style
+from .project_layers import free_group_name, place_in_group, reload_layers
 from .translation import tr
 
 # Perceptually uniform: viridis, magma, inferno, plasma, cividis of matplotlib; mako, rocket of seaborn; at equal steps.
@@ -310,22 +311,38 @@ def _announce(path: str, title: str, group: str, qml: str, context: QgsProcessin
     details.name = title
     details.groupName = group
     details.layerSortKey = height
-    if qml:
-        dresser = Dresser(qml)
-        _KEPT.append(dresser)
-        details.setPostProcessor(dresser)
+    dresser = Dresser(path, qml, height)
+    _KEPT.append(dresser)
+    details.setPostProcessor(dresser)
+
+
+def settle(paths: list[str], context: QgsProcessingContext) -> None:
+    """Before the results are loaded, in the main thread: show replaced files anew, and choose the run's group."""
+    project = context.project()
+    if project is None:
+        return
+    loading = [path for path in paths if context.willLoadLayerOnCompletion(path)]
+    groups = {path: context.layerToLoadOnCompletionDetails(path).groupName for path in loading}
+    free = {name: free_group_name(project, name, paths) for name in set(groups.values()) if name}
+    for path, name in groups.items():
+        context.layerToLoadOnCompletionDetails(path).groupName = free.get(name, name)
+    reload_layers(project, paths)
 
 
 class Dresser(QgsProcessingLayerPostProcessorInterface):
-    """Gives a loaded layer its style."""
+    """Gives a loaded layer its style, and its place in the group of its run."""
 
-    def __init__(self, qml: str) -> None:
+    def __init__(self, path: str, qml: str, height: int) -> None:
         super().__init__()
-        self._qml = qml
+        self._path, self._qml, self._height = path, qml, height
 
     def postProcessLayer(self, layer: Optional[QgsMapLayer], context: QgsProcessingContext, feedback: object) -> None:
-        layer.loadNamedStyle(self._qml)
-        layer.triggerRepaint()
+        if self._qml:
+            layer.loadNamedStyle(self._qml)
+            layer.triggerRepaint()
+        if context.project() is not None and context.willLoadLayerOnCompletion(self._path):
+            group = context.layerToLoadOnCompletionDetails(self._path).groupName  # a model may have chosen another
+            place_in_group(context.project(), layer, group, self._height)
         if self in _KEPT:
             _KEPT.remove(self)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Optional
 
 from qgis.core import (
     Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
     QgsCoordinateTransformContext,
+    QgsCsException,
     QgsFeature,
     QgsFeatureSink,
     QgsField,
     QgsFields,
     QgsGeometry,
+    QgsPointXY,
     QgsProcessingFeatureSource,
     QgsVectorFileWriter,
     QgsWkbTypes,
@@ -22,6 +27,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QMetaType
 
 from ..contract.jobs import JobError
+from .full_disk import full_disk
 
 FID = "fid"
 _TYPES = QMetaType.Type
@@ -32,7 +38,35 @@ _WRITABLE = {
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
-def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
+class Transform:
+    """The operation that brings a layer into another CRS: the project's choice, or else QGIS's. `note` names it."""
+
+    def __init__(
+        self,
+        source: QgsProcessingFeatureSource,
+        crs: QgsCoordinateReferenceSystem,
+        context: QgsCoordinateTransformContext,
+    ) -> None:
+        self.layer_name, self.crs = source.sourceName(), crs
+        self.operation = QgsCoordinateTransform(source.sourceCrs(), crs, context)
+
+    @property
+    def note(self) -> str:
+        details = self.operation.instantiatedCoordinateOperationDetails()
+        accuracy = f"accuracy {details.accuracy:g} m" if details.accuracy >= 0 else "accuracy unknown"
+        return (
+            f"{self.layer_name} is transformed from {_crs_name(self.operation.sourceCrs())} to {_crs_name(self.crs)} by"
+            f" the operation {details.name or details.proj} ({accuracy}). To use another one, choose it in the"
+            " project's properties (Transformations)."
+        )
+
+
+def write_points(
+    source: QgsProcessingFeatureSource,
+    path: Path,
+    context: QgsCoordinateTransformContext,
+    transform: Optional[Transform] = None,
+) -> str:
     """Write observations, one point per row; the row's id is the feature's id in the source. Return the path.
 
     A multipoint of one point becomes a point. A multipoint of several is refused, because one value cannot lie at two
@@ -43,7 +77,8 @@ def write_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoo
             f"The layer of observations {source.sourceName()} is a table without points. If it has coordinate columns,"
             " add it as a Delimited Text Layer, or use the algorithm Create points layer from table."
         )
-    return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer of observations")
+    kind = QgsWkbTypes.singleType(source.wkbType())
+    return _write(source, path, context, kind, "The layer of observations", transform)
 
 
 def write_any_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
@@ -62,8 +97,13 @@ def file_name(layer_name: str) -> str:
     return _FORBIDDEN.sub("_", layer_name)[:80].encode(errors="ignore")[:200].decode(errors="ignore").strip(" .")
 
 
-def write_polygons(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
-    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of polygons")
+def write_polygons(
+    source: QgsProcessingFeatureSource,
+    path: Path,
+    context: QgsCoordinateTransformContext,
+    transform: Optional[Transform] = None,
+) -> str:
+    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of polygons", transform)
 
 
 def _write(
@@ -72,6 +112,7 @@ def _write(
     context: QgsCoordinateTransformContext,
     kind: Qgis.WkbType,
     what: str,
+    transform: Optional[Transform] = None,
 ) -> str:
     crs = source.sourceCrs()
     is_placeholder = crs.description().startswith("Undefined")  # GeoPackage's text for an unknown CRS
@@ -89,16 +130,17 @@ def _write(
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName, options.layerName, options.fileEncoding = "GPKG", "layer", "UTF-8"
     options.layerOptions = [f"FID={FID}", "GEOMETRY_NAME=soilcnn_geometry"]
-    writer = QgsVectorFileWriter.create(str(path), fields, kind, crs, context, options)
-    _check(writer, source)
+    writer = QgsVectorFileWriter.create(str(path), fields, kind, transform.crs if transform else crs, context, options)
+    _check(writer, source, path)
     for number, feature in _numbered(source):
         row = QgsFeature(fields)
         row.setAttributes([number, *(feature.attributes()[index] for index in own)])
-        row.setGeometry(_geometry(feature, kind, source))
+        geometry = _geometry(feature, kind, source)
+        row.setGeometry(_transformed(feature, geometry, transform) if transform else geometry)
         if not writer.addFeature(row, QgsFeatureSink.Flag.FastInsert):
-            _check(writer, source)
+            _check(writer, source, path)
     writer.flushBuffer()
-    _check(writer, source)
+    _check(writer, source, path)
     return str(path)
 
 
@@ -153,10 +195,31 @@ def _geometry(feature: QgsFeature, kind: Qgis.WkbType, source: QgsProcessingFeat
     return geometry
 
 
+def _transformed(feature: QgsFeature, geometry: QgsGeometry, transform: Transform) -> QgsGeometry:
+    """A point that has no place in the other CRS comes to lie at infinity: the engine leaves it out and says why."""
+    try:
+        geometry.transform(transform.way)
+    except QgsCsException as error:
+        if geometry.type() == QgsWkbTypes.GeometryType.PointGeometry:
+            return QgsGeometry.fromPointXY(QgsPointXY(math.inf, math.inf))
+        raise JobError(
+            f"Feature {feature.id()} of {transform.layer_name} has no place in {_crs_name(transform.crs)}, the CRS of"
+            " the rasters. Check the CRS of the layer."
+        ) from error
+    return geometry
+
+
+def _crs_name(crs: QgsCoordinateReferenceSystem) -> str:
+    return crs.authid() or crs.description() or "a CRS of its own"
+
+
 def _part_count(feature: QgsFeature) -> int:
     return sum(1 for _ in feature.geometry().constParts())
 
 
-def _check(writer: QgsVectorFileWriter, source: QgsProcessingFeatureSource) -> None:
+def _check(writer: QgsVectorFileWriter, source: QgsProcessingFeatureSource, path: Path) -> None:
     if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-        raise JobError(f"{source.sourceName()} could not be copied to a GeoPackage: {writer.errorMessage()}.")
+        raise JobError(
+            full_disk(path.parent)
+            or f"{source.sourceName()} could not be copied to a GeoPackage ({path}): {writer.errorMessage()}."
+        )

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def feedback(qgis_app) -> QgsProcessingFeedback:
 @pytest.fixture(autouse=True)
 def no_traces(qgis_app, monkeypatch, tmp_path):
     """Remove settings, network and uv; pip finds nothing."""
-    monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "default")
+    monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "soil-cnn" / "default")
     monkeypatch.setattr(torch_builds, "answers", lambda _url: False)
     monkeypatch.setattr(install.shutil, "which", lambda _name: None)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -114,7 +115,7 @@ def test_a_full_disk_is_told_before_anything_is_built(feedback, tmp_path, monkey
 
 def test_a_disk_that_fills_up_is_told_as_such(feedback, tmp_path, monkeypatch) -> None:
     lines = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
-    monkeypatch.setattr(install, "_make_venv", lambda *_: (tmp_path / "e.part").mkdir())
+    monkeypatch.setattr(install, "_make_venv", lambda *_: None)
     monkeypatch.setattr(install, "_stream", lambda *_: (1, lines))
     with pytest.raises(WorkerFailed, match=f"The disk of {tmp_path} is full"):
         install.build(tmp_path / "e", "cpu", feedback)
@@ -230,3 +231,60 @@ def test_the_extra_index_is_used_only_where_the_default_has_no_such_build(feedba
 
 def test_an_index_that_does_not_answer_is_no_error() -> None:
     assert torch_builds._has_page("http://127.0.0.1:9/torch/") is False
+
+
+@pytest.mark.parametrize("name", ["e.part", "e.old"])
+def test_a_users_folder_beside_is_never_removed(feedback, without_packages, tmp_path, name) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "thesis.txt").write_text("x")
+    with pytest.raises(WorkerFailed, match=f"{name} is in the way, and the set-up did not make it. Move it"):
+        install.build(tmp_path / "e", "cpu", feedback)
+    assert os.listdir(tmp_path) == [name] and os.listdir(tmp_path / name) == ["thesis.txt"]
+
+
+def test_what_a_killed_set_up_left_is_replaced_but_not_while_another_one_builds(
+    feedback, without_packages, tmp_path
+) -> None:
+    part = tmp_path / "e.part"
+    part.mkdir()
+    with (part / install.UNFINISHED).open("w") as builder:
+        install.try_lock(builder.fileno())
+        with pytest.raises(WorkerFailed, match="Another QGIS is building a compute environment"):
+            install.build(tmp_path / "e", "cpu", feedback)
+    install.build(tmp_path / "e", "cpu", feedback)
+    assert os.listdir(tmp_path) == ["e"] and not (tmp_path / "e" / install.UNFINISHED).exists()
+
+
+def test_when_qgis_is_killed_the_installer_ends_and_nothing_half_built_stays(tmp_path) -> None:
+    part, pid_file = tmp_path / "e.part", tmp_path / "pid"
+    part.mkdir()
+    program = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    script = (
+        "import os, subprocess, sys, time\n"
+        "from pathlib import Path\n"
+        "from soil_cnn_plugin.bridge.child import Child\n"
+        "with Child(sys.argv[1:], dict(os.environ), Path('/'), subprocess.STDOUT, is_watching=True): time.sleep(60)\n"
+    )
+    guarded = [sys.executable, "-I", str(install.GUARD), str(part), sys.executable, "-c", program]
+    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    qgis = subprocess.Popen([sys.executable, "-c", script, *guarded], env=variables)
+    wait_for(lambda: pid_file.exists() and pid_file.read_text())
+    qgis.terminate()
+    qgis.wait()
+    wait_for(lambda: not part.exists())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_the_guard_hands_on_how_a_command_ended(tmp_path, status) -> None:
+    command = [sys.executable, str(install.GUARD), str(tmp_path), sys.executable, "-c", f"print(7); exit({status})"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as ended:
+        assert (ended.stdout.read(), ended.wait(), tmp_path.exists()) == ("7\n", status, True)
+
+
+def wait_for(is_true) -> None:
+    end = time.monotonic() + 20
+    while not is_true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)

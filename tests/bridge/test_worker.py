@@ -99,17 +99,48 @@ def test_a_failure_is_told_in_the_engines_words(stand_in, feedback, job, tempora
     ("behaviour", "words"),
     [
         ("abort", "it crashed (signal SIGABRT)"),
-        ("kill", "most likely because memory ran out"),
+        ("kill", "it was killed (signal SIGKILL): by the system because memory ran out, or by a person"),
         ("told_to_end", "it was told to end (signal SIGTERM)"),
         ("silent_end", "exit code 3"),
     ],
 )
-def test_a_crash_is_told_in_words_with_the_end_of_the_log(stand_in, feedback, job, behaviour, words) -> None:
+def test_a_crash_is_told_in_words_with_the_end_of_the_log(
+    stand_in, feedback, job, behaviour, words, monkeypatch
+) -> None:
+    monkeypatch.setattr(worker, "_out_of_memory_kills", lambda: None)
     with pytest.raises(WorkerFailed) as raised:
         run_job(job, feedback, stand_in(behaviour))
     assert words in str(raised.value)
     assert f"stand-in: {behaviour}" in str(raised.value)
     assert leftovers(job) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [((3, 4), "most likely because the memory was used up"), ((3, 3), "and not the system for want of memory")],
+)
+def test_memory_is_blamed_only_when_the_system_has_killed_for_want_of_it(
+    stand_in, feedback, job, counts, words, monkeypatch
+) -> None:
+    counted = iter(counts)
+    monkeypatch.setattr(worker, "_out_of_memory_kills", lambda: next(counted))
+    with pytest.raises(WorkerFailed, match=words):
+        run_job(job, feedback, stand_in("kill"))
+
+
+def test_linux_counts_what_it_kills_for_want_of_memory() -> None:
+    count = worker._out_of_memory_kills()
+    assert count is None or count >= 0
+
+
+def test_cancelling_keeps_a_users_files_that_look_half_written(stand_in, feedback, job) -> None:
+    users = ["report.html.part", "report.html.part.tif", "report.html.parts_of_2019.zip"]
+    for name in users:
+        Path(job.report).with_name(name).write_text("mine")
+    threading.Timer(1.0, feedback.cancel).start()
+    with pytest.raises(WorkerFailed, match="Cancelled"):
+        run_job(job, feedback, stand_in("silent"))
+    assert leftovers(job) == users
 
 
 def test_of_a_long_crash_report_the_cause_and_the_end_are_shown(stand_in, feedback, job) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -93,13 +92,3 @@ def test_two_covariates_of_one_name_are_refused_by_name() -> None:
 def test_a_location_that_no_part_of_the_predictor_takes_is_refused() -> None:
     with pytest.raises(jobs.JobError, match="location"):
         jobs.TrainNetwork("/p.h5", "/n", architecture="padarian", predictor="network", location=True)
-
-
-def test_what_a_worker_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    job = jobs.TrainNetwork("/p.h5", str(tmp_path / "n [1].safetensors"), report=str(tmp_path / "r.html"))
-    kept = [tmp_path / "n [1].safetensors", tmp_path / "other.part"]
-    left = [Path(f"{job.network}.part"), Path(f"{job.report}.part.tif")]
-    for path in (*kept, *left):
-        path.write_text("x")
-    jobs.remove_parts(job)
-    assert [path.exists() for path in (*kept, *left)] == [True, True, False, False]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +18,7 @@ import pytest
 
 from soil_cnn_plugin.contract import jobs
 from soil_cnn_plugin.engine.__main__ import MODULES, main
+from soil_cnn_plugin.engine.failures import error_in_words
 
 ROOT = Path(jobs.__file__).parents[2]
 
@@ -151,7 +154,23 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
 
 def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tmp_path: Path) -> None:
     message, _ = failure(tmp_path, "def run(job, report):\n raise RuntimeError('TIFFAppend: No space left on device')")
-    assert message.startswith(f"The disk is full: nothing more could be written to {tmp_path}. Free some space")
+    everywhere = f"{tmp_path} or {tempfile.gettempdir()}"
+    assert message.startswith(f"The disk is full: nothing more could be written to {everywhere}. Free some space")
+
+
+def test_of_all_folders_that_are_written_to_the_full_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "temporary"
+    full.mkdir()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(full))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda folder: usage._replace(free=4096 if folder == str(full) else 10**12)
+    )
+    job = jobs.DescribeNetwork("/n", str(tmp_path / "r.html"))
+    sentence = error_in_words(RuntimeError("no space left on device"), job)
+    assert sentence.startswith(f"The disk is full: nothing more could be written to {full}. Free some space")
 
 
 @pytest.mark.parametrize(
@@ -167,13 +186,20 @@ def test_a_full_disk_that_a_library_reports_in_its_own_words_names_the_folder(tm
 )
 def test_what_libraries_say_on_a_full_disk_is_understood(tmp_path: Path, words: str) -> None:
     message, _ = failure(tmp_path, f"def run(job, report):\n raise RuntimeError({words!r})")
-    assert message.startswith(f"Nothing more could be written to {tmp_path}; most likely") and "Free some" in message
+    everywhere = f"{tmp_path} or {tempfile.gettempdir()}"
+    assert message.startswith(f"Nothing more could be written to {everywhere}; most likely") and "Free some" in message
 
 
 def test_a_half_written_file_that_somebody_removed_is_told_as_such(tmp_path: Path) -> None:
-    half = str(tmp_path / "report.html.part")
-    message, _ = failure(tmp_path, f"import os\ndef run(job, report):\n os.replace({half!r}, {half[:-5]!r})")
-    assert message.startswith(f"{half[:-5]} could not be finished: its half-written file {half} was removed")
+    path = tmp_path / "report.html"
+    source = """
+import os
+from soil_cnn_plugin.contract.parts import part
+def run(job, report):
+    os.replace(part(job.report), job.report)
+"""
+    message, _ = failure(tmp_path, source)
+    assert message.startswith(f"{path} could not be finished: what was half-written, {path}.")
     message, _ = failure(tmp_path, f"def run(job, report):\n open({str(tmp_path / 'other')!r})")
     assert "was removed" not in message
 

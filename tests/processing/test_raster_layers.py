@@ -141,3 +141,16 @@ def test_a_source_means_the_same_in_another_folder(monkeypatch, tmp_path, source
     (tmp_path / "dem.tif").touch()
     monkeypatch.chdir(tmp_path)
     assert absolute(source) == expected.replace("{here}", str(tmp_path))
+
+
+def test_a_format_that_only_qgis_opens_is_exported(covariates_of, raster, tmp_path) -> None:
+    if gdal.GetDriverByName("HDF4Image") is None:
+        pytest.skip("this GDAL has no HDF4")
+    path = str(tmp_path / "lai.hdf")
+    gdal.GetDriverByName("HDF4Image").CreateCopy(path, gdal.Open(raster("lai")))
+    layer = QgsRasterLayer(path, "lai")
+    assert layer.isValid()
+    (covariate,) = covariates_of(path)
+    assert covariate.name == "lai" and covariate.path.endswith(".tif") and covariate.path != path
+    copy, original = gdal.Open(covariate.path), gdal.Open(path)
+    assert (copy.ReadAsArray() == original.ReadAsArray()).all() and copy.GetGeoTransform() == original.GetGeoTransform()

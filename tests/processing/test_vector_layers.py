@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from osgeo import ogr
 from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
     QgsCoordinateTransformContext,
     QgsFeature,
     QgsField,
     QgsGeometry,
     QgsPoint,
+    QgsPointXY,
     QgsVectorFileWriter,
     QgsVectorLayer,
     QgsVectorLayerJoinInfo,
@@ -21,6 +25,8 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QMetaType
 
 from soil_cnn_plugin.contract.jobs import JobError
+from soil_cnn_plugin.processing import full_disk, vectors
+from soil_cnn_plugin.processing.inputs import Inputs
 from soil_cnn_plugin.processing.vectors import file_name
 
 
@@ -142,3 +148,82 @@ def test_a_file_of_a_layer_fits_the_bytes_of_a_file_system(name: str, tmp_path: 
     path = tmp_path / f"{file_name(name)}.gpkg-journal"
     path.touch()
     assert name.startswith(path.name.split(".")[0]) and len(file_name(name)) >= 50
+
+
+def points(crs: str, xy: list[tuple[float, float]], fields: str = "zinc:double") -> QgsVectorLayer:
+    layer = QgsVectorLayer(f"Point?crs={crs}&field={fields}", "soils", "memory")
+    rows = []
+    for number, (x, y) in enumerate(xy):
+        row = QgsFeature(layer.fields())
+        row.setAttributes([float(number + 1)] * len(layer.fields()))
+        row.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(x, y)))
+        rows.append(row)
+    layer.dataProvider().addFeatures(rows)
+    return layer
+
+
+def test_points_are_transformed_by_the_operation_that_the_project_has_chosen(
+    provider, context, project, raster, tmp_path
+) -> None:
+    """NAD27 to NAD83 by an invented shift of 100 m, which nobody but the project knows."""
+    dem = raster("dem", epsg=4269)
+    nad27, nad83 = QgsCoordinateReferenceSystem("EPSG:4267"), QgsCoordinateReferenceSystem("EPSG:4269")
+    shift = "+proj=pipeline +step +proj=affine +xoff=0.001 +yoff=0.002"
+    transforms = project.transformContext()
+    assert transforms.addCoordinateOperation(nad27, nad83, shift, False)
+    project.setTransformContext(transforms)
+    context.setProject(project)
+    job, inputs = run_inputs(context, points("EPSG:4267", [(-100, 40)]), [dem], tmp_path)
+    layer = QgsVectorLayer(job.observations, "written", "ogr")
+    place = next(layer.getFeatures()).geometry().asPoint()
+    assert (round(place.x(), 6), round(place.y(), 6)) == (-99.999, 40.002) and layer.crs() == nad83
+    (note,) = inputs.notes
+    assert note.startswith("soils is transformed from EPSG:4267 to EPSG:4269 by the operation") and "accuracy" in note
+
+
+def test_points_in_the_crs_of_the_rasters_are_not_transformed(
+    provider, context, observations, raster, tmp_path
+) -> None:
+    job, inputs = run_inputs(context, observations, [raster("dem")], tmp_path)
+    assert inputs.notes == []
+    layer = QgsVectorLayer(job.observations, "written", "ogr")
+    assert next(layer.getFeatures()).geometry().asPoint() == QgsPointXY(105, 275)
+
+
+def test_a_point_without_a_place_in_the_crs_of_the_rasters_keeps_its_row(provider, context, raster, tmp_path) -> None:
+    dem = raster("dem", epsg=3857)
+    job, _ = run_inputs(context, points("EPSG:4326", [(5, 52), (5, 95), (6, 52)]), [dem], tmp_path)
+    layer = QgsVectorLayer(job.observations, "written", "ogr")
+    places = [row.geometry().asPoint().y() for row in layer.getFeatures()]
+    assert len(places) == 3 and round(places[0]) == round(places[2]) == 6800125 and not math.isfinite(places[1])
+
+
+@pytest.mark.parametrize("name", ["Site ", " w", "Site"])
+def test_blanks_at_the_ends_of_a_fields_name_belong_to_it(provider, context, raster, tmp_path, name) -> None:
+    layer = points("EPSG:28992", [(105, 275), (115, 275)])
+    layer.dataProvider().addAttributes([QgsField(name, QMetaType.Type.Double)])
+    layer.updateFields()
+    job, _ = run_inputs(context, layer, [raster("dem")], tmp_path, GROUP=name, WEIGHT=name)
+    assert (job.group, job.weight) == (name, name)
+
+
+def run_inputs(context, layer, rasters, folder, **parameters):
+    """The job of Extract patches, and the inputs that it was made of."""
+    context.project().addMapLayer(layer)
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:extractpatches")
+    values = {"OBSERVATIONS": layer, "TARGETS": ["zinc"], "COVARIATES": rasters, "PATCHES": str(folder / "p.h5")}
+    values.update(parameters)
+    assert algorithm.prepareAlgorithm(values, context, context.feedback())
+    (folder / "inputs").mkdir()
+    inputs = Inputs(algorithm, values, context, algorithm._rasters, folder / "inputs")
+    return algorithm.job(inputs), inputs
+
+
+def test_a_full_temporary_folder_is_told_instead_of_what_sqlite_says(
+    provider, context, observations, raster, tmp_path, monkeypatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(full_disk.shutil, "disk_usage", lambda folder: usage._replace(free=4096))
+    monkeypatch.setattr(vectors.QgsVectorFileWriter, "hasError", lambda self: 7)
+    with pytest.raises(JobError, match="The disk of the temporary folder .*observations is full"):
+        run_inputs(context, observations, [raster("dem")], tmp_path)

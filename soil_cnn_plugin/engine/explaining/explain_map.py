@@ -17,7 +17,12 @@ from soil_cnn_plugin.engine.explaining.explanation import AttributionSummary
 from soil_cnn_plugin.engine.explaining.known_observations import KnownObservations
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
-from soil_cnn_plugin.engine.mapping.matching import check_replaces_nothing, map_grid, match_covariates
+from soil_cnn_plugin.engine.mapping.matching import (
+    check_replaces_nothing,
+    map_grid,
+    match_covariates,
+    warn_of_changed_files,
+)
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent
@@ -49,6 +54,7 @@ def explain_map(
     description = trained.description
     covariates = match_covariates(description.covariates, job.covariates, report)
     check_replaces_nothing(job.output_paths(), covariates)
+    warn_of_changed_files(description.covariates, description.provenance, covariates, report)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
     step = max(1, math.ceil(math.sqrt(grid.height * grid.width / MOST_PIXELS)))
     if step > 1:

@@ -29,6 +29,7 @@ from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.opening import layer_name
 from soil_cnn_plugin.engine.rasters.sampling import Sampler, read_codes
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, summarize
+from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS, fingerprints
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
@@ -193,6 +194,7 @@ def _provenance(job: ExtractPatches, notes: Notes) -> dict[str, str]:
     return {
         "observations": layer_name(job.observations),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        FINGERPRINTS: fingerprints(covariate.path for covariate in job.covariates),
         "max_missing": f"{job.max_missing:g}",
         **{name: text for name, text in chosen.items() if text},
         "software": f"rasterio {rasterio.__version__}, GDAL {rasterio.__gdal_version__}, h5py {h5py.__version__},"

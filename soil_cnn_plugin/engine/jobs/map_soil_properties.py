@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from soil_cnn_plugin.contract.jobs import MapSoilProperties
 from soil_cnn_plugin.engine.jobs import extract_patches, predict_map, train_network
 from soil_cnn_plugin.engine.mapping.layers import check_offers
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import kinds_of
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
@@ -15,8 +18,14 @@ def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
     if job.predict.texture_classes:  # now, and not when all patches are extracted
         words = TargetsInWords(job.extract.targets, compositions=job.extract.compositions)
         check_offers(["texture_classes"], kinds_of(words), "the observations hold")
+    covariates = job.predict.covariates or job.extract.covariates
+    inputs = FileStates.of([job.extract.reference, *(each.path for each in (*covariates, *job.extract.covariates))])
     outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, "Extracting patches"))
+    inputs.check()
     with PatchFile(job.extract.patches) as file:
         check_offers(list(job.predict.output_paths()), kinds_of(file.words), "The observations hold")
     outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
-    return outputs | predict_map.run(job.predict, report.part(0.9, 1.0, "Predicting the map"))
+    inputs.check("No map is made of it.")
+    # The user's own choice of this run, so that predicting need not trust what a file says of them.
+    predict = replace(job.predict, covariates=covariates)
+    return outputs | predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"), inputs)

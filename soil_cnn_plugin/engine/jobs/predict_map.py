@@ -24,6 +24,7 @@ from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
     map_grid,
     match_covariates,
+    warn_of_changed_files,
     warn_of_far_location,
     why_nothing,
 )
@@ -34,13 +35,15 @@ from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.doubts import doubt_large_blocks
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent, read_area
-from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
+from soil_cnn_plugin.engine.rasters.raster_file import RasterFile, finish_together
+from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.dissimilarity import COVARIATES, EMBEDDING, BlockIndex
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_network
 
 
-def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
+def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> dict[str, str | float | int]:
+    """`inputs`: files that must still be the same when the maps are given their names."""
     device = choose_device(job.device, report)
     trained = read_network(job.network, device)
     description = trained.description
@@ -48,6 +51,7 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
     index = choose_index(job, trained, device)
     covariates = match_covariates(description.covariates, job.covariates, report)
     check_replaces_nothing(job.output_paths(), covariates)
+    warn_of_changed_files(description.covariates, description.provenance, covariates, report)
     grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
     warn_of_far_location(description.location, description.grid, grid, report)
     inside = read_area(job.area, grid) if job.area else None
@@ -85,6 +89,8 @@ def run(job: PredictMap, report: Report) -> dict[str, str | float | int]:
         ranges.tell(report)
         if predicted == 0:
             raise EngineError(why_nothing(stack, inside))
+        if inputs:
+            inputs.check()
         _finish(stack, files)
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
@@ -172,10 +178,7 @@ def _finish(stack: CovariateStack, files: Mapping[str, RasterFile]) -> None:
     stack.check_unchanged()
     stack.close()  # what GDAL keeps of the covariates makes room for the maps' overviews
     give_back()
-    for file in files.values():
-        file.complete()
-    for file in files.values():
-        file.finish()
+    finish_together(files.values())
 
 
 def _open_output(

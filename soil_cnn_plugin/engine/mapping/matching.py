@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, reference_grid, several
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.plain_files import is_local_path, is_plain_raster
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS, changed
 from soil_cnn_plugin.engine.report import Report
 
 _CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size that is worth a warning
@@ -50,6 +53,20 @@ def match_covariates(
         replace(by_name[summary.covariate.name], kind=summary.covariate.kind, unit=summary.covariate.unit)
         for summary in trained
     ]
+
+
+def warn_of_changed_files(
+    trained: Sequence[CovariateSummary], provenance: Mapping[str, str], given: Sequence[Covariate], report: Report
+) -> None:
+    """Of the files that patches were cut from, those that are used again and are no longer the same."""
+    used = {covariate.path for covariate in given}
+    files = changed(provenance.get(FINGERPRINTS, ""), [summary.covariate.path for summary in trained], used)
+    if files:
+        report.warning(
+            f"{several([repr(file) for file in files])} no longer as when the patches were extracted. Where values"
+            " differ, the map is not what the network was trained and assessed for: extract patches and train again, or"
+            " put the former file back."
+        )
 
 
 def check_replaces_nothing(outputs: Mapping[str, str], covariates: Sequence[Covariate]) -> None:
@@ -112,15 +129,21 @@ def _ratios(candidate: Grid, trained: Grid) -> tuple[float, float]:
 
 
 def _files_of_training(trained: Sequence[CovariateSummary]) -> list[Covariate]:
+    """Only files that hold their own pixels on this computer: a network file may come from anyone, and what it names
+    could be a server, or a pipe on which reading never ends."""
     covariates = [summary.covariate for summary in trained]
-    # Only plain paths can be looked up; others, such as NETCDF: or /vsizip/, show when they are opened.
-    gone = [
-        c.path for c in covariates if Path(c.path).is_absolute() and "/vsi" not in c.path and not Path(c.path).exists()
-    ]
+    gone = [each.path for each in covariates if is_local_path(each.path) and not os.path.exists(each.path)]
     if gone:
         raise EngineError(
             f"No covariates were given, and {_count(gone)} no longer where the network was trained: {_listed(gone)}."
             " Choose the covariates to predict with."
+        )
+    strange = [each.path for each in covariates if not is_plain_raster(each.path)]
+    if strange:
+        raise EngineError(
+            f"No covariates were given, and {_count(strange)} not opened just because a network file names it:"
+            f" {_listed(strange)}. Unasked, only files on this computer that hold their own pixels are opened, but no"
+            " addresses, archives, virtual rasters or parts of files. Choose all covariates to predict with."
         )
     return covariates
 

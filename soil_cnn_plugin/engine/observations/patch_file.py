@@ -6,7 +6,6 @@ Reading trusts nothing: the file may come from a stranger, see safe_hdf5.py.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -26,7 +25,9 @@ from soil_cnn_plugin.engine.observations.hdf5_trial import trust, why_unreadable
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.safe_hdf5 import HostileFile, SafeGroup
 from soil_cnn_plugin.engine.observations.targets import check_measured, read_targets, write_targets
+from soil_cnn_plugin.engine.outputs import appear
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
@@ -86,6 +87,7 @@ class PatchFile(AbstractContextManager["PatchFile"]):
             raise HostileFile(f"the patch size is {self.patch_size}")
         height, width = root.numbers("grid_shape", "i", (2,)).tolist()
         transform = root.numbers("transform", "f", (6,)).tolist()
+        check_crs_files(root.text("crs_wkt"))
         self.grid = Grid(root.text("crs_wkt"), tuple(transform), height, width)
         self.group_field = root.text("group_field")
         self.words = read_targets(root)
@@ -187,7 +189,7 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
             if kind is None:
                 self._patches.finish()
                 self._file.close()
-                os.replace(part(self._path), self._path)
+                appear([(part(self._path), self._path)])
                 trust(self._path)
         finally:
             self._patches.close()

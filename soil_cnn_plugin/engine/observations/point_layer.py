@@ -7,19 +7,20 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pyproj
 from numpy.typing import NDArray
-from pyogrio import read_info
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 from pyogrio.raw import read, write
 
-from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
+from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
 
 GPKG_VERSION = "1.3"
 """All that GDAL 3.6 knows, which is that of QGIS on Debian 12: it warns of every newer one."""
@@ -108,9 +109,9 @@ def read_table(path: str) -> Layer:
     if os.path.isabs(source) and not source.startswith("/vsi") and not os.path.exists(source):
         raise EngineError(f"The observations {path} do not exist. Check where the file lies and run again.")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), as_pyogrio_reads(source) as readable:
             warnings.simplefilter("ignore")  # of several layers the first is meant
-            meta, ids, geometries, columns = read(source, layer=layer or None, return_fids=True)
+            meta, ids, geometries, columns = read(readable, layer=layer or None, return_fids=True)
     except _VECTOR_ERRORS as error:
         raise EngineError(
             f"The observations '{name}' cannot be read: {error}. Export the layer from QGIS as GeoPackage and use that."
@@ -143,17 +144,16 @@ def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
     names.append(free_name("reason", names))
     columns.append(np.array([dropped.reasons[identity] for identity in layer.ids[chosen].tolist()], object))
     masks.append(None)
-    partial = f"{part(path)}.gpkg"
+    content = BytesIO()
     has_geometry = layer.has_geometry
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write(
-            partial, layer.geometries[chosen] if has_geometry else None, columns, names, field_mask=masks,
+            content, layer.geometries[chosen] if has_geometry else None, columns, names, field_mask=masks,
             layer="dropped", driver="GPKG", geometry_type=layer.meta["geometry_type"],
             crs=layer.crs if has_geometry else None, VERSION=GPKG_VERSION,
         )  # fmt: skip
-    read_info(partial, layer="dropped")  # without features, GDAL says nothing when the disk is full
-    os.replace(partial, path)
+    write_whole(path, content.getvalue())
 
 
 def as_in_layer(values: NDArray[Any]) -> tuple[NDArray[Any], Flags | None]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyogrio import read_info
 from pyogrio.raw import write
 
 from soil_cnn_plugin.contract.jobs import StandardizeDepths, part
@@ -22,6 +22,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION, Layer, as_in_layer, free_name
+from soil_cnn_plugin.engine.outputs import appear
 from soil_cnn_plugin.engine.report import Report
 
 _LAYER = "profiles"
@@ -162,16 +163,16 @@ def write_profiles(path: str, columns: dict[str, Column], xy: Array | None, crs:
         points = np.full(len(xy), None, object)
         is_placed = np.isfinite(xy).all(axis=1)
         points[is_placed] = shapely.to_wkb(shapely.points(xy[is_placed]))
-    partial = f"{part(path)}.gpkg"
+    content = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write(
-            partial, points, values, names, field_mask=masks, layer=_LAYER, driver="GPKG",
+            content, points, values, names, field_mask=masks, layer=_LAYER, driver="GPKG",
             geometry_type=None if points is None else "Point", crs=crs, VERSION=GPKG_VERSION,
         )  # fmt: skip
-    read_info(partial, layer=_LAYER)  # GDAL says little when the disk is full
-    _write_labels(partial, {name: column.label for name, column in zip(names, columns.values()) if column.label})
-    os.replace(partial, path)
+    Path(part(path)).write_bytes(content.getvalue())
+    _write_labels(part(path), {name: column.label for name, column in zip(names, columns.values()) if column.label})
+    appear([(part(path), path)])
 
 
 def _write_labels(path: str, labels: dict[str, str]) -> None:

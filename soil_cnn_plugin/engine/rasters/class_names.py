@@ -15,6 +15,8 @@ import rasterio
 import rasterio.shutil
 from rasterio.errors import RasterioError
 
+from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
+
 _IS_NAME, _IS_VALUE, _IS_TEXT = "2", "5", "2"  # GFU_Name, GFU_MinMax, GFT_String: gdal.org/api/raster_c_api.html
 _NAME_TITLES = ("name", "class", "class_name", "classname", "class_names", "category", "label", "legend", "description")
 _VALUE_TITLES = ("value", "code", "id")
@@ -48,9 +50,9 @@ def _names_beside(path: str) -> dict[int, str]:
         if not table.is_file():
             continue
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), as_pyogrio_reads(str(table)) as readable:
                 warnings.simplefilter("ignore")
-                rows = pyogrio.read_dataframe(table, read_geometry=False)
+                rows = pyogrio.read_dataframe(readable, read_geometry=False)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError):
             continue
         is_text = [kind.kind not in "iufb" for kind in rows.dtypes]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +18,7 @@ from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.opening import allow_open_files, grid_of, open_raster
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
+from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 
 _T = TypeVar("_T")
 
@@ -29,33 +28,6 @@ _CACHE_BYTES = 256_000_000
 _NAMES_IN_WORDS = 10
 _FINEST = 100
 """Cells of a grid along one pixel of its reference: more are a mistake, in metres where the CRS has degrees or so."""
-
-
-@dataclass(frozen=True)
-class FileStates:
-    """Path -> size and time of the last change; None of what is no local file. Of some formats GDAL reads zeros where
-    the end of a file is gone."""
-
-    states: dict[str, tuple[int, int] | None]
-
-    @classmethod
-    def of(cls, paths: Iterable[str]) -> FileStates:
-        return cls({path: _state(path) for path in paths})
-
-    def check(self) -> None:
-        """Raises EngineError when one has changed since, or is gone."""
-        for path, before in self.states.items():
-            now = _state(path)
-            if before is not None and now is None:
-                raise EngineError(
-                    f"{path} was removed while it was read, or its drive does not answer, so that what was read of it"
-                    " may be wrong. Nothing is written. Put it back and run again."
-                )
-            if before is not None and now != before:
-                raise EngineError(
-                    f"{path} was changed while it was read, so that what was read of it may be wrong. Nothing is"
-                    " written. See to it that no other program writes the file, and run again."
-                )
 
 
 class CovariateStack(AbstractContextManager["CovariateStack"]):
@@ -178,11 +150,3 @@ def _by_file(rasters: Sequence[CovariateRaster]) -> list[_File]:
     for number, raster in enumerate(rasters):
         files.setdefault(raster.covariate.path, []).append((number, raster))
     return [_File(each) for each in files.values()]
-
-
-def _state(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):  # an address, or a file in an archive
-        return None
-    return found.st_size, found.st_mtime_ns

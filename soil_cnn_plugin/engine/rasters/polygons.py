@@ -20,6 +20,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
 from soil_cnn_plugin.engine.rasters.shapes import place_polygons
+from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
 
 
 def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
@@ -31,7 +32,8 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
         EngineError: the layer has no geometries, no CRS, or no polygon with an area.
     """
     try:
-        layer = geopandas.read_file(path)
+        with as_pyogrio_reads(path) as readable:
+            layer = geopandas.read_file(readable)
     except (DataSourceError, DataLayerError):
         return None
     name = layer_name(path)
@@ -74,8 +76,8 @@ def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
         transformer = pyproj.Transformer.from_crs(job.extent_crs, grid.crs_wkt, always_xy=True)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"The extent {bounds_in_words(job.extent)} cannot be transformed to {grid.crs_name}, the CRS of the map. Give"
-            " it in that CRS."
+            f"The extent {bounds_in_words(job.extent)} cannot be transformed to {grid.crs_name}, the CRS of the map."
+            " Give it in that CRS."
         ) from error
     west, south, east, north = transformer.transform_bounds(*job.extent)
     if grid.full_turn and east < west:  # it lies across 180 degrees

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from rasterio.windows import Window
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.failures import was_removed
 from soil_cnn_plugin.engine.machine.memory import gibibytes
+from soil_cnn_plugin.engine.outputs import appear, was_removed
 from soil_cnn_plugin.engine.rasters.class_names import class_colormap, write_class_names
 from soil_cnn_plugin.engine.rasters.footprint import GDAL_ERRORS
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
@@ -50,7 +49,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._path, self._scratch = path, f"{part(path)}.tif"
         self._names = f"{part(path)}.aux.xml"
         self._classes = tuple(tuple(names) for names in classes)
-        self._is_whole = False
+        self.is_whole = False
         self._nodata: float = NO_CLASS if classes else NODATA
         self._statistics = [_Statistics() for _ in bands]
         self._counts = np.zeros((len(bands), max(map(len, classes), default=0) + 1), np.int64)
@@ -131,18 +130,26 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._check_copy()
         if self._classes:
             write_class_names(self._names, self._classes, self._counts[:, 1:].tolist())
-        self._is_whole = True
+        self.is_whole = True
 
     def finish(self) -> None:
-        """Give the raster its name; where several belong together, after all of them are complete."""
-        if not self._is_whole:
-            self.complete()
-        os.replace(part(self._path), self._path)
-        beside = Path(f"{self._path}.aux.xml")
-        if self._classes:
-            os.replace(self._names, beside)
-        else:
-            beside.unlink(missing_ok=True)  # of a raster that had this name before: its statistics would show
+        """Give the raster its name."""
+        finish_together([self])
+
+    @property
+    def finished(self) -> list[tuple[str, str]]:
+        """Where each of its files is, and where it belongs."""
+        names = [(self._names, self._beside)] if self._classes else []
+        return [(part(self._path), self._path), *names]
+
+    def drop_former(self) -> None:
+        """Of a raster that had this name before: its statistics would show."""
+        if not self._classes:
+            Path(self._beside).unlink(missing_ok=True)
+
+    @property
+    def _beside(self) -> str:
+        return f"{self._path}.aux.xml"
 
     def _check_copy(self) -> None:
         """GDAL 3.10 says nothing when the disk gets full while it copies, and leaves a file without its end."""
@@ -171,6 +178,17 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._dataset.close()
         for leftover in (self._scratch, part(self._path), self._names):
             Path(leftover).unlink(missing_ok=True)
+
+
+def finish_together(rasters: Iterable[RasterFile]) -> None:
+    """Give rasters their names when all of them are complete: all of them or none."""
+    rasters = list(rasters)
+    for raster in rasters:
+        if not raster.is_whole:
+            raster.complete()
+    appear([pair for raster in rasters for pair in raster.finished])
+    for raster in rasters:
+        raster.drop_former()
 
 
 @dataclass

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.machine.environment import Environment, Library, Trial
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.numerals import fixed
 from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.sections import (
@@ -43,8 +41,7 @@ def write_environment_page(path: str, found: Environment) -> None:
 
 def write_environment_metrics(path: str, found: Environment) -> None:
     content = {"passed": found.passed, **asdict(found)}
-    Path(part(path)).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(part(path), path)
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
 
 
 def _verdict(is_well: bool) -> Item:

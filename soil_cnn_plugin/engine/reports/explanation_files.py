@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import numpy as np
 from pyogrio.raw import write
 
-from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.explaining.explanation import Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.files import write_json
 
 
@@ -21,18 +21,17 @@ def write_importance(path: str, explanation: Explanation) -> None:
     networks and forest alone in a blend. `.csv`, or a GeoPackage without geometry."""
     columns = _columns(explanation)
     if Path(path).suffix.lower() == ".csv":
-        with open(part(path), "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values()))
-        os.replace(part(path), path)
+        text = StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values()))
+        write_whole(path, text.getvalue().encode())
         return
-    partial = f"{part(path)}.gpkg"  # GDAL wants the extension
-    Path(partial).unlink(missing_ok=True)
     fields = [np.array(values, dtype=object if isinstance(values[0], str) else float) for values in columns.values()]
     options = {"layer": "importance", "driver": "GPKG", "VERSION": GPKG_VERSION}
-    write(partial, None, fields, list(columns), geometry_type=None, **options)
-    os.replace(partial, path)
+    content = BytesIO()
+    write(content, None, fields, list(columns), geometry_type=None, **options)
+    write_whole(path, content.getvalue())
 
 
 def write_explanation_metrics(path: str, explanation: Explanation) -> None:

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 
 import geopandas
 import numpy as np
 
-from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
+from soil_cnn_plugin.engine.outputs import write_whole
 
 
 def write_json(path: str, content: object) -> None:
     """Arrays become lists, numbers that are not finite null: JSON has no others."""
-    with open(part(path), "w", encoding="utf-8") as file:
-        json.dump(_plain(content), file, indent=1, ensure_ascii=False, allow_nan=False)
-    os.replace(part(path), path)
+    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(path, text.encode())
 
 
 def write_points(path: str, layer: str, columns: Mapping[str, object], coordinates: Array, crs_wkt: str) -> None:
     """A GeoPackage of points: `columns` (N,) by name, `coordinates` (N, 2) x and y."""
     points = geopandas.points_from_xy(*coordinates.T)
-    partial = f"{part(path)}.gpkg"  # GDAL wants the extension
-    frame = geopandas.GeoDataFrame(columns, geometry=points, crs=crs_wkt)
-    frame.to_file(partial, layer=layer, driver="GPKG", VERSION=GPKG_VERSION)
-    os.replace(partial, path)
+    frame, content = geopandas.GeoDataFrame(columns, geometry=points, crs=crs_wkt), BytesIO()
+    frame.to_file(content, layer=layer, driver="GPKG", VERSION=GPKG_VERSION)
+    write_whole(path, content.getvalue())
 
 
 def _plain(value: Any) -> Any:

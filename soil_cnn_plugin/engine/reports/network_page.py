@@ -8,6 +8,7 @@ from typing import Protocol
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
 from soil_cnn_plugin.engine.reports.glossary import class_terms, number_terms
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
@@ -159,7 +160,7 @@ def _score_groups(
 
 def _origin(description: Description) -> list[Item]:
     content = {
-        "Provenance": description.provenance,
+        "Provenance": {name: text for name, text in description.provenance.items() if name != FINGERPRINTS},
         "Settings": description.settings,
         "Software": description.versions,
     }

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import asdict
+from io import BytesIO
 
 import numpy as np
 import shapely
-from pyogrio import read_info
 from pyogrio.raw import write
 
-from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.checks.findings import KINDS, NOTE, SEVERITIES
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.files import write_json
 
 LAYER = "problems"
@@ -51,15 +50,14 @@ def write_problems(path: str, check: ObservationsCheck, crs: str) -> None:
     geometries = np.full(len(row), None, object)
     is_placed = np.isfinite(xy).all(axis=1)
     geometries[is_placed] = shapely.to_wkb(shapely.points(xy[is_placed]))
-    partial = f"{part(path)}.gpkg"
+    content = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write(
-            partial, geometries, columns, list(FIELDS), field_mask=[row < 0, *[None] * (len(FIELDS) - 1)], layer=LAYER,
+            content, geometries, columns, list(FIELDS), field_mask=[row < 0, *[None] * (len(FIELDS) - 1)], layer=LAYER,
             driver="GPKG", geometry_type="Point", crs=crs, VERSION=GPKG_VERSION,
         )  # fmt: skip
-    read_info(partial, layer=LAYER)  # without features, GDAL says nothing when the disk is full
-    os.replace(partial, path)
+    write_whole(path, content.getvalue())
 
 
 def write_observation_metrics(path: str, check: ObservationsCheck) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import jinja2
 
-from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.numerals import unbroken
 from soil_cnn_plugin.engine.reports.sections import Page
 
@@ -23,5 +22,4 @@ def write_page(path: str, page: Page) -> None:
     )
     environment.filters["unbroken"] = unbroken
     text = environment.get_template("page.html.j2").render(page=page)
-    Path(part(path)).write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part(path), path)
+    write_whole(path, text.encode())

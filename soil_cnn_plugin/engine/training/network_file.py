@@ -7,7 +7,6 @@ are built here from a few numbers that are checked against the weights before me
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from soil_cnn_plugin.contract.decode import DecodeError, decode
-from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.assessment.methods import BLEND
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.outputs import write_whole
+from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
 from soil_cnn_plugin.engine.targets.learned import units
 from soil_cnn_plugin.engine.training.dissimilarity import Space
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
@@ -71,8 +71,7 @@ def write_network(path: str, trained: TrainedNetwork) -> None:
         "version": str(VERSION),
         "description": json.dumps(asdict(trained.description), allow_nan=False),
     }
-    Path(part(path)).write_bytes(save(tensors, metadata=header))
-    os.replace(part(path), path)
+    write_whole(path, save(tensors, metadata=header))
 
 
 def read_description(path: str) -> NetworkDescription:
@@ -156,6 +155,7 @@ def _read_header(path: str) -> tuple[NetworkDescription, dict[str, Tensors]]:
         )
     try:
         description = decode(NetworkDescription, json.loads(header["description"]), "The description")
+        check_crs_files(description.grid.crs_wkt)
     except (DecodeError, ValueError, KeyError, RecursionError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
     return description, tensors

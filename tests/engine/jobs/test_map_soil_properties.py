@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 
 from soil_cnn_plugin.contract.events import Progress
 from soil_cnn_plugin.contract.jobs import (
@@ -18,8 +20,11 @@ from soil_cnn_plugin.contract.jobs import (
     from_json,
     to_json,
 )
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.jobs import predict_map, train_network
 from soil_cnn_plugin.engine.jobs.map_soil_properties import run
+from soil_cnn_plugin.engine.report import Report
 from tests.engine.landscape import TARGETS, Log, extract, make_landscape
 
 
@@ -48,3 +53,38 @@ def test_observations_and_covariates_become_maps_and_a_report(tmp_path: Path, mo
     assert percents == sorted(percents) and percents[0] == 0
     steps = list(dict.fromkeys(event.step for event in log.events if isinstance(event, Progress)))
     assert steps[0] == "Extracting patches" and steps[-1] == "Predicting the map"
+
+
+@pytest.mark.parametrize("is_virtual", [False, True])
+def test_a_covariate_that_changes_while_networks_train_makes_no_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_virtual: bool
+) -> None:
+    monkeypatch.setattr(forest, "TREES", 10)
+    landscape = make_landscape(tmp_path)
+    extract(landscape)
+    elevation, covariates = landscape.covariates[0], landscape.covariates
+    if is_virtual:
+        virtual = str(tmp_path / "elevation.vrt")
+        rasterio.shutil.copy(elevation.path, virtual, driver="VRT")
+        covariates = (replace(elevation, path=virtual), *covariates[1:])
+    train = train_network.run
+
+    def change_and_train(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
+        outputs = train(job, report)
+        with rasterio.open(elevation.path, "r+") as dataset:
+            dataset.write(dataset.read(1) + 1000, 1)
+        return outputs
+
+    monkeypatch.setattr(train_network, "run", change_and_train)
+    patches, network = str(tmp_path / "patches.h5"), str(tmp_path / "network.safetensors")
+    job = MapSoilProperties(
+        ExtractPatches(str(tmp_path / "points.gpkg"), TARGETS, covariates, patches, patch_size=15),
+        TrainNetwork(patches, network, members=2, epochs=2, folds=2, device="cpu"),
+        PredictMap(network, str(tmp_path / "map.tif"), device="cpu"),
+    )
+    with pytest.raises(EngineError, match="was changed while it was read, .* No map is made of it"):
+        run(job, Log())
+    assert Path(network).exists() and not Path(job.predict.prediction).exists()
+    log = Log()  # in a run of its own the user is told, and decides
+    predict_map.run(replace(job.predict, covariates=covariates), log)
+    assert f"'{covariates[0].path}' is no longer as when the patches were extracted." in log.warnings[0]

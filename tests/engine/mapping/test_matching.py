@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from soil_cnn_plugin.engine.mapping.matching import (
 )
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from tests.engine.landscape import Landscape, Log, make_landscape, with_names, write_raster
 
 
@@ -76,12 +80,58 @@ def test_no_output_replaces_a_covariate(landscape: Landscape) -> None:
     check_replaces_nothing({"attribution": str(landscape.folder / "new.tif")}, landscape.covariates)
 
 
-def test_paths_that_no_file_system_knows_are_left_to_gdal(landscape: Landscape) -> None:
-    paths = ("/vsizip//data/all.zip/flow.tif", 'NETCDF:"/data/a.nc":flow', "https://example.org/flow.tif")
-    for path in paths:
-        summaries = list(landscape.summaries())
-        summaries[1] = replace(summaries[1], covariate=replace(summaries[1].covariate, path=path))
-        assert match_covariates(summaries, (), Log())[1].path == path
+def with_path(landscape: Landscape, path: str) -> list[CovariateSummary]:
+    """As a network file would name the second covariate."""
+    summaries = list(landscape.summaries())
+    summaries[1] = replace(summaries[1], covariate=replace(summaries[1].covariate, path=path))
+    return summaries
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("http://127.0.0.1:{port}/a.tif", "HTTPS://127.0.0.1:{port}/a.tif", "ftp://127.0.0.1:{port}/a.tif"),
+        *("/vsicurl/http://127.0.0.1:{port}/a.tif", "/vsicurl?url=http%3A%2F%2F127.0.0.1%3A{port}%2Fa.tif"),
+        *("/vsizip//vsicurl/http://127.0.0.1:{port}/a.zip/a.tif", "/vsis3/bucket/a.tif", "s3://bucket/a.tif"),
+        *("/vsizip//data/all.zip/flow.tif", "zip:///data/all.zip!flow.tif", "/VSICURL/http://127.0.0.1:{port}/a.tif"),
+        *("vrt://{flow}", "vrt:///vsicurl/http://127.0.0.1:{port}/a.tif", "vrt://{flow}?a_srs=http://127.0.0.1:{port}/"),
+        *("<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>", " <GDAL_WMS></GDAL_WMS>", '{{"type": "STAC"}}'),
+        *("WMS:http://127.0.0.1:{port}/?layers=a", "WCS:http://127.0.0.1:{port}/", 'ZARR:"/vsicurl/http://127.0.0.1/a"'),
+        *("GTI:/data/index.gpkg", "STACIT:/data/a.json", "WMTS:http://127.0.0.1:{port}/", 'NETCDF:"/data/a.nc":flow'),
+        *("PG:host=127.0.0.1 port={port}", "GTIFF_DIR:1:{flow}", "file://{flow}", "//server/share/a.tif"),
+        *(r"\\127.0.0.1\share\a.tif", "flow.tif", "../flow.tif", "", "/proc/kmsg", "/data/../proc/kmsg"),
+        *("/net/server/a.tif", "{folder}/pipe.tif", "{folder}/link.tif", "{folder}/remote.vrt", "{folder}/blank.tif"),
+        *("{folder}/service.json", "{folder}/index.gti.gpkg", "{folder}", "{folder}/name\0.tif"),
+    ],
+)  # fmt: skip
+def test_what_a_network_file_names_is_opened_unasked_only_if_it_is_a_plain_raster_file(
+    landscape: Landscape, path: str
+) -> None:
+    folder, flow = landscape.folder, landscape.covariates[1].path
+    os.mkfifo(folder / "pipe.tif")
+    (folder / "link.tif").symlink_to(folder / "pipe.tif")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        remote = f"<SourceFilename>/vsicurl/http://127.0.0.1:{port}/a.tif</SourceFilename>"
+        (folder / "remote.vrt").write_text(f"<VRTDataset>{remote}</VRTDataset>")
+        (folder / "blank.tif").write_text(f"\ufeff\n  <VRTDataset>{remote}</VRTDataset>")
+        (folder / "service.json").write_text('{"type": "FeatureCollection"}')
+        shutil.copy(flow, folder / "index.gti.gpkg")
+        named = path.format(port=port, folder=folder, flow=flow)
+        with pytest.raises(EngineError) as error:
+            match_covariates(with_path(landscape, named), (), Log())
+        server.settimeout(0.05)
+        with pytest.raises(TimeoutError):  # nobody has called
+            server.accept()
+    assert "No covariates were given, and one is " in str(error.value) and f"'{named}'" in str(error.value)
+    given = [replace(each, path="/vsizip//data/all.zip/a.tif") for each in landscape.covariates]
+    assert match_covariates(with_path(landscape, named), given, Log())[1].path == "/vsizip//data/all.zip/a.tif"
+
+
+def test_a_link_to_a_plain_raster_file_is_one(landscape: Landscape) -> None:
+    link = landscape.folder / "a!b ü.tif"
+    link.symlink_to(landscape.covariates[1].path)
+    assert match_covariates(with_path(landscape, str(link)), (), Log())[1].path == str(link)
 
 
 def test_the_files_of_the_training_are_mapped_on_its_grid(landscape: Landscape) -> None:

@@ -280,6 +280,11 @@ def attribute(name: str, value: object, group: str = "/") -> Callable[[h5py.File
     return change
 
 
+def crs_with_grid(path: str) -> str:
+    """Longitudes and latitudes whose way to WGS 84 a file tells."""
+    return pyproj.CRS.from_user_input(f"+proj=longlat +ellps=bessel +nadgrids={path} +type=crs").to_wkt()
+
+
 HOSTILE = {
     "external link": link("patches", h5py.ExternalLink("/etc/passwd", "/x")),
     "soft link": link("patches", h5py.SoftLink("/targets")),
@@ -321,6 +326,7 @@ HOSTILE = {
     "patch size as list": attribute("patch_size", [5, 5]),
     "grid without area": attribute("grid_shape", np.array([0, 5])),
     "huge grid shape": attribute("grid_shape", np.array([1.5, 2.5])),
+    "CRS with a grid of a server": attribute("crs_wkt", crs_with_grid("http://127.0.0.1:9/a.gsb")),
     "nonsense CRS": attribute("crs_wkt", "GEOGCS["),
     "NaN in the transform": attribute("transform", np.full(6, np.nan)),
     "twin targets": attribute("target_fields", ["pH", "pH"]),

@@ -20,6 +20,7 @@ from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.training import network_file
 from soil_cnn_plugin.engine.training.network_file import read_description, read_network, write_network
 from tests.engine.landscape import make_landscape, random_network, same_description
+from tests.engine.observations.test_patch_file import crs_with_grid
 
 CPU = torch.device("cpu")
 
@@ -241,6 +242,8 @@ HOSTILE = {
     "a location that is not a number": _set("location", "x", float("nan")),
     "a location without spread": _set("location", "spread", 0.0),
     "a CRS that is none": _set("grid", "crs_wkt", "drop table"),
+    "a CRS with a grid of a server": _set("grid", "crs_wkt", crs_with_grid("//server/share/a.gsb")),
+    "a CRS with a grid of a device": _set("grid", "crs_wkt", crs_with_grid("@null,/dev/stdin")),
     "a grid without area": _set("grid", "transform", [0.0] * 6),
     "a grid of negative height": _set("grid", "height", -40),
     "a field too many": _set("run", "import os"),

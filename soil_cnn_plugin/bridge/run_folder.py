@@ -1,0 +1,67 @@
+"""Temporary folders of runs, which are removed with their run, or by a later one when QGIS was killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+from ..contract.locks import try_lock
+from .errors import WorkerFailed
+
+PREFIXES = ("soilcnn-job-", "soilcnn-inputs-")
+OWNER = "owner.lock"
+SECONDS_UNSIGNED = 86_400
+"""How long a folder without an owner's lock is left alone: its owner may be about to make one."""
+
+
+class RunFolder(AbstractContextManager):
+    """A new folder in the temporary one, for as long as the context lasts. Sweeps what former runs left there."""
+
+    def __init__(self, prefix: str) -> None:
+        sweep()
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=prefix))
+        except OSError as error:
+            raise WorkerFailed(
+                f"The temporary folder {tempfile.gettempdir()} cannot be used: {error.strerror or error}. Free some"
+                " space there, or let the environment variable TMPDIR (on Windows TEMP) name another folder, and start"
+                " QGIS again."
+            ) from error
+        self._descriptor = os.open(self.path / OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+        try_lock(self._descriptor)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)  # before: Windows removes no open file
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove folders of runs whose process is gone; never those of others, nor anything else."""
+    with suppress(OSError):
+        for folder in Path(tempfile.gettempdir()).iterdir():
+            if folder.name.startswith(PREFIXES):
+                with suppress(OSError):
+                    if _is_left_behind(folder):
+                        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left_behind(folder: Path) -> bool:
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+        return False
+    try:
+        descriptor = os.open(folder / OWNER, os.O_RDWR)
+    except FileNotFoundError:
+        return time.time() - found.st_mtime > SECONDS_UNSIGNED
+    try:
+        return try_lock(descriptor) is True
+    finally:
+        os.close(descriptor)

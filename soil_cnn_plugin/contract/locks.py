@@ -1,0 +1,37 @@
+"""A lock on an open file, which ends with the process that holds it, however that ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Union
+
+_LOCKED_BYTE = 1000  # beyond what such files hold: Windows lets nobody else read a locked byte
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(descriptor: int) -> Union[bool, None]:
+        """False when another process holds the file; None where its drive knows no locks."""
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        except OSError:
+            return None
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+else:
+    import fcntl
+
+    def try_lock(descriptor: int) -> Union[bool, None]:
+        """False when another process holds the file; None where its drive knows no locks."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:
+            return None
+        return True

@@ -1,0 +1,65 @@
+"""An output until it is whole: under names of its own run, so that runs never touch each other's files or a user's."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from .job import Job
+
+RUN_VARIABLE = "SOILCNN_RUN"
+"""Environment variable by which a worker is told its run, so that whoever started it can remove what it left."""
+_RUN = re.compile(r"[0-9a-f]{8}")
+
+
+def new_run() -> str:
+    return secrets.token_hex(4)
+
+
+def is_run(text: str) -> bool:
+    return _RUN.fullmatch(text) is not None
+
+
+RUN = os.environ[RUN_VARIABLE] if is_run(os.environ.get(RUN_VARIABLE, "")) else new_run()
+"""The run of this process."""
+
+
+def part(path: str, run: str = RUN) -> str:
+    """Where a run writes an output until it is whole; longer names that begin like this are the run's, too."""
+    return f"{path}.{run}.part"
+
+
+def aside(path: str, run: str = RUN) -> str:
+    """Where a run puts the file that an output replaces, for the moment of replacing it."""
+    return f"{path}.{run}.old"
+
+
+def claim(path: str) -> str:
+    """The file that says which run writes an output now."""
+    return f"{path}.soilcnn-run"
+
+
+def remove_parts(job: Job, run: str = RUN) -> None:
+    """Delete what a run that has ended left half-written, and bring back what it had put aside."""
+    for text in job.output_paths().values():
+        remove_parts_of(text, run)
+
+
+def remove_parts_of(path: str, run: str) -> None:
+    """The same of one output."""
+    folder, name = Path(path).parent, Path(path).name
+    if os.path.lexists(aside(path, run)):
+        if os.path.lexists(path):
+            os.unlink(aside(path, run))
+        else:
+            os.rename(aside(path, run), path)
+    if folder.is_dir():
+        for leftover in folder.iterdir():
+            if leftover.name.startswith(part(name, run)):
+                leftover.unlink(missing_ok=True)
+    with suppress(OSError, UnicodeDecodeError):
+        if Path(claim(path)).read_text(encoding="ascii") == run:
+            os.unlink(claim(path))

@@ -1,0 +1,24 @@
+"""Whether a temporary folder is full, which libraries tell in words that nobody understands."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+_LITTLE = 2**20  # bytes: less than a small GeoPackage and its journal take
+
+
+def full_disk(folder: Path) -> str:
+    """A sentence when hardly anything more can be written to the folder, else empty."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return ""
+    return full_disk_sentence(str(folder)) if free < _LITTLE else ""
+
+
+def full_disk_sentence(folder: str) -> str:
+    return (
+        f"The disk of the temporary folder {folder} is full: layers are copied there for the engine. Free some space,"
+        " or let the environment variable TMPDIR (on Windows TEMP) name another folder, and start QGIS again."
+    )

@@ -55,11 +55,18 @@ def test_rotated_grid_inverts_its_transform() -> None:
     assert grid.bounds == (1000.0, 1840.0, 1300.0, 2090.0)
 
 
+def test_a_grid_may_be_turned_by_any_angle_but_not_flat() -> None:
+    assert Grid(RD_NEW, (10.0, 10.0, 0.0, 10.0, -10.0, 0.0), 20, 30).cell_size == pytest.approx((14.142136, 14.142136))
+    with pytest.raises(ValueError, match="no grid"):
+        Grid(RD_NEW, (10.0, 10.0, 0.0, 10.0, 10.0, 0.0), 20, 30)
+
+
 def test_blocks_cover_each_pixel_once_and_halo_reaches_beyond_the_grid() -> None:
     seen = np.zeros((104, 78), int)
     for block in MEUSE.blocks(33):
         seen[block.slices] += 1
     assert (seen == 1).all()
+    assert list(MEUSE.blocks(33))[-1] == Block(99, 66, 5, 12)
     assert Block(0, 33, 10, 12).with_halo(15) == Block(-15, 18, 40, 42)
 
 
@@ -112,6 +119,13 @@ def test_longitudes_that_need_no_turn_stay_as_they_are(cell: float, west: float,
     assert grid.from_minus_180() == grid
 
 
+def test_only_longitudes_turn() -> None:
+    assert MEUSE.full_turn == 0
+    assert MEUSE.from_minus_180() == MEUSE
+    beyond = Grid(WGS84, (1.0, 0.0, 180.0, 0.0, -1.0, 10.0), 5, 40)
+    assert beyond.from_minus_180().bounds == (-180.0, 5.0, -140.0, 10.0)
+
+
 def test_whole_pixel_offsets_are_found_and_others_are_not() -> None:
     assert MEUSE.offset_of(MEUSE.at(Block(3, -5, 7, 9))) == (3, -5)
     shifted = Grid(RD_NEW, (40.0, 0.0, 178450.0, 0.0, -40.0, 333760.0), 104, 78)
@@ -120,6 +134,8 @@ def test_whole_pixel_offsets_are_found_and_others_are_not() -> None:
     assert MEUSE.offset_of(Grid(WGS84, MEUSE.transform, 104, 78)) is None
     rounded = Grid(RD_NEW, (40.0000001, 0.0, 178440.001, 0.0, -40.0, 333760.0), 104, 78)
     assert MEUSE.offset_of(rounded) == (0, 0)
+    drifting = Grid(RD_NEW, (40.01, 0.0, 178440.0, 0.0, -40.0, 333760.0), 104, 78)  # by a metre over the raster
+    assert MEUSE.offset_of(drifting) is None
 
 
 def test_degrees_have_different_metres_north_and_east() -> None:

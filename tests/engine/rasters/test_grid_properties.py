@@ -60,6 +60,7 @@ def test_blocks_tile_the_grid_row_by_row(grid: Grid, size: int) -> None:
     tiled = list(grid.blocks(size))
     for index, block in enumerate(tiled):
         assert 1 <= block.height <= size and 1 <= block.width <= size
+        assert block.row + block.height <= grid.height and block.col + block.width <= grid.width
         assert (number[block.slices] == -1).all()
         number[block.slices] = index
     assert number.min() == 0

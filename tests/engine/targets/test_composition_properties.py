@@ -94,6 +94,14 @@ def test_learned_columns_have_no_mean_and_a_spread_of_one(parts: Array) -> None:
     np.testing.assert_allclose(learned.std(axis=0), 1, rtol=1e-6)
 
 
+def test_a_part_that_is_always_zero_counts_as_a_thousandth() -> None:
+    assert fit_composition(np.array([[70.0, 30.0, 0.0], [40.0, 60.0, 0.0]])).floors[2] == pytest.approx(0.1)
+
+
+def test_parts_that_never_change_have_a_spread_of_one() -> None:
+    assert fit_composition(np.full((3, 2), 0.5)).spread == (1.0,)
+
+
 def test_a_ratio_that_never_changes_has_a_spread_of_one() -> None:
     assert fit_composition(np.array([[50.0, 50.0]] * 3)).spread == (1.0,)
 

@@ -47,6 +47,7 @@ ENGINE_ROOMS = (
 """Rooms of the engine in their order: each imports itself and rooms above it only."""
 BROUGHT_BY = {
     "sklearn": "scikit-learn",
+    "pandas": "geopandas",
     "pyproj": "geopandas",
     "shapely": "geopandas",
     "markupsafe": "jinja2",

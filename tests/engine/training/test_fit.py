@@ -48,7 +48,7 @@ def data(network: PackedNetwork, landscape: Landscape) -> tuple[torch.Tensor, to
     patches = torch.from_numpy(cut(landscape.values, rows, cols, 11))
     channels = network.encoder(patches)
     target = channels.values[:, 0, 5, 5] + 0.1 * torch.randn(N, generator=torch.Generator().manual_seed(0))
-    return network.inputs(channels), target[:, None].expand(N, network.targets).clone()
+    return network.inputs(channels), target[:, None].expand(N, network.heads.columns).clone()
 
 
 def train(

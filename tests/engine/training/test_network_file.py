@@ -15,8 +15,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from soil_cnn_plugin.engine.assessment.methods import NETWORK
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.training import network_file
 from soil_cnn_plugin.engine.training.network_file import read_description, read_network, write_network
 from tests.engine.landscape import make_landscape, random_network, same_description
@@ -330,7 +332,8 @@ def test_giant_claims_take_no_memory(path: str) -> None:
 
 def test_a_network_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = random_network(make_landscape(tmp_path))
-    broken = replace(trained, description=replace(trained.description, coverage=float("nan")))
+    scores = {"clay": {NETWORK: Scores(60, *[float("nan")] * 9)}}
+    broken = replace(trained, description=replace(trained.description, scores=scores))
     with pytest.raises(ValueError, match="JSON"):
         write_network(str(tmp_path / "n.safetensors"), broken)
     assert not list(tmp_path.glob("n.*"))

@@ -1,7 +1,9 @@
-"""Run by another Python: runs a command, and ends it when QGIS is gone, which it tells by the end of its input.
+"""Runs a command in another Python and ends it when QGIS is gone: the guard's input then ends.
 
-`python guard.py FOLDER COMMAND...`: what the command was building in FOLDER is then removed.
+`python guard.py FOLDER COMMAND...`; FOLDER, which the command was building, is then removed.
 """
+
+from __future__ import annotations
 
 import os
 import shutil
@@ -10,7 +12,7 @@ import sys
 import threading
 
 
-def main(folder, command):
+def main(folder: str, command: list[str]) -> None:
     process, is_qgis_gone = subprocess.Popen(command, stdin=subprocess.DEVNULL), threading.Event()
     watcher = threading.Thread(target=_watch, args=(process, is_qgis_gone), daemon=True)
     watcher.start()
@@ -20,7 +22,7 @@ def main(folder, command):
     os._exit(status if status >= 0 else 128 - status)  # without waiting for the watcher, which may read for ever
 
 
-def _watch(process, is_qgis_gone):
+def _watch(process: subprocess.Popen[bytes], is_qgis_gone: threading.Event) -> None:
     while os.read(0, 1024):
         pass
     is_qgis_gone.set()

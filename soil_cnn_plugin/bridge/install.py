@@ -213,7 +213,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def _prepare(folder: Path, part: Path, old: Path, build_name: str) -> IO[str]:
-    """Make the folder to build in; the open file in it that tells others that somebody builds."""
+    """Make the folder to build in; return the open file in it that tells others that somebody builds."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         for leftover, sign in ((part, UNFINISHED), (old, MARKER)):
@@ -237,17 +237,15 @@ def _prepare(folder: Path, part: Path, old: Path, build_name: str) -> IO[str]:
 
 
 def _remove_own(leftover: Path, sign: str) -> None:
-    """What a set-up that was killed has left; raises WorkerFailed when it is another's."""
+    """Remove what a killed set-up has left; raise WorkerFailed if the folder belongs to somebody else."""
     if not (leftover / sign).is_file():
-        if leftover.parent == default_folder().parent:  # which is this plugin's alone
+        if leftover.parent == default_folder().parent:  # only this plugin uses it
             shutil.rmtree(leftover)
             return
         raise WorkerFailed(
-            f"{leftover} is in the way, and the set-up did not make it. Move it, or choose another FOLDER."
+            f"{leftover} is in the way, and the set-up did not make it. Move it or choose another FOLDER."
         )
     with (leftover / sign).open("r+", encoding="utf-8") as file:
         if try_lock(file.fileno()) is False:
-            raise WorkerFailed(
-                f"Another QGIS is building a compute environment in {leftover}. Wait until it has ended."
-            )
+            raise WorkerFailed(f"Another QGIS is building a compute environment in {leftover}. Wait until it ends.")
     shutil.rmtree(leftover)

@@ -1,4 +1,4 @@
-"""Temporary folders of runs, which are removed with their run, or by a later one when QGIS was killed."""
+"""Temporary folders of runs. A run removes its own; a later run removes those of a QGIS that was killed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .errors import WorkerFailed
 PREFIXES = ("soilcnn-job-", "soilcnn-inputs-")
 OWNER = "owner.lock"
 SECONDS_UNSIGNED = 86_400
-"""How long a folder without an owner's lock is left alone: its owner may be about to make one."""
+"""Age at which a folder without an owner's lock is removed; a younger one may be about to get its lock."""
 
 
-class RunFolder(AbstractContextManager):
-    """A new folder in the temporary one, for as long as the context lasts. Sweeps what former runs left there."""
+class RunFolder(AbstractContextManager[Path]):
+    """A new folder in the temporary one, as long as the context lasts; making it sweeps what former runs left."""
 
     def __init__(self, prefix: str) -> None:
         sweep()
@@ -44,7 +44,7 @@ class RunFolder(AbstractContextManager):
 
 
 def sweep() -> None:
-    """Remove folders of runs whose process is gone; never those of others, nor anything else."""
+    """Remove folders of runs whose process is gone, but never those of other users or anything else."""
     with suppress(OSError):
         for folder in Path(tempfile.gettempdir()).iterdir():
             if folder.name.startswith(PREFIXES):

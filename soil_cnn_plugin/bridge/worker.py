@@ -137,23 +137,25 @@ def _crash_in_words(code: Optional[int], log_file: Path, killed_before: Optional
     return f"The worker process ended before the job was done: {what}\n{log}"
 
 
-_LESS = "Close other programs, or ask for less: a smaller block size, fewer members, fewer covariates."
-_KILLED = {  # by whether the system has counted a process that it killed for want of memory; None: it does not count
-    True: f"the system killed it (signal SIGKILL), most likely because the memory was used up. {_LESS}",
+_LESS = "close other programs, or reduce the block size, the number of members or the number of covariates."
+_KILLED = {
+    True: f"the system killed it (signal SIGKILL), most likely because memory ran out. To need less, {_LESS}",
     False: (
-        "somebody else killed it (signal SIGKILL), and not the system for want of memory: a person, a batch system at"
-        " one of its limits, or a program that watches over memory, such as systemd-oomd or earlyoom. Ask whoever"
-        f" administers the computer, or run again. If it was memory: {_LESS[0].lower()}{_LESS[1:]}"
+        "it was killed (signal SIGKILL), but not by the system because memory ran out. A person did it, a batch system"
+        " at one of its limits, or a program that watches memory, such as systemd-oomd or earlyoom. Run again, or ask"
+        f" whoever administers the computer. If memory was the cause, {_LESS}"
     ),
     None: (
-        "it was killed (signal SIGKILL): by the system because the memory was used up, or by a person or another"
-        f" program. {_LESS}"
+        "it was killed (signal SIGKILL): by the system because memory ran out, or by a person or another program. If"
+        f" memory was the cause, {_LESS}"
     ),
 }
+"""Whether the system has meanwhile counted a process that it killed because memory ran out (None: it does not count)
+-> what happened."""
 
 
 def _out_of_memory_kills() -> Optional[int]:
-    """How many processes Linux has killed for want of memory since it started; None elsewhere."""
+    """Return how many processes Linux has killed since it started because memory ran out; None on other systems."""
     try:
         lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,18 +1,18 @@
-"""A lock on an open file, which ends with the process that holds it, however that ends."""
+"""A lock on an open file. It ends with the process that holds it, however that ends."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Union
+from typing import Optional
 
-_LOCKED_BYTE = 1000  # beyond what such files hold: Windows lets nobody else read a locked byte
+_LOCKED_BYTE = 1000  # beyond the content of such files, because Windows lets nobody else read a locked byte
 
 if sys.platform == "win32":
     import msvcrt
 
-    def try_lock(descriptor: int) -> Union[bool, None]:
-        """False when another process holds the file; None where its drive knows no locks."""
+    def try_lock(descriptor: int) -> Optional[bool]:
+        """Return False if another process holds the file, None if its drive knows no locks."""
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -26,8 +26,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def try_lock(descriptor: int) -> Union[bool, None]:
-        """False when another process holds the file; None where its drive knows no locks."""
+    def try_lock(descriptor: int) -> Optional[bool]:
+        """Return False if another process holds the file, None if its drive knows no locks."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):

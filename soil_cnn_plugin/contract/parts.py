@@ -1,4 +1,4 @@
-"""An output until it is whole: under names of its own run, so that runs never touch each other's files or a user's."""
+"""Names of an output until it is complete. They carry the run, so that no run touches another's or a user's files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from .job import Job
 
 RUN_VARIABLE = "SOILCNN_RUN"
-"""Environment variable by which a worker is told its run, so that whoever started it can remove what it left."""
+"""Environment variable that gives a worker its run, so that whoever started it can remove what it leaves behind."""
 _RUN = re.compile(r"[0-9a-f]{8}")
 
 
@@ -28,28 +28,28 @@ RUN = os.environ[RUN_VARIABLE] if is_run(os.environ.get(RUN_VARIABLE, "")) else 
 
 
 def part(path: str, run: str = RUN) -> str:
-    """Where a run writes an output until it is whole; longer names that begin like this are the run's, too."""
+    """Return the path at which a run writes an output until it is complete; it owns longer names that start so."""
     return f"{path}.{run}.part"
 
 
 def aside(path: str, run: str = RUN) -> str:
-    """Where a run puts the file that an output replaces, for the moment of replacing it."""
+    """Return the path at which a run keeps the file that an output replaces, for the moment of replacing it."""
     return f"{path}.{run}.old"
 
 
 def claim(path: str) -> str:
-    """The file that says which run writes an output now."""
+    """Return the path of the file that names the run which writes an output now."""
     return f"{path}.soilcnn-run"
 
 
 def remove_parts(job: Job, run: str = RUN) -> None:
-    """Delete what a run that has ended left half-written, and bring back what it had put aside."""
+    """Delete half-written files that an ended run has left behind, and bring back what it had put aside."""
     for text in job.output_paths().values():
         remove_parts_of(text, run)
 
 
 def remove_parts_of(path: str, run: str) -> None:
-    """The same of one output."""
+    """Do for one output what `remove_parts` does for all."""
     folder, name = Path(path).parent, Path(path).name
     if os.path.lexists(aside(path, run)):
         if os.path.lexists(path):

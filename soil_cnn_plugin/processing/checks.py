@@ -12,7 +12,7 @@ from qgis.core import (
     QgsProcessingParameterNumber,
 )
 
-from .inputs import no_field
+from .fields import no_field
 
 Definitions = list[QgsProcessingParameterDefinition]
 

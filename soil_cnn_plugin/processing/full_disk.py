@@ -1,4 +1,4 @@
-"""Whether a temporary folder is full, which libraries tell in words that nobody understands."""
+"""Full temporary folders: libraries report them in words that nobody understands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LITTLE = 2**20  # bytes: less than a small GeoPackage and its journal take
 
 
 def full_disk(folder: Path) -> str:
-    """A sentence when hardly anything more can be written to the folder, else empty."""
+    """Return the message if hardly anything more can be written to the folder, else an empty text."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError:

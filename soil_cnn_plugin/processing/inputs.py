@@ -25,12 +25,12 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, JobError
-from ..contract.quoting import split_items, take_name
-from ..contract.soil_property import SoilProperty, unit_in
+from ..contract.soil_property import SoilProperty
 from .field_aliases import add_aliases
+from .fields import check_field, no_field, parse_units, unit_of
 from .outputs import check_extension, is_skipped
-from .rasters import Raster, covariates, has_code, why_no_raster
-from .vectors import Transform, file_name, write_any_points, write_points, write_polygons, write_table
+from .rasters import Raster, covariates, why_no_raster
+from .vectors import Transform, file_name, transform_into, write_any_points, write_points, write_polygons, write_table
 
 COVARIATE_PARAMETERS = {
     "continuous": "COVARIATES",
@@ -155,25 +155,25 @@ class Inputs:
         if not names:
             raise JobError(no_field(name, *also))
         given = parse_units(self.text(units), names, name)
-        return tuple(SoilProperty(field, given.get(field, _unit_of(field, fields))) for field in names)
+        return tuple(SoilProperty(field, given.get(field, unit_of(field, fields))) for field in names)
 
     def target(self, name: str, fields: QgsFields) -> SoilProperty:
         field = self.field(name, fields)
         if not field:
             raise JobError(f"No field is chosen ({name}). Choose the field with the measured values.")
-        return SoilProperty(field, _unit_of(field, fields))
+        return SoilProperty(field, unit_of(field, fields))
 
     def units(self, name: str, chosen: tuple[str, ...], fields: QgsFields) -> tuple[SoilProperty, ...]:
         """Return the fields with a known unit. One unit for all is for the `chosen` fields, else for every field."""
         text = self.text(name)
         given = parse_units(text, list(chosen) if chosen and "=" not in text else fields.names(), "FIELDS")
-        known = {field: given.get(field, _unit_of(field, fields)) for field in fields.names()}
+        known = {field: given.get(field, unit_of(field, fields)) for field in fields.names()}
         return tuple(SoilProperty(field, unit) for field, unit in known.items() if unit)
 
     def fields(self, name: str, fields: QgsFields) -> tuple[str, ...]:
         names = self._algorithm.parameterAsStrings(self._parameters, name, self._context)
         for field in names:
-            _check_field(field, fields, name)
+            check_field(field, fields, name)
         return tuple(names)
 
     def field(self, name: str, fields: QgsFields) -> str:
@@ -181,7 +181,7 @@ class Inputs:
         if fields.indexFromName(field) < 0:  # blanks may be part of a field's name
             field = field.strip()
         if field:
-            _check_field(field, fields, name)
+            check_field(field, fields, name)
         return field
 
     def covariates(self) -> tuple[Covariate, ...]:
@@ -254,22 +254,10 @@ class Inputs:
         return source
 
     def _transform(self, source: QgsProcessingFeatureSource) -> Optional[Transform]:
-        """Into the CRS of the rasters: the engine knows neither the project's choices nor QGIS's grids of shifts. None
-        where it is the same or unknown, or has no code, by which alone a GeoPackage keeps it as it is."""
+        """Return the operation into the CRS of the rasters; None if there is nothing to transform."""
         names = ("REFERENCE", "MAP", *COVARIATE_PARAMETERS.values())
-        rasters = [raster for name in names for raster in self._rasters.get(name, [])]
-        crs = source.sourceCrs()
-        if not rasters or not crs.isValid() or not rasters[0].crs.isValid() or crs == rasters[0].crs:
-            return None
-        if not has_code(rasters[0].crs):
-            self.notes.append(
-                f"The CRS of {rasters[0].layer_name} has no code: {source.sourceName()} is transformed into it by"
-                " PROJ's own choice, and not by the project's."
-            )
-            return None
-        transform = Transform(source, rasters[0].crs, self._context.transformContext())
-        self.notes.append(transform.note)
-        return transform
+        raster = next((raster for name in names for raster in self._rasters.get(name, [])), None)
+        return transform_into(raster, source, self._context.transformContext(), self.notes) if raster else None
 
     def _fields(self, name: str, source: QgsProcessingFeatureSource) -> QgsFields:
         layer = self._algorithm.parameterAsVectorLayer(self._parameters, name, self._context)
@@ -298,54 +286,5 @@ class Inputs:
         return self._rasters[name][0]
 
 
-def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dict[str, str]:
-    """Read `mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` means no unit. `parameter` holds the fields."""
-    if not text:
-        return {}
-    if "=" not in text:
-        return dict.fromkeys(fields, "" if text == "-" else text)
-    units = {}
-    for part in split_items(text, ";"):
-        field, unit = _field_and_unit(part, fields)
-        if field not in fields:
-            raise JobError(
-                f"UNITS has {part.strip()!r}, which is not of the form field=unit with a field of {parameter}"
-                f' ({", ".join(fields)}). A name that holds ; or = may stand in quotes: "N; total"=%.'
-            )
-        units[field] = "" if unit == "-" else unit
-    return units
-
-
-def _field_and_unit(part: str, fields: list[str]) -> tuple[str, str]:
-    """Return the longest field that the part may mean, quoted or not, and its unit; both empty if it is not of the form
-    field=unit."""
-    name, rest = take_name(part)
-    written = [(name, rest)] if name is not None else []
-    for text in (part, part.strip()):
-        for field in sorted(fields, key=len, reverse=True):
-            written += [(field, text[len(form) :]) for form in (field, field.strip()) if text.startswith(form)]
-    for field, rest in written:
-        if rest.lstrip().startswith("="):
-            return field, rest.lstrip()[1:].strip()
-    return "", ""
-
-
-def no_field(name: str, *also: str) -> str:
-    """Return the message for the case that no parameter names a field."""
-    return f"No field is chosen under {' or '.join((name, *also))}. Choose at least one field to map."
-
-
 def _wkt(crs: QgsCoordinateReferenceSystem) -> str:
     return crs.toWkt(Qgis.CrsWktVariant.PreferredGdal) if crs.isValid() else ""
-
-
-def _unit_of(field: str, fields: QgsFields) -> str:
-    item = fields.field(field)
-    return unit_in(item.alias()) or unit_in(item.comment())
-
-
-def _check_field(field: str, fields: QgsFields, parameter: str) -> None:
-    if fields.indexFromName(field) < 0:
-        raise JobError(
-            f"The observations have no field {field!r} ({parameter}). Their fields are: {', '.join(fields.names())}."
-        )

@@ -1,18 +1,25 @@
-"""The project's layers after a run: those that show a replaced file are read again, and each run has its own group."""
+"""The project's layers after a run: QGIS reads those of replaced files again, and each run has its own group."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Optional
 
-from qgis.core import QgsLayerTreeGroup, QgsLayerTreeLayer, QgsMapLayer, QgsProject, QgsProviderRegistry
+from qgis.core import (
+    QgsLayerTreeGroup,
+    QgsLayerTreeNode,
+    QgsMapLayer,
+    QgsProject,
+    QgsProviderRegistry,
+)
 
 _RUN, _ORDER = "soilcnn/run", "soilcnn/order"
-"""Custom properties of a group that a run made, and of a layer's place in it."""
+"""Custom properties: which group a run has made, and a layer's place in it."""
 
 
 def reload_layers(project: QgsProject, paths: Iterable[str]) -> None:
-    """Let layers that show one of these files show what it holds now; QGIS goes on showing what it once opened."""
+    """Let the layers of these files show what the files hold now. QGIS would go on showing what it once opened."""
     for path in paths:
         for layer in _showing(project, path):
             if not (hasattr(layer, "isEditable") and layer.isEditable()):
@@ -21,7 +28,7 @@ def reload_layers(project: QgsProject, paths: Iterable[str]) -> None:
 
 
 def free_group_name(project: QgsProject, name: str, paths: list[str]) -> str:
-    """`name`, or with a number where another run has a group of that name, unless all in it is replaced by this one."""
+    """Return `name`, with a number if another run has a group of that name and this run does not replace all of it."""
     number, candidate = 1, name
     replaced = {layer.id() for path in paths for layer in _showing(project, path)}
     while (group := project.layerTreeRoot().findGroup(candidate)) is not None:
@@ -34,8 +41,11 @@ def free_group_name(project: QgsProject, name: str, paths: list[str]) -> str:
 
 
 def place_in_group(project: QgsProject, layer: QgsMapLayer, name: str, order: int) -> None:
-    """Let a result stand in its run's group, the higher `order` the further up, also where QGIS took a layer that was
-    there; one that the user has moved stays. Groups that lose their last layer go."""
+    """Move a result into the group of its run; a greater `order` puts it further up.
+
+    QGIS may have taken a layer that was there before, in another run's group: it moves too, but stays if the user has
+    put it elsewhere. A group that loses its last layer is removed.
+    """
     root = project.layerTreeRoot()
     node = root.findLayer(layer.id())
     if node is None or not name:
@@ -50,7 +60,7 @@ def place_in_group(project: QgsProject, layer: QgsMapLayer, name: str, order: in
         _drop_if_empty(group)
 
 
-def _move(node: QgsLayerTreeLayer, group: QgsLayerTreeGroup, order: int) -> QgsLayerTreeLayer:
+def _move(node: QgsLayerTreeNode, group: QgsLayerTreeGroup, order: int) -> Optional[QgsLayerTreeNode]:
     copy = node.clone()
     above = [child for child in group.children() if int(child.customProperty(_ORDER, -1)) > order]
     group.insertChildNode(len(above), copy)
@@ -58,7 +68,7 @@ def _move(node: QgsLayerTreeLayer, group: QgsLayerTreeGroup, order: int) -> QgsL
     return copy
 
 
-def _drop_if_empty(group: QgsLayerTreeGroup) -> None:
+def _drop_if_empty(group: Optional[QgsLayerTreeNode]) -> None:
     if group.parent() is not None and not group.children():
         group.parent().removeChildNode(group)
 

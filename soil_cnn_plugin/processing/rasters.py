@@ -97,7 +97,7 @@ class Raster:
         return self.provider_name != "gdal" or has_options or is_unspeakable or self._is_foreign_format()
 
     def _is_foreign_format(self) -> bool:
-        """Whether only QGIS's GDAL opens it: HDF4, for example."""
+        """Whether only QGIS's GDAL opens the format, such as HDF4."""
         parts = QgsProviderRegistry.instance().querySublayers(self.source)
         formats = {part.driverName() for part in parts if part.providerKey() == "gdal"} - {""}
         return bool(formats) and not formats <= ENGINE_FORMATS
@@ -237,7 +237,7 @@ def _labels(layer: QgsRasterLayer) -> dict[int, tuple[tuple[int, str], ...]]:
 
 
 def has_code(crs: QgsCoordinateReferenceSystem) -> bool:
-    """Whether a CRS is one of a register that PROJ knows."""
+    """Whether a CRS has a code in a register that PROJ knows."""
     return re.match(r"^(EPSG|ESRI|IAU_\d+|IGNF|OGC):\w+$", crs.authid() or "") is not None
 
 

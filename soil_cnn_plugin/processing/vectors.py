@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import (
+from qgis.core import (  # type: ignore[attr-defined]  # the stubs lack QgsCsException
     Qgis,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
@@ -28,6 +28,7 @@ from qgis.PyQt.QtCore import QMetaType
 
 from ..contract.jobs import JobError
 from .full_disk import full_disk
+from .rasters import Raster, has_code
 
 FID = "fid"
 _TYPES = QMetaType.Type
@@ -59,6 +60,28 @@ class Transform:
             f" the operation {details.name or details.proj} ({accuracy}). To use another one, choose it in the"
             " project's properties (Transformations)."
         )
+
+
+def transform_into(
+    raster: Raster, source: QgsProcessingFeatureSource, context: QgsCoordinateTransformContext, notes: list[str]
+) -> Optional[Transform]:
+    """Return the operation into a raster's CRS and note it; None if the CRS is the same, unknown or without a code.
+
+    The engine knows neither the project's choice of operations nor QGIS's grids of shifts, so QGIS transforms. A
+    GeoPackage keeps only a CRS with a code as it is.
+    """
+    crs = source.sourceCrs()
+    if not crs.isValid() or not raster.crs.isValid() or crs == raster.crs:
+        return None
+    if not has_code(raster.crs):
+        notes.append(
+            f"The CRS of {raster.layer_name} has no code, so PROJ and not the project chooses the operation that"
+            f" transforms {source.sourceName()} into it."
+        )
+        return None
+    transform = Transform(source, raster.crs, context)
+    notes.append(transform.note)
+    return transform
 
 
 def write_points(
@@ -196,11 +219,11 @@ def _geometry(feature: QgsFeature, kind: Qgis.WkbType, source: QgsProcessingFeat
 
 
 def _transformed(feature: QgsFeature, geometry: QgsGeometry, transform: Transform) -> QgsGeometry:
-    """A point that has no place in the other CRS comes to lie at infinity: the engine leaves it out and says why."""
+    """Move a geometry into the other CRS. A point without a place there goes to infinity, and the engine drops it."""
     try:
-        geometry.transform(transform.way)
+        geometry.transform(transform.operation)
     except QgsCsException as error:
-        if geometry.type() == QgsWkbTypes.GeometryType.PointGeometry:
+        if geometry.type() == Qgis.GeometryType.Point:
             return QgsGeometry.fromPointXY(QgsPointXY(math.inf, math.inf))
         raise JobError(
             f"Feature {feature.id()} of {transform.layer_name} has no place in {_crs_name(transform.crs)}, the CRS of"

@@ -117,7 +117,7 @@ def test_a_crash_is_told_in_words_with_the_end_of_the_log(
 
 @pytest.mark.parametrize(
     ("counts", "words"),
-    [((3, 4), "most likely because the memory was used up"), ((3, 3), "and not the system for want of memory")],
+    [((3, 4), "most likely because memory ran out"), ((3, 3), "not by the system because memory ran out")],
 )
 def test_memory_is_blamed_only_when_the_system_has_killed_for_want_of_it(
     stand_in, feedback, job, counts, words, monkeypatch

@@ -33,7 +33,7 @@ from soil_cnn_plugin.contract.jobs import (
     TrainNetwork,
 )
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.processing.inputs import parse_units
+from soil_cnn_plugin.processing.fields import parse_units
 from soil_cnn_plugin.processing.outputs import check_outputs
 
 

@@ -34,6 +34,21 @@ def write(path: Path, value: float, size: int = 8, description: str = "zinc (mg/
     return str(path)
 
 
+def write_classes(path: str) -> None:
+    """A map of two soil types with names, all of the first one."""
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 8, 8, 1, gdal.GDT_Byte)
+    band = dataset.GetRasterBand(1)
+    band.WriteArray(np.ones((8, 8), "uint8"))
+    band.SetDescription("soil type")
+    table = gdal.RasterAttributeTable()
+    table.CreateColumn("Value", gdal.GFT_Integer, gdal.GFU_MinMax)
+    table.CreateColumn("Class", gdal.GFT_String, gdal.GFU_Name)
+    for row, name in enumerate(("gley", "podzol")):
+        table.SetValueAsInt(row, 0, row + 1)
+        table.SetValueAsString(row, 1, name)
+    band.SetDefaultRAT(table)
+
+
 def load(project: QgsProject, results: dict[str, str]) -> None:
     """What QGIS does when a run has ended in its dialog."""
     from processing.gui.Postprocessing import handleAlgorithmResults
@@ -88,6 +103,16 @@ def test_runs_of_the_same_target_have_groups_of_their_own(provider, project, res
             write(Path(path), 1)
         load(project, files)
     assert groups(project) == {"Soil map: zinc": [PREDICTED, LOWER], "Soil map: zinc (2)": [PREDICTED, LOWER]}
+
+
+def test_classes_of_a_run_stand_in_the_group_of_its_numbers(provider, project, tmp_path) -> None:
+    for run in ("one", "two"):
+        files = {name: str(tmp_path / f"{run}_{name}.tif") for name in ("PREDICTION", "CLASSES")}
+        write(Path(files["PREDICTION"]), 1)
+        write_classes(files["CLASSES"])
+        load(project, files)
+    layers = [PREDICTED, "Soil type, most probable class"]
+    assert groups(project) == {"Soil map: zinc": layers, "Soil map: zinc (2)": layers}
 
 
 def test_a_run_that_replaces_some_files_of_another_takes_them_to_its_own_group(provider, project, results) -> None:

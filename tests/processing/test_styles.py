@@ -10,7 +10,7 @@ from osgeo import gdal
 from qgis.core import QgsProcessingContext, QgsRasterLayer, QgsSingleBandPseudoColorRenderer
 from qgis.PyQt.QtGui import QColor
 
-from soil_cnn_plugin.processing import styles
+from soil_cnn_plugin.processing import raster_styles, styles
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_constant_map_has_limits_that_differ(tmp_path, qgis_app) -> None:
     dataset = gdal.GetDriverByName("GTiff").Create(path, 4, 4, 1, gdal.GDT_Float32)
     dataset.GetRasterBand(1).Fill(5)
     dataset = None
-    low, high = styles.percentiles(QgsRasterLayer(path, "c"))
+    low, high = raster_styles.percentiles(QgsRasterLayer(path, "c"))
     assert low < 5 < high
 
 
@@ -148,7 +148,7 @@ def test_a_constant_map_has_limits_that_differ(tmp_path, qgis_app) -> None:
     ],
 )
 def test_ramps_fit_the_property(name, ramp) -> None:
-    assert styles.ramp_for(name) == ramp
+    assert raster_styles.ramp_for(name) == ramp
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_layer_titles(labels, title) -> None:
 
 def test_ramps_grow_steadily_lighter_or_darker() -> None:
     """Perceptual order means that the luminance (ITU-R BT.709) of the colours is monotonic."""
-    for name in styles.RAMPS:
-        ramp = styles.colour_ramp(name)
+    for name in raster_styles.RAMPS:
+        ramp = raster_styles.colour_ramp(name)
         light = [
             0.2126 * colour.redF() + 0.7152 * colour.greenF() + 0.0722 * colour.blueF()
             for colour in (ramp.color(share / 10) for share in range(11))

@@ -74,6 +74,26 @@ def test_no_observations_and_no_intervals_leave_nan() -> None:
     assert without.me == 0.5
 
 
+def test_an_interval_that_one_observation_lacks_is_not_scored() -> None:
+    gap = np.array([np.nan, 2.5, 3.0, 2.0])
+    for lower, upper in ((gap, UPPER), (LOWER, gap + 3)):
+        scores = metrics.score(OBSERVED, PREDICTED, lower, upper, 0.9)
+        assert np.isnan([scores.picp, scores.width, scores.interval_score]).all()
+
+
+def test_errors_and_coverage_are_means_and_no_medians() -> None:
+    assert metrics.me(OBSERVED, np.array([2.0, 2.0, 3.0, 9.0])) == 1.0
+    assert metrics.picp(OBSERVED, LOWER - 1, UPPER) == 0.75
+    assert metrics.rpiq(OBSERVED, OBSERVED + 0.5) == pytest.approx((3.75 - 1.75) / 0.5)
+
+
+def test_limits_belong_to_their_interval() -> None:
+    limits = np.array([1.0, 3.0])
+    assert metrics.is_inside(limits, np.full(2, 1.0), np.full(2, 3.0)).tolist() == [True, True]
+    nominal, actual = metrics.coverage_curve(limits, np.tile([1.0, 2.0, 3.0], (2, 1)), np.array([0.1, 0.5, 0.9]))
+    assert (nominal.tolist(), actual.tolist()) == ([pytest.approx(0.8)], [1.0])
+
+
 def test_a_perfect_prediction_has_no_ratio_of_range_to_error() -> None:
     assert metrics.rpiq(OBSERVED, OBSERVED) is None
 
@@ -90,6 +110,11 @@ def test_crps_of_normal_quantiles_is_near_the_closed_form() -> None:
     closed = observed * (2 * stats.norm.cdf(observed) - 1) + 2 * stats.norm.pdf(observed) - 1 / np.sqrt(np.pi)
     quantiles = np.tile(stats.norm.ppf(LEVELS), (20_000, 1))
     assert metrics.crps_of_quantiles(observed, quantiles, LEVELS) == pytest.approx(closed.mean(), rel=0.03)
+
+
+def test_crps_of_one_quantile_is_its_pinball_loss() -> None:
+    # a loss of 1 at 0.5, and none at 0 and 1: twice the area of a triangle
+    assert metrics.crps_of_quantiles(np.array([3.0]), np.array([[1.0]]), np.array([0.5])) == pytest.approx(1.0)
 
 
 def test_crps_of_draws_is_the_mean_over_all_pairs() -> None:
@@ -117,6 +142,7 @@ def test_pit_is_found_between_beyond_and_on_quantiles() -> None:
     levels = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
     observed = np.array([0.25, 2.0, 1.0, -5.0, 9.0, 0.0])
     assert metrics.pit(observed, quantiles, levels) == pytest.approx([0.15, 0.8, 0.5, 0.05, 0.95, 0.1])
+    assert metrics.pit(np.array([3.0]), np.array([[0.0, 1.0, 2.0, 4.0, 8.0]]), levels) == pytest.approx([0.6])
 
 
 def test_pit_of_the_right_distribution_is_uniform() -> None:

@@ -28,9 +28,10 @@ from ..contract.jobs import Covariate, JobError
 from ..contract.soil_property import SoilProperty
 from .field_aliases import add_aliases
 from .fields import check_field, no_field, parse_units, unit_of
+from .file_names import file_name
 from .outputs import check_extension, is_skipped
 from .rasters import Raster, covariates, why_no_raster
-from .vectors import Transform, file_name, transform_into, write_any_points, write_points, write_polygons, write_table
+from .vectors import Transform, transform_into, write_any_points, write_points, write_polygons, write_table
 
 COVARIATE_PARAMETERS = {
     "continuous": "COVARIATES",

@@ -26,9 +26,9 @@ from qgis.core import (
 
 from ..contract.jobs import Covariate, JobError
 from ..contract.raster_formats import ENGINE_FORMATS
+from .file_names import file_name
 from .full_disk import full_disk
 from .raster_names import chosen_bands, raster_name, tell_apart
-from .vectors import file_name
 
 _SUBDATASET = re.compile(r'^(?P<driver>[A-Za-z0-9_]{2,}):"?(?P<path>(?:[A-Za-z]:[\\/])?[^":]+)"?:(?P<layer>.+)$')
 _ARCHIVE = re.compile(r"^(?P<prefix>/vsi(?:zip|tar|gzip|7z|rar)/|vrt://)(?P<path>(?!vsi|\w{2,}:)[^/{].*)$")

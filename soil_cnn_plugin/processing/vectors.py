@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
@@ -36,7 +35,6 @@ _WRITABLE = {
     *(_TYPES.Bool, _TYPES.Int, _TYPES.UInt, _TYPES.LongLong, _TYPES.ULongLong, _TYPES.Double, _TYPES.QString),
     *(_TYPES.QDate, _TYPES.QTime, _TYPES.QDateTime, _TYPES.QByteArray, _TYPES.QStringList, _TYPES.QVariantList),
 }
-_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
 class Transform:
@@ -112,12 +110,6 @@ def write_any_points(source: QgsProcessingFeatureSource, path: Path, context: Qg
 def write_table(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
     """Write rows with single geometries or with none; rows without geometry need no CRS."""
     return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer")
-
-
-def file_name(layer_name: str) -> str:
-    """Return a layer's name without characters that file names forbid, empty if none is left: at most 80 characters and
-    200 bytes, because file systems count bytes."""
-    return _FORBIDDEN.sub("_", layer_name)[:80].encode(errors="ignore")[:200].decode(errors="ignore").strip(" .")
 
 
 def write_polygons(

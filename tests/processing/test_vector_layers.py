@@ -26,8 +26,8 @@ from qgis.PyQt.QtCore import QMetaType
 
 from soil_cnn_plugin.contract.jobs import JobError
 from soil_cnn_plugin.processing import full_disk, vectors
+from soil_cnn_plugin.processing.file_names import file_name
 from soil_cnn_plugin.processing.inputs import Inputs
-from soil_cnn_plugin.processing.vectors import file_name
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.observations.layer_fields import as_numbers, is_text, parse_numbers
 from soil_cnn_plugin.engine.observations.names import is_missing, plain_name
 
-Columns = Mapping[str, NDArray[Any]]
+FieldValues = Mapping[str, NDArray[Any]]
 
 _ID_NAME = re.compile(
     r"(.*[_. ])?(id|fid|no|nr|num|number|key|index)|[a-z]*(objectid|ogc_fid|sourceid|sampleid|plotid)"
@@ -100,7 +100,7 @@ def _holds_words(column: NDArray[Any]) -> bool:
     return not all(is_missing(plain_name(value)) for value in column.tolist())
 
 
-def choose_fields(columns: Columns, roles: Sequence[str], xy: Array) -> tuple[list[str], dict[str, str]]:
+def choose_fields(columns: FieldValues, roles: Sequence[str], xy: Array) -> tuple[list[str], dict[str, str]]:
     """Fields that hold measured numbers, and why others are left out; `roles` are neither. `xy` (N, 2), NaN where a
     feature has no place."""
     chosen, left_out = [], {}

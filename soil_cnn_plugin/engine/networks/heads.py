@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.networks.likelihood import (
     normal_scores,
     weighted_mean,
 )
-from soil_cnn_plugin.engine.targets.learned import NUMBERS, Layout, Lesson, column_slices
+from soil_cnn_plugin.engine.targets.learned import NUMBERS, ColumnLayout, Lesson, column_slices
 
 RING_QUANTILES = 19
 _LEVELS = [(i + 1) / (RING_QUANTILES + 1) for i in range(RING_QUANTILES)]
@@ -190,7 +190,7 @@ class Heads:
     parts: tuple[Head, ...]
 
     @classmethod
-    def of(cls, layout: Layout, numbers: type[Head]) -> Heads:
+    def of(cls, layout: ColumnLayout, numbers: type[Head]) -> Heads:
         """The heads of a layout; `numbers` is this architecture's head for numbers."""
         return cls(tuple((numbers if each.head == NUMBERS else ClassHead)(each.count) for each in layout))
 

@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.machine.processes import is_joined
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.heads import Head, Heads
-from soil_cnn_plugin.engine.targets.learned import Layout, Lesson
+from soil_cnn_plugin.engine.targets.learned import ColumnLayout, Lesson
 
 Watch = Callable[[Tensor], None]
 """Receives the last hidden layer (K, n, W) of a block's pixels in pieces, row by row."""
@@ -29,7 +29,7 @@ class PackedNetwork(nn.Module, ABC):
     NAME: ClassVar[str]
     NUMBER_HEAD: ClassVar[type[Head]]
 
-    def __init__(self, encoder: Encoder, patch_size: int, layout: Layout, members: int, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, patch_size: int, layout: ColumnLayout, members: int, dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
         self.patch_size = patch_size

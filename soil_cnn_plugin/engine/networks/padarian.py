@@ -10,7 +10,7 @@ from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply, row
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.heads import VarianceHead
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
-from soil_cnn_plugin.engine.targets.learned import Layout
+from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
 _VIEWS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # mirrored dims of (N, H, W, C); views are averaged
@@ -27,7 +27,7 @@ class PadarianNetwork(PackedNetwork):
     NUMBER_HEAD = VarianceHead
     SMALLEST_PATCH = 11  # the smallest odd width that leaves a pixel after both poolings
 
-    def __init__(self, encoder: Encoder, patch_size: int, layout: Layout, members: int, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, patch_size: int, layout: ColumnLayout, members: int, dropout: float) -> None:
         super().__init__(encoder, patch_size, layout, members, dropout)
         side = _side_after_pooling(patch_size)
         self.first_weight = _zeros(members, _FIRST, encoder.channel_count + 1, 3, 3)

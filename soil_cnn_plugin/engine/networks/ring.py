@@ -11,7 +11,7 @@ from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features, covariate_of_feature
 from soil_cnn_plugin.engine.networks.heads import QuantileHead
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
-from soil_cnn_plugin.engine.targets.learned import Layout
+from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 
 _WIDTH = 96  # of the residual layers
 
@@ -22,7 +22,7 @@ class RingNetwork(PackedNetwork):
     NAME = "ring"
     NUMBER_HEAD = QuantileHead
 
-    def __init__(self, encoder: Encoder, patch_size: int, layout: Layout, members: int, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, patch_size: int, layout: ColumnLayout, members: int, dropout: float) -> None:
         super().__init__(encoder, patch_size, layout, members, dropout)
         features = context_count(encoder.channel_count, len(encoder.continuous), patch_size)
         features += len(Location.ANGLES) if encoder.location else 0

@@ -17,7 +17,7 @@ PREDICTORS = {
     FOREST_CONTEXT: "a random forest on the covariates at the point and their focal means and deviations",
     MEAN: "the mean of the observations",
 }
-FOLD_KINDS = {
+FOLDS_IN_WORDS = {
     "random": "random folds",
     "spatial_blocks": "spatial blocks",
     "groups": "folds of whole groups",
@@ -62,7 +62,7 @@ def methods_sentence(assessment: Assessment) -> str:
     ratios = ", as parts of a whole in isometric log-ratios" if assessment.compositions else ""
     whose = " of classes" if numbers else ""
     calibrated = f"; probabilities{whose} were calibrated by one temperature" if classes else ""
-    kind, size = FOLD_KINDS.get(assessment.folds.kind, assessment.folds.kind), assessment.patch_size
+    kind, size = FOLDS_IN_WORDS.get(assessment.folds.kind, assessment.folds.kind), assessment.patch_size
     subject = sentence_case(enumerated([*numbers, *classes]))
     return (
         f"{subject} {verb} mapped with {method} ({software(assessment)}){ratios},"

@@ -27,7 +27,7 @@ from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, M
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.texture import (
-    CLASSES,
+    TEXTURE_CLASSES,
     TITLES,
     USDA,
     Texture,
@@ -83,7 +83,7 @@ class CompositionKind:
         if TEXTURE in request.wanted:
             system = request.texture_system
             name = " ".join(["texture class", *self.name.split(), f"({TITLES[system]})"])
-            bands[TEXTURE] = [Band((self.number,), name, classes=CLASSES[system])]
+            bands[TEXTURE] = [Band((self.number,), name, classes=TEXTURE_CLASSES[system])]
         return bands
 
     def check_offer(self, raster: str, source: str) -> None:

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.targets.classes import ClassKind, ClassOutcome
 from soil_cnn_plugin.engine.targets.compositions import CompositionKind, CompositionOutcome
 from soil_cnn_plugin.engine.targets.kinds import Kind, Measure, Outcome, Scaled
-from soil_cnn_plugin.engine.targets.learned import Layout, Learned, column_slices, lay_out
+from soil_cnn_plugin.engine.targets.learned import ColumnLayout, Learned, column_slices, lay_out
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.numbers import NumberKind, NumberOutcome
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
@@ -89,11 +89,11 @@ def learn_all(kinds: Sequence[Kind], scaled: Sequence[Scaled], measured: TargetV
         errors=join([part.errors for part in parts]),
         weights=measured.weights,
         estimate=join([part.estimate for part in parts]),
-        layout=layout_of(scaled),
+        layout=column_layout(scaled),
     )
 
 
-def layout_of(scaled: Sequence[Scaled]) -> Layout:
+def column_layout(scaled: Sequence[Scaled]) -> ColumnLayout:
     """How the learned columns of all kinds stand beside each other."""
     return lay_out([each.columns for each in scaled])
 

@@ -25,21 +25,21 @@ class Columns:
     count: int
 
 
-Layout = tuple[Columns, ...]
+ColumnLayout = tuple[Columns, ...]
 """All learned columns, from the left; numbers that lie beside each other are one entry."""
 
 
-def number_columns(count: int) -> Layout:
+def number_columns(count: int) -> ColumnLayout:
     """The layout of `count` numbers."""
     return (Columns(NUMBERS, count),)
 
 
-def class_columns(count: int) -> Layout:
+def class_columns(count: int) -> ColumnLayout:
     """The layout of one target with `count` classes."""
     return (Columns(CLASSES, count),)
 
 
-def lay_out(parts: Sequence[Columns]) -> Layout:
+def lay_out(parts: Sequence[Columns]) -> ColumnLayout:
     """The layout of these columns: numbers that lie beside each other become one entry."""
     layout: list[Columns] = []
     for each in parts:
@@ -50,7 +50,7 @@ def lay_out(parts: Sequence[Columns]) -> Layout:
     return tuple(layout)
 
 
-def column_count(layout: Layout) -> int:
+def column_count(layout: ColumnLayout) -> int:
     return sum(each.count for each in layout)
 
 
@@ -60,7 +60,7 @@ def column_slices(counts: Sequence[int]) -> list[slice]:
     return [slice(end - count, end) for end, count in zip(ends, counts)]
 
 
-def units(layout: Layout) -> list[slice]:
+def units(layout: ColumnLayout) -> list[slice]:
     """The columns that belong together: each number by itself, all classes of a target at once."""
     counts = [count for each in layout for count in ([1] * each.count if each.head == NUMBERS else [each.count])]
     return column_slices(counts)
@@ -93,7 +93,7 @@ class Learned:
     errors: Array
     weights: Array
     estimate: Array
-    layout: Layout
+    layout: ColumnLayout
 
     @property
     def columns(self) -> int:

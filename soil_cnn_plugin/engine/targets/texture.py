@@ -31,7 +31,7 @@ _TWELVE = (
     "silty clay",
     "clay",
 )
-CLASSES = {USDA: _TWELVE, WRB: (*_TWELVE, "heavy clay")}
+TEXTURE_CLASSES = {USDA: _TWELVE, WRB: (*_TWELVE, "heavy clay")}
 """Names by system; their values count from 1. The twelve of the USDA have the boundaries of Soil Science Division Staff
 (2017), Soil survey manual, chapter 3. FAO (2006), Guidelines for soil description, figure 4, to which the WRB refers,
 has the same boundaries and divides clay at 60 %."""
@@ -59,7 +59,7 @@ BORDERS = {USDA: _BORDERS, WRB: (*_BORDERS, ((40, 0, 60), (0, 40, 60)))}
 
 
 def texture_class(sand: Array, silt: Array, clay: Array, system: str = USDA) -> Codes:
-    """Classes from 1 in the order of CLASSES, 0 where a part is missing; arrays of any shape that sum to any whole.
+    """Return classes from 1 in the order of TEXTURE_CLASSES, 0 where a part is missing. Arrays have any shape and sum.
 
     A point on a border belongs to the class that the definitions give it. Each rule looks only at what the rules before
     it left over, so that none can be forgotten.
@@ -83,7 +83,7 @@ def texture_class(sand: Array, silt: Array, clay: Array, system: str = USDA) -> 
         ("loam", (clay >= 7) & (sand <= 52)),
         ("sandy loam", np.isfinite(whole)),
     )
-    codes = [np.uint8(CLASSES[WRB].index(name) + 1) for name, _ in rules]
+    codes = [np.uint8(TEXTURE_CLASSES[WRB].index(name) + 1) for name, _ in rules]
     found: Codes = np.select([is_met for _, is_met in rules], codes, np.uint8(0)).astype(np.uint8)
     return found
 
@@ -98,7 +98,7 @@ def neighbours(system: str) -> Flags:
     # (2 silt, 2 clay): points next to each other in the triangle stand side by side, or across one diagonal.
     square = np.zeros((201, 201), np.int64)
     square[np.rint(2 * silt).astype(int), np.rint(2 * clay).astype(int)] = texture_class(sand, silt, clay, system)
-    contacts = np.zeros((len(CLASSES[system]) + 1,) * 2, np.int64)
+    contacts = np.zeros((len(TEXTURE_CLASSES[system]) + 1,) * 2, np.int64)
     sides = (square[1:], square[:-1]), (square[:, 1:], square[:, :-1]), (square[1:, :-1], square[:-1, 1:])
     for one, other in sides:
         np.add.at(contacts, (one, other), 1)

@@ -14,9 +14,9 @@ from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores
-from soil_cnn_plugin.engine.targets.groups import AnyOutcome, kinds_of, layout_of, words_of
+from soil_cnn_plugin.engine.targets.groups import AnyOutcome, column_layout, kinds_of, words_of
 from soil_cnn_plugin.engine.targets.kinds import Kind
-from soil_cnn_plugin.engine.targets.learned import Layout, column_count
+from soil_cnn_plugin.engine.targets.learned import ColumnLayout, column_count
 from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 from soil_cnn_plugin.engine.training.dissimilarity import SpaceInWords
@@ -85,9 +85,9 @@ class NetworkDescription:
         return kinds_of(self.words)
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> ColumnLayout:
         """The learned columns."""
-        return layout_of([outcome.scaled for outcome in self.outcomes])
+        return column_layout([outcome.scaled for outcome in self.outcomes])
 
     @property
     def columns(self) -> int:

@@ -11,7 +11,7 @@ from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.ring import RingNetwork
-from soil_cnn_plugin.engine.targets.learned import Layout
+from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 from soil_cnn_plugin.engine.training.fit import FitSettings
 
 _LARGE_SAMPLE_EPOCHS = 20  # more steps are taken where the preset's would see an observation less often than this
@@ -33,7 +33,7 @@ class Shape:
             raise ValueError(f"{self.members} members of {self.name} with patches of {self.patch_size} pixels")
 
 
-def build_network(shape: Shape, encoder: Encoder, layout: Layout, dropout: float) -> PackedNetwork:
+def build_network(shape: Shape, encoder: Encoder, layout: ColumnLayout, dropout: float) -> PackedNetwork:
     """Build a network whose parameters are not yet drawn or read."""
     kind = RingNetwork if shape.name == RingNetwork.NAME else PadarianNetwork
     return kind(encoder, shape.patch_size, layout, shape.members, dropout)

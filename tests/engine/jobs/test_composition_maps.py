@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs import map_soil_properties
 from soil_cnn_plugin.engine.jobs.predict_map import run
 from soil_cnn_plugin.engine.rasters.class_names import class_colormap
-from soil_cnn_plugin.engine.targets.texture import CLASSES, texture_class
+from soil_cnn_plugin.engine.targets.texture import TEXTURE_CLASSES, texture_class
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
 from tests.engine.compositions import PARTS, composition_network
 from tests.engine.landscape import Landscape, Log, make_landscape, random_network
@@ -87,12 +87,12 @@ def test_texture_classes_are_those_of_the_predicted_means(landscape: Landscape, 
         assert dataset.descriptions == (f"texture class 0-30 cm ({system.upper()})",)
         assert dataset.tags()["CONTENT"] == "texture_classes"
         colours = dataset.colormap(1)
-    count = len(CLASSES[system])
+    count = len(TEXTURE_CLASSES[system])
     assert {value: colours[value] for value in range(count + 1)} == class_colormap(count)
     np.testing.assert_array_equal(codes, texture_class(sand, silt, clay, system))
     assert len(np.unique(codes)) > 4
     ((names, table),) = _names_and_pixels(job.texture_classes)
-    assert names == ["", *CLASSES[system]]
+    assert names == ["", *TEXTURE_CLASSES[system]]
     assert table == [(number + 1, name, int((codes == number + 1).sum())) for number, name in enumerate(names[1:])]
     size = {"usda": "50", "wrb": "63"}[system]
     assert [line for line in log.infos if f"silt is 2 to {size} µm: nothing is converted" in line]

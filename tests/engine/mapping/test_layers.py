@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.targets.classes import ClassOutcome
 from soil_cnn_plugin.engine.targets.compositions import CompositionOutcome
 from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.numbers import NumberOutcome
-from soil_cnn_plugin.engine.targets.texture import CLASSES, texture_class
+from soil_cnn_plugin.engine.targets.texture import TEXTURE_CLASSES, texture_class
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
 from tests.engine.class_landscape import random_class_network
@@ -87,7 +87,7 @@ def test_bands_stand_in_the_order_of_the_targets(description: NetworkDescription
         *("clay > 25 %, probability", "zinc > 60 mg/kg, probability", "ph < 6, probability")
     ]
     (texture,) = layers.bands("texture_classes")
-    assert (texture.name, texture.classes) == ("texture class (USDA)", CLASSES["usda"])
+    assert (texture.name, texture.classes) == ("texture class (USDA)", TEXTURE_CLASSES["usda"])
 
 
 def test_values_are_those_of_each_outcome_alone(description: NetworkDescription) -> None:

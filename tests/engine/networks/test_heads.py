@@ -15,8 +15,8 @@ from soil_cnn_plugin.engine.networks.heads import RING_QUANTILES, ClassHead, Hea
 from soil_cnn_plugin.engine.targets.learned import (
     CLASSES,
     NUMBERS,
+    ColumnLayout,
     Columns,
-    Layout,
     Learned,
     Lesson,
     class_columns,
@@ -35,7 +35,7 @@ def numbers_of(shape: tuple[int, ...], seed: int = 0) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).normal(size=shape)).float()
 
 
-def lesson_of(layout: Layout, is_plain: bool = False, seed: int = 1) -> Lesson:
+def lesson_of(layout: ColumnLayout, is_plain: bool = False, seed: int = 1) -> Lesson:
     """What N observations tell: some of each kind are missing, and unless it is plain some numbers lie below a limit or
     have an error, and observations count differently."""
     rng = np.random.default_rng(seed)
@@ -234,7 +234,7 @@ def test_the_score_of_classes_leaves_out_what_is_not_told_or_not_predicted() -> 
 
 @pytest.mark.parametrize("kind", HEADS)
 @pytest.mark.parametrize("layout", [MIXED, number_columns(3), class_columns(4)], ids=["mixed", "numbers", "classes"])
-def test_the_mean_over_members_is_the_mean_of_what_each_predicts(kind: type[Head], layout: Layout) -> None:
+def test_the_mean_over_members_is_the_mean_of_what_each_predicts(kind: type[Head], layout: ColumnLayout) -> None:
     heads = Heads.of(layout, kind)
     raw = numbers_of((5, 20, heads.outputs))
     for found, each in zip(heads.mean_location_scale(list(raw)), heads.location_scale(raw)):

@@ -8,7 +8,7 @@ import pytest
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.targets.texture import (
     BORDERS,
-    CLASSES,
+    TEXTURE_CLASSES,
     USDA,
     WRB,
     Texture,
@@ -84,16 +84,16 @@ def code(sand: float, silt: float, clay: float, system: str = USDA) -> int:
 
 @pytest.mark.parametrize(("sand", "silt", "clay", "name"), POINTS, ids=str)
 def test_each_point_has_the_class_of_its_definition(sand: float, silt: float, clay: float, name: str) -> None:
-    assert CLASSES[USDA][code(sand, silt, clay) - 1] == name
+    assert TEXTURE_CLASSES[USDA][code(sand, silt, clay) - 1] == name
 
 
 def test_the_points_are_of_all_classes() -> None:
-    assert {name for *_, name in POINTS} == set(CLASSES[USDA])
+    assert {name for *_, name in POINTS} == set(TEXTURE_CLASSES[USDA])
 
 
 @pytest.mark.parametrize(("clay", "name"), [(59.9, "clay"), (60.0, "heavy clay"), (100.0, "heavy clay")])
 def test_the_wrb_divides_clay_at_60_percent(clay: float, name: str) -> None:
-    assert CLASSES[WRB][code((100 - clay) / 2, (100 - clay) / 2, clay, WRB) - 1] == name
+    assert TEXTURE_CLASSES[WRB][code((100 - clay) / 2, (100 - clay) / 2, clay, WRB) - 1] == name
 
 
 def test_below_60_percent_of_clay_both_systems_say_the_same() -> None:
@@ -123,7 +123,7 @@ def test_the_nrcs_definitions_agree_everywhere_and_leave_no_gap() -> None:
     }
     assert (np.sum(list(definitions.values()), axis=0) == 1).all()
     found = texture_class(sand, silt, clay)
-    for number, name in enumerate(CLASSES[USDA], start=1):
+    for number, name in enumerate(TEXTURE_CLASSES[USDA], start=1):
         np.testing.assert_array_equal(found == number, definitions[name], err_msg=name)
 
 
@@ -158,11 +158,11 @@ def test_classes_are_of_any_shape_and_any_whole_and_missing_where_a_part_is() ->
 def test_what_closing_adds_to_a_number_does_not_carry_it_across_a_border() -> None:
     parts = np.array([45.0, 15.0, 40.0])
     for whole in np.linspace(37, 113, 200):
-        assert CLASSES[USDA][code(*(parts * whole / 100)) - 1] == "clay"
+        assert TEXTURE_CLASSES[USDA][code(*(parts * whole / 100)) - 1] == "clay"
 
 
 def test_neighbours_share_a_border_not_a_corner() -> None:
-    names = CLASSES[USDA]
+    names = TEXTURE_CLASSES[USDA]
     shared = neighbours(USDA)
     assert (shared == shared.T).all()
     assert shared.diagonal().all()
@@ -172,7 +172,7 @@ def test_neighbours_share_a_border_not_a_corner() -> None:
     assert around["loam"] == {"sandy loam", "silt loam", "sandy clay loam", "clay loam"}
     assert around["clay"] == {"sandy clay", "clay loam", "silty clay"}
     assert around["clay loam"] == {"loam", "sandy clay loam", "silty clay loam", "clay", "sandy clay", "silt loam"}
-    assert {CLASSES[WRB][k] for k in np.flatnonzero(neighbours(WRB)[12])} == {"heavy clay", "clay"}
+    assert {TEXTURE_CLASSES[WRB][k] for k in np.flatnonzero(neighbours(WRB)[12])} == {"heavy clay", "clay"}
 
 
 @pytest.mark.parametrize(
@@ -208,5 +208,5 @@ def test_divided_fractions_are_added_up() -> None:
     parts = np.array([30.0, 20.0, 30.0, 20.0])  # fine sand, coarse sand, silt, clay
     texture = find_texture(("fine_sand", "coarse_sand", "silt", "clay"))
     assert texture is not None
-    assert CLASSES[USDA][int(texture.classes(parts, USDA)) - 1] == "loam"
+    assert TEXTURE_CLASSES[USDA][int(texture.classes(parts, USDA)) - 1] == "loam"
     np.testing.assert_allclose(texture.fine_earth(parts * 10), [50, 30, 20])

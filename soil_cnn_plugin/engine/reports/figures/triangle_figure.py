@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw
 from soil_cnn_plugin.engine.reports.words import sentence_case
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
-from soil_cnn_plugin.engine.targets.texture import BORDERS, CLASSES, USDA, lattice, texture_class
+from soil_cnn_plugin.engine.targets.texture import BORDERS, TEXTURE_CLASSES, USDA, lattice, texture_class
 
 _HEIGHT = np.sqrt(3) / 2
 TEXTURE_CODES = {  # as FAO (2006) abbreviates them
@@ -116,7 +116,7 @@ def _paint_classes(axes: Axes) -> None:
         "zorder": 3,
         "bbox": paper,
     }
-    for number, name in enumerate(CLASSES[USDA], start=1):
+    for number, name in enumerate(TEXTURE_CLASSES[USDA], start=1):
         x, y = place(sand[classes == number].mean(), clay[classes == number].mean())
         axes.text(float(x), float(y), TEXTURE_CODES[name], **look)
 

@@ -99,7 +99,7 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
         )
     limits = measured.limits[chosen]
     if np.isfinite(limits).any():
-        basis += " Below a detection limit no prediction is wrong: errors are of what a laboratory would report."
+        basis += " Below a detection limit no prediction is wrong: errors compare what a laboratory would report."
     return KnownObservations(values[chosen], limits, fold, unseen, read.views, read.rows, read.channels, basis)
 
 

@@ -105,7 +105,7 @@ def _connected(scheduler: str) -> Client:
     except (OSError, ValueError, TypeError) as error:
         raise EngineError(
             f"No Dask scheduler answers at {scheduler!r}: {error}. Write its address as tcp://machine:8786, as"
-            " 'dask scheduler' tells when it starts; or leave the cluster empty."
+            " 'dask scheduler' prints it when it starts; or leave the cluster empty."
         ) from error
 
 
@@ -153,7 +153,7 @@ def _in_words(scheduler: str) -> Iterator[None]:
     except KilledWorker as error:
         raise EngineError(
             f"Several workers of the Dask cluster {scheduler} died over one block. Perhaps their memory is too small:"
-            " choose a smaller block size, or fewer threads a worker."
+            " choose a smaller block size, or fewer threads per worker."
         ) from error
     except RuntimeError as error:
         raise EngineError(
@@ -163,7 +163,7 @@ def _in_words(scheduler: str) -> Iterator[None]:
     except (OSError, CancelledError, ClosedClientError) as error:
         raise EngineError(
             f"The Dask cluster {scheduler} was lost half-way, and nothing is written. Start it again and run again."
-            f" Dask tells: {error}"
+            f" Dask says: {error}"
         ) from error
 
 

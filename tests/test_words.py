@@ -28,6 +28,7 @@ INSTEAD_OF = {  # pattern of what the project does not say -> what it says; only
 }
 PLAIN = {"bridge", "contract", "processing", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
 PLAIN |= {"targets", "networks", "forests", "training", "machine", "assessment"}
+PLAIN |= {"mapping", "explaining", "reports", "jobs"}
 PLAIN |= {"arrays.py", "errors.py", "failures.py", "report.py", "versions.py"}
 """Rooms and pages whose sentences begin with their subject so far; to come: the engine's other rooms."""
 PYTHON = sorted((ROOT / "soil_cnn_plugin").rglob("*.py"))

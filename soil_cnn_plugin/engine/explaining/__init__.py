@@ -1,1 +1,1 @@
-"""What a trained network uses: contributions of covariates and of context."""
+"""The explanation of a trained network: what covariates and context contribute to its predictions."""

@@ -1,8 +1,8 @@
-"""What each covariate contributes to a prediction, against the prediction for observations of the training.
+"""The contribution of each covariate to a prediction, compared with predictions for observations of the training.
 
-Networks: expected gradients (Erion et al. 2021, 10.1038/s42256-021-00343-w), which are integrated gradients, here by
-captum, averaged over a background; forests: Shapley values. Both add up to the prediction minus its mean over the
-background, the former nearly.
+Networks are explained by expected gradients (Erion et al. 2021, 10.1038/s42256-021-00343-w): integrated gradients, here
+from captum, averaged over a background. Forests are explained by Shapley values. Contributions add up to the prediction
+minus its mean over the background: exactly for forests, and nearly for networks.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _PIXELS_AT_ONCE = 64
 
 
 class Attribution:
-    """Of `factors` (R,) times the learned columns. `background` are the observations that predictions are compared
-    with."""
+    """The attribution of `factors` (R,) times the learned columns. `background` holds the observations that predictions
+    are compared with."""
 
     def __init__(self, trained: TrainedNetwork, background: Views, factors: Array) -> None:
         self._trained, self._background, self._factors = trained, background, factors
         self.players = covariate_names(trained.encoder)
 
     def contributions(self, views: Views) -> Array:
-        """(N, players) of N patches."""
+        """Return the contributions (N, players) to the predictions of N patches."""
         predictor = self._trained.predictor
         factors = predictor.weights * self._factors  # (M, R)
         total = np.zeros((len(views.context), len(self.players)))
@@ -43,7 +43,7 @@ class Attribution:
         return total
 
     def _of_forest(self, views: Views, column: int) -> Array:
-        """The forest that predicts the column: one has all classes of a target."""
+        """Attribute the forest that predicts the column; one forest has all classes of a target."""
         forests = self._trained.predictor.forests
         places = [(forest, output) for forest in forests for output in range(forest.outputs)]
         forest, output = places[column]
@@ -51,7 +51,8 @@ class Attribution:
         return tree_shapley(forest, views.context, background, player, len(self.players), output)
 
     def _of_network(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Array:
-        """Gradients are taken behind the first layer only: it is linear, so what each covariate adds to it is known.
+        """Attribute a network. Gradients are taken only behind the first layer: it is linear, so what each covariate
+        adds to it is known.
 
         The views over which predictions are averaged take turns over the background.
         """
@@ -65,7 +66,8 @@ class Attribution:
         return array
 
     def _of_view(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Tensor:
-        """(n, ...) and (S, ...) -> (n, players), summed over the background."""
+        """Attribute one view: `inputs` (n, ...) against `background` (S, ...) give (n, players), summed over the
+        background."""
         explainer = IntegratedGradients(_AfterFirstLayer(network, factors), multiply_by_inputs=False)
         with torch.no_grad():
             first, base = (network.first_layer(rows).transpose(0, 1) for rows in (inputs, background))
@@ -80,7 +82,7 @@ class Attribution:
         return shares + torch.einsum("nl,pnl->np", total, added)
 
     def _added(self, network: PackedNetwork, inputs: Tensor) -> Tensor:
-        """What each player adds to the first layer, (players, n, L)."""
+        """Return what each player adds to the first layer, (players, n, L)."""
         of_input = network.covariate_of_input
         parts = [
             network.first_layer(inputs, (of_input == player).nonzero().flatten()).transpose(0, 1).flatten(1)
@@ -90,7 +92,7 @@ class Attribution:
 
 
 class _AfterFirstLayer(torch.nn.Module):
-    """`factors` times a network's locations, mean over members, from its first layer: (N, K, ...) -> (N,)."""
+    """A network from its first layer on, (N, K, ...) -> (N,): `factors` times its locations, averaged over members."""
 
     def __init__(self, network: PackedNetwork, factors: Array) -> None:
         super().__init__()
@@ -102,7 +104,8 @@ class _AfterFirstLayer(torch.nn.Module):
 
 
 def choose_background(predicted: Array, count: int) -> Rows:
-    """Observations whose predictions (N,) are spread like those of all of them: `count`, or all there are."""
+    """Choose `count` observations, or all if there are fewer, whose predictions spread like all the predictions
+    (N,)."""
     order = np.argsort(predicted)
     if len(order) <= count:
         return order

@@ -1,4 +1,4 @@
-"""The map of contributions: what each covariate adds to the prediction of a pixel, one band a covariate."""
+"""The map of contributions: what each covariate adds to the prediction of a pixel, one band per covariate."""
 
 from __future__ import annotations
 
@@ -34,23 +34,28 @@ from soil_cnn_plugin.engine.training.network_description import NetworkDescripti
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 MOST_PIXELS = 10_000
-"""Of the map that are explained; of a larger one every second, third, ... pixel is taken in each direction."""
+"""The most pixels of a map that are explained. In a larger map every second, third, ... pixel is taken in each
+direction."""
 BACKGROUND = 24
-"""Observations that each pixel is compared with."""
+"""The number of observations that each pixel is compared with."""
 _SIDE = 16  # pixels of the explained map that are read at once
-_PIXELS_TOGETHER = 32  # whose contributions are one task
+_PIXELS_TOGETHER = 32  # whose contributions one task computes
 _UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit", "log-ratio": "centred log-ratio"}
 
 
 def check_attribution(description: NetworkDescription, target: int) -> None:
-    """Raises EngineError when the target is of a kind that cannot be attributed to covariates."""
+    """Check that the target can be attributed to covariates.
+
+    Raises:
+        EngineError: the target is of a kind that cannot.
+    """
     _learned_as(description, target)
 
 
 def explain_map(
     job: ExplainNetwork, trained: TrainedNetwork, known: KnownObservations, target: int, report: Report
 ) -> AttributionSummary:
-    """Writes the raster of contributions to the prediction of one target, on the scale that it was learned on."""
+    """Write the raster of contributions to the prediction of one target, on the scale that it was learned on."""
     description = trained.description
     covariates = match_covariates(description.covariates, job.covariates, report)
     check_replaces_nothing(job.output_paths(), covariates)
@@ -95,7 +100,7 @@ def explain_map(
 
 
 def _learned_as(description: NetworkDescription, target: int) -> LearnedAs:
-    """A target on its learned scale, as factors (R,) of all learned columns and an offset."""
+    """Return a target on its learned scale, as factors (R,) of all learned columns and an offset."""
     own = own_columns([outcome.scaled for outcome in description.outcomes])
     for kind, outcome, at in zip(description.kinds, description.outcomes, own):
         if target in kind.targets:
@@ -107,7 +112,7 @@ def _learned_as(description: NetworkDescription, target: int) -> LearnedAs:
 
 
 def _coarsen(grid: Grid, step: int) -> Grid:
-    """Cells `step` times as large, from the same corner."""
+    """Return a grid from the same corner whose cells are `step` times as large."""
     a, b, c, d, e, f = grid.transform
     transform = (a * step, b * step, c, d * step, e * step, f)
     return Grid(grid.crs_wkt, transform, math.ceil(grid.height / step), math.ceil(grid.width / step))
@@ -116,7 +121,8 @@ def _coarsen(grid: Grid, step: int) -> Grid:
 def _contributions(
     trained: TrainedNetwork, attribution: Attribution, stack: CovariateStack, block: Block, step: int
 ) -> Array:
-    """(players, h, w) of a block of the coarse grid, NaN where a covariate is missing; standardized."""
+    """Return the contributions (players, h, w) to a block of the coarse grid, standardized, and NaN where a covariate
+    is missing."""
     result = np.full((len(attribution.players), block.height, block.width), np.nan)
     lines = list(_lines(trained, stack, block, step))
     if not lines:
@@ -124,7 +130,7 @@ def _contributions(
     rows, cols, patches, places = (np.concatenate(parts) for parts in zip(*lines))
     channels = encode(trained, patches, places)
     middle = trained.description.patch_size // 2
-    # A class that training did not know makes its own pixel unpredictable, like missing data.
+    # A class that training did not know makes its own pixel unpredictable, as missing data does.
     known = np.flatnonzero((channels.known[:, :, middle, middle] > 0).all(1).cpu().numpy())
     if len(known):
         views = see(trained, channels)
@@ -138,8 +144,8 @@ def _contributions(
 def _lines(
     trained: TrainedNetwork, stack: CovariateStack, block: Block, step: int
 ) -> Iterator[tuple[Rows, Rows, Singles, Array]]:
-    """Rows and columns in the block, patches and coordinates of the pixels that have data, one row of the block after
-    the other: the pixels in the middle of the coarse ones."""
+    """Yield, row by row of the block, the rows and columns in the block, the patches and the coordinates of the pixels
+    that have data. They are the pixels in the middle of the coarse ones."""
     size = trained.description.patch_size
     grid = stack.grid
     cols = np.minimum(np.arange(block.col, block.col + block.width) * step + step // 2, grid.width - 1)

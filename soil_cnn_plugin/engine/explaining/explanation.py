@@ -1,4 +1,4 @@
-"""The result of an explanation, as report, table and JSON file receive it, and what it comes to in words."""
+"""The result of an explanation, as the report, table and JSON file receive it, and its verdicts in words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.importance import Importance
 
 LITTLE = 0.01
-"""Growth of the error, as a share of it, that is called little: about what one more fold or seed changes."""
+"""The growth of the error, as a share of it, that is called little: about what one more fold or seed changes."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """How the error grows when all pixels further than `radii` (R,) pixels from the middle are exchanged: `error`
-    (R, M, T) and `by_fold` (R, M, B, T). The last radius is the patch's own: nothing is exchanged."""
+    """The growth of the error when all pixels further than `radii` (R,) pixels from the middle are exchanged. `error`
+    is (R, M, T), and `by_fold` (R, M, B, T). The last radius is the patch's own, where nothing is exchanged."""
 
     radii: tuple[int, ...]
     error: Array
@@ -26,20 +26,21 @@ class Context:
 
     @property
     def growth(self) -> Array:
-        """Of the error, as a share of it, (R, M, T)."""
+        """The growth of the error as a share of it, (R, M, T)."""
         growth: Array = self.error / self.error[-1] - 1
         return growth
 
     def reach(self, method: int, target: int) -> int | None:
-        """Index of the smallest radius from which on the error grows by little; None when it does at every radius."""
+        """Return the index of the smallest radius from which on the error grows by little, or None if it does at every
+        radius."""
         much = np.flatnonzero(self.growth[:, method, target] >= LITTLE)
         return int(much[-1]) + 1 if len(much) else None
 
 
 @dataclass(frozen=True)
 class AttributionSummary:
-    """Of a map of contributions: `magnitude` (players,) is their mean absolute value, in `unit`; `maps` (players, h, w)
-    a coarse image of them, NaN where nothing is predicted; `step` says that every `step`-th pixel was taken."""
+    """A summary of a map of contributions. `magnitude` (players,) is their mean absolute value, in `unit`. `maps`
+    (players, h, w) is a coarse image of them, NaN where nothing is predicted. Every `step`-th pixel was taken."""
 
     target: SoilProperty
     unit: str
@@ -52,46 +53,46 @@ class AttributionSummary:
 
 @dataclass(frozen=True)
 class Explanation:
-    """`methods` (M,) name the rows of the importances: the map's predictor first, then its parts. `standard_deviation`
-    (T,) is that of the observed values."""
+    """An explanation of a network. `methods` (M,) names the rows of the importances: the map's predictor first, then
+    its parts. `standard_deviation` (T,) is that of the observed values."""
 
     targets: tuple[SoilProperty, ...]
     covariates: tuple[str, ...]
     methods: tuple[str, ...]
-    forest_weights: tuple[float, ...]  # of each target, empty without a forest
+    forest_weights: tuple[float, ...]  # one for each target; empty without a forest
     importance: Importance
     context: Context
-    metres: float  # of a pixel
+    metres: float  # the side of a pixel
     standard_deviation: Array
     observations: int
     basis: str
-    measures: tuple[str, ...]  # what the error of each target is called
+    measures: tuple[str, ...]  # the name of each target's error
     attribution: AttributionSummary | None = None
     settings: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def measure(self) -> str:
-        """What the errors are called."""
+        """The name of the errors."""
         return " or ".join(dict.fromkeys(self.measures))
 
     def share(self) -> Array:
-        """Growth of the error as a share of it, (C, M, T)."""
+        """Return the growth of the error as a share of it, (C, M, T)."""
         share: Array = self.importance.mean / self.importance.error
         return share
 
     def spread_share(self) -> Array:
-        """Its standard deviation over folds, (C, M, T)."""
+        """Return the standard deviation of this share over folds, (C, M, T)."""
         spread: Array = self.importance.spread / self.importance.error
         return spread
 
     def distance(self, radius: int) -> float:
-        """Metres from the middle of the patch to the edge of what is kept."""
+        """Return the distance in metres from the middle of the patch to the edge of what is kept."""
         return (radius + 0.5) * self.metres
 
 
 def context_verdict(explanation: Explanation, target: int) -> str:
-    """How far the landscape matters, in a sentence."""
+    """Say in a sentence how far the landscape matters."""
     context = explanation.context
     reach = context.reach(0, target)
     own = 100 * float(context.growth[0, 0, target])
@@ -115,7 +116,7 @@ def context_verdict(explanation: Explanation, target: int) -> str:
 
 
 def importance_verdict(explanation: Explanation, target: int) -> str:
-    """Which covariates matter, in a sentence."""
+    """Say in a sentence which covariates matter."""
     share, spread = explanation.share()[:, 0, target], explanation.spread_share()[:, 0, target]
     order = np.argsort(-share)
     clear = [index for index in order if share[index] > np.nan_to_num(spread[index]) and share[index] >= LITTLE]

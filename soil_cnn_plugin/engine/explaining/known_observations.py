@@ -1,4 +1,5 @@
-"""The observations of a patch file beside a trained network: who of it had not seen them, and what it sees of them."""
+"""The observations of a patch file beside a trained network: who had not seen them, and what the network sees of
+them."""
 
 from __future__ import annotations
 
@@ -29,9 +30,10 @@ _MOST_BYTES = 2**29  # of encoded patches that are kept whole
 
 @dataclass(frozen=True)
 class KnownObservations:
-    """N observations: `values` (N, T), NaN where missing, and `limits` (N, T), below which nothing is reported, minus
-    infinity where there is none; `fold` (N,) for the spread of errors; `channels` are the whole encoded patches of the
-    `context_rows` among them; `basis` says in a sentence what the errors rest on."""
+    """N observations of a patch file. `values` (N, T) are NaN where missing. `limits` (N, T) are the limits below which
+    nothing is reported, and minus infinity where there is none. `fold` (N,) serves the spread of errors. `channels` are
+    the whole encoded patches of the observations in `context_rows`. `basis` says in a sentence what the errors rest
+    on."""
 
     values: Array
     limits: Array
@@ -44,10 +46,10 @@ class KnownObservations:
 
 
 def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, report: Report) -> KnownObservations:
-    """Take what of the patch file's observations has not been seen by all of the network.
+    """Read the observations of the patch file that some part of the network has not seen.
 
-    Of the file that the network was trained on these are all of them, each as its members saw it that held it out. Of
-    another file they are those that the network does not know.
+    In the file that the network was trained on these are all observations, each as seen by the members that held it
+    out. In another file they are those that the network does not know.
 
     Raises:
         EngineError: the file has other covariates, targets or patches, or too few observations that were not seen.
@@ -97,12 +99,12 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
         )
     limits = measured.limits[chosen]
     if np.isfinite(limits).any():
-        basis += " Below a detection limit no prediction is wrong: errors are of what a laboratory would report."
+        basis += " Below a detection limit no prediction is wrong: errors compare what a laboratory would report."
     return KnownObservations(values[chosen], limits, fold, unseen, read.views, read.rows, read.channels, basis)
 
 
 def _match(trained: TrainedNetwork, file: PatchFile) -> tuple[list[int], list[int]]:
-    """Which covariate and target of the file is which of the network."""
+    """Return the places in the file of the network's covariates and of its targets."""
     description = trained.description
     names = [summary.covariate.name for summary in file.covariates]
     fields = [target.field for target in file.targets]
@@ -127,7 +129,8 @@ def _match(trained: TrainedNetwork, file: PatchFile) -> tuple[list[int], list[in
 
 @dataclass(frozen=True)
 class _Read:
-    """What is seen of all chosen observations, and the whole patches of those in `rows`, counted among the chosen."""
+    """What is seen of all chosen observations, and the whole patches of those in `rows`, which count among the
+    chosen."""
 
     views: Views
     rows: Rows
@@ -162,13 +165,13 @@ def _take(channels: Channels, rows: Rows) -> Channels:
 
 
 def _held_out(rows: TrainingRows, keys: Rows) -> HeldOutRows:
-    """In the order of the file; observations of one place share their folds."""
+    """Return the held-out rows in the order of the file. Observations of one place share their folds."""
     index = {key: number for number, key in enumerate(rows.keys.tolist())}
     return rows.held_out.take(np.array([index[key] for key in keys.tolist()]))
 
 
 def _of_targets(trained: TrainedNetwork, file: PatchFile, columns: list[int]) -> TargetValues:
-    """The network's targets, in its order; classes as it counts them."""
+    """Return the values of the network's targets, in its order, with classes numbered as it numbers them."""
     measured = file.measured.of(columns)
     values = measured.values.copy()
     there = {field: kind for kind in kinds_of(file.words) for field in kind.fields}
@@ -181,7 +184,7 @@ def _of_targets(trained: TrainedNetwork, file: PatchFile, columns: list[int]) ->
 def _parts(
     trained: TrainedNetwork, views: Views, measured: TargetValues, held_out: HeldOutRows
 ) -> tuple[tuple[Trees, ...], ...]:
-    """The forests that had not seen a fold are grown again: the network file keeps the forest of all observations."""
+    """Grow again the forests that had not seen a fold: the network file keeps only the forest of all observations."""
     if not trained.predictor.forests:
         return ()
     description = trained.description

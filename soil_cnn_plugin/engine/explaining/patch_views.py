@@ -19,7 +19,7 @@ _PATCHES_AT_ONCE = 128
 
 @torch.no_grad()
 def encode(trained: TrainedNetwork, patches: Singles, coordinates: Array) -> Channels:
-    """Patches (N, C, P, P) and x, y (N, 2) of their middle pixels, in pieces."""
+    """Encode patches (N, C, P, P), in pieces; `coordinates` (N, 2) are x, y of their middle pixels."""
     device = next(trained.predictor.networks[0].parameters()).device
     places = torch.from_numpy(coordinates)[:, :, None, None]  # -> (N, 2, 1, 1)
     pieces = []
@@ -30,7 +30,7 @@ def encode(trained: TrainedNetwork, patches: Singles, coordinates: Array) -> Cha
 
 
 def join(pieces: list[Channels]) -> Channels:
-    """One after the other."""
+    """Join the pieces, one after the other."""
     location = [piece.location for piece in pieces if piece.location is not None]
     return replace(
         pieces[0],
@@ -43,7 +43,7 @@ def join(pieces: list[Channels]) -> Channels:
 
 @torch.no_grad()
 def see(trained: TrainedNetwork, channels: Channels) -> Views:
-    """What networks and forests see of patches."""
+    """Return what networks and forests see of patches."""
     predictor = trained.predictor
     pieces = [_see_some(trained, channels, start) for start in range(0, len(channels.values), _PATCHES_AT_ONCE)]
     inputs = [torch.cat([piece[0][index] for piece in pieces]) for index in range(len(predictor.networks))]
@@ -64,15 +64,15 @@ def _see_some(trained: TrainedNetwork, channels: Channels, start: int) -> tuple[
 
 
 def join_views(pieces: Iterable[Views]) -> Views:
-    """One after the other."""
+    """Join the views of pieces, one after the other."""
     parts = list(pieces)
     inputs = tuple(torch.cat(rows) for rows in zip(*(part.inputs for part in parts)))
     return Views(inputs, np.concatenate([part.context for part in parts]), parts[0].covariates)
 
 
 def exchange_beyond(channels: Channels, order: Rows, radius: int) -> Channels:
-    """The same patches, but all pixels more than `radius` rows or columns from the middle one as the observations in
-    `order` (N,) have them, in all covariates together."""
+    """Return the patches with all pixels exchanged that lie more than `radius` rows or columns from the middle one.
+    These pixels come from the observations in `order` (N,), in all covariates together."""
     side = channels.values.shape[-1]
     away = (torch.arange(side) - side // 2).abs()
     is_beyond = (torch.maximum(away[:, None], away) > radius).to(channels.values.device)

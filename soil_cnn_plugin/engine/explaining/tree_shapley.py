@@ -1,7 +1,7 @@
-"""Shapley values of a forest with covariates as players: exact, against single background observations.
+"""Shapley values of a forest with covariates as players. They are exact, against single background observations.
 
-The interventional values of Lundberg et al. 2020 (10.1038/s42256-019-0138-9): a covariate that does not take part is
-that of the background observation, with all of its means and deviations.
+These are the interventional values of Lundberg et al. 2020 (10.1038/s42256-019-0138-9): a covariate that does not take
+part has the value of the background observation, with all of its means and deviations.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ def tree_shapley(
     players: int,
     column: int = 0,
 ) -> Array:
-    """(N, players): what each contributes to the forest's answer for `features` (N, F), mean over `background` (S, F).
+    """Return what each player contributes to the forest's answer for `features` (N, F), as (N, players), averaged over
+    `background` (S, F).
 
-    `column` is the output that is explained. `player` (F,) says to whom a feature belongs. The sum over players is the
-    answer minus its mean over the background.
+    `column` is the output to explain. `player` (F,) is the player that each feature belongs to. The sum over players is
+    the answer minus its mean over the background.
     """
     shares = np.zeros((len(features), players))
     arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value[:, column])
@@ -46,7 +47,8 @@ def tree_shapley(
 
 
 def _weights(players: int) -> Array:
-    """(players + 1, players + 1): share of one of `a` players that a leaf needs, when it must not have `b` others."""
+    """Return the shares (players + 1, players + 1) of one of `a` players that a leaf needs when it must not have `b`
+    others."""
     weights = np.zeros((players + 1, players + 1))
     for needed in range(1, players + 1):
         for barred in range(players + 1 - needed):
@@ -58,14 +60,14 @@ def _weights(players: int) -> Array:
 def _share_out(  # type: ignore[no-untyped-def]
     features, background, player, roots, children, feature, threshold, value, weights, shares
 ):
-    """Walks down each tree wherever a coalition of observation and background can lead, and shares out each leaf."""
+    """Walk down each tree wherever a coalition of observation and background can lead, and share out each leaf."""
     players = shares.shape[1]
-    # Of each branch that waits, one a player at most: its node, how many players are asked before it, and who they are,
-    # in order.
+    # At most one branch waits per player. For each, keep its node, how many players are asked before it, and who they
+    # are, in order.
     waiting_node = np.zeros(players + 1, np.int64)
     waiting_count = np.zeros(players + 1, np.int64)
     asked_players = np.zeros(players + 1, np.int64)
-    side = np.zeros(players, np.int8)  # 0 not asked, 1 must be of the observation, 2 of the background
+    side = np.zeros(players, np.int8)  # 0: not asked; 1: must be of the observation; 2: of the background
     for row in range(features.shape[0]):
         for other in range(background.shape[0]):
             for tree in range(len(roots) - 1):
@@ -101,7 +103,7 @@ def _share_out(  # type: ignore[no-untyped-def]
                         break
                     waiting -= 1
                     node = waiting_node[waiting]
-                    while count > waiting_count[waiting] + 1:  # asked below the branch: no more
+                    while count > waiting_count[waiting] + 1:  # no longer asked: they were asked below the branch
                         count -= 1
                         needed -= side[asked_players[count]] == 1
                         side[asked_players[count]] = 0

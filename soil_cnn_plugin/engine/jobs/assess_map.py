@@ -1,4 +1,4 @@
-"""Assess map: independent observations against any raster, with its interval when there is one."""
+"""Assess map: compare independent observations with any raster, and with its interval when there is one."""
 
 from __future__ import annotations
 

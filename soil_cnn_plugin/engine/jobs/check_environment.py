@@ -15,10 +15,10 @@ from soil_cnn_plugin.engine.reports.environment_page import write_environment_me
 
 
 def run(job: CheckEnvironment, report: Report) -> dict[str, str | float | int]:
-    """A broken environment is a finding, not a failure: it is reported, with warnings in the log.
+    """Check the environment. A broken one is a finding, not a failure: it is reported, with warnings in the log.
 
     Raises:
-        EngineError: a device was asked for by name that cannot be used.
+        EngineError: the job asks by name for a device that cannot be used.
     """
     libraries = check_libraries(report)
     report.progress(0.1)

@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.versions import read_versions
 
 
 def run(job: CheckObservations, report: Report) -> dict[str, str | float | int]:
-    """Writes the page, the layer of problems and the numbers, those that are wanted."""
+    """Write what is wanted of the page, the layer of problems and the numbers."""
     layer = read_layer(job.observations)
     result = _check(job, layer, report)
     _tell(result, report)
@@ -29,7 +29,7 @@ def run(job: CheckObservations, report: Report) -> dict[str, str | float | int]:
 
 
 def _check(job: CheckObservations, layer: Layer, report: Report) -> ObservationsCheck:
-    """One kind of check after the other: values first, then places."""
+    """Make one kind of check after the other, values first, then places."""
     places, wrong_places = check_places(layer)
     numbers = number_places(places.metres)
     fields = check_fields(layer, job, places, report.part(0.0, 0.4, "Looking at the values"))

@@ -32,7 +32,7 @@ from soil_cnn_plugin.engine.training.predictor import mix
 from soil_cnn_plugin.engine.training.unseen import UnseenPredictor, Views, covariate_names
 from soil_cnn_plugin.engine.versions import read_versions
 
-_EXCHANGES = 3000  # of observations, at least, for each covariate: small samples are exchanged several times
+_EXCHANGES = 3000  # of observations for each covariate, at least: small samples are exchanged several times
 _MOST_REPEATS = 10
 _CONTEXT_REPEATS = 2
 
@@ -43,7 +43,7 @@ def run(job: ExplainNetwork, report: Report) -> dict[str, str | float | int]:
     with PatchFile(job.patches) as file:
         target = _target(job, trained)
         if job.attribution:
-            check_attribution(trained.description, target)  # now, and not when all is explained
+            check_attribution(trained.description, target)  # raised now, not when all is explained
         known = read_observations(trained, file, job.network, report.part(0.0, 0.3, "Reading and predicting patches"))
         report.info(known.basis)
         explanation = _explain(job, trained, known, file.grid.metres_per_cell(), report)
@@ -109,7 +109,8 @@ def _explain(
 
 
 def _forest_weights(trained: TrainedNetwork) -> tuple[float, ...]:
-    """Of each target, the mean over the columns that it is learned in; empty without a forest."""
+    """Return the forest's weight for each target, as the mean over the columns that it is learned in; empty without a
+    forest."""
     if not trained.predictor.forests:
         return ()
     description = trained.description
@@ -120,7 +121,8 @@ def _forest_weights(trained: TrainedNetwork) -> tuple[float, ...]:
 
 
 def _deviation(observed: Array, told: list[slice]) -> Array:
-    """(T,) of the targets; of classes the root Brier score of their frequencies, which is the same for indicators."""
+    """Return the standard deviations (T,) of the targets. For classes, return the root Brier score of their
+    frequencies, which is the same for indicators."""
     variance = np.nanstd(observed, axis=0, ddof=1) ** 2
     return np.sqrt([variance[own].sum() for own in told])
 
@@ -132,7 +134,7 @@ def _context(
     seed: int,
     progress: Callable[[float], None],
 ) -> Context:
-    """The error when all beyond a radius is exchanged, for a series of radii up to the patch's own."""
+    """Measure the error when all pixels beyond a radius are exchanged, for a series of radii up to the patch's own."""
     rows, channels = known.context_rows, known.channels
     unseen, fold, kinds = known.unseen.take(rows), known.fold[rows], trained.description.kinds
     observed, told = observed_values(kinds, known.values[rows]), told_together(kinds)
@@ -155,7 +157,7 @@ def _seen(trained: TrainedNetwork, channels: Channels, order: Rows, radius: int)
 
 
 def _radii(halo: int) -> list[int]:
-    """0, 1, 2, 3, 5, 7, 10, 15, 21, ... below the halo."""
+    """Return the radii 0, 1, 2, 3, 5, 7, 10, 15, 21, ... below the halo."""
     radii, radius = [0], 1.0
     while round(radius) < halo:
         radii.append(round(radius))
@@ -165,7 +167,7 @@ def _radii(halo: int) -> list[int]:
 
 @dataclass(frozen=True)
 class _Methods:
-    """The map's predictor and, in a blend, its parts: networks and forests, each in the targets' units."""
+    """The map's predictor and, in a blend, its parts: the networks and the forests, each in the targets' units."""
 
     trained: TrainedNetwork
 
@@ -174,7 +176,7 @@ class _Methods:
         return ("map", "networks", "forest") if self.trained.predictor.forests else ("map",)
 
     def predict(self, unseen: UnseenPredictor, views: Views, limits: Array) -> Array:
-        """(M, N, V) what a map shows, raised to the limits of reporting (N, T)."""
+        """Predict the values (M, N, V) that a map shows, raised to the limits of reporting (N, T)."""
         location, scale = unseen.predict(views)
         weights = self.trained.predictor.weights
         ways = [weights]
@@ -197,7 +199,7 @@ class _Methods:
 
 
 def _numbers(explanation: Explanation, target: int) -> dict[str, float | str]:
-    """Of the chosen target, for models to branch on."""
+    """Return the numbers of the chosen target that models can branch on."""
     context = explanation.context
     reach = context.reach(0, target)
     radius = explanation.distance(context.radii[reach]) if reach is not None else 0.0

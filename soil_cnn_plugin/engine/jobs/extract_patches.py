@@ -1,4 +1,4 @@
-"""Extract patches: observations and covariates to a patch file."""
+"""Extract patches: from observations and covariates to a patch file."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS, fingerprints
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
-_LONGEST_NOTES = 15_000  # characters: an attribute of the patch file holds 64 KiB
+_LONGEST_NOTES = 15_000  # characters, because an attribute of the patch file holds 64 KiB
 
 
 def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
-    """Writes the patch file, and the dropped observations where they are wanted."""
+    """Write the patch file, and the dropped observations if they are wanted."""
     grid = reference_grid(job.reference or job.covariates[0].path, job.cell_size)
     _tell_grid(job, grid, report)
     layer, dropped, notes = read_layer(job.observations), Dropped(), Notes()
@@ -94,7 +94,8 @@ def _write_patches(
     sampler: Sampler,
     report: Report,
 ) -> Observations:
-    """The observations that were written: those with data in their own pixel and enough of it around."""
+    """Write the patches, and return the observations that were written: those with data in their own pixel and enough
+    of it around."""
     done, used = 0, []
     for observations, patches in cut_patches(stack, located, job.patch_size, sampler):
         kept = _usable(job, observations, patches, dropped)
@@ -106,7 +107,8 @@ def _write_patches(
 
 
 def _usable(job: ExtractPatches, observations: Observations, patches: Singles, dropped: Dropped) -> Flags:
-    """(n,) True where the own pixel has data in all covariates and the patch has enough; the others are dropped."""
+    """Return flags (n,) that are True where the own pixel has data in all covariates and the patch has enough of it.
+    Drop the other observations."""
     names = [covariate.name for covariate in job.covariates]
     gaps = missing_at_centre(patches)
     is_blind = gaps.any(axis=1)

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 
 def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
-    if job.predict.texture_classes:  # now, and not when all patches are extracted
+    if job.predict.texture_classes:  # checked now, not when all patches are extracted
         words = TargetsInWords(job.extract.targets, compositions=job.extract.compositions)
         check_offers(["texture_classes"], kinds_of(words), "the observations hold")
     covariates = job.predict.covariates or job.extract.covariates
@@ -26,6 +26,6 @@ def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
         check_offers(list(job.predict.output_paths()), kinds_of(file.words), "The observations hold")
     outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
     inputs.check("No map is made of it.")
-    # The user's own choice of this run, so that predicting need not trust what a file says of them.
+    # These are the user's own choice in this run, so that predicting need not trust what a file says of them.
     predict = replace(job.predict, covariates=covariates)
     return outputs | predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"), inputs)

@@ -43,7 +43,7 @@ from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_ne
 
 
 def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> dict[str, str | float | int]:
-    """`inputs`: files that must still be the same when the maps are given their names."""
+    """Predict the map. `inputs` are files that must still be the same when the maps are given their names."""
     device = choose_device(job.device, report)
     trained = read_network(job.network, device)
     description = trained.description
@@ -57,7 +57,7 @@ def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> di
     inside = read_area(job.area, grid) if job.area else None
     size = bounded_block_size(job.block_size, trained, grid, device)
     if job.cluster and job.block_size:
-        size = job.block_size  # how much memory workers have is known to those who started them
+        size = job.block_size  # who started the workers knows how much memory they have
     if job.block_size and size < min(job.block_size, max(grid.height, grid.width)):
         report.info(f"Blocks of {job.block_size} pixels would take too much memory: {size} is used instead.")
     with ExitStack() as resources:
@@ -71,7 +71,7 @@ def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> di
         }
         ranges = RangeCheck(description.covariates, stack.class_names())
         dtype = _choose_dtype(job, trained, stack, device, inside, report)
-        # Closed before the rasters are: a block that is read ahead must not lose its raster.
+        # The blocks are closed before the rasters are: a block that is read ahead must not lose its raster.
         if job.cluster:
             task = MapTask(job, tuple(covariates), grid, half_in_words(dtype))
             coming = finish_blocks_on_cluster(job.cluster, task, size, report)
@@ -111,7 +111,7 @@ def _tell_map(stack: CovariateStack, shape: tuple[int, int], halo: int, report: 
         report.warning(doubt)
 
 
-_WORTH_TRYING = 2**18  # pixels; a smaller map is done before half precision is tried
+_WORTH_TRYING = 2**18  # pixels; a smaller map is done before a trial of half precision would be
 _SPACES_IN_WORDS = {
     COVARIATES: "Meyer & Pebesma 2021, covariates weighted by their importance",
     EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, an addition of Soil CNN",
@@ -135,7 +135,7 @@ def _choose_dtype(
     inside: Callable[[Block], Flags] | None,
     report: Report,
 ) -> torch.dtype:
-    """What the networks compute in; half precision is tried on a part of the map."""
+    """Choose the type of number that the networks compute in. Half precision is tried on a part of the map."""
     pixels = stack.grid.height * stack.grid.width
     if job.precision == "float32" or (job.precision == "auto" and pixels < _WORTH_TRYING):
         return torch.float32
@@ -150,7 +150,7 @@ def _choose_dtype(
 def _finish_blocks(
     blocks: Iterable[PredictedBlock | Block], finisher: Finisher
 ) -> Generator[FinishedBlock | Block, None, None]:
-    """Each block in the targets' units, while later ones are predicted."""
+    """Yield each block in the targets' units, while later ones are predicted."""
 
     def finish(block: PredictedBlock | Block) -> FinishedBlock | Block:
         return block if isinstance(block, Block) else finisher.finish(block)
@@ -161,7 +161,7 @@ def _finish_blocks(
 def _write_blocks(
     blocks: Iterable[FinishedBlock | Block], files: Mapping[str, RasterFile], ranges: RangeCheck
 ) -> Generator[FinishedBlock | Block, None, None]:
-    """Yields each block when it is written, while later ones are predicted and finished."""
+    """Yield each block once it is written, while later ones are predicted and finished."""
 
     def write(block: FinishedBlock | Block) -> FinishedBlock | Block:
         if isinstance(block, FinishedBlock):
@@ -174,9 +174,9 @@ def _write_blocks(
 
 
 def _finish(stack: CovariateStack, files: Mapping[str, RasterFile]) -> None:
-    """All maps appear under their names, or none."""
+    """Give all maps their names, or none."""
     stack.check_unchanged()
-    stack.close()  # what GDAL keeps of the covariates makes room for the maps' overviews
+    stack.close()  # the covariates in GDAL's cache make room for the maps' overviews
     give_back()
     finish_together(files.values())
 

@@ -1,4 +1,4 @@
-"""Standardize depths: horizons to means over fixed depth intervals, one point a profile."""
+"""Standardize depths: from horizons to means over fixed depth intervals, one point per profile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.report import Report
 
 
 def run(job: StandardizeDepths, report: Report) -> dict[str, str | float | int]:
-    """Writes the profiles, and the horizons with problems where they are wanted."""
+    """Write the profiles, and the horizons with problems if they are wanted."""
     table, left_out, notes = read_table(job.horizons), Dropped(), Notes()
     report.part(0.0, 0.3, "Reading horizons")
     described = read_horizons(table, job, left_out, notes)
@@ -45,7 +45,7 @@ def run(job: StandardizeDepths, report: Report) -> dict[str, str | float | int]:
 def _columns(
     job: StandardizeDepths, table: Layer, profile: Rows, usable: Horizons, means: list[IntervalMeans], report: Report
 ) -> dict[str, Column]:
-    """Fields of the result: the profile, what the table tells of it, and its means."""
+    """Return the fields of the result: the profile, what the table says of it, and its means."""
     count = len(usable.names)
     roles = {job.profile, job.upper, job.lower, job.x, job.y, *(value.field for value in job.values)}
     kept, varying = carry_over(table, roles, profile, count)

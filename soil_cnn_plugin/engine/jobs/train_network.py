@@ -1,4 +1,4 @@
-"""Train network: assess on held-out folds beside the forests, train on all observations, keep it in one file."""
+"""Train network: assess it on held-out folds beside the forests, train it on all observations, keep it in one file."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
                     " to all machines, or to a folder that they share."
                 )
             final, validations = fit_and_cross_validate(designs, forests, step)
-        if process_number() != 0:  # the first of several processes writes
+        if process_number() != 0:  # only the first of several processes writes
             return {}
         assessment = assess(job, file, folds, design, validations, final)
         assessment = replace(assessment, settings=_settings(job, plans, device, file.count), versions=read_versions())
@@ -104,8 +104,9 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
 
 
 def _other_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Design, report: Report) -> list[Design]:
-    """Random folds beside spatial ones, and spatial blocks beside random ones: the difference tells how far the map's
-    worth hangs on near observations. Nothing where the observations allow no blocks."""
+    """Return the design with folds of another kind: random folds beside spatial ones, and spatial blocks beside random
+    ones. The difference shows how much the map's worth depends on near observations. Return nothing where the
+    observations allow no blocks."""
     kind = other_kind(folds)
     try:
         fold = hold_out(file, kind, job.folds, job.seed).fold
@@ -116,7 +117,7 @@ def _other_design(file: PatchFile, job: TrainNetwork, folds: Folds, design: Desi
 
 
 def _write_files(job: TrainNetwork, assessment: Assessment, file: PatchFile) -> None:
-    """Those that are wanted beside the network file."""
+    """Write the files that are wanted beside the network file."""
     if job.report:
         write_report(job.report, assessment)
     if job.metrics:
@@ -165,7 +166,7 @@ def _describe(
 
 
 def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device, count: int) -> dict[str, str]:
-    """What was asked for and what it came to, for report and network file."""
+    """Return what was asked for and what it came to, for the report and the network file."""
     settings = {
         "architecture": " and ".join(plan.shape.name for plan in plans),
         "predictor": job.predictor,

@@ -1,1 +1,1 @@
-"""Maps: which covariates a network gets, block-wise dense prediction, and the rasters that are written."""
+"""The making of maps: matching covariates to a network, dense prediction block by block, and the rasters written."""

@@ -1,4 +1,4 @@
-"""How a map is divided into blocks: their size by the memory they take, their order by how the rasters are stored."""
+"""The division of a map into blocks: memory decides their size, and the way rasters are stored decides their order."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 BLOCK_SIZES = (512, 256, 128, 64, 32)
-"""Pixels a side: rasters are mostly stored in tiles of 256 or 512, as maps are here."""
+"""The sides of blocks, in pixels. Most rasters are stored in tiles of 256 or 512 pixels, and so are the maps made
+here."""
 _FLATTEST = 16
-"""Pixels of a block's height: what is predicted twice, as the halo of two blocks, grows as blocks get flatter."""
-_SHARE_OF_CACHE = 0.75  # of GDAL, for what is read: the tiles that maps are written in lie there, too
-BLOCKS_ON_GPU = 2  # at once: one is copied while the other one is computed
-_SHARE_OF_MEMORY = 0.25  # of what is free
-_MOST_MEMORY = 3 * 2**27  # bytes, and for each thread:
+"""The least height of a block, in pixels. The flatter the blocks, the more pixels are predicted twice, in the halos of
+two blocks."""
+_SHARE_OF_CACHE = 0.75  # of GDAL's cache may hold what is read: it also holds the tiles of the maps that are written
+BLOCKS_ON_GPU = 2  # at the same time: one is copied while the other is computed
+_SHARE_OF_MEMORY = 0.25  # of the free memory
+_MOST_MEMORY = 3 * 2**27  # bytes; each thread may take the next number more
 _MOST_OF_THREAD = 2**27
 _MOST_ON_GPU = 2**32
-_LAYERS = {"cpu": 2**26, "cuda": 2**29, "mps": 2**29}  # bytes of a thread's layers, whatever the block's size
+_LAYERS = {"cpu": 2**26, "cuda": 2**29, "mps": 2**29}  # bytes that a thread's layers take at any block size
 
 
 def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
-    """Pixels a side, so that all blocks that are under way fit into a share of the free memory."""
+    """Return the side of a block in pixels, chosen so that all blocks under way fit into a share of the free memory."""
     threads = torch.get_num_threads() if device.type == "cpu" else BLOCKS_ON_GPU
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else read_memory().free
     budget = _MOST_MEMORY + threads * _MOST_OF_THREAD if device.type == "cpu" else _MOST_ON_GPU
@@ -42,25 +44,27 @@ def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device)
 
 
 def _numbers_a_pixel(trained: TrainedNetwork) -> tuple[int, int]:
-    """Of four bytes: of a block that is predicted, and of one that waits to be predicted, converted or written."""
+    """Return how many four-byte numbers a pixel takes: in a block that is being predicted, and in one that waits to be
+    predicted, converted or written."""
     encoder, predictor = trained.encoder, trained.predictor
     covariates, channels = len(encoder.covariates), encoder.channel_count
     features = context_count(channels, len(encoder.continuous), predictor.patch_size)
     columns, components = predictor.weights.shape[1], len(predictor.weights)
-    # Raw, known; encoded, squares and sums of them; features, gathered and as rows; float64 of each component and both.
+    # Covariates raw and known; channels encoded, with squares and sums of them; features gathered and as rows; location
+    # and scale in float64, of each component and of the results.
     working = 2 * covariates + 8 * channels + 3 * features + 4 * (components + 2) * columns
     return working, covariates + 12 * columns
 
 
 def bounded_block_size(asked: int | None, trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
-    """What the user asked for, as far as it fits into memory."""
+    """Return the block size that the user asked for, bounded by what fits into memory."""
     chosen = choose_block_size(trained, grid, device)
     return chosen if asked is None else min(asked, chosen)
 
 
 def order_blocks(stack: CovariateStack, size: int, halo: int) -> Iterator[Block]:
-    """The blocks of the stack's grid, row by row; in a wide raster by strips from top to bottom, in which the tiles
-    that the next row needs as well are still unpacked or warped."""
+    """Yield the blocks of the stack's grid, row by row. A wide raster is cut into strips that run from top to bottom,
+    so that tiles which the next row needs as well are still unpacked or warped."""
     grid, (height, width, strip) = stack.grid, _plan(stack, size, halo)
     for left in range(0, grid.width, strip):
         end = min(left + strip, grid.width)
@@ -70,13 +74,14 @@ def order_blocks(stack: CovariateStack, size: int, halo: int) -> Iterator[Block]
 
 
 def block_shape(stack: CovariateStack, size: int, halo: int) -> tuple[int, int]:
-    """Height and width of the blocks that `order_blocks` gives, but for the last ones."""
+    """Return the height and width of the blocks that `order_blocks` yields; the last ones may be smaller."""
     return _plan(stack, size, halo)[:2]
 
 
 def _plan(stack: CovariateStack, size: int, halo: int) -> tuple[int, int, int]:
-    """Height and width of blocks, and of strips. Of rasters stored row by row that are too wide for strips, blocks are
-    flat instead of square; but warping costs many times as much as unpacking."""
+    """Return the height and width of blocks, and the width of strips. Blocks are flat instead of square where rasters
+    are stored row by row and are too wide for strips. Warped rasters come first, because warping costs many times as
+    much as unpacking."""
     warped = min(raster.kept_width(size + 2 * halo) for raster in stack.rasters) - 2 * halo
     unpacked = _unpacked_width(stack, size)
     if min(warped, unpacked) < stack.grid.width:
@@ -86,19 +91,20 @@ def _plan(stack: CovariateStack, size: int, halo: int) -> tuple[int, int, int]:
 
 
 def _unpacked_width(stack: CovariateStack, size: int) -> float:
-    """Pixels side by side whose tiles are all kept by GDAL from one row of blocks to the next; infinite where rasters
-    are stored row by row, or in tiles so large that there is nothing to gain."""
+    """Return how many pixels side by side GDAL can keep unpacked from one row of blocks to the next. The number is
+    infinite where rasters are stored row by row, or in tiles so large that there is nothing to gain."""
     tiles = [raster.stored for raster in stack.rasters if raster.resampling is None]
     if not tiles:
         return math.inf
-    rows = size + 2 * max(tile.height for tile in tiles)  # of pixels that are kept
+    rows = size + 2 * max(tile.height for tile in tiles)  # of pixels in GDAL's cache
     width = cache_bytes() / (4 * len(tiles) * rows)
     return width if width >= max(4 * size, 4 * max(tile.width for tile in tiles)) else math.inf
 
 
 def _flat(stack: CovariateStack, size: int, halo: int) -> tuple[int, int]:
-    """Height and width of blocks that take no more memory than squares, so flat that the rows which a block and its
-    halo need are still unpacked for the next block; the square's, where these rows fit anyway or never would."""
+    """Return the height and width of blocks that take no more memory than squares, and are so flat that the rows which
+    a block and its halo need are still unpacked for the next block. Return those of the square where these rows fit
+    anyway or never would."""
     stored = [(raster.stored, raster.itemsize) for raster in stack.rasters if raster.resampling is None]
     if not stored:
         return size, size

@@ -1,4 +1,5 @@
-"""Dense prediction of a whole map: blocks with their halo are read ahead, predicted side by side, given in order."""
+"""Dense prediction of a whole map: blocks and their halos are read ahead, predicted side by side and returned in
+order."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ Read = tuple[Singles, Flags]
 
 _SAMPLE = 128  # pixels a side
 _PLACES = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25), (0.1, 0.5), (0.9, 0.5))
-"""Of a sample, from top and left, in parts of the map."""
+"""The places of a sample, from the top and the left, as parts of the map."""
 
 
 def predict_blocks(
@@ -31,9 +32,9 @@ def predict_blocks(
     size: int,
     inside: Callable[[Block], Flags] | None = None,
 ) -> Generator[PredictedBlock | Block, None, None]:
-    """Yields every block of the stack's grid: predicted, or the bare Block where no pixel is to be predicted.
+    """Yield every block of the stack's grid: predicted, or the bare Block where no pixel is to be predicted.
 
-    `inside` tells (h, w) which pixels of a block lie in the area; the covariates around it are still seen.
+    `inside` returns which pixels (h, w) of a block lie in the area; the network still sees the covariates around it.
     """
 
     def read(block: Block) -> tuple[Block, Read | None]:
@@ -43,7 +44,7 @@ def predict_blocks(
         block, values = found
         return block if values is None else predictor.predict(block, *values)
 
-    # On a processor a thread predicts a block by itself: threads that share one operation wait for each other.
+    # On a processor each thread predicts a block by itself: threads that share one operation wait for each other.
     cores = torch.get_num_threads()
     threads = cores if predictor.device.type == "cpu" else BLOCKS_ON_GPU
     coming = work_ahead(read, order_blocks(stack, size, predictor.trained.predictor.halo), 1)
@@ -61,9 +62,10 @@ def read_trial_block(
     device: torch.device,
     inside: Callable[[Block], Flags] | None = None,
 ) -> TrialBlock | None:
-    """A small block of the map in which many pixels can be predicted; None where there is none at a few places."""
+    """Read a small block of the map in which many pixels can be predicted, or None if none of a few places has such a
+    pixel."""
     grid, best = stack.grid, None
-    side = min(_SAMPLE, choose_block_size(trained, grid, device))  # of hundreds of covariates less fits into memory
+    side = min(_SAMPLE, choose_block_size(trained, grid, device))  # less if there are hundreds of covariates
     for down, across in _PLACES:
         height, width = min(side, grid.height), min(side, grid.width)
         block = Block(int(down * (grid.height - height)), int(across * (grid.width - width)), height, width)
@@ -79,8 +81,8 @@ def read_trial_block(
 
 
 def read_block(stack: CovariateStack, block: Block, halo: int, inside: Callable[[Block], Flags] | None) -> Read | None:
-    """The covariates with halo and the pixels to predict, or None when there are none: outside the area nothing is
-    read at all."""
+    """Read the covariates with their halo, and find the pixels to predict. Return None when there are none; nothing at
+    all is read outside the area."""
     area = np.ones((block.height, block.width), np.bool_) if inside is None else inside(block)
     if not area.any():
         return None

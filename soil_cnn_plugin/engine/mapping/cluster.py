@@ -1,7 +1,7 @@
-"""A map's blocks as tasks of a Dask cluster: each worker opens network and covariates once and finishes what it gets.
+"""A map's blocks as tasks of a Dask cluster: each worker opens the network and covariates once and finishes its blocks.
 
-A worker that dies costs only its blocks: the scheduler gives them to another one. The scheduler itself needs only Dask:
-tasks name what workers are to call, and carry bytes that only workers open.
+A worker that dies costs only its blocks, because the scheduler gives them to another one. The scheduler itself needs
+only Dask: tasks name the function that workers are to call, and carry bytes that only workers open.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from soil_cnn_plugin.engine.versions import read_versions
 
 _SECONDS_TO_CONNECT = 15
 _SECONDS_A_LOOK = 5.0
-_LOOKS = 60  # without any worker, until all is given up: Dask itself would wait for ever
-_TASKS_A_THREAD = 3  # under way: enough that no worker waits, few enough that results do not pile up
+_LOOKS = 60  # without any worker before the map is given up: Dask itself would wait for ever
+_TASKS_A_THREAD = 3  # under way: so many that no worker waits, so few that results do not pile up
 _ON_WORKER = f"{__name__}:finish_on_worker"
 _COMPARED = ("Soil CNN", "torch")  # versions that decide what a block's numbers are
 _READING = threading.Lock()
@@ -57,23 +57,24 @@ _ON_GPU = threading.BoundedSemaphore(BLOCKS_ON_GPU)
 
 @dataclass(frozen=True)
 class MapTask:
-    """What a worker must know of the map; paths must name the same files on every machine."""
+    """What a worker must know of the map. Paths must name the same files on every machine."""
 
     job: PredictMap
     covariates: tuple[Covariate, ...]
     grid: Grid
-    dtype: str = "float32"  # of torch, what networks compute in where that is fast
-    run: str = field(default_factory=lambda: uuid4().hex)  # workers live on, and files change: nothing is kept for long
+    dtype: str = "float32"  # the type in torch that networks compute in, where it is fast
+    run: str = field(default_factory=lambda: uuid4().hex)  # keeps maps apart: workers outlive a map, and files change
 
 
 def finish_blocks_on_cluster(
     scheduler: str, task: MapTask, size: int, report: Report
 ) -> Generator[FinishedBlock | Block, None, None]:
-    """Every block of the grid, or the bare Block where nothing is to be predicted, by the workers of the scheduler at
-    an address such as tcp://node1:8786. Workers may come and go.
+    """Yield every block of the grid, or the bare Block where nothing is to be predicted. The workers of the scheduler,
+    at an address such as tcp://node1:8786, finish them. Workers may come and go.
 
     Raises:
-        EngineError: there is no scheduler or worker, they lack this software or the files, or all is lost half-way.
+        EngineError: there is no scheduler or worker, they lack this software or the files, or the cluster is lost
+            half-way.
     """
     with _connected(scheduler) as client:
         with _in_words(scheduler):
@@ -97,14 +98,14 @@ def finish_blocks_on_cluster(
 
 
 def _connected(scheduler: str) -> Client:
-    for name in ("distributed.client", "asyncio"):  # their tracebacks of what the user reads in one sentence
+    for name in ("distributed.client", "asyncio"):  # they log tracebacks of what the user reads in one sentence
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:
         raise EngineError(
             f"No Dask scheduler answers at {scheduler!r}: {error}. Write its address as tcp://machine:8786, as"
-            " 'dask scheduler' tells when it starts; or leave the cluster empty."
+            " 'dask scheduler' prints it when it starts; or leave the cluster empty."
         ) from error
 
 
@@ -118,7 +119,7 @@ def _result(
                 result: FinishedBlock | Block = future.result(timeout=_SECONDS_A_LOOK)
                 return result
             except TimeoutError:
-                if future.done():  # type: ignore[no-untyped-call]  # it was raised on a worker
+                if future.done():  # type: ignore[no-untyped-call]  # the worker raised it
                     raise
             looks = 0 if client.nthreads() else looks + 1  # type: ignore[no-untyped-call]
         if looks == 1:
@@ -134,7 +135,7 @@ def _result(
 
 @contextmanager
 def _in_words(scheduler: str) -> Iterator[None]:
-    """What went wrong on the cluster, or with it."""
+    """Turn what goes wrong on the cluster, or with it, into an EngineError in plain words."""
     try:
         yield
     except EngineError as error:
@@ -152,7 +153,7 @@ def _in_words(scheduler: str) -> Iterator[None]:
     except KilledWorker as error:
         raise EngineError(
             f"Several workers of the Dask cluster {scheduler} died over one block. Perhaps their memory is too small:"
-            " choose a smaller block size, or fewer threads a worker."
+            " choose a smaller block size, or fewer threads per worker."
         ) from error
     except RuntimeError as error:
         raise EngineError(
@@ -162,12 +163,13 @@ def _in_words(scheduler: str) -> Iterator[None]:
     except (OSError, CancelledError, ClosedClientError) as error:
         raise EngineError(
             f"The Dask cluster {scheduler} was lost half-way, and nothing is written. Start it again and run again."
-            f" Dask tells: {error}"
+            f" Dask says: {error}"
         ) from error
 
 
 def finish_on_worker(versions: Mapping[str, str], task: bytes, block: tuple[int, ...]) -> FinishedBlock | Block:
-    """On a worker, called by its name; the task is opened where it was made by the same versions only."""
+    """Finish a block on a worker, which calls this by its name. The task is opened only where it was made by the same
+    versions."""
     try:
         if versions != _versions():
             raise EngineError(
@@ -185,7 +187,8 @@ _SAME_VERSIONS = (
 
 @lru_cache
 def _versions() -> dict[str, str]:
-    """A processor's and a GPU's build of the same release, 2.13.0+cpu and 2.13.0+cu130, may work on one map."""
+    """Return the versions to compare. A processor's and a GPU's build of one release, 2.13.0+cpu and 2.13.0+cu130,
+    count as the same, and may work on one map."""
     return {name: version.partition("+")[0] for name, version in read_versions().items() if name in _COMPARED}
 
 
@@ -194,8 +197,8 @@ def _in_a_row(versions: Mapping[str, str]) -> str:
 
 
 def _finish(task: MapTask, block: Block) -> FinishedBlock | Block:
-    """Rasters are read by one of the worker's threads at a time, blocks are predicted side by side; on a GPU as many as
-    in a map without a cluster."""
+    """Read and predict a block. One of the worker's threads reads rasters at a time; blocks are predicted side by side,
+    on a GPU as many as in a map without a cluster."""
     with _READING:
         opened = _open(task)
         read = read_block(opened.stack, block, opened.predictor.trained.predictor.halo, opened.inside)
@@ -222,7 +225,7 @@ class _Opened:
 
 @lru_cache(maxsize=1)
 def _open(task: MapTask) -> _Opened:
-    """Once a worker and map."""
+    """Open the network and the covariates, once for each worker and map."""
     job, silent = task.job, Report(lambda event: None)
     device = choose_device(job.device, silent)
     trained = read_network(job.network, device)
@@ -234,6 +237,6 @@ def _open(task: MapTask) -> _Opened:
 
 
 def _dtype_here(task: MapTask, device: torch.device) -> torch.dtype:
-    """Half precision where this worker is fast in it, too: emulated it takes a hundred times as long."""
+    """Return half precision only where this worker is fast in it, too: emulated, it takes a hundred times as long."""
     asked: torch.dtype = getattr(torch, task.dtype)
     return asked if asked == torch.float32 or asked in half_kinds(device) else torch.float32

@@ -1,4 +1,5 @@
-"""From a predicted block to what the map's rasters hold of it, in the targets' units; also on workers of a cluster."""
+"""The step from a predicted block to the values that the map's rasters hold, in the targets' units. It also runs on the
+workers of a cluster."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 @dataclass(frozen=True)
 class FinishedBlock:
-    """`values` are (bands, h, w) of each output, NaN where there is nothing; so many of the block's pixels are
-    `predicted`, and of these `applicable`."""
+    """A block to be written: `values` are (bands, h, w) of each output, NaN where there is nothing. `predicted` is the
+    number of the block's pixels with a prediction, and `applicable` the number of those that are applicable."""
 
     block: Block
     values: dict[str, Singles]
@@ -32,7 +33,7 @@ class FinishedBlock:
 
 @dataclass(frozen=True)
 class Finisher:
-    """What turns a predicted block into the values of the map's `layers`."""
+    """The step that turns a predicted block into the values of the map's `layers`."""
 
     layers: MapLayers
     index: BlockIndex | None
@@ -48,7 +49,7 @@ class Finisher:
 
 
 def choose_index(job: PredictMap, trained: TrainedNetwork, device: torch.device) -> BlockIndex | None:
-    """What measures the dissimilarity that is asked for; None where none is."""
+    """Return what measures the dissimilarity that the job asks for, or None where it asks for none."""
     if not job.dissimilarity:
         return None
     for space in trained.spaces:

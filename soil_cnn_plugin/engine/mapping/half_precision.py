@@ -1,4 +1,4 @@
-"""Whether a map's networks compute in half precision: where that is faster and hardly changes the map."""
+"""The choice of half precision for a map's networks: it is taken where it is faster and hardly changes the map."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.training.predictor import Predictor
 
 LARGEST_ERROR = 0.01
-"""Root mean square: of locations in standard deviations of the target, or in probability, and of scales relative to
-them."""
+"""The largest root mean square error. That of locations is in standard deviations of the target, or in probability;
+that of scales is relative to them."""
 _TRIALS = 40
-_GAIN = 1.3  # times as fast at least; where there are no instructions for half precision it is far slower
+_GAIN = 1.3  # times as fast, at least; without instructions for half precision a device is far slower
 _WITH_FAST = {torch.float16: (7, 0), torch.bfloat16: (8, 0)}
-"""Compute capability of the first GPUs with instructions for products in it."""
-# The more exact one first: which is taken must not hang on how busy the computer is.
+"""Compute capability of the first GPUs that have instructions for products in each type."""
+# The more exact one comes first: the choice must not depend on how busy the computer is.
 _BOTH = (torch.float16, torch.bfloat16)
 _KINDS = {"cpu": _BOTH, "cuda": _BOTH, "mps": (torch.float16,)}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The kind of number that networks compute in, and why, as a sentence for the log, empty where there is no more to
-    say."""
+    """The type of number that networks compute in, and why, as a sentence for the log; the sentence is empty where
+    there is nothing more to say."""
 
     dtype: torch.dtype
     why: str
@@ -37,15 +37,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class TrialBlock:
-    """Encoded covariates of some pixels (1, D, h + 2 halo, w + 2 halo), and those to predict (h, w)."""
+    """Encoded covariates (1, D, h + 2 halo, w + 2 halo) of some pixels, and the flags (h, w) of those to predict."""
 
     channels: Channels
     wanted: Flags
 
 
 def choose_half(predictor: Predictor, sample: TrialBlock, is_forced: bool = False) -> Choice:
-    """Half precision if it is fast here and, measured on the sample, errs little; `is_forced`: however much it errs,
-    unless it cannot hold the networks' numbers at all."""
+    """Choose half precision if it is fast here and, measured on the sample, errs little. If `is_forced`, choose it
+    however much it errs, unless it cannot hold the networks' numbers at all."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # threads that share small operations wait for each other on a busy computer
     try:
@@ -61,7 +61,7 @@ def _choose(predictor: Predictor, sample: TrialBlock, is_forced: bool) -> Choice
     lines = []
     for kind in kinds:
         location, scale = half_precision_error(predictor, sample, kind)
-        error = np.max((location.max(), scale.max()))  # Python's own maximum may pass over what is no number
+        error = np.max((location.max(), scale.max()))  # Python's own maximum may pass over NaN
         if not np.isfinite(error):
             lines.append(
                 f"Half precision ({half_in_words(kind)}) would be faster, but cannot hold numbers as large as here:"
@@ -79,18 +79,18 @@ def _choose(predictor: Predictor, sample: TrialBlock, is_forced: bool) -> Choice
 
 
 def half_in_words(dtype: torch.dtype) -> str:
-    """`bfloat16`: also the name by which `torch` has it."""
+    """Return the name of the type, such as `bfloat16`, by which `torch` knows it, too."""
     return str(dtype).removeprefix("torch.")
 
 
 def half_kinds(device: torch.device) -> list[torch.dtype]:
-    """The kinds of half precision in which the device is faster, the most exact one first."""
+    """Return the kinds of half precision in which the device is faster, the most exact one first."""
     return [kind for kind in _KINDS.get(device.type, ()) if _gain(device, kind) >= _GAIN]
 
 
 def half_precision_error(predictor: Predictor, sample: TrialBlock, dtype: torch.dtype) -> tuple[Array, Array]:
-    """Root mean square difference from float32 of locations and, relative, of scales, (R,) each; not finite where a
-    number is too large for `dtype`."""
+    """Return how far half precision lies from float32, as root mean squares (R,): the difference of locations, and the
+    relative difference of scales. They are not finite where a number is too large for `dtype`."""
     networks = replace(predictor, forests=(), weights=predictor.weights[: len(predictor.networks)])
     margin = predictor.halo - networks.halo
     channels = sample.channels.crop(margin)
@@ -105,12 +105,12 @@ def half_precision_error(predictor: Predictor, sample: TrialBlock, dtype: torch.
 
 
 def _gain(device: torch.device, dtype: torch.dtype) -> float:
-    """How many times as fast as in float32 a product like those of the networks is."""
+    """Return how many times as fast as in float32 the device computes a product like those of the networks."""
     if device.type == "cuda" and torch.cuda.get_device_capability(device) < _WITH_FAST[dtype]:
         return 1.0
     if device.type != "cpu":
-        return 2.0  # a GPU of these days; asking one that has other work would tell little
-    # The shortest of many short times, in turns: a computer that is busy otherwise tells the same.
+        return 2.0  # a modern GPU; a trial on one that has other work would tell little
+    # The shortest of many short times, taken in turns, is the same on a computer that is busy with other work.
     seconds = {torch.float32: math.inf, dtype: math.inf}
     for _ in range(_TRIALS):
         for kind in (torch.float32, dtype):
@@ -119,5 +119,5 @@ def _gain(device: torch.device, dtype: torch.dtype) -> float:
             multiply(rows, weight, weight[0])
             seconds[kind] = min(seconds[kind], time.perf_counter() - started)
         if seconds[dtype] > 100 * seconds[torch.float32]:
-            break  # emulated: no need to wait for more of it
+            break  # emulated: more trials would only take time
     return seconds[torch.float32] / seconds[dtype]

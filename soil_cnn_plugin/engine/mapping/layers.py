@@ -1,4 +1,4 @@
-"""The rasters of a map: which of them the targets can give, what their bands are, and what values they hold."""
+"""The rasters of a map: which of them the targets can fill, what their bands are, and what values they hold."""
 
 from __future__ import annotations
 
@@ -30,8 +30,12 @@ _WITH_COVERAGE = ("prediction", "lower", "upper", "standard_deviation")
 
 
 def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) -> None:
-    """Raises EngineError when a raster is wanted that the targets cannot give; `source` begins the sentence that says
-    what they are: `n.safetensors predicts`."""
+    """Check that the targets can fill every raster that is wanted. `source` begins the sentence that says what they
+    are, such as `n.safetensors predicts`.
+
+    Raises:
+        EngineError: the targets cannot fill one of them.
+    """
     offered = {name for kind in kinds for name in kind.offers}
     for needed, instead in _INSTEAD.items():
         missing = [name.upper() for name in wanted if name not in offered and _NEEDS.get(name) == needed]
@@ -55,18 +59,18 @@ def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) ->
 
 @dataclass(frozen=True)
 class MapLayers:
-    """The wanted rasters by output name; `sources` names what fills each as the kinds call it."""
+    """The wanted rasters by output name. `sources` holds the name that the kinds have for what fills each raster."""
 
     description: NetworkDescription
     request: MapRequest
     sources: dict[str, str]
 
     def bands(self, output: str) -> list[Band]:
-        """The bands of a raster, in their order."""
+        """Return the bands of a raster, in their order."""
         return sorted(self._own_bands(output), key=lambda band: band.order)
 
     def values(self, location: Array, scale: Array) -> dict[str, Array]:
-        """(bands, h, w) of each raster, in the targets' units, from the learned columns (R, h, w)."""
+        """Return the values (bands, h, w) of each raster, in the targets' units, from the learned columns (R, h, w)."""
         description = self.description
         outcomes: Sequence[Outcome] = description.outcomes
         own = own_columns([outcome.scaled for outcome in outcomes])
@@ -96,16 +100,16 @@ class MapLayers:
         )
 
     def _own_bands(self, output: str) -> list[Band]:
-        """The bands of a raster, kind by kind."""
+        """Return the bands of a raster, kind by kind."""
         own = [kind.bands(self.request).get(self.sources[output], []) for kind in self.description.kinds]
         return [band for of_kind in own for band in of_kind]
 
 
 def plan_layers(job: PredictMap, description: NetworkDescription, report: Report) -> MapLayers:
-    """The rasters that the job wants of the network's targets.
+    """Plan the rasters that the job wants of the network's targets.
 
     Raises:
-        EngineError: the targets cannot give one, or a threshold names none of them.
+        EngineError: the targets cannot fill one, or a threshold names none of them.
     """
     kinds, wanted = description.kinds, [name for name in job.output_paths() if name != "dissimilarity"]
     check_offers(wanted, kinds, f"{job.network} predicts")
@@ -118,7 +122,7 @@ def plan_layers(job: PredictMap, description: NetworkDescription, report: Report
     if "prediction" in offered and "classes" in offered and not job.classes:
         fields = ", ".join(field for kind in kinds if "classes" in kind.offers for field in kind.fields)
         report.warning(f"{fields} is predicted, too, but no raster is asked for it. Choose one for CLASSES.")
-    # A network that predicts nothing but classes predicts classes.
+    # If a network predicts nothing but classes, its prediction is classes.
     sources = {name: "classes" if name == "prediction" not in offered else name for name in wanted}
     thresholds = pair_with_targets(job.exceedance, description.targets, kinds, f"{job.network}: ")
     request = MapRequest(frozenset(sources.values()), description.coverage, thresholds, job.texture_system)

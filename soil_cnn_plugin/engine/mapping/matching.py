@@ -1,4 +1,4 @@
-"""Which raster is which covariate of a trained network, and the grid of its map."""
+"""The matching of rasters to the covariates of a trained network, and the grid of its map."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size th
 def match_covariates(
     trained: Sequence[CovariateSummary], given: Sequence[Covariate], report: Report
 ) -> list[Covariate]:
-    """The given rasters in the network's order, matched by name; without any given, the files of the training.
+    """Match the given rasters to the network's covariates by name, and return them in its order. If none are given,
+    return the files of the training.
 
     Raises:
         EngineError: a covariate is missing; the message lists both sides.
@@ -58,7 +59,7 @@ def match_covariates(
 def warn_of_changed_files(
     trained: Sequence[CovariateSummary], provenance: Mapping[str, str], given: Sequence[Covariate], report: Report
 ) -> None:
-    """Of the files that patches were cut from, those that are used again and are no longer the same."""
+    """Warn of files that patches were cut from if the map uses them again and they have changed since."""
     used = {covariate.path for covariate in given}
     files = changed(provenance.get(FINGERPRINTS, ""), [summary.covariate.path for summary in trained], used)
     if files:
@@ -70,8 +71,12 @@ def warn_of_changed_files(
 
 
 def check_replaces_nothing(outputs: Mapping[str, str], covariates: Sequence[Covariate]) -> None:
-    """Raises EngineError when an output is a covariate's file: those of the training are chosen by nobody in this run,
-    so that nobody else sees it."""
+    """Check that no output is the file of a covariate. Nobody chooses the training's own covariates in this run, so no
+    other check sees them.
+
+    Raises:
+        EngineError: an output would replace a covariate.
+    """
     paths = [Path(each.path.removeprefix("vrt://").split("?")[0]) for each in covariates]
     for name, output in outputs.items():
         if Path(output).exists() and any(path.exists() and path.samefile(output) for path in paths):
@@ -79,9 +84,9 @@ def check_replaces_nothing(outputs: Mapping[str, str], covariates: Sequence[Cova
 
 
 def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary], grid: Grid, report: Report) -> Grid:
-    """The grid to predict on: the training grid for the training's own files, else that of the raster whose cells are
-    nearest to those of the training; in cells of the training's size where they differ by much, for a network knows its
-    context in cells."""
+    """Return the grid to predict on. For the training's own files this is the training grid. Otherwise it is the grid
+    of the raster whose cells are nearest in size to those of the training. If the sizes differ by much, it gets cells
+    of the training's size, because a network knows its context in cells."""
     if [covariate.path for covariate in covariates] == [summary.covariate.path for summary in trained]:
         return grid
     candidates = [reference_grid(path) for path in dict.fromkeys(covariate.path for covariate in covariates)]
@@ -104,7 +109,7 @@ def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary
 
 
 def warn_of_far_location(location: Location | None, trained: Grid, grid: Grid, report: Report) -> None:
-    """Coordinates that a network has learned from mean nothing where it has no observation."""
+    """Warn where coordinates are an input and the map lies outside the training area: there they mean nothing."""
     if location is None:
         return
     x, y = grid.xy([0, 0, grid.height - 1, grid.height - 1], [0, grid.width - 1, 0, grid.width - 1], trained.crs_wkt)
@@ -117,20 +122,21 @@ def warn_of_far_location(location: Location | None, trained: Grid, grid: Grid, r
 
 
 def cell_in_words(grid: Grid) -> str:
-    """`30 m`, or `21.4 x 30.9 m` across and along."""
+    """Return the cell size in words: `30 m`, or `21.4 x 30.9 m` across and along."""
     across, along = (f"{metres:.4g}" for metres in grid.metres_per_cell())
     return f"{across} m" if across == along else f"{across} x {along} m"
 
 
 def _ratios(candidate: Grid, trained: Grid) -> tuple[float, float]:
-    """Width and height of a cell relative to those of the training, in metres on the ground."""
+    """Return the width and height of a cell relative to those of the training, both measured in metres on the
+    ground."""
     across, along = (own / other for own, other in zip(candidate.metres_per_cell(), trained.metres_per_cell()))
     return across, along
 
 
 def _files_of_training(trained: Sequence[CovariateSummary]) -> list[Covariate]:
-    """Only files that hold their own pixels on this computer: a network file may come from anyone, and what it names
-    could be a server, or a pipe on which reading never ends."""
+    """Return the files of the training, but only if they hold their own pixels on this computer. A network file may
+    come from anyone, and its names could point to a server, or to a pipe on which reading never ends."""
     covariates = [summary.covariate for summary in trained]
     gone = [each.path for each in covariates if is_local_path(each.path) and not os.path.exists(each.path)]
     if gone:
@@ -156,12 +162,12 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-_SIDE = 512  # pixels of what is looked at together
+_SIDE = 512  # pixels a side of a block that is looked at
 
 
 def why_nothing(stack: CovariateStack, inside: Callable[[Block], Flags] | None) -> str:
-    """A sentence; reads rasters once more, each until its first pixel with data. `inside` tells (h, w) which pixels of
-    a block lie in the area."""
+    """Return a sentence that says why no pixel can be predicted. This reads rasters once more, each up to its first
+    pixel with data. `inside` returns which pixels (h, w) of a block lie in the area."""
     empty = list(stack.rasters)
     for block in stack.grid.blocks(_SIDE):
         area = np.ones((block.height, block.width), np.bool_) if inside is None else inside(block)

@@ -1,4 +1,4 @@
-"""Dense prediction of one block; on a GPU beside other blocks, and in parts where its memory is too small."""
+"""Dense prediction of one block: on a GPU beside other blocks, and in parts where its memory is too small."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.training.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
-_SMALLEST = 32  # pixels of a side that is not halved
+_SMALLEST = 32  # pixels: a side this short is not halved
 _OF_THREAD = threading.local()
 
 
 @dataclass(frozen=True)
 class PredictedBlock:
-    """`location` and `scale` (T, h, w), NaN where a covariate is missing or outside the area; `seen` is of the
-    covariates there, and of the pixels that are missing because of class codes that training did not know;
-    `dissimilarity` (h, w) is the index there, where it is asked for."""
+    """A predicted block. `location` and `scale` (T, h, w) are NaN where a covariate is missing, and outside the area.
+    `seen` describes the covariates there, and counts the pixels that are missing because training did not know their
+    class codes. `dissimilarity` (h, w) is the index there, if it is asked for."""
 
     block: Block
     location: Array
@@ -39,8 +39,8 @@ class PredictedBlock:
 
 @dataclass
 class BlockPredictor:
-    """`index` measures the dissimilarity of the same pixels, if it is asked for. Networks compute in `dtype`. `tell`
-    gets a sentence when blocks are predicted in parts, for want of memory on the GPU."""
+    """A predictor of single blocks. `index` measures the dissimilarity of the same pixels, if it is asked for. Networks
+    compute in `dtype`. `tell` gets a sentence when the GPU lacks memory and blocks are predicted in parts."""
 
     trained: TrainedNetwork
     grid: Grid
@@ -48,13 +48,13 @@ class BlockPredictor:
     index: BlockIndex | None = None
     dtype: torch.dtype = torch.float32
     tell: Callable[[str], None] = field(default=lambda sentence: None)
-    _most_pixels: int | None = None  # of a part that fits
+    _most_pixels: int | None = None  # of a part that fits into memory
 
     def predict(self, block: Block, raw: Singles, valid: Flags) -> PredictedBlock:
-        """From the covariates (C, h + 2 halo, w + 2 halo) and the pixels (h, w) to predict.
+        """Predict a block from its covariates (C, h + 2 halo, w + 2 halo) and the pixels (h, w) to predict.
 
         Raises:
-            EngineError: the GPU has no room for the smallest block either.
+            EngineError: the GPU has no room even for the smallest block.
         """
         pixels = block.height * block.width
         if self._most_pixels is None or pixels <= self._most_pixels:
@@ -69,7 +69,7 @@ class BlockPredictor:
                         f" {textwrap.shorten(str(error), 200, placeholder=' ...').rstrip('.')}. Close other programs"
                         " that use it, or set the device to cpu."
                     ) from error
-            # Outside of `except`, which would keep what the failed computation holds.
+            # This stands outside `except`, which would keep what the failed computation holds.
             self._halve(block)
         return _joined(block, [self.predict(*part) for part in self._halves(block, raw, valid)])
 
@@ -81,7 +81,7 @@ class BlockPredictor:
             watches = index.watches if index else ()
             location, scale = self.trained.predictor.predict_block(channels, known, watches, dtype)
             if dtype != torch.float32 and not np.isfinite([location[:, known], scale[:, known]]).all():
-                # Too large for half precision, which was tried elsewhere in the map.
+                # Numbers here are too large for half precision, which was tried elsewhere in the map.
                 return self._at_once(block, raw, valid, torch.float32)
             dissimilarity = index.take(channels, halo, known) if index else None
         centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
@@ -116,12 +116,12 @@ class BlockPredictor:
 def encode_block(
     trained: TrainedNetwork, grid: Grid, block: Block, raw: Singles, valid: Flags, device: torch.device
 ) -> tuple[Channels, Flags]:
-    """The channels with halo, and the pixels to predict: a class that training did not know makes its own pixel
-    unpredictable, like missing data."""
+    """Encode the channels with their halo, and find the pixels to predict. A class that training did not know makes its
+    own pixel unpredictable, as missing data does."""
     halo = trained.predictor.halo
     with torch.inference_mode():
         values = torch.from_numpy(np.ascontiguousarray(raw)[None])
-        if device.type == "cuda":  # from pinned memory the GPU fetches them itself, while it computes another block
+        if device.type == "cuda":  # the GPU fetches pinned memory by itself while it computes another block
             values = values.pin_memory()
         channels = trained.encoder(
             values.to(device, non_blocking=device.type == "cuda"), _coordinates(trained, grid, block)
@@ -131,7 +131,8 @@ def encode_block(
 
 
 def _coordinates(trained: TrainedNetwork, grid: Grid, block: Block) -> torch.Tensor | None:
-    """x, y of the block's pixels in the CRS of the training: (1, 2, h, w); None where the location is no input."""
+    """Return x, y of the block's pixels in the CRS of the training, (1, 2, h, w), or None where the location is no
+    input."""
     if trained.encoder.location is None:
         return None
     rows, cols = np.mgrid[block.row : block.row + block.height, block.col : block.col + block.width]
@@ -140,7 +141,7 @@ def _coordinates(trained: TrainedNetwork, grid: Grid, block: Block) -> torch.Ten
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """On a CUDA GPU each thread queues its work by itself, so that it copies one block while it computes another."""
+    """Give each thread a queue of its own on a CUDA GPU, so that it copies one block while it computes another."""
     if device.type != "cuda":
         yield
         return
@@ -152,7 +153,8 @@ def own_stream(device: torch.device) -> Iterator[None]:
 
 
 def _stream_of_thread(device: torch.device) -> torch.cuda.Stream:
-    """Always the same one: the memory of a block is kept for the next one of its stream, and only of that."""
+    """Return the same stream for a thread each time: the memory of a block is kept for the next one of its stream
+    only."""
     if not hasattr(_OF_THREAD, "stream"):
         _OF_THREAD.stream = torch.cuda.Stream(device)
     stream: torch.cuda.Stream = _OF_THREAD.stream

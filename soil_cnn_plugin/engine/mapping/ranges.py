@@ -1,4 +1,4 @@
-"""Whether a map's covariates look like those of the training: other units, other landscapes and other classes show."""
+"""The check that a map's covariates look like those of the training. It shows other units, landscapes and classes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.report import Report
 
-_SUSPICIOUS_SHARE = 0.5  # of the pixels outside the training range: another unit or scale is likely
+_SUSPICIOUS_SHARE = 0.5  # of the pixels outside the training range make another unit or scale likely
 _NOTEWORTHY_SHARE = 0.05
 _CODES_IN_WORDS = 8
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Of some `pixels`: for each covariate how many lie `outside` the training raster's range, their `lowest` and
-    `highest` value, (C,) each, and the pixels of each `unknown` class code."""
+    """What some `pixels` showed. For each covariate (C,), `outside` counts the pixels outside the training raster's
+    range, and `lowest` and `highest` are the extreme values; `unknown` counts the pixels of each class code that is not
+    known."""
 
     pixels: int
     outside: Rows
@@ -44,7 +45,7 @@ class Seen:
 
 
 def look(trained: Sequence[CovariateSummary], raw: Singles) -> Seen:
-    """What there is to see in the covariates (C, h, w) of pixels where all have data, NaN elsewhere."""
+    """Look at the covariates (C, h, w), which are NaN except at pixels where all of them have data."""
     seen = Seen.nothing(len(trained))
     for index, summary in enumerate(trained):
         values = raw[index][np.isfinite(raw[index])]
@@ -61,9 +62,9 @@ def look(trained: Sequence[CovariateSummary], raw: Singles) -> Seen:
 
 
 class RangeCheck:
-    """Adds up, block by block, how covariates differ from those of the training.
+    """A sum, block by block, of how covariates differ from those of the training.
 
-    `names` are of the class codes of the map's rasters, a covariate each, empty where a raster tells none.
+    `names` are the names of class codes in the map's rasters, one mapping a covariate, empty where a raster has none.
     """
 
     def __init__(self, trained: Sequence[CovariateSummary], names: Sequence[Mapping[int, str]] | None = None) -> None:
@@ -75,7 +76,7 @@ class RangeCheck:
         self._seen += seen
 
     def tell(self, report: Report) -> None:
-        """A warning for each covariate that often lies outside what the network has seen."""
+        """Warn of each covariate that often lies outside what the network has seen."""
         for index, summary in enumerate(self._trained):
             if summary.categories:
                 self._tell_unknown_codes(index, report)

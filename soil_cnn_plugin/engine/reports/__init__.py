@@ -1,1 +1,2 @@
-"""HTML pages and figures: held-out report, network file, compute environment."""
+"""HTML pages, figures and files: reports of what was measured, and pages about networks, observations and the
+computer."""

@@ -1,4 +1,4 @@
-"""What targets that are classes give to the held-out report: verdicts, scores, each class, probabilities, maps."""
+"""What targets that are classes add to the held-out report: verdicts, scores, each class, probabilities, maps."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _SPANS = (("Accuracy", 2), ("Brier score", 2), ("Log score", 2))
 
 
 def class_share(assessment: Assessment, frame: MapFrame) -> Share:
-    """Headings name the target where there are several of classes."""
+    """Return what classes add to the held-out report. Headings name the target if several targets are classes."""
     targets, predictor, other_kind = assessment.classes, assessment.predictor, assessment.folds.other_kind
     return Share(
         facts=[f"{len(target.classes)} classes" for target in targets],
@@ -151,7 +151,7 @@ def _other_folds(target: ClassTarget, predictor: str, other_kind: str) -> list[I
 
 
 def _panels(target: ClassTarget, predictor: str) -> list[tuple[str, str, ClassHeldOut]]:
-    """The map's predictor, and the better forest beside it: name, colour, predictions."""
+    """Return the name, colour and predictions of the map's predictor and of the better forest beside it."""
     named = ((predictor, NETWORK_COLOUR), (target.verdict.rival, FOREST_COLOUR))
     return [(sentence_case(CLASS_NAMES[name]), colour, target.methods[name]) for name, colour in named]
 

@@ -25,7 +25,8 @@ def class_score_group(
     predictor: str,
     by_fold: Mapping[str, Sequence[ClassScores]] = MappingProxyType({}),
 ) -> ScoreGroup:
-    """All methods; the best of each column is marked, the frequencies of the classes only as a measure."""
+    """Return the rows of all methods. The best of each column is marked; the frequencies of the classes serve only as a
+    measure."""
     names = [name for name in CLASS_METHODS if name in scores] + [name for name in scores if name not in CLASS_METHODS]
     reference = scores[MEAN].brier if MEAN in scores else np.nan
     texts = {name: _texts(scores[name], reference) for name in names}
@@ -47,7 +48,8 @@ def class_score_group(
 
 
 def of_class_rows(target: ClassTarget, predictor: str) -> list[tuple[str, ...]]:
-    """Each class by itself, under the map's predictor; 95 % confidence intervals in brackets, small n marked."""
+    """Return a row for each class under the map's predictor, with 95 % confidence intervals in brackets and marks on a
+    small n."""
     observed, names = target.observed, target.classes
     matrix = confusion(observed, target.methods[predictor].predicted, len(names))
     totals, shown = matrix.sum(axis=1), matrix.sum(axis=0)
@@ -80,7 +82,8 @@ def _texts(score: ClassScores, reference: float) -> dict[str, str]:
 
 
 def _best_of(scores: Mapping[str, ClassScores]) -> dict[str, set[str]]:
-    """Those that read the same in the table are all marked; nothing is where there is one method only."""
+    """Return the best methods of each column. Methods that read the same in the table are all marked; one that stands
+    alone is not."""
     return {
         "Accuracy": _best(scores, lambda score: -round(score.accuracy, 3)),
         "Kappa": _best(scores, lambda score: -round(score.kappa or 0.0, 2)),

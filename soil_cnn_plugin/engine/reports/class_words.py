@@ -1,4 +1,4 @@
-"""What a report of classes says in sentences: what the map is worth, rare classes, whether probabilities hold."""
+"""The sentences in a report of classes: what the map is worth, which classes are rare, whether probabilities hold."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import reliability_of_map
 
 FEW_OF_CLASS = 20
-"""Observations of a class below which its numbers are marked as uncertain."""
+"""The number of observations of a class below which its numbers are marked as uncertain."""
 _MOST_NAMED = 8
-_SIMILAR = 0.02  # accuracies under two kinds of folds that differ by less are called alike
+_SIMILAR = 0.02  # accuracies that differ by less between two kinds of folds are called alike
 
 
 def class_worth_in_words(target: ClassTarget, predictor: str) -> str:
-    """What the map is worth, in a sentence of numbers."""
+    """Say in a sentence of numbers what the map is worth."""
     scores, counts = target.methods[predictor].scores, target.counts
     most = target.classes[int(counts.argmax())]
     text = (
@@ -33,7 +33,7 @@ def class_worth_in_words(target: ClassTarget, predictor: str) -> str:
 
 
 def doubts_in_words(target: ClassTarget, predictor: str) -> str:
-    """Classes whose numbers say little, and those that the map does not find; or empty."""
+    """Name the classes whose numbers say little, and those that the map does not find; empty if there are none."""
     counts, observed = target.counts, target.observed
     right = np.bincount(observed[target.methods[predictor].predicted == observed], minlength=len(counts))
     folds = [len(np.unique(target.fold[observed == number])) for number in range(len(counts))]
@@ -49,7 +49,7 @@ def doubts_in_words(target: ClassTarget, predictor: str) -> str:
     texts = []
     if alone:
         texts.append(
-            f"With all observations in one fold (in brackets: how many): {_listed(alone)}. Nothing could know the class"
+            f"With all observations in one fold (in brackets: how many): {_listed(alone)}. No method knew the class"
             " when they were held out, so its numbers say no more than that; the map itself was trained with them."
         )
     if never:
@@ -65,7 +65,7 @@ def doubts_in_words(target: ClassTarget, predictor: str) -> str:
 
 
 def reliability_in_words(target: ClassTarget, predictor: str) -> str:
-    """Whether the probability of the map's class holds on the whole."""
+    """Say whether the probability of the map's class holds on the whole."""
     found = reliability_of_map(target.observed, target.methods[predictor].probabilities)
     low, high = (float(limit[0]) for limit in chance_band(len(target.observed), np.array([found.mean_predicted])))
     right = found.share_right
@@ -83,7 +83,7 @@ def reliability_in_words(target: ClassTarget, predictor: str) -> str:
 
 
 def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -> str:
-    """What the difference between random and spatial folds means for the map; empty where there is none."""
+    """Say what the difference between random and spatial folds means for the map; empty where there is none."""
     if predictor not in target.other_methods:
         return ""
     pair = target.methods[predictor].scores.accuracy, target.other_methods[predictor].scores.accuracy

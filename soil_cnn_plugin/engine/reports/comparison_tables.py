@@ -1,4 +1,4 @@
-"""Tables that set methods beside each other: paired differences over the folds, and other folds beside the chosen."""
+"""Tables that compare methods: paired differences over the folds, and the other folds beside the chosen ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ OTHER_KINDS = {"random": "random folds", "spatial_blocks": "folds of spatial blo
 
 
 def difference_items(errors: str, measure: str, unit: str, groups: Sequence[Group]) -> list[Item]:
-    """`errors` are compared fold by fold: a `measure`, in a `unit` in words or without."""
+    """Return a table that compares `errors` fold by fold: `measure` names them, and `unit` is their unit in words, or
+    empty."""
     return [
         Paragraph(
             f"All methods were held out on the same folds, so their {errors} are compared fold by fold. Where the"
@@ -51,7 +52,8 @@ def difference_row(item: Difference, decimals: int, names: Mapping[str, str] = N
 def other_fold_items(
     sentence: str, other_kind: str, columns: Sequence[str], spans: Sequence[tuple[str, int]], groups: Sequence[Group]
 ) -> list[Item]:
-    """Scores under the chosen folds beside those under the other kind; none where no other kind was tried."""
+    """Return the scores under the chosen folds beside those under the other kind; none where no other kind was
+    tried."""
     if not groups:
         return []
     caption = f"The same methods under the chosen folds and under {OTHER_KINDS.get(other_kind, '')}."
@@ -59,12 +61,12 @@ def other_fold_items(
 
 
 def other_folds_heading(other_kind: str) -> str:
-    """`Random`, in a heading of a column."""
+    """Return the other kind of folds as the heading of a column, such as `Random`."""
     return {"random": "Random", "spatial_blocks": "Blocks"}.get(other_kind, "Other")
 
 
 def change(from_: float, to: float) -> float:
-    """In percent of `from_`."""
+    """Return the change in percent of `from_`."""
     return 100 * (to / from_ - 1) if from_ else float("nan")
 
 
@@ -78,6 +80,6 @@ def _p(p: float) -> str:
 
 
 def _signed(value: float, decimals: int) -> str:
-    """`+1.2`, `−1.2` or `0.0`."""
+    """Return the value with its sign: `+1.2`, `−1.2` or `0.0`."""
     text = fixed(value, decimals)
     return f"+{text}" if text[0] not in f"−{NOTHING}" and any(digit in text for digit in "123456789") else text

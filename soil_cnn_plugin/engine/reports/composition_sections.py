@@ -1,4 +1,4 @@
-"""What compositions give to the held-out report: their scores as a whole, and the triangle."""
+"""What compositions add to the held-out report: their scores as a whole, and the triangle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def composition_share(assessment: Assessment) -> Share:
 
 
 def compositions_by_depth(assessment: Assessment) -> list[CompositionAssessment]:
-    """From the top of the soil down."""
+    """Return the compositions from the top of the soil down."""
     return by_depth(assessment.compositions, lambda composition: composition.parts[0])
 
 
@@ -37,7 +37,7 @@ def composition_columns(compositions: Sequence[CompositionAssessment]) -> tuple[
 
 
 def composition_groups(compositions: Sequence[CompositionAssessment]) -> list[Group]:
-    """Rows of the table, one a method."""
+    """Return the rows of the table, one per method."""
     groups = []
     for composition in compositions:
         rows = []
@@ -52,7 +52,7 @@ def composition_groups(compositions: Sequence[CompositionAssessment]) -> list[Gr
 
 
 def composition_words(compositions: Sequence[CompositionAssessment]) -> str:
-    """How parts of a whole are learned, and what their scores mean."""
+    """Say how parts of a whole are learned, and what their scores mean."""
     first, *others = compositions
     title = f"{enumerated(first.names)}, at {len(compositions)} depths," if others and first.has_depth else first.title
     text = (

@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 
 
 def at_several_depths(targets: Sequence[NumberTarget]) -> dict[str, list[NumberTarget]]:
-    """Name of a soil property -> its targets from the top down, of those that have two depths at least."""
+    """Return the targets of each soil property that has at least two depths, by its name, from the top down."""
     groups: dict[str, list[NumberTarget]] = {}
     for target in targets:
         if target.soil_property.depth_cm:
@@ -34,7 +34,7 @@ def at_several_depths(targets: Sequence[NumberTarget]) -> dict[str, list[NumberT
 
 
 def depth_figures(index: int, targets: Sequence[NumberTarget], assessment: Assessment) -> list[CaptionedFigure]:
-    """Of one soil property; `index` keeps its figures apart from those of others."""
+    """Draw the figures of one soil property; `index` keeps them apart from those of others."""
     name, predictor = targets[0].soil_property.name, assessment.predictor
     methods = [predictor, *_rivals(targets, predictor)]
     lines: list[DepthLine] = [
@@ -69,7 +69,7 @@ _OUTCOMES = {
 
 
 def depth_rows(targets: Sequence[NumberTarget], predictor: str) -> list[tuple[str, ...]]:
-    """What the map of each depth is worth, under DEPTH_COLUMNS."""
+    """Return what the map of each depth is worth, under DEPTH_COLUMNS."""
     rows: list[tuple[str, ...]] = []
     decimals = decimals_for(min(target.methods[predictor].scores.rmse for target in targets))
     for target in targets:
@@ -81,7 +81,7 @@ def depth_rows(targets: Sequence[NumberTarget], predictor: str) -> list[tuple[st
 
 
 def depths_in_words(targets: Sequence[NumberTarget], predictor: str, coverage: float) -> str:
-    """What the maps of all depths are worth, in one sentence of numbers."""
+    """Say in one sentence of numbers what the maps of all depths are worth."""
     scores = [target.methods[predictor].scores for target in targets]
     explained = [max(each.mec, 0.0) for each in scores if each.mec is not None]
     texts = []
@@ -99,20 +99,20 @@ def depths_in_words(targets: Sequence[NumberTarget], predictor: str, coverage: f
 
 
 def shared_outcome(targets: Sequence[NumberTarget]) -> str:
-    """That of all depths where they agree."""
+    """Return the outcome of all depths where they agree, otherwise `equal`."""
     outcomes = {target.verdict.outcome for target in targets}
     return outcomes.pop() if len(outcomes) == 1 else "equal"
 
 
 def _span(low: str, high: str) -> str:
-    """`56 to 70 %`."""
+    """Return a span such as `56 to 70 %`."""
     if low == high:
         return low
     return f"{low.removesuffix(' %')} to {high}"
 
 
 def _rivals(targets: Sequence[NumberTarget], predictor: str) -> list[str]:
-    """The forest with the lower error over all depths, and the mean."""
+    """Return the forest with the lower error over all depths, and the mean."""
     forests = [name for name in (FOREST, FOREST_CONTEXT) if name in targets[0].methods and name != predictor]
     error = {name: sum(target.methods[name].scores.rmse for target in targets) for name in forests}
     others = [min(forests, key=error.__getitem__)] if forests else []

@@ -1,4 +1,5 @@
-"""How figures look and become SVG inside a page: one style, colour-blind safe colours, text that stays text."""
+"""The look of figures, and their form as SVG inside a page: one style, colour-blind safe colours, text that stays
+text."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ from soil_cnn_plugin.engine.arrays import Array
 
 NETWORK_COLOUR, FOREST_COLOUR, QUIET = "#1b6896", "#b3611a", "#6b7280"
 RASTER_ABOVE = 1000
-"""Points a panel; above it they are drawn as an image, so that the file stays small."""
+"""Points per panel above which they are drawn as an image, so that the file stays small."""
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
-    "font.sans-serif": ["DejaVu Sans"],  # for the layout; the page's own font, which is narrower, shows
+    "font.sans-serif": ["DejaVu Sans"],  # for the layout; the page shows its own, narrower font
     "text.color": "#22262b",
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
@@ -49,27 +50,27 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw(name: str, width: float, height: float, paint: Callable[[Figure], None]) -> str:
-    """The figure as an SVG element of `width` x `height` inches, with its texts escaped.
+    """Draw a figure as an SVG element of `width` x `height` inches, with its texts escaped.
 
-    `name`, unique in its page, keeps the identifiers of figures apart.
+    `name`, which is unique in its page, keeps the identifiers of figures apart.
     """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(width, height), layout="compressed")
         paint(figure)
-        figure.draw_without_rendering()  # the layout settles at the second go
+        figure.draw_without_rendering()  # the layout settles at the second attempt
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", dpi=150)
     return _slim(buffer.getvalue())
 
 
 def _slim(svg: str) -> str:
-    """The SVG element alone, without what a page does not need: half the size."""
+    """Return the SVG element without what a page does not need, which is half the size."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
     return re.sub(r"<[^>]+>", lambda tag: _slim_tag(tag[0]), re.sub(r"\n\s+", "\n", svg))
 
 
 def _slim_tag(tag: str) -> str:
-    tag = re.sub(r' id="[A-Za-z][A-Za-z0-9.]*_\d+"', "", tag)  # the same in each figure, and nothing refers to it
+    tag = re.sub(r' id="[A-Za-z][A-Za-z0-9.]*_\d+"', "", tag)  # all figures share these ids, and nothing uses them
     return re.sub(r"(\.\d\d)\d+", r"\1", tag)
 
 
@@ -79,14 +80,16 @@ def lighten_grid(axes: Axes) -> None:
 
 
 def fold_look(count: int) -> list[tuple[str, str]]:
-    """Colour and marker of each fold; colours are Paul Tol's muted scheme, which colour-blind readers tell apart."""
+    """Return the colour and the marker of each fold. Colours are Paul Tol's muted scheme, which colour-blind readers
+    tell apart."""
     colours = ("#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499")
     markers = ("o", "s", "^", "D", "v", "P", "X")
     return list(islice(zip(cycle(colours), cycle(markers)), count))
 
 
 def diverging_ramp() -> ListedColormap:
-    """Blue over near-white to brown, in equal steps of OKLab (Ottosson 2020), thus perceptually uniform around 0."""
+    """Return a ramp from blue over near-white to brown. Its steps in OKLab are equal (Ottosson 2020), so it is
+    perceptually uniform around 0."""
     share = np.linspace(-1, 1, 255)[:, None]
     blue, middle, brown = np.array([[0.42, -0.045, -0.125], [0.965, 0.0, 0.0], [0.42, 0.085, 0.085]])
     lab = middle + np.where(share < 0, -share * (blue - middle), share * (brown - middle))
@@ -94,7 +97,7 @@ def diverging_ramp() -> ListedColormap:
 
 
 def sequential_ramp() -> ListedColormap:
-    """Light sand to dark blue-green, in equal steps of OKLab's lightness."""
+    """Return a ramp from light sand to dark blue-green, in equal steps of OKLab's lightness."""
     share = np.linspace(0, 1, 255)[:, None]
     light, middle, dark = np.array([[0.95, 0.005, 0.05], [0.64, -0.07, 0.02], [0.33, -0.025, -0.07]])
     lab = np.where(share < 0.5, light + 2 * share * (middle - light), middle + (2 * share - 1) * (dark - middle))
@@ -102,7 +105,7 @@ def sequential_ramp() -> ListedColormap:
 
 
 def _to_srgb(lab: Array) -> Array:
-    """OKLab (n, 3) -> sRGB (n, 3), https://bottosson.github.io/posts/oklab/"""
+    """Convert OKLab (n, 3) to sRGB (n, 3), after https://bottosson.github.io/posts/oklab/"""
     to_cone = np.array(
         [
             [1.0, 0.3963377774, 0.2158037573],

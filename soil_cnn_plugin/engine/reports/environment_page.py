@@ -1,4 +1,4 @@
-"""The page that tells what the compute environment is, and whether it works; and the same as JSON."""
+"""The page that says what the compute environment is and whether it works, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from soil_cnn_plugin.engine.reports.sections import (
 
 
 def write_environment_page(path: str, found: Environment) -> None:
-    """Writes one HTML file that needs nothing else."""
+    """Write one HTML file that needs nothing else."""
     page = Page(
         kind="Soil CNN",
         title="Compute environment",

@@ -36,7 +36,7 @@ from soil_cnn_plugin.engine.reports.words import sentence_case
 
 
 def write_explain_report(path: str, explanation: Explanation) -> None:
-    """Writes one HTML file that needs nothing else; names of covariates and fields are escaped."""
+    """Write one HTML file that needs nothing else; names of covariates and fields are escaped."""
     cited = explanation_references(explanation.attribution is not None, bool(explanation.forest_weights))
     page = Page(
         kind="Explanation of a network",
@@ -74,8 +74,8 @@ def _importance(explanation: Explanation) -> list[Item]:
             f" of its {measure}, with the standard deviation over folds (± folds).",
         ),
         Paragraph(
-            "Covariates that tell the same share their importance: exchanging one of them alone does little, because"
-            " the others still tell it. Numbers below their spread over folds are no more than chance.",
+            "Covariates with the same information share their importance: exchanging one of them alone does little,"
+            " because the others still carry it. Numbers below their spread over folds are no more than chance.",
             "small",
         ),
     ]
@@ -111,7 +111,7 @@ def _facts(explanation: Explanation) -> list[str]:
 
 
 def _forest_sentence(explanation: Explanation) -> str:
-    """What the forest's part is."""
+    """Say what part the forest has."""
     if not explanation.forest_weights:
         return "The map is predicted by the networks alone."
     weights = ", ".join(
@@ -126,7 +126,7 @@ def _forest_sentence(explanation: Explanation) -> str:
 
 
 def _measure_sentence(explanation: Explanation) -> str:
-    """Empty for the RMSE, which every reader knows."""
+    """Explain the measure; empty for the RMSE, which every reader knows."""
     if explanation.measure == "RMSE":
         return ""
     return (

@@ -1,4 +1,4 @@
-"""An explanation as files for machines: the importance of covariates as a table, all numbers as JSON."""
+"""An explanation as files for machines: the importance of covariates as a table, and all numbers as JSON."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from soil_cnn_plugin.engine.reports.files import write_json
 
 
 def write_importance(path: str, explanation: Explanation) -> None:
-    """A row a target and covariate: growth of the held-out error, the RMSE or of classes the root Brier score, and its
-    standard deviation over folds, in the error's unit and in percent, of the map's predictor; growth in percent of
-    networks and forest alone in a blend. `.csv`, or a GeoPackage without geometry."""
+    """Write a table with one row per target and covariate, as `.csv` or as a GeoPackage without geometry. A row holds
+    the growth of the held-out error under the map's predictor, and its standard deviation over folds, in the error's
+    unit and in percent. In a blend it also holds the growth in percent of the networks and of the forest alone. The
+    error is the RMSE, or the root Brier score for classes."""
     columns = _columns(explanation)
     if Path(path).suffix.lower() == ".csv":
         text = StringIO(newline="")
@@ -35,7 +36,8 @@ def write_importance(path: str, explanation: Explanation) -> None:
 
 
 def write_explanation_metrics(path: str, explanation: Explanation) -> None:
-    """By target field: error, importance of each covariate, error against radius, verdicts. Null is not known."""
+    """Write the error, the importance of each covariate, the error against the radius and the verdicts, by target
+    field. What is not known is null."""
     targets = {target.field: _target_content(explanation, t) for t, target in enumerate(explanation.targets)}
     attribution = explanation.attribution
     content = {

@@ -16,13 +16,13 @@ from soil_cnn_plugin.engine.outputs import write_whole
 
 
 def write_json(path: str, content: object) -> None:
-    """Arrays become lists, numbers that are not finite null: JSON has no others."""
+    """Write JSON. Arrays become lists, and numbers that are not finite become null, because JSON has no others."""
     text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(path, text.encode())
 
 
 def write_points(path: str, layer: str, columns: Mapping[str, object], coordinates: Array, crs_wkt: str) -> None:
-    """A GeoPackage of points: `columns` (N,) by name, `coordinates` (N, 2) x and y."""
+    """Write a GeoPackage of points: `columns` (N,) by name, and x and y in `coordinates` (N, 2)."""
     points = geopandas.points_from_xy(*coordinates.T)
     frame, content = geopandas.GeoDataFrame(columns, geometry=points, crs=crs_wkt), BytesIO()
     frame.to_file(content, layer=layer, driver="GPKG", VERSION=GPKG_VERSION)
@@ -30,7 +30,7 @@ def write_points(path: str, layer: str, columns: Mapping[str, object], coordinat
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: arrays as lists, and null for what is not finite."""
+    """Return the value as JSON has it: arrays as lists, and null for what is not finite."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):

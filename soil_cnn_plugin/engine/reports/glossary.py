@@ -1,4 +1,4 @@
-"""What the measures of a report mean."""
+"""The meanings of the measures in a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from soil_cnn_plugin.engine.reports.numerals import fixed, percent
 
 
 def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
-    """Of numbers; only those measures that `columns` of a table of scores hold."""
+    """Return the meanings of the measures of numbers that `columns` of a table of scores hold."""
     terms = {
         "n": ("n", "Number of observations with a value of this soil property."),
         "ME": (
@@ -60,14 +60,14 @@ def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
 
 
 def class_terms(of_classes: bool = True) -> dict[str, str]:
-    """Of classes; without `of_classes` none of those that stand for a single class."""
+    """Return the meanings of the measures of classes; without `of_classes`, leave out those that describe a single
+    class."""
     of_each = {
         "Purity of a class (map unit purity, user’s accuracy)": (
-            "Of the places where the map shows the class, the share that is it: what a reader of the map meets."
+            "Share of the places where the map shows the class that belong to it: what a reader of the map meets."
         ),
         "Representation of a class (producer’s accuracy)": (
-            "Of the places that belong to the class, the share where the map shows it: how much of the class the map"
-            " finds."
+            "Share of the places of the class where the map shows it: how much of the class the map finds."
         ),
     }
     return {

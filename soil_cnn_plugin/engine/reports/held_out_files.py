@@ -27,7 +27,8 @@ from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
 
 
 def numbers(assessment: Assessment) -> dict[str, float]:
-    """For models to branch on: means over the targets of a kind, of the map's predictor and of the better forest."""
+    """Return the numbers that models can branch on: means over the targets of a kind, for the map's predictor and for
+    the better forest."""
     found = {}
     if assessment.numbers:
         scores = [target.methods[assessment.predictor].scores for target in assessment.numbers]
@@ -52,10 +53,10 @@ def numbers(assessment: Assessment) -> dict[str, float]:
 
 
 def write_metrics(path: str, assessment: Assessment) -> None:
-    """The numbers of the report: folds, settings and versions, and by target field the scores of each method over all
-    folds and by fold, how far its distributions or probabilities hold, paired differences, verdict; of classes also the
-    confusion matrix (a row an observed class, a column a predicted one), and all of it under both kinds of folds. What
-    is not known is null."""
+    """Write the numbers of the report: folds, settings and versions, and for each target field the scores of each
+    method over all folds and by fold, how far its distributions or probabilities hold, paired differences, and the
+    verdict. Classes also have the confusion matrix (a row is an observed class, a column a predicted one), and all of
+    it under both kinds of folds. What is not known is null."""
     of_numbers = {"coverage": assessment.coverage} if assessment.numbers else {}
     content = {
         "predictor": assessment.predictor,
@@ -81,7 +82,7 @@ def write_metrics(path: str, assessment: Assessment) -> None:
 
 
 def _folds_content(assessment: Assessment) -> dict[str, object]:
-    """Of numbers with their scores under the other kind of folds."""
+    """Return what is known of the folds. Numbers have their scores under the other kind of folds, too."""
     other_scores = {
         target.soil_property.field: {name: asdict(method.scores) for name, method in target.other_methods.items()}
         for target in assessment.numbers
@@ -158,13 +159,13 @@ def _class_method(target: ClassTarget, held_out: ClassHeldOut) -> dict[str, obje
 
 
 def write_held_out(path: str, assessment: Assessment, crs_wkt: str, ids: Rows) -> None:
-    """A GeoPackage of all observations: by target what was observed, what the map's predictor predicted without having
-    seen it, and the fold, from 1; empty where a target is missing.
+    """Write a GeoPackage of all observations. For each target it holds what was observed, what the map's predictor
+    predicted without having seen it, and the fold, counted from 1. Cells are empty where a target is missing.
 
-    A number has limits and residual (predicted minus observed). Where it has values below detection limits `censored`
-    is 1 at these, where the limit stands as observed, and `reported` is what is expected to be reported of the
-    prediction, from which the residual is taken. A class has the probability of the predicted class, which is the most
-    probable one, and that of the observed class, and whether it is right.
+    A number has limits and a residual (predicted minus observed). If it has values below detection limits, `censored`
+    is 1 at these, and the limit stands as observed. There, `reported` is what a laboratory is expected to report of the
+    prediction, and the residual is taken from it. A class has the probability of the predicted class, which is the most
+    probable one, that of the observed class, and whether the prediction is right.
     """
     count = len(assessment.coordinates)
     columns: dict[str, object] = {"observation": ids}
@@ -178,7 +179,8 @@ def write_held_out(path: str, assessment: Assessment, crs_wkt: str, ids: Rows) -
 
 
 def _columns(target: NumberTarget | ClassTarget, predictor: str) -> dict[str, pandas.Series]:
-    """By row of the patch file; whether a class is right is nullable, because it may be missing."""
+    """Return the columns of a target by row of the patch file. Whether a class is right is nullable, because it may be
+    missing."""
     if isinstance(target, NumberTarget):
         return {name: pandas.Series(known, target.rows, float) for name, known in _of_number(target, predictor).items()}
     found = {name: pandas.Series(known, target.rows) for name, known in _of_class(target, predictor).items()}

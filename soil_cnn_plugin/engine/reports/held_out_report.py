@@ -39,7 +39,7 @@ _OF_NUMBERS = ("transform", "coverage of intervals")  # settings that classes ha
 
 
 def write_report(path: str, assessment: Assessment) -> None:
-    """Writes one HTML file that needs nothing else. Figures are SVG; with many points, images inside the SVG."""
+    """Write one HTML file that needs nothing else. Figures are SVG; many points become images inside the SVG."""
     frame = map_frame(assessment.coordinates, assessment.crs_name)
     shares = []
     if assessment.numbers:
@@ -62,7 +62,7 @@ def write_report(path: str, assessment: Assessment) -> None:
 
 
 def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
-    """What all kinds of targets have in common, and what each kind gives to it."""
+    """Return the sections: what all kinds of targets have in common, and what each kind adds to it."""
     terms: dict[str, str] = {}
     for share in shares:
         terms |= {term: meaning for term, meaning in share.terms.items() if term not in terms}
@@ -120,7 +120,7 @@ def _other_folds(assessment: Assessment, shares: Sequence[Share]) -> list[Sectio
 
 
 def _training(assessment: Assessment) -> list[Section]:
-    """The curves of the folds' ensembles come first, those of the final ones last."""
+    """Draw the loss curves: first those of the folds' ensembles, then those of the final ones."""
     curves = assessment.loss_curves
     if not curves:
         return []

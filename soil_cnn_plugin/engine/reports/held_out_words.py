@@ -1,4 +1,4 @@
-"""What the held-out report says of all kinds of targets: predictor, folds, overlap, how to cite."""
+"""The sentences in the held-out report about all kinds of targets: predictor, folds, overlap, how to cite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from soil_cnn_plugin.engine.reports.numerals import percent
 from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case, titles
 
 HIGH_OVERLAP = 25.0
-"""Percent of held-out observations whose patch overlaps a training patch; above it the report cautions."""
+"""Percent of held-out observations whose patch overlaps a training patch; above it the report warns."""
 PREDICTORS = {
     BLEND: "a blend of network and random forest: a weighted mean of both, with weights that were learned on held-out"
     " predictions within the training observations",
@@ -26,12 +26,12 @@ FOLDS_IN_WORDS = {
 
 
 def predictor_sentence(predictor: str) -> str:
-    """`predictor` is a method (assessment.METHODS)."""
+    """Say how the map is predicted; `predictor` is a method (assessment.METHODS)."""
     return f"The map is predicted by {PREDICTORS[predictor]}."
 
 
 def validation_sentence(assessment: Assessment) -> str:
-    """Which of the ways to validate a map the numbers are, and whether the rivals have all that they could have."""
+    """Say by which way of validation the numbers were found, and whether the rivals have all that they could have."""
     forests = assessment.settings.get(FORESTS_SETTING, "")
     return (
         f"All scores are from {assessment.folds.count}-fold cross-validation: each observation was predicted by"
@@ -53,7 +53,7 @@ def overlap_sentence(overlap_percent: float) -> str:
 
 
 def methods_sentence(assessment: Assessment) -> str:
-    """A sentence for the methods section of a paper."""
+    """Return a sentence for the methods section of a paper."""
     names = {BLEND: "a blend of convolutional networks and a random forest", NETWORK: "convolutional networks"}
     method = names.get(assessment.predictor, PREDICTORS[assessment.predictor])
     numbers = titles([target.soil_property for target in assessment.numbers])
@@ -72,6 +72,6 @@ def methods_sentence(assessment: Assessment) -> str:
 
 
 def software(assessment: Assessment) -> str:
-    """`Soil CNN 0.1.0, PyTorch 2.13.0`, as far as the versions are known."""
+    """Name the software, such as `Soil CNN 0.1.0, PyTorch 2.13.0`, as far as the versions are known."""
     known = [(name, assessment.versions.get(key, "")) for name, key in (("Soil CNN", "Soil CNN"), ("PyTorch", "torch"))]
     return ", ".join(f"{name} {version}" for name, version in known if version) or "Soil CNN"

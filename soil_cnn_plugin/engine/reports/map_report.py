@@ -38,11 +38,11 @@ from soil_cnn_plugin.engine.reports.words import sentence_case
 
 _OF_INTERVALS = ("PICP", "Width", "Interval score")
 _FEW = 30
-"""Observations below which the page says that the scores are uncertain."""
+"""The number of observations below which the page says that the scores are uncertain."""
 
 
 def write_map_report(path: str, assessment: MapAssessment) -> None:
-    """Writes one HTML file that needs nothing else; the rasters' names and descriptions are escaped."""
+    """Write one HTML file that needs nothing else; names and descriptions of the rasters are escaped."""
     soil_property, mec = assessment.target.soil_property, _mec(assessment)
     outcome = "none" if mec is not None and mec <= 0 else ""
     page = Page(
@@ -63,7 +63,7 @@ def write_map_report(path: str, assessment: MapAssessment) -> None:
 
 
 def _scores(assessment: MapAssessment) -> list[Item]:
-    """A map and its limits are no distribution, so there is no CRPS."""
+    """Return the scores. There is no CRPS, because a map and its limits are not a distribution."""
     columns = [
         name for name in SCORE_COLUMNS if name != "CRPS" and (assessment.has_interval or name not in _OF_INTERVALS)
     ]
@@ -71,13 +71,13 @@ def _scores(assessment: MapAssessment) -> list[Item]:
     group = number_score_group(
         assessment.target.soil_property, {assessment.map_name: assessment.predicted.scores}, assessment.coverage
     )
-    caption = f"Of the observations as they are, without weights. {in_unit} are in the unit of the soil property."
+    caption = f"Scores of the observations, without weights. {in_unit} are in the unit of the soil property."
     items: list[Item] = [ScoreTable(columns, [group], caption)]
     if assessment.dropped:
         rows = [(sentence_case(reason), str(count)) for reason, count in assessment.dropped.items()]
         headings = ("Reason", "Observations")
         items.append(Subheading("Observations that were not used"))
-        items.append(table(headings, rows, "A reason each, the first that was found."))
+        items.append(table(headings, rows, "Each observation has one reason, the first that was found."))
     return [*items, Subheading("What the measures mean"), Terms(number_terms(assessment.coverage, columns))]
 
 
@@ -98,7 +98,7 @@ def _mec(assessment: MapAssessment) -> float | None:
 
 
 def _worth(assessment: MapAssessment) -> str:
-    """The result in a sentence: of the whole map where the sample allows it, else of these observations."""
+    """State the result in a sentence: of the whole map where the sample allows it, otherwise of these observations."""
     scores, unit, estimates = assessment.predicted.scores, assessment.target.soil_property.unit, assessment.estimates
     known = estimates.by_measure if estimates else {}
     mec, where = _mec(assessment), "over its area" if estimates else "of these observations"
@@ -129,7 +129,7 @@ def _basis(assessment: MapAssessment) -> list[Item]:
 
 
 def _basis_in_words(assessment: MapAssessment) -> str:
-    """What the numbers rest on, and thus what they may be quoted for (Wadoux et al. 2021)."""
+    """Say what the numbers rest on, and so what they may be quoted for (Wadoux et al. 2021)."""
     count = len(assessment.ids)
     few = f" With only {count} observations they are uncertain, whatever they are." if count < _FEW else ""
     if assessment.estimates:
@@ -147,12 +147,12 @@ def _basis_in_words(assessment: MapAssessment) -> str:
 
 
 def _estimates(assessment: MapAssessment) -> list[Section]:
-    """None unless the observations are a probability sample."""
+    """Return the estimates for the whole map; none unless the observations are a probability sample."""
     if assessment.estimates is None:
         return []
     caption = (
         f"Design-based estimates with {percent(assessment.estimates.confidence)} confidence intervals, in the unit of"
-        " the soil property but for MEC and PICP."
+        " the soil property, except for MEC and PICP."
     )
     rows = _estimate_rows(assessment.estimates, assessment.predicted.scores.rmse)
     found = table(("Measure", "Estimate", "Standard error", "From", "To"), rows, caption)
@@ -160,7 +160,7 @@ def _estimates(assessment: MapAssessment) -> list[Section]:
 
 
 def _estimate_rows(estimates: MapEstimates, rmse: float) -> list[tuple[str, str, str, str, str]]:
-    """Measure, estimate, standard error, low and high end of the interval."""
+    """Return the measure, the estimate, its standard error, and the low and high end of the interval."""
     rows = []
     for name, found in estimates.by_measure.items():
         numbers = (found.value, found.standard_error, found.low, found.high)
@@ -196,9 +196,10 @@ def _figures(assessment: MapAssessment) -> list[CaptionedFigure]:
 
 
 def write_map_metrics(path: str, assessment: MapAssessment) -> None:
-    """What was compared, scores at the observations and, of a probability sample, estimates for the whole map."""
+    """Write what was compared, the scores at the observations and, for a probability sample, estimates for the whole
+    map."""
     soil_property, scores = assessment.target.soil_property, asdict(assessment.predicted.scores)
-    del scores["crps"]  # a map and its limits are no distribution
+    del scores["crps"]  # a map and its limits are not a distribution
     estimates = assessment.estimates
     content = {
         "target": {"field": soil_property.field, "label": soil_property.label, "unit": soil_property.unit},
@@ -216,8 +217,9 @@ def write_map_metrics(path: str, assessment: MapAssessment) -> None:
 
 
 def write_residuals(path: str, assessment: MapAssessment, crs_wkt: str) -> None:
-    """A GeoPackage of the observations that were used: observed and predicted value, limits, residual (predicted minus
-    observed) and whether the observed value is inside the interval; no columns for an interval that is not there."""
+    """Write a GeoPackage of the observations that were used: observed and predicted value, limits, residual (predicted
+    minus observed) and whether the observed value lies inside the interval. Without an interval there are no columns
+    for one."""
     observed, predicted = assessment.target.observed, assessment.predicted
     columns: dict[str, object] = {
         "observation": assessment.ids,

@@ -28,7 +28,7 @@ _HOW_ERRORS_COUNT = (
 
 
 def measured_sentences(assessment: Assessment) -> list[str]:
-    """Paragraphs; none where all was measured, with the same trust."""
+    """Return paragraphs on how observations were measured; none where all were measured and trusted equally."""
     paragraphs = []
     limited = [target for target in assessment.numbers if target.is_censored.any()]
     if limited:
@@ -58,7 +58,7 @@ def measured_sentences(assessment: Assessment) -> list[str]:
 
 
 def censored_in_words(target: NumberTarget) -> str:
-    """For captions of figures; empty where nothing is censored."""
+    """Say in a figure's caption how many values are censored; empty where none is."""
     count = int(target.is_censored.sum())
     return (
         f" Open triangles are the {count} values below a detection limit, at that limit: the true value lies to the"

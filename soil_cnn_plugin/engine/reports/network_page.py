@@ -1,4 +1,4 @@
-"""The page that tells what a network file holds."""
+"""The page that says what a network file holds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _UNITS = {"metre": "m", "degree": "°"}
 
 
 class Description(Protocol):
-    """What the page needs of a network's description; the one in the network file has it."""
+    """The parts of a network's description that the page needs; the description in the network file has them."""
 
     @property
     def targets(self) -> tuple[SoilProperty, ...]: ...
@@ -74,7 +74,8 @@ class Description(Protocol):
 
 
 def write_network_page(path: str, description: Description) -> None:
-    """Writes one HTML file that needs nothing else. The description may come from a stranger: all of it is escaped."""
+    """Write one HTML file that needs nothing else. All of the description is escaped, because it may come from a
+    stranger."""
     targets = by_depth(description.targets, lambda target: target)
     page = Page(
         kind="Trained network",
@@ -145,7 +146,7 @@ def _worth(targets: Sequence[SoilProperty], description: Description) -> list[It
 def _score_groups(
     targets: Sequence[SoilProperty], description: Description
 ) -> tuple[list[ScoreGroup], list[ScoreGroup]]:
-    """The scores of targets that are numbers, and of those that are classes."""
+    """Return the scores of targets that are numbers, and of those that are classes."""
     groups, class_groups = [], []
     for target in targets:
         found = description.scores.get(target.field, {})
@@ -168,7 +169,7 @@ def _origin(description: Description) -> list[Item]:
 
 
 def _compositions_in_words(description: Description) -> list[str]:
-    """What targets that are parts of one whole have in common, from the top of the soil down."""
+    """Say what targets that are parts of one whole have in common, from the top of the soil down."""
     found = {target.field: target for target in description.targets}
     wholes = [[found[field] for field in fields] for fields in description.words.compositions]
     texts = []
@@ -194,7 +195,7 @@ def _facts(description: Description) -> list[str]:
 
 
 def _target_row(target: SoilProperty, description: Description) -> tuple[str, ...]:
-    """Property, field, depth, unit, scale."""
+    """Return a row with the property, field, depth, unit and scale."""
     transform = description.transforms.get(target.field, "none")
     depth = target.depth_cm
     depth_text = f"{depth[0]:g} to {depth[1]:g} cm" if depth else "–"
@@ -203,7 +204,7 @@ def _target_row(target: SoilProperty, description: Description) -> tuple[str, ..
 
 
 def _covariate_row(summary: CovariateSummary) -> tuple[str, ...]:
-    """Name, kind, unit, values, source."""
+    """Return a row with the name, kind, unit, values and source."""
     covariate = summary.covariate
     if summary.categories:
         values = f"{len(summary.categories)} classes: {_shortened(summary.labels)}"

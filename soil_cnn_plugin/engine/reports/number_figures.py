@@ -1,4 +1,4 @@
-"""Figures of one target that is a number: predicted against observed, residuals, distributions, thresholds."""
+"""The figures of one target that is a number: predicted against observed, residuals, distributions, thresholds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _EXCEEDANCE = (
 
 
 def target_figures(index: int, target: NumberTarget, assessment: Assessment, frame: MapFrame) -> list[CaptionedFigure]:
-    """How to read a figure is told with the first target's."""
+    """Draw the figures of one target. Only those of the first target explain how to read them."""
     panels = _panels(target, assessment.predictor)
     label = target.soil_property.label
     figures = [
@@ -71,7 +71,7 @@ def target_figures(index: int, target: NumberTarget, assessment: Assessment, fra
 
 
 def _panels(target: NumberTarget, predictor: str) -> list[Panel]:
-    """The map's predictor, and beside it the better forest, or the network where a forest is the predictor."""
+    """Return the map's predictor, and beside it the better forest, or the network where a forest is the predictor."""
     forests = [name for name in (FOREST, FOREST_CONTEXT) if name in target.methods]
     rival = min(forests, key=lambda name: target.methods[name].scores.rmse, default=predictor)
     if predictor in forests:
@@ -92,7 +92,8 @@ def _bars_in_words(count: int, coverage: float) -> str:
 def _calibration_figure(
     index: int, target: NumberTarget, panels: list[Panel], assessment: Assessment
 ) -> CaptionedFigure | None:
-    """None where the map's predictor has no distribution. How to read it is told with the first target's."""
+    """Draw the calibration, or return None where the map's predictor has no distribution. Only the first target's
+    figure explains how to read it."""
     lines: list[CalibrationLine] = []
     for title, colour, held_out in panels:
         found = reliability(target.observed, held_out, target.is_censored)
@@ -109,7 +110,7 @@ def _calibration_figure(
 
 
 def _exceedance_figure(index: int, target: NumberTarget, panels: list[Panel]) -> CaptionedFigure | None:
-    """None where there is no threshold, or no distribution to check it with."""
+    """Draw the exceedance, or return None where there is no threshold, or no distribution to check it with."""
     lines = [
         (title, colour, found) for title, colour, held_out in panels if (found := check_exceedance(target, held_out))
     ]

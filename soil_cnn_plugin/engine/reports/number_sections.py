@@ -1,4 +1,4 @@
-"""What targets that are numbers give to the held-out report: verdicts, values, scores, and a section each."""
+"""What targets that are numbers add to the held-out report: verdicts, values, scores, and a section each."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _LIMITS_AS_VALUES = " A value below its detection limit counts as that limit."
 
 
 def number_share(assessment: Assessment, frame: MapFrame) -> Share:
-    """The depths of a property from the top of the soil down."""
+    """Return what numbers add to the held-out report. The depths of a property run from the top of the soil down."""
     targets = by_depth(assessment.numbers, lambda target: target.soil_property)
     predictor, other_kind = assessment.predictor, assessment.folds.other_kind
     return Share(
@@ -85,7 +85,7 @@ def number_share(assessment: Assessment, frame: MapFrame) -> Share:
 
 
 def _verdicts(targets: Sequence[NumberTarget], assessment: Assessment) -> list[VerdictBox]:
-    """One a target, or a property with several depths."""
+    """Return one verdict per target, or per property with several depths."""
     boxes, groups = [], at_several_depths(targets)
     for target in targets:
         group = groups.get(target.soil_property.name)
@@ -129,7 +129,7 @@ def _value_table(targets: Sequence[NumberTarget]) -> Item:
 
 
 def _value_row(target: NumberTarget) -> tuple[str, ...]:
-    """What was observed of one target, and the scale on which it was learned."""
+    """Return what was observed of one target, and the scale on which it was learned."""
     observed = target.observed
     low, middle, high = np.quantile(observed, (0.25, 0.5, 0.75))
     numbers = (observed.min(), low, middle, observed.mean(), high, observed.max(), observed.std(ddof=1))
@@ -154,7 +154,8 @@ def _score_group(target: NumberTarget, assessment: Assessment) -> ScoreGroup:
 
 
 def _differences(target: NumberTarget, predictor: str) -> Group:
-    """The map's predictor beside each other method, the network beside the better forest, context beside none."""
+    """Compare the map's predictor with each other method, the network with the better forest, and the forest with
+    context with the one without."""
     decimals = decimals_for(target.methods[predictor].scores.rmse)
     rows = [difference_row(item, decimals) for item in differences(target.methods, predictor)]
     return Group(sentence_case(target.soil_property.label), rows)
@@ -191,7 +192,7 @@ def _fold_row(name: str, chosen: Scores, other: Scores, decimals: int) -> tuple[
 
 
 def _target_sections(targets: Sequence[NumberTarget], assessment: Assessment, frame: MapFrame) -> list[Section]:
-    """One a target, or a property with several depths."""
+    """Return one section per target, or per property with several depths."""
     sections: list[Section] = []
     groups = at_several_depths(targets)
     for index, target in enumerate(targets):

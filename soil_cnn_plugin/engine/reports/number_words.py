@@ -1,4 +1,5 @@
-"""What the held-out report says of targets that are numbers: what the map is worth, intervals, other folds."""
+"""The sentences in the held-out report about targets that are numbers: what the map is worth, intervals, other
+folds."""
 
 from __future__ import annotations
 
@@ -15,11 +16,11 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import HeldOut
 
 _SIMILAR_PERCENT = 5.0
-"""RMSE under random and under other folds that differ by less are called alike."""
+"""Percent of the RMSE; errors under random and under other folds that differ by less are called alike."""
 
 
 def number_worth_in_words(target: NumberTarget, predictor: str, coverage: float) -> str:
-    """What the map of one target is worth, in one sentence of numbers."""
+    """Say in one sentence of numbers what the map of one target is worth."""
     scores, unit = target.methods[predictor].scores, target.soil_property.unit
     worth = []
     if scores.mec is not None and scores.mec > 0:
@@ -33,7 +34,7 @@ def number_worth_in_words(target: NumberTarget, predictor: str, coverage: float)
 
 
 def intervals_in_words(target: NumberTarget, held_out: HeldOut, coverage: float) -> str:
-    """Whether the prediction intervals of one target hold, and on which side they miss; empty without intervals."""
+    """Say whether the prediction intervals of one target hold, and on which side they miss; empty without intervals."""
     found = reliability(target.observed, held_out, target.is_censored)
     if found is None:
         return ""
@@ -60,7 +61,7 @@ def intervals_in_words(target: NumberTarget, held_out: HeldOut, coverage: float)
 
 
 def number_folds_in_words(targets: Sequence[NumberTarget], predictor: str, other_kind: str) -> str:
-    """What the difference between random and spatial folds means for the map; empty where there is none."""
+    """Say what the difference between random and spatial folds means for the map; empty where there is none."""
     changes: dict[SoilProperty, float] = {}
     for target in targets:
         if predictor in target.other_methods:

@@ -9,7 +9,7 @@ NOTHING = "–"
 
 
 def decimals_for(scale: float) -> int:
-    """Decimals that show about three significant digits of numbers as large as `scale`."""
+    """Return how many decimals show about three significant digits of numbers as large as `scale`."""
     if not math.isfinite(scale) or scale == 0:
         return 2
     return min(8, max(0, 2 - math.floor(math.log10(abs(scale)))))
@@ -23,17 +23,17 @@ def fixed(value: float | None, decimals: int) -> str:
 
 
 def rounded(value: float | None) -> str:
-    """About three significant digits."""
+    """Return the value with about three significant digits."""
     return NOTHING if value is None else fixed(value, decimals_for(value))
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
-    """`0.912` -> `91 %`."""
+    """Return the share in percent: `0.912` becomes `91 %`."""
     return NOTHING if value_is_missing(share) else f"{fixed(100 * (share or 0.0), decimals)} %"
 
 
 def unbroken(text: str) -> str:
-    """With spaces that keep `12 %` and `p = 0.03` on one line."""
+    """Return the text with spaces that keep `12 %` and `p = 0.03` on one line."""
     return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<])|(?<=p[ \u00a0][=<]) (?=\d)", "\u00a0", text)
 
 

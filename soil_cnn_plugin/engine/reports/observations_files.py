@@ -21,10 +21,10 @@ FIELDS = ("observation", "field", "kind", "severity", "problem", "sentence", "va
 
 
 def write_problems(path: str, check: ObservationsCheck, crs: str) -> None:
-    """A GeoPackage with one row a problem: the observation's id, field, kind, severity, title of the kind, sentence and
-    value, at the observation's place.
+    """Write a GeoPackage with one row per problem: the observation's id, field, kind, severity, title of the kind,
+    sentence and value, at the observation's place.
 
-    A problem of a whole field or layer has neither observation nor place; such notes are on the page only.
+    A problem of a whole field or layer has neither an observation nor a place; such notes are only on the page.
     """
     findings = [each for each in check.findings if len(each.rows) or each.severity != NOTE]
     rows = [np.append(each.rows, [] if len(each.rows) else [-1]).astype(np.int64) for each in findings]
@@ -61,7 +61,7 @@ def write_problems(path: str, check: ObservationsCheck, crs: str) -> None:
 
 
 def write_observation_metrics(path: str, check: ObservationsCheck) -> None:
-    """The numbers of the page; problems with their counts, without the single observations."""
+    """Write the numbers of the page; problems have counts, but not their single observations."""
     coverage = check.coverage
     content = {
         "observations": check.name,

@@ -40,12 +40,12 @@ from soil_cnn_plugin.engine.reports.sections import (
 
 _RANGES = ("Minimum", "Lower quartile", "Median", "Upper quartile", "Maximum", "Skewness")
 _MOST_CLASSES = 60
-"""Rows of a table of classes."""
+"""The most rows of a table of classes."""
 _SOFTWARE = ("Soil CNN", "Python", "numpy", "scipy", "rasterio", "geopandas", "pyproj")
 
 
 def write_observations_page(path: str, check: ObservationsCheck) -> None:
-    """Writes one HTML file that needs nothing else; names and values of the layer are escaped."""
+    """Write one HTML file that needs nothing else; names and values of the layer are escaped."""
     look, heading, sentence = words.summary(check)
     page = Page(
         kind="Check of observations",
@@ -69,7 +69,7 @@ def write_observations_page(path: str, check: ObservationsCheck) -> None:
 
 
 def _problems(check: ObservationsCheck) -> list[Section]:
-    """Those to repair and to check, with their map, and notes."""
+    """Return the problems to repair and to check, with their map, and the notes."""
     repair, doubtful, notes = (words.items(check, severity) for severity in (REPAIR, CHECK, NOTE))
     sections = []
     if repair:
@@ -105,7 +105,7 @@ def _values(check: ObservationsCheck) -> list[Section]:
         f"Ranges, without codes for missing values and infinite ones.{note}",
         looks=("", *["number"] * len(_RANGES), "", ""),
     )
-    counts = table(headings, rows, "What stands in the fields, in numbers of observations.")
+    counts = table(headings, rows, "Contents of the fields, in numbers of observations.")
     return [Section("values", "Values", [Subheading("Counts"), counts, Subheading("Ranges"), ranges])]
 
 
@@ -133,7 +133,7 @@ def _problem_map(check: ObservationsCheck) -> list[Item]:
 
 
 def _counts(check: ObservationsCheck) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows; columns that are 0 for all fields are left out, but for the first four."""
+    """Return headings and rows. Columns that are 0 for all fields are left out, except the first four."""
     columns = {
         "Known": [each.known for each in check.fields],
         "Missing": [each.missing for each in check.fields],

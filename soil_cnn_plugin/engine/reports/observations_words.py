@@ -11,11 +11,11 @@ from soil_cnn_plugin.engine.reports.numerals import percent
 from soil_cnn_plugin.engine.reports.sections import Problem
 
 _SENTENCES, _IDS = 5, 12
-"""Of one kind of problem that are written out."""
+"""The most sentences and ids of one kind of problem that are written out."""
 
 
 def summary(check: ObservationsCheck) -> tuple[str, str, str]:
-    """Look of the box (good, poor, none), heading and sentence."""
+    """Return the look of the box (good, poor, none), its heading and its sentence."""
     repair, doubtful = (len(_kinds(check.of_severity(severity))) for severity in (REPAIR, CHECK))
     fields = len(check.fields) + len(check.classes)
     looked = f"{_count(len(check.ids), 'observation')} and {_count(fields, 'field')}"
@@ -34,7 +34,7 @@ def summary(check: ObservationsCheck) -> tuple[str, str, str]:
 
 
 def _in_brief(item: Problem) -> str:
-    """`codes for missing values (12 observations)`."""
+    """Return a problem in brief: `codes for missing values (12 observations)`."""
     return f"{item.title[0].lower()}{item.title[1:]}{f' ({item.count})' if item.count else ''}"
 
 
@@ -43,7 +43,7 @@ def _more(rest: Sequence[str]) -> str:
 
 
 def items(check: ObservationsCheck, severity: str) -> list[Problem]:
-    """One a kind, in the order of the findings."""
+    """Return one item per kind, in the order of the findings."""
     found = check.of_severity(severity)
     return [_item(check, kind, [each for each in found if each.kind == kind]) for kind in _kinds(found)]
 
@@ -61,7 +61,7 @@ def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Probl
         ]
         sentences.append(f"The same in {_count(len(others), 'more field')}: {listed(others, 12)}.")
     remedies = list(dict.fromkeys(finding.remedy for finding in findings))
-    also = " And so for the other fields." if len(remedies) > 1 else ""
+    also = " Do the same for the other fields." if len(remedies) > 1 else ""
     rows = sorted({int(row) for finding in findings for row in finding.rows.tolist()})
     ids = [str(check.ids[row]) for row in rows]
     return Problem(
@@ -74,7 +74,7 @@ def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Probl
 
 
 def not_checked(check: ObservationsCheck) -> list[tuple[str, str]]:
-    """What, and what to choose for it."""
+    """Return what was not checked, and what to choose so that it is."""
     settings = check.settings
     asked = {
         "Places outside the covariates or without data, shared pixels": settings["Covariates"],
@@ -92,7 +92,7 @@ def not_checked(check: ObservationsCheck) -> list[tuple[str, str]]:
 
 
 def clustering_in_words(found: Clustering) -> str:
-    """The Clark-Evans ratio with its meaning, and what of the area lies far from observations."""
+    """Say what the Clark-Evans ratio means, and how much of the area lies far from observations."""
     meaning = {
         "strongly clustered": "far nearer to each other than places at random: there are clusters, and gaps between",
         "clustered": "nearer to each other than places at random: there are clusters, and gaps between",
@@ -125,7 +125,7 @@ HOW = [
         "Codes for missing values",
         "Usual codes (−1, −9, −99, −999, −9999, 99, 999, 9999, 99999 and limits of number formats) are reported where"
         " they lie apart from all other values: negative where the others are not, or farther from them than these"
-        " reach. Counts apart, all numbers on this page leave them out.",
+        " reach. All numbers on this page leave them out, except the counts.",
     ),
     (
         "Values far from all others",

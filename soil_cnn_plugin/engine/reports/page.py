@@ -1,4 +1,5 @@
-"""Writes a page: the items of its sections, escaped, in one frame, as one self-contained HTML file."""
+"""The writer of pages: it escapes the items of all sections and puts them in one frame, as one self-contained HTML
+file."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from soil_cnn_plugin.engine.reports.sections import Page
 
 
 def write_page(path: str, page: Page) -> None:
-    """Fills templates/page.html.j2. Every text is escaped but the SVG of figures, which has its own escaped."""
+    """Fill templates/page.html.j2. Every text is escaped, except the SVG of figures, whose texts are escaped
+    already."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,

@@ -42,7 +42,7 @@ _ALL = "All soil properties, in their standard deviations"
 
 
 def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
-    """Writes one HTML file that needs nothing else; names of fields are escaped."""
+    """Write one HTML file that needs nothing else; names of fields are escaped."""
     answer, *sentences = conclusion(comparison)
     recommended = size_in_words(comparison.curves.recommended, comparison.metres)
     box = [*map(Paragraph, sentences), Paragraph(f"Recommended patch size: {recommended}", "numbers")]
@@ -69,7 +69,7 @@ def _how(comparison: PatchSizeComparison) -> list[Item]:
             " predicted by default, decides on the size: the smallest one within one standard error of the best."
         ),
         Paragraph(
-            "What is compared is noisy. With few observations or folds, sizes that differ cannot be told apart, and a"
+            "The comparison is noisy. With few observations or folds, sizes that differ cannot be told apart, and a"
             " smaller patch is then recommended because nothing speaks clearly against it. A larger one is not wrong,"
             " only slower, and it reaches further beyond the edge of the covariates."
         ),
@@ -150,7 +150,7 @@ def _axis(soil_property: SoilProperty, error: str) -> str:
 
 
 def _groups(comparison: PatchSizeComparison) -> list[Group]:
-    """Each soil property, and all together first where there are several."""
+    """Return a group for each soil property; if there are several, one for all together comes first."""
     groups = [
         Group(target.soil_property.label, _rows(comparison, curves))
         for target, curves in zip(comparison.targets, comparison.target_curves)
@@ -183,7 +183,7 @@ def _without_map(comparison: PatchSizeComparison) -> str:
 
 
 def metrics_content(comparison: PatchSizeComparison) -> dict[str, object]:
-    """Curves of all targets together and of each, the scores behind them, and what they come to."""
+    """Return the curves of all targets together and of each, the scores behind them, and the conclusion."""
     east, north = comparison.metres
     return {
         "best_patch_size": comparison.curves.recommended,
@@ -240,6 +240,6 @@ def _curves_content(curves: ErrorCurves) -> dict[str, object]:
 
 
 def _scores_content(held_out: Judged, measure: Measure) -> dict[str, object]:
-    """Over all held-out observations, and the error in each fold."""
+    """Return the scores over all held-out observations, and the error in each fold."""
     name = "fold_rmse" if measure == RMSE else "fold_brier"
     return {**vars(held_out.scores), name: [scores.error for scores in held_out.fold_scores]}

@@ -1,4 +1,4 @@
-"""Which publications a report cites: those of the methods that it used, in the order of a methods section."""
+"""The publications that a report cites: those of the methods that it used, in the order of a methods section."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCORES = ("mec", "ccc", "rpiq", "picp", "interval_score")
 
 @dataclass(frozen=True)
 class Publication:
-    """`use` says what it is cited for."""
+    """A publication; `use` says what it is cited for."""
 
     use: str
     text: str
@@ -28,7 +28,7 @@ class Publication:
 
 
 def references(assessment: Assessment) -> list[Publication]:
-    """Of an assessment on held-out folds."""
+    """Return the publications behind an assessment on held-out folds."""
     numbers, classes = assessment.numbers, assessment.classes
     methods = {name for target in assessment.targets for name in target.methods}
     scores = [held_out.scores for target in numbers for held_out in target.methods.values()]
@@ -58,27 +58,29 @@ def references(assessment: Assessment) -> list[Publication]:
 
 
 def map_references(scores: Scores, is_by_design: bool) -> list[Publication]:
-    """Of an assessment by independent observations; `is_by_design`: they are a probability sample."""
+    """Return the publications behind an assessment by independent observations, which are a probability sample if
+    `is_by_design`."""
     of_sample = ["design", *(["interval of a share"] if _is_known([scores], "picp") else [])] if is_by_design else []
     return _cited(["inference", *of_sample, *(name for name in _SCORES if _is_known([scores], name))])
 
 
 def patch_size_references(folds: str) -> list[Publication]:
-    """Of a comparison of patch sizes under this kind of folds."""
+    """Return the publications behind a comparison of patch sizes under this kind of folds."""
     of_folds = [folds] if folds in _KINDS_OF_FOLDS else []
     of_methods = ["networks", "forest", "forest with context", "blend"]
     return _cited([*of_methods, "one standard error", "paired test", *of_folds])
 
 
 def explanation_references(has_map: bool, has_forest: bool) -> list[Publication]:
-    """Of an explanation, with a map of contributions and a forest in the blend or without."""
+    """Return the publications behind an explanation, with or without a map of contributions and a forest in the
+    blend."""
     of_forest = ["contributions of forests"] if has_forest else []
     of_map = ["contributions of networks", "gradients", *of_forest, "mapped contributions"]
     return _cited(["permutation", *(of_map if has_map else [])])
 
 
 def neighbour_references() -> list[Publication]:
-    """Of a check of observations that lie apart or in clusters."""
+    """Return the publications behind a check of observations that lie apart or in clusters."""
     return _cited(["neighbours"])
 
 
@@ -88,7 +90,7 @@ def _cited(keys: Iterable[str]) -> list[Publication]:
 
 @cache
 def _publications() -> dict[str, list[dict[str, str]]]:
-    """By what a report uses: a method, kind of folds or score."""
+    """Return the publications by what a report uses: a method, kind of folds or score."""
     text = Path(__file__).with_name("publications.json").read_text(encoding="utf-8")
     known: dict[str, list[dict[str, str]]] = json.loads(text)
     return known

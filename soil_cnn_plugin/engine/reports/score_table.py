@@ -1,4 +1,4 @@
-"""The table of scores: one group of rows a target, one row a method, the best of each column marked."""
+"""The table of scores: one group of rows per target, one row per method, the best of each column marked."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def number_score_group(
     by_fold: Mapping[str, Sequence[Scores]] = MappingProxyType({}),
     predictor: str = "",
 ) -> ScoreGroup:
-    """`coverage` is the nominal one, 0 to 1; `by_fold` may lack methods; `predictor` is the method of the map.
+    """Return the rows of a target. `coverage` is the nominal one, 0 to 1; `by_fold` may lack methods; `predictor` is
+    the method of the map.
 
-    Best is the ME nearest to 0, the lowest RMSE, interval score and CRPS, the highest MEC, CCC and RPIQ and the PICP
-    nearest to the nominal coverage. The narrowest interval is not marked: it is good only where its coverage is right.
-    Nor is the mean, which has no mean error by its nature.
+    The best are the ME nearest to 0, the lowest RMSE, interval score and CRPS, the highest MEC, CCC and RPIQ, and the
+    PICP nearest to the nominal coverage. The narrowest interval is not marked, because it is good only where its
+    coverage is right. The mean is not marked either: by its nature it has no mean error.
     """
     names = [name for name in METHODS if name in scores] + [name for name in scores if name not in METHODS]
     decimals = decimals_for(min((scores[name].rmse for name in names if scores[name].rmse > 0), default=0.0))
@@ -76,7 +77,8 @@ def _best_of(scores: Mapping[str, Scores], coverage: float, decimals: int) -> di
 
 
 def _best(scores: Mapping[str, Scores], cost: Callable[[Scores], float | None], decimals: int) -> set[str]:
-    """The methods with the lowest cost; those that read the same in the table are all marked. Empty for one method."""
+    """Return the methods with the lowest cost. Those that read the same in the table are all marked; a single method is
+    not."""
     costs = {name: value for name, score in scores.items() if (value := cost(score)) is not None}
     shown = {name: round(value, decimals) for name, value in costs.items() if math.isfinite(value)}
     if len(shown) < 2:

@@ -1,4 +1,4 @@
-"""What reports are made of: sections with a heading, an anchor and items. One template shows them all."""
+"""The parts of reports: sections with a heading, an anchor and items. One template shows them all."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from soil_cnn_plugin.engine.reports.references import Publication
 
 
 class Item:
-    """`macro` is the one of templates/parts.html.j2 that shows the item. All texts are escaped there."""
+    """An item of a page. `macro` is the macro of templates/parts.html.j2 that shows it; all texts are escaped there."""
 
     macro: ClassVar[str]
 
 
 @dataclass(frozen=True)
 class Paragraph(Item):
-    """`look` is a class of the style sheet: small, numbers, caution."""
+    """A paragraph of text. `look` is a class of the style sheet: small, numbers, caution."""
 
     text: str
     look: str = ""
@@ -67,7 +67,7 @@ class CaptionedFigure(Item):
 
 @dataclass(frozen=True)
 class TableCell:
-    """A text of a table with a `look`, a class of the style sheet, or a small `svg` in its place."""
+    """A text of a table with a `look`, which is a class of the style sheet, or a small `svg` in its place."""
 
     text: str
     look: str = ""
@@ -76,7 +76,8 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of a table under a heading of their own, empty for none; the first text of a row names it."""
+    """Rows of a table under a heading of their own, or under none where it is empty. The first text of a row names
+    it."""
 
     heading: str
     rows: Sequence[Sequence[str | TableCell]]
@@ -84,8 +85,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Table(Item):
-    """`spans`, headings with a number of columns, stand above the headings. `looks` are those of the columns: number,
-    long or empty; where there are none all but the first hold numbers."""
+    """A table. `spans` are headings that stand above the others, each with a number of columns. `looks` are those of
+    the columns: number, long or empty. Without them all columns but the first hold numbers."""
 
     headings: Sequence[str]
     groups: Sequence[Group]
@@ -96,13 +97,13 @@ class Table(Item):
 
     @property
     def columns(self) -> list[tuple[str, str]]:
-        """Heading and look of each."""
+        """The heading and the look of each column."""
         looks = self.looks or ("", *["number"] * (len(self.headings) - 1))
         return list(zip(self.headings, looks))
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str | TableCell]], caption: str = "") -> Table:
-    """Numbers in rows without groups; the first text of each names it."""
+    """Return a table of numbers without groups. The first text of each row names it."""
     return Table(headings, [Group("", rows)], caption)
 
 
@@ -112,7 +113,8 @@ def text_table(headings: Sequence[str], rows: Sequence[Sequence[str | TableCell]
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """`texts` by column, `small` what stands below a text; `best` are the columns in which no other is better."""
+    """A row of scores. `texts` are by column, `small` is what stands below a text, and `best` are the columns in which
+    no other method is better."""
 
     method: str
     texts: dict[str, str]
@@ -123,7 +125,7 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class ScoreGroup:
-    """All methods of one target; `heading` names it with its unit."""
+    """The rows of all methods of one target; `heading` names it with its unit."""
 
     heading: str
     rows: tuple[ScoreRow, ...]
@@ -139,7 +141,7 @@ class ScoreTable(Item):
 
 @dataclass(frozen=True)
 class VerdictBox(Item):
-    """`outcome` decides the colour: network, forest, none, good, poor, or empty."""
+    """A box with a verdict. `outcome` decides the colour: network, forest, none, good, poor, or empty."""
 
     heading: str
     items: Sequence[Item]
@@ -149,7 +151,7 @@ class VerdictBox(Item):
 
 @dataclass(frozen=True)
 class Details(Item):
-    """Folded away, because there may be many."""
+    """Items that are folded away, because there may be many."""
 
     summary: str
     items: Sequence[Item]
@@ -158,7 +160,7 @@ class Details(Item):
 
 @dataclass(frozen=True)
 class Problem:
-    """One kind of problem: what it is, where, and what to do about it."""
+    """One kind of problem: what it is, where it occurs, and what to do about it."""
 
     title: str
     count: str
@@ -181,7 +183,7 @@ class Citations(Item):
 
 @dataclass(frozen=True)
 class Section:
-    """`anchor` is unique in its page."""
+    """A section of a page. `anchor` is unique in its page."""
 
     anchor: str
     heading: str
@@ -190,7 +192,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """`kind` says what the page is, `facts` stand below the title, `lead` above the first section."""
+    """A page. `kind` says what it is, `facts` stand below the title, and `lead` stands above the first section."""
 
     kind: str
     title: str
@@ -200,7 +202,7 @@ class Page:
 
 
 def folded(items: Sequence[Item], count: int) -> list[Item]:
-    """Tables of more than four soil properties and depths are folded away."""
+    """Fold the tables away if they show more than four soil properties and depths."""
     return [Details(f"Table of the {count} properties and depths", items)] if count > 4 else [*items]
 
 
@@ -217,7 +219,8 @@ def settings_section(settings: Mapping[str, str], versions: Mapping[str, str], *
 
 
 def citing_section(publications: Sequence[Publication], software: str = "", sentence: str = "") -> Section:
-    """`software` names it with its version; `sentence` is one for the methods section of a paper."""
+    """Return the section on citing. `software` names it with its version; `sentence` is one for the methods section of
+    a paper."""
     name = f"Name the software with its version{f' ({software})' if software else ''}, and the methods that carry your"
     if sentence:
         how = [Paragraph(f"{name} conclusions. A sentence for the methods section:"), Quotation(sentence)]
@@ -228,9 +231,9 @@ def citing_section(publications: Sequence[Publication], software: str = "", sent
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one kind of targets gives to the held-out report; each part stands beside those of other kinds.
+    """What one kind of targets adds to the held-out report. Each part stands beside those of other kinds.
 
-    `sections` follow the accuracy, `target_sections` the comparison of methods and folds; `terms` are measures with
+    `sections` follow the accuracy, and `target_sections` the comparison of methods and folds. `terms` are measures with
     their meanings.
     """
 

@@ -11,12 +11,12 @@ Named = TypeVar("Named")
 
 
 def sentence_case(text: str) -> str:
-    """`clay` -> `Clay`, but `pH` stays."""
+    """Capitalize the first letter: `clay` becomes `Clay`, but `pH` stays."""
     return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def by_depth(items: Iterable[Named], soil_property: Callable[[Named], SoilProperty]) -> list[Named]:
-    """A property stands where its first depth was named."""
+    """Sort by depth. A property stands where its first depth was named."""
     known = list(items)
     names = list(dict.fromkeys(soil_property(item).name for item in known))
 
@@ -28,7 +28,7 @@ def by_depth(items: Iterable[Named], soil_property: Callable[[Named], SoilProper
 
 
 def titles(soil_properties: Iterable[SoilProperty]) -> list[str]:
-    """`clay 0-5, 5-15 and 15-30 cm` of the depths of one, `zinc` of a property without."""
+    """Return the titles: `clay 0-5, 5-15 and 15-30 cm` for the depths of one property, `zinc` for one without."""
     found: dict[str, list[str]] = {}
     for soil_property in by_depth(soil_properties, lambda each: each):
         depth = soil_property.depth_cm
@@ -38,5 +38,5 @@ def titles(soil_properties: Iterable[SoilProperty]) -> list[str]:
 
 
 def enumerated(names: Sequence[str]) -> str:
-    """`a, b and c`."""
+    """Join names as in `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

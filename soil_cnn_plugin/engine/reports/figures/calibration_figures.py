@@ -23,13 +23,14 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS
 
 CalibrationLine = tuple[str, str, Reliability]
-"""Name, colour, what is drawn."""
+"""A method's name and colour, and what is drawn of it."""
 _BAND = "#e9ebee"
 _DASHES = ("solid", (0, (4, 1.5)))
 
 
 def draw_calibration(name: str, lines: Sequence[CalibrationLine], coverage: float) -> str:
-    """The first line is the map's predictor: the histogram is filled for it, and outlined for the others."""
+    """Draw the calibration of methods. The first line is the map's predictor: its histogram is filled, the others are
+    outlined."""
 
     def paint(figure: Figure) -> None:
         intervals, quantiles, histogram = figure.subplots(1, 3)
@@ -98,11 +99,11 @@ def _frame(axes: Axes, title: str, x_label: str, y_label: str) -> None:
 
 MOST_PANELS = 4
 ExceedanceLine = tuple[str, str, list[Exceedance]]
-"""Title and colour of a method, and what was found of each threshold."""
+"""The title and the colour of a method, and what was found for each threshold."""
 
 
 def draw_exceedance(name: str, soil_property: SoilProperty, lines: Sequence[ExceedanceLine]) -> str:
-    """One panel a threshold, at most four."""
+    """Draw one panel per threshold, at most four."""
     shown = range(min(MOST_PANELS, len(lines[0][2])))
 
     def paint(figure: Figure) -> None:
@@ -118,7 +119,7 @@ def draw_exceedance(name: str, soil_property: SoilProperty, lines: Sequence[Exce
 
 
 def exceedance_in_words(target: NumberTarget, found: Sequence[Exceedance]) -> str:
-    """Sentences on the map's predictor."""
+    """Return sentences on the map's predictor."""
     soil_property = target.soil_property
     sentences = [_check_in_words(each, soil_property) for each in found]
     for threshold in unchecked(target):
@@ -149,7 +150,8 @@ def _check_in_words(found: Exceedance, soil_property: SoilProperty) -> str:
 
 
 def draw_loss_curves(name: str, curves: Sequence[LossCurve]) -> str:
-    """The last curve of each architecture is drawn strong, with the steps its members were kept at; others are thin."""
+    """Draw the loss curves. The last curve of each architecture is drawn strong, with the steps its members were kept
+    at; the others are thin."""
     architectures = list(dict.fromkeys(curve.architecture for curve in curves))
 
     def paint(figure: Figure) -> None:

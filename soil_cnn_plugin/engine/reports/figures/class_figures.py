@@ -22,7 +22,7 @@ _MOST_NUMBERED = 30  # classes whose counts are written into the matrix
 _LONGEST_NAME = 26
 
 ReliabilityLine = tuple[str, str, ClassReliability, ClassReliability]
-"""Name, colour, reliability of the most probable classes and of all classes."""
+"""The name, the colour, and the reliability of the most probable classes and of all classes."""
 
 
 def short(name: str) -> str:
@@ -30,7 +30,8 @@ def short(name: str) -> str:
 
 
 def draw_confusion(name: str, classes: Sequence[str], matrix: Rows) -> str:
-    """`matrix` (K, K), a row an observed class; colours are shares of the row, numbers the counts."""
+    """Draw the confusion `matrix` (K, K), in which a row is an observed class. Colours are shares of the row, and
+    numbers are counts."""
     count = len(classes)
     total = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix, total, where=total > 0, out=np.zeros(matrix.shape))
@@ -64,7 +65,8 @@ def draw_confusion(name: str, classes: Sequence[str], matrix: Rows) -> str:
 
 
 def draw_reliability(name: str, lines: Sequence[ReliabilityLine]) -> str:
-    """Predicted probabilities against what came true; bars are 95 % of chance, areas say how often a step occurs."""
+    """Draw predicted probabilities against what came true. Bars are 95 % of chance, and areas say how often a step
+    occurs."""
 
     def paint(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -80,7 +82,7 @@ def draw_reliability(name: str, lines: Sequence[ReliabilityLine]) -> str:
 
 
 def paint_reliability(axes: Axes, lines: Sequence[tuple[str, str, ClassReliability]]) -> None:
-    """Lines of (label, colour, reliability) on the diagonal that probabilities which hold would follow."""
+    """Paint lines of (label, colour, reliability), and the diagonal that probabilities which hold would follow."""
     lighten_grid(axes)
     axes.axline((0, 0), slope=1, color=QUIET, linewidth=0.9, dashes=(5, 3))
     first = lines[0][2]
@@ -111,7 +113,7 @@ def paint_reliability(axes: Axes, lines: Sequence[tuple[str, str, ClassReliabili
 def draw_folds_and_classes(
     name: str, coordinates: Array, folds: Rows, observed: Rows, classes: Sequence[str], frame: MapFrame
 ) -> str:
-    """Maps of the folds and of the observed classes, in the colours of the class map."""
+    """Draw maps of the folds and of the observed classes, in the colours of the class map."""
     order = np.argsort(-np.bincount(observed, minlength=len(classes)), kind="stable")
     shown = sorted(order[:MOST_IN_LEGEND].tolist())
     height = frame.height_over_width * 3.8 + 0.7 + 0.19 * max(-(-len(shown) // 2), -(-(int(folds.max()) + 1) // 2))
@@ -143,7 +145,7 @@ def _paint_classes(axes: Axes, coordinates: Array, observed: Rows, classes: Sequ
 
 
 def draw_right_and_wrong(name: str, coordinates: Array, frame: MapFrame, panels: Sequence[tuple[str, Flags]]) -> str:
-    """One map a panel (title, whether each observation is right); wrong ones lie on top."""
+    """Draw one map per panel (title, whether each observation is right). Wrong observations lie on top."""
     is_many = len(coordinates) > 400
 
     def paint(figure: Figure) -> None:

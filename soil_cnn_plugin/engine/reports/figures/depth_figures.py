@@ -16,7 +16,7 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
 DepthLine = tuple[str, str, list[Scores]]
-"""Title, colour, and scores at each depth."""
+"""A title, a colour, and the scores at each depth."""
 
 COLOURS = (NETWORK_COLOUR, FOREST_COLOUR, QUIET)
 MOST_PROFILES = 8
@@ -24,12 +24,12 @@ _OBSERVED_COLOUR = "#22262b"
 
 
 def limits_of(target: NumberTarget) -> tuple[float, float]:
-    """Upper and lower limit in cm."""
+    """Return the upper and lower limit in cm."""
     return target.soil_property.depth_cm or (0.0, 0.0)
 
 
 def draw_scores_by_depth(name: str, targets: Sequence[NumberTarget], lines: list[DepthLine], coverage: float) -> str:
-    """RMSE, MEC and PICP, the surface on top."""
+    """Draw RMSE, MEC and PICP against depth, with the surface on top."""
     limits = np.array([limits_of(target) for target in targets])
     middles = limits.mean(axis=1)
 
@@ -62,7 +62,8 @@ def draw_scores_by_depth(name: str, targets: Sequence[NumberTarget], lines: list
 
 
 def choose_profiles(targets: Sequence[NumberTarget], most: int = MOST_PROFILES) -> Rows:
-    """Rows of observations, in even steps from the lowest to the highest; where possible with a value at each depth."""
+    """Choose rows of observations, in even steps from the lowest to the highest, with a value at each depth where
+    possible."""
     count = 1 + max(int(target.rows.max()) for target in targets)
     values = np.full((len(targets), count), np.nan)
     for own, target in zip(values, targets):
@@ -79,7 +80,8 @@ def choose_profiles(targets: Sequence[NumberTarget], most: int = MOST_PROFILES) 
 def draw_profiles(
     name: str, targets: Sequence[NumberTarget], method: str, rows: Rows, coordinates: Array, colour: str
 ) -> str:
-    """Observed values and held-out predictions with their intervals at some observations, the surface on top."""
+    """Draw observed values and held-out predictions with their intervals at some observations, with the surface on
+    top."""
     limits = np.array([limits_of(target) for target in targets])
 
     def paint(figure: Figure) -> None:
@@ -100,7 +102,7 @@ def draw_profiles(
 
 
 def _paint_profile(axes: Axes, targets: Sequence[NumberTarget], method: str, row: int, colour: str) -> None:
-    """Each depth by itself: depths may leave gaps, or overlap. A line joins those that meet."""
+    """Paint each depth by itself, because depths may leave gaps or overlap. A line joins those that meet."""
     observed, predicted = [], []
     for target in targets:
         place = np.flatnonzero(target.rows == row)
@@ -122,7 +124,7 @@ def _paint_profile(axes: Axes, targets: Sequence[NumberTarget], method: str, row
 
 
 def _staircase(steps: Sequence[tuple[float, float, float]]) -> tuple[list[float], list[float]]:
-    """Values with their limits, from the top down, as one line that is broken where depths do not meet."""
+    """Return values and their limits, from the top down, as one line that is broken where depths do not meet."""
     x: list[float] = []
     y: list[float] = []
     for value, upper, lower in steps:

@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.reports.drawing import (
 from soil_cnn_plugin.engine.reports.words import sentence_case
 
 MOST_COVARIATES = 25
-"""That are drawn; the table has all."""
+"""The most covariates that are drawn; the table has all."""
 MOST_MAPS = 6
 _COLOURS = {"map": NETWORK_COLOUR, "networks": "#7fb2cf", "forest": FOREST_COLOUR}
 _LABELS = {"map": "Map (blend)", "networks": "Networks alone", "forest": "Random forest alone"}
@@ -36,7 +36,7 @@ def method_label(methods: tuple[str, ...], name: str) -> str:
 
 
 def draw_importance(name: str, explanation: Explanation, target: int) -> str:
-    """A bar a covariate, of the map's predictor, with a dot a fold; the parts of a blend as marks."""
+    """Draw one bar per covariate for the map's predictor, with one dot per fold; the parts of a blend are marks."""
     share = explanation.share()[:, :, target]
     by_fold = explanation.importance.by_fold[:, 0, :, target] / explanation.importance.error[0, target]
     order = np.argsort(-share[:, 0])[:MOST_COVARIATES]
@@ -70,7 +70,7 @@ def draw_importance(name: str, explanation: Explanation, target: int) -> str:
 
 
 def draw_context(name: str, explanation: Explanation) -> str:
-    """A panel a target: growth of the error against the radius beyond which pixels are exchanged."""
+    """Draw one panel per target: the growth of the error against the radius beyond which pixels are exchanged."""
     count = len(explanation.targets)
     columns = min(2, count)
     rows = -(-count // columns)
@@ -115,7 +115,7 @@ def _paint_context(axes: Axes, explanation: Explanation, target: int) -> None:
 
 
 def draw_contributions(name: str, explanation: Explanation, attribution: AttributionSummary) -> str:
-    """Maps of the covariates that contribute most, all with the same colours."""
+    """Draw maps of the covariates that contribute most, all in the same colours."""
     order = np.argsort(-attribution.magnitude)[:MOST_MAPS]
     columns = min(3, len(order))
     rows = -(-len(order) // columns)
@@ -147,13 +147,13 @@ _LINES = {
     BLEND: ("Blend of both, ± one standard error beside its best size", NETWORK_COLOUR, "-", "o", 2.2),
 }
 _FAR = 0.6
-"""The mean's line is left out when it lies further above the curves than this share of their height."""
+"""The mean's line is left out where it lies further above the curves than this share of their height."""
 
 
 def draw_patch_sizes(
     name: str, panels: Sequence[tuple[str, str, ErrorCurves]], metres: tuple[float, float], without_map: str
 ) -> str:
-    """Panels: (title, axis label, curves); `without_map` says what is known without one."""
+    """Draw panels of (title, axis label, curves). `without_map` says what is known without a map."""
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
 

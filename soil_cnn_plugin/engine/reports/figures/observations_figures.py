@@ -27,7 +27,7 @@ _TITLE = 28  # letters above one of three panels
 
 
 def draw_problem_map(name: str, check: ObservationsCheck) -> str:
-    """All observations with a place that can be right; those to repair lie on top."""
+    """Draw all observations whose place can be right. Those to repair lie on top."""
     xy = check.places.xy
     placed = check.places.is_placed
     frame = map_frame(_with_room(xy[placed]), check.crs_name)
@@ -70,7 +70,8 @@ def draw_problem_map(name: str, check: ObservationsCheck) -> str:
 
 
 def _with_room(xy: Array) -> Array:
-    """All at one place, or a single one: with others around, so that there is something to frame."""
+    """Add places around observations that lie at one place, or around a single one, so that there is something to
+    frame."""
     if np.ptp(xy, axis=0).max() > 0:
         return xy
     room = 0.001 if np.abs(xy).max() <= 360 else 50.0
@@ -95,7 +96,7 @@ def _paint_covered(axes: Axes, coverage: Coverage, places: Places, frame: MapFra
 
 
 def draw_sums(name: str, sums: list[SumSummary]) -> str:
-    """One histogram a composition, in shares of its whole, with the limits of near and far."""
+    """Draw one histogram per composition, in shares of its whole, with the limits of near and far."""
     columns = min(3 if max(len(each.title) for each in sums) <= _TITLE else 2, len(sums))
     rows = -(-len(sums) // columns)
 
@@ -122,7 +123,7 @@ def draw_sums(name: str, sums: list[SumSummary]) -> str:
 
 
 def draw_distances(name: str, found: Clustering) -> str:
-    """Cumulative curves of the distances between neighbours, of places at random, and from the area to them."""
+    """Draw cumulative curves of the distances between neighbours, of places at random, and from the area to them."""
     unit, scale = ("km", 0.001) if found.of_area[-1] >= 3000 else ("m", 1.0)
     steps = np.linspace(0, 100, CURVE)
     longest = scale * max(float(np.quantile(each, 0.98)) for each in (found.nearest, found.random_high, found.of_area))
@@ -149,9 +150,10 @@ _WIDTH, _HEIGHT = 120, 26  # pixels
 
 
 def small_histogram(bars: Sequence[int], outside: int = 0) -> str:
-    """An SVG element; empty for a single bar, or none. A bar that holds anything is seen, however few.
+    """Return a histogram as an SVG element; it is empty for a single bar, or none. A bar that holds anything is
+    visible, however few it holds.
 
-    Its tooltip tells of values `outside`, beyond the last bars.
+    The tooltip counts the values `outside`, which lie beyond the last bars.
     """
     if len(bars) < 2:
         return ""

@@ -1,4 +1,4 @@
-"""The plot of predicted against observed, network and forest side by side on the same axes."""
+"""The plot of predicted against observed, with network and forest side by side on the same axes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from soil_cnn_plugin.engine.targets.assessed import MeasuredTarget
 from soil_cnn_plugin.engine.targets.metrics import HeldOut
 
 BARS_AT_MOST = 300
-"""More interval bars than this hide each other: so many observations get one, drawn at random."""
+"""The most observations that get an interval bar, drawn at random; more bars hide each other."""
 DENSITY_ABOVE = 3000
-"""Points a panel; above it their density is shown instead."""
+"""The number of points per panel above which their density is shown instead."""
 
 Panel = tuple[str, str, HeldOut]
-"""Title, colour, predictions."""
+"""A title, a colour and predictions."""
 
 
 def draw_observed_predicted(
     name: str, target: MeasuredTarget, panels: list[Panel], is_censored: Flags | None = None
 ) -> str:
-    """Where `is_censored` (n,) an open triangle at the limit points to where the true value lies; in a density these
-    are left out."""
+    """Draw predicted against observed. Where `is_censored` (n,), an open triangle at the limit points to where the true
+    value lies; a density leaves these out."""
     measured = np.ones(len(target.observed), np.bool_) if is_censored is None else ~is_censored
     low, high = _limits(target.observed, [held_out for _, _, held_out in panels])
 
@@ -90,7 +90,7 @@ def _paint_density(
     measured: Flags,
     limits: tuple[float, float],
 ) -> None:
-    """Hexagons coloured by the number of observations, on one logarithmic scale for all panels."""
+    """Paint hexagons coloured by the number of observations, on one logarithmic scale for all panels."""
     ramp = LinearSegmentedColormap.from_list("density", ["#dbe6ec", NETWORK_COLOUR, "#0b2a3f"])
     bins = [
         axes.hexbin(
@@ -126,7 +126,7 @@ def _rows_with_bars(count: int) -> Rows:
 
 
 def _limits(observed: Array, all_held_out: list[HeldOut]) -> tuple[float, float]:
-    """All observed and predicted values, and all but the longest few interval bars."""
+    """Return limits that hold all observed and predicted values, and all but the longest few interval bars."""
     values = np.concatenate([observed] + [held_out.mean for held_out in all_held_out])
     lower = np.concatenate([held_out.lower for held_out in all_held_out])
     upper = np.concatenate([held_out.upper for held_out in all_held_out])

@@ -28,12 +28,13 @@ from soil_cnn_plugin.engine.reports.words import sentence_case
 from soil_cnn_plugin.engine.targets.assessed import MeasuredTarget
 
 SKEWED = 2.5
-"""How much longer the upper tail of the observed values is than the lower where their colours are logarithmic."""
+"""The ratio of the upper tail of the observed values to the lower above which their colours are logarithmic."""
 
 
 @dataclass(frozen=True)
 class MapFrame:
-    """What all maps of a page share: `scale` turns CRS units into those of the labels; limits are in label units."""
+    """The properties that all maps of a page share. `scale` turns CRS units into those of the labels; limits are in
+    label units."""
 
     unit: str  # of CRS units: m, °, or empty where it is not known
     scale: float
@@ -45,13 +46,14 @@ class MapFrame:
 
     @property
     def height_over_width(self) -> float:
-        """Of the map's drawing area, kept from becoming a ribbon."""
+        """The height over the width of the map's drawing area, kept from becoming a ribbon."""
         (west, east), (south, north) = self.x_limits, self.y_limits
         return min(max((north - south) * self.aspect / (east - west), 0.4), 1.6)
 
 
 def map_frame(coordinates: Array, crs_name: str) -> MapFrame:
-    """The frame around `coordinates` (N, 2); axes are in km, m or degrees where the CRS is known to have them."""
+    """Return the frame around `coordinates` (N, 2). Axes are in km, m or degrees where the CRS is known to have
+    them."""
     lowest, highest = coordinates.min(axis=0), coordinates.max(axis=0)
     margin = 0.04 * max(float((highest - lowest).max()), 1e-9)
     unit, scale, aspect, x_label, y_label = "", 1.0, 1.0, "x (CRS units)", "y (CRS units)"
@@ -74,7 +76,7 @@ def map_frame(coordinates: Array, crs_name: str) -> MapFrame:
 def draw_residuals(
     name: str, target: MeasuredTarget, coordinates: Array, frame: MapFrame, panels: list[tuple[str, Array]]
 ) -> str:
-    """One map a panel (title, predicted (n,)), all with the same colours; the largest residuals lie on top."""
+    """Draw one map per panel (title, predicted (n,)), all in the same colours. The largest residuals lie on top."""
     residuals = [predicted - target.observed for _, predicted in panels]
     limit = float(np.nanquantile(np.abs(np.concatenate(residuals)), 0.98)) or 1.0
     norm, ramp = Normalize(-limit, limit), diverging_ramp()
@@ -110,7 +112,8 @@ def draw_residuals(
 def draw_folds_and_values(
     name: str, coordinates: Array, folds: Rows, targets: Sequence[MeasuredTarget], frame: MapFrame
 ) -> str:
-    """The folds, then what was observed of each target. `folds` (N,) counts from 0; -1 for observations in none."""
+    """Draw the folds, then what was observed of each target. `folds` (N,) counts from 0; it is -1 for observations in
+    no fold."""
     columns = min(3, 1 + len(targets)) if frame.height_over_width > 0.6 else 2
     rows = math.ceil((1 + len(targets)) / columns)
     width = 9.2 / columns - 0.85
@@ -152,7 +155,8 @@ def paint_folds(axes: Axes, coordinates: Array, folds: Rows, frame: MapFrame) ->
 
 
 def _paint_values(axes: Axes, target: MeasuredTarget, coordinates: Array, frame: MapFrame) -> None:
-    """The highest values lie on top; colours are spread logarithmically where a few high values would hide the rest."""
+    """Paint the values. The highest lie on top. Colours are spread logarithmically where a few high values would hide
+    the rest."""
     observed = target.observed
     low, middle, high = (float(value) for value in np.quantile(observed, (0.02, 0.5, 0.98)))
     is_skewed = observed.min() > 0 and high - middle > SKEWED * (middle - low)

@@ -38,7 +38,7 @@ def has_triangle(composition: CompositionAssessment) -> bool:
 
 
 def draw_triangle(name: str, composition: CompositionAssessment, method: str, title: str) -> str:
-    """Observed compositions, and those that `method`, called `title`, predicted."""
+    """Draw the observed compositions, and those that `method`, called `title`, predicted."""
 
     def paint(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -62,12 +62,12 @@ def draw_triangle(name: str, composition: CompositionAssessment, method: str, ti
 
 
 def place(first: Array, top: Array) -> tuple[Array, Array]:
-    """x and y, of percentages of the part on the left and that on top, in a triangle with sides of 100."""
+    """Return x and y of percentages of the part on the left and the part on top, in a triangle with sides of 100."""
     return 100 - first - top / 2, top * _HEIGHT
 
 
 def _corners(composition: CompositionAssessment) -> tuple[str, str, str]:
-    """Names of the parts on the left, on the right and on top."""
+    """Return the names of the parts on the left, on the right and on top."""
     if composition.texture:
         return "Sand", "Silt", "Clay"
     left, right, top = map(sentence_case, composition.names)
@@ -75,7 +75,7 @@ def _corners(composition: CompositionAssessment) -> tuple[str, str, str]:
 
 
 def _percent(composition: CompositionAssessment, values: Array) -> Array:
-    """(3, n) of (n, D), in the order of the corners."""
+    """Return (3, n) percentages of (n, D) values, in the order of the corners."""
     if composition.texture:
         return composition.texture.fine_earth(values.T)
     percent: Array = 100 * values.T / values.sum(axis=1)
@@ -122,7 +122,8 @@ def _paint_classes(axes: Axes) -> None:
 
 
 def _paint_points(axes: Axes, percent: Array, colour: str) -> None:
-    """Those that lie in one place, as field estimates do, are one point: the more, the larger."""
+    """Paint the compositions. Those that lie in one place, as field estimates do, are one point: the more there are,
+    the larger it is."""
     cells, counts = np.unique(np.round(percent[[0, 2]] / _CELL), axis=1, return_counts=True)
     x, y = place(*(cells * _CELL))
     many = len(x) > RASTER_ABOVE

@@ -21,7 +21,7 @@ def test_random_folds_have_the_same_size_and_hold_each_observation_out_once() ->
     assert folds.block_size is None
     assert folds.sentence.startswith("5 random folds of 150 sites")
     assert folds.sentence.endswith("trained on. 30 of 150 observations are held out at a time.")
-    uneven = make_folds("random", SPREAD, SINGLE, 4, seed=3)
+    uneven = make_folds("random", PlacedTargets(SPREAD, SINGLE), 4, seed=3)
     assert uneven.sentence.endswith("trained on. 37 to 38 of 150 observations are held out at a time.")
 
 
@@ -123,7 +123,7 @@ def test_overlapping_patches_are_counted_as_pixel_sets_are() -> None:
 @pytest.mark.parametrize("inner", [False, True])
 def test_random_folds_have_as_many_of_each_class(inner: bool) -> None:
     classes = RNG.permutation(np.repeat(np.arange(4), (80, 50, 13, 7)))
-    folds = make_folds("random", PlacedTargets(SPREAD, SINGLE, classes=classes), 5, seed=0, inner=inner)
+    folds = make_folds("random", PlacedTargets(SPREAD, SINGLE, classes=(classes,)), 5, seed=0, inner=inner)
     counts = np.array([np.bincount(folds.fold[classes == number], minlength=5) for number in range(4)])
     assert (counts.max(axis=1) - counts.min(axis=1)).max() <= 1
     assert np.bincount(folds.fold).max() - np.bincount(folds.fold).min() <= 3
@@ -140,7 +140,7 @@ def test_blocks_are_the_largest_that_hold_enough_and_not_too_much(count: int, se
 
     sides = [float(f"{side:.2g}") for side in np.geomspace(extent, extent / 50, 80)]
     fit = [side for side in sides if len(blocks_of(side)) >= 5 * count and max(blocks_of(side).values()) <= 225 / count]
-    folds = make_folds("spatial_blocks", SPREAD, SINGLE, count, seed)
+    folds = make_folds("spatial_blocks", PlacedTargets(SPREAD, SINGLE), count, seed)
     assert folds.block_size == fit[0]
     assert f"({len(blocks_of(fit[0]))} hold observations)" in folds.sentence
 
@@ -148,14 +148,14 @@ def test_blocks_are_the_largest_that_hold_enough_and_not_too_much(count: int, se
 def test_as_many_clusters_as_folds_are_enough() -> None:
     cluster = np.repeat([0, 1, 2], 20)
     coordinates = np.array([[0.0, 0.0], [1e5, 2e4], [3e4, 9e4]])[cluster]
-    folds = make_folds("spatial_blocks", coordinates, np.arange(60), 3, seed=0)
+    folds = make_folds("spatial_blocks", PlacedTargets(coordinates, np.arange(60)), 3, seed=0)
     assert len(set(zip(folds.fold.tolist(), cluster.tolist()))) == 3
 
 
 def test_inner_folds_make_do_with_two_sites_and_with_fine_blocks() -> None:
     sites = np.repeat([0, 1], 10)
-    assert make_folds("groups", SPREAD[:20], sites, 5, seed=0, inner=True).count == 2
+    assert make_folds("groups", PlacedTargets(SPREAD[:20], sites), 5, seed=0, inner=True).count == 2
     near = np.vstack([np.tile([1e5, 1e5], (10, 1)), np.random.default_rng(0).uniform(0, 500, (50, 2))])
     with pytest.raises(EngineError, match="too few for 5 spatial folds"):
-        make_folds("spatial_blocks", near, np.arange(60), 5, seed=0)
-    assert make_folds("spatial_blocks", near, np.arange(60), 5, seed=0, inner=True).count == 5
+        make_folds("spatial_blocks", PlacedTargets(near, np.arange(60)), 5, seed=0)
+    assert make_folds("spatial_blocks", PlacedTargets(near, np.arange(60)), 5, seed=0, inner=True).count == 5

@@ -50,7 +50,7 @@ def test_probabilities_of_classes_are_one_error_the_root_of_the_brier_score() ->
     observed = np.eye(3)[[0, 1, 1, 2]]
     predicted = RNG.dirichlet(np.ones(3), (2, 4))
     fold = np.array([0, 0, 1, 1])
-    total, by_fold = errors([predicted], observed, fold, together=True)
+    total, by_fold = errors([predicted], observed, fold, [slice(0, 3)])
     squares = ((predicted - observed) ** 2).sum(axis=2)
     np.testing.assert_allclose(total[:, 0], np.sqrt(squares.mean(axis=1)))
     np.testing.assert_allclose(by_fold[:, :, 0], np.sqrt(squares.reshape(2, 2, 2).mean(axis=2)))

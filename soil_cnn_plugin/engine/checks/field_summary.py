@@ -1,4 +1,4 @@
-"""What a field holds, in numbers: counts of each kind of value, quantiles, skewness, a transform, a histogram."""
+"""The contents of a field in numbers: counts of each kind of value, quantiles, skewness, a transform, a histogram."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from soil_cnn_plugin.engine.targets.target_scale import choose_transform
 
 BARS = 24
 MOST_CODES = 12
-"""Different whole numbers that may be codes of classes, each at as many observations on average."""
+"""Most different whole numbers that may be codes of classes, each at as many observations on average."""
 FEW_VALUES = 30
-"""Values below which nothing can be learned from a field; 20 are needed at all."""
+"""Number of values below which a field has too few to learn from; 20 are needed at all."""
 
 
 @dataclass(frozen=True)
 class FieldSummary:
-    """Counts are of all observations, the other numbers of those without codes for missing and infinities.
+    """A field in numbers: counts of all observations, and numbers of those without codes for missing and infinities.
 
-    `quantiles`: minimum, quartiles and maximum, with values below a detection limit at their limit; those up to
-    `highest_limit` are therefore upper bounds. Empty, and the skewness NaN, where nothing is known. `bars` count the
-    values in equal steps from `edges[0]` to `edges[1]`, without those far from all others, `outside`.
+    `quantiles` are minimum, quartiles and maximum, with values below a detection limit at their limit; those up to
+    `highest_limit` are therefore upper bounds. They are empty, and the skewness is NaN, where nothing is known. `bars`
+    count the values in equal steps from `edges[0]` to `edges[1]`, without those far from all others, `outside`.
     """
 
     soil_property: SoilProperty
@@ -61,8 +61,11 @@ class FieldSummary:
 
 @dataclass(frozen=True)
 class FieldCheck:
-    """`is_known` (N,) True where there is a value that is no code for missing, `is_plausible` where it can be what was
-    measured, too."""
+    """The check of one field.
+
+    `is_known` (N,) is True where there is a value that is not a code for missing, `is_plausible` (N,) where it can also
+    be what was measured.
+    """
 
     measured: Measured
     summary: FieldSummary
@@ -72,7 +75,7 @@ class FieldCheck:
 
 
 def check_field(measured: Measured, is_part: bool) -> FieldCheck:
-    """`is_part`: of a composition."""
+    """Check a field; `is_part` is true where it is a part of a composition."""
     found = check_texts(measured)
     infinite, more = check_infinite(measured)
     found += more
@@ -97,7 +100,7 @@ def check_field(measured: Measured, is_part: bool) -> FieldCheck:
 
 
 def check_texts(measured: Measured) -> list[Finding]:
-    """Of a text field: what is no number, and commas."""
+    """Check a text field for texts that are not numbers, and for commas."""
     if not measured.is_text:
         return []
     field, count = measured.field, len(measured.values)

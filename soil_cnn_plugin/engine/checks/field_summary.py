@@ -109,16 +109,16 @@ def check_texts(measured: Measured) -> list[Finding]:
     if failed.size:
         texts = [str(text) for text in measured.texts[failed]]
         shown = listed([repr(text) for text in dict.fromkeys(texts)])
-        sentence = f"{field} holds {shown} at {of_observations(failed.size, count)}, which are no numbers."
+        sentence = f"{field} holds {shown} at {of_observations(failed.size, count)}, which are not numbers."
         remedy = (
             "Correct them in the attribute table (sort by the field). Extract patches refuses the field until then."
         )
-        if not measured.is_below.any():  # which a numeric field could not keep
+        if not measured.is_below.any():  # a numeric field could not keep these
             numeric = f"try(to_real(replace(\"{field}\", ',', '.')), NULL)"
             remedy += f" Or make a numeric field, in which they become NULL: {numeric}."
         if any(text.startswith(">") for text in texts):
             remedy = f"What is only known to be above a limit cannot be learned from: write the limit. {remedy}"
-        rows = [f"{field} is {text!r}, which is no number." for text in texts]
+        rows = [f"{field} is {text!r}, which is not a number." for text in texts]
         found.append(Finding("no_number", field, sentence, remedy, failed, rows, texts))
     if thousands.size:
         texts = [str(text) for text in measured.texts[thousands]]
@@ -153,7 +153,7 @@ def _check_amount(summary: FieldSummary) -> list[Finding]:
     if summary.is_whole and summary.distinct <= MOST_CODES and known >= MOST_CODES * summary.distinct:
         sentence = f"{field} has {summary.distinct} different whole numbers at {known} observations."
         remedy = (
-            "If they are codes of classes, choose the target type 'class' in Extract patches: codes are no amounts."
+            "If they are codes of classes, choose the target type 'class' in Extract patches: codes are not amounts."
         )
         return [Finding("code_like", field, sentence, remedy)]
     return []

@@ -116,7 +116,7 @@ class CheckedFields:
     def _check_units(self) -> None:
         without = [name for name, each in self.checked.items() if not each.measured.soil_property.unit]
         if without:
-            sentence = f"No unit is known of {listed(without, 8)}."
+            sentence = f"No unit is known for {listed(without, 8)}."
             remedy = (
                 "Write it under Units, or once and for all into the field's alias: Zinc (mg/kg). Legends and reports"
                 " show it, and more mistakes can be found."

@@ -32,7 +32,7 @@ KINDS = {  # what spoils a map most stands first
     "negative": FindingKind(REPAIR, "Negative values"),
     "above_whole": FindingKind(REPAIR, "Parts larger than the whole"),
     "impossible_ph": FindingKind(REPAIR, "Impossible pH"),
-    "no_number": FindingKind(REPAIR, "Texts that are no numbers"),
+    "no_number": FindingKind(REPAIR, "Texts that are not numbers"),
     "undetected": FindingKind(REPAIR, "Not detected, but no detection limit"),
     "wrong_limit": FindingKind(REPAIR, "Detection limits that are not above 0"),
     "parts_missing": FindingKind(REPAIR, "Compositions without all their parts"),

@@ -194,7 +194,7 @@ def _check_unit(summary: HorizonSummary, both: str) -> list[Finding]:
     else:
         return []
     sentence = (
-        f"The deepest limit is {summary.maximum:g} and a horizon is {summary.thickness:g} thick in the middle: these"
+        f"The deepest limit is {summary.maximum:g} and the median thickness of horizons is {summary.thickness:g}: these"
         f" may be {unit}."
     )
     return [Finding("depth_unit", both, sentence, f"If so, multiply both fields by {factor}: depths are in cm.")]

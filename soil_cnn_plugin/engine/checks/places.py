@@ -219,7 +219,7 @@ def _doubtful(xy: Array, crs: pyproj.CRS, layer: Layer) -> Finding:
     place = _in_words(*xy[0].tolist())
     sentence = f"All places lie outside the area that {layer.crs_name} is made for ({area}), such as {place}."
     if _looks_like_degrees(xy, crs):
-        sentence = f"All coordinates look like degrees, such as {place}, but {layer.crs_name} is no CRS in degrees."
+        sentence = f"All coordinates look like degrees, such as {place}, but {layer.crs_name} is not a CRS in degrees."
     remedy = (
         "Set the CRS in which the coordinates were noted, EPSG:4326 for example (Assign projection, not Reproject)."
     )

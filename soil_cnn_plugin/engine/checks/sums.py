@@ -120,7 +120,7 @@ def _torn(names: tuple[str, ...], is_known: Flags, torn: Rows) -> Finding:
 def _wrong_parts(summary: SumSummary) -> Finding:
     middle = float(np.median(summary.sums))
     sentence = (
-        f"The parts {', '.join(summary.parts)} sum to {middle:g} in the middle, which is far from 1, 100 and 1000."
+        f"The parts {', '.join(summary.parts)} have a median sum of {middle:g}, which is far from 1, 100 and 1000."
     )
     remedy = "Choose all parts of the whole of one depth under Composition, and bring them to one unit."
     return Finding("parts_missing", ", ".join(summary.parts), sentence, remedy)

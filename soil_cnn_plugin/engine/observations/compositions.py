@@ -89,7 +89,7 @@ def _whole_of(values: Array, parts: Sequence[str], layer: Layer) -> float:
     whole = min(UNITS, key=lambda each: abs(np.log(middle / each)))
     if abs(middle / whole - 1) > _FARTHEST:
         raise EngineError(
-            f"The parts {', '.join(parts)} of '{layer.name}' sum to {middle:g} in the middle (from {sums.min():g} to"
+            f"The parts {', '.join(parts)} of '{layer.name}' have a median sum of {middle:g} (from {sums.min():g} to"
             f" {sums.max():g}), but the parts of a whole sum to 1, 100 or 1000. Is a part missing, or a unit different?"
             " Parts of several depths are told apart by names such as clay_0_5 and clay_5_15."
         )

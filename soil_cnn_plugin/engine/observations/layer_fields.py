@@ -86,7 +86,7 @@ def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineE
     if any(text.startswith(">") for text in texts):
         remedy = "Values above a limit, such as >100, cannot be learned from: write the limit, or leave them empty."
     return EngineError(
-        f"The {role} {name} of '{layer.name}' is a text field, and {len(texts)} of its {len(layer.ids)} values are no"
+        f"The {role} {name} of '{layer.name}' is a text field, and {len(texts)} of its {len(layer.ids)} values are not"
         f" numbers: {comma_separated(map(repr, dict.fromkeys(texts)), 5)}. {remedy}"
     )
 

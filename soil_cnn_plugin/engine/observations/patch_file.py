@@ -223,7 +223,7 @@ def _open(path: str) -> h5py.File:
     if not Path(path).is_file():
         raise EngineError(f"There is no patch file {path}. Choose an .h5 file that 'Extract patches' wrote.")
     if not h5py.is_hdf5(path):
-        raise EngineError(f"{path} is no HDF5 file. Choose a patch file that 'Extract patches' wrote.")
+        raise EngineError(f"{path} is not an HDF5 file. Choose a patch file that 'Extract patches' wrote.")
     if why := why_unreadable(path):
         raise _damaged(path, HostileFile(why))
     try:

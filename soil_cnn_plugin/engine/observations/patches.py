@@ -98,7 +98,7 @@ class _Borders:
         start = frame.col - self._layout.strip_start(part.cell.strip)
         values[:, :top] = self._above[:, self._width - top :, start : start + frame.width]
         values[:, top:, :left] = self._left[:, rows, self._width - left :]
-        lowest, last = place.height - self._width, place.width - self._width  # of the rows and columns that are kept
+        lowest, last = place.height - self._width, place.width - self._width  # the first row and column to keep
         first = max(rows.start, lowest)
         if first < rows.stop:
             kept = values[:, first + place.row - frame.row :, left:]

@@ -40,19 +40,19 @@ class SafeGroup:
     def text(self, name: str) -> str:
         value = self._attribute(name, ())
         if not isinstance(value, str):
-            raise HostileFile(f"{self._place(name)} is no text")
+            raise HostileFile(f"{self._place(name)} is not text")
         return self._readable(value, name)
 
     def texts(self, name: str) -> tuple[str, ...]:
         values = self._attribute(name, (None,))
         if not isinstance(values, np.ndarray) or not all(isinstance(value, str) for value in values.tolist()):
-            raise HostileFile(f"{self._place(name)} is no list of texts")
+            raise HostileFile(f"{self._place(name)} is not a list of texts")
         return tuple(self._readable(value, name) for value in values.tolist())
 
     def integer(self, name: str) -> int:
         value = self._attribute(name, ())
         if not isinstance(value, (int, np.integer)):
-            raise HostileFile(f"{self._place(name)} is no whole number")
+            raise HostileFile(f"{self._place(name)} is not a whole number")
         return int(value)
 
     def numbers(self, name: str, kind: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
@@ -65,7 +65,7 @@ class SafeGroup:
     def group(self, name: str) -> SafeGroup:
         member = self._member(name)
         if not isinstance(member, h5py.Group):
-            raise HostileFile(f"{self._place(name)} is no group")
+            raise HostileFile(f"{self._place(name)} is not a group")
         return SafeGroup(member)
 
     def array(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
@@ -76,7 +76,7 @@ class SafeGroup:
         """Return a data set of this type and shape with its values in this file; None in `shape` is any length > 0."""
         data = self._member(name)
         if not isinstance(data, h5py.Dataset):
-            raise HostileFile(f"{self._place(name)} is no data set")
+            raise HostileFile(f"{self._place(name)} is not a data set")
         if data.dtype.newbyteorder("=") != np.dtype(dtype) or not _fits(data.shape, shape):
             raise HostileFile(f"{self._place(name)} is {data.shape} of {data.dtype}, not {shape} of {dtype}")
         plan = data.id.get_create_plist()
@@ -115,7 +115,7 @@ class SafeGroup:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise HostileFile(f"{self._place(name)} is no text: {text[:80]!r}") from error
+            raise HostileFile(f"{self._place(name)} is not text: {text[:80]!r}") from error
         return text
 
     def _place(self, name: str) -> str:

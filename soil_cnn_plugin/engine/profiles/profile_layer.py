@@ -211,5 +211,5 @@ def _parse_crs(text: str) -> pyproj.CRS:
         return pyproj.CRS.from_user_input(text)
     except pyproj.exceptions.CRSError as error:
         raise EngineError(
-            f"{text!r} is no CRS of coordinates. Choose it from the list, for example EPSG:4326."
+            f"{text!r} is not a CRS of coordinates. Choose it from the list, for example EPSG:4326."
         ) from error

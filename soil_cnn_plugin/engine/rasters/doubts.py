@@ -68,7 +68,7 @@ def _compass_in_words(summary: CovariateSummary) -> str:
         angle = f'"{covariate.name}@{covariate.band}"' + (" * 3.14159265 / 180" if full_turn == 360 else "")
         return (
             f"{covariate.name}: it seems to hold compass directions ({lowest:.4g} to {highest:.4g}). As plain numbers"
-            " the two sides of north are as different as can be. Use northness and eastness instead, in the raster"
+            " the two sides of north are farthest apart. Use northness and eastness instead, in the raster"
             f" calculator cos({angle}) and sin({angle}), and list both under DIRECTIONAL_COVARIATES."
         )
     if covariate.kind == "continuous":

@@ -95,7 +95,7 @@ _OTHERS = 200  # further open files: outputs, libraries, threads
 
 def allow_open_files(count: int) -> None:
     """Allow `count` files and some more to be open, as far as the system permits; macOS allows 256 until asked."""
-    if sys.platform == "win32":  # where GDAL's files have no such limit
+    if sys.platform == "win32":  # GDAL's files have no such limit there
         return
     import resource
 

@@ -36,7 +36,7 @@ def check_crs_files(crs_wkt: str) -> None:
     for path in (part.strip().removeprefix("@") for text in named for part in text.split(",")):
         is_place = any(separator in path for separator in "/\\:")
         if is_place and not (is_local_path(path) and (os.path.isfile(path) or not os.path.exists(path))):
-            raise ValueError(f"its CRS names {path!r}, which is no file on this computer")
+            raise ValueError(f"its CRS names {path!r}, which is not a file on this computer")
 
 
 def is_plain_raster(path: str) -> bool:

@@ -80,7 +80,7 @@ class CovariateRaster:
         """
         if self.resampling is None:
             return math.inf
-        rows = (height - 2) // self._side + 2  # of tiles, wherever they begin
+        rows = (height - 2) // self._side + 2  # rows of tiles, wherever they begin
         return max(0, self._kept_tiles // rows - 1) * self._side
 
     def close(self) -> None:

@@ -132,7 +132,7 @@ def _with_codes(raster: CovariateRaster, codes: Singles, values: Singles) -> Sin
     broken = found[(found != np.rint(found)) | (np.abs(found) > LARGEST_CODE)]
     if broken.size:
         raise EngineError(
-            f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is no class code: codes are"
+            f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is not a class code: codes are"
             f" whole numbers up to {LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
         )
     codes = np.union1d(codes, found)

@@ -29,8 +29,9 @@ INSTEAD_OF = {  # pattern of what the project does not say -> what it says; only
 PLAIN = {"bridge", "contract", "processing", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
 PLAIN |= {"targets", "networks", "forests", "training", "machine", "assessment"}
 PLAIN |= {"mapping", "explaining", "reports", "jobs"}
+PLAIN |= {"rasters", "observations", "profiles", "checks"}
 PLAIN |= {"arrays.py", "errors.py", "failures.py", "report.py", "versions.py"}
-"""Rooms and pages whose sentences begin with their subject so far; to come: the engine's other rooms."""
+"""Rooms, files and pages whose sentences begin with their subject."""
 PYTHON = sorted((ROOT / "soil_cnn_plugin").rglob("*.py"))
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "metadata.txt"]
 PLAIN_FILES = [path for path in (*PYTHON, *PAGES) if PLAIN & set(path.relative_to(ROOT).parts)]

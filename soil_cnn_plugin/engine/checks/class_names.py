@@ -17,7 +17,10 @@ MOST = 50
 
 @dataclass(frozen=True)
 class ClassSummary:
-    """`counts`: name, in its most frequent spelling, and number of observations, the most frequent first."""
+    """A summary of the classes in a field.
+
+    `counts` holds each name in its most frequent spelling and its number of observations, the most frequent first.
+    """
 
     field: str
     known: int
@@ -55,12 +58,12 @@ def check_classes(field: str, column: NDArray[np.generic]) -> tuple[ClassSummary
 
 
 def _text(value: object) -> str:
-    """As it is written; empty where it says that there is no class."""
+    """Return a name as it is written; empty where it says that there is no class."""
     return "" if is_missing(plain_name(value)) else str(value)
 
 
 def _plain(text: str) -> str:
-    """What names that differ by capitals and spaces only have in common."""
+    """Return what names that differ only by capitals and spaces have in common."""
     return "".join(text.casefold().split())
 
 

@@ -1,4 +1,4 @@
-"""Whether places are clustered: distances to the nearest neighbour against those of places at random."""
+"""The clustering of places: distances to the nearest neighbour against those of places at random."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ _AREA_POINTS = 4000
 CURVE = 101
 CLUSTERED, REGULAR = 0.8, 1.2
 GAPS = 0.2
-"""Share of the area far from all observations from which on it is told; of places at random it is about 0.05."""
+"""Share of the area far from all observations from which on it is reported; for places at random it is about 0.05."""
 
 
 @dataclass(frozen=True)
 class Clustering:
-    """`ratio` (Clark & Evans 1954): the mean distance to the nearest neighbour over that of places at random in the
-    region, whose ratios over the runs are from `low` to `high`.
+    """The clustering of places in a region.
 
-    Distances in metres at `CURVE` equal steps of probability: `nearest` between observations, `random_low` and
-    `random_high` of the runs, `of_area` from places of the region to the nearest observation. `far_share` of the region
-    lies farther from any observation than 95 % of the observations from their nearest neighbour.
+    `ratio` (Clark & Evans 1954) is the mean distance to the nearest neighbour over that of places at random in the
+    region; the ratios of the random runs go from `low` to `high`. Distances are in metres at `CURVE` equal steps of
+    probability: `nearest` between observations, `random_low` and `random_high` in the runs, `of_area` from places of
+    the region to the nearest observation. `far_share` of the region lies farther from any observation than 95 % of the
+    observations from their nearest neighbour.
     """
 
     places: int
@@ -62,7 +63,7 @@ class Clustering:
 
 
 def measure_places(places: Places, numbers: Rows, coverage: Coverage | None) -> Clustering | None:
-    """Clustering of one observation a place, in the area of the covariates where they are given."""
+    """Measure the clustering of one observation per place, in the area of the covariates where they are given."""
     is_used = places.is_placed if coverage is None else coverage.pixels >= 0
     rows = np.flatnonzero(is_used)
     _, first = np.unique(numbers[rows], return_index=True)
@@ -74,8 +75,10 @@ def measure_places(places: Places, numbers: Rows, coverage: Coverage | None) -> 
 
 
 def measure_clustering(metres: Array, region: Region, seed: int = 0) -> Clustering | None:
-    """Of different places (N, 2) in the region; None where there are too few. The ratio is simulated in the region
-    itself, so its shape and its edges do not bias it."""
+    """Measure the clustering of different places (N, 2) in the region; None where there are too few.
+
+    The ratio is simulated in the region itself, so that the region's shape and edges do not bias it.
+    """
     count = len(metres)
     if count < FEWEST_PLACES:
         return None

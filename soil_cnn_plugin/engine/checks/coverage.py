@@ -1,4 +1,4 @@
-"""Observations on the covariates: outside them, in pixels without data, in which pixel; and where all have data."""
+"""Observations on the covariates: their pixels, those outside or without data, and where all covariates have data."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 
 _CELLS, _COARSE_CELLS = 64, 24
-"""Cells along the longer side of the grid in which it is told where covariates have data; fewer for large grids."""
+"""Cells along the grid's longer side, in which it is told where covariates have data; fewer for large grids."""
 _READ_WHOLE = 1_000_000  # pixels
-_SAMPLED = 16  # pixels along a side of the part of a cell that is read of a large grid
+_SAMPLED = 16  # pixels along a side of the part that is read of each cell of a large grid
 _BLOCK = 512
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Squares of the grid with the share of their pixels, 0 to 1, where all covariates have data: (M,) each."""
+    """Squares of the grid with the share of their pixels, 0 to 1, where all covariates have data, (M,) each."""
 
     row: Array
     col: Array
@@ -37,8 +37,11 @@ class Cells:
 
 @dataclass(frozen=True)
 class Coverage:
-    """`pixels` (N,) numbers of the pixels that hold the observations, -1 outside; `without_data`: covariate and number
-    of observations; `cells` where there is data."""
+    """Where observations lie on the covariates.
+
+    `pixels` (N,) are the numbers of the pixels that hold the observations, -1 outside. `without_data` are the
+    covariates that lack data, each with the number of observations there. `cells` are those with data.
+    """
 
     grid: Grid
     pixels: Rows
@@ -50,7 +53,11 @@ class Coverage:
 
 
 def check_coverage(places: Places, covariates: Sequence[Covariate]) -> tuple[Coverage, list[Finding]]:
-    """Raises EngineError when a raster cannot be read, or lies beside the first, or the points have no way there."""
+    """Check where observations lie on the covariates.
+
+    Raises:
+        EngineError: a raster cannot be read or lies beside the first one, or the points cannot be brought to its CRS.
+    """
     grid = reference_grid(covariates[0].path)
     xy = _on_grid(places, grid)
     known = np.flatnonzero(places.is_placed)
@@ -84,7 +91,7 @@ def _on_grid(places: Places, grid: Grid) -> Array:
 
 
 def _gaps(stack: CovariateStack, rows: Rows, cols: Rows) -> Flags:
-    """(n, C) True where the pixel has no data; only blocks that hold observations are read."""
+    """Return (n, C) True where the pixel has no data; only blocks that hold observations are read."""
     gaps = np.zeros((len(rows), len(stack.covariates)), np.bool_)
     blocks = (rows // _BLOCK) * (stack.grid.width // _BLOCK + 1) + cols // _BLOCK
     order = np.argsort(blocks, kind="stable")
@@ -106,7 +113,7 @@ def _cells(stack: CovariateStack) -> Cells:
 
 
 def _samples(grid: Grid) -> Iterator[tuple[Block, Block]]:
-    """Cells, and the part of each that is read: all of it unless the grid is large."""
+    """Yield cells, each with the part of it that is read: all of it unless the grid is large."""
     is_small = grid.height * grid.width <= _READ_WHOLE
     size = math.ceil(max(grid.height, grid.width) / (_CELLS if is_small else _COARSE_CELLS))
     for cell in grid.blocks(size):
@@ -138,7 +145,7 @@ def _outside(outside: Rows, known: Rows, xy: Array, grid: Grid) -> list[Finding]
 
 
 def _beyond(xy: Array, grid: Grid) -> Array:
-    """(N,) distance from the grid's rectangle in CRS units."""
+    """Return the distance (N,) from the grid's rectangle in CRS units."""
     west, south, east, north = grid.bounds
     across = np.maximum(np.maximum(west - xy[:, 0], xy[:, 0] - east), 0)
     along = np.maximum(np.maximum(south - xy[:, 1], xy[:, 1] - north), 0)

@@ -1,4 +1,4 @@
-"""Observations that are there twice, share a place or a pixel, or contradict each other at one place."""
+"""Observations that occur twice, share a place or a pixel, or contradict each other at one place."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from soil_cnn_plugin.engine.checks.outliers import spread
 
 _CENTIMETRE = 0.01
 HORIZONS = 0.3
-"""Share of observations at a place with others from which they may be horizons of profiles."""
+"""Share of observations that share their place, from which on they may be horizons of profiles."""
 
 
 def number_places(metres: Array) -> Rows:
-    """(N,) equal numbers for places that are the same to a centimetre; -1 where there is none."""
+    """Return numbers (N,), equal for places that are the same to a centimetre, and -1 where there is no place."""
     is_placed = np.isfinite(metres).all(axis=1)
     numbers = np.full(len(metres), -1, np.int64)
     rounded = np.rint(metres[is_placed] / _CENTIMETRE).astype(np.int64)
@@ -30,8 +30,11 @@ def number_places(metres: Array) -> Rows:
 
 @dataclass(frozen=True)
 class DuplicateSummary:
-    """Observations that are not the first of their place and depth (`repeated`), of these the identical ones, and
-    observations that share their pixel with another place; None where no covariates are given."""
+    """Counts of observations that share a place or a pixel.
+
+    `repeated` ones are not the first of their place and depth, and some of these are identical to an earlier one.
+    Others share their pixel with another place; that is None where no covariates are given.
+    """
 
     places: int
     repeated: int
@@ -47,8 +50,12 @@ def check_duplicates(
     fields: Sequence[tuple[Measured, Flags]],
     pixels: Rows | None,
 ) -> tuple[DuplicateSummary, list[Finding]]:
-    """`ids` (N,) of the observations; `places` as of `number_places`; `depths` (N, 2) of horizons, which may share a
-    place; `fields` with what of them is plausible; `pixels` (N,) numbers of pixels, -1 outside."""
+    """Check for observations that share a place or a pixel.
+
+    `ids` (N,) are those of the observations; `places` are as `number_places` returns them; `depths` (N, 2) are those of
+    horizons, which may share a place; `fields` come with flags of their plausible values; `pixels` (N,) are numbers of
+    pixels, -1 outside.
+    """
     keys = places if depths is None else _combine([places, *(_codes(each) for each in depths.T)])
     keys = np.where(places >= 0, keys, -1)
     shared = _in_groups(keys)
@@ -70,7 +77,7 @@ def check_duplicates(
 
 
 def _codes(values: NDArray[np.generic]) -> Rows:
-    """(N,) equal numbers for equal values; missing ones are equal."""
+    """Return numbers (N,), equal for equal values; missing ones are equal."""
     if isinstance(values, np.ma.MaskedArray):
         empty = np.ma.getmaskarray(values).astype(np.int64)
         return _combine([_codes(values.filled(0)), empty])
@@ -81,7 +88,7 @@ def _codes(values: NDArray[np.generic]) -> Rows:
 
 
 def _combine(codes: Sequence[Rows]) -> Rows:
-    """(N,) equal numbers where all codes are equal."""
+    """Return numbers (N,), equal where all codes are equal."""
     combined = codes[0]
     for code in codes[1:]:
         combined = _codes(combined * (int(code.max(initial=0)) + 1) + code)
@@ -89,13 +96,13 @@ def _combine(codes: Sequence[Rows]) -> Rows:
 
 
 def _in_groups(keys: Rows) -> Flags:
-    """True where another observation has the same key; never where it is -1."""
+    """Return True where another observation has the same key, never where the key is -1."""
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     return np.asarray((counts[inverse.reshape(-1)] > 1) & (keys >= 0))
 
 
 def _is_repeat(keys: Rows, shared: Flags) -> Flags:
-    """True for all of a group but its first."""
+    """Return True for all of a group but its first."""
     _, first = np.unique(keys, return_index=True)
     is_first = np.zeros(len(keys), np.bool_)
     is_first[first] = True
@@ -103,7 +110,7 @@ def _is_repeat(keys: Rows, shared: Flags) -> Flags:
 
 
 def _find_identical(keys: Rows, shared: Flags, columns: Mapping[str, NDArray[np.generic]]) -> tuple[Rows, Rows]:
-    """Rows that have in all fields, but for identifiers, what an earlier row at their place has, and that row."""
+    """Return rows that equal an earlier row at their place in all fields but identifiers, and that earlier row."""
     candidates = np.flatnonzero(shared)
     if not candidates.size:
         return candidates, candidates
@@ -129,7 +136,7 @@ def _identical(rows: Rows, others: Rows, total: int) -> list[Finding]:
 
 
 def _different(measured: Measured, sound: Flags, keys: Rows, shared: Flags) -> list[Finding]:
-    """Groups of one place in which the values differ by more than the middle 80 % of all values do."""
+    """Find groups of one place in which the values differ by more than the middle 80 % of all values do."""
     values = np.where(sound & ~measured.is_below, measured.values, np.nan)
     reach, is_log = spread(values)
     rows = np.flatnonzero(shared & np.isfinite(values) & ((values > 0) | (not is_log)))
@@ -181,7 +188,7 @@ def _same_place(alone: Flags, keys: Rows, has_depths: bool) -> list[Finding]:
 
 
 def _pixels_of_several(pixels: Rows, places: Rows) -> Flags:
-    """True where a pixel holds more than one place."""
+    """Return True where a pixel holds more than one place."""
     known = np.flatnonzero((pixels >= 0) & (places >= 0))
     pairs = np.unique(np.column_stack([pixels[known], places[known]]), axis=0)
     crowded = np.zeros(len(pixels), np.bool_)

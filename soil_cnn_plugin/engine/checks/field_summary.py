@@ -1,4 +1,4 @@
-"""What a field holds, in numbers: counts of each kind of value, quantiles, skewness, a transform, a histogram."""
+"""The contents of a field in numbers: counts of each kind of value, quantiles, skewness, a transform, a histogram."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from soil_cnn_plugin.engine.targets.target_scale import choose_transform
 
 BARS = 24
 MOST_CODES = 12
-"""Different whole numbers that may be codes of classes, each at as many observations on average."""
+"""Most different whole numbers that may be codes of classes, each at as many observations on average."""
 FEW_VALUES = 30
-"""Values below which nothing can be learned from a field; 20 are needed at all."""
+"""Number of values below which a field has too few to learn from; 20 are needed at all."""
 
 
 @dataclass(frozen=True)
 class FieldSummary:
-    """Counts are of all observations, the other numbers of those without codes for missing and infinities.
+    """A field in numbers: counts of all observations, and numbers of those without codes for missing and infinities.
 
-    `quantiles`: minimum, quartiles and maximum, with values below a detection limit at their limit; those up to
-    `highest_limit` are therefore upper bounds. Empty, and the skewness NaN, where nothing is known. `bars` count the
-    values in equal steps from `edges[0]` to `edges[1]`, without those far from all others, `outside`.
+    `quantiles` are minimum, quartiles and maximum, with values below a detection limit at their limit; those up to
+    `highest_limit` are therefore upper bounds. They are empty, and the skewness is NaN, where nothing is known. `bars`
+    count the values in equal steps from `edges[0]` to `edges[1]`, without those far from all others, `outside`.
     """
 
     soil_property: SoilProperty
@@ -61,8 +61,11 @@ class FieldSummary:
 
 @dataclass(frozen=True)
 class FieldCheck:
-    """`is_known` (N,) True where there is a value that is no code for missing, `is_plausible` where it can be what was
-    measured, too."""
+    """The check of one field.
+
+    `is_known` (N,) is True where there is a value that is not a code for missing, `is_plausible` (N,) where it can also
+    be what was measured.
+    """
 
     measured: Measured
     summary: FieldSummary
@@ -72,7 +75,7 @@ class FieldCheck:
 
 
 def check_field(measured: Measured, is_part: bool) -> FieldCheck:
-    """`is_part`: of a composition."""
+    """Check a field; `is_part` is true where it is a part of a composition."""
     found = check_texts(measured)
     infinite, more = check_infinite(measured)
     found += more
@@ -97,7 +100,7 @@ def check_field(measured: Measured, is_part: bool) -> FieldCheck:
 
 
 def check_texts(measured: Measured) -> list[Finding]:
-    """Of a text field: what is no number, and commas."""
+    """Check a text field for texts that are not numbers, and for commas."""
     if not measured.is_text:
         return []
     field, count = measured.field, len(measured.values)
@@ -106,16 +109,16 @@ def check_texts(measured: Measured) -> list[Finding]:
     if failed.size:
         texts = [str(text) for text in measured.texts[failed]]
         shown = listed([repr(text) for text in dict.fromkeys(texts)])
-        sentence = f"{field} holds {shown} at {of_observations(failed.size, count)}, which are no numbers."
+        sentence = f"{field} holds {shown} at {of_observations(failed.size, count)}, which are not numbers."
         remedy = (
             "Correct them in the attribute table (sort by the field). Extract patches refuses the field until then."
         )
-        if not measured.is_below.any():  # which a numeric field could not keep
+        if not measured.is_below.any():  # a numeric field could not keep these
             numeric = f"try(to_real(replace(\"{field}\", ',', '.')), NULL)"
             remedy += f" Or make a numeric field, in which they become NULL: {numeric}."
         if any(text.startswith(">") for text in texts):
             remedy = f"What is only known to be above a limit cannot be learned from: write the limit. {remedy}"
-        rows = [f"{field} is {text!r}, which is no number." for text in texts]
+        rows = [f"{field} is {text!r}, which is not a number." for text in texts]
         found.append(Finding("no_number", field, sentence, remedy, failed, rows, texts))
     if thousands.size:
         texts = [str(text) for text in measured.texts[thousands]]
@@ -150,7 +153,7 @@ def _check_amount(summary: FieldSummary) -> list[Finding]:
     if summary.is_whole and summary.distinct <= MOST_CODES and known >= MOST_CODES * summary.distinct:
         sentence = f"{field} has {summary.distinct} different whole numbers at {known} observations."
         remedy = (
-            "If they are codes of classes, choose the target type 'class' in Extract patches: codes are no amounts."
+            "If they are codes of classes, choose the target type 'class' in Extract patches: codes are not amounts."
         )
         return [Finding("code_like", field, sentence, remedy)]
     return []

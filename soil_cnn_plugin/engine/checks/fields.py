@@ -1,4 +1,4 @@
-"""The check of all fields that were asked for, or that hold measured numbers: one after the other."""
+"""The check of all fields that were asked for, or that hold measured numbers, one after the other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from soil_cnn_plugin.engine.report import Report
 
 
 def check_fields(layer: Layer, job: CheckObservations, places: Places, report: Report) -> CheckedFields:
-    """Raises EngineError where a field that was asked for is missing, or holds what cannot be checked."""
+    """Check the fields; raise EngineError where one that was asked for is missing or holds what cannot be checked."""
     fields = CheckedFields(layer, job, places)
     fields.check(report)
     return fields
@@ -28,7 +28,7 @@ def check_fields(layer: Layer, job: CheckObservations, places: Places, report: R
 class CheckedFields:
     """The fields that are checked, one after the other, and what is found in them.
 
-    `checked` holds those with numbers, `classes` those with classes; `left_out`: field -> why it was not checked.
+    `checked` holds those with numbers, `classes` those with classes; `left_out` is field -> why it was not checked.
     """
 
     def __init__(self, layer: Layer, job: CheckObservations, places: Places) -> None:
@@ -50,7 +50,7 @@ class CheckedFields:
 
     @property
     def depths(self) -> Array | None:
-        """(N, 2), None where no depths are chosen."""
+        """Upper and lower limits (N, 2), None where no depths are chosen."""
         return None if self.upper is None or self.lower is None else np.column_stack([self.upper, self.lower])
 
     def check(self, report: Report) -> None:
@@ -88,7 +88,7 @@ class CheckedFields:
         return read_measured(SoilProperty(name, self._units.get(name, "")), self._layer.columns[name])
 
     def _limits(self) -> dict[str, Measured]:
-        """Field -> its detection limits."""
+        """Return field -> its detection limits."""
         if not self._job.detection_limits:
             return {}
         names = [name for name in self._names if not is_classes(self._layer.columns[name])]
@@ -108,7 +108,7 @@ class CheckedFields:
         return self._read_aside(name).values if name else None
 
     def _read_aside(self, name: str) -> Measured:
-        """A field of limits or depths; its texts must be numbers, too."""
+        """Read a field of limits or depths; its texts must be numbers, too."""
         measured = self._measured(name)
         self.findings += [found for found in check_texts(measured) if found.kind != "text_field"]
         return measured
@@ -116,7 +116,7 @@ class CheckedFields:
     def _check_units(self) -> None:
         without = [name for name, each in self.checked.items() if not each.measured.soil_property.unit]
         if without:
-            sentence = f"No unit is known of {listed(without, 8)}."
+            sentence = f"No unit is known for {listed(without, 8)}."
             remedy = (
                 "Write it under Units, or once and for all into the field's alias: Zinc (mg/kg). Legends and reports"
                 " show it, and more mistakes can be found."

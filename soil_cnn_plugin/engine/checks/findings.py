@@ -1,4 +1,4 @@
-"""What a check finds: kinds of problems in the order of their weight, and where in the observations they are."""
+"""The findings of a check: kinds of problems in the order of their weight, and which observations have them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 
 REPAIR, CHECK, NOTE = "repair", "check", "note"
 SEVERITIES = (REPAIR, CHECK, NOTE)
-"""Wrong as it is; right or wrong, only a person can tell; right, but good to know."""
+"""What is wrong as it is; what only a person can tell to be right or wrong; what is right, but good to know."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ KINDS = {  # what spoils a map most stands first
     "negative": FindingKind(REPAIR, "Negative values"),
     "above_whole": FindingKind(REPAIR, "Parts larger than the whole"),
     "impossible_ph": FindingKind(REPAIR, "Impossible pH"),
-    "no_number": FindingKind(REPAIR, "Texts that are no numbers"),
+    "no_number": FindingKind(REPAIR, "Texts that are not numbers"),
     "undetected": FindingKind(REPAIR, "Not detected, but no detection limit"),
     "wrong_limit": FindingKind(REPAIR, "Detection limits that are not above 0"),
     "parts_missing": FindingKind(REPAIR, "Compositions without all their parts"),
@@ -87,10 +87,10 @@ def _no_rows() -> Rows:
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of problem of one field, or of all (`field` empty).
+    """One kind of problem in one field, or in all (`field` is empty).
 
-    `sentence` tells of all of it, `remedy` what to do. `rows` are the observations it concerns, counted from 0 in the
-    layer, with a text and a value each; empty where it concerns the field as a whole.
+    `sentence` describes all of it, `remedy` tells what to do. `rows` are the observations it concerns, counted from 0
+    in the layer, with a text and a value each; they are empty where it concerns the field as a whole.
     """
 
     kind: str
@@ -111,7 +111,7 @@ class Finding:
 
 
 def listed(items: Sequence[str], most: int = 5) -> str:
-    """`a, b and c`; `a, b and 7 more`."""
+    """Return words such as `a, b and c`, or `a, b and 7 more`."""
     texts = list(items)
     if len(texts) > most:
         return f"{', '.join(texts[:most])} and {len(texts) - most} more"
@@ -119,13 +119,13 @@ def listed(items: Sequence[str], most: int = 5) -> str:
 
 
 def examples(values: Array, most: int = 5) -> str:
-    """`-9999 and -1`: different values, those that are most frequent first."""
+    """Return the different values as `-9999 and -1`, the most frequent first."""
     different, counts = np.unique(values, return_counts=True)
     return listed([f"{value:g}" for value in different[np.argsort(-counts, kind="stable")]], most)
 
 
 def brief(value: float) -> str:
-    """Three digits: `2640`, `0.346`."""
+    """Return a number with three digits: `2640`, `0.346`."""
     return f"{float(f'{value:.3g}'):g}"
 
 
@@ -134,5 +134,5 @@ def plural(count: int, one: str, many: str) -> str:
 
 
 def of_observations(count: int, total: int) -> str:
-    """`3 of 155 observations`."""
+    """Return words such as `3 of 155 observations`."""
     return f"{count} of {total} observation{'s' if total != 1 else ''}"

@@ -23,7 +23,11 @@ _TOLERANCE = 1e-6  # cm
 
 @dataclass(frozen=True)
 class HorizonSummary:
-    """`thickness` and `deepest` are medians in cm, of horizons and of profiles; `per_profile` fewest, median, most."""
+    """A summary of horizons.
+
+    `thickness` and `deepest` are medians in cm over horizons and over profiles; `per_profile` holds the fewest, median
+    and most horizons of a profile.
+    """
 
     horizons: int
     profiles: int
@@ -36,9 +40,11 @@ class HorizonSummary:
 def check_profiles(
     job: CheckObservations, layer: Layer, numbers: Rows, fields: CheckedFields
 ) -> tuple[HorizonSummary | None, list[Finding]]:
-    """Horizons and places of the profiles; `numbers` (N,) of places, below 0 where there is none. Without the field of
-    a profile all horizons of one place are one."""
-    profiles = read_names(layer, job.profile, "profile", Notes())  # what it tells are findings here
+    """Check the horizons and places of profiles; `numbers` (N,) are those of places, below 0 where there is none.
+
+    Where no field names the profiles, all horizons at one place are one profile.
+    """
+    profiles = read_names(layer, job.profile, "profile", Notes())  # its notes are findings here
     findings = check_names(job.profile, layer.columns[job.profile]) if job.profile else []
     findings += check_profile_places(profiles, numbers, job.profile) if job.profile else []
     if fields.upper is None or fields.lower is None:
@@ -52,8 +58,10 @@ def check_profiles(
 def check_horizons(
     upper: Array, lower: Array, profiles: NDArray[np.object_], fields: tuple[str, str]
 ) -> tuple[HorizonSummary, list[Finding]]:
-    """`upper`, `lower` (N,) in cm, NaN where missing; `profiles` (N,) names, None where there is none; `fields` names
-    the two limits."""
+    """Check horizons, whose limits `upper` and `lower` (N,) are in cm, NaN where missing.
+
+    `profiles` (N,) are names, None where there is none; `fields` are the names of the two limits.
+    """
     is_known = np.isfinite(upper) & np.isfinite(lower)
     is_named = np.array([name is not None for name in profiles], bool)
     names, labels = np.unique(np.where(is_named, profiles, "").astype(str), return_inverse=True)
@@ -109,7 +117,7 @@ def _check_reversed(upper: Array, lower: Array, is_reversed: Flags, both: str) -
 
 
 def _check_organic(upper: Array, lower: Array, is_negative: Flags, is_upward: Flags, both: str) -> list[Finding]:
-    """Horizons above the mineral surface, in both conventions."""
+    """Find horizons above the mineral surface, in both conventions."""
     found = []
     remedy = "Right for organic layers above the mineral soil, which Standardize depths leaves out; else correct it."
     for kind, which, verb in (
@@ -126,7 +134,7 @@ def _check_organic(upper: Array, lower: Array, is_negative: Flags, is_upward: Fl
 
 
 def _check_start(begins: Array, both: str) -> list[Finding]:
-    """`begins` (P,): where each profile begins."""
+    """Find profiles that begin below the surface; `begins` (P,) are the depths where they begin."""
     late = int((begins > 0).sum())
     if not late:
         return []
@@ -138,7 +146,7 @@ def _check_start(begins: Array, both: str) -> list[Finding]:
 def _check_neighbours(
     upper: Array, lower: Array, rows: Rows, labels: Rows, names: NDArray[np.str_], both: str
 ) -> list[Finding]:
-    """Each horizon against those above it in its profile; `rows` are sorted by profile and upper limit."""
+    """Check each horizon against those above it in its profile; `rows` are sorted by profile and upper limit."""
     if len(rows) < 2:
         return []
     top, bottom = upper[rows], lower[rows]
@@ -186,14 +194,14 @@ def _check_unit(summary: HorizonSummary, both: str) -> list[Finding]:
     else:
         return []
     sentence = (
-        f"The deepest limit is {summary.maximum:g} and a horizon is {summary.thickness:g} thick in the middle: these"
+        f"The deepest limit is {summary.maximum:g} and the median thickness of horizons is {summary.thickness:g}: these"
         f" may be {unit}."
     )
     return [Finding("depth_unit", both, sentence, f"If so, multiply both fields by {factor}: depths are in cm.")]
 
 
 def check_profile_places(profiles: NDArray[np.object_], places: Rows, field: str) -> list[Finding]:
-    """`places` (N,) numbers of places, -1 where there is none: one profile has one."""
+    """Check that a profile has one place; `places` (N,) are numbers of places, -1 where there is none."""
     known = np.flatnonzero(np.array([name is not None for name in profiles], bool) & (places >= 0))
     if not known.size:
         return []

@@ -1,4 +1,4 @@
-"""Values that nothing in the soil has: codes for "missing", infinities, negative contents, parts above the whole."""
+"""Values that are impossible in a soil: codes for "missing", infinities, negative contents, parts above the whole."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NEGATIVE_CODES = (-1.0, -9.0, -99.0, -999.0, -999.9, -9999.0, -9999.9, -9999.99
 _POSITIVE_CODES = (99.0, 999.0, 9999.0, 9999.99, 99999.0, 999999.0, 32767.0, 65535.0, 2.0**31 - 1)
 MISSING_CODES = _NEGATIVE_CODES + _POSITIVE_CODES
 MINUS_AT_MOST = 8
-"""Different negative numbers that may be detection limits written with a minus; measured values differ more."""
+"""Most different negative numbers that may be detection limits written with a minus; measured values differ more."""
 STRAY = 0.05
-"""Share of negative values up to which they are stray ones in a field that is not negative by its nature."""
+"""Largest share of negative values that counts as stray ones in a field that is not negative by nature."""
 
 _PERCENT = re.compile(r"%|\bper ?cent\b|\bpct\b", re.IGNORECASE)
 _CONTENT = re.compile(r"\bpp[mbt]\b|/\s*(k?g|m[0-9³²]|cm[0-9³²]|ha|l|dm[0-9³])\b|\bmg\b|kg-1|kg⁻¹", re.IGNORECASE)
@@ -35,7 +35,7 @@ def is_ph(field: str) -> bool:
 
 
 def is_percent(measured: Measured) -> bool:
-    """By its unit, or without one by its name, unless its values are clearly of another unit."""
+    """Check whether a field is in percent, by its unit, or without one by its name and by values in that range."""
     unit = measured.soil_property.unit
     if unit:
         return _PERCENT.search(unit) is not None
@@ -57,7 +57,7 @@ def check_infinite(measured: Measured) -> tuple[Flags, list[Finding]]:
 
 
 def check_codes(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
-    """Of the usable values, those that are a code for missing: one of the usual ones, and far from all others."""
+    """Find usable values that are a code for missing: one of the usual codes, and far from all other values."""
     values, field = measured.values, measured.field
     known = usable & np.isfinite(values) & ~measured.is_below
     present = [code for code in MISSING_CODES if (known & (values == code)).any()]
@@ -94,9 +94,9 @@ def _is_code(code: float, others: Array, count: int) -> bool:
 
 
 def check_negative(measured: Measured, usable: Flags, is_part: bool) -> tuple[Flags, list[Finding]]:
-    """Negative values of what cannot be negative; `is_part`: the field is a part of a composition."""
+    """Find negative values of what cannot be negative; `is_part`: the field is a part of a composition."""
     values, field = measured.values, measured.field
-    known = usable & np.isfinite(values) & (not is_ph(field))  # which has a check of its own
+    known = usable & np.isfinite(values) & (not is_ph(field))  # pH has a check of its own
     bad = known & (values < 0)
     is_content = is_part or is_percent(measured) or bool(_CONTENT.search(measured.soil_property.unit))
     is_signed = _SIGNED_NAME.fullmatch(field.lower()) is not None
@@ -117,7 +117,7 @@ def check_negative(measured: Measured, usable: Flags, is_part: bool) -> tuple[Fl
 
 
 def _means_below(limits: Array, positive: Array, count: int) -> bool:
-    """Few different numbers, each at several observations, in the lower part of the positive values."""
+    """Check for few different numbers, each at several observations, in the lower part of the positive values."""
     if not len(limits) or len(limits) > MINUS_AT_MOST or count < max(3, 2 * len(limits)) or not len(positive):
         return False
     return bool(limits.max() <= np.quantile(positive, 0.5))
@@ -140,7 +140,7 @@ def _minus_for_limit(measured: Measured, bad: Flags) -> list[Finding]:
 
 
 def check_whole(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
-    """Percentages above 100."""
+    """Find percentages above 100."""
     values, field = measured.values, measured.field
     bad = usable & (values > _WHOLE)
     if not bad.any() or not is_percent(measured):
@@ -153,7 +153,7 @@ def check_whole(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]
 def check_ph(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
     values, field = measured.values, measured.field
     known = usable & np.isfinite(values)
-    if not is_ph(field) or not known.any() or np.median(values[known]) > 14:  # then it is no pH, or times 10
+    if not is_ph(field) or not known.any() or np.median(values[known]) > 14:  # then it is no pH, or ten times one
         return np.zeros(len(values), np.bool_), []
     bad = known & ((values < 0) | (values > 14))
     odd = known & ~bad & ((values < 2) | (values > 11))

@@ -1,4 +1,4 @@
-"""Detection limits, from a field of their own or written as `<0.5`: what they say of the values."""
+"""Detection limits, from a field of their own or written as `<0.5`, and what they say about the values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from soil_cnn_plugin.engine.checks.measured import Measured
 
 @dataclass(frozen=True)
 class LimitSummary:
-    """Of the `known` values of `field`: `below` their limit in all, `equal` those that are their limit, `half` those
-    that are half of it, so that a rule put them there. `lowest` and `highest` of the limits of the values below."""
+    """Counts of a field's values and their detection limits.
+
+    Of the `known` values of `field`, `below` lie below their limit, `equal` are their limit, and `half` are half of it,
+    so that a rule put them there. `lowest` and `highest` are the extremes of the limits of the values below.
+    """
 
     field: str
     limit_field: str  # empty: the limits stand in the texts
@@ -32,10 +35,10 @@ class LimitSummary:
 def mark_below_limits(
     measured: Measured, limits: Measured | None
 ) -> tuple[Measured, LimitSummary | None, list[Finding]]:
-    """The field with its values below the limits as limits; None where no value is below one and no limit is given.
+    """Return the field with the limits in place of the values below them, a summary, and findings.
 
-    As in Extract patches, a value at its limit is below it. Negative values are left to other checks, unless they are
-    the limit with a minus.
+    The summary is None where no value is below a limit and no limit is given. As in Extract patches, a value at its
+    limit counts as below it. Negative values are left to other checks, unless they are the limit with a minus.
     """
     if limits is None and not (measured.is_below | measured.is_undetected).any():
         return measured, None, []

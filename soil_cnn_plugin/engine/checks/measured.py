@@ -1,4 +1,4 @@
-"""The fields that are checked: which they are, and their numbers, whatever form they are stored in."""
+"""The choice of the fields that are checked, and their numbers, whatever form they are stored in."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _COORDINATE_NAME = re.compile(
     r"[xy]|(x|y)[_ ]?(coord\w*|map|utm)|coord\w*[_ ]?(x|y)|point_(x|y)|lon|lat|long|longitude|latitude|easting|northing"
 )
 _FOLLOWS = 0.99999
-"""Correlation with a coordinate from which a field is one, in another unit or CRS perhaps."""
+"""Correlation with a coordinate from which on a field is a coordinate itself, perhaps in another unit or CRS."""
 _FEWEST = 5
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A field's numbers (N,), NaN where missing.
+    """A field's numbers (N,), NaN where missing, and flags (N,) of what they are.
 
-    `is_below`: the number is a detection limit, and the value lies below it; `is_undetected`: a text says so without a
-    number. `is_failed`: a text that is no number. `is_thousands`: the number's only comma, which was read as a decimal
-    one, may separate thousands. `texts`: what stands in a text field where one of the last three is true, else None.
+    `is_below`: the number is a detection limit, and the value lies below it. `is_undetected`: a text says so without a
+    number. `is_failed`: the text is not a number. `is_thousands`: the number's only comma, which was read as a decimal
+    one, may separate thousands. `texts` are those of a text field where one of the last three is true, else None.
     """
 
     soil_property: SoilProperty
@@ -84,7 +84,7 @@ def is_numeric(column: NDArray[Any]) -> bool:
 
 
 def holds_numbers(column: NDArray[Any]) -> bool:
-    """Numbers, or texts most of which are numbers."""
+    """Check whether a field holds numbers, or texts most of which are numbers."""
     if not is_text(column):
         return is_numeric(column)
     parsed = parse_numbers(column)
@@ -92,7 +92,7 @@ def holds_numbers(column: NDArray[Any]) -> bool:
 
 
 def is_classes(column: NDArray[Any]) -> bool:
-    """Whether a chosen field is one of classes; an empty one is not."""
+    """Check whether a chosen field is one of classes; an empty one is not."""
     return column.dtype.kind == "b" or (is_text(column) and not holds_numbers(column) and _holds_words(column))
 
 
@@ -101,8 +101,10 @@ def _holds_words(column: NDArray[Any]) -> bool:
 
 
 def choose_fields(columns: FieldValues, roles: Sequence[str], xy: Array) -> tuple[list[str], dict[str, str]]:
-    """Fields that hold measured numbers, and why others are left out; `roles` are neither. `xy` (N, 2), NaN where a
-    feature has no place."""
+    """Return the fields that hold measured numbers, and why others are left out; fields in `roles` are in neither.
+
+    `xy` (N, 2) is NaN where a feature has no place.
+    """
     chosen, left_out = [], {}
     for name, column in columns.items():
         if name in roles:
@@ -120,7 +122,7 @@ def choose_fields(columns: FieldValues, roles: Sequence[str], xy: Array) -> tupl
 
 
 def is_identifier(name: str, column: NDArray[Any]) -> bool:
-    """Texts or whole numbers that are all different, and whose name or order says that they measure nothing."""
+    """Check for texts or whole numbers, all different, of a field whose name or order says that it measures nothing."""
     if is_text(column):
         texts = [str(value) for value in column.tolist() if not is_missing(plain_name(value))]
         return len(texts) == len(column) > 1 and len(set(texts)) == len(texts) and not holds_numbers(column)

@@ -1,4 +1,4 @@
-"""All that was found out about a layer of observations, for the page, the layer of problems and the numbers."""
+"""The results of checking a layer of observations, for the page, the layer of problems and the numbers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ from soil_cnn_plugin.engine.checks.sums import SumSummary
 
 @dataclass(frozen=True)
 class ObservationsCheck:
-    """`ids` (N,) of the features; `left_out`: field -> why it was not checked. What was not asked for, or cannot be
-    told, is None or empty. `findings` are sorted: to repair, to check, to know, and by weight."""
+    """The results of a check.
+
+    `ids` (N,) are those of the features; `left_out` is field -> why it was not checked. What was not asked for, or
+    cannot be told, is None or empty. `findings` are sorted: those to repair, to check, to know, and by weight.
+    """
 
     name: str
     crs_name: str
@@ -47,11 +50,11 @@ class ObservationsCheck:
 
     @property
     def problem_count(self) -> int:
-        """Rows to repair or to check; a problem of a whole field is one."""
+        """Number of rows to repair or to check; a problem of a whole field counts as one."""
         return sum(max(1, len(finding.rows)) for finding in self.findings if finding.severity != NOTE)
 
     def rows_of(self, severity: str) -> Rows:
-        """Observations with such a problem, each once."""
+        """Return the observations with a problem of that severity, each once."""
         rows = [finding.rows for finding in self.of_severity(severity)]
         return np.unique(np.concatenate(rows)) if rows else np.empty(0, np.int64)
 

@@ -1,4 +1,4 @@
-"""Values far from the others, on the scale on which they are more symmetric: named, never dropped."""
+"""Values far from the others, on the scale on which they are more symmetric; they are named, never dropped."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from soil_cnn_plugin.engine.checks.measured import Measured
 from soil_cnn_plugin.engine.observations.target_values import find_wild
 
 FENCE = 3.0
-"""A value is an outlier beyond this many times the distance from the median to the outermost tenth on its side. Of a
-normal distribution these are one in ten thousand, and a skewed one has a longer fence on its longer side."""
+"""A value is an outlier beyond this many times the distance from the median to the outermost tenth on its side. In a
+normal distribution one value in ten thousand is one; a skewed distribution has a longer fence on its longer side."""
 FEWEST_VALUES = 20
-"""Values that are needed to tell how far the others reach."""
+"""Fewest values that tell how far the others reach."""
 
 
 @dataclass(frozen=True)
 class Fence:
-    """Where outliers begin, in the values' own unit; `is_log`: symmetric on the scale of logarithms."""
+    """The limits where outliers begin, in the values' own unit; with `is_log` they are symmetric in logarithms."""
 
     median: float
     low: float
@@ -29,10 +29,10 @@ class Fence:
 
 
 def fence(values: Array, is_bounded: bool = False) -> Fence | None:
-    """Of values (N,), NaN where missing; None where there are too few, or nearly all are one value.
+    """Return the fence of values (N,), NaN where missing; None where there are too few, or nearly all are one value.
 
-    The scale is that on which the quantiles 0.1 and 0.9 lie more evenly around the median; for bounded values, such as
-    percentages and pH, their own. Zeros, which have no logarithm, are left out where that is taken.
+    The scale is the one on which the quantiles 0.1 and 0.9 lie more evenly around the median; bounded values, such as
+    percentages and pH, keep their own. Zeros, which have no logarithm, are left out on the scale of logarithms.
     """
     known = values[np.isfinite(values)]
     positive = known[known > 0]
@@ -62,8 +62,10 @@ def _asymmetry(values: Array) -> float:
 
 
 def spread(values: Array) -> tuple[float, bool]:
-    """How far the middle 80 % of the values reach, on the scale of `fence`, and whether that is of logarithms; NaN
-    where it cannot be told."""
+    """Return how far the middle 80 % of the values reach on the scale of `fence`, and whether that is logarithmic.
+
+    The spread is NaN where it cannot be told.
+    """
     found = fence(values)
     if found is None:
         return float("nan"), False
@@ -73,7 +75,7 @@ def spread(values: Array) -> tuple[float, bool]:
 
 
 def check_outliers(measured: Measured, usable: Flags, is_bounded: bool) -> tuple[Flags, list[Finding]]:
-    """True where a usable value is far from all others; outliers are usable."""
+    """Return True where a usable value is far from all others, and findings; outliers stay usable."""
     values = np.where(usable, measured.values, np.nan)
     wild = find_wild(values)
     found = _far_values(measured, wild) if wild.any() else []

@@ -1,4 +1,4 @@
-"""Where observations lie: which have no place, or one that cannot be right, in the layer's CRS and in metres."""
+"""The places of observations, in the layer's CRS and in metres, and which have none or one that cannot be right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FAR = 10.0
 """A place is far from all others beyond this many times the size of the rectangle around the middle 90 %."""
 _FEWEST = 10
 _BEYOND_USE = 1.0
-"""Degrees by which places may lie outside the area that a CRS is made for."""
+"""Most degrees by which places may lie outside the area that a CRS is made for."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Plane:
         return cls(crs, (float(east), float(north)))
 
     def place(self, xy: Array) -> Array:
-        """(N, 2), NaN where there is no place."""
+        """Return coordinates (N, 2) on the plane, NaN where there is no place."""
         if self.centre is None:
             factor = self.crs.axis_info[0].unit_conversion_factor if self.crs.axis_info else 1.0
             scaled: Array = xy * factor
@@ -52,8 +52,11 @@ class Plane:
 
 @dataclass(frozen=True)
 class Places:
-    """`xy` (N, 2) in the layer's CRS, NaN where there is no point or a wrong one; `shown` (N, 2) where a problem is
-    drawn: also wrong and first points; `metres` (N, 2) `xy` on `plane`, for distances."""
+    """The places of observations.
+
+    `xy` (N, 2) are in the layer's CRS, NaN where there is no point or a wrong one. `shown` (N, 2) is where a problem is
+    drawn, which includes wrong points and the first of several. `metres` (N, 2) are `xy` on `plane`, for distances.
+    """
 
     crs: pyproj.CRS
     xy: Array
@@ -67,7 +70,7 @@ class Places:
 
 
 def read_coordinates(layer: Layer) -> tuple[Array, Array, list[Finding]]:
-    """`xy` (N, 2), NaN where a feature is no single point, and `shown` as in `Places`.
+    """Read `xy` (N, 2), NaN where a feature is not a single point, and `shown` as in `Places`.
 
     Raises:
         EngineError: the layer holds lines or polygons.
@@ -103,7 +106,7 @@ def read_coordinates(layer: Layer) -> tuple[Array, Array, list[Finding]]:
 
 
 def check_places(layer: Layer) -> tuple[Places, list[Finding]]:
-    """Places without those that cannot be right, and what is wrong with these."""
+    """Return the places without those that cannot be right, and what is wrong with these."""
     crs = pyproj.CRS.from_user_input(layer.crs)
     xy, shown, found = read_coordinates(layer)
     usable: Flags = np.asarray(np.isfinite(xy).all(axis=1))
@@ -127,7 +130,7 @@ def check_places(layer: Layer) -> tuple[Places, list[Finding]]:
 def _wrong_places(
     xy: Array, crs: pyproj.CRS, usable: Flags, fits: Flags, swapped_fits: Flags
 ) -> list[tuple[str, Flags, tuple[str, str], str, str]]:
-    """Kind, which, what one and several do, text and remedy; what is found first is not looked at again."""
+    """Return kind, which, words for one and for several, text and remedy; a place found once is not looked at again."""
     x, y = xy.T
     xy = _in_one_turn(xy, crs)
     limits = _bulk(xy[usable])
@@ -135,7 +138,7 @@ def _wrong_places(
     is_zero = (np.abs(x) < 1e-6) & (np.abs(y) < 1e-6) & ~is_inside
     is_impossible = (np.abs(x) > 360) | (np.abs(y) > 90) if crs.is_geographic else np.zeros(len(xy), bool)
     swapped_inside = _inside(xy[:, ::-1], limits, 1.0)
-    is_other_layer = bool(usable.any()) and (~fits[usable]).mean() > 0.5  # then the others are no measure
+    is_other_layer = bool(usable.any()) and (~fits[usable]).mean() > 0.5  # then the others tell nothing
     is_swapped = (~is_inside & swapped_inside) | (~fits & swapped_fits & (swapped_inside | is_other_layer))
     is_far = ~_inside(xy, limits, _FAR)
     return [
@@ -174,12 +177,12 @@ def _wrong_places(
 
 
 def _in_one_turn(xy: Array, crs: pyproj.CRS) -> Array:
-    """Places (N, 2) with longitudes that do not jump at 180 degrees."""
+    """Return places (N, 2) with longitudes that do not jump at 180 degrees."""
     return np.column_stack([in_one_turn(xy[:, 0], full_turn(crs)), xy[:, 1]])
 
 
 def _bulk(xy: Array) -> tuple[Array, Array] | None:
-    """Lower left corner and size of the rectangle around the middle 90 % of the places; None for too few."""
+    """Return lower left corner and size of the rectangle around the middle 90 % of the places; None for too few."""
     if len(xy) < _FEWEST:
         return None
     low, high = np.quantile(xy, _BULK, axis=0)
@@ -188,7 +191,7 @@ def _bulk(xy: Array) -> tuple[Array, Array] | None:
 
 
 def _inside(xy: Array, limits: tuple[Array, Array] | None, times: float) -> Flags:
-    """Whether places lie in the rectangle made larger by so many times its size on each side."""
+    """Check whether places lie in the rectangle when it is enlarged by so many times its size on each side."""
     if limits is None:
         return np.ones(len(xy), np.bool_)
     low, size = limits
@@ -197,7 +200,7 @@ def _inside(xy: Array, limits: tuple[Array, Array] | None, times: float) -> Flag
 
 
 def _fits(xy: Array, crs: pyproj.CRS) -> Flags:
-    """Whether places lie in the area that the CRS is made for; True where nothing is known of it."""
+    """Check whether places lie in the area that the CRS is made for; True where that area is not known."""
     area = crs.area_of_use
     if area is None:
         return np.ones(len(xy), np.bool_)
@@ -216,7 +219,7 @@ def _doubtful(xy: Array, crs: pyproj.CRS, layer: Layer) -> Finding:
     place = _in_words(*xy[0].tolist())
     sentence = f"All places lie outside the area that {layer.crs_name} is made for ({area}), such as {place}."
     if _looks_like_degrees(xy, crs):
-        sentence = f"All coordinates look like degrees, such as {place}, but {layer.crs_name} is no CRS in degrees."
+        sentence = f"All coordinates look like degrees, such as {place}, but {layer.crs_name} is not a CRS in degrees."
     remedy = (
         "Set the CRS in which the coordinates were noted, EPSG:4326 for example (Assign projection, not Reproject)."
     )

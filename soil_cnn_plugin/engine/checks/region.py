@@ -14,13 +14,13 @@ from soil_cnn_plugin.engine.checks.coverage import Coverage
 from soil_cnn_plugin.engine.checks.places import Places
 
 _FLATTEST = 1e-3
-"""Area of the places' outline over that of a square around them below which they lie on a line."""
+"""Area of the places' outline, over that of a square around them, below which they lie on a line."""
 _LARGEST = 2.0
-"""Times the area of the outline that the estimate of the area may be: for few places."""
+"""Most times the area of the outline that the estimated area may be, where there are few places."""
 
 
 class Region(Protocol):
-    """`square_metres` and `words` describe it."""
+    """An area that places are compared with; `square_metres` and `words` describe it."""
 
     @property
     def square_metres(self) -> float: ...
@@ -29,7 +29,7 @@ class Region(Protocol):
     def words(self) -> str: ...
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
-        """Places (count, 2) in metres at random."""
+        """Return random places (count, 2) in metres."""
         ...
 
 
@@ -58,7 +58,7 @@ class CoveredRegion:
 
 @dataclass(frozen=True)
 class EnclosedRegion:
-    """The convex outline of the places, enlarged, because places at random do not reach the edge of their area."""
+    """The convex outline of the places, enlarged because random places do not reach the edge of their area."""
 
     outline: shapely.Polygon
     words: str = "the area that the observations enclose"
@@ -77,7 +77,7 @@ class EnclosedRegion:
 
 
 def enclose(metres: Array) -> EnclosedRegion | None:
-    """None where the places (N, 2) lie on a line.
+    """Return the enlarged outline of places (N, 2); None where they lie on a line.
 
     The enlargement is that of Ripley & Rasson (1977), 10.2307/3213451.
     """

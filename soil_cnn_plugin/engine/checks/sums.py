@@ -1,4 +1,4 @@
-"""Sums of the parts of a whole, such as sand, silt and clay: how many are near it, and which are not."""
+"""Sums of the parts of a whole, such as sand, silt and clay: how many are near the whole, and which are not."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ _SEEN = 0.3
 
 @dataclass(frozen=True)
 class SumSummary:
-    """Of the `complete` observations, whose parts all are known: sums near the whole, at most 5 % from it (`fair`) and
-    farther (`far`), and those in which a part is 0. `sums` (complete,)."""
+    """Counts of the `complete` observations, whose parts are all known.
+
+    The sums of `near` are within 1 % of the whole, those of `fair`, which include them, within 5 %, and those of `far`
+    are not; `with_zero` have a part that is 0. `sums` (complete,) are the sums themselves.
+    """
 
     parts: tuple[str, ...]
     whole: float
@@ -46,7 +49,7 @@ class SumSummary:
 def check_compositions(
     job: CheckObservations, checked: Mapping[str, FieldCheck]
 ) -> tuple[list[SumSummary], list[Finding]]:
-    """The parts of each depth, by themselves; `checked` holds what is known of each field."""
+    """Check the parts of each depth by themselves; `checked` holds what is known of each field."""
     summaries, findings = [], []
     for parts in group_parts([SoilProperty(field) for field in job.composition]):
         if len(parts) == 1:
@@ -60,7 +63,7 @@ def check_compositions(
 
 
 def check_sums(parts: Sequence[Measured], known: Sequence[Flags]) -> tuple[SumSummary, list[Finding]]:
-    """`known` (N,) True where a part has a value that is no code for missing."""
+    """Check the sums of parts; `known` (N,) are True where a part has a value that is not a code for missing."""
     values = np.column_stack([np.where(good, part.values, np.nan) for part, good in zip(parts, known)])  # (N, D)
     names = tuple(part.field for part in parts)
     is_known = np.isfinite(values)
@@ -94,7 +97,7 @@ def check_sums(parts: Sequence[Measured], known: Sequence[Flags]) -> tuple[SumSu
 
 
 def lonely_part(field: str) -> Finding:
-    """A part without others of its depth."""
+    """Return the finding of a part without others of its depth."""
     sentence = f"{field} is the only part of its composition at its depth."
     return Finding("parts_missing", field, sentence, "Choose all parts of the whole of each depth under Composition.")
 
@@ -117,7 +120,7 @@ def _torn(names: tuple[str, ...], is_known: Flags, torn: Rows) -> Finding:
 def _wrong_parts(summary: SumSummary) -> Finding:
     middle = float(np.median(summary.sums))
     sentence = (
-        f"The parts {', '.join(summary.parts)} sum to {middle:g} in the middle, which is far from 1, 100 and 1000."
+        f"The parts {', '.join(summary.parts)} have a median sum of {middle:g}, which is far from 1, 100 and 1000."
     )
     remedy = "Choose all parts of the whole of one depth under Composition, and bring them to one unit."
     return Finding("parts_missing", ", ".join(summary.parts), sentence, remedy)

@@ -1,1 +1,1 @@
-"""Observations: read from a layer, located on the grid, with patches, in a patch file."""
+"""Observations: read from a layer, located on the grid, given patches, and kept in a patch file."""

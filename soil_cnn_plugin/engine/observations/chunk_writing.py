@@ -1,8 +1,8 @@
-"""Appending to a chunked HDF5 data set: chunks are compressed in threads, each byte plane only where that pays.
+"""A writer of chunked HDF5 data sets that compresses chunks in threads, each byte plane only where that pays.
 
 HDF5 compresses in one thread, and spends most of its time on bytes of numbers that are noise and do not shrink. The
-same filters (shuffle, then deflate) are applied here, so that any HDF5 reader reads the file: the lowest bytes of all
-numbers, the next ones and so on are each compressed or stored as they are, which one zlib stream may mix.
+same filters (shuffle, then deflate) are applied here, so that any HDF5 reader reads the file. The lowest bytes of all
+numbers, the next ones and so on are each compressed or stored as they are; one zlib stream may mix both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.arrays import Singles
 
-_SAMPLE = 4096  # bytes of a plane
+_SAMPLE = 4096  # bytes of a plane that are tried
 _PAYS = 0.6
 """A plane is compressed when its sample shrinks below this share: noise takes long, now and whenever it is read."""
 _HEADER = b"\x78\x01"  # RFC 1950: deflate, 32 KiB window, fastest
@@ -26,9 +26,10 @@ _END = b"\x03\x00"  # RFC 1951: an empty last block
 
 
 class ChunkWriter:
-    """Appends float32 arrays (n, ...) to a data set that is chunked along its first axis only, shuffled and deflated.
+    """A writer of float32 arrays (n, ...) to the end of a data set.
 
-    What is appended must not be changed afterwards. Nothing is whole before `finish`.
+    The data set is chunked along its first axis only, shuffled and deflated. Arrays must not be changed after they are
+    appended. The data set is incomplete before `finish`.
     """
 
     def __init__(self, data: h5py.Dataset, threads: int) -> None:
@@ -46,7 +47,7 @@ class ChunkWriter:
             self._pack(self._take(self._length))
 
     def finish(self) -> None:
-        """Write what is left; the last chunk is filled up with NaN, which no reader sees."""
+        """Write what is left, and fill up the last chunk with NaN, which no reader sees."""
         left = sum(map(len, self._waiting))
         if left:
             chunk = np.full(self._data.chunks, np.nan, np.float32)
@@ -58,11 +59,11 @@ class ChunkWriter:
         self.close()
 
     def close(self) -> None:
-        """Stop the threads, whatever is left."""
+        """Stop the threads, whatever is left to write."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _take(self, count: int) -> Singles:
-        """The first `count` of those that wait."""
+        """Take the first `count` of the values that wait."""
         parts = []
         while count:
             first = self._waiting.pop(0)
@@ -87,7 +88,7 @@ class ChunkWriter:
 
 
 def deflate_shuffled(values: NDArray[Any]) -> bytes:
-    """What HDF5's filters shuffle and deflate may make of an array: a zlib stream of its first bytes, its second..."""
+    """Return what HDF5's filters may make of an array: a zlib stream of its first bytes, then its second ones..."""
     planes = np.ascontiguousarray(values.reshape(-1, 1).view(np.uint8).T)
     parts = [_HEADER]
     for plane in planes:
@@ -99,6 +100,6 @@ def deflate_shuffled(values: NDArray[Any]) -> bytes:
 
 
 def _deflate(plane: NDArray[np.uint8], level: int) -> bytes:
-    """Blocks of a zlib stream that need nothing of those before them; level 0 stores bytes as they are."""
+    """Return blocks of a zlib stream that do not need those before them; level 0 stores bytes as they are."""
     packer = zlib.compressobj(level, zlib.DEFLATED, -15, 8, zlib.Z_RLE)
     return packer.compress(plane.data) + packer.flush(zlib.Z_FULL_FLUSH)

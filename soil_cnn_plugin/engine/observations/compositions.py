@@ -14,16 +14,16 @@ from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated, sh
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
 UNITS = {1.0: "", 100.0: "%", 1000.0: "g/kg"}
-"""What parts may sum to, and the unit that goes with it."""
-_FARTHEST = 0.3  # of the median sum from the nearest whole, as a share of it
+"""Wholes that parts may sum to, and their units."""
+_FARTHEST = 0.3  # largest distance of the median sum from the nearest whole, as a share of that whole
 _NEAR, _FAR = 0.01, 0.05
 
 
 def close_composition(values: Array, parts: Sequence[str], layer: Layer, notes: Notes) -> Array:
-    """Parts (N, D) that sum to the whole; NaN in all of an observation's parts when one is missing.
+    """Rescale parts (N, D) so that they sum to the whole; all parts of an observation are NaN when one is missing.
 
     Raises:
-        EngineError: some are negative, or most sums are far from 1, 100 and 1000.
+        EngineError: some parts are negative, or most sums are far from 1, 100 and 1000.
     """
     _check_negative(values, parts, layer)
     whole = _whole_of(values, parts, layer)
@@ -54,7 +54,7 @@ def close_composition(values: Array, parts: Sequence[str], layer: Layer, notes: 
 def with_units(
     targets: tuple[SoilProperty, ...], compositions: tuple[tuple[str, ...], ...], values: Array
 ) -> tuple[SoilProperty, ...]:
-    """Targets with the unit that the closed `values` (N, T) tell of parts of a composition that have none."""
+    """Give parts of a composition that have no unit the one that the closed `values` (N, T) imply."""
     fields = [target.field for target in targets]
     units = {}
     for parts in compositions:
@@ -77,7 +77,7 @@ def _check_negative(values: Array, parts: Sequence[str], layer: Layer) -> None:
 
 
 def _whole_of(values: Array, parts: Sequence[str], layer: Layer) -> float:
-    """1, 100 or 1000."""
+    """Return what the parts sum to: 1, 100 or 1000."""
     sums = values.sum(axis=1)
     sums = sums[np.isfinite(sums) & (sums > 0)]
     if not len(sums):
@@ -89,7 +89,7 @@ def _whole_of(values: Array, parts: Sequence[str], layer: Layer) -> float:
     whole = min(UNITS, key=lambda each: abs(np.log(middle / each)))
     if abs(middle / whole - 1) > _FARTHEST:
         raise EngineError(
-            f"The parts {', '.join(parts)} of '{layer.name}' sum to {middle:g} in the middle (from {sums.min():g} to"
+            f"The parts {', '.join(parts)} of '{layer.name}' have a median sum of {middle:g} (from {sums.min():g} to"
             f" {sums.max():g}), but the parts of a whole sum to 1, 100 or 1000. Is a part missing, or a unit different?"
             " Parts of several depths are told apart by names such as clay_0_5 and clay_5_15."
         )

@@ -1,4 +1,4 @@
-"""Values below a detection limit: from texts such as `<0.5`, or from a field that holds the limits."""
+"""Values below a detection limit, from texts such as `<0.5` or from a field that holds the limits."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from soil_cnn_plugin.engine.observations.point_layer import Layer
 def apply_limits(
     values: Array, is_censored: Flags, layer: Layer, field: str, limit_field: str, notes: Notes
 ) -> tuple[Array, Flags]:
-    """Values (N,) at or below their detection limit become the limit, and are censored: known to lie below it.
+    """Set values (N,) at or below their detection limit to the limit, and mark them as censored: known to lie below it.
 
     An empty value with a limit stays missing, because it may never have been measured; one that says "not detected"
     is below the limit.
 
     Raises:
-        EngineError: limits are no numbers above 0.
+        EngineError: a limit is not a number above 0.
     """
     limits, _ = read_limited_numbers(layer, limit_field, "detection limit", notes.facts)  # a limit of "<0.5" is 0.5
     known = ~np.isnan(limits)
@@ -49,10 +49,10 @@ def apply_limits(
 
 
 def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, notes: Notes) -> None:
-    """Tells how many values (N,) lie below a limit, and of negative numbers that may mean the same.
+    """Report how many values (N,) lie below a limit, and negative numbers that may mean the same.
 
     Raises:
-        EngineError: a limit is not above 0, or there is a "not detected" without any.
+        EngineError: a limit is not above 0, or a value says "not detected" without a limit.
     """
     unknown = is_censored & np.isnan(values)
     if unknown.any():
@@ -79,7 +79,10 @@ def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, 
 
 
 def _doubt_negatives(known: Array, field: str, notes: Notes) -> None:
-    """Some tables, those of the USGS among them, write -0.5 for "below 0.5": few different numbers, small ones."""
+    """Doubt negative numbers that are small and take few different values.
+
+    Some tables, among them those of the USGS, write -0.5 for "below 0.5".
+    """
     negative, positive = known[known < 0], known[known > 0]
     if not len(negative) or not len(positive):
         return

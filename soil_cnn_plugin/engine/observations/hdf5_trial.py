@@ -1,7 +1,7 @@
-"""Reads an HDF5 file in a process of its own, which ends: on damaged ones the library may spin for ever, or crash.
+"""A trial reading of an HDF5 file in a process of its own: on a damaged file the library may spin for ever, or crash.
 
-It never lets Python speak meanwhile, so that no signal is noticed. As a script this file reads what an argument names
-and needs nothing but h5py; imported, it starts that script.
+While it spins, Python cannot run, so that no signal is noticed. Run as a script, this file reads the file that its
+argument names, and needs nothing but h5py; imported, it starts that script.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any
 import h5py
 
 SECONDS = 60.0
-"""That reading may take, and more for large files."""
-_BYTES_A_SECOND = 5e6  # of files on slow drives
-_MOST_BYTES = 64_000_000  # of values that are read on trial
+"""The time that reading may take; large files may take longer."""
+_BYTES_A_SECOND = 5e6  # read from slow drives
+_MOST_BYTES = 64_000_000  # values that are read on trial
 _BROKEN = (OSError, KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError, MemoryError)
 
 _known: set[tuple[str, int, int]] = set()
 
 
 def trust(path: str) -> None:
-    """Take the file, as it is now, for one that can be read: this process has written or tried it."""
+    """Trust that the file, as it is now, can be read: this process has written or tried it."""
     _known.add(_state(path))
 
 
 def why_unreadable(path: str) -> str:
-    """What happens when the file is read, where that ends neither well nor with an error; else empty."""
+    """Return what happens when the file is read, where that ends neither well nor with an error; else empty."""
     state = _state(path)
     if state in _known:
         return ""
@@ -62,7 +62,7 @@ def _state(path: str) -> tuple[str, int, int]:
 
 
 def _read_all(path: str) -> None:
-    """Whatever a reader may touch; what raises an error is left to the reader."""
+    """Read whatever a reader may touch; leave what raises an error to the reader."""
     with suppress(*_BROKEN), h5py.File(path, "r", locking=False) as file:
         _read_group(file, set())
 

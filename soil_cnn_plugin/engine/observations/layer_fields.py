@@ -1,4 +1,4 @@
-"""Fields of the layer of observations as arrays: numbers, also those written as text."""
+"""Fields of the layer of observations as arrays of numbers, also those written as text."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 
 HUGE = 1e19
-"""Beyond, numbers are what rasters, databases and shapefiles write for missing: 1e20, 3.4e38, -1.797e308."""
+"""Larger numbers are what rasters, databases and shapefiles write for missing: 1e20, 3.4e38, -1.797e308."""
 
 
 def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Array:
-    """(N,) of a field, NaN where missing; numbers written as text are read.
+    """Return the numbers (N,) of a field, NaN where missing; numbers written as text are read, too.
 
     Raises:
-        EngineError: there is no such field, it is not numeric, has no values, or some that only say `<0.5`.
+        EngineError: the field does not exist, is not numeric, has no values, or has some that only say `<0.5`.
     """
     numbers, is_below = read_limited_numbers(layer, name, role, notes)
     if is_below.any():
@@ -36,8 +36,10 @@ def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Array:
 
 
 def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> tuple[Array, Flags]:
-    """(N,) of a field, NaN where missing, and (N,) True where the value is only known to be below that number; NaN and
-    True: the text says "not detected" and no number."""
+    """Return the numbers (N,) of a field, and (N,) True where the value is only known to be below its number.
+
+    The number is NaN where the value is missing. It is NaN with True where the text says "not detected" and no number.
+    """
     column = layer.column(name, role)
     is_below = np.zeros(len(column), np.bool_)
     if is_text(column):
@@ -53,7 +55,7 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
         raise EngineError(
             f"The {role} {name} of '{layer.name}' is not numeric ({column.dtype}). Choose a numeric field."
         )
-    is_huge = np.isfinite(numbers) & (np.abs(numbers) >= HUGE) & (role != "weight")  # which has no unit
+    is_huge = np.isfinite(numbers) & (np.abs(numbers) >= HUGE) & (role != "weight")  # a weight has no unit
     if is_huge.any():
         notes.append(
             f"{name}: {is_huge.sum()} of {len(numbers)} numbers are beyond {HUGE:g}, such as {numbers[is_huge][0]:.7g},"
@@ -69,7 +71,7 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
 
 
 def as_numbers(column: NDArray[Any]) -> Array:
-    """(N,) of a field of numbers, NaN where it is empty."""
+    """Return the numbers (N,) of a numeric field, NaN where it is empty."""
     return np.ma.filled(column.astype(np.float64), np.nan)
 
 
@@ -84,7 +86,7 @@ def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineE
     if any(text.startswith(">") for text in texts):
         remedy = "Values above a limit, such as >100, cannot be learned from: write the limit, or leave them empty."
     return EngineError(
-        f"The {role} {name} of '{layer.name}' is a text field, and {len(texts)} of its {len(layer.ids)} values are no"
+        f"The {role} {name} of '{layer.name}' is a text field, and {len(texts)} of its {len(layer.ids)} values are not"
         f" numbers: {comma_separated(map(repr, dict.fromkeys(texts)), 5)}. {remedy}"
     )
 
@@ -95,15 +97,18 @@ _UNDETECTED = {
     *("nd", "n.d.", "n.d", "not detected", "undetected", "n.n.", "nn"),
     *("bdl", "b.d.l.", "below detection limit", "below dl", "<dl", "<lod", "<loq", "<lld", "<mdl", "<rl", "<ng", "<bg"),
 }
-"""In English and German; n.d. may also mean "not determined"."""
+"""Words for "not detected" in English and German; n.d. may also mean "not determined"."""
 
 
 @dataclass(frozen=True)
 class ParsedNumbers:
-    """`values` (N,) float64, NaN where missing; `is_below` (N,) where the text says that the value is below that number
-    (`<0.5`); `is_undetected` (N,) where it says so without a number; `failed` are all texts without a number,
-    `unknown` those of them that do not say "not detected"; `odd_comma` is a number such as `1,234`, where the commas of
-    all may separate thousands, else empty."""
+    """Numbers that were read from texts.
+
+    `values` (N,) are float64, NaN where missing. `is_below` (N,) is True where the text says that the value is below
+    that number (`<0.5`), `is_undetected` (N,) where it says so without a number. `failed` are all texts without a
+    number, `unknown` those of them that do not say "not detected". `odd_comma` is a number such as `1,234` when all
+    commas may separate thousands, else empty.
+    """
 
     values: Array
     is_below: Flags

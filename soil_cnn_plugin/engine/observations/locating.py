@@ -1,4 +1,4 @@
-"""Observations placed on the grid: their pixels and sites; and why others are dropped."""
+"""The placing of observations on the grid: their pixels and sites, and why others are dropped."""
 
 from __future__ import annotations
 
@@ -34,14 +34,16 @@ FEWEST_OBSERVATIONS = 20
 Snap = Callable[[Observations], Observations]
 
 FEWEST_MEASURED = 10
-"""Observations of a target that are not below its detection limit."""
+"""Observations of a target that must not be below its detection limit."""
 
 
 def locate_observations(
     layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes, snap: Snap | None = None
 ) -> tuple[Observations, Classes]:
-    """Observations in pixels of the grid, and the names of classes by the field of their target; `dropped` receives the
-    others, `notes` what the user should know. `snap` moves them to other pixels before sites are made of these.
+    """Return the observations in pixels of the grid, and the names of classes by the field of their target.
+
+    `dropped` receives the other observations, `notes` what the user should know. `snap` moves observations to other
+    pixels before sites are made of the pixels.
 
     Raises:
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
@@ -66,7 +68,7 @@ def locate_observations(
 
 
 def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Dropped, rasters: str) -> Observations:
-    """As `locate_observations`, each observation a site of its own; `rasters` names what the grid is of."""
+    """Place observations as `locate_observations` does, each a site of its own; `rasters` names the grid's rasters."""
     coordinates, is_point = _points(layer, grid, dropped, rasters)
     count = len(layer.ids)
     unknown = np.zeros(count, np.int64)
@@ -97,7 +99,7 @@ def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Drop
 
 
 def check_usable(found: Observations, words: TargetsInWords, layer: Layer, dropped: Dropped) -> None:
-    """Raises EngineError when nothing is left, or a target has too few observations or one value only."""
+    """Raise EngineError when nothing is left, or a target has too few observations or only one value."""
     if not len(found):
         raise EngineError(
             f"None of the {len(layer.ids)} observations of '{layer.name}' can be used: {dropped.in_words()}. Check the"
@@ -109,8 +111,10 @@ def check_usable(found: Observations, words: TargetsInWords, layer: Layer, dropp
 
 
 def check_targets(measured: TargetValues, words: TargetsInWords, count: int, source: str, why: str = "") -> None:
-    """Raises EngineError when a target, of the `count` observations of `source`, has too few values to learn from;
-    `why` is a sentence on where the others are."""
+    """Raise EngineError when a target has too few values to learn from at the `count` observations of `source`.
+
+    `why` is a sentence that tells where the other observations are.
+    """
     columns = zip(words.targets, words.classes_of, measured.values.T, measured.is_censored.T)
     for target, classes, column, below in columns:
         known = column[np.isfinite(column)]
@@ -135,7 +139,7 @@ def check_targets(measured: TargetValues, words: TargetsInWords, count: int, sou
 
 
 def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[Array, Flags]:
-    """(N, 2) x and y in the grid's CRS, NaN where there is no point, and (N,) where there is one."""
+    """Return x and y (N, 2) in the grid's CRS, NaN where there is no point, and (N,) True where there is one."""
     shapes = shapely.from_wkb(layer.geometries, on_invalid="ignore")
     count = shapely.get_num_coordinates(shapes)
     kinds = shapely.get_type_id(shapes)
@@ -169,7 +173,7 @@ def _drop(found: Observations, is_bad: Any, dropped: Dropped, reason: str) -> Ob
 
 
 def _sites(pixels: Rows, groups: NDArray[np.object_]) -> Rows:
-    """(N,) numbers from 0: joined through the group or the pixel (N, 2), over any number of steps."""
+    """Number sites (N,) from 0: a shared group or pixel (N, 2) joins observations, over any number of steps."""
     count = len(pixels)
     _, places = np.unique(pixels, axis=0, return_inverse=True)
     is_grouped = np.array([value is not None for value in groups], bool)

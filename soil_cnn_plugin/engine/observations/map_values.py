@@ -1,4 +1,4 @@
-"""A band of any map: what its raster tells of it, and its values at observations, of the pixels that hold them."""
+"""A band of any map: what its raster tells of it, and its values in the pixels that hold the observations."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ FEWEST_COMPARED = 2
 
 @dataclass(frozen=True)
 class BandFacts:
-    """`coverage` is of the interval that the raster is a limit of, or comes with; None where it does not say.
-    `class_names` are those of a raster of class codes."""
+    """What a raster tells of a band.
+
+    `coverage` is that of the interval that the raster is a limit of, or comes with; it is None where the raster does
+    not tell it. `class_names` are those of a raster of class codes.
+    """
 
     description: str
     unit: str
@@ -36,7 +39,7 @@ class BandFacts:
 
 
 def read_band_facts(raster: Covariate) -> BandFacts:
-    """Raises EngineError when the raster cannot be opened or lacks the band."""
+    """Read what a raster tells of a band; raise EngineError when it cannot be opened or lacks the band."""
     with open_raster(raster.path) as dataset:
         if not 1 <= raster.band <= dataset.count:
             bands = "one band" if dataset.count == 1 else f"{dataset.count} bands"
@@ -51,7 +54,7 @@ def read_band_facts(raster: Covariate) -> BandFacts:
 
 
 def check_numbers(raster: Covariate, facts: BandFacts) -> None:
-    """Raises EngineError for a map of classes."""
+    """Raise EngineError for a map of classes."""
     if facts.class_names:
         names = comma_separated(facts.class_names)
         raise EngineError(
@@ -61,7 +64,7 @@ def check_numbers(raster: Covariate, facts: BandFacts) -> None:
 
 
 def interval_coverage(job: AssessMap, facts: BandFacts, report: Report) -> tuple[float, str]:
-    """The interval's nominal coverage and who says so."""
+    """Return the interval's nominal coverage and where it comes from."""
     if job.lower is None or job.upper is None:
         return job.coverage or DEFAULT_COVERAGE, ""
     told = [read_band_facts(limit).coverage for limit in (job.lower, job.upper)]
@@ -84,7 +87,7 @@ def interval_coverage(job: AssessMap, facts: BandFacts, report: Report) -> tuple
 def read_map(
     job: AssessMap, found: Observations, grid: Grid, layer: Layer, dropped: Dropped
 ) -> tuple[Observations, Array]:
-    """Observations with a value of the map and of both limits, if they are given, and these values (3, n)."""
+    """Return the observations with a value of the map and of both limits, if given, and these values (3, n)."""
     values = np.full((3, len(found)), np.nan)
     usable = np.ones(len(found), bool)
     for row, (what, raster) in enumerate((("map", job.map), ("lower limit", job.lower), ("upper limit", job.upper))):
@@ -105,11 +108,12 @@ def read_map(
 
 
 def read_values(raster: Covariate, observations: Observations, grid: Grid) -> Array:
-    """(N,) values of the raster's own pixels that hold the points, whose coordinates are in the CRS of `grid`; NaN
-    outside the raster and where it has no data.
+    """Return the values (N,) of the raster's own pixels that hold the points; NaN where it has no data and outside it.
+
+    The points' coordinates are in the CRS of `grid`.
 
     Raises:
-        EngineError: the raster cannot be read, or has no CRS, or none that the points can be brought to.
+        EngineError: the raster cannot be read, or has no CRS, or one that the points cannot be brought to.
     """
     own = reference_grid(raster.path)
     x, y = _transformed(observations.coordinates, grid, own, raster)
@@ -119,7 +123,7 @@ def read_values(raster: Covariate, observations: Observations, grid: Grid) -> Ar
         return values
     rows, cols = own.pixels(x[inside], y[inside])
     placed = replace(observations.take(inside), rows=rows, cols=cols, sites=inside)
-    nearest = replace(raster, kind="categorical")  # whose pixels are never mixed
+    nearest = replace(raster, kind="categorical")  # the pixels of a categorical raster are never mixed
     with open_stack([nearest], own) as stack:
         for some, patches in cut_patches(stack, placed, patch_size=1):
             values[some.sites] = patches[:, 0, 0, 0]
@@ -137,7 +141,7 @@ def _transformed(coordinates: Array, grid: Grid, own: Grid, raster: Covariate) -
 
 
 def _share(text: str) -> float | None:
-    """A tag's text as a number between 0 and 1."""
+    """Return a tag's text as a number between 0 and 1; None where it is not one."""
     try:
         share = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Names in fields: those of profiles, sites, strata and classes in one spelling; and words that stand for no value."""
+"""Names of profiles, sites, strata and classes in fields, in one spelling; and words that stand for no value."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MISSING = {
     *("non disponible", "aucune donnée", "brak danych", "geen data", "1.#qnan", "-1.#ind", "1.#ind", "#error"),
 }
 _NOT_A_VALUE = re.compile(r"#\S*(\s\S+)?[!?]|#n/?[a-z]!?|#getting_data|#+|err:\d+|[-_.?*\u2013\u2014\u2212\u2026]+")
-"""Errors of spreadsheets in any language (#N/A, #NV, #WERT!, #NAME?, Err:502), and nothing but dashes, dots or ?."""
+"""Errors of spreadsheets in any language (#N/A, #NV, #WERT!, #NAME?, Err:502), and texts of dashes, dots or ? alone."""
 
 _DOUBTFUL = {
     *("unknown", "unbekannt", "inconnu", "desconocido", "desconhecido", "undefined", "unspecified", "unclassified"),
@@ -58,8 +58,10 @@ _MARK = re.compile(r"-?9{3,}([.,]9+)?|-\d+|-?[\d.,]+e\+?[1-9]\d+", re.IGNORECASE
 
 
 def plain_name(value: object) -> str:
-    """A name in the one spelling by which it is compared: without blanks at its ends, doubled or invisible ones, and
-    with composed letters; a whole number without decimals. Empty where there is none."""
+    """Return a name in the one spelling by which it is compared; empty where there is none.
+
+    It has composed letters and no blanks at its ends, nor doubled or invisible ones; a whole number has no decimals.
+    """
     if value is None or value != value:
         return ""
     if isinstance(value, (float, np.floating)):
@@ -68,20 +70,20 @@ def plain_name(value: object) -> str:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a text stands for no value at all."""
+    """Check whether a text stands for no value at all."""
     plain = plain_name(text).casefold()
     return plain in _MISSING or _NOT_A_VALUE.fullmatch(plain) is not None
 
 
 def find_doubtful(names: Iterable[str]) -> list[str]:
-    """Those that may stand for no value, too, but also be the name of a class."""
+    """Return the names that may stand for no value, but may also be the name of a class."""
     return [name for name in names if name.casefold() in _DOUBTFUL or _MARK.fullmatch(name)]
 
 
 def read_names(layer: Layer, name: str, role: str, notes: Notes) -> NDArray[np.object_]:
-    """(N,) of a field, as `plain_name` spells them; None where there is none, or no field is chosen.
+    """Read the names (N,) of a field, as `plain_name` spells them; None where there is none, or no field is chosen.
 
-    `role` says what the field is chosen as.
+    `role` tells what the field is chosen as.
     """
     if not name:
         return np.full(len(layer.ids), None, object)
@@ -94,7 +96,7 @@ def read_names(layer: Layer, name: str, role: str, notes: Notes) -> NDArray[np.o
 
 
 def names_in_two_cases(names: Iterable[str]) -> list[str]:
-    """Names that differ from another one in capital letters only, sorted."""
+    """Return the names that differ from another one only in capital letters, sorted."""
     different = set(names)
     spelt = Counter(each.casefold() for each in different)
     return sorted(each for each in different if spelt[each.casefold()] > 1)
@@ -120,7 +122,7 @@ def _tell_spelling(values: list[object], plain: list[str], what: str, notes: Not
 
 
 def lost_digits(column: NDArray[Any]) -> Flags:
-    """(N,) True where a name is a floating-point number that no longer tells neighbouring whole numbers apart."""
+    """Return (N,) True where a name is a floating-point number too large to tell neighbouring whole numbers apart."""
     if column.dtype.kind != "f":
         return np.zeros(len(column), np.bool_)
     return np.asarray(np.abs(column) >= LARGEST_EXACT)

@@ -13,18 +13,18 @@ class Notes:
 
 
 def comma_separated(items: Iterable[str], most: int = 8) -> str:
-    """`a, b, c and 12 more`."""
+    """Return words such as `a, b, c and 12 more`."""
     texts = list(items)
     more = len(texts) - most
     return ", ".join(texts) if more <= 0 else f"{', '.join(texts[:most])} and {more} more"
 
 
 def share_in_words(part: int, whole: int) -> str:
-    """`12%`, and `0.2%` of small shares."""
+    """Return a share as `12%`, a small one as `0.2%`."""
     share = part / whole
     return f"{share:.1%}" if 0 < share < 0.01 or 0.99 < share < 1 else f"{share:.0%}"
 
 
 def span(lowest: float, highest: float) -> str:
-    """`0.5`, or `0.5 to 2`."""
+    """Return `0.5`, or `0.5 to 2`."""
     return f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"

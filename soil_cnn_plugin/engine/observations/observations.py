@@ -1,4 +1,4 @@
-"""Observations on the grid: target values, pixels and sites; and why others are dropped."""
+"""Observations on the grid: their target values, pixels and sites."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 class Observations:
     """Points with their measured values.
 
-    `values` (N, T), NaN where a target was not measured, or the number of the class; `is_censored` (N, T) True where a
-    value is only known to be below that number; `errors` (N, T) standard deviations of the measurement, 0 where none is
-    known; `weights` (N,), above 0, about 1; `coordinates` (N, 2), x and y in the grid's CRS; `rows`, `cols` (N,), of
-    the pixel that holds the point; `sites` (N,), equal for observations of one group or one pixel, whose patches are
-    the same; `ids` (N,), feature ids of the layer.
+    `values` (N, T) are the measured values or the numbers of the classes, NaN where a target was not measured;
+    `is_censored` (N, T) is True where a value is only known to be below that number; `errors` (N, T) are standard
+    deviations of the measurement, 0 where none is known; `weights` (N,) are above 0 and about 1. `coordinates` (N, 2)
+    are x and y in the grid's CRS; `rows` and `cols` (N,) give the pixel that holds the point; `sites` (N,) are equal
+    for observations of one group, and for those of one pixel, whose patches are the same; `ids` (N,) are feature ids of
+    the layer.
     """
 
     values: Array
@@ -35,5 +36,5 @@ class Observations:
         return len(self.ids)
 
     def take(self, index: NDArray[Any]) -> Observations:
-        """Those that an index array or a boolean array chooses."""
+        """Return the observations that an index array or a boolean array chooses."""
         return Observations(*(getattr(self, name)[index] for name in self.__dataclass_fields__))

@@ -1,4 +1,4 @@
-"""The patch file: HDF5 with the patches of all observations and all that describes them; written and read by blocks.
+"""The patch file: HDF5 with the patches of all observations and all that describes them, written and read by blocks.
 
 Reading trusts nothing: the file may come from a stranger, see safe_hdf5.py.
 """
@@ -38,17 +38,17 @@ PATCH_VERSION = 2
 _CHUNK_BYTES = 1_000_000
 LARGEST_PATCH = 1025
 _BROKEN = (OSError, KeyError, TypeError, ValueError, RuntimeError, OverflowError, JobError)
-"""What h5py raises for damaged files, and what the values of one raise where they make no sense."""
+"""The errors that h5py raises for damaged files, and those that a file's values raise where they make no sense."""
 
 
 class PatchFile(AbstractContextManager["PatchFile"]):
-    """An open patch file. `values` (N, T) float64, NaN where missing, or the number of the class; `is_censored` (N, T),
-    `errors` (N, T) and `weights` (N,), mean 1, as in `Observations`; `coordinates` (N, 2), x and y in the grid's CRS;
-    `rows_cols` (N, 2), the pixel of the grid; `sites` (N,), equal for observations that no fold may tear apart; `ids`
-    (N,), feature ids. `domain` (M, 2) are points all over the area where the covariates have data.
+    """An open patch file. `values` (N, T) are float64 values or numbers of classes, NaN where missing; `is_censored`
+    (N, T), `errors` (N, T) and `weights` (N,), of mean 1, are as in `Observations`; `coordinates` (N, 2) are x and y in
+    the grid's CRS; `rows_cols` (N, 2) give the pixel of the grid; `sites` (N,) are equal for observations that no fold
+    may tear apart; `ids` (N,) are feature ids. `domain` (M, 2) are points all over the area where covariates have data.
 
     Raises:
-        EngineError: there is no such file, or it is no whole patch file of this version.
+        EngineError: there is no such file, or it is not a whole patch file of this version.
     """
 
     def __init__(self, path: str) -> None:
@@ -71,7 +71,7 @@ class PatchFile(AbstractContextManager["PatchFile"]):
         return TargetValues(self.values, self.is_censored, self.errors, self.weights)
 
     def read(self, start: int, stop: int) -> Singles:
-        """(n, C, P, P) of the observations from `start` to before `stop`, NaN where a covariate has no data."""
+        """Read patches (n, C, P, P) of the observations from `start` to before `stop`, NaN where there is no data."""
         try:
             patches = np.asarray(self._patches[start:stop], np.float32)
         except _BROKEN as error:
@@ -121,7 +121,7 @@ class PatchFile(AbstractContextManager["PatchFile"]):
             raise HostileFile("two covariates have one name")
 
     def _leave_out_empty_classes(self) -> None:
-        """All observations of a class may have been dropped while the patches were cut."""
+        """Leave out classes whose observations were all dropped while the patches were cut."""
         classes = dict(self.words.classes)
         for t, names in enumerate(self.words.classes_of):
             known = np.isfinite(self.values[:, t])
@@ -133,7 +133,7 @@ class PatchFile(AbstractContextManager["PatchFile"]):
 
 
 class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
-    """Writes `<path>.part` and renames it when the `with` block ends well; otherwise nothing is left."""
+    """A writer of `<path>.part`, which is renamed when the `with` block ends well; otherwise nothing is left."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
         self._patches = ChunkWriter(self._file["patches"], usable_cores())
 
     def describe(self, covariates: Sequence[CovariateSummary], domain: Array) -> None:
-        """What is known of the covariates when they have been read; `domain` (M, 2) as in `PatchFile`."""
+        """Write what is known of the covariates when they have been read; `domain` (M, 2) is as in `PatchFile`."""
         members = self._file.create_group("covariates")
         for number, summary in enumerate(covariates):
             _write_covariate(members.create_group(f"{number:04d}"), summary)
@@ -223,7 +223,7 @@ def _open(path: str) -> h5py.File:
     if not Path(path).is_file():
         raise EngineError(f"There is no patch file {path}. Choose an .h5 file that 'Extract patches' wrote.")
     if not h5py.is_hdf5(path):
-        raise EngineError(f"{path} is no HDF5 file. Choose a patch file that 'Extract patches' wrote.")
+        raise EngineError(f"{path} is not an HDF5 file. Choose a patch file that 'Extract patches' wrote.")
     if why := why_unreadable(path):
         raise _damaged(path, HostileFile(why))
     try:

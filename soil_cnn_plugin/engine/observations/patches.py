@@ -1,4 +1,4 @@
-"""Cutting patches around observations: each part of the covariates that is needed is read once, cell by cell."""
+"""The cutting of patches around observations: each needed part of the covariates is read once, cell by cell."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _AHEAD_BYTES = 200_000_000  # very large patches make large cells
 def cut_patches(
     stack: CovariateStack, observations: Observations, patch_size: int, sampler: Sampler | None = None
 ) -> Iterator[tuple[Observations, Singles]]:
-    """Observations, sorted by place, with their patches (n, C, P, P), a few megabytes at a time.
+    """Yield observations, sorted by place, with their patches (n, C, P, P), a few megabytes at a time.
 
-    The observation lies in a patch's middle pixel. NaN where a covariate has no data and beyond its border. `sampler`
-    gets its sample from what is read for patches, and the rest of it is read with that.
+    An observation lies in the middle pixel of its patch. Values are NaN where a covariate has no data and beyond its
+    border. `sampler` gets its sample from what is read for patches, and the rest of the sample is read along with that.
     """
     halo, covariates = patch_size // 2, len(stack.covariates)
     layout = choose_layout(stack, halo, _BLOCK_BYTES)
@@ -52,19 +52,19 @@ def cut_patches(
 
 
 def missing_share(patches: Singles) -> Array:
-    """(N, C, P, P) -> (N,): the share of a patch's values that is missing."""
+    """Return the share (N,) of missing values in each of the patches (N, C, P, P)."""
     return np.asarray(np.isnan(patches).mean(axis=(1, 2, 3)))
 
 
 def missing_at_centre(patches: Singles) -> Flags:
-    """(N, C, P, P) -> (N, C): True where the observation's own pixel has no data."""
+    """Return (N, C) True where the observation's own pixel, in patches (N, C, P, P), has no data."""
     middle = patches.shape[2] // 2
     return np.asarray(np.isnan(patches[:, :, middle, middle]))
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A cell with the values (C, height, width) of its frame; what nobody reads is left as memory had it."""
+    """A cell with the values (C, height, width) of its frame; pixels that nobody reads are left as memory had them."""
 
     cell: Cell
     values: Singles
@@ -80,7 +80,7 @@ def _read(number: int, raster: CovariateRaster, part: _Part) -> None:
 
 
 class _Borders:
-    """The last rows and columns of cells that were read, for the patches that reach into the cells below and right."""
+    """The last rows and columns of cells that were read, for patches that reach into the cells below and right."""
 
     def __init__(self, covariates: int, halo: int, layout: Layout) -> None:
         self._layout, self._width, self._row = layout, 2 * halo, layout.tile.row
@@ -89,7 +89,7 @@ class _Borders:
         self._left = np.empty((covariates, layout.cell_height, self._width), np.float32)
 
     def complete(self, part: _Part) -> None:
-        """Fill in what of a cell's frame lies above and to the left of it, and keep its own last rows and columns."""
+        """Fill in the parts of a cell's frame above and to the left of it, and keep its own last rows and columns."""
         place, frame, values = part.cell.place, part.cell.frame, part.values
         if place.row != self._row:
             self._above, self._below, self._row = self._below, self._above, place.row
@@ -98,7 +98,7 @@ class _Borders:
         start = frame.col - self._layout.strip_start(part.cell.strip)
         values[:, :top] = self._above[:, self._width - top :, start : start + frame.width]
         values[:, top:, :left] = self._left[:, rows, self._width - left :]
-        lowest, last = place.height - self._width, place.width - self._width  # of the rows and columns that are kept
+        lowest, last = place.height - self._width, place.width - self._width  # the first row and column to keep
         first = max(rows.start, lowest)
         if first < rows.stop:
             kept = values[:, first + place.row - frame.row :, left:]

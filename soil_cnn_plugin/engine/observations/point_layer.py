@@ -1,4 +1,4 @@
-"""The layer of observations as a file: its features, and the GeoPackage of those that are dropped."""
+"""The layer of observations as a file: its features, and the GeoPackage of those that were dropped."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
 from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
 
 GPKG_VERSION = "1.3"
-"""All that GDAL 3.6 knows, which is that of QGIS on Debian 12: it warns of every newer one."""
+"""The newest version that GDAL 3.6 knows, the GDAL of QGIS on Debian 12, which warns of every newer one."""
 LARGEST_EXACT = 2.0**53
-"""Beyond, a floating-point number no longer tells neighbouring whole numbers apart."""
+"""From here on, a floating-point number no longer tells neighbouring whole numbers apart."""
 _VECTOR_ERRORS = (DataSourceError, DataLayerError, FieldError, GeometryError, ValueError)
 
 
@@ -44,7 +44,7 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """As the user knows the layer: QGIS hands over a copy in a file of that name."""
+        """The layer's name as the user knows it: QGIS hands over a copy in a file of that name."""
         return layer_name(self.path)
 
     @property
@@ -52,7 +52,7 @@ class Layer:
         return self.meta["geometry_type"] is not None
 
     def column(self, name: str, role: str) -> NDArray[Any]:
-        """Raises EngineError when there is no such field; `role` says what it is chosen as."""
+        """Return a field's values; raise EngineError when there is no such field. `role` tells what it is chosen as."""
         if name not in self.columns:
             raise EngineError(
                 f"The observations '{self.name}' have no field {name!r}, which is chosen as {role}."
@@ -62,7 +62,7 @@ class Layer:
 
     @property
     def crs(self) -> str:
-        """A code or WKT."""
+        """The layer's CRS, a code or WKT."""
         return str(self.meta["crs"])
 
     @property
@@ -73,29 +73,29 @@ class Layer:
 
 @dataclass
 class Dropped:
-    """Feature id -> why it is not used, in the order in which it was found out."""
+    """Features that are not used: feature id -> reason, in the order in which the reasons were found."""
 
     reasons: dict[int, str] = field(default_factory=dict)
 
     def add(self, ids: Rows, reasons: str | Sequence[str]) -> None:
-        """The first reason of a feature stands."""
+        """Add features with their reasons; the first reason of a feature stands."""
         texts = [reasons] * len(ids) if isinstance(reasons, str) else reasons
         for identity, text in zip(ids.tolist(), texts):
             self.reasons.setdefault(identity, text)
 
     def counts(self) -> dict[str, int]:
-        """Reason -> number of features, the most frequent first."""
+        """Return reason -> number of features, the most frequent first."""
         return dict(Counter(self.reasons.values()).most_common())
 
     def in_words(self) -> str:
-        """`12 outside the covariates; 3 without geometry`, the most frequent first."""
+        """Return words such as `12 outside the covariates; 3 without geometry`, the most frequent first."""
         counts = self.counts()
         shown = [f"{count} {text}" for text, count in list(counts.items())[:8]]
         return "; ".join(shown + (["and further reasons"] if len(counts) > 8 else []))
 
 
 def read_layer(path: str) -> Layer:
-    """Raises EngineError when it cannot be read, has no features, no points or no CRS."""
+    """Read a point layer; raise EngineError when it cannot be read, or has no features, no points or no CRS."""
     layer = read_table(path)
     if not layer.has_geometry:
         raise EngineError(f"The observations '{layer.name}' are a table without points. Choose a point layer.")
@@ -103,14 +103,18 @@ def read_layer(path: str) -> Layer:
 
 
 def read_table(path: str) -> Layer:
-    """With or without geometry. Raises EngineError when it cannot be read, has no features, or geometry but no CRS."""
+    """Read a layer with or without geometry.
+
+    Raises:
+        EngineError: it cannot be read, has no features, or has geometry but no CRS.
+    """
     source, _, layer = path.partition("|layername=")
     name = layer_name(path)
     if os.path.isabs(source) and not source.startswith("/vsi") and not os.path.exists(source):
         raise EngineError(f"The observations {path} do not exist. Check where the file lies and run again.")
     try:
         with warnings.catch_warnings(), as_pyogrio_reads(source) as readable:
-            warnings.simplefilter("ignore")  # of several layers the first is meant
+            warnings.simplefilter("ignore")  # a file of several layers means the first
             meta, ids, geometries, columns = read(readable, layer=layer or None, return_fids=True)
     except _VECTOR_ERRORS as error:
         raise EngineError(
@@ -157,7 +161,7 @@ def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
 
 
 def as_in_layer(values: NDArray[Any]) -> tuple[NDArray[Any], Flags | None]:
-    """A column as it can be written, and True where it is null."""
+    """Return a column as it can be written, and True where it is null."""
     if isinstance(values, np.ma.MaskedArray):
         return values.filled(0), np.ma.getmaskarray(values)
     if values.dtype.kind == "O":
@@ -169,7 +173,7 @@ def as_in_layer(values: NDArray[Any]) -> tuple[NDArray[Any], Flags | None]:
 def _as_declared(
     values: NDArray[Any], dtype: str, name: str, ids: Rows, source: str, layer: str
 ) -> np.ma.MaskedArray[Any, Any]:
-    """Whole numbers or booleans (N,) that came as floating-point ones because some are empty, masked there."""
+    """Return whole numbers or booleans (N,) that came as floating-point ones because some are empty, masked there."""
     is_empty = np.isnan(values)
     whole = np.where(is_empty, 0, values)
     if (np.abs(whole) < LARGEST_EXACT).all():
@@ -183,7 +187,7 @@ def _as_declared(
 
 
 def free_name(name: str, taken: list[str]) -> str:
-    """`name`, or `name_1` and so on; GeoPackage does not tell upper from lower case."""
+    """Return `name`, or `name_1` and so on where it is taken; GeoPackage does not tell upper from lower case."""
     lower = {other.lower() for other in taken}
     numbers = (f"{name}_{number}" for number in range(1, len(taken) + 2))
     return name if name.lower() not in lower else next(other for other in numbers if other.lower() not in lower)

@@ -1,4 +1,4 @@
-"""How well observations were measured, and how much they count: standard deviations and weights."""
+"""The precision of observations and how much they count: standard deviations and weights."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _FEWEST = 20.0
 
 
 def read_errors(values: Array, is_censored: Flags, layer: Layer, field: str, error_field: str, notes: Notes) -> Array:
-    """Standard deviations (N,) of the measurement of `field`. Where none is given it is their median, but 0 without a
-    value, or where it lies below its limit: the error of large values says nothing of small ones.
+    """Read the standard deviations (N,) of the measurement of `field`.
+
+    Where none is given, it is their median. It is 0 where there is no value, and where the value lies below its limit,
+    because the error of large values says nothing about small ones.
 
     Raises:
         EngineError: some are 0, negative or infinite, or none is given.
@@ -54,7 +56,9 @@ def read_errors(values: Array, is_censored: Flags, layer: Layer, field: str, err
 
 
 def read_weights(is_used: Flags, layer: Layer, name: str) -> Array:
-    """(N,) of at least 0, mean 1; 1 where no field is chosen. Only those of `is_used` observations matter.
+    """Read weights (N,) of at least 0 and of mean 1; all are 1 where no field is chosen.
+
+    Only the weights of `is_used` observations matter.
 
     Raises:
         EngineError: some are missing, negative or infinite, or all are 0.
@@ -79,7 +83,7 @@ def read_weights(is_used: Flags, layer: Layer, name: str) -> Array:
 
 
 def check_weights(weights: Array, name: str, notes: Notes) -> None:
-    """Tells what weights (N,) above 0 mean for the number of observations."""
+    """Report what weights (N,) above 0 mean for the number of observations."""
     if not name or len(np.unique(weights)) < 2:
         return
     share = weights / weights.max()

@@ -1,4 +1,4 @@
-"""Reading HDF5 that a stranger may have written: only plain values of the expected type and size inside the file."""
+"""A reader of HDF5 that a stranger may have written: only plain values of the expected type and size in the file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 _LARGEST_ATTRIBUTE = 1_000_000  # bytes
 _LARGEST_CHUNK = 256_000_000  # bytes
 _DENSEST = 1100
-"""Bytes that one stored byte may unpack to: deflate's bound is 1032, https://zlib.net/zlib_tech.html."""
+"""Most bytes that one stored byte may unpack to: deflate's bound is 1032, https://zlib.net/zlib_tech.html."""
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
-"""Part of HDF5 itself: others are loaded from libraries that the file names."""
+"""Filters that are part of HDF5 itself; others are loaded from libraries that the file names."""
 
 
 class HostileFile(ValueError):
-    """The file holds something else than it should; the message says what."""
+    """The error raised when a file holds something other than it should; the message tells what."""
 
 
 class SafeGroup:
@@ -28,7 +28,7 @@ class SafeGroup:
         self._group = group
 
     def has(self, name: str) -> bool:
-        """Whether there is an attribute of that name."""
+        """Check whether there is an attribute of that name."""
         return bool(h5py.h5a.exists(self._group.id, name.encode()))
 
     def attribute_names(self) -> list[str]:
@@ -40,23 +40,23 @@ class SafeGroup:
     def text(self, name: str) -> str:
         value = self._attribute(name, ())
         if not isinstance(value, str):
-            raise HostileFile(f"{self._place(name)} is no text")
+            raise HostileFile(f"{self._place(name)} is not text")
         return self._readable(value, name)
 
     def texts(self, name: str) -> tuple[str, ...]:
         values = self._attribute(name, (None,))
         if not isinstance(values, np.ndarray) or not all(isinstance(value, str) for value in values.tolist()):
-            raise HostileFile(f"{self._place(name)} is no list of texts")
+            raise HostileFile(f"{self._place(name)} is not a list of texts")
         return tuple(self._readable(value, name) for value in values.tolist())
 
     def integer(self, name: str) -> int:
         value = self._attribute(name, ())
         if not isinstance(value, (int, np.integer)):
-            raise HostileFile(f"{self._place(name)} is no whole number")
+            raise HostileFile(f"{self._place(name)} is not a whole number")
         return int(value)
 
     def numbers(self, name: str, kind: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
-        """`kind`: `i` whole numbers, `f` floating-point numbers, never NaN; None in `shape` is any length."""
+        """Read numbers of a `kind`, `i` whole or `f` floating-point and never NaN; None in `shape` is any length."""
         values = self._attribute(name, shape)
         if not isinstance(values, np.ndarray) or values.dtype.kind != kind or np.isnan(values).any():
             raise HostileFile(f"{self._place(name)} holds no numbers of the right kind")
@@ -65,18 +65,18 @@ class SafeGroup:
     def group(self, name: str) -> SafeGroup:
         member = self._member(name)
         if not isinstance(member, h5py.Group):
-            raise HostileFile(f"{self._place(name)} is no group")
+            raise HostileFile(f"{self._place(name)} is not a group")
         return SafeGroup(member)
 
     def array(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
-        """All of a data set, as `dtype` in the machine's byte order."""
+        """Read all of a data set, as `dtype` in the machine's byte order."""
         return np.asarray(self.dataset(name, dtype, shape)[()], dtype)
 
     def dataset(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
-        """A data set of this type and shape whose values lie in this file; None in `shape` is any length above 0."""
+        """Return a data set of this type and shape with its values in this file; None in `shape` is any length > 0."""
         data = self._member(name)
         if not isinstance(data, h5py.Dataset):
-            raise HostileFile(f"{self._place(name)} is no data set")
+            raise HostileFile(f"{self._place(name)} is not a data set")
         if data.dtype.newbyteorder("=") != np.dtype(dtype) or not _fits(data.shape, shape):
             raise HostileFile(f"{self._place(name)} is {data.shape} of {data.dtype}, not {shape} of {dtype}")
         plan = data.id.get_create_plist()
@@ -111,11 +111,11 @@ class SafeGroup:
         return self._group.attrs[name]
 
     def _readable(self, text: str, name: str) -> str:
-        """h5py keeps bytes that are no text as lone surrogates, which nothing can write."""
+        """Return a text that can be written: h5py keeps bytes that are not text as lone surrogates, which cannot."""
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise HostileFile(f"{self._place(name)} is no text: {text[:80]!r}") from error
+            raise HostileFile(f"{self._place(name)} is not text: {text[:80]!r}") from error
         return text
 
     def _place(self, name: str) -> str:

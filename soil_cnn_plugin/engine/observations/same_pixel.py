@@ -1,4 +1,4 @@
-"""Observations that share a pixel: told, or averaged into one."""
+"""Observations that share a pixel: reported, or averaged into one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from soil_cnn_plugin.engine.observations.observations import Observations
 
 
 def tell_duplicates(found: Observations, is_class: Flags, is_averaged: bool, notes: Notes) -> None:
-    """Tell how many observations share a pixel; `is_class` (T,) says which targets are classes."""
+    """Report how many observations share a pixel; `is_class` (T,) marks the targets that are classes."""
     _, counts = np.unique(np.column_stack([found.rows, found.cols]), axis=0, return_counts=True)
     several = counts[counts > 1]
     if not len(several):
@@ -27,10 +27,10 @@ def tell_duplicates(found: Observations, is_class: Flags, is_averaged: bool, not
 
 
 def average_duplicates(found: Observations, is_class: Flags) -> Observations:
-    """One observation a pixel, at the mean place, with the first one's id and site.
+    """Return one observation for each pixel, at the mean place, with the id and site of the pixel's first one.
 
     Numbers are averaged, with values below a detection limit as half of it; where all are below, the mean limit stays a
-    limit. Of classes the most frequent is taken, of equally frequent ones the first in the list.
+    limit. The most frequent class is taken; of equally frequent ones, the first in the list.
     """
     pixels = np.column_stack([found.rows, found.cols])
     _, first, inverse = np.unique(pixels, axis=0, return_index=True, return_inverse=True)
@@ -44,7 +44,7 @@ def average_duplicates(found: Observations, is_class: Flags) -> Observations:
     known = np.isfinite(values).astype(float)
     number = np.maximum(_total(known, inverse), 1)
     merged = found.take(first)
-    order = np.argsort(first)  # as the observations came
+    order = np.argsort(first)  # the order in which the observations came
     return type(found)(
         values=new_values,
         is_censored=new_censored,
@@ -59,7 +59,7 @@ def average_duplicates(found: Observations, is_class: Flags) -> Observations:
 
 
 def _most_frequent(values: Array, pixel: Rows) -> Array:
-    """(pixels,) numbers of classes, of those (N,) of the observations; NaN where none is known."""
+    """Return each pixel's most frequent class from those (N,) of its observations; NaN where none is known."""
     known = np.isfinite(values)
     numbers = values[known].astype(np.int64)
     counts = np.zeros((pixel.max() + 1, numbers.max(initial=0) + 1), np.int64)
@@ -73,7 +73,7 @@ def _total(values: Array, pixel: Rows) -> Array:
 
 
 def _mean(values: Array, pixel: Rows) -> Array:
-    """Of what is known, (N, T) -> (pixels, T); NaN where nothing is."""
+    """Return the means (pixels, T) of the known values (N, T); NaN where none is known."""
     known = np.isfinite(values)
     total, count = _total(np.where(known, values, 0.0), pixel), _total(known.astype(float), pixel)
     with np.errstate(invalid="ignore"):

@@ -16,8 +16,11 @@ _BLOCK = 256
 
 
 def snap_to_data(found: Observations, stack: CovariateStack, cells: int, notes: Notes) -> Observations:
-    """Observations whose pixel lacks data of a covariate take the nearest pixel with data of all within `cells` rows
-    and columns; the others, and those that find none, stay. Coordinates are not changed."""
+    """Move observations whose pixel lacks data of a covariate to the nearest pixel with data of all covariates.
+
+    It lies within `cells` rows and columns. Observations that find none stay, as do all others. Coordinates are not
+    changed.
+    """
     rows, cols = found.rows.copy(), found.cols.copy()
     metres, lost = [], 0
     across = stack.grid.width // _BLOCK + 1
@@ -46,13 +49,13 @@ def snap_to_data(found: Observations, stack: CovariateStack, cells: int, notes: 
 
 
 def _in_grid(block: Block, grid: Grid) -> Flags:
-    """(height, width) True where the block's pixels are the grid's."""
+    """Return (height, width) True where the block's pixels belong to the grid."""
     rows, cols = np.arange(block.height) + block.row, np.arange(block.width) + block.col
     return np.asarray(((rows >= 0) & (rows < grid.height))[:, None] & ((cols >= 0) & (cols < grid.width)))
 
 
 def _metres(pixels: Rows, found: Observations, number: int, grid: Grid) -> np.ndarray:
-    """(n,) from an observation to the middles of pixels (n, 2)."""
+    """Return the metres (n,) from an observation to the middles of pixels (n, 2)."""
     own = grid.at(Block(int(found.rows[number]), int(found.cols[number]), 1, 1))
     east, north = own.metres_per_cell()
     x, y = found.coordinates[number]

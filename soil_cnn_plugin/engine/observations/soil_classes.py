@@ -1,4 +1,4 @@
-"""Soil classes of observations: names to numbers and back, and what becomes of rare ones."""
+"""Soil classes of observations: from names to numbers and back, and what becomes of rare ones."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.targets.words import MOST_CLASSES
 
 RARE = 5
-"""Observations that a class has at most to be rare: Malone, Minasny & McBratney 2017, Using R for Digital Soil
-Mapping."""
+"""Most observations of a rare class (Malone, Minasny & McBratney 2017, Using R for Digital Soil Mapping)."""
 OTHER = "other classes"
 
 _MANY_NUMBERS = 20
@@ -27,7 +26,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[Array, tuple[str, ...]]:
-    """(N,) number of each observation's class, NaN where none is given, and the classes' names, sorted.
+    """Read the number (N,) of each observation's class, NaN where none is given, and the sorted names of the classes.
 
     Raises:
         EngineError: there are no classes, or measured numbers, or more classes than a map can show.
@@ -54,8 +53,11 @@ def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[Array, tuple[st
 def treat_rare_classes(
     found: Observations, target: int, classes: tuple[str, ...], treatment: str, dropped: Dropped, notes: Notes
 ) -> tuple[Observations, tuple[str, ...]]:
-    """Take classes of at most 5 observations out of the target of that number: merged into one class if that has more,
-    or else without a class; an observation that has nothing else is dropped."""
+    """Take classes of at most 5 observations out of the target of that number.
+
+    They are merged into one class if it has more observations; otherwise their observations lose their class, and those
+    that have nothing else are dropped.
+    """
     known = np.isfinite(found.values[:, target])
     numbers = np.where(known, found.values[:, target], -1).astype(np.int64)
     counts = np.bincount(numbers[known], minlength=len(classes))
@@ -90,7 +92,7 @@ def _without_class(found: Observations, target: int, rows: Flags) -> Observation
 
 
 def tell_classes(numbers: Array, classes: tuple[str, ...], notes: Notes) -> None:
-    """Tell the counts of the classes of what is used in the end, (N,) numbers, NaN where none is known."""
+    """Report how often each class occurs among the observations used in the end, (N,) numbers, NaN where unknown."""
     known = numbers[np.isfinite(numbers)].astype(np.int64)
     counts = dict(zip(classes, np.bincount(known, minlength=len(classes)).tolist()))
     present = [(name, count) for name, count in counts.items() if count]
@@ -106,7 +108,10 @@ def tell_classes(numbers: Array, classes: tuple[str, ...], notes: Notes) -> None
 
 
 def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
-    """Rare classes beyond what a map can show are allowed, for they are dropped or merged, but not if most are rare."""
+    """Raise EngineError when there are more classes than a map can show.
+
+    Rare classes may exceed that number, because they are dropped or merged, unless most observations are of rare ones.
+    """
     frequent = [count for count in counts.values() if count > RARE]
     is_mostly_rare = sum(frequent) < counts.total() / 2
     if len(frequent) > MOST_CLASSES or (len(counts) > MOST_CLASSES and is_mostly_rare):
@@ -147,7 +152,7 @@ def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes
 
 
 def _text(value: object, name: str, layer: Layer) -> str:
-    """A class's name; empty where there is none."""
+    """Return the name of a class; empty where there is none."""
     if isinstance(value, float) and not (np.isnan(value) or value.is_integer()):
         raise EngineError(
             f"The target {name} of '{layer.name}' holds {value:g}, which names no class. Choose a field of texts or"
@@ -157,5 +162,5 @@ def _text(value: object, name: str, layer: Layer) -> str:
 
 
 def _order(name: str) -> tuple[int, float, str]:
-    """Numbers by size, before texts by alphabet."""
+    """Return a key that sorts numbers by size, before texts by alphabet."""
     return (0, float(name), "") if _WHOLE_NUMBER.fullmatch(name) else (1, 0.0, name)

@@ -1,4 +1,4 @@
-"""What was measured, from the fields of a layer: numbers, limits and errors of measurement, or classes."""
+"""Measured values from the fields of a layer: numbers, limits and errors of measurement, or classes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Classes = dict[str, tuple[str, ...]]
 def read_target_values(
     layer: Layer, job: ExtractPatches, dropped: Dropped, notes: Notes
 ) -> tuple[TargetValues, Classes]:
-    """What was measured of the layer's features; `dropped` receives observations whose values cannot be used.
+    """Read what was measured at the layer's features; `dropped` receives those whose values cannot be used.
 
     Raises:
-        EngineError: a field, which the message names, is missing or holds what it cannot.
+        EngineError: a field, which the message names, is missing or holds what it must not.
     """
     is_class = [_is_class(layer, job, target.field) for target in job.targets]
     shape = (len(layer.ids), len(job.targets))
@@ -69,7 +69,7 @@ def read_target_values(
 
 
 def comparable_values(layer: Layer, target: SoilProperty, notes: list[str]) -> TargetValues:
-    """The target's own field; raises EngineError where a value is only known to be below a detection limit."""
+    """Read the target's own field; raise EngineError where a value is only known to be below a detection limit."""
     found = plain_values(layer, (target,), notes)
     if found.is_censored.any():
         raise EngineError(
@@ -80,8 +80,10 @@ def comparable_values(layer: Layer, target: SoilProperty, notes: list[str]) -> T
 
 
 def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[str]) -> TargetValues:
-    """The targets' own fields, with what their texts say of detection limits; NaN and censored: not detected, and the
-    text does not tell the limit."""
+    """Read the targets' own fields, with what their texts say of detection limits.
+
+    A value that is NaN and censored was not detected, and its text does not tell the limit.
+    """
     read = [read_limited_numbers(layer, target.field, "target", notes) for target in targets]
     values = np.column_stack([numbers for numbers, _ in read])
     is_censored = np.column_stack([is_below for _, is_below in read])
@@ -89,7 +91,7 @@ def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[st
 
 
 def _is_class(layer: Layer, job: ExtractPatches, field: str) -> bool:
-    """Whether a target holds soil classes: it is said so, or it is a text field, most of whose texts are no numbers."""
+    """Check whether a target holds soil classes: the job says so, or it is a text field, most of it not numbers."""
     if field in job.composition:
         return False
     if field in job.class_targets or job.target_type == "class":
@@ -98,7 +100,7 @@ def _is_class(layer: Layer, job: ExtractPatches, field: str) -> bool:
 
 
 def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> None:
-    """Raises EngineError when a soil class has something beside it that classes cannot have."""
+    """Raise EngineError when a soil class has a detection limit or an error beside it, which classes cannot have."""
     if has_limit or has_error:
         raise EngineError(
             f"{field} of '{layer.name}' holds soil classes, which have no detection limit and no measurement error."
@@ -140,11 +142,11 @@ def _close_compositions(found: TargetValues, layer: Layer, job: ExtractPatches, 
 
 
 _FAR = 20.0  # interquartile ranges from the median
-_FAR_IN_LOGARITHMS = 8.0  # of positive values: contents of metals, for example, span orders of magnitude
+_FAR_IN_LOGARITHMS = 8.0  # the same for logarithms of positive values: contents of metals span orders of magnitude
 
 
 def find_wild(values: Array) -> Flags:
-    """True where a value (N,), NaN where missing, is far from the others on its own scale and on that of logarithms."""
+    """Return True where a value (N,), NaN where missing, is far from the others on its own scale and on logarithms'."""
     is_far = _is_far(values, _FAR)
     positive = np.where(values > 0, values, np.nan)
     is_near_in_logarithms = (values > 0) & ~_is_far(np.log(positive), _FAR_IN_LOGARITHMS)

@@ -1,4 +1,4 @@
-"""What the targets of a patch file are: properties, classes, parts of a composition; and how the file holds that."""
+"""The targets of a patch file: properties, classes, parts of a composition; and how the file holds them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_targets(root: SafeGroup) -> TargetsInWords:
 
 
 def _read_classes(root: SafeGroup, fields: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Field -> names of its classes."""
+    """Return field -> names of its classes."""
     names = root.texts("classes")
     targets = root.numbers("target_of_class", "i", (len(names),)).tolist()
     if not all(0 <= t < len(fields) for t in targets):
@@ -52,7 +52,7 @@ def _read_classes(root: SafeGroup, fields: Sequence[str]) -> dict[str, tuple[str
 
 
 def check_measured(measured: TargetValues, words: TargetsInWords) -> None:
-    """Raises HostileFile when the values cannot be what `words` says, or what extraction writes."""
+    """Raise HostileFile when the values cannot be what `words` says, or what extraction writes."""
     values, is_censored, errors = measured.values, measured.is_censored, measured.errors
     if (np.abs(values) >= HUGE).any():
         raise HostileFile("targets are infinite, or as good as")

@@ -1,1 +1,1 @@
-"""Soil profiles: horizons to values at fixed depth intervals."""
+"""Soil profiles: from horizons to values over fixed depth intervals."""

@@ -1,4 +1,4 @@
-"""Horizons as they are described: which can be used, why others cannot, and the layers that a spline is fitted to."""
+"""Described horizons: which can be used, why others cannot, and the layers that a spline is fitted to."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.profiles.depths import Layers
 from soil_cnn_plugin.engine.report import Report
 
-_MOST = 0.9  # share of horizons from which on a mistake is one of the whole table
-_DEEP = 500.0  # cm: where half of all profiles reach deeper, their limits are hardly in cm
-_SHALLOW = 10.0  # cm: the same where none does, and limits have decimals
-_DIGITS = 4  # of limits in cm: what differs by less is one depth
+_MOST = 0.9  # share of horizons from which on a mistake concerns the whole table
+_DEEP = 500.0  # cm; where half of all profiles reach deeper, their limits are hardly in cm
+_SHALLOW = 10.0  # cm; the same where no profile reaches deeper and limits have decimals
+_DIGITS = 4  # decimals of limits in cm; limits that differ by less are one depth
 
 
 @dataclass(frozen=True)
 class Horizons:
-    """`rows` (N,) of the table; `profile` (N,) numbers from 0; `upper`, `lower` (N,) in cm, NaN where missing; `values`
-    (N, V), NaN where missing; `names` of the profiles, in the order in which they first appear."""
+    """Horizons of a table.
+
+    `rows` (N,) are their rows in the table; `profile` (N,) numbers their profiles from 0; `upper` and `lower` (N,) are
+    in cm, NaN where missing; `values` (N, V) are NaN where missing; `names` are those of the profiles, in the order in
+    which they first appear.
+    """
 
     rows: Rows
     profile: Rows
@@ -40,21 +44,23 @@ class Horizons:
         return len(self.rows)
 
     def take(self, chosen: Flags) -> Horizons:
-        """Those chosen, their profiles numbered anew."""
+        """Return the chosen horizons, with their profiles numbered anew."""
         kept, profile = np.unique(self.profile[chosen], return_inverse=True)
         names = tuple(self.names[number] for number in kept)
         return Horizons(self.rows[chosen], profile, self.upper[chosen], self.lower[chosen], self.values[chosen], names)
 
     @property
     def deepest(self) -> Array:
-        """(P,) lower limit of each profile's last horizon."""
+        """Lower limit (P,) of each profile's last horizon."""
         deepest = np.zeros(len(self.names))
         np.maximum.at(deepest, self.profile, self.lower)
         return deepest
 
     def profile_of_rows(self, described: Horizons, count: int) -> Rows:
-        """(R,) number of the profile of each of the table's `count` rows, also of those of the `described` horizons
-        that are not among these; -1 for none."""
+        """Return the number (R,) of the profile of each of the table's `count` rows, -1 for none.
+
+        Rows of `described` horizons that are not among these have a number, too.
+        """
         numbers = {name: number for number, name in enumerate(self.names)}
         found = np.full(count, -1)
         found[described.rows] = np.array([numbers.get(name, -1) for name in described.names])[described.profile]
@@ -62,7 +68,7 @@ class Horizons:
 
 
 def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes: Notes) -> Horizons:
-    """All horizons that belong to a profile.
+    """Read all horizons that belong to a profile.
 
     Raises:
         EngineError: a field is missing or not numeric, or no row names its profile.
@@ -87,7 +93,7 @@ def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes
 
 
 def choose_usable(found: Horizons, table: Layer, job: StandardizeDepths, left_out: Dropped) -> Horizons:
-    """The mineral horizons with limits and a value; `left_out` receives the others.
+    """Return the mineral horizons with limits and a value; `left_out` receives the others.
 
     Raises:
         EngineError: the limits of nearly all horizons are upside down or negative, or nothing is left.
@@ -121,7 +127,7 @@ def choose_usable(found: Horizons, table: Layer, job: StandardizeDepths, left_ou
 def tell_horizons(
     job: StandardizeDepths, table: Layer, described: Horizons, usable: Horizons, left_out: Dropped, report: Report
 ) -> None:
-    """Which horizons are used, and what of them deserves a look."""
+    """Report which horizons are used, and which of them deserve a look."""
     profiles, deepest = len(usable.names), usable.deepest
     report.info(
         f"{len(usable)} of {len(table.ids)} horizons are used, of {profiles} of {len(described.names)} profiles; the"
@@ -157,8 +163,11 @@ def tell_horizons(
 
 
 def find_twins(found: Horizons) -> tuple[Flags, Flags]:
-    """(N,) True where a horizon repeats one before it, with its limits and no other value; (N,) True where horizons of
-    the same limits have different values."""
+    """Return (N,) True where a horizon repeats an earlier one, and (N,) True where it contradicts another one.
+
+    The former have the limits of the earlier horizon and add no value; the latter have the same limits as another
+    horizon, but different values.
+    """
     order, is_first = _sort(found.profile, found.upper, found.lower)
     starts, group = np.flatnonzero(is_first), np.cumsum(is_first) - 1
     values = found.values[order]
@@ -174,10 +183,10 @@ def find_twins(found: Horizons) -> tuple[Flags, Flags]:
 
 
 def to_layers(usable: Horizons, value: int) -> tuple[Layers, Flags]:
-    """The layers of one value, and (N,) True where a horizon overlaps another one of its profile.
+    """Return the layers of one value, and (N,) True where a horizon overlaps another one of its profile.
 
-    Horizons of the same limits become one layer with their mean; where horizons overlap, the part that they share is a
-    layer of its own with their mean.
+    Horizons with the same limits become one layer with their mean. Where horizons overlap, the part that they share
+    becomes a layer of its own with their mean.
     """
     is_overlapping = np.zeros(len(usable), bool)
     rows = np.flatnonzero(np.isfinite(usable.values[:, value]))
@@ -200,7 +209,7 @@ def to_layers(usable: Horizons, value: int) -> tuple[Layers, Flags]:
 
 
 def _sort(profile: Rows, upper: Array, lower: Array) -> tuple[Rows, Flags]:
-    """The order by profile and depth, and True for the first one, in that order, of those with the same limits."""
+    """Return the order by profile and depth, and True for the first, in that order, of those with the same limits."""
     order = np.lexsort((lower, upper, profile))
     is_first = np.ones(len(order), bool)
     for each in (profile[order], upper[order], lower[order]):
@@ -210,7 +219,7 @@ def _sort(profile: Rows, upper: Array, lower: Array) -> tuple[Rows, Flags]:
 
 
 def _slice(layers: Layers) -> tuple[Layers, Flags]:
-    """Layers of one profile without overlaps, and True where a layer had one."""
+    """Return the layers of one profile without overlaps, and True where a layer had one."""
     limits = np.unique(np.concatenate([layers.upper, layers.lower]))
     begin, end = np.searchsorted(limits, layers.upper), np.searchsorted(limits, layers.lower)
     size = len(limits)
@@ -229,7 +238,7 @@ def _take(layers: Layers, chosen: Any) -> Layers:
 
 
 def counted_upward(profile: Rows, upper: Array, lower: Array) -> Flags:
-    """(N,) True for organic layers that are counted upward from the mineral surface: Oi 8-5, Oa 5-0, A 0-20."""
+    """Return (N,) True for organic layers that count upward from the mineral surface: Oi 8-5, Oa 5-0, A 0-20."""
     mineral = set(profile[(upper == 0) & (lower > 0)].tolist())
     reversed_rows = np.flatnonzero(upper > lower)
     is_organic = np.zeros(len(profile), bool)
@@ -243,7 +252,7 @@ def counted_upward(profile: Rows, upper: Array, lower: Array) -> Flags:
 
 
 def _check_convention(upper: Array, lower: Array, table: Layer, job: StandardizeDepths) -> None:
-    """Raises EngineError for what is wrong with the whole table, and not with single horizons."""
+    """Raise EngineError for what is wrong with the whole table, not with single horizons."""
     count = len(upper)
     is_negative, is_reversed = np.minimum(upper, lower) < 0, upper > lower
     if is_negative.sum() > _MOST * count:

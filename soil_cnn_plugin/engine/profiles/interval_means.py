@@ -1,4 +1,4 @@
-"""Means of a soil property over depth intervals, and flags where a mean is less than it seems."""
+"""Means of a soil property over depth intervals, with flags where a mean is less than it seems."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class IntervalMeans:
-    """`means` (P, K) of P profiles over K intervals, NaN where there is none; `rmse` (P,) of the spline; `flags` (P,)
-    texts such as `60-100 partial 55 %; 0-5 clipped from -0.8`, None where there is nothing to say; `counts` of the
-    flags; `gained` (P,) what clipping adds to the profile's mass over the intervals, as a share of it."""
+    """The means of one property over the intervals.
+
+    `means` (P, K) are those of P profiles over K intervals, NaN where there is none; `rmse` (P,) is that of the spline.
+    `flags` (P,) are texts such as `60-100 partial 55 %; 0-5 clipped from -0.8`, None where there is nothing to say;
+    `counts` are those of the flags. `gained` (P,) is what clipping adds to the profile's mass over the intervals, as a
+    share of that mass.
+    """
 
     measured: SoilProperty
     targets: tuple[SoilProperty, ...]
@@ -63,7 +67,7 @@ class IntervalMeans:
 def average_values(
     job: StandardizeDepths, table: Layer, usable: Horizons, report: Report
 ) -> tuple[list[IntervalMeans], Dropped]:
-    """The means of each value, and the horizons that were averaged with others first."""
+    """Return the means of each value, and the horizons that were averaged with others first."""
     means, is_overlapping = [], np.zeros(len(usable), bool)
     for index, (value, name) in enumerate(zip(job.values, names_for(job.values))):
         layers, is_shared = to_layers(usable, index)
@@ -88,8 +92,10 @@ def average_values(
 def average_intervals(
     layers: Layers, measured: SoilProperty, name: str, job: StandardizeDepths, profiles: int
 ) -> IntervalMeans:
-    """`name` is what the new fields begin with; a mean is given where the profile reaches over enough of the interval,
-    and never beyond its first or last layer."""
+    """Average a value over the intervals; `name` is what the new fields begin with.
+
+    A mean is given where the profile covers enough of the interval, and never beyond its first or last layer.
+    """
     splines = fit_splines(layers, job.smoothing)
     limits = _possible(layers.mean, measured.unit)
     slack = _ROUNDING * np.abs(layers.mean).max()
@@ -123,7 +129,7 @@ def average_intervals(
 
 
 def names_for(values: Sequence[SoilProperty]) -> list[str]:
-    """What the new fields begin with: letters, digits and underscores, no two alike in a GeoPackage."""
+    """Return what the new fields begin with: letters, digits and underscores, no two alike in a GeoPackage."""
     names: list[str] = []
     for value in values:
         names.append(free_name(re.sub(r"\W+", "_", value.field).strip("_") or "value", names))
@@ -131,7 +137,7 @@ def names_for(values: Sequence[SoilProperty]) -> list[str]:
 
 
 def _possible(measured: Array, unit: str) -> tuple[float, float]:
-    """Lowest and highest possible mean, as far as the measured ones tell: a spline may overshoot both."""
+    """Return the lowest and highest possible mean, as far as the measured ones tell: a spline may overshoot both."""
     is_percentage = "%" in unit and measured.max() <= 100
     return 0.0 if measured.min() >= 0 else -np.inf, 100.0 if is_percentage else np.inf
 
@@ -169,7 +175,7 @@ def _tell(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, report
 
 
 def _mass_in_words(found: IntervalMeans, usable: Horizons) -> str:
-    """What clipping does to the mass that the splines preserve."""
+    """Tell what clipping does to the mass that the splines preserve."""
     changed = np.flatnonzero(np.abs(found.gained) > 1e-9)
     if not len(changed):
         return ""

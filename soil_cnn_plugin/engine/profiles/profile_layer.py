@@ -1,4 +1,4 @@
-"""Profiles as a layer: where they lie, which fields hold one value a profile, and the GeoPackage of all."""
+"""Profiles as a layer: where they lie, which fields hold one value per profile, and the GeoPackage of them all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SCHEMA = "http://www.geopackage.org/spec121/#extension_schema"
 
 @dataclass(frozen=True)
 class Column:
-    """One field: `values` (P,); `is_null` (P,) True where it is empty; `label` for people, unit in brackets."""
+    """One field: its `values` (P,), `is_null` (P,) True where it is empty, and a `label` with the unit in brackets."""
 
     values: NDArray[Any]
     is_null: Flags
@@ -52,8 +52,10 @@ class Column:
 
 @dataclass(frozen=True)
 class ProfilePlaces:
-    """`xy` (P, 2) of each profile, NaN where it has none; `scattered` profiles whose horizons lie at different points,
-    `widest` units of the CRS from the first one."""
+    """The places of profiles: `xy` (P, 2), NaN where a profile has none.
+
+    `scattered` profiles have horizons at different points, up to `widest` units of the CRS from the first one.
+    """
 
     xy: Array
     scattered: int
@@ -67,9 +69,9 @@ class ProfilePlaces:
 def locate_profiles(
     job: StandardizeDepths, table: Layer, profile: Rows, count: int, report: Report
 ) -> tuple[Array | None, str | None]:
-    """(P, 2) x and y, and their CRS; None for a table without coordinates.
+    """Return x and y (P, 2) and their CRS; None for a table without coordinates.
 
-    `profile` (R,) numbers the profile of each row, below 0 in rows of none.
+    `profile` (R,) is the number of each row's profile, below 0 where it has none.
     """
     if table.has_geometry:
         xy, crs = read_points(table), table.crs
@@ -98,7 +100,7 @@ def locate_profiles(
 
 
 def read_points(table: Layer) -> Array:
-    """(R, 2) x and y of each row, NaN where it has no point; raises EngineError for lines and polygons."""
+    """Return x and y (R, 2) of each row, NaN where it has no point; raise EngineError for lines and polygons."""
     shapes = shapely.from_wkb(table.geometries, on_invalid="ignore")
     count = shapely.get_num_coordinates(shapes)
     is_other = (count > 0) & ~np.isin(shapely.get_type_id(shapes), (0, 4))  # point, multipoint
@@ -113,7 +115,7 @@ def read_points(table: Layer) -> Array:
 
 
 def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> ProfilePlaces:
-    """Each profile at the first point of its rows; `profile` (R,) is below 0 in rows of none."""
+    """Place each profile at the first point of its rows; `profile` (R,) is below 0 in rows without a profile."""
     rows = np.flatnonzero((profile >= 0) & np.isfinite(xy).all(axis=1))
     first = _first_row(profile, rows, count)
     found = np.full((count, 2), np.nan)
@@ -124,9 +126,9 @@ def place_profiles(xy: Array, profile: Rows, count: int, tolerance: float) -> Pr
 
 
 def carry_over(table: Layer, leave: set[str], profile: Rows, count: int) -> tuple[dict[str, Column], list[str]]:
-    """Fields that hold one value a profile, apart from rows where they are empty; and the names of the others.
+    """Return the fields that hold one value per profile, apart from empty rows, and the names of the others.
 
-    Fields of `leave` are in neither.
+    Fields in `leave` are in neither.
     """
     carried, varying = {}, []
     for name, values in table.columns.items():
@@ -144,7 +146,7 @@ def carry_over(table: Layer, leave: set[str], profile: Rows, count: int) -> tupl
 
 
 def name_profiles(values: NDArray[Any], profile: Rows, names: Sequence[str]) -> Column:
-    """The field that names the profiles, in its own type; texts as the profiles are called."""
+    """Return the field that names the profiles, in its own type, or as their names in one spelling where it is text."""
     nothing = np.zeros(len(names), bool)
     if values.dtype.kind == "O":
         return Column(np.array(names, object), nothing)
@@ -153,7 +155,7 @@ def name_profiles(values: NDArray[Any], profile: Rows, names: Sequence[str]) -> 
 
 
 def write_profiles(path: str, columns: dict[str, Column], xy: Array | None, crs: str | None) -> None:
-    """A GeoPackage with one row a profile; a table without geometry where `xy` is None."""
+    """Write a GeoPackage with one row per profile; it is a table without geometry where `xy` is None."""
     names: list[str] = []
     for name in columns:
         names.append(free_name(name, [*names, *_RESERVED]))
@@ -176,7 +178,7 @@ def write_profiles(path: str, columns: dict[str, Column], xy: Array | None, crs:
 
 
 def _write_labels(path: str, labels: dict[str, str]) -> None:
-    """As the schema extension of GeoPackage has them; GDAL and QGIS show them as aliases. pyogrio writes none."""
+    """Write labels in GeoPackage's schema extension; GDAL and QGIS show them as aliases, and pyogrio writes none."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_DATA_COLUMNS)
         database.execute(_EXTENSIONS)
@@ -190,9 +192,9 @@ def _write_labels(path: str, labels: dict[str, str]) -> None:
 
 
 def _first_row(profile: Rows, rows: Rows, count: int) -> Rows:
-    """(P,) the first of `rows` in each profile, -1 where there is none."""
+    """Return the first of `rows` in each profile (P,), -1 where there is none."""
     first = np.full(count, -1)
-    first[profile[rows][::-1]] = rows[::-1]  # of several assignments to one place the last one holds
+    first[profile[rows][::-1]] = rows[::-1]  # the last of several assignments to one place holds
     return first
 
 
@@ -209,5 +211,5 @@ def _parse_crs(text: str) -> pyproj.CRS:
         return pyproj.CRS.from_user_input(text)
     except pyproj.exceptions.CRSError as error:
         raise EngineError(
-            f"{text!r} is no CRS of coordinates. Choose it from the list, for example EPSG:4326."
+            f"{text!r} is not a CRS of coordinates. Choose it from the list, for example EPSG:4326."
         ) from error

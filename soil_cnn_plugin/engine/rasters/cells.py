@@ -1,7 +1,7 @@
 """What to read around observations: cells of the grid, in an order that asks for each pixel once. Arithmetic, no files.
 
-A patch lies in the cell of its lower right pixel. What of it lies in the cells above and to the left was read with
-them: their last rows and columns are kept, see `patches.py`.
+A patch lies in the cell of its lower right pixel. Its parts in the cells above and to the left were read with those
+cells, whose last rows and columns are kept; see `patches.py`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.rasters.grid import Block
 
 _SMALLEST = 64
-"""Pixels of a tile's height and width: of smaller ones several are taken as one."""
+"""Least height and width of a tile in pixels; several smaller ones are taken as one."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a grid is divided. Tiles, which rasters are stored in, lie side by side from `tile`, the upper left one; a
-    cell is `rows` x `cols` of them; a strip is `across` cells wide and is read from top to bottom."""
+    """The division of a grid into tiles, cells and strips.
+
+    Rasters are stored in tiles, which lie side by side from `tile`, the upper left one. A cell is `rows` x `cols`
+    tiles. A strip is `across` cells wide and is read from top to bottom.
+    """
 
     tile: Block
     rows: int
@@ -39,20 +42,23 @@ class Layout:
         return self.cols * self.tile.width
 
     def place(self, row: int, col: int) -> Block:
-        """The whole of the cell in that row and column of cells."""
+        """Return the whole cell in that row and column of cells."""
         height, width = self.cell_height, self.cell_width
         return Block(self.tile.row + row * height, self.tile.col + col * width, height, width)
 
     def strip_start(self, strip: int) -> int:
-        """The first column of pixels that patches in the strip may have: one cell to the left of its own."""
+        """Return the first column of pixels that the strip's patches may reach: one cell to the left of the strip."""
         return self.tile.col + (strip * self.across - 1) * self.cell_width
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`place` is the whole cell, `reads` are the parts of it that are needed; `frame` holds them and the patches of
-    `index`, the observations whose lower right pixel lies in the cell, sorted by row and column. `pieces` are what lies
-    in the cell of other blocks that are wanted, with their numbers."""
+    """A cell of the grid, and what is needed of it.
+
+    `place` is the whole cell; `reads` are the parts of it that are needed. `index` are the observations whose patch has
+    its lower right pixel in the cell, sorted by row and column. `frame` holds the reads and these patches. `pieces` are
+    the parts in this cell of the other blocks that are wanted, with the numbers of these blocks.
+    """
 
     strip: int
     place: Block
@@ -63,8 +69,10 @@ class Cell:
 
 
 def plan_cells(rows: Rows, cols: Rows, halo: int, layout: Layout, others: Sequence[Block] = ()) -> Iterator[Cell]:
-    """Strip by strip, row by row; a tile is at least twice as high and wide as the halo. `others` are blocks that are
-    wanted too, inside the grid."""
+    """Yield the cells that are needed, strip by strip and row by row.
+
+    A tile is at least twice as high and wide as the halo. `others` are further blocks that are wanted, inside the grid.
+    """
     if not rows.size and not others:
         return
     tile = layout.tile
@@ -96,7 +104,7 @@ def plan_cells(rows: Rows, cols: Rows, halo: int, layout: Layout, others: Sequen
 
 @dataclass(frozen=True)
 class _Piece:
-    """What lies of a wanted block in one tile."""
+    """The part of a wanted block that lies in one tile."""
 
     number: int
     block: Block
@@ -120,8 +128,11 @@ def _pieces(number: int, block: Block, layout: Layout) -> Iterator[_Piece]:
 
 
 def _needed_tiles(touched: Rows, layout: Layout) -> list[tuple[int, ...]]:
-    """Strip, row and column of its cell, row and column of the tile, and the needed pixels' top, bottom, left, right
-    in it, of each tile; `touched` (7, M) are strip, row and column of a tile, and pixels from top to right."""
+    """Return for each tile its cell's strip, row and column, its own row and column, and the pixels needed of it.
+
+    These pixels are given by their top, bottom, left and right. `touched` (7, M) holds the strip, row and column of a
+    tile, and the pixels from top to right.
+    """
     tile, (strip, down, right, *spans) = layout.tile, touched
     keys = np.stack([strip, down // layout.rows, right // layout.cols, down, right])
     order = np.lexsort(keys[::-1])
@@ -135,7 +146,7 @@ def _needed_tiles(touched: Rows, layout: Layout) -> list[tuple[int, ...]]:
 
 
 def _groups(keys: Rows) -> tuple[list[tuple[int, ...]], Rows]:
-    """The different columns of sorted keys (K, M), and where each of them starts."""
+    """Return the different columns of sorted keys (K, M), and where each of them starts."""
     if not keys.shape[1]:
         return [], np.empty(0, np.int64)
     starts = np.flatnonzero(np.r_[True, (np.diff(keys) != 0).any(axis=0)])
@@ -143,14 +154,14 @@ def _groups(keys: Rows) -> tuple[list[tuple[int, ...]], Rows]:
 
 
 def _around(reads: Sequence[Block], row: int, col: int) -> Block:
-    """The smallest block that holds all reads and begins at a pixel, or before."""
+    """Return the smallest block that holds all reads and begins at the given pixel or before it."""
     top, left = min(row, *(each.row for each in reads)), min(col, *(each.col for each in reads))
     bottom, end = max(each.row + each.height for each in reads), max(each.col + each.width for each in reads)
     return Block(top, left, bottom - top, end - left)
 
 
 def _rectangles(tiles: list[tuple[int, ...]]) -> Iterator[Block]:
-    """Few blocks that hold the needed pixels of a cell's tiles, and no pixel of other tiles."""
+    """Yield a few blocks that hold the needed pixels of a cell's tiles, and no pixel of other tiles."""
     runs: list[list[int]] = []  # tile's row, first and last tile's column; top, bottom, left, right in pixels
     for _, _, _, down, right, top, bottom, left, end in tiles:
         if runs and runs[-1][0] == down and runs[-1][2] == right - 1:
@@ -170,9 +181,9 @@ def _rectangles(tiles: list[tuple[int, ...]]) -> Iterator[Block]:
 
 
 def layout_of(tile: Block, halo: int, height: int, width: int, cell_pixels: int, strip_width: int) -> Layout:
-    """Cells of about `cell_pixels` on a grid of `height` x `width` pixels, in strips of about `strip_width`.
+    """Return cells of about `cell_pixels` on a grid of `height` x `width` pixels, in strips of about `strip_width`.
 
-    `tile` is one of the blocks that rasters are stored in; small ones are taken several at once.
+    `tile` is one of the blocks that rasters are stored in; several small ones are taken at once.
     """
     high = tile.height * math.ceil(max(2 * halo, _SMALLEST) / tile.height)
     wide = tile.width * math.ceil(max(2 * halo, _SMALLEST) / tile.width)
@@ -185,5 +196,5 @@ def layout_of(tile: Block, halo: int, height: int, width: int, cell_pixels: int,
 
 
 def _first(start: int, step: int, halo: int) -> int:
-    """The last of start, start +- step, start +- 2 step, ... that is not above -halo."""
+    """Return the last of start, start +- step, start +- 2 step, ... that is not above -halo."""
     return start - math.ceil((start + halo) / step) * step

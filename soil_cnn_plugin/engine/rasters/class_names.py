@@ -1,4 +1,4 @@
-"""Names of the classes of a categorical raster, from its category names or its attribute table, also an ESRI one."""
+"""Names of the classes of a categorical raster, from its category names or its attribute table, ESRI's included."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _VALUE_TITLES = ("value", "code", "id")
 
 
 def read_class_names(dataset: rasterio.DatasetReader, band: int) -> dict[int, str]:
-    """Code -> name; empty when the raster carries no names."""
+    """Return code -> name, empty when the raster carries no names."""
     names = _names_in(dataset, band) | (_names_beside(dataset.name) if band == 1 else {})
     return {code: name.strip() for code, name in names.items() if name.strip()}
 
 
 def _names_in(dataset: rasterio.DatasetReader, band: int) -> dict[int, str]:
-    """rasterio reads no table, but GDAL writes all of them into a VRT of the raster."""
+    """Read the names from a VRT of the raster: GDAL writes all tables into it, and rasterio reads none."""
     path = f"/vsimem/{uuid.uuid4().hex}.vrt"
     try:
         rasterio.shutil.copy(dataset, path, driver="VRT")
@@ -45,7 +45,7 @@ def _names_in(dataset: rasterio.DatasetReader, band: int) -> dict[int, str]:
 
 
 def _names_beside(path: str) -> dict[int, str]:
-    """From the table that ArcGIS writes beside a raster, `soil.tif.vat.dbf`."""
+    """Read the names from the table that ArcGIS writes beside a raster, `soil.tif.vat.dbf`."""
     for table in (Path(f"{path}.vat.dbf"), Path(path).with_suffix(".vat.dbf")):
         if not table.is_file():
             continue
@@ -64,7 +64,7 @@ def _names_beside(path: str) -> dict[int, str]:
 
 
 def _category_names(xml: str) -> dict[int, str]:
-    """The n-th category names code n."""
+    """Return code -> name from the categories; the n-th one names code n."""
     return {code: html.unescape(name) for code, name in enumerate(_texts("Category", xml))}
 
 
@@ -87,7 +87,7 @@ def _attribute_table_names(xml: str) -> dict[int, str]:
 
 
 def _name_column(titles: list[str], is_text: list[bool]) -> int | None:
-    """Index of the first column with a telling title, else of the first one of texts."""
+    """Return the index of the first column with a telling title, else of the first column of texts."""
     told = _by_title(titles, _NAME_TITLES)
     return told if told is not None else next((index for index, text in enumerate(is_text) if text), None)
 
@@ -113,19 +113,19 @@ fcc0b4 c084c0 3c9018 a860c0 c06ca8 e4b4e4 b46c54 185448 304854 78b484 6054a8 90b
 
 
 def class_colours(count: int) -> list[str]:
-    """`#rrggbb` of so many classes; a class keeps its colour when others follow it."""
+    """Return the colours `#rrggbb` of so many classes; a class keeps its colour when others follow it."""
     codes = _CODES.split()
     return [f"#{codes[index % len(codes)]}" for index in range(count)]
 
 
 def class_colormap(count: int) -> dict[int, tuple[int, int, int, int]]:
-    """Value of a raster -> red, green, blue and opacity from 0 to 255, for classes from 1; 0 is transparent."""
+    """Return raster value -> red, green, blue and opacity from 0 to 255, for classes from 1; 0 is transparent."""
     colours = {number: (*as_rgb(colour), 255) for number, colour in enumerate(class_colours(count), start=1)}
     return {0: (0, 0, 0, 0), **colours}
 
 
 def as_rgb(colour: str) -> tuple[int, int, int]:
-    """`#rrggbb` -> red, green and blue from 0 to 255."""
+    """Return red, green and blue from 0 to 255 for a colour `#rrggbb`."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return red, green, blue
 
@@ -142,8 +142,11 @@ _NOT_IN_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ufffe\\uffff\\ud800
 
 
 def write_class_names(path: str, classes: Sequence[Sequence[str]], counts: Sequence[Sequence[int]]) -> None:
-    """Write `path`: category names and a raster attribute table with the pixels of each class, for each band, whose
-    values count its own classes from 1. Programs look for it under the raster's name with `.aux.xml` behind it."""
+    """Write category names, and a raster attribute table with each class's pixels, for each band into `path`.
+
+    The values of a band count its own classes from 1. Programs look for the file under the raster's name followed by
+    `.aux.xml`.
+    """
     fields = "\n".join(
         f'      <FieldDefn index="{index}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
         for index, (name, kind, usage) in enumerate(_FIELDS)

@@ -1,4 +1,4 @@
-"""All covariates on one grid: arrays (C, height, width) of any block, NaN where a covariate has no data."""
+"""All covariates on one grid: arrays (C, height, width) for any block, NaN where a covariate has no data."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _T = TypeVar("_T")
 
 
 _CACHE_BYTES = 256_000_000
-"""Of warped pixels that all rasters together keep for the next blocks."""
+"""Warped pixels that all rasters together keep for the next blocks, in bytes."""
 _NAMES_IN_WORDS = 10
 _FINEST = 100
-"""Cells of a grid along one pixel of its reference: more are a mistake, in metres where the CRS has degrees or so."""
+"""Most cells of a grid along one pixel of its reference; more are a mistake, such as metres in a CRS of degrees."""
 
 
 class CovariateStack(AbstractContextManager["CovariateStack"]):
@@ -45,16 +45,16 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         self.close()
 
     def close(self) -> None:
-        """Also gives back what GDAL keeps of the rasters; may be called twice."""
+        """Close the rasters and free what GDAL keeps of them; a second call does no harm."""
         self._pool.shutdown(wait=True, cancel_futures=True)  # no thread may read what is closed
         for raster in self.rasters:
             raster.close()
 
     def read(self, block: Block) -> Singles:
-        """(C, height, width), NaN where a covariate has no data; the block may reach beyond the grid.
+        """Return (C, height, width), NaN where a covariate has no data; the block may reach beyond the grid.
 
         Raises:
-            EngineError: a raster cannot be read, naming it.
+            EngineError: a raster, which the message names, cannot be read.
         """
         values = np.empty((len(self.rasters), block.height, block.width), np.float32)
         for raster, out in zip(self.rasters, values):
@@ -62,15 +62,15 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         return values
 
     def check_unchanged(self) -> None:
-        """Raises EngineError when a raster is no longer the one that was opened, before what was read of it is used."""
+        """Raise EngineError when a raster is no longer the one that was opened; call it before its values are used."""
         self._states.check()
 
     def submit(self, read: Callable[[int, CovariateRaster, _T], None], task: _T) -> list[Future[None]]:
-        """Calls `read` for each raster with its number, in threads: rasters of one file one after another."""
+        """Call `read` for each raster with its number, in threads; rasters of one file are read one after another."""
         return [self._pool.submit(file.read, read, task) for file in self._files]
 
     def resamplings(self) -> list[str]:
-        """A sentence on the covariates that are resampled alike, for each way."""
+        """Return a sentence for each way of resampling, naming the covariates that are resampled in it."""
         names: dict[str, list[str]] = {}
         for raster in self.rasters:
             if raster.resampling is not None:
@@ -80,19 +80,19 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
         return [f"{several(of_way)} resampled onto the grid {way}" for way, of_way in names.items()]
 
     def class_names(self) -> tuple[dict[int, str], ...]:
-        """A covariate each: code -> name as its user or its file tells them, empty when they do not."""
+        """Return code -> name for each covariate, as its user or its file gives them; empty when neither does."""
         return tuple(raster.class_names() if raster.covariate.kind == "categorical" else {} for raster in self.rasters)
 
 
 def several(names: list[str]) -> str:
-    """`a is`, `a and b are`, `a, b, c and 197 more are`"""
+    """Return `a is`, `a and b are` or `a, b, c and 197 more are`."""
     first, more = names[:_NAMES_IN_WORDS], len(names) - _NAMES_IN_WORDS
     last = f"{more} more" if more > 0 else first.pop()
     return f"{last} is" if not first else f"{', '.join(first)} and {last} are"
 
 
 def reference_grid(path: str, cell_size: float | None = None) -> Grid:
-    """The grid of a raster, with north up and longitudes from -180; `cell_size` in CRS units replaces its own.
+    """Return a raster's grid, with north up and longitudes from -180; `cell_size` in CRS units replaces its own.
 
     Raises:
         EngineError: the raster cannot be opened or does not say where it lies, or the cell size is far too fine for it.
@@ -115,7 +115,8 @@ def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:
     """Open all rasters; use it in a `with` statement.
 
     Raises:
-        EngineError: a raster is missing, damaged, without CRS, without the band or beside the grid, naming it.
+        EngineError: a raster, which the message names, is missing, damaged, without the band, without a CRS, or lies
+            beside the grid.
     """
     allow_open_files(len(covariates))
     with ExitStack() as opened:
@@ -134,7 +135,7 @@ def open_stack(covariates: Sequence[Covariate], grid: Grid) -> CovariateStack:
 
 
 class _File:
-    """The rasters of one file, which only one thread may read at a time, with their numbers."""
+    """The rasters of one file, with their numbers; only one thread may read the file at a time."""
 
     def __init__(self, rasters: list[tuple[int, CovariateRaster]]) -> None:
         self._rasters, self._lock = rasters, threading.Lock()

@@ -1,4 +1,4 @@
-"""Coordinates from one CRS to another, never between equal ones, and the turn in which longitudes are counted."""
+"""Coordinates from one CRS to another, unchanged between equal ones, and the turn in which longitudes are counted."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from soil_cnn_plugin.engine.arrays import Array
 
 @lru_cache(maxsize=64)
 def parse_crs(text: str) -> pyproj.CRS:
-    """Of a code or WKT; raises pyproj's CRSError."""
+    """Return the CRS of a code or WKT; raise pyproj's CRSError where it is neither."""
     return pyproj.CRS.from_user_input(text)
 
 
 @lru_cache(maxsize=256)
 def are_equal(one: str, other: str) -> bool:
-    """Axis order is ignored, because GDAL's x is always east; local CRSs are known by their name and unit, because
-    files keep no more of them."""
+    """Check whether two CRSs are the same.
+
+    The axis order is ignored, because GDAL's x is always east. Local CRSs are compared by their name and unit, because
+    files keep no more of them.
+    """
     if one == other:
         return True
     first, second = parse_crs(one), parse_crs(other)
@@ -31,7 +34,7 @@ def are_equal(one: str, other: str) -> bool:
 
 
 def transform(x: ArrayLike, y: ArrayLike, source: str, target: str) -> tuple[Array, Array]:
-    """Infinite where a point has no place in the target CRS.
+    """Return x and y in the target CRS, infinite where a point has no place there.
 
     Raises:
         pyproj.exceptions.ProjError: there is no way from one CRS to the other.
@@ -43,14 +46,17 @@ def transform(x: ArrayLike, y: ArrayLike, source: str, target: str) -> tuple[Arr
 
 
 def full_turn(crs: pyproj.CRS) -> float:
-    """The unit after which longitudes begin again, 360 for degrees; 0 where the CRS is not geographic."""
+    """Return the full turn after which longitudes begin again, 360 in degrees; 0 where the CRS is not geographic."""
     axes = crs.axis_info
     return 2 * math.pi / axes[0].unit_conversion_factor if crs.is_geographic and axes else 0.0
 
 
 def nearest_turn(x: Array, middle: float, turn: float) -> Array:
-    """Longitudes by whole turns nearer to `middle`; what lies beyond a full turn on either side is no longitude, and
-    stays as it is. `turn` 0: nothing is counted in turns."""
+    """Move longitudes by whole turns to where they are nearest to `middle`.
+
+    A number beyond a full turn on either side is not a longitude and stays as it is. With `turn` 0, nothing is counted
+    in turns.
+    """
     if not turn:
         return x
     with np.errstate(invalid="ignore"):
@@ -58,7 +64,7 @@ def nearest_turn(x: Array, middle: float, turn: float) -> Array:
 
 
 def without_jump(x: Array, turn: float) -> Array:
-    """Longitudes (N,) of one area that go on beyond 180 degrees instead of jumping back by a full turn."""
+    """Return the longitudes (N,) of one area so that they go on beyond 180 degrees and do not jump back a full turn."""
     ordered = np.sort(x)
     gaps = np.diff(ordered)
     if not turn or not gaps.size or gaps.max() <= turn / 2:
@@ -67,8 +73,10 @@ def without_jump(x: Array, turn: float) -> Array:
 
 
 def in_one_turn(x: Array, turn: float) -> Array:
-    """Longitudes (N,), however each is counted, in the turn that begins in their widest gap; most stay as they are.
-    NaN, and what lies beyond a full turn, stays."""
+    """Bring longitudes (N,), however each is counted, into the turn that begins in their widest gap.
+
+    Most stay as they are; NaN and numbers beyond a full turn always do.
+    """
     is_known = np.abs(x) <= turn if turn else np.zeros(len(x), np.bool_)
     if not is_known.any():
         return x

@@ -1,4 +1,4 @@
-"""Points of the area that maps will be made of: what held-out distances are matched to."""
+"""Points of the area that will be mapped, to which held-out distances are matched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOMAIN_POINTS = 2000
 
 
 def read_domain(path: str, grid: Grid) -> Array:
-    """x, y (M, 2) in the grid's CRS, spread evenly over the polygons or the pixels with data of a raster.
+    """Return x, y (M, 2) in the grid's CRS, spread evenly over the polygons or over the raster's pixels with data.
 
     Raises:
         EngineError: the file holds neither, or has no CRS.
@@ -48,7 +48,7 @@ def read_domain(path: str, grid: Grid) -> Array:
 
 
 def check_touch(path: str, points: Array, coordinates: Array, grid: Grid) -> None:
-    """Raises EngineError when the domain's points and the observations, (N, 2) in the grid's CRS, lie apart."""
+    """Raise EngineError when the domain's points and the observations, (N, 2) in the grid's CRS, lie apart."""
     west, south, east, north = _bounds(points)
     own = _bounds(coordinates)
     if west <= own[2] and own[0] <= east and south <= own[3] and own[1] <= north:
@@ -66,7 +66,7 @@ def _bounds(points: Array) -> Bounds:
 
 
 def _points_in(area: shapely.Geometry) -> Array:
-    """About DOMAIN_POINTS points of a lattice, part by part: between parts that lie far apart it would be empty."""
+    """Return about DOMAIN_POINTS points of a lattice, part by part; between parts far apart it would be empty."""
     step = math.sqrt(area.area / DOMAIN_POINTS)
     found = []
     for part in shapely.get_parts(area):

@@ -1,4 +1,4 @@
-"""What a covariate's name and values make doubtful: directions taken for plain numbers, marks of missing data."""
+"""Doubts about covariates from their names and values: directions taken for plain numbers, marks of missing data."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _COMPASS = re.compile(
 )
 _COMPONENT = re.compile(r"sin|cos|north|east")
 _MARKS = (-9999.0, -999.0, -99.0, -99999.0, -32768.0, -32767.0, -2147483648.0, 255.0, 9999.0, 32767.0, 65535.0, 99999.0)
-_LARGEST_MARK = 1e19  # of floating-point rasters: 1e20, 9.96921e36, 3.4e38
-_FAR = 10.0  # ranges of the other values, that a value other than these must be away to look like a mark
+_LARGEST_MARK = 1e19  # floating-point rasters mark missing data with larger ones: 1e20, 9.96921e36, 3.4e38
+_FAR = 10.0  # a value other than these looks like a mark when it lies this many ranges of the others away
 
 
 def find_doubts(summaries: Sequence[CovariateSummary]) -> list[str]:
-    """Warnings, each with its remedy."""
+    """Return warnings, each with its remedy."""
     found = []
     for summary in summaries:
         if summary.covariate.kind != "categorical":
@@ -33,16 +33,16 @@ def find_doubts(summaries: Sequence[CovariateSummary]) -> list[str]:
 
 
 def is_compass_name(name: str) -> bool:
-    """Whether a covariate of this name is likely to depend on the compass."""
+    """Check whether a covariate of this name is likely to depend on the compass."""
     return _COMPASS.search(name.lower()) is not None or _COMPASS.search(re.sub(r"[\W_]", "", name.lower())) is not None
 
 
 def _mark_in_words(summary: CovariateSummary) -> str:
-    """An extreme value that many pixels share and that lies far from all others."""
+    """Return a warning of an extreme value that many pixels share and that lies far from all others."""
     quantiles = np.array(summary.quantiles)
     for mark in (quantiles[0], quantiles[-1]):
         is_mark = quantiles == mark
-        # The one next to the marks may be interpolated between them and the values.
+        # The quantile next to the marks may be interpolated between them and the values.
         others = quantiles[~is_mark][1:] if mark == quantiles[0] else quantiles[~is_mark][:-1]
         if is_mark.sum() < 2 or not len(others):
             continue
@@ -68,7 +68,7 @@ def _compass_in_words(summary: CovariateSummary) -> str:
         angle = f'"{covariate.name}@{covariate.band}"' + (" * 3.14159265 / 180" if full_turn == 360 else "")
         return (
             f"{covariate.name}: it seems to hold compass directions ({lowest:.4g} to {highest:.4g}). As plain numbers"
-            " the two sides of north are as different as can be. Use northness and eastness instead, in the raster"
+            " the two sides of north are farthest apart. Use northness and eastness instead, in the raster"
             f" calculator cos({angle}) and sin({angle}), and list both under DIRECTIONAL_COVARIATES."
         )
     if covariate.kind == "continuous":
@@ -80,7 +80,7 @@ def _compass_in_words(summary: CovariateSummary) -> str:
 
 
 def _full_turn(lowest: float, highest: float) -> float:
-    """360 or 2 pi where values reach over all directions in degrees or radians, also around 0; else 0."""
+    """Return 360 or 2 pi where values span all directions in degrees or radians, also around 0; else 0."""
     for turn in (360.0, 2 * np.pi):
         for start, slack in ((0.0, 0.003 * turn), (-turn / 2, 0.003 * turn)):
             is_inside = start - slack <= lowest and highest <= start + turn + slack
@@ -89,12 +89,14 @@ def _full_turn(lowest: float, highest: float) -> float:
     return 0.0
 
 
-_FEW = 8  # files: of more, each has its share of what GDAL keeps
+_FEW = 8  # files; where there are more, each has its share of what GDAL keeps
 
 
 def doubt_large_blocks(stack: CovariateStack) -> str:
-    """A warning where blocks are so large that GDAL cannot keep those of all files: it holds the whole of each while it
-    unpacks it, and does so again for each block of the map. Empty where none is."""
+    """Return a warning where blocks are so large that GDAL cannot keep those of all files; empty where none is.
+
+    GDAL holds the whole of each block while it unpacks it, and does so again for each block of the map.
+    """
     files = {raster.covariate.path: raster.dataset for raster in stack.rasters}
     sizes = {path: _block_bytes(dataset) for path, dataset in files.items()}
     share = cache_bytes() // max(_FEW, len(files))
@@ -111,7 +113,7 @@ def doubt_large_blocks(stack: CovariateStack) -> str:
 
 
 def _block_bytes(dataset: rasterio.DatasetReader) -> int:
-    """Of a block, unpacked; where bands are interleaved by pixel, all of them are unpacked together."""
+    """Return the bytes of an unpacked block; bands interleaved by pixel are all unpacked together."""
     together = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
     (height, width), dtype = dataset.block_shapes[0], dataset.dtypes[0]
     return int(height * width * np.dtype(dtype).itemsize * together)

@@ -1,4 +1,4 @@
-"""Which pixels of a raster decide those of a grid, in any CRS, also where longitudes jump back by a full turn."""
+"""The pixels of a raster that decide those of a grid, in any CRS, also where longitudes jump back by a full turn."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from soil_cnn_plugin.engine.rasters.crs import transform, without_jump
 from soil_cnn_plugin.engine.rasters.grid import Block, Bounds, Grid, bounds_in_words
 
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
-"""What rasterio raises; the last one comes through where it forgets to translate it."""
+"""The errors that rasterio raises; the last one comes through where rasterio forgets to translate it."""
 _LATTICE = 33
 """Points along each side of a rectangle that are transformed to find the part of the raster that it needs."""
 _FINE_LATTICE = 257
-"""Where some of them have no place: one a pixel of a tile."""
+"""The same where some of these points have no place: one for each pixel of a tile."""
 _PLACES = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
 """Shares of a grid's height and width where the sides of its pixels are compared with those of a raster."""
 
 
 class Footprint:
-    """`own` is the raster's grid, `path` names the raster in messages; where both share their CRS, `has_grid_crs`."""
+    """The part of a raster that a grid needs.
+
+    `own` is the raster's grid; `path` names the raster in messages; `has_grid_crs` is true where both share their CRS.
+    """
 
     def __init__(self, own: Grid, grid: Grid, path: str) -> None:
         self.own, self.grid, self.path = own, grid, path
         self.has_grid_crs = grid.has_same_crs(own.crs_wkt)
 
     def check_overlap(self) -> None:
-        """Raises EngineError when the raster lies beside the grid."""
+        """Raise EngineError when the raster lies beside the grid."""
         own = west, south, east, north = self.own.bounds
         x, y = self._in_own_crs(self.grid)
         for turn in (0.0, -self.own.full_turn, self.own.full_turn):
@@ -46,9 +49,9 @@ class Footprint:
         )
 
     def source(self, target: Grid) -> tuple[Block | None, float]:
-        """The block of the raster's pixels that decides those of `target`, None where it has none there; and what is to
-        be added to longitudes to find them in the raster, which may count them beyond 180 degrees.
+        """Return the block of the raster's pixels that decides those of `target`, None where the raster has none there.
 
+        Return with it what to add to longitudes to find them in the raster, which may count them beyond 180 degrees.
         The block reaches beyond the raster's left and right edges where the raster goes round the globe.
         """
         x, y = self._in_own_crs(target)
@@ -65,12 +68,15 @@ class Footprint:
         return (Block(top, left, bottom - top, right - left) if top < bottom and left < right else None), turn
 
     def is_whole(self, target: Grid) -> bool:
-        """Whether all of `target` has a place in the raster's CRS."""
+        """Check whether all of `target` has a place in the raster's CRS."""
         return self._lattice(target, _LATTICE)[0].size == _LATTICE * _LATTICE
 
     def ratio(self, target: Grid) -> float:
-        """Side of a pixel of the grid in pixels of the raster, at the middle of `target`, or where that has no place or
-        lies at a pole, between middle and corners; 1 where there is no place either."""
+        """Return the side of a grid pixel in pixels of the raster, at the middle of `target`.
+
+        Where the middle has no place or lies at a pole, it is taken between the middle and the corners. It is 1 where
+        these have no place either.
+        """
         found = []
         for down, across in _PLACES:
             pixel = target.at(Block(int(target.height * down), int(target.width * across), 1, 1))
@@ -84,14 +90,16 @@ class Footprint:
         return min(found, default=1.0)
 
     def _turn_to_raster(self, x: Array) -> float:
-        """The full turns that bring longitudes nearest to the raster's middle."""
+        """Return the full turns that bring longitudes nearest to the raster's middle."""
         west, _, east, _ = self.own.bounds
         turn = self.own.full_turn
         return turn * round(((west + east) - (x.min() + x.max())) / (2 * turn)) if turn else 0.0
 
     def _in_own_crs(self, target: Grid) -> tuple[Array, Array]:
-        """A lattice of points over `target` in the raster's CRS, those that have no place there left out; a finer one
-        where there are such, because the last that have one decide."""
+        """Return a lattice of points over `target` in the raster's CRS, without those that have no place there.
+
+        The lattice is finer where some have no place, because the last points that have one decide.
+        """
         x, y = self._lattice(target, _LATTICE)
         return (x, y) if x.size == _LATTICE * _LATTICE else self._lattice(target, _FINE_LATTICE)
 

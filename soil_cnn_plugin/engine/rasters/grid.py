@@ -1,4 +1,4 @@
-"""A raster's grid, CRS and affine transform and (height, width), and blocks of its pixels: arithmetic, no files."""
+"""A raster's grid (its CRS, affine transform, height and width) and blocks of its pixels: arithmetic, no files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle of pixels; `row` and `col` are of its upper left pixel and may be negative, beyond the grid."""
+    """A rectangle of pixels; `row` and `col` are those of its upper left pixel, negative where it lies off the grid."""
 
     row: int
     col: int
@@ -33,11 +33,11 @@ class Block:
     width: int
 
     def with_halo(self, halo: int) -> Block:
-        """This block and `halo` more pixels on each side."""
+        """Return this block with `halo` more pixels on each side."""
         return Block(self.row - halo, self.col - halo, self.height + 2 * halo, self.width + 2 * halo)
 
     def within(self, other: Block) -> tuple[slice, slice]:
-        """Where the block lies in an array of another one that holds it."""
+        """Return where the block lies in an array of another one that holds it."""
         top, left = self.row - other.row, self.col - other.col
         return slice(top, top + self.height), slice(left, left + self.width)
 
@@ -49,7 +49,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Grid:
-    """CRS, shape and `transform` (a, b, c, d, e, f): x = a * col + b * row + c, y = d * col + e * row + f."""
+    """A CRS, a shape and a `transform` (a, b, c, d, e, f): x = a * col + b * row + c, y = d * col + e * row + f."""
 
     crs_wkt: str
     transform: Transform
@@ -87,12 +87,12 @@ class Grid:
 
     @property
     def full_turn(self) -> float:
-        """The unit after which longitudes begin again, 360 for degrees; 0 where the CRS is not geographic."""
+        """The full turn after which longitudes begin again, 360 in degrees; 0 where the CRS is not geographic."""
         return full_turn(self.crs)
 
     @property
     def columns_around(self) -> int:
-        """Columns of a full turn of longitude; 0 where they are no whole number, and in other CRSs."""
+        """Columns in a full turn of longitude; 0 where they are not a whole number, and in CRSs without longitudes."""
         a, b, _, d, _, _ = self.transform
         columns = self.full_turn / abs(a) if b == d == 0 else 0.0
         return round(columns) if abs(columns - round(columns)) < 1e-2 else 0
@@ -105,32 +105,35 @@ class Grid:
 
     @property
     def unit(self) -> str:
-        """Of the coordinates: `metre`, `degree`, `US survey foot`."""
+        """The unit of the coordinates: `metre`, `degree`, `US survey foot`."""
         axes = self.crs.axis_info
         return str(axes[0].unit_name) if axes else "unknown unit"
 
     def rows_cols(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-        """Fractional rows and columns: the floor is the pixel that holds the point, .5 its centre."""
+        """Return fractional rows and columns: the floor is the pixel that holds the point, .5 is its centre."""
         a, b, c, d, e, f = self.transform
         east, south = np.asarray(x, np.float64) - c, np.asarray(y, np.float64) - f
         determinant = a * e - b * d
         return (a * south - d * east) / determinant, (e * east - b * south) / determinant
 
     def contains(self, x: ArrayLike, y: ArrayLike) -> Flags:
-        """True where the point lies in a pixel of the grid or on one of its edges."""
+        """Return True where the point lies in a pixel of the grid or on one of its edges."""
         rows, cols = self.rows_cols(x, y)
         is_inside = (rows >= -_ROUNDING) & (rows <= self.height + _ROUNDING)
         return np.asarray(is_inside & (cols >= -_ROUNDING) & (cols <= self.width + _ROUNDING))
 
     def pixels(self, x: ArrayLike, y: ArrayLike) -> tuple[Rows, Rows]:
-        """Row and column of the pixels that hold points of the grid. As GDAL counts them, a pixel has its upper and
-        left edges; the last ones have the grid's lower and right edge, too."""
+        """Return the rows and columns of the pixels that hold points of the grid.
+
+        As GDAL counts, a pixel has its upper and left edges; the last pixels also have the grid's lower and right edge.
+        """
         rows, cols = (np.floor(each).astype(np.int64) for each in self.rows_cols(x, y))
         return np.clip(rows, 0, self.height - 1), np.clip(cols, 0, self.width - 1)
 
     def place(self, x: ArrayLike, y: ArrayLike, crs: str) -> tuple[Array, Array]:
-        """Coordinates of another CRS, a code or WKT, in the grid's, and its longitudes in the turn that is nearest to
-        the grid; infinite where there is no place.
+        """Transform coordinates of another CRS, a code or WKT, to the grid's; infinite where there is no place.
+
+        Longitudes come in the turn that is nearest to the grid.
 
         Raises:
             pyproj.exceptions.ProjError: there is no way from that CRS to the grid's.
@@ -144,29 +147,31 @@ class Grid:
         return (west + east) / 2
 
     def xy(self, rows: ArrayLike, cols: ArrayLike, crs_wkt: str | None = None) -> tuple[Array, Array]:
-        """Coordinates of the centres of pixels, in another CRS where one is given."""
+        """Return the coordinates of the centres of pixels, in another CRS where one is given."""
         x, y = self._edges(np.asarray(rows, np.float64) + 0.5, np.asarray(cols, np.float64) + 0.5)
         return (x, y) if crs_wkt is None else transform(x, y, self.crs_wkt, crs_wkt)
 
     def blocks(self, size: int) -> Iterator[Block]:
-        """Blocks of `size` x `size` pixels, row by row, smaller at the right and lower edge."""
+        """Yield blocks of `size` x `size` pixels, row by row, smaller at the right and lower edges."""
         for row in range(0, self.height, size):
             for col in range(0, self.width, size):
                 yield Block(row, col, min(size, self.height - row), min(size, self.width - col))
 
     def block_bounds(self, block: Block) -> Bounds:
-        """West, south, east, north of a block, also beyond the grid."""
+        """Return west, south, east and north of a block, also beyond the grid."""
         return self.at(block).bounds
 
     def at(self, block: Block) -> Grid:
-        """The grid of a block alone, also beyond this grid."""
+        """Return the grid of a block alone, also beyond this grid."""
         x, y = self._edges(block.row, block.col)
         a, b, _, d, e, _ = self.transform
         return Grid(self.crs_wkt, (a, b, float(x), d, e, float(y)), block.height, block.width)
 
     def with_cell_size(self, width: float, height: float | None = None) -> Grid:
-        """The same area from the same upper left corner in pixels of `width` x `height` CRS units, square without
-        `height`."""
+        """Return the same area, from the same upper left corner, in pixels of `width` x `height` CRS units.
+
+        The pixels are square without `height`.
+        """
         a, b, c, d, e, f = self.transform
         own_width, own_height = self.cell_size
         wider, higher = width / own_width, (height or width) / own_height
@@ -178,7 +183,7 @@ class Grid:
         )
 
     def upright(self) -> Grid:
-        """The same pixels with north up and east to the right; a rotated grid stays as it is."""
+        """Return the same pixels with north up and east to the right; a rotated grid stays as it is."""
         a, b, c, d, e, f = self.transform
         if b or d:
             return self
@@ -186,8 +191,10 @@ class Grid:
         return Grid(self.crs_wkt, (abs(a), 0.0, west, 0.0, -abs(e), north), self.height, self.width)
 
     def from_minus_180(self) -> Grid:
-        """The same pixels in longitudes from about -180 to 180 degrees; a grid across 180 degrees stays as it is, if it
-        does not go round the globe."""
+        """Return the same pixels in longitudes from about -180 to 180 degrees.
+
+        A grid across 180 degrees stays as it is if it does not go round the globe.
+        """
         a, b, c, d, e, f = self.transform
         half = self.full_turn / 2
         if not half or a < 0 or self.bounds[2] <= half + a:
@@ -200,7 +207,7 @@ class Grid:
         return Grid(self.crs_wkt, (a, b, west, d, e, f), self.height, self.columns_around)
 
     def turned(self, bounds: Bounds) -> Bounds:
-        """A rectangle of the grid's CRS in the turn of longitudes in which it shares most with the grid."""
+        """Move a rectangle of the grid's CRS to the turn of longitudes in which it shares most with the grid."""
         west, south, east, north = bounds
         turn, (own_west, _, own_east, _) = self.full_turn, self.bounds
         if not turn or max(abs(west), abs(east)) > 2 * turn:
@@ -213,7 +220,7 @@ class Grid:
         return west + shift, south, east + shift, north
 
     def clip(self, bounds: Bounds) -> Grid:
-        """The part of the grid that holds the rectangle `bounds` (its CRS), snapped outward to whole pixels.
+        """Return the part of the grid that holds the rectangle `bounds` (its CRS), snapped outward to whole pixels.
 
         Raises:
             EngineError: the rectangle lies beside the grid.
@@ -230,14 +237,14 @@ class Grid:
         return self.at(Block(top, left, bottom - top, right - left))
 
     def _snap_columns(self, lowest: float, highest: float) -> tuple[int, int]:
-        """As `_snap`, but a grid all round the globe goes on at its other end."""
+        """Snap as `_snap` does, but a grid all round the globe goes on at its other end."""
         around = self.columns_around
         if not 0 < around <= self.width or highest - lowest > around - 1:
             return _snap(lowest, highest, self.width)
         return math.floor(lowest + _TOLERANCE), math.ceil(highest - _TOLERANCE)
 
     def offset_of(self, other: Grid) -> tuple[int, int] | None:
-        """Row and column in this grid of the other's upper left pixel; None when their pixels do not coincide."""
+        """Return row and column of the other's upper left pixel in this grid; None when the pixels do not coincide."""
         step = np.array(other.transform)[[0, 1, 3, 4]] - np.array(self.transform)[[0, 1, 3, 4]]
         longest = max(other.height, other.width)
         if np.abs(step).max() * longest > _TOLERANCE * min(self.cell_size) or not self.has_same_crs(other.crs_wkt):
@@ -248,11 +255,11 @@ class Grid:
         return int(np.rint(row)), int(np.rint(col))
 
     def has_same_crs(self, crs_wkt: str) -> bool:
-        """Axis order is ignored: GDAL's x is always east."""
+        """Check whether the CRS is the grid's; the axis order is ignored, because GDAL's x is always east."""
         return are_equal(crs_wkt, self.crs_wkt)
 
     def metres_per_cell(self) -> tuple[float, float]:
-        """Metres across a pixel, along its row and along its column; of the middle pixel when the CRS is in degrees."""
+        """Return the metres across a pixel, along its row and its column; the middle pixel's in a CRS of degrees."""
         if not self.is_geographic:
             axes = self.crs.axis_info
             metres = float(axes[0].unit_conversion_factor) if axes else 1.0
@@ -270,12 +277,12 @@ class Grid:
 
 
 def bounds_in_words(bounds: Bounds) -> str:
-    """`west 178440, south 329600, east 181560, north 333760`"""
+    """Return words such as `west 178440, south 329600, east 181560, north 333760`."""
     decimals = 0 if max(map(abs, bounds)) >= 1000 else 5
     names = ("west", "south", "east", "north")
     return ", ".join(f"{name} {round(value, decimals):.10g}" for name, value in zip(names, bounds))
 
 
 def _snap(lowest: float, highest: float, size: int) -> tuple[int, int]:
-    """First and one past the last pixel that [lowest, highest] touches, kept inside 0 to size."""
+    """Return the first pixel that [lowest, highest] touches and the one past the last, kept inside 0 to size."""
     return max(0, math.floor(lowest + _TOLERANCE)), min(size, math.ceil(highest - _TOLERANCE))

@@ -1,4 +1,4 @@
-"""Raster files as they are opened: what is wrong with one that cannot be used, and where its pixels lie."""
+"""The opening of raster files: what is wrong with one that cannot be used, and where its pixels lie."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AFAR = re.compile(r"^https?://|/vsi(curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)"
 
 
 def open_raster(path: str) -> rasterio.DatasetReader:
-    """Raises EngineError when there is no such file, GDAL cannot open it, or it holds several rasters."""
+    """Open a raster; raise EngineError when there is no such file, GDAL cannot open it, or it holds several rasters."""
     try:
         dataset = rasterio.open(path)
     except GDAL_ERRORS as error:
@@ -51,7 +51,7 @@ def open_raster(path: str) -> rasterio.DatasetReader:
 
 
 def grid_of(dataset: rasterio.DatasetReader, path: str) -> Grid:
-    """The raster's own grid; raises EngineError when it does not say where it lies."""
+    """Return the raster's own grid; raise EngineError when it does not say where it lies."""
     if dataset.crs is None:
         raise EngineError(
             f"{path} has no CRS. Set it in the layer's properties, or with the algorithm Assign projection, and run"
@@ -68,14 +68,14 @@ def grid_of(dataset: rasterio.DatasetReader, path: str) -> Grid:
 
 
 def said(error: BaseException) -> str:
-    """What GDAL said, from the innermost error: rasterio's own text only points to it."""
+    """Return what GDAL said, from the innermost error: rasterio's own text only points to it."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).rstrip(". ") or type(error).__name__
 
 
 def _horizontal(crs_wkt: str) -> str:
-    """Without heights, for which no raster has a place."""
+    """Return the CRS without heights, for which no raster has a place."""
     crs = pyproj.CRS.from_wkt(crs_wkt)
     return str(crs.to_2d().to_wkt()) if len(crs.axis_info) > 2 and not crs.is_geocentric else crs_wkt
 
@@ -86,16 +86,16 @@ def layer_name(path: str) -> str:
 
 
 def is_undefined(crs: str) -> bool:
-    """Whether a CRS, as its name or WKT, is the placeholder that GeoPackage has for an unknown one."""
+    """Check whether a CRS, given by its name or WKT, is GeoPackage's placeholder for an unknown one."""
     return "Undefined" in crs[:40]
 
 
-_OTHERS = 200  # outputs, libraries, threads
+_OTHERS = 200  # further open files: outputs, libraries, threads
 
 
 def allow_open_files(count: int) -> None:
-    """Let `count` files and some more be open, as far as the system has it; macOS allows 256 until it is asked."""
-    if sys.platform == "win32":  # where GDAL's files have no such limit
+    """Allow `count` files and some more to be open, as far as the system permits; macOS allows 256 until asked."""
+    if sys.platform == "win32":  # GDAL's files have no such limit there
         return
     import resource
 

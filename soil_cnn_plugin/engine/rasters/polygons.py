@@ -1,4 +1,4 @@
-"""Polygons of a vector file in the CRS of a map: where one is wanted, or where maps will be made."""
+"""Polygons of a vector file in the CRS of a map: the area where a map is wanted, or where maps will be made."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
 
 
 def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
-    """The valid parts of all polygons, in the grid's CRS; None when the file is no vector file.
+    """Return the valid parts of all polygons, in the grid's CRS; None when the file is not a vector file.
 
-    `role` says in messages what the polygons are.
+    `role` tells in messages what the polygons are.
 
     Raises:
         EngineError: the layer has no geometries, no CRS, or no polygon with an area.
@@ -63,7 +63,7 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
 
 
 def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
-    """The part of the grid that covers the job's extent; the whole grid when the job has none.
+    """Return the part of the grid that covers the job's extent; the whole grid when the job has none.
 
     Raises:
         EngineError: the extent lies beside the grid.
@@ -91,10 +91,10 @@ def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
 
 
 def read_area(path: str, grid: Grid) -> Callable[[Block], Flags]:
-    """A function from a block to the pixels (h, w) whose centre lies in the polygons.
+    """Return a function that marks the pixels (h, w) of a block whose centre lies in the polygons.
 
     Raises:
-        EngineError: the file is no layer, has no CRS, no polygons, or none that touches the grid.
+        EngineError: the file is not a vector layer, has no CRS, no polygons, or none that touches the grid.
     """
     polygons = read_polygons(path, "the area of the map", grid)
     if polygons is None:

@@ -21,14 +21,14 @@ from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.opening import grid_of, open_raster, said
 
 _TILE = 256
-"""Side of the squares that are warped at once, in pixels of the grid."""
+"""Side of the squares that are warped at once, in grid pixels."""
 _SOURCE_SIDE = 2048
-"""Side of the largest square that is read from a raster for one of them, in its own pixels."""
+"""Side of the largest square that is read from a raster for one of them, in the raster's own pixels."""
 _PLAIN = {"uint8", "int8", "int16", "uint16", "float32"}
-"""Types all of whose values float32 holds: they are read as such, without a copy in between."""
+"""Types whose values float32 holds without loss: they are read as float32, without a copy in between."""
 _MOST_TILES = 1024
 _MOST_BYTES = 64_000_000
-"""Of tiles that are kept for the next blocks: three rows of them across 20,000 pixels."""
+"""Tiles that are kept for the next blocks, in bytes: three rows of them across 20,000 pixels."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class _Tile:
 
 
 class CovariateRaster:
-    """An open raster. `resampling` is None when its pixels coincide with the grid's, and it is then read as it is.
+    """An open raster. `resampling` is None when its pixels coincide with the grid's; it is then read as it is.
 
-    Missing are: the file's nodata value, masks and alpha, the user's ranges, NaN and infinities. They are taken out
-    before resampling, so that no value is mixed with them. Scale and offset of the band are applied.
+    The file's nodata value, masks and alpha, the user's ranges, NaN and infinities count as missing. They are taken out
+    before resampling, so that no value is mixed with them. The band's scale and offset are applied.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class CovariateRaster:
         grid: Grid,
         dataset: rasterio.DatasetReader | None = None,
     ) -> None:
-        """`dataset` is the file, when it is open already for another of its bands."""
+        """Open the raster, or take `dataset`, its file, when that is open already for another of its bands."""
         self.covariate, self.grid = covariate, grid
         self._dataset = dataset or open_raster(covariate.path)
         try:
@@ -70,15 +70,17 @@ class CovariateRaster:
         self.keep(_MOST_BYTES)
 
     def keep(self, most_bytes: int) -> None:
-        """Keep warped tiles for the next blocks, in so much memory at most."""
+        """Keep warped tiles for the next blocks, in at most so many bytes."""
         self._kept_tiles = min(_MOST_TILES, min(most_bytes, _MOST_BYTES) // (4 * self._side**2))
 
     def kept_width(self, height: int) -> float:
-        """Pixels side by side whose warped tiles are all kept while blocks of that height are read along them;
-        infinite where nothing is warped."""
+        """Return how many pixels side by side have all their warped tiles kept while blocks of that height are read.
+
+        The number is infinite where nothing is warped.
+        """
         if self.resampling is None:
             return math.inf
-        rows = (height - 2) // self._side + 2  # of tiles, wherever they begin
+        rows = (height - 2) // self._side + 2  # rows of tiles, wherever they begin
         return max(0, self._kept_tiles // rows - 1) * self._side
 
     def close(self) -> None:
@@ -118,12 +120,14 @@ class CovariateRaster:
         return int(np.dtype(self._dataset.dtypes[self.covariate.band - 1]).itemsize)
 
     def class_names(self) -> dict[int, str]:
-        """Code -> name, as the user or else the file tells them; empty when they do not."""
+        """Return code -> name, as the user or else the file gives them; empty when neither does."""
         return read_class_names(self._dataset, self.covariate.band) | dict(self.covariate.labels)
 
     def _read_own(self, block: Block, out: Singles) -> None:
-        """Fill `out` from a block of the raster's own pixels; NaN beyond it, but a raster that goes round the globe has
-        no end in east and west."""
+        """Fill `out` from a block of the raster's own pixels, with NaN beyond the raster.
+
+        A raster that goes round the globe has no end in the east and west.
+        """
         out.fill(np.nan)
         around = self.own_grid.columns_around
         for shift in (-around, around, 0) if around else (0,):
@@ -157,8 +161,10 @@ class CovariateRaster:
         np.copyto(part, np.nan, where=~np.isfinite(part))
 
     def _gaps(self, plain: Singles | None, window: Window) -> Flags | None:
-        """True where the file says that there is no data, None where there is some everywhere; `plain` are its numbers
-        as they are stored, where that is known."""
+        """Return True where the file says that there is no data; None where there is some everywhere.
+
+        `plain` are the numbers as they are stored, where these are known.
+        """
         dataset, number = self._dataset, self.covariate.band - 1
         flags = dataset.mask_flag_enums[number]
         if MaskFlags.all_valid in flags or (MaskFlags.nodata in flags and not self.covariate.use_file_nodata):
@@ -170,10 +176,10 @@ class CovariateRaster:
         return np.asarray(dataset.read_masks(number + 1, window=window) == 0)
 
     def _warped_tile(self, tile: _Tile, place: Block) -> Singles:
-        """A tile of the grid's lattice; the last ones are kept, because blocks with a halo share them.
+        """Return a warped tile of the grid's lattice; the last ones are kept, because blocks with a halo share them.
 
-        GDAL's warping depends slightly on the rectangle that is warped at once. Tiles that never move make a pixel's
-        value independent of the block it is read with, and of how the grid was clipped.
+        GDAL's warping depends slightly on the rectangle that is warped at once. As the tiles never move, a pixel's
+        value does not depend on the block it is read with, nor on how the grid was clipped.
         """
         if tile in self._tiles:
             self._tiles.move_to_end(tile)
@@ -194,7 +200,7 @@ class CovariateRaster:
         self._read_own(block, source)
         self._reproject(source, self.own_grid.at(block), turn, target, warped, self.resampling)
         if self.resampling is Resampling.average and np.isnan(warped).any() and not self._footprint.is_whole(target):
-            # A mean needs all corners of a pixel, and at the outline of a projection some have no place.
+            # A mean needs all corners of a pixel, but at the outline of a projection some have no place.
             middles = np.full_like(warped, np.nan)
             self._reproject(source, self.own_grid.at(block), turn, target, middles, Resampling.bilinear)
             np.copyto(warped, middles, where=np.isnan(warped))
@@ -220,7 +226,7 @@ class CovariateRaster:
             raise self._footprint.not_transformable() from error
 
     def _choose_resampling(self) -> Resampling:
-        """Codes and compass values are never mixed: the mean of 359 and 1 degree is not 180."""
+        """Choose how to resample; codes and compass values are never mixed: 359 and 1 degree do not average to 180."""
         if self.covariate.kind != "continuous":
             return Resampling.nearest
         return Resampling.average if self._footprint.ratio(self.grid) >= 1.5 else Resampling.bilinear
@@ -233,7 +239,7 @@ class CovariateRaster:
         return side
 
     def _lattice_origin(self) -> tuple[int, int]:
-        """Row and column of the corner that tiles are counted from: fixed to the CRS, so that clipping keeps it."""
+        """Return row and column of the corner that tiles count from, fixed to the CRS so that clipping keeps it."""
         row, col = self.grid.rows_cols(0.0, 0.0)
         return int(math.floor(float(row) + 0.25)) % self._side, int(math.floor(float(col) + 0.25)) % self._side
 
@@ -248,9 +254,9 @@ class CovariateRaster:
 
 
 def equal_to(values: Singles, nodata: float | None, dtype: str) -> Flags | None:
-    """Where GDAL takes numbers of a type that float32 holds for `nodata`; None where only GDAL knows.
+    """Return True where GDAL takes numbers of a type that float32 holds for `nodata`; None where only GDAL knows.
 
-    GDAL's own mask reads everything once more. It takes floats for equal that differ in their last bits.
+    GDAL's own mask would read everything once more. GDAL takes floats that differ in their last bits for equal.
     """
     if nodata is None or dtype not in _PLAIN:
         return None
@@ -267,7 +273,7 @@ def equal_to(values: Singles, nodata: float | None, dtype: str) -> Flags | None:
 
 
 def _common(place: Block, block: Block) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """The pixels that two blocks share, as slices of the first and of the second."""
+    """Return the pixels that two blocks share, as slices of the first and of the second."""
     top, left = max(place.row, block.row), max(place.col, block.col)
     bottom = min(place.row + place.height, block.row + block.height)
     right = min(place.col + place.width, block.col + block.width)

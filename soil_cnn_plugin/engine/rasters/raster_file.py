@@ -1,4 +1,4 @@
-"""Writing a map: block by block into a scratch GeoTIFF, then once into a Cloud Optimized GeoTIFF."""
+"""The writing of a map: block by block into a scratch GeoTIFF, then once into a Cloud Optimized GeoTIFF."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from soil_cnn_plugin.engine.rasters.footprint import GDAL_ERRORS
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 
 NODATA = -9999.0
-"""A number rather than NaN, which some programs draw as a value."""
+"""The mark of missing data: a number, because some programs draw NaN as a value."""
 NO_CLASS = 0
 
 
 class RasterFile(AbstractContextManager["RasterFile"]):
-    """A float32 raster of one band a target; it appears under its name when `finish` has been called.
+    """A float32 raster with one band for each target; it appears under its name when `finish` has been called.
 
-    With `classes`, for each band the names of what its values count from 1, it is a uint8 raster with names and colours
-    of these.
+    `classes` are, for each band, the names of the classes that its values count from 1. With them, the raster is uint8
+    and carries their names and colours.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._dataset.descriptions = tuple(bands)
         self._dataset.units = tuple(units)
         self._dataset.update_tags(**tags)
-        if classes and len(bands) == 1:  # a TIFF has colours for one band only; the attribute tables tell those of all
+        if classes and len(bands) == 1:  # a TIFF has colours for one band only; attribute tables hold those of all
             self._dataset.write_colormap(1, class_colormap(len(classes[0])))
 
     def _create(self, grid: Grid, count: int) -> rasterio.io.DatasetWriter:
@@ -85,11 +85,11 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             compress="lzw",
             bigtiff="if_safer",
             sparse_ok=True,
-            interleave="band",  # by pixel, bands would have 0 where only a part of a tile is ever written
+            interleave="band",  # interleaved by pixel, bands would have 0 where only a part of a tile is ever written
         )
 
     def write(self, block: Block, values: NDArray[np.floating]) -> None:
-        """`values` (bands, height, width), NaN where there is no prediction."""
+        """Write `values` (bands, height, width) into a block, NaN where there is no prediction."""
         known = np.isfinite(values)
         stored = np.where(known, values, self._nodata).astype(np.uint8 if self._classes else np.float32)
         if self._classes:
@@ -103,7 +103,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._dataset.write(stored, window=window)
 
     def complete(self) -> None:
-        """Copy the scratch file into tiles with overviews: all that may fail before the raster gets its name.
+        """Copy the scratch file into tiles with overviews; all that may fail is done before the raster gets its name.
 
         Raises:
             EngineError: the copy does not hold what was written.
@@ -138,12 +138,12 @@ class RasterFile(AbstractContextManager["RasterFile"]):
 
     @property
     def finished(self) -> list[tuple[str, str]]:
-        """Where each of its files is, and where it belongs."""
+        """Where each of the raster's files is, and where it belongs."""
         names = [(self._names, self._beside)] if self._classes else []
         return [(part(self._path), self._path), *names]
 
     def drop_former(self) -> None:
-        """Of a raster that had this name before: its statistics would show."""
+        """Remove the file beside a raster that had this name before: its statistics would show."""
         if not self._classes:
             Path(self._beside).unlink(missing_ok=True)
 
@@ -152,7 +152,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         return f"{self._path}.aux.xml"
 
     def _check_copy(self) -> None:
-        """GDAL 3.10 says nothing when the disk gets full while it copies, and leaves a file without its end."""
+        """Check that the copy has its end: GDAL 3.10 says nothing when the disk gets full while it copies."""
         try:
             with rasterio.open(part(self._path)) as copy:
                 found = [_Fingerprint(self._nodata) for _ in self._prints]
@@ -193,8 +193,10 @@ def finish_together(rasters: Iterable[RasterFile]) -> None:
 
 @dataclass
 class _Fingerprint:
-    """Tells whether two bands hold the same values, in whatever order their blocks come: the number of values and the
-    sum of their bits."""
+    """The number of values and the sum of their bits, which tell whether two bands hold the same values.
+
+    The order in which the blocks come does not matter.
+    """
 
     nodata: float
     count: int = 0
@@ -207,7 +209,7 @@ class _Fingerprint:
 
 
 class _Statistics:
-    """Count, extremes, mean and deviation of a band, added up block by block (Chan et al. 1983, 10.2307/2683386)."""
+    """A band's count, extremes, mean and deviation, added up block by block (Chan et al. 1983, 10.2307/2683386)."""
 
     def __init__(self) -> None:
         self.count, self._mean, self._squares = 0, 0.0, 0.0
@@ -225,7 +227,7 @@ class _Statistics:
         self._highest = max(self._highest, float(values.max()))
 
     def tags(self) -> dict[str, str]:
-        """Under the names that GDAL and QGIS look for."""
+        """Return the statistics under the names that GDAL and QGIS look for."""
         values = {
             "MINIMUM": self._lowest,
             "MAXIMUM": self._highest,

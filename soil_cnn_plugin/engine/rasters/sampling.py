@@ -1,6 +1,6 @@
-"""What covariates hold on their grid: a sample of numbers, class codes, and places where all of them have data.
+"""The contents of covariates on their grid: a sample of numbers, class codes, and places where all have data.
 
-All covariates are read at once, so that files are unpacked once, in threads.
+All covariates are read at once, in threads, so that each file is unpacked once.
 """
 
 from __future__ import annotations
@@ -20,31 +20,37 @@ from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 
 MOST_CATEGORIES = 255
 LARGEST_CODE = 2**24
-"""Beyond, float32 no longer tells neighbouring codes apart."""
+"""The largest code; beyond it, float32 no longer tells neighbouring codes apart."""
 _SAMPLE_PIXELS = 1_000_000
 _SAMPLE_VALUES = 50_000_000
-"""Of all covariates together, so that hundreds of them fit into memory."""
+"""Values of all covariates together, so that hundreds of covariates fit into memory."""
 _SCAN_PIXELS = 200_000_000
 
 
 @dataclass(frozen=True)
 class CovariateSample:
-    """`values`: of each covariate, those of its valid pixels, empty when it is categorical; `points` (M, 2): x, y of
-    pixels where all covariates have data."""
+    """A sample of covariates.
+
+    `values` holds for each covariate the values of its valid pixels, none when it is categorical. `points` (M, 2) are
+    x, y of pixels where all covariates have data.
+    """
 
     values: tuple[Singles, ...]
     points: Array
 
     def spread(self, count: int) -> Array:
-        """x, y (M, 2) of at most `count` of the points, spread evenly over the grid."""
+        """Return x, y (M, 2) of at most `count` of the points, spread evenly over the grid."""
         chosen = np.linspace(0, len(self.points) - 1, min(count, len(self.points))).astype(int)
         found: Array = self.points[chosen]
         return found
 
 
 class Sampler:
-    """Gathers a sample while covariates are read, piece by piece in any order: blocks spread evenly over the grid, with
-    a million pixels at most, or the whole grid when it is smaller."""
+    """A sample that is gathered while covariates are read, piece by piece in any order.
+
+    It consists of blocks spread evenly over the grid, with a million pixels at most, or of the whole grid when that is
+    smaller.
+    """
 
     def __init__(self, stack: CovariateStack, with_values: bool = True) -> None:
         pixels = min(_SAMPLE_PIXELS, _SAMPLE_VALUES // len(stack.rasters))
@@ -55,7 +61,7 @@ class Sampler:
         self._is_valid = [np.zeros((block.height, block.width), np.bool_) for block in self.blocks]
 
     def take(self, number: int, piece: Block, values: Singles) -> None:
-        """`values` (C, height, width) of a piece of the block of that number."""
+        """Take the `values` (C, height, width) of a piece of the block of that number."""
         is_known = np.isfinite(values)
         for own, one, known, is_wanted in zip(self._values, values, is_known, self._is_wanted):
             if is_wanted:
@@ -73,7 +79,7 @@ class Sampler:
 def read_sample(
     stack: CovariateStack, with_values: bool = True, progress: Callable[[float], None] | None = None
 ) -> CovariateSample:
-    """The sample alone, where nothing else is read."""
+    """Read the sample alone, where nothing else is read."""
     sampler = Sampler(stack, with_values)
     tasks = (
         (number, block, np.empty((len(stack.rasters), block.height, block.width), np.float32))
@@ -87,7 +93,7 @@ def read_sample(
 
 
 def read_codes(stack: CovariateStack, progress: Callable[[float], None] | None = None) -> dict[int, Singles]:
-    """Number of each categorical covariate -> its class codes, ascending, of up to 200 million pixels.
+    """Return number of each categorical covariate -> its class codes, ascending, from up to 200 million pixels.
 
     Raises:
         EngineError: a covariate holds no class codes, or too many.
@@ -126,7 +132,7 @@ def _with_codes(raster: CovariateRaster, codes: Singles, values: Singles) -> Sin
     broken = found[(found != np.rint(found)) | (np.abs(found) > LARGEST_CODE)]
     if broken.size:
         raise EngineError(
-            f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is no class code: codes are"
+            f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is not a class code: codes are"
             f" whole numbers up to {LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
         )
     codes = np.union1d(codes, found)
@@ -139,7 +145,7 @@ def _with_codes(raster: CovariateRaster, codes: Singles, values: Singles) -> Sin
 
 
 def _distinct(values: Singles) -> Singles:
-    """np.unique, many times faster for whole numbers close to each other."""
+    """Return what np.unique does, many times faster for whole numbers close to each other."""
     if not values.size:
         return values
     low, high = values.min(), values.max()
@@ -154,7 +160,7 @@ def _distinct(values: Singles) -> Singles:
 
 
 def _spread_blocks(grid: Grid, size: int, most_pixels: int) -> Iterator[Block]:
-    """Blocks that cover the grid when it has at most `most_pixels`, else so many of `size` spread evenly over it."""
+    """Yield blocks that cover a grid of at most `most_pixels`, else so many of `size` spread evenly over it."""
     if grid.height * grid.width <= most_pixels:
         yield from grid.blocks(512)
         return

@@ -1,4 +1,4 @@
-"""Polygons brought to the CRS of a grid, and to the turn in which it counts longitudes."""
+"""Polygons brought to the CRS of a grid and to the turn in which the grid counts longitudes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, parse_crs, 
 from soil_cnn_plugin.engine.rasters.grid import Grid
 
 _SIDES = 64
-"""Parts of the longer side of a polygon's frame that its own sides are divided into, where a line may jump."""
+"""Pieces in the longer side of a polygon's frame; its own sides are cut into pieces so long where a line may jump."""
 
 Shapes = NDArray[np.object_]
 
 
 def place_polygons(polygons: Shapes, crs: str, grid: Grid) -> Shapes:
-    """(N,) in the CRS of `grid`; with coordinates that are not finite where they have no place there. What lies across
-    the end of the turn of longitudes around the grid is cut there, and each part brought to its side.
+    """Return polygons (N,) in the CRS of `grid`, with coordinates that are not finite where they have no place there.
+
+    A polygon across the end of the turn of longitudes around the grid is cut there, and each part brought to its side.
 
     Raises:
         pyproj.exceptions.ProjError: there is no way from the polygons' CRS, a code or WKT, to the grid's.
@@ -40,7 +41,7 @@ def _moved(polygons: Any, crs: str, target: str) -> Any:
 
 
 def _without_jump(polygon: Any, crs: str, target: str, turn: float) -> Any:
-    """Each part's longitudes go on beyond 180 degrees."""
+    """Return the polygon, with each part's longitudes going on beyond 180 degrees."""
     parts = []
     for part in shapely.get_parts(polygon):
         west, south, east, north = part.bounds
@@ -59,7 +60,7 @@ def _without_jump(polygon: Any, crs: str, target: str, turn: float) -> Any:
 def _in_turn(polygon: Any, middle: float, turn: float) -> Any:
     west, south, east, north = polygon.bounds
     low, high = middle - turn / 2, middle + turn / 2
-    if (low <= west and east <= high) or not (-turn <= west and east <= turn):  # what lies farther is no longitude
+    if (low <= west and east <= high) or not (-turn <= west and east <= turn):  # beyond, it is no longitude
         return polygon
     valid = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
     frame = shapely.box(low, south - 1, high, north + 1)

@@ -1,4 +1,4 @@
-"""What each covariate looks like on its grid: quantiles of numbers, codes and names of classes."""
+"""Summaries of covariates on their grid: quantiles of numbers, codes and names of classes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ SUMMARY_QUANTILES = 129
 
 @dataclass(frozen=True)
 class CovariateSummary:
-    """What a covariate looks like on its grid.
+    """The summary of a covariate on its grid.
 
-    `quantiles`: `SUMMARY_QUANTILES` values at equal steps of probability from 0 to 1 over its valid pixels (a sample of
-    at most a million); empty when categorical. `categories`: its class codes, ascending; empty otherwise. `labels`:
-    their names, or the codes as text.
+    `quantiles` are `SUMMARY_QUANTILES` values at equal steps of probability from 0 to 1 over its valid pixels (a sample
+    of at most a million); there are none when it is categorical. `categories` are its class codes, ascending; there are
+    none when it is not categorical. `labels` are the names of the classes, or their codes as text.
     """
 
     covariate: Covariate
@@ -52,14 +52,14 @@ class CovariateSummary:
 
     @property
     def is_constant(self) -> bool:
-        """One value everywhere: such a covariate tells nothing."""
+        """Whether the covariate has one value everywhere, so that it tells nothing."""
         return len(self.categories) == 1 or (bool(self.quantiles) and self.quantiles[0] == self.quantiles[-1])
 
 
 def read_summaries(
     stack: CovariateStack, progress: Callable[[float], None] | None = None
 ) -> tuple[CovariateSummary, ...]:
-    """Summaries in the order of the covariates, read for themselves alone.
+    """Read summaries, and nothing else, in the order of the covariates.
 
     Raises:
         EngineError: a covariate has no data on the grid, or a categorical one holds no class codes.
@@ -70,8 +70,9 @@ def read_summaries(
 def summarize(
     stack: CovariateStack, codes: Mapping[int, Singles], sample: CovariateSample
 ) -> tuple[CovariateSummary, ...]:
-    """Summaries in the order of the covariates, from a sample of continuous ones and the `codes` of categorical ones
-    (number of the covariate -> its class codes, as `read_codes` gives them).
+    """Return summaries in the order of the covariates, from a sample of the continuous ones and `codes` of the others.
+
+    `codes`: number of a categorical covariate -> its class codes, as `read_codes` gives them.
 
     Raises:
         EngineError: a covariate has no data on the grid.
@@ -92,7 +93,7 @@ def _summarize_numbers(raster: CovariateRaster, values: Singles) -> CovariateSum
 
 
 def _until_it_varies(raster: CovariateRaster, sampled: Singles) -> Iterator[Singles]:
-    """All its pixels, block by block, up to the first block that differs from the sample."""
+    """Yield all pixels of the raster, block by block, up to the first block that differs from the sample."""
     for block in raster.grid.blocks(512):
         values = read_valid(raster, block)
         if values.size:

@@ -1,5 +1,8 @@
-"""Whether the files that numbers were read from are still the same: of some formats GDAL reads zeros where the end is
-gone, and nobody sees in a map that a covariate was another one when its network was trained."""
+"""Checks that the files that numbers were read from are still the same.
+
+GDAL reads zeros from files of some formats that have lost their end, and nobody sees in a map that a covariate was
+another one when its network was trained.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.footprint import GDAL_ERRORS
 
 FINGERPRINTS = "covariate fingerprints"
-"""Under this name patch and network files keep in their provenance what `fingerprints` told of the covariates."""
+"""Key in the provenance of patch and network files, under which they keep the `fingerprints` of the covariates."""
 _UNKNOWN = "-"
 _READ_WHOLE = 2**22  # bytes
 _SAMPLES, _SAMPLE = 32, 2**16
@@ -26,18 +29,18 @@ _ARCHIVE = re.compile(r"^(/vsi(zip|tar|gzip|7z|rar)/)+")
 
 @dataclass(frozen=True)
 class FileStates:
-    """File -> size and time of the last change; None of what is no local file."""
+    """The states of files: file -> size and time of the last change, None for what is not a local file."""
 
     states: dict[str, tuple[int, int] | None]
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> FileStates:
-        """Of all files that rasters' numbers come from."""
+        """Return the states of all files that the rasters' numbers come from."""
         files = dict.fromkeys(file for path in dict.fromkeys(paths) for file in files_behind(path))
         return cls({file: _state(file) for file in files})
 
     def check(self, what_is_lost: str = "Nothing is written.") -> None:
-        """Raises EngineError when one has changed since, or is gone."""
+        """Raise EngineError when a file has changed since, or is gone."""
         for path, before in self.states.items():
             now = _state(path)
             if before is not None and now is None:
@@ -53,7 +56,7 @@ class FileStates:
 
 
 def files_behind(path: str) -> list[str]:
-    """The path, or the files that it leads to: archive, sources of a virtual raster and theirs, parts of a format."""
+    """Return the path, or the files it leads to: archive, sources of a virtual raster and theirs, parts of a format."""
     found: dict[str, None] = {}
     waiting = [path]
     while waiting:
@@ -75,13 +78,15 @@ def files_behind(path: str) -> list[str]:
 
 
 def fingerprints(paths: Iterable[str]) -> str:
-    """Of each path in their order, the same paths once: what changes when a raster changes. `-` where no file of this
-    computer holds it."""
+    """Return a fingerprint of each different path, in order, which changes when its raster changes.
+
+    It is `-` where no file on this computer holds the raster.
+    """
     return " ".join(map(_fingerprint, dict.fromkeys(paths)))
 
 
 def changed(before: str, paths: Iterable[str], among: Container[str]) -> list[str]:
-    """Those `among` the paths that are not as they were when `fingerprints` looked at all of them."""
+    """Return those `among` the paths that are not as they were when `fingerprints` looked at all paths."""
     places = list(dict.fromkeys(paths))
     known = before.split()
     if len(known) != len(places):
@@ -116,7 +121,7 @@ def _fingerprint(path: str) -> str:
 
 
 def _on_disk(file: str) -> str:
-    """The archive, of a file in one."""
+    """Return the archive that holds the file, or the file where none does."""
     inner = _ARCHIVE.sub("", file)
     while inner != file and inner not in ("", "/") and not os.path.isfile(inner):
         inner = os.path.dirname(inner)

@@ -1,4 +1,4 @@
-"""Paths of vector files as pyogrio reads them: `!` ends an archive's name, tabs and line breaks are left out."""
+"""Paths of vector files as pyogrio reads them: `!` ends an archive's name; tabs and line breaks are left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MISREAD = re.compile(r"[!\t\r\n]|^[ \x00-\x1f]|[ \x00-\x1f]$")
 
 @contextmanager
 def as_pyogrio_reads(path: str) -> Iterator[str]:
-    """The path, or where it would be misread a link to the file under another name, as long as the context lasts."""
+    """Yield the path; where it would be misread, yield a link to the file, which lasts as long as the context."""
     file = Path(path)
     if sys.platform == "win32" or not _MISREAD.search(path) or not file.is_file():
         yield path

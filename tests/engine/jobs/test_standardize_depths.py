@@ -323,9 +323,9 @@ def test_thousands_of_horizons_in_one_profile_are_no_obstacle(job: StandardizeDe
 
 def test_mistakes_are_told_and_leave_nothing(job: StandardizeDepths) -> None:
     folder = Path(job.output).parent
-    refused("value designation of 'horizonte' .* no numbers", replace(job, values=(SoilProperty("designation"),)))
+    refused("value designation of 'horizonte' .* not numbers", replace(job, values=(SoilProperty("designation"),)))
     refused("no field 'depth', which is chosen as upper limit", replace(job, upper="depth"))
-    refused("'nowhere' is no CRS", replace(job, horizons=table_of(folder), x="x", y="y", crs="nowhere"))
+    refused("'nowhere' is not a CRS", replace(job, horizons=table_of(folder), x="x", y="y", crs="nowhere"))
     (folder / "table.csv").unlink()
     only_organic = [row[:7] + (None,) if row[3] != "O" else row for row in HORIZONS]
     write(Path(job.horizons), only_organic)

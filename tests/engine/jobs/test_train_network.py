@@ -460,4 +460,4 @@ def test_a_training_that_diverges_is_told(patches: str, tmp_path: Path, monkeypa
 def test_files_that_are_no_patches_are_refused(patches: str, tmp_path: Path) -> None:
     refused(tiny(str(tmp_path / "nothing.h5"), tmp_path), "There is no patch file")
     (tmp_path / "text.h5").write_text("no patches")
-    refused(tiny(str(tmp_path / "text.h5"), tmp_path), "is no HDF5 file")
+    refused(tiny(str(tmp_path / "text.h5"), tmp_path), "is not an HDF5 file")

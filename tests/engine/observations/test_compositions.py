@@ -50,12 +50,12 @@ def test_sums_far_from_the_whole_are_named() -> None:
 
 
 def test_sums_that_all_are_far_from_a_whole_are_refused() -> None:
-    with pytest.raises(EngineError, match="sand, silt, clay of 'soil' sum to 55 in the middle .*to 55.*missing"):
+    with pytest.raises(EngineError, match="sand, silt, clay of 'soil' have a median sum of 55 .*to 55.*missing"):
         read(layer_of(**scaled(0.55)), *PARTS, composition=PARTS)
     columns = {f"{name}_{end}": values for name, values in TEXTURE.items() for end in "ab"}
     fields = (*columns, "other")  # without a common ending they are taken for one whole
     layer = layer_of(**columns, other=SAND)
-    with pytest.raises(EngineError, match="sum to 2[0-9.]+ in the middle.*names such as clay_0_5 and clay_5_15"):
+    with pytest.raises(EngineError, match="median sum of 2[0-9.]+ .*names such as clay_0_5 and clay_5_15"):
         read(layer, *fields, composition=fields)
 
 

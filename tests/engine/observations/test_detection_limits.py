@@ -123,5 +123,5 @@ def test_other_negative_numbers_are_not_doubted(values: np.ndarray) -> None:
 
 def test_values_above_a_limit_are_refused_in_words() -> None:
     texts = [">100", *map(str, range(39))]
-    with pytest.raises(EngineError, match="1 of its 40 values are no numbers: '>100'. Values above a limit"):
+    with pytest.raises(EngineError, match="1 of its 40 values are not numbers: '>100'. Values above a limit"):
         read(layer_of(zinc=texts), "zinc")

@@ -123,7 +123,7 @@ def test_fields_that_cannot_be_targets_are_named(tmp_path: Path) -> None:
         "few": [1.0, 2.0] * 5 + [np.nan] * 20,
     }
     path = write_points(tmp_path / "a.gpkg", columns)
-    refused("note of 'a' is a text field, and 3 of its 30 values are no numbers: 'unknown', 'lost'", path, "note")
+    refused("note of 'a' is a text field, and 3 of its 30 values are not numbers: 'unknown', 'lost'", path, "note")
     refused(r"when of 'a' is not numeric", path, "when")
     refused("nothing of .* has no value at any of its 30 observations", path, "nothing")
     refused("same is 7 at all 30 usable observations .*nothing to learn", path, "same")

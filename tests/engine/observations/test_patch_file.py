@@ -213,9 +213,9 @@ def refused(path: Path, message: str) -> None:
 def test_missing_and_foreign_files_are_told_apart(tmp_path: Path) -> None:
     refused(tmp_path / "nowhere.h5", "There is no patch file")
     (tmp_path / "text.h5").write_text("hello")
-    refused(tmp_path / "text.h5", "is no HDF5 file")
+    refused(tmp_path / "text.h5", "is not an HDF5 file")
     (tmp_path / "empty.h5").touch()
-    refused(tmp_path / "empty.h5", "is no HDF5 file")
+    refused(tmp_path / "empty.h5", "is not an HDF5 file")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["a"] = [1, 2]
     refused(tmp_path / "other.h5", "HDF5 file of another program")
@@ -225,7 +225,7 @@ def test_missing_and_foreign_files_are_told_apart(tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused(good: Path, share: float) -> None:
     with open(good, "r+b") as file:
         file.truncate(int(good.stat().st_size * share))
-    refused(good, "damaged|no HDF5 file|another program")
+    refused(good, "damaged|not an HDF5 file|another program")
 
 
 def test_flipped_bytes_end_in_a_sentence_or_are_harmless(good: Path, tmp_path: Path) -> None:
@@ -397,7 +397,7 @@ def test_a_file_that_the_library_reads_for_ever_is_refused(good: Path, monkeypat
 def test_bytes_that_are_no_text_are_refused(good: Path) -> None:
     with h5py.File(good, "r+") as file:
         file["covariates/0000"].attrs["name"] = np.bytes_(b"h\xf6he")
-    refused(good, "is no text")
+    refused(good, "is not text")
 
 
 def test_values_as_good_as_infinite_are_refused(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def test_auto_takes_words_for_classes_and_numbers_for_numbers() -> None:
     assert read_classes(with_numbers, "type") == {"type": ("7", "8", "Auenboden", "Gley", "Ranker")}
     assert read_classes(layer_of(ph=["5,5", "<4"] * 20), "ph") == {}
     assert read_classes(layer_of(code=np.arange(40) % 3), "code") == {}
-    with pytest.raises(EngineError, match="2 of its 40 values are no numbers: 'acid'.* choose the target type 'class'"):
+    with pytest.raises(EngineError, match="2 of its 40 values are not numbers: 'acid'.*choose the target type 'class'"):
         read(layer_of(ph=["acid"] * 2 + ["5"] * 38), "ph")
-    with pytest.raises(EngineError, match="is a text field, and 40 of its 40 values are no numbers"):
+    with pytest.raises(EngineError, match="is a text field, and 40 of its 40 values are not numbers"):
         read(layer_of(type=TYPES), "type", target_type="continuous")
 
 

@@ -286,7 +286,7 @@ def test_bad_rasters_are_named_with_a_remedy(write_raster: Write, tmp_path: Path
     fails("far.tif does not overlap .*west 900000.*EPSG:28992.*west 1000, south 1800", Covariate(far, "x"), grid)
     empty = write_raster("empty.tif", np.full((20, 20), 7, np.int16), nodata=7)
     fails("empty.tif, band 1, has no data on the grid", Covariate(empty, "x"), grid)
-    fails("good.tif, band 1, holds .*no class code", Covariate(good, "x", kind="categorical"), grid)
+    fails("good.tif, band 1, holds .*not a class code", Covariate(good, "x", kind="categorical"), grid)
     many = write_raster("many.tif", np.arange(400, dtype=np.int16).reshape(20, 20))
     fails("many.tif, band 1, holds more than 255", Covariate(many, "x", kind="categorical"), grid)
 

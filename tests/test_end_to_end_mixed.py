@@ -101,6 +101,8 @@ def test_a_raster_that_no_target_fills_is_refused_at_once(
     qgis: Qgis, land: Land, observations: Path, tmp_path: Path
 ) -> None:
     inputs = {**land.inputs, "OBSERVATIONS": observations, "TARGETS": ["zinc"], "PATCH_SIZE": 7, **QUICK}
-    said = qgis.refusal("soilcnn:mapsoilproperties", {**inputs, "PREDICTION": tmp_path / "p.tif", "CLASSES": tmp_path / "c.tif"})
+    said = qgis.refusal(
+        "soilcnn:mapsoilproperties", {**inputs, "PREDICTION": tmp_path / "p.tif", "CLASSES": tmp_path / "c.tif"}
+    )
     assert "CLASSES needs soil classes" in said and "held out" not in said
     assert list(tmp_path.iterdir()) == []

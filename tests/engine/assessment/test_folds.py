@@ -157,12 +157,8 @@ def test_inner_folds_make_do_with_two_sites_and_with_fine_blocks() -> None:
     assert make_folds("groups", PlacedTargets(SPREAD[:20], sites), 5, seed=0, inner=True).count == 2
     near = np.vstack([np.tile([1e5, 1e5], (10, 1)), np.random.default_rng(0).uniform(0, 500, (50, 2))])
     with pytest.raises(EngineError, match="too few for 5 spatial folds"):
-<<<<<<< HEAD
         make_folds("spatial_blocks", PlacedTargets(near, np.arange(60)), 5, seed=0)
     assert make_folds("spatial_blocks", PlacedTargets(near, np.arange(60)), 5, seed=0, inner=True).count == 5
-=======
-        make_folds("spatial_blocks", near, np.arange(60), 5, seed=0)
-    assert make_folds("spatial_blocks", near, np.arange(60), 5, seed=0, inner=True).count == 5
 
 
 @pytest.mark.parametrize(("origin", "share"), [((0.0, 0.0), 0.0), ((0.5, 0.0), 100.0), ((-0.5, 0.0), 100.0)])
@@ -173,12 +169,11 @@ def test_patches_overlap_by_the_pixels_of_the_grid(origin: tuple[float, float], 
 
 def test_folds_matched_to_the_map_need_points_of_the_map() -> None:
     with pytest.raises(EngineError, match="need points of the map"):
-        make_folds("knndm", SPREAD, SINGLE, 5, seed=0)
+        make_folds("knndm", PlacedTargets(SPREAD, SINGLE), 5, seed=0)
 
 
 def test_a_target_without_a_name_is_counted() -> None:
     values = np.full((150, 2), np.nan)
     values[:, 0], values[3, 1] = 1.0, 1.0
     with pytest.raises(EngineError, match="target number 2 fall into one fold"):
-        make_folds("random", SPREAD, SINGLE, 5, seed=0, targets=values, fields=["clay"])
->>>>>>> habits
+        make_folds("random", PlacedTargets(SPREAD, SINGLE, targets=values, fields=("clay",)), 5, seed=0)

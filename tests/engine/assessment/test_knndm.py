@@ -34,12 +34,8 @@ def test_distances_between_many_folds_are_those_of_all_pairs(size: int) -> None:
 
 def test_observations_spread_like_the_map_get_random_folds() -> None:
     observations = np.stack(np.meshgrid(np.arange(5, 100, 10.0), np.arange(6, 100, 12.0)), axis=-1).reshape(-1, 2)
-<<<<<<< HEAD
     folds = knndm_folds(PlacedTargets(observations, np.arange(80)), MAP, 5, seed=2)
-=======
-    folds = knndm_folds(observations, MAP, np.arange(80), 5, seed=2)
     assert folds.is_random
->>>>>>> habits
     assert "5 random folds, because the observations are not more clustered than the map" in folds.sentence
     assert (folds.fold == make_folds("random", PlacedTargets(observations, np.arange(80)), 5, seed=2).fold).all()
 

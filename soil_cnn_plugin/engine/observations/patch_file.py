@@ -33,7 +33,7 @@ from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 PATCH_FORMAT = "soil cnn patches"
-PATCH_VERSION = 2
+PATCH_VERSION = 3
 
 _CHUNK_BYTES = 1_000_000
 LARGEST_PATCH = 1025

@@ -47,6 +47,7 @@ class ClassKind:
     names: tuple[str, ...]
 
     measure = BRIER
+    score_type = ClassScores
     fold_words = ("misclassified", "most frequent class")
     error_names = ("root Brier score",)
     offers = (PREDICTED, PROBABILITIES, CONFUSION)

@@ -26,6 +26,7 @@ from soil_cnn_plugin.engine.targets.joint_calibration import JointCalibration, c
 from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, MapRequest
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.targets.texture import (
     TEXTURE_CLASSES,
     TITLES,
@@ -50,6 +51,7 @@ class CompositionKind:
     name: str
 
     measure = RMSE
+    score_type = Scores
     fold_words = ("RMSE", "mean")
     offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability", TEXTURE)
     is_measured_as = NUMBERS_IN_WORDS

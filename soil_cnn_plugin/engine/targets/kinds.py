@@ -101,6 +101,11 @@ class Kind(Protocol):
         ...
 
     @property
+    def score_type(self) -> type:
+        """The class of its targets' scores: Scores or ClassScores."""
+        ...
+
+    @property
     def fold_words(self) -> tuple[str, str]:
         """What the log calls the error of a fold, and the method of the mean."""
         ...

@@ -25,6 +25,7 @@ from soil_cnn_plugin.engine.targets.distributions import (
 from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, MapRequest
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.targets.target_scale import TargetScale, choose_transform, fit_scale, upper_bound
 
 
@@ -37,6 +38,7 @@ class NumberKind:
     transform: str = ""
 
     measure = RMSE
+    score_type = Scores
     fold_words = ("RMSE", "mean")
     error_names = ("RMSE",)
     offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability")

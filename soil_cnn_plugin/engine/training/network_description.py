@@ -104,6 +104,9 @@ class NetworkDescription:
             raise ValueError("outcomes are not one a group of targets")
         for kind, outcome in zip(self.kinds, self.outcomes):
             outcome.check(kind)
+            scores = [each for field in kind.fields for each in self.scores.get(field, {}).values()]
+            if not all(isinstance(each, kind.score_type) for each in scores):
+                raise ValueError(f"the scores of {', '.join(kind.fields)} are those of another kind of target")
 
     def _check_weights(self) -> None:
         if self.predictor not in (BLEND, NETWORK):

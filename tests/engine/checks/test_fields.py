@@ -120,7 +120,7 @@ def test_other_wholes_are_recognized(whole: float) -> None:
 def test_a_part_that_was_not_chosen_is_one_problem_and_not_one_a_row() -> None:
     _, found = sums([40.0] * 9, [15.0] * 9)
     assert [each.kind for each in found] == ["parts_missing"] and len(found[0].rows) == 0
-    assert "sum to 55" in found[0].sentence
+    assert "have a median sum of 55" in found[0].sentence
 
 
 def test_classes_are_counted_whatever_their_spelling() -> None:

@@ -244,10 +244,11 @@ def test_flipped_bytes_end_in_a_sentence_or_are_harmless(good: Path, tmp_path: P
             assert "broken.h5" in str(error)
 
 
-def test_a_newer_version_is_named(good: Path) -> None:
+@pytest.mark.parametrize("version", [2, 4])
+def test_another_version_is_named(good: Path, version: int) -> None:
     with h5py.File(good, "a") as file:
-        file.attrs["version"] = 3
-    refused(good, "has format version 3; this plugin reads version 2. Update the plugin")
+        file.attrs["version"] = version
+    refused(good, f"has format version {version}; this plugin reads version 3. Update the plugin")
 
 
 def replace(name: str, **options: object) -> Callable[[h5py.File], None]:

@@ -75,6 +75,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a composition of a part more": lambda d: d.update(compositions=[["sand", "silt", "clay", "ph"]]),
     "an outcome too few": lambda d: d["outcomes"].pop(),
     "weights of targets, not of columns": lambda d: d.update(weights=[row[:6] for row in d["weights"]]),
+    "scores of another kind": lambda d: d["scores"].update(type=d["scores"]["zinc"]),
     "scores of nothing": lambda d: d["scores"].update(type={"network": {}}),
 }
 

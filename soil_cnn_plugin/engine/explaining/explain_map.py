@@ -37,9 +37,12 @@ _PIXELS_TOGETHER = 32  # whose contributions are one task
 _UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit", "log-ratio": "centred log-ratio"}
 
 
-def check_attribution(description: NetworkDescription, target: int) -> None:
+def check_attribution(network: str, description: NetworkDescription, target: int) -> None:
     """Raises EngineError when the target is of a kind that cannot be attributed to covariates."""
-    _learned_as(description, target)
+    try:
+        _learned_as(description, target)
+    except EngineError as error:
+        raise EngineError(f"{network}, {description.targets[target].field}: {error}") from error
 
 
 def explain_map(

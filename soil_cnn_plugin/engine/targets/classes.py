@@ -145,7 +145,10 @@ class ClassOutcome:
         return {name: array for name, array in found.items() if name in request.wanted}
 
     def learned_as(self, target: int) -> LearnedAs:
-        raise EngineError("Soil classes cannot be attributed to covariates; leave the attribution empty.")
+        raise EngineError(
+            "What each covariate adds is mapped for numbers only, not for soil classes. Leave ATTRIBUTION empty; the"
+            " report tells which covariates matter for the classes."
+        )
 
 
 class ClassPredictions:
@@ -183,7 +186,7 @@ class ClassPredictions:
 
 def indicators(values: Array, classes: int) -> Array:
     """(N, K) 1 in the column of the class of (N,) numbers, NaN where none is known."""
-    found = (values[:, None] == np.arange(classes)).astype(np.float64)
+    found: Array = (values[:, None] == np.arange(classes)).astype(np.float64)
     found[np.isnan(values)] = np.nan
     return found
 

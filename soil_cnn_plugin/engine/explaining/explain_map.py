@@ -43,13 +43,16 @@ _PIXELS_TOGETHER = 32  # whose contributions one task computes
 _UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit", "log-ratio": "centred log-ratio"}
 
 
-def check_attribution(description: NetworkDescription, target: int) -> None:
-    """Check that the target can be attributed to covariates.
+def check_attribution(network: str, description: NetworkDescription, target: int) -> None:
+    """Check that the target can be attributed to covariates; `network` is the path that a message names.
 
     Raises:
         EngineError: the target is of a kind that cannot.
     """
-    _learned_as(description, target)
+    try:
+        _learned_as(description, target)
+    except EngineError as error:
+        raise EngineError(f"{network}, {description.targets[target].field}: {error}") from error
 
 
 def explain_map(

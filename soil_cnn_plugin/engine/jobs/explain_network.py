@@ -43,7 +43,7 @@ def run(job: ExplainNetwork, report: Report) -> dict[str, str | float | int]:
     with PatchFile(job.patches) as file:
         target = _target(job, trained)
         if job.attribution:
-            check_attribution(trained.description, target)  # raised now, not when all is explained
+            check_attribution(job.network, trained.description, target)  # raised now, not when all is explained
         known = read_observations(trained, file, job.network, report.part(0.0, 0.3, "Reading and predicting patches"))
         report.info(known.basis)
         explanation = _explain(job, trained, known, file.grid.metres_per_cell(), report)

@@ -195,7 +195,10 @@ class ClassOutcome:
         return {name: array for name, array in found.items() if name in request.wanted}
 
     def learned_as(self, target: int) -> LearnedAs:
-        raise EngineError("Soil classes cannot be attributed to covariates; leave the attribution empty.")
+        raise EngineError(
+            "What each covariate adds is mapped for numbers only, not for soil classes. Leave ATTRIBUTION empty; the"
+            " report tells which covariates matter for the classes."
+        )
 
 
 class ClassPredictions:

@@ -65,7 +65,7 @@ def test_the_covariates_that_classes_follow_are_important(trained: TrainNetwork,
 
 def test_a_map_of_contributions_is_refused_at_once(trained: TrainNetwork, tmp_path: Path) -> None:
     job = replace(explain(trained, tmp_path), attribution=str(tmp_path / "a.tif"))
-    with pytest.raises(EngineError, match="n.safetensors predicts classes, .* Leave ATTRIBUTION empty"):
+    with pytest.raises(EngineError, match="n.safetensors, soil type: What each .* Leave ATTRIBUTION empty"):
         explain_network.run(job, QUIET)
     assert list(tmp_path.iterdir()) == []
 
@@ -83,7 +83,9 @@ def test_classes_of_other_observations_are_found_by_name(trained: TrainNetwork, 
 def test_unknown_classes_and_numbers_are_told(trained: TrainNetwork, tmp_path: Path) -> None:
     other = make_landscape(tmp_path)
     patches = extract_classes(other, 60, (*NAMES[:2], "Ranker"), seed=9)
-    with pytest.raises(EngineError, match="holds classes that the network does not know: Ranker. It knows: "):
+    with pytest.raises(
+        EngineError, match="holds classes of soil type that the network does not know: Ranker. It knows: "
+    ):
         explain_network.run(explain(trained, tmp_path, patches), QUIET)
     numbers = extract_classes(other, 60, (1.5, 2.5, 3.5), "continuous", seed=9)
     with pytest.raises(EngineError, match="soil type are classes for the network, but numbers in"):

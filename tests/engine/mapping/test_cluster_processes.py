@@ -168,8 +168,13 @@ def test_a_map_waits_for_its_first_worker_and_those_that_come_later_take_blocks(
     ("file", "text", "changed", "sentence"),
     [
         ("metadata.txt", "\nversion=", "\nversion=0.0.", r"failed on .+: it has Soil CNN 0\.0\.\d.* and torch .*begun"),
-        ("soil_cnn_plugin/engine/cluster.py", "finish_on_worker", "on_worker", "has another version of Soil CNN than"),
-        ("soil_cnn_plugin/engine/cluster.py", "import torch\n", "import torsch\n", "No module named 'torsch'"),
+        (
+            "soil_cnn_plugin/engine/mapping/cluster.py",
+            "finish_on_worker",
+            "on_worker",
+            "has another version of Soil CNN than",
+        ),
+        ("soil_cnn_plugin/engine/mapping/cluster.py", "import torch\n", "import torsch\n", "No module named 'torsch'"),
     ],
 )
 def test_workers_with_another_plugin_are_refused(

@@ -221,7 +221,7 @@ def test_a_target_is_a_sum_of_learned_columns_but_for_classes(outcomes: Sequence
     parts = [outcomes[1].learned_as(part) for part in range(3)]
     np.testing.assert_allclose(sum(part.factors for part in parts), 0, atol=1e-12)
     assert sum(part.offset for part in parts) == pytest.approx(0, abs=1e-12)
-    with pytest.raises(EngineError, match="Soil classes cannot be attributed to covariates; leave the attribution emp"):
+    with pytest.raises(EngineError, match="mapped for numbers only, not for soil classes. Leave ATTRIBUTION empty"):
         outcomes[2].learned_as(0)
 
 

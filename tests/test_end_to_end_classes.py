@@ -105,7 +105,7 @@ def test_probabilities_and_confusion_belong_to_the_map(mapped: dict[str, object]
 
 def test_limits_of_classes_are_refused(qgis: Qgis, trained: dict[str, object], tmp_path: Path) -> None:
     rasters = {"PREDICTION": tmp_path / "p.tif", "LOWER": tmp_path / "l.tif"}
-    assert "predicts 3 classes, but LOWER is of numbers" in qgis.refusal(
+    assert "predicts soil classes, but LOWER needs numbers" in qgis.refusal(
         "soilcnn:predictmap", {"NETWORK": trained["NETWORK"], **rasters}
     )
     assert list(tmp_path.iterdir()) == []
@@ -117,7 +117,7 @@ def test_the_whole_chain_refuses_limits_of_classes_before_it_trains(
     inputs = {**land.inputs, "OBSERVATIONS": observations, "TARGETS": ["Bodentyp"], "PATCH_SIZE": 7, **QUICK}
     rasters = {"PREDICTION": tmp_path / "p.tif", "UPPER": tmp_path / "u.tif"}
     said = qgis.refusal("soilcnn:mapsoilproperties", {**inputs, **rasters})
-    assert "The field Bodentyp holds 3 classes, but UPPER is of numbers" in said
+    assert "The observations hold soil classes, but UPPER needs numbers" in said
     assert "held out" not in said and list(tmp_path.iterdir()) == []
 
 

@@ -105,8 +105,8 @@ def spoil(path: str) -> None:
 def test_a_covariate_that_ends_half_way_is_named_and_nothing_is_left(
     job: ExtractPatches, monkeypatch: pytest.MonkeyPatch, number: int, cores: int
 ) -> None:
-    for module in ("block_reading", "covariates", "patch_file"):
-        monkeypatch.setattr(f"soil_cnn_plugin.engine.rasters.{module}.usable_cores", lambda: cores)
+    for module in ("rasters.block_reading", "rasters.covariates", "observations.patch_file"):
+        monkeypatch.setattr(f"soil_cnn_plugin.engine.{module}.usable_cores", lambda: cores)
     path = job.covariates[number].path
     spoil(path)
     with rasterio.open(path) as dataset:

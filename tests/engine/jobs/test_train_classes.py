@@ -105,8 +105,9 @@ def test_metrics_tell_all_methods_under_both_kinds_of_folds(trained: Trained) ->
 def test_the_network_file_knows_its_classes(trained: Trained) -> None:
     job, outputs, _ = trained
     description = read_description(job.network)
-    assert set(description.classes) == set(NAMES) and description.columns == 3
-    assert description.class_scores["blend"].accuracy == outputs["accuracy"] and description.scores == {}
+    assert set(description.words.classes[FIELD]) == set(NAMES) and description.columns == 3
+    assert description.scores.keys() == {FIELD}
+    assert description.scores[FIELD]["blend"].accuracy == outputs["accuracy"]
     assert {space.space for space in description.spaces} == {"covariates", "embedding"}
 
 
@@ -128,7 +129,7 @@ def test_two_classes_and_thirteen_are_learned(names: Any, target_type: str, tmp_
     patches = extract_classes(make_landscape(tmp_path), 260, names, target_type, noise=0.0)
     with PatchFile(patches) as file:
         classes = file.words.classes
-    assert classes == tuple(map(str, names))
+    assert classes == {FIELD: tuple(map(str, names))}
     job = make_job(patches, tmp_path, predictor="network", members=2, folds=2)
     outputs = train_network.run(job, Log())
     _, content = read(job)

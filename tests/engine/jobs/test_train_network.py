@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import train_network
 from soil_cnn_plugin.engine.jobs.train_network import run
-from soil_cnn_plugin.engine.networks.ring import RingNetwork
+from soil_cnn_plugin.engine.networks.heads import Heads
 from soil_cnn_plugin.engine.training.network_file import read_description, read_network
 from tests.engine.landscape import Log, extract, make_landscape
 
@@ -453,7 +453,7 @@ def test_patches_too_small_for_convolutions_are_refused_or_left_to_the_rings(tmp
 
 
 def test_a_training_that_diverges_is_told(patches: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RingNetwork, "location_scale", lambda self, output: (output.mean(-1) * torch.nan,) * 2)
+    monkeypatch.setattr(Heads, "location_scale", lambda self, raw: (raw[..., :1] * torch.nan,) * 2)
     refused(tiny(patches, tmp_path, architecture="ring"), "learning rate")
 
 

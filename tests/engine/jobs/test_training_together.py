@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from soil_cnn_plugin.contract.jobs import TrainNetwork
-from soil_cnn_plugin.engine import fitting
+from soil_cnn_plugin.engine.training import fitting
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT
 from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -26,7 +26,7 @@ from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.training.plan import make_plans
 from soil_cnn_plugin.engine.machine.processes import joined
 from soil_cnn_plugin.engine.training.training_data import encode_patches
-from soil_cnn_plugin.engine.training.folds_of_file import inner_folds
+from soil_cnn_plugin.engine.training.folds_of_file import inner_folds, kinds_on_scales
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 
@@ -39,7 +39,7 @@ job = TrainNetwork(str(folder / "patches.h5"), "n.safetensors", architecture="ri
 with PatchFile(job.patches) as file, joined(cpu):
     plans = make_plans(job, file.patch_size)
     design = fitting.Design(
-        encode_patches(file, plans, cpu), file.measured, file.words, ("log", "none"), np.arange(file.count) % 3,
+        encode_patches(file, plans, cpu), file.measured, kinds_on_scales("auto", file), np.arange(file.count) % 3,
         inner_folds(file, "random"), plans, coverage=0.9, seed=0, device=cpu,
     )
     final, validations = fit_and_cross_validate([design], (FOREST_CONTEXT,), Report(lambda event: None))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -121,9 +121,7 @@ def make_network(
     )
     alone = TrainedNetwork(description, encoder, Predictor(networks, (), np.array(description.weights), size))
     count = len(shapes) + 1
-    blended = NetworkDescription(
-        **{**vars(description), "predictor": BLEND, "weights": tuple((1 / count,) for _ in range(count))}
-    )
+    blended = replace(description, predictor=BLEND, weights=tuple((1 / count,) for _ in range(count)))
     predictor = Predictor(networks, (to_trees(forest.estimators_),), np.array(blended.weights), size)
     return alone, TrainedNetwork(blended, encoder, predictor), Observations(point, context, target), forest
 
@@ -132,7 +130,7 @@ def forest_of(features: Floats, target: NDArray[np.float64]) -> RandomForestRegr
     """Return scikit-learn's forest with the settings of the forests beside the networks."""
     forest = RandomForestRegressor(
         TREES, min_samples_leaf=3, max_features=1 / 3, n_jobs=usable_cores(), random_state=0
-    )  # as in networks/forest.py
+    )  # as in forests/forest.py
     return forest.fit(features, target)
 
 

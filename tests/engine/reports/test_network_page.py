@@ -38,9 +38,7 @@ def description(name: str = "zinc_0_30") -> SimpleNamespace:
                 MEAN: Scores(155, 0.0, 301.0, 0.0, 0.0, 1.5, 0.9, 927.0, 1350.0, 160.0),
             }
         },
-        compositions=(),
-        classes=(),
-        class_scores={},
+        words=SimpleNamespace(compositions=(), classes={}),
         verdicts={name: "The network is better."},
         folds_sentence="Held out in 5 spatial blocks.",
         observation_count=155,
@@ -78,7 +76,7 @@ def test_parts_of_a_whole_are_named_together(tmp_path: Path) -> None:
     parts = description()
     parts.targets = tuple(SoilProperty(field, "%") for field in fields)
     parts.transforms = dict.fromkeys(fields, "log-ratio")
-    parts.compositions = tuple(tuple(f"{name}_{depth}" for name in names) for depth in depths)
+    parts.words.compositions = tuple(tuple(f"{name}_{depth}" for name in names) for depth in depths)
     parts.scores, parts.verdicts = {}, {}
     write_network_page(str(tmp_path / "page.html"), parts)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -98,11 +96,13 @@ def test_a_strangers_network_cannot_put_scripts_into_the_page(tmp_path: Path) ->
 
 def test_a_network_of_classes_names_them_and_their_scores(tmp_path: Path) -> None:
     of_classes = description()
-    of_classes.classes = ("Gley, nass", "<script>alert(1)</script>", "Böden")
-    of_classes.scores, of_classes.transforms = {}, {"zinc_0_30": "classes"}
-    of_classes.class_scores = {
-        NETWORK: ClassScores(155, 0.623, 0.41, 0.512, 0.934),
-        MEAN: ClassScores(155, 0.4, 0.0, 0.64, 1.1),
+    of_classes.words.classes = {"zinc_0_30": ("Gley, nass", "<script>alert(1)</script>", "Böden")}
+    of_classes.transforms = {"zinc_0_30": "classes"}
+    of_classes.scores = {
+        "zinc_0_30": {
+            NETWORK: ClassScores(155, 0.623, 0.41, 0.512, 0.934),
+            MEAN: ClassScores(155, 0.4, 0.0, 0.64, 1.1),
+        }
     }
     path = tmp_path / "network.html"
     write_network_page(str(path), of_classes)

@@ -17,6 +17,7 @@ from typing import Any
 STARTED = time.perf_counter()
 
 from soil_cnn_plugin.engine import __main__ as door  # noqa: E402
+from soil_cnn_plugin.engine.jobs import predict_map  # noqa: E402
 from soil_cnn_plugin.engine.mapping.finishing import Finisher  # noqa: E402
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor  # noqa: E402
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck  # noqa: E402
@@ -31,7 +32,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "checking ranges": (RangeCheck, "add"),
     "writing": (RasterFile, "write"),
     "completing": (RasterFile, "complete"),
-    "naming": (RasterFile, "finish"),
+    "naming": (predict_map, "finish_together"),
 }
 
 

@@ -26,12 +26,11 @@ from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
-from soil_cnn_plugin.engine.mapping.block_plan import BLOCK_SIZES, BLOCKS_ON_GPU
+from soil_cnn_plugin.engine.mapping.blocks import BLOCK_SIZES, BLOCKS_ON_GPU
 from soil_cnn_plugin.engine.mapping.half_precision import LARGEST_ERROR, half_kinds
 from soil_cnn_plugin.engine.mapping.one_block import own_stream
-from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, convolve, multiply
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.training.plan import Shape, build_network

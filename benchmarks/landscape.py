@@ -34,7 +34,7 @@ from soil_cnn_plugin.engine.rasters.summaries import read_summaries
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.targets.numbers import NumberOutcome
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale
+from soil_cnn_plugin.engine.targets.scales import TargetScale
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import Shape, build_network

@@ -19,11 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
-from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.focal import deviation_windows, focal_features, ring_windows
 from soil_cnn_plugin.engine.networks.heads import RING_QUANTILES
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, convolve, multiply
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.ring import RingNetwork
 

@@ -18,7 +18,7 @@ STARTED = time.perf_counter()
 
 from soil_cnn_plugin.engine import __main__ as door  # noqa: E402
 from soil_cnn_plugin.engine.jobs import predict_map  # noqa: E402
-from soil_cnn_plugin.engine.mapping.finishing import Finisher  # noqa: E402
+from soil_cnn_plugin.engine.mapping.layers import Finisher  # noqa: E402
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor  # noqa: E402
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck  # noqa: E402
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack  # noqa: E402

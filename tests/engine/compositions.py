@@ -8,10 +8,10 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
-from soil_cnn_plugin.engine.targets.composition_scale import fit_composition
 from soil_cnn_plugin.engine.targets.compositions import CompositionOutcome
 from soil_cnn_plugin.engine.targets.joint_calibration import calibrate_jointly
 from soil_cnn_plugin.engine.targets.learned import number_columns
+from soil_cnn_plugin.engine.targets.scales import fit_composition
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import Shape, build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor

@@ -32,7 +32,7 @@ from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.learned import Learned, Lesson, number_columns
 from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.targets.numbers import NumberOutcome
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale
+from soil_cnn_plugin.engine.targets.scales import TargetScale
 from soil_cnn_plugin.engine.training.input_rows import InputRows
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork

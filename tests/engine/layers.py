@@ -16,8 +16,7 @@ from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.target_values import Classes, read_target_values
 from soil_cnn_plugin.engine.rasters.grid import Grid
-from soil_cnn_plugin.engine.targets.measured import TargetValues
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (10.0, 0.0, 0.0, 0.0, -10.0, 1000.0), 100, 100)
 """100 x 100 pixels of 10 m whose lower left corner is the origin."""

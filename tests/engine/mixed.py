@@ -14,15 +14,13 @@ from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.classes import ClassOutcome
-from soil_cnn_plugin.engine.targets.composition_scale import fit_composition
 from soil_cnn_plugin.engine.targets.compositions import CompositionOutcome
 from soil_cnn_plugin.engine.targets.joint_calibration import calibrate_jointly
 from soil_cnn_plugin.engine.targets.learned import CLASSES, NUMBERS, Columns
-from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
 from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.targets.numbers import NumberOutcome
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.scales import TargetScale, fit_composition
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor

@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.checks.impossible import (
 )
 from soil_cnn_plugin.engine.checks.measured import Measured
 from soil_cnn_plugin.engine.checks.outliers import check_outliers
-from soil_cnn_plugin.engine.targets.target_scale import choose_transform
+from soil_cnn_plugin.engine.targets.scales import choose_transform
 
 BARS = 24
 MOST_CODES = 12

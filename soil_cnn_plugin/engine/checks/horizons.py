@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import CheckObservations
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
+from soil_cnn_plugin.engine.checks.doubtful_names import check_names
 from soil_cnn_plugin.engine.checks.fields import CheckedFields
 from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
-from soil_cnn_plugin.engine.checks.profile_names import check_names
 from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Layer

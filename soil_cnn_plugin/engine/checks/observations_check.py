@@ -8,14 +8,14 @@ import numpy as np
 
 from soil_cnn_plugin.contract.jobs import CheckObservations
 from soil_cnn_plugin.engine.arrays import Rows
-from soil_cnn_plugin.engine.checks.class_names import ClassSummary
 from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.coverage import Coverage
+from soil_cnn_plugin.engine.checks.doubtful_names import ClassSummary
 from soil_cnn_plugin.engine.checks.duplicates import DuplicateSummary
 from soil_cnn_plugin.engine.checks.field_summary import FieldSummary
+from soil_cnn_plugin.engine.checks.fields import LimitSummary
 from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding
 from soil_cnn_plugin.engine.checks.horizons import HorizonSummary
-from soil_cnn_plugin.engine.checks.limits import LimitSummary
 from soil_cnn_plugin.engine.checks.places import Places
 from soil_cnn_plugin.engine.checks.sums import SumSummary
 

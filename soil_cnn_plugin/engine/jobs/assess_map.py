@@ -13,8 +13,8 @@ from soil_cnn_plugin.engine.assessment.map_assessment import (
     map_settings,
     measure,
     predict,
+    read_probability_sample,
 )
-from soil_cnn_plugin.engine.assessment.probability_sample import read_probability_sample
 from soil_cnn_plugin.engine.observations.locating import place_on_grid
 from soil_cnn_plugin.engine.observations.map_values import check_numbers, interval_coverage, read_band_facts, read_map
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, read_layer

@@ -12,12 +12,7 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.explain_map import check_attribution, explain_map
-from soil_cnn_plugin.engine.explaining.explanation import (
-    Context,
-    Explanation,
-    context_verdict,
-    importance_verdict,
-)
+from soil_cnn_plugin.engine.explaining.explanation import Context, Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.explaining.known_observations import KnownObservations, read_observations
 from soil_cnn_plugin.engine.explaining.patch_views import exchange_beyond, see
 from soil_cnn_plugin.engine.machine.device import choose_device, device_in_words

@@ -17,21 +17,20 @@ from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.observations.patches import cut_patches, missing_at_centre, missing_share
+from soil_cnn_plugin.engine.observations.pixels import snap_to_data
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer, write_dropped
-from soil_cnn_plugin.engine.observations.snapping import snap_to_data
 from soil_cnn_plugin.engine.observations.soil_classes import tell_classes
 from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_cache
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.domain import DOMAIN_POINTS
-from soil_cnn_plugin.engine.rasters.doubts import doubt_large_blocks, find_doubts
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.opening import layer_name
 from soil_cnn_plugin.engine.rasters.sampling import Sampler, read_codes
-from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, summarize
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, doubt_large_blocks, find_doubts, summarize
 from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS, fingerprints
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 
 _LONGEST_NOTES = 15_000  # characters, because an attribute of the patch file holds 64 KiB
 

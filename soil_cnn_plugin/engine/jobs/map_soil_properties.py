@@ -11,7 +11,7 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import kinds_of
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 
 
 def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:

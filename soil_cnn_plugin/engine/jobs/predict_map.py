@@ -14,12 +14,10 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.threads import work_ahead
-from soil_cnn_plugin.engine.mapping.block_plan import block_shape, bounded_block_size
-from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_trial_block
+from soil_cnn_plugin.engine.mapping.blocks import block_shape, bounded_block_size, predict_blocks, read_trial_block
 from soil_cnn_plugin.engine.mapping.cluster import MapTask, finish_blocks_on_cluster
-from soil_cnn_plugin.engine.mapping.finishing import FinishedBlock, Finisher, choose_index
 from soil_cnn_plugin.engine.mapping.half_precision import choose_half, half_in_words
-from soil_cnn_plugin.engine.mapping.layers import MapLayers, plan_layers
+from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, MapLayers, choose_index, plan_layers
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
     map_grid,
@@ -32,10 +30,10 @@ from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBl
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_cache
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
-from soil_cnn_plugin.engine.rasters.doubts import doubt_large_blocks
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent, read_area
 from soil_cnn_plugin.engine.rasters.raster_file import RasterFile, finish_together
+from soil_cnn_plugin.engine.rasters.summaries import doubt_large_blocks
 from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.dissimilarity import COVARIATES, EMBEDDING, BlockIndex

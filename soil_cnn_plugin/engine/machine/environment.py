@@ -23,8 +23,19 @@ from soil_cnn_plugin.paths import REQUIREMENTS
 if TYPE_CHECKING:
     import torch
 
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
 _BROKEN_LIBRARY = (ImportError, OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError)
 """Errors that a library raises when it is missing, does not fit the others, or does not fit the computer."""
+_STEPS = 60
+_SIDE, _RECEPTIVE_FIELD = 20, 5  # pixels
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,7 @@ def describe_computer(device: torch.device | None) -> dict[str, str]:
 
 def run_trials(device: torch.device | None, report: Report) -> tuple[Trial, ...]:
     """Try one after the other what jobs rest on, and tell how each went."""
-    from soil_cnn_plugin.engine.machine import trial  # needs numpy, which may be the broken library
+    from soil_cnn_plugin.engine.machine import environment as trial  # needs numpy, which may be the broken library
 
     def try_network() -> str:
         if device is None:
@@ -163,3 +174,107 @@ def _try(name: str, attempt: Callable[[], str]) -> Trial:
     except (EngineError, *_BROKEN_LIBRARY) as error:
         passed, words = False, str(error) or type(error).__name__
     return Trial(name, passed, words, round(time.perf_counter() - began, 2))
+
+
+def try_network(device: torch.device) -> str:
+    """Train a tiny network and evaluate it at once on a block and patch by patch: both must agree."""
+    import torch
+    from torch import nn
+
+    generator = torch.Generator().manual_seed(0)
+    block = torch.randn(1, 3, _SIDE, _SIDE, generator=generator).to(device)
+    patches = nn.functional.unfold(block, _RECEPTIVE_FIELD)  # (1, 3, H, W) -> (1, 3 * 25, 256)
+    patches = patches[0].T.reshape(-1, 3, _RECEPTIVE_FIELD, _RECEPTIVE_FIELD)  # -> (256, 3, 5, 5)
+    target = patches[:, 0].mean(dim=(1, 2)) + patches[:, 1, 2, 2]  # (256, 3, 5, 5) -> (256,)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 1, 3)).to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.02)
+    losses = []
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        for _ in range(_STEPS):
+            loss = nn.functional.mse_loss(network(patches).flatten(), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss.detach()))
+        with torch.no_grad():
+            difference = float((network(block).flatten() - network(patches).flatten()).abs().max())
+    if not losses[-1] < 0.3 * losses[0]:
+        raise EngineError(f"The loss went from {losses[0]:.3f} to {losses[-1]:.3f} only: training does not work.")
+    if not difference < 1e-4:
+        raise EngineError(f"A block and its patches differ by {difference:.1e}; below 1e-04 is right.")
+    return (
+        f"The loss fell from {losses[0]:.3f} to {losses[-1]:.3f} in {_STEPS} steps; a block evaluated at once differs"
+        f" from its patches by {difference:.0e} at most."
+    )
+
+
+def try_warping() -> str:
+    """Warp a raster in memory between two coordinate systems: GDAL, PROJ and its database must work."""
+    from rasterio.crs import CRS
+    from rasterio.errors import RasterioError
+    from rasterio.transform import from_origin
+    from rasterio.warp import Resampling, reproject, transform
+
+    # Amersfoort, the origin of the Dutch grid, lies at x 155000, y 463000; https://epsg.io/28992
+    dutch, geographic = CRS.from_epsg(28992), CRS.from_epsg(4326)
+    (longitude,), (latitude,) = transform(dutch, geographic, [155000.0], [463000.0])
+    if abs(longitude - 5.3872) > 0.002 or abs(latitude - 52.1552) > 0.002:
+        raise EngineError(f"PROJ puts Amersfoort at {longitude:.4f}, {latitude:.4f}; 5.3872, 52.1552 is right.")
+    source = np.tile(np.arange(40, dtype=np.float32), (40, 1))  # rises by 1 a column of 100 m
+    warped = np.full((10, 10), np.nan, dtype=np.float32)
+    try:
+        reproject(
+            source,
+            warped,
+            src_transform=from_origin(153000, 465000, 100, 100),
+            src_crs=dutch,
+            dst_transform=from_origin(longitude - 0.005, latitude + 0.005, 0.001, 0.001),
+            dst_crs=geographic,
+            resampling=Resampling.bilinear,
+        )
+    except RasterioError as error:
+        raise EngineError(f"A raster cannot be warped: {error}") from error
+    middle = float(warped[4:6, 4:6].mean())
+    if not abs(middle - 19.5) < 0.2:  # the origin lies on the edge of columns 19 and 20
+        raise EngineError(f"A warped raster holds {middle:.2f} where 19.50 is right.")
+    return "A raster was warped from EPSG:28992 to EPSG:4326, and its middle lies where it should."
+
+
+def try_files() -> str:
+    """Write and read each kind of file in which jobs keep data."""
+    import geopandas
+    import h5py
+    import safetensors.numpy
+
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    with tempfile.TemporaryDirectory(prefix="soil-cnn-") as folder:
+        with h5py.File(Path(folder) / "patches.h5", "w") as file:
+            file["values"] = values
+        with h5py.File(Path(folder) / "patches.h5") as file:
+            from_hdf5 = file["values"][...]
+        safetensors.numpy.save_file({"values": values}, Path(folder) / "network.safetensors")
+        from_network = safetensors.numpy.load_file(Path(folder) / "network.safetensors")["values"]
+        points = geopandas.GeoDataFrame(
+            {"name": ["Löss"]}, geometry=geopandas.points_from_xy([155000], [463000]), crs="EPSG:28992"
+        )
+        points.to_file(Path(folder) / "observations.gpkg")
+        from_layer = geopandas.read_file(Path(folder) / "observations.gpkg")
+    if not (np.array_equal(from_hdf5, values) and np.array_equal(from_network, values)):
+        raise EngineError("HDF5 or safetensors files do not give back what was written.")
+    if from_layer.crs is None or from_layer["name"][0] != "Löss":
+        raise EngineError("A GeoPackage does not give back its attributes or its coordinate reference system.")
+    return "HDF5, safetensors and GeoPackage files give back what was written."
+
+
+def try_forest() -> str:
+    """Fit a small random forest."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    values = np.random.default_rng(0).normal(size=(200, 4))
+    forest = RandomForestRegressor(20, random_state=0, n_jobs=2).fit(values, values[:, 0])
+    score = float(forest.score(values, values[:, 0]))
+    if score < 0.9:
+        raise EngineError(f"A random forest explains {score:.2f} of a plain signal; above 0.90 is right.")
+    return f"A random forest explains {score:.2f} of a plain signal."

@@ -32,11 +32,9 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.failures import error_in_words
 from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.machine.threads import alone
-from soil_cnn_plugin.engine.mapping.block_plan import BLOCKS_ON_GPU
-from soil_cnn_plugin.engine.mapping.blocks import Read, read_block
-from soil_cnn_plugin.engine.mapping.finishing import FinishedBlock, Finisher, choose_index
+from soil_cnn_plugin.engine.mapping.blocks import BLOCKS_ON_GPU, Read, read_block
 from soil_cnn_plugin.engine.mapping.half_precision import half_kinds
-from soil_cnn_plugin.engine.mapping.layers import plan_layers
+from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, choose_index, plan_layers
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.networks.dense_layers import multiply
 from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.networks.packed import multiply
 from soil_cnn_plugin.engine.training.predictor import Predictor
 
 LARGEST_ERROR = 0.01

@@ -6,10 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply, rows_at_once, running_maximum
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.heads import VarianceHead
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
+from soil_cnn_plugin.engine.networks.packed import (
+    PackedNetwork,
+    Watch,
+    convolve,
+    multiply,
+    rows_at_once,
+    running_maximum,
+)
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer

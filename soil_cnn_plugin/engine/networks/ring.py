@@ -6,11 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from soil_cnn_plugin.engine.networks.dense_layers import multiply, rows_at_once
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features, covariate_of_feature
 from soil_cnn_plugin.engine.networks.heads import QuantileHead
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch, multiply, rows_at_once
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 
 _WIDTH = 96  # of the residual layers

@@ -16,17 +16,16 @@ from scipy.sparse.csgraph import connected_components
 from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.limits_and_errors import check_weights
 from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.pixels import average_duplicates, tell_duplicates
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
-from soil_cnn_plugin.engine.observations.precision import check_weights
-from soil_cnn_plugin.engine.observations.same_pixel import average_duplicates, tell_duplicates
 from soil_cnn_plugin.engine.observations.soil_classes import treat_rare_classes
 from soil_cnn_plugin.engine.observations.target_values import Classes, read_target_values
 from soil_cnn_plugin.engine.rasters.grid import Grid, bounds_in_words
-from soil_cnn_plugin.engine.targets.measured import TargetValues
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
 
 FEWEST_OBSERVATIONS = 20
 

@@ -29,8 +29,7 @@ from soil_cnn_plugin.engine.outputs import appear
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
-from soil_cnn_plugin.engine.targets.measured import TargetValues
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
 
 PATCH_FORMAT = "soil cnn patches"
 PATCH_VERSION = 3

@@ -19,8 +19,7 @@ from pyogrio.raw import read, write
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.outputs import write_whole
-from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
-from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
+from soil_cnn_plugin.engine.rasters.opening import as_pyogrio_reads, is_undefined, layer_name
 
 GPKG_VERSION = "1.3"
 """The newest version that GDAL 3.6 knows, the GDAL of QGIS on Debian 12, which warns of every newer one."""

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.observations.names import find_doubtful, is_missing,
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
-from soil_cnn_plugin.engine.targets.words import MOST_CLASSES
+from soil_cnn_plugin.engine.targets.measured import MOST_CLASSES
 
 RARE = 5
 """Most observations of a rare class (Malone, Minasny & McBratney 2017, Using R for Digital Soil Mapping)."""

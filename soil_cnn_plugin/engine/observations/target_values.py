@@ -11,11 +11,15 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import close_composition
-from soil_cnn_plugin.engine.observations.detection_limits import apply_limits, check_censored
 from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers, read_limited_numbers
+from soil_cnn_plugin.engine.observations.limits_and_errors import (
+    apply_limits,
+    check_censored,
+    read_errors,
+    read_weights,
+)
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
-from soil_cnn_plugin.engine.observations.precision import read_errors, read_weights
 from soil_cnn_plugin.engine.observations.soil_classes import read_classes
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 

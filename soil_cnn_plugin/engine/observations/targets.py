@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.observations.layer_fields import HUGE
 from soil_cnn_plugin.engine.observations.safe_hdf5 import HostileFile, SafeGroup
-from soil_cnn_plugin.engine.targets.measured import TargetValues
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
 
 
 def write_targets(attributes: h5py.AttributeManager, words: TargetsInWords) -> None:

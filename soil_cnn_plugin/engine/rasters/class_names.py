@@ -15,7 +15,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.errors import RasterioError
 
-from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
+from soil_cnn_plugin.engine.rasters.opening import as_pyogrio_reads
 
 _IS_NAME, _IS_VALUE, _IS_TEXT = "2", "5", "2"  # GFU_Name, GFU_MinMax, GFT_String: gdal.org/api/raster_c_api.html
 _NAME_TITLES = ("name", "class", "class_name", "classname", "class_names", "category", "label", "legend", "description")

@@ -1,4 +1,4 @@
-"""The opening of raster files: what is wrong with one that cannot be used, and where its pixels lie."""
+"""The opening of files: what is wrong with a raster, where its pixels lie, and paths as vector readers take them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import errno
 import os
 import re
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyproj
@@ -18,6 +21,8 @@ from soil_cnn_plugin.engine.rasters.footprint import GDAL_ERRORS
 from soil_cnn_plugin.engine.rasters.grid import Grid
 
 _AFAR = re.compile(r"^https?://|/vsi(curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)")
+_OTHERS = 200  # further open files: outputs, libraries, threads
+_MISREAD = re.compile(r"[!\t\r\n]|^[ \x00-\x1f]|[ \x00-\x1f]$")
 
 
 def open_raster(path: str) -> rasterio.DatasetReader:
@@ -90,9 +95,6 @@ def is_undefined(crs: str) -> bool:
     return "Undefined" in crs[:40]
 
 
-_OTHERS = 200  # further open files: outputs, libraries, threads
-
-
 def allow_open_files(count: int) -> None:
     """Allow `count` files and some more to be open, as far as the system permits; macOS allows 256 until asked."""
     if sys.platform == "win32":  # GDAL's files have no such limit there
@@ -103,3 +105,18 @@ def allow_open_files(count: int) -> None:
     wanted = count + _OTHERS if hard == resource.RLIM_INFINITY else min(count + _OTHERS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@contextmanager
+def as_pyogrio_reads(path: str) -> Iterator[str]:
+    """Yield the path; where it would be misread, yield a link to the file, which lasts as long as the context."""
+    file = Path(path)
+    if sys.platform == "win32" or not _MISREAD.search(path) or not file.is_file():
+        yield path
+        return
+    safe = None if not _MISREAD.search(tempfile.gettempdir()) else Path.home()
+    with tempfile.TemporaryDirectory(prefix="soilcnn-link-", dir=safe) as folder:
+        for each in file.parent.iterdir():  # a shapefile has parts, and a GeoPackage may have a log
+            if each.name.startswith(file.stem):
+                os.symlink(each.resolve(), Path(folder, f"layer{each.name[len(file.stem) :]}"))
+        yield str(Path(folder, f"layer{file.suffix}"))

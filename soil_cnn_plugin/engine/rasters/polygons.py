@@ -1,9 +1,10 @@
-"""Polygons of a vector file in the CRS of a map: the area where a map is wanted, or where maps will be made."""
+"""Polygons of a vector file in the CRS and the turn of longitudes of a grid: where a map is wanted, or made."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -15,12 +16,15 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap
-from soil_cnn_plugin.engine.arrays import Flags
+from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, parse_crs, transform, without_jump
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
-from soil_cnn_plugin.engine.rasters.opening import is_undefined, layer_name
-from soil_cnn_plugin.engine.rasters.shapes import place_polygons
-from soil_cnn_plugin.engine.rasters.vector_paths import as_pyogrio_reads
+from soil_cnn_plugin.engine.rasters.opening import as_pyogrio_reads, is_undefined, layer_name
+
+_SIDES = 64
+"""Pieces in the longer side of a polygon's frame; its own sides are cut into pieces so long where a line may jump."""
+Shapes = NDArray[np.object_]
 
 
 def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
@@ -119,3 +123,57 @@ def read_area(path: str, grid: Grid) -> Callable[[Block], Flags]:
         return mask > 0
 
     return inside
+
+
+def place_polygons(polygons: Shapes, crs: str, grid: Grid) -> Shapes:
+    """Return polygons (N,) in the CRS of `grid`, with coordinates that are not finite where they have no place there.
+
+    A polygon across the end of the turn of longitudes around the grid is cut there, and each part brought to its side.
+
+    Raises:
+        pyproj.exceptions.ProjError: there is no way from the polygons' CRS, a code or WKT, to the grid's.
+    """
+    turn = grid.full_turn
+    if are_equal(crs, grid.crs_wkt):
+        moved = polygons
+    elif turn and not full_turn(parse_crs(crs)):
+        moved = np.array([_without_jump(each, crs, grid.crs_wkt, turn) for each in polygons], object)
+    else:
+        moved = _moved(polygons, crs, grid.crs_wkt)
+    return np.array([_in_turn(each, grid.middle_x, turn) for each in moved], object) if turn else moved
+
+
+def _moved(polygons: Any, crs: str, target: str) -> Any:
+    return shapely.transform(polygons, lambda xy: np.column_stack(transform(xy[:, 0], xy[:, 1], crs, target)))
+
+
+def _without_jump(polygon: Any, crs: str, target: str, turn: float) -> Any:
+    """Return the polygon, with each part's longitudes going on beyond 180 degrees."""
+    parts = []
+    for part in shapely.get_parts(polygon):
+        west, south, east, north = part.bounds
+        fine = shapely.segmentize(part, max(east - west, north - south) / _SIDES)
+        moved = _moved(fine, crs, target)
+        x = shapely.get_coordinates(moved)[:, 0]
+        if np.isfinite(x).all() and np.ptp(x) > turn / 2:
+            fixed = without_jump(x, turn)
+            moved = shapely.set_coordinates(moved, np.column_stack([fixed, shapely.get_coordinates(moved)[:, 1]]))
+            parts.append(moved)
+        else:
+            parts.append(_moved(part, crs, target))
+    return shapely.multipolygons(parts)
+
+
+def _in_turn(polygon: Any, middle: float, turn: float) -> Any:
+    west, south, east, north = polygon.bounds
+    low, high = middle - turn / 2, middle + turn / 2
+    if (low <= west and east <= high) or not (-turn <= west and east <= turn):  # beyond, it is no longitude
+        return polygon
+    valid = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+    frame = shapely.box(low, south - 1, high, north + 1)
+    copies: list[Array] = []
+    for shift in (-turn, 0.0, turn):
+        shifted = shapely.transform(valid, lambda xy, shift=shift: xy + (shift, 0.0))
+        copies.append(shapely.intersection(shifted, frame))
+    pieces = shapely.get_parts(np.array(copies, object))
+    return shapely.union_all(pieces[np.isin(shapely.get_type_id(pieces), (3, 6))])

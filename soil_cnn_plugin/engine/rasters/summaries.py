@@ -1,17 +1,21 @@
-"""Summaries of covariates on their grid: quantiles of numbers, codes and names of classes."""
+"""What each covariate looks like on its grid: quantiles, codes and names of classes, and what is doubtful."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.arrays import Singles
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
+from soil_cnn_plugin.engine.machine.memory import gibibytes
+from soil_cnn_plugin.engine.rasters.block_reading import cache_bytes
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, several
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.rasters.sampling import (
     LARGEST_CODE,
@@ -23,6 +27,15 @@ from soil_cnn_plugin.engine.rasters.sampling import (
 )
 
 SUMMARY_QUANTILES = 129
+_COMPASS = re.compile(
+    r"(^|[^a-z])aspect|(sin|cos)_?asp|northness|eastness|northerness|easterness|hillshad|shadedrelief|insolation|solarrad"
+    r"|heatload|exposition|(^|[^a-z])exposure|windward|leeward|windeffect"
+)
+_COMPONENT = re.compile(r"sin|cos|north|east")
+_MARKS = (-9999.0, -999.0, -99.0, -99999.0, -32768.0, -32767.0, -2147483648.0, 255.0, 9999.0, 32767.0, 65535.0, 99999.0)
+_LARGEST_MARK = 1e19  # floating-point rasters mark missing data with larger ones: 1e20, 9.96921e36, 3.4e38
+_FAR = 10.0  # a value other than these looks like a mark when it lies this many ranges of the others away
+_FEW = 8  # files; where there are more, each has its share of what GDAL keeps
 
 
 @dataclass(frozen=True)
@@ -117,3 +130,96 @@ def _all_nodata(raster: CovariateRaster) -> EngineError:
         f"{raster.covariate.path}, band {raster.covariate.band}, has no data on the grid of the map: all its pixels"
         " there are nodata. Check its nodata value, or leave it out."
     )
+
+
+def find_doubts(summaries: Sequence[CovariateSummary]) -> list[str]:
+    """Return warnings, each with its remedy."""
+    found = []
+    for summary in summaries:
+        if summary.covariate.kind != "categorical":
+            found += [doubt for doubt in (_mark_in_words(summary), _compass_in_words(summary)) if doubt]
+    return found
+
+
+def is_compass_name(name: str) -> bool:
+    """Check whether a covariate of this name is likely to depend on the compass."""
+    return _COMPASS.search(name.lower()) is not None or _COMPASS.search(re.sub(r"[\W_]", "", name.lower())) is not None
+
+
+def _mark_in_words(summary: CovariateSummary) -> str:
+    """Return a warning of an extreme value that many pixels share and that lies far from all others."""
+    quantiles = np.array(summary.quantiles)
+    for mark in (quantiles[0], quantiles[-1]):
+        is_mark = quantiles == mark
+        # The quantile next to the marks may be interpolated between them and the values.
+        others = quantiles[~is_mark][1:] if mark == quantiles[0] else quantiles[~is_mark][:-1]
+        if is_mark.sum() < 2 or not len(others):
+            continue
+        gap, spread = float(np.abs(others - mark).min()), float(np.ptp(others))
+        is_telling = any(np.isclose(mark, each, rtol=1e-6) for each in _MARKS) or abs(mark) > _LARGEST_MARK
+        if gap > spread * (1.0 if is_telling else _FAR) and (is_telling or mark < others.min()):
+            return (
+                f"{summary.covariate.name}: about {100 * is_mark.mean():.0f} % of its pixels are {mark:.7g}, far from"
+                f" all others ({others.min():.4g} to {others.max():.4g}). If that marks missing data, set it as the"
+                " layer's additional no data value (properties, Transparency), and run again: as data it spoils the"
+                " covariate."
+            )
+    return ""
+
+
+def _compass_in_words(summary: CovariateSummary) -> str:
+    covariate = summary.covariate
+    if not is_compass_name(covariate.name):
+        return ""
+    lowest, highest = summary.quantiles[0], summary.quantiles[-1]
+    full_turn = _full_turn(lowest, highest)
+    if full_turn and not _COMPONENT.search(covariate.name.lower()):
+        angle = f'"{covariate.name}@{covariate.band}"' + (" * 3.14159265 / 180" if full_turn == 360 else "")
+        return (
+            f"{covariate.name}: it seems to hold compass directions ({lowest:.4g} to {highest:.4g}). As plain numbers"
+            " the two sides of north are farthest apart. Use northness and eastness instead, in the raster"
+            f" calculator cos({angle}) and sin({angle}), and list both under DIRECTIONAL_COVARIATES."
+        )
+    if covariate.kind == "continuous":
+        return (
+            f"{covariate.name}: by its name it depends on the compass, but it is listed under COVARIATES, so that"
+            " patches are turned and mirrored in training as if it did not. List it under DIRECTIONAL_COVARIATES."
+        )
+    return ""
+
+
+def _full_turn(lowest: float, highest: float) -> float:
+    """Return 360 or 2 pi where values span all directions in degrees or radians, also around 0; else 0."""
+    for turn in (360.0, 2 * np.pi):
+        for start, slack in ((0.0, 0.003 * turn), (-turn / 2, 0.003 * turn)):
+            is_inside = start - slack <= lowest and highest <= start + turn + slack
+            if is_inside and highest - lowest > 0.8 * turn:
+                return float(turn)
+    return 0.0
+
+
+def doubt_large_blocks(stack: CovariateStack) -> str:
+    """Return a warning where blocks are so large that GDAL cannot keep those of all files; empty where none is.
+
+    GDAL holds the whole of each block while it unpacks it, and does so again for each block of the map.
+    """
+    files = {raster.covariate.path: raster.dataset for raster in stack.rasters}
+    sizes = {path: _block_bytes(dataset) for path, dataset in files.items()}
+    share = cache_bytes() // max(_FEW, len(files))
+    large = sorted((path for path in files if sizes[path] > share), key=lambda path: -sizes[path])
+    if not large:
+        return ""
+    height, width = files[large[0]].block_shapes[0]
+    return (
+        f"{several(large)} stored in blocks of up to {height} x {width} pixels, each of which has to be unpacked as a"
+        f" whole ({gibibytes(sizes[large[0]])}), and again for each part of the map, as only {gibibytes(share)} a file"
+        " stay unpacked: that takes time and memory. Save such rasters in tiles (in QGIS: Raster > Conversion >"
+        " Translate, with the creation option TILED=YES) and use the results."
+    )
+
+
+def _block_bytes(dataset: rasterio.DatasetReader) -> int:
+    """Return the bytes of an unpacked block; bands interleaved by pixel are all unpacked together."""
+    together = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
+    (height, width), dtype = dataset.block_shapes[0], dataset.dtypes[0]
+    return int(height * width * np.dtype(dtype).itemsize * together)

@@ -7,23 +7,15 @@ from soil_cnn_plugin.engine.assessment.comparison import differences
 from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, CLASS_NAMES
 from soil_cnn_plugin.engine.reports.class_tables import (
     CLASS_COLUMNS,
-    OF_CLASS_COLUMNS,
-    class_score_group,
-    of_class_rows,
-)
-from soil_cnn_plugin.engine.reports.class_words import (
     FEW_OF_CLASS,
+    OF_CLASS_COLUMNS,
     class_folds_in_words,
+    class_score_group,
     class_worth_in_words,
     doubts_in_words,
+    of_class_rows,
     predictor_of_classes,
     reliability_in_words,
-)
-from soil_cnn_plugin.engine.reports.comparison_tables import (
-    difference_items,
-    difference_row,
-    other_fold_items,
-    other_folds_heading,
 )
 from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR
 from soil_cnn_plugin.engine.reports.figures.class_figures import (
@@ -35,7 +27,12 @@ from soil_cnn_plugin.engine.reports.figures.class_figures import (
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame
 from soil_cnn_plugin.engine.reports.glossary import class_terms
-from soil_cnn_plugin.engine.reports.numerals import fixed, percent
+from soil_cnn_plugin.engine.reports.score_table import (
+    difference_items,
+    difference_row,
+    other_fold_items,
+    other_folds_heading,
+)
 from soil_cnn_plugin.engine.reports.sections import (
     CaptionedFigure,
     Group,
@@ -48,7 +45,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     VerdictBox,
     table,
 )
-from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.reports.words import fixed, percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import (
     ClassHeldOut,

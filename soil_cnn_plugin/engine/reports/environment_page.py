@@ -8,8 +8,6 @@ from dataclasses import asdict
 
 from soil_cnn_plugin.engine.machine.environment import Environment, Library, Trial
 from soil_cnn_plugin.engine.outputs import write_whole
-from soil_cnn_plugin.engine.reports.numerals import fixed
-from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.sections import (
     Group,
     Item,
@@ -20,7 +18,9 @@ from soil_cnn_plugin.engine.reports.sections import (
     Table,
     TableCell,
     VerdictBox,
+    write_page,
 )
+from soil_cnn_plugin.engine.reports.words import fixed
 
 
 def write_environment_page(path: str, found: Environment) -> None:

@@ -16,8 +16,6 @@ from soil_cnn_plugin.engine.reports.figures.explain_figures import (
     draw_contributions,
     draw_importance,
 )
-from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent
-from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import explanation_references
 from soil_cnn_plugin.engine.reports.sections import (
     CaptionedFigure,
@@ -31,8 +29,9 @@ from soil_cnn_plugin.engine.reports.sections import (
     citing_section,
     settings_section,
     table,
+    write_page,
 )
-from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, sentence_case
 
 
 def write_explain_report(path: str, explanation: Explanation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soil_cnn_plugin.engine.reports.numerals import fixed, percent
+from soil_cnn_plugin.engine.reports.words import fixed, percent
 
 
 def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
-from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance
-from soil_cnn_plugin.engine.assessment.reliability import reliability
+from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, reliability
 from soil_cnn_plugin.engine.reports.files import write_json, write_points
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget, residuals
 from soil_cnn_plugin.engine.targets.class_scores import (

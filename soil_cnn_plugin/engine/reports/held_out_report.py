@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
-from soil_cnn_plugin.engine.reports.comparison_tables import OTHER_KINDS
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import draw_loss_curves
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
@@ -17,10 +16,10 @@ from soil_cnn_plugin.engine.reports.held_out_words import (
     software,
     validation_sentence,
 )
-from soil_cnn_plugin.engine.reports.measured_words import measured_sentences
 from soil_cnn_plugin.engine.reports.number_sections import number_share
-from soil_cnn_plugin.engine.reports.page import write_page
+from soil_cnn_plugin.engine.reports.number_words import measured_sentences
 from soil_cnn_plugin.engine.reports.references import references
+from soil_cnn_plugin.engine.reports.score_table import OTHER_KINDS
 from soil_cnn_plugin.engine.reports.sections import (
     CaptionedFigure,
     Item,
@@ -32,6 +31,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     citing_section,
     notes_section,
     settings_section,
+    write_page,
 )
 from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case, titles
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, FORESTS_SETTING, MEAN, NETWORK
-from soil_cnn_plugin.engine.reports.numerals import percent
-from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import enumerated, percent, sentence_case, titles
 
 HIGH_OVERLAP = 25.0
 """Percent of held-out observations whose patch overlaps a training patch; above it the report warns."""

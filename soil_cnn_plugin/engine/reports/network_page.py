@@ -12,8 +12,6 @@ from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
 from soil_cnn_plugin.engine.reports.glossary import class_terms, number_terms
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
-from soil_cnn_plugin.engine.reports.numerals import fixed, percent, rounded
-from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.score_table import SCALES, SCORE_COLUMNS, number_score_group
 from soil_cnn_plugin.engine.reports.sections import (
     Item,
@@ -27,11 +25,12 @@ from soil_cnn_plugin.engine.reports.sections import (
     Terms,
     VerdictBox,
     text_table,
+    write_page,
 )
-from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, fixed, percent, rounded, sentence_case, titles
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 from soil_cnn_plugin.engine.targets.metrics import Scores
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 _UNITS = {"metre": "m", "degree": "°"}
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
-from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, NAMES, NETWORK
-from soil_cnn_plugin.engine.assessment.reliability import reliability
+from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, reliability
 from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import (
     CalibrationLine,
@@ -20,11 +19,9 @@ from soil_cnn_plugin.engine.reports.figures.observed_predicted import (
     draw_observed_predicted,
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, draw_residuals
-from soil_cnn_plugin.engine.reports.measured_words import censored_in_words
-from soil_cnn_plugin.engine.reports.number_words import intervals_in_words
-from soil_cnn_plugin.engine.reports.numerals import percent
+from soil_cnn_plugin.engine.reports.number_words import censored_in_words, intervals_in_words
 from soil_cnn_plugin.engine.reports.sections import CaptionedFigure
-from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.reports.words import percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget, residuals
 
 _RESIDUALS = (

@@ -12,14 +12,6 @@ from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
 from soil_cnn_plugin.engine.assessment.methods import METHODS, NAMES
-from soil_cnn_plugin.engine.reports.comparison_tables import (
-    change,
-    difference_items,
-    difference_row,
-    other_fold_items,
-    other_folds_heading,
-    signed_percent,
-)
 from soil_cnn_plugin.engine.reports.depth_section import (
     DEPTH_COLUMNS,
     at_several_depths,
@@ -32,12 +24,18 @@ from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, draw_fol
 from soil_cnn_plugin.engine.reports.glossary import number_terms
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.reports.number_figures import target_figures
-from soil_cnn_plugin.engine.reports.number_words import (
-    number_folds_in_words,
-    number_worth_in_words,
+from soil_cnn_plugin.engine.reports.number_words import number_folds_in_words, number_worth_in_words
+from soil_cnn_plugin.engine.reports.score_table import (
+    SCALES,
+    SCORE_COLUMNS,
+    change,
+    difference_items,
+    difference_row,
+    number_score_group,
+    other_fold_items,
+    other_folds_heading,
+    signed_percent,
 )
-from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent
-from soil_cnn_plugin.engine.reports.score_table import SCALES, SCORE_COLUMNS, number_score_group
 from soil_cnn_plugin.engine.reports.sections import (
     CaptionedFigure,
     Details,
@@ -51,7 +49,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     VerdictBox,
     table,
 )
-from soil_cnn_plugin.engine.reports.words import by_depth, sentence_case
+from soil_cnn_plugin.engine.reports.words import by_depth, decimals_for, fixed, percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import Scores
 

@@ -15,8 +15,6 @@ from soil_cnn_plugin.engine.reports.figures.observations_figures import (
     draw_sums,
     small_histogram,
 )
-from soil_cnn_plugin.engine.reports.numerals import NOTHING, fixed, percent, rounded
-from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import neighbour_references
 from soil_cnn_plugin.engine.reports.sections import (
     CaptionedFigure,
@@ -36,7 +34,9 @@ from soil_cnn_plugin.engine.reports.sections import (
     settings_section,
     table,
     text_table,
+    write_page,
 )
+from soil_cnn_plugin.engine.reports.words import NOTHING, fixed, percent, rounded
 
 _RANGES = ("Minimum", "Lower quartile", "Median", "Upper quartile", "Maximum", "Skewness")
 _MOST_CLASSES = 60

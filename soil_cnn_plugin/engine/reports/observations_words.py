@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding, listed
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
-from soil_cnn_plugin.engine.reports.numerals import percent
 from soil_cnn_plugin.engine.reports.sections import Problem
+from soil_cnn_plugin.engine.reports.words import percent
 
 _SENTENCES, _IDS = 5, 12
 """The most sentences and ids of one kind of problem that are written out."""

@@ -17,8 +17,6 @@ from soil_cnn_plugin.engine.assessment.patch_sizes import (
     size_in_words,
 )
 from soil_cnn_plugin.engine.reports.figures.explain_figures import draw_patch_sizes
-from soil_cnn_plugin.engine.reports.numerals import NOTHING, decimals_for, fixed
-from soil_cnn_plugin.engine.reports.page import write_page
 from soil_cnn_plugin.engine.reports.references import patch_size_references
 from soil_cnn_plugin.engine.reports.sections import (
     Bullets,
@@ -32,8 +30,9 @@ from soil_cnn_plugin.engine.reports.sections import (
     VerdictBox,
     citing_section,
     settings_section,
+    write_page,
 )
-from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, sentence_case
 from soil_cnn_plugin.engine.targets.distributions import RMSE
 from soil_cnn_plugin.engine.targets.kinds import Measure
 

@@ -1,12 +1,17 @@
-"""The parts of reports: sections with a heading, an anchor and items. One template shows them all."""
+"""A page as its sections, and the writer that puts them in one frame, as one self-contained HTML file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
+import jinja2
+
+from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.references import Publication
+from soil_cnn_plugin.engine.reports.words import unbroken
 
 
 class Item:
@@ -248,3 +253,18 @@ class Share:
     other_folds: Sequence[Item] = ()
     target_sections: Sequence[Section] = ()
     terms: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_page(path: str, page: Page) -> None:
+    """Fill templates/page.html.j2. Every text is escaped, except the SVG of figures, whose texts are escaped
+    already."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["unbroken"] = unbroken
+    text = environment.get_template("page.html.j2").render(page=page)
+    write_whole(path, text.encode())

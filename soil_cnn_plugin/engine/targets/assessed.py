@@ -10,8 +10,7 @@ from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut
-from soil_cnn_plugin.engine.targets.metrics import HeldOut
-from soil_cnn_plugin.engine.targets.reported import reported_mean
+from soil_cnn_plugin.engine.targets.metrics import HeldOut, reported_mean
 
 
 @dataclass(frozen=True)

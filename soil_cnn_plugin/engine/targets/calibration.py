@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.censored import as_if_measured
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale
+from soil_cnn_plugin.engine.targets.scales import TargetScale
 
 _LEVELS = np.linspace(0.005, 0.995, 199)
 _MOST_STRETCH = float(np.log(20))

@@ -11,7 +11,6 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.blending import learn_weights
-from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale, aitchison_distances, fit_composition
 from soil_cnn_plugin.engine.targets.distributions import (
     NUMBERS_IN_WORDS,
     RMSE,
@@ -27,6 +26,7 @@ from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, M
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.metrics import Scores
+from soil_cnn_plugin.engine.targets.scales import CompositionScale, aitchison_distances, fit_composition
 from soil_cnn_plugin.engine.targets.texture import (
     TEXTURE_CLASSES,
     TITLES,

@@ -15,8 +15,7 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
 from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, MapRequest, Measure
 from soil_cnn_plugin.engine.targets.measured import TargetValues
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores
-from soil_cnn_plugin.engine.targets.reported import reported_mean, score_reported
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, reported_mean, score_reported
 
 _DEFAULT_LEVELS = (0.5, 0.9)  # quantiles of the observed values, thresholds where the user names none
 NUMBERS_IN_WORDS = "numbers"

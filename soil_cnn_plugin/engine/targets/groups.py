@@ -16,9 +16,8 @@ from soil_cnn_plugin.engine.targets.classes import ClassKind, ClassOutcome
 from soil_cnn_plugin.engine.targets.compositions import CompositionKind, CompositionOutcome
 from soil_cnn_plugin.engine.targets.kinds import Kind, Measure, Outcome, Scaled
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, Learned, column_slices, lay_out
-from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
 from soil_cnn_plugin.engine.targets.numbers import NumberKind, NumberOutcome
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
-from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale
+from soil_cnn_plugin.engine.targets.scales import CompositionScale
 
 MOST_RESIDUALS = 256
 """Each is a composition that is computed at every pixel; this many are enough for intervals of 99 %."""

@@ -26,7 +26,7 @@ from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, M
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.metrics import Scores
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale, choose_transform, fit_scale, upper_bound
+from soil_cnn_plugin.engine.targets.scales import TargetScale, choose_transform, fit_scale, upper_bound
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Learned
-from soil_cnn_plugin.engine.training.batches import Order
+from soil_cnn_plugin.engine.training.input_rows import Order
 from soil_cnn_plugin.engine.training.kept import Average, Best
 
 _SECONDS = 60.0  # between checkpoints

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.assessment.applicability import Dissimilarity, fit_dissimilarity
-from soil_cnn_plugin.engine.networks.dense_layers import rows_at_once
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch, rows_at_once
 from soil_cnn_plugin.engine.training.input_rows import InputRows
 from soil_cnn_plugin.engine.training.unseen import covariate_names
 

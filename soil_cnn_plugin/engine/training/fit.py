@@ -24,9 +24,8 @@ from soil_cnn_plugin.engine.machine.processes import (
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Lesson
-from soil_cnn_plugin.engine.training.batches import Batch, Batches
 from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, TrainingState
-from soil_cnn_plugin.engine.training.input_rows import InputRows
+from soil_cnn_plugin.engine.training.input_rows import Batch, Batches, InputRows
 from soil_cnn_plugin.engine.training.kept import Average, Best
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these

@@ -17,8 +17,8 @@ from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, column_layout, kinds_of, words_of
 from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, column_count
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 from soil_cnn_plugin.engine.targets.metrics import Scores
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
 from soil_cnn_plugin.engine.training.dissimilarity import SpaceInWords
 from soil_cnn_plugin.engine.training.plan import Shape
 

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.assessment.exceedance import check_exceedance, unchecked
+from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, unchecked
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget, Verdict
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
 from soil_cnn_plugin.engine.targets.distributions import choose_thresholds

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.checks.class_names import check_classes
+from soil_cnn_plugin.engine.checks.doubtful_names import check_classes
 from soil_cnn_plugin.engine.checks.field_summary import check_texts
+from soil_cnn_plugin.engine.checks.fields import mark_below_limits
 from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed
-from soil_cnn_plugin.engine.checks.limits import mark_below_limits
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, read_measured
 from soil_cnn_plugin.engine.checks.sums import check_sums
 

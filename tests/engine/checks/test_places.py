@@ -11,12 +11,11 @@ import pytest
 from shapely import MultiPoint, Point
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.checks.clustering import check_clustering, measure_clustering
+from soil_cnn_plugin.engine.checks.clustering import check_clustering, enclose, measure_clustering
 from soil_cnn_plugin.engine.checks.duplicates import DuplicateSummary, check_duplicates, number_places
 from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.checks.measured import read_measured
 from soil_cnn_plugin.engine.checks.places import Places, check_places
-from soil_cnn_plugin.engine.checks.region import enclose
 from soil_cnn_plugin.engine.observations.point_layer import read_layer
 
 RNG = np.random.default_rng(4)

@@ -11,9 +11,8 @@ import pytest
 import torch
 from sklearn.ensemble import RandomForestRegressor
 
-from soil_cnn_plugin.engine.explaining.attribution import Attribution, choose_background
+from soil_cnn_plugin.engine.explaining.attribution import Attribution, choose_background, tree_shapley
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
-from soil_cnn_plugin.engine.explaining.tree_shapley import tree_shapley
 from soil_cnn_plugin.engine.forests.trees import to_trees
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.unseen import Views

@@ -15,7 +15,8 @@ from soil_cnn_plugin.contract import jobs
 from soil_cnn_plugin.contract.events import Event, Info, Warning
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs import check_environment
-from soil_cnn_plugin.engine.machine import environment, trial
+from soil_cnn_plugin.engine.machine import environment
+from soil_cnn_plugin.engine.machine import environment as trial
 from soil_cnn_plugin.engine.report import Report
 
 ROOT = Path(jobs.__file__).parents[2]

@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.jobs.extract_patches import run
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
-from soil_cnn_plugin.engine.rasters import doubts as large_blocks
+from soil_cnn_plugin.engine.rasters import summaries as large_blocks
 from soil_cnn_plugin.engine.report import Report
 
 RNG = np.random.default_rng(5)

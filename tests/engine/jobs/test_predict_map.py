@@ -23,8 +23,8 @@ from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs.predict_map import run
 from soil_cnn_plugin.engine.mapping import half_precision
-from soil_cnn_plugin.engine.rasters import doubts as large_blocks
 from soil_cnn_plugin.engine.rasters import raster_file
+from soil_cnn_plugin.engine.rasters import summaries as large_blocks
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
 from tests.engine.landscape import CELL, NORTH, WEST, Landscape, Log, make_landscape, random_network, write_raster

@@ -13,8 +13,8 @@ import torch
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.machine.memory import Memory
-from soil_cnn_plugin.engine.mapping import block_plan
-from soil_cnn_plugin.engine.mapping.block_plan import (
+from soil_cnn_plugin.engine.mapping import blocks as block_plan
+from soil_cnn_plugin.engine.mapping.blocks import (
     BLOCK_SIZES,
     block_shape,
     bounded_block_size,

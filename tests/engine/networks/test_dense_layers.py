@@ -8,10 +8,9 @@ import torch
 from torch.nn import functional
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.engine.networks import dense_layers
-from soil_cnn_plugin.engine.networks.dense_layers import convolve, multiply, rows_at_once, running_maximum
+from soil_cnn_plugin.engine.networks import packed as dense_layers
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork, convolve, multiply, rows_at_once, running_maximum
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.learned import class_columns, number_columns
 from soil_cnn_plugin.engine.training.plan import Shape, build_network

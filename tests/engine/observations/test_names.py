@@ -12,8 +12,7 @@ from pyogrio.raw import write
 
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.checks.class_names import check_classes
-from soil_cnn_plugin.engine.checks.profile_names import check_names
+from soil_cnn_plugin.engine.checks.doubtful_names import check_classes, check_names
 from soil_cnn_plugin.engine.jobs.standardize_depths import run
 from soil_cnn_plugin.engine.observations.layer_fields import parse_numbers, read_numbers
 from soil_cnn_plugin.engine.observations.names import find_doubtful, is_missing, plain_name, read_names

@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer, write_dropped
 from soil_cnn_plugin.engine.rasters.grid import Grid
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (40.0, 0.0, 178440.0, 0.0, -40.0, 333760.0), 104, 78)
 XY = [(178450.0 + 100 * number, 333700.0 - 90 * number) for number in range(30)]

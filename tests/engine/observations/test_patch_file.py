@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile, PatchFileWriter
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 from tests.engine.mixed import WORDS as MIXED
 from tests.engine.mixed import measured_of
 

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.rasters import raster_file
 from soil_cnn_plugin.engine.rasters.class_names import as_rgb, class_colours, read_class_names
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
-from soil_cnn_plugin.engine.targets.words import MOST_CLASSES
+from soil_cnn_plugin.engine.targets.measured import MOST_CLASSES
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (10, 0, 1000, 0, -10, 2000), 700, 650)
 NAMES = ("Gley, nass", 'Moor "tief" & <nass>', "Böden\x02 und <script>alert(1)</script>", "42")

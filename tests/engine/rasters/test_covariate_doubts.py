@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
-from soil_cnn_plugin.engine.rasters.doubts import find_doubts, is_compass_name
-from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, read_summaries
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, find_doubts, is_compass_name, read_summaries
 
 RNG = np.random.default_rng(1)
 

@@ -15,7 +15,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve
 from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
-from soil_cnn_plugin.engine.reports.class_words import class_folds_in_words, doubts_in_words, reliability_in_words
+from soil_cnn_plugin.engine.reports.class_tables import class_folds_in_words, doubts_in_words, reliability_in_words
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut, score_classes

@@ -19,8 +19,10 @@ from soil_cnn_plugin.engine.reports.composition_sections import (
     composition_groups,
     composition_words,
     compositions_by_depth,
+    draw_triangle,
+    has_triangle,
+    place,
 )
-from soil_cnn_plugin.engine.reports.figures.triangle_figure import draw_triangle, has_triangle, place
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment, assess_composition
 from tests.engine.reports.test_held_out_report import Reader

@@ -13,12 +13,14 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND
 from soil_cnn_plugin.engine.reports.depth_section import (
+    _staircase,
     at_several_depths,
+    choose_profiles,
     depth_rows,
     depths_in_words,
+    draw_profiles,
     shared_outcome,
 )
-from soil_cnn_plugin.engine.reports.figures.depth_figures import _staircase, choose_profiles, draw_profiles
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 from soil_cnn_plugin.engine.reports.words import titles
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget

@@ -12,7 +12,7 @@ import pytest
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
-from soil_cnn_plugin.engine.reports.measured_words import measured_sentences
+from soil_cnn_plugin.engine.reports.number_words import measured_sentences
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
 

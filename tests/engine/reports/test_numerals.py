@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from soil_cnn_plugin.engine.reports.numerals import decimals_for, fixed, percent, rounded, unbroken
+from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, rounded, unbroken
 
 
 @pytest.mark.parametrize(("value", "text"), [(187.34, "187"), (1.0194, "1.02"), (0.34567, "0.346"), (0.0, "0.00")])

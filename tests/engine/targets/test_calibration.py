@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from soil_cnn_plugin.engine.targets.calibration import Calibration, calibrate
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale, fit_scale
+from soil_cnn_plugin.engine.targets.scales import TargetScale, fit_scale
 
 PLAIN = TargetScale("none", 0.0, 1.0)
 LEVELS = np.linspace(0.01, 0.99, 99)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale, fit_composition
+from soil_cnn_plugin.engine.targets.scales import CompositionScale, fit_composition
 
 Array = NDArray[np.float64]
 TEXTURE = np.array([[60.0, 30.0, 10.0], [20.0, 65.0, 15.0], [5.0, 40.0, 55.0], [33.0, 33.0, 34.0]])

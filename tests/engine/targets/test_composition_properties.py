@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale, aitchison_distances, fit_composition
+from soil_cnn_plugin.engine.targets.scales import CompositionScale, aitchison_distances, fit_composition
 
 Array = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale, fit_composition
 from soil_cnn_plugin.engine.targets.joint_calibration import MOST_RESIDUALS, JointCalibration, calibrate_jointly
+from soil_cnn_plugin.engine.targets.scales import CompositionScale, fit_composition
 
 Array = NDArray[np.float64]
 SCALE = CompositionScale(100.0, (0.1, 0.1, 0.1), (0.4, 0.9), (0.8, 0.6))

@@ -12,7 +12,6 @@ from soil_cnn_plugin.contract.jobs import parse_thresholds
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.classes import ClassKind, ClassOutcome, ScaledClasses, renumber
-from soil_cnn_plugin.engine.targets.composition_scale import CompositionScale
 from soil_cnn_plugin.engine.targets.compositions import CompositionKind, CompositionOutcome, ScaledComposition
 from soil_cnn_plugin.engine.targets.groups import (
     by_target,
@@ -29,7 +28,7 @@ from soil_cnn_plugin.engine.targets.joint_calibration import JointCalibration
 from soil_cnn_plugin.engine.targets.kinds import Kind, Outcome, Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned, units
 from soil_cnn_plugin.engine.targets.numbers import NumberKind, NumberOutcome, ScaledNumber
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale
+from soil_cnn_plugin.engine.targets.scales import CompositionScale, TargetScale
 from tests.engine.mixed import FIELDS, LAYOUT, NAMES, WORDS, measured_of
 
 N = 120

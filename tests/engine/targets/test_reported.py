@@ -8,8 +8,16 @@ from scipy.stats import norm
 
 from soil_cnn_plugin.engine.assessment.reliability import reliability
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, score
-from soil_cnn_plugin.engine.targets.reported import below_shares, inside_shares, reported_mean, score_reported
+from soil_cnn_plugin.engine.targets.metrics import (
+    QUANTILE_LEVELS,
+    HeldOut,
+    Scores,
+    below_shares,
+    inside_shares,
+    reported_mean,
+    score,
+    score_reported,
+)
 
 N = 20_000
 SPREAD = 0.6

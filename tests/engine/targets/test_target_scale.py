@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale, choose_transform, fit_scale, upper_bound
+from soil_cnn_plugin.engine.targets.scales import TargetScale, choose_transform, fit_scale, upper_bound
 
 RNG = np.random.default_rng(0)
 VALUES = {

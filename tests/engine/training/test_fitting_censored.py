@@ -10,10 +10,9 @@ import numpy as np
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.targets.groups import kinds_of, learn_all
 from soil_cnn_plugin.engine.targets.learned import Learned
-from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
 from soil_cnn_plugin.engine.targets.numbers import ScaledNumber
-from soil_cnn_plugin.engine.targets.target_scale import TargetScale
-from soil_cnn_plugin.engine.targets.words import TargetsInWords
+from soil_cnn_plugin.engine.targets.scales import TargetScale
 from soil_cnn_plugin.engine.training.fitting import fill_below
 
 WORDS = TargetsInWords((SoilProperty("zinc"), SoilProperty("clay")))

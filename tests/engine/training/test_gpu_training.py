@@ -16,10 +16,9 @@ from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.training import checkpoint, input_rows
-from soil_cnn_plugin.engine.training.batches import Batches
 from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, CheckpointFolder
 from soil_cnn_plugin.engine.training.fit import FitSettings, fit
-from soil_cnn_plugin.engine.training.input_rows import InputRows, room_for
+from soil_cnn_plugin.engine.training.input_rows import Batches, InputRows, room_for
 from soil_cnn_plugin.engine.training.plan import Shape, build_network
 from tests.engine import test_gpu
 from tests.engine.landscape import Landscape, cut, learned_of, lesson_of, make_landscape

@@ -15,8 +15,7 @@ import torch
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import Memory
 from soil_cnn_plugin.engine.training import input_rows
-from soil_cnn_plugin.engine.training.batches import Batches
-from soil_cnn_plugin.engine.training.input_rows import InputRows, room_for
+from soil_cnn_plugin.engine.training.input_rows import Batches, InputRows, room_for
 
 CPU = torch.device("cpu")
 HELD_OUT = np.arange(30) % 3 == np.arange(2)[:, None]

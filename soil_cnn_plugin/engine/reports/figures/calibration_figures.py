@@ -13,12 +13,10 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.comparison import SIGNIFICANT
-from soil_cnn_plugin.engine.assessment.exceedance import Exceedance, unchecked
-from soil_cnn_plugin.engine.assessment.reliability import PIT_BINS, Reliability, chance_band
+from soil_cnn_plugin.engine.assessment.reliability import PIT_BINS, Exceedance, Reliability, chance_band, unchecked
 from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, QUIET, draw, lighten_grid
 from soil_cnn_plugin.engine.reports.figures.class_figures import paint_reliability
-from soil_cnn_plugin.engine.reports.numerals import fixed, percent
-from soil_cnn_plugin.engine.reports.words import sentence_case
+from soil_cnn_plugin.engine.reports.words import fixed, percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS
 

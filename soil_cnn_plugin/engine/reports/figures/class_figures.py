@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.rasters.class_names import class_colours
 from soil_cnn_plugin.engine.reports.drawing import QUIET, RASTER_ABOVE, draw, lighten_grid, sequential_ramp
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, frame_axes, map_height, paint_folds
-from soil_cnn_plugin.engine.reports.numerals import percent
+from soil_cnn_plugin.engine.reports.words import percent
 from soil_cnn_plugin.engine.targets.class_scores import ClassReliability
 
 RIGHT_COLOUR, WRONG_COLOUR = "#5b96b8", "#b3480a"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw, lighten_grid
-from soil_cnn_plugin.engine.reports.numerals import fixed, rounded
+from soil_cnn_plugin.engine.reports.words import fixed, rounded
 from soil_cnn_plugin.engine.targets.assessed import MeasuredTarget
 from soil_cnn_plugin.engine.targets.metrics import HeldOut
 

@@ -17,15 +17,9 @@ from soil_cnn_plugin.engine.explaining.explanation import AttributionSummary
 from soil_cnn_plugin.engine.explaining.known_observations import KnownObservations
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
-from soil_cnn_plugin.engine.mapping.matching import (
-    check_replaces_nothing,
-    map_grid,
-    match_covariates,
-    warn_of_changed_files,
-)
+from soil_cnn_plugin.engine.mapping.matching import place_map
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
-from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent
 from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import own_columns
@@ -60,10 +54,7 @@ def explain_map(
 ) -> AttributionSummary:
     """Write the raster of contributions to the prediction of one target, on the scale that it was learned on."""
     description = trained.description
-    covariates = match_covariates(description.covariates, job.covariates, report)
-    check_replaces_nothing(job.output_paths(), covariates)
-    warn_of_changed_files(description.covariates, description.provenance, covariates, report)
-    grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
+    covariates, grid = place_map(job, description, report)
     step = max(1, math.ceil(math.sqrt(grid.height * grid.width / MOST_PIXELS)))
     if step > 1:
         report.info(

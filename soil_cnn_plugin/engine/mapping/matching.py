@@ -10,19 +10,37 @@ from pathlib import Path
 
 import numpy as np
 
-from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.jobs import Covariate, ExplainNetwork, PredictMap
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, reference_grid, several
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.plain_files import is_local_path, is_plain_raster
+from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS, changed
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 
 _CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size that is worth a warning
+
+
+def place_map(
+    job: PredictMap | ExplainNetwork, description: NetworkDescription, report: Report
+) -> tuple[list[Covariate], Grid]:
+    """Return the rasters of the network's covariates and the grid that a map is made on, and tell what is doubtful.
+
+    Raises:
+        EngineError: a covariate is missing, an output would replace one, or the extent lies elsewhere.
+    """
+    covariates = match_covariates(description.covariates, job.covariates, report)
+    check_replaces_nothing(job.output_paths(), covariates)
+    warn_of_changed_files(description.covariates, description.provenance, covariates, report)
+    grid = clip_to_extent(job, map_grid(covariates, description.covariates, description.grid, report))
+    warn_of_far_location(description.location, description.grid, grid, report)
+    return covariates, grid
 
 
 def match_covariates(

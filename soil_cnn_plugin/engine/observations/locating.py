@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,36 +19,40 @@ from soil_cnn_plugin.engine.observations.limits_and_errors import check_weights
 from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.observations import Observations
-from soil_cnn_plugin.engine.observations.pixels import average_duplicates, tell_duplicates
+from soil_cnn_plugin.engine.observations.pixels import average_duplicates, snap_to_data, tell_duplicates
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.soil_classes import treat_rare_classes
 from soil_cnn_plugin.engine.observations.target_values import Classes, read_target_values
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Grid, bounds_in_words
 from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
 
 FEWEST_OBSERVATIONS = 20
-
-
-Snap = Callable[[Observations], Observations]
 
 FEWEST_MEASURED = 10
 """Observations of a target that must not be below its detection limit."""
 
 
 def locate_observations(
-    layer: Layer, job: ExtractPatches, grid: Grid, dropped: Dropped, notes: Notes, snap: Snap | None = None
+    layer: Layer,
+    job: ExtractPatches,
+    grid: Grid,
+    dropped: Dropped,
+    notes: Notes,
+    stack: CovariateStack | None = None,
 ) -> tuple[Observations, Classes]:
     """Return the observations in pixels of the grid, and the names of classes by the field of their target.
 
-    `dropped` receives the other observations, `notes` what the user should know. `snap` moves observations to other
-    pixels before sites are made of the pixels.
+    `dropped` receives the other observations, `notes` what the user should know. Where the job
+    snaps, observations move to pixels with data of `stack` before sites are made of the pixels.
 
     Raises:
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
     """
     values, classes = read_target_values(layer, job, dropped, notes)
     found = place_on_grid(layer, values, grid, dropped, "the covariates")
-    found = snap(found) if snap and len(found) else found
+    if job.snap_cells and stack and len(found):
+        found = snap_to_data(found, stack, job.snap_cells, notes)
     groups = read_names(layer, job.group, "group", notes)[np.isin(layer.ids, found.ids)]
     found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
     found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")

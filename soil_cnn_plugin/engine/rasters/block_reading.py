@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import numpy as np
 import rasterio
 
+from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.machine.memory import read_memory, usable_cores
 from soil_cnn_plugin.engine.rasters.cells import Layout, layout_of
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
-from soil_cnn_plugin.engine.rasters.grid import Block
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 
 _T = TypeVar("_T")
@@ -36,6 +37,13 @@ def bounded_cache(files: int) -> AbstractContextManager[object]:
     threads = -(-usable_cores() // max(1, files))
     found: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=cache_bytes(), GDAL_NUM_THREADS=threads)
     return found
+
+
+@contextmanager
+def bounded_stack(covariates: Sequence[Covariate], grid: Grid) -> Iterator[CovariateStack]:
+    """Open covariates to read all of them block by block, with a cache in GDAL that is large enough, but bounded."""
+    with bounded_cache(len({covariate.path for covariate in covariates})), open_stack(covariates, grid) as stack:
+        yield stack
 
 
 def cache_bytes() -> int:

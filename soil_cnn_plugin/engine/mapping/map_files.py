@@ -1,0 +1,101 @@
+"""The files of a map: opened at the start, written block by block, given their names together at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Self
+
+from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.engine.machine.memory import give_back
+from soil_cnn_plugin.engine.machine.threads import work_ahead
+from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, MapLayers
+from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
+from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.raster_file import RasterFile, finish_together
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training.dissimilarity import COVARIATES, EMBEDDING, BlockIndex
+
+_SPACES_IN_WORDS = {
+    COVARIATES: "Meyer & Pebesma 2021, covariates weighted by their importance",
+    EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, an addition of Soil CNN",
+}
+
+
+class MapFiles:
+    """All rasters of a map, in a `with` block: without `finish` none of them stays. `predicted` and `applicable` count
+    the pixels written so far."""
+
+    def __init__(self, job: PredictMap, stack: CovariateStack, layers: MapLayers, index: BlockIndex | None) -> None:
+        self._stack = stack
+        self._ranges = RangeCheck(layers.description.covariates, stack.class_names())
+        self._resources = ExitStack()
+        with ExitStack() as resources:
+            self._files = {
+                name: resources.enter_context(_open_output(name, path, job, stack.grid, layers, index))
+                for name, path in job.output_paths().items()
+            }
+            self._resources = resources.pop_all()
+        self.predicted = self.applicable = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._resources.close()
+
+    def write(self, blocks: Iterable[FinishedBlock | Block], report: Report) -> None:
+        """Write the blocks while later ones are predicted, and tell which values lie beyond those of the training."""
+        done, grid = 0, self._stack.grid
+        with closing(self._written(blocks)) as written:
+            for block in written:
+                if isinstance(block, FinishedBlock):
+                    self.predicted += block.predicted
+                    self.applicable += block.applicable
+                area = block.block if isinstance(block, FinishedBlock) else block
+                done += area.height * area.width
+                report.progress(0.95 * done / (grid.height * grid.width))
+        self._ranges.tell(report)
+
+    def finish(self) -> None:
+        """Give all maps their names, or none."""
+        self._stack.check_unchanged()
+        self._stack.close()  # the covariates in GDAL's cache make room for the maps' overviews
+        give_back()
+        finish_together(self._files.values())
+
+    def _written(self, blocks: Iterable[FinishedBlock | Block]) -> Generator[FinishedBlock | Block, None, None]:
+        def write(block: FinishedBlock | Block) -> FinishedBlock | Block:
+            if isinstance(block, FinishedBlock):
+                self._ranges.add(block.seen)
+                for name, file in self._files.items():
+                    file.write(block.block, block.values[name])
+            return block
+
+        return work_ahead(write, blocks, 1)
+
+
+def tell_applicability(job: PredictMap, index: BlockIndex, share: float, report: Report) -> dict[str, float]:
+    report.info(
+        f"{100 * share:.1f} % of the predicted pixels are applicable: their dissimilarity index is at most"
+        f" {index.threshold:.4g} ({_SPACES_IN_WORDS[job.dissimilarity_space]}). Do not trust the map elsewhere: there"
+        " it meets conditions that its observations do not cover."
+    )
+    return {"dissimilarity_threshold": index.threshold, "applicable_share": share}
+
+
+def _open_output(
+    name: str, path: str, job: PredictMap, grid: Grid, layers: MapLayers, index: BlockIndex | None
+) -> RasterFile:
+    tags = {
+        "TIFFTAG_SOFTWARE": f"Soil CNN {layers.description.versions.get('Soil CNN', '')}".strip(),
+        "NETWORK": Path(job.network).name,
+        "CONTENT": name,
+    }
+    if name == "dissimilarity" and index:
+        tags["DISSIMILARITY_THRESHOLD"] = f"{index.threshold:.9g}"
+        tags["DISSIMILARITY_SPACE"] = _SPACES_IN_WORDS[job.dissimilarity_space]
+        return RasterFile(path, grid, bands=["dissimilarity index"], units=[""], tags=tags)
+    return layers.open(name, path, grid, tags)

@@ -1,0 +1,203 @@
+"""The extraction of patches: which observations are used, and what the patch file and the log say of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import h5py
+import numpy as np
+import rasterio
+
+from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.compositions import with_units
+from soil_cnn_plugin.engine.observations.locating import check_usable
+from soil_cnn_plugin.engine.observations.notes import Notes
+from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patch_file import PatchFileWriter
+from soil_cnn_plugin.engine.observations.patches import cut_patches, missing_at_centre, missing_share
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
+from soil_cnn_plugin.engine.observations.soil_classes import tell_classes
+from soil_cnn_plugin.engine.observations.target_values import Classes, find_wild
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
+from soil_cnn_plugin.engine.rasters.domain import DOMAIN_POINTS
+from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.opening import layer_name
+from soil_cnn_plugin.engine.rasters.sampling import Sampler, read_codes
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, find_doubts, summarize
+from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS, fingerprints
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.measured import TargetsInWords
+
+_LONGEST_NOTES = 15_000  # characters, because an attribute of the patch file holds 64 KiB
+
+
+def words_of(job: ExtractPatches, located: Observations, classes: Classes) -> TargetsInWords:
+    """Return what the targets are: their units, the names of their classes, and which are parts of a composition."""
+    return TargetsInWords(with_units(job.targets, job.compositions, located.values), classes, job.compositions)
+
+
+def write_patches(
+    job: ExtractPatches,
+    stack: CovariateStack,
+    located: Observations,
+    words: TargetsInWords,
+    layer: Layer,
+    dropped: Dropped,
+    notes: Notes,
+    report: Report,
+) -> Observations:
+    """Write the patch file, and return the observations in it: those with data in their own pixel and enough of it
+    around. `dropped` receives the others.
+
+    Raises:
+        EngineError: a covariate is the same everywhere, or too few observations are left.
+    """
+    codes = read_codes(stack, report.part(0.0, 0.1, "Looking at the covariates").progress)
+    cutting, sampler = report.part(0.1, 1.0, "Cutting patches"), Sampler(stack)
+    with PatchFileWriter(
+        job.patches, stack.grid, job.patch_size, len(job.covariates), words, job.group, _provenance(job, notes)
+    ) as writer:
+        used = _write_usable(job, stack, located, writer, dropped, sampler, cutting)
+        sample = sampler.sample()
+        summaries = summarize(stack, codes, sample)
+        _check_variation(summaries)
+        for doubt in find_doubts(summaries):
+            report.warning(doubt)
+        check_usable(used, words, layer, dropped)
+        writer.describe(summaries, sample.spread(DOMAIN_POINTS))
+        stack.check_unchanged()
+    return used
+
+
+def tell_classes_of(used: Observations, words: TargetsInWords, notes: Notes) -> None:
+    """Note how many observations each class of each target has."""
+    for numbers, names in zip(used.values.T, words.classes_of):
+        if names:
+            tell_classes(numbers, names, notes)
+
+
+def tell_grid(job: ExtractPatches, grid: Grid, report: Report) -> None:
+    """Tell the grid and the size of a patch on the ground.
+
+    Raises:
+        EngineError: a patch is larger than the grid.
+    """
+    east, north = grid.metres_per_cell()
+    width, height = grid.cell_size
+    size = f"{width:g}" if np.isclose(width, height) else f"{width:g} x {height:g}"
+    unit = {"metre": "m", "degree": "degrees"}.get(grid.unit, grid.unit)
+    report.info(f"Grid: {grid.height} rows x {grid.width} columns of {size} {unit}, {grid.crs_name}.")
+    if job.patch_size > min(grid.height, grid.width):
+        largest = (min(grid.height, grid.width) - 1) // 2 * 2 + 1
+        remedy = f"Use at most {largest}" if largest >= 3 else "Use a smaller cell size"
+        raise EngineError(
+            f"The patch size is {job.patch_size} pixels, but the grid has only {grid.height} rows and {grid.width}"
+            f" columns. {remedy}, or covariates that cover more."
+        )
+    across, along = job.patch_size * east, job.patch_size * north
+    if grid.is_geographic:
+        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m east by {along:.0f} m north in the middle.")
+        report.warning(
+            f"{grid.crs_name} is a CRS in degrees: a pixel is {east:.1f} m wide and {north:.1f} m high in the middle of"
+            " the grid, and its width changes with latitude. Projected covariates give patches of one size in metres."
+        )
+    elif np.isclose(east, north, rtol=0.01):
+        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m.")
+    else:
+        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m by {along:.0f} m, because pixels are not square.")
+
+
+def tell_use(used: Observations, words: TargetsInWords, layer: Layer, dropped: Dropped, report: Report) -> None:
+    """Tell how many observations are used, which values are wild, and why the other observations are dropped."""
+    counts = ", ".join(
+        f"{target.title} {np.isfinite(values).sum()}" for target, values in zip(words.targets, used.values.T)
+    )
+    sites = len(np.unique(used.sites))
+    report.info(f"{len(used)} of {len(layer.ids)} observations are used ({counts}), at {sites} sites.")
+    for target, values, classes in zip(words.targets, used.values.T, words.classes_of):
+        if not classes:
+            _warn_of_wild_values(target.field, values, used.ids, report)
+    if dropped.reasons:
+        report.warning(f"{len(dropped.reasons)} observations are dropped: {dropped.in_words()}.")
+
+
+def _write_usable(
+    job: ExtractPatches,
+    stack: CovariateStack,
+    located: Observations,
+    writer: PatchFileWriter,
+    dropped: Dropped,
+    sampler: Sampler,
+    report: Report,
+) -> Observations:
+    """Write the patches, and return the observations that were written: those with data in their own pixel and enough
+    of it around."""
+    done, used = 0, []
+    for observations, patches in cut_patches(stack, located, job.patch_size, sampler):
+        kept = _usable(job, observations, patches, dropped)
+        writer.append(observations.take(kept), patches if kept.all() else patches[kept])
+        used.append(observations.ids[kept])
+        done += len(observations)
+        report.progress(done / len(located))
+    return located.take(np.isin(located.ids, np.concatenate(used)))
+
+
+def _usable(job: ExtractPatches, observations: Observations, patches: Singles, dropped: Dropped) -> Flags:
+    """Return flags (n,) that are True where the own pixel has data in all covariates and the patch has enough of it.
+    Drop the other observations."""
+    names = [covariate.name for covariate in job.covariates]
+    gaps = missing_at_centre(patches)
+    is_blind = gaps.any(axis=1)
+    blind, (kinds, which) = observations.ids[is_blind], np.unique(gaps[is_blind], axis=0, return_inverse=True)
+    for number, gap in enumerate(kinds):
+        missing = [name for name, is_missing in zip(names, gap) if is_missing]
+        what = "all covariates" if len(missing) == len(names) > 1 else ", ".join(missing)
+        dropped.add(blind[which.reshape(-1) == number], f"in a pixel without data of {what}")
+    is_sparse = ~is_blind & (missing_share(patches) > job.max_missing)
+    dropped.add(observations.ids[is_sparse], f"with more than {job.max_missing:.0%} of the patch missing")
+    return ~(is_blind | is_sparse)
+
+
+def _check_variation(summaries: tuple[CovariateSummary, ...]) -> None:
+    for summary in summaries:
+        if summary.is_constant:
+            value = summary.categories[0] if summary.categories else summary.quantiles[0]
+            raise EngineError(
+                f"{summary.covariate.path}, band {summary.covariate.band}, is {value:g} everywhere on the grid, so it"
+                " tells nothing about the soil. Leave it out."
+            )
+
+
+def _warn_of_wild_values(field: str, values: Array, ids: Rows, report: Report) -> None:
+    is_wild = find_wild(values)
+    if is_wild.any():
+        others = values[~is_wild & np.isfinite(values)]
+        examples = ", ".join(f"{value:g} of feature {i}" for value, i in list(zip(values[is_wild], ids[is_wild]))[:5])
+        report.warning(
+            f"{field}: {is_wild.sum()} of {np.isfinite(values).sum()} values lie far from all others ({examples}; the"
+            f" others reach from {others.min():g} to {others.max():g}). If they stand for missing values, or slipped by"
+            " a unit or a comma, correct them and run again: they spoil network and map."
+        )
+
+
+def _provenance(job: ExtractPatches, notes: Notes) -> dict[str, str]:
+    chosen = {
+        "detection_limits": ", ".join(job.detection_limits),
+        "errors": ", ".join(job.errors),
+        "weight": job.weight,
+        "rare_classes": job.rare_classes,
+        "duplicates": job.duplicates,
+        "snap_cells": str(job.snap_cells) if job.snap_cells else "",
+        "notes": "\n".join([*notes.facts, *notes.doubts])[:_LONGEST_NOTES],
+    }
+    return {
+        "observations": layer_name(job.observations),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        FINGERPRINTS: fingerprints(covariate.path for covariate in job.covariates),
+        "max_missing": f"{job.max_missing:g}",
+        **{name: text for name, text in chosen.items() if text},
+        "software": f"rasterio {rasterio.__version__}, GDAL {rasterio.__gdal_version__}, h5py {h5py.__version__},"
+        f" HDF5 {h5py.version.hdf5_version}",
+    }

@@ -25,10 +25,9 @@ from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.cross_validation import cross_validate
-from soil_cnn_plugin.engine.training.fitting import Design
+from soil_cnn_plugin.engine.training.design import Design, encode_patches
 from soil_cnn_plugin.engine.training.folds_of_file import choose_transforms, hold_out, inner_folds, kind_within
 from soil_cnn_plugin.engine.training.plan import make_plans
-from soil_cnn_plugin.engine.training.training_data import encode_patches
 
 
 def main() -> None:

@@ -43,8 +43,8 @@ def locate_observations(
 ) -> tuple[Observations, Classes]:
     """Return the observations in pixels of the grid, and the names of classes by the field of their target.
 
-    `dropped` receives the other observations, `notes` what the user should know. Where the job
-    snaps, observations move to pixels with data of `stack` before sites are made of the pixels.
+    `dropped` receives the other observations, `notes` what the user should know. Where the job snaps,
+    observations move to pixels with data of `stack` before sites are made of the pixels.
 
     Raises:
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.

@@ -8,11 +8,14 @@ import numpy as np
 import pandas
 from numpy.typing import ArrayLike
 
+from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
 from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, reliability
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.reports.files import write_json, write_points
+from soil_cnn_plugin.engine.reports.held_out_report import write_report
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget, residuals
 from soil_cnn_plugin.engine.targets.class_scores import (
     ClassHeldOut,
@@ -23,6 +26,16 @@ from soil_cnn_plugin.engine.targets.class_scores import (
     representation,
 )
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
+
+
+def write_wanted(job: TrainNetwork, assessment: Assessment, file: PatchFile) -> None:
+    """Write the report, the metrics and the held-out points, as far as the job wants them."""
+    if job.report:
+        write_report(job.report, assessment)
+    if job.metrics:
+        write_metrics(job.metrics, assessment)
+    if job.held_out:
+        write_held_out(job.held_out, assessment, file.grid.crs_wkt, file.ids)
 
 
 def numbers(assessment: Assessment) -> dict[str, float]:

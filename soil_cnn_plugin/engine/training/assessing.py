@@ -8,17 +8,17 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
+from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING
+from soil_cnn_plugin.engine.forests.forest import growth_in_words
+from soil_cnn_plugin.engine.machine.device import device_in_words
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.groups import by_target
 from soil_cnn_plugin.engine.targets.kinds import Given
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
-from soil_cnn_plugin.engine.training.fitting import Design, Fitted
-from soil_cnn_plugin.engine.training.folds_of_file import kind_within
-
-
-def other_kind(folds: Folds) -> str:
-    """The folds to set beside the chosen ones: random beside spatial ones, and the other way round."""
-    return "spatial_blocks" if kind_within(folds) == "random" else "random"
+from soil_cnn_plugin.engine.training.design import Design
+from soil_cnn_plugin.engine.training.fitting import Fitted
+from soil_cnn_plugin.engine.training.folds_of_file import other_kind
+from soil_cnn_plugin.engine.versions import read_versions
 
 
 def assess(
@@ -62,5 +62,31 @@ def assess(
         coverage=job.coverage,
         weights=file.weights,
         predictor=job.predictor,
+        settings=_settings(job, design, file.count),
+        versions=read_versions(),
         notes=tuple(note for note in file.provenance.get("notes", "").split("\n") if note),
     )
+
+
+def _settings(job: TrainNetwork, design: Design, count: int) -> dict[str, str]:
+    """Return what was asked for and what it came to, for the report and the network file."""
+    settings = {
+        "architecture": " and ".join(plan.shape.name for plan in design.plans),
+        "predictor": job.predictor,
+        "location as an input": "yes" if job.location else "no",
+        "preset": job.preset,
+        "transform": job.transform,
+        "validation": job.validation,
+        "folds": str(job.folds),
+        "coverage of intervals": f"{100 * job.coverage:g} %",
+        "seed": str(job.seed),
+        "device": device_in_words(design.device),
+        **({FORESTS_SETTING: growth_in_words(count)} if growth_in_words(count) else {}),
+    }
+    for plan in design.plans:
+        settings[plan.shape.name] = (
+            f"{plan.shape.members} members, patches of {plan.shape.patch_size} pixels, batches of {plan.batch_size},"
+            f" learning rate {plan.learning_rate:g}, weight decay {plan.weight_decay:g}, dropout {plan.dropout:g},"
+            f" patience {plan.patience} evaluations"
+        )
+    return settings

@@ -13,13 +13,16 @@ import torch
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.methods import BLEND, MEAN, NETWORK
+from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import by_target, own_columns
 from soil_cnn_plugin.engine.targets.kinds import Outcome
+from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.fit import predict_all
-from soil_cnn_plugin.engine.training.fitting import Design, Fitted, fit_design, forest_features
+from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design, forest_features
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests
 
 
@@ -39,6 +42,9 @@ def fit_and_cross_validate(
 
     `forests` are those that the fit of all observations needs. Of several processes that train together, only the first
     one returns validations and forests.
+
+    Raises:
+        EngineError: processes that train together have read different patches.
     """
     first = designs[0]
     everything = np.arange(len(first.fold))
@@ -46,7 +52,13 @@ def fit_and_cross_validate(
     def fit_all(progress: Callable[[float], None]) -> Fitted:
         return fit_design(first, everything, first.seed, forests, progress, report.info)
 
-    (final,), validations = _compute([fit_all], designs, report, first)
+    with joined(first.device):
+        if not is_agreed(int(first.data.fingerprint[:15], 16), first.device):
+            raise EngineError(
+                f"The processes that train together read different patches from {first.data.path}. Copy one patch file"
+                " to all machines, or to a folder that they share."
+            )
+        (final,), validations = _compute([fit_all], designs, report, first)
     return final, validations
 
 

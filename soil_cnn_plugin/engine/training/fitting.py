@@ -11,45 +11,19 @@ import torch
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, FORESTS, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, FORESTS, NETWORK
 from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.censored import draw_below, estimate_below
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns
-from soil_cnn_plugin.engine.targets.kinds import Kind, Scaled
+from soil_cnn_plugin.engine.targets.kinds import Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned
-from soil_cnn_plugin.engine.targets.measured import TargetValues
-from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
-from soil_cnn_plugin.engine.training.ensemble import MakeFolds, cross_fit
-from soil_cnn_plugin.engine.training.plan import Plan
+from soil_cnn_plugin.engine.training.design import Design
+from soil_cnn_plugin.engine.training.ensemble import cross_fit
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix
-from soil_cnn_plugin.engine.training.training_data import TrainingData
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
-
-
-@dataclass(frozen=True)
-class Design:
-    """What all fits share. `measured` holds the targets of N observations, in their units, of `kinds` on the scales
-    that they are learned on; `fold` (N,) counts from 0; `make_inner_folds` deals the given rows to folds of the same
-    kind; `forests` are fitted beside the networks, the one with context always."""
-
-    data: TrainingData
-    measured: TargetValues
-    kinds: tuple[Kind, ...]
-    fold: Rows
-    make_inner_folds: Callable[[Rows], MakeFolds]
-    plans: tuple[Plan, ...]
-    coverage: float
-    seed: int
-    device: torch.device
-    forests: tuple[str, ...] = FORESTS
-    checkpoints: CheckpointFolder | None = None  # None: an interrupted training begins anew
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        return (BLEND, NETWORK, *self.forests, MEAN)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,11 @@ def kind_within(folds: Folds) -> str:
     return "random" if folds.kind == "knndm" and folds.is_random else folds.kind
 
 
+def other_kind(folds: Folds) -> str:
+    """The folds to set beside the chosen ones: random beside spatial ones, and the other way round."""
+    return "spatial_blocks" if kind_within(folds) == "random" else "random"
+
+
 def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows], MakeFolds]:
     """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
     placed, points = _placed(file), _domain(file, kind, domain)

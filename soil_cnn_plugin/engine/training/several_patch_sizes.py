@@ -19,10 +19,9 @@ from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.groups import by_target, joint_measure, kinds_of
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
-from soil_cnn_plugin.engine.training.fitting import Design
+from soil_cnn_plugin.engine.training.design import Design, encode_patches
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds, kind_within, kinds_on_scales
 from soil_cnn_plugin.engine.training.plan import make_plans
-from soil_cnn_plugin.engine.training.training_data import encode_patches
 from soil_cnn_plugin.engine.versions import read_versions
 
 

@@ -17,8 +17,8 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs import compare_patch_sizes, extract_patches
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training.design import encode_patches
 from soil_cnn_plugin.engine.training.plan import Plan, Shape
-from soil_cnn_plugin.engine.training.training_data import encode_patches
 from tests.engine.landscape import NORTH, WEST, Log, extract, make_landscape, write_raster
 
 QUIET = Report(lambda event: None)

@@ -24,8 +24,7 @@ from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_valid
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.training.plan import make_plans
-from soil_cnn_plugin.engine.machine.processes import joined
-from soil_cnn_plugin.engine.training.training_data import encode_patches
+from soil_cnn_plugin.engine.training.design import Design, encode_patches
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds, kinds_on_scales
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
@@ -36,9 +35,9 @@ grown, fit_forests = [], fitting.fit_forests
 fitting.fit_forests = lambda *arguments: grown.append(1) or fit_forests(*arguments)
 folder, cpu = Path(sys.argv[1]), torch.device("cpu")
 job = TrainNetwork(str(folder / "patches.h5"), "n.safetensors", architecture="ring", members=2, epochs=2)
-with PatchFile(job.patches) as file, joined(cpu):
+with PatchFile(job.patches) as file:
     plans = make_plans(job, file.patch_size)
-    design = fitting.Design(
+    design = Design(
         encode_patches(file, plans, cpu), file.measured, kinds_on_scales("auto", file), np.arange(file.count) % 3,
         inner_folds(file, "random"), plans, coverage=0.9, seed=0, device=cpu,
     )

@@ -18,11 +18,10 @@ from soil_cnn_plugin.engine.targets.groups import kinds_of, own_columns
 from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
-from soil_cnn_plugin.engine.training.fitting import Design
+from soil_cnn_plugin.engine.training.design import Design, encode_patches
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds
 from soil_cnn_plugin.engine.training.plan import make_plans
 from soil_cnn_plugin.engine.training.predictor import mix
-from soil_cnn_plugin.engine.training.training_data import encode_patches
 from tests.engine.landscape import Log, extract, make_landscape
 from tests.engine.mixed import FIELDS as MIXED_FIELDS
 from tests.engine.mixed import LAYOUT, WORDS, measured_of

@@ -22,8 +22,8 @@ from soil_cnn_plugin.contract.events import Event, Info, Progress, Warning
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, to_json
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.jobs.extract_patches import run
+from soil_cnn_plugin.engine.observations import extraction
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters import summaries as large_blocks
 from soil_cnn_plugin.engine.report import Report
@@ -209,9 +209,9 @@ def test_a_raster_that_breaks_off_leaves_no_patch_file(job: ExtractPatches) -> N
 def test_a_raster_that_changes_meanwhile_leaves_no_patch_file(
     job: ExtractPatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find_doubts, path = extract_patches.find_doubts, job.covariates[0].path
+    find_doubts, path = extraction.find_doubts, job.covariates[0].path
     monkeypatch.setattr(
-        extract_patches, "find_doubts", lambda summaries: os.utime(path, ns=(0, 0)) or find_doubts(summaries)
+        extraction, "find_doubts", lambda summaries: os.utime(path, ns=(0, 0)) or find_doubts(summaries)
     )
     refused("10.tif was changed while it was read", job)
 

@@ -1,4 +1,4 @@
-"""The results of checking a layer of observations, for the page, the layer of problems and the numbers."""
+"""All checks of a layer of observations, and their results for the page, the layer of problems and the numbers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import numpy as np
 
 from soil_cnn_plugin.contract.jobs import CheckObservations
 from soil_cnn_plugin.engine.arrays import Rows
-from soil_cnn_plugin.engine.checks.clustering import Clustering
-from soil_cnn_plugin.engine.checks.coverage import Coverage
+from soil_cnn_plugin.engine.checks.clustering import Clustering, check_clustering, measure_places
+from soil_cnn_plugin.engine.checks.coverage import Coverage, check_coverage
 from soil_cnn_plugin.engine.checks.doubtful_names import ClassSummary
-from soil_cnn_plugin.engine.checks.duplicates import DuplicateSummary
+from soil_cnn_plugin.engine.checks.duplicates import DuplicateSummary, check_duplicates, number_places
 from soil_cnn_plugin.engine.checks.field_summary import FieldSummary
-from soil_cnn_plugin.engine.checks.fields import LimitSummary
+from soil_cnn_plugin.engine.checks.fields import LimitSummary, check_fields
 from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding
-from soil_cnn_plugin.engine.checks.horizons import HorizonSummary
-from soil_cnn_plugin.engine.checks.places import Places
-from soil_cnn_plugin.engine.checks.sums import SumSummary
+from soil_cnn_plugin.engine.checks.horizons import HorizonSummary, check_profiles
+from soil_cnn_plugin.engine.checks.places import Places, check_places
+from soil_cnn_plugin.engine.checks.sums import SumSummary, check_compositions
+from soil_cnn_plugin.engine.observations.point_layer import Layer
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.versions import read_versions
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,41 @@ def settings_in_words(job: CheckObservations, layer_name: str) -> dict[str, str]
         "Upper and lower limit": ", ".join(filter(None, (job.upper, job.lower))) or nothing,
         "Detection limits": ", ".join(job.detection_limits) or nothing,
     }
+
+
+def check_layer(job: CheckObservations, layer: Layer, report: Report) -> ObservationsCheck:
+    """Make one kind of check after the other, values first, then places."""
+    places, wrong_places = check_places(layer)
+    numbers = number_places(places.metres)
+    fields = check_fields(layer, job, places, report.part(0.0, 0.4, "Looking at the values"))
+    sums, wrong_sums = check_compositions(job, fields.checked)
+    horizons, wrong_horizons = check_profiles(job, layer, numbers, fields)
+    placing = report.part(0.4, 0.8, "Looking at the places")
+    coverage, wrong_pixels = check_coverage(places, job.covariates) if job.covariates else (None, [])
+    placing.progress(0.5)
+    values = [(each.measured, each.is_plausible) for each in fields.checked.values()]
+    pixels = coverage.pixels if coverage else None
+    duplicates, repeated = check_duplicates(layer.ids, numbers, fields.depths, layer.columns, values, pixels)
+    clustering = measure_places(places, numbers, coverage)
+    clustered = check_clustering(clustering) if clustering else []
+    findings = [
+        *wrong_places, *fields.findings, *wrong_sums, *wrong_horizons, *wrong_pixels, *repeated, *clustered
+    ]  # fmt: skip
+    return ObservationsCheck(
+        name=layer.name,
+        crs_name=layer.crs_name,
+        ids=layer.ids,
+        places=places,
+        fields=tuple(each.summary for each in fields.checked.values()),
+        left_out=fields.left_out,
+        classes=tuple(fields.classes),
+        sums=tuple(sums),
+        horizons=horizons,
+        limits=tuple(fields.limits),
+        duplicates=duplicates,
+        coverage=coverage,
+        clustering=clustering,
+        findings=sort_findings(findings),
+        settings=settings_in_words(job, layer.name),
+        versions=read_versions(),
+    )

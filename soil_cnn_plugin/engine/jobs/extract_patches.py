@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
-from soil_cnn_plugin.engine.observations.extraction import tell_classes_of, tell_grid, tell_use, words_of, write_patches
+from soil_cnn_plugin.engine.observations.extraction import (
+    tell_classes_of,
+    tell_grid,
+    tell_use,
+    targets_of,
+    write_patches,
+)
 from soil_cnn_plugin.engine.observations.locating import check_usable, locate_observations
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, read_layer, write_dropped
@@ -24,7 +30,7 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
         if large := doubt_large_blocks(stack):
             report.warning(large)
         located, classes = locate_observations(layer, job, grid, dropped, notes, stack)
-        words = words_of(job, located, classes)
+        words = targets_of(job, located, classes)
         check_usable(located, words, layer, dropped)
         used = write_patches(job, stack, located, words, layer, dropped, notes, report)
     tell_classes_of(used, words, notes)

@@ -33,7 +33,7 @@ from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 _LONGEST_NOTES = 15_000  # characters, because an attribute of the patch file holds 64 KiB
 
 
-def words_of(job: ExtractPatches, located: Observations, classes: Classes) -> TargetsInWords:
+def targets_of(job: ExtractPatches, located: Observations, classes: Classes) -> TargetsInWords:
     """Return what the targets are: their units, the names of their classes, and which are parts of a composition."""
     return TargetsInWords(with_units(job.targets, job.compositions, located.values), classes, job.compositions)
 

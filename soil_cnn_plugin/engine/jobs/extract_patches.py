@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.engine.observations.extraction import (
+    targets_of,
     tell_classes_of,
     tell_grid,
     tell_use,
-    targets_of,
     write_patches,
 )
 from soil_cnn_plugin.engine.observations.locating import check_usable, locate_observations

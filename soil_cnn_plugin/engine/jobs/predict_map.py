@@ -7,7 +7,7 @@ from contextlib import closing
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.device import choose_device
-from soil_cnn_plugin.engine.mapping.layers import choose_index, plan_layers
+from soil_cnn_plugin.engine.mapping.layers import plan_map
 from soil_cnn_plugin.engine.mapping.map_files import MapFiles, tell_applicability
 from soil_cnn_plugin.engine.mapping.matching import place_map, why_nothing
 from soil_cnn_plugin.engine.mapping.prediction import finished_blocks
@@ -22,13 +22,12 @@ def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> di
     """Predict the map. `inputs` are files that must still be the same when the maps are given their names."""
     device = choose_device(job.device, report)
     trained = read_network(job.network, device)
-    layers = plan_layers(job, trained.description, report)
-    index = choose_index(job, trained, device)
+    finisher = plan_map(job, trained, device, report)
     covariates, grid = place_map(job, trained.description, report)
     inside = read_area(job.area, grid) if job.area else None
-    with bounded_stack(covariates, grid) as stack, MapFiles(job, stack, layers, index) as files:
+    with bounded_stack(covariates, grid) as stack, MapFiles(job, stack, finisher) as files:
         # The blocks are closed before the rasters are: a block that is read ahead must not lose its raster.
-        with closing(finished_blocks(job, trained, stack, layers, index, inside, device, report)) as blocks:
+        with closing(finished_blocks(job, trained, stack, finisher, inside, device, report)) as blocks:
             files.write(blocks, report)
         if files.predicted == 0:
             raise EngineError(why_nothing(stack, inside))
@@ -37,5 +36,5 @@ def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> di
         files.finish()
     pixels = grid.height * grid.width
     report.info(f"{files.predicted} of {pixels} pixels predicted; the others lack a covariate or lie outside")
-    applicability = tell_applicability(job, index, files.applicable / files.predicted, report) if index else {}
+    applicability = tell_applicability(job, finisher.index, files, report)
     return {**job.output_paths(), **applicability}

@@ -34,7 +34,7 @@ from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.machine.threads import alone
 from soil_cnn_plugin.engine.mapping.blocks import BLOCKS_ON_GPU, Read, read_block
 from soil_cnn_plugin.engine.mapping.half_precision import half_kinds
-from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, choose_index, plan_layers
+from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, plan_map
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
@@ -227,10 +227,9 @@ def _open(task: MapTask) -> _Opened:
     job, silent = task.job, Report(lambda event: None)
     device = choose_device(job.device, silent)
     trained = read_network(job.network, device)
-    index = choose_index(job, trained, device)
+    finisher = plan_map(job, trained, device, silent)
     inside = read_area(job.area, task.grid) if job.area else None
-    predictor = BlockPredictor(trained, task.grid, device, index, _dtype_here(task, device))
-    finisher = Finisher(plan_layers(job, trained.description, silent), index)
+    predictor = BlockPredictor(trained, task.grid, device, finisher.index, _dtype_here(task, device))
     return _Opened(predictor, finisher, open_stack(task.covariates, task.grid), inside)
 
 

@@ -163,7 +163,16 @@ class Finisher:
         return FinishedBlock(block.block, stored, block.seen, int(np.isfinite(block.location[0]).sum()), applicable)
 
 
-def choose_index(job: PredictMap, trained: TrainedNetwork, device: torch.device) -> BlockIndex | None:
+def plan_map(job: PredictMap, trained: TrainedNetwork, device: torch.device, report: Report) -> Finisher:
+    """Plan the rasters that the job wants, its dissimilarity among them.
+
+    Raises:
+        EngineError: the network cannot fill one of them.
+    """
+    return Finisher(plan_layers(job, trained.description, report), _choose_index(job, trained, device))
+
+
+def _choose_index(job: PredictMap, trained: TrainedNetwork, device: torch.device) -> BlockIndex | None:
     """Return what measures the dissimilarity that the job asks for, or None where it asks for none."""
     if not job.dissimilarity:
         return None

@@ -10,7 +10,7 @@ from typing import Self
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.threads import work_ahead
-from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, MapLayers
+from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
@@ -28,13 +28,13 @@ class MapFiles:
     """All rasters of a map, in a `with` block: without `finish` none of them stays. `predicted` and `applicable` count
     the pixels written so far."""
 
-    def __init__(self, job: PredictMap, stack: CovariateStack, layers: MapLayers, index: BlockIndex | None) -> None:
+    def __init__(self, job: PredictMap, stack: CovariateStack, finisher: Finisher) -> None:
         self._stack = stack
-        self._ranges = RangeCheck(layers.description.covariates, stack.class_names())
+        self._ranges = RangeCheck(finisher.layers.description.covariates, stack.class_names())
         self._resources = ExitStack()
         with ExitStack() as resources:
             self._files = {
-                name: resources.enter_context(_open_output(name, path, job, stack.grid, layers, index))
+                name: resources.enter_context(_open_output(name, path, job, stack.grid, finisher))
                 for name, path in job.output_paths().items()
             }
             self._resources = resources.pop_all()
@@ -77,7 +77,11 @@ class MapFiles:
         return work_ahead(write, blocks, 1)
 
 
-def tell_applicability(job: PredictMap, index: BlockIndex, share: float, report: Report) -> dict[str, float]:
+def tell_applicability(job: PredictMap, index: BlockIndex | None, files: MapFiles, report: Report) -> dict[str, float]:
+    """Tell how much of the map is applicable, and return it; nothing where the map has no dissimilarity index."""
+    if index is None:
+        return {}
+    share = files.applicable / files.predicted
     report.info(
         f"{100 * share:.1f} % of the predicted pixels are applicable: their dissimilarity index is at most"
         f" {index.threshold:.4g} ({_SPACES_IN_WORDS[job.dissimilarity_space]}). Do not trust the map elsewhere: there"
@@ -86,9 +90,8 @@ def tell_applicability(job: PredictMap, index: BlockIndex, share: float, report:
     return {"dissimilarity_threshold": index.threshold, "applicable_share": share}
 
 
-def _open_output(
-    name: str, path: str, job: PredictMap, grid: Grid, layers: MapLayers, index: BlockIndex | None
-) -> RasterFile:
+def _open_output(name: str, path: str, job: PredictMap, grid: Grid, finisher: Finisher) -> RasterFile:
+    layers, index = finisher.layers, finisher.index
     tags = {
         "TIFFTAG_SOFTWARE": f"Soil CNN {layers.description.versions.get('Soil CNN', '')}".strip(),
         "NETWORK": Path(job.network).name,

@@ -12,13 +12,12 @@ from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.mapping.blocks import block_shape, bounded_block_size, predict_blocks, read_trial_block
 from soil_cnn_plugin.engine.mapping.cluster import MapTask, finish_blocks_on_cluster
 from soil_cnn_plugin.engine.mapping.half_precision import choose_half, half_in_words
-from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, MapLayers
+from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.summaries import doubt_large_blocks
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.training.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 _WORTH_TRYING = 2**18  # pixels; a smaller map is done before a trial of half precision would be
@@ -28,8 +27,7 @@ def finished_blocks(
     job: PredictMap,
     trained: TrainedNetwork,
     stack: CovariateStack,
-    layers: MapLayers,
-    index: BlockIndex | None,
+    finisher: Finisher,
     inside: Callable[[Block], Flags] | None,
     device: torch.device,
     report: Report,
@@ -43,8 +41,8 @@ def finished_blocks(
     if job.cluster:
         task = MapTask(job, stack.covariates, stack.grid, half_in_words(dtype))
         return finish_blocks_on_cluster(job.cluster, task, size, report)
-    predictor = BlockPredictor(trained, stack.grid, device, index, dtype, report.info)
-    return _finish_blocks(predict_blocks(predictor, stack, size, inside), Finisher(layers, index))
+    predictor = BlockPredictor(trained, stack.grid, device, finisher.index, dtype, report.info)
+    return _finish_blocks(predict_blocks(predictor, stack, size, inside), finisher)
 
 
 def _block_size(job: PredictMap, trained: TrainedNetwork, grid: Grid, device: torch.device, report: Report) -> int:

@@ -22,7 +22,7 @@ from .torch_builds import Source
 
 GUARD = Path(__file__).with_name("guard.py")
 SHOWN_LINES = 25  # of pip's output, if it fails
-EXPECTED_MEGABYTES = {"cpu": 380, "cuda": 2900}
+EXPECTED_MEGABYTES = {"cpu": 440, "cuda": 2900}
 """What pip downloads, about, for each build of PyTorch."""
 
 
@@ -106,10 +106,12 @@ class Installation:
         text = "\n".join(lines)
         if "No space left" in text or "not enough space" in text:
             raise WorkerFailed(f"The disk of {self.folder.parent} is full. Free some space or choose another FOLDER.")
-        kind = NotPublished if "No matching distribution" in text or "no version of" in text else InstallFailed
+        cause = cause_in_words(text)
+        is_missing = "No matching distribution" in text or "no version of" in text
+        kind = NotPublished if is_missing and not cause else InstallFailed  # offline, pip finds no distribution either
         raise kind(
-            f"Installing failed (exit code {code}). {_cause(text)}\npip's output ends with the lines below; all of it is"
-            f" in {log_path()}.\n{text}"
+            f"Installing failed (exit code {code}). {cause}\npip's output ends with the lines below; all of it is in"
+            f" {log_path()}.\n{text}"
         )
 
     def _run(
@@ -146,15 +148,21 @@ class NotPublished(InstallFailed):
     """The index does not have this version."""
 
 
-_CAUSES = {
-    "ProxyError": "The proxy refused the connection: check it in Settings > Options > Network.",
-    "CERTIFICATE_VERIFY_FAILED": "The server's certificate is not trusted. If your organization inspects traffic, add"
-    " its authority in Settings > Options > Authentication > Manage certificates.",
-    "NewConnectionError": "The package index cannot be reached: check the connection to the internet, and the proxy in"
-    " Settings > Options > Network.",
+_UNREACHABLE = (
+    "The package index cannot be reached. Check the connection to the internet, and the proxy in Settings > Options >"
+    " Network."
+)
+_CAUSES = {  # what pip's output holds -> what it means
+    "ProxyError": "The proxy refused the connection. Check it in Settings > Options > Network.",
+    "CERTIFICATE_VERIFY_FAILED": "The server's certificate is not trusted. If your organization inspects its traffic,"
+    " add its authority in Settings > Options > Authentication > Manage Certificates.",
+    "NewConnectionError": _UNREACHABLE,
+    "NameResolutionError": _UNREACHABLE,
+    "ConnectTimeoutError": _UNREACHABLE,
+    "ReadTimeoutError": _UNREACHABLE,
 }
-"""What pip's output holds -> what it means."""
 
 
-def _cause(text: str) -> str:
+def cause_in_words(text: str) -> str:
+    """Return what pip's output means for the connection; empty if the connection is not the cause."""
     return next((meaning for sign, meaning in _CAUSES.items() if sign in text), "")

@@ -31,6 +31,7 @@ from .fields import check_field, no_field, parse_units, unit_of
 from .file_names import file_name
 from .outputs import check_extension, is_skipped
 from .rasters import Raster, covariates, why_no_raster
+from .results_folder import ResultsFolder
 from .vectors import Transform, transform_into, write_any_points, write_points, write_polygons, write_table
 
 COVARIATE_PARAMETERS = {
@@ -86,9 +87,10 @@ class Inputs:
         context: QgsProcessingContext,
         rasters: dict[str, list[Raster]],
         folder: Path,
+        place: ResultsFolder,
     ) -> None:
-        self._algorithm, self._parameters, self._context = algorithm, parameters, context
-        self._rasters, self.folder = rasters, folder
+        self._algorithm, self._parameters, self._context = algorithm, dict(parameters), context
+        self._rasters, self.folder, self._place = rasters, folder, place
         self.destinations: dict[str, str] = {}
         self.used: list[str] = []
         self.notes: list[str] = []
@@ -233,6 +235,8 @@ class Inputs:
         """Return an output's absolute path with its extension; empty if the output is not wanted."""
         if name not in self.destinations:
             definition: Any = self._algorithm.parameterDefinition(name)
+            if name in self._parameters:
+                self._parameters[name] = self._place.place(self._parameters[name], definition)
             if isinstance(definition, QgsProcessingParameterFileDestination):
                 path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
                 if path and not Path(path).suffix:

@@ -67,8 +67,8 @@ GROUPS = {
     "comparepatchsizes": "4 Assess",
     "explainnetwork": "4 Assess",
     "describenetwork": "4 Assess",
-    "setupenvironment": "5 Set up",
-    "checkenvironment": "5 Set up",
+    "setupenvironment": "0 Set up",
+    "checkenvironment": "0 Set up",
 }
 CHOICES = {
     "TARGET_TYPE": ["auto", "continuous", "class"],
@@ -131,7 +131,8 @@ def test_every_parameter_has_a_label_and_help(algorithm) -> None:
         assert len(item.help()) > 20 and item.help().endswith("."), item.name()
 
 
-def test_help_is_plain_text(algorithm) -> None:
+def test_help_is_plain_text(algorithm, monkeypatch) -> None:
+    monkeypatch.setattr(qgis.utils, "iface", None)  # in the window, labels of parameters are bold
     assert algorithm.shortDescription().endswith(".")
     texts = [algorithm.shortHelpString(), algorithm.shortDescription()]
     texts += [item.help() for item in algorithm.parameterDefinitions()]

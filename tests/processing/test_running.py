@@ -100,7 +100,10 @@ def test_cancelling_is_an_exception_too(run, stand_in, chain, context) -> None:
         run("mapsoilproperties", chain)
 
 
-def test_without_environment_every_way_in_names_the_set_up(provider, no_environment, chain, context, job_of) -> None:
+def test_without_environment_every_way_in_names_the_set_up(
+    provider, no_environment, chain, context, job_of, qgis_iface, monkeypatch
+) -> None:
+    monkeypatch.setattr(algorithm_module.qgis.utils, "iface", None)
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:mapsoilproperties")
     is_executable, sentence = algorithm.canExecute()
     assert not is_executable and "soilcnn:setupenvironment" in sentence
@@ -108,6 +111,9 @@ def test_without_environment_every_way_in_names_the_set_up(provider, no_environm
     algorithm.prepareAlgorithm(chain, context, context.feedback())
     with pytest.raises(QgsProcessingException, match="soilcnn:setupenvironment"):
         algorithm.processAlgorithm(chain, context, context.feedback())
+    monkeypatch.setattr(algorithm_module.qgis.utils, "iface", qgis_iface)  # its dialog shows HTML
+    assert '<a href="soilcnn:set-up">' in algorithm.canExecute()[1]
+    assert algorithm.checkParameterValues(chain, context) == (False, sentence)
 
 
 def test_the_set_up_itself_needs_no_environment(provider, no_environment, context) -> None:

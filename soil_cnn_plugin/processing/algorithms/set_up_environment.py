@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from qgis.core import QgsProcessingFeedback, QgsProcessingParameterFile
+import qgis.utils
+from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProcessingParameterFile
 
 from ...bridge import install
 from ...bridge.torch_builds import BUILDS
@@ -18,7 +20,8 @@ from .check_environment import CheckEnvironment, environment_report
 
 class SetUpEnvironment(JobAlgorithm):
     ID = "setupenvironment"
-    GROUP_ID = "5 Set up"
+    GROUP_ID = "0 Set up"
+    IS_NOTED = False
     TEXTS = CheckEnvironment.TEXTS
 
     def label(self) -> str:
@@ -65,8 +68,24 @@ class SetUpEnvironment(JobAlgorithm):
             environment_report(),
         ]
 
-    def canExecute(self) -> tuple[bool, str]:
-        return True, ""
+    def problem(self) -> str:
+        return ""
+
+    def processAlgorithm(  # type: ignore[override]  # QGIS always gives a feedback
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        results = super().processAlgorithm(parameters, context, feedback)
+        if qgis.utils.iface is None:
+            return results
+        feedback.pushInfo(
+            tr(
+                "\nThe compute environment is ready. What next:\n"
+                "- Plugins > Soil CNN > Sample project opens real data, ready to map.\n"
+                "- Plugins > Soil CNN > Map soil properties maps your own observations and covariates.\n"
+                "- Plugins > Soil CNN > User guide explains the steps."
+            )
+        )
+        return results
 
     def engine(self, inputs: Inputs, feedback: QgsProcessingFeedback) -> Path:
         python, folder = inputs.text("PYTHON"), inputs.text("FOLDER")

@@ -1,0 +1,126 @@
+"""The menu Plugins > Soil CNN. It is filled anew each time it opens, so that it shows how things are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import qgis.utils
+from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.PyQt.QtCore import QUrl
+from qgis.PyQt.QtGui import QDesktopServices, QIcon
+from qgis.PyQt.QtWidgets import QDialog, QMenu
+
+from ..bridge import environment
+from ..paths import resource
+from ..processing.recent_runs import Run, recent_runs
+from ..processing.translation import tr
+from . import reader, sample
+from .settings_page import SettingsDialog
+
+TITLE = "Soil CNN"
+
+
+class SoilCnnMenu(QMenu):
+    def __init__(self, iface: Any) -> None:
+        super().__init__(TITLE, iface.mainWindow())
+        self.setIcon(QIcon(str(resource("icon.svg"))))
+        self._iface = iface
+        self._task: Optional[sample.SampleTask] = None
+        self._dialog: Optional[QDialog] = None  # Python must keep what is open
+        self.aboutToShow.connect(self.fill)
+        self.fill()
+
+    def fill(self) -> None:
+        self.clear()
+        self._add(tr("Map soil properties…"), self.open_mapping)
+        if environment.problem():
+            self._add(tr("Set up the compute environment…"), self.open_set_up)
+        else:
+            self._add(tr("Check the compute environment…"), lambda: self._open("soilcnn:checkenvironment"))
+        self.addSeparator()
+        self._add(tr("Sample project"), self.open_sample)
+        self._add_runs()
+        self.addSeparator()
+        self._add(tr("Settings…"), lambda: self._show(SettingsDialog(self._iface.mainWindow())))
+        self._add(tr("User guide"), lambda: self._show(reader.guide(self._iface.mainWindow())))
+        self._add(tr("What's new"), lambda: self._show(reader.news(self._iface.mainWindow())))
+
+    def open_mapping(self) -> None:
+        self._open("soilcnn:mapsoilproperties")
+
+    def open_set_up(self) -> None:
+        self._open("soilcnn:setupenvironment")
+
+    def open_sample(self) -> None:
+        """Open the sample project. Its data is downloaded first if it is not there yet."""
+        project = sample.sample_project()
+        if environment.problem():
+            self.open_set_up()
+        if environment.problem() or self._task is not None:
+            return
+        if project.is_file():
+            self._open_project(project)
+            return
+        self._task = sample.SampleTask(project, self._sample_is_ready)
+        self._task.taskTerminated.connect(self._forget_task)
+        QgsApplication.taskManager().addTask(self._task)
+        self._iface.messageBar().pushMessage(
+            TITLE, tr("The sample data (15 MB) is being downloaded to {}.").format(project.parent), duration=8
+        )
+
+    def _sample_is_ready(self, problem: str) -> None:
+        self._forget_task()
+        if problem:
+            text = tr("The sample project could not be made. {}").format(problem)
+            self._iface.messageBar().pushMessage(TITLE, text, Qgis.MessageLevel.Warning, 0)
+        else:
+            self._open_project(sample.sample_project())
+
+    def _forget_task(self) -> None:
+        self._task = None
+
+    def _open_project(self, path: Path) -> None:
+        """Open the project, which QGIS does after asking about unsaved changes, and the dialog with its layers."""
+        if not self._iface.addProject(str(path)):
+            return
+        self._iface.mapCanvas().zoomToFullExtent()
+        values = sample.sample_values(QgsProject.instance())
+        import processing
+
+        self._show(processing.createAlgorithmDialog("soilcnn:mapsoilproperties", values))
+
+    def _add_runs(self) -> None:
+        menu = self.addMenu(tr("Recent runs"))
+        runs = recent_runs()
+        menu.setEnabled(bool(runs))
+        for run in runs:
+            entry = menu.addMenu(f"{run.time}  {run.title}: {', '.join(title for _, title in run.layers[-1:])}")
+            entry.addAction(tr("Open report"), lambda run=run: _open_report(run)).setEnabled(run.has_report())
+            present = run.present_layers()
+            entry.addAction(tr("Load maps"), lambda run=run: self._load(run)).setEnabled(bool(present))
+            entry.setEnabled(run.has_report() or bool(present))
+
+    def _load(self, run: Run) -> None:
+        """Load the layers that still exist into a group of their own, with the styles beside their files."""
+        project = QgsProject.instance()
+        group = project.layerTreeRoot().insertGroup(0, f"{run.title} {run.time}")
+        for path, title in run.present_layers():
+            is_raster = Path(path).suffix.lower() in (".tif", ".tiff")
+            layer = QgsRasterLayer(path, title, "gdal") if is_raster else QgsVectorLayer(path, title, "ogr")
+            project.addMapLayer(layer, False)
+            group.insertLayer(0, layer)
+
+    def _open(self, algorithm_id: str) -> None:
+        qgis.utils.plugins["processing"].executeAlgorithm(algorithm_id, self._iface.mainWindow())
+
+    def _show(self, dialog: QDialog) -> None:
+        self._dialog = dialog
+        dialog.show()
+
+    def _add(self, text: str, answer: Callable[[], None]) -> None:
+        self.addAction(text).triggered.connect(lambda _checked=False: answer())
+
+
+def _open_report(run: Run) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(run.report))

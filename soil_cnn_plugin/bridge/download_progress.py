@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
@@ -12,7 +15,7 @@ from .pulse import Pulse
 from .worker import time_in_words
 
 MEGABYTE = 1 << 20
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_DOWNLOAD, SECONDS_TO_UNPACK = 1.0, 2.0  # between looks; a look at what is unpacked takes longer
 SECONDS_BETWEEN_TEXTS = 5.0  # each text becomes a line in the log
 SECONDS_FOR_A_RATE = 4.0  # downloading before the time left is told
 FIRST_PERCENT, LAST_PERCENT = 5.0, 90.0
@@ -31,44 +34,43 @@ class DownloadProgress:
     ) -> None:
         self._downloads, self._packages, self._expected = downloads, packages, megabytes * MEGABYTE
         self._feedback, self._pulse = feedback, pulse
-        self._downloaded_before = self._unpacked_before = 0  # by former runs of pip
-        self._wheels: dict[Path, int] = {}  # of this run; the path of what a wheel leaves when it is unpacked -> bytes
-        self._is_unpacking = False
+        self._before = 0  # bytes of the wheels of former runs of pip
+        self._wheels = self._contents = self._present = 0  # bytes of this run's wheels, of their contents, and before
         self._looked = self._told = self._seconds = 0.0
         self._text = ""
 
     def begin(self) -> None:
         """Begin a run of pip."""
-        self._downloaded_before += sum(self._wheels.values())
-        self._unpacked_before = self._downloaded_before
-        self._wheels, self._is_unpacking = {}, False
+        self._before += self._wheels
+        self._wheels = self._contents = 0
         self._looked = time.monotonic()
 
     def look(self, line: Optional[str]) -> None:
         """Note a line of pip's output (None: there is none yet), and tell now and then how far pip is."""
         if line and line.strip().startswith(INSTALLING):
             self._note_wheels()
-            self._is_unpacking = True
         now = time.monotonic()
-        if now - self._looked < SECONDS_BETWEEN_LOOKS:
+        if now - self._looked < (SECONDS_TO_UNPACK if self._contents else SECONDS_TO_DOWNLOAD):
             return
         elapsed, self._looked = now - self._looked, now
-        if self._is_unpacking:
-            done = {path: size for path, size in self._wheels.items() if path.is_dir()}
-            self._move(self._downloaded_before + sum(self._wheels.values()), self._unpacked_before + sum(done.values()))
-            self._tell(f"Unpacking packages: {len(done)} of {len(self._wheels)} done" if self._wheels else "")
+        if self._contents:
+            unpacked = min(bytes_in(self._packages) - self._present, self._contents)
+            self._move(self._before + self._wheels, self._before + self._wheels * unpacked // self._contents)
+            self._tell(f"Unpacked {unpacked / MEGABYTE:.0f} of {self._contents / MEGABYTE:.0f} MB")
             return
-        loaded = _bytes_in(self._downloads)
-        self._seconds += elapsed if loaded else 0.0
-        total = self._downloaded_before + loaded
-        self._move(total, self._unpacked_before)
-        self._tell(self._downloading(total) if loaded else "")
+        loaded = bytes_in(self._downloads)
+        if loaded:
+            self._seconds += elapsed
+            self._move(self._before + loaded, self._before)
+            self._tell(self._downloading(self._before + loaded))
 
     def _note_wheels(self) -> None:
         """Note what was downloaded. Packages from a folder of this computer are not copied, so they are not here."""
+        self._present = bytes_in(self._packages)
         for path in self._downloads.rglob("*.whl"):
-            name = "-".join(path.name.split("-")[:2])
-            self._wheels[self._packages / f"{name}.dist-info"] = path.stat().st_size
+            self._wheels += path.stat().st_size
+            with zipfile.ZipFile(path) as archive:
+                self._contents += sum(item.file_size for item in archive.infolist())
 
     def _move(self, downloaded: int, unpacked: int) -> None:
         share = (downloaded + unpacked) / (2 * max(self._expected, downloaded))
@@ -84,17 +86,19 @@ class DownloadProgress:
         return f"{text}, about {time_in_words(left)} left"
 
     def _tell(self, text: str) -> None:
-        if text and text != self._text and time.monotonic() - self._told >= SECONDS_BETWEEN_TEXTS:
+        if text != self._text and time.monotonic() - self._told >= SECONDS_BETWEEN_TEXTS:
             self._text, self._told = text, time.monotonic()
             self._feedback.setProgressText(text)
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
     """Return the size of all files in a folder that another process fills and clears meanwhile."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue
+    total, folders = 0, [str(folder)]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as items:
+            for item in items:
+                if item.is_dir(follow_symlinks=False):
+                    folders.append(item.path)
+                else:
+                    total += item.stat(follow_symlinks=False).st_size
     return total

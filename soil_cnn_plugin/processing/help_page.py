@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from string import Template
 
 from qgis.core import Qgis, QgsApplication, QgsProcessingAlgorithm, QgsProcessingParameterDefinition
 from qgis.PyQt.QtCore import QUrl
 
+from ..paths import resource
 from .translation import tr
 
 
@@ -42,7 +44,8 @@ def page(algorithm: QgsProcessingAlgorithm, summary: str, explanation: str) -> s
         if items:
             body += [f"<h2>{escape(title)}</h2>", "<dl>", *(_entry(item) for item in items), "</dl>"]
     body += [f"<p>{escape(tr('In scripts and in qgis_process: {}').format(algorithm.id()))}</p>"]
-    return _PAGE.format(title=escape(algorithm.displayName()), body="\n".join(body))
+    frame = Template(resource("help.html").read_text(encoding="utf-8"))
+    return frame.substitute(title=escape(algorithm.displayName()), body="\n".join(body))
 
 
 def escape(text: str) -> str:
@@ -59,18 +62,3 @@ def _inputs(algorithm: QgsProcessingAlgorithm) -> list[QgsProcessingParameterDef
 
 def _is_advanced(item: QgsProcessingParameterDefinition) -> bool:
     return bool(item.flags() & Qgis.ProcessingParameterFlag.Advanced)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
-dt {{ font-weight: bold; margin-top: 1rem; }}
-dd {{ margin: 0.2rem 0 0 1rem; }}
-code {{ font-weight: normal; color: #666; margin-left: 0.4rem; }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #1d1f21; color: #ddd; }} code {{ color: #aaa; }} }}
-</style></head><body>
-{body}
-</body></html>
-"""

@@ -27,7 +27,7 @@ from qgis.core import (
 from ..contract.jobs import Covariate, JobError
 from ..contract.soil_property import SoilProperty
 from .field_aliases import add_aliases
-from .fields import check_field, no_field, parse_units, unit_of
+from .fields import check_field, no_field, parse_units, refuse_row_numbers, unit_of
 from .file_names import file_name
 from .outputs import check_extension, is_skipped
 from .rasters import Raster, covariates, why_no_raster
@@ -157,6 +157,7 @@ class Inputs:
         names = list(dict.fromkeys(chosen))
         if not names:
             raise JobError(no_field(name, *also))
+        refuse_row_numbers(names)
         given = parse_units(self.text(units), names, name)
         return tuple(SoilProperty(field, given.get(field, unit_of(field, fields))) for field in names)
 
@@ -164,6 +165,7 @@ class Inputs:
         field = self.field(name, fields)
         if not field:
             raise JobError(f"No field is chosen ({name}). Choose the field with the measured values.")
+        refuse_row_numbers([field])
         return SoilProperty(field, unit_of(field, fields))
 
     def units(self, name: str, chosen: tuple[str, ...], fields: QgsFields) -> tuple[SoilProperty, ...]:

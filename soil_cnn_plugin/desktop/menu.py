@@ -27,6 +27,7 @@ class SoilCnnMenu(QMenu):
         self.setIcon(QIcon(str(resource("icon.svg"))))
         self._iface = iface
         self._task: Optional[sample.SampleTask] = None
+        self._message: Any = None  # in the message bar while the task runs
         self._dialog: Optional[QDialog] = None  # Python must keep what is open
         self.aboutToShow.connect(self.fill)
         self.fill()
@@ -65,9 +66,9 @@ class SoilCnnMenu(QMenu):
         self._task = sample.SampleTask(project, self._sample_is_ready)
         self._task.taskTerminated.connect(self._forget_task)
         QgsApplication.taskManager().addTask(self._task)
-        self._iface.messageBar().pushMessage(
-            TITLE, tr("The sample data (15 MB) is being downloaded to {}.").format(project.parent), duration=8
-        )
+        text = tr("The sample data (2.5 MB) is being downloaded to {}").format(project.parent)
+        self._message = self._iface.messageBar().createMessage(TITLE, text)
+        self._iface.messageBar().pushWidget(self._message, Qgis.MessageLevel.Info, 0)
 
     def _sample_is_ready(self, problem: str) -> None:
         self._forget_task()
@@ -79,6 +80,9 @@ class SoilCnnMenu(QMenu):
 
     def _forget_task(self) -> None:
         self._task = None
+        if self._message is not None:
+            self._iface.messageBar().popWidget(self._message)
+            self._message = None
 
     def _open_project(self, path: Path) -> None:
         """Open the project, which QGIS does after asking about unsaved changes, and the dialog with its layers."""

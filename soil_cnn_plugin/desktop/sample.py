@@ -11,6 +11,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsGraduatedSymbolRenderer,
     QgsMapLayer,
+    QgsMapLayerLegendUtils,
     QgsMarkerSymbol,
     QgsPalettedRasterRenderer,
     QgsProcessingFeedback,
@@ -33,7 +34,7 @@ ROLE = "soilcnn/sample"
 """Custom property of the sample's layers -> the parameter of Map soil properties that they fill."""
 TARGETS = ["zinc"]
 COVARIATES = {  # file -> title and ramp
-    "dist": (tr("Distance to the Meuse"), "viridis"),
+    "dist": (tr("Distance to the Meuse"), "mako_reversed"),
     "dem": (tr("Elevation"), "cividis"),
     "slope": (tr("Slope"), "magma"),
     "twi": (tr("Topographic wetness index"), "mako_reversed"),
@@ -137,10 +138,12 @@ def _add(project: QgsProject, group: Any, layer: QgsMapLayer, role: str, is_show
     node = group.addLayer(layer)
     node.setItemVisibilityChecked(is_shown)
     node.setExpanded(is_shown)
+    if role == "COVARIATES":
+        QgsMapLayerLegendUtils.setLegendNodeOrder(node, [1])  # the colours, without the line "Band 1 (Gray)"
 
 
 def _observations(data: Path) -> QgsVectorLayer:
-    layer = QgsVectorLayer(str(data / "observations.fgb"), tr("Observations: metals in the topsoil"), "ogr")
+    layer = QgsVectorLayer(str(data / "observations.fgb"), tr("Observations (zinc, mg/kg)"), "ogr")
     symbol = QgsMarkerSymbol.createSimple(
         {"name": "circle", "size": "2.4", "outline_color": "#404040", "outline_width": "0.15"}
     )

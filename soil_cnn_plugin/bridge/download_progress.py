@@ -16,7 +16,7 @@ from .worker import time_in_words
 
 MEGABYTE = 1 << 20
 SECONDS_TO_DOWNLOAD, SECONDS_TO_UNPACK = 1.0, 2.0  # between looks; a look at what is unpacked takes longer
-SECONDS_BETWEEN_TEXTS = 5.0  # each text becomes a line in the log
+SECONDS_BETWEEN_TEXTS = 10.0  # each text becomes a line in the log
 SECONDS_FOR_A_RATE = 4.0  # downloading before the time left is told
 FIRST_PERCENT, LAST_PERCENT = 5.0, 90.0
 INSTALLING = "Installing collected packages: "
@@ -35,14 +35,15 @@ class DownloadProgress:
         self._downloads, self._packages, self._expected = downloads, packages, megabytes * MEGABYTE
         self._feedback, self._pulse = feedback, pulse
         self._before = 0  # bytes of the wheels of former runs of pip
-        self._wheels = self._contents = self._present = 0  # bytes of this run's wheels, of their contents, and before
+        self._wheels = self._contents = self._unpacked = 0  # bytes of this run's wheels, of their contents, and so far
+        self._present = 0  # bytes of what was there before them
         self._looked = self._told = self._seconds = 0.0
         self._text = ""
 
     def begin(self) -> None:
         """Begin a run of pip."""
         self._before += self._wheels
-        self._wheels = self._contents = 0
+        self._wheels = self._contents = self._unpacked = 0
         self._looked = time.monotonic()
 
     def look(self, line: Optional[str]) -> None:
@@ -55,8 +56,9 @@ class DownloadProgress:
         elapsed, self._looked = now - self._looked, now
         if self._contents:
             unpacked = min(bytes_in(self._packages) - self._present, self._contents)
-            self._move(self._before + self._wheels, self._before + self._wheels * unpacked // self._contents)
-            self._tell(f"Unpacked {unpacked / MEGABYTE:.0f} of {self._contents / MEGABYTE:.0f} MB")
+            self._unpacked = max(self._unpacked, unpacked)  # pip moves files about meanwhile
+            self._move(self._before + self._wheels, self._before + self._wheels * self._unpacked // self._contents)
+            self._tell(f"Unpacked {self._unpacked / MEGABYTE:.0f} of {self._contents / MEGABYTE:.0f} MB")
             return
         loaded = bytes_in(self._downloads)
         if loaded:

@@ -149,8 +149,7 @@ class NotPublished(InstallFailed):
 
 
 _UNREACHABLE = (
-    "The package index cannot be reached. Check the connection to the internet, and the proxy in Settings > Options >"
-    " Network."
+    "The package index cannot be reached. Check the connection, and the proxy in Settings > Options > Network."
 )
 _CAUSES = {  # what pip's output holds -> what it means
     "ProxyError": "The proxy refused the connection. Check it in Settings > Options > Network.",

@@ -34,18 +34,18 @@ class SoilCnnMenu(QMenu):
 
     def fill(self) -> None:
         self.clear()
-        self._add(tr("Map soil properties…"), self.open_mapping)
+        _add(self, tr("Map soil properties…"), self.open_mapping)
         if environment.problem():
-            self._add(tr("Set up the compute environment…"), self.open_set_up)
+            _add(self, tr("Set up the compute environment…"), self.open_set_up)
         else:
-            self._add(tr("Check the compute environment…"), lambda: self._open("soilcnn:checkenvironment"))
+            _add(self, tr("Check the compute environment…"), lambda: self._open("soilcnn:checkenvironment"))
         self.addSeparator()
-        self._add(tr("Sample project"), self.open_sample)
+        _add(self, tr("Sample project"), self.open_sample)
         self._add_runs()
         self.addSeparator()
-        self._add(tr("Settings…"), lambda: self._show(SettingsDialog(self._iface.mainWindow())))
-        self._add(tr("User guide"), lambda: self._show(reader.guide(self._iface.mainWindow())))
-        self._add(tr("What's new"), lambda: self._show(reader.news(self._iface.mainWindow())))
+        _add(self, tr("Settings…"), lambda: self._show(SettingsDialog(self._iface.mainWindow())))
+        _add(self, tr("User guide"), lambda: self._show(reader.guide(self._iface.mainWindow())))
+        _add(self, tr("What's new"), lambda: self._show(reader.news(self._iface.mainWindow())))
 
     def open_mapping(self) -> None:
         self._open("soilcnn:mapsoilproperties")
@@ -73,7 +73,7 @@ class SoilCnnMenu(QMenu):
     def _sample_is_ready(self, problem: str) -> None:
         self._forget_task()
         if problem:
-            text = tr("The sample project could not be made. {}").format(problem)
+            text = tr("Sample project: {}").format(problem)
             self._iface.messageBar().pushMessage(TITLE, text, Qgis.MessageLevel.Warning, 0)
         else:
             self._open_project(sample.sample_project())
@@ -85,8 +85,8 @@ class SoilCnnMenu(QMenu):
             self._message = None
 
     def _open_project(self, path: Path) -> None:
-        """Open the project, which QGIS does after asking about unsaved changes, and the dialog with its layers."""
-        if not self._iface.addProject(str(path)):
+        """Ask about unsaved changes, open the project, and then the dialog with its layers filled in."""
+        if not self._iface.newProject(True) or not self._iface.addProject(str(path)):
             return
         self._iface.mapCanvas().zoomToFullExtent()
         values = sample.sample_values(QgsProject.instance())
@@ -100,10 +100,10 @@ class SoilCnnMenu(QMenu):
         menu.setEnabled(bool(runs))
         for run in runs:
             entry = menu.addMenu(f"{run.time}  {run.title}: {', '.join(title for _, title in run.layers[-1:])}")
-            entry.addAction(tr("Open report"), lambda run=run: _open_report(run)).setEnabled(run.has_report())
-            present = run.present_layers()
-            entry.addAction(tr("Load maps"), lambda run=run: self._load(run)).setEnabled(bool(present))
-            entry.setEnabled(run.has_report() or bool(present))
+            has_layers = bool(run.present_layers())
+            _add(entry, tr("Open report"), lambda run=run: _open_report(run), run.has_report())
+            _add(entry, tr("Load maps"), lambda run=run: self._load(run), has_layers)
+            entry.setEnabled(run.has_report() or has_layers)
 
     def _load(self, run: Run) -> None:
         """Load the layers that still exist into a group of their own, with the styles beside their files."""
@@ -122,8 +122,11 @@ class SoilCnnMenu(QMenu):
         self._dialog = dialog
         dialog.show()
 
-    def _add(self, text: str, answer: Callable[[], None]) -> None:
-        self.addAction(text).triggered.connect(lambda _checked=False: answer())
+
+def _add(menu: QMenu, text: str, answer: Callable[[], None], is_possible: bool = True) -> None:
+    action = menu.addAction(text)
+    action.triggered.connect(lambda _checked=False: answer())
+    action.setEnabled(is_possible)
 
 
 def _open_report(run: Run) -> None:

@@ -84,6 +84,10 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         """Return the interpreter that runs the job."""
         return environment.find_python()
 
+    def job_feedback(self, feedback: QgsProcessingFeedback) -> QgsProcessingFeedback:
+        """Return what the job reports to, once there is an interpreter to run it."""
+        return feedback
+
     # What QGIS calls
 
     def name(self) -> str:
@@ -183,7 +187,8 @@ class JobAlgorithm(QgsProcessingAlgorithm):
                 if place.path is not None:
                     feedback.pushInfo(tr("Results without a file name go to {}").format(place.path))
                 check_outputs(job, inputs.used)
-                outputs = run_job(job, feedback, self.engine(inputs, feedback))
+                python = self.engine(inputs, feedback)
+                outputs = run_job(job, self.job_feedback(feedback), python)
         except (JobError, WorkerFailed) as error:
             raise QgsProcessingException(str(error)) from error
         except OSError as error:

@@ -36,6 +36,7 @@ def iface(qgis_iface, monkeypatch):
     monkeypatch.setattr(qgis_iface, "pluginMenu", lambda: menu, raising=False)
     monkeypatch.setattr(qgis_iface, "registerOptionsWidgetFactory", lambda _factory: None, raising=False)
     monkeypatch.setattr(qgis_iface, "unregisterOptionsWidgetFactory", lambda _factory: None, raising=False)
+    monkeypatch.setattr(qgis_iface, "newProject", lambda is_asking: is_asking, raising=False)
     monkeypatch.setattr(qgis_iface, "addProject", open_project, raising=False)
     monkeypatch.setattr(qgis_iface, "opened", opened, raising=False)
     return qgis_iface

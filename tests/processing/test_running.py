@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from qgis.core import (
 
 from soil_cnn_plugin.bridge import environment
 from soil_cnn_plugin.processing import algorithm as algorithm_module
+from soil_cnn_plugin.processing.algorithms import set_up_environment
 
 
 @pytest.fixture
@@ -120,6 +122,24 @@ def test_the_set_up_itself_needs_no_environment(provider, no_environment, contex
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:setupenvironment")
     assert algorithm.canExecute() == (True, "")
     assert algorithm.checkParameterValues({}, context)[0]
+
+
+def test_an_interpreter_whose_name_has_no_dot_is_accepted(provider, context) -> None:
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:setupenvironment")
+    assert algorithm.checkParameterValues({"PYTHON": "/opt/env/bin/python"}, context) == (True, "")
+
+
+def test_the_set_up_never_moves_its_bar_back(run, stand_in, context, monkeypatch) -> None:
+    def adopt(python: Path, feedback: QgsProcessingFeedback) -> Path:
+        feedback.setProgress(88)
+        return Path(sys.executable)
+
+    monkeypatch.setattr(set_up_environment.install, "adopt", adopt)
+    seen: list[float] = []
+    context.feedback().progressChanged.connect(seen.append)
+    assert run("setupenvironment", {"PYTHON": sys.executable}) == {"DEVICE": "CPU"}
+    assert seen[:2] == [88, 90]
+    assert min(seen[2:], default=90) >= 90
 
 
 def test_the_shipped_model_chains_the_three_steps(run, stand_in, chain, tmp_path) -> None:

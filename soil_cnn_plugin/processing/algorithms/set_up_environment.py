@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import qgis.utils
-from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProcessingParameterFile
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingMultiStepFeedback,
+    QgsProcessingParameterFile,
+)
 
 from ...bridge import install
 from ...bridge.torch_builds import BUILDS
@@ -59,7 +64,8 @@ class SetUpEnvironment(JobAlgorithm):
                 advanced=True,
             ),
             explained(
-                QgsProcessingParameterFile("PYTHON", tr("Interpreter to use instead"), optional=True),
+                # QGIS's own filter, *.*, refuses a name without a dot, such as python3.
+                QgsProcessingParameterFile("PYTHON", tr("Interpreter to use instead"), optional=True, fileFilter="(*)"),
                 tr(
                     "A Python interpreter that already has the packages, for example from a conda environment on a"
                     " cluster. Nothing is installed; the interpreter is checked and used from now on."
@@ -93,6 +99,12 @@ class SetUpEnvironment(JobAlgorithm):
         if python:
             return install.adopt(Path(python).absolute(), feedback)
         return install.build(Path(folder).absolute() if folder else None, inputs.choice("BUILD"), feedback)
+
+    def job_feedback(self, feedback: QgsProcessingFeedback) -> QgsProcessingFeedback:
+        """Give the check the last tenth of the bar; the packages had the rest."""
+        last = QgsProcessingMultiStepFeedback(10, feedback)
+        last.setCurrentStep(9)
+        return last
 
     def job(self, inputs: Inputs) -> jobs.CheckEnvironment:
         return jobs.CheckEnvironment(report=inputs.destination("REPORT"))

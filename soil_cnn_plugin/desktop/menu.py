@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -101,8 +102,8 @@ class SoilCnnMenu(QMenu):
         for run in runs:
             entry = menu.addMenu(f"{run.time}  {run.title}: {', '.join(title for _, title in run.layers[-1:])}")
             has_layers = bool(run.present_layers())
-            _add(entry, tr("Open report"), lambda run=run: _open_report(run), run.has_report())
-            _add(entry, tr("Load maps"), lambda run=run: self._load(run), has_layers)
+            _add(entry, tr("Open report"), partial(_open_report, run), run.has_report())
+            _add(entry, tr("Load maps"), partial(self._load, run), has_layers)
             entry.setEnabled(run.has_report() or has_layers)
 
     def _load(self, run: Run) -> None:

@@ -59,15 +59,15 @@ VECTOR_NAMES = {
 }
 
 
-def write_held_out_style(path: str) -> str:
+def write_assessed_style(path: str) -> str:
     """Write the style of residuals, or of correct and wrong classes; return its path."""
     return write_residual_style(path) or write_right_and_wrong_style(path)
 
 
 _VECTOR_STYLES = {
-    "HELD_OUT": write_held_out_style,
+    "HELD_OUT": write_assessed_style,
     "PROBLEMS": write_problem_style,
-    "RESIDUALS": write_residual_style,
+    "RESIDUALS": write_assessed_style,
 }
 
 

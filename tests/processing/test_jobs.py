@@ -11,6 +11,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsGeometry,
+    QgsPalettedRasterRenderer,
     QgsPointXY,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingOutputLayerDefinition,
@@ -19,6 +20,7 @@ from qgis.core import (
     QgsRasterRange,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtGui import QColor
 
 from soil_cnn_plugin.contract.jobs import (
     AssessMap,
@@ -488,6 +490,21 @@ def test_assess_map_with_defaults_and_with_all_values(job_of, observations, rast
         weight="zinc",
     )
     assert rows(job.observations)[1]["site"] == "b"
+
+
+def test_assess_map_takes_classes_with_the_names_of_the_layers_legend(job_of, observations, raster) -> None:
+    dem = QgsRasterLayer(raster("codes"), "codes")
+    named = QgsPalettedRasterRenderer.Class
+    classes = [named(1, QColor("red"), "Gley"), named(2, QColor("blue"), "Moor"), named(3, QColor("green"), "3")]
+    dem.setRenderer(QgsPalettedRasterRenderer(dem.dataProvider(), 1, classes))
+    values = {"OBSERVATIONS": observations, "TARGET": "site", "MAP": dem, "TARGET_TYPE": "class"}
+    job = job_of("assessmap", {**values, "SAMPLE": "map_classes"})
+    assert job.map.labels == ((1, "Gley"), (2, "Moor"))
+    assert (job.target_type, job.sample, job.target) == ("class", "map_classes", SoilProperty("site"))
+    job = job_of("assessmap", {**values, "TARGET": "zinc", "TARGET_TYPE": "auto", "DETECTION_LIMIT": "site"})
+    assert (job.target_type, job.detection_limit) == ("auto", "site")
+    with pytest.raises(JobError, match="zinc holds classes, which have no detection limit. Leave site out"):
+        job_of("assessmap", {**values, "TARGET": "zinc", "DETECTION_LIMIT": "site"})
 
 
 def test_assess_map_refuses_a_band_or_a_limit_that_is_missing(job_of, observations, raster) -> None:

@@ -13,6 +13,7 @@ from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.one_block import PredictedBlock
 from soil_cnn_plugin.engine.mapping.ranges import Seen
+from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
 from soil_cnn_plugin.engine.report import Report
@@ -45,9 +46,9 @@ def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) ->
     for needed, instead in _INSTEAD.items():
         missing = [name.upper() for name in wanted if name not in offered and _NEEDS.get(name) == needed]
         if missing:
-            measured = " and ".join(dict.fromkeys(kind.is_measured_as for kind in kinds))
+            verb = f"need{'s' * (len(missing) == 1)}"
             raise EngineError(
-                f"{source} {measured}, but {' and '.join(missing)} need{'s' * (len(missing) == 1)} {needed}. Leave"
+                f"{source} {_in_words(kinds)}, but {' and '.join(missing)} {verb} {needed}. Leave"
                 f" {'them' if len(missing) > 1 else 'it'} empty; {instead}."
             )
     for name in wanted:
@@ -60,6 +61,14 @@ def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) ->
             )
         for kind in kinds:
             kind.check_offer(name, source)
+
+
+def _in_words(kinds: Sequence[Kind]) -> str:
+    """Return words such as `numbers (zinc, copper) and soil classes (type)`."""
+    fields: dict[str, list[str]] = {}
+    for kind in kinds:
+        fields.setdefault(kind.is_measured_as, []).extend(kind.fields)
+    return " and ".join(f"{word} ({comma_separated(own)})" for word, own in fields.items())
 
 
 @dataclass(frozen=True)

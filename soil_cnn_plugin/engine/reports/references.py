@@ -64,6 +64,11 @@ def map_references(scores: Scores, is_by_design: bool) -> list[Publication]:
     return _cited(["inference", *of_sample, *(name for name in _SCORES if _is_known([scores], name))])
 
 
+def class_map_references(is_by_design: bool) -> list[Publication]:
+    """Return the publications behind an assessment of a map of classes by independent observations."""
+    return _cited(["inference", "purity", *(["classes by design", "interval of a share"] if is_by_design else [])])
+
+
 def patch_size_references(folds: str) -> list[Publication]:
     """Return the publications behind a comparison of patch sizes under this kind of folds."""
     of_folds = [folds] if folds in _KINDS_OF_FOLDS else []

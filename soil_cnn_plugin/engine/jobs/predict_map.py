@@ -77,10 +77,11 @@ def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> di
             predictor = BlockPredictor(trained, grid, device, index, dtype, report.info)
             coming = _finish_blocks(predict_blocks(predictor, stack, size, inside), Finisher(layers, index))
         blocks = resources.enter_context(closing(coming))
-        predicted, applicable, done = 0, 0, 0
+        predicted, applicable, near, done = 0, 0, 0, 0
         for block in resources.enter_context(closing(_write_blocks(blocks, files, ranges))):
             if isinstance(block, FinishedBlock):
                 predicted, applicable = predicted + block.predicted, applicable + block.applicable
+                near += block.near_beyond
             area = block.block if isinstance(block, FinishedBlock) else block
             done += area.height * area.width
             report.progress(0.95 * done / (grid.height * grid.width))
@@ -93,8 +94,9 @@ def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> di
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
     )
-    applicability = _tell_applicability(job, index, applicable / predicted, report) if index else {}
-    return {**job.output_paths(), **applicability}
+    if index is None:
+        return dict(job.output_paths())
+    return {**job.output_paths(), **_tell_applicability(job, index, applicable / predicted, near / predicted, report)}
 
 
 def _tell_map(stack: CovariateStack, shape: tuple[int, int], halo: int, report: Report) -> None:
@@ -112,16 +114,30 @@ def _tell_map(stack: CovariateStack, shape: tuple[int, int], halo: int, report: 
 _WORTH_TRYING = 2**18  # pixels; a smaller map is done before a trial of half precision would be
 _SPACES_IN_WORDS = {
     COVARIATES: "Meyer & Pebesma 2021, covariates weighted by their importance",
-    EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, an addition of Soil CNN",
+    EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, above the threshold where"
+    " a covariate lies beyond its training range, an addition of Soil CNN",
 }
 
 
-def _tell_applicability(job: PredictMap, index: BlockIndex, share: float, report: Report) -> dict[str, float]:
+_BEYOND_IN_WORDS = {
+    COVARIATES: "count as applicable although they lie beyond the training range of a covariate: by its weight, that"
+    " covariate matters too little for the published index to say otherwise",
+    EMBEDDING: "count as not applicable only because they lie beyond the training range of a covariate: the networks"
+    " see the end of the range there, so their last hidden layer does not tell how far beyond it they lie",
+}
+
+
+def _tell_applicability(
+    job: PredictMap, index: BlockIndex, share: float, near: float, report: Report
+) -> dict[str, float]:
+    """Tell the shares of pixels that are applicable, and that lie `near` but beyond the range of a covariate."""
     report.info(
         f"{100 * share:.1f} % of the predicted pixels are applicable: their dissimilarity index is at most"
         f" {index.threshold:.4g} ({_SPACES_IN_WORDS[job.dissimilarity_space]}). Do not trust the map elsewhere: there"
         " it meets conditions that its observations do not cover."
     )
+    if near > 0:
+        report.info(f"{100 * near:.3g} % of the predicted pixels {_BEYOND_IN_WORDS[job.dissimilarity_space]}.")
     return {"dissimilarity_threshold": index.threshold, "applicable_share": share}
 
 

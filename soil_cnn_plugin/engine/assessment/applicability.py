@@ -73,8 +73,8 @@ class Dissimilarity:
             return nearest
         # The tree runs on all cores, in the principal axes of the observations: a few of them hold most of the
         # distance. 2 to 5 microseconds a pixel and core with 3,000 to 20,000 observations of 25 covariates.
-        nearest = self._tree.query(points @ self._axes, workers=-1)[0]
-        return nearest
+        found: Array = self._tree.query(points @ self._axes, workers=-1)[0]
+        return found
 
     @cached_property
     def _by_column(self) -> Array:

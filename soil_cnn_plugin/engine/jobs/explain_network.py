@@ -11,7 +11,7 @@ from soil_cnn_plugin.contract.jobs import ExplainNetwork
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.explaining.explain_map import check_attribution, explain_map
+from soil_cnn_plugin.engine.explaining.explain_map import check_class, explain_map
 from soil_cnn_plugin.engine.explaining.explanation import Context, Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.explaining.known_observations import KnownObservations, read_observations
 from soil_cnn_plugin.engine.explaining.patch_views import exchange_beyond, see
@@ -37,8 +37,7 @@ def run(job: ExplainNetwork, report: Report) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     with PatchFile(job.patches) as file:
         target = _target(job, trained)
-        if job.attribution:
-            check_attribution(job.network, trained.description, target)  # raised now, not when all is explained
+        check_class(job, trained.description, target)  # raised now, not when all is explained
         known = read_observations(trained, file, job.network, report.part(0.0, 0.3, "Reading and predicting patches"))
         report.info(known.basis)
         explanation = _explain(job, trained, known, file.grid.metres_per_cell(), report)

@@ -92,6 +92,7 @@ class ExplainNetwork(Job):
     attribution: str = ""  # raster, one band per covariate
     metrics: str = ""
     target: str = ""  # field of the target to attribute; empty: the first target
+    target_class: str = ""  # class whose odds are attributed, of a target of classes; empty: the most common one
     covariates: tuple[Covariate, ...] = ()  # of the attribution; empty: the files that the network was trained on
     extent: tuple[float, float, float, float] | None = None  # of the attribution: west, south, east, north
     extent_crs: str = ""  # WKT; empty: the covariates' CRS

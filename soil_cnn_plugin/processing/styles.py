@@ -142,8 +142,14 @@ def _dress_dissimilarity(path: str, threshold: float, group: str, context: QgsPr
 def _dress_contributions(path: str, group: str, context: QgsProcessingContext) -> None:
     layer = QgsRasterLayer(path, "ATTRIBUTION", "gdal")
     if layer.isValid():
-        colour_contributions(layer)
-        _finish(layer, path, tr("Contributions of the covariates"), group, context, "ATTRIBUTION")
+        name = layer.dataProvider().bandDescription(1)
+        band = colour_contributions(layer, _FACTOR in name, _split_unit(name)[1])
+        shown = layer.dataProvider().bandDescription(band)
+        title = tr("Contributions of the covariates ({})").format(shown) if shown else tr("Contributions")
+        _finish(layer, path, title, group, context, "ATTRIBUTION")
+
+
+_FACTOR = ": ln of the factor on "  # in the bands' names, where contributions are logarithms
 
 
 def layer_title(labels: list[str], kind: str) -> str:

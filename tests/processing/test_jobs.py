@@ -538,6 +538,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
         {
             **values,
             "TARGET": " zinc ",
+            "CLASS": "Moor",
             "COVARIATES": [raster("dem")],
             "EXTENT": "110,160,210,260 [EPSG:28992]",
             "DEVICE": "cpu",
@@ -555,6 +556,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
         attribution=str(tmp_path / "a.tif"),
         metrics=str(tmp_path / "m.json"),
         target="zinc",
+        target_class="Moor",
         covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),),
         extent=(110.0, 210.0, 160.0, 260.0),
         extent_crs=job.extent_crs,

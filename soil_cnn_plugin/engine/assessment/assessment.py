@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
@@ -54,6 +55,7 @@ class Assessment:
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     predictor: str = NETWORK  # the method that the map is predicted with
+    spaces: tuple[SpaceInWords, ...] = ()  # in which a map's dissimilarity can be told
 
     @property
     def numbers(self) -> tuple[NumberTarget, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.importance import Importance
+from soil_cnn_plugin.engine.explaining.contribution_scale import ContributionScale
 
 LITTLE = 0.01
 """The growth of the error, as a share of it, that is called little: about what one more fold or seed changes."""
@@ -39,11 +40,10 @@ class Context:
 
 @dataclass(frozen=True)
 class AttributionSummary:
-    """A summary of a map of contributions. `magnitude` (players,) is their mean absolute value, in `unit`. `maps`
+    """A summary of a map of contributions. `magnitude` (players,) is their mean absolute value on the `scale`. `maps`
     (players, h, w) is a coarse image of them, NaN where nothing is predicted. Every `step`-th pixel was taken."""
 
-    target: SoilProperty
-    unit: str
+    scale: ContributionScale
     magnitude: Array
     maps: Array
     step: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
@@ -35,8 +36,9 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         verdicts = {target.soil_property: target.verdict.text for target in assessment.targets}
         for soil_property, verdict in verdicts.items():
             report.info(f"{soil_property.label}: {verdict}")
-        write_network(job.network, trained_network(job, file, designs[0], final, assessment, report))
-        write_wanted(job, assessment, file)
+        trained = trained_network(job, file, designs[0], final, assessment, report)
+        write_network(job.network, trained)
+        write_wanted(job, replace(assessment, spaces=trained.description.spaces), file)
     if job.resume:
         shutil.rmtree(checkpoints, ignore_errors=True)
     found = numbers(assessment)

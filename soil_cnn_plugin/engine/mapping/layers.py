@@ -146,13 +146,15 @@ def plan_layers(job: PredictMap, description: NetworkDescription, report: Report
 @dataclass(frozen=True)
 class FinishedBlock:
     """A block to be written: `values` are (bands, h, w) of each output, NaN where there is nothing. `predicted` is the
-    number of the block's pixels with a prediction, and `applicable` the number of those that are applicable."""
+    number of the block's pixels with a prediction, `applicable` the number of those that are applicable, and
+    `near_beyond` is as in a predicted block."""
 
     block: Block
     values: dict[str, Singles]
     seen: Seen
     predicted: int
     applicable: int
+    near_beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,8 @@ class Finisher:
             values["dissimilarity"] = block.dissimilarity[None]
             applicable = int((block.dissimilarity <= self.index.threshold).sum())
         stored = {name: array.astype(np.float32) for name, array in values.items()}
-        return FinishedBlock(block.block, stored, block.seen, int(np.isfinite(block.location[0]).sum()), applicable)
+        predicted = int(np.isfinite(block.location[0]).sum())
+        return FinishedBlock(block.block, stored, block.seen, predicted, applicable, block.near_beyond)
 
 
 def plan_map(job: PredictMap, trained: TrainedNetwork, device: torch.device, report: Report) -> Finisher:

@@ -47,8 +47,11 @@ def write_explanation_metrics(path: str, explanation: Explanation) -> None:
         "targets": targets,
         "attribution": attribution
         and {
-            "target": attribution.target.field,
-            "unit": attribution.unit,
+            "target": attribution.scale.target.field,
+            "class": attribution.scale.class_name or None,
+            "scale": attribution.scale.transform,
+            "unit": attribution.scale.unit,
+            "meaning": attribution.scale.meaning,
             "base": attribution.base,
             "pixels": attribution.pixels,
             "step": attribution.step,

@@ -68,7 +68,8 @@ def write_metrics(path: str, assessment: Assessment) -> None:
     """Write the numbers of the report: folds, settings and versions, and for each target field the scores of each
     method over all folds and by fold, how far its distributions or probabilities hold, paired differences, and the
     verdict. Classes also have the confusion matrix (a row is an observed class, a column a predicted one), and all of
-    it under both kinds of folds. What is not known is null."""
+    it under both kinds of folds. `dissimilarity` holds the weights of covariates in the index of maps. What is not
+    known is null."""
     of_numbers = {"coverage": assessment.coverage} if assessment.numbers else {}
     content = {
         "predictor": assessment.predictor,
@@ -86,6 +87,7 @@ def write_metrics(path: str, assessment: Assessment) -> None:
             for target in assessment.targets
         },
         **({"compositions": _compositions_content(assessment)} if assessment.numbers else {}),
+        "dissimilarity": [asdict(space) for space in assessment.spaces],
         "settings": assessment.settings,
         "versions": assessment.versions,
         "notes": assessment.notes,

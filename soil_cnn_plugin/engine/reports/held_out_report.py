@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
+from soil_cnn_plugin.engine.reports.dissimilarity_section import dissimilarity_section
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import draw_loss_curves
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
 from soil_cnn_plugin.engine.reports.held_out_words import (
@@ -80,6 +81,7 @@ def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
         ),
         *_other_folds(assessment, shares),
         *(section for share in shares for section in share.target_sections),
+        *dissimilarity_section(assessment.spaces),
         *_training(assessment),
         *notes_section(assessment.notes),
         Section("measures", "What the measures mean", [Terms(terms)]),

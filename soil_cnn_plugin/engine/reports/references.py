@@ -50,6 +50,7 @@ def references(assessment: Assessment) -> list[Publication]:
         "errors": any(target.errors.any() for target in numbers),
         **{kind: kind == assessment.folds.kind for kind in _KINDS_OF_FOLDS},
         "validation": True,
+        "dissimilarity": bool(assessment.spaces),
         "classes": bool(classes),
         "paired test": assessment.folds.count > 1 and len(methods) > 1,
         **{name: _is_known(scores, name) for name in _SCORES},

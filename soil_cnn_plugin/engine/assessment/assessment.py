@@ -25,14 +25,18 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class FoldsInWords:
-    """How observations were held out. `kind` is as in the job; `sentence` says how and why; `other_kind` is that of the
-    folds set beside these: random beside spatial, blocks beside random, empty where there are none."""
+    """How observations were held out. `kind` is as in the job; `sentence` says how and why; `is_random` says whether
+    kNNDM came to random folds; `other_kind` is that of the folds set beside these: random beside spatial, blocks beside
+    random, empty where there are none. `repeats` counts the times that all observations were held out, each with folds
+    of its own."""
 
     kind: str
     count: int
     sentence: str
     overlap_percent: float  # share of held-out observations whose patch overlaps a training patch
     other_kind: str = ""
+    is_random: bool = False
+    repeats: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

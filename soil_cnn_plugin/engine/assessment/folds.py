@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.knndm import match_distances
+from soil_cnn_plugin.engine.assessment.significance import p_words
 from soil_cnn_plugin.engine.errors import EngineError
 
 FOLD_KINDS = ("random", "spatial_blocks", "groups", "knndm")
@@ -110,7 +111,7 @@ def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int) -> 
         fold = _deal(sites, _amounts(placed), count, np.random.default_rng(seed))[sites]
         how = (
             f"{count} random folds, because the observations are not more clustered than the map (one-sided"
-            f" Kolmogorov-Smirnov test of nearest neighbour distances, p = {match.p:.2g})"
+            f" Kolmogorov-Smirnov test of nearest neighbour distances, {p_words(match.p)})"
         )
     else:
         fold = match.fold

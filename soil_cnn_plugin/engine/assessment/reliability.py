@@ -11,6 +11,7 @@ from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassReliability, reliability_in_steps
+from soil_cnn_plugin.engine.targets.distributions import equals
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, below_shares, coverage_curve, pit, qcp
 
 PIT_BINS = 10
@@ -113,7 +114,8 @@ def chance_band(n: int, shares: Array) -> tuple[Array, Array]:
 class Exceedance:
     """One method's probabilities for one threshold, on `n` observations that tell whether it is exceeded.
 
-    `unknown` observations do not tell: a laboratory with a detection limit above the threshold tells only of values
+    `tied` ones equal it as measured and count as not exceeding it; `p` then is the highest of those from all ways to
+    count them, since a rounded value may lie on either side. `unknown` observations do not tell: a laboratory with a detection limit above the threshold tells only of values
     above that limit, and counting these alone would favour high probabilities. `share` is the share of the others that
     exceed the threshold, `expected` the mean probability. `brier` is the mean squared error of the probabilities;
     `skill` says how much lower it is than the error of always saying `share`, None where all or none exceed. `p` is the
@@ -124,6 +126,7 @@ class Exceedance:
     threshold: Threshold
     n: int
     unknown: int
+    tied: int
     share: float
     expected: float
     brier: float
@@ -146,8 +149,10 @@ def check_exceedance(target: NumberTarget, held_out: HeldOut) -> list[Exceedance
         if not threshold.is_above:
             probability = 1 - probability
             exceeds = (target.observed < threshold.value) | target.is_censored
+        is_tied = equals(target.observed, threshold.value) & ~target.is_censored
         if is_told.any():
-            found.append(_check(threshold, probability[is_told], exceeds[is_told], int((~is_told).sum())))
+            told = probability[is_told], exceeds[is_told], is_tied[is_told]
+            found.append(_check(threshold, *told, int((~is_told).sum())))
     return found
 
 
@@ -156,24 +161,26 @@ def unchecked(target: NumberTarget) -> list[Threshold]:
     return [threshold for threshold in target.thresholds if not (target.limits <= threshold.value).any()]
 
 
-def _check(threshold: Threshold, probability: Array, exceeds: Flags, unknown: int) -> Exceedance:
+def _check(threshold: Threshold, probability: Array, exceeds: Flags, is_tied: Flags, unknown: int) -> Exceedance:
     share, n = float(exceeds.mean()), len(exceeds)
     steps = int(np.clip(n // _IN_A_STEP, 4, 10))
+    ways = [np.where(is_tied, count, exceeds) for count in ((0.0, 0.5, 1.0) if is_tied.any() else (0.0,))]
     brier, base = float(((probability - exceeds) ** 2).mean()), share * (1 - share)
     return Exceedance(
         threshold=threshold,
         n=n,
         unknown=unknown,
+        tied=int(is_tied.sum()),
         share=share,
         expected=float(probability.mean()),
         brier=brier,
         skill=1 - brier / base if base > 0 else None,
-        p=_chance(probability, exceeds, steps) if base > 0 else None,
+        p=max(_chance(probability, way, steps) for way in ways) if base > 0 else None,
         reliability=reliability_in_steps(probability, exceeds, steps),
     )
 
 
-def _chance(probability: Array, exceeds: Flags, steps: int) -> float:
+def _chance(probability: Array, exceeds: Array, steps: int) -> float:
     """Probability that chance makes the squared differences as large, in equal parts of the observations ordered by
     their probabilities, if each exceeds with its own probability."""
     parts = np.array_split(np.argsort(probability, kind="stable"), min(steps, len(exceeds)))

@@ -124,7 +124,7 @@ def _target_sections(index: int, target: ClassTarget, assessment: Assessment, fr
 
 def _differences(target: ClassTarget, predictor: str) -> Group:
     found = differences(target.methods, predictor)
-    rows = [difference_row(item, 4, CLASS_NAMES) for item in found]
+    rows = [difference_row(item, 4, target.verdict.claims, CLASS_NAMES) for item in found]
     return Group(sentence_case(target.soil_property.label), rows)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
-from soil_cnn_plugin.engine.assessment.comparison import verdict
+from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.groups import by_target
@@ -34,6 +34,8 @@ def assess(
     kinds = design.kinds
     chosen, *others = (validation.methods for validation in validations)
     beside = others[0] if others else [{} for _ in file.targets]
+    measures = by_target(kinds, [[kind.measure] * len(kind.targets) for kind in kinds])
+    judged = verdicts([*zip(chosen, measures)], job.predictor)
     of_kinds = [
         kind.assess(
             Given(
@@ -41,7 +43,7 @@ def assess(
                 fold=folds.fold,
                 methods=[chosen[t] for t in kind.targets],
                 other_methods=[beside[t] for t in kind.targets],
-                verdicts=[verdict(chosen[t], job.predictor, kind.measure) for t in kind.targets],
+                verdicts=[judged[t] for t in kind.targets],
                 asked=job.exceedance,
             )
         )
@@ -53,7 +55,14 @@ def assess(
     return Assessment(
         targets=tuple(by_target(kinds, of_kinds)),
         compositions=tuple(whole for whole in wholes if whole is not None),
-        folds=FoldsInWords(folds.kind, folds.count, folds.sentence, overlap, other_kind(folds) if others else ""),
+        folds=FoldsInWords(
+            kind=folds.kind,
+            count=folds.count,
+            sentence=folds.sentence,
+            overlap_percent=overlap,
+            other_kind=other_kind(folds) if others else "",
+            is_random=folds.is_random,
+        ),
         coordinates=file.coordinates,
         crs_name=file.grid.crs_name,
         cell_size=file.grid.cell_size[0],

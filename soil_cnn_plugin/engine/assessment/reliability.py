@@ -12,11 +12,20 @@ from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassReliability, reliability_in_steps
 from soil_cnn_plugin.engine.targets.distributions import equals
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, below_shares, coverage_curve, pit, qcp
+from soil_cnn_plugin.engine.targets.metrics import (
+    QUANTILE_LEVELS,
+    HeldOut,
+    below_shares,
+    coverage_curve,
+    inside_shares,
+    pit,
+    qcp,
+)
 
 PIT_BINS = 10
 NARROWEST = 0.5
 """Nominal coverage of the narrowest interval in the PICP curve; the outermost quantiles enclose the widest, 98 %."""
+_FEWEST_BY_SPREAD = 15
 _IN_A_STEP = 25  # observations, where there are enough
 
 
@@ -57,6 +66,29 @@ def reliability(observed: Array, held_out: HeldOut, is_censored: Flags | None = 
     rest = ~is_censored
     measured = _of_measured(observed[rest], held_out.lower[rest], held_out.upper[rest], quantiles[rest])
     return _together(measured, censored)
+
+
+@dataclass(frozen=True)
+class SpreadThird:
+    """A third of the observations by the width of their prediction intervals: `picp` of its `n` intervals hold, and
+    their mean width is `width`."""
+
+    n: int
+    width: float
+    picp: float
+
+
+def coverage_by_spread(target: NumberTarget, held_out: HeldOut) -> tuple[SpreadThird, ...]:
+    """The thirds of the observations from the narrowest to the widest intervals; none for few observations, or where
+    intervals do not differ. Intervals that hold on the whole may be too narrow where they promise much."""
+    width = held_out.upper - held_out.lower
+    if held_out.quantiles.shape != (len(width), len(QUANTILE_LEVELS)):
+        return ()
+    if len(width) < _FEWEST_BY_SPREAD or not np.isfinite(width).all() or width.max() <= 1.001 * width.min():
+        return ()
+    inside = inside_shares(target.observed, held_out.lower, held_out.upper, held_out.quantiles, target.is_censored)
+    thirds = np.array_split(np.argsort(width, kind="stable"), 3)
+    return tuple(SpreadThird(len(own), float(width[own].mean()), float(inside[own].mean())) for own in thirds)
 
 
 def _of_measured(observed: Array, lower: Array, upper: Array, quantiles: Array) -> Reliability:
@@ -115,12 +147,12 @@ class Exceedance:
     """One method's probabilities for one threshold, on `n` observations that tell whether it is exceeded.
 
     `tied` ones equal it as measured and count as not exceeding it; `p` then is the highest of those from all ways to
-    count them, since a rounded value may lie on either side. `unknown` observations do not tell: a laboratory with a detection limit above the threshold tells only of values
-    above that limit, and counting these alone would favour high probabilities. `share` is the share of the others that
-    exceed the threshold, `expected` the mean probability. `brier` is the mean squared error of the probabilities;
-    `skill` says how much lower it is than the error of always saying `share`, None where all or none exceed. `p` is the
-    probability that chance makes differences as large as these between probabilities and outcomes (Hosmer & Lemeshow
-    1980, 10.1080/03610928008827941).
+    count them, since a rounded value may lie on either side. `unknown` observations do not tell: a laboratory with a
+    detection limit above the threshold tells only of values above that limit, and counting these alone would favour
+    high probabilities. `share` is the share of the others that exceed the threshold, `expected` the mean probability.
+    `brier` is the mean squared error of the probabilities; `skill` says how much lower it is than the error of always
+    saying `share`, None where all or none exceed. `p` is the probability that chance makes differences as large as
+    these between probabilities and outcomes (Hosmer & Lemeshow 1980, 10.1080/03610928008827941).
     """
 
     threshold: Threshold

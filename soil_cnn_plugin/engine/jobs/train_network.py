@@ -40,6 +40,7 @@ from soil_cnn_plugin.engine.training.network_description import NetworkDescripti
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
 from soil_cnn_plugin.engine.training.plan import Plan, make_plans
 from soil_cnn_plugin.engine.training.predictor import Predictor
+from soil_cnn_plugin.engine.training.repeats import over_repeats, repeated_designs
 from soil_cnn_plugin.engine.training.training_data import encode_patches
 from soil_cnn_plugin.engine.training.training_places import fit_spaces, training_rows
 from soil_cnn_plugin.engine.versions import read_versions
@@ -71,7 +72,8 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             device=device,
             checkpoints=CheckpointFolder(kept_at, report.warning) if job.resume else None,
         )
-        designs = [design, *_other_design(file, job, folds, design, report)]
+        others = _other_design(file, job, folds, design, report)
+        repeats = repeated_designs(job, file, folds, design, sum(int(o.fold.max()) + 1 for o in others), report)
         step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
         forests = (FOREST_CONTEXT,) if job.predictor == BLEND else ()
         with joined(device):
@@ -80,10 +82,12 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
                     f"The processes that train together read different patches from {job.patches}. Copy one patch file"
                     " to all machines, or to a folder that they share."
                 )
-            final, validations = fit_and_cross_validate(designs, forests, step)
+            final, validations = fit_and_cross_validate([design, *repeats, *others], forests, step)
         if process_number() != 0:  # only the first of several processes writes
             return {}
-        assessment = assess(job, file, folds, design, validations, final)
+        count = 1 + len(repeats)
+        validations = [over_repeats(validations[:count]), *validations[count:]]
+        assessment = assess(job, file, folds, design, validations, final, count)
         assessment = replace(assessment, settings=_settings(job, plans, device, file.count), versions=read_versions())
         for target in assessment.targets:
             report.info(f"{target.soil_property.label}: {target.verdict.text}")
@@ -175,6 +179,7 @@ def _settings(job: TrainNetwork, plans: tuple[Plan, ...], device: torch.device, 
         "transform": job.transform,
         "validation": job.validation,
         "folds": str(job.folds),
+        "repeats": "automatic" if job.repeats == 0 else str(job.repeats),
         "coverage of intervals": f"{100 * job.coverage:g} %",
         "seed": str(job.seed),
         "device": device_in_words(device),

@@ -93,7 +93,8 @@ def _facts(assessment: Assessment, unit: str) -> list[str]:
     across = f" ({size * cell:g} {unit} across)" if unit == "m" else ""
     return [
         f"{len(assessment.coordinates)} observations",
-        f"{assessment.folds.count} folds",
+        f"{assessment.folds.count} folds"
+        + (f", {assessment.folds.repeats} times" if assessment.folds.repeats > 1 else ""),
         f"patches of {size} × {size} cells of {f'{cell:g} {unit}'.strip()}{across}",
         assessment.crs_name,
     ]

@@ -35,7 +35,7 @@ def validation_sentence(assessment: Assessment) -> str:
     """Say by which way of validation the numbers were found, and whether the rivals have all that they could have."""
     forests = assessment.settings.get(FORESTS_SETTING, "")
     return (
-        f"All scores are from {assessment.folds.count}-fold cross-validation: each observation was predicted by"
+        f"All scores are from {_cross_validation(assessment.folds)}: each observation was predicted by"
         " networks and forests that had not seen it, nor any other observation of its fold. They describe the map"
         " where it is like the places of the observations. An estimate for the whole area, with a confidence interval,"
         " needs an independent probability sample." + (f" In the random forests {forests}." if forests else "")
@@ -89,8 +89,13 @@ def methods_sentence(assessment: Assessment) -> str:
     return (
         f"{subject} {verb} mapped with {method} ({software(assessment)}){ratios},"
         f" trained on {len(assessment.coordinates)} observations and patches of {size} × {size} cells of the"
-        f" covariates{calibrated}, and assessed by {assessment.folds.count}-fold cross-validation ({kind})."
+        f" covariates{calibrated}, and assessed by {_cross_validation(assessment.folds)} ({kind})."
     )
+
+
+def _cross_validation(folds: FoldsInWords) -> str:
+    repeated = f" repeated {folds.repeats} times" if folds.repeats > 1 else ""
+    return f"{folds.count}-fold cross-validation{repeated}"
 
 
 def software(assessment: Assessment) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
@@ -13,12 +15,22 @@ from soil_cnn_plugin.engine.targets.groups import by_target
 from soil_cnn_plugin.engine.targets.kinds import Given
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
 from soil_cnn_plugin.engine.training.fitting import Design, Fitted
-from soil_cnn_plugin.engine.training.folds_of_file import kind_within
+from soil_cnn_plugin.engine.training.folds_of_file import in_metres, kind_within
 
 
 def other_kind(folds: Folds) -> str:
     """The folds to set beside the chosen ones: random beside spatial ones, and the other way round."""
     return "spatial_blocks" if kind_within(folds) == "random" else "random"
+
+
+def _repeats_in_words(repeats: int) -> str:
+    if repeats == 1:
+        return ""
+    return (
+        f" All of this was done {repeats} times, each time with other folds. Scores are means over these repeats, and"
+        " tests use the folds of all; maps, figures, tables of single classes and of whole compositions, and the layer"
+        " of held-out predictions show the first repeat."
+    )
 
 
 def assess(
@@ -28,9 +40,10 @@ def assess(
     design: Design,
     validations: Sequence[CrossValidation],
     final: Fitted,
+    repeats: int,
 ) -> Assessment:
     """Assess all targets; `validations` are under the chosen folds and, where there are any, under those of another
-    kind."""
+    kind; the first joins all `repeats`."""
     kinds = design.kinds
     chosen, *others = (validation.methods for validation in validations)
     beside = others[0] if others else [{} for _ in file.targets]
@@ -51,6 +64,7 @@ def assess(
     ]
     wholes = [kind.assess_whole(assessed) for kind, assessed in zip(kinds, of_kinds)]
     west, _, _, north = file.grid.bounds
+    x_metres, y_metres = in_metres(file, np.ones((1, 2)))[0]
     overlap = overlap_share(file.coordinates, folds.fold, file.patch_size, file.grid.cell_size, (west, north))
     return Assessment(
         targets=tuple(by_target(kinds, of_kinds)),
@@ -58,10 +72,11 @@ def assess(
         folds=FoldsInWords(
             kind=folds.kind,
             count=folds.count,
-            sentence=folds.sentence,
+            sentence=f"{folds.sentence}{_repeats_in_words(repeats)}",
             overlap_percent=overlap,
             other_kind=other_kind(folds) if others else "",
             is_random=folds.is_random,
+            repeats=repeats,
         ),
         coordinates=file.coordinates,
         crs_name=file.grid.crs_name,
@@ -70,6 +85,7 @@ def assess(
         loss_curves=(*validations[0].curves, *final.curves),
         coverage=job.coverage,
         weights=file.weights,
+        metres=(float(x_metres), float(y_metres)),
         predictor=job.predictor,
         notes=tuple(note for note in file.provenance.get("notes", "").split("\n") if note),
     )

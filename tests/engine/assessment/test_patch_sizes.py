@@ -136,8 +136,9 @@ def test_two_folds_far_below_the_mean_are_a_signal_and_a_little_below_are_no_evi
 
 def test_no_signal_is_claimed_only_where_a_gain_is_ruled_out() -> None:
     alike = target({3: AVERAGE * 1.01}, mean=AVERAGE)
-    assert "a gain of 10 % can be ruled out (95 % confidence): the covariates carry no usable signal here" in (
-        conclusion(compare(alike))[-1]
+    assert (
+        "a gain of 10 % can be ruled out (95 % confidence): the covariates carry no usable signal here"
+        in (conclusion(compare(alike))[-1])
     )
 
 

@@ -51,7 +51,7 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def tiny(patches: str, folder: Path, **changes: Any) -> TrainNetwork:
     """A job that is done in a second; it learns next to nothing."""
-    small = {"members": 2, "epochs": 2, "folds": 3, "device": "cpu", "validation": "random"}
+    small = {"members": 2, "epochs": 2, "folds": 3, "repeats": 1, "device": "cpu", "validation": "random"}
     return TrainNetwork(
         patches,
         str(folder / "network.safetensors"),

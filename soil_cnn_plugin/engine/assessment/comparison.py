@@ -25,6 +25,7 @@ from soil_cnn_plugin.engine.assessment.significance import (
     holm,
     p_words,
     paired_test,
+    percent_text,
 )
 from soil_cnn_plugin.engine.targets.assessed import Claim, Verdict
 from soil_cnn_plugin.engine.targets.distributions import RMSE
@@ -181,7 +182,7 @@ def _without_signal(methods: Methods, rivals: Sequence[str], outcome: str, measu
     missed = "too few folds hold observations for a test"
     if found.test:
         detectable = 100 * found.test.detectable(sides=1) / found.level if found.level else 0.0
-        missed = f"the test finds a gain only from {detectable:.2g} % on (80 % power)"
+        missed = f"the test finds a gain only from {percent_text(detectable)} on (80 % power)"
     return (
         f"Not enough evidence to say whether there is a usable signal: nothing clearly beats {measure.without_map}, but"
         f" {missed}. {lowest} {p}".rstrip()
@@ -239,7 +240,7 @@ def _test_words(claim: Claim) -> str:
     """p and the smallest difference that is found, in brackets."""
     if claim.p is None or claim.detectable_percent is None:
         return ""
-    return f" ({p_words(claim.p)}, detectable {claim.detectable_percent:.2g} %)"
+    return f" ({p_words(claim.p)}, detectable {percent_text(claim.detectable_percent)})"
 
 
 def how_sure(comparisons: int) -> str:

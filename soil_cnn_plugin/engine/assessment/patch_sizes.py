@@ -11,7 +11,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.comparison import NO_SIGNAL, SIGNAL, AgainstMean, Judged, signal
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NAMES, NETWORK
-from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, PairedTest, p_words, paired_test
+from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, PairedTest, p_words, paired_test, percent_text
 from soil_cnn_plugin.engine.targets.distributions import RMSE
 from soil_cnn_plugin.engine.targets.kinds import Measure
 
@@ -246,4 +246,4 @@ def _signal_in_words(curves: ErrorCurves, measure: Measure) -> str:
 
 
 def _detectable(test: PairedTest, beside: SizedError, sides: int = 2) -> str:
-    return f"{100 * test.detectable(sides=sides) / beside.error:.2g} %" if beside.error else "any size"
+    return percent_text(100 * test.detectable(sides=sides) / beside.error) if beside.error else "any size"

@@ -82,6 +82,11 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def percent_text(percent: float) -> str:
+    """A difference that a test finds: `4.8 %`, `130 %`."""
+    return f"{percent:.2g} %" if percent < 99.5 else f"{percent:.0f} %"
+
+
 def p_words(p: float) -> str:
     """p within a sentence: `p = 0.012`, `p < 0.001`."""
     text = p_text(p)

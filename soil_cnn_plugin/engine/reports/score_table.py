@@ -9,7 +9,7 @@ from types import MappingProxyType
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.comparison import Difference
 from soil_cnn_plugin.engine.assessment.methods import MEAN, METHODS, NAMES
-from soil_cnn_plugin.engine.assessment.significance import p_text
+from soil_cnn_plugin.engine.assessment.significance import p_text, percent_text
 from soil_cnn_plugin.engine.reports.sections import Group, Item, Paragraph, ScoreGroup, ScoreRow, Table, folded
 from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import Claim
@@ -145,7 +145,7 @@ def difference_row(
         f"{_signed(test.low, decimals)} to {_signed(test.high, decimals)}" if test else NOTHING,
         p_text(test.p) if test else NOTHING,
         NOTHING if adjusted is None else p_text(adjusted),
-        NOTHING if detectable is None else f"{detectable:.2g} %",
+        NOTHING if detectable is None else percent_text(detectable),
         f"{item.folds_lower} of {item.folds} folds",
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from soil_cnn_plugin.engine.assessment.significance import above, holm, p_text, p_words, paired_test
+from soil_cnn_plugin.engine.assessment.significance import above, holm, p_text, p_words, paired_test, percent_text
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,10 @@ from soil_cnn_plugin.engine.assessment.significance import above, holm, p_text, 
 def test_p_is_never_zero(p: float, text: str) -> None:
     assert p_text(p) == text
     assert p_words(p) == (f"p {text}" if text[0] == "<" else f"p = {text}")
+
+
+def test_a_detectable_difference_has_two_digits() -> None:
+    assert [percent_text(each) for each in (4.81, 12.3, 99.6, 134.2)] == ["4.8 %", "12 %", "100 %", "134 %"]
 
 
 def test_p_is_adjusted_as_holm_does() -> None:

@@ -28,6 +28,7 @@ from soil_cnn_plugin.engine.reports.figures.class_figures import (
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame
 from soil_cnn_plugin.engine.reports.glossary import class_terms
+from soil_cnn_plugin.engine.reports.number_words import likeness_in_words
 from soil_cnn_plugin.engine.reports.score_table import (
     difference_items,
     difference_row,
@@ -127,7 +128,7 @@ def _target_sections(index: int, target: ClassTarget, assessment: Assessment, fr
 
 def _differences(target: ClassTarget, predictor: str) -> Group:
     found = differences(target.methods, predictor)
-    rows = [difference_row(item, 4, CLASS_NAMES) for item in found]
+    rows = [difference_row(item, 4, target.verdict.claims, CLASS_NAMES) for item in found]
     return Group(sentence_case(target.soil_property.label), rows)
 
 
@@ -208,5 +209,6 @@ def _map_figure(index: int, target: ClassTarget, assessment: Assessment, frame: 
     return CaptionedFigure(
         draw_right_and_wrong(f"right-and-wrong-{index}", assessment.coordinates[target.rows], frame, panels),
         "Where the class of a held-out observation was predicted right, and where wrong. Where wrong ones gather,"
-        " something that varies in space is not explained yet.",
+        " something that varies in space is not explained yet."
+        f"{likeness_in_words(assessment.likeness(target), 'm', 'missing probabilities of the observed classes')}",
     )

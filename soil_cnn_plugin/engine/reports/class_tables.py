@@ -138,7 +138,7 @@ def class_worth_in_words(target: ClassTarget, predictor: str) -> str:
         f" {percent(float(counts.max() / counts.sum()))}."
     )
     if target.methods[MEAN].scores.accuracy >= scores.accuracy:
-        text += " As a map of classes it is worth nothing; its probabilities may still be."
+        text += " By these observations the classes of the map are no better than that; its probabilities may be."
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.engine.assessment.significance import p_text
 from soil_cnn_plugin.engine.explaining.contribution_scale import ContributionScale
 from soil_cnn_plugin.engine.explaining.explanation import (
     LITTLE,
@@ -32,7 +33,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, sentence_case
+from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, sentence_case
 
 
 def write_explain_report(path: str, explanation: Explanation) -> None:
@@ -71,11 +72,14 @@ def _importance(explanation: Explanation) -> list[Item]:
             ("Covariate", *_columns(explanation)),
             _groups(explanation),
             f"Growth of the held-out {measure} when a covariate is exchanged between observations{unit} and in percent"
-            f" of its {measure}, with the standard deviation over folds (± folds).",
+            f" of its {measure}, with the standard deviation over folds (± folds). p is the probability that chance"
+            " alone makes such a growth: by a one-sided t-test over the folds, adjusted for the number of covariates"
+            " (Holm 1979).",
         ),
         Paragraph(
             "Covariates with the same information share their importance: exchanging one of them alone does little,"
-            " because the others still carry it. Numbers below their spread over folds are no more than chance.",
+            " because the others still carry it. Where p is above 0.05, the folds do not tell the growth from chance;"
+            " with few folds that is no proof that a covariate is of no use.",
             "small",
         ),
     ]
@@ -150,14 +154,14 @@ def _importance_figures(explanation: Explanation) -> list[CaptionedFigure]:
 
 def _columns(explanation: Explanation) -> list[str]:
     parts = ["Networks", "Forest"] if len(explanation.methods) > 1 else []
-    return ["Growth", "± folds", "Percent", "± folds", *parts]
+    return ["Growth", "± folds", "Percent", "± folds", "p", *parts]
 
 
 def _groups(explanation: Explanation) -> list[Group]:
     importance, share, spread = explanation.importance, explanation.share(), explanation.spread_share()
     groups = []
     for t, target in enumerate(explanation.targets):
-        decimals = decimals_for(float(importance.error[0, t]))
+        decimals, p_values = decimals_for(float(importance.error[0, t])), importance.significance(0, t)
         rows = []
         for c in sorted(range(len(explanation.covariates)), key=lambda c: -share[c, 0, t]):
             rows.append(
@@ -167,6 +171,7 @@ def _groups(explanation: Explanation) -> list[Group]:
                     fixed(float(importance.spread[c, 0, t]), decimals),
                     percent(float(share[c, 0, t]), 1),
                     percent(float(spread[c, 0, t]), 1),
+                    NOTHING if (p := p_values[c]) is None else p_text(p),
                     *(percent(float(share[c, m, t]), 1) for m in range(1, len(explanation.methods))),
                 ]
             )

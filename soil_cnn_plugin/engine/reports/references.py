@@ -53,6 +53,9 @@ def references(assessment: Assessment) -> list[Publication]:
         "dissimilarity": bool(assessment.spaces),
         "classes": bool(classes),
         "paired test": assessment.folds.count > 1 and len(methods) > 1,
+        "repeats": assessment.folds.repeats > 1,
+        "adjustment": any(claim.comparisons > 1 for target in assessment.targets for claim in target.verdict.claims),
+        "likeness of neighbours": any(assessment.likeness(target) for target in assessment.targets),
         **{name: _is_known(scores, name) for name in _SCORES},
     }
     return _cited(key for key, is_used in used.items() if is_used)
@@ -82,7 +85,7 @@ def explanation_references(has_map: bool, has_forest: bool) -> list[Publication]
     blend."""
     of_forest = ["contributions of forests"] if has_forest else []
     of_map = ["contributions of networks", "gradients", *of_forest, "mapped contributions"]
-    return _cited(["permutation", *(of_map if has_map else [])])
+    return _cited(["permutation", "adjustment", *(of_map if has_map else [])])
 
 
 def neighbour_references() -> list[Publication]:

@@ -23,7 +23,7 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.training.network_file import read_network, write_network
 from tests.engine.landscape import SIDE, Log, extract, make_landscape
 
-QUICK: dict[str, Any] = {"members": 3, "epochs": 25, "folds": 3, "validation": "random", "device": "cpu"}
+QUICK: dict[str, Any] = {"members": 3, "epochs": 25, "folds": 3, "repeats": 1, "validation": "random", "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,15 @@ from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, Log, make_
 
 PARTS = ("sand", "silt", "clay")
 COUNT = 150
-QUICK = {"architecture": "both", "preset": "standard", "members": 3, "epochs": 20, "validation": "random", "folds": 3}
+QUICK = {
+    "architecture": "both",
+    "preset": "standard",
+    "members": 3,
+    "epochs": 20,
+    "validation": "random",
+    "folds": 3,
+    "repeats": 1,
+}
 RASTERS = (
     *("prediction", "lower", "upper", "standard_deviation", "classes", "probabilities", "confusion_index"),
     *("texture_classes", "exceedance_probability", "dissimilarity"),

@@ -14,12 +14,7 @@ from soil_cnn_plugin.engine.reports.held_out_words import PREDICTORS
 from soil_cnn_plugin.engine.reports.sections import ScoreGroup, ScoreRow
 from soil_cnn_plugin.engine.reports.words import NOTHING, enumerated, fixed, percent
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
-from soil_cnn_plugin.engine.targets.class_scores import (
-    ClassScores,
-    purity,
-    reliability_of_map,
-    representation,
-)
+from soil_cnn_plugin.engine.targets.class_scores import ClassScores, purity, reliability_of_map, representation
 
 CLASS_COLUMNS = ("n", "Accuracy", "Kappa", "Brier score", "Brier skill", "Log score")
 OF_CLASS_COLUMNS = ("Observed", "Predicted", "Purity", "Representation", "Most often taken for")

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from soil_cnn_plugin.engine.assessment.importance import (
-    Importance,
-    errors,
-    growth_by_chance,
-    permutation_importance,
-)
+from soil_cnn_plugin.engine.assessment.importance import Importance, errors, growth_by_chance, permutation_importance
 
 RNG = np.random.default_rng(1)
 

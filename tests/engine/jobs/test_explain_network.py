@@ -18,6 +18,7 @@ from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap, TrainNetwo
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining import explain_map
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
+from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import explain_network, predict_map, train_network
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.training.network_file import read_network, write_network
@@ -32,7 +33,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainNetwor
     folder = tmp_path_factory.mktemp("explain")
     patches = extract(make_landscape(folder), count=90, patch_size=11)
     job = TrainNetwork(patches, str(folder / "n.safetensors"), **QUICK)
-    train_network.run(job, Log())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forest, "TREES", 60)
+        train_network.run(job, Log())
     return folder, job
 
 

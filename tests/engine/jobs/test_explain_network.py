@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import explain_network, predict_map, train_network
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.training.network_file import read_network, write_network
-from tests.engine.landscape import SIDE, Log, extract, make_landscape
+from tests.engine.landscape import CELL, NORTH, SIDE, WEST, Log, extract, make_landscape
 
 QUICK: dict[str, Any] = {"members": 3, "epochs": 25, "folds": 3, "validation": "random", "device": "cpu"}
 
@@ -143,13 +143,14 @@ def test_the_report_has_verdicts_and_figures_and_names_the_forests_part(explaine
 
 
 def test_a_large_map_is_explained_at_every_second_pixel(trained, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explain_map, "MOST_PIXELS", 400)
+    monkeypatch.setattr(explain_map, "MOST_PIXELS", 100)
     _, training = trained
     log = Log()
     paths = {"report": str(tmp_path / "r.html"), "attribution": str(tmp_path / "a.tif")}
-    explain_network.run(ExplainNetwork(training.network, training.patches, device="cpu", **paths), log)
+    extent = (WEST, NORTH - 20 * CELL, WEST + 20 * CELL, NORTH)
+    explain_network.run(ExplainNetwork(training.network, training.patches, device="cpu", extent=extent, **paths), log)
     with rasterio.open(paths["attribution"]) as source:
-        assert (source.shape, source.res) == ((20, 20), (20.0, 20.0))
+        assert (source.shape, source.res) == ((10, 10), (20.0, 20.0))
         assert source.descriptions[0] == "elevation: contribution to zinc 0-10 cm (mg/kg)"
         assert source.units[0] in ("mg/kg", "ln(mg/kg)")
     assert any("one in 2 x 2 is explained" in line for line in log.infos)

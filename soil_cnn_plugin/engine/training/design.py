@@ -45,13 +45,15 @@ _PATCHES_AT_ONCE = 128
 class TrainingData:
     """Encoded patches. `inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D),
     the encoded covariates at the observation, and `context` (N, F), these with their focal means and deviations: what
-    the ring network sees. `fingerprint` tells these patches from all others, even from those with the same targets;
-    `path` is the patch file's."""
+    the ring network sees. `raw` (N, C) are the covariates at the observation as they were read, NaN where missing.
+    `fingerprint` tells these patches from all others, even from those with the same targets. The patch file lies at
+    `path`."""
 
     encoder: Encoder
     inputs: tuple[InputRows, ...]
     point: Singles
     context: Singles
+    raw: Singles
     fingerprint: str
     path: str
 
@@ -134,11 +136,13 @@ def encode_patches(
     networks = [build_network(plan.shape, encoder, number_columns(1), 0.0) for plan in plans]
     inputs: list[InputRows] = []
     context = np.empty((file.count, _context_width(encoder, patch_size)), np.float32)
+    raw, middle = np.empty((file.count, len(file.covariates)), np.float32), file.patch_size // 2
     digest = hashlib.blake2b(np.ascontiguousarray(file.coordinates).tobytes(), digest_size=12)
     for start in range(0, file.count, _PATCHES_AT_ONCE):
         end = min(start + _PATCHES_AT_ONCE, file.count)
         patches = file.read(start, end)
         digest.update(np.ascontiguousarray(patches).data)
+        raw[start:end] = patches[:, :, middle, middle]
         channels = encoder(torch.from_numpy(patches), coordinates[start:end])
         channels = channels.crop((file.patch_size - patch_size) // 2)
         context[start:end] = context_features(channels, patch_size).flatten(1).numpy()
@@ -152,6 +156,7 @@ def encode_patches(
         inputs=tuple(inputs),
         point=_at_the_point(context, encoder),
         context=context,
+        raw=raw,
         fingerprint=digest.hexdigest(),
         path=file.path,
     )

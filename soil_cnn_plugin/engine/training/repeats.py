@@ -87,7 +87,7 @@ def _times(count: int) -> str:
 def _is_same(one: Rows, other: Rows) -> bool:
     """Whether the same observations are held out together, whatever the numbers of the folds."""
     pairs = np.unique(np.stack([one, other]), axis=1).shape[1]
-    return pairs == len(np.unique(one)) == len(np.unique(other))
+    return bool(pairs == len(np.unique(one)) == len(np.unique(other)))
 
 
 def over_repeats(validations: Sequence[CrossValidation]) -> CrossValidation:

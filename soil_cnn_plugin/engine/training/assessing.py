@@ -23,16 +23,6 @@ def other_kind(folds: Folds) -> str:
     return "spatial_blocks" if kind_within(folds) == "random" else "random"
 
 
-def _repeats_in_words(repeats: int) -> str:
-    if repeats == 1:
-        return ""
-    return (
-        f" All of this was done {repeats} times, each time with other folds. Scores are means over these repeats, and"
-        " tests use the folds of all; maps, figures, tables of single classes and of whole compositions, and the layer"
-        " of held-out predictions show the first repeat."
-    )
-
-
 def assess(
     job: TrainNetwork,
     file: PatchFile,
@@ -88,4 +78,14 @@ def assess(
         metres=(float(x_metres), float(y_metres)),
         predictor=job.predictor,
         notes=tuple(note for note in file.provenance.get("notes", "").split("\n") if note),
+    )
+
+
+def _repeats_in_words(repeats: int) -> str:
+    if repeats == 1:
+        return ""
+    return (
+        f" All of this was done {repeats} times, each time with other folds. Scores are means over these repeats, and"
+        " tests use the folds of all; maps, figures, tables of single classes and of whole compositions, and the layer"
+        " of held-out predictions show the first repeat."
     )

@@ -203,14 +203,13 @@ def choose_thresholds(
     if wanted:
         return tuple(threshold for threshold in wanted if threshold.matches(soil_property))
     lowest = float(np.median(observed[is_censored])) if is_censored.any() else -np.inf
-    values = []
+    values: list[float | None] = []
     for level, quantile in zip(_DEFAULT_LEVELS, np.quantile(observed, _DEFAULT_LEVELS)):
-        rounded = max(float(f"{quantile:.3g}"), lowest)
-        is_far = abs(float(np.mean(observed < rounded) - np.mean(observed < max(quantile, lowest)))) > _FAR
-        is_tied = equals(observed[~is_censored], rounded).sum() > 1
-        value = _between(observed, level, lowest) if is_far or is_tied else rounded
-        values += [] if value is None else [value]
-    return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values))
+        value = max(float(f"{quantile:.3g}"), lowest)
+        is_far = abs(float(np.mean(observed < value) - np.mean(observed < max(quantile, lowest)))) > _FAR
+        is_tied = equals(observed[~is_censored], value).sum() > 1
+        values.append(_between(observed, level, lowest) if is_far or is_tied else value)
+    return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values) if value is not None)
 
 
 def equals(observed: Array, value: float) -> Flags:

@@ -28,11 +28,11 @@ from soil_cnn_plugin.engine.training.dissimilarity import (
     covariate_rows,
     fit_covariate_space,
     fit_embedding_space,
-    fit_projection,
     flag_beyond,
     in_columns,
 )
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_network, write_network
+from soil_cnn_plugin.engine.training.projection import fit_projection
 from tests.engine.landscape import (
     CELL,
     NORTH,

@@ -35,6 +35,7 @@ from soil_cnn_plugin.engine.training.folds_of_file import (
     kind_within,
     kinds_on_scales,
     tell_folds,
+    tell_scales,
 )
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
@@ -54,6 +55,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         kinds = kinds_on_scales(job.transform, file)
         pair_with_targets(job.exceedance, file.targets, kinds)
         report.info(_plans_in_words(file, plans, kinds))
+        tell_scales(kinds, job.transform, file, report)
         tell_folds(folds, job.domain, report)
         if growth_in_words(file.count):
             report.info(f"In the random forests {growth_in_words(file.count)}.")

@@ -68,6 +68,9 @@ class ClassKind:
     def on_scale(self, wanted: str, measured: TargetValues) -> ClassKind:
         return self
 
+    def scale_in_words(self, wanted: str, measured: TargetValues) -> tuple[str, str]:
+        return "", ""
+
     def in_words(self) -> list[str]:
         return [f"{len(self.names)} classes of {self.soil_property.label}"]
 

@@ -71,6 +71,9 @@ class CompositionKind:
     def on_scale(self, wanted: str, measured: TargetValues) -> CompositionKind:
         return self
 
+    def scale_in_words(self, wanted: str, measured: TargetValues) -> tuple[str, str]:
+        return "", ""
+
     def in_words(self) -> list[str]:
         return [f"{part.label} (scale: log-ratio)" for part in self.properties]
 

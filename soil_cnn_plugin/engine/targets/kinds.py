@@ -129,6 +129,10 @@ class Kind(Protocol):
         """The kind with the wanted transform, as far as it has a choice. EngineError where the values forbid it."""
         ...
 
+    def scale_in_words(self, wanted: str, measured: TargetValues) -> tuple[str, str]:
+        """Why it has the scale that it has, for the log, and a doubt about the wanted one; each may be empty."""
+        ...
+
     def in_words(self) -> list[str]:
         """What is learned, for the log: one entry for each target, or one for all."""
         ...

@@ -26,7 +26,13 @@ from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, M
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.metrics import Scores
-from soil_cnn_plugin.engine.targets.scales import TargetScale, choose_transform, fit_scale, upper_bound
+from soil_cnn_plugin.engine.targets.scales import (
+    TargetScale,
+    choose_transform,
+    fit_scale,
+    transform_in_words,
+    upper_bound,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,10 @@ class NumberKind:
         return (self.transform,)
 
     def on_scale(self, wanted: str, measured: TargetValues) -> NumberKind:
-        return replace(self, transform=choose_transform(wanted, measured.values[:, 0], self.soil_property.field))
+        return replace(self, transform=choose_transform(wanted, measured.values[:, 0], self.soil_property))
+
+    def scale_in_words(self, wanted: str, measured: TargetValues) -> tuple[str, str]:
+        return transform_in_words(wanted, measured.values[:, 0], self.soil_property)
 
     def in_words(self) -> list[str]:
         return [f"{self.soil_property.label} (scale: {self.transform})"]

@@ -51,8 +51,8 @@ def apply_limits(
     return np.where(below, limits, values), is_censored | below
 
 
-def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, notes: Notes) -> None:
-    """Report how many values (N,) lie below a limit, and negative numbers that may mean the same.
+def check_limits(values: Array, is_censored: Flags, layer: Layer, field: str) -> None:
+    """Check the limits of the values (N,) that lie below one.
 
     Raises:
         EngineError: a limit is not above 0, or a value says "not detected" without a limit.
@@ -71,7 +71,16 @@ def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, 
             f"{field} of '{layer.name}' has {(limits <= 0).sum()} values below 0 or a negative number, such as"
             f" <{limits.min():g}. A detection limit is above 0: correct them."
         )
-    known = values[np.isfinite(values)]
+
+
+def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, notes: Notes) -> None:
+    """Report how many values (N,) lie below a limit, and negative numbers that may mean the same.
+
+    Raises:
+        EngineError: as for `check_limits`.
+    """
+    check_limits(values, is_censored, layer, field)
+    limits, known = values[is_censored], values[np.isfinite(values)]
     if len(limits):
         notes.facts.append(
             f"{field}: {len(limits)} of {len(known)} values ({share_in_words(len(limits), len(known))}) lie below their"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import PredictMap
@@ -17,7 +18,14 @@ from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.mapping.blocks import block_shape, bounded_block_size, predict_blocks, read_trial_block
 from soil_cnn_plugin.engine.mapping.cluster import MapTask, finish_blocks_on_cluster
 from soil_cnn_plugin.engine.mapping.half_precision import choose_half, half_in_words
-from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, MapLayers, choose_index, plan_layers
+from soil_cnn_plugin.engine.mapping.layers import (
+    FinishedBlock,
+    Finisher,
+    MapLayers,
+    choose_index,
+    means_beyond_intervals,
+    plan_layers,
+)
 from soil_cnn_plugin.engine.mapping.matching import (
     check_replaces_nothing,
     map_grid,
@@ -78,9 +86,11 @@ def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> di
             coming = _finish_blocks(predict_blocks(predictor, stack, size, inside), Finisher(layers, index))
         blocks = resources.enter_context(closing(coming))
         predicted, applicable, done = 0, 0, 0
+        beyond = np.zeros(len(description.targets), np.int64)
         for block in resources.enter_context(closing(_write_blocks(blocks, files, ranges))):
             if isinstance(block, FinishedBlock):
                 predicted, applicable = predicted + block.predicted, applicable + block.applicable
+                beyond += block.beyond
             area = block.block if isinstance(block, FinishedBlock) else block
             done += area.height * area.width
             report.progress(0.95 * done / (grid.height * grid.width))
@@ -93,6 +103,8 @@ def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> di
     report.info(
         f"{predicted} of {grid.height * grid.width} pixels predicted; the others lack a covariate or lie outside"
     )
+    for line in means_beyond_intervals(description, beyond, predicted):
+        report.warning(line)
     applicability = _tell_applicability(job, index, applicable / predicted, report) if index else {}
     return {**job.output_paths(), **applicability}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -166,6 +167,8 @@ class ClassOutcome:
 
     names: tuple[str, ...]
     temperature: float
+
+    wild: ClassVar[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.names) <= MOST_NUMBERS or not 0 < self.temperature < np.inf:

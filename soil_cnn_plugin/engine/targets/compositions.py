@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class CompositionKind:
     measure = RMSE
     score_type = Scores
     fold_words = ("RMSE", "mean")
-    offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability", TEXTURE)
+    offers = ("prediction", "median", "lower", "upper", "standard_deviation", "exceedance_probability", TEXTURE)
     is_measured_as = NUMBERS_IN_WORDS
 
     @property
@@ -151,6 +152,8 @@ class CompositionOutcome:
 
     scale: CompositionScale
     calibration: JointCalibration
+
+    wild: ClassVar[tuple[int, ...]] = ()
 
     @property
     def scaled(self) -> ScaledComposition:

@@ -217,6 +217,11 @@ class Outcome(Protocol):
         """The scale on which it was learned, in a word."""
         ...
 
+    @property
+    def wild(self) -> tuple[int, ...]:
+        """Numbers of the training rows whose values lie so far from their predictions that means leave them out."""
+        ...
+
     def check(self, kind: Any) -> None:
         """Raise ValueError where a file pairs it with a kind that does not fit."""
         ...
@@ -226,7 +231,8 @@ class Outcome(Protocol):
         ...
 
     def layers(self, kind: Any, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
-        """Values (bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted."""
+        """Values (bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted.
+        Others may come along."""
         ...
 
     def learned_as(self, target: int) -> LearnedAs:

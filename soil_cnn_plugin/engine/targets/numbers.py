@@ -47,7 +47,7 @@ class NumberKind:
     score_type = Scores
     fold_words = ("RMSE", "mean")
     error_names = ("RMSE",)
-    offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability")
+    offers = ("prediction", "median", "lower", "upper", "standard_deviation", "exceedance_probability")
     is_measured_as = NUMBERS_IN_WORDS
 
     @property
@@ -145,6 +145,10 @@ class NumberOutcome:
     def transform(self) -> str:
         return self.scale.transform
 
+    @property
+    def wild(self) -> tuple[int, ...]:
+        return self.calibration.wild
+
     def check(self, kind: object) -> None:
         if not isinstance(kind, NumberKind):
             raise ValueError("what is learned together does not belong together")
@@ -178,6 +182,8 @@ class NumberOutcome:
         return self.mean_and_deviation(location, scale)[0]
 
     def layers(self, kind: NumberKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
+        # Limits cost little here. With them the map can count where a mean lies beyond.
+        request = replace(request, wanted=request.wanted | {"prediction", "lower", "upper"})
         return layers_of(self, request, kind.targets, location, scale)
 
     def learned_as(self, target: int) -> LearnedAs:

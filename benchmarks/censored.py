@@ -117,7 +117,7 @@ def simulate(folder: Path, share: float, limits: int, seed: int, count: int, arc
         limits=limits,
         seed=seed,
         reported=metrics["methods"]["blend"]["picp"],
-        reported_measured=share_of(inside, ~is_censored),
+        reported_measured=(metrics["methods"]["blend"]["measured_coverage"] or {"picp": float("nan")})["picp"],
         true=float(inside.mean()),
         true_measured=share_of(inside, ~is_censored),
         true_censored=share_of(inside, is_censored),

@@ -191,7 +191,7 @@ def means_beyond_intervals(description: NetworkDescription, beyond: Rows, predic
         )
         lines.append(
             f"{description.targets[t].title}: the predicted mean lies outside its own {100 * description.coverage:g} %"
-            f" interval at {beyond[t]} of {predicted} pixels ({100 * beyond[t] / predicted:.2g} %). A few very large"
+            f" interval at {beyond[t]} of {predicted} pixels ({100 * beyond[t] / predicted:.3g} %). A few very large"
             f" values can carry a mean there.{apart} The median (MEDIAN) always lies inside: map that, too, and look"
             " for wild values among the observations."
         )

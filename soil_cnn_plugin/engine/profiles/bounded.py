@@ -35,7 +35,8 @@ class BoundedSplines:
         found = _drawn(self._cut(*spans), spans[1] - spans[0], whole, layers.thickness, self._wanted(), self.limits)
         top = layers.lower[:-1]
         in_gaps = self._cut_gaps(_spans(top, top + layers.gaps, upper, lower))
-        return np.bincount(layers.profile, found, profiles) + np.bincount(layers.profile[:-1], in_gaps, profiles)
+        of_layers = np.bincount(layers.profile, found, profiles)
+        return np.asarray(of_layers + np.bincount(layers.profile[:-1], in_gaps, profiles), np.float64)
 
     def gains(self, profiles: int) -> Array:
         """What the limits add to the mass of each profile (P,), from its first limit to its last one, as a share of it:
@@ -54,8 +55,7 @@ class BoundedSplines:
         possible = np.clip(fitted, *self.limits)
 
         def of_profiles(masses: Array) -> Array:
-            found: Array = np.bincount(layers.profile, masses, count)[layers.profile]
-            return found
+            return np.asarray(np.bincount(layers.profile, masses, count)[layers.profile], np.float64)
 
         return _drawn(
             *(possible * thickness, thickness),

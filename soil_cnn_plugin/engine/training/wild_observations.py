@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.kinds import Kind, Outcome
 
 
-def wild_in_words(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Outcome]) -> list[str]:
-    """Name the wild observations of each target, with their values; `outcomes` are fitted to all rows of the file."""
+def tell_wild(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Outcome], report: Report) -> list[str]:
+    """Warn of the wild observations of each target, with their values, and return the warnings; `outcomes` are fitted
+    to all rows of the file."""
     lines = []
     for kind, outcome in zip(kinds, outcomes):
         rows = list(outcome.wild)
@@ -26,4 +28,5 @@ def wild_in_words(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Out
             " scores they count in full. If a unit or a comma slipped, correct the observations and run again; the"
             " output MEDIAN shows the median."
         )
+        report.warning(lines[-1])
     return lines

@@ -268,7 +268,7 @@ def test_pixels_whose_mean_lies_outside_its_interval_are_counted_even_without_li
     assert means_beyond_intervals(description, beyond, 39) == []
     zinc = description.outcomes[0]
     assert isinstance(zinc, NumberOutcome)
-    weights = tuple([*[0.0] * (len(zinc.calibration.weights) - 1), 1.0])  # all of the mean at the outermost node
+    weights = (*[0.0] * (len(zinc.calibration.weights) - 1), 1.0)  # all of the mean at the outermost node
     carried = replace(zinc, calibration=replace(zinc.calibration, weights=weights, wild=(3,)))
     changed = replace(description, outcomes=(carried, *description.outcomes[1:]))
     _, beyond = plan(changed).values_and_beyond(location, scale)

@@ -135,6 +135,7 @@ def number_bands(
     percent = f"{100 * request.coverage:g} %"
     what = {
         "prediction": "",
+        "median": ", median",
         "lower": f", lower {percent} limit",
         "upper": f", upper {percent} limit",
         "standard_deviation": ", standard deviation",
@@ -157,9 +158,10 @@ def layers_of(
 ) -> dict[str, Array]:
     """Values (bands, ...) of each wanted raster, NaN where nothing is predicted."""
     tail = (1 - request.coverage) / 2
-    limits = {name: level for name, level in (("lower", tail), ("upper", 1 - tail)) if name in request.wanted}
-    described = outcome.describe(location, scale, list(limits.values()))  # (numbers, D, ...)
-    names = ("prediction", "standard_deviation", *limits)
+    levels = {"lower": tail, "upper": 1 - tail, "median": 0.5}
+    levels = {name: level for name, level in levels.items() if name in request.wanted}
+    described = outcome.describe(location, scale, list(levels.values()))  # (numbers, D, ...)
+    names = ("prediction", "standard_deviation", *levels)
     found = {name: numbers for name, numbers in zip(names, described) if name in request.wanted}
     own = [(targets.index(target), threshold) for target, threshold in request.thresholds if target in targets]
     if own and "exceedance_probability" in request.wanted:

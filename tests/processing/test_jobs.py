@@ -418,6 +418,7 @@ def test_predict_map(job_of, raster, tmp_path) -> None:
         {
             "NETWORK": str(network),
             "PREDICTION": prediction,
+            "MEDIAN": str(tmp_path / "m.tif"),
             "LOWER": str(tmp_path / "l.tif"),
             "DISSIMILARITY": str(tmp_path / "d.tif"),
             "DISSIMILARITY_SPACE": "embedding",
@@ -435,6 +436,7 @@ def test_predict_map(job_of, raster, tmp_path) -> None:
     assert ogr.Open(job.area).GetLayer(0).GetExtent() == (100, 150, 200, 250)
     assert job.covariates == (Covariate(str(tmp_path / "dem.tif"), "dem"),)
     assert (job.lower, job.upper, job.block_size) == (str(tmp_path / "l.tif"), "", 64)
+    assert job.median == str(tmp_path / "m.tif")
     assert job.precision == "float32"
     assert (job.dissimilarity, job.dissimilarity_space) == (str(tmp_path / "d.tif"), "embedding")
     assert (job.texture_classes, job.texture_system) == (str(tmp_path / "t.tif"), "wrb")

@@ -68,6 +68,19 @@ def test_the_limits_share_the_predictions_classes_and_the_deviation_has_its_own(
     assert (deviation.colours[0], deviation.colours[-1]) == ("#0b0405", "#def5e5")
 
 
+def test_a_median_shares_the_predictions_classes_and_is_named(maps, tmp_path, project) -> None:
+    median = str(tmp_path / "m.tif")
+    dataset = gdal.GetDriverByName("GTiff").Create(median, 10, 10, 1, gdal.GDT_Float32)
+    dataset.GetRasterBand(1).WriteArray(np.arange(100.0, dtype="float32").reshape(10, 10))
+    dataset.GetRasterBand(1).SetDescription("zinc (mg/kg), median")
+    dataset = None
+    context = QgsProcessingContext()
+    context.addLayerToLoadOnCompletion(median, QgsProcessingContext.LayerDetails("m", project, "MEDIAN"))
+    styles.dress({**maps, "MEDIAN": median}, context)
+    assert Style(median).limits == Style(maps["PREDICTION"]).limits
+    assert context.layerToLoadOnCompletionDetails(median).name == "Zinc (mg/kg), median"
+
+
 def test_each_colour_stands_at_its_share_of_the_range(maps) -> None:
     styles.dress(maps, QgsProcessingContext())
     style = Style(maps["STANDARD_DEVIATION"])

@@ -19,6 +19,7 @@ from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import own_columns, pair_with_targets
 from soil_cnn_plugin.engine.targets.kinds import Band, Kind, MapRequest, Outcome
+from soil_cnn_plugin.engine.targets.metrics import is_outside
 from soil_cnn_plugin.engine.targets.texture import SIZES, TITLES
 from soil_cnn_plugin.engine.training.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
@@ -105,7 +106,7 @@ class MapLayers:
         beyond = np.zeros(len(description.targets), np.int64)
         for kind, layers in zip(description.kinds, found):
             if {"prediction", "lower", "upper"} <= layers.keys():
-                is_beyond = (layers["prediction"] > layers["upper"]) | (layers["prediction"] < layers["lower"])
+                is_beyond = is_outside(layers["prediction"], layers["lower"], layers["upper"])
                 beyond[list(kind.targets)] = is_beyond.reshape(len(kind.targets), -1).sum(axis=1)
         return values, beyond
 

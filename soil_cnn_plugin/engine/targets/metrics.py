@@ -17,6 +17,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags
 
 QUANTILE_LEVELS = np.arange(1, 100) / 100
 """The levels at which a predicted distribution is kept."""
+_ROUNDING = 1e-6  # parts of compositions are computed in single precision
 
 
 def score(
@@ -284,4 +285,12 @@ def measured_coverage(
 
 def means_outside(held_out: HeldOut) -> int:
     """How many predicted means lie outside their own prediction intervals."""
-    return int(((held_out.mean < held_out.lower) | (held_out.mean > held_out.upper)).sum())
+    return int(is_outside(held_out.mean, held_out.lower, held_out.upper).sum())
+
+
+def is_outside(mean: Array, lower: Array, upper: Array) -> Flags:
+    """True where a mean lies outside its interval by more than rounding; arrays of any one shape, NaN where nothing is
+    predicted."""
+    slack = _ROUNDING * np.maximum(np.abs(lower), np.abs(upper))
+    outside: Flags = (mean < lower - slack) | (mean > upper + slack)
+    return outside

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import mean_pinball_loss, r2_score
 
 from soil_cnn_plugin.engine.targets import metrics
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, is_outside
 
 OBSERVED = np.array([1.0, 2.0, 3.0, 6.0])
 PREDICTED = np.array([2.0, 2.0, 5.0, 5.0])
@@ -150,3 +150,9 @@ def test_pit_of_the_right_distribution_is_uniform() -> None:
     quantiles = np.tile(stats.gumbel_r.ppf(LEVELS), (20_000, 1))
     counts = np.histogram(metrics.pit(observed, quantiles, LEVELS), bins=10, range=(0, 1))[0]
     assert counts / 2000 == pytest.approx(np.ones(10), abs=0.08)
+
+
+def test_means_outside_their_intervals_are_told_from_rounding() -> None:
+    lower, upper = np.array([1.0, 1.0, 1.0, -5.0, np.nan]), np.array([2.0, 2.0, 2.0, -4.0, np.nan])
+    mean = np.array([2.0 + 1e-9, 2.1, 0.9, -4.5, np.nan])
+    assert is_outside(mean, lower, upper).tolist() == [False, True, True, False, False]

@@ -38,6 +38,7 @@ ENGINE_ROOMS = (
     "assessment",
     "networks",
     "forests",
+    "kriging",
     "training",
     "mapping",
     "explaining",

@@ -166,7 +166,7 @@ def _blend(methods: Mapping[str, Judged], rival: str, measure: Measure) -> str:
     percent = _percent(methods[BLEND], methods[rival])
     unclear = "" if _clear_direction(percent, test) else ", no clear difference"
     return (
-        f"The map is predicted by the blend of both: its {measure.name} is {_change(percent)} than that of the"
+        f"The map is predicted by the blend: its {measure.name} is {_change(percent)} than that of the"
         f" {NAMES[rival]}"
         f"{_p(test.p if test else None)}{unclear}."
     )

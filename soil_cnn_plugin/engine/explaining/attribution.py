@@ -17,15 +17,17 @@ import numba
 import numpy as np
 import torch
 from captum.attr import IntegratedGradients
-from torch import Tensor
+from torch import Tensor, nn
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.unseen import Views, covariate_names
 
 _STEPS = 2  # from a background observation to the pixel, at Gauss-Legendre points
+_PROCESS_STEPS = 4  # the same for the Gaussian process, whose gradient bends more
 _PIXELS_AT_ONCE = 64
 _ROWS_A_TASK = 32
 
@@ -46,9 +48,28 @@ class Attribution:
         for index, network in enumerate(predictor.networks):
             total += self._of_network(network, views.inputs[index], self._background.inputs[index], factors[index])
         if predictor.forests:
-            for column in np.flatnonzero(factors[-1]):
-                total += factors[-1, column] * self._of_forest(views, int(column))
+            of_forest = factors[len(predictor.networks)]
+            for column in np.flatnonzero(of_forest):
+                total += of_forest[column] * self._of_forest(views, int(column))
+        if predictor.process:
+            total += self._of_process(predictor.process, views, factors[-1])
         return total
+
+    def _of_process(self, process: GaussianProcess, views: Views, factors: Array) -> Array:
+        """Attribute the Gaussian process by expected gradients of its features."""
+        inputs, background = torch.from_numpy(views.context), torch.from_numpy(self._background.context)
+        player = nn.functional.one_hot(views.covariates[-1].cpu(), len(self.players)).double()  # (F, players)
+        steps, parts = np.polynomial.legendre.leggauss(_PROCESS_STEPS)
+        total = torch.zeros((len(inputs), len(self.players)), dtype=torch.float64)
+        for other in background:
+            difference = (inputs - other).double()
+            for step, part in zip((steps + 1) / 2, parts / 2):
+                between = (other + step * difference).requires_grad_()
+                (gradient,) = torch.autograd.grad(
+                    process.differentiable(between, torch.from_numpy(factors)).sum(), between
+                )
+                total += part * (gradient * difference) @ player
+        return (total / len(background)).numpy()
 
     def _of_forest(self, views: Views, column: int) -> Array:
         """Attribute the forest that predicts the column; one forest has all classes of a target."""

@@ -43,11 +43,15 @@ class Channels:
 
 @dataclass(frozen=True)
 class Location:
-    """The place of the training observations: middle and spread (CRS units) of their coordinates, for standardizing."""
+    """The place of the training observations: middle and spread (CRS units) of their coordinates, for standardizing.
+
+    The Gaussian process sees coordinates; `is_everywhere` says that the ring network and the forests do, too.
+    """
 
     x: float
     y: float
     spread: float
+    is_everywhere: bool = False
 
     ANGLES: ClassVar[tuple[int, ...]] = (0, 30, 60, 90, 120, 150)
 

@@ -136,7 +136,7 @@ def _columns(encoder: Encoder) -> tuple[Rows, Rows]:
     """Which columns of the channels and oblique coordinates count, and the covariate of each."""
     of_channel = encoder.covariate_of_channel.cpu().numpy()
     columns = np.arange(len(of_channel))
-    if encoder.location is None:
+    if encoder.location is None or not encoder.location.is_everywhere:
         return columns, of_channel
     location = len(of_channel) + np.array([_EAST, _NORTH])
     return np.append(columns, location), np.append(of_channel, [len(encoder.covariates)] * 2)

@@ -133,4 +133,5 @@ def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> 
         told_together=units(final.learned.layout),
     )
     importance: Array = found.mean[:, 0].mean(axis=1)
-    return importance
+    location = design.data.encoder.location
+    return importance if location is None or location.is_everywhere else importance[:-1]

@@ -102,7 +102,7 @@ def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainN
         metrics=inputs.destination("METRICS"),
         architecture=inputs.choice("ARCHITECTURE"),
         predictor=inputs.choice("PREDICTOR"),
-        location=inputs.boolean("LOCATION"),
+        location=inputs.choice("LOCATION"),
         preset=inputs.choice("PRESET"),
         members=inputs.integer_or_none("MEMBERS"),
         epochs=inputs.integer_or_none("EPOCHS"),
@@ -134,9 +134,10 @@ def training_parameters() -> Parameters:
         explained(
             choice("PREDICTOR", tr("Predictor"), jobs.TrainNetwork.PREDICTORS, jobs.TrainNetwork.predictor),
             tr(
-                "blend: the map is a weighted mean of the networks and a random forest, with weights learned on"
-                " held-out predictions; it was best or tied for best on most of the data it was tried on. network: the"
-                " networks alone. The report compares both, and the forest alone, on the same held-out observations."
+                "blend: the map is a weighted mean of the networks, a random forest and a Gaussian process, with"
+                " weights learned on held-out predictions; it was best or tied for best on most of the data it was"
+                " tried on. network: the networks alone. The report compares all of them on the same held-out"
+                " observations."
             ),
         ),
         explained(
@@ -212,11 +213,12 @@ def _validation_parameters() -> Parameters:
 
 def _location() -> Parameter:
     return explained(
-        boolean("LOCATION", tr("Use the location as an input"), jobs.TrainNetwork.location),
+        choice("LOCATION", tr("Location as an input"), jobs.TrainNetwork.LOCATIONS, jobs.TrainNetwork.location),
         tr(
-            "Gives the coordinates to the ring network and the forest as well. This can help to interpolate between"
-            " evenly spread observations. It harms maps that reach beyond the observations and networks that are used"
-            " in another area, so leave it off unless the report is better with it."
+            "auto: the Gaussian process of the blend sees the coordinates, and so learns from near observations; how"
+            " much it counts is decided on held-out observations. on: the ring network and the forest see them, too;"
+            " this harms maps that reach beyond the observations. off: nothing sees them; the network file then tells"
+            " nobody where the observations lie."
         ),
         advanced=True,
     )

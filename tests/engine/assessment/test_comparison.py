@@ -164,8 +164,7 @@ def test_the_blend_is_compared_with_the_better_forest_where_it_predicts_the_map(
     assert result.text.startswith("The random forest is better than the network: ")
     assert result.outcome == "forest"  # is about the network, whatever predicts the map
     assert result.text.endswith(
-        "The map is predicted by the blend of both: its RMSE is 10.0 % lower than that of the random forest"
-        " (p < 0.001)."
+        "The map is predicted by the blend: its RMSE is 10.0 % lower than that of the random forest (p < 0.001)."
     )
     assert "blend" not in verdict(blended(0.9)).text
 

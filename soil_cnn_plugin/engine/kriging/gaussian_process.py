@@ -33,7 +33,7 @@ MOST_OBSERVATIONS = 1500
 cube, and a map's time with their number."""
 _ENOUGH = 300  # observations on which parameters are found
 _SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest
-_AT_ONCE = 2**21  # values of the kernel in memory
+_AT_ONCE = 2**18  # values of a kernel, so many that they stay in a processor's cache
 _SMALLEST_PROBABILITY = 1e-3  # of a class, before probabilities are made to sum to 1
 KINDS = {
     **dict.fromkeys(("known", "centre", "width"), np.float32),
@@ -115,7 +115,7 @@ class GaussianProcess:
                 across = kernels.covariance(solved.variances, solved.lengths)[:, solved.is_known]
                 location[rows, column] = (across @ solved.alpha).numpy() + self.means[column]
                 explained = torch.linalg.solve_triangular(solved.root, across.T, upper=False).square().sum(0)
-                variance = solved.prior_variance(own) - explained + solved.variances[4]
+                variance = solved.prior_variance(own, self.layout.has_place) - explained + solved.variances[4]
                 scale[rows, column] = variance.clamp(min=_SMALLEST_SPREAD**2).sqrt().numpy()
         return self._as_probabilities(location), scale
 
@@ -288,6 +288,6 @@ class _Solved:
     root: Tensor
     alpha: Tensor
 
-    def prior_variance(self, own: Tensor) -> Tensor:
+    def prior_variance(self, own: Tensor, has_place: bool) -> Tensor:
         """Return the variance (N,) before any observation, from the linear part `own` (N,)."""
-        return self.variances[0] * own + self.variances[1] + self.variances[2] + self.variances[3]
+        return self.variances[0] * own + self.variances[1] + self.variances[2] + self.variances[3] * has_place

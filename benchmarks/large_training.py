@@ -34,7 +34,7 @@ def main() -> None:
         job = TrainNetwork(
             patches, str(folder / "network.safetensors"), str(folder / "report.html"), str(folder / "held_out.gpkg"),
             str(folder / "metrics.json"), architecture="ring", members=asked.members, epochs=asked.epochs,
-            folds=asked.folds, device="cpu",
+            folds=asked.folds, repeats=1, device="cpu",
         )  # fmt: skip
         training = run_job(job)
         sizes = {path: Path(path).stat().st_size / 2**20 for path in (job.network, job.report, job.held_out)}

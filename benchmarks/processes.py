@@ -65,7 +65,7 @@ def compare_trainings(folder: Path, covariates: tuple[Covariate, ...], asked: ar
     patches = extract(folder, covariates, asked)
     job = TrainNetwork(
         patches, str(folder / "network.safetensors"), predictor="network", members=asked.members, epochs=asked.epochs,
-        validation="random", folds=2, device="cpu",
+        validation="random", folds=2, repeats=1, device="cpu",
     )  # fmt: skip
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     ways: dict[str, Callable[[], Run]] = {

@@ -297,6 +297,7 @@ def _training(places: Places, **more: Any) -> Fields:
         **files,
         "preset": "fast",
         "folds": 3,
+        "repeats": 1,
         "device": "cpu",
         "seed": 0,
         **more,

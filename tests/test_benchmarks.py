@@ -82,6 +82,16 @@ def test_a_training_with_many_observations_is_measured(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("soilcnn-*"))
 
 
+def test_the_power_of_the_verdict_is_measured(tmp_path: Path) -> None:
+    measure("verdict_power.py", tmp_path, "--quick", "--data-sets", "2")
+    found = json.loads((tmp_path / "verdict_power.json").read_text(encoding="utf-8"))["results"]
+    assert [(each["folds"], each["percent"]) for each in found] == [
+        (kind, percent) for kind in ("random", "spatial_blocks") for percent in (0.0, 20.0)
+    ]
+    assert all(0 <= each["folds, 3 x"] <= 1 and 2 < each["detectable"] < 200 for each in found)
+    assert "| spatial_blocks | 60 | 20 % |" in (tmp_path / "verdict_power.md").read_text(encoding="utf-8")
+
+
 def test_a_benchmark_keeps_memory_as_a_worker_does() -> None:
     """benchmarks/ cannot import bridge/worker.py, which needs QGIS."""
     texts = [

@@ -105,7 +105,7 @@ def test_probabilities_and_confusion_belong_to_the_map(mapped: dict[str, object]
 
 def test_limits_of_classes_are_refused(qgis: Qgis, trained: dict[str, object], tmp_path: Path) -> None:
     rasters = {"PREDICTION": tmp_path / "p.tif", "LOWER": tmp_path / "l.tif"}
-    assert "predicts soil classes, but LOWER needs numbers" in qgis.refusal(
+    assert "predicts soil classes (Bodentyp), but LOWER needs numbers" in qgis.refusal(
         "soilcnn:predictmap", {"NETWORK": trained["NETWORK"], **rasters}
     )
     assert list(tmp_path.iterdir()) == []
@@ -117,7 +117,7 @@ def test_the_whole_chain_refuses_limits_of_classes_before_it_trains(
     inputs = {**land.inputs, "OBSERVATIONS": observations, "TARGETS": ["Bodentyp"], "PATCH_SIZE": 7, **QUICK}
     rasters = {"PREDICTION": tmp_path / "p.tif", "UPPER": tmp_path / "u.tif"}
     said = qgis.refusal("soilcnn:mapsoilproperties", {**inputs, **rasters})
-    assert "The observations hold soil classes, but UPPER needs numbers" in said
+    assert "The observations hold soil classes (Bodentyp), but UPPER needs numbers" in said
     assert "held out" not in said and list(tmp_path.iterdir()) == []
 
 
@@ -130,3 +130,17 @@ def test_a_network_of_classes_is_explained_and_described(
     inputs = {"NETWORK": trained["NETWORK"], "REPORT": tmp_path / "network.html"}
     page = Path(str(qgis.run("soilcnn:describenetwork", inputs)["REPORT"])).read_text(encoding="utf-8")
     assert "3 classes: " in page and "Gley, nass" in page
+
+
+def test_the_map_is_assessed_as_one_of_classes(
+    qgis: Qgis, mapped: dict[str, object], observations: Path, tmp_path: Path
+) -> None:
+    inputs = {"OBSERVATIONS": observations, "TARGET": "Bodentyp", "MAP": mapped["PREDICTION"], "SAMPLE": "simple"}
+    files = {"REPORT": tmp_path / "r.html", "METRICS": tmp_path / "m.json", "RESIDUALS": tmp_path / "r.gpkg"}
+    results = qgis.run("soilcnn:assessmap", {**inputs, **files})
+    assert 0.6 < float(str(results["ACCURACY"])) < 1 and "RMSE" not in results
+    metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
+    assert set(metrics["not_on_the_map"]) == {"Ranker"}  # too rare to be mapped, and therefore wrong
+    assert set(metrics["design_based"]["purity"]) == {*NAMES, "Ranker"}
+    assert "right class" in (tmp_path / "r.qml").read_text(encoding="utf-8")
+    assert "<script" not in (tmp_path / "r.html").read_text(encoding="utf-8")

@@ -14,9 +14,12 @@ from .soil_property import SoilProperty
 class AssessMap(Job):
     """Compare any map with observations that it was not made from.
 
+    `target_type` says what is compared: `class` or `continuous`, measured numbers; `auto` takes it from the map and the
+    field. `detection_limit` is a field; a value below its limit is only known to lie below.
     `sample` says how their places were chosen: `none` is not a probability sample, `simple` is a simple random sample,
     `stratified` is a random sample in each stratum of the field `stratum`. The field `weight` then holds the area of
-    the observation's stratum, or its share of the map, in any unit.
+    the observation's stratum, or its share of the map, in any unit. `map_classes` is a random sample in each class of
+    the map, whose area its pixels tell.
     """
 
     observations: str
@@ -31,12 +34,36 @@ class AssessMap(Job):
     sample: str = "none"
     stratum: str = ""
     weight: str = ""
+    target_type: str = "auto"
+    detection_limit: str = ""
 
     OUTPUTS = ("report", "metrics", "residuals")
-    SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified")
+    SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified", "map_classes")
+    TARGET_TYPES: ClassVar[tuple[str, ...]] = ("auto", "continuous", "class")
 
     def __post_init__(self) -> None:
         one_of("kind of sample", self.sample, self.SAMPLES)
+        one_of("target type", self.target_type, self.TARGET_TYPES)
+        if self.detection_limit and self.detection_limit == self.target.field:
+            raise JobError(
+                f"{self.detection_limit} is chosen both as the target and as its detection limit. Choose another field"
+                " for one of the two."
+            )
+        if self.target_type == "class" and self.detection_limit:
+            raise JobError(
+                f"{self.target.field} holds classes, which have no detection limit. Leave {self.detection_limit}"
+                " out, or choose the target type 'continuous'."
+            )
+        if self.target_type == "class" and self.lower is not None:
+            raise JobError(
+                f"{self.target.field} holds classes, and a map of classes has no prediction interval. Leave both limits"
+                " empty, or choose the target type 'continuous'."
+            )
+        if self.target_type == "continuous" and self.sample == "map_classes":
+            raise JobError(
+                "The strata are the classes of the map, but the target type is 'continuous'. Choose 'stratified' with"
+                " the field of the strata, or the target type 'class'."
+            )
         if (self.lower is None) != (self.upper is None):
             missing = "lower" if self.lower is None else "upper"
             raise JobError(f"An interval has two limits, but the {missing} one is missing. Choose both or neither.")
@@ -65,6 +92,7 @@ class ExplainNetwork(Job):
     attribution: str = ""  # raster, one band per covariate
     metrics: str = ""
     target: str = ""  # field of the target to attribute; empty: the first target
+    target_class: str = ""  # class whose odds are attributed, of a target of classes; empty: the most common one
     covariates: tuple[Covariate, ...] = ()  # of the attribution; empty: the files that the network was trained on
     extent: tuple[float, float, float, float] | None = None  # of the attribution: west, south, east, north
     extent_crs: str = ""  # WKT; empty: the covariates' CRS

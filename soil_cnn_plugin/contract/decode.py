@@ -54,11 +54,11 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
 
 
 def _text(value: str, where: str) -> str:
-    """Half of a character, a lone surrogate, can be neither shown nor written."""
+    """Refuse half of a character, a lone surrogate, which can be neither shown nor written."""
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise DecodeError(f"{where} is no text that can be written: {value[:80]!r}.") from error
+        raise DecodeError(f"{where} holds half of a character, which no file can keep: {value[:80]!r}.") from error
     return value
 
 

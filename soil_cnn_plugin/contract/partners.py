@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .job import JobError
 from .soil_property import SoilProperty
 
 
-def partners(targets: Sequence[SoilProperty], fields: Sequence[str], what: str) -> dict[str, str]:
+def partners(
+    targets: Sequence[SoilProperty],
+    fields: Sequence[str],
+    what: str,
+    without: Collection[str] = (),
+    is_final: bool = True,
+) -> dict[str, str]:
     """Return target field -> the field that holds its `what`; a target may have none.
+
+    `without` are targets that have none, such as classes. They wait for no field, and get one only if it has their
+    name, or nothing else can be meant: it is for the caller to refuse that. Unless `is_final`, further targets may turn
+    out to have none, so that too few fields for the remaining targets are no error yet; those are left out.
 
     A field belongs to the target whose name its own name begins or ends with (copper_dl, dl_copper), or to all depths
     of that property (clay_sd to clay_0_5 and clay_5_15). Fields with other names belong to the remaining targets in
@@ -35,7 +45,10 @@ def partners(targets: Sequence[SoilProperty], fields: Sequence[str], what: str) 
             )
         found.update({owner: field for owner in owners if owner not in found})
     nameless = [field for field in fields if field not in found.values()]
-    left = [target.field for target in targets if target.field not in found]
+    rest = [target.field for target in targets if target.field not in found]
+    left = [field for field in rest if field not in without] or rest
+    if nameless and not is_final and len(nameless) < len(left):
+        nameless = []
     if nameless and len(nameless) != len(left):
         example = f"{targets[0].field}_{'dl' if 'limit' in what else 'sd'} for {targets[0].field}"
         raise JobError(

@@ -93,16 +93,21 @@ class ExtractPatches(Job):
         if both:
             raise JobError(f"{both[0]} is chosen as a soil class and as a part of a composition. Choose one of them.")
         classes = fields if self.target_type == "class" else list(self.class_targets)
-        for name, chosen in (("detection limit", self.detection_limits), ("measurement error", self.errors)):
-            odd = [field for field in partners(self.targets, chosen, name) if field in classes]
+        without, is_final = {*classes, *self.composition}, self.target_type != "auto"  # a text field may be of classes
+        pairs = {
+            name: partners(self.targets, chosen, name, without, is_final)
+            for name, chosen in (("detection limit", self.detection_limits), ("measurement error", self.errors))
+        }
+        for name, found in pairs.items():
+            odd = [field for field in found if field in classes]
             if odd:
                 raise JobError(
                     f"{odd[0]} holds soil classes, which have no {name}. Leave its {name} field out, or choose the"
                     " target type 'continuous'."
                 )
         check_parts(self.compositions)
-        for name, chosen in (("detection limit", self.detection_limits), ("measurement error", self.errors)):
-            both = [field for field in partners(self.targets, chosen, name) if field in self.composition]
+        for name, found in pairs.items():
+            both = [field for field in found if field in self.composition]
             if both:
                 raise JobError(
                     f"{both[0]} is part of a composition and cannot have a {name} field. Leave that field out."

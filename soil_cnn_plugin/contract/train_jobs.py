@@ -33,6 +33,7 @@ class TrainNetwork(Job):
     validation: str = "knndm"
     domain: str = ""  # raster or polygons of the area to be mapped, for knndm; empty: where covariates have data
     folds: int = 5
+    repeats: int = 0  # of the cross-validation, each with folds of its own; 0: by preset and number of observations
     coverage: float = 0.9
     exceedance: tuple[Threshold, ...] = ()  # thresholds that the report checks; empty: some quantiles
     resume: bool = False  # keep checkpoints beside the network file; continue an interrupted run
@@ -45,6 +46,7 @@ class TrainNetwork(Job):
     TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")
     LOCATIONS: ClassVar[tuple[str, ...]] = ("auto", "on", "off")
     PREDICTORS: ClassVar[tuple[str, ...]] = ("network", "blend")
+    MOST_REPEATS: ClassVar[int] = 50
     VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
 
     def __post_init__(self) -> None:
@@ -61,6 +63,11 @@ class TrainNetwork(Job):
         one_of("validation", self.validation, self.VALIDATIONS)
         one_of("device", self.device, DEVICES)
         check_folds(self.folds)
+        if not 0 <= self.repeats <= self.MOST_REPEATS:
+            raise JobError(
+                f"The number of repeats of the cross-validation is {self.repeats}; it must be from 1 to"
+                f" {self.MOST_REPEATS}, or 0 to let the preset and the number of observations decide."
+            )
         if not 0.5 <= self.coverage <= 0.99:
             raise JobError(
                 f"The coverage of the prediction interval is {self.coverage:g}; it must be from 0.5 to 0.99."

@@ -40,7 +40,8 @@ def texture_title(layer: QgsRasterLayer) -> str:
 def write_right_and_wrong_style(path: str) -> str:
     """Write a .qml beside a point layer for its field of correct and wrong classes; return its path, else empty."""
     layer = QgsVectorLayer(path, "classes", "ogr")
-    fields = [field.name() for field in layer.fields().toList() if field.name().endswith("_correct")]
+    names = [field.name() for field in layer.fields().toList()]
+    fields = [name for name in names if name == "correct" or name.endswith("_correct")]
     if not layer.isValid() or not fields:
         return ""
     categories = [

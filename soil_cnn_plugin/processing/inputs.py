@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -205,7 +206,7 @@ class Inputs:
         return self.raster(name)
 
     def band(self, name: str, number: int) -> Optional[Covariate]:
-        """Return one band of a raster as QGIS has it, with the user's nodata and CRS; None if no raster is given."""
+        """Return one band of a raster as QGIS has it, with the user's nodata, CRS and legend; None if none is given."""
         raster = self._raster(name)
         if raster is None:
             return None
@@ -215,7 +216,7 @@ class Inputs:
             raise JobError(
                 f"The raster of {name} has {has}, but band {number} is asked for. Choose a band that exists."
             )
-        return bands[number - 1]
+        return replace(bands[number - 1], labels=raster.labels.get(number, ()))
 
     def extent(self, name: str) -> tuple[Optional[tuple[float, float, float, float]], str]:
         """Return west, south, east, north and the CRS as WKT; None and "" if no extent is given."""

@@ -82,8 +82,8 @@ def thresholds() -> Parameter:
             "Values that a soil property may exceed, such as the legal limit of a metal: copper > 150; zinc > 300. Name"
             " a target, or a property to mean all its depths; use the less-than sign to ask for values below the"
             " threshold. The report of the training checks such probabilities on held-out observations (empty: for the"
-            " median and the 90 % quantile of the observed values). To map them, also choose a file for the"
-            " probabilities of exceeding thresholds."
+            " median and the 90 % quantile of the observed values, or between values where several are equal). To map"
+            " them, also choose a file for the probabilities of exceeding thresholds."
         ),
         advanced=True,
     )

@@ -9,6 +9,7 @@ from array import array
 from qgis.core import (
     Qgis,
     QgsColorRamp,
+    QgsColorRampLegendNodeSettings,
     QgsColorRampShader,
     QgsGradientColorRamp,
     QgsGradientStop,
@@ -61,9 +62,9 @@ LOW_SHARE, HIGH_SHARE = 0.02, 0.98
 SAMPLED_CELLS = 250_000
 
 
-def colour_numbers(layer: QgsRasterLayer, ramp: str, limits: tuple[float, float]) -> None:
-    """Colour the first band by a ramp between two limits."""
-    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1)
+def colour_numbers(layer: QgsRasterLayer, ramp: str, limits: tuple[float, float], band: int = 1) -> None:
+    """Colour a band by a ramp between two limits."""
+    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), band)
     renderer.setClassificationMin(limits[0])
     renderer.setClassificationMax(limits[1])
     renderer.createShader(
@@ -91,10 +92,34 @@ def colour_dissimilarity(layer: QgsRasterLayer, threshold: float) -> None:
     layer.setRenderer(renderer)
 
 
-def colour_contributions(layer: QgsRasterLayer) -> None:
-    """Show the contributions of the first covariate, with 0 in the middle of the ramp."""
-    limit = max(map(abs, percentiles(layer)))
-    colour_numbers(layer, CONTRIBUTION_RAMP, (-limit, limit))
+def colour_contributions(layer: QgsRasterLayer, is_factor: bool, unit: str) -> int:
+    """Show the contributions of the most important covariate, with 0 in the middle of the ramp, and return its band.
+    The legend names the factors that logarithms stand for, or the unit."""
+    sizes = [_mean_size(_sample(layer, band + 1)) for band in range(layer.bandCount())]
+    band = sizes.index(max(sizes)) + 1
+    limit = max(map(abs, percentiles(layer, band)))
+    colour_numbers(layer, CONTRIBUTION_RAMP, (-limit, limit), band)
+    shader = layer.renderer().shader().rasterShaderFunction()
+    settings = QgsColorRampLegendNodeSettings(shader.legendSettings())
+    if is_factor:
+        settings.setUseContinuousLegend(False)
+        items = shader.colorRampItemList()
+        shader.setColorRampItemList(
+            [QgsColorRampShader.ColorRampItem(item.value, item.color, _factor(item.value)) for item in items]
+        )
+    elif unit:
+        settings.setSuffix(f" {unit}")
+    shader.setLegendSettings(settings)
+    return band
+
+
+def _factor(logarithm: float) -> str:
+    """Return `× 1.35` for 0.3."""
+    return f"× {math.exp(logarithm):.3g}" if logarithm < 700 else f"× e^{logarithm:.0f}"
+
+
+def _mean_size(values: list[float]) -> float:
+    return sum(map(abs, values)) / len(values) if values else 0.0
 
 
 def ramp_for(soil_property: str) -> str:

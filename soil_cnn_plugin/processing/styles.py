@@ -59,15 +59,15 @@ VECTOR_NAMES = {
 }
 
 
-def write_held_out_style(path: str) -> str:
+def write_assessed_style(path: str) -> str:
     """Write the style of residuals, or of correct and wrong classes; return its path."""
     return write_residual_style(path) or write_right_and_wrong_style(path)
 
 
 _VECTOR_STYLES = {
-    "HELD_OUT": write_held_out_style,
+    "HELD_OUT": write_assessed_style,
     "PROBLEMS": write_problem_style,
-    "RESIDUALS": write_residual_style,
+    "RESIDUALS": write_assessed_style,
 }
 
 
@@ -142,8 +142,14 @@ def _dress_dissimilarity(path: str, threshold: float, group: str, context: QgsPr
 def _dress_contributions(path: str, group: str, context: QgsProcessingContext) -> None:
     layer = QgsRasterLayer(path, "ATTRIBUTION", "gdal")
     if layer.isValid():
-        colour_contributions(layer)
-        _finish(layer, path, tr("Contributions of the covariates"), group, context, "ATTRIBUTION")
+        name = layer.dataProvider().bandDescription(1)
+        band = colour_contributions(layer, _FACTOR in name, _split_unit(name)[1])
+        shown = layer.dataProvider().bandDescription(band)
+        title = tr("Contributions of the covariates ({})").format(shown) if shown else tr("Contributions")
+        _finish(layer, path, title, group, context, "ATTRIBUTION")
+
+
+_FACTOR = ": ln of the factor on "  # in the bands' names, where contributions are logarithms
 
 
 def layer_title(labels: list[str], kind: str) -> str:

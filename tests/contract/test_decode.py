@@ -73,11 +73,11 @@ def test_values_of_a_dictionary_are_checked_and_named_by_their_key() -> None:
     "value", [{"shape": {"radius": 1.0}, "name": "a\ud800"}, {"shape": {"radius": 1.0}, "name": "\udcff"}]
 )
 def test_half_a_character_is_refused_by_the_name_of_its_field(value: dict[str, object]) -> None:
-    with pytest.raises(DecodeError, match=r"Drawing\.name is no text that can be written") as caught:
+    with pytest.raises(DecodeError, match=r"Drawing\.name holds half of a character, which no file can keep") as caught:
         decode(Drawn, value, "Drawing")
     str(caught.value).encode()
 
 
 def test_half_a_character_in_a_key_is_refused() -> None:
-    with pytest.raises(DecodeError, match="a key of .* is no text that can be written"):
+    with pytest.raises(DecodeError, match="a key of .* holds half of a character"):
         decode(Coloured, {"colours": {"\udfff": "red"}}, "Picture")

@@ -68,7 +68,11 @@ def test_parts_of_one_depth_or_ending_are_one_whole(parts: str, wholes: list[str
             {"composition": ("sand", "clay"), "errors": ("clay_sd",)},
             "clay is part of a composition and cannot have a measurement error field",
         ),
-        ("a b", {"errors": ("sd",)}, "which measurement error belongs to which target: sd for 2 targets"),
+        (
+            "a b",
+            {"errors": ("sd",), "target_type": "continuous"},
+            "which measurement error belongs to which target: sd for 2 targets",
+        ),
         ("a", {"target_type": "soil"}, "target type is 'soil'; it must be one of: auto, continuous, class"),
         ("a", {"rare_classes": "keep"}, "must be one of: drop, merge"),
         ("a", {"duplicates": "drop"}, "must be one of: keep, average"),
@@ -77,3 +81,23 @@ def test_parts_of_one_depth_or_ending_are_one_whole(parts: str, wholes: list[str
 def test_what_cannot_be_at_once_is_refused(fields: str, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(JobError, match=message):
         job(*fields.split(), **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_targets": ("type",)},
+        {"composition": ("sand", "clay")},
+        {"class_targets": ("type",), "composition": ("sand", "clay")},
+    ],
+)
+def test_a_limit_without_a_name_is_the_numbers_alone(changes: dict[str, Any]) -> None:
+    """Classes and parts of a composition have no limit, and wait for none."""
+    others = [*changes.get("class_targets", ()), *changes.get("composition", ())]
+    job(*others, "copper", detection_limits=("lod",), target_type="auto", **changes)
+
+
+def test_text_fields_may_be_classes_so_that_too_few_limits_are_left_to_the_observations() -> None:
+    job("copper", "type", detection_limits=("lod",))
+    with pytest.raises(JobError, match="which detection limit belongs to which target: lod, dl, x for 2 targets"):
+        job("copper", "type", detection_limits=("lod", "dl", "x"))

@@ -45,6 +45,9 @@ def test_the_chain_has_all_outputs_of_its_steps() -> None:
         ({"seed": True}, "must be int"),
         ({"colour": 1}, "has no field 'colour'"),
         ({"folds": 1}, "at least 2 are needed"),
+        ({"repeats": -1}, "repeats of the cross-validation is -1; it must be from 1 to 50, or 0"),
+        ({"repeats": 51}, "repeats of the cross-validation is 51"),
+        ({"repeats": 1.5}, "TrainNetwork.repeats must be int"),
         ({"device": "tpu"}, "'tpu'; it must be one of: auto, cuda, mps, cpu"),
     ],
 )

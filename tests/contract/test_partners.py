@@ -48,3 +48,14 @@ def test_names_go_before_order(targets: str, fields: str, pairs: dict[str, str])
 def test_doubtful_pairs_are_refused(targets: str, fields: str, message: str) -> None:
     with pytest.raises(JobError, match=message):
         pair(targets, fields)
+
+
+def test_targets_without_a_limit_wait_for_none() -> None:
+    targets = [SoilProperty(name) for name in ("type", "copper", "sand", "zinc")]
+    without = ("type", "sand")
+    assert partners(targets, ["a", "b"], "detection limit", without) == {"copper": "a", "zinc": "b"}
+    assert partners(targets, ["type_dl"], "detection limit", without) == {"type": "type_dl"}
+    assert partners(targets[:1], ["a"], "detection limit", without) == {"type": "a"}
+    with pytest.raises(JobError, match=r"a for 2 targets \(copper, zinc\)"):
+        partners(targets, ["a"], "detection limit", without)
+    assert partners(targets, ["a"], "detection limit", without, is_final=False) == {}

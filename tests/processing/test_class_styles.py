@@ -47,12 +47,12 @@ def write_shares(path: Path, descriptions: list[str]) -> str:
     return str(path)
 
 
-def write_held_out(path: Path) -> str:
+def write_points(path: Path, field: str = "soil type_correct") -> str:
     reference = osr.SpatialReference()
     reference.ImportFromEPSG(32631)
     source = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
     layer = source.CreateLayer("held_out", reference, ogr.wkbPoint)
-    definition = ogr.FieldDefn("soil type_correct", ogr.OFTInteger)
+    definition = ogr.FieldDefn(field, ogr.OFTInteger)
     definition.SetSubType(ogr.OFSTBoolean)
     layer.CreateField(definition)
     for number in range(6):
@@ -89,7 +89,7 @@ def test_probabilities_and_confusion_are_shown_from_0_to_1(class_map, tmp_path: 
 
 
 def test_held_out_points_are_right_or_wrong(tmp_path: Path, qgis_app) -> None:
-    path = write_held_out(tmp_path / "held_out.gpkg")
+    path = write_points(tmp_path / "held_out.gpkg")
     styles.dress({"HELD_OUT": path}, QgsProcessingContext())
     layer = QgsVectorLayer(path, "x", "ogr")
     renderer = layer.renderer()
@@ -108,3 +108,12 @@ def test_layers_of_classes_get_titles_and_a_group(class_map, project) -> None:
     styles.dress({"PREDICTION": class_map}, context)
     found = context.layerToLoadOnCompletionDetails(class_map)
     assert (found.name, found.groupName) == ("Soil type, most probable class", "Soil map: soil type")
+
+
+def test_residuals_of_a_map_of_classes_are_right_or_wrong(qgis_app, tmp_path: Path) -> None:
+    path = write_points(tmp_path / "residuals.gpkg", "correct")
+    styles.dress({"RESIDUALS": path}, QgsProcessingContext())
+    layer = QgsVectorLayer(path, "x", "ogr")
+    layer.loadNamedStyle(str(Path(path).with_suffix(".qml")))
+    renderer = layer.renderer()
+    assert isinstance(renderer, QgsCategorizedSymbolRenderer) and renderer.classAttribute() == "correct"

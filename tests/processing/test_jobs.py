@@ -11,6 +11,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsGeometry,
+    QgsPalettedRasterRenderer,
     QgsPointXY,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingOutputLayerDefinition,
@@ -19,6 +20,7 @@ from qgis.core import (
     QgsRasterRange,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtGui import QColor
 
 from soil_cnn_plugin.contract.jobs import (
     AssessMap,
@@ -362,6 +364,7 @@ def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> No
             "BATCH_SIZE": 5,
             "PATIENCE": 6,
             "FOLDS": 7,
+            "REPEATS": 4,
             "SEED": 8,
             "LEARNING_RATE": 0.001,
             "WEIGHT_DECAY": 0,
@@ -385,6 +388,7 @@ def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> No
         transform="log",
         validation="random",
         folds=7,
+        repeats=4,
         coverage=0.8,
         device="cpu",
         seed=8,
@@ -490,6 +494,21 @@ def test_assess_map_with_defaults_and_with_all_values(job_of, observations, rast
     assert rows(job.observations)[1]["site"] == "b"
 
 
+def test_assess_map_takes_classes_with_the_names_of_the_layers_legend(job_of, observations, raster) -> None:
+    dem = QgsRasterLayer(raster("codes"), "codes")
+    named = QgsPalettedRasterRenderer.Class
+    classes = [named(1, QColor("red"), "Gley"), named(2, QColor("blue"), "Moor"), named(3, QColor("green"), "3")]
+    dem.setRenderer(QgsPalettedRasterRenderer(dem.dataProvider(), 1, classes))
+    values = {"OBSERVATIONS": observations, "TARGET": "site", "MAP": dem, "TARGET_TYPE": "class"}
+    job = job_of("assessmap", {**values, "SAMPLE": "map_classes"})
+    assert job.map.labels == ((1, "Gley"), (2, "Moor"))
+    assert (job.target_type, job.sample, job.target) == ("class", "map_classes", SoilProperty("site"))
+    job = job_of("assessmap", {**values, "TARGET": "zinc", "TARGET_TYPE": "auto", "DETECTION_LIMIT": "site"})
+    assert (job.target_type, job.detection_limit) == ("auto", "site")
+    with pytest.raises(JobError, match="zinc holds classes, which have no detection limit. Leave site out"):
+        job_of("assessmap", {**values, "TARGET": "zinc", "DETECTION_LIMIT": "site"})
+
+
 def test_assess_map_refuses_a_band_or_a_limit_that_is_missing(job_of, observations, raster) -> None:
     values = {"OBSERVATIONS": observations, "TARGET": "zinc", "MAP": raster("clay", bands=("a", "b"))}
     with pytest.raises(JobError, match="The raster of MAP has 2 bands, but band 3 is asked for"):
@@ -521,6 +540,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
         {
             **values,
             "TARGET": " zinc ",
+            "CLASS": "Moor",
             "COVARIATES": [raster("dem")],
             "EXTENT": "110,160,210,260 [EPSG:28992]",
             "DEVICE": "cpu",
@@ -538,6 +558,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
         attribution=str(tmp_path / "a.tif"),
         metrics=str(tmp_path / "m.json"),
         target="zinc",
+        target_class="Moor",
         covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),),
         extent=(110.0, 210.0, 160.0, 260.0),
         extent_crs=job.extent_crs,

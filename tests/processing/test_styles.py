@@ -123,6 +123,31 @@ def test_contributions_have_zero_in_the_middle(tmp_path, qgis_app) -> None:
     assert (style.colours[0], style.colours[5], style.colours[-1]) == ("#004e92", "#f3f3f3", "#803100")
 
 
+@pytest.mark.parametrize("is_factor", [False, True])
+def test_contributions_open_with_the_most_important_covariate_in_their_unit(tmp_path, project, is_factor: bool) -> None:
+    path = str(tmp_path / "c.tif")
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 10, 10, 3, gdal.GDT_Float32)
+    kind = "ln of the factor on zinc" if is_factor else "contribution to zinc (mg/kg)"
+    for band, (name, size) in enumerate((("slope", 0.1), ("flow", 0.3), ("soil", 0.2)), start=1):
+        dataset.GetRasterBand(band).WriteArray(np.linspace(-size, size, 100).reshape(10, 10).astype("float32"))
+        dataset.GetRasterBand(band).SetDescription(f"{name}: {kind}")
+    dataset = None
+    context = QgsProcessingContext()
+    context.addLayerToLoadOnCompletion(path, QgsProcessingContext.LayerDetails("x", project, "ATTRIBUTION"))
+    styles.dress({"ATTRIBUTION": path}, context)
+    layer = QgsRasterLayer(path, "x")  # with its .qml
+    assert layer.renderer().inputBand() == 2
+    title = f"Contributions of the covariates (flow: {kind})"
+    assert context.layerToLoadOnCompletionDetails(path).name == title
+    shader = layer.renderer().shader().rasterShaderFunction()
+    assert shader.legendSettings().useContinuousLegend() == (not is_factor)
+    if is_factor:
+        labels = [item.label for item in shader.colorRampItemList()]
+        assert (labels[0], labels[5], labels[-1]) == ("× 0.748", "× 1", "× 1.34")  # between 2 % and 98 % of the pixels
+    else:
+        assert shader.legendSettings().suffix() == " mg/kg"
+
+
 def test_a_constant_map_has_limits_that_differ(tmp_path, qgis_app) -> None:
     path = str(tmp_path / "c.tif")
     dataset = gdal.GetDriverByName("GTiff").Create(path, 4, 4, 1, gdal.GDT_Float32)

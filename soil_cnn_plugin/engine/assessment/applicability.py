@@ -1,7 +1,7 @@
 """Where a map may be used: how far a pixel's covariates lie from those of the observations.
 
 This is the dissimilarity index of Meyer & Pebesma 2021 (Methods in Ecology and Evolution 12:1620,
-10.1111/2041-210X.13650).
+10.1111/2041-210X.13650), computed in float64 from covariates as they are: no value counts as another one.
 """
 
 from __future__ import annotations
@@ -9,16 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numba
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 
 DISTANCES_AT_ONCE = 4_000_000
 FEW_OBSERVATIONS = 600
 """Up to this number, comparing with each of them is faster than a tree."""
+
+
+@dataclass(frozen=True)
+class SpaceInWords:
+    """What a network file's header says of a space. `weights` are the covariates' importance, in shares of their sum;
+    `observations` of `drawn_from` are kept."""
+
+    space: str
+    weights: dict[str, float]
+    observations: int
+    drawn_from: int
+    mean_distance: float
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -40,29 +54,44 @@ class Dissimilarity:
     def index(self, covariates: Array) -> Array:
         """Index (m,) of covariates (m, F); NaN where a covariate is missing."""
         result = np.full(len(covariates), np.nan)
-        scaled = (covariates - self.centre) * self.factor
-        rows = np.flatnonzero(np.isfinite(scaled).all(axis=1))
-        result[rows] = self._nearest_distances(scaled[rows]) / self.mean_distance
+        rows = np.flatnonzero(np.isfinite(covariates).all(axis=1))
+        known = covariates if len(rows) == len(covariates) else covariates[rows]
+        scaled = (known[:, self._used] - self.centre[self._used]) * self.factor[self._used]
+        result[rows] = self._nearest_distances(scaled) / self.mean_distance
         return result
+
+    @cached_property
+    def _used(self) -> Flags:
+        """The columns (F,) that have a weight."""
+        used: Flags = self.factor != 0
+        return used
 
     def _nearest_distances(self, points: Array) -> Array:
         if len(self.training) <= FEW_OBSERVATIONS:
-            return _nearest_by_products(points, self.training)
+            nearest = np.empty(len(points))
+            _compare_with_each(np.ascontiguousarray(points), self._by_column, nearest)
+            return nearest
         # The tree runs on all cores, in the principal axes of the observations: a few of them hold most of the
         # distance. 2 to 5 microseconds a pixel and core with 3,000 to 20,000 observations of 25 covariates.
-        nearest: Array = self._tree.query(points @ self._axes, workers=-1)[0]
-        return nearest
+        found: Array = self._tree.query(points @ self._axes, workers=-1)[0]
+        return found
+
+    @cached_property
+    def _by_column(self) -> Array:
+        """The observations' columns that have a weight, (F, n)."""
+        return np.ascontiguousarray(self.training[:, self._used].T)
 
     @cached_property
     def _axes(self) -> Array:
         """A rotation (F, F) to the principal axes."""
-        centred = self.training - self.training.mean(0)
+        training = self.training[:, self._used]
+        centred = training - training.mean(0)
         axes: Array = np.linalg.eigh(centred.T @ centred)[1]
         return axes
 
     @cached_property
     def _tree(self) -> cKDTree:
-        return cKDTree(self.training @ self._axes)
+        return cKDTree(self.training[:, self._used] @ self._axes)
 
 
 def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissimilarity:
@@ -83,11 +112,11 @@ def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissi
             f"{len(fold)} observations without missing covariates lie in fewer than two folds, so nothing tells how"
             " dissimilar held-out observations are. Use more observations, or covariates with fewer gaps."
         )
-    spread = covariates.std(axis=0, ddof=1)
-    weight = np.where(spread > 0, np.clip(importance, 0, None), 0.0)
+    varies = np.ptp(covariates, axis=0) > 0  # the deviation of equal numbers may be a rounding error above 0
+    weight = np.where(varies, np.clip(importance, 0, None), 0.0)
     if not weight.any():
-        weight = (spread > 0).astype(float)
-    centre, factor = covariates.mean(axis=0), weight / np.where(spread > 0, spread, 1.0)
+        weight = varies.astype(float)
+    centre, factor = covariates.mean(axis=0), weight / np.where(varies, covariates.std(axis=0, ddof=1), 1.0)
     training = (covariates - centre) * factor
     mean_distance, nearest = _training_distances(training, fold)
     if mean_distance == 0:
@@ -115,20 +144,23 @@ def _training_distances(training: Array, fold: Rows) -> tuple[float, Array]:
     return total / (count * (count - 1)), nearest
 
 
-def _nearest_by_products(points: Array, training: Array) -> Array:
-    """Distance (m,) of each of `points` (m, F) to the nearest of `training` (n, F).
+@numba.njit(nogil=True, error_model="numpy", fastmath={"nnan"})
+def _compare_with_each(points, columns, nearest):  # type: ignore[no-untyped-def]
+    """Write the distance of each of `points` (m, F) to the nearest observation of `columns` (F, n) into `nearest` (m,).
 
-    Float32 matrix products find the nearest one, |a - b|^2 / 2 = |a|^2 / 2 + (|b|^2 / 2 - ab); its distance is then
-    computed in float64. With few observations this is up to six times as fast as a tree.
+    The sums of all observations grow side by side. Differences come first: |a|^2 - 2 ab + |b|^2 would lose the small
+    distances of points far from the middle.
     """
-    narrow = training.astype(np.float32)
-    half_squares = np.einsum("ij,ij->i", narrow, narrow) / 2
-    nearest = np.empty(len(points))
-    step = max(1, DISTANCES_AT_ONCE // len(training))
-    for start in range(0, len(points), step):
-        some = points[start : start + step]
-        products = some.astype(np.float32) @ narrow.T  # (step, n)
-        np.subtract(half_squares, products, out=products)
-        difference = some - training[products.argmin(axis=1)]
-        nearest[start : start + step] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
-    return nearest
+    features, count = columns.shape
+    squares = np.empty(count)
+    for i in range(len(points)):
+        squares[:] = 0.0
+        for feature in range(features):
+            value = points[i, feature]
+            for j in range(count):
+                difference = value - columns[feature, j]
+                squares[j] += difference * difference
+        least = np.inf
+        for j in range(count):
+            least = min(least, squares[j])
+        nearest[i] = np.sqrt(least)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
+from soil_cnn_plugin.engine.assessment.likeness import Likeness, likeness
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
-from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget
+from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget, residuals
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 
 
@@ -25,14 +27,18 @@ class LossCurve:
 
 @dataclass(frozen=True)
 class FoldsInWords:
-    """How observations were held out. `kind` is as in the job; `sentence` says how and why; `other_kind` is that of the
-    folds set beside these: random beside spatial, blocks beside random, empty where there are none."""
+    """How observations were held out. `kind` is as in the job; `sentence` says how and why; `is_random` says whether
+    kNNDM came to random folds; `other_kind` is that of the folds set beside these: random beside spatial, blocks beside
+    random, empty where there are none. `repeats` counts the times that all observations were held out, each with folds
+    of its own."""
 
     kind: str
     count: int
     sentence: str
     overlap_percent: float  # share of held-out observations whose patch overlaps a training patch
     other_kind: str = ""
+    is_random: bool = False
+    repeats: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +56,21 @@ class Assessment:
     loss_curves: tuple[LossCurve, ...]
     coverage: float
     weights: Array = field(default_factory=lambda: np.ones(0))
+    metres: tuple[float, float] = (1.0, 1.0)  # in one unit of x and of y
     settings: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     predictor: str = NETWORK  # the method that the map is predicted with
+    spaces: tuple[SpaceInWords, ...] = ()  # in which a map's dissimilarity can be told
+
+    def likeness(self, target: NumberTarget | ClassTarget) -> Likeness | None:
+        """Whether the residuals of neighbours are alike, under the map's predictor. The residual of a class is what its
+        probability lacks to 1. Distances are in metres where the CRS has a unit of length or degrees."""
+        if isinstance(target, ClassTarget):
+            left = 1 - target.methods[self.predictor].probabilities[np.arange(len(target.rows)), target.observed]
+        else:
+            left = residuals(target, target.methods[self.predictor])
+        return likeness(left, self.coordinates[target.rows] * np.array(self.metres))
 
     @property
     def numbers(self) -> tuple[NumberTarget, ...]:

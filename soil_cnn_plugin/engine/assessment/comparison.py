@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy import stats
 
-from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.methods import (
     BLEND,
     FOREST,
@@ -20,11 +18,21 @@ from soil_cnn_plugin.engine.assessment.methods import (
     NAMES,
     NETWORK,
 )
-from soil_cnn_plugin.engine.targets.assessed import Verdict
+from soil_cnn_plugin.engine.assessment.significance import (
+    SIGNIFICANT,
+    PairedTest,
+    above,
+    holm,
+    p_words,
+    paired_test,
+    percent_text,
+)
+from soil_cnn_plugin.engine.targets.assessed import Claim, Verdict
 from soil_cnn_plugin.engine.targets.distributions import RMSE
 from soil_cnn_plugin.engine.targets.kinds import Measure
 
-SIGNIFICANT = 0.05
+Methods = Mapping[str, "Judged"]
+SIGNAL, NO_SIGNAL, UNKNOWN = "signal", "none", "unknown"
 
 
 class Scored(Protocol):
@@ -49,17 +57,6 @@ class Judged(Protocol):
 
 
 @dataclass(frozen=True)
-class PairedTest:
-    """Mean of the differences, its standard error, 95 % confidence interval, and two-sided p."""
-
-    difference: float
-    standard_error: float
-    low: float
-    high: float
-    p: float
-
-
-@dataclass(frozen=True)
 class Difference:
     """Error of `method` minus that of `other`: `percent` of the other's over all held-out observations, `test` over the
     folds in the error's unit. The error is lower in `folds_lower` of the `folds` that hold observations."""
@@ -72,35 +69,17 @@ class Difference:
     folds: int
 
 
-def paired_test(differences: Array, test_to_train: float) -> PairedTest | None:
-    """Test differences over folds by the corrected resampled t-test; None for fewer than two.
-
-    Folds share training observations, so their differences depend on each other; the variance of the mean is therefore
-    (1 / k + n_test / n_train) s^2 (Nadeau & Bengio 2003, Machine Learning 52:239, eq. 9). Differences of repeated folds
-    may be given all at once (Bouckaert & Frank 2004).
-    """
-    count = len(differences)
-    if count < 2:
-        return None
-    difference = float(np.mean(differences))
-    error = float(np.sqrt((1 / count + test_to_train) * np.var(differences, ddof=1)))
-    margin = error * float(stats.t.ppf(0.975, count - 1))
-    t = abs(difference) / error if error > 0 else (np.inf if difference else 0.0)
-    p = 2 * float(stats.t.sf(t, count - 1))
-    return PairedTest(difference, error, difference - margin, difference + margin, p)
-
-
 def compare(method: Judged, other: Judged) -> PairedTest | None:
-    """Test the difference in error over the folds, `method` minus `other`."""
+    """Test the difference in error over the folds of all repeats, `method` minus `other`."""
     pairs = [(a, b) for a, b in zip(method.fold_scores, other.fold_scores) if a.n > 0]
     sizes = np.array([a.n for a, _ in pairs], dtype=float)
     if len(pairs) < 2:
         return None
-    test_to_train = float(np.mean(sizes / (sizes.sum() - sizes)))
+    test_to_train = float(np.mean(sizes / (method.scores.n - sizes)))
     return paired_test(np.array([a.error - b.error for a, b in pairs]), test_to_train)
 
 
-def differences(methods: Mapping[str, Judged], predictor: str = NETWORK) -> tuple[Difference, ...]:
+def differences(methods: Methods, predictor: str = NETWORK) -> tuple[Difference, ...]:
     """Compare the map's predictor with every other method, the network with the better forest, and both forests."""
     pairs = [(predictor, other) for other in METHODS if other != predictor]
     if all(name in methods for name in FORESTS):
@@ -109,46 +88,114 @@ def differences(methods: Mapping[str, Judged], predictor: str = NETWORK) -> tupl
     return tuple(_difference(methods, method, other) for method, other in known)
 
 
-def verdict(methods: Mapping[str, Judged], predictor: str = NETWORK, measure: Measure = RMSE) -> Verdict:
-    """Judge the network beside both random forests and the mean, all held out on the same folds.
+def verdicts(targets: Sequence[tuple[Methods, Measure]], predictor: str = NETWORK) -> list[Verdict]:
+    """Judge the network on each target beside both random forests and the mean, all held out on the same folds.
 
     Errors are over all held-out observations, p over the folds. The rival is the forest with the lower error. Where the
-    blend is the map's predictor, a sentence tells how it stands beside the rival.
+    blend is the map's predictor, a sentence tells how it stands beside the rival. The p of all that the verdicts of a
+    run claim about two methods are adjusted together, so that among many targets chance makes no verdict.
     """
+    pairs = [(t, *pair) for t, (methods, _) in enumerate(targets) for pair in _claimed(methods, predictor)]
+    tests = [compare(targets[t][0][method], targets[t][0][other]) for t, method, other in pairs]
+    adjusted = holm([test.p if test else None for test in tests])
+    count = sum(test is not None for test in tests)
+    claims: list[list[Claim]] = [[] for _ in targets]
+    for (t, method, other), test, p in zip(pairs, tests, adjusted):
+        percent = _percent(targets[t][0][method], targets[t][0][other])
+        level = _fold_error(targets[t][0][other])
+        detectable = 100 * test.detectable(count) / level if test and level else None
+        claims[t].append(Claim(method, other, percent, _clear_direction(percent, test, p), p, count, detectable))
+    return [_verdict(methods, predictor, measure, tuple(own)) for (methods, measure), own in zip(targets, claims)]
+
+
+def verdict(methods: Methods, predictor: str = NETWORK, measure: Measure = RMSE) -> Verdict:
+    """The verdict of a run with one target."""
+    return verdicts([(methods, measure)], predictor)[0]
+
+
+def _claimed(methods: Methods, predictor: str) -> list[tuple[str, str]]:
+    """The pairs of methods that a verdict is about."""
     rival = better_forest(methods)
-    test = compare(methods[NETWORK], methods[rival])
-    percent = _percent(methods[NETWORK], methods[rival])
-    p = test.p if test else None
-    judged = [name for name in NAMES if name in methods and name != MEAN]
-    best = min(judged, key=lambda name: methods[name].scores.error)
-    if not any(_beats_mean(methods[name], methods[MEAN], measure) for name in judged):
-        mean_test = compare(methods[best], methods[MEAN])
-        text = (
-            f"No usable signal: nothing clearly beats {measure.without_map}. The lowest {measure.name}, that of the"
-            f" {NAMES[best]}, is {_change(_percent(methods[best], methods[MEAN]))} than {measure.of_this}"
-            f"{_p(mean_test.p if mean_test else None)}."
-        )
-        return Verdict(f"{text}{_beside(methods, predictor, rival, measure)}", "none", rival, percent, p)
-    direction = _clear_direction(percent, test)
-    if direction < 0:
-        text = f"The network is better than the {NAMES[rival]}"
-    elif direction > 0:
-        text = f"The {NAMES[rival]} is better than the network"
+    pairs = [(NETWORK, rival), (FOREST_CONTEXT, FOREST)]
+    return [*pairs, (BLEND, rival)] if predictor == BLEND else pairs
+
+
+def _verdict(methods: Methods, predictor: str, measure: Measure, claims: tuple[Claim, ...]) -> Verdict:
+    main, context, *blend = claims
+    test = compare(methods[NETWORK], methods[main.other])
+    rivals = [name for name in NAMES if name in methods and name != MEAN]
+    outcome = signal([against_mean(methods[name], methods[MEAN]) for name in rivals], measure)
+    if outcome == SIGNAL:
+        outcome = {-1: "network", 0: "equal", 1: "forest"}[main.direction]
+        parts = [_main(main, measure), _context(context, measure), *(_blend(each, measure) for each in blend)]
+        text = " ".join([*parts, *([how_sure(main.comparisons)] if test else [])])
     else:
-        text = f"No clear difference between the network and the {NAMES[rival]}"
-    text += f": the network's {measure.name} is {_change(percent)}{_p(p)}. {_context(methods, measure)}"
-    if predictor == BLEND:
-        text += f" {_blend(methods, rival, measure)}"
-    outcome = {-1: "network", 0: "equal", 1: "forest"}[direction]
-    return Verdict(f"{text}{_beside(methods, predictor, rival, measure)}", outcome, rival, percent, p)
+        text = _without_signal(methods, rivals, outcome, measure)
+    text += _beside(methods, predictor, main.other, measure)
+    return Verdict(text, outcome, main.other, main.percent, test.p if test else None, claims)
 
 
-def better_forest(methods: Mapping[str, Judged]) -> str:
+@dataclass(frozen=True)
+class AgainstMean:
+    """A method beside the mean: its error minus the mean's over all held-out observations, in percent of that; the test
+    of the difference over the folds, and the mean's error in a fold."""
+
+    percent: float
+    test: PairedTest | None
+    level: float
+
+
+def against_mean(method: Judged, mean: Judged) -> AgainstMean:
+    return AgainstMean(_percent(method, mean), compare(method, mean), _fold_error(mean))
+
+
+def signal(methods: Sequence[AgainstMean], measure: Measure) -> str:
+    """Whether any method is better than the mean: SIGNAL, NO_SIGNAL, or UNKNOWN where a test could have missed it.
+
+    An error is a signal if it is significantly below the mean's (one-sided: only below counts; adjusted for the number
+    of methods), or below it by `clear_gain_percent`. There is none only where so large a gain can be ruled out, too,
+    with a confidence of 95 %.
+    """
+    p_below = holm([1 - p if (p := above(each.test)) is not None else None for each in methods])
+    for each, p in zip(methods, p_below):
+        is_significant = p is not None and p < SIGNIFICANT
+        if each.percent <= -measure.clear_gain_percent or (each.percent < 0 and is_significant):
+            return SIGNAL
+    ruled_out = [
+        each.test is not None and 100 * each.test.lowest() >= -measure.clear_gain_percent * each.level
+        for each in methods
+    ]
+    return NO_SIGNAL if all(ruled_out) else UNKNOWN
+
+
+def _without_signal(methods: Methods, rivals: Sequence[str], outcome: str, measure: Measure) -> str:
+    """Absence of signal, or absence of evidence: two findings in words of their own."""
+    best = min(rivals, key=lambda name: methods[name].scores.error)
+    found = against_mean(methods[best], methods[MEAN])
+    lowest = f"The lowest {measure.name}, that of the {NAMES[best]}, is {_change(found.percent)} than {measure.of_this}"
+    p = f"({p_words(found.test.p)})" if found.test else ""
+    if outcome == NO_SIGNAL:
+        return (
+            f"No usable signal: nothing clearly beats {measure.without_map}. {lowest} {p}, and a gain of"
+            f" {measure.clear_gain_percent:g} % can be ruled out (95 % confidence)."
+        )
+    missed = "too few folds hold observations for a test"
+    if found.test:
+        detectable = 100 * found.test.detectable(sides=1) / found.level if found.level else 0.0
+        missed = f"the test finds a gain only from {percent_text(detectable)} on (80 % power)"
+    return (
+        f"Not enough evidence to say whether there is a usable signal: nothing clearly beats {measure.without_map}, but"
+        f" {missed}. {lowest} {p}".rstrip()
+        + ". More observations, or more folds and repeats, can tell."
+    )
+
+
+def better_forest(methods: Methods) -> str:
     """The forest with the lower error; of two equal ones, the simpler one."""
     return min((FOREST, FOREST_CONTEXT), key=lambda name: methods[name].scores.error)
 
 
-def _difference(methods: Mapping[str, Judged], method: str, other: str) -> Difference:
+def _difference(methods: Methods, method: str, other: str) -> Difference:
     pairs = [(a, b) for a, b in zip(methods[method].fold_scores, methods[other].fold_scores) if a.n > 0]
     return Difference(
         method=method,
@@ -160,19 +207,49 @@ def _difference(methods: Mapping[str, Judged], method: str, other: str) -> Diffe
     )
 
 
-def _blend(methods: Mapping[str, Judged], rival: str, measure: Measure) -> str:
+def _main(claim: Claim, measure: Measure) -> str:
+    rival = NAMES[claim.other]
+    if claim.direction < 0:
+        text = f"The network is better than the {rival}"
+    elif claim.direction > 0:
+        text = f"The {rival} is better than the network"
+    else:
+        text = f"No clear difference between the network and the {rival}"
+    return f"{text}: the network's {measure.name} is {_change(claim.percent)}{_test_words(claim)}."
+
+
+def _blend(claim: Claim, measure: Measure) -> str:
     """How the map's predictor, the blend, stands beside the better forest."""
-    test = compare(methods[BLEND], methods[rival])
-    percent = _percent(methods[BLEND], methods[rival])
-    unclear = "" if _clear_direction(percent, test) else ", no clear difference"
+    unclear = "" if claim.direction else ", no clear difference"
     return (
-        f"The map is predicted by the blend: its {measure.name} is {_change(percent)} than that of the"
-        f" {NAMES[rival]}"
-        f"{_p(test.p if test else None)}{unclear}."
+        f"The map is predicted by the blend: its {measure.name} is {_change(claim.percent)} than that of the"
+        f" {NAMES[claim.other]}{_test_words(claim)}{unclear}."
     )
 
 
-def _beside(methods: Mapping[str, Judged], predictor: str, rival: str, measure: Measure) -> str:
+def _context(claim: Claim, measure: Measure) -> str:
+    """What focal means and deviations change in the random forest."""
+    words = {-1: "Context helps", 0: "Context does not clearly help here", 1: "Context harms here"}[claim.direction]
+    return (
+        f"{words}: with focal means and deviations the random forest's {measure.name} is"
+        f" {_change(claim.percent)}{_test_words(claim)}."
+    )
+
+
+def _test_words(claim: Claim) -> str:
+    """p and the smallest difference that is found, in brackets."""
+    if claim.p is None or claim.detectable_percent is None:
+        return ""
+    return f" ({p_words(claim.p)}, detectable {percent_text(claim.detectable_percent)})"
+
+
+def how_sure(comparisons: int) -> str:
+    """Say what p and the detectable difference mean."""
+    adjusted = f"; p is adjusted for {comparisons} comparisons (Holm)" if comparisons > 1 else ""
+    return f"A true difference as large as the detectable one is found with a probability of 80 %{adjusted}."
+
+
+def _beside(methods: Methods, predictor: str, rival: str, measure: Measure) -> str:
     """The shares to show beside the errors; empty for a measure without one."""
     if not measure.beside:
         return ""
@@ -185,16 +262,6 @@ def _share(method: Judged) -> str:
     return f"{100 * (method.scores.beside or 0.0):.1f} %"
 
 
-def _context(methods: Mapping[str, Judged], measure: Measure) -> str:
-    """What focal means and deviations change in the random forest."""
-    test = compare(methods[FOREST_CONTEXT], methods[FOREST])
-    percent = _percent(methods[FOREST_CONTEXT], methods[FOREST])
-    direction = _clear_direction(percent, test)
-    claim = {-1: "Context helps", 0: "Context does not clearly help here", 1: "Context harms here"}[direction]
-    numbers = f"{_change(percent)}{_p(test.p if test else None)}"
-    return f"{claim}: with focal means and deviations the random forest's {measure.name} is {numbers}."
-
-
 def _percent(method: Judged, other: Judged) -> float:
     """Error of `method` minus that of `other`, in percent of the other's; 0 where both are 0."""
     if other.scores.error == 0:
@@ -202,25 +269,18 @@ def _percent(method: Judged, other: Judged) -> float:
     return 100 * (method.scores.error / other.scores.error - 1)
 
 
-def _clear_direction(percent: float, test: PairedTest | None) -> int:
-    """-1 or 1 where the difference over the folds is significant and the pooled one has the same sign, else 0."""
-    if test is None or test.p >= SIGNIFICANT or test.difference * percent <= 0:
+def _fold_error(method: Judged) -> float:
+    """Mean of the errors in the folds, to which differences between folds' errors relate."""
+    return float(np.mean([scores.error for scores in method.fold_scores if scores.n > 0]))
+
+
+def _clear_direction(percent: float, test: PairedTest | None, p: float | None) -> int:
+    """-1 or 1 where the difference over the folds is significant and the pooled one has the same sign, else 0; `p` is
+    that of the test, adjusted."""
+    if test is None or p is None or p >= SIGNIFICANT or test.difference * percent <= 0:
         return 0
     return -1 if percent < 0 else 1
 
 
-def _beats_mean(method: Judged, mean: Judged, measure: Measure) -> bool:
-    """Whether the error is clearly below the mean's: significantly (one-sided: only below counts), or by a lot."""
-    percent, test = _percent(method, mean), compare(method, mean)
-    is_significant = test is not None and test.difference < 0 and test.p / 2 < SIGNIFICANT
-    return percent <= -measure.clear_gain_percent or (percent < 0 and is_significant)
-
-
 def _change(percent: float) -> str:
     return f"{abs(percent):.1f} % {'higher' if percent > 0 else 'lower'}"
-
-
-def _p(p: float | None) -> str:
-    if p is None:
-        return ""
-    return " (p < 0.001)" if p < 0.001 else f" (p = {p:.2g})"

@@ -78,8 +78,23 @@ def estimate_from_sample(
         mse=mse_estimate,
         rmse=_root(mse_estimate),
         mec=_efficiency(design, observed, error),
-        sentence=f"Design-based estimates from {words}, with {100 * confidence:g} % confidence intervals.",
+        sentence=_sentence(words, confidence),
     )
+
+
+def design_in_words(
+    count: int,
+    *,
+    strata: Sequence[Hashable] | None = None,
+    areas: Mapping[Hashable, float] | None = None,
+    confidence: float = 0.95,
+) -> str:
+    """Return the sentence of `estimate_from_sample` about the design of so many observations."""
+    return _sentence(_design(count, strata, areas, None, confidence)[1], confidence)
+
+
+def _sentence(words: str, confidence: float) -> str:
+    return f"Design-based estimates from {words}, with {100 * confidence:g} % confidence intervals."
 
 
 def estimate_mean(
@@ -99,6 +114,7 @@ def estimate_mean(
 def estimate_share(
     is_true: Flags,
     *,
+    among: Flags | None = None,
     strata: Sequence[Hashable] | None = None,
     areas: Mapping[Hashable, float] | None = None,
     inclusion: Array | None = None,
@@ -106,15 +122,20 @@ def estimate_share(
 ) -> Estimate:
     """Estimate the share of the map where something holds, for example an interval; else as `estimate_from_sample`.
 
-    The interval is Clopper and Pearson's with the effective sample size: it stays between 0 and 1 and is honest where
-    the condition held everywhere (Korn & Graubard 1998, Survey Methodology 24:193).
+    With `among` (n,), some of which must be True, it is the share of that part of the map alone, a ratio of two
+    estimates (Saerndal et al. 1992, section 5.6). The interval is Clopper and Pearson's with the effective sample
+    size: it stays between 0 and 1 and is honest where the condition held everywhere (Korn & Graubard 1998, Survey
+    Methodology 24:193).
     """
     design, _ = _design(len(is_true), strata, areas, inclusion, confidence)
-    values, count = is_true.astype(np.float64), float(len(is_true))
-    share, size, tail = design.mean(values), count, (1 - confidence) / 2
-    variance, degrees = design.variance(values - share)
-    if np.ptp(values) == 0:
-        share, variance = float(values[0]), 0.0  # free of the rounding of weights
+    part = np.ones(len(is_true)) if among is None else among.astype(np.float64)
+    own, values = part > 0, is_true.astype(np.float64)
+    weight, count, tail = design.weight[own], float(own.sum()), (1 - confidence) / 2
+    share = float(weight @ values[own] / weight.sum())
+    variance, degrees = design.variance(part * (values - share) / float(weight.sum()))
+    size = float(min(count, weight.sum() ** 2 / (weight**2).sum()))  # Kish's, where the variance tells nothing
+    if np.ptp(values[own]) == 0:
+        share, variance = float(values[own][0]), 0.0  # free of the rounding of weights
     elif variance > 0:
         ratio = float(stats.t.ppf(1 - tail, count - 1) / stats.t.ppf(1 - tail, degrees))
         size = min(count, share * (1 - share) / variance * ratio**2)

@@ -9,10 +9,12 @@ from scipy.spatial import cKDTree
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.knndm import match_distances
+from soil_cnn_plugin.engine.assessment.significance import p_words
 from soil_cnn_plugin.engine.errors import EngineError
 
 FOLD_KINDS = ("random", "spatial_blocks", "groups", "knndm")
 BLOCKS_A_FOLD = 5
+_SEEDS_APART = 1_000_003  # between repeats; members of ensembles draw inner folds with seeds near each other
 FINEST_BLOCK, FINEST_INNER_BLOCK = 1 / 50, 1 / 2000
 """Side of the smallest block that is tried, as a share of the longer side of the observations' extent. What lies closer
 is one cluster; cutting it would hold out neighbours under the name of spatial folds."""
@@ -55,13 +57,21 @@ class PlacedTargets:
 
 
 def make_folds(
-    kind: str, placed: PlacedTargets, count: int, seed: int, *, domain: Array | None = None, inner: bool = False
+    kind: str,
+    placed: PlacedTargets,
+    count: int,
+    seed: int,
+    *,
+    domain: Array | None = None,
+    inner: bool = False,
+    repeat: int = 0,
 ) -> Folds:
     """Deal observations to folds; those of one site are never torn apart.
 
     Args:
         kind: one of FOLD_KINDS.
         domain: (M, 2) points of the map, for `knndm`.
+        repeat: number of the repeat from 0; each draws other folds of the same kind, as far as there are any.
         inner: folds within the training part of another fold: accept fewer folds or finer blocks instead of an error.
 
     Raises:
@@ -69,10 +79,11 @@ def make_folds(
     """
     sites = _number(placed.sites)
     count = _check_sites(kind, sites, min(count, int(sites.max(initial=0)) + 1) if inner else count)
+    seed += _SEEDS_APART * repeat
     if kind == "knndm":
         if domain is None:
             raise EngineError("Folds matched to the map (knndm) need points of the map. Choose a domain.")
-        folds = knndm_folds(placed, domain, count, seed)
+        folds = knndm_folds(placed, domain, count, seed, repeat)
         _check_targets(folds.fold, placed)
         return folds
     rng = np.random.default_rng(seed)
@@ -96,21 +107,22 @@ def make_folds(
     return Folds(fold, count, kind, block_size, f"{count} {how[kind]}. {_sizes_in_words(fold, sites, count)}")
 
 
-def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int) -> Folds:
+def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int, repeat: int = 0) -> Folds:
     """Folds whose held-out observations lie as far from the training ones as the map, points (M, 2), lies from all.
 
     This is nearest neighbour distance matching, Linnenbrink et al. 2024 (GMD 17:5897): random folds where the
-    observations are not more clustered than the map, else clusters of observations.
+    observations are not more clustered than the map, else clusters of observations. Repeats deal the clusters to folds
+    in random order, and match anew.
     """
     sites = _number(placed.sites)
     count = _check_sites("knndm", sites, count)
     centroids = _centroids(placed.coordinates, sites)
-    match = match_distances(placed.coordinates, domain, sites, centroids, count)
+    match = match_distances(placed.coordinates, domain, sites, centroids, count, seed if repeat else None)
     if match.fold is None:
         fold = _deal(sites, _amounts(placed), count, np.random.default_rng(seed))[sites]
         how = (
             f"{count} random folds, because the observations are not more clustered than the map (one-sided"
-            f" Kolmogorov-Smirnov test of nearest neighbour distances, p = {match.p:.2g})"
+            f" Kolmogorov-Smirnov test of nearest neighbour distances, {p_words(match.p)})"
         )
     else:
         fold = match.fold

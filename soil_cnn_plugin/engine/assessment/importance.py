@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment.significance import above, holm, paired_test
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,22 @@ class Importance:
         """Standard deviation of the growth over folds, (C, M, T)."""
         spread: Array = np.nanstd(self.by_fold, axis=2, ddof=1)
         return spread
+
+    def significance(self, method: int, target: int) -> list[float | None]:
+        """p of each covariate's growth, one-sided and adjusted for the number of covariates (Holm); see
+        `growth_by_chance`."""
+        return holm([growth_by_chance(growth) for growth in self.by_fold[:, method, :, target]])
+
+
+def growth_by_chance(by_fold: Array) -> float | None:
+    """Probability that chance makes the mean growth over folds (B,) as large, by a one-sided t-test; None for fewer
+    than two folds.
+
+    The networks are given: it is asked what these use, not what others would that were trained on other observations.
+    So the folds, which share no observations, do not depend on each other. What a network makes of a covariate that is
+    noise errs as much with the values of other observations.
+    """
+    return above(paired_test(by_fold[np.isfinite(by_fold)], 0.0))
 
 
 def permutation_importance(

@@ -19,6 +19,7 @@ NUMBERS_OF_CLUSTERS = 100  # numbers that are tried
 _FEW_FOLDS = 32  # few enough for a tree each
 _NEAREST = (4, 32, 256)  # how many nearest observations are searched for one of another fold
 _AT_ONCE = 4_000_000  # of these at once
+_ALIKE = 1.1  # times the difference of the best match: matches as good for a repeat
 MOST_SITES_FOR_WARD = 6000  # their distances take 8 n^2 / 2 bytes: 144 MB
 
 
@@ -72,10 +73,14 @@ def nearest_distances(points: Array, others: Array) -> Array:
     return distances
 
 
-def match_distances(coordinates: Array, domain: Array, sites: Rows, centroids: Array, count: int) -> Match:
+def match_distances(
+    coordinates: Array, domain: Array, sites: Rows, centroids: Array, count: int, seed: int | None = None
+) -> Match:
     """Match by the algorithm of Linnenbrink et al. 2024 (GMD 17:5897, section 2.2), with sites in place of points.
 
-    `sites` (N,) counts from 0 without gaps; `centroids` holds the coordinates of each site.
+    `sites` (N,) counts from 0 without gaps; `centroids` holds the coordinates of each site. Clusters are dealt to folds
+    along the first principal component of the coordinates, or, with a `seed`, in random order;
+    of the matches that differ by at most a tenth more than the best one, any may then be chosen.
 
     Raises:
         EngineError: every number of clusters that is tried gives too large a fold, or too few folds.
@@ -85,24 +90,28 @@ def match_distances(coordinates: Array, domain: Array, sites: Rows, centroids: A
     if p >= 0.05:
         return Match(p, None, 0, 0.0)
     cut = _group_sites(centroids)
-    scores = centroids @ np.linalg.svd(coordinates - coordinates.mean(axis=0), full_matrices=False)[2][0]
+    along = np.linalg.svd(coordinates - coordinates.mean(axis=0), full_matrices=False)[2][0]
+    scores = centroids @ along if seed is None else np.random.default_rng(seed).random(len(centroids))
     largest = max(LARGEST_FOLD, 1.5 / count)  # two folds hardly ever hold just a half each
-    best: Match | None = None
+    found: list[Match] = []
     for clusters in np.unique(np.geomspace(count, max(count, len(centroids) - 2), NUMBERS_OF_CLUSTERS).round()):
         cluster = cut(int(clusters))
         fold = _merge_clusters(cluster, sites, scores, count)[cluster][sites]
         if np.bincount(fold).max() > largest * len(fold) or len(np.unique(fold)) < count:
             continue
         difference = float(wasserstein_distance(held_out_distances(coordinates, fold), to_map))
-        if best is None or difference < best.difference:
-            best = Match(p, fold, int(cluster.max()) + 1, difference)
-    if best is None:
+        found.append(Match(p, fold, int(cluster.max()) + 1, difference))
+    if not found:
         raise EngineError(
             f"The observations lie too close together for {count} folds matched to the map: one fold would hold more"
             f" than {100 * largest:.0f} % of the {len(sites)} observations. Ask for other folds, or choose another"
             " group field."
         )
-    return best
+    best = min(found, key=lambda match: match.difference)
+    if seed is None:
+        return best
+    alike = [match for match in found if match.difference <= _ALIKE * best.difference]
+    return alike[int(np.random.default_rng(seed).integers(len(alike)))]
 
 
 def _group_sites(centroids: Array) -> Callable[[int], Rows]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,15 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
 from soil_cnn_plugin.engine.observations.map_values import BandFacts, read_band_facts
 from soil_cnn_plugin.engine.observations.names import read_names
-from soil_cnn_plugin.engine.observations.notes import Notes
+from soil_cnn_plugin.engine.observations.notes import Notes, share_in_words, span
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.targets.assessed import MeasuredTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, interval_scores, is_inside, score
+
+AT_LEAST, AT_MOST = "PICP, at least", "PICP, at most"
+"""Bounds of the share inside the interval, where some values are only known to lie below a limit."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,13 @@ class MapAssessment:
     counts the others by reason.
 
     `estimates` is None unless the observations are a probability sample; limits of `predicted` are NaN where the map
-    has no interval.
+    has no interval. Where `is_censored` (n,), the observed value is only known to be below. Below the detection
+    `limits` (n,) no value is reported; they are minus infinity where there is none.
     """
 
     target: MeasuredTarget
+    is_censored: Flags
+    limits: Array
     predicted: HeldOut
     estimates: MapEstimates | None
     coverage: float
@@ -76,35 +82,97 @@ class MapAssessment:
         return {name: value for name, value in values.items() if value is not None and np.isfinite(value)}
 
     @property
-    def inside(self) -> Flags:
-        """Whether the observed value lies in its interval, (n,)."""
-        return is_inside(self.target.observed, self.predicted.lower, self.predicted.upper)
+    def has_censored(self) -> bool:
+        return bool(self.is_censored.any())
+
+    @property
+    def reported(self) -> Array:
+        """What a laboratory would report where the map is right, (n,)."""
+        return np.maximum(self.predicted.mean, self.limits)
+
+    @property
+    def inside(self) -> tuple[Flags, Flags]:
+        """Whether the value is known to lie in its interval, and whether it may, (n,) each."""
+        return find_inside(self.target.observed, self.predicted.lower, self.predicted.upper, self.is_censored)
 
 
 def measure(soil_property: SoilProperty, observed: Array) -> MeasuredTarget:
     return MeasuredTarget(soil_property, np.arange(len(observed)), observed)
 
 
-def predict(observed: Array, mean: Array, lower: Array, upper: Array, coverage: float) -> HeldOut:
-    """The map's values and limits (n,) at the observations, with their scores; a map has no folds and no quantiles."""
+def find_inside(observed: Array, lower: Array, upper: Array, is_censored: Flags) -> tuple[Flags, Flags]:
+    """Return whether a value surely lies in its interval, and whether it may, (n,) each. They differ for censored
+    values alone, which lie anywhere from 0 to their limit."""
+    inside = is_inside(observed, lower, upper)
+    surely = np.where(is_censored, (lower <= 0) & (upper >= observed), inside)
+    maybe = np.where(is_censored, (lower < observed) & (upper >= 0), inside)
+    return surely, maybe
+
+
+def predict(
+    observed: Array, mean: Array, lower: Array, upper: Array, coverage: float, is_censored: Flags, limits: Array
+) -> HeldOut:
+    """Return the map's values and limits (n,) at the observations, with their scores; a map has no folds and no
+    quantiles. Scores compare what a laboratory would report, except for the coverage, which is that of measured values,
+    and the width."""
     quantiles = np.full((len(observed), len(QUANTILE_LEVELS)), np.nan)
-    return HeldOut(mean, lower, upper, quantiles, score(observed, mean, lower, upper, coverage), ())
+    scores = score(observed, np.maximum(mean, limits), np.maximum(lower, limits), np.maximum(upper, limits), coverage)
+    if np.isfinite(lower).all():
+        inside = is_inside(observed, lower, upper)[~is_censored]
+        scores = replace(scores, picp=float(inside.mean()), width=float(np.mean(upper - lower)))
+    return HeldOut(mean, lower, upper, quantiles, scores, ())
 
 
-def estimate(observed: Array, predicted: HeldOut, coverage: float, sample: ProbabilitySample) -> MapEstimates:
-    """Estimate the whole map's accuracy from a sample. EngineError where the design does not fit the observations."""
-    design = estimate_from_sample(observed, predicted.mean, strata=sample.strata, areas=sample.areas)
+def estimate(
+    observed: Array, predicted: HeldOut, coverage: float, sample: ProbabilitySample, is_censored: Flags, limits: Array
+) -> MapEstimates:
+    """Estimate the whole map's accuracy from a sample. EngineError where the design does not fit the observations.
+
+    Where values are censored, nobody knows which share of the area lies inside the interval: there are estimates of the
+    least and the most, and of the part of the area where values can be measured.
+    """
+    strata, areas = sample.strata, sample.areas
+    mean, lower, upper = (np.maximum(each, limits) for each in (predicted.mean, predicted.lower, predicted.upper))
+    design = estimate_from_sample(observed, mean, strata=strata, areas=areas)
     by_measure = {"ME": design.me, "RMSE": design.rmse}
     if design.mec is not None:
         by_measure["MEC"] = design.mec
-    lower, upper = predicted.lower, predicted.upper
-    if np.isfinite(lower).all():
-        inside = is_inside(observed, lower, upper)
-        by_measure["PICP"] = estimate_share(inside, strata=sample.strata, areas=sample.areas)
-        by_measure["Width"] = estimate_mean(upper - lower, strata=sample.strata, areas=sample.areas)
+    if np.isfinite(predicted.lower).all():
+        inside = find_inside(observed, predicted.lower, predicted.upper, is_censored)
+        by_measure["PICP"] = estimate_share(inside[0], among=~is_censored, strata=strata, areas=areas)
+        if is_censored.any():
+            for name, flags in zip((AT_LEAST, AT_MOST), inside):
+                by_measure[name] = estimate_share(flags, strata=strata, areas=areas)
+        by_measure["Width"] = estimate_mean(predicted.upper - predicted.lower, strata=strata, areas=areas)
         scores = interval_scores(observed, lower, upper, coverage)
-        by_measure["Interval score"] = estimate_mean(scores, strata=sample.strata, areas=sample.areas)
+        by_measure["Interval score"] = estimate_mean(scores, strata=strata, areas=areas)
     return MapEstimates(by_measure, design.confidence, design.sentence)
+
+
+def tell_censored(assessment: MapAssessment, notes: list[str]) -> None:
+    """Tell what scores say of values below detection limits, and what they do not."""
+    is_censored, field = assessment.is_censored, assessment.target.soil_property.field
+    if not is_censored.any():
+        return
+    count, limits = len(is_censored), assessment.target.observed[is_censored]
+    notes.append(
+        f"{is_censored.sum()} of {count} values of {field} ({share_in_words(int(is_censored.sum()), count)}) lie below"
+        f" their detection limit ({span(limits.min(), limits.max())}). Scores compare what a laboratory would report:"
+        " below the limit, the limit itself, for observations and predictions alike. They do not tell how good the map"
+        " is below the limits."
+    )
+    if len(np.unique(limits)) > 1:
+        notes.append(
+            "There are several limits, and nothing says which of them a measured value had: limits are dealt out to the"
+            " measured values in the shares in which they occur."
+        )
+    if assessment.has_interval:
+        low, high = (float(flags.mean()) for flags in assessment.inside)
+        notes.append(
+            f"The coverage of the interval (PICP) is that of the {count - is_censored.sum()} measured values. Of all"
+            f" {count} values, at least {low:.1%} and at most {high:.1%} lie inside: nobody knows where below its limit"
+            " a value lies."
+        )
 
 
 def check_interval(job: AssessMap, mean: Array, lower: Array, upper: Array, notes: list[str]) -> None:
@@ -125,11 +193,9 @@ def check_interval(job: AssessMap, mean: Array, lower: Array, upper: Array, note
         )
 
 
-def find_cautions(
-    job: AssessMap, found: Observations, facts: BandFacts, dropped: Dropped, sample: ProbabilitySample | None
-) -> list[str]:
+def find_cautions(job: AssessMap, found: Observations, facts: BandFacts, dropped: Dropped) -> list[str]:
     """Name, in sentences, what limits the worth of the assessment."""
-    cautions = []
+    cautions, is_sample = [], job.sample != "none"
     if job.target.unit and facts.unit and job.target.unit != facts.unit:
         cautions.append(
             f"The unit of {job.target.field} is {job.target.unit}, but the map says {facts.unit}. If they are not the"
@@ -140,10 +206,10 @@ def find_cautions(
     if shared:
         cautions.append(
             f"{shared} observations share their coordinates with another one; they all count"
-            + (", although a random sample hardly draws a place twice." if sample else ".")
+            + (", although a random sample hardly draws a place twice." if is_sample else ".")
         )
     lost = len(dropped.reasons)
-    if sample and lost:
+    if is_sample and lost:
         cautions.append(
             f"The sample lost {lost} of its {lost + len(found)} observations. The estimates hold for the part of the"
             " area where the map has data, and as far as places without a usable value do not differ from the others."
@@ -165,6 +231,8 @@ def map_settings(job: AssessMap, facts: BandFacts, grid: Grid, coverage: float, 
         settings["Upper limit"] = _band_in_words(job.upper, read_band_facts(job.upper).description)
         settings["Coverage of the interval"] = f"{coverage:g}, {coverage_source}"
     settings["Sample"] = job.sample
+    if job.detection_limit:
+        settings["Detection limits"] = f"field {job.detection_limit}"
     if job.stratum:
         settings["Stratum, area of the stratum"] = f"fields {job.stratum}, {job.weight}"
     return settings
@@ -183,20 +251,18 @@ class ProbabilitySample:
 
 
 def read_probability_sample(
-    job: AssessMap, layer: Layer, found: Observations, notes: list[str]
+    job: AssessMap, layer: Layer, found: Observations, notes: Notes
 ) -> ProbabilitySample | None:
-    """Read the probability sample that the observations are; None when they are none.
+    """Read the probability sample that the observations are; None when they are none, or their strata are the map's.
 
     Areas come from all observations of the layer: a stratum whose observations were all dropped must not be forgotten.
     """
-    if job.sample == "none":
+    if job.sample in ("none", "map_classes"):
         return None
     if job.sample == "simple":
         return ProbabilitySample()
-    of_names = Notes()
-    strata = read_names(layer, job.stratum, "stratum", of_names)
-    notes += of_names.doubts
-    sizes = read_numbers(layer, job.weight, "weight", notes)
+    strata = read_names(layer, job.stratum, "stratum", notes)
+    sizes = read_numbers(layer, job.weight, "weight", notes.facts)
     nameless = sum(name is None for name in strata[np.isin(layer.ids, found.ids)])
     if nameless:
         raise EngineError(

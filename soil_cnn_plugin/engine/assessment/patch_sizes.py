@@ -9,8 +9,9 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.assessment.comparison import SIGNIFICANT, Judged, PairedTest, paired_test
+from soil_cnn_plugin.engine.assessment.comparison import NO_SIGNAL, SIGNAL, AgainstMean, Judged, signal
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NAMES, NETWORK
+from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, PairedTest, p_words, paired_test, percent_text
 from soil_cnn_plugin.engine.targets.distributions import RMSE
 from soil_cnn_plugin.engine.targets.kinds import Measure
 
@@ -61,6 +62,9 @@ class ErrorCurves:
     baselines: Mapping[str, SizedError]
     context: PairedTest | None  # forest with context at the recommended size minus forest at the point
     signal: PairedTest | None  # CHOSEN_BY at the best size minus the mean
+    largest: (
+        PairedTest | None
+    )  # CHOSEN_BY at the largest size minus that at the recommended one; None if it is the same
     best: int
     recommended: int
 
@@ -103,11 +107,13 @@ def error_curves(targets: Sequence[SizedTarget]) -> ErrorCurves:
     sized = {name: _curve({size: errors[name, size] for size in sizes}, ratio) for name in AT_SIZES}
     best = min(sized[CHOSEN_BY], key=lambda item: item.error).size
     recommended = min(item.size for item in sized[CHOSEN_BY] if item.is_near_best)
+    largest = errors[CHOSEN_BY, sizes[-1]] - errors[CHOSEN_BY, recommended]
     return ErrorCurves(
         sized=sized,
         baselines={name: _curve({POINT: values}, ratio)[0] for name, values in baselines.items()},
         context=paired_test(errors[FOREST_CONTEXT, recommended] - baselines[FOREST], ratio),
         signal=paired_test(errors[CHOSEN_BY, best] - baselines[MEAN], ratio),
+        largest=paired_test(largest, ratio) if recommended != sizes[-1] else None,
         best=best,
         recommended=recommended,
     )
@@ -125,6 +131,12 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
         ]
     else:
         sentences = [f"Context beyond {recommended} does not clearly lower the error."]
+        if curves.largest:
+            least = _detectable(curves.largest, curves.at(CHOSEN_BY, curves.recommended), sides=1)
+            sentences.append(
+                f"That is no proof that it does not matter: over {curves.largest.count} folds a gain of the largest"
+                f" patch, {names[largest]}, shows only from {least} on (80 % power)."
+            )
     if curves.best != curves.recommended:
         chosen, lowest = curves.at(CHOSEN_BY, curves.recommended), curves.at(CHOSEN_BY, curves.best)
         noise = 100 * (chosen.above_best_error or 0.0) / chosen.error
@@ -134,12 +146,8 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
             " recommended."
         )
     sentences.append(_context_in_words(curves, recommended))
-    if not _beats_mean(curves):
-        sentences.append(
-            f"No size clearly beats {comparison.measure.without_map}: the covariates carry no usable signal here, and"
-            " it cannot tell these sizes apart."
-        )
-    return sentences
+    signal_sentence = _signal_in_words(curves, comparison.measure)
+    return [*sentences, *([signal_sentence] if signal_sentence else [])]
 
 
 def size_in_words(size: int, metres: tuple[float, float]) -> str:
@@ -202,12 +210,13 @@ def _context_in_words(curves: ErrorCurves, recommended: str) -> str:
     point, test = curves.baselines[FOREST], curves.context
     percent = 100 * (test.difference / point.error if test else 0.0)
     direction = "lower" if percent < 0 else "higher"
-    numbers = f"{abs(percent):.1f} % {direction}" + (f" (p = {test.p:.2g})" if test else "")
+    numbers = f"{abs(percent):.1f} % {direction}" + (f" ({p_words(test.p)})" if test else "")
     beside = (
         f"with context of {recommended} the random forest's error is {numbers} than with the covariates at the point"
     )
     if test is None or test.p >= SIGNIFICANT:
-        return f"Whether the landscape matters at all is not clear: {beside}."
+        least = f" The folds show a difference only from {_detectable(test, point)} on (80 % power)." if test else ""
+        return f"Whether the landscape matters at all is not clear: {beside}.{least}"
     return f"The landscape {'matters' if percent < 0 else 'misleads'} here: {beside}."
 
 
@@ -215,7 +224,26 @@ def _percent_below(lower: SizedError, higher: SizedError) -> str:
     return f"{100 * (1 - lower.error / higher.error):.1f} %"
 
 
-def _beats_mean(curves: ErrorCurves) -> bool:
-    """Whether the error is clearly below the mean's: significantly, one-sided, because only below counts."""
-    test = curves.signal
-    return test is not None and test.difference < 0 and test.p / 2 < SIGNIFICANT
+def _signal_in_words(curves: ErrorCurves, measure: Measure) -> str:
+    """Say that no size beats the mean, or that too little was seen to say so; empty where one does."""
+    best, mean, test = curves.at(CHOSEN_BY, curves.best), curves.baselines[MEAN], curves.signal
+    percent = 100 * (best.error / mean.error - 1) if mean.error else 0.0
+    found = signal([AgainstMean(percent, test, mean.error)], measure)
+    if found == SIGNAL:
+        return ""
+    text = f"No size clearly beats {measure.without_map}"
+    if found == NO_SIGNAL:
+        return (
+            f"{text}, and a gain of {measure.clear_gain_percent:g} % can be ruled out (95 % confidence): the covariates"
+            " carry no usable signal here, and it cannot tell these sizes apart."
+        )
+    missed = f": a gain shows only from {_detectable(test, mean, sides=1)} on (80 % power)" if test else ""
+    return (
+        f"{text}, but that proves little{missed}. The lowest error is {abs(percent):.1f} %"
+        f" {'lower' if percent < 0 else 'higher'} than {measure.of_this}. More observations or folds can tell whether"
+        " there is a usable signal."
+    )
+
+
+def _detectable(test: PairedTest, beside: SizedError, sides: int = 2) -> str:
+    return percent_text(100 * test.detectable(sides=sides) / beside.error) if beside.error else "any size"

@@ -11,11 +11,21 @@ from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassReliability, reliability_in_steps
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, below_shares, coverage_curve, pit, qcp
+from soil_cnn_plugin.engine.targets.distributions import equals
+from soil_cnn_plugin.engine.targets.metrics import (
+    QUANTILE_LEVELS,
+    HeldOut,
+    below_shares,
+    coverage_curve,
+    inside_shares,
+    pit,
+    qcp,
+)
 
 PIT_BINS = 10
 NARROWEST = 0.5
 """Nominal coverage of the narrowest interval in the PICP curve; the outermost quantiles enclose the widest, 98 %."""
+_FEWEST_BY_SPREAD = 15
 _IN_A_STEP = 25  # observations, where there are enough
 
 
@@ -56,6 +66,29 @@ def reliability(observed: Array, held_out: HeldOut, is_censored: Flags | None = 
     rest = ~is_censored
     measured = _of_measured(observed[rest], held_out.lower[rest], held_out.upper[rest], quantiles[rest])
     return _together(measured, censored)
+
+
+@dataclass(frozen=True)
+class SpreadThird:
+    """A third of the observations by the width of their prediction intervals: `picp` of its `n` intervals hold, and
+    their mean width is `width`."""
+
+    n: int
+    width: float
+    picp: float
+
+
+def coverage_by_spread(target: NumberTarget, held_out: HeldOut) -> tuple[SpreadThird, ...]:
+    """The thirds of the observations from the narrowest to the widest intervals; none for few observations, or where
+    intervals do not differ. Intervals that hold on the whole may be too narrow where they promise much."""
+    width = held_out.upper - held_out.lower
+    if held_out.quantiles.shape != (len(width), len(QUANTILE_LEVELS)):
+        return ()
+    if len(width) < _FEWEST_BY_SPREAD or not np.isfinite(width).all() or width.max() <= 1.001 * width.min():
+        return ()
+    inside = inside_shares(target.observed, held_out.lower, held_out.upper, held_out.quantiles, target.is_censored)
+    thirds = np.array_split(np.argsort(width, kind="stable"), 3)
+    return tuple(SpreadThird(len(own), float(width[own].mean()), float(inside[own].mean())) for own in thirds)
 
 
 def _of_measured(observed: Array, lower: Array, upper: Array, quantiles: Array) -> Reliability:
@@ -113,17 +146,19 @@ def chance_band(n: int, shares: Array) -> tuple[Array, Array]:
 class Exceedance:
     """One method's probabilities for one threshold, on `n` observations that tell whether it is exceeded.
 
-    `unknown` observations do not tell: a laboratory with a detection limit above the threshold tells only of values
-    above that limit, and counting these alone would favour high probabilities. `share` is the share of the others that
-    exceed the threshold, `expected` the mean probability. `brier` is the mean squared error of the probabilities;
-    `skill` says how much lower it is than the error of always saying `share`, None where all or none exceed. `p` is the
-    probability that chance makes differences as large as these between probabilities and outcomes (Hosmer & Lemeshow
-    1980, 10.1080/03610928008827941).
+    `tied` ones equal it as measured and count as not exceeding it; `p` then is the highest of those from all ways to
+    count them, since a rounded value may lie on either side. `unknown` observations do not tell: a laboratory with a
+    detection limit above the threshold tells only of values above that limit, and counting these alone would favour
+    high probabilities. `share` is the share of the others that exceed the threshold, `expected` the mean probability.
+    `brier` is the mean squared error of the probabilities; `skill` says how much lower it is than the error of always
+    saying `share`, None where all or none exceed. `p` is the probability that chance makes differences as large as
+    these between probabilities and outcomes (Hosmer & Lemeshow 1980, 10.1080/03610928008827941).
     """
 
     threshold: Threshold
     n: int
     unknown: int
+    tied: int
     share: float
     expected: float
     brier: float
@@ -146,8 +181,10 @@ def check_exceedance(target: NumberTarget, held_out: HeldOut) -> list[Exceedance
         if not threshold.is_above:
             probability = 1 - probability
             exceeds = (target.observed < threshold.value) | target.is_censored
+        is_tied = equals(target.observed, threshold.value) & ~target.is_censored
         if is_told.any():
-            found.append(_check(threshold, probability[is_told], exceeds[is_told], int((~is_told).sum())))
+            told = probability[is_told], exceeds[is_told], is_tied[is_told]
+            found.append(_check(threshold, *told, int((~is_told).sum())))
     return found
 
 
@@ -156,24 +193,26 @@ def unchecked(target: NumberTarget) -> list[Threshold]:
     return [threshold for threshold in target.thresholds if not (target.limits <= threshold.value).any()]
 
 
-def _check(threshold: Threshold, probability: Array, exceeds: Flags, unknown: int) -> Exceedance:
+def _check(threshold: Threshold, probability: Array, exceeds: Flags, is_tied: Flags, unknown: int) -> Exceedance:
     share, n = float(exceeds.mean()), len(exceeds)
     steps = int(np.clip(n // _IN_A_STEP, 4, 10))
+    ways = [np.where(is_tied, count, exceeds) for count in ((0.0, 0.5, 1.0) if is_tied.any() else (0.0,))]
     brier, base = float(((probability - exceeds) ** 2).mean()), share * (1 - share)
     return Exceedance(
         threshold=threshold,
         n=n,
         unknown=unknown,
+        tied=int(is_tied.sum()),
         share=share,
         expected=float(probability.mean()),
         brier=brier,
         skill=1 - brier / base if base > 0 else None,
-        p=_chance(probability, exceeds, steps) if base > 0 else None,
+        p=max(_chance(probability, way, steps) for way in ways) if base > 0 else None,
         reliability=reliability_in_steps(probability, exceeds, steps),
     )
 
 
-def _chance(probability: Array, exceeds: Flags, steps: int) -> float:
+def _chance(probability: Array, exceeds: Array, steps: int) -> float:
     """Probability that chance makes the squared differences as large, in equal parts of the observations ordered by
     their probabilities, if each exceeds with its own probability."""
     parts = np.array_split(np.argsort(probability, kind="stable"), min(steps, len(exceeds)))

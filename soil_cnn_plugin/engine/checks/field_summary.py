@@ -21,13 +21,15 @@ from soil_cnn_plugin.engine.checks.impossible import (
 )
 from soil_cnn_plugin.engine.checks.measured import Measured
 from soil_cnn_plugin.engine.checks.outliers import check_outliers
+from soil_cnn_plugin.engine.observations.locating import FEWEST_OBSERVATIONS
 from soil_cnn_plugin.engine.targets.scales import choose_transform
 
 BARS = 24
 MOST_CODES = 12
 """Most different whole numbers that may be codes of classes, each at as many observations on average."""
 FEW_VALUES = 30
-"""Number of values below which a field has too few to learn from; 20 are needed at all."""
+"""Number of values below which a map is hardly worth while, though training needs no more than
+`FEWEST_OBSERVATIONS`."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,9 @@ def _check_amount(summary: FieldSummary) -> list[Finding]:
     if known < FEW_VALUES:
         total = known + summary.missing + summary.failed + summary.codes
         sentence = f"{field} has {known} {plural(known, 'value', 'values')} at {total} observations."
-        remedy = "Training needs at least 20, and 100 or more to be worth while."
+        enough = f"The {FEWEST_OBSERVATIONS} that training needs are there, but"
+        short = f"Training needs at least {FEWEST_OBSERVATIONS}, and"
+        remedy = f"{short if known < FEWEST_OBSERVATIONS else enough} 100 or more make a map worth while."
         return [Finding("few_values", field, sentence, remedy)]
     if summary.is_whole and summary.distinct <= MOST_CODES and known >= MOST_CODES * summary.distinct:
         sentence = f"{field} has {summary.distinct} different whole numbers at {known} observations."

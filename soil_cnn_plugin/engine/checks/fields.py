@@ -100,7 +100,7 @@ class CheckedFields:
             )
         targets = [SoilProperty(name) for name in names]
         try:
-            pairs = partners(targets, self._job.detection_limits, "detection limit")
+            pairs = partners(targets, self._job.detection_limits, "detection limit", self._job.composition)
         except JobError as error:
             raise EngineError(str(error)) from error
         return {name: self._read_aside(limit) for name, limit in pairs.items()}

@@ -23,73 +23,99 @@ from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.targets.kinds import Explained, LearnedAs
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.unseen import Views, covariate_names
 
 _STEPS = 2  # from a background observation to the pixel, at Gauss-Legendre points
-_PROCESS_STEPS = 4  # the same for the Gaussian process, whose gradient bends more
+_STEPS_OF_PROCESS = 4  # the same for the Gaussian process, whose gradient bends more
+_STEPS_OF_CLASSES = 6  # probabilities bend more on the way
 _PIXELS_AT_ONCE = 64
 _ROWS_A_TASK = 32
 
 
 class Attribution:
-    """The attribution of `factors` (R,) times the learned columns. `background` holds the observations that predictions
-    are compared with."""
+    """The attribution of a target, `explained` by the learned columns `own`. `background` holds the observations that
+    predictions are compared with."""
 
-    def __init__(self, trained: TrainedNetwork, background: Views, factors: Array) -> None:
-        self._trained, self._background, self._factors = trained, background, factors
+    def __init__(self, trained: TrainedNetwork, background: Views, explained: Explained, own: slice) -> None:
+        self._trained, self._background, self._explained, self._own = trained, background, explained, own
+        self._columns = self._predict(background)
+        self.base = float(explained.value(self._columns).mean())
         self.players = covariate_names(trained.encoder)
 
     def contributions(self, views: Views) -> Array:
-        """Return the contributions (N, players) to the predictions of N patches."""
-        predictor = self._trained.predictor
-        factors = predictor.weights * self._factors  # (M, R)
+        """Return the contributions (N, players) to the predictions of N patches.
+
+        What a target that is no sum of columns gets is a sum over pairs: for each background observation, the columns'
+        contributions times the slopes between both (Chen et al. 2022, 10.1038/s41467-022-31384-3).
+        """
+        predictor, columns = self._trained.predictor, self._predict(views)
+        factors = self._explained.slopes(columns, self._columns)[None] * predictor.weights[:, None, None, self._own]
         total = np.zeros((len(views.context), len(self.players)))
         for index, network in enumerate(predictor.networks):
             total += self._of_network(network, views.inputs[index], self._background.inputs[index], factors[index])
-        if predictor.forests:
-            of_forest = factors[len(predictor.networks)]
-            for column in np.flatnonzero(of_forest):
-                total += of_forest[column] * self._of_forest(views, int(column))
-        if predictor.process:
-            total += self._of_process(predictor.process, views, factors[-1])
+        of_others = factors[len(predictor.networks) :]  # of forests and process
+        if predictor.forests and of_others[0].any():
+            total += self._of_forests(views, of_others[0])
+        if predictor.process and of_others[-1].any():
+            total += self._of_process(predictor.process, views, of_others[-1])
+        return total if isinstance(self._explained, LearnedAs) else self._complete(total, columns)
+
+    def _predict(self, views: Views) -> Array:
+        location: Array = self._trained.predictor.predict(views.inputs, views.context)[0][:, self._own]
+        return location
+
+    def _complete(self, total: Array, columns: Array) -> Array:
+        """Share out what steps along the way left over, in proportion to the contributions' sizes."""
+        rest = self._explained.value(columns) - self.base - total.sum(axis=1)
+        size = np.abs(total)
+        whole = size.sum(axis=1, keepdims=True)
+        share = np.where(whole > 0, size / np.where(whole > 0, whole, 1), 1 / total.shape[1])
+        complete: Array = total + rest[:, None] * share
+        return complete
+
+    def _of_forests(self, views: Views, factors: Array) -> Array:
+        """Attribute the forests of the target's columns; one forest has all classes of a target."""
+        player, background = views.covariates[-1].numpy(), self._background.context
+        total, start = np.zeros((len(views.context), len(self.players))), 0
+        for forest in self._trained.predictor.forests:
+            first = start - self._own.start
+            start += forest.outputs
+            if 0 <= first < factors.shape[2]:
+                of_forest = factors[..., first : first + forest.outputs]
+                total += tree_shapley(forest, views.context, background, player, len(self.players), of_forest)
         return total
 
     def _of_process(self, process: GaussianProcess, views: Views, factors: Array) -> Array:
-        """Attribute the Gaussian process by expected gradients of its features."""
+        """Attribute the Gaussian process's columns times `factors` (N, S, C) by expected gradients."""
         inputs, background = torch.from_numpy(views.context), torch.from_numpy(self._background.context)
         player = nn.functional.one_hot(views.covariates[-1].cpu(), len(self.players)).double()  # (F, players)
-        steps, parts = np.polynomial.legendre.leggauss(_PROCESS_STEPS)
+        steps, parts = np.polynomial.legendre.leggauss(_STEPS_OF_PROCESS)
         total = torch.zeros((len(inputs), len(self.players)), dtype=torch.float64)
-        for other in background:
-            difference = (inputs - other).double()
+        for number, other in enumerate(background):
+            difference, of_pairs = (inputs - other).double(), torch.from_numpy(factors[:, number])
             for step, part in zip((steps + 1) / 2, parts / 2):
                 between = (other + step * difference).requires_grad_()
-                (gradient,) = torch.autograd.grad(
-                    process.differentiable(between, torch.from_numpy(factors)).sum(), between
-                )
+                explained = process.differentiable(between, of_pairs, self._own).sum()
+                (gradient,) = torch.autograd.grad(explained, between)
                 total += part * (gradient * difference) @ player
         return (total / len(background)).numpy()
 
-    def _of_forest(self, views: Views, column: int) -> Array:
-        """Attribute the forest that predicts the column; one forest has all classes of a target."""
-        forests = self._trained.predictor.forests
-        places = [(forest, output) for forest in forests for output in range(forest.outputs)]
-        forest, output = places[column]
-        player, background = views.covariates[-1].numpy(), self._background.context
-        return tree_shapley(forest, views.context, background, player, len(self.players), output)
-
     def _of_network(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Array:
-        """Attribute a network. Gradients are taken only behind the first layer: it is linear, so what each covariate
-        adds to it is known.
+        """Attribute a network's columns times `factors` (N, S, C). Gradients are taken only behind the first layer: it
+        is linear, so what each covariate adds to it is known.
 
         The views over which predictions are averaged take turns over the background.
         """
         shares = []
         others = network.views(background)
-        for piece in inputs.split(_PIXELS_AT_ONCE):
-            views = enumerate(network.views(piece))
-            parts = [self._of_view(network, view, others[turn][turn :: len(others)], factors) for turn, view in views]
+        pieces = inputs.split(_PIXELS_AT_ONCE)
+        for piece, of_piece in zip(pieces, np.split(factors, range(_PIXELS_AT_ONCE, len(inputs), _PIXELS_AT_ONCE))):
+            parts = [
+                self._of_view(network, view, others[turn][turn :: len(others)], of_piece[:, turn :: len(others)])
+                for turn, view in enumerate(network.views(piece))
+            ]
             shares.append(torch.stack(parts).sum(0) / len(background))
         array: Array = torch.cat(shares).cpu().numpy().astype(np.float64)
         return array
@@ -97,14 +123,17 @@ class Attribution:
     def _of_view(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Tensor:
         """Attribute one view: `inputs` (n, ...) against `background` (S, ...) give (n, players), summed over the
         background."""
-        explainer = IntegratedGradients(_AfterFirstLayer(network, factors), multiply_by_inputs=False)
+        steps = _STEPS if isinstance(self._explained, LearnedAs) else _STEPS_OF_CLASSES
         with torch.no_grad():
             first, base = (network.first_layer(rows).transpose(0, 1) for rows in (inputs, background))
             added, base_added = self._added(network, inputs), self._added(network, background)  # (players, n or S, L)
         total = torch.zeros_like(first.flatten(1))
         shares = first.new_zeros(len(inputs), len(self.players))
         for other in range(len(background)):
-            gradient = explainer.attribute(first, base[other : other + 1], n_steps=_STEPS)
+            explainer = IntegratedGradients(
+                _AfterFirstLayer(network, factors[:, other], self._own), multiply_by_inputs=False
+            )
+            gradient = explainer.attribute(first, base[other : other + 1], n_steps=steps)
             gradient = gradient.detach().to(first.dtype).flatten(1)  # (n, L)
             total += gradient
             shares -= gradient @ base_added[:, other].T
@@ -121,15 +150,18 @@ class Attribution:
 
 
 class _AfterFirstLayer(torch.nn.Module):
-    """A network from its first layer on, (N, K, ...) -> (N,): `factors` times its locations, averaged over members."""
+    """A network from its first layer on, (N, K, ...) -> (N,): `factors` (n, C) times its locations in the columns
+    `own`, averaged over members. N is n, or n at several steps, one after the other."""
 
-    def __init__(self, network: PackedNetwork, factors: Array) -> None:
+    def __init__(self, network: PackedNetwork, factors: Array, own: slice) -> None:
         super().__init__()
-        self._network, self._factors = network, torch.from_numpy(factors)
+        self._network, self._factors, self._own = network, torch.tensor(factors), own
 
     def forward(self, first: Tensor) -> Tensor:
         location, _ = self._network.heads.location_scale(self._network.after_first_layer(first.transpose(0, 1)))
-        return location.mean(0) @ self._factors.to(location)
+        mean = location.mean(0)[:, self._own]
+        factors = self._factors.to(location).repeat(len(mean) // len(self._factors), 1)
+        return (mean * factors).sum(1)
 
 
 def choose_background(predicted: Array, count: int) -> Rows:
@@ -147,20 +179,22 @@ def tree_shapley(
     background: Singles,
     player: Rows,
     players: int,
-    column: int = 0,
+    factors: Array,
 ) -> Array:
     """Return what each player contributes to the forest's answer for `features` (N, F), as (N, players), averaged over
     `background` (S, F).
 
-    `column` is the output to explain. `player` (F,) is the player that each feature belongs to. The sum over players is
-    the answer minus its mean over the background.
+    The answer is the sum of the outputs times `factors` (N, S, outputs), which may differ for each pair. `player` (F,)
+    is the player that each feature belongs to. The sum over players is the answer minus its mean over the background.
     """
     shares = np.zeros((len(features), players))
-    arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value[:, column])
+    arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value)
     weights = _weights(players)
 
     def share_out(rows: slice) -> None:
-        _share_out(features[rows], background, player, *arrays, weights, shares[rows])
+        _share_out(
+            features[rows], background, player, *arrays, weights, np.ascontiguousarray(factors[rows]), shares[rows]
+        )
 
     pieces = [slice(start, start + _ROWS_A_TASK) for start in range(0, len(features), _ROWS_A_TASK)]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
@@ -180,7 +214,7 @@ def _weights(players: int) -> Array:
 
 @numba.njit(nogil=True)
 def _share_out(  # type: ignore[no-untyped-def]
-    features, background, player, roots, children, feature, threshold, value, weights, shares
+    features, background, player, roots, children, feature, threshold, value, weights, factors, shares
 ):
     """Walk down each tree wherever a coalition of observation and background can lead, and share out each leaf."""
     players = shares.shape[1]
@@ -216,7 +250,9 @@ def _share_out(  # type: ignore[no-untyped-def]
                             needed += 1
                             node = own
                         continue
-                    answer = value[at]
+                    answer = 0.0
+                    for output in range(value.shape[1]):
+                        answer += value[at, output] * factors[row, other, output]
                     gain, loss = answer * weights[needed, count - needed], answer * weights[count - needed, needed]
                     for place in range(count):
                         one = asked_players[place]

@@ -13,6 +13,7 @@ from soil_cnn_plugin.contract.jobs import ExplainNetwork
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.attribution import Attribution, choose_background
+from soil_cnn_plugin.engine.explaining.contribution_scale import ContributionScale
 from soil_cnn_plugin.engine.explaining.explanation import AttributionSummary
 from soil_cnn_plugin.engine.explaining.known_observations import KnownObservations
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
@@ -23,7 +24,7 @@ from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import own_columns
-from soil_cnn_plugin.engine.targets.kinds import LearnedAs
+from soil_cnn_plugin.engine.targets.kinds import Explained
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
@@ -34,25 +35,33 @@ BACKGROUND = 24
 """The number of observations that each pixel is compared with."""
 _SIDE = 16  # pixels of the explained map that are read at once
 _PIXELS_TOGETHER = 32  # whose contributions one task computes
-_UNITS = {"none": "{unit}", "log": "ln({unit})", "logit": "logit", "log-ratio": "centred log-ratio"}
 
 
-def check_attribution(network: str, description: NetworkDescription, target: int) -> None:
-    """Check that the target can be attributed to covariates; `network` is the path that a message names.
+def check_class(job: ExplainNetwork, description: NetworkDescription, target: int) -> None:
+    """Check that the class whose odds are to be attributed is one of the target's.
 
     Raises:
-        EngineError: the target is of a kind that cannot.
+        EngineError: it is none of them, or the target has no classes.
     """
-    try:
-        _learned_as(description, target)
-    except EngineError as error:
-        raise EngineError(f"{network}, {description.targets[target].field}: {error}") from error
+    field = description.targets[target].field
+    names = description.words.classes.get(field, ())
+    if job.target_class and not names:
+        raise EngineError(
+            f"The class {job.target_class!r} is chosen for the contributions, but {job.network} learned {field} as a"
+            " number. Leave CLASS empty, or choose the field of the classes as TARGET."
+        )
+    if job.target_class and job.target_class not in names:
+        raise EngineError(
+            f"{field} has no class {job.target_class!r}. Its classes are: {', '.join(names)}. Write one of them, or"
+            " leave CLASS empty for the most common one."
+        )
 
 
 def explain_map(
     job: ExplainNetwork, trained: TrainedNetwork, known: KnownObservations, target: int, report: Report
 ) -> AttributionSummary:
-    """Write the raster of contributions to the prediction of one target, on the scale that it was learned on."""
+    """Write the raster of contributions to the prediction of one target, on the scale that it was learned on, or to the
+    odds of one class."""
     description = trained.description
     covariates, grid = place_map(job, description, report)
     step = max(1, math.ceil(math.sqrt(grid.height * grid.width / MOST_PIXELS)))
@@ -62,18 +71,25 @@ def explain_map(
             " part of it choose an extent."
         )
     coarse = _coarsen(grid, step)
+    class_name = _class_name(job, description, known, target, report)
+    explained, own = _explained(description, target, class_name)
     location, _ = trained.predictor.predict(known.views.inputs, known.views.context)
-    soil_property, learned = description.targets[target], _learned_as(description, target)
-    background = choose_background(location @ learned.factors, BACKGROUND)
-    attribution = Attribution(trained, known.views.take(background), learned.factors)
-    unit = _UNITS[learned.transform].format(unit=soil_property.unit or soil_property.field)
-    base = float((location[background] @ learned.factors).mean() + learned.offset)
-    bands = [f"{name}: contribution to {soil_property.label}" for name in attribution.players]
-    tags = {"CONTENT": "attribution", "BASE_VALUE": f"{base:.9g}", "SCALE": learned.transform}
+    background = choose_background(explained.value(location[:, own]), BACKGROUND)
+    attribution = Attribution(trained, known.views.take(background), explained, own)
+    scale = ContributionScale(explained.transform, description.targets[target], class_name)
+    report.info(f"Contributions of covariates to {scale.subject}. {scale.meaning}")
+    bands = [scale.band(name) for name in attribution.players]
+    tags = {
+        "CONTENT": "attribution",
+        "BASE_VALUE": f"{attribution.base:.9g}",
+        "SCALE": scale.transform,
+        "MEANING": scale.meaning,
+        **({"CLASS": class_name} if class_name else {}),
+    }
     maps = np.full((len(bands), coarse.height, coarse.width), np.nan)
     with (
         open_stack(covariates, grid) as stack,
-        RasterFile(job.attribution, coarse, bands, [unit] * len(bands), tags) as file,
+        RasterFile(job.attribution, coarse, bands, [scale.unit] * len(bands), tags) as file,
     ):
         for block in coarse.blocks(_SIDE):
             values = _contributions(trained, attribution, stack, block, step)
@@ -90,18 +106,29 @@ def explain_map(
         stack.check_unchanged()
         file.finish()
     magnitude = np.abs(maps[:, is_known]).mean(1)
-    return AttributionSummary(soil_property, unit, magnitude, maps, step, int(is_known.sum()), base)
+    return AttributionSummary(scale, magnitude, maps, step, int(is_known.sum()), attribution.base)
 
 
-def _learned_as(description: NetworkDescription, target: int) -> LearnedAs:
-    """Return a target on its learned scale, as factors (R,) of all learned columns and an offset."""
+def _class_name(
+    job: ExplainNetwork, description: NetworkDescription, known: KnownObservations, target: int, report: Report
+) -> str:
+    """Return the class that is asked for, or else the most common one; empty where the target has no classes."""
+    names = description.words.classes.get(description.targets[target].field, ())
+    if job.target_class or not names:
+        return job.target_class
+    values = known.values[np.isfinite(known.values[:, target]), target].astype(np.int64)
+    counts = np.bincount(values, minlength=len(names))
+    name = names[int(counts.argmax())]
+    report.info(f"No class is chosen for the contributions: that of most observations is, {name} ({counts.max()}).")
+    return name
+
+
+def _explained(description: NetworkDescription, target: int, class_name: str) -> tuple[Explained, slice]:
+    """Return a target on the scale that contributions have, and the learned columns that it is a function of."""
     own = own_columns([outcome.scaled for outcome in description.outcomes])
     for kind, outcome, at in zip(description.kinds, description.outcomes, own):
         if target in kind.targets:
-            found = outcome.learned_as(kind.targets.index(target))
-            factors = np.zeros(description.columns)
-            factors[at] = found.factors
-            return LearnedAs(found.transform, factors, found.offset)
+            return outcome.explained(kind.targets.index(target), class_name), at
     raise ValueError(f"there is no target {target}")
 
 

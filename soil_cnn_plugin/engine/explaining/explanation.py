@@ -8,7 +8,9 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.assessment.importance import Importance
+from soil_cnn_plugin.engine.assessment.importance import Importance, growth_by_chance
+from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, p_words
+from soil_cnn_plugin.engine.explaining.contribution_scale import ContributionScale
 
 LITTLE = 0.01
 """The growth of the error, as a share of it, that is called little: about what one more fold or seed changes."""
@@ -39,11 +41,10 @@ class Context:
 
 @dataclass(frozen=True)
 class AttributionSummary:
-    """A summary of a map of contributions. `magnitude` (players,) is their mean absolute value, in `unit`. `maps`
+    """A summary of a map of contributions. `magnitude` (players,) is their mean absolute value on the `scale`. `maps`
     (players, h, w) is a coarse image of them, NaN where nothing is predicted. Every `step`-th pixel was taken."""
 
-    target: SoilProperty
-    unit: str
+    scale: ContributionScale
     magnitude: Array
     maps: Array
     step: int
@@ -103,7 +104,10 @@ def context_verdict(explanation: Explanation, target: int) -> str:
             f"The surroundings hardly matter: with all pixels but the observation's own exchanged, the error changes by"
             f" less than {100 * LITTLE:g} %."
         )
-    without = f"with all but the own pixel exchanged it grows by {own:.0f} %"
+    p = growth_by_chance(context.by_fold[0, 0, :, target] - context.by_fold[-1, 0, :, target])
+    chance = ", which the folds do not tell from chance" if p is None or p >= SIGNIFICANT else ""
+    tested = f" ({p_words(p)}{chance})" if p is not None else ""
+    without = f"with all but the own pixel exchanged it grows by {own:.0f} %{tested}"
     if reach == len(context.radii) - 1:
         return (
             f"The whole patch matters, up to {widest:.0f} m: exchanging its outermost ring alone makes the error grow"
@@ -117,13 +121,22 @@ def context_verdict(explanation: Explanation, target: int) -> str:
 
 
 def importance_verdict(explanation: Explanation, target: int) -> str:
-    """Say in a sentence which covariates matter."""
-    share, spread = explanation.share()[:, 0, target], explanation.spread_share()[:, 0, target]
+    """Say in a sentence which covariates matter, as far as the folds tell that from chance."""
+    share = explanation.share()[:, 0, target]
+    p_values = explanation.importance.significance(0, target)
     order = np.argsort(-share)
-    clear = [index for index in order if share[index] > np.nan_to_num(spread[index]) and share[index] >= LITTLE]
+    clear = [i for i in order if (p := p_values[i]) is not None and p < SIGNIFICANT and share[i] >= LITTLE]
     if not clear:
-        return "No covariate stands out: exchanging any of them changes the error by less than its spread over folds."
+        first = order[0]
+        p = p_values[first]
+        return (
+            f"No covariate clearly stands out: exchanging {explanation.covariates[first]}, the one that changes most,"
+            f" changes the held-out error by {100 * share[first]:.1f} %{f' ({p_words(p)})' if p is not None else ''}."
+            " The folds do not tell that from chance, which does not show that no covariate matters."
+        )
     named = ", ".join(f"{explanation.covariates[index]} (+{100 * share[index]:.0f} %)" for index in clear[:3])
     rest = len(share) - len(clear)
-    few = f" {rest} of {len(share)} change it by no more than chance or 1 %." if rest else ""
+    few = (
+        f" {rest} of {len(share)} change it by less than 1 %, or the folds do not tell it from chance." if rest else ""
+    )
     return f"Exchanging a covariate makes the held-out error grow most for {named}.{few}"

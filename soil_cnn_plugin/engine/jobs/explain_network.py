@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.explaining.explain_map import check_attribution, explain_map
+from soil_cnn_plugin.engine.explaining.explain_map import check_class, explain_map
 from soil_cnn_plugin.engine.explaining.explanation import Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.explaining.known_observations import read_observations
 from soil_cnn_plugin.engine.explaining.network_use import measure_use
@@ -23,8 +23,7 @@ def run(job: ExplainNetwork, report: Report) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     with PatchFile(job.patches) as file:
         target = _target(job, trained)
-        if job.attribution:
-            check_attribution(job.network, trained.description, target)  # raised now, not when all is explained
+        check_class(job, trained.description, target)  # raised now, not when all is explained
         known = read_observations(trained, file, job.network, report.part(0.0, 0.3, "Reading and predicting patches"))
         report.info(known.basis)
         settings = {"patches": job.patches, "network": job.network, "seed": str(job.seed)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
@@ -17,6 +18,7 @@ from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_valid
 from soil_cnn_plugin.engine.training.design import make_designs
 from soil_cnn_plugin.engine.training.folds_of_file import hold_out
 from soil_cnn_plugin.engine.training.network_file import write_network
+from soil_cnn_plugin.engine.training.repeats import over_repeats, repeated_designs
 from soil_cnn_plugin.engine.training.trained_network import trained_network
 
 
@@ -25,18 +27,22 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
     checkpoints = Path(f"{job.network}.checkpoints")
     with PatchFile(job.patches) as file:
         folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
-        designs = make_designs(job, file, folds, checkpoints, device, report)
+        design, *others = make_designs(job, file, folds, checkpoints, device, report)
+        repeats = repeated_designs(job, file, folds, design, sum(int(o.fold.max()) + 1 for o in others), report)
         step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
         forests = (FOREST_CONTEXT,) if job.predictor == BLEND else ()
-        final, validations = fit_and_cross_validate(designs, forests, step)
+        final, validations = fit_and_cross_validate([design, *repeats, *others], forests, step)
         if process_number() != 0:  # only the first of several processes writes
             return {}
-        assessment = assess(job, file, folds, designs[0], validations, final)
+        count = 1 + len(repeats)
+        validations = [over_repeats(validations[:count]), *validations[count:]]
+        assessment = assess(job, file, folds, design, validations, final, count)
         verdicts = {target.soil_property: target.verdict.text for target in assessment.targets}
         for soil_property, verdict in verdicts.items():
             report.info(f"{soil_property.label}: {verdict}")
-        write_network(job.network, trained_network(job, file, designs[0], final, assessment, report))
-        write_wanted(job, assessment, file)
+        trained = trained_network(job, file, design, final, assessment, report)
+        write_network(job.network, trained)
+        write_wanted(job, replace(assessment, spaces=trained.description.spaces), file)
     if job.resume:
         shutil.rmtree(checkpoints, ignore_errors=True)
     found = numbers(assessment)

@@ -135,17 +135,17 @@ class GaussianProcess:
                 location[rows, column] = kernels.covariance(solved.variances, solved.lengths) @ alpha
         return self._as_probabilities(location.cpu().numpy().astype(np.float64) + self.means)
 
-    def differentiable(self, features: Tensor, factors: Tensor) -> Tensor:
-        """Return `factors` (R,) times the locations (N, R), as (N,) that can be derived by `features` (N, F).
+    def differentiable(self, features: Tensor, factors: Tensor, own: slice) -> Tensor:
+        """Return `factors` (N, C) times the locations of the columns `own`, as (N,) that can be derived by `features`
+        (N, F).
 
         Probabilities of classes are not bounded to 0 and 1 here.
         """
         kernels = Kernels.between(self._scaled(features), self.places)
         total = features.new_zeros(len(features), dtype=torch.float64)
-        for factor, solved in zip(factors.tolist(), self._solved):
-            if factor:
-                across = kernels.covariance(solved.variances, solved.lengths)[:, solved.is_known]
-                total = total + factor * (across @ solved.alpha)
+        for factor, solved in zip(factors.T, self._solved[own]):
+            across = kernels.covariance(solved.variances, solved.lengths)[:, solved.is_known]
+            total = total + factor * (across @ solved.alpha)
         return total
 
     @cached_property

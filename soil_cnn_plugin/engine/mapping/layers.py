@@ -13,6 +13,7 @@ from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.one_block import PredictedBlock
 from soil_cnn_plugin.engine.mapping.ranges import Seen
+from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
 from soil_cnn_plugin.engine.report import Report
@@ -45,9 +46,9 @@ def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) ->
     for needed, instead in _INSTEAD.items():
         missing = [name.upper() for name in wanted if name not in offered and _NEEDS.get(name) == needed]
         if missing:
-            measured = " and ".join(dict.fromkeys(kind.is_measured_as for kind in kinds))
+            verb = f"need{'s' * (len(missing) == 1)}"
             raise EngineError(
-                f"{source} {measured}, but {' and '.join(missing)} need{'s' * (len(missing) == 1)} {needed}. Leave"
+                f"{source} {_in_words(kinds)}, but {' and '.join(missing)} {verb} {needed}. Leave"
                 f" {'them' if len(missing) > 1 else 'it'} empty; {instead}."
             )
     for name in wanted:
@@ -60,6 +61,14 @@ def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) ->
             )
         for kind in kinds:
             kind.check_offer(name, source)
+
+
+def _in_words(kinds: Sequence[Kind]) -> str:
+    """Return words such as `numbers (zinc, copper) and soil classes (type)`."""
+    fields: dict[str, list[str]] = {}
+    for kind in kinds:
+        fields.setdefault(kind.is_measured_as, []).extend(kind.fields)
+    return " and ".join(f"{word} ({comma_separated(own)})" for word, own in fields.items())
 
 
 @dataclass(frozen=True)
@@ -137,13 +146,15 @@ def plan_layers(job: PredictMap, description: NetworkDescription, report: Report
 @dataclass(frozen=True)
 class FinishedBlock:
     """A block to be written: `values` are (bands, h, w) of each output, NaN where there is nothing. `predicted` is the
-    number of the block's pixels with a prediction, and `applicable` the number of those that are applicable."""
+    number of the block's pixels with a prediction, `applicable` the number of those that are applicable, and
+    `near_beyond` is as in a predicted block."""
 
     block: Block
     values: dict[str, Singles]
     seen: Seen
     predicted: int
     applicable: int
+    near_beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,7 +171,8 @@ class Finisher:
             values["dissimilarity"] = block.dissimilarity[None]
             applicable = int((block.dissimilarity <= self.index.threshold).sum())
         stored = {name: array.astype(np.float32) for name, array in values.items()}
-        return FinishedBlock(block.block, stored, block.seen, int(np.isfinite(block.location[0]).sum()), applicable)
+        predicted = int(np.isfinite(block.location[0]).sum())
+        return FinishedBlock(block.block, stored, block.seen, predicted, applicable, block.near_beyond)
 
 
 def plan_map(job: PredictMap, trained: TrainedNetwork, device: torch.device, report: Report) -> Finisher:

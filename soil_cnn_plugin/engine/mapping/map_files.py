@@ -20,13 +20,20 @@ from soil_cnn_plugin.engine.training.dissimilarity import COVARIATES, EMBEDDING,
 
 _SPACES_IN_WORDS = {
     COVARIATES: "Meyer & Pebesma 2021, covariates weighted by their importance",
-    EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, an addition of Soil CNN",
+    EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, above the threshold where"
+    " a covariate lies beyond its training range, an addition of Soil CNN",
+}
+_BEYOND_IN_WORDS = {
+    COVARIATES: "count as applicable although they lie beyond the training range of a covariate: by its weight, that"
+    " covariate matters too little for the published index to say otherwise",
+    EMBEDDING: "count as not applicable only because they lie beyond the training range of a covariate: the networks"
+    " see the end of the range there, so their last hidden layer does not tell how far beyond it they lie",
 }
 
 
 class MapFiles:
-    """All rasters of a map, in a `with` block: without `finish` none of them stays. `predicted` and `applicable` count
-    the pixels written so far."""
+    """All rasters of a map, in a `with` block: without `finish` none of them stays. `predicted`, `applicable` and
+    `near_beyond` (see `FinishedBlock`) count the pixels written so far."""
 
     def __init__(self, job: PredictMap, stack: CovariateStack, finisher: Finisher) -> None:
         self._stack = stack
@@ -38,7 +45,7 @@ class MapFiles:
                 for name, path in job.output_paths().items()
             }
             self._resources = resources.pop_all()
-        self.predicted = self.applicable = 0
+        self.predicted = self.applicable = self.near_beyond = 0
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +61,7 @@ class MapFiles:
                 if isinstance(block, FinishedBlock):
                     self.predicted += block.predicted
                     self.applicable += block.applicable
+                    self.near_beyond += block.near_beyond
                 area = block.block if isinstance(block, FinishedBlock) else block
                 done += area.height * area.width
                 report.progress(0.95 * done / (grid.height * grid.width))
@@ -87,6 +95,8 @@ def tell_applicability(job: PredictMap, index: BlockIndex | None, files: MapFile
         f" {index.threshold:.4g} ({_SPACES_IN_WORDS[job.dissimilarity_space]}). Do not trust the map elsewhere: there"
         " it meets conditions that its observations do not cover."
     )
+    if near := files.near_beyond / files.predicted:
+        report.info(f"{100 * near:.3g} % of the predicted pixels {_BEYOND_IN_WORDS[job.dissimilarity_space]}.")
     return {"dissimilarity_threshold": index.threshold, "applicable_share": share}
 
 

@@ -28,13 +28,15 @@ _OF_THREAD = threading.local()
 class PredictedBlock:
     """A predicted block. `location` and `scale` (T, h, w) are NaN where a covariate is missing, and outside the area.
     `seen` describes the covariates there, and counts the pixels that are missing because training did not know their
-    class codes. `dissimilarity` (h, w) is the index there, if it is asked for."""
+    class codes. `dissimilarity` (h, w) is the index there, if it is asked for; `near_beyond` counts the pixels that lie
+    beyond the range of a covariate, but near enough to be applicable without that."""
 
     block: Block
     location: Array
     scale: Array
     seen: Seen
     dissimilarity: Array | None = None
+    near_beyond: int = 0
 
 
 @dataclass
@@ -76,6 +78,8 @@ class BlockPredictor:
     def _at_once(self, block: Block, raw: Singles, valid: Flags, dtype: torch.dtype) -> PredictedBlock:
         halo = self.trained.predictor.halo
         index = self.index.for_one_block() if self.index else None
+        centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
+        centre[:, ~valid] = np.nan
         with own_stream(self.device):
             channels, known = encode_block(self.trained, self.grid, block, raw, valid, self.device)
             watches = index.watches if index else ()
@@ -83,10 +87,10 @@ class BlockPredictor:
             if dtype != torch.float32 and not np.isfinite([location[:, known], scale[:, known]]).all():
                 # Numbers here are too large for half precision, which was tried elsewhere in the map.
                 return self._at_once(block, raw, valid, torch.float32)
-            dissimilarity = index.take(channels, halo, known) if index else None
-        centre = raw[:, halo : halo + block.height, halo : halo + block.width].copy()
-        centre[:, ~valid] = np.nan
-        return PredictedBlock(block, location, scale, look(self.trained.description.covariates, centre), dissimilarity)
+            seen_by_networks = channels.location if self.trained.encoder.shows_location else None
+            dissimilarity, near = index.take(centre, seen_by_networks, known) if index else (None, 0)
+        seen = look(self.trained.description.covariates, centre)
+        return PredictedBlock(block, location, scale, seen, dissimilarity, near)
 
     def _halve(self, block: Block) -> None:
         if self.device.type == "cuda":
@@ -166,6 +170,5 @@ def _joined(block: Block, parts: list[PredictedBlock]) -> PredictedBlock:
     location, scale = (np.concatenate(each, axis) for each in zip(*((part.location, part.scale) for part in parts)))
     seen = sum((part.seen for part in parts[1:]), parts[0].seen)
     dissimilarity = [part.dissimilarity for part in parts if part.dissimilarity is not None]
-    return PredictedBlock(
-        block, location, scale, seen, np.concatenate(dissimilarity, axis - 1) if dissimilarity else None
-    )
+    joined = np.concatenate(dissimilarity, axis - 1) if dissimilarity else None
+    return PredictedBlock(block, location, scale, seen, joined, sum(part.near_beyond for part in parts))

@@ -95,6 +95,11 @@ class Encoder(nn.Module):
         self.continuous: Tensor  # channels that are not one-hot
 
     @property
+    def shows_location(self) -> bool:
+        """Whether networks and forests see the location, not the Gaussian process alone."""
+        return self.location is not None and self.location.is_everywhere
+
+    @property
     def channel_count(self) -> int:
         return len(self.covariate_of_channel)
 

@@ -43,7 +43,7 @@ def context_count(channels: int, continuous: int, patch_size: int) -> int:
 def network_features(encoder: Encoder, patch_size: int) -> int:
     """Number of context features, from the first on, that networks and forests see: all but oblique coordinates that
     only the Gaussian process sees."""
-    location = len(Location.ANGLES) if encoder.location and encoder.location.is_everywhere else 0
+    location = len(Location.ANGLES) if encoder.shows_location else 0
     return context_count(encoder.channel_count, len(encoder.continuous), patch_size) + location
 
 

@@ -55,8 +55,21 @@ def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, 
     """Report how many values (N,) lie below a limit, and negative numbers that may mean the same.
 
     Raises:
-        EngineError: a limit is not above 0, or a value says "not detected" without a limit.
+        EngineError: as `check_limits`.
     """
+    check_limits(values, is_censored, layer, field)
+    limits, known = values[is_censored], values[np.isfinite(values)]
+    if len(limits):
+        notes.facts.append(
+            f"{field}: {len(limits)} of {len(known)} values ({share_in_words(len(limits), len(known))}) lie below their"
+            f" detection limit ({span(limits.min(), limits.max())}). They are learned and scored as lying anywhere"
+            " below it."
+        )
+    doubt_negatives(known, field, notes)
+
+
+def check_limits(values: Array, is_censored: Flags, layer: Layer, field: str) -> None:
+    """Raise EngineError where a limit is not above 0, or a value says "not detected" without a limit."""
     unknown = is_censored & np.isnan(values)
     if unknown.any():
         texts = sorted({repr(str(text).strip()) for text in layer.columns[field][unknown].tolist()})
@@ -71,17 +84,9 @@ def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, 
             f"{field} of '{layer.name}' has {(limits <= 0).sum()} values below 0 or a negative number, such as"
             f" <{limits.min():g}. A detection limit is above 0: correct them."
         )
-    known = values[np.isfinite(values)]
-    if len(limits):
-        notes.facts.append(
-            f"{field}: {len(limits)} of {len(known)} values ({share_in_words(len(limits), len(known))}) lie below their"
-            f" detection limit ({span(limits.min(), limits.max())}). They are learned and scored as lying anywhere"
-            " below it."
-        )
-    _doubt_negatives(known, field, notes)
 
 
-def _doubt_negatives(known: Array, field: str, notes: Notes) -> None:
+def doubt_negatives(known: Array, field: str, notes: Notes) -> None:
     """Doubt negative numbers that are small and take few different values.
 
     Some tables, among them those of the USGS, write -0.5 for "below 0.5".

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyproj
 
 from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
-from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patches import cut_patches
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
@@ -29,13 +28,15 @@ class BandFacts:
     """What a raster tells of a band.
 
     `coverage` is that of the interval that the raster is a limit of, or comes with; it is None where the raster does
-    not tell it. `class_names` are those of a raster of class codes.
+    not tell it. `is_whole` says that the band can hold whole numbers only. `class_names` are code -> name of a map of
+    classes, from the user's legend or else from the file.
     """
 
     description: str
     unit: str
     coverage: float | None
-    class_names: tuple[str, ...] = ()
+    is_whole: bool = False
+    class_names: dict[int, str] = field(default_factory=dict)
 
 
 def read_band_facts(raster: Covariate) -> BandFacts:
@@ -48,18 +49,25 @@ def read_band_facts(raster: Covariate) -> BandFacts:
             )
         description = (dataset.descriptions[raster.band - 1] or "").strip()
         unit = (dataset.units[raster.band - 1] or "").strip()
-        is_code = np.issubdtype(dataset.dtypes[raster.band - 1], np.integer)
-        names = tuple(read_class_names(dataset, raster.band).values()) if is_code else ()
-        return BandFacts(description, unit, _share(dataset.tags().get("COVERAGE", "")), names)
+        is_whole = np.issubdtype(dataset.dtypes[raster.band - 1], np.integer)
+        is_whole &= (dataset.scales[raster.band - 1], dataset.offsets[raster.band - 1]) == (1, 0)
+        names = (read_class_names(dataset, raster.band) if is_whole else {}) | dict(raster.labels)
+        return BandFacts(description, unit, _share(dataset.tags().get("COVERAGE", "")), bool(is_whole), names)
 
 
-def check_numbers(raster: Covariate, facts: BandFacts) -> None:
-    """Raise EngineError for a map of classes."""
-    if facts.class_names:
-        names = comma_separated(facts.class_names)
+def check_is_of_numbers(is_censored: Flags, job: AssessMap, layer: Layer) -> None:
+    """Raise EngineError where too few values are measured, or strata are classes, which a map of numbers has not."""
+    if job.sample == "map_classes":
         raise EngineError(
-            f"{raster.path} is a map of classes ({names}), but only maps of numbers can be assessed yet. The report of"
-            " Train network tells how many of its classes are right on held-out observations."
+            f"The strata are the classes of the map, but {job.map.path} is assessed as a map of numbers. Choose the"
+            " target type 'class' if its values are codes of classes, or 'stratified' with the field of the strata."
+        )
+    measured = int((~is_censored).sum())
+    if measured < FEWEST_COMPARED:
+        raise EngineError(
+            f"{job.target.field} of '{layer.name}' is below its detection limit at {is_censored.sum()} of"
+            f" {len(is_censored)} observations on the map, but at least {FEWEST_COMPARED} measured values are needed."
+            " Check that the limits have the unit of the values."
         )
 
 

@@ -31,23 +31,33 @@ def read_classes(layer: Layer, name: str, notes: Notes) -> tuple[Array, tuple[st
     Raises:
         EngineError: there are no classes, or measured numbers, or more classes than a map can show.
     """
+    texts = class_texts(layer, name, notes)
+    counts = Counter(text for text in texts if text)
+    _check_number(counts, name, layer)
+    _doubt_names(counts, name, not is_text(layer.columns[name]), notes)
+    names = sorted(counts, key=_order)
+    number = {text: float(index) for index, text in enumerate(names)}
+    return np.array([number.get(text, np.nan) for text in texts]), tuple(names)
+
+
+def class_texts(layer: Layer, name: str, notes: Notes) -> list[str]:
+    """Read the name or code (N,) of each observation's class in one spelling, empty where none is given.
+
+    Raises:
+        EngineError: there are no classes, or measured numbers.
+    """
     column = layer.column(name, "target")
     texts = [_text(value, name, layer) for value in column.tolist()]
-    counts = Counter(text for text in texts if not is_missing(text))
-    if not counts:
+    gone = [text for text in texts if text and is_missing(text)]
+    if len(gone) == sum(map(bool, texts)):
         raise EngineError(
             f"The target {name} of '{layer.name}' names no class at any of its {len(texts)} observations. Choose"
             " another field, or check the join that fills it."
         )
-    _check_number(counts, name, layer)
-    _doubt_names(counts, name, not is_text(column), notes)
-    gone = [text for text in texts if text and is_missing(text)]
     if gone:
         words = comma_separated(map(repr, sorted(set(gone))))
         notes.facts.append(f"{len(gone)} observations have no {name}, as {words} says.")
-    names = sorted(counts, key=_order)
-    number = {text: float(index) for index, text in enumerate(names)}
-    return np.array([number.get(text, np.nan) for text in texts]), tuple(names)
+    return ["" if is_missing(text) else text for text in texts]
 
 
 def treat_rare_classes(

@@ -15,6 +15,8 @@ from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numb
 from soil_cnn_plugin.engine.observations.limits_and_errors import (
     apply_limits,
     check_censored,
+    check_limits,
+    doubt_negatives,
     read_errors,
     read_weights,
 )
@@ -46,8 +48,9 @@ def read_target_values(
     if numbers:
         plain = plain_values(layer, tuple(job.targets[t] for t in numbers), notes.facts)
         found.values[:, numbers], found.is_censored[:, numbers] = plain.values, plain.is_censored
-    limits = partners(job.targets, job.detection_limits, "detection limit")
-    errors = partners(job.targets, job.errors, "measurement error")
+    without = {*job.composition, *(target.field for target, is_one in zip(job.targets, is_class) if is_one)}
+    limits = partners(job.targets, job.detection_limits, "detection limit", without)
+    errors = partners(job.targets, job.errors, "measurement error", without)
     for t, field in enumerate(target.field for target in job.targets):
         if is_class[t]:
             _check_alone(field, layer, field in limits, field in errors)
@@ -72,15 +75,19 @@ def read_target_values(
     return replace(found, weights=read_weights(~is_unused, layer, job.weight)), classes
 
 
-def comparable_values(layer: Layer, target: SoilProperty, notes: list[str]) -> TargetValues:
-    """Read the target's own field; raise EngineError where a value is only known to be below a detection limit."""
-    found = plain_values(layer, (target,), notes)
-    if found.is_censored.any():
-        raise EngineError(
-            f"{target.field} of '{layer.name}' has {found.is_censored.sum()} values below a detection limit,"
-            " which cannot be compared with a map yet. Replace them by numbers, or select the others."
-        )
-    return found
+def comparable_values(layer: Layer, target: SoilProperty, limit_field: str, notes: Notes) -> TargetValues:
+    """Read the target's own field, and the field with its detection limits, if there is one.
+
+    Raises:
+        EngineError: a limit is not a number above 0, or a text says "not detected" where nothing tells the limit.
+    """
+    found = plain_values(layer, (target,), notes.facts)
+    values, is_censored = found.values[:, 0], found.is_censored[:, 0]
+    if limit_field:
+        values, is_censored = apply_limits(values, is_censored, layer, target.field, limit_field, notes)
+    check_limits(values, is_censored, layer, target.field)
+    doubt_negatives(values[np.isfinite(values)], target.field, notes)
+    return replace(found, values=values[:, None], is_censored=is_censored[:, None])
 
 
 def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[str]) -> TargetValues:
@@ -100,7 +107,7 @@ def _is_class(layer: Layer, job: ExtractPatches, field: str) -> bool:
         return False
     if field in job.class_targets or job.target_type == "class":
         return True
-    return job.target_type == "auto" and _holds_words(layer, field)
+    return job.target_type == "auto" and holds_words(layer, field)
 
 
 def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> None:
@@ -112,12 +119,13 @@ def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> 
         )
 
 
-def _holds_words(layer: Layer, field: str) -> bool:
+def holds_words(layer: Layer, field: str) -> bool:
+    """Check whether a field is one of texts, more of which are words than numbers; "not detected" is no word."""
     column = layer.column(field, "target")
     if not is_text(column):
         return False
     parsed = parse_numbers(column)
-    return len(parsed.failed) > int((np.isfinite(parsed.values) | parsed.is_below).sum())
+    return len(parsed.unknown) > int((np.isfinite(parsed.values) | parsed.is_below).sum())
 
 
 def _doubt_codes(values: Array, field: str, notes: Notes) -> None:

@@ -8,6 +8,7 @@ from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, CLASS_NAMES
 from soil_cnn_plugin.engine.reports.class_tables import (
     CLASS_COLUMNS,
     FEW_OF_CLASS,
+    NO_INTERVALS,
     OF_CLASS_COLUMNS,
     class_folds_in_words,
     class_score_group,
@@ -27,6 +28,7 @@ from soil_cnn_plugin.engine.reports.figures.class_figures import (
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame
 from soil_cnn_plugin.engine.reports.glossary import class_terms
+from soil_cnn_plugin.engine.reports.number_words import likeness_in_words
 from soil_cnn_plugin.engine.reports.score_table import (
     difference_items,
     difference_row,
@@ -108,14 +110,16 @@ def _target_sections(index: int, target: ClassTarget, assessment: Assessment, fr
     whose = f": {target.soil_property.title}" if len(assessment.classes) > 1 else ""
     of_each = table(
         ("Class", *OF_CLASS_COLUMNS),
-        of_class_rows(target, predictor),
+        of_class_rows(
+            target.classes, confusion(target.observed, target.methods[predictor].predicted, len(target.classes))
+        ),
         "Each class under the map’s predictor, held out: how many observations belong to it, how many were predicted as"
-        " it, its purity and its representation with their 95 % confidence intervals, and the class that its"
-        f" observations were most often taken for. An asterisk marks numbers below {FEW_OF_CLASS}: the shares beside"
-        " them say little.",
+        " it, its purity and its representation, and the class that its observations were most often taken for. An"
+        f" asterisk marks numbers below {FEW_OF_CLASS}: the shares beside them say little.",
     )
+    without = Paragraph(f"{NO_INTERVALS} Assess map gives intervals, from an independent random sample.", "small")
     content: list[tuple[str, str, list[Item]]] = [
-        ("which-classes", "Which classes are right", [of_each, _confusion_figure(index, target, predictor)]),
+        ("which-classes", "Which classes are right", [of_each, without, _confusion_figure(index, target, predictor)]),
         ("probabilities", "Do the probabilities hold?", [_reliability_figure(index, target, predictor)]),
         ("right-and-wrong", "Where the map is right", [_map_figure(index, target, assessment, frame)]),
     ]
@@ -124,7 +128,7 @@ def _target_sections(index: int, target: ClassTarget, assessment: Assessment, fr
 
 def _differences(target: ClassTarget, predictor: str) -> Group:
     found = differences(target.methods, predictor)
-    rows = [difference_row(item, 4, CLASS_NAMES) for item in found]
+    rows = [difference_row(item, 4, target.verdict.claims, CLASS_NAMES) for item in found]
     return Group(sentence_case(target.soil_property.label), rows)
 
 
@@ -195,7 +199,8 @@ def _reliability_figure(index: int, target: ClassTarget, predictor: str) -> Capt
         f"Whether the probabilities hold. {reliability_in_words(target, predictor)} Left: the probability of the class"
         " that the map shows; of the observations whose class was given 70 %, 70 % should be right. Right: the"
         " probabilities of all classes together. A point below the dashed line means that the map is surer than it"
-        " should be. Bars are what chance leaves open (95 %); the grey columns say how often a probability occurs.",
+        " should be. Bars are what chance leaves open (95 %) if observations are independent; the grey columns say"
+        " how often a probability occurs.",
     )
 
 
@@ -204,5 +209,6 @@ def _map_figure(index: int, target: ClassTarget, assessment: Assessment, frame: 
     return CaptionedFigure(
         draw_right_and_wrong(f"right-and-wrong-{index}", assessment.coordinates[target.rows], frame, panels),
         "Where the class of a held-out observation was predicted right, and where wrong. Where wrong ones gather,"
-        " something that varies in space is not explained yet.",
+        " something that varies in space is not explained yet."
+        f"{likeness_in_words(assessment.likeness(target), 'm', 'missing probabilities of the observed classes')}",
     )

@@ -7,24 +7,22 @@ from types import MappingProxyType
 
 import numpy as np
 
+from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, MEAN
 from soil_cnn_plugin.engine.assessment.reliability import chance_band
 from soil_cnn_plugin.engine.reports.held_out_words import PREDICTORS
 from soil_cnn_plugin.engine.reports.sections import ScoreGroup, ScoreRow
 from soil_cnn_plugin.engine.reports.words import NOTHING, enumerated, fixed, percent
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
-from soil_cnn_plugin.engine.targets.class_scores import (
-    ClassScores,
-    confusion,
-    purity,
-    reliability_of_map,
-    representation,
-    share_limits,
-)
+from soil_cnn_plugin.engine.targets.class_scores import ClassScores, purity, reliability_of_map, representation
 
 CLASS_COLUMNS = ("n", "Accuracy", "Kappa", "Brier score", "Brier skill", "Log score")
 OF_CLASS_COLUMNS = ("Observed", "Predicted", "Purity", "Representation", "Most often taken for")
 _DECIMALS = 3
+NO_INTERVALS = (
+    "Purity and representation stand without confidence intervals: these observations are no random sample of the map,"
+    " and neighbours resemble one another, so intervals that treat them as independent would be too narrow."
+)
 FEW_OF_CLASS = 20
 """The number of observations of a class below which its numbers are marked as uncertain."""
 _MOST_NAMED = 8
@@ -59,23 +57,23 @@ def class_score_group(
     return ScoreGroup(heading, tuple(rows))
 
 
-def of_class_rows(target: ClassTarget, predictor: str) -> list[tuple[str, ...]]:
-    """Return a row for each class under the map's predictor, with 95 % confidence intervals in brackets and marks on a
-    small n."""
-    observed, names = target.observed, target.classes
-    matrix = confusion(observed, target.methods[predictor].predicted, len(names))
+def of_class_rows(classes: Sequence[str], matrix: Rows) -> list[tuple[str, ...]]:
+    """Return a row for each class of a confusion matrix, with marks on a small n.
+
+    There are no confidence intervals: the observations need not be a random sample of the map, and near ones are alike.
+    """
     totals, shown = matrix.sum(axis=1), matrix.sum(axis=0)
     rows: list[tuple[str, ...]] = []
-    for index, name in enumerate(names):
-        wrong = np.where(np.arange(len(names)) == index, 0, matrix[index])
-        other = f"{names[int(wrong.argmax())]} ({wrong.max()})" if wrong.any() else NOTHING
+    for index, name in enumerate(classes):
+        wrong = np.where(np.arange(len(classes)) == index, 0, matrix[index])
+        other = f"{classes[int(wrong.argmax())]} ({wrong.max()})" if wrong.any() else NOTHING
         rows.append(
             (
                 name,
-                _counted(int(totals[index])),
-                _counted(int(shown[index])),
-                _share(purity(matrix)[index], matrix[index, index], shown[index]),
-                _share(representation(matrix)[index], matrix[index, index], totals[index]),
+                counted(int(totals[index])),
+                counted(int(shown[index])),
+                percent(purity(matrix)[index]),
+                percent(representation(matrix)[index]),
                 other,
             )
         )
@@ -110,15 +108,9 @@ def _best(scores: Mapping[str, ClassScores], cost: Callable[[ClassScores], float
     return {name for name, value in costs.items() if value == lowest} if len(costs) > 1 else set()
 
 
-def _counted(count: int) -> str:
+def counted(count: int) -> str:
+    """Return a number of observations, with a mark where it is small."""
     return f"{count} *" if count < FEW_OF_CLASS else str(count)
-
-
-def _share(share: float, right: int, count: int) -> str:
-    if count == 0:
-        return NOTHING
-    low, high = share_limits(np.array([float(right)]), np.array([count]))
-    return f"{percent(share)} ({percent(float(low[0])).removesuffix(' %')}–{percent(float(high[0]))})"
 
 
 def _number(value: float) -> str:
@@ -141,7 +133,7 @@ def class_worth_in_words(target: ClassTarget, predictor: str) -> str:
         f" {percent(float(counts.max() / counts.sum()))}."
     )
     if target.methods[MEAN].scores.accuracy >= scores.accuracy:
-        text += " As a map of classes it is worth nothing; its probabilities may still be."
+        text += " By these observations the classes of the map are no better than that; its probabilities may be."
     return text
 
 
@@ -183,11 +175,11 @@ def reliability_in_words(target: ClassTarget, predictor: str) -> str:
     low, high = (float(limit[0]) for limit in chance_band(len(target.observed), np.array([found.mean_predicted])))
     right = found.share_right
     if right < low:
-        judged = "fewer than chance allows ({}): the map is surer than it should be"
+        judged = "fewer than chance allows independent observations ({}): the map is surer than it should be"
     elif right > high:
-        judged = "more than chance allows ({}): the map is less sure than it could be"
+        judged = "more than chance allows independent observations ({}): the map is less sure than it could be"
     else:
-        judged = "as chance alone allows ({}): on the whole the probabilities hold"
+        judged = "as chance alone allows independent observations ({}): on the whole the probabilities hold"
     span = f"{percent(low, 1)} to {percent(high, 1)}"
     return (
         f"On average the map gives its class a probability of {percent(found.mean_predicted, 1)}, and"

@@ -24,6 +24,7 @@ _OUTCOMES = {
     "forest": "forest better",
     "equal": "no clear difference",
     "none": "no usable signal",
+    "unknown": "too little evidence",
 }
 DepthLine = tuple[str, str, list[Scores]]
 """A title, a colour, and the scores at each depth."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.engine.assessment.significance import p_text
+from soil_cnn_plugin.engine.explaining.contribution_scale import ContributionScale
 from soil_cnn_plugin.engine.explaining.explanation import (
     LITTLE,
     AttributionSummary,
@@ -31,7 +33,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, sentence_case
+from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, sentence_case
 
 
 def write_explain_report(path: str, explanation: Explanation) -> None:
@@ -70,11 +72,14 @@ def _importance(explanation: Explanation) -> list[Item]:
             ("Covariate", *_columns(explanation)),
             _groups(explanation),
             f"Growth of the held-out {measure} when a covariate is exchanged between observations{unit} and in percent"
-            f" of its {measure}, with the standard deviation over folds (± folds).",
+            f" of its {measure}, with the standard deviation over folds (± folds). p is the probability that chance"
+            " alone makes such a growth: by a one-sided t-test over the folds, adjusted for the number of covariates"
+            " (Holm 1979).",
         ),
         Paragraph(
             "Covariates with the same information share their importance: exchanging one of them alone does little,"
-            " because the others still carry it. Numbers below their spread over folds are no more than chance.",
+            " because the others still carry it. Where p is above 0.05, the folds do not tell the growth from chance;"
+            " with few folds that is no proof that a covariate is of no use.",
             "small",
         ),
     ]
@@ -150,14 +155,14 @@ def _importance_figures(explanation: Explanation) -> list[CaptionedFigure]:
 
 def _columns(explanation: Explanation) -> list[str]:
     parts = ["Networks", "Forest"] if len(explanation.methods) > 1 else []
-    return ["Growth", "± folds", "Percent", "± folds", *parts]
+    return ["Growth", "± folds", "Percent", "± folds", "p", *parts]
 
 
 def _groups(explanation: Explanation) -> list[Group]:
     importance, share, spread = explanation.importance, explanation.share(), explanation.spread_share()
     groups = []
     for t, target in enumerate(explanation.targets):
-        decimals = decimals_for(float(importance.error[0, t]))
+        decimals, p_values = decimals_for(float(importance.error[0, t])), importance.significance(0, t)
         rows = []
         for c in sorted(range(len(explanation.covariates)), key=lambda c: -share[c, 0, t]):
             rows.append(
@@ -167,6 +172,7 @@ def _groups(explanation: Explanation) -> list[Group]:
                     fixed(float(importance.spread[c, 0, t]), decimals),
                     percent(float(share[c, 0, t]), 1),
                     percent(float(spread[c, 0, t]), 1),
+                    NOTHING if (p := p_values[c]) is None else p_text(p),
                     *(percent(float(share[c, m, t]), 1) for m in range(1, len(explanation.methods))),
                 ]
             )
@@ -209,26 +215,44 @@ def _attribution(explanation: Explanation) -> list[Section]:
     if found is None:
         return []
     order = sorted(range(len(found.magnitude)), key=lambda index: -found.magnitude[index])
-    decimals = decimals_for(float(found.magnitude.max()))
-    rows = [(explanation.covariates[index], fixed(float(found.magnitude[index]), decimals)) for index in order]
-    several = len(order) > MOST_MAPS
-    unit = f" ({found.unit})" if found.unit else ""
+    scale = found.scale
+    rows = [(explanation.covariates[index], scale.size_in_words(float(found.magnitude[index]))) for index in order]
+    which = "the strongest covariates" if len(order) > MOST_MAPS else "each covariate"
+    verb = "adds to" if not scale.is_factor else "multiplies"
+    takes = ", or takes from it" if not scale.is_factor else " by"
     figure = CaptionedFigure(
         draw_contributions("contributions", explanation, found),
-        f"What {'the strongest covariates' if several else 'each covariate'} adds to the prediction of"
-        f" {found.target.title} at each pixel, or takes from it. Brown: more than with average conditions; blue:"
+        f"What {which} {verb} {scale.subject}{takes} at each pixel. Brown: more than with average conditions; blue:"
         " less.",
     )
-    means = table(("Covariate", "Contribution"), rows, f"Mean absolute contribution over the map{unit}.")
-    heading = f"What made the map: {sentence_case(found.target.title)}"
-    return [Section("contributions", heading, [Paragraph(_attribution_sentence(found)), figure, means])]
+    title = sentence_case(scale.target.title) + (f", {scale.class_name}" if scale.class_name else "")
+    means = table(("Covariate", "Contribution"), rows, _sizes_caption(scale))
+    return [Section("contributions", f"What made the map: {title}", [Paragraph(_words(found)), figure, means])]
 
 
-def _attribution_sentence(found: AttributionSummary) -> str:
+def _sizes_caption(scale: ContributionScale) -> str:
+    if scale.is_factor:
+        return f"Factor by which a covariate multiplies or divides {scale.subject}: geometric mean over the map."
+    unit = f" ({scale.unit})" if scale.unit else ""
+    return f"Mean absolute contribution over the map{unit}."
+
+
+def _words(found: AttributionSummary) -> str:
     every = f" One in {found.step} × {found.step} pixels was explained." if found.step > 1 else ""
-    unit = f" {found.unit}" if found.unit else ""
+    base = f"{found.scale.base_in_words(found.base)}, the mean prediction of the observations that it is compared with"
+    if found.scale.transform == "log-odds":
+        sums = f"The factors of a pixel multiply {base}, to the odds that its calibrated probability stands for."
+    elif found.scale.is_factor:
+        sums = (
+            f"The factors of a pixel multiply {base}, to its prediction on that scale; for the networks nearly, for the"
+            " forest exactly."
+        )
+    else:
+        sums = (
+            f"The contributions of a pixel add up to its prediction minus {base}; for the networks nearly, for the"
+            " forest exactly."
+        )
     return (
-        f"{found.pixels} pixels were explained.{every} The contributions of a pixel add up to its prediction minus"
-        f" {found.base:.4g}{unit}, the mean prediction of the observations that it is compared with; for the networks"
-        " nearly, for the forest exactly. They say what the predictor used, not what made the soil."
+        f"{found.pixels} pixels were explained.{every} {sums} They say what the predictor used, not what made the soil."
+        f" In the raster: {found.scale.meaning}"
     )

@@ -18,8 +18,8 @@ from soil_cnn_plugin.engine.reports.files import write_json
 def write_importance(path: str, explanation: Explanation) -> None:
     """Write a table with one row per target and covariate, as `.csv` or as a GeoPackage without geometry. A row holds
     the growth of the held-out error under the map's predictor, and its standard deviation over folds, in the error's
-    unit and in percent. In a blend it also holds the growth in percent of the networks and of the forest alone. The
-    error is the RMSE, or the root Brier score for classes."""
+    unit and in percent, and p of such a growth by chance. In a blend it also holds the growth in percent of the
+    networks and of the forest alone. The error is the RMSE, or the root Brier score for classes."""
     columns = _columns(explanation)
     if Path(path).suffix.lower() == ".csv":
         text = StringIO(newline="")
@@ -47,8 +47,11 @@ def write_explanation_metrics(path: str, explanation: Explanation) -> None:
         "targets": targets,
         "attribution": attribution
         and {
-            "target": attribution.target.field,
-            "unit": attribution.unit,
+            "target": attribution.scale.target.field,
+            "class": attribution.scale.class_name or None,
+            "scale": attribution.scale.transform,
+            "unit": attribution.scale.unit,
+            "meaning": attribution.scale.meaning,
             "base": attribution.base,
             "pixels": attribution.pixels,
             "step": attribution.step,
@@ -62,6 +65,7 @@ def write_explanation_metrics(path: str, explanation: Explanation) -> None:
 
 def _columns(explanation: Explanation) -> dict[str, list[str] | list[float]]:
     importance, share, spread = explanation.importance, explanation.share(), explanation.spread_share()
+    p_values = [importance.significance(0, t) for t in range(len(explanation.targets))]
     pairs = [(t, c) for t in range(len(explanation.targets)) for c in np.argsort(-share[:, 0, t])]
     columns: dict[str, list[str] | list[float]] = {
         "target": [explanation.targets[t].field for t, _ in pairs],
@@ -70,6 +74,7 @@ def _columns(explanation: Explanation) -> dict[str, list[str] | list[float]]:
         "spread": [float(importance.spread[c, 0, t]) for t, c in pairs],
         "importance_percent": [100 * float(share[c, 0, t]) for t, c in pairs],
         "spread_percent": [100 * float(spread[c, 0, t]) for t, c in pairs],
+        "p": [np.nan if (p := p_values[t][c]) is None else p for t, c in pairs],
     }
     for m, method in enumerate(explanation.methods[1:], start=1):
         columns[f"{method}_percent"] = [100 * float(share[c, m, t]) for t, c in pairs]
@@ -78,6 +83,7 @@ def _columns(explanation: Explanation) -> dict[str, list[str] | list[float]]:
 
 def _target_content(explanation: Explanation, t: int) -> dict[str, object]:
     importance, context = explanation.importance, explanation.context
+    p_values = importance.significance(0, t)
     reach = context.reach(0, t)
     error = "rmse" if explanation.measures[t] == "RMSE" else "root_brier"
     return {
@@ -91,6 +97,7 @@ def _target_content(explanation: Explanation, t: int) -> dict[str, object]:
             name: {
                 "mean": float(importance.mean[c, 0, t]),
                 "spread": float(importance.spread[c, 0, t]),
+                "p": p_values[c],
                 "folds": importance.by_fold[c, 0, :, t],
                 "share": dict(zip(explanation.methods, explanation.share()[c, :, t].tolist())),
             }

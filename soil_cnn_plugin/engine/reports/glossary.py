@@ -59,6 +59,17 @@ def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
     return dict(terms[column] for column in columns)
 
 
+def map_class_terms() -> dict[str, str]:
+    """Return the meanings of the measures of a map of classes, which tells no probabilities."""
+    of_probabilities = ("Accuracy", "Brier", "Log score")
+    accuracy = (
+        "Share of the places where the map shows the observed class. 100 % is best. Compare it with the share of the"
+        " most frequent class, which can be reached without a map."
+    )
+    rest = {name: meaning for name, meaning in class_terms().items() if not name.startswith(of_probabilities)}
+    return {"n": rest.pop("n"), "Accuracy, overall purity": accuracy, **rest}
+
+
 def class_terms(of_classes: bool = True) -> dict[str, str]:
     """Return the meanings of the measures of classes; without `of_classes`, leave out those that describe a single
     class."""

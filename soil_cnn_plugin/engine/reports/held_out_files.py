@@ -12,7 +12,7 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
-from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, reliability
+from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, coverage_by_spread, reliability
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.reports.files import write_json, write_points
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
@@ -67,8 +67,9 @@ def numbers(assessment: Assessment) -> dict[str, float]:
 def write_metrics(path: str, assessment: Assessment) -> None:
     """Write the numbers of the report: folds, settings and versions, and for each target field the scores of each
     method over all folds and by fold, how far its distributions or probabilities hold, paired differences, and the
-    verdict. Classes also have the confusion matrix (a row is an observed class, a column a predicted one), and all of
-    it under both kinds of folds. What is not known is null."""
+    verdict. `coverage_by_spread` goes from the narrowest third of the intervals to the widest. Classes also have the
+    confusion matrix (a row is an observed class, a column a predicted one), and all of it under both kinds of folds.
+    `dissimilarity` holds the weights of covariates in the index of maps. What is not known is null."""
     of_numbers = {"coverage": assessment.coverage} if assessment.numbers else {}
     content = {
         "predictor": assessment.predictor,
@@ -80,12 +81,18 @@ def write_metrics(path: str, assessment: Assessment) -> None:
         "folds": _folds_content(assessment),
         **({"quantile_levels": np.round(QUANTILE_LEVELS, 2)} if assessment.numbers else {}),
         "targets": {
-            target.soil_property.field: _number_content(target, assessment.predictor)
-            if isinstance(target, NumberTarget)
-            else _class_content(target, assessment.predictor)
+            target.soil_property.field: {
+                **(
+                    _number_content(target, assessment.predictor)
+                    if isinstance(target, NumberTarget)
+                    else _class_content(target, assessment.predictor)
+                ),
+                "likeness_of_residuals": asdict(found) if (found := assessment.likeness(target)) else None,
+            }
             for target in assessment.targets
         },
         **({"compositions": _compositions_content(assessment)} if assessment.numbers else {}),
+        "dissimilarity": [asdict(space) for space in assessment.spaces],
         "settings": assessment.settings,
         "versions": assessment.versions,
         "notes": assessment.notes,
@@ -142,6 +149,7 @@ def _number_method(target: NumberTarget, held_out: HeldOut) -> dict[str, object]
         **asdict(held_out.scores),
         "folds": [asdict(scores) for scores in held_out.fold_scores],
         "reliability": asdict(found) if found else None,
+        "coverage_by_spread": [asdict(third) for third in coverage_by_spread(target, held_out)],
     }
 
 

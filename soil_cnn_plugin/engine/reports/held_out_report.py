@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
+from soil_cnn_plugin.engine.reports.dissimilarity_section import dissimilarity_section
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import draw_loss_curves
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
 from soil_cnn_plugin.engine.reports.held_out_words import (
-    HIGH_OVERLAP,
     methods_sentence,
+    overlap_is_doubtful,
     overlap_sentence,
     software,
     validation_sentence,
@@ -80,6 +81,7 @@ def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
         ),
         *_other_folds(assessment, shares),
         *(section for share in shares for section in share.target_sections),
+        *dissimilarity_section(assessment.spaces),
         *_training(assessment),
         *notes_section(assessment.notes),
         Section("measures", "What the measures mean", [Terms(terms)]),
@@ -93,18 +95,19 @@ def _facts(assessment: Assessment, unit: str) -> list[str]:
     across = f" ({size * cell:g} {unit} across)" if unit == "m" else ""
     return [
         f"{len(assessment.coordinates)} observations",
-        f"{assessment.folds.count} folds",
+        f"{assessment.folds.count} folds"
+        + (f", {assessment.folds.repeats} times" if assessment.folds.repeats > 1 else ""),
         f"patches of {size} × {size} cells of {f'{cell:g} {unit}'.strip()}{across}",
         assessment.crs_name,
     ]
 
 
 def _observations(assessment: Assessment, shares: Sequence[Share]) -> list[Item]:
-    overlap = assessment.folds.overlap_percent
+    folds = assessment.folds
     return [
-        Paragraph(assessment.folds.sentence),
+        Paragraph(folds.sentence),
         Paragraph(validation_sentence(assessment)),
-        Paragraph(overlap_sentence(overlap), "caution" if overlap > HIGH_OVERLAP else ""),
+        Paragraph(overlap_sentence(folds), "caution" if overlap_is_doubtful(folds) else ""),
         *(item for share in shares for item in share.maps),
         *(Paragraph(sentence) for sentence in measured_sentences(assessment)),
         *(item for share in shares for item in share.values),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soil_cnn_plugin.engine.assessment.assessment import Assessment
+from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.methods import (
     BLEND,
     FOREST,
@@ -25,8 +25,10 @@ PREDICTORS = {
     FOREST_CONTEXT: "a random forest on the covariates at the point and their focal means and deviations",
     MEAN: "the mean of the observations",
 }
+RANDOM_BY_KNNDM = "random by knndm"
 FOLDS_IN_WORDS = {
     "random": "random folds",
+    RANDOM_BY_KNNDM: "random folds, since by kNNDM the observations are no more clustered than the map",
     "spatial_blocks": "spatial blocks",
     "groups": "folds of whole groups",
     "knndm": "folds matched to the distances of the map (kNNDM)",
@@ -42,7 +44,7 @@ def validation_sentence(assessment: Assessment) -> str:
     """Say by which way of validation the numbers were found, and whether the rivals have all that they could have."""
     forests = assessment.settings.get(FORESTS_SETTING, "")
     return (
-        f"All scores are from {assessment.folds.count}-fold cross-validation: each observation was predicted by"
+        f"All scores are from {_cross_validation(assessment.folds)}: each observation was predicted by"
         " networks, forests and a Gaussian process that had not seen it, nor any other observation of its fold. They"
         " describe the map where it is like the places of the observations. An estimate for the whole area, with a"
         " confidence interval, needs an independent probability sample."
@@ -50,15 +52,36 @@ def validation_sentence(assessment: Assessment) -> str:
     )
 
 
-def overlap_sentence(overlap_percent: float) -> str:
-    share = percent(overlap_percent / 100)
-    if overlap_percent > HIGH_OVERLAP:
+def overlap_sentence(folds: FoldsInWords) -> str:
+    """Say how many held-out patches overlap one trained on, and what that means: folds matched to the map are as near
+    as the map is, so that its own patches overlap as often."""
+    share = percent(folds.overlap_percent / 100)
+    text = f"The patches of {share} of the held-out observations overlap a patch that was trained on."
+    if folds.overlap_percent <= HIGH_OVERLAP:
+        return text
+    if folds.kind == "knndm":
+        how = "lies no farther from the observations than held-out ones lie from those trained on"
         return (
-            f"The patches of {share} of the held-out observations overlap a patch that was trained on. The network has"
-            " seen part of their surroundings, so the scores hold close to the observations; farther away the map may"
-            " be worse than they say."
+            f"{text} So do patches of the map: it {how}, for that is how the folds were chosen (kNNDM). The scores hold"
+            " for the area that the folds were matched to; where a map reaches farther away, it may be worse than they"
+            " say."
         )
-    return f"The patches of {share} of the held-out observations overlap a patch that was trained on."
+    return (
+        f"{text} The network has seen part of their surroundings, so the scores hold close to the observations; farther"
+        " away the map may be worse than they say. These folds were not matched to the map, so the scores do not tell"
+        " whether it reaches farther; the validation knndm does."
+    )
+
+
+def overlap_is_doubtful(folds: FoldsInWords) -> bool:
+    """Whether scores may be too good for the map, because patches overlap as they do not on the map."""
+    return folds.overlap_percent > HIGH_OVERLAP and folds.kind != "knndm"
+
+
+def folds_in_words(folds: FoldsInWords) -> str:
+    """Name the folds as they were in fact: where kNNDM came to random folds, these are random."""
+    kind = RANDOM_BY_KNNDM if folds.kind == "knndm" and folds.is_random else folds.kind
+    return FOLDS_IN_WORDS.get(kind, kind)
 
 
 def methods_sentence(assessment: Assessment) -> str:
@@ -74,13 +97,18 @@ def methods_sentence(assessment: Assessment) -> str:
     ratios = ", as parts of a whole in isometric log-ratios" if assessment.compositions else ""
     whose = " of classes" if numbers else ""
     calibrated = f"; probabilities{whose} were calibrated by one temperature" if classes else ""
-    kind, size = FOLDS_IN_WORDS.get(assessment.folds.kind, assessment.folds.kind), assessment.patch_size
+    kind, size = folds_in_words(assessment.folds), assessment.patch_size
     subject = sentence_case(enumerated([*numbers, *classes]))
     return (
         f"{subject} {verb} mapped with {method} ({software(assessment)}){ratios},"
         f" trained on {len(assessment.coordinates)} observations and patches of {size} × {size} cells of the"
-        f" covariates{calibrated}, and assessed by {assessment.folds.count}-fold cross-validation ({kind})."
+        f" covariates{calibrated}, and assessed by {_cross_validation(assessment.folds)} ({kind})."
     )
+
+
+def _cross_validation(folds: FoldsInWords) -> str:
+    repeated = f" repeated {folds.repeats} times" if folds.repeats > 1 else ""
+    return f"{folds.count}-fold cross-validation{repeated}"
 
 
 def software(assessment: Assessment) -> str:

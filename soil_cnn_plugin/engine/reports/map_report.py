@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+
+import numpy as np
+import pandas
 
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, MapEstimates
@@ -36,6 +40,7 @@ from soil_cnn_plugin.engine.reports.sections import (
 from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, rounded, sentence_case
 
 _OF_INTERVALS = ("PICP", "Width", "Interval score")
+_PICP_OF_MEASURED = "; the PICP is that of measured values"
 _FEW = 30
 """The number of observations below which the page says that the scores are uncertain."""
 
@@ -71,12 +76,10 @@ def _scores(assessment: MapAssessment) -> list[Item]:
         assessment.target.soil_property, {assessment.map_name: assessment.predicted.scores}, assessment.coverage
     )
     caption = f"Scores of the observations, without weights. {in_unit} are in the unit of the soil property."
+    if assessment.has_censored:
+        caption += f" Values below detection limits count as reported{_PICP_OF_MEASURED * assessment.has_interval}."
     items: list[Item] = [ScoreTable(columns, [group], caption)]
-    if assessment.dropped:
-        rows = [(sentence_case(reason), str(count)) for reason, count in assessment.dropped.items()]
-        headings = ("Reason", "Observations")
-        items.append(Subheading("Observations that were not used"))
-        items.append(table(headings, rows, "Each observation has one reason, the first that was found."))
+    items += dropped_items(assessment.dropped)
     return [*items, Subheading("What the measures mean"), Terms(number_terms(assessment.coverage, columns))]
 
 
@@ -108,11 +111,11 @@ def _worth(assessment: MapAssessment) -> str:
     error = f"its typical error (RMSE) is {rounded(known['RMSE'].value if known else scores.rmse)} {unit}".strip()
     parts.append(error + (_range(known["RMSE"], unit, estimates) if estimates else ""))
     if assessment.has_interval and "PICP" in known:
-        share = percent(known["PICP"].value)
-        parts.append(f"its {percent(assessment.coverage)} prediction interval holds on {share} of the area")
+        share, where = percent(known["PICP"].value), " where values can be measured" * assessment.has_censored
+        parts.append(f"its {percent(assessment.coverage)} prediction interval holds on {share} of the area{where}")
     elif assessment.has_interval:
-        share = percent(scores.picp)
-        parts.append(f"{share} of them lie inside its {percent(assessment.coverage)} prediction interval")
+        share, whose = percent(scores.picp), "the measured ones" if assessment.has_censored else "them"
+        parts.append(f"{share} of {whose} lie inside its {percent(assessment.coverage)} prediction interval")
     return sentence_case("; ".join(parts)) + "."
 
 
@@ -123,26 +126,39 @@ def _range(estimate: Estimate, unit: str, estimates: MapEstimates) -> str:
 
 
 def _basis(assessment: MapAssessment) -> list[Item]:
-    notes = [Bullets(assessment.notes)] if assessment.notes else []
-    return [Paragraph(_basis_in_words(assessment), "" if assessment.estimates else "caution"), *notes]
+    sentence = assessment.estimates.sentence if assessment.estimates else ""
+    return basis_items(len(assessment.ids), sentence, assessment.notes)
 
 
-def _basis_in_words(assessment: MapAssessment) -> str:
-    """Say what the numbers rest on, and so what they may be quoted for (Wadoux et al. 2021)."""
-    count = len(assessment.ids)
+def basis_items(count: int, sentence: str, notes: Sequence[str], where: str = "the whole map") -> list[Item]:
+    """Say what the numbers rest on, and so what they may be quoted for (Wadoux et al. 2021).
+
+    `sentence` names the design of a probability sample, which tells of `where`; it is empty where there is none.
+    """
     few = f" With only {count} observations they are uncertain, whatever they are." if count < _FEW else ""
-    if assessment.estimates:
-        return (
-            f"{assessment.estimates.sentence} They hold for the whole map and rest on the random choice of the places"
+    if sentence:
+        text = (
+            f"{sentence} They hold for {where} and rest on the random choice of the places"
             " alone: no assumption about the soil, the map or its errors is needed (Wadoux et al. 2021). They are"
             f" right only if the places were really drawn at random in this way.{few}"
         )
-    return (
-        f"These numbers describe the map at these {count} observations only. Their places are not said to be drawn at"
-        " random, so nothing guarantees that the rest of the map is as good: where observations are clustered, or lie"
-        " where the soil is easy to reach, it may be better or worse (Wadoux et al. 2021). If the map was made from"
-        f" these observations, the numbers are too good.{few}"
-    )
+    else:
+        text = (
+            f"These numbers describe the map at these {count} observations only. Their places are not said to be drawn"
+            " at random, so nothing guarantees that the rest of the map is as good: where observations are clustered,"
+            " or lie where the soil is easy to reach, it may be better or worse (Wadoux et al. 2021). If the map was"
+            f" made from these observations, the numbers are too good.{few}"
+        )
+    return [Paragraph(text, "" if sentence else "caution"), *([Bullets(notes)] if notes else [])]
+
+
+def dropped_items(dropped: Mapping[str, int]) -> list[Item]:
+    """Return the table of the observations that were not used."""
+    if not dropped:
+        return []
+    rows = [(sentence_case(reason), str(count)) for reason, count in dropped.items()]
+    caption = "Each observation has one reason, the first that was found."
+    return [Subheading("Observations that were not used"), table(("Reason", "Observations"), rows, caption)]
 
 
 def _estimates(assessment: MapAssessment) -> list[Section]:
@@ -153,6 +169,8 @@ def _estimates(assessment: MapAssessment) -> list[Section]:
         f"Design-based estimates with {percent(assessment.estimates.confidence)} confidence intervals, in the unit of"
         " the soil property, except for MEC and PICP."
     )
+    if assessment.has_censored:
+        caption += f" Values below detection limits count as reported{_PICP_OF_MEASURED * assessment.has_interval}."
     rows = _estimate_rows(assessment.estimates, assessment.predicted.scores.rmse)
     found = table(("Measure", "Estimate", "Standard error", "From", "To"), rows, caption)
     return [Section("estimates", "Estimates for the whole map", [found])]
@@ -163,7 +181,7 @@ def _estimate_rows(estimates: MapEstimates, rmse: float) -> list[tuple[str, str,
     rows = []
     for name, found in estimates.by_measure.items():
         numbers = (found.value, found.standard_error, found.low, found.high)
-        if name == "PICP":
+        if name.startswith("PICP"):
             texts = [percent(number) if index != 1 else percent(number, 1) for index, number in enumerate(numbers)]
         else:
             texts = [fixed(number, 2 if name == "MEC" else decimals_for(rmse)) for number in numbers]
@@ -180,10 +198,12 @@ def _figures(assessment: MapAssessment) -> list[CaptionedFigure]:
         bars += f" of {BARS_AT_MOST} observations drawn at random"
     frame = map_frame(assessment.coordinates, assessment.crs_name)
     panels = [(assessment.map_name, NETWORK_COLOUR, assessment.predicted)]
-    maps = [(assessment.map_name, assessment.predicted.mean)]
+    maps = [(assessment.map_name, assessment.reported)]
+    if assessment.has_censored:
+        bars += f"{'.' if bars else ''} Open triangles stand at detection limits and point to where the values lie"
     return [
         CaptionedFigure(
-            draw_observed_predicted("observed", target, panels),
+            draw_observed_predicted("observed", target, panels, assessment.is_censored),
             f"Predicted against observed {label} (n = {count}). The dashed line is 1:1.{bars}{'.' if bars else ''}",
         ),
         CaptionedFigure(
@@ -204,9 +224,11 @@ def write_map_metrics(path: str, assessment: MapAssessment) -> None:
         "target": {"field": soil_property.field, "label": soil_property.label, "unit": soil_property.unit},
         "map": assessment.map_name,
         "count": len(assessment.ids),
+        "censored": int(assessment.is_censored.sum()),
         "dropped": assessment.dropped,
         "coverage": assessment.coverage if assessment.has_interval else None,
         "scores": scores,
+        "picp_of_all": [flags.mean() for flags in assessment.inside] if assessment.has_interval else None,
         "design_based": asdict(estimates) if estimates else None,
         "settings": assessment.settings,
         "versions": assessment.versions,
@@ -218,14 +240,23 @@ def write_map_metrics(path: str, assessment: MapAssessment) -> None:
 def write_residuals(path: str, assessment: MapAssessment, crs_wkt: str) -> None:
     """Write a GeoPackage of the observations that were used: observed and predicted value, limits, residual (predicted
     minus observed) and whether the observed value lies inside the interval. Without an interval there are no columns
-    for one."""
-    observed, predicted = assessment.target.observed, assessment.predicted
+    for one.
+
+    If there are values below detection limits, `censored` is 1 at these, and the limit stands as observed. `reported`
+    is then what a laboratory would report of the prediction, and the residual is taken from it. Whether a value below
+    its limit lies inside is empty unless the interval leaves no doubt."""
+    observed, predicted, is_censored = assessment.target.observed, assessment.predicted, assessment.is_censored
+    limited = {"censored": is_censored.astype(np.int64), "reported": assessment.reported} if is_censored.any() else {}
     columns: dict[str, object] = {
         "observation": assessment.ids,
         "observed": observed,
         "predicted": predicted.mean,
-        "residual": predicted.mean - observed,
+        **limited,
+        "residual": assessment.reported - observed,
     }
     if assessment.has_interval:
-        columns |= {"lower": predicted.lower, "upper": predicted.upper, "inside": assessment.inside}
+        surely, maybe = assessment.inside
+        inside = pandas.array(surely, dtype="boolean")
+        inside[surely != maybe] = pandas.NA
+        columns |= {"lower": predicted.lower, "upper": predicted.upper, "inside": inside}
     write_points(path, "residuals", columns, assessment.coordinates, crs_wkt)

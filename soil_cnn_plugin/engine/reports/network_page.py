@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
+from soil_cnn_plugin.engine.reports.dissimilarity_section import dissimilarity_section
 from soil_cnn_plugin.engine.reports.glossary import class_terms, number_terms
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.reports.score_table import SCALES, SCORE_COLUMNS, number_score_group
@@ -70,6 +72,8 @@ class Description(Protocol):
     def versions(self) -> Mapping[str, str]: ...
     @property
     def provenance(self) -> Mapping[str, str]: ...
+    @property
+    def spaces(self) -> Sequence[SpaceInWords]: ...
 
 
 def write_network_page(path: str, description: Description) -> None:
@@ -85,6 +89,7 @@ def write_network_page(path: str, description: Description) -> None:
             Section("predicts", "What it predicts", _predicts(targets, description)),
             Section("needs", "What it needs", _needs(description)),
             Section("worth", "What it is worth", _worth(targets, description)),
+            *dissimilarity_section(description.spaces),
             Section("origin", "Where it comes from", _origin(description)),
         ],
     )

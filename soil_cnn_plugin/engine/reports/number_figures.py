@@ -19,7 +19,12 @@ from soil_cnn_plugin.engine.reports.figures.observed_predicted import (
     draw_observed_predicted,
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, draw_residuals
-from soil_cnn_plugin.engine.reports.number_words import censored_in_words, intervals_in_words
+from soil_cnn_plugin.engine.reports.number_words import (
+    censored_in_words,
+    coverage_by_spread_in_words,
+    intervals_in_words,
+    likeness_in_words,
+)
 from soil_cnn_plugin.engine.reports.sections import CaptionedFigure
 from soil_cnn_plugin.engine.reports.words import percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget, residuals
@@ -60,7 +65,8 @@ def target_figures(index: int, target: NumberTarget, assessment: Assessment, fra
                 [(title, target.observed + residuals(target, held_out)) for title, _, held_out in panels],
             ),
             f"Residuals of held-out observations, predicted minus observed {label}"
-            f"{', as reported' if target.is_censored.any() else ''}.{'' if index else _RESIDUALS}",
+            f"{', as reported' if target.is_censored.any() else ''}.{'' if index else _RESIDUALS}"
+            f"{likeness_in_words(assessment.likeness(target), 'm')}",
         ),
     ]
     others = (_calibration_figure(index, target, panels, assessment), _exceedance_figure(index, target, panels))
@@ -102,7 +108,8 @@ def _calibration_figure(
     return CaptionedFigure(
         draw_calibration(f"calibration-{index}", lines, assessment.coverage),
         f"Whether the predicted distributions of {label} hold."
-        f" {intervals_in_words(target, predictor, assessment.coverage)}{'' if index else _CALIBRATION}",
+        f" {intervals_in_words(target, predictor, assessment.coverage)}"
+        f"{coverage_by_spread_in_words(target, predictor, assessment.coverage)}{'' if index else _CALIBRATION}",
     )
 
 

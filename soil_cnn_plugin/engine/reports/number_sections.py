@@ -155,7 +155,8 @@ def _differences(target: NumberTarget, predictor: str) -> Group:
     """Compare the map's predictor with each other method, the network with the better forest, and the forest with
     context with the one without."""
     decimals = decimals_for(target.methods[predictor].scores.rmse)
-    rows = [difference_row(item, decimals) for item in differences(target.methods, predictor)]
+    claims = target.verdict.claims
+    rows = [difference_row(item, decimals, claims) for item in differences(target.methods, predictor)]
     return Group(sentence_case(target.soil_property.label), rows)
 
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
-from soil_cnn_plugin.engine.assessment.reliability import chance_band, reliability, unchecked
+from soil_cnn_plugin.engine.assessment.likeness import Likeness
+from soil_cnn_plugin.engine.assessment.reliability import chance_band, coverage_by_spread, reliability, unchecked
+from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, p_words
 from soil_cnn_plugin.engine.reports.score_table import change
-from soil_cnn_plugin.engine.reports.words import enumerated, percent, rounded, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import enumerated, fixed, percent, rounded, sentence_case, titles
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import HeldOut
 
@@ -52,7 +54,7 @@ def intervals_in_words(target: NumberTarget, held_out: HeldOut, coverage: float)
     found = reliability(target.observed, held_out, target.is_censored)
     if found is None:
         return ""
-    inside, tail = held_out.scores.picp, (1 - coverage) / 2
+    inside, tail = round(1 - found.below - found.above, 9), (1 - coverage) / 2  # the scores may be means over repeats
     low, high = (float(limit[0]) for limit in chance_band(found.n, np.array([coverage])))
     expected = f"as chance alone allows ({percent(low)} to {percent(high)})"
     if inside < low:
@@ -72,6 +74,43 @@ def intervals_in_words(target: NumberTarget, held_out: HeldOut, coverage: float)
     elif found.above > most >= found.below:
         text += " They miss on one side: high values are underestimated more often than the intervals say."
     return text
+
+
+def coverage_by_spread_in_words(target: NumberTarget, held_out: HeldOut, coverage: float) -> str:
+    """Say whether intervals hold where they are narrow and where they are wide; empty where they do not differ."""
+    thirds = coverage_by_spread(target, held_out)
+    if not thirds:
+        return ""
+    shares = [percent(each.picp) for each in thirds]
+    low, high = (float(limit[0]) for limit in chance_band(min(each.n for each in thirds), np.array([coverage])))
+    text = (
+        f" By width, intervals hold {shares[0]} of the observations in the narrowest third (mean width"
+        f" {rounded(thirds[0].width)}), {shares[1]} in the middle one and {shares[2]} in the widest"
+        f" ({rounded(thirds[2].width)}), where chance allows {percent(low)} to {percent(high)} in each"
+    )
+    if all(low <= each.picp <= high for each in thirds):
+        return f"{text}."
+    narrow, wide = thirds[0].picp < low, thirds[2].picp < low
+    if narrow and not wide:
+        return f"{text}: the map is surer than it should be where it is surest."
+    if wide and not narrow:
+        return f"{text}: intervals are too narrow where the map is least sure."
+    return f"{text}: the width does not follow the error everywhere."
+
+
+def likeness_in_words(found: Likeness | None, unit: str, what: str = "residuals") -> str:
+    """Say whether what is left to explain varies in space; empty where that is not known."""
+    if found is None:
+        return ""
+    numbers = (
+        f"Moran's I of the {what} with their {found.neighbours} nearest neighbours, within"
+        f" {rounded(found.distance)} {unit} (median), is {fixed(found.moran_i, 2)} ({p_words(found.p)})"
+    )
+    if found.p >= SIGNIFICANT:
+        return f" {numbers}: neighbours are not clearly alike."
+    if found.are_alike:
+        return f" {numbers}: neighbours are alike, so something that varies in space is not explained yet."
+    return f" {numbers}: neighbours differ more than chance makes them."
 
 
 def number_folds_in_words(targets: Sequence[NumberTarget], predictor: str, other_kind: str) -> str:

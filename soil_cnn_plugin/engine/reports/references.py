@@ -51,8 +51,12 @@ def references(assessment: Assessment) -> list[Publication]:
         "errors": any(target.errors.any() for target in numbers),
         **{kind: kind == assessment.folds.kind for kind in _KINDS_OF_FOLDS},
         "validation": True,
+        "dissimilarity": bool(assessment.spaces),
         "classes": bool(classes),
         "paired test": assessment.folds.count > 1 and len(methods) > 1,
+        "repeats": assessment.folds.repeats > 1,
+        "adjustment": any(claim.comparisons > 1 for target in assessment.targets for claim in target.verdict.claims),
+        "likeness of neighbours": any(assessment.likeness(target) for target in assessment.targets),
         **{name: _is_known(scores, name) for name in _SCORES},
     }
     return _cited(key for key, is_used in used.items() if is_used)
@@ -63,6 +67,11 @@ def map_references(scores: Scores, is_by_design: bool) -> list[Publication]:
     `is_by_design`."""
     of_sample = ["design", *(["interval of a share"] if _is_known([scores], "picp") else [])] if is_by_design else []
     return _cited(["inference", *of_sample, *(name for name in _SCORES if _is_known([scores], name))])
+
+
+def class_map_references(is_by_design: bool) -> list[Publication]:
+    """Return the publications behind an assessment of a map of classes by independent observations."""
+    return _cited(["inference", "purity", *(["classes by design", "interval of a share"] if is_by_design else [])])
 
 
 def patch_size_references(folds: str) -> list[Publication]:
@@ -77,7 +86,7 @@ def explanation_references(has_map: bool, has_forest: bool) -> list[Publication]
     blend."""
     of_forest = ["contributions of forests"] if has_forest else []
     of_map = ["contributions of networks", "gradients", *of_forest, "mapped contributions"]
-    return _cited(["permutation", *(of_map if has_map else [])])
+    return _cited(["permutation", "adjustment", *(of_map if has_map else [])])
 
 
 def neighbour_references() -> list[Publication]:

@@ -9,13 +9,23 @@ from types import MappingProxyType
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.comparison import Difference
 from soil_cnn_plugin.engine.assessment.methods import MEAN, METHODS, NAMES
+from soil_cnn_plugin.engine.assessment.significance import p_text, percent_text
 from soil_cnn_plugin.engine.reports.sections import Group, Item, Paragraph, ScoreGroup, ScoreRow, Table, folded
 from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, sentence_case
+from soil_cnn_plugin.engine.targets.assessed import Claim
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
 SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
 SCORE_COLUMNS = ("n", "ME", "RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS")
-DIFFERENCE_COLUMNS = ("All observations", "Mean over folds", "95 % interval", "p", "Lower in")
+DIFFERENCE_COLUMNS = (
+    "All observations",
+    "Mean over folds",
+    "95 % interval",
+    "p",
+    "p, adjusted",
+    "Detectable",
+    "Lower in",
+)
 OTHER_KINDS = {"random": "random folds", "spatial_blocks": "folds of spatial blocks"}
 
 
@@ -100,7 +110,8 @@ def difference_items(errors: str, measure: str, unit: str, groups: Sequence[Grou
     return [
         Paragraph(
             f"All methods were held out on the same folds, so their {errors} are compared fold by fold. Where the"
-            " interval encloses 0, the folds do not tell which of the two is better."
+            " interval encloses 0, the folds do not tell which of the two is better. That does not mean that they are"
+            " alike."
         ),
         *folded(
             [
@@ -109,7 +120,10 @@ def difference_items(errors: str, measure: str, unit: str, groups: Sequence[Grou
                     groups,
                     f"{measure} of the first method minus that of the second: over all held-out observations in"
                     f" percent, then the mean of the folds’ differences{unit}. Below 0 the first method is better."
-                    " Interval and p allow for folds that share training observations (Nadeau and Bengio 2003).",
+                    " Interval and p allow for folds that share training observations (Nadeau and Bengio 2003) and take"
+                    " each row by itself. The rows that verdicts are about also have p adjusted for the number of all"
+                    " comparisons in the verdicts (Holm 1979), and the smallest true difference that the test finds"
+                    " with a probability of 80 %, in percent: smaller ones mostly go unnoticed.",
                 )
             ],
             len(groups),
@@ -117,14 +131,21 @@ def difference_items(errors: str, measure: str, unit: str, groups: Sequence[Grou
     ]
 
 
-def difference_row(item: Difference, decimals: int, names: Mapping[str, str] = NAMES) -> tuple[str, ...]:
+def difference_row(
+    item: Difference, decimals: int, claims: Sequence[Claim], names: Mapping[str, str] = NAMES
+) -> tuple[str, ...]:
+    """Return a row under DIFFERENCE_COLUMNS; `claims` are those of the target's verdict."""
     test = item.test
+    claim = next((each for each in claims if (each.method, each.other) == (item.method, item.other)), None)
+    adjusted, detectable = (claim.p, claim.detectable_percent) if claim else (None, None)
     return (
         f"{sentence_case(names[item.method])} against {names[item.other]}",
         signed_percent(item.percent),
         _signed(test.difference, decimals) if test else NOTHING,
         f"{_signed(test.low, decimals)} to {_signed(test.high, decimals)}" if test else NOTHING,
-        _p(test.p) if test else NOTHING,
+        p_text(test.p) if test else NOTHING,
+        NOTHING if adjusted is None else p_text(adjusted),
+        NOTHING if detectable is None else percent_text(detectable),
         f"{item.folds_lower} of {item.folds} folds",
     )
 
@@ -153,10 +174,6 @@ def change(from_: float, to: float) -> float:
 def signed_percent(value: float) -> str:
     text = _signed(value, 1)
     return text if text == NOTHING else f"{text} %"
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else fixed(p, 3)
 
 
 def _signed(value: float, decimals: int) -> str:

@@ -146,7 +146,8 @@ class ScoreTable(Item):
 
 @dataclass(frozen=True)
 class VerdictBox(Item):
-    """A box with a verdict. `outcome` decides the colour: network, forest, none, good, poor, or empty."""
+    """A box with a verdict. `outcome` decides the colour: network, forest, none, good, poor; others leave it
+    grey."""
 
     heading: str
     items: Sequence[Item]

@@ -14,12 +14,32 @@ from soil_cnn_plugin.engine.targets.metrics import HeldOut, reported_mean
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What a verdict says of two methods: the error of `method` minus that of `other`, in `percent` of the other's, and
+    whether it is clearly lower (-1), clearly higher (1) or neither (0).
+
+    `p` is adjusted for the number of `comparisons` in all verdicts of the run. `detectable_percent` is the smallest
+    difference that the test finds, as one of so many, with a probability of 80 %. Both are None without a test.
+    """
+
+    method: str
+    other: str
+    percent: float
+    direction: int
+    p: float | None
+    comparisons: int
+    detectable_percent: float | None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """Whether the network beats the better forest.
 
-    `outcome` is `network`, `forest` (the better one), `equal` (no clear difference) or `none` (nothing beats the mean).
-    `difference_percent` is the network's RMSE minus that forest's, in percent of the forest's (for classes: the Brier
-    scores); `p` comes from the paired test over folds.
+    `outcome` is `network`, `forest` (the better one), `equal` (no clear difference), `none` (nothing beats the mean) or
+    `unknown` (nothing clearly beats the mean, but the test could have missed it). `difference_percent` is the network's
+    RMSE minus that forest's, in percent of the forest's (for classes: the Brier scores); `p` comes from the paired test
+    over folds and is that of this comparison alone. `claims` are all that the text says of two methods, the network
+    and that forest first.
     """
 
     text: str
@@ -27,6 +47,7 @@ class Verdict:
     rival: str
     difference_percent: float
     p: float | None
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from soil_cnn_plugin.engine.targets.class_scores import (
     sharpen,
 )
 from soil_cnn_plugin.engine.targets.distributions import other_kind_error
-from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, MapRequest, Measure
+from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, MapRequest, Measure
 from soil_cnn_plugin.engine.targets.learned import CLASSES, Columns, Learned
+from soil_cnn_plugin.engine.targets.log_odds import LogOdds
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
 BRIER = Measure(
@@ -194,11 +195,8 @@ class ClassOutcome:
             found[CONFUSION] = confusion_index(probabilities)[None]
         return {name: array for name, array in found.items() if name in request.wanted}
 
-    def learned_as(self, target: int) -> LearnedAs:
-        raise EngineError(
-            "What each covariate adds is mapped for numbers only, not for soil classes. Leave ATTRIBUTION empty; the"
-            " report tells which covariates matter for the classes."
-        )
+    def explained(self, target: int, class_name: str) -> LogOdds:
+        return LogOdds(self.names.index(class_name), self.temperature)
 
 
 class ClassPredictions:

@@ -190,7 +190,7 @@ class CompositionOutcome:
             found[TEXTURE] = np.where(codes > 0, codes, np.nan)[None]
         return {name: array for name, array in found.items() if name in request.wanted}
 
-    def learned_as(self, target: int) -> LearnedAs:
+    def explained(self, target: int, class_name: str) -> LearnedAs:
         """A part counts as its centred log-ratio, the logarithm of the part divided by the geometric mean of all
         (Aitchison 1982, 10.1111/j.2517-6161.1982.tb01195.x), which is linear in the learned columns."""
         of_parts, offsets = self.scale.centred()

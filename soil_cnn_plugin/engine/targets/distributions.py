@@ -17,6 +17,7 @@ from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, MapRequest, 
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, reported_mean, score_reported
 
+_FAR = 0.05  # a share of the observations; a value that rounding moves across more of them is no quantile any more
 _DEFAULT_LEVELS = (0.5, 0.9)  # quantiles of the observed values, thresholds where the user names none
 NUMBERS_IN_WORDS = "numbers"
 RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
@@ -197,9 +198,35 @@ def choose_thresholds(
     wanted: Sequence[Threshold], soil_property: SoilProperty, observed: Array, is_censored: Flags
 ) -> tuple[Threshold, ...]:
     """The user's thresholds for a target. Where the user names none at all: the median and the 90 % quantile of the
-    observed values, rounded, or the median detection limit where that is higher."""
+    observed values, rounded, or the median detection limit where that is higher. Where several observations equal such
+    a value, it moves between observed values: one that equals a threshold tells nothing about exceeding it."""
     if wanted:
         return tuple(threshold for threshold in wanted if threshold.matches(soil_property))
     lowest = float(np.median(observed[is_censored])) if is_censored.any() else -np.inf
-    values = [max(float(f"{value:.3g}"), lowest) for value in np.quantile(observed, _DEFAULT_LEVELS)]
+    values = []
+    for level, quantile in zip(_DEFAULT_LEVELS, np.quantile(observed, _DEFAULT_LEVELS)):
+        rounded = max(float(f"{quantile:.3g}"), lowest)
+        is_far = abs(float(np.mean(observed < rounded) - np.mean(observed < max(quantile, lowest)))) > _FAR
+        is_tied = equals(observed[~is_censored], rounded).sum() > 1
+        value = _between(observed, level, lowest) if is_far or is_tied else rounded
+        values += [] if value is None else [value]
     return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values))
+
+
+def equals(observed: Array, value: float) -> Flags:
+    """Which observed values equal a threshold, but for the precision of their storage, (n,)."""
+    return np.isclose(observed, value, rtol=1e-6, atol=0)
+
+
+def _between(observed: Array, level: float, lowest: float) -> float | None:
+    """A round value between two neighbouring observed ones, so that a share of the observations as near to `level` as
+    possible lies below; not below `lowest`. None where there is no such value."""
+    ordered = np.sort(observed)
+    steps = np.flatnonzero((np.diff(ordered) > 1e-5 * np.abs(ordered[1:])) & (ordered[1:] > lowest))
+    if not len(steps):
+        return None
+    step = steps[np.argmin(np.abs((steps + 1) / len(ordered) - level))]
+    low, high = max(float(ordered[step]), lowest), float(ordered[step + 1])
+    middle, quarter = (low + high) / 2, (high - low) / 4
+    rounded = (float(f"{middle:.{digits}g}") for digits in range(1, 17))
+    return next((value for value in rounded if abs(value - middle) <= quarter), middle)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from soil_cnn_plugin.contract.threshold import Threshold
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.targets.assessed import Verdict
@@ -54,6 +56,24 @@ class Band:
     classes: tuple[str, ...] = ()
 
 
+class Explained(Protocol):
+    """A target on the scale on which covariates contribute to it, as a function of the group's learned columns."""
+
+    @property
+    def transform(self) -> str:
+        """The scale, in a word."""
+        ...
+
+    def value(self, location: Array) -> Array:
+        """The target on that scale (N,), from columns (N, C)."""
+        ...
+
+    def slopes(self, location: Array, other: Array) -> Array:
+        """By how much it grows with each column on the way from columns `other` (S, C) to columns (N, C): (N, S, C),
+        such that slopes times differences of columns sum to the difference of its values."""
+        ...
+
+
 @dataclass(frozen=True)
 class LearnedAs:
     """A target on the scale it is learned on: `factors` (C,) times the group's learned columns, plus `offset`."""
@@ -61,6 +81,13 @@ class LearnedAs:
     transform: str
     factors: Array
     offset: float
+
+    def value(self, location: Array) -> Array:
+        found: Array = location @ self.factors + self.offset
+        return found
+
+    def slopes(self, location: Array, other: Array) -> Array:
+        return np.broadcast_to(self.factors, (len(location), len(other), len(self.factors)))
 
 
 @dataclass(frozen=True)
@@ -225,8 +252,8 @@ class Outcome(Protocol):
         """Values (bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted."""
         ...
 
-    def learned_as(self, target: int) -> LearnedAs:
-        """Its target of that number, counted from 0, as a sum of learned columns. EngineError where there is none."""
+    def explained(self, target: int, class_name: str) -> Explained:
+        """Its target of that number, counted from 0, as a function of learned columns; of classes, the one named."""
         ...
 
 

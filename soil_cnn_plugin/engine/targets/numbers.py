@@ -171,5 +171,5 @@ class NumberOutcome:
     def layers(self, kind: NumberKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
         return layers_of(self, request, kind.targets, location, scale)
 
-    def learned_as(self, target: int) -> LearnedAs:
+    def explained(self, target: int, class_name: str) -> LearnedAs:
         return LearnedAs(self.scale.transform, np.array([self.scale.spread]), self.scale.centre)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
-from soil_cnn_plugin.engine.assessment.comparison import verdict
+from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
@@ -17,8 +19,18 @@ from soil_cnn_plugin.engine.targets.kinds import Given
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.fitting import Fitted
-from soil_cnn_plugin.engine.training.folds_of_file import other_kind
+from soil_cnn_plugin.engine.training.folds_of_file import in_metres, other_kind
 from soil_cnn_plugin.engine.versions import read_versions
+
+
+def _repeats_in_words(repeats: int) -> str:
+    if repeats == 1:
+        return ""
+    return (
+        f" All of this was done {repeats} times, each time with other folds. Scores are means over these repeats, and"
+        " tests use the folds of all; maps, figures, tables of single classes and of whole compositions, and the layer"
+        " of held-out predictions show the first repeat."
+    )
 
 
 def assess(
@@ -28,12 +40,15 @@ def assess(
     design: Design,
     validations: Sequence[CrossValidation],
     final: Fitted,
+    repeats: int,
 ) -> Assessment:
     """Assess all targets; `validations` are under the chosen folds and, where there are any, under those of another
-    kind."""
+    kind; the first joins all `repeats`."""
     kinds = design.kinds
     chosen, *others = (validation.methods for validation in validations)
     beside = others[0] if others else [{} for _ in file.targets]
+    measures = by_target(kinds, [[kind.measure] * len(kind.targets) for kind in kinds])
+    judged = verdicts([*zip(chosen, measures)], job.predictor)
     of_kinds = [
         kind.assess(
             Given(
@@ -41,7 +56,7 @@ def assess(
                 fold=folds.fold,
                 methods=[chosen[t] for t in kind.targets],
                 other_methods=[beside[t] for t in kind.targets],
-                verdicts=[verdict(chosen[t], job.predictor, kind.measure) for t in kind.targets],
+                verdicts=[judged[t] for t in kind.targets],
                 asked=job.exceedance,
             )
         )
@@ -49,11 +64,20 @@ def assess(
     ]
     wholes = [kind.assess_whole(assessed) for kind, assessed in zip(kinds, of_kinds)]
     west, _, _, north = file.grid.bounds
+    x_metres, y_metres = in_metres(file, np.ones((1, 2)))[0]
     overlap = overlap_share(file.coordinates, folds.fold, file.patch_size, file.grid.cell_size, (west, north))
     return Assessment(
         targets=tuple(by_target(kinds, of_kinds)),
         compositions=tuple(whole for whole in wholes if whole is not None),
-        folds=FoldsInWords(folds.kind, folds.count, folds.sentence, overlap, other_kind(folds) if others else ""),
+        folds=FoldsInWords(
+            kind=folds.kind,
+            count=folds.count,
+            sentence=f"{folds.sentence}{_repeats_in_words(repeats)}",
+            overlap_percent=overlap,
+            other_kind=other_kind(folds) if others else "",
+            is_random=folds.is_random,
+            repeats=repeats,
+        ),
         coordinates=file.coordinates,
         crs_name=file.grid.crs_name,
         cell_size=file.grid.cell_size[0],
@@ -61,6 +85,7 @@ def assess(
         loss_curves=(*validations[0].curves, *final.curves),
         coverage=job.coverage,
         weights=file.weights,
+        metres=(float(x_metres), float(y_metres)),
         predictor=job.predictor,
         settings=_settings(job, design, file.count),
         versions=read_versions(),
@@ -78,6 +103,7 @@ def _settings(job: TrainNetwork, design: Design, count: int) -> dict[str, str]:
         "transform": job.transform,
         "validation": job.validation,
         "folds": str(job.folds),
+        "repeats": "automatic" if job.repeats == 0 else str(job.repeats),
         "coverage of intervals": f"{100 * job.coverage:g} %",
         "seed": str(job.seed),
         "device": device_in_words(design.device),

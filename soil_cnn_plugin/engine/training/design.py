@@ -46,21 +46,22 @@ _PATCHES_AT_ONCE = 128
 class TrainingData:
     """Encoded patches. `inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D),
     the encoded covariates at the observation, and `context` (N, F), these with their focal means and deviations: what
-    the ring network sees. `fingerprint` tells these patches from all others, even from those with the same targets;
-    `path` is the patch file's."""
+    the ring network sees. `raw` (N, C) are the covariates at the observation as they were read, NaN where missing.
+    `fingerprint` tells these patches from all others, even from those with the same targets. The patch file lies at
+    `path`."""
 
     encoder: Encoder
     inputs: tuple[InputRows, ...]
     point: Singles
     context: Singles
+    raw: Singles
     fingerprint: str
     path: str
 
     @property
     def forest_context(self) -> Singles:
         """What forests see of `context`: all but coordinates that only the Gaussian process sees."""
-        location = self.encoder.location
-        is_hidden = location is not None and not location.is_everywhere
+        is_hidden = self.encoder.location is not None and not self.encoder.shows_location
         return self.context[:, : -len(Location.ANGLES)] if is_hidden else self.context
 
     @property
@@ -149,11 +150,13 @@ def encode_patches(
     networks = [build_network(plan.shape, encoder, number_columns(1), 0.0) for plan in plans]
     inputs: list[InputRows] = []
     context = np.empty((file.count, _context_width(encoder, patch_size)), np.float32)
+    raw, middle = np.empty((file.count, len(file.covariates)), np.float32), file.patch_size // 2
     digest = hashlib.blake2b(np.ascontiguousarray(file.coordinates).tobytes(), digest_size=12)
     for start in range(0, file.count, _PATCHES_AT_ONCE):
         end = min(start + _PATCHES_AT_ONCE, file.count)
         patches = file.read(start, end)
         digest.update(np.ascontiguousarray(patches).data)
+        raw[start:end] = patches[:, :, middle, middle]
         channels = encoder(torch.from_numpy(patches), coordinates[start:end])
         channels = channels.crop((file.patch_size - patch_size) // 2)
         context[start:end] = context_features(channels, patch_size).flatten(1).numpy()
@@ -167,6 +170,7 @@ def encode_patches(
         inputs=tuple(inputs),
         point=_at_the_point(context, encoder),
         context=context,
+        raw=raw,
         fingerprint=digest.hexdigest(),
         path=file.path,
     )
@@ -185,7 +189,7 @@ def _context_width(encoder: Encoder, patch_size: int) -> int:
 def _at_the_point(context: Singles, encoder: Encoder) -> Singles:
     """The features in `context` that need no context: the channels in the centre, and the location."""
     centre = context[:, : encoder.channel_count]
-    if encoder.location is None or not encoder.location.is_everywhere:
+    if not encoder.shows_location:
         return centre
     return np.concatenate([centre, context[:, -len(Location.ANGLES) :]], axis=1)
 

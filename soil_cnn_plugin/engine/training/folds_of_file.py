@@ -20,8 +20,9 @@ from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.training.ensemble import MakeFolds
 
 
-def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = "") -> Folds:
+def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = "", repeat: int = 0) -> Folds:
     """Deal the file's observations to folds; `domain` is a raster or polygons for folds matched to a map (knndm).
+    Each `repeat`, counted from 0, draws others.
 
     Raises:
         EngineError: a target has too few values, or the observations cannot be held out in this way.
@@ -32,7 +33,7 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
             f"Folds of groups are asked for, but {file.path} was extracted without a group field. Extract the patches"
             " again with the field of the profile or site as the group, or choose other folds."
         )
-    return make_folds(kind, _placed(file), count, seed, domain=_domain(file, kind, domain))
+    return make_folds(kind, _placed(file), count, seed, domain=_domain(file, kind, domain), repeat=repeat)
 
 
 def kinds_on_scales(wanted: str, file: PatchFile) -> tuple[Kind, ...]:

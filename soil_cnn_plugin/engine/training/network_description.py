@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
@@ -19,7 +20,6 @@ from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, column_count
 from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 from soil_cnn_plugin.engine.targets.metrics import Scores
-from soil_cnn_plugin.engine.training.dissimilarity import SpaceInWords
 from soil_cnn_plugin.engine.training.plan import Shape
 
 _MOST_MEMBERS = 10_000

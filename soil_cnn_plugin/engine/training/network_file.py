@@ -27,7 +27,7 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
 from soil_cnn_plugin.engine.targets.learned import units
-from soil_cnn_plugin.engine.training.dissimilarity import Space
+from soil_cnn_plugin.engine.training.dissimilarity import Space, kind_of_tensor
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.plan import build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
@@ -216,7 +216,7 @@ def _forest_kinds(count: int) -> dict[str, str]:
 def _kind_beside_weights(name: str, blended: dict[str, str]) -> str | None:
     """The kind of numbers of a tensor that holds no weights of a network."""
     if name.startswith(_SPACES):
-        return "F32"
+        return kind_of_tensor(name.removeprefix(_SPACES))
     if name.startswith(_ROWS):
         return {"keys": "I64", "fold": "I16"}.get(name.removeprefix(_ROWS), "U8")
     return blended.get(name)

@@ -13,6 +13,7 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.importance import permutation_importance
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.learned import units
@@ -20,6 +21,7 @@ from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.dissimilarity import (
     MOST_OBSERVATIONS,
     Space,
+    covariate_rows,
     fit_covariate_space,
     fit_embedding_space,
 )
@@ -91,12 +93,13 @@ def _describe(
 
 def _fit_spaces(design: Design, final: Fitted, method: str, patch_size: int, report: Report) -> tuple[Space, ...]:
     """The spaces in which a map's dissimilarity can be told; none, with a warning, where it has no meaning."""
-    inputs = design.data.inputs
+    data, encoder = design.data, design.data.encoder
+    rows = covariate_rows(data.raw, data.point[:, -len(Location.ANGLES) :] if encoder.shows_location else None)
     try:
         importance = _importance(design, final, method, patch_size)
         spaces = (
-            fit_covariate_space(design.data.point, design.data.encoder, importance, design.fold, design.seed),
-            fit_embedding_space(final.networks, inputs, design.fold, design.seed),
+            fit_covariate_space(rows, encoder, importance, design.fold, design.seed),
+            fit_embedding_space(final.networks, data.inputs, design.fold, design.seed),
         )
     except EngineError as error:
         report.warning(f"The network file cannot tell where its maps may be used. {error}")
@@ -106,7 +109,21 @@ def _fit_spaces(design: Design, final: Fitted, method: str, patch_size: int, rep
             f"Dissimilarity is told by {MOST_OBSERVATIONS} of the {len(design.fold)} observations, drawn at random, so"
             " that the network file stays small."
         )
+    _tell_weights(spaces[0], covariate_names(encoder), importance, report)
     return spaces
+
+
+def _tell_weights(space: Space, names: list[str], importance: Array, report: Report) -> None:
+    """Tell which covariates the index in covariate space cannot weigh by their importance."""
+    constant = [name for name, column in zip(names, space.rows.T) if np.ptp(column) == 0]
+    if constant:
+        report.warning(
+            f"All observations have one value of {', '.join(constant)}, so that the dissimilarity index of maps cannot"
+            " tell another value there. Leave such covariates out, or add observations."
+        )
+    weights = space.words.weights
+    if not any(importance[index] > 0 for index, name in enumerate(names) if weights[name] > 0):
+        report.info("No covariate makes held-out predictions better, so all weigh alike in the dissimilarity index.")
 
 
 def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> Array:
@@ -133,5 +150,5 @@ def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> 
         told_together=units(final.learned.layout),
     )
     importance: Array = found.mean[:, 0].mean(axis=1)
-    location = design.data.encoder.location
-    return importance if location is None or location.is_everywhere else importance[:-1]
+    encoder = design.data.encoder
+    return importance[: len(encoder.covariates) + encoder.shows_location]

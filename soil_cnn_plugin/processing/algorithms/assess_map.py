@@ -27,6 +27,7 @@ class AssessMap(JobAlgorithm):
         "MEC": tr("Model efficiency; of the whole map if the observations are a probability sample"),
         "CCC": tr("Concordance at the observations"),
         "PICP": tr("Coverage of the interval; of the whole map if the observations are a probability sample"),
+        "ACCURACY": tr("Share of right classes; of the whole map if the observations are a probability sample"),
         "COUNT": tr("Observations used"),
     }
 
@@ -35,8 +36,8 @@ class AssessMap(JobAlgorithm):
 
     def summary(self) -> str:
         return tr(
-            "Compares any map, and its prediction interval if it has one, with observations that the map was not made"
-            " from."
+            "Compares any map of numbers or of soil classes, and its prediction interval if it has one, with"
+            " observations that the map was not made from."
         )
 
     def explanation(self) -> str:
@@ -44,6 +45,13 @@ class AssessMap(JobAlgorithm):
             "The map may come from this plugin or any other program. Its value and limits are read at the pixel that"
             " contains each observation. Observations outside the map, without a value, or where the map has no data"
             " are dropped; the report says how many and why.\n\n"
+            "A map of classes is one that names its classes (this plugin's do), or that is compared with a text field"
+            " of names. Observed classes are matched with the map's names or else with its codes; the log counts them,"
+            " and names classes that only the map or only the observations have. The report tells the overall accuracy,"
+            " the purity (user's accuracy) and representation (producer's accuracy) of each class, its area, and which"
+            " classes are taken for each other.\n\n"
+            "Values below a detection limit are compared with what a laboratory would report of the map: the limit,"
+            " where the map predicts less. The coverage of the interval is that of the measured values.\n\n"
             "If the places of the observations were drawn at random over the mapped area (a simple or stratified random"
             " sample), the report gives design-based estimates of the accuracy of the whole map with 95 % confidence"
             " intervals. These need no assumption about the soil or the map. Otherwise the numbers describe the map at"
@@ -52,7 +60,17 @@ class AssessMap(JobAlgorithm):
         )
 
     def keywords(self) -> list[str]:
-        return ["validation", "accuracy", "RMSE", "design-based", "probability sample", "PICP"]
+        return [
+            "validation",
+            "accuracy",
+            "RMSE",
+            "design-based",
+            "probability sample",
+            "PICP",
+            "soil classes",
+            "confusion matrix",
+            "user's accuracy",
+        ]
 
     def parameters(self) -> Parameters:
         return [*_observation_parameters(), *_map_parameters(), *_sample_parameters(), *_outputs()]
@@ -76,6 +94,8 @@ class AssessMap(JobAlgorithm):
             sample=inputs.choice("SAMPLE"),
             stratum=inputs.field("STRATUM", fields),
             weight=inputs.field("WEIGHT", fields),
+            target_type=inputs.choice("TARGET_TYPE"),
+            detection_limit=inputs.field("DETECTION_LIMIT", fields),
         )
 
 
@@ -85,24 +105,45 @@ def _observation_parameters() -> Parameters:
     )
     target = QgsProcessingParameterField(
         "TARGET",
-        tr("Target: measured soil property"),
+        tr("Target: measured soil property or soil class"),
         parentLayerParameterName="OBSERVATIONS",
-        type=QgsProcessingParameterField.DataType.Numeric,
+    )
+    limit = QgsProcessingParameterField(
+        "DETECTION_LIMIT", tr("Detection limits"), parentLayerParameterName="OBSERVATIONS", optional=True
     )
     return [
         explained(
             observations,
             tr(
-                "Points where the soil property was measured and that were not used to make the map. Filters and"
+                "Points where the soil was observed and that were not used to make the map. Filters and"
                 " selections are respected. Their CRS may differ from the map's."
             ),
         ),
         explained(
             target,
             tr(
-                "Numeric field of the measured values, in the unit of the map. The report takes its unit from the"
-                " field's alias or comment, such as Zinc (mg/kg), or else from the map."
+                "Field of the measured values, in the unit of the map, or of the soil classes, as the map's names or"
+                " codes. Numbers may be written as text; a less-than sign before a number means that the value lies"
+                " below this detection limit. The report takes the unit from the field's alias or comment, such as Zinc"
+                " (mg/kg), or else from the map."
             ),
+        ),
+        explained(
+            choice("TARGET_TYPE", tr("Target type"), jobs.AssessMap.TARGET_TYPES, jobs.AssessMap.target_type),
+            tr(
+                "auto: the map is one of soil classes if it names its classes, or if the target is a text field of"
+                " names; otherwise it holds numbers. class: whole numbers are codes of classes. continuous: they are"
+                " measured numbers."
+            ),
+            advanced=True,
+        ),
+        explained(
+            limit,
+            tr(
+                "Field with the detection limits of a measured soil property. A value at or below its limit is only"
+                " known to lie below it. Where the limit is empty, the value was measured."
+            ),
+            advanced=True,
         ),
     ]
 
@@ -112,7 +153,10 @@ def _map_parameters() -> Parameters:
     return [
         explained(
             QgsProcessingParameterRasterLayer("MAP", tr("Map")),
-            tr("Raster of the predicted values, made by this plugin or by any other program."),
+            tr(
+                "Raster of the predicted values or of the codes of classes, made by this plugin or by any other"
+                " program. Names of classes come from the layer's legend, the attribute table or the category names."
+            ),
         ),
         explained(
             QgsProcessingParameterBand("BAND", tr("Band"), 1, "MAP"),
@@ -150,7 +194,8 @@ def _sample_parameters() -> Parameters:
             tr(
                 "How the places of the observations were chosen. none: not at random, or unknown. simple: drawn at"
                 " random, with the same chance for all places of the mapped area. stratified: the area was divided into"
-                " strata, and at least two places were drawn at random in each. Only a sample that was really drawn in"
+                " strata, and at least two places were drawn at random in each. map_classes: the strata are the classes"
+                " of the map itself, whose areas are counted from its pixels. Only a sample that was really drawn in"
                 " this way allows statements about the whole map."
             ),
         ),
@@ -184,7 +229,8 @@ def _outputs() -> Parameters:
             html_output(tr("Report")),
             tr(
                 "Web page with the scores and their meaning, a figure of predicted against observed values and a map of"
-                " residuals. It opens without internet."
+                " residuals; for classes the confusion matrix and a map of right and wrong ones. It opens without"
+                " internet."
             ),
         ),
         explained(
@@ -192,7 +238,7 @@ def _outputs() -> Parameters:
             tr(
                 "Point layer of the observations used, with the fields observed, predicted and residual (predicted"
                 " minus observed). With limits, it also has lower, upper, and whether the observed value lies between"
-                " them."
+                " them. For classes it has the observed and the predicted class and whether the map is correct."
             ),
         ),
         metrics_output(),

@@ -40,8 +40,8 @@ class ExplainNetwork(JobAlgorithm):
             " a growing radius, which shows how much of the landscape around a point matters. If the map is a blend"
             " with a random forest, the report explains the blend and, beside it, its parts.\n\n"
             "On request, a raster shows for each pixel what each covariate adds to or takes from the prediction of one"
-            " target (expected gradients of the networks, Shapley values of the forest). It shows what the network"
-            " uses, not what formed the soil."
+            " target, or by how much it multiplies it or the odds of a class (expected gradients of the networks,"
+            " Shapley values of the forest). It shows what the network uses, not what formed the soil."
         )
 
     def keywords(self) -> list[str]:
@@ -80,6 +80,7 @@ class ExplainNetwork(JobAlgorithm):
             attribution=inputs.destination("ATTRIBUTION"),
             metrics=inputs.destination("METRICS"),
             target=inputs.text("TARGET"),
+            target_class=inputs.text("CLASS"),
             covariates=inputs.covariates(),
             extent=extent,
             extent_crs=extent_crs,
@@ -93,6 +94,13 @@ def _attribution_parameters() -> Parameters:
         explained(
             QgsProcessingParameterString("TARGET", tr("Target of the contributions"), optional=True),
             tr("Field name of the target for the raster of contributions. Empty: the first target."),
+        ),
+        explained(
+            QgsProcessingParameterString("CLASS", tr("Class of the contributions"), optional=True),
+            tr(
+                "If the target holds classes: the class whose odds the raster of contributions explains. Empty: the"
+                " class of most observations."
+            ),
         ),
         explained(
             rasters("COVARIATES", tr("Covariates"), optional=True),
@@ -136,7 +144,10 @@ def _outputs() -> Parameters:
             raster,
             tr(
                 "Raster with one band per covariate: what the covariate adds to or takes from the prediction of the"
-                " target at the pixel, in the unit of the target, or of its logarithm if the network learned that."
+                " target at the pixel, in the unit of the target. If the network learned a logarithm, log-ratio, logit"
+                " or classes, bands hold natural logarithms of factors: 0.3 says that the covariate multiplies the"
+                " value, the ratio or the odds by 1.35. The legend shows the factors. The layer opens with the most"
+                " important covariate."
             ),
         ),
         metrics_output(),

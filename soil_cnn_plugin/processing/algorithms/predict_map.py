@@ -144,8 +144,10 @@ def mapping_parameters() -> Parameters:
             tr(
                 "covariates: uses the distances between the pixel's own covariates and those of the observations,"
                 " weighted by the covariates' importance, as published by Meyer and Pebesma (2021); choose it to"
-                " compare with other maps. embedding: applies the same rule to what the networks make of the pixel and"
-                " its surroundings, an addition of this plugin without published experience."
+                " compare with other maps. The report of the network shows the weights. embedding: applies the same"
+                " rule to what the networks make of the pixel and its surroundings, an addition of this plugin without"
+                " published experience. Networks see values beyond the range of the training raster as the end of that"
+                " range; such pixels are above the threshold."
             ),
             advanced=True,
         ),

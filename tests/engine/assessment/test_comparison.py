@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.assessment.comparison import better_forest, compare, differences, paired_test, verdict
+from soil_cnn_plugin.engine.assessment.comparison import better_forest, compare, differences, verdict, verdicts
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.significance import paired_test
 from soil_cnn_plugin.engine.targets.assessed import Verdict
+from soil_cnn_plugin.engine.targets.distributions import RMSE
 from soil_cnn_plugin.engine.targets.metrics import HeldOut, score
 
 OBSERVED = np.random.default_rng(0).normal(20, 10, 200)
@@ -97,7 +99,8 @@ def test_two_equally_good_methods_rarely_seem_different() -> None:
 def test_a_network_that_is_better_in_every_fold_is_better() -> None:
     result = judge(scaled(FOREST_RESULT, 0.8), scaled(FOREST_RESULT, 1.1), FOREST_RESULT)
     assert result.text.startswith(
-        "The network is better than the random forest with context: the network's RMSE is 20.0 % lower (p < 0.001)."
+        "The network is better than the random forest with context: the network's RMSE is 20.0 % lower (p = 0.001,"
+        " detectable "
     )
     assert "Context helps: with focal means and deviations the random forest's RMSE is 9.1 % lower" in result.text
     assert result.rival == FOREST_CONTEXT
@@ -137,6 +140,61 @@ def test_predictions_without_relation_to_the_observations_are_no_usable_signal()
     assert found <= 10
 
 
+def by_fold(errors: list[float], n: int = 100) -> HeldOut:
+    """Errors of given sizes in two folds or more."""
+    rng = np.random.default_rng(0)
+    parts = [rng.permutation(np.r_[np.full(n // 2, -error), np.full(n // 2, error)]) for error in errors]
+    observed = np.concatenate([rng.normal(20, 10, n) for _ in parts])
+    predicted = observed + np.concatenate(parts)
+    none = np.full(n * len(parts), np.nan)
+    rows = np.split(np.arange(n * len(parts)), len(parts))
+    scores = tuple(score(observed[own], predicted[own], none[own], none[own], 0.9) for own in rows)
+    return HeldOut(predicted, none, none, none, score(observed, predicted, none, none, 0.9), scores)
+
+
+def test_two_folds_that_say_little_are_no_evidence_that_there_is_no_signal() -> None:
+    mean, better = by_fold([8.0, 12.0]), by_fold([7.9, 10.8])
+    result = judge(better, better, better, mean)
+    assert result.outcome == "unknown"
+    assert result.text.startswith(
+        "Not enough evidence to say whether there is a usable signal: nothing clearly beats the mean of the"
+        " observations, but the test finds a gain only from "
+    )
+    assert "that of the network, is 7.2 % lower than the mean's (p = " in result.text
+    assert "No usable signal" not in result.text
+    far = by_fold([3.0, 9.0])  # 34 % below the mean's: a signal, whatever two folds tell
+    assert judge(far, far, far, mean).outcome == "equal"
+
+
+def test_a_test_that_would_have_found_a_gain_rules_it_out() -> None:
+    mean, alike = by_fold([8.0, 12.0, 9.0, 10.0, 11.0]), by_fold([8.1, 11.9, 9.2, 10.0, 11.1])
+    result = judge(alike, alike, alike, mean)
+    assert result.outcome == "none"
+    assert "and a gain of 10 % can be ruled out (95 % confidence)" in result.text
+
+
+def test_many_targets_without_a_difference_make_no_verdict() -> None:
+    """Each target alone has p just below 0.05; of twenty such, chance makes one."""
+    network, forest = held_out(5.0, seed=1, wobble=0.05), scaled(FOREST_RESULT, 1.13)
+    methods = {NETWORK: network, FOREST: forest, FOREST_CONTEXT: forest, MEAN: AVERAGE}
+    alone = verdict(methods)
+    assert alone.p is not None and 0.005 < alone.p < 0.025 and alone.outcome == "network"
+    (first, *_) = verdicts([(methods, RMSE)] * 10)
+    assert first.outcome == "equal" and first.p == alone.p
+    assert first.claims[0].comparisons == 20 and first.claims[0].p == pytest.approx(20 * alone.p)
+    assert "p is adjusted for 20 comparisons (Holm)" in first.text
+
+
+def test_folds_of_repeats_are_tested_together() -> None:
+    """The ratio of held-out observations to training ones is that of one repeat."""
+    twice = {name: replace(each, fold_scores=each.fold_scores * 2) for name, each in blended(0.9).items()}
+    once, found = compare(twice[NETWORK], twice[FOREST]), None
+    found = paired_test(
+        np.array([a.error - b.error for a, b in zip(twice[NETWORK].fold_scores, twice[FOREST].fold_scores)]), 0.25
+    )
+    assert once == found and once is not None and once.count == 10
+
+
 def test_a_forest_that_beats_the_mean_is_signal_though_the_network_does_not() -> None:
     result = judge(scaled(AVERAGE, 1.1), FOREST_RESULT, FOREST_RESULT)
     assert result.text.startswith("The random forest is better than the network")
@@ -163,15 +221,20 @@ def test_the_blend_is_compared_with_the_better_forest_where_it_predicts_the_map(
     result = verdict(blended(0.9), BLEND)
     assert result.text.startswith("The random forest is better than the network: ")
     assert result.outcome == "forest"  # is about the network, whatever predicts the map
-    assert result.text.endswith(
-        "The map is predicted by the blend: its RMSE is 10.0 % lower than that of the random forest (p < 0.001)."
+    blend = result.claims[-1]
+    assert (blend.method, blend.other, blend.direction) == (BLEND, FOREST, -1)
+    assert (
+        "The map is predicted by the blend: its RMSE is 10.0 % lower than that of the random forest"
+        f" (p = 0.0015, detectable {blend.detectable_percent:.2g} %). A true difference" in result.text
     )
     assert "blend" not in verdict(blended(0.9)).text
 
 
 def test_a_blend_that_hardly_differs_is_said_to() -> None:
     methods = {**blended(1.0), BLEND: held_out(4.9, seed=1, wobble=0.4)}
-    assert verdict(methods, BLEND).text.endswith(", no clear difference.")
+    found = verdict(methods, BLEND)
+    assert " %), no clear difference. A true difference as large" in found.text
+    assert found.claims[-1].direction == 0
 
 
 def test_a_blend_that_beats_the_mean_alone_is_signal() -> None:

@@ -143,3 +143,46 @@ def test_where_all_exceed_there_is_no_skill() -> None:
     target, held_out = predict()
     (found,) = check_exceedance(replace(target, thresholds=(Threshold("copper", -1e6),)), held_out)
     assert found.share == 1.0 and found.skill is None and found.p is None
+
+
+@pytest.mark.parametrize("stored", [np.float64, np.float32])
+def test_thresholds_lie_between_values_where_ties_abound(stored: type) -> None:
+    """Laboratories round pH to 0.1: 13 % of the values equal the median."""
+    values = np.round(np.random.default_rng(0).normal(6, 0.3, 500), 1).astype(stored).astype(np.float64)
+    nothing = np.zeros(500, bool)
+    chosen = [each.value for each in choose_thresholds((), COPPER, values, nothing)]
+    assert chosen == [5.95, 6.35] or chosen == [6.05, 6.35]
+    assert np.mean(values > chosen[0]) == pytest.approx(0.5, abs=0.07)
+    counts = np.random.default_rng(1).poisson(2, 500).astype(np.float64)
+    assert all(each.value % 1 == 0.5 for each in choose_thresholds((), COPPER, counts, nothing))
+
+
+def test_values_that_are_all_alike_have_no_threshold() -> None:
+    assert choose_thresholds((), COPPER, np.full(40, 3.0), np.zeros(40, bool)) == ()
+
+
+def test_rounding_does_not_move_a_threshold_out_of_the_values() -> None:
+    values = 10_000 + np.arange(1.0, 51.0)
+    chosen = [each.value for each in choose_thresholds((), COPPER, values, np.zeros(50, bool))]
+    assert [float(np.mean(values > value)) for value in chosen] == pytest.approx([0.5, 0.1])
+
+
+def test_a_threshold_between_values_is_not_below_the_detection_limits() -> None:
+    values = np.repeat([1.0, 2.0, 3.0, 4.0], 25)
+    is_censored = values < 3  # at limits of 1 and 2: the median limit is 1.5
+    values = np.where(is_censored, np.array([2.0, 3.0])[np.arange(100) % 2], values)
+    assert all(each.value >= 2.5 for each in choose_thresholds((), COPPER, values, is_censored))
+
+
+def test_values_that_equal_a_threshold_do_not_blame_the_probabilities() -> None:
+    """Probabilities that hold, of values that were rounded afterwards: 120 was measured at one in eight."""
+    target, held_out = predict()
+    part = replace(held_out, quantiles=held_out.quantiles[:1000])
+    rows = {name: getattr(target, name)[:1000] for name in ("observed", "is_censored", "limits")}
+    exact = replace(target, **rows)
+    rounded = replace(exact, observed=np.round(exact.observed / 10) * 10)
+    (plain,), (found,) = (check_exceedance(each, part) for each in (exact, rounded))
+    assert plain.tied == 0 and plain.p > 0.05
+    assert found.tied == (rounded.observed == 120).sum() > 80 and found.p > 0.05
+    without = replace(rounded, observed=rounded.observed - 1e-3)  # what is said without noticing the ties
+    assert check_exceedance(without, part)[0].p < 0.001

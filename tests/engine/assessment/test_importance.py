@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
+from soil_cnn_plugin.engine.assessment.importance import Importance, errors, growth_by_chance, permutation_importance
 
 RNG = np.random.default_rng(1)
 
@@ -54,3 +55,33 @@ def test_probabilities_of_classes_are_one_error_the_root_of_the_brier_score() ->
     squares = ((predicted - observed) ** 2).sum(axis=2)
     np.testing.assert_allclose(total[:, 0], np.sqrt(squares.mean(axis=1)))
     np.testing.assert_allclose(by_fold[:, :, 0], np.sqrt(squares.reshape(2, 2, 2).mean(axis=2)))
+
+
+def test_importance_is_told_from_chance_by_a_test_over_folds() -> None:
+    """A growth well above its spread over two folds proves nothing; a small one in all of five folds does."""
+    steady = np.array([1.0, 1.2, 0.9, 1.1, 1.0])
+    wobbling = np.array([3.0, -2.0, 2.5, -1.0, 0.4])
+    error = np.full((1, 5, 1), 10.0)
+    growth = np.stack([steady, wobbling, -steady])[:, None, :, None]
+    found = Importance(error.mean(1), error, growth.mean(2) + 10, growth + error).significance(0, 0)
+    alone = stats.ttest_1samp(steady, 0, alternative="greater").pvalue
+    assert found[0] == pytest.approx(3 * alone) and found[0] < 0.001
+    assert found[1] > 0.3 and found[2] > 0.999
+    assert growth_by_chance(np.array([1.0, 2.0])) > 0.05
+    assert growth_by_chance(np.array([1.0, np.nan])) is None
+
+
+def test_noise_is_rarely_called_important() -> None:
+    rng = np.random.default_rng(0)
+    calls = 0
+    for _ in range(200):
+        x, noise = rng.normal(size=(2, 100))
+        observed, fold = x + rng.normal(size=100), np.arange(100) % 5
+
+        def predict(covariate: int | None, order: np.ndarray, x=x, noise=noise) -> np.ndarray:
+            seen = noise if covariate is None else noise[order]
+            return (x + 0.3 * seen)[None, :, None]  # a network that learned noise by heart
+
+        found = permutation_importance(predict, 1, observed[:, None], fold, repeats=3, seed=0)
+        calls += found.significance(0, 0)[0] < 0.05
+    assert calls <= 20

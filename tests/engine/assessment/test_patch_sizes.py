@@ -95,8 +95,12 @@ def test_a_fold_without_observations_of_a_target_counts_for_the_others_only() ->
 
 
 def test_the_answer_names_pixels_and_metres() -> None:
-    answer, best, context = conclusion(compare(target({3: WORSE, 7: NEAR, 15: BEST})))
+    answer, doubt, best, context = conclusion(compare(target({3: WORSE, 7: NEAR, 15: BEST})))
     assert answer == "Context beyond 280 m (7 × 7 pixels) does not clearly lower the error."
+    assert doubt.startswith(
+        "That is no proof that it does not matter: over 4 folds a gain of the largest patch, 600 m (15 × 15 pixels),"
+        " shows only from "
+    )
     assert "The lowest error of the blend is that of 600 m (15 × 15 pixels), 2.0 % below that of 280 m" in best
     assert context.startswith("The landscape matters here: with context of 280 m (7 × 7 pixels) the random forest's")
 
@@ -116,6 +120,26 @@ def test_context_that_changes_little_or_harms_is_called_so() -> None:
 def test_without_signal_no_size_is_praised() -> None:
     useless = target({3: NEAR, 7: BEST}, mean=BEST - 0.01)
     assert conclusion(compare(useless))[-1].startswith("No size clearly beats the mean of the observations")
+
+
+def test_two_folds_far_below_the_mean_are_a_signal_and_a_little_below_are_no_evidence() -> None:
+    mean = np.array([8.0, 12.0])
+    far = target({3: [3.0, 9.0]}, point=mean, mean=mean)  # 40 % below
+    assert not any("signal" in sentence for sentence in conclusion(compare(far)))
+    near = target({3: [7.9, 10.8]}, point=mean, mean=mean)
+    last = conclusion(compare(near))[-1]
+    assert last.startswith(
+        "No size clearly beats the mean of the observations, but that proves little: a gain shows only from "
+    )
+    assert "The lowest error is 6.5 % lower than the mean's." in last and "carry no usable signal" not in last
+
+
+def test_no_signal_is_claimed_only_where_a_gain_is_ruled_out() -> None:
+    alike = target({3: AVERAGE * 1.01}, mean=AVERAGE)
+    assert (
+        "a gain of 10 % can be ruled out (95 % confidence): the covariates carry no usable signal here"
+        in (conclusion(compare(alike))[-1])
+    )
 
 
 def test_the_side_of_a_patch_on_the_ground() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from soil_cnn_plugin.engine.assessment.reliability import Reliability, chance_band, reliability
+from soil_cnn_plugin.engine.assessment.reliability import Reliability, chance_band, coverage_by_spread, reliability
+from soil_cnn_plugin.engine.reports.number_words import coverage_by_spread_in_words
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, score
 
 OBSERVED = stats.norm.ppf((np.arange(1000) + 0.5) / 1000)  # a standard normal sample without noise
@@ -56,3 +60,23 @@ def test_chance_allows_for_less_with_more_observations() -> None:
     assert (low[0], high[0]) == (0.4, 0.6)  # tables of the binomial distribution
     assert (low[1], high[1]) == (0.84, 0.95)
     assert chance_band(10000, np.array([0.9]))[0][0] > 0.89
+
+
+def test_coverage_is_told_by_the_width_of_intervals() -> None:
+    """Intervals that hold on the whole, but not where they are narrow."""
+    rng = np.random.default_rng(0)
+    spread = np.repeat([1.0, 2.0, 4.0], 100)
+    too_small = np.where(spread == 1, 0.5, 1.0) * spread
+    observed = rng.normal(0, spread)
+    quantiles = stats.norm.ppf(QUANTILE_LEVELS) * too_small[:, None]
+    order = rng.permutation(300)
+    held_out = HeldOut(np.zeros(300), quantiles[order, 4], quantiles[order, 94], quantiles[order], None, ())
+    target = SimpleNamespace(observed=observed[order], is_censored=np.zeros(300, bool))
+    narrow, middle, wide = coverage_by_spread(target, held_out)
+    inside = np.abs(observed) <= quantiles[:, 94]
+    assert [narrow.picp, middle.picp, wide.picp] == pytest.approx([inside[i : i + 100].mean() for i in (0, 100, 200)])
+    assert (narrow.n, wide.width) == (100, pytest.approx(2 * quantiles[250, 94]))
+    text = coverage_by_spread_in_words(target, held_out, 0.9)
+    assert "the map is surer than it should be where it is surest" in text
+    same = replace(held_out, lower=np.full(300, -1.0), upper=np.ones(300))
+    assert coverage_by_spread(target, same) == () and coverage_by_spread_in_words(target, same, 0.9) == ""

@@ -134,3 +134,10 @@ def test_the_suggested_transform_is_that_of_the_training() -> None:
 )
 def test_fields_that_are_no_use_are_told(values: np.ndarray, kind: str) -> None:
     assert [each.kind for each in check("a", values).findings] == [kind]
+
+
+@pytest.mark.parametrize(("count", "words"), [(12, "Training needs at least 20, and"), (25, "that training needs are")])
+def test_few_values_say_whether_they_are_enough_to_train(count: int, words: str) -> None:
+    (found,) = check("a", np.arange(float(count)) ** 2).findings
+    assert found.kind == "few_values" and words in found.remedy and "100 or more make" in found.remedy
+    assert not check("a", np.arange(30.0) ** 2).findings

@@ -346,6 +346,102 @@ def test_rules_of_the_job(job: AssessMap) -> None:
         replace(job, sample="random")
 
 
+def censored(job: AssessMap, limit: float = 48.0) -> tuple[AssessMap, NDArray[np.bool_], NDArray[np.float64]]:
+    """The job with texts such as `<48`, where values are below, and the values as reported."""
+    below = limit > OBSERVED
+    texts = [f"<{limit:g}" if is_below else repr(float(value)) for is_below, value in zip(below, OBSERVED)]
+    path = write_points(Path(job.report).parent / "texts.gpkg", clay=texts)
+    return replace(job, observations=path), below, np.maximum(OBSERVED, limit)
+
+
+def test_values_below_a_limit_are_compared_as_a_laboratory_reports_them(job: AssessMap) -> None:
+    job, below, reported = censored(with_limits(job))
+    outputs, warnings = done(job)
+    as_reported = np.maximum(PREDICTED, 48)
+    assert outputs["rmse"] == pytest.approx(np.sqrt(((as_reported - reported) ** 2).mean()))
+    assert outputs["me"] == pytest.approx((as_reported - reported).mean())
+    inside = np.abs(PREDICTED - OBSERVED) <= 4
+    assert outputs["picp"] == pytest.approx(inside[~below].mean())
+    content = numbers(job)
+    assert content["censored"] == below.sum() and content["scores"]["width"] == pytest.approx(8)
+    may = np.where(below, PREDICTED - 4 < 48, inside)  # none of the intervals holds all from 0 to the limit
+    assert content["picp_of_all"] == pytest.approx([inside[~below].sum() / 40, may.mean()])
+    text = " ".join(warnings)
+    assert f"{below.sum()} of 40 values of clay" in text and "detection limit (48)" in text
+    assert f"that of the {(~below).sum()} measured values" in text and f"at most {may.mean():.1%} lie inside" in text
+    page = Reader(job.report).text
+    assert "of the measured ones lie inside" in page and "the PICP is that of measured values" in page
+
+
+def test_residuals_of_censored_values_are_those_of_what_is_reported(job: AssessMap) -> None:
+    job, below, reported = censored(with_limits(job, np.where(np.arange(30) < 15, 4.0, 100.0)))
+    done(replace(job, report=""))
+    points = geopandas.read_file(job.residuals).sort_values("observation")
+    assert points["censored"].tolist() == below.astype(int).tolist()
+    np.testing.assert_allclose(points["observed"], reported)
+    np.testing.assert_allclose(points["predicted"], PREDICTED)
+    np.testing.assert_allclose(points["residual"], np.maximum(PREDICTED, 48) - reported)
+    wide = COLS >= 15  # from below 0 to above the limit, where the value must lie inside
+    surely_outside = below & ~wide & (PREDICTED - 4 >= 48)
+    unknown = below & ~wide & ~surely_outside
+    assert unknown.any() and points["inside"].isna().tolist() == unknown.tolist()
+    assert points["inside"][below & wide].all() and not points["inside"][surely_outside].any()
+
+
+def test_limits_may_stand_in_a_field_of_their_own(job: AssessMap) -> None:
+    job, below, _ = censored(job)
+    by_text, _ = done(replace(job, report=""))
+    limits = np.where(np.arange(40) % 2, 48.0, np.nan)
+    limits[below] = 48.0
+    path = write_points(Path(job.metrics).parent / "field.gpkg", dl=limits)
+    by_field, _ = done(replace(job, observations=path, detection_limit="dl", report=""))
+    assert {name: by_field[name] for name in ("rmse", "me", "mec")} == {
+        name: pytest.approx(by_text[name]) for name in ("rmse", "me", "mec")
+    }
+    assert numbers(job)["settings"]["Detection limits"] == "field dl"
+
+
+def test_estimates_from_censored_values_bound_the_coverage_of_the_map(job: AssessMap) -> None:
+    job, below, reported = censored(with_limits(job))
+    outputs, _ = done(replace(job, sample="simple"))
+    found = numbers(job)["design_based"]["by_measure"]
+    assert list(found) == ["ME", "RMSE", "MEC", "PICP", "PICP, at least", "PICP, at most", "Width", "Interval score"]
+    errors = np.maximum(PREDICTED, 48) - reported
+    expected = stats.ttest_1samp(errors, 0).confidence_interval()
+    assert (found["ME"]["low"], found["ME"]["high"]) == pytest.approx((expected.low, expected.high))
+    inside = np.abs(PREDICTED - OBSERVED) <= 4
+    assert outputs["picp"] == found["PICP"]["value"] == pytest.approx(inside[~below].mean())
+    assert found["PICP, at least"]["value"] < found["PICP, at most"]["value"]
+    assert "on" in Reader(job.report).text and "where values can be measured" in Reader(job.report).text
+
+
+def test_limits_that_cannot_be_are_refused(job: AssessMap) -> None:
+    folder = Path(job.report).parent
+    texts = ["nd" if number < 3 else str(value) for number, value in enumerate(OBSERVED)]
+    path = write_points(folder / "undetected.gpkg", clay=texts, dl=np.full(40, 5.0), wrong=np.zeros(40))
+    refused("clay of 'undetected' says 'nd' at 3 observations, but nothing", replace(job, observations=path))
+    refused("wrong of 'undetected' is not above 0 at 40", replace(job, observations=path, detection_limit="wrong"))
+    done(replace(job, observations=path, detection_limit="dl"))
+    all_below = write_points(folder / "all.gpkg", clay=np.full(40, 1.0), dl=np.full(40, 5.0))
+    os.remove(job.report)
+    os.remove(job.metrics)
+    os.remove(job.residuals)
+    refused(
+        "clay of 'all' is below its detection limit at 40 of 40 observations on the map, but at least 2",
+        replace(job, observations=all_below, detection_limit="dl"),
+    )
+    with pytest.raises(JobError, match="clay is chosen both as the target and as its detection limit"):
+        replace(job, detection_limit="clay")
+
+
+def test_several_limits_are_dealt_out_to_measured_values_aloud(job: AssessMap) -> None:
+    limits = np.where(np.arange(40) % 2, 45.0, 55.0)
+    path = write_points(Path(job.metrics).parent / "several.gpkg", dl=limits)
+    _, warnings = done(replace(job, observations=path, detection_limit="dl", report=""))
+    assert "detection limit (45 to 55)" in " ".join(warnings)
+    assert "nothing says which of them a measured value had" in " ".join(warnings)
+
+
 def test_names_of_strangers_put_no_scripts_into_the_page(job: AssessMap) -> None:
     with rasterio.open(job.map.path, "r+") as dataset:
         dataset.descriptions = ("<script>alert(1)</script>",)

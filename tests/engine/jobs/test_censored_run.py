@@ -83,6 +83,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
         epochs=60,
         validation="random",
         folds=3,
+        repeats=1,
         exceedance=THRESHOLDS,
         device="cpu",
     )

@@ -84,6 +84,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         members=3,
         epochs=30,
         folds=3,
+        repeats=1,
         validation="random",
         device="cpu",
     )

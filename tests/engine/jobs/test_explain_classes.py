@@ -35,9 +35,9 @@ def landscape(tmp_path_factory: pytest.TempPathFactory) -> Landscape:
 
 @pytest.fixture(scope="module")
 def trained(landscape: Landscape) -> TrainNetwork:
-    quick = {"architecture": "ring", "members": 3, "epochs": 60, "validation": "random", "folds": 2, "device": "cpu"}
+    quick = {"architecture": "ring", "members": 3, "epochs": 60, "validation": "random", "folds": 2, "repeats": 1}
     patches = extract_classes(landscape, count=150)
-    job = TrainNetwork(patches, str(landscape.folder / "n.safetensors"), **quick)  # type: ignore[arg-type]
+    job = TrainNetwork(patches, str(landscape.folder / "n.safetensors"), device="cpu", **quick)  # type: ignore[arg-type]
     train_network.run(job, QUIET)
     return job
 

@@ -23,7 +23,7 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.training.network_file import read_network, write_network
 from tests.engine.landscape import SIDE, Log, extract, make_landscape
 
-QUICK: dict[str, Any] = {"members": 3, "epochs": 25, "folds": 3, "validation": "random", "device": "cpu"}
+QUICK: dict[str, Any] = {"members": 3, "epochs": 25, "folds": 3, "repeats": 1, "validation": "random", "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +147,12 @@ def test_a_large_map_is_explained_at_every_second_pixel(trained, tmp_path, monke
     explain_network.run(ExplainNetwork(training.network, training.patches, device="cpu", **paths), log)
     with rasterio.open(paths["attribution"]) as source:
         assert (source.shape, source.res) == ((20, 20), (20.0, 20.0))
-        assert source.descriptions[0] == "elevation: contribution to zinc 0-10 cm (mg/kg)"
-        assert source.units[0] in ("mg/kg", "ln(mg/kg)")
+        on_scale = {
+            "none": ("elevation: contribution to zinc 0-10 cm (mg/kg)", "mg/kg", "adds 0.3 mg/kg to zinc 0-10 cm"),
+            "log": ("elevation: ln of the factor on zinc 0-10 cm", "ln(factor)", "multiplies zinc 0-10 cm by 1.35"),
+        }
+        name, unit, meaning = on_scale[source.tags()["SCALE"]]
+        assert (source.descriptions[0], source.units[0]) == (name, unit) and meaning in source.tags()["MEANING"]
     assert any("one in 2 x 2 is explained" in line for line in log.infos)
 
 

@@ -37,7 +37,9 @@ def test_observations_and_covariates_become_maps_and_a_report(tmp_path: Path, mo
     patches, network = str(out / "patches.h5"), str(out / "network.safetensors")
     job = MapSoilProperties(
         ExtractPatches(str(tmp_path / "points.gpkg"), TARGETS, landscape.covariates, patches, patch_size=15),
-        TrainNetwork(patches, network, report=str(out / "report.html"), members=2, epochs=2, folds=2, device="cpu"),
+        TrainNetwork(
+            patches, network, report=str(out / "report.html"), members=2, epochs=2, folds=2, repeats=1, device="cpu"
+        ),
         PredictMap(network, str(out / "map.tif"), lower=str(out / "lower.tif"), block_size=16, device="cpu"),
     )
     log = Log()
@@ -79,7 +81,7 @@ def test_a_covariate_that_changes_while_networks_train_makes_no_map(
     patches, network = str(tmp_path / "patches.h5"), str(tmp_path / "network.safetensors")
     job = MapSoilProperties(
         ExtractPatches(str(tmp_path / "points.gpkg"), TARGETS, covariates, patches, patch_size=15),
-        TrainNetwork(patches, network, members=2, epochs=2, folds=2, device="cpu"),
+        TrainNetwork(patches, network, members=2, epochs=2, folds=2, repeats=1, device="cpu"),
         PredictMap(network, str(tmp_path / "map.tif"), device="cpu"),
     )
     with pytest.raises(EngineError, match="was changed while it was read, .* No map is made of it"):

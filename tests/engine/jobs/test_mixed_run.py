@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import rasterio
 from soil_cnn_plugin.contract.jobs import ExplainNetwork, ExtractPatches, MapSoilProperties, PredictMap, TrainNetwork
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.contract.threshold import parse_thresholds
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import describe_network, explain_network, map_soil_properties
 from soil_cnn_plugin.engine.jobs.describe_network import DescribeNetwork
@@ -24,7 +26,15 @@ from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, Log, make_
 
 PARTS = ("sand", "silt", "clay")
 COUNT = 150
-QUICK = {"architecture": "both", "preset": "standard", "members": 3, "epochs": 20, "validation": "random", "folds": 3}
+QUICK = {
+    "architecture": "both",
+    "preset": "standard",
+    "members": 3,
+    "epochs": 20,
+    "validation": "random",
+    "folds": 3,
+    "repeats": 1,
+}
 RASTERS = (
     *("prediction", "lower", "upper", "standard_deviation", "classes", "probabilities", "confusion_index"),
     *("texture_classes", "exceedance_probability", "dissimilarity"),
@@ -178,3 +188,44 @@ def test_a_network_of_all_kinds_is_explained_target_by_target(mapped: Run, tmp_p
     content = json.loads(Path(job.metrics).read_text(encoding="utf-8"))
     assert outputs["verdict"]
     assert "root_brier" in json.dumps(content["targets"]["soil"]) and "rmse" in json.dumps(content["targets"]["zinc"])
+
+
+def test_contributions_to_the_odds_of_a_class_add_up_to_the_map_of_its_probability(mapped: Run, tmp_path: Path) -> None:
+    job, log = mapped[0], Log()
+    west, north = WEST + 100, NORTH - 150
+    corner = (west, north - 40, west + 40, north)
+    report, raster = str(tmp_path / "why.html"), str(tmp_path / "why.tif")
+    wanted = ExplainNetwork(
+        job.predict.network,
+        job.extract.patches,
+        report,
+        attribution=raster,
+        target="soil",
+        extent=corner,
+        device="cpu",
+    )
+    for options, words in (
+        ({"target_class": "Ranker"}, "soil has no class 'Ranker'. Its classes are: "),
+        ({"target": "zinc", "target_class": NAMES[0]}, "learned zinc as a number. Leave CLASS empty"),
+    ):
+        with pytest.raises(EngineError, match=words):
+            explain_network.run(replace(wanted, **options), log)
+    explain_network.run(wanted, log)
+    with rasterio.open(raster) as source:
+        values, bands, tags = source.read(masked=True).filled(np.nan), source.descriptions, source.tags()
+        assert source.units == ("ln(factor of odds)",) * 3
+    with rasterio.open(job.predict.probabilities) as source:
+        name = f"probability of {tags['CLASS']}"
+        band, window = source.descriptions.index(name) + 1, source.window(*corner)
+        shares = source.read(band, window=window, masked=True).filled(np.nan).astype(np.float64)
+    log_odds = np.log(shares / (1 - shares))
+    np.testing.assert_allclose(values.sum(axis=0) + float(tags["BASE_VALUE"]), log_odds, atol=2e-3)
+    assert bands[0] == f"elevation: ln of the factor on the odds of {tags['CLASS']} (soil)"
+    assert tags["SCALE"] == "log-odds" and "multiplies the odds of" in tags["MEANING"] and "by 1.35" in tags["MEANING"]
+    page = Path(report).read_text(encoding="utf-8")
+    assert "× or ÷ " in page and f"What made the map: Soil, {tags['CLASS']}" in page
+    (told,) = [line for line in log.infos if line.startswith("No class is chosen for the contributions")]
+    with PatchFile(job.extract.patches) as file:
+        counts = np.bincount(file.values[np.isfinite(file.values[:, 1]), 1].astype(int))
+        most = file.words.classes["soil"][counts.argmax()]
+    assert tags["CLASS"] == most and f"{most} ({counts.max()})" in told

@@ -35,6 +35,7 @@ def test_a_training_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None
         held_out=str(tmp_path / "held_out.gpkg"),
         members=2,
         folds=2,
+        repeats=1,
         epochs=60,
         patience=100,
         device="cpu",

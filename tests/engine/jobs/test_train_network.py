@@ -51,7 +51,7 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def tiny(patches: str, folder: Path, **changes: Any) -> TrainNetwork:
     """A job that is done in a second; it learns next to nothing."""
-    small = {"members": 2, "epochs": 2, "folds": 3, "device": "cpu", "validation": "random"}
+    small = {"members": 2, "epochs": 2, "folds": 3, "repeats": 1, "device": "cpu", "validation": "random"}
     return TrainNetwork(
         patches,
         str(folder / "network.safetensors"),
@@ -184,8 +184,9 @@ def test_the_verdict_agrees_with_the_scores_of_the_folds(
         t = np.mean(differences) / np.sqrt((1 / 3 + ratio) * np.var(differences, ddof=1))
         assert verdict["p"] == pytest.approx(2 * stats.t.sf(abs(t), 2), rel=1e-6)
         assert outputs["verdict"].count(verdict["text"]) == 1
-        is_clear = verdict["p"] < 0.05
-        assert verdict["outcome"] in (("network", "forest", "none") if is_clear else ("equal", "none"))
+        is_clear = verdict["claims"][0]["p"] < 0.05
+        assert verdict["claims"][0]["comparisons"] == 4 and verdict["claims"][0]["p"] >= verdict["p"]
+        assert verdict["outcome"] in (("network", "forest", "none") if is_clear else ("equal", "none", "unknown"))
         baseline.append(methods[rival]["rmse"])
     assert outputs["baseline_rmse"] == pytest.approx(np.mean(baseline))
 
@@ -265,6 +266,33 @@ def test_two_runs_of_one_job_give_one_result(patches: str, tmp_path: Path) -> No
         assert torch.equal(first, second)
     np.testing.assert_array_equal(one[2].predictor.forests[0].threshold, two[2].predictor.forests[0].threshold)
     assert one[2].description.outcomes == two[2].description.outcomes
+
+
+def test_repeats_change_the_assessment_and_not_the_map(patches: str, tmp_path: Path) -> None:
+    """Two repeats: folds of both are tested together, scores are their means, and the network file's tensors stay."""
+    found, tensors = {}, []
+    for repeats in (1, 2):
+        (tmp_path / str(repeats)).mkdir()
+        job = tiny(patches, tmp_path / str(repeats), architecture="ring", repeats=repeats)
+        run(job, Log())
+        found[repeats] = layers(job)
+        tensors.append(load_file(job.network))
+    (alone, of_one), (both, of_two) = found[1], found[2]
+    assert (of_one["folds"]["repeats"], of_two["folds"]["repeats"]) == (1, 2)
+    assert "All of this was done 2 times, each time with other folds." in of_two["folds"]["sentence"]
+    for field, target in of_two["targets"].items():
+        for name, method in target["methods"].items():
+            first = of_one["targets"][field]["methods"][name]
+            assert [each["rmse"] for each in method["folds"][:3]] == [each["rmse"] for each in first["folds"]]
+            assert len(method["folds"]) == 6 and sum(each["n"] for each in method["folds"]) == 2 * method["n"]
+            squares = [each["n"] * each["rmse"] ** 2 for each in method["folds"]]
+            means = [np.sqrt(sum(squares[own]) / method["n"]) for own in (slice(0, 3), slice(3, 6))]
+            assert method["rmse"] == pytest.approx(np.mean(means))
+        assert target["differences"][0]["test"]["count"] == 6
+        assert len(target["methods"]["blend"]["coverage_by_spread"]) in (0, 3)
+        assert target["likeness_of_residuals"]["neighbours"] == 8
+    assert alone.equals(both)  # the layer shows the first repeat
+    assert all(torch.equal(tensor, tensors[1][name]) for name, tensor in tensors[0].items())
 
 
 def test_an_interrupted_run_goes_on_only_with_the_same_patches(

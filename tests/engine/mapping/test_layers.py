@@ -193,7 +193,7 @@ def test_networks_refuse_rasters_that_they_cannot_give(landscape: Landscape) -> 
     numbers, classes = random_network(landscape).description, random_class_network(landscape).description
     how_sure = "PROBABILITIES and CONFUSION_INDEX show how sure a map of classes is"
     with pytest.raises(
-        EngineError, match=f"^n.safetensors predicts soil classes, but LOWER needs numbers.*; {how_sure}"
+        EngineError, match=rf"^n.safetensors predicts soil classes \(soil type\), but LOWER needs numbers.*; {how_sure}"
     ):
         plan(classes, "lower")
     with pytest.raises(EngineError, match="but LOWER and STANDARD_DEVIATION need numbers. Leave them empty"):
@@ -201,7 +201,7 @@ def test_networks_refuse_rasters_that_they_cannot_give(landscape: Landscape) -> 
     how_sure = "LOWER, UPPER and STANDARD_DEVIATION show how sure a map of numbers is"
     with pytest.raises(
         EngineError,
-        match=f"^n.safetensors predicts numbers, but CLASSES needs soil classes. Leave it empty; {how_sure}",
+        match=rf"predicts numbers \(zinc_0_10, clay\), but CLASSES needs soil classes. Leave it empty; {how_sure}",
     ):
         plan(numbers, "classes")
     with pytest.raises(EngineError, match="but PROBABILITIES and CONFUSION_INDEX need soil classes. Leave them empty"):
@@ -239,7 +239,7 @@ def test_offers_are_checked_of_kinds_alone(description: NetworkDescription) -> N
     kinds: tuple[Kind, ...] = description.kinds
     check_offers((*ALL, "texture_classes", "exceedance_probability"), kinds, "it has")
     check_offers(["prediction", "dissimilarity"], kinds[:1], "it has")
-    with pytest.raises(EngineError, match="^it has numbers, but PROBABILITIES needs soil classes"):
+    with pytest.raises(EngineError, match=r"^it has numbers \(zinc, .*\), but PROBABILITIES needs soil classes"):
         check_offers(["probabilities"], kinds[:2], "it has")
     with pytest.raises(EngineError, match="^Texture classes are wanted, but it has zinc, type, no composition"):
         check_offers(["texture_classes"], [kinds[0], kinds[2]], "it has")

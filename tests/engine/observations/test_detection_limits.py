@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from soil_cnn_plugin.contract.jobs import JobError
 from soil_cnn_plugin.engine.errors import EngineError
 from tests.engine.layers import layer_of, located, read
 
@@ -125,3 +126,19 @@ def test_values_above_a_limit_are_refused_in_words() -> None:
     texts = [">100", *map(str, range(39))]
     with pytest.raises(EngineError, match="1 of its 40 values are not numbers: '>100'. Values above a limit"):
         read(layer_of(zinc=texts), "zinc")
+
+
+def test_classes_and_parts_of_a_composition_wait_for_no_limit() -> None:
+    words = ["Gley", "Moor"] * 20
+    layer = layer_of(zinc=ZINC, soil=words, sand=ZINC, clay=100 - ZINC, lod=np.full(40, 5.0))
+    names = ("soil", "sand", "zinc", "clay")
+    found, _, _ = read(layer, *names, composition=("sand", "clay"), detection_limits=("lod",))
+    assert found.is_censored.sum(axis=0).tolist() == [0, 0, 5, 0]
+    with pytest.raises(JobError, match=r"lod for 2 targets \(zinc, lead\)"):
+        read(layer_of(zinc=ZINC, lead=ZINC, soil=words, lod=ZINC), "zinc", "lead", "soil", detection_limits=("lod",))
+
+
+def test_a_field_that_mostly_says_not_detected_holds_numbers() -> None:
+    texts = ["n.d."] * 25 + [str(value) for value in range(1, 16)]
+    found, _, _ = read(layer_of(zinc=texts, dl=np.full(40, 0.5)), "zinc", detection_limits=("dl",))
+    assert found.is_censored.sum() == 25

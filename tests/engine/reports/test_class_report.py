@@ -131,10 +131,16 @@ def test_the_table_of_classes_is_recomputed(tmp_path: Path) -> None:
         of_it, as_it = observed == number, predicted == number
         right = (of_it & as_it).sum()
         row = text[text.index(f"{name} {of_it.sum()}") :]
-        cells = (
-            rf"{as_it.sum()}(?: \*)? {100 * right / as_it.sum():.0f} % \(\d+–\d+ %\) {100 * right / of_it.sum():.0f} %"
-        )
+        cells = rf"{as_it.sum()}(?: \*)? {100 * right / as_it.sum():.0f} % {100 * right / of_it.sum():.0f} %"
         assert re.match(rf"{re.escape(name)} {of_it.sum()}(?: \*)? {cells}", row), name
+
+
+def test_cross_validated_points_have_no_intervals_of_a_random_sample(tmp_path: Path) -> None:
+    text = text_of(page_of(make(), tmp_path))
+    table = text[text.index("Most often taken for") : text.index("Confusion matrix")]
+    assert not re.search(r"\d[–-]\d", table)
+    assert "these observations are no random sample of the map, and neighbours resemble one another" in table
+    assert "Assess map gives intervals, from an independent random sample." in table
 
 
 def test_the_score_table_has_all_methods_and_the_skill(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pyproj
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.methods import MEAN, NETWORK
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
@@ -45,6 +46,10 @@ def description(name: str = "zinc_0_30") -> SimpleNamespace:
         settings={"Seed": "0"},
         versions={"torch": "2.13.0"},
         provenance={"Observations": "/data/meuse.gpkg"},
+        spaces=(
+            SpaceInWords("covariates", {"slope": 0.25, "soil": 0.75}, 100, 155, 1.2, 0.4321),
+            SpaceInWords("embedding", {}, 155, 155, 1.1, 0.25),
+        ),
     )
 
 
@@ -65,6 +70,10 @@ def test_the_page_says_what_a_map_needs_and_what_it_is_worth(tmp_path: Path) -> 
         "The network is better.",
         ">156<",
         "/data/meuse.gpkg",
+        "Where its maps may be used",
+        "up to an index of 0.4321, of 100 of 155 observations, drawn at random",
+        "75.0\u00a0%",
+        "an addition of this program",
     ):
         assert words in page, words
     assert "RMSE by fold" not in page

@@ -211,17 +211,31 @@ def test_an_outcome_is_that_of_what_it_was_scaled_with(
 
 
 def test_a_target_is_a_sum_of_learned_columns_but_for_classes(outcomes: Sequence[Outcome]) -> None:
-    zinc = outcomes[0].learned_as(0)
+    zinc = outcomes[0].explained(0, "")
     assert (zinc.transform, zinc.factors.shape) == ("none", (1,))
     for part in range(3):
-        found = outcomes[1].learned_as(part)
+        found = outcomes[1].explained(part, "")
         assert (found.transform, found.factors.shape) == ("log-ratio", (2,))
     # Centred log-ratios of all parts sum to 0, whatever is predicted.
-    parts = [outcomes[1].learned_as(part) for part in range(3)]
+    parts = [outcomes[1].explained(part, "") for part in range(3)]
     np.testing.assert_allclose(sum(part.factors for part in parts), 0, atol=1e-12)
     assert sum(part.offset for part in parts) == pytest.approx(0, abs=1e-12)
-    with pytest.raises(EngineError, match="mapped for numbers only, not for soil classes. Leave ATTRIBUTION empty"):
-        outcomes[2].learned_as(0)
+
+
+def test_the_log_odds_of_a_class_are_those_of_its_calibrated_probability() -> None:
+    rng = np.random.default_rng(3)
+    location, other = rng.dirichlet(np.full(4, 0.4), 30), rng.dirichlet(np.full(4, 0.4), 7)
+    location[0] = (1 - 3e-9, 1e-9, 1e-9, 1e-9)
+    location[1, :2] = other[2, :2]  # two columns that do not differ
+    outcome = ClassOutcome(("a", "b", "c", "d"), 0.7)
+    for number, name in enumerate(outcome.names):
+        odds = outcome.explained(0, name)
+        powers = np.maximum(location, 1e-6) ** (1 / 0.7)
+        shares = powers / powers.sum(axis=1, keepdims=True)
+        expected = np.log(shares[:, number] / np.delete(shares, number, axis=1).sum(axis=1))
+        np.testing.assert_allclose(odds.value(location), expected, atol=1e-9)
+        steps = (odds.slopes(location, other) * (location[:, None] - other)).sum(axis=2)
+        np.testing.assert_allclose(steps, odds.value(location)[:, None] - odds.value(other), atol=2e-3)
 
 
 def test_thresholds_find_their_numbers_and_are_refused_for_classes(kinds: tuple[Kind, ...]) -> None:

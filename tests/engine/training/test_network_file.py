@@ -107,7 +107,9 @@ def test_a_second_reading_and_writing_gives_the_same_file(path: str, tmp_path: P
     headers = [read_parts(each)[0].pop("__metadata__") for each in (path, again)]  # safetensors shuffles its order
     assert headers[0] == headers[1]
     first, second = load_file(path), load_file(again)
-    assert first.keys() == second.keys() and all(np.array_equal(first[name], second[name], equal_nan=True) for name in first)
+    assert first.keys() == second.keys() and all(
+        np.array_equal(first[name], second[name], equal_nan=True) for name in first
+    )
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

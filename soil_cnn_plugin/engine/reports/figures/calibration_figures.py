@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
-from soil_cnn_plugin.engine.assessment.comparison import SIGNIFICANT
 from soil_cnn_plugin.engine.assessment.reliability import PIT_BINS, Exceedance, Reliability, chance_band, unchecked
+from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, p_words
 from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, QUIET, draw, lighten_grid
 from soil_cnn_plugin.engine.reports.figures.class_figures import paint_reliability
 from soil_cnn_plugin.engine.reports.words import fixed, percent, sentence_case
@@ -132,6 +132,8 @@ def _check_in_words(found: Exceedance, soil_property: SoilProperty) -> str:
     of = f"{found.n} observations"
     if found.unknown:
         of += f" ({found.unknown} more have a detection limit above the threshold and cannot tell)"
+    if found.tied:
+        of += f" ({found.tied} of them equal the threshold as measured, and count as if they did not)"
     if found.skill is None or found.p is None:
         count = "None" if found.share == 0 else "All"
         return (
@@ -143,7 +145,7 @@ def _check_in_words(found: Exceedance, soil_property: SoilProperty) -> str:
     return (
         f"{name} came true at {percent(found.share, 1)} of {of}; its probability was {percent(found.expected, 1)} on"
         f" average. Brier score {fixed(found.brier, 3)}, {fixed(abs(100 * found.skill), 0)} % {compared} than always"
-        f" giving that share; probabilities and what came true are {judged} (p = {fixed(found.p, 2)})."
+        f" giving that share; probabilities and what came true are {judged} ({p_words(found.p)})."
     )
 
 

@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.assessment.patch_sizes import POINT, ErrorCurves, extent
+from soil_cnn_plugin.engine.explaining.contribution_scale import factor_in_words
 from soil_cnn_plugin.engine.explaining.explanation import LITTLE, AttributionSummary, Explanation
 from soil_cnn_plugin.engine.reports.drawing import (
     FOREST_COLOUR,
@@ -122,7 +123,7 @@ def _paint_context(axes: Axes, explanation: Explanation, target: int) -> None:
 def draw_contributions(name: str, explanation: Explanation, attribution: AttributionSummary) -> str:
     """Draw maps of the covariates that contribute most, all in the same colours."""
     order = np.argsort(-attribution.magnitude)[:MOST_MAPS]
-    columns = min(3, len(order))
+    scale, columns = attribution.scale, min(3, len(order))
     rows = -(-len(order) // columns)
     limit = float(np.nanquantile(np.abs(attribution.maps[order]), 0.99)) or 1.0
     norm, ramp = Normalize(-limit, limit), diverging_ramp()
@@ -139,8 +140,11 @@ def draw_contributions(name: str, explanation: Explanation, attribution: Attribu
             axes.set_axis_off()
         bar = figure.colorbar(
             ScalarMappable(norm, ramp), ax=list(grid.flat), extend="both", shrink=0.7, aspect=28, pad=0.02,
-            label=f"Contribution ({attribution.unit})" if attribution.unit else "Contribution",
+            label=f"Contribution ({scale.unit})" if scale.unit and not scale.is_factor else
+            "Factor" if scale.is_factor else "Contribution",
         )  # fmt: skip
+        if scale.is_factor:
+            bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"× {factor_in_words(value)}"))
         bar.outline.set_linewidth(0.5)
 
     return draw(name, 9.2, rows * height + 0.2, paint)

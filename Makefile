@@ -15,7 +15,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: dev build/engine/.ready  ## map zinc, copper and lead of the Meuse floodplain into demo_output/
-	/usr/bin/python3 benchmarks/demo.py
+	PYTHONPATH=$(CURDIR) /usr/bin/python3 benchmarks/demo.py
 
 test: dev package build/engine/.tested build/test-qgis/.ready  ## run all tests
 	ENGINE=$(ENGINE) QGIS_PYTHON=$(QGIS_PYTHON) .ci/test

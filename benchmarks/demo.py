@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import meuse
+from soil_cnn_plugin.desktop import meuse
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "demo_output"

@@ -14,7 +14,7 @@ import statistics
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ SHAPES = {
     "padarian": (Shape("padarian", 15, 5), Shape("padarian", 31, 5), Shape("padarian", 11, 5)),
     "ring": (Shape("ring", 15, 10), Shape("ring", 31, 10), Shape("ring", 9, 10)),
 }
-QUICK = {"covariates": [2], "sizes": [11, 15], "block": 48, "patches": 64, "turns": 1, "lessons": 20}
+QUICK = {"covariates": [2], "sizes": [11, 15], "block": 48, "patches": 64, "turns": 1, "lessons": 20, "repeats": 1}
 GOALS = {15: 200.0, 31: 250.0}  # times as fast as the naive way, for padarian with ten covariates
 DENSE, HALF, NAIVE, BEST = "dense", "half", "naive", "best"
 PRODUCT, CONVOLUTION = "product", "convolution"  # the faster one sets the machine's peak
@@ -53,7 +53,7 @@ _STREAMS = ThreadPoolExecutor(BLOCKS_ON_GPU)  # a thread keeps its stream, and t
 @dataclass(frozen=True)
 class Peak:
     """The work that brings a device to its peak: the sides of a square matrix and of an image, and how many times, so
-    that starting threads or the GPU's programs does not count."""
+    that starting threads or the GPU's programs does not count; `--repeats` may ask for fewer."""
 
     matrix: int
     image: int
@@ -79,6 +79,7 @@ class Task:
     side: int
     rows: np.ndarray
     cols: np.ndarray
+    peak: Peak
 
     @property
     def predictor(self) -> Predictor:
@@ -123,6 +124,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--patches", type=int, default=NAIVE_BATCH, help="number of pixels predicted by their patches")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--lessons", type=int, default=60, help="training steps")
+    parser.add_argument("--repeats", type=int, help="times that the peak's work is done; empty: enough to reach it")
     return parse(parser, QUICK)
 
 
@@ -139,7 +141,9 @@ def make_task(shape: Shape, covariates: int, device: torch.device, asked: argpar
     teach(network, encoder, torch.from_numpy(fields[0]), asked.lessons)
     pixels = rng.choice(block**2, min(asked.patches, block**2), replace=False)
     blocks = tuple(map(torch.from_numpy, fields)) * (BLOCKS_ON_GPU * _FULL_STREAMS if is_gpu else 1)
-    return Task(device, encoder.to(device), network.to(device), blocks, block, *np.divmod(pixels, block))
+    peak = _PEAK[device.type]
+    peak = replace(peak, repeats=asked.repeats or peak.repeats)
+    return Task(device, encoder.to(device), network.to(device), blocks, block, *np.divmod(pixels, block), peak)
 
 
 def compare(task: Task, asked: argparse.Namespace) -> list[Figure]:
@@ -167,7 +171,7 @@ def compare(task: Task, asked: argparse.Namespace) -> list[Figure]:
     for dtype in (torch.float32, *kinds[:1]):
         for kind in (PRODUCT, CONVOLUTION):
             name = f"{kind}, {dtype}"
-            ways[name] = keep(name, work_at_peak(kind, device, dtype, threads))
+            ways[name] = keep(name, work_at_peak(kind, task, dtype))
     seconds = take_turns(ways, asked.turns)
     return tell(task, seconds, found, kinds[0] if kinds else None)
 
@@ -187,7 +191,7 @@ def tell(
     def peak(dtype: torch.dtype) -> list[float]:
         """Operations per second of the way with the higher median."""
         each = [
-            [task.threads * _PEAK[task.device.type].operations(kind) / one for one in seconds[f"{kind}, {dtype}"]]
+            [task.threads * task.peak.operations(kind) / one for one in seconds[f"{kind}, {dtype}"]]
             for kind in (PRODUCT, CONVOLUTION)
         ]
         return max(each, key=statistics.median)
@@ -250,10 +254,10 @@ def naively(task: Task, raw: Tensor) -> Tensor:
         return naive(raw, task.encoder, task.network, task.rows, task.cols)
 
 
-def work_at_peak(kind: str, device: torch.device, dtype: torch.dtype, count: int) -> Callable[[], np.ndarray]:
+def work_at_peak(kind: str, task: Task, dtype: torch.dtype) -> Callable[[], np.ndarray]:
     """Return a large product or convolution, as the engine has them, to be done several times in each thread. Its
     inputs are made now."""
-    size = _PEAK[device.type]
+    size, device = task.peak, task.device
     matrix = torch.ones(size.matrix, size.matrix, dtype=dtype, device=device)
     image = torch.ones(1, _CHANNELS, size.image + 2, size.image + 2, dtype=dtype, device=device)
     image = image.contiguous(memory_format=torch.channels_last)
@@ -266,7 +270,7 @@ def work_at_peak(kind: str, device: torch.device, dtype: torch.dtype, count: int
             made = multiply(matrix, matrix, matrix[0]) if kind == PRODUCT else convolve(image, kernel, bias)
         return made
 
-    return lambda: side_by_side(work, (matrix,) * count)[0].flatten()[:1].float().cpu().numpy()
+    return lambda: side_by_side(work, (matrix,) * task.threads)[0].flatten()[:1].float().cpu().numpy()
 
 
 def side_by_side(work: Callable[[Tensor], object], items: tuple[Tensor, ...]) -> list:  # type: ignore[type-arg]

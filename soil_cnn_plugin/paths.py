@@ -11,6 +11,16 @@ REQUIREMENTS = PACKAGE / "engine" / "requirements.txt"
 
 
 def resource(*parts: str) -> Path:
-    """Return a file or folder of resources/, which is in the installed plugin or, in a checkout, beside the package."""
-    inside = PACKAGE / "resources"
-    return (inside if inside.is_dir() else PACKAGE.parent / "resources").joinpath(*parts)
+    """Return a file or folder of resources/."""
+    return _beside("resources").joinpath(*parts)
+
+
+def page(*parts: str) -> Path:
+    """Return a page of the guide, or the changelog: `page("docs", "guide.md")`."""
+    return _beside(parts[0]).joinpath(*parts[1:])
+
+
+def _beside(name: str) -> Path:
+    """Return what is in the installed plugin or, in a checkout, beside the package."""
+    inside = PACKAGE / name
+    return inside if inside.exists() else PACKAGE.parent / name

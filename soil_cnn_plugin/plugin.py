@@ -1,18 +1,13 @@
-"""Adds the provider and the menu to QGIS and removes them again."""
+"""Adds the provider, the menu and the settings to QGIS and removes them again."""
 
 from __future__ import annotations
 
 from typing import Any, Optional
 
-import qgis.utils
 from qgis.core import QgsApplication
-from qgis.PyQt.QtGui import QAction, QIcon
+from qgis.PyQt.QtCore import QTimer
 
-from .paths import resource
 from .processing.provider import SoilCnnProvider
-from .processing.translation import tr
-
-MENU = "Soil CNN"
 
 
 class SoilCnnPlugin:
@@ -21,7 +16,9 @@ class SoilCnnPlugin:
     def __init__(self, iface: Any) -> None:
         self.iface = iface
         self.provider: Optional[SoilCnnProvider] = None
-        self.actions: list[QAction] = []
+        self.menu: Any = None
+        self.settings: Any = None
+        self.links: Any = None
 
     def initProcessing(self) -> None:
         self.provider = SoilCnnProvider()
@@ -31,23 +28,31 @@ class SoilCnnPlugin:
         self.provider.refreshAlgorithms()
 
     def initGui(self) -> None:
+        from .desktop.menu import SoilCnnMenu  # here, because qgis_process has no window
+        from .desktop.offer import LinkAnswer
+        from .desktop.settings_page import SettingsFactory
+
         self.initProcessing()
-        for text, algorithm_id in (
-            (tr("Map soil properties…"), "soilcnn:mapsoilproperties"),
-            (tr("Set up the compute environment…"), "soilcnn:setupenvironment"),
-        ):
-            action = QAction(QIcon(str(resource("icon.svg"))), text, self.iface.mainWindow())
-            action.triggered.connect(lambda _checked=False, name=algorithm_id: self._open_dialog(name))
-            self.iface.addPluginToMenu(MENU, action)
-            self.actions.append(action)
+        self.menu = SoilCnnMenu(self.iface)
+        self.iface.pluginMenu().addMenu(self.menu)
+        self.settings = SettingsFactory()
+        self.iface.registerOptionsWidgetFactory(self.settings)
+        self.links = LinkAnswer(self.menu.open_set_up)
+        QTimer.singleShot(0, self._offer_set_up)  # when the window is there
+
+    def _offer_set_up(self) -> None:
+        if self.menu is not None:  # the plugin may have been disabled meanwhile
+            from .desktop.offer import offer_set_up
+
+            offer_set_up(self.iface, self.menu.open_set_up)
 
     def unload(self) -> None:
-        for action in self.actions:
-            self.iface.removePluginMenu(MENU, action)
-        self.actions = []
+        if self.menu is not None:
+            self.links.end()
+            self.iface.unregisterOptionsWidgetFactory(self.settings)
+            self.iface.pluginMenu().removeAction(self.menu.menuAction())
+            self.menu.deleteLater()
+            self.menu = self.settings = self.links = None
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None
-
-    def _open_dialog(self, algorithm_id: str) -> None:
-        qgis.utils.plugins["processing"].executeAlgorithm(algorithm_id, self.iface.mainWindow())

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SIZE, CELL = 60, 25.0  # cells, metres
 WEST, NORTH = 600_000.0, 5_700_000.0
 CRS = "EPSG:32631"
-QUICK = {"PRESET": "fast", "ARCHITECTURE": "ring", "MEMBERS": 5, "EPOCHS": 40, "VALIDATION": "random", "FOLDS": 3}
+QUICK = {"PRESET": "fast", "ARCHITECTURE": "ring", "MEMBERS": 3, "EPOCHS": 40, "VALIDATION": "random", "FOLDS": 2}
 gdal.UseExceptions()
 ogr.UseExceptions()
 osr.UseExceptions()
@@ -71,6 +71,7 @@ def qgis(tmp_path_factory: pytest.TempPathFactory) -> Qgis:
     subprocess.run([ROOT / ".ci" / "package", folder / "plugin.zip"], cwd=ROOT, check=True, capture_output=True)
     with zipfile.ZipFile(folder / "plugin.zip") as archive:
         archive.extractall(folder / "plugins")
+    train_less(folder / "plugins" / "soil_cnn_plugin" / "engine")
     settings = folder / "profiles" / "default" / "QGIS" / "QGIS3.ini"
     settings.parent.mkdir(parents=True)
     settings.write_text("[PythonPlugins]\nprocessing=true\nsoil_cnn_plugin=true\n")
@@ -78,6 +79,17 @@ def qgis(tmp_path_factory: pytest.TempPathFactory) -> Qgis:
     assert Path(kept["SOILCNN_PYTHON"]).is_file()
     own = {"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen", "QGIS_PLUGINPATH": str(folder / "plugins")}
     return Qgis({**kept, **own, "QGIS_CUSTOM_CONFIG_PATH": str(folder)})
+
+
+def train_less(engine: Path) -> None:
+    """Fewer trees and steps, which no user can choose and nothing here depends on: they take most of a run's time."""
+    for file, whole, less in (
+        ("forests/forest.py", "\nTREES = 500\n", "\nTREES = 50\n"),
+        ("training/plan.py", "0.1, 600, 8, None)", "0.1, 100, 8, None)"),
+    ):
+        text = (engine / file).read_text(encoding="utf-8")
+        assert text.count(whole) == 1, file
+        (engine / file).write_text(text.replace(whole, less), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ def clean_variables(python: Path, variables: Mapping[str, str]) -> dict[str, str
 
 
 _REMEDY = (
-    'Run "Set up the compute environment" (soilcnn:setupenvironment, group "5 Set up" of Soil CNN in the Processing'
+    'Run "Set up the compute environment" (soilcnn:setupenvironment, group "0 Set up" of Soil CNN in the Processing'
     " toolbox) once, then run this again."
 )
 

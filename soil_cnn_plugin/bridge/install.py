@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional
 
@@ -14,27 +11,24 @@ from qgis.core import QgsProcessingFeedback
 
 from ..contract.locks import try_lock
 from ..paths import REQUIREMENTS
-from .child import Child
+from .download_progress import FIRST_PERCENT, LAST_PERCENT
 from .environment import (
     MARKER,
-    clean_variables,
     default_folder,
     is_complete,
     python_in,
     read_marker,
     remember,
-    requirements,
     write_marker,
 )
-from .errors import Cancelled, WorkerFailed
+from .errors import WorkerFailed
 from .interpreters import examine, find_base_python, untested
+from .packages import Installation, start_log
 from .pulse import Pulse
 from .torch_builds import Source, sources
 
-GUARD = Path(__file__).with_name("guard.py")
 UNFINISHED = "soil-cnn-unfinished"
 """File in an environment that is being built; the QGIS that builds it holds its lock."""
-SHOWN_LINES = 25  # of the installer's output, if it fails
 GIGABYTE = 1 << 30
 NEEDED_GIGABYTES = {"cpu": 3, "cuda": 10}
 
@@ -92,106 +86,16 @@ def build(folder: Optional[Path], build_name: str, feedback: QgsProcessingFeedba
 def _fill(part: Path, source: Source, feedback: QgsProcessingFeedback) -> None:
     """Build a virtual environment with all packages, and examine it."""
     base = find_base_python()
-    feedback.pushInfo(f"Building a virtual environment with {base}")
+    feedback.pushInfo(f"Building a virtual environment with {base}. All lines of pip go to {start_log()}.")
     pulse = Pulse(feedback)
-    _make_venv(base, part, feedback, pulse)
-    run = Installation(part, feedback, pulse)
-    pulse.percent = 5
-    run.install_torch(source)
-    pulse.percent = 70
-    run.install(["-r", str(REQUIREMENTS)])
-    pulse.percent = 90
+    run = Installation(part, source.build, feedback, pulse)
+    run.make_venv(base)
+    pulse.percent = FIRST_PERCENT
+    run.install_packages(source, REQUIREMENTS)
+    pulse.percent = LAST_PERCENT
     pulse.beat()
+    feedback.pushInfo("Trying the packages out")
     examine(python_in(part))
-
-
-@dataclass
-class Installation:
-    """Installs packages into the environment in `folder`: with uv if it exists, with pip if not or if uv fails."""
-
-    folder: Path
-    feedback: QgsProcessingFeedback
-    pulse: Pulse
-
-    def install_torch(self, source: Source) -> None:
-        pin = next(f"{item.name}=={item.version}" for item in requirements() if item.name == "torch")
-        if source.local_version:
-            try:
-                self.install([f"{pin}+{source.local_version}"], source.index)
-                return
-            except NotPublished:
-                self.feedback.pushWarning(
-                    f"The package index has no {source.build} build of PyTorch ({pin}+{source.local_version}). Its"
-                    " default build is installed instead. It also works without a graphics card, but on Linux it is"
-                    " several gigabytes larger."
-                )
-        self.install([pin])
-
-    def install(self, what: Sequence[str], index: str = "") -> None:
-        extra = ["--extra-index-url", index] if index else []
-        uv = shutil.which("uv")
-        if uv:
-            best = ["--index-strategy", "unsafe-best-match"] if index else []
-            try:
-                self._run([uv, "pip", "install", "--python", str(python_in(self.folder)), *extra, *best, *what])
-                return
-            except InstallFailed as error:
-                self.feedback.pushInfo(f"uv could not install: {error}\nTrying pip.")
-        pip = [str(python_in(self.folder)), "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
-        self._run([*pip, *extra, *what])
-
-    def _run(self, command: list[str]) -> None:
-        code, lines = _stream(command, python_in(self.folder), self.folder, self.folder, self.feedback, self.pulse)
-        if code != 0:
-            text = "\n".join(lines)
-            if "No space left" in text or "not enough space" in text:
-                raise WorkerFailed(
-                    f"The disk of {self.folder.parent} is full. Free some space or choose another FOLDER."
-                )
-            kind = NotPublished if "No matching distribution" in text or "no version of" in text else InstallFailed
-            raise kind(f"Installing failed (exit code {code}). The installer's output ends with:\n{text}")
-
-
-class InstallFailed(WorkerFailed):
-    """pip or uv ended with an error."""
-
-
-class NotPublished(InstallFailed):
-    """The index does not have this version."""
-
-
-def _make_venv(base: Path, part: Path, feedback: QgsProcessingFeedback, pulse: Pulse) -> None:
-    code, lines = _stream([str(base), "-m", "venv", str(part)], base, part.parent, part, feedback, pulse)
-    if code == 0:
-        return
-    text = "\n".join(lines)
-    if "ensurepip" in text or "No module named venv" in text:
-        raise WorkerFailed(
-            f"{base} cannot build virtual environments. On Debian and Ubuntu they need a separate package. Install it"
-            ' ("sudo apt install python3-venv") and run this again.'
-        )
-    raise WorkerFailed(f"{base} could not build a virtual environment (exit code {code}):\n{text}")
-
-
-def _stream(
-    command: list[str], python: Path, folder: Path, part: Path, feedback: QgsProcessingFeedback, pulse: Pulse
-) -> tuple[Optional[int], list[str]]:
-    """Run a command and show its lines as they come; return the exit code and the last lines. May raise Cancelled.
-
-    `part` is the folder that the command builds; it is removed if QGIS ends meanwhile.
-    """
-    lines: list[str] = []
-    guarded = [str(python), "-I", str(GUARD), str(part), *command]
-    with Child(guarded, clean_variables(python, os.environ), folder, subprocess.STDOUT, is_watching=True) as child:
-        while not child.output_ended:
-            if feedback.isCanceled():
-                raise Cancelled
-            pulse.beat()
-            line = child.next_line()
-            if line:
-                feedback.pushConsoleInfo(line)
-                lines = [*lines, line][-SHOWN_LINES:]
-        return child.wait(30), lines
 
 
 def _works(folder: Path, feedback: QgsProcessingFeedback) -> bool:

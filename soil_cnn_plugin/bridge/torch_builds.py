@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from qgis.core import QgsProcessingFeedback
 
 from .errors import WorkerFailed
+from .network import proxy_address
 
 BUILDS = ("auto", "cpu", "cuda")
 TORCH_INDEX = "https://download.pytorch.org/whl"
@@ -77,16 +78,18 @@ def nvidia_driver() -> tuple[str, int]:
 def answers(url: str) -> bool:
     """Whether an index has this page. A thread asks for it, because a name look-up has no time limit."""
     found: list[bool] = []
-    thread = threading.Thread(target=lambda: found.append(_has_page(url)), daemon=True)
+    proxy = proxy_address()
+    thread = threading.Thread(target=lambda: found.append(_has_page(url, proxy)), daemon=True)
     thread.start()
     thread.join(INDEX_SECONDS + 1)
     return bool(found and found[0])
 
 
-def _has_page(url: str) -> bool:
+def _has_page(url: str, proxy: str = "") -> bool:
     request = urllib.request.Request(url, method="HEAD")
+    handlers = [urllib.request.ProxyHandler({"http": proxy, "https": proxy})] if proxy else []
     try:
-        with urllib.request.build_opener().open(request, timeout=INDEX_SECONDS) as response:
+        with urllib.request.build_opener(*handlers).open(request, timeout=INDEX_SECONDS) as response:
             return bool(response.status == 200)
     except (OSError, urllib.error.URLError, ValueError):
         return False

@@ -17,6 +17,7 @@ class PredictMap(Job):
 
     network: str
     prediction: str
+    median: str = ""
     lower: str = ""
     upper: str = ""
     standard_deviation: str = ""
@@ -40,6 +41,7 @@ class PredictMap(Job):
 
     OUTPUTS = (
         "prediction",
+        "median",
         "lower",
         "upper",
         "standard_deviation",

@@ -33,10 +33,14 @@ from ..paths import resource
 from . import styles
 from .checks import find_problem
 from .full_disk import full_disk_sentence
+from .help_page import page_address, panel_text
 from .inputs import Inputs, check_rasters, note_rasters
 from .outputs import check_outputs
 from .parameters import Parameters
 from .rasters import Raster
+from .recent_runs import note_run
+from .results_folder import ResultsFolder
+from .set_up_link import set_up_message
 from .translation import tr
 
 
@@ -47,6 +51,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
     GROUP_ID = ""
     NUMBERS: dict[str, str] = {}  # outputs -> their labels
     TEXTS: dict[str, str] = {}
+    IS_NOTED = True  # among the recent runs
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +84,10 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         """Return the interpreter that runs the job."""
         return environment.find_python()
 
+    def job_feedback(self, feedback: QgsProcessingFeedback) -> QgsProcessingFeedback:
+        """Return what the job reports to, once there is an interpreter to run it."""
+        return feedback
+
     # What QGIS calls
 
     def name(self) -> str:
@@ -98,8 +107,13 @@ class JobAlgorithm(QgsProcessingAlgorithm):
 
     def shortHelpString(self) -> str:
         """Return the help. The dialog shows only this text; qgis_process prints it below the summary."""
-        is_dialog = qgis.utils.iface is not None
-        return f"{self.summary()}\n\n{self.explanation()}" if is_dialog else self.explanation()
+        if qgis.utils.iface is None:
+            return self.explanation()
+        return panel_text(self, self.summary(), self.explanation())
+
+    def helpUrl(self) -> str:
+        """Return the address of a page that explains all parameters; in the window only, because this writes it."""
+        return "" if qgis.utils.iface is None else page_address(self, self.summary(), self.explanation())
 
     def tags(self) -> list[str]:
         return ["soil", "cnn", "neural network", "deep learning", "digital soil mapping", *self.keywords()]
@@ -128,15 +142,20 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         for name, label in self.TEXTS.items():
             self.addOutput(QgsProcessingOutputString(name, label))
 
+    def problem(self) -> str:
+        """Say why the algorithm cannot run now; empty if it can."""
+        return environment.problem()
+
     def canExecute(self) -> tuple[bool, str]:
-        problem = environment.problem()
-        return not problem, problem
+        """QGIS's window shows the message as HTML, where a link opens the set-up."""
+        problem = self.problem()
+        return not problem, problem if qgis.utils.iface is None else set_up_message(problem)
 
     def checkParameterValues(
         self, parameters: dict[str, Any], context: QgsProcessingContext
     ) -> tuple[bool, Optional[str]]:
-        is_executable, problem = self.canExecute()
-        if not is_executable:
+        problem = self.problem()
+        if problem:
             return False, problem
         kinds = (QgsProcessingParameterMultipleLayers, QgsProcessingParameterRasterLayer)
         rasters = [each.name() for each in self.parameterDefinitions() if isinstance(each, kinds)]
@@ -158,22 +177,30 @@ class JobAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(  # type: ignore[override]  # QGIS always gives a feedback
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
+        place = ResultsFolder(self.displayName())
         try:
             with RunFolder("soilcnn-inputs-") as folder:
-                inputs = Inputs(self, parameters, context, self._rasters, folder)
+                inputs = Inputs(self, parameters, context, self._rasters, folder, place)
                 job = self.job(inputs)
                 for note in inputs.notes:
                     feedback.pushInfo(note)
+                if place.path is not None:
+                    feedback.pushInfo(tr("Results without a file name go to {}").format(place.path))
                 check_outputs(job, inputs.used)
-                outputs = run_job(job, feedback, self.engine(inputs, feedback))
+                python = self.engine(inputs, feedback)
+                outputs = run_job(job, self.job_feedback(feedback), python)
         except (JobError, WorkerFailed) as error:
             raise QgsProcessingException(str(error)) from error
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             raise QgsProcessingException(full_disk_sentence(tempfile.gettempdir())) from error
+        finally:
+            place.drop_if_empty()
         results = self._results(outputs, inputs)
         styles.dress(results, context)
+        if self.IS_NOTED:
+            note_run(self, results, context)
         self._report = results.get("REPORT", "")
         self._written = [path for path in inputs.destinations.values() if path]
         return results
@@ -200,9 +227,9 @@ class JobAlgorithm(QgsProcessingAlgorithm):
 
 
 GROUPS = {  # id -> name; the ids equal the names, because a model file knows its group by name only
+    "0 Set up": tr("0 Set up"),
     "1 Prepare": tr("1 Prepare"),
     "2 Train": tr("2 Train"),
     "3 Map": tr("3 Map"),
     "4 Assess": tr("4 Assess"),
-    "5 Set up": tr("5 Set up"),
 }

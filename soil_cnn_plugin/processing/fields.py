@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qgis.core import QgsFields
 
 from ..contract.jobs import JobError
@@ -44,6 +46,16 @@ def _field_and_unit(part: str, fields: list[str]) -> tuple[str, str]:
 def no_field(name: str, *also: str) -> str:
     """Return the message for the case that no parameter names a field."""
     return f"No field is chosen under {' or '.join((name, *also))}. Choose at least one field to map."
+
+
+def refuse_row_numbers(targets: Iterable[str]) -> None:
+    """Raise JobError for `fid`, which GeoPackage files begin with and QGIS's list of fields therefore shows first."""
+    for field in targets:
+        if field.lower() == "fid":
+            raise JobError(
+                f"The field {field} numbers the rows of the file, so it cannot be mapped. Choose the field with the"
+                " measured values."
+            )
 
 
 def unit_of(field: str, fields: QgsFields) -> str:

@@ -28,10 +28,11 @@ from qgis.core import (
 from ..contract.jobs import Covariate, JobError
 from ..contract.soil_property import SoilProperty
 from .field_aliases import add_aliases
-from .fields import check_field, no_field, parse_units, unit_of
+from .fields import check_field, no_field, parse_units, refuse_row_numbers, unit_of
 from .file_names import file_name
 from .outputs import check_extension, is_skipped
 from .rasters import Raster, covariates, why_no_raster
+from .results_folder import ResultsFolder
 from .vectors import Transform, transform_into, write_any_points, write_points, write_polygons, write_table
 
 COVARIATE_PARAMETERS = {
@@ -87,9 +88,10 @@ class Inputs:
         context: QgsProcessingContext,
         rasters: dict[str, list[Raster]],
         folder: Path,
+        place: ResultsFolder,
     ) -> None:
-        self._algorithm, self._parameters, self._context = algorithm, parameters, context
-        self._rasters, self.folder = rasters, folder
+        self._algorithm, self._parameters, self._context = algorithm, dict(parameters), context
+        self._rasters, self.folder, self._place = rasters, folder, place
         self.destinations: dict[str, str] = {}
         self.used: list[str] = []
         self.notes: list[str] = []
@@ -156,6 +158,7 @@ class Inputs:
         names = list(dict.fromkeys(chosen))
         if not names:
             raise JobError(no_field(name, *also))
+        refuse_row_numbers(names)
         given = parse_units(self.text(units), names, name)
         return tuple(SoilProperty(field, given.get(field, unit_of(field, fields))) for field in names)
 
@@ -163,6 +166,7 @@ class Inputs:
         field = self.field(name, fields)
         if not field:
             raise JobError(f"No field is chosen ({name}). Choose the field with the measured values.")
+        refuse_row_numbers([field])
         return SoilProperty(field, unit_of(field, fields))
 
     def units(self, name: str, chosen: tuple[str, ...], fields: QgsFields) -> tuple[SoilProperty, ...]:
@@ -234,6 +238,8 @@ class Inputs:
         """Return an output's absolute path with its extension; empty if the output is not wanted."""
         if name not in self.destinations:
             definition: Any = self._algorithm.parameterDefinition(name)
+            if name in self._parameters:
+                self._parameters[name] = self._place.place(self._parameters[name], definition)
             if isinstance(definition, QgsProcessingParameterFileDestination):
                 path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
                 if path and not Path(path).suffix:

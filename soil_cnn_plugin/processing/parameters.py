@@ -16,6 +16,7 @@ from qgis.core import (
 )
 
 from ..contract.jobs import DEVICES
+from .settings import default_device
 from .translation import tr
 
 Parameter = QgsProcessingParameterDefinition
@@ -91,7 +92,7 @@ def thresholds() -> Parameter:
 
 def device() -> Parameter:
     return explained(
-        choice("DEVICE", tr("Computing device"), DEVICES, "auto"),
+        choice("DEVICE", tr("Computing device"), DEVICES, default_device()),
         tr(
             "Device that computes the network. auto uses a graphics card (cuda) if there is one that works, else the"
             " processor (cpu); Apple's graphics (mps) are used only if you choose them. The log says which device is"

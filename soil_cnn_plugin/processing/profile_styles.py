@@ -33,7 +33,7 @@ def write_profile_style(path: str, ramp_for: Callable[[str], QgsColorRamp]) -> t
         return "", ""
     for index, field in enumerate(add_aliases(layer.fields(), path, None).toList()):
         layer.setFieldAlias(index, field.alias())
-    names = [field.name() for field in layer.fields().toList()]
+    names = [field.name() for field in layer.fields().toList() if field.isNumeric()]
     field = next((name for name in names if SoilProperty(name).depth_cm is not None), "")
     renderer = _renderer(layer, field, ramp_for(SoilProperty(field).name)) if field and layer.isSpatial() else None
     if renderer is not None:

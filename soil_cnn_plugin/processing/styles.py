@@ -30,6 +30,7 @@ from .translation import tr
 
 KINDS = {
     "PREDICTION": tr("predicted"),
+    "MEDIAN": tr("median"),
     "LOWER": tr("lower limit"),
     "UPPER": tr("upper limit"),
     "STANDARD_DEVIATION": tr("standard deviation"),
@@ -48,6 +49,7 @@ ORDER = (
     "STANDARD_DEVIATION",
     "UPPER",
     "LOWER",
+    "MEDIAN",
     "CLASSES",
     "PREDICTION",
 )  # from the bottom, below points
@@ -166,7 +168,7 @@ def _in_few_words(labels: list[str]) -> str:
 
 def _split_kind(description: str) -> tuple[str, str]:
     """Split a band's description into the soil property's label and the kind: `zinc (mg/kg), lower 90 % limit`."""
-    match = re.match(r"^(?P<label>.*?)(?:, (?P<kind>(?:lower|upper) .*limit|standard deviation))?$", description)
+    match = re.match(r"^(?P<label>.*?)(?:, (?P<kind>(?:lower|upper) .*limit|standard deviation|median))?$", description)
     return (match["label"], match["kind"] or "") if match else (description, "")
 
 

@@ -34,7 +34,7 @@ def fill(folder: Path) -> Path:
 def test_nothing_set_up_is_said_with_the_remedy(folder) -> None:
     assert environment.problem() == (
         'The compute environment is not set up yet. Run "Set up the compute environment" (soilcnn:setupenvironment,'
-        ' group "5 Set up" of Soil CNN in the Processing toolbox) once, then run this again.'
+        ' group "0 Set up" of Soil CNN in the Processing toolbox) once, then run this again.'
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsProcessingFeedback, QgsSettings
 
-from soil_cnn_plugin.bridge import environment, install, interpreters, torch_builds
+from soil_cnn_plugin.bridge import environment, install, interpreters, packages, torch_builds
 from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.bridge.torch_builds import Source, nvidia_driver, sources
 
@@ -24,10 +24,9 @@ def feedback(qgis_app) -> QgsProcessingFeedback:
 
 @pytest.fixture(autouse=True)
 def no_traces(qgis_app, monkeypatch, tmp_path):
-    """Remove settings, network and uv; pip finds nothing."""
+    """Remove settings and network; pip finds nothing."""
     monkeypatch.setattr(environment, "default_folder", lambda: tmp_path / "soil-cnn" / "default")
     monkeypatch.setattr(torch_builds, "answers", lambda _url: False)
-    monkeypatch.setattr(install.shutil, "which", lambda _name: None)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
@@ -40,7 +39,9 @@ def no_traces(qgis_app, monkeypatch, tmp_path):
 def without_packages(monkeypatch):
     """Build virtual environments, but install no packages."""
     installed = []
-    monkeypatch.setattr(install.Installation, "install", lambda _self, what, index="": installed.append((what, index)))
+    monkeypatch.setattr(
+        packages.Installation, "_install", lambda _self, what, index, _progress: installed.append((what, index))
+    )
     monkeypatch.setattr(install, "examine", lambda _python: {})
     return installed
 
@@ -72,6 +73,9 @@ def test_a_failed_installation_leaves_nothing_and_tells_what_pip_said(feedback, 
         install.build(tmp_path / "new" / "e", "cpu", feedback)
     assert os.listdir(tmp_path / "new") == []
     assert "no cpu build of PyTorch (torch==2.13.0+cpu)" in feedback.textLog()
+    assert f"All lines of pip go to {packages.log_path()}" in feedback.textLog()
+    assert "No matching distribution found for torch" in packages.log_path().read_text()
+    assert "Looking in" not in feedback.textLog() and "ERROR" not in feedback.textLog()
     assert environment.problem()
 
 
@@ -115,8 +119,8 @@ def test_a_full_disk_is_told_before_anything_is_built(feedback, tmp_path, monkey
 
 def test_a_disk_that_fills_up_is_told_as_such(feedback, tmp_path, monkeypatch) -> None:
     lines = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
-    monkeypatch.setattr(install, "_make_venv", lambda *_: None)
-    monkeypatch.setattr(install, "_stream", lambda *_: (1, lines))
+    monkeypatch.setattr(packages.Installation, "make_venv", lambda run, _base: (run.folder / "site-packages").mkdir())
+    monkeypatch.setattr(packages.Installation, "_run", lambda *_: (1, lines))
     with pytest.raises(WorkerFailed, match=f"The disk of {tmp_path} is full"):
         install.build(tmp_path / "e", "cpu", feedback)
     assert os.listdir(tmp_path) == []
@@ -124,30 +128,9 @@ def test_a_disk_that_fills_up_is_told_as_such(feedback, tmp_path, monkeypatch) -
 
 def test_debians_missing_venv_package_is_named(feedback, tmp_path, monkeypatch) -> None:
     lines = ["The virtual environment was not created successfully because ensurepip is not available."]
-    monkeypatch.setattr(install, "_stream", lambda *_: (1, lines))
+    monkeypatch.setattr(packages.Installation, "_run", lambda *_: (1, lines))
     with pytest.raises(WorkerFailed, match="sudo apt install python3-venv"):
         install.build(tmp_path / "e", "cpu", feedback)
-
-
-def test_uv_is_used_when_it_is_there_and_pip_when_it_fails(feedback, tmp_path, monkeypatch) -> None:
-    commands = []
-
-    def stream(command, *_):
-        commands.append(command)
-        return (1 if command[0] == "/bin/uv" else 0), ["no route"]
-
-    monkeypatch.setattr(install.shutil, "which", lambda name: f"/bin/{name}")
-    monkeypatch.setattr(install, "_stream", stream)
-    install.Installation(tmp_path, feedback, None).install(["torch==2.13.0"], "https://index")
-    python = str(tmp_path / "bin" / "python")
-    extra = ["--extra-index-url", "https://index"]
-    assert commands == [
-        [
-            *("/bin/uv", "pip", "install", "--python", python),
-            *(*extra, "--index-strategy", "unsafe-best-match", "torch==2.13.0"),
-        ],
-        [python, "-m", "pip", "install", "--no-input", "--progress-bar", "off", *extra, "torch==2.13.0"],
-    ]
 
 
 def test_an_interpreter_without_the_packages_is_not_adopted(feedback, tmp_path) -> None:
@@ -265,7 +248,7 @@ def test_when_qgis_is_killed_the_installer_ends_and_nothing_half_built_stays(tmp
         "from soil_cnn_plugin.bridge.child import Child\n"
         "with Child(sys.argv[1:], dict(os.environ), Path('/'), subprocess.STDOUT, is_watching=True): time.sleep(60)\n"
     )
-    guarded = [sys.executable, "-I", str(install.GUARD), str(part), sys.executable, "-c", program]
+    guarded = [sys.executable, "-I", str(packages.GUARD), str(part), sys.executable, "-c", program]
     variables = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     qgis = subprocess.Popen([sys.executable, "-c", script, *guarded], env=variables)
     wait_for(lambda: pid_file.exists() and pid_file.read_text())
@@ -278,7 +261,7 @@ def test_when_qgis_is_killed_the_installer_ends_and_nothing_half_built_stays(tmp
 
 @pytest.mark.parametrize("status", [0, 3])
 def test_the_guard_hands_on_how_a_command_ended(tmp_path, status) -> None:
-    command = [sys.executable, str(install.GUARD), str(tmp_path), sys.executable, "-c", f"print(7); exit({status})"]
+    command = [sys.executable, str(packages.GUARD), str(tmp_path), sys.executable, "-c", f"print(7); exit({status})"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as ended:
         assert (ended.stdout.read(), ended.wait(), tmp_path.exists()) == ("7\n", status, True)
 

@@ -46,7 +46,11 @@ def test_what_a_run_had_put_aside_comes_back_unless_the_new_file_is_there(tmp_pa
     assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {"a.html": "old", "b.json": "new"}
 
 
-@pytest.mark.parametrize(("text", "stays"), [(RUN, False), ("0123abcd", True), ("mine", True), ("", True)])
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [(RUN, False), ("0123abcd", True), ("mine", True), ("", True)],
+    ids=["own", "another run", "a user", "empty"],  # RUN differs in each process
+)
 def test_only_a_runs_own_claim_is_removed(tmp_path: Path, text: str, stays: bool) -> None:
     job = jobs.DescribeNetwork("/n", str(tmp_path / "a.html"))
     Path(claim(job.report)).write_text(text)

@@ -25,6 +25,7 @@ from qgis.core import (
 from soil_cnn_plugin.contract.jobs import Job
 from soil_cnn_plugin.processing.inputs import Inputs
 from soil_cnn_plugin.processing.provider import SoilCnnProvider
+from soil_cnn_plugin.processing.results_folder import ResultsFolder
 
 gdal.UseExceptions()
 
@@ -65,7 +66,7 @@ def job_of(provider, context) -> Callable[..., Job]:
         algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{algorithm_id}")
         folders.append(tempfile.mkdtemp())
         assert algorithm.prepareAlgorithm(parameters, context, context.feedback())
-        inputs = Inputs(algorithm, parameters, context, algorithm._rasters, Path(folders[-1]))
+        inputs = Inputs(algorithm, parameters, context, algorithm._rasters, Path(folders[-1]), ResultsFolder("Test"))
         return algorithm.job(inputs)
 
     yield make

@@ -21,7 +21,7 @@ TRAINING = (
 )
 SCORES = "RMSE MEC CCC PICP BASELINE_RMSE ACCURACY BRIER LOG_SCORE BASELINE_ACCURACY VERDICT"
 RASTERS = (
-    "PREDICTION LOWER UPPER STANDARD_DEVIATION DISSIMILARITY CLASSES PROBABILITIES CONFUSION_INDEX"
+    "PREDICTION MEDIAN LOWER UPPER STANDARD_DEVIATION DISSIMILARITY CLASSES PROBABILITIES CONFUSION_INDEX"
     " EXCEEDANCE_PROBABILITY TEXTURE_CLASSES"
 )
 MAPPING = f"EXTENT AREA BLOCK_SIZE PRECISION DISSIMILARITY_SPACE TEXTURE_SYSTEM {RASTERS}"
@@ -71,8 +71,8 @@ GROUPS = {
     "comparepatchsizes": "4 Assess",
     "explainnetwork": "4 Assess",
     "describenetwork": "4 Assess",
-    "setupenvironment": "5 Set up",
-    "checkenvironment": "5 Set up",
+    "setupenvironment": "0 Set up",
+    "checkenvironment": "0 Set up",
 }
 CHOICES = {
     "TARGET_TYPE": ["auto", "continuous", "class"],
@@ -135,7 +135,8 @@ def test_every_parameter_has_a_label_and_help(algorithm) -> None:
         assert len(item.help()) > 20 and item.help().endswith("."), item.name()
 
 
-def test_help_is_plain_text(algorithm) -> None:
+def test_help_is_plain_text(algorithm, monkeypatch) -> None:
+    monkeypatch.setattr(qgis.utils, "iface", None)  # in the window, labels of parameters are bold
     assert algorithm.shortDescription().endswith(".")
     texts = [algorithm.shortHelpString(), algorithm.shortDescription()]
     texts += [item.help() for item in algorithm.parameterDefinitions()]

@@ -204,6 +204,14 @@ def test_a_missing_field_is_named_with_those_there_are(extract) -> None:
         extract(GROUP="pit")
 
 
+def test_the_number_of_a_row_is_no_target(extract, job_of, raster, tmp_path) -> None:
+    points = extract().observations  # a GeoPackage, whose first field is fid
+    for algorithm, name, value in (("extractpatches", "TARGETS", ["zinc", "fid"]), ("assessmap", "TARGET", "fid")):
+        values = {"OBSERVATIONS": points, name: value, "COVARIATES": [raster("dem")], "MAP": raster("map")}
+        with pytest.raises(JobError, match="The field fid numbers the rows of the file, so it cannot be mapped"):
+            job_of(algorithm, {**values, "PATCHES": str(tmp_path / "p.h5")})
+
+
 def test_the_unit_comes_from_the_fields_alias(extract, observations) -> None:
     observations.setFieldAlias(0, "Zinc (mg/kg)")
     assert extract().targets == (SoilProperty("zinc", "mg/kg"),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from qgis.core import (
 
 from soil_cnn_plugin.bridge import environment
 from soil_cnn_plugin.processing import algorithm as algorithm_module
+from soil_cnn_plugin.processing.algorithms import set_up_environment
 
 
 @pytest.fixture
@@ -100,7 +102,10 @@ def test_cancelling_is_an_exception_too(run, stand_in, chain, context) -> None:
         run("mapsoilproperties", chain)
 
 
-def test_without_environment_every_way_in_names_the_set_up(provider, no_environment, chain, context, job_of) -> None:
+def test_without_environment_every_way_in_names_the_set_up(
+    provider, no_environment, chain, context, job_of, qgis_iface, monkeypatch
+) -> None:
+    monkeypatch.setattr(algorithm_module.qgis.utils, "iface", None)
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:mapsoilproperties")
     is_executable, sentence = algorithm.canExecute()
     assert not is_executable and "soilcnn:setupenvironment" in sentence
@@ -108,12 +113,33 @@ def test_without_environment_every_way_in_names_the_set_up(provider, no_environm
     algorithm.prepareAlgorithm(chain, context, context.feedback())
     with pytest.raises(QgsProcessingException, match="soilcnn:setupenvironment"):
         algorithm.processAlgorithm(chain, context, context.feedback())
+    monkeypatch.setattr(algorithm_module.qgis.utils, "iface", qgis_iface)  # its dialog shows HTML
+    assert '<a href="soilcnn:set-up">' in algorithm.canExecute()[1]
+    assert algorithm.checkParameterValues(chain, context) == (False, sentence)
 
 
 def test_the_set_up_itself_needs_no_environment(provider, no_environment, context) -> None:
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:setupenvironment")
     assert algorithm.canExecute() == (True, "")
     assert algorithm.checkParameterValues({}, context)[0]
+
+
+def test_an_interpreter_whose_name_has_no_dot_is_accepted(provider, context) -> None:
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:setupenvironment")
+    assert algorithm.checkParameterValues({"PYTHON": "/opt/env/bin/python"}, context) == (True, "")
+
+
+def test_the_set_up_never_moves_its_bar_back(run, stand_in, context, monkeypatch) -> None:
+    def adopt(python: Path, feedback: QgsProcessingFeedback) -> Path:
+        feedback.setProgress(88)
+        return Path(sys.executable)
+
+    monkeypatch.setattr(set_up_environment.install, "adopt", adopt)
+    seen: list[float] = []
+    context.feedback().progressChanged.connect(seen.append)
+    assert run("setupenvironment", {"PYTHON": sys.executable}) == {"DEVICE": "CPU"}
+    assert seen[:2] == [88, 90]
+    assert min(seen[2:], default=90) >= 90
 
 
 def test_the_shipped_model_chains_the_three_steps(run, stand_in, chain, tmp_path) -> None:

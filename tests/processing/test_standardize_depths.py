@@ -105,6 +105,34 @@ def test_standardize_depths_with_all_values(standardize, tmp_path) -> None:
     )
 
 
+def test_values_below_detection_limits_reach_the_engine_as_they_are_written(standardize, horizons) -> None:
+    layer = horizons("None")
+    layer.startEditing()
+    layer.changeAttributeValue(2, 3, "<0.5")
+    dataset = ogr.Open(standardize(HORIZONS=layer).horizons)
+    assert [row.items()["clay"] for row in dataset.GetLayer(0)] == ["10,5", "<0.5"]
+
+
+def test_profiles_are_coloured_by_the_first_field_of_numbers(tmp_path) -> None:
+    """Means of values below detection limits are texts."""
+    path = str(tmp_path / "profiles.gpkg")
+    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(path)
+    crs = osr.SpatialReference()
+    crs.ImportFromEPSG(28992)
+    layer = dataset.CreateLayer("profiles", crs, ogr.wkbPoint)
+    layer.CreateField(ogr.FieldDefn("zinc_0_5", ogr.OFTString))
+    layer.CreateField(ogr.FieldDefn("zinc_5_15", ogr.OFTReal))
+    for number, text in ((1.0, "<0.5"), (3.0, "2")):
+        feature = ogr.Feature(layer.GetLayerDefn())
+        feature.SetField("zinc_0_5", text)
+        feature.SetField("zinc_5_15", number)
+        feature.SetGeometry(ogr.CreateGeometryFromWkt("POINT (1 2)"))
+        layer.CreateFeature(feature)
+    del layer, dataset
+    _, shown = styles.write_profile_style(path, lambda soil_property: styles.colour_ramp("viridis"))
+    assert shown == "zinc 5-15 cm"
+
+
 def test_a_table_without_geometry_is_exported_as_it_is(standardize) -> None:
     dataset = ogr.Open(standardize("None").horizons)
     layer = dataset.GetLayer(0)

@@ -143,4 +143,5 @@ def test_what_cannot_be_mapped_together_is_refused(job_of, values) -> None:
     with pytest.raises(
         JobError, match="It is not clear which detection limit belongs to which target: w for 2 targets"
     ):
-        job_of("extractpatches", {**values, "TARGETS": ["zinc", "ph"], "DETECTION_LIMIT": ["w"]})
+        numbers = {**values, "TARGETS": ["zinc", "ph"], "TARGET_TYPE": "continuous"}
+        job_of("extractpatches", {**numbers, "DETECTION_LIMIT": ["w"]})

@@ -28,6 +28,7 @@ from soil_cnn_plugin.contract.jobs import JobError
 from soil_cnn_plugin.processing import full_disk, vectors
 from soil_cnn_plugin.processing.file_names import file_name
 from soil_cnn_plugin.processing.inputs import Inputs
+from soil_cnn_plugin.processing.results_folder import ResultsFolder
 
 
 @pytest.fixture
@@ -215,7 +216,7 @@ def run_inputs(context, layer, rasters, folder, **parameters):
     values.update(parameters)
     assert algorithm.prepareAlgorithm(values, context, context.feedback())
     (folder / "inputs").mkdir()
-    inputs = Inputs(algorithm, values, context, algorithm._rasters, folder / "inputs")
+    inputs = Inputs(algorithm, values, context, algorithm._rasters, folder / "inputs", ResultsFolder("Test"))
     return algorithm.job(inputs), inputs
 
 

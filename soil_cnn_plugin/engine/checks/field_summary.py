@@ -185,11 +185,19 @@ def _summarize(measured: Measured, sound: Flags, codes: Flags, wild: Flags, is_p
         quantiles=quantiles,
         highest_limit=float(values[is_below].max()) if is_below.any() else float("-inf"),
         skewness=float(skew(values)) if varies else float("nan"),
-        transform="log-ratio" if is_part else choose_transform("auto", values, measured.field) if varies else "none",
+        transform="log-ratio"
+        if is_part
+        else choose_transform("auto", values, measured.soil_property)
+        if varies
+        else "none",
         bars=bars,
         edges=edges,
         outside=len(values) - len(tame),
     )
+
+
+def _transform(values: Array, measured: Measured) -> str:
+    return choose_transform("auto", values, measured.soil_property)
 
 
 def _histogram(values: Array) -> tuple[tuple[int, ...], tuple[float, float]]:

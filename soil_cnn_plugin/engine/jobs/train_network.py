@@ -20,6 +20,7 @@ from soil_cnn_plugin.engine.training.folds_of_file import hold_out
 from soil_cnn_plugin.engine.training.network_file import write_network
 from soil_cnn_plugin.engine.training.repeats import over_repeats, repeated_designs
 from soil_cnn_plugin.engine.training.trained_network import trained_network
+from soil_cnn_plugin.engine.training.wild_observations import tell_wild
 
 
 def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
@@ -37,6 +38,8 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         count = 1 + len(repeats)
         validations = [over_repeats(validations[:count]), *validations[count:]]
         assessment = assess(job, file, folds, design, validations, final, count)
+        wild = tell_wild(file, design.kinds, final.outcomes(final.weights(job.predictor)), report)
+        assessment = replace(assessment, notes=(*assessment.notes, *wild))
         verdicts = {target.soil_property: target.verdict.text for target in assessment.targets}
         for soil_property, verdict in verdicts.items():
             report.info(f"{soil_property.label}: {verdict}")

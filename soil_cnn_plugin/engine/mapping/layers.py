@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import PredictMap
-from soil_cnn_plugin.engine.arrays import Array, Singles
+from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.one_block import PredictedBlock
 from soil_cnn_plugin.engine.mapping.ranges import Seen
@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.training.network_description import NetworkDescripti
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 _NEEDS = {
-    **dict.fromkeys(("lower", "upper", "standard_deviation", "exceedance_probability"), "numbers"),
+    **dict.fromkeys(("median", "lower", "upper", "standard_deviation", "exceedance_probability"), "numbers"),
     **dict.fromkeys(("classes", "probabilities", "confusion_index"), "soil classes"),
 }
 _INSTEAD = {
@@ -85,6 +85,11 @@ class MapLayers:
 
     def values(self, location: Array, scale: Array) -> dict[str, Array]:
         """Return the values (bands, h, w) of each raster, in the targets' units, from the learned columns (R, h, w)."""
+        return self.values_and_outside(location, scale)[0]
+
+    def values_and_outside(self, location: Array, scale: Array) -> tuple[dict[str, Array], Rows]:
+        """Return the values of each raster, and the number (T,) of pixels at which the predicted mean of a target lies
+        outside its prediction interval, as far as the limits are known."""
         description = self.description
         outcomes: Sequence[Outcome] = description.outcomes
         own = own_columns([outcome.scaled for outcome in outcomes])
@@ -97,7 +102,12 @@ class MapLayers:
             bands = np.concatenate([layers[source] for layers in found if source in layers])
             order = [band.order for band in self._own_bands(output)]
             values[output] = bands[sorted(range(len(order)), key=order.__getitem__)]
-        return values
+        beyond = np.zeros(len(description.targets), np.int64)
+        for kind, layers in zip(description.kinds, found):
+            if {"prediction", "lower", "upper"} <= layers.keys():
+                is_beyond = (layers["prediction"] > layers["upper"]) | (layers["prediction"] < layers["lower"])
+                beyond[list(kind.targets)] = is_beyond.reshape(len(kind.targets), -1).sum(axis=1)
+        return values, beyond
 
     def open(self, output: str, path: str, grid: Grid, tags: Mapping[str, str]) -> RasterFile:
         bands = self.bands(output)
@@ -147,13 +157,15 @@ def plan_layers(job: PredictMap, description: NetworkDescription, report: Report
 class FinishedBlock:
     """A block to be written: `values` are (bands, h, w) of each output, NaN where there is nothing. `predicted` is the
     number of the block's pixels with a prediction, `applicable` the number of those that are applicable, and
-    `near_beyond` is as in a predicted block."""
+    `near_beyond` is as in a predicted block. `outside` (T,) counts pixels at which a target's mean lies outside its
+    interval."""
 
     block: Block
     values: dict[str, Singles]
     seen: Seen
     predicted: int
     applicable: int
+    outside: Rows
     near_beyond: int = 0
 
 
@@ -165,14 +177,36 @@ class Finisher:
     index: BlockIndex | None
 
     def finish(self, block: PredictedBlock) -> FinishedBlock:
-        values = self.layers.values(block.location, block.scale)
+        values, outside = self.layers.values_and_outside(block.location, block.scale)
         applicable = 0
         if block.dissimilarity is not None and self.index:
             values["dissimilarity"] = block.dissimilarity[None]
             applicable = int((block.dissimilarity <= self.index.threshold).sum())
         stored = {name: array.astype(np.float32) for name, array in values.items()}
         predicted = int(np.isfinite(block.location[0]).sum())
-        return FinishedBlock(block.block, stored, block.seen, predicted, applicable, block.near_beyond)
+        return FinishedBlock(block.block, stored, block.seen, predicted, applicable, outside, block.near_beyond)
+
+
+def means_outside_intervals(description: NetworkDescription, outside: Rows, predicted: int) -> list[str]:
+    """Tell at how many of the `predicted` pixels the mean of a target lies outside its own interval: `outside` (T,)."""
+    wild = {
+        t: len(outcome.wild) for kind, outcome in zip(description.kinds, description.outcomes) for t in kind.targets
+    }
+    lines = []
+    for t in np.flatnonzero(outside).tolist():
+        apart = (
+            f" {wild[t]} wild observations were left out of the mean (see the training's report); the network learned"
+            " them all the same."
+            if wild[t]
+            else ""
+        )
+        lines.append(
+            f"{description.targets[t].title}: the predicted mean lies outside its own {100 * description.coverage:g} %"
+            f" interval at {outside[t]} of {predicted} pixels ({100 * outside[t] / predicted:.3g} %). A few very large"
+            f" values can carry a mean there.{apart} The median (MEDIAN) always lies inside: map that, too, and look"
+            " for wild values among the observations."
+        )
+    return lines
 
 
 def plan_map(job: PredictMap, trained: TrainedNetwork, device: torch.device, report: Report) -> Finisher:

@@ -7,10 +7,12 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.threads import work_ahead
-from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher
+from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, means_outside_intervals
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
@@ -33,7 +35,7 @@ _BEYOND_IN_WORDS = {
 
 class MapFiles:
     """All rasters of a map, in a `with` block: without `finish` none of them stays. `predicted`, `applicable` and
-    `near_beyond` (see `FinishedBlock`) count the pixels written so far."""
+    `near_beyond`, and `outside` (T,) for each target, count pixels written so far as a `FinishedBlock` does."""
 
     def __init__(self, job: PredictMap, stack: CovariateStack, finisher: Finisher) -> None:
         self._stack = stack
@@ -46,6 +48,8 @@ class MapFiles:
             }
             self._resources = resources.pop_all()
         self.predicted = self.applicable = self.near_beyond = 0
+        self.outside = np.zeros(len(finisher.layers.description.targets), np.int64)
+        self._description = finisher.layers.description
 
     def __enter__(self) -> Self:
         return self
@@ -62,10 +66,13 @@ class MapFiles:
                     self.predicted += block.predicted
                     self.applicable += block.applicable
                     self.near_beyond += block.near_beyond
+                    self.outside += block.outside
                 area = block.block if isinstance(block, FinishedBlock) else block
                 done += area.height * area.width
                 report.progress(0.95 * done / (grid.height * grid.width))
         self._ranges.tell(report)
+        for line in means_outside_intervals(self._description, self.outside, self.predicted):
+            report.warning(line)
 
     def finish(self) -> None:
         """Give all maps their names, or none."""

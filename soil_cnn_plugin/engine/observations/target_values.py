@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import skew
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches, partners
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -155,14 +156,39 @@ def _close_compositions(found: TargetValues, layer: Layer, job: ExtractPatches, 
 
 _FAR = 20.0  # interquartile ranges from the median
 _FAR_IN_LOGARITHMS = 8.0  # the same for logarithms of positive values: contents of metals span orders of magnitude
+_MOST_APART = 0.1  # share of the values that may lie beyond a gap: more are a population of their own
+_WIDE_GAP = 1.5  # ranges of the middle 90 % of the others
+_FEWEST_FOR_GAPS = 20
+_SKEWED = 0.5
 
 
 def find_wild(values: Array) -> Flags:
-    """Return True where a value (N,), NaN where missing, is far from the others on its own scale and on logarithms'."""
+    """Return True where a value (N,), NaN where missing, is far from the others.
+
+    It is far on its own scale and on that of logarithms, or a gap in logarithms divides it from the others that is
+    wider than all of them together.
+    """
     is_far = _is_far(values, _FAR)
-    positive = np.where(values > 0, values, np.nan)
-    is_near_in_logarithms = (values > 0) & ~_is_far(np.log(positive), _FAR_IN_LOGARITHMS)
-    return is_far & ~is_near_in_logarithms
+    logarithms = np.log(np.where(values > 0, values, np.nan))
+    is_near_in_logarithms = (values > 0) & ~_is_far(logarithms, _FAR_IN_LOGARITHMS)
+    return (is_far & ~is_near_in_logarithms) | _is_apart(logarithms)
+
+
+def _is_apart(values: Array) -> Flags:
+    """Return True beyond a gap, in logarithms, that is wider than the range of the values on its near side. A value is
+    too low only among skewed ones, of which a logarithm may be learned: near 0 others have gaps, too."""
+    known = np.sort(values[np.isfinite(values)])
+    most, (low, high) = int(_MOST_APART * len(known)), (-np.inf, np.inf)
+    if len(known) < _FEWEST_FOR_GAPS or np.subtract(*np.quantile(known, [0.75, 0.25])) == 0:
+        return np.zeros(len(values), np.bool_)
+    for sign in (1, -1) if skew(np.exp(known[most:])) > _SKEWED else (1,):
+        ordered = np.sort(sign * known)
+        inner, outer = ordered[-most - 1 : -1], ordered[-most:]
+        width = inner - ordered[most]  # without what may be wild at the other end
+        gaps = np.flatnonzero(outer - inner > _WIDE_GAP * width)
+        if len(gaps):
+            low, high = (low, outer[gaps[0]]) if sign > 0 else (-outer[gaps[0]], high)
+    return np.asarray((values >= high) | (values <= low))
 
 
 def _is_far(values: Array, ranges: float) -> Flags:

@@ -82,7 +82,7 @@ class Splines:
         return np.where(counts > 0, np.sqrt(squares / np.maximum(counts, 1)), np.nan)
 
     def interval_means(self, upper: float, lower: float, profiles: int) -> SplineMeans:
-        layers, (start, linear, square) = self.layers, self._parabolas()
+        layers, (start, linear, square) = self.layers, self.parabolas()
         inside, masses = _integrate(layers.upper, layers.lower, start, linear, square, upper, lower)
         across, bridged = self._bridge(upper, lower)
         measured = np.bincount(layers.profile, inside, profiles)
@@ -93,22 +93,26 @@ class Splines:
 
     def values(self, number: int, depths: Array) -> Array:
         """Return the values of the spline within layer `number`, at depths in cm."""
-        start, linear, square = (each[number] for each in self._parabolas())
+        start, linear, square = (each[number] for each in self.parabolas())
         below = depths - self.layers.upper[number]
         return np.asarray(start + linear * below + square * below**2)
 
-    def _parabolas(self) -> tuple[Array, Array, Array]:
+    def parabolas(self) -> tuple[Array, Array, Array]:
         """Return value, slope and half the curvature, (N,) each, at the upper limit of each layer."""
         thickness, above, below = self.layers.thickness, self.slope[:-1], self.slope[1:]
         square = (below - above) / (2 * thickness)
         return self.fitted - above * thickness / 2 - square * thickness**2 / 3, above, square
 
+    def lines(self) -> tuple[Array, Array]:
+        """Return value and slope, (N - 1,) each, at the upper end of the gap below each layer, which may be closed."""
+        start = self.fitted + self.layers.thickness * (self.slope[:-1] / 6 + self.slope[1:] / 3)
+        return start[:-1], self.slope[1:-1]
+
     def _bridge(self, upper: float, lower: float) -> tuple[Array, Array]:
         """Return the cm of an interval in the gap below each layer, and the spline's integral there, (N - 1,) each."""
-        layers = self.layers
-        start = self.fitted + layers.thickness * (self.slope[:-1] / 6 + self.slope[1:] / 3)
+        layers, (start, linear) = self.layers, self.lines()
         top = layers.lower[:-1]
-        return _integrate(top, top + layers.gaps, start[:-1], self.slope[1:-1], np.zeros(len(top)), upper, lower)
+        return _integrate(top, top + layers.gaps, start, linear, np.zeros(len(top)), upper, lower)
 
 
 def fit_splines(layers: Layers, smoothing: float) -> Splines:

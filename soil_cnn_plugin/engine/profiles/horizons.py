@@ -10,9 +10,10 @@ import numpy as np
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
+from soil_cnn_plugin.engine.observations.layer_fields import read_limited_numbers, read_numbers
+from soil_cnn_plugin.engine.observations.limits_and_errors import check_limits
 from soil_cnn_plugin.engine.observations.names import read_names
-from soil_cnn_plugin.engine.observations.notes import Notes
+from soil_cnn_plugin.engine.observations.notes import Notes, span
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.profiles.depths import Layers
@@ -29,8 +30,12 @@ class Horizons:
     """Horizons of a table.
 
     `rows` (N,) are their rows in the table; `profile` (N,) numbers their profiles from 0; `upper` and `lower` (N,) are
-    in cm, NaN where missing; `values` (N, V) are NaN where missing; `names` are those of the profiles, in the order in
-    which they first appear.
+    in cm, NaN where missing; `values` (N, V) are NaN where missing; `limits` (N, V) are the detection limits where a
+    value is only known to lie below, and 0 elsewhere; `names` are those of the profiles, in the order in which they
+    first appear.
+
+    Half the limit stands in `values` for what lies below it: it is never wrong by more than half the limit, and 0 and
+    the limit itself, which are the ends of what it may be, are wrong on one side always.
     """
 
     rows: Rows
@@ -38,6 +43,7 @@ class Horizons:
     upper: Array
     lower: Array
     values: Array
+    limits: Array
     names: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -47,7 +53,8 @@ class Horizons:
         """Return the chosen horizons, with their profiles numbered anew."""
         kept, profile = np.unique(self.profile[chosen], return_inverse=True)
         names = tuple(self.names[number] for number in kept)
-        return Horizons(self.rows[chosen], profile, self.upper[chosen], self.lower[chosen], self.values[chosen], names)
+        parts = (self.upper[chosen], self.lower[chosen], self.values[chosen], self.limits[chosen])
+        return Horizons(self.rows[chosen], profile, *parts, names)
 
     @property
     def deepest(self) -> Array:
@@ -85,11 +92,24 @@ def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes
         np.round(read_numbers(table, field, role, notes.facts), _DIGITS)
         for field, role in ((job.upper, "upper limit"), (job.lower, "lower limit"))
     )
-    values = np.column_stack([read_numbers(table, value.field, "value", notes.facts) for value in job.values])
-    values[np.isinf(values)] = np.nan
-    found = Horizons(np.arange(len(profile)), np.array(profile, np.int64), upper, lower, values, tuple(numbers))
+    read = [_read_values(table, value.field, notes) for value in job.values]
+    values, limits = (np.column_stack(columns) for columns in zip(*read))
+    rows = np.arange(len(profile))
+    found = Horizons(rows, np.array(profile, np.int64), upper, lower, values, limits, tuple(numbers))
     left_out.add(table.ids[found.profile < 0], "without a profile")
     return found.take(found.profile >= 0)
+
+
+def _read_values(table: Layer, field: str, notes: Notes) -> tuple[Array, Array]:
+    """Return values and detection limits (R,) of a field, as `Horizons` has them.
+
+    Raises:
+        EngineError: a limit is not above 0 or not known.
+    """
+    values, is_below = read_limited_numbers(table, field, "value", notes.facts)
+    check_limits(values, is_below, table, field)
+    values[np.isinf(values)] = np.nan
+    return np.where(is_below, values / 2, values), np.where(is_below, values, 0.0)
 
 
 def choose_usable(found: Horizons, table: Layer, job: StandardizeDepths, left_out: Dropped) -> Horizons:
@@ -150,7 +170,8 @@ def tell_horizons(
             f"Half of the profiles reach below {np.median(deepest):g} cm. If the limits are in millimetres, divide them"
             " by 10."
         )
-    for value, values in zip(job.values, usable.values.T):
+    for value, values, limits in zip(job.values, usable.values.T, usable.limits.T):
+        _tell_limits(value.field, values, limits, report)
         is_wild = find_wild(values)
         if is_wild.any():
             others, examples = values[~is_wild & np.isfinite(values)], np.unique(values[is_wild])[:5]
@@ -160,6 +181,15 @@ def tell_horizons(
                 f" {others.max():g}). If they stand for missing values, or slipped by a unit or a comma, correct them"
                 " and run again: they spoil the whole profile."
             )
+
+
+def _tell_limits(field: str, values: Array, limits: Array, report: Report) -> None:
+    known = limits[limits > 0]
+    if len(known):
+        report.info(
+            f"{field}: {len(known)} of {np.isfinite(values).sum()} values lie below their detection limit"
+            f" ({span(known.min(), known.max())}). Half the limit stands for each."
+        )
 
 
 def find_twins(found: Horizons) -> tuple[Flags, Flags]:
@@ -182,17 +212,18 @@ def find_twins(found: Horizons) -> tuple[Flags, Flags]:
     return is_repeated, is_other
 
 
-def to_layers(usable: Horizons, value: int) -> tuple[Layers, Flags]:
-    """Return the layers of one value, and (N,) True where a horizon overlaps another one of its profile.
+def to_layers(usable: Horizons, values: Array) -> tuple[Layers, Flags]:
+    """Return the layers of one value (N,), NaN where missing, and (N,) True where a horizon overlaps another one of its
+    profile.
 
     Horizons with the same limits become one layer with their mean. Where horizons overlap, the part that they share
     becomes a layer of its own with their mean.
     """
     is_overlapping = np.zeros(len(usable), bool)
-    rows = np.flatnonzero(np.isfinite(usable.values[:, value]))
+    rows = np.flatnonzero(np.isfinite(values))
     order, is_first = _sort(usable.profile[rows], usable.upper[rows], usable.lower[rows])
     rows, starts, group = rows[order], np.flatnonzero(is_first), np.cumsum(is_first) - 1
-    mean = np.bincount(group, usable.values[rows, value]) / np.bincount(group)
+    mean = np.bincount(group, values[rows]) / np.bincount(group)
     first = rows[starts]
     layers = Layers(usable.profile[first], usable.upper[first], usable.lower[first], mean)
     torn = np.unique(layers.profile[1:][layers.joins & (layers.upper[1:] < layers.lower[:-1])])

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.jobs import StandardizeDepths
+from soil_cnn_plugin.contract.depth_jobs import StandardizeDepths, interval_in_words
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, free_name
+from soil_cnn_plugin.engine.profiles.bounded import BoundedSplines
 from soil_cnn_plugin.engine.profiles.depths import Layers, fit_splines
 from soil_cnn_plugin.engine.profiles.horizons import Horizons, find_twins, to_layers
 from soil_cnn_plugin.engine.profiles.profile_layer import Column
@@ -22,23 +23,29 @@ from soil_cnn_plugin.engine.report import Report
 PARTIAL = "partial"
 BRIDGED = "bridged"
 CLIPPED = "clipped"
+ADJUSTED = "adjusted"
+CENSORED = "below limits"
 _ROUNDING = 1e-9
+_MOSTLY = (
+    0.5  # of an interval's mass in horizons below limits, from which on the mean itself is only known to lie below
+)
 
 
 @dataclass(frozen=True)
 class IntervalMeans:
     """The means of one property over the intervals.
 
-    `means` (P, K) are those of P profiles over K intervals, NaN where there is none; `rmse` (P,) is that of the spline.
-    `flags` (P,) are texts such as `60-100 partial 55 %; 0-5 clipped from -0.8`, None where there is nothing to say;
-    `counts` are those of the flags. `gained` (P,) is what clipping adds to the profile's mass over the intervals, as a
-    share of that mass.
+    `means` (P, K) are those of P profiles over K intervals, NaN where there is none; where `is_below` (P, K), a mean is
+    only known to be below that number. `rmse` (P,) is that of the spline. `flags` (P,) are texts such as
+    `60-100 partial 55 %; 0-5 clipped from -0.8`, None where there is nothing to say; `counts` are those of the flags.
+    `gained` (P,) is what the limits of the possible add to the mass of the whole profile, as a share of that mass.
     """
 
     measured: SoilProperty
     targets: tuple[SoilProperty, ...]
     layers: Layers
     means: Array
+    is_below: Flags
     rmse: Array
     flags: NDArray[np.object_]
     counts: dict[str, int]
@@ -50,9 +57,12 @@ class IntervalMeans:
         return f"{self.targets[0].name}_flag"
 
     def columns(self) -> dict[str, Column]:
+        """Return the fields. A field with a mean that is only known to be below a number is a text field, in which that
+        reads `<0.5`."""
         name = self.targets[0].name
         means = {
-            target.field: Column.of_numbers(values, target.label) for target, values in zip(self.targets, self.means.T)
+            target.field: _column(values, is_below, target.label)
+            for target, values, is_below in zip(self.targets, self.means.T, self.is_below.T)
         }
         unit = f" ({self.measured.unit})" if self.measured.unit else ""
         return {
@@ -64,20 +74,28 @@ class IntervalMeans:
         }
 
 
+def _column(values: Array, is_below: Flags, label: str) -> Column:
+    if not is_below.any():
+        return Column.of_numbers(values, label)
+    texts = [None if np.isnan(value) else f"{'<' * bool(below)}{value:.10g}" for value, below in zip(values, is_below)]
+    return Column(np.array(texts, object), np.isnan(values), label)
+
+
 def average_values(
     job: StandardizeDepths, table: Layer, usable: Horizons, report: Report
 ) -> tuple[list[IntervalMeans], Dropped]:
     """Return the means of each value, and the horizons that were averaged with others first."""
     means, is_overlapping = [], np.zeros(len(usable), bool)
     for index, (value, name) in enumerate(zip(job.values, names_for(job.values))):
-        layers, is_shared = to_layers(usable, index)
+        layers, is_shared = to_layers(usable, usable.values[:, index])
         if not len(layers):
             raise EngineError(
                 f"No horizon of '{table.name}' that can be used has a value of {value.field}. Leave it out, or check"
                 f" the limits ({job.upper}, {job.lower}) of the horizons that have one."
             )
         is_overlapping |= is_shared
-        means.append(average_intervals(layers, value, name, job, len(usable.names)))
+        found = average_intervals(layers, value, name, job, len(usable.names))
+        means.append(_with_limits(found, usable, index, job) if usable.limits[:, index].any() else found)
         report.progress((index + 1) / len(job.values))
     averaged = Dropped()
     averaged.add(table.ids[usable.rows[is_overlapping]], "averaged where overlapping others of the profile")
@@ -99,33 +117,89 @@ def average_intervals(
     splines = fit_splines(layers, job.smoothing)
     limits = _possible(layers.mean, measured.unit)
     slack = _ROUNDING * np.abs(layers.mean).max()
-    means, texts = np.full((profiles, len(job.intervals)), np.nan), [list[str]() for _ in range(profiles)]
-    counts = {PARTIAL: 0, BRIDGED: 0, CLIPPED: 0}
-    mass, added = np.zeros(profiles), np.zeros(profiles)
-    for k, (upper, lower) in enumerate(job.intervals):
-        found = splines.interval_means(upper, lower, profiles)
-        is_given = found.covered >= job.min_share - _ROUNDING
-        means[is_given, k] = np.clip(found.mean[is_given], *limits)
-        thickness = np.where(is_given, found.covered * (lower - upper), 0.0)
-        mass += thickness * np.where(is_given, means[:, k], 0.0)
-        added += thickness * np.where(is_given, means[:, k] - found.mean, 0.0)
-        is_flagged = {
-            PARTIAL: found.covered < 1 - _ROUNDING,
-            BRIDGED: found.measured < job.min_share * found.covered - _ROUNDING,
-            CLIPPED: (found.mean < limits[0] - slack) | (found.mean > limits[1] + slack),
-        }
-        in_gaps = 1 - found.measured / np.where(is_given, found.covered, 1.0)
-        shares = {PARTIAL: np.minimum(found.covered, 0.99), BRIDGED: in_gaps}
+    found = [splines.interval_means(upper, lower, profiles) for upper, lower in job.intervals]
+    free, covered, inside = (
+        np.column_stack([getattr(each, name) for each in found]) for name in ("mean", "covered", "measured")
+    )
+    is_given = (covered > 0) & (covered >= job.min_share - _ROUNDING)
+    free = np.where(is_given, free, np.nan)
+    is_clipped = (free < limits[0] - slack) | (free > limits[1] + slack)
+    means, gained = np.clip(free, *limits), np.zeros(profiles)
+    overshoots = is_clipped.any(axis=1)
+    if overshoots.any():
+        bounded = BoundedSplines(splines, limits)
+        masses = np.column_stack([bounded.masses(*interval, profiles) for interval in job.intervals])
+        cm = np.where(is_given, covered, 1.0) * np.diff(job.intervals).T
+        means[overshoots] = np.where(is_given, np.clip(masses / cm, *limits), np.nan)[overshoots]
+        gained[overshoots] = bounded.gains(profiles)[overshoots]
+    is_flagged = {
+        PARTIAL: covered < 1 - _ROUNDING,
+        BRIDGED: inside < job.min_share * covered - _ROUNDING,
+        CLIPPED: is_clipped,
+        ADJUSTED: ~is_clipped & (np.abs(means - free) > slack),
+    }
+    in_gaps = 1 - inside / np.where(is_given, covered, 1.0)
+    shares = {PARTIAL: np.minimum(covered, 0.99), BRIDGED: in_gaps}
+    words = {flag: np.vectorize(lambda share: f"{100 * share:.0f} %", otypes=[object])(shares[flag]) for flag in shares}
+    words |= dict.fromkeys((CLIPPED, ADJUSTED), np.vectorize(lambda v: f"from {v:.3g}", otypes=[object])(free))
+    is_flagged = {flag: flagged & is_given for flag, flagged in is_flagged.items()}
+    return IntervalMeans(
+        measured=measured,
+        targets=tuple(SoilProperty(f"{name}_{upper:g}_{lower:g}", measured.unit) for upper, lower in job.intervals),
+        layers=layers,
+        means=means,
+        is_below=np.zeros(means.shape, bool),
+        rmse=splines.rmse(profiles),
+        flags=_flags(is_flagged, words, job),
+        counts={flag: int(flagged.sum()) for flag, flagged in is_flagged.items()},
+        limits=limits,
+        gained=gained,
+    )
+
+
+def _flags(
+    is_flagged: dict[str, Flags], words: dict[str, NDArray[np.object_]], job: StandardizeDepths
+) -> NDArray[np.object_]:
+    """Return the texts (P,) of flags, interval by interval, None where a profile has none."""
+    profiles = len(next(iter(is_flagged.values())))
+    texts: list[list[str]] = [[] for _ in range(profiles)]
+    for k, interval in enumerate(job.intervals):
         for flag, flagged in is_flagged.items():
-            chosen = np.flatnonzero(is_given & flagged).tolist()
-            counts[flag] += len(chosen)
-            for profile in chosen:
-                much = f"{100 * shares[flag][profile]:.0f} %" if flag in shares else f"from {found.mean[profile]:.3g}"
-                texts[profile].append(f"{upper:g}-{lower:g} {flag} {much}")
-    flags = np.array([None, *("; ".join(text) or None for text in texts)], object)[1:]
-    targets = tuple(SoilProperty(f"{name}_{upper:g}_{lower:g}", measured.unit) for upper, lower in job.intervals)
-    gained = np.where(mass > 0, added / np.where(mass > 0, mass, 1.0), (added > 0).astype(float))
-    return IntervalMeans(measured, targets, layers, means, splines.rmse(profiles), flags, counts, limits, gained)
+            for profile in np.flatnonzero(flagged[:, k]).tolist():
+                texts[profile].append(f"{interval_in_words(interval)} {flag} {words[flag][profile, k]}")
+    return np.array([None, *("; ".join(text) or None for text in texts)], object)[1:]
+
+
+def _with_limits(found: IntervalMeans, usable: Horizons, index: int, job: StandardizeDepths) -> IntervalMeans:
+    """Tell what horizons below detection limits mean for the means, in which half their limits stand.
+
+    The most that a mean may be is that with the limits in full. If most of its mass is then that of limits, the mean is
+    only known to lie below; else the share is flagged.
+    """
+    values, limits, profiles = usable.values[:, index], usable.limits[:, index], len(usable.names)
+    most, of_limits = (
+        average_intervals(
+            to_layers(usable, np.where(np.isfinite(values), each, np.nan))[0],
+            found.measured,
+            found.targets[0].name,
+            job,
+            profiles,
+        ).means
+        for each in (np.where(limits > 0, limits, values), limits)
+    )
+    share = np.clip(np.where(most > 0, of_limits / np.where(most > 0, most, 1.0), 0.0), 0.0, 1.0)
+    is_part = np.isfinite(found.means) & (share > _ROUNDING)
+    is_below = is_part & (share > _MOSTLY)
+    words = np.vectorize(lambda part: f"{100 * part:.0f} %", otypes=[object])(share)
+    added = _flags({CENSORED: is_part}, {CENSORED: words}, job)
+    joined = ["; ".join(filter(None, pair)) or None for pair in zip(found.flags, added)]
+    return replace(
+        found,
+        means=np.where(is_below, np.maximum(most, found.means), found.means),
+        is_below=is_below,
+        flags=np.array([None, *joined], object)[1:],
+        counts={**found.counts, CENSORED: int(is_part.sum())},
+    )
 
 
 def names_for(values: Sequence[SoilProperty]) -> list[str]:
@@ -165,23 +239,34 @@ def _tell(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, report
             f"{field}: {found.flag_field} tells which means stand for a part of their interval only ({PARTIAL},"
             f" {partial}) and which lie mostly in a gap ({BRIDGED}, {bridged})."
         )
+    if found.counts.get(CENSORED):
+        report.warning(
+            f"{field}: {found.counts[CENSORED]} means have a part in horizons below detection limits, half of which"
+            f" stand in for the values ({CENSORED} in {found.flag_field}, with the share of the mass). Where that is"
+            f" most of it ({found.is_below.sum()} means), the mean is written as text, such as <0.5, with the number"
+            " that the limits in full give: later steps then know that it lies below."
+        )
     if clipped:
         sides = zip(("below", "above"), found.limits)
         beyond = " or ".join(f"{side} {limit:g}" for side, limit in sides if np.isfinite(limit))
         report.warning(
-            f"{field}: {clipped} means were {beyond}, where no measured value lies, and are set to that limit."
-            f" {found.flag_field} tells which, and what they were ({CLIPPED}). {_mass_in_words(found, usable)}"
+            f"{field}: {clipped} means were {beyond}, where no measured value lies, and their splines were cut off at"
+            f" that limit ({CLIPPED} in {found.flag_field}). {_mass_in_words(found, usable)}"
         )
 
 
 def _mass_in_words(found: IntervalMeans, usable: Horizons) -> str:
-    """Tell what clipping does to the mass that the splines preserve."""
-    changed = np.flatnonzero(np.abs(found.gained) > 1e-9)
+    """Tell where the mass goes that cutting off would add, and what of it remains."""
+    kept = (
+        f"What that would add, each horizon takes back within its own depth, so that it keeps its mass"
+        f" ({ADJUSTED}, {found.counts[ADJUSTED]} other means)."
+    )
+    changed = np.flatnonzero(np.abs(found.gained) > _ROUNDING)
     if not len(changed):
-        return ""
+        return kept
     most = changed[np.argmax(np.abs(found.gained[changed]))]
     return (
-        f"Their profiles ({len(changed)}) no longer keep their mass over the intervals: it changes by"
+        f"{kept} In gaps between horizons there is no such mass: {len(changed)} profiles change theirs by"
         f" {np.median(found.gained[changed]):+.2%} in the middle one, and by {found.gained[most]:+.2%} at most (profile"
-        f" {usable.names[most]}). More horizons, or a larger lambda, let a spline overshoot less."
+        f" {usable.names[most]})."
     )

@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.targets.class_scores import (
     reliability_of_map,
     representation,
 )
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, means_outside, measured_coverage
 
 
 def write_wanted(job: TrainNetwork, assessment: Assessment, file: PatchFile) -> None:
@@ -83,7 +83,7 @@ def write_metrics(path: str, assessment: Assessment) -> None:
         "targets": {
             target.soil_property.field: {
                 **(
-                    _number_content(target, assessment.predictor)
+                    _number_content(target, assessment.predictor, assessment.coverage)
                     if isinstance(target, NumberTarget)
                     else _class_content(target, assessment.predictor)
                 ),
@@ -122,7 +122,7 @@ def _compositions_content(assessment: Assessment) -> list[dict[str, object]]:
     ]
 
 
-def _number_content(target: NumberTarget, predictor: str) -> dict[str, object]:
+def _number_content(target: NumberTarget, predictor: str, coverage: float) -> dict[str, object]:
     return {
         "label": target.soil_property.label,
         "name": target.soil_property.name,
@@ -133,7 +133,7 @@ def _number_content(target: NumberTarget, predictor: str) -> dict[str, object]:
         "censored": int(target.is_censored.sum()),
         "detection_limits": np.unique(target.observed[target.is_censored])[[0, -1]] if target.is_censored.any() else [],
         "median_error_of_measurement": float(np.median(target.errors[target.errors > 0])) if target.errors.any() else 0,
-        "methods": {name: _number_method(target, held_out) for name, held_out in target.methods.items()},
+        "methods": {name: _number_method(target, held_out, coverage) for name, held_out in target.methods.items()},
         "differences": [asdict(item) for item in differences(target.methods, predictor)],
         "verdict": asdict(target.verdict),
         "exceedance": [
@@ -143,13 +143,16 @@ def _number_content(target: NumberTarget, predictor: str) -> dict[str, object]:
     }
 
 
-def _number_method(target: NumberTarget, held_out: HeldOut) -> dict[str, object]:
+def _number_method(target: NumberTarget, held_out: HeldOut, coverage: float) -> dict[str, object]:
     found = reliability(target.observed, held_out, target.is_censored)
+    measured = measured_coverage(target.observed, held_out, coverage, target.is_censored, target.limits)
     return {
         **asdict(held_out.scores),
         "folds": [asdict(scores) for scores in held_out.fold_scores],
         "reliability": asdict(found) if found else None,
         "coverage_by_spread": [asdict(third) for third in coverage_by_spread(target, held_out)],
+        "measured_coverage": asdict(measured) if measured else None,
+        "means_outside_interval": means_outside(held_out),
     }
 
 

@@ -24,7 +24,7 @@ from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, draw_fol
 from soil_cnn_plugin.engine.reports.glossary import number_terms
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.reports.number_figures import target_figures
-from soil_cnn_plugin.engine.reports.number_words import number_folds_in_words, number_worth_in_words
+from soil_cnn_plugin.engine.reports.number_words import coverage_beside, number_folds_in_words, number_worth_in_words
 from soil_cnn_plugin.engine.reports.score_table import (
     SCALES,
     SCORE_COLUMNS,
@@ -148,6 +148,7 @@ def _score_group(target: NumberTarget, assessment: Assessment) -> ScoreGroup:
         assessment.coverage,
         {name: method.fold_scores for name, method in target.methods.items()},
         assessment.predictor,
+        {name: coverage_beside(target, method, assessment.coverage) for name, method in target.methods.items()},
     )
 
 

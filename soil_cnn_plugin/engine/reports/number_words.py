@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, p_words
 from soil_cnn_plugin.engine.reports.score_table import change
 from soil_cnn_plugin.engine.reports.words import enumerated, fixed, percent, rounded, sentence_case, titles
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
-from soil_cnn_plugin.engine.targets.metrics import HeldOut
+from soil_cnn_plugin.engine.targets.metrics import HeldOut, MeasuredCoverage, means_outside, measured_coverage
 
 _SIMILAR_PERCENT = 5.0
 """Percent of the RMSE; errors under random and under other folds that differ by less are called alike."""
@@ -44,7 +44,14 @@ def number_worth_in_words(target: NumberTarget, predictor: str, coverage: float)
     elif scores.mec is not None:
         worth.append("The map explains none of the variance of the held-out observations")
     worth.append(f"its typical error (RMSE) is {rounded(scores.rmse)} {unit}".strip())
-    if np.isfinite(scores.picp):
+    measured = _measured_coverage(target, target.methods[predictor], coverage)
+    if measured is not None:
+        worth.append(
+            f"its {percent(coverage)} prediction intervals hold {percent(measured.picp)} of the {measured.n} measured"
+            f" values, where {percent(measured.expected)} are expected; {measured.censored} values lie below detection"
+            " limits, where intervals cannot be checked"
+        )
+    elif np.isfinite(scores.picp):
         worth.append(f"its {percent(coverage)} prediction intervals hold {percent(scores.picp)} of them")
     return f"{sentence_case('; '.join(worth))}."
 
@@ -54,15 +61,11 @@ def intervals_in_words(target: NumberTarget, held_out: HeldOut, coverage: float)
     found = reliability(target.observed, held_out, target.is_censored)
     if found is None:
         return ""
-    inside, tail = round(1 - found.below - found.above, 9), (1 - coverage) / 2  # the scores may be means over repeats
-    low, high = (float(limit[0]) for limit in chance_band(found.n, np.array([coverage])))
-    expected = f"as chance alone allows ({percent(low)} to {percent(high)})"
-    if inside < low:
-        judged = f"fewer than chance allows ({percent(low)} to {percent(high)}): the intervals are too narrow"
-    elif inside > high:
-        judged = f"more than chance allows ({percent(low)} to {percent(high)}): the intervals are wider than needed"
-    else:
-        judged = f"{expected}: the intervals hold"
+    measured, tail = _measured_coverage(target, held_out, coverage), (1 - coverage) / 2
+    if measured is not None:
+        return f"{_measured_in_words(measured, held_out, coverage)}{_outside_in_words(held_out, coverage)}"
+    inside = round(1 - found.below - found.above, 9)  # the scores may be means over repeats
+    judged = _judged(inside, coverage, found.n)
     text = (
         f"The {percent(coverage)} prediction intervals hold {percent(inside)} of the {found.n} observations, {judged}."
         f" {percent(found.below)} lie below the interval and {percent(found.above)} above it, where {percent(tail)}"
@@ -73,7 +76,49 @@ def intervals_in_words(target: NumberTarget, held_out: HeldOut, coverage: float)
         text += " They miss on one side: low values are overestimated more often than the intervals say."
     elif found.above > most >= found.below:
         text += " They miss on one side: high values are underestimated more often than the intervals say."
-    return text
+    return f"{text}{_outside_in_words(held_out, coverage)}"
+
+
+def coverage_beside(target: NumberTarget, held_out: HeldOut, coverage: float) -> str:
+    """Say of how many measured values a coverage is known, for a table; empty where none is censored."""
+    measured = _measured_coverage(target, held_out, coverage)
+    if measured is None:
+        return ""
+    return f"{percent(measured.picp)} of {measured.n} measured; {measured.censored} below limits"
+
+
+def _measured_coverage(target: NumberTarget, held_out: HeldOut, coverage: float) -> MeasuredCoverage | None:
+    return measured_coverage(target.observed, held_out, coverage, target.is_censored, target.limits)
+
+
+def _measured_in_words(measured: MeasuredCoverage, held_out: HeldOut, coverage: float) -> str:
+    """Judge the intervals by measured values alone: others count with the probability that the prediction gives."""
+    return (
+        f"The {percent(coverage)} prediction intervals hold {percent(measured.picp)} of the {measured.n} measured"
+        f" values, {_judged(measured.picp, measured.expected, measured.n)}; {percent(measured.expected)} are expected"
+        f" of values above their detection limits. The {measured.censored} values below limits, of which nobody knows"
+        f" the truth, count with the probability that the prediction itself gives: with them the coverage is"
+        f" {percent(held_out.scores.picp)}, which they partly confirm themselves."
+    )
+
+
+def _judged(inside: float, expected: float, count: int) -> str:
+    low, high = (float(limit[0]) for limit in chance_band(count, np.array([expected])))
+    if inside < low:
+        return f"fewer than chance allows ({percent(low)} to {percent(high)}): the intervals are too narrow"
+    if inside > high:
+        return f"more than chance allows ({percent(low)} to {percent(high)}): the intervals are wider than needed"
+    return f"as chance alone allows ({percent(low)} to {percent(high)}): the intervals hold"
+
+
+def _outside_in_words(held_out: HeldOut, coverage: float) -> str:
+    count = means_outside(held_out)
+    if not count:
+        return ""
+    return (
+        f" At {count} of {len(held_out.mean)} observations the prediction, a mean, lies outside its own"
+        f" {percent(coverage)} interval: a few very large values can carry a mean there, but not the median."
+    )
 
 
 def coverage_by_spread_in_words(target: NumberTarget, held_out: HeldOut, coverage: float) -> str:

@@ -35,9 +35,10 @@ def number_score_group(
     coverage: float,
     by_fold: Mapping[str, Sequence[Scores]] = MappingProxyType({}),
     predictor: str = "",
+    coverage_beside: Mapping[str, str] = MappingProxyType({}),
 ) -> ScoreGroup:
     """Return the rows of a target. `coverage` is the nominal one, 0 to 1; `by_fold` may lack methods; `predictor` is
-    the method of the map.
+    the method of the map; `coverage_beside` holds what stands below each PICP.
 
     The best are the ME nearest to 0, the lowest RMSE, interval score and CRPS, the highest MEC, CCC and RPIQ, and the
     PICP nearest to the nominal coverage. The narrowest interval is not marked, because it is good only where its
@@ -52,7 +53,8 @@ def number_score_group(
             method=METHODS.get(name, name),
             texts=_texts(scores[name], decimals),
             best=tuple(column for column, methods in best_of.items() if name in methods),
-            small={"RMSE": _spread([fold.rmse for fold in by_fold.get(name, ())], decimals)},
+            small={"RMSE": _spread([fold.rmse for fold in by_fold.get(name, ())], decimals)}
+            | ({"PICP": coverage_beside[name]} if coverage_beside.get(name) else {}),
             is_predictor=name == predictor,
         )
         for name in names

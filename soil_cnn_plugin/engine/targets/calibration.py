@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -16,6 +16,8 @@ from soil_cnn_plugin.engine.targets.scales import TargetScale
 _LEVELS = np.linspace(0.005, 0.995, 199)
 _MOST_STRETCH = float(np.log(20))
 _PULL = float(np.log(2))
+_TAIL_LEVELS = (0.75, 0.9)  # from the quantiles there, the other tail's mirrored, a tail is drawn out
+_RARE = 0.05  # probability that the largest of all residuals in such a tail lies beyond it
 _BIN_EDGES = norm.cdf(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
 
 
@@ -32,6 +34,10 @@ class Calibration:
     `residuals` is the range of deviations that it saw: none goes beyond, because nothing is known about larger ones and
     a logarithm's mean grows exponentially with them. Deviations of the truth are `stretch` times the predicted spread
     on average; errors of measurement are divided by it before they are added to that spread.
+
+    `wild` are the numbers of the observations whose z lie so far out that the others cannot explain them, see
+    `ordinary_range`. A mean would follow each of them, on a logarithm exponentially, and the quantiles hardly: in means
+    alone they count as the outermost z that is not wild, and `reach` takes the place of `residuals`.
     """
 
     quantiles: tuple[float, ...]
@@ -40,13 +46,16 @@ class Calibration:
     scales: tuple[float, float]
     residuals: tuple[float, float]
     stretch: float = 1.0
+    wild: tuple[int, ...] = ()
+    reach: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         numbers = [*self.quantiles, *self.nodes, *self.weights, *self.scales, *self.residuals, self.stretch]
         is_whole = len(self.quantiles) == len(_LEVELS) and len(self.nodes) == len(self.weights) > 0
         if not is_whole or not np.isfinite(numbers).all() or min(self.weights) < 0:
             raise ValueError("a calibration is incomplete")
-        if not self.residuals[0] <= 0 <= self.residuals[1]:
+        lowest, highest = self.residuals if self.reach is None else self.reach
+        if not self.residuals[0] <= lowest <= 0 <= highest <= self.residuals[1] or min(self.wild, default=0) < 0:
             raise ValueError("the residuals of a calibration are out of order")
         if self.stretch <= 0:
             raise ValueError("a calibration stretches by nothing")
@@ -80,7 +89,7 @@ class Calibration:
             return target_scale.back(location + scale * mean_z), scale * deviation_z * target_scale.spread
         mean, square = np.zeros_like(location), np.zeros_like(location)
         for node, weight in zip(nodes, weights):
-            value = target_scale.back(location + self._deviation(scale, node, error))
+            value = target_scale.back(location + self._deviation(scale, node, error, self.reach))
             mean += weight * value
             square += weight * value**2
         return mean, np.sqrt(np.maximum(square - mean**2, 0))
@@ -89,9 +98,11 @@ class Calibration:
         known = np.clip(scale, *self.scales)
         return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + (error / self.stretch) ** 2)
 
-    def _deviation(self, spread: Array, z: float, error: Array | float) -> Array:
+    def _deviation(
+        self, spread: Array, z: float, error: Array | float, reach: tuple[float, float] | None = None
+    ) -> Array:
         """Deviation at `z`: errors of measurement may carry it beyond the residuals that were met."""
-        lowest, highest = self.residuals
+        lowest, highest = reach or self.residuals
         beyond = np.abs(error / self.stretch * z)
         return np.clip(spread * z, lowest - beyond, highest + beyond)
 
@@ -105,6 +116,10 @@ def calibrate(
     out of z: residuals are divided by predicted spread and error together. Where `is_censored`, the target lies below,
     and so does z.
 
+    Spreads are learned from measured values. Where nearly all are censored, the likelihood lets a network predict any
+    small spread: there the small ones count as the quantile of those at measured values, at the share of censored ones,
+    or as their median.
+
     The quantile at level p is the order statistic at p (n + 1), which holds in finite samples (Lei et al. 2018,
     10.1080/01621459.2017.1307116); beyond the outermost observations it stays at these.
     """
@@ -112,17 +127,25 @@ def calibrate(
     known = np.isfinite(target - location) & np.isfinite(scale)
     residuals, is_censored = (target - location)[known], is_censored[known]
     scale, errors = scale[known], np.broadcast_to(errors, target.shape)[known]
+    if is_censored.any() and not is_censored.all():
+        scale = np.maximum(scale, np.quantile(scale[~is_censored], min(float(is_censored.mean()), 0.5)))
     scales = float(scale.min()), float(scale.max())
     stretch = _stretch(residuals, scale, is_censored, errors) if errors.any() else 1.0
-    z = as_if_measured(residuals / np.sqrt(scale**2 + (errors / stretch) ** 2), is_censored)
+    spread = np.sqrt(scale**2 + (errors / stretch) ** 2)
+    z = as_if_measured(residuals / spread, is_censored)
+    lowest, highest = ordinary_range(z)
+    is_high = residuals / spread > highest
+    is_wild = (is_high | (residuals / spread < lowest)) & ~is_censored
     count = len(z)
     quantiles = np.interp(_LEVELS, np.arange(1, count + 1) / (count + 1), z)
     bin_of = np.digitize((np.arange(count) + 0.5) / count, _BIN_EDGES)
     sizes = np.bincount(bin_of)
     filled = sizes > 0
-    nodes = np.bincount(bin_of, weights=z)[filled] / sizes[filled]
+    inside = z[(z >= lowest) & (z <= highest)]
+    bounded = np.clip(z, inside[0], inside[-1])
+    nodes = np.bincount(bin_of, weights=bounded)[filled] / sizes[filled]
     weights = sizes[filled] / count
-    return Calibration(
+    calibration = Calibration(
         tuple(quantiles.tolist()),
         tuple(nodes.tolist()),
         tuple(weights.tolist()),
@@ -130,6 +153,32 @@ def calibrate(
         _range_of_residuals(residuals, is_censored, z * scales[1]),
         stretch,
     )
+    if not (is_wild.any() or is_high.any() or len(inside) < count):
+        return calibration
+    is_ordinary = ~is_wild & ~is_high
+    reach = _range_of_residuals(residuals[is_ordinary], is_censored[is_ordinary], bounded * scales[1])
+    return replace(calibration, wild=tuple(np.flatnonzero(known)[is_wild].tolist()), reach=reach)
+
+
+def ordinary_range(z: Array) -> tuple[float, float]:
+    """The range of values that the bulk of z (n,), ascending, can explain.
+
+    The mean of a target whose logarithm was learned exists only if the tails of z fall off at least as exponentials do.
+    So an exponential tail is drawn out from the median through the quantiles at 0.75 and 0.9 (and 0.25 and 0.1), the
+    wider one of each side. The range ends where the largest of n values in such a tail would lie beyond with a
+    probability of 5 %. Up to a tenth of the values may be wild without widening it.
+    """
+    count = len(z)
+    levels = np.arange(1, count + 1) / (count + 1)
+    middle = float(np.interp(0.5, levels, z))
+    far = max(float(np.log(count / (2 * _RARE))), 0.0)
+
+    def reach(side: int) -> float:
+        distances = [side * (np.interp(0.5 + side * (p - 0.5), levels, z) - middle) for p in _TAIL_LEVELS]
+        return far * max(float(d) / float(np.log(0.5 / (1 - p))) for d, p in zip(distances, _TAIL_LEVELS))
+
+    below, above = reach(-1), reach(1)
+    return middle - below if below > 0 else -np.inf, middle + above if above > 0 else np.inf
 
 
 def _stretch(residuals: Array, scale: Array, is_censored: Flags, errors: Array) -> float:

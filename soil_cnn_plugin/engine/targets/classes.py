@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -68,6 +69,9 @@ class ClassKind:
 
     def on_scale(self, wanted: str, measured: TargetValues) -> ClassKind:
         return self
+
+    def scale_in_words(self, wanted: str, measured: TargetValues) -> tuple[str, str]:
+        return "", ""
 
     def in_words(self) -> list[str]:
         return [f"{len(self.names)} classes of {self.soil_property.label}"]
@@ -164,6 +168,8 @@ class ClassOutcome:
 
     names: tuple[str, ...]
     temperature: float
+
+    wild: ClassVar[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.names) <= MOST_NUMBERS or not 0 < self.temperature < np.inf:

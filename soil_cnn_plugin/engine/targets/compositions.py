@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class CompositionKind:
     measure = RMSE
     score_type = Scores
     fold_words = ("RMSE", "mean")
-    offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability", TEXTURE)
+    offers = ("prediction", "median", "lower", "upper", "standard_deviation", "exceedance_probability", TEXTURE)
     is_measured_as = NUMBERS_IN_WORDS
 
     @property
@@ -70,6 +71,9 @@ class CompositionKind:
 
     def on_scale(self, wanted: str, measured: TargetValues) -> CompositionKind:
         return self
+
+    def scale_in_words(self, wanted: str, measured: TargetValues) -> tuple[str, str]:
+        return "", ""
 
     def in_words(self) -> list[str]:
         return [f"{part.label} (scale: log-ratio)" for part in self.properties]
@@ -148,6 +152,8 @@ class CompositionOutcome:
 
     scale: CompositionScale
     calibration: JointCalibration
+
+    wild: ClassVar[tuple[int, ...]] = ()
 
     @property
     def scaled(self) -> ScaledComposition:

@@ -135,6 +135,7 @@ def number_bands(
     percent = f"{100 * request.coverage:g} %"
     what = {
         "prediction": "",
+        "median": ", median",
         "lower": f", lower {percent} limit",
         "upper": f", upper {percent} limit",
         "standard_deviation": ", standard deviation",
@@ -157,9 +158,10 @@ def layers_of(
 ) -> dict[str, Array]:
     """Values (bands, ...) of each wanted raster, NaN where nothing is predicted."""
     tail = (1 - request.coverage) / 2
-    limits = {name: level for name, level in (("lower", tail), ("upper", 1 - tail)) if name in request.wanted}
-    described = outcome.describe(location, scale, list(limits.values()))  # (numbers, D, ...)
-    names = ("prediction", "standard_deviation", *limits)
+    levels = {"lower": tail, "upper": 1 - tail, "median": 0.5}
+    levels = {name: level for name, level in levels.items() if name in request.wanted}
+    described = outcome.describe(location, scale, list(levels.values()))  # (numbers, D, ...)
+    names = ("prediction", "standard_deviation", *levels)
     found = {name: numbers for name, numbers in zip(names, described) if name in request.wanted}
     own = [(targets.index(target), threshold) for target, threshold in request.thresholds if target in targets]
     if own and "exceedance_probability" in request.wanted:
@@ -203,14 +205,13 @@ def choose_thresholds(
     if wanted:
         return tuple(threshold for threshold in wanted if threshold.matches(soil_property))
     lowest = float(np.median(observed[is_censored])) if is_censored.any() else -np.inf
-    values = []
+    values: list[float | None] = []
     for level, quantile in zip(_DEFAULT_LEVELS, np.quantile(observed, _DEFAULT_LEVELS)):
-        rounded = max(float(f"{quantile:.3g}"), lowest)
-        is_far = abs(float(np.mean(observed < rounded) - np.mean(observed < max(quantile, lowest)))) > _FAR
-        is_tied = equals(observed[~is_censored], rounded).sum() > 1
-        value = _between(observed, level, lowest) if is_far or is_tied else rounded
-        values += [] if value is None else [value]
-    return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values))
+        value = max(float(f"{quantile:.3g}"), lowest)
+        is_far = abs(float(np.mean(observed < value) - np.mean(observed < max(quantile, lowest)))) > _FAR
+        is_tied = equals(observed[~is_censored], value).sum() > 1
+        values.append(_between(observed, level, lowest) if is_far or is_tied else value)
+    return tuple(Threshold(soil_property.field, value) for value in dict.fromkeys(values) if value is not None)
 
 
 def equals(observed: Array, value: float) -> Flags:

@@ -156,6 +156,10 @@ class Kind(Protocol):
         """The kind with the wanted transform, as far as it has a choice. EngineError where the values forbid it."""
         ...
 
+    def scale_in_words(self, wanted: str, measured: TargetValues) -> tuple[str, str]:
+        """Why it has the scale that it has, for the log, and a doubt about the wanted one; each may be empty."""
+        ...
+
     def in_words(self) -> list[str]:
         """What is learned, for the log: one entry for each target, or one for all."""
         ...
@@ -240,6 +244,11 @@ class Outcome(Protocol):
         """The scale on which it was learned, in a word."""
         ...
 
+    @property
+    def wild(self) -> tuple[int, ...]:
+        """Numbers of the training rows whose values lie so far from their predictions that means leave them out."""
+        ...
+
     def check(self, kind: Any) -> None:
         """Raise ValueError where a file pairs it with a kind that does not fit."""
         ...
@@ -249,7 +258,8 @@ class Outcome(Protocol):
         ...
 
     def layers(self, kind: Any, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
-        """Values (bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted."""
+        """Values (bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted.
+        Others may come along."""
         ...
 
     def explained(self, target: int, class_name: str) -> Explained:

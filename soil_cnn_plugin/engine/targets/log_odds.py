@@ -1,4 +1,4 @@
-"""The log odds of a class, which contributions of covariates add up to."""
+"""The logarithm of a class's odds, as a function of the probabilities that networks and forests predict."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import numpy as np
 from scipy.special import logsumexp, softmax
 
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.targets.class_scores import (
-    SMALLEST,
-)
+from soil_cnn_plugin.engine.targets.class_scores import SMALLEST
 
 _PLACES, _SHARES = np.polynomial.legendre.leggauss(32)
 _SAME = 1e-9  # probabilities that differ by less count as equal

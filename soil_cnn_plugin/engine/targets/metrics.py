@@ -251,3 +251,37 @@ def below_shares(limits: Array, quantiles: Array, values: Array) -> Array:
     reached, level = pit(limits, quantiles, QUANTILE_LEVELS), pit(values, quantiles, QUANTILE_LEVELS)
     shares: Array = np.minimum(level / reached, 1.0)
     return shares
+
+
+@dataclass(frozen=True)
+class MeasuredCoverage:
+    """Coverage of the `n` measured values alone, beside `censored` ones, whose coverage is only what the prediction
+    itself says. `picp` is the share inside; `expected` would be inside if all distributions held, since a measured
+    value is one that lies above its detection limit."""
+
+    n: int
+    censored: int
+    picp: float
+    expected: float
+
+
+def measured_coverage(
+    observed: Array, held_out: HeldOut, coverage: float, is_censored: Flags, limits: Array
+) -> MeasuredCoverage | None:
+    """Coverage of measured values; None where nothing is censored, nothing measured, or nothing predicted."""
+    own = ~is_censored
+    quantiles = held_out.quantiles
+    if own.all() or not own.any() or quantiles.shape != (len(observed), len(QUANTILE_LEVELS)):
+        return None
+    if not (np.isfinite(quantiles[own]).all() and np.isfinite(held_out.lower[own]).all()):
+        return None
+    tail = (1 - coverage) / 2
+    below = np.where(np.isfinite(limits[own]), pit(limits[own], quantiles[own], QUANTILE_LEVELS), 0.0)
+    expected = np.maximum(1 - tail - np.maximum(below, tail), 0) / (1 - below)
+    inside = picp(observed[own], held_out.lower[own], held_out.upper[own])
+    return MeasuredCoverage(int(own.sum()), int((~own).sum()), inside, float(expected.mean()))
+
+
+def means_outside(held_out: HeldOut) -> int:
+    """How many predicted means lie outside their own prediction intervals."""
+    return int(((held_out.mean < held_out.lower) | (held_out.mean > held_out.upper)).sum())

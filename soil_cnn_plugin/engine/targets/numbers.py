@@ -26,7 +26,13 @@ from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, LearnedAs, M
 from soil_cnn_plugin.engine.targets.learned import NUMBERS, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.metrics import Scores
-from soil_cnn_plugin.engine.targets.scales import TargetScale, choose_transform, fit_scale, upper_bound
+from soil_cnn_plugin.engine.targets.scales import (
+    TargetScale,
+    choose_transform,
+    fit_scale,
+    transform_in_words,
+    upper_bound,
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class NumberKind:
     score_type = Scores
     fold_words = ("RMSE", "mean")
     error_names = ("RMSE",)
-    offers = ("prediction", "lower", "upper", "standard_deviation", "exceedance_probability")
+    offers = ("prediction", "median", "lower", "upper", "standard_deviation", "exceedance_probability")
     is_measured_as = NUMBERS_IN_WORDS
 
     @property
@@ -57,7 +63,10 @@ class NumberKind:
         return (self.transform,)
 
     def on_scale(self, wanted: str, measured: TargetValues) -> NumberKind:
-        return replace(self, transform=choose_transform(wanted, measured.values[:, 0], self.soil_property.field))
+        return replace(self, transform=choose_transform(wanted, measured.values[:, 0], self.soil_property))
+
+    def scale_in_words(self, wanted: str, measured: TargetValues) -> tuple[str, str]:
+        return transform_in_words(wanted, measured.values[:, 0], self.soil_property)
 
     def in_words(self) -> list[str]:
         return [f"{self.soil_property.label} (scale: {self.transform})"]
@@ -136,6 +145,10 @@ class NumberOutcome:
     def transform(self) -> str:
         return self.scale.transform
 
+    @property
+    def wild(self) -> tuple[int, ...]:
+        return self.calibration.wild
+
     def check(self, kind: object) -> None:
         if not isinstance(kind, NumberKind):
             raise ValueError("what is learned together does not belong together")
@@ -169,6 +182,8 @@ class NumberOutcome:
         return self.mean_and_deviation(location, scale)[0]
 
     def layers(self, kind: NumberKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
+        # Limits cost little here. With them the map can count where a mean lies beyond.
+        request = replace(request, wanted=request.wanted | {"prediction", "lower", "upper"})
         return layers_of(self, request, kind.targets, location, scale)
 
     def explained(self, target: int, class_name: str) -> LearnedAs:

@@ -9,9 +9,11 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import skew
 
+from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.targets.censored import normal_moments
+from soil_cnn_plugin.engine.targets.logarithms import logarithm_in_words
 
 _SHARE_OF_SMALLEST = 0.65
 """Share of the smallest positive value that replaces 0 (Martin-Fernandez et al. 2003, 10.1023/A:1023866030544)."""
@@ -86,15 +88,16 @@ class TargetScale:
         return values
 
 
-def choose_transform(wanted: str, values: Array, field: str) -> str:
+def choose_transform(wanted: str, values: Array, soil_property: SoilProperty) -> str:
     """The transform for a target: the wanted one, checked; `auto` picks log for positive, skewed values, else none.
 
-    `auto` takes the log when all values are above 0, their skewness is above 1, and the log's is nearer 0.
+    `auto` takes the log when all values are above 0, their skewness is above 1, and the log's is nearer 0; never of
+    what is a logarithm already.
     """
-    known = values[np.isfinite(values)]
+    known, field = values[np.isfinite(values)], soil_property.field
     if wanted == "auto":
-        is_skewed = known.min() > 0 and skew(known) > 1 and abs(skew(np.log(known))) < abs(skew(known))
-        return "log" if is_skewed else "none"
+        is_log = _is_skewed(known) and not logarithm_in_words(soil_property, known)
+        return "log" if is_log else "none"
     if wanted == "log" and (known <= 0).any():
         raise EngineError(
             f"{field}: {(known <= 0).sum()} of {len(known)} values are 0 or negative, and their logarithm does not"
@@ -106,6 +109,28 @@ def choose_transform(wanted: str, values: Array, field: str) -> str:
             f" go from {known.min():g} to {known.max():g}. Choose 'none' or 'auto'."
         )
     return wanted
+
+
+def transform_in_words(wanted: str, values: Array, soil_property: SoilProperty) -> tuple[str, str]:
+    """Why `auto` takes a logarithm or leaves one, for the log, and a doubt about a logarithm that was asked for; each
+    may be empty."""
+    known, field = values[np.isfinite(values)], soil_property.field
+    is_already = logarithm_in_words(soil_property, known)
+    if wanted == "log" and is_already:
+        return "", (
+            f"{field} is learned as its logarithm, as you asked, but {is_already}. Maps of such properties are usually"
+            " better without it: choose the transform 'auto' or 'none'."
+        )
+    if wanted != "auto" or not _is_skewed(known):
+        return "", ""
+    shape = f"{field}: its values are above 0 and skewed ({skew(known):.2g})"
+    if is_already:
+        return f"{shape}, but no logarithm is taken, because {is_already}. Choose the transform 'log' to take one.", ""
+    return f"{shape}, so it is learned as its logarithm. Choose the transform 'none' where it is one already.", ""
+
+
+def _is_skewed(known: Array) -> bool:
+    return bool(known.min() > 0 and skew(known) > 1 and abs(skew(np.log(known))) < abs(skew(known)))
 
 
 def upper_bound(values: Array) -> float:

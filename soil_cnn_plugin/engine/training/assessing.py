@@ -23,16 +23,6 @@ from soil_cnn_plugin.engine.training.folds_of_file import in_metres, other_kind
 from soil_cnn_plugin.engine.versions import read_versions
 
 
-def _repeats_in_words(repeats: int) -> str:
-    if repeats == 1:
-        return ""
-    return (
-        f" All of this was done {repeats} times, each time with other folds. Scores are means over these repeats, and"
-        " tests use the folds of all; maps, figures, tables of single classes and of whole compositions, and the layer"
-        " of held-out predictions show the first repeat."
-    )
-
-
 def assess(
     job: TrainNetwork,
     file: PatchFile,
@@ -116,3 +106,13 @@ def _settings(job: TrainNetwork, design: Design, count: int) -> dict[str, str]:
             f" patience {plan.patience} evaluations"
         )
     return settings
+
+
+def _repeats_in_words(repeats: int) -> str:
+    if repeats == 1:
+        return ""
+    return (
+        f" All of this was done {repeats} times, each time with other folds. Scores are means over these repeats, and"
+        " tests use the folds of all; maps, figures, tables of single classes and of whole compositions, and the layer"
+        " of held-out predictions show the first repeat."
+    )

@@ -34,6 +34,7 @@ from soil_cnn_plugin.engine.training.folds_of_file import (
     kinds_on_scales,
     other_kind,
     tell_folds,
+    tell_scales,
 )
 from soil_cnn_plugin.engine.training.input_rows import InputRows, room_for
 from soil_cnn_plugin.engine.training.plan import Plan, build_network, make_plans
@@ -109,6 +110,7 @@ def make_designs(
     kinds = kinds_on_scales(job.transform, file)
     pair_with_targets(job.exceedance, file.targets, kinds)
     report.info(_plans_in_words(file, plans, kinds))
+    tell_scales(kinds, job.transform, file, report)
     tell_folds(folds, job.domain, report)
     if growth_in_words(file.count):
         report.info(f"In the random forests {growth_in_words(file.count)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -43,6 +43,16 @@ def kinds_on_scales(wanted: str, file: PatchFile) -> tuple[Kind, ...]:
         EngineError: the values of a target forbid the transform.
     """
     return tuple(kind.on_scale(wanted, file.measured.of(kind.targets)) for kind in kinds_of(file.words))
+
+
+def tell_scales(kinds: Sequence[Kind], wanted: str, file: PatchFile, report: Report) -> None:
+    """Tell why targets are learned on the scales that they have."""
+    for kind in kinds:
+        fact, doubt = kind.scale_in_words(wanted, file.measured.of(kind.targets))
+        if fact:
+            report.info(fact)
+        if doubt:
+            report.warning(doubt)
 
 
 def tell_folds(folds: Folds, domain: str, report: Report) -> None:

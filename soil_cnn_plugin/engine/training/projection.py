@@ -1,4 +1,4 @@
-"""The last hidden layer of networks on a few axes: the space in which an embedding's dissimilarity is measured."""
+"""The embedding: the networks' last hidden layers along their principal axes over the observations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from torch import Tensor
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, rows_at_once
 
 AXES = 16  # of each network; the distance off them is kept as one number
-
-
 _AT_ONCE = 4096  # pixels; more of them drop out of a processor's cache
 
 

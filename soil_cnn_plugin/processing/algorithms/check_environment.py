@@ -11,7 +11,8 @@ from ..translation import tr
 
 class CheckEnvironment(JobAlgorithm):
     ID = "checkenvironment"
-    GROUP_ID = "5 Set up"
+    GROUP_ID = "0 Set up"
+    IS_NOTED = False
     TEXTS = {"DEVICE": tr("Computing device")}
 
     def label(self) -> str:

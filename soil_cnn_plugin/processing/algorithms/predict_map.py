@@ -48,10 +48,10 @@ class PredictMap(JobAlgorithm):
     def explanation(self) -> str:
         return tr(
             "The map has the grid of the covariates that the network was trained on, and one band per target. Pixels"
-            " whose own covariates are missing stay empty. Optional maps show the limits of the prediction interval,"
-            " the standard deviation, the texture class of sand, silt and clay, and, for soil classes, the"
-            " probabilities and the confusion index. The dissimilarity index shows where the map may be used: it"
-            " measures how far a pixel lies from the observations.\n\n"
+            " whose own covariates are missing stay empty. Optional maps show the median, the limits of the"
+            " prediction interval, the standard deviation, the texture class of sand, silt and clay, and, for soil"
+            " classes, the probabilities and the confusion index. The dissimilarity index shows where the map may be"
+            " used: it measures how far a pixel lies from the observations.\n\n"
             "A style file (.qml) is written beside each raster, so that it looks the same wherever you open it in QGIS."
         )
 
@@ -98,6 +98,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
     return jobs.PredictMap(
         network=network,
         prediction=inputs.destination("PREDICTION"),
+        median=inputs.destination("MEDIAN"),
         lower=inputs.destination("LOWER"),
         upper=inputs.destination("UPPER"),
         standard_deviation=inputs.destination("STANDARD_DEVIATION"),
@@ -211,6 +212,16 @@ def _outputs_of_numbers() -> Parameters:
                 " class as a number from 1; every GIS shows the names and colours of the classes (both are in the file,"
                 " the names also in the .aux.xml beside it)."
             ),
+        ),
+        explained(
+            _raster("MEDIAN", tr("Median")),
+            tr(
+                "Median of the predicted distribution: the true value is as likely to lie above as below it. For skewed"
+                " properties it is lower than the prediction, which is a mean and adds up over areas; unlike the mean"
+                " it hardly moves with a few very large values. The medians of the parts of a composition do not add up"
+                " to the whole."
+            )
+            + f" {bands}",
         ),
         explained(_raster("LOWER", tr("Lower limit")), f"{tr('Lower limit of the prediction interval.')} {bands}"),
         explained(_raster("UPPER", tr("Upper limit")), f"{tr('Upper limit of the prediction interval.')} {bands}"),

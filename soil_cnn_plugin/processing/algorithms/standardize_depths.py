@@ -42,8 +42,13 @@ class StandardizeDepths(JobAlgorithm):
             "Nothing is extrapolated: there is no value above the first or below the last horizon. If the profile"
             " covers only a part of an interval, the interval gets the mean of that part, if the part is large enough,"
             " and the field clay_flag says so (100-200 partial 53 %). The curve bridges gaps between horizons; a mean"
-            " that lies mostly in a gap is flagged (30-60 bridged 90 %). A mean below 0 or above 100 % is impossible;"
-            " it is set to the limit and flagged (0-5 clipped).\n\n"
+            " that lies mostly in a gap is flagged (30-60 bridged 90 %). A mean below 0 or above 100 % is impossible:"
+            " the curve is cut off there (0-5 clipped from -0.8), and the horizon takes back within its own depth what"
+            " this would add, so that it keeps its mass (5-15 adjusted from 12).\n\n"
+            "Values below a detection limit, written as <0.5, enter with half the limit. A mean that takes a part of"
+            " its mass from such horizons is flagged (30-60 below limits 20 %, with the limits in full). If that is"
+            " most of it, the mean is written as text, such as <0.4, the most that it may be, and later steps treat it"
+            " as below that limit.\n\n"
             "Organic layers above the mineral surface (negative limits, or limits that count upward such as 5-0) and"
             " horizons without limits or values are left out. Where horizons overlap, their values are averaged. The"
             " log says how many horizons this concerns, and the optional layer shows which ones. clay_rmse is the root"
@@ -102,7 +107,7 @@ def _horizon_parameters() -> Parameters:
             _field("VALUES", tr("Values: soil properties"), is_many=True),
             tr(
                 "Fields with values measured in the horizons, such as clay or pH. Numbers may be written as text, with"
-                " a decimal point or comma. A horizon may lack some values."
+                " a decimal point or comma, and as <0.5 below a detection limit. A horizon may lack some values."
             ),
         ),
     ]

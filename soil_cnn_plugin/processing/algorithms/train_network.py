@@ -159,9 +159,10 @@ def training_parameters() -> Parameters:
                 jobs.TrainNetwork.transform,
             ),
             tr(
-                "auto: the logarithm for strongly skewed targets, none for others. The other choices are none, log"
-                " (positive values) and logit (shares and percentages). Maps and errors are always in the original"
-                " unit."
+                "auto: the logarithm for strongly skewed targets above 0, none for others and for logarithms: those"
+                " with a unit such as pH, pF or log(mg/kg), and those named ph, pf, log, ln or lg with values that"
+                " agree. The log tells the choice. The other choices are none, log (positive values) and logit (shares"
+                " and percentages). Maps and errors are always in the original unit."
             ),
             advanced=True,
         ),

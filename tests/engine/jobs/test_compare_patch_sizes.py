@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from soil_cnn_plugin.contract.jobs import ComparePatchSizes, Covariate, ExtractPatches, JobError, from_json, to_json
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import compare_patch_sizes, extract_patches
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
@@ -23,6 +24,11 @@ from tests.engine.landscape import NORTH, WEST, Log, extract, make_landscape, wr
 
 QUIET = Report(lambda event: None)
 SIDE, CELL = 60, 10.0
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "TREES", 60)
 
 
 @pytest.fixture

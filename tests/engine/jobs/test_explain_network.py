@@ -18,10 +18,11 @@ from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap, TrainNetwo
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining import explain_map
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
+from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import explain_network, predict_map, train_network
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.training.network_file import read_network, write_network
-from tests.engine.landscape import SIDE, Log, extract, make_landscape
+from tests.engine.landscape import CELL, NORTH, SIDE, WEST, Log, extract, make_landscape
 
 QUICK: dict[str, Any] = {"members": 3, "epochs": 25, "folds": 3, "repeats": 1, "validation": "random", "device": "cpu"}
 
@@ -32,7 +33,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainNetwor
     folder = tmp_path_factory.mktemp("explain")
     patches = extract(make_landscape(folder), count=90, patch_size=11)
     job = TrainNetwork(patches, str(folder / "n.safetensors"), **QUICK)
-    train_network.run(job, Log())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forest, "TREES", 60)
+        train_network.run(job, Log())
     return folder, job
 
 
@@ -140,13 +143,14 @@ def test_the_report_has_verdicts_and_figures_and_names_the_forests_part(explaine
 
 
 def test_a_large_map_is_explained_at_every_second_pixel(trained, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explain_map, "MOST_PIXELS", 400)
+    monkeypatch.setattr(explain_map, "MOST_PIXELS", 100)
     _, training = trained
     log = Log()
     paths = {"report": str(tmp_path / "r.html"), "attribution": str(tmp_path / "a.tif")}
-    explain_network.run(ExplainNetwork(training.network, training.patches, device="cpu", **paths), log)
+    extent = (WEST, NORTH - 20 * CELL, WEST + 20 * CELL, NORTH)
+    explain_network.run(ExplainNetwork(training.network, training.patches, device="cpu", extent=extent, **paths), log)
     with rasterio.open(paths["attribution"]) as source:
-        assert (source.shape, source.res) == ((20, 20), (20.0, 20.0))
+        assert (source.shape, source.res) == ((10, 10), (20.0, 20.0))
         on_scale = {
             "none": ("elevation: contribution to zinc 0-10 cm (mg/kg)", "mg/kg", "adds 0.3 mg/kg to zinc 0-10 cm"),
             "log": ("elevation: ln of the factor on zinc 0-10 cm", "ln(factor)", "multiplies zinc 0-10 cm by 1.35"),

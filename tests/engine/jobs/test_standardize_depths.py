@@ -21,6 +21,8 @@ from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.contract.soil_property import SoilProperty, unit_in
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs.standardize_depths import run
+from soil_cnn_plugin.engine.observations.layer_fields import read_limited_numbers
+from soil_cnn_plugin.engine.observations.point_layer import read_layer
 from soil_cnn_plugin.engine.report import Report
 
 COLUMNS = ["site", "name", "soil", "designation", "top", "bottom", "clay", "ph"]
@@ -155,27 +157,101 @@ def test_what_overshoots_the_possible_is_set_to_the_limit_flagged_and_warned_of(
     first, *_, last = profile["clay_flag"].split("; ")
     assert first.startswith("0-2 clipped from -") and last.startswith("14-16 clipped from 1")
     (warning,) = texts(events, Warning)
-    assert "means were below 0 or above 100, where no measured value lies, and are set to that limit" in warning
+    assert "3 means were below 0 or above 100, where no measured value lies, and their splines were cut off" in warning
     done(replace(narrow, values=(SoilProperty("clay", "g/kg"), SoilProperty("ph"))))
     assert rows_of(job.output)["clay_14_16"][0] > 100  # possible in another unit
 
 
-def test_what_clipping_adds_to_the_mass_is_told(job: StandardizeDepths) -> None:
+@pytest.mark.parametrize("unit", ["g/kg", "%"])
+def test_a_profile_keeps_its_mass_where_means_are_clipped(job: StandardizeDepths, unit: str) -> None:
     steep = [
-        ("s2", "", "", "", 0, 10, 0.0, 6),
-        ("s2", "", "", "", 10, 20, 100.0, 6),
-        ("s2", "", "", "", 20, 30, 0.0, 6),
+        *(("s2", "", "", "", upper, upper + 10, clay, 6) for upper, clay in ((0, 2.0), (10, 99.0), (20, 1.0))),
+        *(("s1", "", "", "", upper, upper + 15, clay, 6) for upper, clay in ((0, 20.0), (15, 22.0))),
     ]
     write(Path(job.horizons), steep)
     plain = replace(job, intervals=tuple((depth, depth + 2) for depth in range(0, 30, 2)), smoothing=0.0)
-    _, events = done(replace(plain, values=(SoilProperty("clay", "g/kg"), SoilProperty("ph"))))
-    profile = rows_of(job.output).iloc[0]
-    means = np.array([profile[f"clay_{depth}_{depth + 2}"] for depth in range(0, 30, 2)])
-    raw = [each.split(" clipped from ") for each in profile["clay_flag"].split("; ")]
-    lost = sum(float(value) for _, value in raw)
-    assert means.min() == 0 and (means * 2).sum() + lost * 2 == pytest.approx(100 * 10, rel=1e-3)  # the spline's mass
+    _, events = done(replace(plain, values=(SoilProperty("clay", unit), SoilProperty("ph"))))
+    found = rows_of(job.output)
+    means = np.array([found[f"clay_{depth}_{depth + 2}"] for depth in range(0, 30, 2)])
+    assert means.min() >= 0 and (unit == "g/kg") == (means.max() > 100)
+    masses = 2 * means[:, 0].reshape(3, 5).sum(axis=1)
+    np.testing.assert_allclose(masses, [20, 990, 10], rtol=1e-9)  # those of the horizons, one by one
+    assert means[:, 1].sum() * 2 == pytest.approx(15 * 42) and pandas.isna(found["clay_flag"][1])
+    flags = found["clay_flag"][0].split("; ")
+    assert any(" clipped from -" in flag for flag in flags) and any(" adjusted from " in flag for flag in flags)
     (warning,) = texts(events, Warning)
-    assert f"it changes by {-lost / means.sum():+.2%} in the middle one" in warning
+    told = sum(" clipped from " in flag for flag in flags), sum(" adjusted from " in flag for flag in flags)
+    assert f"clay: {told[0]} means were below 0" in warning and f"({'adjusted'}, {told[1]} other means)" in warning
+    assert "In gaps" not in warning
+
+
+def test_mass_that_a_cut_in_a_gap_adds_is_told(job: StandardizeDepths) -> None:
+    rows = [("s2", "", "", "", 0, 10, 60.0, 6), ("s2", "", "", "", 10, 14, 0.0, 6), ("s2", "", "", "", 40, 60, 30.0, 6)]
+    write(Path(job.horizons), rows)
+    _, events = done(replace(job, intervals=((0, 10), (10, 14), (14, 20), (40, 60)), smoothing=0.0))
+    (warning,) = texts(events, Warning)
+    assert "In gaps between horizons there is no such mass: 1 profiles change theirs by +" in warning
+    means = [rows_of(job.output)[f"clay_{each}"][0] for each in ("0_10", "10_14", "40_60")]
+    assert means == pytest.approx([60, 0, 30])
+
+
+LIMITED = [
+    ("s2", "", "", "", 0, 20, "10", 6.0),
+    ("s2", "", "", "", 20, 60, "<0.8", 6.0),
+    ("s2", "", "", "", 60, 150, "< 0,4", 6.0),
+    ("s1", "", "", "", 0, 30, "12", 6.0),
+    ("s3", "", "", "", 0, 60, "<2", 6.0),
+]
+
+
+def test_horizons_below_limits_count_with_half_the_limit_and_their_means_say_so(job: StandardizeDepths) -> None:
+    write(Path(job.horizons), LIMITED)
+    _, events = done(replace(job, intervals=((0, 20), (20, 60), (60, 150), (15, 30)), smoothing=0.0))
+    found = rows_of(job.output)
+    assert found["clay_0_20"].tolist() == ["10", "12", "<2"]
+    assert found["clay_20_60"].tolist()[0::2] == ["<0.8", "<2"]
+    assert found["clay_60_150"][0] == "<0.4" and found["clay_60_150"][1:].isna().all()
+    partly = float(found["clay_15_30"][0])  # most of its mass was measured: a number, and a flag
+    assert partly > 1 and found["clay_15_30"].tolist()[1:] == ["12", "<2"]
+    flags = found["clay_flag"][0].split("; ")
+    assert flags[:2] == ["20-60 below limits 100 %", "60-150 below limits 100 %"]
+    assert flags[2].startswith("15-30 below limits ") and 0 < int(flags[2].split()[3]) < 50
+    assert pandas.isna(found["clay_flag"][1])
+    assert found["ph_0_20"].dtype.kind == "f"
+    assert "clay: 3 of 5 values lie below their detection limit (0.4 to 2). Half the limit stands for each." in texts(
+        events, Info
+    )
+    (warning,) = (text for text in texts(events, Warning) if "below detection limits" in text)
+    assert warning.startswith("clay: 6 means have a part in horizons") and "most of it (5 means)" in warning
+
+
+def test_means_of_half_limits_lie_between_those_of_none_and_all(job: StandardizeDepths) -> None:
+    def mean(limit: float) -> float:
+        rows = [("s2", "", "", "", 0, 20, "10", 6.0), ("s2", "", "", "", 20, 40, str(limit), 6.0)]
+        write(Path(job.horizons), rows)
+        done(replace(job, intervals=((0, 40),), smoothing=0.0))
+        return float(rows_of(job.output)["clay_0_40"][0])
+
+    write(Path(job.horizons), [("s2", "", "", "", 0, 20, "10", 6.0), ("s2", "", "", "", 20, 40, "<4", 6.0)])
+    done(replace(job, intervals=((0, 40),), smoothing=0.0))
+    found = float(rows_of(job.output)["clay_0_40"][0])
+    assert found == pytest.approx((mean(0) + mean(4)) / 2) == pytest.approx(6)
+
+
+def test_limits_that_are_not_known_or_not_above_0_are_refused(job: StandardizeDepths) -> None:
+    for text, says in (
+        ("nd", "clay of 'horizonte' says 'nd' at 1 .* nothing tells"),
+        ("<0", "A detection limit is above 0"),
+    ):
+        write(Path(job.horizons), [*LIMITED, ("s1", "", "", "", 30, 40, text, 6.0)])
+        refused(says, job)
+
+
+def test_what_is_written_below_limits_is_read_as_such_by_later_steps(job: StandardizeDepths) -> None:
+    write(Path(job.horizons), LIMITED)
+    done(replace(job, intervals=((20, 60),), smoothing=0.0))
+    numbers, is_below = read_limited_numbers(read_layer(job.output), "clay_20_60", "target", [])
+    assert numbers[[0, 2]].tolist() == [0.8, 2] and is_below[[0, 2]].all()
 
 
 def test_negative_means_stay_where_negative_values_were_measured(job: StandardizeDepths) -> None:

@@ -14,7 +14,7 @@ from soil_cnn_plugin.contract.events import Warning as Doubt
 from soil_cnn_plugin.contract.jobs import PredictMap, parse_thresholds
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs.predict_map import run
-from soil_cnn_plugin.engine.mapping.layers import MapLayers, check_offers, plan_layers
+from soil_cnn_plugin.engine.mapping.layers import MapLayers, check_offers, means_outside_intervals, plan_layers
 from soil_cnn_plugin.engine.rasters.class_names import read_class_names
 from soil_cnn_plugin.engine.targets.class_scores import sharpen
 from soil_cnn_plugin.engine.targets.classes import ClassOutcome
@@ -243,3 +243,36 @@ def test_offers_are_checked_of_kinds_alone(description: NetworkDescription) -> N
         check_offers(["probabilities"], kinds[:2], "it has")
     with pytest.raises(EngineError, match="^Texture classes are wanted, but it has zinc, type, no composition"):
         check_offers(["texture_classes"], [kinds[0], kinds[2]], "it has")
+
+
+def test_medians_are_a_raster_of_numbers_and_compositions(description: NetworkDescription) -> None:
+    layers = plan(description, "median", "lower", "upper")
+    location, scale = columns_of()
+    assert titles(layers, "median")[:2] == ["zinc (mg/kg), median", "sand (%), median"]
+    found = layers.values(location, scale)
+    zinc, texture = description.outcomes[:2]
+    assert isinstance(zinc, NumberOutcome) and isinstance(texture, CompositionOutcome)
+    np.testing.assert_allclose(found["median"][0], zinc.quantiles(location[:1], scale[:1], [0.5])[0, 0])
+    np.testing.assert_allclose(found["median"][1], texture.quantiles(location[1:3], scale[1:3], [0.5])[0, 0])
+    known = np.isfinite(location[0])
+    assert (found["median"] >= found["lower"])[:, known].all() and (found["median"] <= found["upper"])[:, known].all()
+
+
+def test_pixels_whose_mean_lies_outside_its_interval_are_counted_even_without_limits(
+    description: NetworkDescription,
+) -> None:
+    location, scale = columns_of()
+    layers = plan(description)
+    values, beyond = layers.values_and_outside(location, scale)
+    assert values.keys() == {"prediction"} and beyond.tolist() == [0] * len(description.targets)
+    assert means_outside_intervals(description, beyond, 39) == []
+    zinc = description.outcomes[0]
+    assert isinstance(zinc, NumberOutcome)
+    weights = (*[0.0] * (len(zinc.calibration.weights) - 1), 1.0)  # all of the mean at the outermost node
+    carried = replace(zinc, calibration=replace(zinc.calibration, weights=weights, wild=(3,)))
+    changed = replace(description, outcomes=(carried, *description.outcomes[1:]))
+    _, beyond = plan(changed).values_and_outside(location, scale)
+    assert beyond[0] == 39 and beyond[1:].sum() == 0
+    (line,) = means_outside_intervals(changed, beyond, 39)
+    assert line.startswith("zinc: the predicted mean lies outside its own 90 % interval at 39 of 39 pixels (100 %).")
+    assert "1 wild observations" in line and "MEDIAN" in line

@@ -107,8 +107,8 @@ def test_horizons_of_the_same_limits_are_averaged() -> None:
     usable, reasons = chosen([("a", 0, 20, 10, 6), ("a", 20, 40, 1, 6), ("a", 0, 20, 13, None)])
     assert reasons == {}
     assert find_twins(usable)[1].tolist() == [True, False, True]
-    assert parts(to_layers(usable, 0)[0]) == [(0, 0, 20, 11.5), (0, 20, 40, 1)]
-    assert parts(to_layers(usable, 1)[0]) == [(0, 0, 20, 6), (0, 20, 40, 6)]
+    assert parts(to_layers(usable, usable.values[:, 0])[0]) == [(0, 0, 20, 11.5), (0, 20, 40, 1)]
+    assert parts(to_layers(usable, usable.values[:, 1])[0]) == [(0, 0, 20, 6), (0, 20, 40, 6)]
 
 
 def test_where_horizons_overlap_the_shared_part_gets_their_mean() -> None:
@@ -122,14 +122,16 @@ def test_where_horizons_overlap_the_shared_part_gets_their_mean() -> None:
             ("c", 30, 40, 4, None),
         ]
     )
-    layers, is_overlapping = to_layers(usable, 0)
+    layers, is_overlapping = to_layers(usable, usable.values[:, 0])
     assert parts(layers) == [
         (0, 0, 10, 1),
         *[(1, 0, 15, 10), (1, 15, 20, 20), (1, 20, 40, 30), (1, 60, 70, 3)],
         *[(2, 0, 30, 2), (2, 30, 40, 3), (2, 40, 100, 2)],
     ]
     assert is_overlapping.tolist() == [False, True, True, False, True, True]
-    layers, is_overlapping = to_layers(usable, 1)  # where c's second horizon has no value, nothing overlaps
+    layers, is_overlapping = to_layers(
+        usable, usable.values[:, 1]
+    )  # where c's second horizon has no value, nothing overlaps
     assert parts(layers)[-1] == (2, 0, 100, 5)
     assert is_overlapping.tolist() == [False, True, True, False, False, False]
 
@@ -139,7 +141,7 @@ def test_overlaps_of_many_horizons_keep_the_mass_of_the_mean_at_each_depth() -> 
     top = rng.integers(0, 100, 300)
     bottom, clay = top + rng.integers(1, 40, 300), rng.normal(20, 5, 300)
     usable, _ = chosen([("a", t, b, c, 6.0) for t, b, c in zip(top.tolist(), bottom.tolist(), clay.tolist())])
-    layers, _ = to_layers(usable, 0)
+    layers, _ = to_layers(usable, usable.values[:, 0])
     assert (layers.upper[1:] >= layers.lower[:-1]).all()
     limits = {(t, b): [] for t, b in zip(top.tolist(), bottom.tolist())}
     for t, b, c in zip(top.tolist(), bottom.tolist(), clay.tolist()):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.profiles.bounded import BoundedSplines
 from soil_cnn_plugin.engine.profiles.depths import Layers, Splines, fit_splines
 from soil_cnn_plugin.engine.profiles.interval_means import IntervalMeans, average_intervals
 
@@ -164,5 +165,38 @@ def test_means_stay_possible_and_those_that_were_clipped_are_flagged(given_layer
         unclipped = free.interval_means(upper, lower, profiles(percent)).mean
         for profile in np.flatnonzero(known[:, k]):
             moved = abs(unclipped[profile] - found.means[profile, k]) > 1e-6
-            flag = f"{upper:g}-{lower:g} clipped" in (found.flags[profile] or "")
-            assert flag or not moved
+            flags = found.flags[profile] or ""
+            is_told = any(f"{upper:g}-{lower:g} {flag}" in flags for flag in ("clipped", "adjusted"))
+            assert is_told or not moved
+
+
+@given(without_gaps, smoothings, st.lists(st.floats(1, 200), min_size=1, max_size=8, unique=True), st.booleans())
+def test_profiles_that_overshoot_keep_their_mass_over_all_depths(
+    given_layers: Layers, smoothing: float, limits: list[float], is_percentage: bool
+) -> None:
+    """The intervals are between any depths; together they cover all horizons."""
+    percent = Layers(given_layers.profile, given_layers.upper, given_layers.lower, given_layers.mean / 10)
+    all_limits = [0.0, *sorted(limits), 1000.0]
+    intervals = list(zip(all_limits, all_limits[1:]))
+    found = averaged(percent, intervals, "%" if is_percentage else "", smoothing=smoothing, min_share=1e-9)
+    count, free = profiles(percent), fit_splines(percent, smoothing)
+    covered = [free.interval_means(*each, count).covered * (each[1] - each[0]) for each in intervals]
+    masses = np.nansum(found.means * np.column_stack(covered), axis=1)
+    np.testing.assert_allclose(masses, mass(free, 0.0, 1000.0), rtol=1e-6, atol=10 * ROUNDING)
+    np.testing.assert_allclose(found.gained, 0, atol=1e-6)
+    if smoothing == 0:
+        own = np.bincount(percent.profile, percent.mean * percent.thickness)
+        np.testing.assert_allclose(masses, own, rtol=1e-6, atol=10 * ROUNDING)
+
+
+@given(layers(), smoothings)
+def test_a_bounded_layer_keeps_its_mass_where_its_mean_is_possible(given_layers: Layers, smoothing: float) -> None:
+    free = fit_splines(given_layers, smoothing)
+    bounded, count = BoundedSplines(free, (0.0, np.inf)), profiles(given_layers)
+    is_possible = np.bincount(given_layers.profile, free.fitted < 0)[given_layers.profile] == 0
+    for row in np.flatnonzero(is_possible):
+        upper, lower = given_layers.upper[row], given_layers.lower[row]
+        own = bounded.masses(upper, lower, count)[given_layers.profile[row]]
+        assert own == pytest.approx(free.fitted[row] * (lower - upper), rel=1e-6, abs=ROUNDING)
+        parts = [bounded.masses(*each, count)[given_layers.profile[row]] for each in ((upper, 30.0), (30.0, lower))]
+        assert min(parts) >= 0

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
-from soil_cnn_plugin.engine.reports.number_words import measured_sentences
+from soil_cnn_plugin.engine.reports.number_words import intervals_in_words, measured_sentences, number_worth_in_words
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, measured_coverage, score
 
 Make = Callable[..., Assessment]
 
@@ -88,3 +90,45 @@ def test_the_page_draws_triangles_at_limits_and_checks_thresholds(content: Asses
     write_report(str(plain), content)
     without = plain.read_text(encoding="utf-8")
     assert "Tobin" not in without and "Open triangles" not in without and "as reported" not in without
+
+
+def test_coverage_of_measured_values_stands_apart_from_what_the_prediction_says_of_others(content: Assessment) -> None:
+    (target,) = limited(content, [15.0]).targets
+    name = content.predictor
+    held_out, censored = target.methods[name], int(target.is_censored.sum())
+    found = measured_coverage(target.observed, held_out, 0.9, target.is_censored, target.limits)
+    assert found is not None and (found.n, found.censored) == (120 - censored, censored)
+    inside = (target.observed >= held_out.lower) & (target.observed <= held_out.upper)
+    assert found.picp == pytest.approx(inside[~target.is_censored].mean())
+    assert found.expected != pytest.approx(0.9, abs=1e-3)  # values above their limits are no random choice
+    words = intervals_in_words(target, held_out, 0.9)
+    assert f"of the {120 - censored} measured values" in words and f"The {censored} values below limits" in words
+    assert "partly confirm themselves" in words
+    worth = number_worth_in_words(target, name, 0.9)
+    assert f"of the {120 - censored} measured values" in worth and f"{censored} values lie below" in worth
+    (plain,) = content.targets
+    assert "measured values" not in intervals_in_words(plain, held_out, 0.9)
+
+
+def test_the_expected_coverage_of_measured_values_is_that_of_draws_above_their_limits() -> None:
+    rng = np.random.default_rng(0)
+    centre, limits = rng.normal(size=40_000), np.where(np.arange(40_000) % 2, 0.4, -np.inf)
+    quantiles = centre[:, None] + norm.ppf(QUANTILE_LEVELS)
+    truth = centre + rng.normal(size=40_000)
+    is_censored = truth < limits
+    lower, upper = (centre + norm.ppf(level) for level in (0.05, 0.95))
+    scores = score(truth, centre, lower, upper, 0.9)
+    held_out = HeldOut(centre, lower, upper, quantiles, scores, ())
+    found = measured_coverage(np.maximum(truth, limits), held_out, 0.9, is_censored, limits)
+    assert found is not None and found.picp == pytest.approx(found.expected, abs=0.005)
+    assert found.expected < 0.896
+    assert measured_coverage(truth, held_out, 0.9, np.zeros(40_000, bool), limits) is None
+
+
+def test_means_outside_their_intervals_are_counted(content: Assessment) -> None:
+    (target,) = content.targets
+    held_out = target.methods[content.predictor]
+    assert "outside its own" not in intervals_in_words(target, held_out, 0.9)
+    mean = np.where(np.arange(120) < 3, held_out.upper + 1, held_out.mean)
+    words = intervals_in_words(target, replace(held_out, mean=mean), 0.9)
+    assert "At 3 of 120 observations the prediction, a mean, lies outside its own 90 % interval" in words

@@ -72,7 +72,7 @@ def test_the_page_says_what_a_map_needs_and_what_it_is_worth(tmp_path: Path) -> 
         "/data/meuse.gpkg",
         "Where its maps may be used",
         "up to an index of 0.4321, of 100 of 155 observations, drawn at random",
-        "75.0\u00a0%",
+        '<td>soil</td><td class="number">75.0 %</td>',
         "an addition of this program",
     ):
         assert words in page, words

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from soil_cnn_plugin.engine.targets.calibration import Calibration, calibrate
+from soil_cnn_plugin.engine.targets.calibration import Calibration, calibrate, ordinary_range
 from soil_cnn_plugin.engine.targets.scales import TargetScale, fit_scale
 
 PLAIN = TargetScale("none", 0.0, 1.0)
@@ -254,3 +254,76 @@ def test_beyond_what_was_met_probabilities_stay_short_of_certainty() -> None:
 def test_a_calibration_without_limits_and_errors_is_the_plain_one() -> None:
     plain = simulate(100, 1)
     assert calibrate(*plain, np.zeros(100, bool), np.zeros(100)) == calibrate(*plain)
+
+
+def with_wild(count: int, wild: int, far: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normal residuals, the first ones of which lie `far` standard deviations out."""
+    rng = np.random.default_rng(seed)
+    residuals = 0.5 * rng.normal(size=count)
+    residuals[:wild] += 0.5 * far
+    location = rng.normal(size=count)
+    return location + residuals, location, np.full(count, 0.5)
+
+
+@pytest.mark.parametrize("transform", ["log", "none"])
+@pytest.mark.parametrize(("wild", "far"), [(1, 17.0), (5, 17.0), (1, 60.0), (2, -20.0)])
+def test_wild_values_hardly_move_the_mean_and_are_numbered(transform: str, wild: int, far: float) -> None:
+    target_scale, place = TargetScale(transform, 6.0, 0.8), (np.zeros(1), np.full(1, 0.5))
+    clean, spoilt = (calibrate(*with_wild(155, wild, each)) for each in (0.0, far))
+    assert clean.wild == () and clean.reach is None
+    assert spoilt.wild == tuple(range(wild)) and spoilt.reach is not None
+    assert max(np.abs(spoilt.reach)) < 2 < max(np.abs(spoilt.residuals))
+    expected, found = (each.mean_and_deviation(*place, target_scale)[0][0] for each in (clean, spoilt))
+    assert found == pytest.approx(expected, rel=0.05)
+    upper = spoilt.quantile(*place, 0.95, target_scale)[0]
+    assert found < upper  # what a single such value turned round
+
+
+def test_quantiles_count_wild_values_in_full() -> None:
+    known = with_wild(155, 1, 17.0)
+    z = np.sort((known[0] - known[1]) / known[2])
+    quantiles = np.interp(np.linspace(0.005, 0.995, 199), np.arange(1, 156) / 156, z)
+    np.testing.assert_allclose(calibrate(*known).quantiles, quantiles)
+
+
+@pytest.mark.parametrize("kind", ["normal", "skewed"])
+@pytest.mark.parametrize("count", [30, 155, 3000])
+def test_ordinary_residuals_are_never_wild(kind: str, count: int) -> None:
+    wild = [bool(calibrate(*simulate(count, seed, kind)).wild) for seed in range(40)]
+    assert np.mean(wild) <= (0.0 if kind == "normal" else 0.15)  # an exponential tail is the heaviest with a mean
+
+
+def test_the_mean_of_heavy_tails_keeps_nearly_all_of_its_size() -> None:
+    """Laplace residuals of 0.4 on the logarithmic scale: their mean is 1 / (1 - 0.4^2)."""
+    means, count = [], 155
+    for seed in range(300):
+        z = np.random.default_rng(seed).laplace(size=count)
+        calibration = calibrate(z, np.zeros(count), np.ones(count))
+        means.append(calibration.mean_and_deviation(np.zeros(1), np.ones(1), TargetScale("log", 0.0, 0.4))[0][0])
+    assert np.mean(means) * (1 - 0.4**2) == pytest.approx(1, abs=0.03)
+
+
+def test_residuals_that_are_mostly_equal_have_no_range() -> None:
+    assert ordinary_range(np.append(np.zeros(95), [1.0, 2, 3, 4, 5])) == (-np.inf, np.inf)
+
+
+def test_a_censored_value_is_never_wild() -> None:
+    target, location, scale = with_wild(155, 1, 17.0)
+    is_censored = np.arange(155) < 1  # a limit far above says nothing
+    assert calibrate(target, location, scale, is_censored).wild == ()
+    low = with_wild(155, 1, -30.0)
+    assert calibrate(*low, is_censored).wild == ()
+
+
+def test_small_spreads_where_nearly_all_is_censored_count_as_those_of_measured_values() -> None:
+    """A network may predict any spread where it sees no values: here it is three times too small there."""
+    rng = np.random.default_rng(4)
+    location = rng.normal(size=2000)
+    truth = location + 0.5 * rng.normal(size=2000)
+    is_censored = truth < 0.25
+    scale = np.where(location < -0.3, 0.15, 0.5)
+    calibration = calibrate(np.maximum(truth, 0.25), location, scale, is_censored)
+    assert 0.55 < is_censored.mean() < 0.65 and calibration.scales[0] == 0.5
+    lower, upper = interval(calibration, location, scale, 0.9, PLAIN)
+    inside = (truth >= lower) & (truth <= upper)
+    assert inside[is_censored].mean() > 0.87 and inside.mean() == pytest.approx(0.9, abs=0.02)

@@ -54,7 +54,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a ratio beyond all numbers": lambda d: outcome_of(d)["scale"].update(centre=[1e300, 0.0]),
     "no residuals": lambda d: outcome_of(d)["calibration"].update(residuals=[]),
     "residuals of another width": lambda d: outcome_of(d)["calibration"]["residuals"][3].append(1.0),
-    "a million residuals": lambda d: outcome_of(d)["calibration"].update(residuals=[[0.0, 0.0]] * 1_000_000),
+    "a residual too many": lambda d: outcome_of(d)["calibration"].update(residuals=[[0.0, 0.0]] * 257),
     "spreads below 0": lambda d: outcome_of(d)["calibration"].update(scales=[[-1.0, 1.0], [1.0, 1.0]]),
     "spreads of one column": lambda d: outcome_of(d)["calibration"]["scales"].pop(),
     "an outcome of numbers": lambda d: d["outcomes"].__setitem__(

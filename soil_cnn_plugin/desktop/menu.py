@@ -1,0 +1,134 @@
+"""The menu Plugins > Soil CNN. It is filled anew each time it opens, so that it shows how things are."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import qgis.utils
+from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.PyQt.QtCore import QUrl
+from qgis.PyQt.QtGui import QDesktopServices, QIcon
+from qgis.PyQt.QtWidgets import QDialog, QMenu
+
+from ..bridge import environment
+from ..paths import resource
+from ..processing.recent_runs import Run, recent_runs
+from ..processing.translation import tr
+from . import reader, sample
+from .settings_page import SettingsDialog
+
+TITLE = "Soil CNN"
+
+
+class SoilCnnMenu(QMenu):
+    def __init__(self, iface: Any) -> None:
+        super().__init__(TITLE, iface.mainWindow())
+        self.setIcon(QIcon(str(resource("icon.svg"))))
+        self._iface = iface
+        self._task: Optional[sample.SampleTask] = None
+        self._message: Any = None  # in the message bar while the task runs
+        self._dialog: Optional[QDialog] = None  # Python must keep what is open
+        self.aboutToShow.connect(self.fill)
+        self.fill()
+
+    def fill(self) -> None:
+        self.clear()
+        _add(self, tr("Map soil properties…"), self.open_mapping)
+        if environment.problem():
+            _add(self, tr("Set up the compute environment…"), self.open_set_up)
+        else:
+            _add(self, tr("Check the compute environment…"), lambda: self._open("soilcnn:checkenvironment"))
+        self.addSeparator()
+        _add(self, tr("Sample project"), self.open_sample)
+        self._add_runs()
+        self.addSeparator()
+        _add(self, tr("Settings…"), lambda: self._show(SettingsDialog(self._iface.mainWindow())))
+        _add(self, tr("User guide"), lambda: self._show(reader.guide(self._iface.mainWindow())))
+        _add(self, tr("What's new"), lambda: self._show(reader.news(self._iface.mainWindow())))
+
+    def open_mapping(self) -> None:
+        self._open("soilcnn:mapsoilproperties")
+
+    def open_set_up(self) -> None:
+        self._open("soilcnn:setupenvironment")
+
+    def open_sample(self) -> None:
+        """Open the sample project. Its data is downloaded first if it is not there yet."""
+        project = sample.sample_project()
+        if environment.problem():
+            self.open_set_up()
+        if environment.problem() or self._task is not None:
+            return
+        if project.is_file():
+            self._open_project(project)
+            return
+        self._task = sample.SampleTask(project, self._sample_is_ready)
+        self._task.taskTerminated.connect(self._forget_task)
+        QgsApplication.taskManager().addTask(self._task)
+        text = tr("The sample data (2.5 MB) is being downloaded to {}").format(project.parent)
+        self._message = self._iface.messageBar().createMessage(TITLE, text)
+        self._iface.messageBar().pushWidget(self._message, Qgis.MessageLevel.Info, 0)
+
+    def _sample_is_ready(self, problem: str) -> None:
+        self._forget_task()
+        if problem:
+            text = tr("Sample project: {}").format(problem)
+            self._iface.messageBar().pushMessage(TITLE, text, Qgis.MessageLevel.Warning, 0)
+        else:
+            self._open_project(sample.sample_project())
+
+    def _forget_task(self) -> None:
+        self._task = None
+        if self._message is not None:
+            self._iface.messageBar().popWidget(self._message)
+            self._message = None
+
+    def _open_project(self, path: Path) -> None:
+        """Ask about unsaved changes, open the project, and then the dialog with its layers filled in."""
+        if not self._iface.newProject(True) or not self._iface.addProject(str(path)):
+            return
+        self._iface.mapCanvas().zoomToFullExtent()
+        values = sample.sample_values(QgsProject.instance())
+        import processing
+
+        self._show(processing.createAlgorithmDialog("soilcnn:mapsoilproperties", values))
+
+    def _add_runs(self) -> None:
+        menu = self.addMenu(tr("Recent runs"))
+        runs = recent_runs()
+        menu.setEnabled(bool(runs))
+        for run in runs:
+            entry = menu.addMenu(f"{run.time}  {run.title}: {', '.join(title for _, title in run.layers[-1:])}")
+            has_layers = bool(run.present_layers())
+            _add(entry, tr("Open report"), partial(_open_report, run), run.has_report())
+            _add(entry, tr("Load maps"), partial(self._load, run), has_layers)
+            entry.setEnabled(run.has_report() or has_layers)
+
+    def _load(self, run: Run) -> None:
+        """Load the layers that still exist into a group of their own, with the styles beside their files."""
+        project = QgsProject.instance()
+        group = project.layerTreeRoot().insertGroup(0, f"{run.title} {run.time}")
+        for path, title in run.present_layers():
+            is_raster = Path(path).suffix.lower() in (".tif", ".tiff")
+            layer = QgsRasterLayer(path, title, "gdal") if is_raster else QgsVectorLayer(path, title, "ogr")
+            project.addMapLayer(layer, False)
+            group.insertLayer(0, layer)
+
+    def _open(self, algorithm_id: str) -> None:
+        qgis.utils.plugins["processing"].executeAlgorithm(algorithm_id, self._iface.mainWindow())
+
+    def _show(self, dialog: QDialog) -> None:
+        self._dialog = dialog
+        dialog.show()
+
+
+def _add(menu: QMenu, text: str, answer: Callable[[], None], is_possible: bool = True) -> None:
+    action = menu.addAction(text)
+    action.triggered.connect(lambda _checked=False: answer())
+    action.setEnabled(is_possible)
+
+
+def _open_report(run: Run) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(run.report))

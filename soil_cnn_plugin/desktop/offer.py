@@ -1,0 +1,56 @@
+"""Offers the set-up where a user meets a missing environment: in the message bar, and by a link in messages."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from qgis.core import Qgis, QgsSettings
+from qgis.PyQt.QtCore import QObject, QTimer, QUrl, pyqtSlot
+from qgis.PyQt.QtGui import QDesktopServices
+from qgis.PyQt.QtWidgets import QApplication, QPushButton
+
+from ..bridge import environment
+from ..processing.set_up_link import SCHEME, SET_UP_ADDRESS
+from ..processing.translation import tr
+
+OFFERED = "soilcnn/set_up_offered"
+"""Setting: the environment that the message bar has offered to build; each is offered once."""
+
+
+def offer_set_up(iface: Any, open_set_up: Callable[[], None]) -> None:
+    """Show a message with a button if no environment is there and none was offered before."""
+    wanted = environment.requirements_hash()
+    if not environment.problem() or QgsSettings().value(OFFERED, "", type=str) == wanted:
+        return
+    QgsSettings().setValue(OFFERED, wanted)
+    bar = iface.messageBar()
+    message = bar.createMessage("Soil CNN", tr("Before the first map, PyTorch is installed once, outside QGIS."))
+    button = QPushButton(tr("Set up the compute environment"))
+
+    def accept() -> None:
+        bar.popWidget(message)
+        open_set_up()
+
+    button.clicked.connect(accept)
+    message.layout().addWidget(button)
+    bar.pushWidget(message, Qgis.MessageLevel.Info, 0)
+
+
+class LinkAnswer(QObject):
+    """Opens the set-up when a user follows the link in a message."""
+
+    def __init__(self, open_set_up: Callable[[], None]) -> None:
+        super().__init__()
+        self._open_set_up = open_set_up
+        QDesktopServices.setUrlHandler(SCHEME, self, "follow")
+
+    @pyqtSlot(QUrl)  # type: ignore[untyped-decorator]
+    def follow(self, address: QUrl) -> None:
+        if address.toString() == SET_UP_ADDRESS:
+            message = QApplication.activeModalWidget()
+            if message is not None:
+                message.close()
+            QTimer.singleShot(0, self._open_set_up)
+
+    def end(self) -> None:
+        QDesktopServices.unsetUrlHandler(SCHEME)

@@ -1,0 +1,18 @@
+"""A link to the set-up in messages that QGIS shows as HTML; the plugin's window half answers it."""
+
+from __future__ import annotations
+
+from html import escape
+
+from .translation import tr
+
+SCHEME = "soilcnn"
+SET_UP_ADDRESS = f"{SCHEME}:set-up"
+
+
+def set_up_message(problem: str) -> str:
+    """Return the message with the link below it; empty if there is no problem."""
+    if not problem:
+        return ""
+    link = f'<a href="{SET_UP_ADDRESS}"><b>{escape(tr("Set up the compute environment"))}</b></a>'
+    return f"<p>{escape(problem)}</p><p>{link}</p>"

@@ -142,11 +142,10 @@ class Attribution:
     def _added(self, network: PackedNetwork, inputs: Tensor) -> Tensor:
         """Return what each player adds to the first layer, (players, n, L)."""
         of_input = network.covariate_of_input
-        parts = [
-            network.first_layer(inputs, (of_input == player).nonzero().flatten()).transpose(0, 1).flatten(1)
-            for player in range(len(self.players))
-        ]
-        return torch.stack(parts)
+        columns = [(of_input == player).nonzero().flatten() for player in range(len(self.players))]
+        parts = [network.first_layer(inputs, own).transpose(0, 1).flatten(1) if len(own) else None for own in columns]
+        nothing = torch.zeros_like(next(part for part in parts if part is not None))  # of a player that it does not see
+        return torch.stack([nothing if part is None else part for part in parts])
 
 
 class _AfterFirstLayer(torch.nn.Module):

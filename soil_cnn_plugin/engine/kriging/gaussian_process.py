@@ -22,20 +22,20 @@ from soil_cnn_plugin.engine.kriging.kernels import (
     PARAMETERS,
     PRIOR_MEANS,
     Kernels,
-    Places,
+    Standardized,
     find_parameters,
     split,
 )
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, Learned, units
 
-MOST_OBSERVATIONS = 1500
+MOST_KNOWN = 1500
 """The most observations that a process rests on, drawn at random where there are more: its training grows with their
 cube, and a map's time with their number."""
 _ENOUGH = 300  # observations on which parameters are found
 _SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest
 _AT_ONCE = 2**18  # values of a kernel, so many that they stay in a processor's cache
 _SMALLEST_PROBABILITY = 1e-3  # of a class, before probabilities are made to sum to 1
-KINDS = {
+PROCESS_ARRAYS = {
     **dict.fromkeys(("known", "centre", "width"), np.float32),
     **dict.fromkeys(("targets", "noise", "means", "parameters"), np.float64),
     "rows": np.int64,
@@ -81,7 +81,7 @@ class GaussianProcess:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all arrays by name, for a file."""
-        return {name: np.ascontiguousarray(getattr(self, name), kind) for name, kind in KINDS.items()}
+        return {name: np.ascontiguousarray(getattr(self, name), kind) for name, kind in PROCESS_ARRAYS.items()}
 
     @classmethod
     def of(
@@ -149,7 +149,7 @@ class GaussianProcess:
         return total
 
     @cached_property
-    def places(self) -> Places:
+    def places(self) -> Standardized:
         return self._scaled(torch.from_numpy(self.known))
 
     @cached_property
@@ -168,14 +168,14 @@ class GaussianProcess:
             found.append(_Solved(variances, lengths, is_known, root, alpha))
         return found
 
-    def _scaled(self, features: Tensor, kind: torch.dtype = torch.float64) -> Places:
+    def _scaled(self, features: Tensor, kind: torch.dtype = torch.float64) -> Standardized:
         """Standardize features (N, F), so that two observations at random lie at a distance of about 1."""
         centre, width = (torch.from_numpy(part).to(features.device, kind) for part in (self.centre, self.width))
         standard = (features.to(kind) - centre) / width
         layout, context = self.layout, standard[:, : self.layout.context]
         columns = [layout.context, layout.context + 3] if layout.has_place else []
         # Each standardized feature adds 2 to the square of their distance.
-        return Places(
+        return Standardized(
             context[:, : layout.point] / (2 * layout.point) ** 0.5,
             context / (2 * layout.context) ** 0.5,
             features[:, columns].to(kind) / 2,
@@ -203,7 +203,7 @@ class GaussianProcess:
         }
         if not 0 < count <= observations or any(getattr(self, name).shape != shape for name, shape in shapes.items()):
             raise ValueError("its Gaussian process is incomplete")
-        is_finite = all(np.isfinite(getattr(self, name)).all() for name in KINDS if name != "targets")
+        is_finite = all(np.isfinite(getattr(self, name)).all() for name in PROCESS_ARRAYS if name != "targets")
         if not is_finite or np.isinf(self.targets).any() or (np.isfinite(self.targets).sum(axis=0) == 0).any():
             raise ValueError("the numbers of its Gaussian process are not all finite")
         factor, extra = self.noise
@@ -227,7 +227,7 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
     """Fit a process to what is `learned` of N observations with `features` (N, F), and predict each inner `fold` (N,)
     without it. Censored values count as their estimates."""
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.permutation(len(features))[:MOST_OBSERVATIONS])
+    rows = np.sort(rng.permutation(len(features))[:MOST_KNOWN])
     width = features.std(axis=0, dtype=np.float64)
     targets = learned.estimate[rows]
     factor = np.repeat(1 / learned.weights[rows, None], learned.columns, axis=1)

@@ -22,20 +22,20 @@ _ROOT_3 = 3**0.5
 
 
 @dataclass(frozen=True)
-class Places:
+class Standardized:
     """Standardized features of N observations: at the point (N, D), with context (N, F), and x and y (N, 2 or 0)."""
 
     point: Tensor
     context: Tensor
     place: Tensor
 
-    def take(self, rows: Tensor) -> Places:
+    def take(self, rows: Tensor) -> Standardized:
         """Return some of them."""
-        return Places(self.point[rows], self.context[rows], self.place[rows])
+        return Standardized(self.point[rows], self.context[rows], self.place[rows])
 
-    def to(self, device: torch.device, kind: torch.dtype) -> Places:
+    def to(self, device: torch.device, kind: torch.dtype) -> Standardized:
         """Return the same numbers elsewhere."""
-        return Places(*(part.to(device, kind) for part in (self.point, self.context, self.place)))
+        return Standardized(*(part.to(device, kind) for part in (self.point, self.context, self.place)))
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Kernels:
     own: Tensor
 
     @classmethod
-    def between(cls, first: Places, second: Places) -> Kernels:
+    def between(cls, first: Standardized, second: Standardized) -> Kernels:
         has_place = first.place.shape[1] > 0
         return cls(
             products=first.point @ second.point.T * 2,
@@ -91,7 +91,7 @@ def split(parameters: Tensor) -> tuple[Tensor, Tensor]:
     return parameters[:_VARIANCES].exp(), parameters[_VARIANCES:].exp()
 
 
-def find_parameters(places: Places, residuals: Array, noise: Array, start: Array) -> Array:
+def find_parameters(places: Standardized, residuals: Array, noise: Array, start: Array) -> Array:
     """Find the likeliest parameters (8,) of observations at `places` with `residuals` (n, C) from their means, which
     share them. `noise` (2, n) are a factor of the noise and the variance of the measurement. The search begins at
     `start` (8,), where priors for residuals of variance 1 have their middle."""

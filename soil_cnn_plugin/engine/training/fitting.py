@@ -101,8 +101,8 @@ def fit_design(
     progress: Callable[[float], None] = lambda share: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Fitted:
-    """Train networks and forests on `rows`, each target on its scale. Where several processes train together, only the
-    first grows forests: the others do not need them."""
+    """Train networks, forests and, beside the forest with context, a Gaussian process on `rows`, each target on its
+    scale. Where several processes train together, only the first one goes on after the networks."""
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
@@ -125,9 +125,7 @@ def fit_design(
     trees: dict[str, tuple[Trees, ...]] = {}
     parts: tuple[tuple[Trees, ...], ...] = ()
     for name in forests if process_number() == 0 else ():
-        features = forest_features(design, name)
-        is_all = len(rows) == len(features)  # and in order: this saves a copy of what may be a million rows
-        fitted = fit_forests(features if is_all else features[rows], learned, fold, seed)
+        fitted = fit_forests(_some(forest_features(design, name), rows), learned, fold, seed)
         trees[name] = tuple(forest.trees for forest in fitted)
         if name == FOREST_CONTEXT:
             parts = tuple(forest.parts for forest in fitted)
@@ -135,7 +133,7 @@ def fit_design(
         scale.append(np.concatenate([forest.scale for forest in fitted], axis=1))
         components.append(name)
         if name == FOREST_CONTEXT:
-            process = fit_process(design.data.context[rows], design.data.layout, learned, fold, seed)
+            process = fit_process(_some(design.data.context, rows), design.data.layout, learned, fold, seed)
             location.append(process.location)
             scale.append(process.scale)
             components.append(PROCESS)
@@ -154,6 +152,11 @@ def fit_design(
         parts=parts,
         process_parts=process.parts if process else (),
     )
+
+
+def _some(features: Singles, rows: Rows) -> Singles:
+    """Return some rows; all of them, in order, need no copy of what may be a million rows."""
+    return features if len(rows) == len(features) else features[rows]
 
 
 def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Learned:

@@ -20,7 +20,7 @@ from soil_cnn_plugin.contract.decode import DecodeError, decode
 from soil_cnn_plugin.engine.assessment.methods import BLEND
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees
-from soil_cnn_plugin.engine.kriging.gaussian_process import KINDS, FeatureLayout, GaussianProcess
+from soil_cnn_plugin.engine.kriging.gaussian_process import PROCESS_ARRAYS, FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.focal import context_count, network_features
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
@@ -40,7 +40,7 @@ Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, in the format's word, and shape."""
 
 _SPACES, _ROWS, _PROCESS = "dissimilarity.", "rows.", "process."  # prefixes of tensors that are not weights
-_PROCESS_KINDS = {f"{_PROCESS}{name}": _WORDS[kind] for name, kind in KINDS.items()}
+_PROCESS_KINDS = {f"{_PROCESS}{name}": _WORDS[kind] for name, kind in PROCESS_ARRAYS.items()}
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _read_process(path: str, file: Any, description: NetworkDescription, encoder
         return None
     width = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
     layout = FeatureLayout(encoder.channel_count, width, encoder.location is not None)
-    arrays = {name: file.get_tensor(f"{_PROCESS}{name}").numpy() for name in KINDS}
+    arrays = {name: file.get_tensor(f"{_PROCESS}{name}").numpy() for name in PROCESS_ARRAYS}
     try:
         return GaussianProcess.of(layout, description.layout, arrays, description.observation_count)
     except ValueError as error:

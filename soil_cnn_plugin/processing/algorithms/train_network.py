@@ -229,10 +229,9 @@ def _location() -> Parameter:
     return explained(
         choice("LOCATION", tr("Location as an input"), jobs.TrainNetwork.LOCATIONS, jobs.TrainNetwork.location),
         tr(
-            "auto: the Gaussian process of the blend sees the coordinates, and so learns from near observations; how"
-            " much it counts is decided on held-out observations. on: the ring network and the forest see them, too;"
-            " this harms maps that reach beyond the observations. off: nothing sees them; the network file then tells"
-            " nobody where the observations lie."
+            "auto: the Gaussian process of the blend sees the coordinates; held-out observations decide how much it"
+            " counts. on: ring network and forest see them, too, which harms maps that reach beyond the observations."
+            " off: nothing does, and the network file tells nobody where observations lie."
         ),
         advanced=True,
     )

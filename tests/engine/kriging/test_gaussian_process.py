@@ -151,7 +151,7 @@ def test_probabilities_of_classes_sum_to_one_and_share_parameters() -> None:
 
 
 def test_many_observations_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gaussian_process, "MOST_OBSERVATIONS", 40)
+    monkeypatch.setattr(gaussian_process, "MOST_KNOWN", 40)
     features = features_of(100)
     fitted = fit_process(features, LAYOUT, learned_of(field(features)[:, None]), np.arange(100) % 5, seed=0)
     assert len(fitted.process.known) == 40

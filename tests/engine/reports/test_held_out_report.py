@@ -95,7 +95,7 @@ def test_scores_of_all_methods_stand_beside_each_other(tmp_path: Path, make_asse
     head = next(number for number, row in enumerate(rows) if row[:3] == ["Method", "n", "ME"])
     assert rows[head][3:] == ["RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS"]
     assert rows[head + 1] == ["Zinc (mg/kg)"]
-    assert [row[0].split(",")[0] for row in rows[head + 2 : head + 7]] == [
+    assert [row[0].replace(", covariates at the point", "") for row in rows[head + 2 : head + 7]] == [
         "Blend of network, random forest and Gaussian process",
         "Network",
         "Random forest",

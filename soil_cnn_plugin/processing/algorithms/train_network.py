@@ -238,7 +238,6 @@ def _location() -> Parameter:
 
 
 def _tuning_parameters() -> Parameters:
-    """Return the advanced training parameters; when empty, the preset and the architecture decide."""
     empty = tr("Empty: the preset's value.")
     texts = {
         "members": (

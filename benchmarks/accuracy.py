@@ -26,7 +26,7 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.cross_validation import cross_validate
 from soil_cnn_plugin.engine.training.design import Design, encode_patches
-from soil_cnn_plugin.engine.training.folds_of_file import choose_transforms, hold_out, inner_folds, kind_within
+from soil_cnn_plugin.engine.training.folds_of_file import hold_out, inner_folds, kind_within, kinds_on_scales
 from soil_cnn_plugin.engine.training.plan import make_plans
 
 
@@ -74,15 +74,14 @@ def designer(options: argparse.Namespace, patches: str, report: Report) -> Calla
     asked = TrainNetwork(patches, "", architecture=options.architecture, preset=options.preset)
     with PatchFile(patches) as file:
         plans = make_plans(asked, file.patch_size)
-        data = encode_patches(file, plans, device)
+        data = encode_patches(file, plans, device, options.location)
 
     def design(kind: str, seed: int) -> Design:
         folds = hold_out(file, kind, options.folds, seed)
         return Design(
             data=data,
             measured=file.measured,
-            words=file.words,
-            transforms=choose_transforms(options.transform, file),
+            kinds=kinds_on_scales(options.transform, file),
             fold=folds.fold,
             make_inner_folds=inner_folds(file, kind_within(folds)),
             plans=plans,
@@ -156,6 +155,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--patch-size", type=int, default=ExtractPatches.patch_size)
     parser.add_argument("--architecture", choices=TrainNetwork.ARCHITECTURES, default=TrainNetwork.architecture)
     parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default=TrainNetwork.preset)
+    parser.add_argument("--location", choices=TrainNetwork.LOCATIONS, default=TrainNetwork.location)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--name", default="", help="name of the data in the table; default: the folder's")
     parser.add_argument("--output", type=Path, default=Path("build/accuracy"), help="folder for accuracy.md and .json")

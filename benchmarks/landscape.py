@@ -24,6 +24,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
 from soil_cnn_plugin.engine.forests.forest import TREES
 from soil_cnn_plugin.engine.forests.trees import to_trees
+from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, fit_process
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.focal import context_features
@@ -32,7 +33,7 @@ from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.rasters.summaries import read_summaries
 from soil_cnn_plugin.engine.targets.calibration import calibrate
-from soil_cnn_plugin.engine.targets.learned import number_columns
+from soil_cnn_plugin.engine.targets.learned import Learned, number_columns
 from soil_cnn_plugin.engine.targets.numbers import NumberOutcome
 from soil_cnn_plugin.engine.targets.scales import TargetScale
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
@@ -120,9 +121,14 @@ def make_network(
         teach(build_network(shape, encoder, number_columns(1), 0.0), encoder, lesson, _STEPS) for shape in shapes
     )
     alone = TrainedNetwork(description, encoder, Predictor(networks, (), np.array(description.weights), size))
-    count = len(shapes) + 1
+    count, nothing = len(shapes) + 2, np.zeros((len(rows), 1))
+    learned = Learned(
+        target[:, None], nothing.astype(bool), nothing, np.ones(len(rows)), target[:, None], number_columns(1)
+    )
+    layout = FeatureLayout(encoder.channel_count, context.shape[1], has_place=False)
+    process = fit_process(context.astype(np.float32), layout, learned, np.arange(len(rows)) % 5, seed=0).process
     blended = replace(description, predictor=BLEND, weights=tuple((1 / count,) for _ in range(count)))
-    predictor = Predictor(networks, (to_trees(forest.estimators_),), np.array(blended.weights), size)
+    predictor = Predictor(networks, (to_trees(forest.estimators_),), np.array(blended.weights), size, process)
     return alone, TrainedNetwork(blended, encoder, predictor), Observations(point, context, target), forest
 
 

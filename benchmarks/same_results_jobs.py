@@ -202,7 +202,7 @@ def chain_of_limits(places: Places) -> list[Step]:
             duplicates="average",
         ),
         "train": _training(
-            places, validation="groups", predictor="network", location=True, folds=2, members=3, epochs=15
+            places, validation="groups", predictor="network", location="on", folds=2, members=3, epochs=15
         ),
         "predict": _prediction(places, "map", _MAPS, dissimilarity_space="embedding"),
     }

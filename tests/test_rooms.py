@@ -39,6 +39,7 @@ ENGINE_ROOMS = (
     "assessment",
     "networks",
     "forests",
+    "kriging",
     "training",
     "mapping",
     "explaining",

@@ -21,7 +21,7 @@ class TrainNetwork(Job):
     metrics: str = ""
     architecture: str = "both"
     predictor: str = "blend"
-    location: bool = False  # coordinates as an input
+    location: str = "auto"  # who sees coordinates: the Gaussian process; on: all but the convolutions; off: nobody
     preset: str = "standard"
     members: int | None = None  # None here and below: the preset and the architecture decide
     epochs: int | None = None
@@ -44,6 +44,7 @@ class TrainNetwork(Job):
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("ring", "padarian", "both")
     PRESETS: ClassVar[tuple[str, ...]] = ("fast", "standard", "best")
     TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")
+    LOCATIONS: ClassVar[tuple[str, ...]] = ("auto", "on", "off")
     PREDICTORS: ClassVar[tuple[str, ...]] = ("network", "blend")
     MOST_REPEATS: ClassVar[int] = 50
     VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
@@ -51,10 +52,11 @@ class TrainNetwork(Job):
     def __post_init__(self) -> None:
         one_of("architecture", self.architecture, self.ARCHITECTURES)
         one_of("predictor", self.predictor, self.PREDICTORS)
-        if self.location and self.architecture == "padarian" and self.predictor == "network":
+        one_of("location", self.location, self.LOCATIONS)
+        if self.location == "on" and self.architecture == "padarian" and self.predictor == "network":
             raise JobError(
                 "The location is an input of the ring network and the forest, not of the convolutions of padarian."
-                " Choose the architecture ring or both, the predictor blend, or no location."
+                " Choose the architecture ring or both, the predictor blend, or location auto."
             )
         one_of("preset", self.preset, self.PRESETS)
         one_of("transform", self.transform, self.TRANSFORMS)

@@ -94,4 +94,4 @@ def test_two_covariates_of_one_name_are_refused_by_name() -> None:
 
 def test_a_location_that_no_part_of_the_predictor_takes_is_refused() -> None:
     with pytest.raises(jobs.JobError, match="location"):
-        jobs.TrainNetwork("/p.h5", "/n", architecture="padarian", predictor="network", location=True)
+        jobs.TrainNetwork("/p.h5", "/n", architecture="padarian", predictor="network", location="on")

@@ -24,7 +24,7 @@ from soil_cnn_plugin.engine.targets.learned import class_columns
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
-from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, random_network, randomize
+from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, random_network, random_process, randomize
 
 FIELD = "soil type"
 NAMES = ("Gley, nass", 'Moor "tief"', "Böden & <script>alert(1)</script>")
@@ -87,7 +87,8 @@ def random_class_network(
     if of_numbers.predictor.forests:
         rows, answers = rng.normal(size=(200, features)).astype(np.float32), rng.dirichlet(np.ones(count), 200)
         forests = (to_trees(RandomForestRegressor(8, random_state=seed).fit(rows, answers).estimators_),)
-    weights = np.repeat(rng.dirichlet(np.ones(len(shapes) + len(forests)))[:, None], count, axis=1)
+    process = random_process(encoder, 15, class_columns(count), seed) if forests else None
+    weights = np.repeat(rng.dirichlet(np.ones(len(shapes) + 2 * len(forests)))[:, None], count, axis=1)
     description = replace(
         of_numbers.description,
         targets=(SoilProperty(FIELD),),
@@ -96,4 +97,4 @@ def random_class_network(
         scores={FIELD: {name: ClassScores(120, 0.6, 0.4, 0.5, 0.9) for name in (NETWORK, MEAN)}},
         verdicts={FIELD: "No clear difference."},
     )
-    return TrainedNetwork(description, encoder, Predictor(networks, forests, weights, 15))
+    return TrainedNetwork(description, encoder, Predictor(networks, forests, weights, 15, process))

@@ -21,15 +21,17 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
 from soil_cnn_plugin.engine.forests.trees import to_trees
 from soil_cnn_plugin.engine.jobs import extract_patches
+from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
+from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
-from soil_cnn_plugin.engine.networks.focal import context_count
+from soil_cnn_plugin.engine.networks.focal import context_count, network_features
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, read_summaries
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.calibration import calibrate
-from soil_cnn_plugin.engine.targets.learned import Learned, Lesson, number_columns
+from soil_cnn_plugin.engine.targets.learned import ColumnLayout, Learned, Lesson, column_count, number_columns
 from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.targets.numbers import NumberOutcome
 from soil_cnn_plugin.engine.targets.scales import TargetScale
@@ -125,21 +127,23 @@ def random_network(
     patch_size: int = 15,
     has_forest: bool = True,
     has_location: bool = False,
+    is_everywhere: bool = True,
     members: int = 2,
     seed: int = 3,
 ) -> TrainedNetwork:
     """A whole trained network, but for the training: `architectures` are names and patch sizes."""
     rng = np.random.default_rng(seed)
     summaries = landscape.summaries()
-    location = Location(WEST + 200, NORTH - 200, 120.0) if has_location else None
+    location = Location(WEST + 200, NORTH - 200, 120.0, is_everywhere) if has_location else None
     encoder = Encoder(summaries, location)
     shapes = tuple(Shape(name, size, members) for name, size in architectures)
     networks = tuple(
         randomize(build_network(shape, encoder, number_columns(len(TARGETS)), 0.0), seed) for shape in shapes
     )
-    features = context_count(encoder.channel_count, len(encoder.continuous), patch_size) + 6 * has_location
+    features = network_features(encoder, patch_size)
     forests = random_forests(features, seed) if has_forest else ()
-    weights = rng.dirichlet(np.ones(len(shapes) + has_forest), len(TARGETS)).T
+    process = random_process(encoder, patch_size, number_columns(len(TARGETS)), seed) if has_forest else None
+    weights = rng.dirichlet(np.ones(len(shapes) + 2 * has_forest), len(TARGETS)).T
     z = rng.normal(size=300)
     description = NetworkDescription(
         targets=TARGETS,
@@ -163,7 +167,30 @@ def random_network(
         versions={"Soil CNN": "0.1.0"},
         provenance={"observations": "points.gpkg"},
     )
-    return TrainedNetwork(description, encoder, Predictor(networks, tuple(map(to_trees, forests)), weights, patch_size))
+    predictor = Predictor(networks, tuple(map(to_trees, forests)), weights, patch_size, process)
+    return TrainedNetwork(description, encoder, predictor)
+
+
+def random_process(encoder: Encoder, patch_size: int, columns: ColumnLayout, seed: int) -> GaussianProcess:
+    """A Gaussian process of 40 of 60 observations at random, some without a value."""
+    rng = np.random.default_rng(seed)
+    width = context_count(encoder.channel_count, len(encoder.continuous), patch_size)
+    layout = FeatureLayout(encoder.channel_count, width, encoder.location is not None)
+    count = column_count(columns)
+    targets = rng.normal(size=(40, count))
+    targets[rng.random(40) < 0.2, 0] = np.nan
+    return GaussianProcess(
+        layout,
+        columns,
+        known=rng.normal(size=(40, layout.count)).astype(np.float32),
+        targets=targets,
+        noise=np.stack([np.ones((40, count)), np.zeros((40, count))]),
+        centre=np.zeros(layout.count, np.float32),
+        width=np.ones(layout.count, np.float32),
+        means=np.zeros(count),
+        parameters=np.tile(PRIOR_MEANS, (count, 1)),
+        rows=np.arange(0, 60, 1)[:40],
+    )
 
 
 def lesson_of(values: torch.Tensor) -> Lesson:

@@ -24,7 +24,7 @@ from soil_cnn_plugin.engine.targets.scales import TargetScale, fit_composition
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.plan import build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
-from tests.engine.landscape import Landscape, random_network, randomize
+from tests.engine.landscape import Landscape, random_network, random_process, randomize
 
 PARTS = ("sand", "silt", "clay")
 NAMES = ("Auenboden", "Gley", "Moor")
@@ -71,7 +71,8 @@ def mixed_network(landscape: Landscape, has_forest: bool = True, seed: int = 3) 
         rows = rng.normal(size=(200, features)).astype(np.float32)
         answers = rng.dirichlet(np.ones(3), 200) if outputs > 1 else rng.normal(size=200)
         forests.append(to_trees(RandomForestRegressor(8, random_state=seed).fit(rows, answers).estimators_))
-    weights = rng.dirichlet(np.ones(len(shapes) + has_forest), 7).T
+    process = random_process(encoder, 15, networks[0].layout, seed) if has_forest else None
+    weights = rng.dirichlet(np.ones(len(shapes) + 2 * has_forest), 7).T
     weights[:, 3:6] = weights[:, [3]]  # one a component for all classes
     z, pairs = rng.normal(size=300), rng.normal(size=(300, 2))
     calibration = calibrate(z, 0 * z, 1 + 0 * z)
@@ -97,4 +98,4 @@ def mixed_network(landscape: Landscape, has_forest: bool = True, seed: int = 3) 
         },
         verdicts=dict.fromkeys(FIELDS, "No clear difference."),
     )
-    return TrainedNetwork(description, encoder, Predictor(networks, tuple(forests), weights, 15))
+    return TrainedNetwork(description, encoder, Predictor(networks, tuple(forests), weights, 15, process))

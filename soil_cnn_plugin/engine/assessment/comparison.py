@@ -222,7 +222,7 @@ def _blend(claim: Claim, measure: Measure) -> str:
     """How the map's predictor, the blend, stands beside the better forest."""
     unclear = "" if claim.direction else ", no clear difference"
     return (
-        f"The map is predicted by the blend of both: its {measure.name} is {_change(claim.percent)} than that of the"
+        f"The map is predicted by the blend: its {measure.name} is {_change(claim.percent)} than that of the"
         f" {NAMES[claim.other]}{_test_words(claim)}{unclear}."
     )
 

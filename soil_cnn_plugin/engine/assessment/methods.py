@@ -11,6 +11,9 @@ NETWORK = "network"
 FOREST = "forest"
 
 
+PROCESS = "gaussian_process"
+
+
 FOREST_CONTEXT = "forest_context"
 
 
@@ -18,8 +21,9 @@ MEAN = "mean"
 
 
 METHODS = {
-    BLEND: "Blend of network and random forest",
+    BLEND: "Blend of network, random forest and Gaussian process",
     NETWORK: "Network",
+    PROCESS: "Gaussian process on covariates, their context and coordinates",
     FOREST: "Random forest, covariates at the point",
     FOREST_CONTEXT: "Random forest with context (focal means and deviations)",
     MEAN: "Mean of the training observations",
@@ -34,6 +38,7 @@ FORESTS_SETTING = "random forests"
 NAMES = {
     BLEND: "blend",
     NETWORK: "network",
+    PROCESS: "Gaussian process",
     FOREST: "random forest",
     FOREST_CONTEXT: "random forest with context",
     MEAN: "mean",
@@ -41,6 +46,8 @@ NAMES = {
 """The name of each method within a sentence."""
 
 
+BLENDED = (NETWORK, FOREST_CONTEXT, PROCESS)
+"""What a blend is made of, in the order of its weights."""
 FORESTS = (FOREST_CONTEXT, FOREST)
 """Forests in the order in which they are fitted: weights and predictions of a training follow it."""
 CLASS_METHODS = {**METHODS, MEAN: "Frequencies of the classes in the training observations"}

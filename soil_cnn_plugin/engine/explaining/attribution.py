@@ -17,16 +17,18 @@ import numba
 import numpy as np
 import torch
 from captum.attr import IntegratedGradients
-from torch import Tensor
+from torch import Tensor, nn
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.kinds import Explained, LearnedAs
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.unseen import Views, covariate_names
 
 _STEPS = 2  # from a background observation to the pixel, at Gauss-Legendre points
+_STEPS_OF_PROCESS = 4  # the same for the Gaussian process, whose gradient bends more
 _STEPS_OF_CLASSES = 6  # probabilities bend more on the way
 _PIXELS_AT_ONCE = 64
 _ROWS_A_TASK = 32
@@ -53,8 +55,11 @@ class Attribution:
         total = np.zeros((len(views.context), len(self.players)))
         for index, network in enumerate(predictor.networks):
             total += self._of_network(network, views.inputs[index], self._background.inputs[index], factors[index])
-        if predictor.forests and factors[-1].any():
-            total += self._of_forests(views, factors[-1])
+        of_others = factors[len(predictor.networks) :]  # of forests and process
+        if predictor.forests and of_others[0].any():
+            total += self._of_forests(views, of_others[0])
+        if predictor.process and of_others[-1].any():
+            total += self._of_process(predictor.process, views, of_others[-1])
         return total if isinstance(self._explained, LearnedAs) else self._complete(total, columns)
 
     def _predict(self, views: Views) -> Array:
@@ -81,6 +86,21 @@ class Attribution:
                 of_forest = factors[..., first : first + forest.outputs]
                 total += tree_shapley(forest, views.context, background, player, len(self.players), of_forest)
         return total
+
+    def _of_process(self, process: GaussianProcess, views: Views, factors: Array) -> Array:
+        """Attribute the Gaussian process's columns times `factors` (N, S, C) by expected gradients."""
+        inputs, background = torch.from_numpy(views.context), torch.from_numpy(self._background.context)
+        player = nn.functional.one_hot(views.covariates[-1].cpu(), len(self.players)).double()  # (F, players)
+        steps, parts = np.polynomial.legendre.leggauss(_STEPS_OF_PROCESS)
+        total = torch.zeros((len(inputs), len(self.players)), dtype=torch.float64)
+        for number, other in enumerate(background):
+            difference, of_pairs = (inputs - other).double(), torch.from_numpy(factors[:, number])
+            for step, part in zip((steps + 1) / 2, parts / 2):
+                between = (other + step * difference).requires_grad_()
+                explained = process.differentiable(between, of_pairs, self._own).sum()
+                (gradient,) = torch.autograd.grad(explained, between)
+                total += part * (gradient * difference) @ player
+        return (total / len(background)).numpy()
 
     def _of_network(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Array:
         """Attribute a network's columns times `factors` (N, S, C). Gradients are taken only behind the first layer: it
@@ -122,11 +142,10 @@ class Attribution:
     def _added(self, network: PackedNetwork, inputs: Tensor) -> Tensor:
         """Return what each player adds to the first layer, (players, n, L)."""
         of_input = network.covariate_of_input
-        parts = [
-            network.first_layer(inputs, (of_input == player).nonzero().flatten()).transpose(0, 1).flatten(1)
-            for player in range(len(self.players))
-        ]
-        return torch.stack(parts)
+        columns = [(of_input == player).nonzero().flatten() for player in range(len(self.players))]
+        parts = [network.first_layer(inputs, own).transpose(0, 1).flatten(1) if len(own) else None for own in columns]
+        nothing = torch.zeros_like(next(part for part in parts if part is not None))  # of a player that it does not see
+        return torch.stack([nothing if part is None else part for part in parts])
 
 
 class _AfterFirstLayer(torch.nn.Module):

@@ -60,7 +60,8 @@ class Explanation:
     targets: tuple[SoilProperty, ...]
     covariates: tuple[str, ...]
     methods: tuple[str, ...]
-    forest_weights: tuple[float, ...]  # one for each target; empty without a forest
+    forest_weights: tuple[float, ...]  # one for each target; empty where the networks predict alone
+    process_weights: tuple[float, ...]
     importance: Importance
     context: Context
     metres: float  # the side of a pixel

@@ -14,7 +14,9 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.patch_views import encode, join, join_views, see
 from soil_cnn_plugin.engine.forests.forest import fit_parts
 from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.kriging.gaussian_process import process_parts
 from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.networks.focal import network_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import kinds_of, learn_all
@@ -76,18 +78,22 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
     read = _read(trained, file, order, chosen, report.progress)
     if is_training_file:
         held_out = _held_out(rows, keys)
-        unseen = UnseenPredictor(trained.predictor.networks, _parts(trained, read.views, measured, held_out), held_out)
+        process = trained.predictor.process
+        processes = process_parts(process, _held_out(rows, rows.keys).fold) if process else ()
+        parts = _parts(trained, read.views, measured, held_out)
+        unseen = UnseenPredictor(trained.predictor.networks, parts, held_out, processes)
         fold = held_out.fold
         basis = (
             f"Errors are of {len(chosen)} observations that were held out: each is predicted by the members of the"
             " ensemble that were not trained on it"
-            + (", and by a forest that was not." if trained.predictor.forests else ".")
+            + (", and by a forest and a Gaussian process that were not." if trained.predictor.forests else ".")
         )
     else:
         members = tuple(np.ones((net.members, len(chosen)), bool) for net in trained.predictor.networks)
         parts = tuple((forest,) for forest in trained.predictor.forests)
+        processes = (trained.predictor.process,) if trained.predictor.process else ()
         unseen = UnseenPredictor(
-            trained.predictor.networks, parts, HeldOutRows(members, np.zeros(len(chosen), np.int64))
+            trained.predictor.networks, parts, HeldOutRows(members, np.zeros(len(chosen), np.int64)), processes
         )
         placed = PlacedTargets(file.coordinates[chosen], file.sites[chosen])
         folds = make_folds("random", placed, INNER_FOLDS, 0, inner=True)
@@ -192,4 +198,5 @@ def _parts(
     if learned.is_censored.any():
         location, scale = UnseenPredictor(trained.predictor.networks, (), held_out).predict(views)
         learned = fill_below(learned, location.mean(axis=0), scale.mean(axis=0), description.seed)
-    return tuple(fit_parts(views.context, learned, held_out.fold, description.seed))
+    features = network_features(trained.encoder, description.patch_size)
+    return tuple(fit_parts(views.context[:, :features], learned, held_out.fold, description.seed))

@@ -16,7 +16,7 @@ from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import by_target, map_values, observed_values, own_columns, told_together
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
-from soil_cnn_plugin.engine.training.predictor import mix
+from soil_cnn_plugin.engine.training.predictor import mix, spread_weights
 from soil_cnn_plugin.engine.training.unseen import UnseenPredictor, Views, covariate_names
 from soil_cnn_plugin.engine.versions import read_versions
 
@@ -55,7 +55,8 @@ def measure_use(
         targets=description.targets,
         covariates=tuple(covariate_names(trained.encoder)),
         methods=methods.names,
-        forest_weights=_forest_weights(trained),
+        forest_weights=_weights(trained, 0),
+        process_weights=_weights(trained, 1),
         measures=tuple(by_target(description.kinds, [kind.error_names for kind in description.kinds])),
         importance=importance,
         context=_context(trained, known, methods, seed, step.progress),
@@ -68,13 +69,13 @@ def measure_use(
     )
 
 
-def _forest_weights(trained: TrainedNetwork) -> tuple[float, ...]:
-    """Return the forest's weight for each target, as the mean over the columns that it is learned in; empty without a
-    forest."""
+def _weights(trained: TrainedNetwork, component: int) -> tuple[float, ...]:
+    """Return the weight of the forest (0) or the Gaussian process (1) for each target, as the mean over the columns
+    that it is learned in; empty where the networks predict alone."""
     if not trained.predictor.forests:
         return ()
     description = trained.description
-    weights = np.array(description.weights[-1])
+    weights = np.array(description.weights[len(description.shapes) + component])
     own = own_columns([outcome.scaled for outcome in description.outcomes])
     of_kinds = [[float(np.mean(weights[at]))] * len(kind.targets) for kind, at in zip(description.kinds, own)]
     return tuple(by_target(description.kinds, of_kinds))
@@ -133,7 +134,7 @@ class _Methods:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return ("map", "networks", "forest") if self.trained.predictor.forests else ("map",)
+        return ("map", "networks", "forest", "process") if self.trained.predictor.forests else ("map",)
 
     def predict(self, unseen: UnseenPredictor, views: Views, limits: Array) -> Array:
         """Predict the values (M, N, V) that a map shows, raised to the limits of reporting (N, T)."""
@@ -141,14 +142,16 @@ class _Methods:
         weights = self.trained.predictor.weights
         ways = [weights]
         if self.trained.predictor.forests:
-            networks, forest = weights.copy(), np.zeros_like(weights)
-            networks[-1] = 0
-            forest[-1] = 1
-            total = networks.sum(0)
-            networks = np.where(total > 0, networks / np.where(total > 0, total, 1), 1 / (len(weights) - 1))
-            networks[-1] = 0
-            ways += [networks, forest]
-        found = np.stack([self._in_units(mix(location, way), mix(scale, way)) for way in ways])
+            count = len(self.trained.predictor.networks)
+            networks, forest, process = (np.zeros_like(weights) for _ in range(3))
+            total = weights[:count].sum(axis=0)
+            networks[:count] = np.where(total > 0, weights[:count] / np.where(total > 0, total, 1), 1 / count)
+            forest[count] = process[count + 1] = 1
+            ways += [networks, forest, process]
+        components = self.trained.predictor.components
+        found = np.stack(
+            [self._in_units(mix(location, way), mix(scale, spread_weights(way, components))) for way in ways]
+        )
         description = self.trained.description
         for t, own in enumerate(told_together(description.kinds)):
             found[..., own] = np.maximum(found[..., own], limits[:, t, None])

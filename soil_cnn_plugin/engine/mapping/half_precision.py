@@ -91,7 +91,7 @@ def half_kinds(device: torch.device) -> list[torch.dtype]:
 def half_precision_error(predictor: Predictor, sample: TrialBlock, dtype: torch.dtype) -> tuple[Array, Array]:
     """Return how far half precision lies from float32, as root mean squares (R,): the difference of locations, and the
     relative difference of scales. They are not finite where a number is too large for `dtype`."""
-    networks = replace(predictor, forests=(), weights=predictor.weights[: len(predictor.networks)])
+    networks = replace(predictor, forests=(), process=None, weights=predictor.weights[: len(predictor.networks)])
     margin = predictor.halo - networks.halo
     channels = sample.channels.crop(margin)
     exact, half = (

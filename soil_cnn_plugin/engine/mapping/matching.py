@@ -128,8 +128,8 @@ def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary
 
 def warn_of_far_location(location: Location | None, trained: Grid, grid: Grid, report: Report) -> None:
     """Warn where coordinates are an input and the map lies outside the training area: there they mean nothing."""
-    if location is None:
-        return
+    if location is None or not location.is_everywhere:
+        return  # the Gaussian process falls back on covariates far from its observations
     x, y = grid.xy([0, 0, grid.height - 1, grid.height - 1], [0, grid.width - 1, 0, grid.width - 1], trained.crs_wkt)
     west, south, east, north = trained.bounds
     if x.max() < west or x.min() > east or y.max() < south or y.min() > north:

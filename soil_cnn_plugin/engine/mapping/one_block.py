@@ -87,7 +87,8 @@ class BlockPredictor:
             if dtype != torch.float32 and not np.isfinite([location[:, known], scale[:, known]]).all():
                 # Numbers here are too large for half precision, which was tried elsewhere in the map.
                 return self._at_once(block, raw, valid, torch.float32)
-            dissimilarity, near = index.take(centre, channels.location, known) if index else (None, 0)
+            seen_by_networks = channels.location if self.trained.encoder.shows_location else None
+            dissimilarity, near = index.take(centre, seen_by_networks, known) if index else (None, 0)
         seen = look(self.trained.description.covariates, centre)
         return PredictedBlock(block, location, scale, seen, dissimilarity, near)
 

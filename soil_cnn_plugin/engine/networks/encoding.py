@@ -43,11 +43,15 @@ class Channels:
 
 @dataclass(frozen=True)
 class Location:
-    """The place of the training observations: middle and spread (CRS units) of their coordinates, for standardizing."""
+    """The place of the training observations: middle and spread (CRS units) of their coordinates, for standardizing.
+
+    The Gaussian process sees coordinates; `is_everywhere` says that the ring network and the forests do, too.
+    """
 
     x: float
     y: float
     spread: float
+    is_everywhere: bool = False
 
     ANGLES: ClassVar[tuple[int, ...]] = (0, 30, 60, 90, 120, 150)
 
@@ -89,6 +93,11 @@ class Encoder(nn.Module):
         continuous = [covariates[index].covariate.kind != "categorical" for index in channel_covariates]
         self.register_buffer("continuous", torch.tensor(continuous).nonzero().flatten(), persistent=False)
         self.continuous: Tensor  # channels that are not one-hot
+
+    @property
+    def shows_location(self) -> bool:
+        """Whether networks and forests see the location, not the Gaussian process alone."""
+        return self.location is not None and self.location.is_everywhere
 
     @property
     def channel_count(self) -> int:

@@ -40,6 +40,13 @@ def context_count(channels: int, continuous: int, patch_size: int) -> int:
     return channels * (1 + len(ring_windows(patch_size))) + continuous * len(deviation_windows(patch_size))
 
 
+def network_features(encoder: Encoder, patch_size: int) -> int:
+    """Number of context features, from the first on, that networks and forests see: all but oblique coordinates that
+    only the Gaussian process sees."""
+    location = len(Location.ANGLES) if encoder.shows_location else 0
+    return context_count(encoder.channel_count, len(encoder.continuous), patch_size) + location
+
+
 def covariate_of_feature(encoder: Encoder, patch_size: int) -> Tensor:
     """Index of the covariate behind each context feature, (F,); the number of covariates for the location."""
     channels = encoder.covariate_of_channel

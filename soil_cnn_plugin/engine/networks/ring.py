@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
-from soil_cnn_plugin.engine.networks.focal import context_count, context_features, covariate_of_feature
+from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
+from soil_cnn_plugin.engine.networks.focal import context_features, covariate_of_feature, network_features
 from soil_cnn_plugin.engine.networks.heads import QuantileHead
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch, multiply, rows_at_once
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout
@@ -23,8 +23,7 @@ class RingNetwork(PackedNetwork):
 
     def __init__(self, encoder: Encoder, patch_size: int, layout: ColumnLayout, members: int, dropout: float) -> None:
         super().__init__(encoder, patch_size, layout, members, dropout)
-        features = context_count(encoder.channel_count, len(encoder.continuous), patch_size)
-        features += len(Location.ANGLES) if encoder.location else 0
+        features = network_features(encoder, patch_size)
         self.input_weight = nn.Parameter(torch.zeros(members, features, _WIDTH))
         self.input_bias = nn.Parameter(torch.zeros(members, _WIDTH))
         self.residual_weight = nn.Parameter(torch.zeros(members, 2, _WIDTH, _WIDTH))
@@ -37,11 +36,11 @@ class RingNetwork(PackedNetwork):
 
     @property
     def covariate_of_input(self) -> Tensor:
-        return covariate_of_feature(self.encoder, self.patch_size)
+        return covariate_of_feature(self.encoder, self.patch_size)[: self.input_weight.shape[1]]
 
     def inputs(self, channels: Channels) -> Tensor:
         """Turn (N, D, P, P) into (N, F)."""
-        return context_features(channels, self.patch_size).flatten(1)
+        return context_features(channels, self.patch_size)[:, : self.input_weight.shape[1]].flatten(1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Turn (K, B, F), or (B, F) for all members, into raw numbers (K, B, O)."""
@@ -80,7 +79,7 @@ class RingNetwork(PackedNetwork):
     def dense(
         self, channels: Channels, watch: Watch | None = None, dtype: torch.dtype = torch.float32
     ) -> tuple[Tensor, Tensor]:
-        features = context_features(channels, self.patch_size)[0]  # -> (F, h, w)
+        features = context_features(channels, self.patch_size)[0, : self.input_weight.shape[1]]  # -> (F, h, w)
         pixels = features.flatten(1)  # -> (F, h * w)
         layers = [_Layers(self, member, dtype) for member in range(self.members)]
         location = pixels.new_empty(self.heads.columns, pixels.shape[1])

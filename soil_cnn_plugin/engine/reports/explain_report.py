@@ -64,7 +64,7 @@ def write_explain_report(path: str, explanation: Explanation) -> None:
 def _importance(explanation: Explanation) -> list[Item]:
     measure = explanation.measure
     unit = ", in the unit of the soil property" if measure == "RMSE" else ""
-    sentences = (explanation.basis, _forest_sentence(explanation), _measure_sentence(explanation))
+    sentences = (explanation.basis, _blend_sentence(explanation), _measure_sentence(explanation))
     return [
         Paragraph(" ".join(sentence for sentence in sentences if sentence)),
         *_importance_figures(explanation),
@@ -110,22 +110,23 @@ def _facts(explanation: Explanation) -> list[str]:
         f"{explanation.observations} observations",
         f"{len(explanation.covariates)} covariates",
         f"patches of {side} × {side} cells ({side * explanation.metres:.0f} m)",
-        "blend of networks and random forest" if explanation.forest_weights else "networks",
+        "blend of networks, random forest and Gaussian process" if explanation.forest_weights else "networks",
     ]
 
 
-def _forest_sentence(explanation: Explanation) -> str:
-    """Say what part the forest has."""
+def _blend_sentence(explanation: Explanation) -> str:
+    """Say what parts forest and Gaussian process have."""
     if not explanation.forest_weights:
         return "The map is predicted by the networks alone."
-    weights = ", ".join(
-        f"{percent(weight)} for {target.title}"
-        for target, weight in zip(explanation.targets, explanation.forest_weights)
+    forest, process = (
+        ", ".join(f"{percent(weight)} for {target.title}" for target, weight in zip(explanation.targets, weights))
+        for weights in (explanation.forest_weights, explanation.process_weights)
     )
     return (
-        f"The map is predicted by a blend: the random forest, which sees the same covariates with their focal means and"
-        f" deviations, has a weight of {weights}; the rest are the networks. All numbers are those of the blend unless"
-        " they are marked as those of the networks or of the forest alone."
+        "The map is predicted by a blend: the random forest, which sees the same covariates with their focal means and"
+        f" deviations, has a weight of {forest}; the Gaussian process, which also sees where observations lie, has one"
+        f" of {process}; the rest are the networks. All numbers are those of the blend unless they are marked as those"
+        " of one part alone."
     )
 
 

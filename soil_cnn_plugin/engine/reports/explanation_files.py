@@ -91,6 +91,7 @@ def _target_content(explanation: Explanation, t: int) -> dict[str, object]:
         "unit": explanation.targets[t].unit,
         "standard_deviation": float(explanation.standard_deviation[t]),
         "forest_weight": explanation.forest_weights[t] if explanation.forest_weights else None,
+        "gaussian_process_weight": explanation.process_weights[t] if explanation.process_weights else None,
         error: dict(zip(explanation.methods, importance.error[:, t].tolist())),
         "importance": {
             name: {

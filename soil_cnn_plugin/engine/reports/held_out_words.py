@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, FORESTS_SETTING, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import (
+    BLEND,
+    FOREST,
+    FOREST_CONTEXT,
+    FORESTS_SETTING,
+    MEAN,
+    NETWORK,
+    PROCESS,
+)
 from soil_cnn_plugin.engine.reports.words import enumerated, percent, sentence_case, titles
 
 HIGH_OVERLAP = 25.0
 """Percent of held-out observations whose patch overlaps a training patch; above it the report warns."""
 PREDICTORS = {
-    BLEND: "a blend of network and random forest: a weighted mean of both, with weights that were learned on held-out"
-    " predictions within the training observations",
+    BLEND: "a blend of network, random forest and Gaussian process: a weighted mean of them, with weights that were"
+    " learned on held-out predictions within the training observations",
     NETWORK: "the network, an ensemble of convolutional networks on patches of the covariates",
+    PROCESS: "a Gaussian process on the covariates, their focal means and deviations, and the coordinates",
     FOREST: "a random forest on the covariates at the point",
     FOREST_CONTEXT: "a random forest on the covariates at the point and their focal means and deviations",
     MEAN: "the mean of the observations",
@@ -36,9 +45,10 @@ def validation_sentence(assessment: Assessment) -> str:
     forests = assessment.settings.get(FORESTS_SETTING, "")
     return (
         f"All scores are from {_cross_validation(assessment.folds)}: each observation was predicted by"
-        " networks and forests that had not seen it, nor any other observation of its fold. They describe the map"
-        " where it is like the places of the observations. An estimate for the whole area, with a confidence interval,"
-        " needs an independent probability sample." + (f" In the random forests {forests}." if forests else "")
+        " networks, forests and a Gaussian process that had not seen it, nor any other observation of its fold. They"
+        " describe the map where it is like the places of the observations. An estimate for the whole area, with a"
+        " confidence interval, needs an independent probability sample."
+        + (f" In the random forests {forests}." if forests else "")
     )
 
 
@@ -76,7 +86,10 @@ def folds_in_words(folds: FoldsInWords) -> str:
 
 def methods_sentence(assessment: Assessment) -> str:
     """Return a sentence for the methods section of a paper."""
-    names = {BLEND: "a blend of convolutional networks and a random forest", NETWORK: "convolutional networks"}
+    names = {
+        BLEND: "a blend of convolutional networks, a random forest and a Gaussian process",
+        NETWORK: "convolutional networks",
+    }
     method = names.get(assessment.predictor, PREDICTORS[assessment.predictor])
     numbers = titles([target.soil_property for target in assessment.numbers])
     classes = [f"{len(target.classes)} classes ({target.soil_property.field})" for target in assessment.classes]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, NETWORK, PROCESS
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
 _KINDS_OF_FOLDS = ("spatial_blocks", "knndm")
@@ -38,6 +38,7 @@ def references(assessment: Assessment) -> list[Publication]:
         "loss of padarian": bool(numbers) and "padarian" in {curve.architecture for curve in assessment.loss_curves},
         "forest": bool({FOREST, FOREST_CONTEXT} & methods),
         "forest with context": FOREST_CONTEXT in methods,
+        "gaussian process": PROCESS in methods,
         "blend": any(BLEND in target.methods for target in numbers),
         "mixture": bool(classes) and assessment.predictor == BLEND,
         "temperature": bool(classes),
@@ -76,7 +77,7 @@ def class_map_references(is_by_design: bool) -> list[Publication]:
 def patch_size_references(folds: str) -> list[Publication]:
     """Return the publications behind a comparison of patch sizes under this kind of folds."""
     of_folds = [folds] if folds in _KINDS_OF_FOLDS else []
-    of_methods = ["networks", "forest", "forest with context", "blend"]
+    of_methods = ["networks", "forest", "forest with context", "gaussian process", "blend"]
     return _cited([*of_methods, "one standard error", "paired test", *of_folds])
 
 

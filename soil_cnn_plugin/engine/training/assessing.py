@@ -88,7 +88,7 @@ def _settings(job: TrainNetwork, design: Design, count: int) -> dict[str, str]:
     settings = {
         "architecture": " and ".join(plan.shape.name for plan in design.plans),
         "predictor": job.predictor,
-        "location as an input": "yes" if job.location else "no",
+        "location as an input": job.location,
         "preset": job.preset,
         "transform": job.transform,
         "validation": job.validation,

@@ -12,7 +12,7 @@ import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
-from soil_cnn_plugin.engine.assessment.methods import BLEND, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, MEAN, NETWORK, PROCESS
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
@@ -23,7 +23,7 @@ from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.fit import predict_all
 from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design, forest_features
-from soil_cnn_plugin.engine.training.predictor import mix, predict_forests
+from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,29 @@ def _hold_out(
         centre, spread = predict_forests(fitted.forests[name], forest_features(design, name)[test])
         location.append(centre)
         scale.append(spread)
-    for name in (BLEND, NETWORK, *design.forests):
+        if name == FOREST_CONTEXT and fitted.process:
+            centre, spread = fitted.process.predict(design.data.context[test])
+            location.append(centre)
+            scale.append(spread)
+    for name in (BLEND, NETWORK, PROCESS, *design.forests):
         weights = fitted.weights(name)
-        mixed = mix(np.stack(location), weights), mix(np.stack(scale), weights)
+        mixed = mix(np.stack(location), weights), mix(np.stack(scale), spread_weights(weights, fitted.components))
         methods[name].store(test, fitted.outcomes(weights), *mixed)
     methods[MEAN].store_baseline(train, test)
     if tell:
         errors = {name: predictions.errors_in_words(test) for name, predictions in methods.items()}
         tell(_in_words(design, errors, len(test), fold))
-    return replace(fitted, forests={}, parts=())  # they are large and no longer needed
+    return replace(fitted, forests={}, parts=(), process=None, process_parts=())  # they are large and no longer needed
 
 
 def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: int) -> str:
     """One line for the log: the held-out errors of this fold, of each target."""
-    names = {NETWORK: "network", **dict.fromkeys(design.forests[:1], "random forest"), BLEND: "blend"}
+    names = {
+        NETWORK: "network",
+        **dict.fromkeys(design.forests[:1], "random forest"),
+        PROCESS: "Gaussian process",
+        BLEND: "blend",
+    }
     lines: dict[str, list[str]] = {}
     fold_words = by_target(design.kinds, [[kind.fold_words] * len(kind.targets) for kind in design.kinds])
     fields = by_target(design.kinds, [kind.fields for kind in design.kinds])

@@ -13,9 +13,10 @@ import torch
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.arrays import Rows, Singles
 from soil_cnn_plugin.engine.assessment.folds import Folds
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK, PROCESS
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
+from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -58,6 +59,19 @@ class TrainingData:
     fingerprint: str
     path: str
 
+    @property
+    def forest_context(self) -> Singles:
+        """What forests see of `context`: all but coordinates that only the Gaussian process sees."""
+        is_hidden = self.encoder.location is not None and not self.encoder.shows_location
+        return self.context[:, : -len(Location.ANGLES)] if is_hidden else self.context
+
+    @property
+    def layout(self) -> FeatureLayout:
+        """What the columns of `context` are."""
+        has_place = self.encoder.location is not None
+        width = self.context.shape[1] - len(Location.ANGLES) * has_place
+        return FeatureLayout(self.encoder.channel_count, width, has_place)
+
 
 @dataclass(frozen=True)
 class Design:
@@ -79,7 +93,7 @@ class Design:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return (BLEND, NETWORK, *self.forests, MEAN)
+        return (BLEND, NETWORK, PROCESS, *self.forests, MEAN)
 
 
 def make_designs(
@@ -100,7 +114,7 @@ def make_designs(
     tell_folds(folds, job.domain, report)
     if growth_in_words(file.count):
         report.info(f"In the random forests {growth_in_words(file.count)}.")
-    data = encode_patches(file, plans, device, job.location)
+    data = encode_patches(file, plans, device, _who_sees_location(job))
     kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
     design = Design(
         data=data,
@@ -128,12 +142,12 @@ def encode_patches(
     file: PatchFile,
     plans: Sequence[Plan],
     device: torch.device,
-    with_location: bool = False,
+    location: str = "off",
     patch_size: int | None = None,
 ) -> TrainingData:
     """Read the patches in pieces and keep only what the plans' networks need of their middle `patch_size` pixels."""
     patch_size = patch_size or file.patch_size
-    encoder = Encoder(file.covariates, _location(file) if with_location else None)
+    encoder = Encoder(file.covariates, _location(file, location == "on") if location != "off" else None)
     coordinates = torch.from_numpy(file.coordinates)[:, :, None, None]  # (N, 2) -> (N, 2, 1, 1)
     networks = [build_network(plan.shape, encoder, number_columns(1), 0.0) for plan in plans]
     inputs: list[InputRows] = []
@@ -164,6 +178,11 @@ def encode_patches(
     )
 
 
+def _who_sees_location(job: TrainNetwork) -> str:
+    """Return the job's choice; without a blend there is no Gaussian process that could see the location."""
+    return "off" if job.location == "auto" and job.predictor != BLEND else job.location
+
+
 def _context_width(encoder: Encoder, patch_size: int) -> int:
     location = len(Location.ANGLES) if encoder.location else 0
     return context_count(encoder.channel_count, len(encoder.continuous), patch_size) + location
@@ -172,14 +191,14 @@ def _context_width(encoder: Encoder, patch_size: int) -> int:
 def _at_the_point(context: Singles, encoder: Encoder) -> Singles:
     """The features in `context` that need no context: the channels in the centre, and the location."""
     centre = context[:, : encoder.channel_count]
-    if encoder.location is None:
+    if not encoder.shows_location:
         return centre
     return np.concatenate([centre, context[:, -len(Location.ANGLES) :]], axis=1)
 
 
-def _location(file: PatchFile) -> Location:
+def _location(file: PatchFile, is_everywhere: bool) -> Location:
     middle = file.coordinates.mean(0)
-    return Location(float(middle[0]), float(middle[1]), float(file.coordinates.std(0).max()))
+    return Location(float(middle[0]), float(middle[1]), float(file.coordinates.std(0).max()), is_everywhere)
 
 
 def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], kinds: tuple[Kind, ...]) -> str:

@@ -162,11 +162,11 @@ def in_columns(rows: Singles, encoder: Encoder) -> Array:
 def _covariate_of_column(encoder: Encoder) -> Rows:
     """The covariate of each column (F,); east and north count as one more."""
     of_channel: Rows = encoder.covariate_of_channel.cpu().numpy()
-    return of_channel if encoder.location is None else np.append(of_channel, [len(encoder.covariates)] * 2)
+    return of_channel if not encoder.shows_location else np.append(of_channel, [len(encoder.covariates)] * 2)
 
 
 def _row_width(encoder: Encoder) -> int:
-    return len(encoder.covariates) + 2 * (encoder.location is not None)
+    return len(encoder.covariates) + 2 * encoder.shows_location
 
 
 def beyond_range(raw: Singles, encoder: Encoder) -> Array:

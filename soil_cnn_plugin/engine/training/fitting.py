@@ -11,9 +11,10 @@ import torch
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, FORESTS, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
 from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.kriging.gaussian_process import FittedProcess, GaussianProcess, fit_process
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.censored import draw_below, estimate_below
@@ -22,21 +23,23 @@ from soil_cnn_plugin.engine.targets.kinds import Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import cross_fit
-from soil_cnn_plugin.engine.training.predictor import Predictor, mix
+from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Everything fitted to some rows: networks and forests (one a column), and their predictions for rows they had not
-    seen: `location` and `scale` (M, N, R), of the networks, then of the forests by name. `scaled` are the kinds of
-    targets, whose columns follow each other.
+    """Everything fitted to some rows: networks, forests (one a column), a Gaussian process, and their predictions for
+    rows they had not seen: `location` and `scale` (M, N, R) of the `components`, each named by its method. `scaled` are
+    the kinds of targets, whose columns follow each other.
 
     `held_out` says who had not seen which row; `parts` are the parts of the forests with context, for each unit of
-    columns."""
+    columns, and `process_parts` those of the process."""
 
     networks: tuple[PackedNetwork, ...]
     forests: dict[str, tuple[Trees, ...]]
+    process: GaussianProcess | None
+    components: tuple[str, ...]
     scaled: tuple[Scaled, ...]
     learned: Learned
     location: Array
@@ -44,21 +47,18 @@ class Fitted:
     curves: tuple[LossCurve, ...]
     held_out: HeldOutRows
     parts: tuple[tuple[Trees, ...], ...]
+    process_parts: tuple[GaussianProcess, ...]
 
     def unseen(self, method: str) -> UnseenPredictor:
         """The predictor, for BLEND or NETWORK, that predicts the training rows by what had not seen them."""
-        return UnseenPredictor(self.networks, self.parts if method == BLEND else (), self.held_out)
+        is_blend = method == BLEND
+        parts, processes = (self.parts, self.process_parts) if is_blend else ((), ())
+        return UnseenPredictor(self.networks, parts, self.held_out, processes)
 
     def weights(self, method: str) -> Array:
         """Weight of each component in a method, (M, R); learned where the method has several."""
-        count = len(self.networks)
-        kinds = {
-            NETWORK: range(count),
-            BLEND: range(count + 1),
-            FOREST_CONTEXT: [count],
-            FOREST: [count + 1],
-        }
-        chosen = list(kinds[method])
+        members = BLENDED if method == BLEND else (method,)
+        chosen = [index for index, component in enumerate(self.components) if component in members]
         weights = np.zeros((len(self.location), self.learned.columns))
         location = self.location[chosen]
         told = self._told(location.mean(axis=0))
@@ -78,7 +78,8 @@ class Fitted:
 
     def outcomes(self, weights: Array) -> tuple[AnyOutcome, ...]:
         """The outcomes of the mixture of the components, one for each kind."""
-        location, scale = mix(self.location, weights), mix(self.scale, weights)
+        location = mix(self.location, weights)
+        scale = mix(self.scale, spread_weights(weights, self.components))
         return tuple(
             each.calibrate(self.learned.of(own), location[:, own], scale[:, own])
             for each, own in zip(self.scaled, own_columns(self.scaled))
@@ -86,10 +87,10 @@ class Fitted:
 
     def predictor(self, method: str, patch_size: int) -> Predictor:
         """The predictor of maps by a method, BLEND or NETWORK."""
-        count = len(self.networks)
-        has_forests = method == BLEND
-        forests = self.forests[FOREST_CONTEXT] if has_forests else ()
-        return Predictor(self.networks, forests, self.weights(method)[: count + has_forests], patch_size)
+        weights = self.weights(method)[: len(self.networks) + 2 * (method == BLEND)]
+        if method != BLEND:
+            return Predictor(self.networks, (), weights, patch_size)
+        return Predictor(self.networks, self.forests[FOREST_CONTEXT], weights, patch_size, self.process)
 
 
 def fit_design(
@@ -100,8 +101,8 @@ def fit_design(
     progress: Callable[[float], None] = lambda share: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Fitted:
-    """Train networks and forests on `rows`, each target on its scale. Where several processes train together, only the
-    first grows forests: the others do not need them."""
+    """Train networks, forests and, beside the forest with context, a Gaussian process on `rows`, each target on its
+    scale. Where several processes train together, only the first one goes on after the networks."""
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
@@ -119,21 +120,29 @@ def fit_design(
     learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
     fold = make_folds(INNER_FOLDS, seed)
     location, scale = list(networks.location), list(networks.scale)
+    components = [NETWORK] * len(location)
+    process: FittedProcess | None = None
     trees: dict[str, tuple[Trees, ...]] = {}
     parts: tuple[tuple[Trees, ...], ...] = ()
     for name in forests if process_number() == 0 else ():
-        features = forest_features(design, name)
-        is_all = len(rows) == len(features)  # and in order: this saves a copy of what may be a million rows
-        fitted = fit_forests(features if is_all else features[rows], learned, fold, seed)
+        fitted = fit_forests(_some(forest_features(design, name), rows), learned, fold, seed)
         trees[name] = tuple(forest.trees for forest in fitted)
         if name == FOREST_CONTEXT:
             parts = tuple(forest.parts for forest in fitted)
         location.append(np.concatenate([forest.location for forest in fitted], axis=1))
         scale.append(np.concatenate([forest.scale for forest in fitted], axis=1))
+        components.append(name)
+        if name == FOREST_CONTEXT:
+            process = fit_process(_some(design.data.context, rows), design.data.layout, learned, fold, seed)
+            location.append(process.location)
+            scale.append(process.scale)
+            components.append(PROCESS)
     progress(1.0)
     return Fitted(
         networks=networks.networks,
         forests=trees,
+        process=process.process if process else None,
+        components=tuple(components),
         scaled=scaled,
         learned=learned,
         location=np.stack(location),
@@ -141,7 +150,13 @@ def fit_design(
         curves=networks.curves,
         held_out=HeldOutRows(networks.held_out, fold),
         parts=parts,
+        process_parts=process.parts if process else (),
     )
+
+
+def _some(features: Singles, rows: Rows) -> Singles:
+    """Return some rows; all of them, in order, need no copy of what may be a million rows."""
+    return features if len(rows) == len(features) else features[rows]
 
 
 def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Learned:
@@ -161,4 +176,4 @@ def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Le
 
 
 def forest_features(design: Design, forest: str) -> Singles:
-    return design.data.context if forest == FOREST_CONTEXT else design.data.point
+    return design.data.forest_context if forest == FOREST_CONTEXT else design.data.point

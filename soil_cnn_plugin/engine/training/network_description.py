@@ -28,8 +28,8 @@ _MOST_MEMBERS = 10_000
 @dataclass(frozen=True)
 class NetworkDescription:
     """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one for each group of
-    targets, define the learned columns; `weights` (networks [+ forest], columns) blend their predictions. `predictor`
-    is the method of the map, blend or network; scores and verdicts are by target field, scores by method
+    targets, define the learned columns; `weights` (networks [+ forest, process], columns) blend their predictions.
+    `predictor` is the method of the map, blend or network; scores and verdicts are by target field, scores by method
     (assessment.METHODS), from held-out folds. `spaces` are those in which a map's dissimilarity can be told."""
 
     targets: tuple[SoilProperty, ...]
@@ -111,7 +111,7 @@ class NetworkDescription:
     def _check_weights(self) -> None:
         if self.predictor not in (BLEND, NETWORK):
             raise ValueError(f"the predictor {self.predictor!r} is unknown")
-        components = len(self.shapes) + (self.predictor == BLEND)
+        components = len(self.shapes) + 2 * (self.predictor == BLEND)
         if len(self.weights) != components or any(len(row) != self.columns for row in self.weights):
             raise ValueError("blending weights are not one a component and target")
         weights = np.array(self.weights)

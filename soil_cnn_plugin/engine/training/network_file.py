@@ -20,8 +20,9 @@ from soil_cnn_plugin.contract.decode import DecodeError, decode
 from soil_cnn_plugin.engine.assessment.methods import BLEND
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees
-from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
-from soil_cnn_plugin.engine.networks.focal import context_count
+from soil_cnn_plugin.engine.kriging.gaussian_process import PROCESS_ARRAYS, FeatureLayout, GaussianProcess
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.networks.focal import context_count, network_features
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
@@ -34,10 +35,12 @@ from soil_cnn_plugin.engine.training.unseen import TrainingRows
 
 FORMAT = "soil cnn network"
 VERSION = 4
+_WORDS = {np.int64: "I64", np.int32: "I32", np.float32: "F32", np.float64: "F64"}  # the format's kinds of numbers
 Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, in the format's word, and shape."""
 
-_SPACES, _ROWS = "dissimilarity.", "rows."  # prefixes of tensors that are not weights
+_SPACES, _ROWS, _PROCESS = "dissimilarity.", "rows.", "process."  # prefixes of tensors that are not weights
+_PROCESS_KINDS = {f"{_PROCESS}{name}": _WORDS[kind] for name, kind in PROCESS_ARRAYS.items()}
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def write_network(path: str, trained: TrainedNetwork) -> None:
     for index, trees in enumerate(predictor.forests):
         for part_of in fields(trees):
             tensors[f"forest{index}.{part_of.name}"] = torch.from_numpy(getattr(trees, part_of.name))
+    if predictor.process:
+        tensors |= {f"{_PROCESS}{name}": torch.from_numpy(array) for name, array in predictor.process.arrays().items()}
     for space in trained.spaces:
         tensors |= {f"{_SPACES}{name}": tensor for name, tensor in space.tensors().items()}
     if trained.rows:
@@ -99,15 +104,15 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
         forests = _read_forests(path, file, description, encoder)
         hidden = [tensors[f"{shape.name}.output_weight"][1][:2] for shape in description.shapes]
         spaces, rows = _read_spaces_and_rows(path, file, description, encoder, hidden)
-    predictor = Predictor(tuple(networks), forests, np.asarray(description.weights), description.patch_size)
+        process = _read_process(path, file, description, encoder)
+    predictor = Predictor(tuple(networks), forests, np.asarray(description.weights), description.patch_size, process)
     return TrainedNetwork(description, encoder.to(device), predictor, spaces, rows)
 
 
 def _read_forests(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> tuple[Trees, ...]:
     if description.predictor != BLEND:
         return ()
-    features = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
-    features += len(Location.ANGLES) if description.location else 0
+    features = network_features(encoder, description.patch_size)
     forests = []
     for index, outputs in enumerate(_forest_outputs(description)):
         trees = Trees(**{each.name: file.get_tensor(f"forest{index}.{each.name}").numpy() for each in fields(Trees)})
@@ -117,6 +122,18 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
             raise _damaged(path, str(error)) from error
         forests.append(trees)
     return tuple(forests)
+
+
+def _read_process(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> GaussianProcess | None:
+    if description.predictor != BLEND:
+        return None
+    width = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
+    layout = FeatureLayout(encoder.channel_count, width, encoder.location is not None)
+    arrays = {name: file.get_tensor(f"{_PROCESS}{name}").numpy() for name in PROCESS_ARRAYS}
+    try:
+        return GaussianProcess.of(layout, description.layout, arrays, description.observation_count)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
 
 
 def _read_spaces_and_rows(
@@ -170,11 +187,13 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
         expected |= {
             f"{shape.name}.{name}": ("F32", tuple(values.shape)) for name, values in network.named_parameters()
         }
-    forests = _forest_kinds(len(_forest_outputs(description))) if description.predictor == BLEND else {}
-    if not forests.keys() <= found.keys():
-        raise _damaged(path, "its forests are incomplete")
+    blended: dict[str, str] = {}
+    if description.predictor == BLEND:
+        blended = _forest_kinds(len(_forest_outputs(description))) | _PROCESS_KINDS
+    if not blended.keys() <= found.keys():
+        raise _damaged(path, "its forests or its Gaussian process are incomplete")
     for name, tensor in found.items():
-        kind = _kind_beside_weights(name, forests)
+        kind = _kind_beside_weights(name, blended)
         if kind is not None and kind != tensor[0]:
             raise _damaged(path, f"the numbers of '{name}' are of another kind")
         if kind is not None:
@@ -191,17 +210,16 @@ def _forest_outputs(description: NetworkDescription) -> list[int]:
 
 def _forest_kinds(count: int) -> dict[str, str]:
     """Map each tensor of a forest to the kind of its numbers, in the format's words."""
-    kinds = {np.int64: "I64", np.int32: "I32", np.float32: "F32"}
-    return {f"forest{t}.{name}": kinds[kind] for t in range(count) for name, kind in TREE_TYPES.items()}
+    return {f"forest{t}.{name}": _WORDS[kind] for t in range(count) for name, kind in TREE_TYPES.items()}
 
 
-def _kind_beside_weights(name: str, forests: dict[str, str]) -> str | None:
+def _kind_beside_weights(name: str, blended: dict[str, str]) -> str | None:
     """The kind of numbers of a tensor that holds no weights of a network."""
     if name.startswith(_SPACES):
         return kind_of_tensor(name.removeprefix(_SPACES))
     if name.startswith(_ROWS):
         return {"keys": "I64", "fold": "I16"}.get(name.removeprefix(_ROWS), "U8")
-    return forests.get(name)
+    return blended.get(name)
 
 
 def _opened(path: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a map is predicted with: networks and, in a blend, forests, and how much each counts."""
+"""What a map is predicted with: networks and, in a blend, forests and a Gaussian process; how much each counts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Singles
+from soil_cnn_plugin.engine.assessment.methods import BLENDED, NETWORK, PROCESS
 from soil_cnn_plugin.engine.forests.forest import predict_forest
 from soil_cnn_plugin.engine.forests.trees import Trees, in_squares
+from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
@@ -22,13 +24,17 @@ from soil_cnn_plugin.engine.training.input_rows import InputRows
 @dataclass(frozen=True)
 class Predictor:
     """What predicts a map. `forests`, of the covariates with context, holds one forest a column, one for all classes of
-    a target, or nothing. `weights` (networks [+ 1], R) blend locations and scales; the forests' weight comes last.
-    `patch_size` is the forests' widest window."""
+    a target, or nothing; `process` sees the same features and coordinates. `weights` (networks [+ 2], R) blend
+    locations: the weight of the forests comes behind those of the networks, that of the process last. `patch_size` is
+    the widest window of forests and process.
+
+    The process has no part in scales: intervals with it were worse, because its own spread knows only distances."""
 
     networks: tuple[PackedNetwork, ...]
     forests: tuple[Trees, ...]
     weights: Array
     patch_size: int
+    process: GaussianProcess | None = None
 
     @property
     def halo(self) -> int:
@@ -44,7 +50,9 @@ class Predictor:
             location, scale = predict_forests(self.forests, context)
             locations.append(location)
             scales.append(scale)
-        return mix(np.stack(locations), self.weights), mix(np.stack(scales), self.weights)
+        if self.process:
+            locations.append(self.process.locations(torch.from_numpy(context)))
+        return self._mixed(locations, scales)
 
     @torch.inference_mode()
     def predict_block(
@@ -64,8 +72,9 @@ class Predictor:
             location, scale = network.dense(channels.crop(self.halo - network.halo), watch, dtype)
             locations.append(_numpy(location)[:, wanted].T)  # (T, h, w) -> (n, T)
             scales.append(_numpy(scale)[:, wanted].T)
-        if self.forests:
+        if self.forests or self.process:
             features = context_features(channels.crop(self.halo - self.patch_size // 2), self.patch_size)
+        if self.forests:
             order = in_squares(wanted)
             pixels = np.flatnonzero(wanted)[order]
             # Select them where they lie: on a GPU, most of the features then need not be copied.
@@ -75,16 +84,38 @@ class Predictor:
                 as_wanted = np.empty_like(found)
                 as_wanted[order] = found
                 parts.append(as_wanted)
+        if self.process:
+            places = torch.from_numpy(np.flatnonzero(wanted)).to(features.device)
+            locations.append(self.process.locations(features[0].flatten(1).index_select(1, places).T))
         result = np.full((2, self.weights.shape[1], *wanted.shape), np.nan)
-        result[0][:, wanted] = mix(np.stack(locations), self.weights).T
-        result[1][:, wanted] = mix(np.stack(scales), self.weights).T
+        for found, mixed in zip(result, self._mixed(locations, scales)):
+            found[:, wanted] = mixed.T
         return result[0], result[1]
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The method of each row of weights."""
+        return (*[NETWORK] * len(self.networks), *BLENDED[1:])[: len(self.weights)]
+
+    def _mixed(self, locations: list[Array], scales: list[Array]) -> tuple[Array, Array]:
+        weights = spread_weights(self.weights, self.components)[: len(scales)]
+        return mix(np.stack(locations), self.weights), mix(np.stack(scales), weights)
 
 
 def predict_forests(forests: Sequence[Trees], features: Singles) -> tuple[Array, Array]:
     """Location and scale (N, R); a forest with several outputs predicts as many columns."""
     parts = [predict_forest(forest, features) for forest in forests]
     return np.concatenate([part[0] for part in parts], axis=1), np.concatenate([part[1] for part in parts], axis=1)
+
+
+def spread_weights(weights: Array, components: Sequence[str]) -> Array:
+    """Return the weights (M, R) of scales: those of locations without the Gaussian process's, which the others share.
+    Where it alone counts, it keeps its weight."""
+    is_process = np.array([component == PROCESS for component in components])
+    others = np.where(is_process[:, None], 0.0, weights)
+    total = others.sum(axis=0)
+    shared: Array = np.where(total > 0, others / np.where(total > 0, total, 1.0), weights)
+    return shared
 
 
 def mix(parts: Array, weights: Array) -> Array:

@@ -66,7 +66,7 @@ def design_sizes(
         plans = make_plans(asked, size)
         designs.append(
             Design(
-                data=encode_patches(file, plans, device, patch_size=size),
+                data=encode_patches(file, plans, device, asked.location, size),
                 measured=file.measured,
                 kinds=kinds_on_scales(asked.transform, file),
                 fold=folds.fold,

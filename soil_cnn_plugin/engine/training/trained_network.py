@@ -94,7 +94,7 @@ def _describe(
 def _fit_spaces(design: Design, final: Fitted, method: str, patch_size: int, report: Report) -> tuple[Space, ...]:
     """The spaces in which a map's dissimilarity can be told; none, with a warning, where it has no meaning."""
     data, encoder = design.data, design.data.encoder
-    rows = covariate_rows(data.raw, data.point[:, -len(Location.ANGLES) :] if encoder.location else None)
+    rows = covariate_rows(data.raw, data.point[:, -len(Location.ANGLES) :] if encoder.shows_location else None)
     try:
         importance = _importance(design, final, method, patch_size)
         spaces = (
@@ -150,4 +150,5 @@ def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> 
         told_together=units(final.learned.layout),
     )
     importance: Array = found.mean[:, 0].mean(axis=1)
-    return importance
+    encoder = design.data.encoder
+    return importance[: len(encoder.covariates) + encoder.shows_location]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.focal import covariate_of_feature
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
@@ -111,18 +112,19 @@ class Views:
 
 @dataclass(frozen=True)
 class UnseenPredictor:
-    """Predicts rows by what had not seen them. `parts` are the forests' parts of each target, one for each inner fold;
-    empty where no forest predicts."""
+    """Predicts rows by what had not seen them. `parts` are the forests' parts of each target, one for each inner fold,
+    and `processes` those of the Gaussian process; empty where neither predicts."""
 
     networks: tuple[PackedNetwork, ...]
     parts: tuple[tuple[Trees, ...], ...]
     rows: HeldOutRows
+    processes: tuple[GaussianProcess, ...] = ()
 
     def take(self, rows: Rows) -> UnseenPredictor:
-        return UnseenPredictor(self.networks, self.parts, self.rows.take(rows))
+        return UnseenPredictor(self.networks, self.parts, self.rows.take(rows), self.processes)
 
     def predict(self, views: Views) -> tuple[Array, Array]:
-        """Location and scale (M, N, T), standardized, of M components: the networks, then the forests."""
+        """Location and scale (M, N, T), standardized, of M components: networks, forests and process."""
         locations, scales = [], []
         for network, part, held_out in zip(self.networks, views.inputs, self.rows.members):
             tests = [torch.from_numpy(np.flatnonzero(rows)).to(part.device) for rows in held_out]
@@ -139,6 +141,13 @@ class UnseenPredictor:
             centre, spread = self._predict_forests(views.context)
             locations.append(centre)
             scales.append(spread)
+        if self.processes:
+            found = np.full((2, *locations[0].shape), np.nan)
+            for fold in np.unique(self.rows.fold):
+                rows = self.rows.fold == fold
+                found[:, rows] = self.processes[fold].predict(views.context[rows])
+            locations.append(found[0])
+            scales.append(found[1])
         return np.stack(locations), np.stack(scales)
 
     def _predict_forests(self, context: Singles) -> tuple[Array, Array]:

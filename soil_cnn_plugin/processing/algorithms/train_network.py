@@ -102,7 +102,7 @@ def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainN
         metrics=inputs.destination("METRICS"),
         architecture=inputs.choice("ARCHITECTURE"),
         predictor=inputs.choice("PREDICTOR"),
-        location=inputs.boolean("LOCATION"),
+        location=inputs.choice("LOCATION"),
         preset=inputs.choice("PRESET"),
         members=inputs.integer_or_none("MEMBERS"),
         epochs=inputs.integer_or_none("EPOCHS"),
@@ -135,9 +135,10 @@ def training_parameters() -> Parameters:
         explained(
             choice("PREDICTOR", tr("Predictor"), jobs.TrainNetwork.PREDICTORS, jobs.TrainNetwork.predictor),
             tr(
-                "blend: the map is a weighted mean of the networks and a random forest, with weights learned on"
-                " held-out predictions; it was best or tied for best on most of the data it was tried on. network: the"
-                " networks alone. The report compares both, and the forest alone, on the same held-out observations."
+                "blend: the map is a weighted mean of the networks, a random forest and a Gaussian process, with"
+                " weights learned on held-out predictions; it was best or tied for best on most of the data it was"
+                " tried on. network: the networks alone. The report compares all of them on the same held-out"
+                " observations."
             ),
         ),
         explained(
@@ -226,18 +227,17 @@ def _validation_parameters() -> Parameters:
 
 def _location() -> Parameter:
     return explained(
-        boolean("LOCATION", tr("Use the location as an input"), jobs.TrainNetwork.location),
+        choice("LOCATION", tr("Location as an input"), jobs.TrainNetwork.LOCATIONS, jobs.TrainNetwork.location),
         tr(
-            "Gives the coordinates to the ring network and the forest as well. This can help to interpolate between"
-            " evenly spread observations. It harms maps that reach beyond the observations and networks that are used"
-            " in another area, so leave it off unless the report is better with it."
+            "auto: the Gaussian process of the blend sees the coordinates; held-out observations decide how much it"
+            " counts. on: ring network and forest see them, too, which harms maps that reach beyond the observations."
+            " off: nothing does, and the network file tells nobody where observations lie."
         ),
         advanced=True,
     )
 
 
 def _tuning_parameters() -> Parameters:
-    """Return the advanced training parameters; when empty, the preset and the architecture decide."""
     empty = tr("Empty: the preset's value.")
     texts = {
         "members": (

@@ -224,7 +224,7 @@ def test_the_blend_is_compared_with_the_better_forest_where_it_predicts_the_map(
     blend = result.claims[-1]
     assert (blend.method, blend.other, blend.direction) == (BLEND, FOREST, -1)
     assert (
-        "The map is predicted by the blend of both: its RMSE is 10.0 % lower than that of the random forest"
+        "The map is predicted by the blend: its RMSE is 10.0 % lower than that of the random forest"
         f" (p = 0.0015, detectable {blend.detectable_percent:.2g} %). A true difference" in result.text
     )
     assert "blend" not in verdict(blended(0.9)).text

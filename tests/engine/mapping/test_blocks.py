@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
-from soil_cnn_plugin.engine.networks.focal import context_features
+from soil_cnn_plugin.engine.networks.focal import context_features, network_features
 from soil_cnn_plugin.engine.rasters.covariates import open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
@@ -63,13 +63,20 @@ def patch_by_patch(landscape: Landscape, trained: TrainedNetwork) -> tuple[NDArr
         if trained.predictor.forests:
             patches = torch.from_numpy(cut(landscape.values, rows, cols, trained.predictor.patch_size))
             ring = context_features(trained.encoder(patches, coordinates), trained.predictor.patch_size)
-            ring = ring.flatten(1).numpy()
+            features = ring.flatten(1).numpy()
+            ring = features[:, : network_features(trained.encoder, trained.predictor.patch_size)]
             forests = random_forests(ring.shape[1], seed=3)
             answers = np.array([[tree.predict(ring) for tree in forest] for forest in forests])  # (T, trees, n)
             parts.append((answers.mean(1).T, np.maximum(answers.std(1), 0.05).T))
+            assert trained.predictor.process
+            parts.append((trained.predictor.process.predict(features)[0], np.zeros((len(features), len(TARGETS)))))
+    weights = trained.predictor.weights
+    spreads = weights.copy()  # the Gaussian process has no part in them
+    if trained.predictor.forests:
+        spreads[-1] = 0
     maps = np.full((2, len(TARGETS), SIDE, SIDE), np.nan)
-    for which in (0, 1):
-        blended = sum(part[which] * weight for part, weight in zip(parts, trained.predictor.weights))
+    for which, own in enumerate((weights, spreads / spreads.sum(axis=0))):
+        blended = sum(part[which] * weight for part, weight in zip(parts, own))
         maps[which][:, rows, cols] = np.asarray(blended).T
     return maps[0], maps[1]
 
@@ -135,7 +142,7 @@ def test_seams_do_not_show_where_a_covariate_is_resampled(tmp_path: Path) -> Non
 def test_forests_alone_do_not_notice_blocks_at_all(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     trained = random_network(landscape, RING)
-    trained.predictor.weights[:] = [[0.0, 0.0], [1.0, 1.0]]
+    trained.predictor.weights[:] = [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
     np.testing.assert_array_equal(dense(landscape, trained, 16), dense(landscape, trained, SIDE))
 
 

@@ -148,7 +148,7 @@ def test_the_score_table_has_all_methods_and_the_skill(tmp_path: Path) -> None:
     text = text_of(page_of(assessment, tmp_path))
     (target,) = assessment.classes
     blend, mean = target.methods[BLEND].scores, target.methods[MEAN].scores
-    row = text[text.index("Blend of network and random forest 200") :][:200]
+    row = text[text.index("Blend of network, random forest and Gaussian process 200") :][:200]
     for number in (f"{100 * blend.accuracy:.1f} %", f"{blend.brier:.3f}", f"{1 - blend.brier / mean.brier:.2f}"):
         assert number in row
     assert "Frequencies of the classes in the training observations 200" in text

@@ -48,7 +48,7 @@ def test_compositions_have_scores_words_and_a_triangle(make_assessment: Make, tm
     assert "Sand, silt and clay 0-30 cm are parts of a whole." in page.text
     scores = composition.scores[BLEND]
     assert scores.right_class is not None
-    row = ["Blend of network and random forest", "60", f"{scores.aitchison_distance:.3f}"]
+    row = ["Blend of network, random forest and Gaussian process", "60", f"{scores.aitchison_distance:.3f}"]
     (found,) = [each for each in page.rows if each[:3] == row]
     assert found[3] == f"{100 * scores.right_class:.0f} %"
     for text in ("Sand 100 %", "Clay 100 %", "SiCL", "Predicted: blend", "SiCL silty clay loam"):

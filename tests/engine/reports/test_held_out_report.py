@@ -67,7 +67,7 @@ def test_the_report_holds_what_a_reviewer_asks_for(tmp_path: Path, make_assessme
         "Zinc and clay 5-15 cm",
         "120 observations",
         "patches of 31 × 31 cells of 40 m (1240 m across)",
-        "The map is predicted by a blend of network and random forest",
+        "The map is predicted by a blend of network, random forest and Gaussian process",
         content.targets[0].verdict.text,
         "5 folds of square blocks of 600 m",
         f"The map explains {100 * (blend.mec or 0):.0f} % of the variance of the held-out observations",
@@ -83,7 +83,8 @@ def test_the_report_holds_what_a_reviewer_asks_for(tmp_path: Path, make_assessme
         "Fold 3 (n = 24)",
         "Two observations share a cell.",
         "2.13.0",
-        "were mapped with a blend of convolutional networks and a random forest (Soil CNN 0.1.0, PyTorch 2.13.0)",
+        "were mapped with a blend of convolutional networks, a random forest and a Gaussian process (Soil CNN 0.1.0,"
+        " PyTorch 2.13.0)",
     ):
         assert words in text, words
 
@@ -94,8 +95,8 @@ def test_scores_of_all_methods_stand_beside_each_other(tmp_path: Path, make_asse
     head = next(number for number, row in enumerate(rows) if row[:3] == ["Method", "n", "ME"])
     assert rows[head][3:] == ["RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS"]
     assert rows[head + 1] == ["Zinc (mg/kg)"]
-    assert [row[0].split(",")[0] for row in rows[head + 2 : head + 7]] == [
-        "Blend of network and random forest",
+    assert [row[0].replace(", covariates at the point", "") for row in rows[head + 2 : head + 7]] == [
+        "Blend of network, random forest and Gaussian process",
         "Network",
         "Random forest",
         "Random forest with context (focal means and deviations)",

@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fi
 from soil_cnn_plugin.engine.training.design import Design, encode_patches
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds
 from soil_cnn_plugin.engine.training.plan import make_plans
-from soil_cnn_plugin.engine.training.predictor import mix
+from soil_cnn_plugin.engine.training.predictor import mix, spread_weights
 from tests.engine.landscape import Log, extract, make_landscape
 from tests.engine.mixed import FIELDS as MIXED_FIELDS
 from tests.engine.mixed import LAYOUT, WORDS, measured_of
@@ -68,7 +68,7 @@ def validate(*designs: Design) -> tuple[list[CrossValidation], Log]:
 def test_each_observation_is_predicted_once_by_every_method(design: Design) -> None:
     (found,), log = validate(design)
     assert [sorted(methods) for methods in found.methods] == [
-        ["blend", "forest", "forest_context", "mean", "network"]
+        ["blend", "forest", "forest_context", "gaussian_process", "mean", "network"]
     ] * 2
     for t, methods in enumerate(found.methods):
         known = np.isfinite(design.measured.values[:, t])
@@ -112,7 +112,7 @@ def test_designs_side_by_side_do_not_mix(design: Design) -> None:
 def test_the_forest_at_the_point_may_be_left_out(design: Design) -> None:
     (found,), _ = validate(replace(design, forests=(FOREST_CONTEXT,)))
     (whole,), _ = validate(design)
-    assert sorted(found.methods[0]) == ["blend", "forest_context", "mean", "network"]
+    assert sorted(found.methods[0]) == ["blend", "forest_context", "gaussian_process", "mean", "network"]
     for name, held_out in found.methods[0].items():
         np.testing.assert_array_equal(held_out.mean, whole.methods[0][name].mean)
 
@@ -120,10 +120,10 @@ def test_the_forest_at_the_point_may_be_left_out(design: Design) -> None:
 def test_a_blend_lies_between_its_components(design: Design) -> None:
     final, _ = fit_and_cross_validate([design], (FOREST_CONTEXT,), Log())
     weights = final.weights("blend")
-    assert weights.shape == (2, 2) and (weights >= 0.25 - 1e-9).all()  # half-way to equal ones
+    assert weights.shape == (3, 2) and (weights >= 1 / 6 - 1e-9).all()  # half-way to equal ones
     np.testing.assert_allclose(weights.sum(0), 1)
-    assert final.weights("network").tolist() == [[1, 1], [0, 0]]
-    assert final.predictor("blend", 9).weights.shape == (2, 2) and len(final.predictor("blend", 9).forests) == 2
+    assert final.weights("network").tolist() == [[1, 1], [0, 0], [0, 0]]
+    assert final.predictor("blend", 9).weights.shape == (3, 2) and len(final.predictor("blend", 9).forests) == 2
     assert final.predictor("network", 9).weights.tolist() == [[1, 1]] and final.predictor("network", 9).forests == ()
     # Whatever was held out within is finite wherever the target is, and nothing was seen before.
     known = np.isfinite(design.measured.values)
@@ -163,7 +163,7 @@ def test_numbers_parts_and_classes_are_held_out_together(mixed: Design) -> None:
     values = mixed.measured.values
     for t, (field, methods) in enumerate(zip(MIXED_FIELDS, found.methods)):
         known = np.isfinite(values[:, t])
-        assert sorted(methods) == ["blend", "forest", "forest_context", "mean", "network"]
+        assert sorted(methods) == ["blend", "forest", "forest_context", "gaussian_process", "mean", "network"]
         for held_out in methods.values():
             assert [scores.n for scores in held_out.fold_scores] == np.bincount(mixed.fold[known]).tolist()
             assert held_out.scores.n == known.sum() < N
@@ -196,7 +196,7 @@ def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design) -> 
     final, _ = fit_and_cross_validate([mixed], (FOREST_CONTEXT,), Log())
     assert final.learned.layout == LAYOUT and all(network.layout == LAYOUT for network in final.networks)
     weights = final.weights("blend")
-    assert weights.shape == (2, 7)
+    assert weights.shape == (3, 7)
     np.testing.assert_allclose(weights.sum(0), 1)
     assert (weights[:, 3:6] == weights[:, [3]]).all()  # one a component for all classes
     predictor = final.predictor("blend", 9)
@@ -212,12 +212,13 @@ def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design) -> 
 def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed: Design) -> None:
     final, _ = fit_and_cross_validate([mixed], (FOREST_CONTEXT,), Log())
     weights = final.weights("blend")
-    location, scale = mix(final.location, weights), mix(final.scale, weights)
+    location = mix(final.location, weights)
+    scale = mix(final.scale, spread_weights(weights, final.components))
     for outcome, each, own in zip(final.outcomes(weights), final.scaled, own_columns(final.scaled), strict=True):
         alone = final.learned.of(own)
         assert each.calibrate(alone, location[:, own], scale[:, own]) == outcome
-        chosen = final.location[[0, 1]][:, :, own]
-        told = final._told(final.location[[0, 1]].mean(axis=0))[:, own]
+        chosen = final.location[[0, 1, 2]][:, :, own]
+        told = final._told(final.location[[0, 1, 2]].mean(axis=0))[:, own]
         np.testing.assert_array_equal(each.blend(chosen, told), weights[:, own])
 
 

@@ -28,8 +28,13 @@ from soil_cnn_plugin.engine.reports.words import sentence_case
 MOST_COVARIATES = 25
 """The most covariates that are drawn; the table has all."""
 MOST_MAPS = 6
-_COLOURS = {"map": NETWORK_COLOUR, "networks": "#7fb2cf", "forest": FOREST_COLOUR}
-_LABELS = {"map": "Map (blend)", "networks": "Networks alone", "forest": "Random forest alone"}
+_COLOURS = {"map": NETWORK_COLOUR, "networks": "#7fb2cf", "forest": FOREST_COLOUR, "process": "#8a6fae"}
+_LABELS = {
+    "map": "Map (blend)",
+    "networks": "Networks alone",
+    "forest": "Random forest alone",
+    "process": "Gaussian process alone",
+}
 
 
 def method_label(methods: tuple[str, ...], name: str) -> str:
@@ -53,7 +58,7 @@ def draw_importance(name: str, explanation: Explanation, target: int) -> str:
                 by_fold[order, fold], place, "o", markersize=3, color="#22262b", alpha=0.55, markeredgewidth=0,
                 label="Single folds" if fold == 0 else None,
             )  # fmt: skip
-        for method, marker in (("networks", "D"), ("forest", "^")):
+        for method, marker in (("networks", "D"), ("forest", "^"), ("process", "s")):
             if method in explanation.methods:
                 values = share[order, explanation.methods.index(method)]
                 axes.plot(values, place, marker, markersize=5, color=_COLOURS[method], markeredgecolor="white",
@@ -100,7 +105,7 @@ def _paint_context(axes: Axes, explanation: Explanation, target: int) -> None:
         axes.plot(metres, by_fold[:, fold], color=_COLOURS["map"], alpha=0.25, linewidth=0.9,
                   label="Single folds" if fold == 0 else None)  # fmt: skip
     for index, method in enumerate(explanation.methods):
-        style = {"map": ("o", 2.2), "networks": ("D", 1.1), "forest": ("^", 1.1)}[method]
+        style = {"map": ("o", 2.2), "networks": ("D", 1.1), "forest": ("^", 1.1), "process": ("s", 1.1)}[method]
         label = method_label(explanation.methods, method)
         axes.plot(metres, context.growth[:, index, target], marker=style[0], markersize=4, linewidth=style[1],
                   color=_COLOURS[method], label=label)  # fmt: skip
@@ -148,7 +153,7 @@ def draw_contributions(name: str, explanation: Explanation, attribution: Attribu
 _LINES = {
     NETWORK: ("Network", NETWORK_COLOUR, "--", "s", 1.1),
     FOREST_CONTEXT: ("Random forest with context", FOREST_COLOUR, "-", "^", 1.4),
-    BLEND: ("Blend of both, ± one standard error beside its best size", NETWORK_COLOUR, "-", "o", 2.2),
+    BLEND: ("Blend, ± one standard error beside its best size", NETWORK_COLOUR, "-", "o", 2.2),
 }
 _FAR = 0.6
 """The mean's line is left out where it lies further above the curves than this share of their height."""

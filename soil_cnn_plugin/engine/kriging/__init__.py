@@ -1,0 +1,1 @@
+"""The Gaussian process beside networks and forests: universal kriging on covariates, their context and coordinates."""

@@ -247,6 +247,16 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
     return FittedProcess(process, *_hold_out(process, features, learned, fold))
 
 
+def rows_in_words(count: int) -> str:
+    """Say on how many of `count` observations a process rests; empty where on all."""
+    if count <= MOST_KNOWN:
+        return ""
+    return (
+        f"it rests on {MOST_KNOWN} of the {count} observations, drawn at random, so that time and memory stay bounded;"
+        " with all of them its errors would be somewhat smaller"
+    )
+
+
 def process_parts(process: GaussianProcess, fold: Rows) -> tuple[GaussianProcess, ...]:
     """Return the processes that had not seen each inner fold (N,) of the rows of training."""
     return tuple(process.without(fold == number) for number in range(int(fold.max()) + 1))

@@ -10,8 +10,9 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
-from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING
+from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING, NAMES, PROCESS
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
+from soil_cnn_plugin.engine.kriging.gaussian_process import rows_in_words
 from soil_cnn_plugin.engine.machine.device import device_in_words
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.groups import by_target
@@ -98,6 +99,7 @@ def _settings(job: TrainNetwork, design: Design, count: int) -> dict[str, str]:
         "seed": str(job.seed),
         "device": device_in_words(design.device),
         **({FORESTS_SETTING: growth_in_words(count)} if growth_in_words(count) else {}),
+        **({NAMES[PROCESS]: rows_in_words(count)} if rows_in_words(count) else {}),
     }
     for plan in design.plans:
         settings[plan.shape.name] = (

@@ -16,7 +16,7 @@ from soil_cnn_plugin.engine.assessment.folds import Folds
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK, PROCESS
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
-from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
+from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, rows_in_words
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -114,6 +114,8 @@ def make_designs(
     tell_folds(folds, job.domain, report)
     if growth_in_words(file.count):
         report.info(f"In the random forests {growth_in_words(file.count)}.")
+    if rows_in_words(file.count):
+        report.info(f"The Gaussian process is bounded: {rows_in_words(file.count)}.")
     data = encode_patches(file, plans, device, _who_sees_location(job))
     kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
     design = Design(

@@ -10,7 +10,7 @@ from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.likeness import Likeness, likeness
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
-from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget, residuals
+from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 
 
@@ -64,12 +64,9 @@ class Assessment:
     spaces: tuple[SpaceInWords, ...] = ()  # in which a map's dissimilarity can be told
 
     def likeness(self, target: NumberTarget | ClassTarget) -> Likeness | None:
-        """Whether the residuals of neighbours are alike, under the map's predictor. The residual of a class is what its
-        probability lacks to 1. Distances are in metres where the CRS has a unit of length or degrees."""
-        if isinstance(target, ClassTarget):
-            left = 1 - target.methods[self.predictor].probabilities[np.arange(len(target.rows)), target.observed]
-        else:
-            left = residuals(target, target.methods[self.predictor])
+        """Whether the residuals of neighbours are alike, under the map's predictor. Distances are in metres where the
+        CRS has a unit of length or degrees."""
+        left = target.left_over(self.predictor)
         return likeness(left, self.coordinates[target.rows] * np.array(self.metres))
 
     @property

@@ -78,6 +78,10 @@ class NumberTarget(MeasuredTarget):
     thresholds: tuple[Threshold, ...] = ()  # the assessment checks the probabilities that these are exceeded
     other_methods: dict[str, HeldOut] = field(default_factory=dict)
 
+    def left_over(self, method: str) -> Array:
+        """What a method leaves unexplained at each observation (n,)."""
+        return residuals(self, self.methods[method])
+
 
 @dataclass(frozen=True)
 class ClassTarget:
@@ -95,6 +99,10 @@ class ClassTarget:
     methods: dict[str, ClassHeldOut]
     verdict: Verdict
     other_methods: dict[str, ClassHeldOut] = field(default_factory=dict)
+
+    def left_over(self, method: str) -> Array:
+        """What the probability of each observed class (n,) lacks to 1."""
+        return np.asarray(1 - self.methods[method].probabilities[np.arange(len(self.rows)), self.observed])
 
     @property
     def counts(self) -> Rows:

@@ -24,7 +24,8 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
 from soil_cnn_plugin.engine.forests.forest import TREES
 from soil_cnn_plugin.engine.forests.trees import to_trees
-from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, fit_process
+from soil_cnn_plugin.engine.kriging.fitted_process import fit_process
+from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.focal import context_features

@@ -80,6 +80,7 @@ CHOICES = {
     "RARE_CLASSES": ["drop", "merge"],
     "ARCHITECTURE": ["ring", "padarian", "both"],
     "PREDICTOR": ["network", "blend"],
+    "LOCATION": ["auto", "on", "off"],
     "PRESET": ["fast", "standard", "best"],
     "TRANSFORM": ["auto", "none", "log", "logit"],
     "VALIDATION": ["knndm", "spatial_blocks", "random", "groups"],

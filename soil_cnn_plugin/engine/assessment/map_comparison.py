@@ -24,17 +24,8 @@ from soil_cnn_plugin.engine.assessment.map_assessment import (
     tell_censored,
 )
 from soil_cnn_plugin.engine.observations.locating import place_on_grid
-from soil_cnn_plugin.engine.observations.map_classes import (
-    check_no_interval,
-    match_classes,
-    read_observed_classes,
-)
-from soil_cnn_plugin.engine.observations.map_values import (
-    BandFacts,
-    check_is_of_numbers,
-    interval_coverage,
-    read_map,
-)
+from soil_cnn_plugin.engine.observations.map_classes import check_no_interval, match_classes, read_observed_classes
+from soil_cnn_plugin.engine.observations.map_values import BandFacts, check_is_of_numbers, interval_coverage, read_map
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.target_values import comparable_values

@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.patch_views import encode, join, join_views, see
 from soil_cnn_plugin.engine.forests.forest import fit_parts
 from soil_cnn_plugin.engine.forests.trees import Trees
-from soil_cnn_plugin.engine.kriging.gaussian_process import process_parts
+from soil_cnn_plugin.engine.kriging.fitted_process import process_parts
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.focal import network_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile

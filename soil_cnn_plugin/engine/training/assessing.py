@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING, NAMES, PROCESS
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
-from soil_cnn_plugin.engine.kriging.gaussian_process import rows_in_words
+from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
 from soil_cnn_plugin.engine.machine.device import device_in_words
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.groups import by_target

@@ -16,7 +16,8 @@ from soil_cnn_plugin.engine.assessment.folds import Folds
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK, PROCESS
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
-from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, rows_in_words
+from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
+from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile

@@ -14,7 +14,8 @@ from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
 from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
-from soil_cnn_plugin.engine.kriging.gaussian_process import FittedProcess, GaussianProcess, fit_process
+from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
+from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.censored import draw_below, estimate_below

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Singles
-from soil_cnn_plugin.engine.kriging import gaussian_process
-from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess, fit_process
+from soil_cnn_plugin.engine.kriging import fitted_process, gaussian_process
+from soil_cnn_plugin.engine.kriging.fitted_process import fit_process
+from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PARAMETERS
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, Learned, class_columns, number_columns
@@ -151,7 +152,7 @@ def test_probabilities_of_classes_sum_to_one_and_share_parameters() -> None:
 
 
 def test_many_observations_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gaussian_process, "MOST_KNOWN", 40)
+    monkeypatch.setattr(fitted_process, "MOST_KNOWN", 40)
     features = features_of(100)
     fitted = fit_process(features, LAYOUT, learned_of(field(features)[:, None]), np.arange(100) % 5, seed=0)
     assert len(fitted.process.known) == 40

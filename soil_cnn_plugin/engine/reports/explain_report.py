@@ -35,6 +35,8 @@ from soil_cnn_plugin.engine.reports.sections import (
 )
 from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, sentence_case
 
+_PARTS = {"networks": "Networks", "forest": "Forest", "process": "Gaussian process"}
+
 
 def write_explain_report(path: str, explanation: Explanation) -> None:
     """Write one HTML file that needs nothing else; names of covariates and fields are escaped."""
@@ -86,7 +88,7 @@ def _importance(explanation: Explanation) -> list[Item]:
 
 
 def _surroundings(explanation: Explanation) -> list[Item]:
-    parts = ["Networks", "Forest"] if len(explanation.methods) > 1 else []
+    parts = [_PARTS[method] for method in explanation.methods[1:]]
     return [
         _context_figure(explanation),
         Table(
@@ -154,7 +156,7 @@ def _importance_figures(explanation: Explanation) -> list[CaptionedFigure]:
 
 
 def _columns(explanation: Explanation) -> list[str]:
-    parts = ["Networks", "Forest"] if len(explanation.methods) > 1 else []
+    parts = [_PARTS[method] for method in explanation.methods[1:]]
     return ["Growth", "± folds", "Percent", "± folds", "p", *parts]
 
 

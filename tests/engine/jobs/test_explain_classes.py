@@ -63,9 +63,9 @@ def test_the_covariates_that_classes_follow_are_important(trained: TrainNetwork,
     assert any("Exchanging a covariate makes the held-out error grow most for elevation" in line for line in log.infos)
 
 
-def test_a_map_of_contributions_is_refused_at_once(trained: TrainNetwork, tmp_path: Path) -> None:
-    job = replace(explain(trained, tmp_path), attribution=str(tmp_path / "a.tif"))
-    with pytest.raises(EngineError, match="n.safetensors, soil type: What each .* Leave ATTRIBUTION empty"):
+def test_contributions_to_a_class_that_there_is_not_are_refused_at_once(trained: TrainNetwork, tmp_path: Path) -> None:
+    job = replace(explain(trained, tmp_path), attribution=str(tmp_path / "a.tif"), target_class="peat")
+    with pytest.raises(EngineError, match="soil type has no class 'peat'. Its classes are: .* leave CLASS empty"):
         explain_network.run(job, QUIET)
     assert list(tmp_path.iterdir()) == []
 

@@ -105,7 +105,7 @@ def test_the_table_has_a_row_a_target_and_covariate(explained) -> None:
         rows = table.execute("select target, covariate, importance, spread, importance_percent from importance")
         found = {(row[0], row[1]): row[2:] for row in rows}
         assert table.execute("select data_type from gpkg_contents").fetchall() == [("attributes",)]
-    assert len(found) == 2 * 3
+    assert len(found) == 2 * 4  # three covariates and the location, which the Gaussian process sees
     for (field, covariate), (mean, spread, percent) in found.items():
         expected = metrics["targets"][field]["importance"][covariate]
         assert (mean, spread) == pytest.approx((expected["mean"], expected["spread"]))
@@ -120,11 +120,11 @@ def test_contributions_add_up_to_the_map(explained, trained) -> None:
         clay = source.read(2, masked=True).filled(np.nan)
     with rasterio.open(outputs["attribution"]) as source:
         parts = source.read(masked=True).filled(np.nan)
-        names = ("elevation", "flow", "soil")
+        names = ("elevation", "flow", "soil", "location")
         assert source.descriptions == tuple(f"{name}: contribution to clay (%)" for name in names)
-        assert source.units == ("%",) * 3
+        assert source.units == ("%",) * 4
         base = float(source.tags()["BASE_VALUE"])
-    assert parts.shape == (3, SIDE, SIDE) and (np.isfinite(parts[0]) == np.isfinite(clay)).all()
+    assert parts.shape == (4, SIDE, SIDE) and (np.isfinite(parts[0]) == np.isfinite(clay)).all()
     valid = np.isfinite(clay)
     # The map adds the mean of the calibrated residuals, a constant, to the location that contributions explain.
     rest = (clay - base - parts.sum(0))[valid]

@@ -122,7 +122,7 @@ def _tell_weights(space: Space, names: list[str], importance: Array, report: Rep
             " tell another value there. Leave such covariates out, or add observations."
         )
     weights = space.words.weights
-    if not any(importance[index] > 0 for index, name in enumerate(names) if weights[name] > 0):
+    if not any(value > 0 for name, value in zip(names, importance.tolist()) if weights[name] > 0):
         report.info("No covariate makes held-out predictions better, so all weigh alike in the dissimilarity index.")
 
 

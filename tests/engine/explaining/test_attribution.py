@@ -139,7 +139,7 @@ def test_contributions_of_a_forest_to_the_odds_of_a_class_add_up_by_themselves(
     landscape = make_landscape(tmp_path)
     trained = random_class_network(landscape)
     weights = np.zeros_like(trained.predictor.weights)
-    weights[-1] = 1
+    weights[len(trained.predictor.networks)] = 1
     trained = replace(trained, predictor=replace(trained.predictor, weights=weights))
     rows, cols = RNG.integers(8, SIDE - 8, (2, 14))
     patches = cut(landscape.values, rows, cols, trained.description.patch_size)

@@ -26,11 +26,12 @@ from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import train_network
 from soil_cnn_plugin.engine.jobs.train_network import run
 from soil_cnn_plugin.engine.networks.heads import Heads
+from soil_cnn_plugin.engine.training import design as designs
 from soil_cnn_plugin.engine.training.network_file import read_description, read_network
 from tests.engine.landscape import Log, extract, make_landscape
 
 CPU = torch.device("cpu")
-METHODS = ["blend", "forest", "forest_context", "mean", "network"]
+METHODS = ["blend", "forest", "forest_context", "gaussian_process", "mean", "network"]
 
 
 @pytest.fixture(autouse=True)
@@ -292,7 +293,7 @@ def test_repeats_change_the_assessment_and_not_the_map(patches: str, tmp_path: P
         assert len(target["methods"]["blend"]["coverage_by_spread"]) in (0, 3)
         assert target["likeness_of_residuals"]["neighbours"] == 8
     assert alone.equals(both)  # the layer shows the first repeat
-    assert all(torch.equal(tensor, tensors[1][name]) for name, tensor in tensors[0].items())
+    assert all(np.array_equal(tensor, tensors[1][name], equal_nan=True) for name, tensor in tensors[0].items())
 
 
 def test_an_interrupted_run_goes_on_only_with_the_same_patches(
@@ -311,7 +312,7 @@ def test_an_interrupted_run_goes_on_only_with_the_same_patches(
 
     assert not is_continued() and is_continued()
     with monkeypatch.context() as patch:  # another version may train otherwise
-        patch.setattr(train_network, "read_versions", lambda: {"Soil CNN": "99.0"})
+        patch.setattr(designs, "read_versions", lambda: {"Soil CNN": "99.0"})
         assert not is_continued()
     with h5py.File(own, "r+") as file:  # the same observations, targets and summaries, but other surroundings
         file["patches"][...] = file["patches"][:][:, :, ::-1]
@@ -345,7 +346,7 @@ def test_held_out_predictions_do_not_depend_on_held_out_values(patches: str, tmp
 @pytest.mark.parametrize(
     ("changes", "inside"),
     [
-        ({"architecture": "ring", "location": True}, {"ring": 2}),
+        ({"architecture": "ring", "location": "on"}, {"ring": 2}),
         ({"architecture": "padarian", "predictor": "network"}, {"padarian": 2}),
         ({"preset": "fast", "validation": "spatial_blocks"}, {"ring": 2}),
         ({"architecture": "ring", "validation": "knndm", "transform": "log"}, {"ring": 2}),
@@ -359,7 +360,8 @@ def test_each_way_of_training_gives_a_network(
     network = read_network(job.network, CPU)
     assert network.description.architectures == inside
     assert len(network.predictor.forests) == (0 if job.predictor == "network" else 2)
-    assert (network.description.location is not None) == job.location
+    assert (network.description.location is not None) == (job.predictor == "blend")
+    assert network.encoder.shows_location == (job.location == "on")
     assert any("held out" in line for line in log.infos) and log.infos[0].startswith("Device: ")
 
 
@@ -424,8 +426,8 @@ def test_fewer_sites_than_folds_are_refused(grouped: str, tmp_path: Path, valida
 
 
 @pytest.mark.parametrize("validation", ["random", "groups", "knndm"])
-@pytest.mark.parametrize("location", [False, True])
-def test_observations_of_one_site_are_refused(grouped: str, tmp_path: Path, validation: str, location: bool) -> None:
+@pytest.mark.parametrize("location", ["off", "on"])
+def test_observations_of_one_site_are_refused(grouped: str, tmp_path: Path, validation: str, location: str) -> None:
     def one_site(file: h5py.File) -> None:
         file["sites"][...] = 4
         file["coordinates"][...] = file["coordinates"][0]

@@ -17,7 +17,7 @@ from typing import Any
 STARTED = time.perf_counter()
 
 from soil_cnn_plugin.engine import __main__ as door  # noqa: E402
-from soil_cnn_plugin.engine.jobs import predict_map  # noqa: E402
+from soil_cnn_plugin.engine.mapping import map_files  # noqa: E402
 from soil_cnn_plugin.engine.mapping.layers import Finisher  # noqa: E402
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor  # noqa: E402
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck  # noqa: E402
@@ -32,7 +32,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "checking ranges": (RangeCheck, "add"),
     "writing": (RasterFile, "write"),
     "completing": (RasterFile, "complete"),
-    "naming": (predict_map, "finish_together"),
+    "naming": (map_files, "finish_together"),
 }
 
 

@@ -211,7 +211,7 @@ def test_one_part_of_a_composition_can_be_explained(chain: Chain, tmp_path: Path
     with rasterio.open(job.attribution) as dataset:
         ratio = "the ratio of clay 30-60 cm to the geometric mean of all parts"
         assert dataset.descriptions[0] == f"elevation: ln of the factor on {ratio}"
-        assert set(dataset.units) == {"ln(factor)"}
+        assert set(dataset.units) == {"ln(factor of ratio)"}
         # Contributions add up to what is predicted: the part's centred log-ratio minus the base value.
         total = dataset.read(masked=True).astype(np.float64).sum(axis=0) + float(dataset.tags()["BASE_VALUE"])
     assert total.std() > 0.1

@@ -213,7 +213,7 @@ def test_contributions_to_the_odds_of_a_class_add_up_to_the_map_of_its_probabili
     explain_network.run(wanted, log)
     with rasterio.open(raster) as source:
         values, bands, tags = source.read(masked=True).filled(np.nan), source.descriptions, source.tags()
-        assert source.units == ("ln(factor of odds)",) * 3
+        assert source.units == ("ln(factor of odds)",) * 4
     with rasterio.open(job.predict.probabilities) as source:
         name = f"probability of {tags['CLASS']}"
         band, window = source.descriptions.index(name) + 1, source.window(*corner)

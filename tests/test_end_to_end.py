@@ -220,9 +220,10 @@ def test_a_network_is_explained(qgis: Qgis, mapped: dict[str, object], tmp_path:
     assert float(str(results["CONTEXT_RADIUS"])) >= 0 and results["VERDICT"]
     source = ogr.Open(str(results["IMPORTANCE"]))  # a layer lives only as long as its dataset
     table = source.GetLayer(0)
-    assert table.GetFeatureCount() == 2 * 3 and table.GetGeomType() == ogr.wkbNone
+    # Three covariates and the location, which the Gaussian process sees.
+    assert table.GetFeatureCount() == 2 * 4 and table.GetGeomType() == ogr.wkbNone
     dataset = gdal.Open(str(results["ATTRIBUTION"]))
-    assert (dataset.RasterYSize, dataset.RasterXSize, dataset.RasterCount) == (20, 20, 3)
+    assert (dataset.RasterYSize, dataset.RasterXSize, dataset.RasterCount) == (20, 20, 4)
     assert "elevation" in dataset.GetRasterBand(1).GetDescription()
     assert "elevation" in Path(str(results["REPORT"])).read_text(encoding="utf-8")
     assert (tmp_path / "why.qml").is_file()

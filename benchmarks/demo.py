@@ -105,8 +105,9 @@ def print_summary(results: dict[str, Path], metrics: Metrics, pictures: list[Pat
 
 
 METHODS = {
-    "blend": "blend of network and forest",
+    "blend": "blend",
     "network": "network",
+    "gaussian_process": "Gaussian process",
     "forest": "random forest",
     "forest_context": "random forest with context",
     "mean": "mean",

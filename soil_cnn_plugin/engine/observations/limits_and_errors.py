@@ -27,13 +27,8 @@ def apply_limits(
     """
     limits, _ = read_limited_numbers(layer, limit_field, "detection limit", notes.facts)  # a limit of "<0.5" is 0.5
     known = ~np.isnan(limits)
-    wrong = known & ~((limits > 0) & np.isfinite(limits))
-    if wrong.any():
-        raise EngineError(
-            f"The detection limit {limit_field} of '{layer.name}' is not above 0 at {wrong.sum()} of {known.sum()}"
-            f" observations ({limits[wrong][0]:g} of feature {layer.ids[wrong][0]}). Write the limit of {field} there,"
-            " or leave it empty where the value was measured."
-        )
+    remedy = f"Write the limit of {field} there, or leave it empty where the value was measured."
+    _check_above_zero(limits, known, layer, f"detection limit {limit_field}", remedy)
     silent = known & np.isnan(values) & ~is_censored
     if silent.any():
         notes.doubts.append(
@@ -117,13 +112,8 @@ def read_errors(values: Array, is_censored: Flags, layer: Layer, field: str, err
     errors = read_numbers(layer, error_field, "measurement error", notes.facts)
     used = np.isfinite(values)
     given = used & ~np.isnan(errors)
-    wrong = given & ~((errors > 0) & np.isfinite(errors))
-    if wrong.any():
-        raise EngineError(
-            f"The measurement error {error_field} of '{layer.name}' is not above 0 at {wrong.sum()} of {given.sum()}"
-            f" observations ({errors[wrong][0]:g} of feature {layer.ids[wrong][0]}). No measurement is without error:"
-            " write its standard deviation, or leave it empty where it is not known."
-        )
+    remedy = "No measurement is without error: write its standard deviation, or leave it empty where it is not known."
+    _check_above_zero(errors, given, layer, f"measurement error {error_field}", remedy)
     if not given.any():
         raise EngineError(
             f"The measurement error {error_field} of '{layer.name}' is empty wherever {field} has a value. Choose"
@@ -187,3 +177,13 @@ def check_weights(weights: Array, name: str, notes: Notes) -> None:
         notes.doubts.append(f"{text} That is very few: check the field.")
     else:
         notes.facts.append(text)
+
+
+def _check_above_zero(numbers: Array, given: Flags, layer: Layer, what: str, remedy: str) -> None:
+    """Raise EngineError where a number (N,) that is `given` (N,) is not above 0, or is infinite."""
+    wrong = given & ~((numbers > 0) & np.isfinite(numbers))
+    if wrong.any():
+        raise EngineError(
+            f"The {what} of '{layer.name}' is not above 0 at {wrong.sum()} of {given.sum()} observations"
+            f" ({numbers[wrong][0]:g} of feature {layer.ids[wrong][0]}). {remedy}"
+        )

@@ -133,7 +133,9 @@ def make_network(
     return alone, TrainedNetwork(blended, encoder, predictor), Observations(point, context, target), forest
 
 
-def forest_of(features: Floats, target: NDArray[np.float64], trees: int = TREES, seed: int = 0) -> RandomForestRegressor:
+def forest_of(
+    features: Floats, target: NDArray[np.float64], trees: int = TREES, seed: int = 0
+) -> RandomForestRegressor:
     """Return scikit-learn's forest with the settings of the forests beside the networks (forests/forest.py)."""
     forest = RandomForestRegressor(
         trees, min_samples_leaf=3, max_features=1 / 3, n_jobs=usable_cores(), random_state=seed

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.core.extending import intrinsic
+
+from soil_cnn_plugin.engine.machine.compiled import compiled
 
 _NEAR = 64  # rows of a node whose bins are numbered anew for all nodes below, so that one word tells which are in use
 _UNIT = 2.0**-26  # of weight: a tally counts rows by whole numbers, and their weight by what is behind the point
@@ -42,7 +43,7 @@ def _count_bits(typing: Any, bits: Any) -> Any:
     return types.uint64(types.uint64), build
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _draw(state):
     """The next 64 random bits (splitmix64, Steele et al. 2014, 10.1145/2660193.2660195)."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
@@ -52,13 +53,13 @@ def _draw(state):
     return bits ^ (bits >> np.uint64(31))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _draw_below(state, limit):
     """A random whole number from 0 to limit - 1, limit below 2**32."""
     return np.int64(((_draw(state) >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _sum_bins(column, index, start, end, answers, place, sums, words):
     """Add the rows of a node to the bins that they lie in; return a bit for each of the words that have bits.
 
@@ -75,7 +76,7 @@ def _sum_bins(column, index, start, end, answers, place, sums, words):
     return top
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _sum_near(column, index, start, end, answers, place, sums, words):
     """The same of bins below 64, which is faster."""
     bits, outputs = np.uint64(0), np.uint64(sums.shape[1] - 1)
@@ -88,7 +89,7 @@ def _sum_near(column, index, start, end, answers, place, sums, words):
     return np.uint64(1)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _number_anew(column, rows, size, near, near_codes, words):
     """Number the bins in which `size` rows lie, 64 at most, from 0: `near` gets the number of each row's bin, and
     `near_codes` the bin of each number."""
@@ -114,7 +115,7 @@ def _number_anew(column, rows, size, near, near_codes, words):
         top &= top - np.uint64(1)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _best_of_one(top, words, sums, total, tally, leaf):
     """The best split of one output between two neighbouring bins: its gain, the bins, and how many bins are in use.
     Leaves sums and words at 0."""
@@ -130,9 +131,7 @@ def _best_of_one(top, words, sums, total, tally, leaf):
             weight = left_tally - np.floor(left_tally)
             apart, both = left * whole - total * weight, weight * (whole - weight)
             # Compare fractions without dividing, and without a branch that nobody foresees.
-            is_better = (
-                (left_tally >= leaf) & (tally - left_tally >= leaf) & (apart * apart * product > square * both)
-            )
+            is_better = (left_tally >= leaf) & (tally - left_tally >= leaf) & (apart * apart * product > square * both)
             square, product = (apart * apart, both) if is_better else (square, product)
             below, above = (last, code) if is_better else (below, above)
             left += sums[code, 0]
@@ -144,7 +143,7 @@ def _best_of_one(top, words, sums, total, tally, leaf):
     return square / product, below, above, used
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _best_of_several(top, words, sums, total, left, tally, leaf):
     """The same of the outputs that occur in a node, summed; `total` has their sums, `left` room for them."""
     best, below, above, used = -1.0, np.uint64(0), np.uint64(0), 0
@@ -176,7 +175,7 @@ def _best_of_several(top, words, sums, total, left, tally, leaf):
     return best, below, above, used
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _choose_split(
     state, codes, is_near, near, near_codes, near_rows, numbered, index, start, end, answers, place, sums, words,
     total, left, tally, leaf, tried, features, constants, known,
@@ -224,7 +223,7 @@ def _choose_split(
     return chosen, best_below, best_above, known + found
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _describe(start, end, answers, labels, place, total, position):
     """Sum up a node: its tally, how many outputs occur, the sum of each in `total`, and whether all rows answer alike.
 
@@ -253,7 +252,7 @@ def _describe(start, end, answers, labels, place, total, position):
     return tally, count, count == 1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _divide(column, limit, start, end, index, answers, labels, room):
     """Put the rows of a node whose bin is at most `limit` before the others, each in their order; return where the
     latter begin. `room` are arrays like the three that are sorted."""
@@ -273,7 +272,7 @@ def _divide(column, limit, start, end, index, answers, labels, room):
     return left
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _half_way(low, high):
     """The threshold between two numbers, rounded down to float32."""
     middle = np.float64(low) / 2 + np.float64(high) / 2
@@ -281,7 +280,7 @@ def _half_way(low, high):
     return np.nextafter(threshold, np.float32(-np.inf)) if threshold > middle else threshold
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def grow_tree(codes, lowest, highest, times, values, labels, outputs, tried, leaf, seed):
     """Grow a tree on the rows that were drawn for it; return children, feature, threshold and value as `Trees` has
     them.

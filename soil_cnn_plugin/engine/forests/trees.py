@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import torch
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -18,6 +17,7 @@ from numba.core.extending import intrinsic
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
+from soil_cnn_plugin.engine.machine.compiled import compiled
 
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -215,7 +215,7 @@ def _spread(builder: Any, number: Any, kind: Any) -> Any:
     return builder.shuffle_vector(first, nothing, ir.Constant(_INTEGERS, [0] * LANES))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def add_up(columns, roots, children, feature, threshold, value, total, squares):  # type: ignore[no-untyped-def]
     """Add every tree's answers, and their squares, to `total` and `squares` (rows, outputs).
 

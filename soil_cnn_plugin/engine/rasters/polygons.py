@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import geopandas
 import numpy as np
 import pyproj
 import shapely
@@ -22,6 +21,9 @@ from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, parse_crs, 
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import as_pyogrio_reads, is_undefined, layer_name
 
+if TYPE_CHECKING:
+    import geopandas
+
 _SIDES = 64
 """Pieces in the longer side of a polygon's frame; its own sides are cut into pieces so long where a line may jump."""
 Shapes = NDArray[np.object_]
@@ -35,6 +37,8 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
     Raises:
         EngineError: the layer has no geometries, no CRS, or no polygon with an area.
     """
+    import geopandas  # takes long to load
+
     try:
         with as_pyogrio_reads(path) as readable:
             layer = geopandas.read_file(readable)

@@ -10,7 +10,6 @@ import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
@@ -38,6 +37,7 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
         EngineError: the layer has no geometries, no CRS, or no polygon with an area.
     """
     import geopandas  # takes long to load
+    from pyogrio.errors import DataLayerError, DataSourceError
 
     try:
         with as_pyogrio_reads(path) as readable:

@@ -1,62 +1,21 @@
 """Grows one regression tree on binned features, compiled: bins are summed, no observation is sorted.
 
-Splits are chosen as in scikit-learn: some features are drawn at each node, and the split that lowers the weighted
-squared error most is taken, half-way between two neighbouring values of the node (Breiman 2001,
-10.1023/A:1010933404324). Where each value has a bin of its own, trees differ from scikit-learn's by their draws alone.
+Splits are chosen as in scikit-learn: of the features drawn at a node, the one and the place half-way between values
+that lower the weighted squared error most (Breiman 2001, 10.1023/A:1010933404324). Where each value has a bin, trees
+differ from scikit-learn's by their draws alone.
 """
 
 # Numba has no types to offer here. mypy: disable-error-code="no-untyped-def,no-untyped-call"
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba.core import types
-from numba.core.extending import intrinsic
 
+from soil_cnn_plugin.engine.forests.bits import count_bits, draw_below, first_bit
 from soil_cnn_plugin.engine.machine.compiled import compiled
 
 _NEAR = 64  # rows of a node whose bins are numbered anew for all nodes below, so that one word tells which are in use
 _UNIT = 2.0**-26  # of weight: a tally counts rows by whole numbers, and their weight by what is behind the point
-_inlined: Any = intrinsic  # its types do not know that numba itself passes `typing`
-
-
-@_inlined  # type: ignore[untyped-decorator]
-def _first_bit(typing: Any, bits: Any) -> Any:
-    """The place of the lowest bit that is set; one must be."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.uint64(types.uint64), build
-
-
-@_inlined  # type: ignore[untyped-decorator]
-def _count_bits(typing: Any, bits: Any) -> Any:
-    """How many bits are set."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), build
-
-
-@compiled
-def _draw(state):
-    """The next 64 random bits (splitmix64, Steele et al. 2014, 10.1145/2660193.2660195)."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    bits = state[0]
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
-
-
-@compiled
-def _draw_below(state, limit):
-    """A random whole number from 0 to limit - 1, limit below 2**32."""
-    return np.int64(((_draw(state) >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32))
 
 
 @compiled
@@ -78,7 +37,7 @@ def _sum_bins(column, index, start, end, answers, place, sums, words):
 
 @compiled
 def _sum_near(column, index, start, end, answers, place, sums, words):
-    """The same of bins below 64, which is faster."""
+    """Do the same for bins below 64, faster."""
     bits, outputs = np.uint64(0), np.uint64(sums.shape[1] - 1)
     for i in range(start, end):
         code = np.uint64(column[np.uint64(index[i])])
@@ -98,20 +57,19 @@ def _number_anew(column, rows, size, near, near_codes, words):
         code = np.uint64(column[rows[i]])
         words[code >> np.uint64(6)] |= np.uint64(1) << (code & np.uint64(63))
         top |= np.uint64(1) << (code >> np.uint64(6))
-    before, number = np.zeros(64, np.uint64), np.uint64(0)
-    used = top
+    before, number, used = np.zeros(64, np.uint64), np.uint64(0), top
     while used:
-        word = _first_bit(used)
+        word = first_bit(used)
         used &= used - np.uint64(1)
         before[word] = number
-        number += _count_bits(words[word])
+        number += count_bits(words[word])
     for i in range(size):
         code = np.uint64(column[rows[i]])
         word, below = code >> np.uint64(6), (np.uint64(1) << (code & np.uint64(63))) - np.uint64(1)
-        number = before[word] + _count_bits(words[word] & below)
+        number = before[word] + count_bits(words[word] & below)
         near[i], near_codes[number] = number, code
     while top:
-        words[_first_bit(top)] = 0
+        words[first_bit(top)] = 0
         top &= top - np.uint64(1)
 
 
@@ -122,11 +80,11 @@ def _best_of_one(top, words, sums, total, tally, leaf):
     square, product, below, above, used = -1.0, 1.0, np.uint64(0), np.uint64(0), 0
     left, left_tally, last, whole = 0.0, 0.0, np.uint64(0), tally - np.floor(tally)
     while top:
-        word = _first_bit(top)
+        word = first_bit(top)
         top &= top - np.uint64(1)
         bits, words[word] = words[word], 0
         while bits:
-            code = (word << np.uint64(6)) | _first_bit(bits)
+            code = (word << np.uint64(6)) | first_bit(bits)
             bits &= bits - np.uint64(1)
             weight = left_tally - np.floor(left_tally)
             apart, both = left * whole - total * weight, weight * (whole - weight)
@@ -152,11 +110,11 @@ def _best_of_several(top, words, sums, total, left, tally, leaf):
     for k in range(count):
         left[k] = 0.0
     while top:
-        word = _first_bit(top)
+        word = first_bit(top)
         top &= top - np.uint64(1)
         bits, words[word] = words[word], 0
         while bits:
-            code = (word << np.uint64(6)) | _first_bit(bits)
+            code = (word << np.uint64(6)) | first_bit(bits)
             bits &= bits - np.uint64(1)
             if left_tally >= leaf and tally - left_tally >= leaf:
                 weight, apart = left_tally - np.floor(left_tally), 0.0
@@ -190,7 +148,7 @@ def _choose_split(
     unseen, found, drawn, visited = len(features), 0, 0, 0
     while unseen > known + found and (visited < tried or visited <= found + drawn):
         visited += 1
-        at = drawn + _draw_below(state, unseen - found - drawn)
+        at = drawn + draw_below(state, unseen - found - drawn)
         if at < known:
             features[drawn], features[at] = features[at], features[drawn]
             drawn += 1
@@ -226,9 +184,7 @@ def _choose_split(
 @compiled
 def _describe(start, end, answers, labels, place, total, position):
     """Sum up a node: its tally, how many outputs occur, the sum of each in `total`, and whether all rows answer alike.
-
-    `place` gets the output of each row, counted among those that occur; `position` (outputs,) has room for that.
-    """
+    `place` gets the output of each row, counted among those that occur; `position` (outputs,) has room for that."""
     tally, is_uniform, outputs = 0.0, True, len(position)
     if outputs == 1:
         total[0] = 0.0
@@ -282,8 +238,7 @@ def _half_way(low, high):
 
 @compiled
 def grow_tree(codes, lowest, highest, times, values, labels, outputs, tried, leaf, seed):
-    """Grow a tree on the rows that were drawn for it; return children, feature, threshold and value as `Trees` has
-    them.
+    """Grow a tree on the rows drawn for it; return children, feature, threshold and value as in `Trees`.
 
     `codes` (F, n), `lowest` and `highest` (F, bins) are as in `Binned`; each row counts `times` (n,), together less
     than 2**26. A row has one of the `outputs`, its label, and there a number, its value; with one output, `labels`
@@ -310,8 +265,7 @@ def grow_tree(codes, lowest, highest, times, values, labels, outputs, tried, lea
     while left_over:
         left_over -= 1
         start, end, known = waiting[left_over, 0], waiting[left_over, 1], waiting[left_over, 2]
-        node = count
-        count += 1
+        node, count = count, count + 1
         if node:
             children[waiting[left_over, 3], waiting[left_over, 4]] = node
         children[node, 0] = children[node, 1] = node
@@ -334,8 +288,7 @@ def grow_tree(codes, lowest, highest, times, values, labels, outputs, tried, lea
         )  # fmt: skip
         if asked < 0:
             continue
-        column = near[asked] if is_near else codes[asked]
-        middle = _divide(column, below, start, end, index, answers, labels, room)
+        middle = _divide(near[asked] if is_near else codes[asked], below, start, end, index, answers, labels, room)
         if is_near:
             below, above = np.uint64(near_codes[asked, below]), np.uint64(near_codes[asked, above])
         feature[node], threshold[node] = asked, _half_way(highest[asked, below], lowest[asked, above])

@@ -134,11 +134,11 @@ def make_network(
 
 
 def forest_of(
-    features: Floats, target: NDArray[np.float64], trees: int = TREES, seed: int = 0
+    features: Floats, target: NDArray[np.float64], trees: int = TREES, seed: int = 0, jobs: int | None = None
 ) -> RandomForestRegressor:
     """Return scikit-learn's forest with the settings of the forests beside the networks (forests/forest.py)."""
     forest = RandomForestRegressor(
-        trees, min_samples_leaf=3, max_features=1 / 3, n_jobs=usable_cores(), random_state=seed
+        trees, min_samples_leaf=3, max_features=1 / 3, n_jobs=jobs or usable_cores(), random_state=seed
     )
     return forest.fit(features, target)
 

@@ -46,7 +46,7 @@ def fit_forests(features: Singles, learned: Learned, fold: Rows, seed: int) -> l
 def fit_parts(features: Singles, learned: Learned, fold: Rows, seed: int) -> list[tuple[Trees, ...]]:
     """A fifth of each forest's trees for each inner fold, grown on the rows outside it; the same each time."""
     binned = bin_features(features, _threads())
-    return [_fit_parts(binned, lesson, fold, seed) for lesson in learned.forest_lessons()]
+    return [grow_parts(binned, lesson, fold, seed) for lesson in learned.forest_lessons()]
 
 
 def predict_forest(trees: Trees, features: Singles) -> tuple[Array, Array]:
@@ -67,7 +67,7 @@ def growth_in_words(count: int) -> str:
 
 def _fit_one(features: Singles, binned: Binned, lesson: ForestLesson, fold: Rows, seed: int) -> FittedForest:
     known = np.asarray(np.isfinite(lesson.targets).all(axis=1))
-    parts = _fit_parts(binned, lesson, fold, seed)
+    parts = grow_parts(binned, lesson, fold, seed)
     location, scale = np.full((2, len(features), parts[0].outputs), np.nan)
     for held_out, part in enumerate(parts):
         test = fold == held_out
@@ -76,7 +76,8 @@ def _fit_one(features: Singles, binned: Binned, lesson: ForestLesson, fold: Rows
     return FittedForest(_grow(binned, lesson, known, TREES, seed), parts, location, scale)
 
 
-def _fit_parts(binned: Binned, lesson: ForestLesson, fold: Rows, seed: int) -> tuple[Trees, ...]:
+def grow_parts(binned: Binned, lesson: ForestLesson, fold: Rows, seed: int) -> tuple[Trees, ...]:
+    """A fifth of the trees of one forest for each inner fold, without the rows of the fold."""
     known = np.isfinite(lesson.targets).all(axis=1)
     return tuple(
         _grow(binned, lesson, known & (fold != held_out), TREES // INNER_FOLDS, seed + held_out + 1)

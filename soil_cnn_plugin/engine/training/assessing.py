@@ -10,7 +10,14 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import overlap_share
-from soil_cnn_plugin.engine.assessment.methods import FOREST_CONTEXT, FORESTS_SETTING, MEAN, NAMES, PREDICTORS, PROCESS
+from soil_cnn_plugin.engine.assessment.methods import (
+    FOREST_CONTEXT,
+    FORESTS_SETTING,
+    MEAN,
+    NAMES,
+    PREDICTORS,
+    PROCESS,
+)
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
 from soil_cnn_plugin.engine.machine.device import device_in_words

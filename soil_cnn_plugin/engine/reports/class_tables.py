@@ -210,7 +210,8 @@ def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -
 
 
 def predictor_of_classes(predictor: str) -> str:
-    return f"The probability of each class is predicted by {PREDICTORS_IN_WORDS[predictor]}; the map shows the most probable class."
+    method = PREDICTORS_IN_WORDS[predictor]
+    return f"The probability of each class is predicted by {method}; the map shows the most probable class."
 
 
 def _listed(names: list[str]) -> str:

@@ -137,4 +137,4 @@ def test_rivals_learn_what_there_is_and_know_their_errors(monkeypatch: pytest.Mo
         assert (np.diff(quantiles) >= 0).all()
         assert 0.8 < ((quantiles[:, 4] <= test.target) & (test.target <= quantiles[:, 94])).mean() <= 1, name
     assert errors["Gaussian process of others"] < 0.45  # the noise is 0.3
-    assert errors["ordinary kriging"] > 0.9  # the covariate alone has a deviation of 1
+    assert errors["ordinary kriging"] > 0.7  # it sees no covariates

@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ENGINE := $(CURDIR)/build/engine/bin/python
 QGIS_PYTHON := $(CURDIR)/build/test-qgis/bin/python
 
-.PHONY: help demo test lint format package dev bench clean qgis
+.PHONY: help demo test lint format package bundle dev bench clean qgis
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -28,6 +28,9 @@ format: build/engine/.tested  ## set the code's layout
 
 package:  ## zip the plugin as QGIS installs it
 	.ci/package build/soil_cnn_plugin.zip
+
+bundle: build/engine/.tested  ## download all packages into build/bundle/, for a computer without internet (SYSTEM= PYTHON=)
+	PYTHONPATH=$(CURDIR) $(ENGINE) .ci/bundle.py build/bundle $(if $(SYSTEM),--system $(SYSTEM)) $(if $(PYTHON),--python $(PYTHON))
 
 dev:  ## link the checkout into build/plugins, for QGIS_PLUGINPATH
 	.ci/link

@@ -14,11 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from packaging.markers import Marker
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from soil_cnn_plugin.bridge.systems import CURRENT, SYSTEMS, System  # noqa: E402
-from soil_cnn_plugin.contract.requirements import read_requirements  # noqa: E402
+from soil_cnn_plugin.contract.requirements import Locked, read_requirements  # noqa: E402
 
 ENGINE = ROOT / "soil_cnn_plugin" / "engine"
 LOCKS = ENGINE / "locks"
@@ -39,6 +41,18 @@ def main() -> None:
         }
         write(LOCKS / name, lines_of(pairs))
     write(LOCKS / "tools.txt", list(TOOLS))
+
+
+def holds_for(item: Locked, system: System, python: int) -> bool:
+    """Whether a line of a lock is meant for a system and Python 3.`python`."""
+    environment = {
+        "sys_platform": PLATFORMS[system.kind],
+        "platform_machine": "AMD64" if system.kind == "windows" else system.machine,
+        "python_version": f"3.{python}",
+        "python_full_version": f"3.{python}.3",
+    }
+    marker = re.search(r" ; (.+?) \\$", item.text.splitlines()[0])
+    return marker is None or Marker(marker[1]).evaluate(environment)
 
 
 def requirements_for(lock: str) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from packaging.markers import Marker
 
 from soil_cnn_plugin.bridge.systems import SYSTEMS, System
 from soil_cnn_plugin.contract.requirements import Locked, read_lock, read_requirements
@@ -38,19 +37,9 @@ def read(name: str) -> tuple[Locked, ...]:
 
 def pins_for(system: System, python: int) -> dict[str, str]:
     """The lines of a lock whose markers hold on a system."""
-    environment = {
-        "sys_platform": {"linux": "linux", "windows": "win32", "macos": "darwin"}[system.kind],
-        "platform_machine": "AMD64" if system.kind == "windows" else system.machine,
-        "python_version": f"3.{python}",
-        "python_full_version": f"3.{python}.3",
-    }
-    found = {}
-    for item in read(system.lock):
-        marker = re.search(r" ; (.+?) \\$", item.text.splitlines()[0])
-        if marker is None or Marker(marker[1]).evaluate(environment):
-            assert item.name not in found, f"{item.name} twice in {system.lock}"
-            found[item.name] = item.version
-    return found
+    items = [item for item in read(system.lock) if lock.holds_for(item, system, python)]
+    assert len({item.name for item in items}) == len(items), f"a package twice in {system.lock}"
+    return {item.name: item.version for item in items}
 
 
 @pytest.fixture(scope="module")

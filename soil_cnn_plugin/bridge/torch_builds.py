@@ -75,7 +75,11 @@ def sources(build: str, system: System, feedback: QgsProcessingFeedback) -> Sour
         _refuse_without_driver(card, system)
     default_build = "cuda" if system.kind == "linux" else "cpu"
     cuda = (card.cuda() or CUDAS[0]) if build == "cuda" else None
-    if system.lock != "current.txt":  # PyTorch's own index has no builds for them
+    if system.lock != "current.txt":
+        if build != default_build:
+            feedback.pushWarning(
+                f"For this older system PyTorch has one build only ({default_build}); it is installed."
+            )
         return Source(default_build)
     if build == default_build and cuda in (None, CUDAS[0]):
         return Source(build)

@@ -89,6 +89,8 @@ def compile_requirements(path: Path, options: list[str], release: tuple[int, ...
         "--quiet",
         "--no-config",
         "--no-header",
+        "--python",
+        sys.executable,  # or uv looks for one of that version on this computer, for seconds
         *options,
         str(path),
     ]

@@ -36,7 +36,7 @@ class BasePython:
         own = [self.own] if self.own else []
         if any(self._serves(python) for python in (*own, *places(Computer()))):
             return
-        self.commands.feedback.pushInfo("No Python on this computer serves, so uv is asked for one.")
+        self.commands.feedback.pushInfo("No Python of this computer serves, so uv is to bring one.")
         try:
             python = ToolBox(self.commands, self.tools_folder, self._seen, self.wheels).python()
         except Cancelled:
@@ -44,6 +44,7 @@ class BasePython:
         except WorkerFailed as error:
             raise WorkerFailed(self._nothing_serves(str(error))) from error
         if not self._serves(python):
+            shutil.rmtree(self.tools_folder / "python", ignore_errors=True)  # so that another run fetches it anew
             raise WorkerFailed(self._nothing_serves("The one that uv fetched does not serve either."))
 
     def _serves(self, python: Path) -> bool:
@@ -61,7 +62,7 @@ class BasePython:
         try:
             facts = facts_of(python)
         except WorkerFailed as error:
-            return f"it does not run ({_first_line(error)})"
+            return f"it does not run ({_first_line(error).replace(str(python), 'it')})"
         self._seen.append((python, facts))
         problem = why_not(facts, self.wheels.minors if self.wheels else None) or self._make(python, facts)
         if problem:
@@ -110,11 +111,12 @@ class BasePython:
 
     def _nothing_serves(self, reason: str) -> str:
         tried = "".join(f"\n- {line}" for line in self._refused) or " none"
+        versions = [f"3.{minor}" for minor in self.wheels.minors] if self.wheels else ["3.12", "3.13"]
         return (
             f"No Python was found that the compute environment can be built from. {reason}\nTried:{tried}\nInstall"
-            " Python 3.12 or 3.13 (from python.org on Windows and macOS; on Debian and Ubuntu with"
-            ' "sudo apt install python3-venv", if your Python is 3.11 or later), name a Python in BASE, or name a'
-            f" folder that `make bundle` wrote in WHEELS, and run this again. All lines are in {log_path()}."
+            f" Python {' or '.join(versions)} (from python.org on Windows and macOS; on Debian and Ubuntu, if they have"
+            ' it, with "sudo apt install python3-venv"), name a Python in BASE, or name a folder that `make bundle`'
+            f" wrote for this system and Python in WHEELS, and run this again. All lines are in {log_path()}."
         )
 
 

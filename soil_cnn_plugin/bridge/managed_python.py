@@ -55,12 +55,14 @@ class ToolBox:
         found = _interpreter(home, minor)
         if found:
             return found
+        mirror = self.wheels.folder / "python" if self.wheels else None
+        if mirror and not mirror.is_dir():
+            raise WorkerFailed(f"{self.wheels.folder} holds no Python either, and nothing is downloaded.")
         uv = self._uv()
         options = ["--no-bin", "--no-config", "--no-progress", "--install-dir", str(home)]
         if sys.platform == "win32":
             options.append("--no-registry")
-        mirror = self.wheels.folder / "python" if self.wheels else None
-        if mirror and mirror.is_dir():
+        if mirror:
             options += ["--mirror", mirror.as_uri()]
         self.commands.feedback.pushInfo(f"Fetching Python 3.{minor} with {uv.parent.name}")
         ended = self._run([str(uv), "python", "install", _wanted(minor), *options])

@@ -55,7 +55,8 @@ def test_the_stand_alone_installer_has_the_same_layout_below_its_own_folder(foun
 
 
 def test_registry_launcher_conda_and_managers_are_searched_on_windows(found, tmp_path) -> None:
-    files = """registered/python.exe home/miniforge3/python.exe data/uv/python/cpython-3.12.4-windows-x86_64-none/python.exe
+    files = """registered/python.exe home/miniforge3/python.exe
+        data/uv/python/cpython-3.12.4-windows-x86_64-none/python.exe
         home/.pyenv/pyenv-win/versions/3.11.9/python.exe home/scoop/apps/python312/current/python.exe
         local/Microsoft/WindowsApps/python.exe Python313/python.exe onpath/python.exe
         local/Python/pythoncore-3.14-64/python.exe"""
@@ -113,7 +114,8 @@ def test_qgiss_bundle_on_macos_is_the_last_place(found, tmp_path, app, python) -
 
 
 def test_conda_pyenv_and_uv_are_searched_on_macos(found) -> None:
-    files = """home/miniforge3/bin/python3 home/.pyenv/versions/3.12.4/bin/python3 home/.pyenv/versions/3.9.1/bin/python3
+    files = """home/miniforge3/bin/python3 home/.pyenv/versions/3.12.4/bin/python3
+        home/.pyenv/versions/3.9.1/bin/python3
         home/.local/share/uv/python/cpython-3.13.1-macos-aarch64-none/bin/python3 opt/local/bin/python3.11"""
     assert found(files, "darwin") == [
         "opt/local/bin/python3.11",

@@ -12,6 +12,7 @@ from typing import Any, Optional
 from ..contract.requirements import Requirement, numbers_in
 from .environment import clean_variables, requirements
 from .errors import WorkerFailed
+from .process_tree import no_window
 from .systems import System, kind_and_machine, system_of, this_machine
 
 LOWEST = (3, 11)
@@ -93,7 +94,7 @@ def _probe(python: Path, packages: list[str]) -> dict[str, Any]:
             env=clean_variables(python, os.environ),
             timeout=PROBE_SECONDS,
             check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=no_window(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WorkerFailed(f"{python} cannot be run: {error}.") from error

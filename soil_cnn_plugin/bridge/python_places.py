@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+from .process_tree import no_window
+
 CONDA = ("miniforge3", "mambaforge", "miniconda3", "anaconda3")
 SUPPORTED = "3.1[1-4]"  # as a pattern of file names
 _STORE_STUBS = "windowsapps"  # python.exe there opens Microsoft's shop
@@ -172,7 +174,7 @@ def _of_launcher() -> list[str]:
             errors="replace",
             timeout=20,
             check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=no_window(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return []

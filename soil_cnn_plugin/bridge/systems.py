@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -89,10 +88,7 @@ def this_machine() -> Machine:
 
 def glibc() -> tuple[int, ...]:
     """Return, for example, (2, 36); empty for a Linux with another C library."""
-    try:
-        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-    except (AttributeError, OSError, ValueError):
-        return ()
+    name, version = platform.libc_ver()
     return numbers(version) if name == "glibc" else ()
 
 

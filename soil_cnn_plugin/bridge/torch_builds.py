@@ -17,6 +17,7 @@ from qgis.core import QgsProcessingFeedback
 
 from .errors import WorkerFailed
 from .network import proxy_address
+from .process_tree import no_window
 from .systems import System
 
 BUILDS = ("auto", "cpu", "cuda")
@@ -116,7 +117,7 @@ def _ask(program: str, query: str) -> str:
             text=True,
             timeout=20,
             check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=no_window(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

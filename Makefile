@@ -45,7 +45,7 @@ qgis:
 	@.ci/install_qgis
 
 # The compute environment, built by the plugin's own algorithm, as a user builds it.
-build/engine/.ready: soil_cnn_plugin/engine/requirements.txt | qgis dev
+build/engine/.ready: soil_cnn_plugin/engine/requirements.txt soil_cnn_plugin/engine/locks/current.txt | qgis dev
 	.ci/qgis_process run soilcnn:setupenvironment -- FOLDER=$(CURDIR)/build/engine
 	touch $@
 

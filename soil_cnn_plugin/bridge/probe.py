@@ -70,7 +70,7 @@ def problem_of(module: str) -> str:
     """Import a module; return what prevents it, empty if nothing does."""
     try:
         importlib.import_module(module)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:  # a broken installation fails in many ways
+    except (ImportError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:  # broken in any way
         return f"{type(error).__name__}: {error}"
     return ""
 

@@ -21,7 +21,7 @@ def found(tmp_path: Path):
         nothing = tmp_path / "nothing"
         known = {"executable": nothing, "prefix": nothing, "home": tmp_path / "home", "variables": {}}
         computer = Computer(platform, root=tmp_path, **{"registered": list, **known, **words})
-        return [str(path.relative_to(tmp_path)) for path in places(computer)]
+        return [path.relative_to(tmp_path).as_posix() for path in places(computer)]
 
     return search
 

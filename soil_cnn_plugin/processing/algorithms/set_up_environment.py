@@ -46,7 +46,7 @@ class SetUpEnvironment(JobAlgorithm):
         )
 
     def keywords(self) -> list[str]:
-        return ["install", "pip", "pytorch", "dependencies", "gpu", "cuda", "python"]
+        return ["install", "pip", "pytorch", "dependencies", "gpu", "cuda", "rocm", "python", "offline", "proxy", "uv"]
 
     def parameters(self) -> Parameters:
         folder_kind = QgsProcessingParameterFile.Behavior.Folder

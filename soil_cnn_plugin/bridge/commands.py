@@ -19,6 +19,10 @@ GUARD = Path(__file__).with_name("guard.py")
 SHOWN_LINES = 25  # of a command's output, if it fails
 
 
+SPEECH = {"PYTHONUTF8": "1", "LC_MESSAGES": "C"}
+"""Lets Pythons write UTF-8 whatever Windows' code page is, and apt write the English that the log is in."""
+
+
 def log_path() -> Path:
     """Return the file with all lines of the last set-up, in QGIS's profile: it outlives a set-up that fails."""
     return Path(QgsApplication.qgisSettingsDirPath()) / "soil-cnn" / "set-up.log"
@@ -74,7 +78,7 @@ class Commands:
         """
         lines: list[str] = []
         guarded = [str(python), "-I", str(GUARD), str(self.folder), *command]
-        variables = {**clean_variables(python, os.environ), **self.variables}
+        variables = {**clean_variables(python, os.environ), **SPEECH, **self.variables}
         with log_path().open("a", encoding="utf-8") as log:
             with Child(guarded, variables, place or self.folder, subprocess.STDOUT, is_watching=True) as child:
                 while not child.output_ended:

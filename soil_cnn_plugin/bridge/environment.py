@@ -35,14 +35,17 @@ def requirements_hash() -> str:
 
 
 def default_folder() -> Path:
-    """Return the folder that the set-up builds: outside the plugin and QGIS's profiles, which all share it."""
+    """Return the folder that the set-up builds: outside the plugin and QGIS's profiles, which all share it.
+
+    Its name is short, because Windows allows few characters and PyTorch's files lie deep.
+    """
     if os.name == "nt":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "soil-cnn" / f"environment-{requirements_hash()}"
+    return Path(base) / "soil-cnn" / f"env-{requirements_hash()[:6]}"
 
 
 def python_in(folder: Path) -> Path:

@@ -11,10 +11,10 @@ from qgis.core import QgsProcessingFeedback
 
 from .base_python import BasePython
 from .commands import Commands, start_log
-from .disk_space import require_space
 from .download_progress import FIRST_PERCENT, LAST_PERCENT
 from .environment import default_folder, is_complete, python_in, read_marker, remember, write_marker
 from .errors import WorkerFailed
+from .folder_limits import require_short_path, require_space
 from .folder_swap import UNFINISHED, FolderSwap, restore
 from .interpreters import examine, untested
 from .network import network_variables
@@ -61,6 +61,7 @@ def build(wish: Wish, feedback: QgsProcessingFeedback) -> Path:
         feedback.pushInfo(f"The compute environment in {folder} is complete, so nothing is installed.")
         remember(python_in(folder))
         return python_in(folder)
+    require_short_path(folder)
     with FolderSwap(folder) as swap:
         require_space(folder.parent, source.build)
         _fill(swap.part, wish, source, system, wheels, feedback)

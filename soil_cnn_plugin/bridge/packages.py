@@ -11,10 +11,10 @@ from typing import Optional
 from ..contract.requirements import Locked, numbers_in, read_lock
 from ..paths import LOCKS
 from .commands import Commands, log_path
-from .disk_space import EXPECTED_MEGABYTES, require_space
 from .download_progress import DownloadProgress
 from .environment import python_in
 from .errors import WorkerFailed
+from .folder_limits import EXPECTED_MEGABYTES, require_space
 from .interpreters import facts_of
 from .systems import System
 from .torch_builds import Source

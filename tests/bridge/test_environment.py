@@ -88,7 +88,7 @@ def test_requirements_are_read_with_tested_and_lowest_version() -> None:
 
 def test_the_default_folder_lies_outside_of_plugin_and_profile(monkeypatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert environment.default_folder() == Path("/data/soil-cnn") / f"environment-{environment.requirements_hash()}"
+    assert environment.default_folder() == Path("/data/soil-cnn") / f"env-{environment.requirements_hash()[:6]}"
 
 
 def test_variables_of_qgis_and_other_pythons_are_dropped_and_pips_kept() -> None:

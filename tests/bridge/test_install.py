@@ -15,8 +15,8 @@ from qgis.core import QgsProcessingFeedback, QgsSettings
 from soil_cnn_plugin.bridge import (
     base_python,
     commands,
-    disk_space,
     environment,
+    folder_limits,
     folder_swap,
     install,
     packages,
@@ -118,9 +118,9 @@ def test_a_folder_with_other_things_is_never_replaced(feedback, tmp_path) -> Non
 
 def test_a_full_disk_is_told_before_anything_is_built(feedback, tmp_path, monkeypatch) -> None:
     class Usage:
-        free = 1.5 * disk_space.GIGABYTE
+        free = 1.5 * folder_limits.GIGABYTE
 
-    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda _folder: Usage)
+    monkeypatch.setattr(folder_limits.shutil, "disk_usage", lambda _folder: Usage)
     with pytest.raises(WorkerFailed, match="needs about 3 GB, but .* has 1.5 GB left"):
         install.build(Wish(tmp_path / "e", "cpu"), feedback)
     assert os.listdir(tmp_path) == []

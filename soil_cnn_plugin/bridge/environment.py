@@ -134,6 +134,17 @@ def _existing(python: str, who: str) -> Path:
 
 
 def _windows_path(python: Path, system: Path) -> list[Path]:
-    """Return the folders of the interpreter, of a conda environment's libraries and of Windows itself."""
-    own = [python.parent, python.parent / "Scripts", python.parent / "Library" / "bin"]
+    """Return the folders of the interpreter, of the one that it was built from, of conda's libraries in both, and of
+    Windows itself; not those of QGIS."""
+    homes = [python.parent, *_home(python)]
+    own = [folder for home in homes for folder in (home, home / "Scripts", home / "DLLs", home / "Library" / "bin")]
     return [*(folder for folder in own if folder.is_dir()), system / "System32", system]
+
+
+def _home(python: Path) -> list[Path]:
+    """Return the folder of the Python that a virtual environment was built from, as pyvenv.cfg tells it."""
+    try:
+        lines = (python.parent.parent / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    return [Path(line.partition("=")[2].strip()) for line in lines if line.partition("=")[0].strip() == "home"]

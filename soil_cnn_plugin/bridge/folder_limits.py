@@ -42,8 +42,8 @@ def require_short_path(folder: Path, is_limited: Optional[bool] = None) -> None:
     if len(str(folder)) > allowed:
         raise WorkerFailed(
             f"The path {folder} has {len(str(folder))} characters. Windows allows {LONGEST_PATH} for a whole path, so"
-            f" that of the compute environment may have {allowed}. Choose a shorter FOLDER, such as C:\\soil-cnn, or let"
-            " your administrator enable long paths in Windows."
+            f" that of the compute environment may have {allowed}. Choose a shorter FOLDER, such as C:\\soil-cnn, or"
+            " let your administrator enable long paths in Windows."
         )
 
 

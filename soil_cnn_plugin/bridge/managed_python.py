@@ -59,7 +59,7 @@ class ToolBox:
         if mirror and not mirror.is_dir():
             raise WorkerFailed(f"{self.wheels.folder} holds no Python either, and nothing is downloaded.")
         uv = self._uv()
-        options = ["--no-bin", "--no-config", "--no-progress", "--install-dir", str(home)]
+        options = ["--no-bin", "--no-config", "--no-progress", "--system-certs", "--install-dir", str(home)]
         if sys.platform == "win32":
             options.append("--no-registry")
         if mirror:

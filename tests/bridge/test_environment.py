@@ -120,5 +120,18 @@ def test_on_windows_the_path_is_built_anew(monkeypatch, tmp_path) -> None:
     assert "OSGeo4W" not in cleaned["PATH"]
 
 
+def test_on_windows_an_environment_finds_the_libraries_of_the_conda_that_it_was_built_from(
+    monkeypatch, tmp_path
+) -> None:
+    for folder in ("env/Scripts", "miniforge3/DLLs", "miniforge3/Library/bin", "OSGeo4W/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "env" / "pyvenv.cfg").write_text(f"home = {tmp_path / 'miniforge3'}\nversion = 3.12.4\n")
+    monkeypatch.setattr(environment, "os", FakeWindows)
+    python = tmp_path / "env" / "Scripts" / "python.exe"
+    path = environment.clean_variables(python, {"PATH": str(tmp_path / "OSGeo4W/bin")})["PATH"].split(";")
+    places = [Path(each).relative_to(tmp_path).as_posix() for each in path if each.startswith(str(tmp_path))]
+    assert places == ["env/Scripts", "miniforge3", "miniforge3/DLLs", "miniforge3/Library/bin"]
+
+
 class FakeWindows:
     name, pathsep, environ = "nt", ";", os.environ

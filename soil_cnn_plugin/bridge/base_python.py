@@ -13,32 +13,38 @@ from .errors import Cancelled, WorkerFailed
 from .interpreters import facts_of, why_not
 from .managed_python import ToolBox
 from .python_places import Computer, places
+from .systems import this_system
 from .wheels import Wheels
+
+PREFERRED = 13
+"""The Python 3.x that is fetched where it may be any."""
 
 
 @dataclass
 class BasePython:
     """Tries Pythons: the user's `own`, those that are found, and at last one that uv fetches into `tools_folder`.
 
-    `keep` names what lies in the folder of `commands` besides the environment and stays there when an attempt fails.
+    They fill the folder of `commands`; what lies there before stays when an attempt fails.
     """
 
     commands: Commands
     tools_folder: Path
-    keep: str
     own: Optional[Path] = None
     wheels: Optional[Wheels] = None
     _seen: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
     _refused: list[str] = field(default_factory=list)
+    _kept: frozenset[str] = frozenset()
 
     def build(self) -> None:
         """Build the environment; raise WorkerFailed if no Python serves."""
+        self._kept = frozenset(path.name for path in self.commands.folder.iterdir())
         own = [self.own] if self.own else []
         if any(self._serves(python) for python in (*own, *places(Computer()))):
             return
         self.commands.feedback.pushInfo("No Python of this computer serves, so uv is to bring one.")
         try:
-            python = ToolBox(self.commands, self.tools_folder, self._seen, self.wheels).python()
+            minors = self.wheels.minors if self.wheels else this_system().pythons
+            python = self._tools().python(PREFERRED if PREFERRED in minors else max(minors))
         except Cancelled:
             raise
         except WorkerFailed as error:
@@ -52,13 +58,16 @@ class BasePython:
         problem = self._try(python)
         if problem:
             self._refused.append(f"{python}: {problem}")
-            self.commands.feedback.pushInfo(f"Tried {python}: {problem}.")
+            tell = self.commands.feedback.pushWarning if python == self.own else self.commands.feedback.pushInfo
+            tell(f"Tried {python}: {problem}.")
             return False
         self.commands.feedback.pushInfo(f"Tried {python}: it serves. The environment is built from it.")
         return True
 
     def _try(self, python: Path) -> str:
         """Return why no environment could be built from this Python; empty if one was built and works."""
+        if self.commands.feedback.isCanceled():
+            raise Cancelled
         try:
             facts = facts_of(python)
         except WorkerFailed as error:
@@ -92,7 +101,7 @@ class BasePython:
     def _add_pip(self) -> None:
         """Debian and Ubuntu leave pip out of Python unless python3-venv is installed."""
         python = python_in(self.commands.folder)
-        wheel = ToolBox(self.commands, self.tools_folder, self._seen, self.wheels).pip_wheel()
+        wheel = self._tools().pip_wheel()
         self.commands.feedback.pushInfo(f"This Python comes without pip, so it is taken from {wheel.name}.")
         ended = self.commands.run(
             [str(python), f"{wheel}/pip", "install", "--no-index", "--no-deps", str(wheel)], python
@@ -100,9 +109,12 @@ class BasePython:
         if ended.code != 0:
             raise WorkerFailed(f"pip could not be installed: {ended.last_line}")
 
+    def _tools(self) -> ToolBox:
+        return ToolBox(self.commands, self.tools_folder, self._seen, self.wheels)
+
     def _clear(self) -> None:
         for path in self.commands.folder.iterdir():
-            if path.name == self.keep:
+            if path.name in self._kept:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

@@ -15,7 +15,7 @@ from .download_progress import FIRST_PERCENT, LAST_PERCENT
 from .environment import default_folder, is_complete, python_in, read_marker, remember, write_marker
 from .errors import WorkerFailed
 from .folder_limits import require_short_path, require_space
-from .folder_swap import UNFINISHED, FolderSwap, restore
+from .folder_swap import FolderSwap, restore
 from .interpreters import examine, untested
 from .network import network_variables
 from .packages import Installation
@@ -95,7 +95,7 @@ def _fill(
     )
     pulse = Pulse(feedback)
     commands = Commands(part, feedback, pulse, network_variables(part, feedback))
-    BasePython(commands, default_folder().parent, UNFINISHED, wish.base, wheels).build()
+    BasePython(commands, default_folder().parent, wish.base, wheels).build()
     pulse.percent = FIRST_PERCENT
     Installation(commands, system, wheels).install(source)
     shutil.rmtree(part / "tools", ignore_errors=True)

@@ -19,8 +19,6 @@ from .errors import WorkerFailed
 from .systems import this_machine
 from .wheels import Wheels
 
-MINOR = 13
-"""The Python 3.x that is fetched where the wheels do not ask for another."""
 DEBIANS_PIP = "python3-pip-whl"
 
 
@@ -48,9 +46,8 @@ class ToolBox:
             return self._fetch("pip")
         return self._of_debian()
 
-    def python(self) -> Path:
-        """Fetch uv, and with it a Python of its own; return its interpreter. Raise WorkerFailed if that fails."""
-        minor = max(self.wheels.minors) if self.wheels else MINOR
+    def python(self, minor: int) -> Path:
+        """Fetch uv, and with it a Python 3.`minor`; return its interpreter. Raise WorkerFailed if that fails."""
         home = self.folder / "python"
         found = _interpreter(home, minor)
         if found:

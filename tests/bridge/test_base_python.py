@@ -21,6 +21,7 @@ from soil_cnn_plugin.bridge.commands import Commands, Ended
 from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.bridge.managed_python import ToolBox
 from soil_cnn_plugin.bridge.pulse import Pulse
+from soil_cnn_plugin.bridge.systems import system_of
 from soil_cnn_plugin.bridge.wheels import read_wheels
 
 REAL = Path("/usr/bin/python3")
@@ -48,7 +49,7 @@ def attempts(commands, tmp_path, monkeypatch):
         monkeypatch.setattr(base_python, "places", lambda _computer: iter(pythons))
         if not for_real:
             monkeypatch.setattr(BasePython, "_make", make)
-        BasePython(commands, tmp_path / "tools", "sign", **words).build()
+        BasePython(commands, tmp_path / "tools", **words).build()
         return commands.feedback.textLog()
 
     return build
@@ -204,9 +205,9 @@ def test_with_a_folder_of_packages_nothing_is_downloaded(attempts, offline, tmp_
 
 def test_the_python_that_uv_fetched_before_is_taken_again(commands, offline, tmp_path) -> None:
     box = ToolBox(commands, tmp_path / "tools", [(REAL, FACTS)], read_wheels(offline))
-    first = box.python()
+    first = box.python(12)
     (tmp_path / "tools" / "asked").unlink()
-    assert box.python() == first and not (tmp_path / "tools" / "asked").exists()
+    assert box.python(12) == first and not (tmp_path / "tools" / "asked").exists()
 
 
 def test_a_uv_with_another_hash_is_refused(commands, tmp_path, monkeypatch) -> None:
@@ -222,13 +223,25 @@ def test_a_uv_with_another_hash_is_refused(commands, tmp_path, monkeypatch) -> N
     commands.variables.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index), PIP_CONFIG_FILE=os.devnull)
     pip = Path(sys.executable)
     with pytest.raises(WorkerFailed, match="DO NOT MATCH THE HASHES"):
-        ToolBox(commands, tmp_path / "tools", [(pip, interpreters.facts_of(pip))]).python()
+        ToolBox(commands, tmp_path / "tools", [(pip, interpreters.facts_of(pip))]).python(13)
     assert not (tmp_path / "tools").exists()
     assert hashlib.sha256(content.getvalue()).hexdigest() not in (managed_python.LOCKS / "tools.txt").read_text()
 
 
+@pytest.mark.parametrize(("kind", "release", "minor"), [("macos", (13, 6), 12), ("linux", (2, 17), 13)])
+def test_uv_is_asked_for_a_python_that_the_system_has_packages_for(
+    attempts, tmp_path, monkeypatch, kind, release, minor
+) -> None:
+    asked = []
+    machine = "arm64" if kind == "macos" else "x86_64"
+    monkeypatch.setattr(base_python, "this_system", lambda: system_of(kind, machine, release))
+    monkeypatch.setattr(ToolBox, "python", lambda _box, minor: asked.append(minor) or REAL)
+    attempts(python_with(tmp_path / "old", python=[3, 10, 2]))
+    assert asked == [minor]
+
+
 def test_if_nothing_serves_all_attempts_and_the_remedies_are_told(attempts, tmp_path, monkeypatch) -> None:
-    def fail(_box: ToolBox) -> Path:
+    def fail(_box: ToolBox, _minor: int) -> Path:
         raise WorkerFailed("uv could not fetch a Python: no connection")
 
     monkeypatch.setattr(ToolBox, "python", fail)

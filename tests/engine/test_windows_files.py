@@ -70,7 +70,7 @@ def extraction(folder: Path) -> ExtractPatches:
     return ExtractPatches(
         observations=str(points),
         targets=(SoilProperty("clay", "%"),),
-        covariates=(Covariate(str(raster)),),
+        covariates=(Covariate(str(raster), "height"),),
         patches=str(folder / "patches.h5"),
         patch_size=3,
     )

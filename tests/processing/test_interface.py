@@ -43,7 +43,7 @@ PARAMETERS = {
     "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE SEED"
     " REPORT IMPORTANCE ATTRIBUTION METRICS",
     "describenetwork": "NETWORK REPORT",
-    "setupenvironment": "BUILD FOLDER PYTHON REPORT",
+    "setupenvironment": "BUILD FOLDER PYTHON BASE WHEELS REPORT",
     "checkenvironment": "DEVICE REPORT METRICS",
 }
 OUTPUTS = {

@@ -15,7 +15,7 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from ..contract.jobs import DEVICES
+from ..contract.jobs import DEVICES, FULL_GPU
 from .settings import default_device
 from .translation import tr
 
@@ -97,6 +97,20 @@ def device() -> Parameter:
             "Device that computes the network. auto uses a graphics card (cuda) if there is one that works, else the"
             " processor (cpu); Apple's graphics (mps) are used only if you choose them. The log says which device is"
             " used and why."
+        ),
+        advanced=True,
+    )
+
+
+def full_gpu() -> Parameter:
+    return explained(
+        choice("FULL_GPU", tr("If the graphics card is full"), FULL_GPU, FULL_GPU[0]),
+        tr(
+            "What to do when other programs hold the memory of the graphics card, at the start or later. processor: the"
+            " run is computed on the processor instead if the computing device is auto, and begins anew there if memory"
+            " runs out later; if the device is cuda, it ends with a message. wait: the run waits until there is room,"
+            " and can be cancelled meanwhile. The log says what happens and names the programs, where the driver tells"
+            " them."
         ),
         advanced=True,
     )

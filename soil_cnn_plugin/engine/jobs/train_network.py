@@ -6,9 +6,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT
-from soil_cnn_plugin.engine.machine.device import choose_device
+from soil_cnn_plugin.engine.machine.device import on_device
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
@@ -24,7 +26,10 @@ from soil_cnn_plugin.engine.training.wild_observations import tell_wild
 
 
 def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
-    device = choose_device(job.device, report)
+    return on_device(lambda device: _train(job, device, report), job.device, job.full_gpu, report)
+
+
+def _train(job: TrainNetwork, device: torch.device, report: Report) -> dict[str, str | float | int]:
     checkpoints = Path(f"{job.network}.checkpoints")
     with PatchFile(job.patches) as file:
         folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)

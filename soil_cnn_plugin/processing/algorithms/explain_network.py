@@ -14,7 +14,7 @@ from qgis.core import (
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
-from ..parameters import Parameters, device, explained, html_output, integer, metrics_output, rasters
+from ..parameters import Parameters, device, explained, full_gpu, html_output, integer, metrics_output, rasters
 from ..translation import tr
 
 
@@ -62,6 +62,7 @@ class ExplainNetwork(JobAlgorithm):
             ),
             *_attribution_parameters(),
             device(),
+            full_gpu(),
             explained(
                 integer("SEED", tr("Seed"), jobs.ExplainNetwork.seed, 0),
                 tr("Seed of the random numbers that decide what is exchanged with what."),
@@ -85,6 +86,7 @@ class ExplainNetwork(JobAlgorithm):
             extent=extent,
             extent_crs=extent_crs,
             device=inputs.choice("DEVICE"),
+            full_gpu=inputs.choice("FULL_GPU"),
             seed=inputs.integer("SEED"),
         )
 

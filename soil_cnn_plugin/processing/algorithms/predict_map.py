@@ -22,6 +22,7 @@ from ..parameters import (
     choice,
     device,
     explained,
+    full_gpu,
     integer,
     rasters,
     thresholds,
@@ -72,6 +73,7 @@ class PredictMap(JobAlgorithm):
             thresholds(),
             *mapping_parameters(),
             device(),
+            full_gpu(),
             explained(
                 QgsProcessingParameterString("CLUSTER", tr("Dask cluster"), optional=True),
                 tr(
@@ -118,6 +120,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         block_size=inputs.integer_or_none("BLOCK_SIZE"),
         precision=inputs.choice("PRECISION"),
         device=inputs.choice("DEVICE"),
+        full_gpu=inputs.choice("FULL_GPU"),
     )
 
 

@@ -22,6 +22,7 @@ from ..parameters import (
     device,
     explained,
     file_output,
+    full_gpu,
     html_output,
     integer,
     metrics_output,
@@ -118,6 +119,7 @@ def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainN
         coverage=inputs.number("COVERAGE"),
         exceedance=jobs.parse_thresholds(inputs.text("EXCEEDANCE")),
         device=inputs.choice("DEVICE"),
+        full_gpu=inputs.choice("FULL_GPU"),
         seed=inputs.integer("SEED"),
     )
 
@@ -173,6 +175,7 @@ def training_parameters() -> Parameters:
         ),
         thresholds(),
         device(),
+        full_gpu(),
         explained(
             integer("SEED", tr("Seed"), jobs.TrainNetwork.seed, 0),
             tr("Seed of the random numbers. The same seed on the same device gives the same result."),

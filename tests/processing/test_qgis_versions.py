@@ -15,7 +15,7 @@ PACKAGE = ROOT / "soil_cnn_plugin"
 ROOMS = ("processing", "bridge", "desktop")
 FILES = [PACKAGE / "plugin.py", *sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py"))]
 SPOILED = {
-    "from qgis.PyQt.QtCore import Qt\nQt.AlignLeft": "Qt.AlignLeft is reached without its enum: AlignmentFlag.AlignLe",
+    "from qgis.PyQt.QtCore import Qt\nQt.AlignLeft": "Qt.AlignLeft is reached without its enum",
     "from qgis.core import QgsFeatureSink\nQgsFeatureSink.FastInsert": "QgsFeatureSink.FastInsert is reached without",
     "from qgis.core import QgsMapLayer\n\nQgsMapLayer.NoSuchThing": "QgsMapLayer.NoSuchThing does not exist",
     "from qgis.core import QgsNoSuchClass": "qgis.core has no QgsNoSuchClass",

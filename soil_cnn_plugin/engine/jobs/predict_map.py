@@ -8,7 +8,7 @@ import torch
 
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.machine.device import on_device
+from soil_cnn_plugin.engine.machine.device import choose_device, on_device
 from soil_cnn_plugin.engine.mapping.layers import plan_map
 from soil_cnn_plugin.engine.mapping.map_files import MapFiles, tell_applicability
 from soil_cnn_plugin.engine.mapping.matching import place_map, why_nothing
@@ -22,6 +22,8 @@ from soil_cnn_plugin.engine.training.network_file import read_network
 
 def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> dict[str, str | float | int]:
     """Predict the map. `inputs` are files that must still be the same when the maps are given their names."""
+    if job.cluster:  # whose workers have GPUs of their own
+        return _predict(job, choose_device(job.device, report, job.full_gpu), report, inputs)
     return on_device(lambda device: _predict(job, device, report, inputs), job.device, job.full_gpu, report)
 
 

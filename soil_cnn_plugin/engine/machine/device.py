@@ -194,7 +194,7 @@ def _way_out(device: torch.device, wanted: str, full_gpu: str) -> Callable[[Repo
 
     def leave(report: Report) -> torch.device:
         report.warning(f"The GPU's memory has run out{programs_in_words()}. The run begins anew on the processor.")
-        return choose_device("cpu", report)
+        return _say(torch.device("cpu"), "the GPU's memory has run out", report)
 
     return leave
 

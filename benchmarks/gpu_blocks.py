@@ -56,7 +56,7 @@ def measure_streams(asked: Asked) -> list[Figure]:
             dense_prediction.by_blocks(task, kind)
             seconds[threads] = time.perf_counter() - started
             if threads > 1:
-                with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+                with torch.profiler.profile(activities=torch.profiler.supported_activities()) as profile:
                     dense_prediction.by_blocks(task, kind)
     copies, others = copies_and_kernels(profile.events())
     return [

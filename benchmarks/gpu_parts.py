@@ -52,8 +52,9 @@ def compare_with_processor(asked: Asked) -> list[Figure]:
     figures = compare_maps(NetworkOnDevices.of(blend, asked.path("compared.safetensors"), asked.on), covariates)
     patches = extracted(asked, "compared", covariates, 60 if asked.small else 400, 15)
     job = TrainNetwork(
-        patches, str(asked.path("trained.safetensors")), validation="random", folds=3, repeats=1, members=3,
-        epochs=2 if asked.small else 20, predictor="network", device=asked.device,
+        patches, str(asked.path("trained.safetensors")), validation="random", folds=2 if asked.small else 3,
+        repeats=1, members=2 if asked.small else 3, epochs=1 if asked.small else 20, predictor="network",
+        device=asked.device,
     )  # fmt: skip
     return figures + compare_trainings(job)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
@@ -146,10 +147,14 @@ def test_the_parts_that_need_a_gpu_measure_what_they_say(tmp_path: Path, monkeyp
     assert blocks.covered([(0, 10), (20, 30)], [(5, 12), (11, 25)]) == 0.5
 
 
-def test_a_part_without_time_is_not_run_and_says_so(tmp_path: Path) -> None:
-    measure("gpu_check.py", tmp_path, "--device", "cpu", "--small", "--minutes", "0", "--only", "dense")
-    found = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
-    assert [part["words"] for part in found["parts"]] == ["not run, no time left"]
+def test_a_part_without_time_is_not_run_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    check = importlib.import_module("gpu_check")
+    asked = argparse.Namespace(device="cpu", small=True, minutes=0.0, only=["dense", "map"])
+    assert [(part.name, part.words) for part in check.run_parts(asked)] == [
+        ("dense", "not run, no time left"),
+        ("map", "not run, no time left"),
+    ]
 
 
 def test_a_benchmark_keeps_memory_as_a_worker_does() -> None:

@@ -1,4 +1,4 @@
-"""Check and measure a GPU in a few minutes: does it compute what a processor computes, and how fast?
+"""Check in a few minutes whether a GPU computes what a processor computes, and measure how fast.
 
 Run it with a Python that has the engine's requirements and a PyTorch for CUDA, `make gpu-check` or
 `PYTHONPATH=. python benchmarks/gpu_check.py`. Each part runs in a process of its own, so that a crash or a hang costs

@@ -102,8 +102,9 @@ def device() -> Parameter:
     )
 
 
-def full_gpu() -> Parameter:
-    return explained(
+def devices() -> Parameters:
+    """The device, and what to do when it is full."""
+    full_gpu = explained(
         choice("FULL_GPU", tr("If the graphics card is full"), FULL_GPU, FULL_GPU[0]),
         tr(
             "What to do when other programs hold the memory of the graphics card, at the start or later. processor: the"
@@ -114,3 +115,8 @@ def full_gpu() -> Parameter:
         ),
         advanced=True,
     )
+    return [device(), full_gpu]
+
+
+def seed(default: int, meaning: str) -> Parameter:
+    return explained(integer("SEED", tr("Seed"), default, 0), meaning, advanced=True)

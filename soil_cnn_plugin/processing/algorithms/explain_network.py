@@ -14,7 +14,7 @@ from qgis.core import (
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
-from ..parameters import Parameters, device, explained, full_gpu, html_output, integer, metrics_output, rasters
+from ..parameters import Parameters, devices, explained, html_output, metrics_output, rasters, seed
 from ..translation import tr
 
 
@@ -61,13 +61,8 @@ class ExplainNetwork(JobAlgorithm):
                 ),
             ),
             *_attribution_parameters(),
-            device(),
-            full_gpu(),
-            explained(
-                integer("SEED", tr("Seed"), jobs.ExplainNetwork.seed, 0),
-                tr("Seed of the random numbers that decide what is exchanged with what."),
-                advanced=True,
-            ),
+            *devices(),
+            seed(jobs.ExplainNetwork.seed, tr("Seed of the random numbers that decide what is exchanged with what.")),
             *_outputs(),
         ]
 

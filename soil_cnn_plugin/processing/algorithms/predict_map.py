@@ -20,9 +20,8 @@ from ..parameters import (
     Parameter,
     Parameters,
     choice,
-    device,
+    devices,
     explained,
-    full_gpu,
     integer,
     rasters,
     thresholds,
@@ -72,8 +71,7 @@ class PredictMap(JobAlgorithm):
             ),
             thresholds(),
             *mapping_parameters(),
-            device(),
-            full_gpu(),
+            *devices(),
             explained(
                 QgsProcessingParameterString("CLUSTER", tr("Dask cluster"), optional=True),
                 tr(

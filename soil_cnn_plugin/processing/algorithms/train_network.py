@@ -19,14 +19,14 @@ from ..parameters import (
     Parameters,
     boolean,
     choice,
-    device,
+    devices,
     explained,
     file_output,
-    full_gpu,
     html_output,
     integer,
     metrics_output,
     number,
+    seed,
     thresholds,
 )
 from ..translation import tr
@@ -174,12 +174,9 @@ def training_parameters() -> Parameters:
             advanced=True,
         ),
         thresholds(),
-        device(),
-        full_gpu(),
-        explained(
-            integer("SEED", tr("Seed"), jobs.TrainNetwork.seed, 0),
-            tr("Seed of the random numbers. The same seed on the same device gives the same result."),
-            advanced=True,
+        *devices(),
+        seed(
+            jobs.TrainNetwork.seed, tr("Seed of the random numbers. The same seed on one device gives the same result.")
         ),
     ]
 

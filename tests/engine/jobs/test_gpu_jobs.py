@@ -9,18 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 import torch
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap, TrainNetwork
-from soil_cnn_plugin.engine.explaining import explain_map
+from soil_cnn_plugin.engine.explaining.attribution import Attribution
+from soil_cnn_plugin.engine.explaining.patch_views import encode, see
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import explain_network, predict_map, train_network
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.targets.kinds import LearnedAs
 from soil_cnn_plugin.engine.training import checkpoint
+from soil_cnn_plugin.engine.training.network_file import read_network
 from tests.engine import pretended_gpu
 from tests.engine.jobs.test_predict_map import read
 from tests.engine.landscape import CELL, NORTH, WEST, Log, extract, make_landscape
 
+CPU = torch.device("cpu")
 device = pretended_gpu.device
 PIECE = (WEST + 12 * CELL, NORTH - 18 * CELL, WEST + 18 * CELL, NORTH - 12 * CELL)
 
@@ -49,7 +53,7 @@ def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> 
     """A blend of both architectures that learns a little, on the GPU; cancelled once, it has gone on."""
     folder = tmp_path_factory.mktemp("training")
     job = TrainNetwork(
-        extract(make_landscape(folder), patch_size=11),
+        extract(make_landscape(folder), count=36, patch_size=11),
         str(folder / "network.safetensors"),
         held_out=str(folder / "held_out.gpkg"),
         metrics=str(folder / "metrics.json"),
@@ -102,25 +106,33 @@ def test_its_map_is_that_of_the_processor_with_limits_and_dissimilarity(
 
 
 def test_contributions_are_those_of_the_processor(
-    training: tuple[TrainNetwork, Log], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    training: tuple[TrainNetwork, Log], device: torch.device, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(explain_map, "BACKGROUND", 4)
-    maps = {}
-    for name in ("cpu", "cuda"):
-        job = ExplainNetwork(
-            training[0].network,
-            training[0].patches,
-            report=str(tmp_path / f"{name}.html"),
-            attribution=str(tmp_path / f"{name}.tif"),
-            target="clay",
-            extent=PIECE,
-            device=name,
-        )
-        explain_network.run(job, Log())
-        with rasterio.open(job.attribution) as dataset:
-            maps[name] = dataset.read(masked=True).filled(np.nan)
-    assert np.nanstd(maps["cpu"]) > 0
-    assert np.nanmax(np.abs(maps["cuda"] - maps["cpu"])) < 0.01 * np.nanmax(np.abs(maps["cpu"]))
+    found = []
+    for place in (CPU, device):
+        trained = read_network(training[0].network, place)
+        with PatchFile(training[0].patches) as file:
+            views = see(trained, encode(trained, file.read(0, 12), file.coordinates[:12]))
+        attribution = Attribution(trained, views.take(np.arange(4)), LearnedAs("none", np.ones(1), 0.0), slice(1, 2))
+        found.append(attribution.contributions(views.take(np.arange(4, 12))))
+    assert found[0].std() > 0
+    assert np.abs(found[1] - found[0]).max() < 0.01 * np.abs(found[0]).max()
+
+
+def test_what_covariates_and_surroundings_are_worth_is_measured_on_it(
+    training: tuple[TrainNetwork, Log], tmp_path: Path
+) -> None:
+    job = ExplainNetwork(
+        training[0].network,
+        training[0].patches,
+        report=str(tmp_path / "r.html"),
+        metrics=str(tmp_path / "r.json"),
+        device="cuda",
+    )
+    explain_network.run(job, Log())
+    metrics = json.loads(Path(job.metrics).read_text(encoding="utf-8"))
+    for target in metrics["targets"].values():
+        assert all(np.isfinite(each["mean"]) for each in target["importance"].values())
 
 
 def test_a_gpu_whose_memory_runs_out_leaves_the_run_to_the_processor(

@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.machine.device import on_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.held_out_files import numbers, write_wanted
-from soil_cnn_plugin.engine.training.assessing import assess
+from soil_cnn_plugin.engine.training.assessing import assess, choose_predictor
 from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
 from soil_cnn_plugin.engine.training.designs import make_designs
 from soil_cnn_plugin.engine.training.trained_network import keep_network
@@ -30,7 +30,9 @@ def _train(job: TrainNetwork, device: torch.device, report: Report) -> dict[str,
         final, validations = fit_and_cross_validate(designs.all, job.predictor, step)
         if not validations:  # of several processes only the first one writes
             return {}
-        assessment = assess(job, file, designs, validations, final, report)
+        validations = designs.joined(validations)
+        predictor = choose_predictor(job, validations, report)
+        assessment = assess(job, file, designs, validations, final, predictor, report)
         assessment = keep_network(job, file, designs.first, final, assessment, report)
         write_wanted(job, assessment, file)
     if job.resume:

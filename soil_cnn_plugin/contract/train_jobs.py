@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .job import DEVICES, Job, JobError, check_folds, one_of
+from .job import DEVICES, FULL_GPU, Job, JobError, check_folds, one_of
 from .threshold import Threshold
 
 
@@ -38,6 +38,7 @@ class TrainNetwork(Job):
     exceedance: tuple[Threshold, ...] = ()  # thresholds that the report checks; empty: some quantiles
     resume: bool = False  # keep checkpoints beside the network file; continue an interrupted run
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
     seed: int = 0
 
     OUTPUTS = ("network", "report", "held_out", "metrics")
@@ -62,6 +63,7 @@ class TrainNetwork(Job):
         one_of("transform", self.transform, self.TRANSFORMS)
         one_of("validation", self.validation, self.VALIDATIONS)
         one_of("device", self.device, DEVICES)
+        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
         check_folds(self.folds)
         if not 0 <= self.repeats <= self.MOST_REPEATS:
             raise JobError(
@@ -100,6 +102,7 @@ class ComparePatchSizes(Job):
     domain: str = ""  # raster or polygons of the area to be mapped, for knndm
     folds: int = TrainNetwork.folds
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
     seed: int = 0
 
     OUTPUTS = ("report", "metrics")
@@ -108,6 +111,7 @@ class ComparePatchSizes(Job):
         one_of("architecture", self.architecture, TrainNetwork.ARCHITECTURES)
         one_of("validation", self.validation, TrainNetwork.VALIDATIONS)
         one_of("device", self.device, DEVICES)
+        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
         check_folds(self.folds)
         if not self.sizes:
             raise JobError("No patch size is given. Write one or more, for example 3,7,15,31.")

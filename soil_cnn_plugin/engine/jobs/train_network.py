@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import torch
+
 from soil_cnn_plugin.contract.jobs import TrainNetwork
-from soil_cnn_plugin.engine.machine.device import choose_device
+from soil_cnn_plugin.engine.machine.device import on_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.held_out_files import numbers, write_wanted
@@ -17,7 +19,10 @@ from soil_cnn_plugin.engine.training.trained_network import keep_network
 
 
 def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
-    device = choose_device(job.device, report)
+    return on_device(lambda device: _train(job, device, report), job.device, job.full_gpu, report)
+
+
+def _train(job: TrainNetwork, device: torch.device, report: Report) -> dict[str, str | float | int]:
     checkpoints = Path(f"{job.network}.checkpoints")
     with PatchFile(job.patches) as file:
         designs = make_designs(job, file, checkpoints, device, report)

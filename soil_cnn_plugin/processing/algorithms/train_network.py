@@ -176,9 +176,7 @@ def training_parameters() -> Parameters:
         ),
         thresholds(),
         *devices(),
-        seed(
-            jobs.TrainNetwork.seed, tr("Seed of the random numbers. The same seed on one device gives the same result.")
-        ),
+        seed(jobs.TrainNetwork.seed, tr("Seed of the random numbers: the same seed and device give the same result.")),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 import qgis.utils
-from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QDialog, QMenu
@@ -15,6 +15,7 @@ from qgis.PyQt.QtWidgets import QDialog, QMenu
 from ..bridge import environment
 from ..paths import resource
 from ..processing.recent_runs import Run, recent_runs
+from ..processing.styles import show_results
 from ..processing.translation import tr
 from . import reader, sample
 from .settings_page import SettingsDialog
@@ -100,21 +101,15 @@ class SoilCnnMenu(QMenu):
         runs = recent_runs()
         menu.setEnabled(bool(runs))
         for run in runs:
-            entry = menu.addMenu(f"{run.time}  {run.title}: {', '.join(title for _, title in run.layers[-1:])}")
-            has_layers = bool(run.present_layers())
+            entry = menu.addMenu(f"{run.time}  {run.title}: {run.subject}")
+            has_layers = bool(run.present_results())
             _add(entry, tr("Open report"), partial(_open_report, run), run.has_report())
             _add(entry, tr("Load maps"), partial(self._load, run), has_layers)
             entry.setEnabled(run.has_report() or has_layers)
 
     def _load(self, run: Run) -> None:
-        """Load the layers that still exist into a group of their own, with the styles beside their files."""
-        project = QgsProject.instance()
-        group = project.layerTreeRoot().insertGroup(0, f"{run.title} {run.time}")
-        for path, title in run.present_layers():
-            is_raster = Path(path).suffix.lower() in (".tif", ".tiff")
-            layer = QgsRasterLayer(path, title, "gdal") if is_raster else QgsVectorLayer(path, title, "ogr")
-            project.addMapLayer(layer, False)
-            group.insertLayer(0, layer)
+        """Load the layers that still exist into a group of their own, as they looked after the run."""
+        show_results(run.present_results(), f"{run.subject}, {run.time}", QgsProject.instance())
 
     def _open(self, algorithm_id: str) -> None:
         qgis.utils.plugins["processing"].executeAlgorithm(algorithm_id, self._iface.mainWindow())

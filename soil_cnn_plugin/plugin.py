@@ -19,6 +19,7 @@ class SoilCnnPlugin:
         self.menu: Any = None
         self.settings: Any = None
         self.links: Any = None
+        self.stop_button: Any = None
 
     def initProcessing(self) -> None:
         self.provider = SoilCnnProvider()
@@ -31,6 +32,7 @@ class SoilCnnPlugin:
         from .desktop.menu import SoilCnnMenu  # here, because qgis_process has no window
         from .desktop.offer import LinkAnswer
         from .desktop.settings_page import SettingsFactory
+        from .desktop.stop_button import StopButton
 
         self.initProcessing()
         self.menu = SoilCnnMenu(self.iface)
@@ -38,6 +40,7 @@ class SoilCnnPlugin:
         self.settings = SettingsFactory()
         self.iface.registerOptionsWidgetFactory(self.settings)
         self.links = LinkAnswer(self.menu.open_set_up)
+        self.stop_button = StopButton(self.iface)
         QTimer.singleShot(0, self._offer_set_up)  # when the window is there
 
     def _offer_set_up(self) -> None:
@@ -49,10 +52,11 @@ class SoilCnnPlugin:
     def unload(self) -> None:
         if self.menu is not None:
             self.links.end()
+            self.stop_button.end()
             self.iface.unregisterOptionsWidgetFactory(self.settings)
             self.iface.pluginMenu().removeAction(self.menu.menuAction())
             self.menu.deleteLater()
-            self.menu = self.settings = self.links = None
+            self.menu = self.settings = self.links = self.stop_button = None
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None

@@ -13,12 +13,14 @@ from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QDialog, QMenu
 
 from ..bridge import environment
+from ..bridge.running import RUNNING
 from ..paths import resource
 from ..processing.recent_runs import Run, recent_runs
 from ..processing.styles import show_results
 from ..processing.translation import tr
 from . import reader, sample
 from .settings_page import SettingsDialog
+from .stop_button import STOP_TEXT
 
 TITLE = "Soil CNN"
 
@@ -41,6 +43,8 @@ class SoilCnnMenu(QMenu):
             _add(self, tr("Set up the compute environment…"), self.open_set_up)
         else:
             _add(self, tr("Check the compute environment…"), lambda: self._open("soilcnn:checkenvironment"))
+        if RUNNING.count:
+            _add(self, STOP_TEXT, RUNNING.stop)
         self.addSeparator()
         _add(self, tr("Sample project"), self.open_sample)
         self._add_runs()

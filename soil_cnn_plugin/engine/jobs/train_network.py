@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT
 from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.reports.closing_words import tell_results
 from soil_cnn_plugin.engine.reports.held_out_files import numbers, write_wanted
 from soil_cnn_plugin.engine.training.assessing import assess
 from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
@@ -19,11 +21,20 @@ from soil_cnn_plugin.engine.training.design import make_designs
 from soil_cnn_plugin.engine.training.folds_of_file import hold_out
 from soil_cnn_plugin.engine.training.network_file import write_network
 from soil_cnn_plugin.engine.training.repeats import over_repeats, repeated_designs
+from soil_cnn_plugin.engine.training.stopping import STOPPING
 from soil_cnn_plugin.engine.training.trained_network import trained_network
 from soil_cnn_plugin.engine.training.wild_observations import tell_wild
 
 
 def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
+    outputs, assessment = train(job, report)
+    if assessment is not None:
+        tell_results(report, assessment, {"patches": job.patches, **job.output_paths()})
+    return outputs
+
+
+def train(job: TrainNetwork, report: Report) -> tuple[dict[str, str | float | int], Assessment | None]:
+    """Train, assess and write everything; of several processes only the first one has an assessment."""
     device = choose_device(job.device, report)
     checkpoints = Path(f"{job.network}.checkpoints")
     with PatchFile(job.patches) as file:
@@ -34,22 +45,26 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         forests = (FOREST_CONTEXT,) if job.predictor == BLEND else ()
         final, validations = fit_and_cross_validate([design, *repeats, *others], forests, step)
         if process_number() != 0:  # only the first of several processes writes
-            return {}
+            return {}, None
         count = 1 + len(repeats)
         validations = [over_repeats(validations[:count]), *validations[count:]]
         assessment = assess(job, file, folds, design, validations, final, count)
         wild = tell_wild(file, design.kinds, final.outcomes(final.weights(job.predictor)), report)
-        assessment = replace(assessment, notes=(*assessment.notes, *wild))
+        stopped = [STOPPING.note] if STOPPING.note else []
+        for line in stopped:
+            report.warning(line)
+        assessment = replace(assessment, notes=(*stopped, *assessment.notes, *wild))
         verdicts = {target.soil_property: target.verdict.text for target in assessment.targets}
         for soil_property, verdict in verdicts.items():
             report.info(f"{soil_property.label}: {verdict}")
         trained = trained_network(job, file, design, final, assessment, report)
         write_network(job.network, trained)
-        write_wanted(job, replace(assessment, spaces=trained.description.spaces), file)
+        assessment = replace(assessment, spaces=trained.description.spaces, covariates=file.covariates)
+        write_wanted(job, assessment, file)
     if job.resume:
         shutil.rmtree(checkpoints, ignore_errors=True)
     found = numbers(assessment)
     for name, value in found.items():
         report.metric(name, value)
     told = [f"{soil_property.title}: {verdict}" for soil_property, verdict in verdicts.items()]
-    return {**job.output_paths(), **found, "verdict": " ".join(told)}
+    return {**job.output_paths(), **found, "verdict": " ".join(told)}, assessment

@@ -189,11 +189,12 @@ class Citations(Item):
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a page. `anchor` is unique in its page."""
+    """A section of a page. `anchor` is unique in its page; the short print version leaves a detail out."""
 
     anchor: str
     heading: str
     items: Sequence[Item]
+    is_detail: bool = False
 
 
 @dataclass(frozen=True)

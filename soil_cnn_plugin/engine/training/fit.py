@@ -27,6 +27,7 @@ from soil_cnn_plugin.engine.targets.learned import Lesson
 from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, TrainingState
 from soil_cnn_plugin.engine.training.input_rows import Batch, Batches, InputRows
 from soil_cnn_plugin.engine.training.kept import Average, Best
+from soil_cnn_plugin.engine.training.stopping import STOPPING
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these
 _ROWS_AT_ONCE = 512  # most observations that a member predicts at once
@@ -138,10 +139,17 @@ def _train(
             learn = now.best.still_learn(settings.patience)[now.members]
             now.step, now.order, now.evaluations = step, batch.order, now.evaluations + 1
             now.is_finished = not learn.any() or step == settings.steps
+            if not now.is_finished and STOPPING.must_end(network.NAME, step):
+                now.is_finished = True
+                tell(f"{network.NAME} network: stops as asked and keeps the best of what it has learned")
+            elif now.is_finished:
+                STOPPING.note_end(network.NAME, max(now.best.steps))
             if checkpoint:
                 checkpoint.write(now)
-            if now.evaluations.bit_count() == 1:  # 1, 2, 4, 8, ...: often enough to see where it goes
-                tell(f"{network.NAME}: step {step} (epoch {step * batches.share_of_epoch:.0f}), {now.best.in_words()}")
+            if now.evaluations.bit_count() == 1 or now.is_finished:  # 1, 2, 4, 8, ...: often enough to see it grow
+                epochs = f"epoch {step * batches.share_of_epoch:.0f} of at most"
+                most = max(1, round(settings.steps * batches.share_of_epoch))
+                tell(f"{network.NAME} network: {epochs} {most}, {now.best.in_words()}")
             if now.is_finished or not learn.all():
                 return
 

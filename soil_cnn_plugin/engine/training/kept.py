@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_CURVE_WIDTH = 40
 _AVERAGING = 0.97  # weight of the past in the moving average of the parameters, which is kept
 
 
@@ -51,6 +54,19 @@ class _Borrowed:
     def _put(self, values: dict[str, Tensor]) -> None:
         for name, parameter in self._network.named_parameters():
             parameter.data = values[name]
+
+
+def curve_of(values: list[float]) -> str:
+    """Draw values as a line of text, at most 40 characters long, from the lowest block to the highest."""
+    known = [value for value in values if math.isfinite(value)]
+    if len(known) < 2:
+        return ""
+    step = max(1, math.ceil(len(known) / _CURVE_WIDTH))
+    means = [
+        sum(known[start : start + step]) / len(known[start : start + step]) for start in range(0, len(known), step)
+    ]
+    low, height = min(means), max(means) - min(means) or 1.0
+    return "".join(_BLOCKS[round((value - low) / height * (len(_BLOCKS) - 1))] for value in means)
 
 
 @dataclass
@@ -103,8 +119,12 @@ class Best:
         self.history.append((step, float(self.latest_loss.median()), float(self.latest_score.median())))
 
     def in_words(self) -> str:
-        _, loss, score = self.history[-1]
-        return f"loss {loss:.3f}, held-out error ({self.measure}) {score:.3f}, medians of the members"
+        """Say how the error on observations that were held out went, with its curve since the start."""
+        scores = [score for _, _, score in self.history]
+        first, last = scores[0], scores[-1]
+        change = f", {100 * (last - first) / abs(first):+.0f} % since the start" if first and len(scores) > 1 else ""
+        told = f"error on held-out observations {last:.3f} ({self.measure}){change.replace('-', '−')}"
+        return f"{told}  {curve_of(scores)}"
 
     def kept_in_words(self) -> str:
         steps, score = f"{min(self.steps)} to {max(self.steps)}", f"{float(self.score.median()):.3f}"

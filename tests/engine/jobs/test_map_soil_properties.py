@@ -69,7 +69,7 @@ def test_a_covariate_that_changes_while_networks_train_makes_no_map(
         virtual = str(tmp_path / "elevation.vrt")
         rasterio.shutil.copy(elevation.path, virtual, driver="VRT")
         covariates = (replace(elevation, path=virtual), *covariates[1:])
-    train = train_network.run
+    train = train_network.train
 
     def change_and_train(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         outputs = train(job, report)
@@ -77,7 +77,7 @@ def test_a_covariate_that_changes_while_networks_train_makes_no_map(
             dataset.write(dataset.read(1) + 1000, 1)
         return outputs
 
-    monkeypatch.setattr(train_network, "run", change_and_train)
+    monkeypatch.setattr(train_network, "train", change_and_train)
     patches, network = str(tmp_path / "patches.h5"), str(tmp_path / "network.safetensors")
     job = MapSoilProperties(
         ExtractPatches(str(tmp_path / "points.gpkg"), TARGETS, covariates, patches, patch_size=15),

@@ -9,27 +9,32 @@ from typing import Any, Callable, Optional
 import qgis.utils
 from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.PyQt.QtCore import QUrl
-from qgis.PyQt.QtGui import QDesktopServices, QIcon
+from qgis.PyQt.QtGui import QAction, QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QDialog, QMenu
 
 from ..bridge import environment
 from ..bridge.running import RUNNING
 from ..paths import resource
+from ..processing.project_layers import set_depth_range
 from ..processing.recent_runs import Run, recent_runs
 from ..processing.styles import show_results
 from ..processing.translation import tr
 from . import reader, sample
+from .map_layout import make_layout
 from .settings_page import SettingsDialog
 from .stop_button import STOP_TEXT
 
 TITLE = "Soil CNN"
+ELEVATION_CONTROLLER = "mActionElevationController"
+"""The name of QGIS's own action; there is no other way to it."""
 
 
 class SoilCnnMenu(QMenu):
-    def __init__(self, iface: Any) -> None:
+    def __init__(self, iface: Any, explain_pixel: Optional[QAction] = None) -> None:
         super().__init__(TITLE, iface.mainWindow())
         self.setIcon(QIcon(str(resource("icon.svg"))))
         self._iface = iface
+        self._explain_pixel = explain_pixel
         self._task: Optional[sample.SampleTask] = None
         self._message: Any = None  # in the message bar while the task runs
         self._dialog: Optional[QDialog] = None  # Python must keep what is open
@@ -45,6 +50,11 @@ class SoilCnnMenu(QMenu):
             _add(self, tr("Check the compute environment…"), lambda: self._open("soilcnn:checkenvironment"))
         if RUNNING.count:
             _add(self, STOP_TEXT, RUNNING.stop)
+        self.addSeparator()
+        if self._explain_pixel is not None:
+            self.addAction(self._explain_pixel)
+        _add(self, tr("Print layout of this map…"), self.open_layout)
+        _add(self, tr("Step through depths"), self.open_depths)
         self.addSeparator()
         _add(self, tr("Sample project"), self.open_sample)
         self._add_runs()
@@ -75,6 +85,21 @@ class SoilCnnMenu(QMenu):
         text = tr("The sample data (2.5 MB) is being downloaded to {}").format(project.parent)
         self._message = self._iface.messageBar().createMessage(TITLE, text)
         self._iface.messageBar().pushWidget(self._message, Qgis.MessageLevel.Info, 0)
+
+    def open_layout(self) -> None:
+        """Make a print layout of the active map and open it."""
+        layout, problem = make_layout(QgsProject.instance(), self._iface.activeLayer())
+        if layout is None:
+            self._iface.messageBar().pushMessage(TITLE, problem, Qgis.MessageLevel.Warning, 8)
+        else:
+            self._iface.openLayoutDesigner(layout)
+
+    def open_depths(self) -> None:
+        """Open QGIS's elevation controller, which shows one depth after the other."""
+        set_depth_range(QgsProject.instance())
+        controller = self._iface.mainWindow().findChild(QAction, ELEVATION_CONTROLLER)
+        if controller is not None and not controller.isChecked():
+            controller.trigger()
 
     def _sample_is_ready(self, problem: str) -> None:
         self._forget_task()

@@ -19,6 +19,7 @@ from qgis.core import (
 from .layer_words import open_raster
 from .translation import tr
 
+TITLE = tr("Not applicable (hatched)")
 MOST_PIXELS = 1_000_000
 """Pixels of the raster that polygons are drawn from; of a larger raster every second, third ... pixel is taken."""
 _LUT = "-1e38:0,{threshold:.17g}:0,{above:.17g}:1,1e38:1"

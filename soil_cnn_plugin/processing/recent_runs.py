@@ -17,6 +17,7 @@ from qgis.core import (
 
 SETTING = "soilcnn/recent_runs"
 KEPT = 10
+_BESIDE_LAYERS = ("DISSIMILARITY_THRESHOLD", "NETWORK", "PATCHES")  # what layers are shown and explained with
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,7 @@ def note_run(algorithm: QgsProcessingAlgorithm, results: dict[str, Any], subject
     report = results.get("REPORT", "")
     if not layers and not report:
         return
-    if "DISSIMILARITY_THRESHOLD" in results:
-        layers["DISSIMILARITY_THRESHOLD"] = results["DISSIMILARITY_THRESHOLD"]
+    layers.update({name: results[name] for name in _BESIDE_LAYERS if name in results})
     run = Run(algorithm.displayName(), f"{datetime.now():%Y-%m-%d %H:%M}", report, subject, layers)
     kept = [run, *recent_runs()][:KEPT]
     QgsSettings().setValue(SETTING, json.dumps([asdict(item) for item in kept]))

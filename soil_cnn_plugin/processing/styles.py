@@ -12,7 +12,7 @@ from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingLayerPostP
 
 from .layer_plan import PART, LayerPlan, style_of
 from .layer_words import LayerWords
-from .not_applicable import hatch, write_not_applicable
+from .not_applicable import TITLE, hatch, write_not_applicable
 from .point_plans import point_plans
 from .project_layers import free_group_name, is_showing, place_in_group, reload_layers, set_depth_range
 from .raster_plans import FIRST_PROPERTY, RasterPlans
@@ -176,9 +176,7 @@ def _leave_out_empty(results: dict[str, Any], plan: RunPlan, context: QgsProcess
 
 def _hatched(path: str) -> LayerPlan:
     words = LayerWords(tr("Here the map meets conditions that its observations do not cover. Do not trust it."))
-    plan = LayerPlan(
-        path, tr("Not applicable (hatched)"), order=(_NOT_APPLICABLE_ORDER,), is_expanded=True, words=words
-    )
+    plan = LayerPlan(path, TITLE, order=(_NOT_APPLICABLE_ORDER,), is_expanded=True, words=words)
     layer = plan.open()
     hatch(layer)
     return replace(plan, style=style_of(layer))

@@ -28,7 +28,15 @@ def entries(menu) -> list[str]:
 
 def test_the_menu_offers_the_set_up_until_there_is_an_environment(iface, no_environment, monkeypatch) -> None:
     menu = SoilCnnMenu(iface)
-    others = ["Sample project", "Recent runs", "Settings…", "User guide", "What's new"]
+    others = [
+        "Print layout of this map…",
+        "Step through depths",
+        "Sample project",
+        "Recent runs",
+        "Settings…",
+        "User guide",
+        "What's new",
+    ]
     assert entries(menu) == ["Map soil properties…", "Set up the compute environment…", *others]
     monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
     menu.aboutToShow.emit()

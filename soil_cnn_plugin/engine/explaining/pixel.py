@@ -117,12 +117,17 @@ def explain_pixel(
     missing = [name for name, value in values.items() if not math.isfinite(value)]
     if missing:
         raise EngineError(f"Nothing is predicted there: {', '.join(missing)} has no data at {job.x:g}, {job.y:g}.")
+    observations = _observations(trained, file)
+    # Before the block: what the Gaussian process keeps from a block's inference mode could not be differentiated.
+    location, _ = trained.predictor.predict(observations.inputs, observations.context)
+    report.progress(0.3)
     predictions, dissimilarity, threshold = _predict(job, trained, grid, block, patch, device, report)
-    report.progress(0.4)
+    report.progress(0.5)
     x, y = (float(each[0]) for each in grid.xy([block.row], [block.col], description.grid.crs_wkt))
     own = see(trained, encode(trained, patch[None], np.array([[x, y]])))
-    observations = _observations(trained, file)
-    explained = [_with_contributions(trained, each, t, own, observations) for t, each in enumerate(predictions)]
+    explained = [
+        _with_contributions(trained, each, t, own, observations, location) for t, each in enumerate(predictions)
+    ]
     report.progress(0.95)
     return PixelExplanation(
         x,
@@ -171,7 +176,7 @@ def _predict(
     values = finisher.layers.values(found.location, found.scale)
     rows = {name: iter(bands[:, 0, 0].tolist()) for name, bands in values.items() if name != "classes"}
     predictions = []
-    for t, target in enumerate(trained.description.targets):
+    for target in trained.description.targets:
         names = trained.description.words.classes.get(target.field, ())
         if names:
             probabilities = {name: next(rows["probabilities"]) for name in names}
@@ -197,12 +202,16 @@ def _observations(trained: TrainedNetwork, file: PatchFile) -> Views:
 
 
 def _with_contributions(
-    trained: TrainedNetwork, prediction: PixelPrediction, target: int, own: Views, observations: Views
+    trained: TrainedNetwork,
+    prediction: PixelPrediction,
+    target: int,
+    own: Views,
+    observations: Views,
+    location: Array,
 ) -> PixelPrediction:
     """Attribute the prediction: a number on the scale that it was learned on, or the odds of the most probable
-    class."""
+    class. `location` (N, R) holds the learned columns of the observations."""
     explained, columns = explained_target(trained.description, target, prediction.most_probable)
-    location, _ = trained.predictor.predict(observations.inputs, observations.context)
     background = choose_background(explained.value(location[:, columns]), BACKGROUND)
     attribution = Attribution(trained, observations.take(background), explained, columns)
     found = attribution.contributions(own)[0]

@@ -26,7 +26,7 @@ def covariates_section(covariates: Sequence[CovariateSummary], spaces: Sequence[
 def covariates_table(covariates: Sequence[CovariateSummary], weights: Mapping[str, float]) -> Table:
     """Return a table with a row a covariate, the most important one first; without `weights` it has no such column."""
     headings = ["Covariate", "Kind", "Unit", "Values where it was trained", "File"]
-    looks = ["name", "", "", "long", "path"]
+    looks = ["name", "", "", "values", "path"]
     ordered = list(covariates)
     if weights:
         headings.insert(1, "Importance")

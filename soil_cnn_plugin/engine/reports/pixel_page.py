@@ -29,11 +29,12 @@ def dissimilarity_in_words(explanation: PixelExplanation) -> str:
     index, threshold = explanation.dissimilarity, explanation.threshold
     if index is None or threshold is None:
         return ""
+    numbers = f"of {index:.3g} lies {'below' if index <= threshold else 'above'} the limit of {threshold:.3g}"
     if index <= threshold:
-        return f"The map is applicable here: the dissimilarity index is {index:.3g}, up to {threshold:.3g} it is."
+        return f"The map is applicable here: its dissimilarity index {numbers}."
     return (
-        f"The map is not applicable here: the dissimilarity index is {index:.3g}, above {threshold:.3g}. The"
-        " observations do not cover the conditions of this place."
+        f"The map is not applicable here: its dissimilarity index {numbers}. The observations do not cover the"
+        " conditions of this place."
     )
 
 
@@ -43,6 +44,21 @@ def added_in_words(contributions: PixelContributions, value: float) -> str:
         return f"× {factor_in_words(value)}"
     sign = "+" if value > 0 else "−" if value < 0 else ""
     return f"{sign}{rounded(abs(value))} {contributions.scale.target.unit}".strip()
+
+
+def meaning_in_words(contributions: PixelContributions) -> str:
+    """Say how the contributions lead from the mean over observations to the prediction."""
+    base, subject = contributions.scale.base_in_words(contributions.base), contributions.scale.subject
+    if contributions.scale.is_factor:
+        return (
+            f"On average over observations, {subject} is predicted at {base}. Each covariate multiplies that by its"
+            " factor. Factors are those of the scale that was learned: together they come near the prediction, which is"
+            " a mean, not exactly to it."
+        )
+    return (
+        f"On average over observations, {subject} is predicted at {base}. Each covariate adds to that or takes from it;"
+        " the sum comes near the prediction."
+    )
 
 
 def write_pixel_page(path: str, explanation: PixelExplanation) -> None:
@@ -97,8 +113,7 @@ def _target(prediction: PixelPrediction, coverage: float) -> dict[str, object]:
         "upper": prediction.upper,
         "probabilities": prediction.probabilities,
         "base": found and found.base,
-        "base_text": found and found.scale.base_in_words(found.base),
-        "meaning": found and found.scale.meaning,
+        "meaning": found and meaning_in_words(found),
         "contributions": found and found.by_covariate,
         "contribution_texts": found
         and {name: added_in_words(found, value) for name, value in found.by_covariate.items()},
@@ -113,12 +128,8 @@ def _why(prediction: PixelPrediction, explanation: PixelExplanation) -> list[Ite
         (name, added_in_words(found, value), rounded(explanation.values.get(name)))
         for name, value in found.by_covariate.items()
     ]
-    start = f"Observations are predicted at {found.scale.base_in_words(found.base)} on average. From there:"
-    return [
-        Paragraph(start),
-        table(("Covariate", "Adds" if not found.scale.is_factor else "Multiplies", "Its value here"), rows),
-        Paragraph(found.scale.meaning, "small"),
-    ]
+    verb = "Multiplies by" if found.scale.is_factor else "Adds"
+    return [Paragraph(meaning_in_words(found)), table(("Covariate", verb, "Its value here"), rows)]
 
 
 def _neighbours(explanation: PixelExplanation) -> Item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 
-from soil_cnn_plugin.contract.events import Progress
+from soil_cnn_plugin.contract.events import Info, Progress
 from soil_cnn_plugin.contract.jobs import (
     ExtractPatches,
     MapSoilProperties,
@@ -51,6 +52,16 @@ def test_observations_and_covariates_become_maps_and_a_report(tmp_path: Path, mo
         zinc, clay = dataset.read(masked=True).filled(np.nan)
         assert dataset.descriptions == ("zinc 0-10 cm (mg/kg)", "clay (%)")
     assert (np.isfinite(zinc) == np.isfinite(landscape.values).all(0)).all() and np.nanmin(zinc) > 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    sections = re.findall(r'<section id="([a-z0-9-]+)"', page)
+    assert sections[:3] == ["maps", "observations", "covariates"]
+    maps = page[page.index('<section id="maps">') : page.index('<section id="observations"')]
+    assert maps.count("<figure>") == 2 and "Zinc 0-10 cm (mg/kg): the prediction" in maps  # one a target
+    assert all(covariate.path in page for covariate in landscape.covariates)
+    texts = [event.text for event in log.events if isinstance(event, Info)]
+    closing = texts[texts.index("—— Result ——") :]
+    assert closing[1].startswith("Zinc 0-10 cm: the map ") and "typical error" in closing[1]
+    assert f"Map: {out / 'map.tif'}" in closing and closing[-1].startswith("Next: Read the report first.")
     percents = [event.percent for event in log.events if isinstance(event, Progress)]
     assert percents == sorted(percents) and percents[0] == 0
     steps = list(dict.fromkeys(event.step for event in log.events if isinstance(event, Progress)))

@@ -27,9 +27,9 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QFont
 
+from ..processing.band_labels import sentence_case
 from ..processing.layer_plan import PART, hide_band_line
 from ..processing.not_applicable import TITLE as HATCHED
-from ..processing.raster_plans import sentence_case
 from ..processing.translation import tr
 
 _MARGIN = 10.0  # mm, as all lengths here

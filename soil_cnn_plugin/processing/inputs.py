@@ -230,12 +230,6 @@ class Inputs:
         crs = self._algorithm.parameterAsExtentCrs(self._parameters, name, self._context)
         return (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()), _wkt(crs)
 
-    def point(self, name: str) -> tuple[float, float, str]:
-        """Return x, y and the WKT of their CRS, empty if they have none."""
-        point = self._algorithm.parameterAsPoint(self._parameters, name, self._context)
-        crs = self._algorithm.parameterAsPointCrs(self._parameters, name, self._context)
-        return point.x(), point.y(), _wkt(crs)
-
     def crs(self, name: str) -> str:
         """Return the CRS as WKT, empty if none is given."""
         return _wkt(self._algorithm.parameterAsCrs(self._parameters, name, self._context))

@@ -62,14 +62,17 @@ def _shape(dataset: gdal.Dataset) -> tuple[int, int, int, tuple[float, ...]]:
 
 
 def _text(high: gdal.Dataset, upper: str, lower: str) -> str:
-    place = ", ".join(f"{number:.17g}" for number in high.GetGeoTransform())
+    """Return a description of the upper limits' raster in which each band is a difference."""
     bands = "".join(
         _band(number, high.GetRasterBand(number), upper, lower) for number in range(1, high.RasterCount + 1)
     )
-    return (
-        f'<VRTDataset rasterXSize="{high.RasterXSize}" rasterYSize="{high.RasterYSize}">\n'
-        f"<SRS>{escape(high.GetProjection())}</SRS>\n<GeoTransform>{place}</GeoTransform>\n{bands}</VRTDataset>\n"
-    )
+    return f"{frame_of(high)}{bands}</VRTDataset>\n"
+
+
+def frame_of(dataset: gdal.Dataset) -> str:
+    """Return the beginning of a .vrt with the size and the place of a raster, up to its first band."""
+    text = gdal.GetDriverByName("VRT").CreateCopy("", dataset).GetMetadata("xml:VRT")[0]
+    return str(text[: text.index("<VRTRasterBand")])
 
 
 def _band(number: int, band: gdal.Band, upper: str, lower: str) -> str:

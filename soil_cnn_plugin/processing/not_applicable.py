@@ -16,6 +16,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from .interval_width import frame_of
 from .layer_words import open_raster
 from .translation import tr
 
@@ -72,15 +73,12 @@ def _write_flags(source: gdal.Dataset, threshold: float, flags: str) -> None:
     coarse = gdal.Translate(f"{flags}.coarse.vrt", source, format="VRT", resampleAlg="nearest", **size)
     above = max(threshold * (1 + 1e-6), threshold + 1e-9)
     lut = _LUT.format(threshold=threshold, above=above)
-    place = ", ".join(f"{number:.17g}" for number in coarse.GetGeoTransform())
     nodata = coarse.GetRasterBand(1).GetNoDataValue()
     missing = "" if nodata is None else f"<NODATA>{nodata:.17g}</NODATA>"
     text = (
-        f'<VRTDataset rasterXSize="{coarse.RasterXSize}" rasterYSize="{coarse.RasterYSize}">'
-        f"<GeoTransform>{place}</GeoTransform>"
-        f'<VRTRasterBand dataType="Byte" band="1"><ComplexSource><SourceFilename relativeToVRT="0">{flags}.coarse.vrt'
-        f"</SourceFilename><SourceBand>1</SourceBand>{missing}<LUT>{lut}</LUT></ComplexSource></VRTRasterBand>"
-        "</VRTDataset>"
+        f'{frame_of(coarse)}<VRTRasterBand dataType="Byte" band="1"><ComplexSource><SourceFilename relativeToVRT="0">'
+        f"{flags}.coarse.vrt</SourceFilename><SourceBand>1</SourceBand>{missing}<LUT>{lut}</LUT></ComplexSource>"
+        "</VRTRasterBand></VRTDataset>"
     )
     coarse = None
     gdal.FileFromMemBuffer(flags, text.encode())

@@ -9,12 +9,12 @@ from typing import Any, Optional
 from qgis.core import QgsVectorLayer
 
 from ..contract.soil_property import SoilProperty
+from .band_labels import sentence_case
 from .class_styles import colour_right_and_wrong
 from .layer_plan import LayerPlan, style_of
 from .layer_words import LayerWords
 from .point_styles import colour_problems, colour_residuals
 from .profile_styles import colour_profiles
-from .raster_plans import sentence_case
 from .raster_styles import colour_ramp, ramp_for
 from .translation import tr
 

@@ -11,7 +11,7 @@ from osgeo import gdal
 from qgis.core import QgsProcessingContext, QgsRasterLayer, QgsSingleBandPseudoColorRenderer
 from qgis.PyQt.QtGui import QColor
 
-from soil_cnn_plugin.processing import raster_plans, raster_styles, styles
+from soil_cnn_plugin.processing import band_labels, raster_styles, styles
 
 
 @pytest.fixture
@@ -195,12 +195,12 @@ def test_ramps_fit_the_property(name, ramp) -> None:
     [(["zinc"], "zinc"), (["a", "b", "c"], "a, b and c"), (["a", "b", "c", "d", "e"], "a, b and 3 more")],
 )
 def test_many_properties_are_told_in_few_words(labels, text) -> None:
-    assert raster_plans.in_few_words(labels) == text
+    assert band_labels.in_few_words(labels) == text
 
 
 @pytest.mark.parametrize(("text", "title"), [("zinc", "Zinc"), ("pH", "pH"), ("ph", "ph"), ("CEC", "CEC")])
 def test_titles_begin_with_a_capital_but_ph_does_not(text, title) -> None:
-    assert raster_plans.sentence_case(text) == title
+    assert band_labels.sentence_case(text) == title
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_titles_begin_with_a_capital_but_ph_does_not(text, title) -> None:
     ],
 )
 def test_a_bands_name_is_read_in_its_parts(description, parts) -> None:
-    label = raster_plans.read_label(description)
+    label = band_labels.read_label(description)
     assert (label.property, label.depth_cm, label.unit, label.kind) == parts
 
 

@@ -63,9 +63,8 @@ def _shape(dataset: gdal.Dataset) -> tuple[int, int, int, tuple[float, ...]]:
 
 def _text(high: gdal.Dataset, upper: str, lower: str) -> str:
     """Return a description of the upper limits' raster in which each band is a difference."""
-    bands = "".join(
-        _band(number, high.GetRasterBand(number), upper, lower) for number in range(1, high.RasterCount + 1)
-    )
+    numbers = range(1, high.RasterCount + 1)
+    bands = "".join(_band(number, high.GetRasterBand(number), upper, lower) for number in numbers)
     return f"{frame_of(high)}{bands}</VRTDataset>\n"
 
 

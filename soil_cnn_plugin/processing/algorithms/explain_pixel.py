@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsProcessingParameterFile, QgsProcessingParameterPoint
+from typing import Any
+
+from qgis.core import (
+    Qgis,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterPoint,
+)
 
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
@@ -16,6 +24,10 @@ class ExplainPixel(JobAlgorithm):
     GROUP_ID = "4 Assess"
     TEXTS = {"SUMMARY": tr("What is predicted there")}
     IS_NOTED = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._place = (0.0, 0.0, "")  # x, y and the WKT of their CRS
 
     def label(self) -> str:
         return tr("Explain pixel")
@@ -62,8 +74,16 @@ class ExplainPixel(JobAlgorithm):
             metrics_output(),
         ]
 
+    def prepareAlgorithm(  # type: ignore[override]  # QGIS always gives a feedback
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        point = self.parameterAsPoint(parameters, "POINT", context)
+        crs = self.parameterAsPointCrs(parameters, "POINT", context)
+        self._place = point.x(), point.y(), crs.toWkt(Qgis.CrsWktVariant.PreferredGdal) if crs.isValid() else ""
+        return super().prepareAlgorithm(parameters, context, feedback)
+
     def job(self, inputs: Inputs) -> jobs.ExplainPixel:
-        x, y, crs = inputs.point("POINT")
+        x, y, crs = self._place
         return jobs.ExplainPixel(
             network=inputs.file("NETWORK", "trained network"),
             x=x,

@@ -13,11 +13,13 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingOutputHtml,
 )
 
 from soil_cnn_plugin.bridge import environment
 from soil_cnn_plugin.processing import algorithm as algorithm_module
 from soil_cnn_plugin.processing.algorithms import set_up_environment
+from soil_cnn_plugin.processing.report_title import report_title
 
 
 @pytest.fixture
@@ -152,6 +154,32 @@ def test_the_shipped_model_chains_the_three_steps(run, stand_in, chain, tmp_path
     assert (training["preset"], training["network"]) == ("fast", outputs["trained_network"])
     prediction = json.loads(Path(chain["PREDICTION"]).read_text())
     assert (prediction["job"], prediction["network"]) == ("predict_map", outputs["trained_network"])
+
+
+def test_a_report_is_listed_once_by_its_title_also_where_a_model_gives_it(
+    run, stand_in, chain, tmp_path, qgis_iface, monkeypatch
+) -> None:
+    from processing.core.ProcessingResults import resultsList
+
+    monkeypatch.setattr(algorithm_module.qgis.utils, "iface", qgis_iface)
+    monkeypatch.setattr(resultsList, "results", [])
+    monkeypatch.setattr(algorithm_module, "report_title", lambda path: f"Held-out report: {Path(path).stem}")
+    inputs = {name: chain[name] for name in ("OBSERVATIONS", "TARGETS", "COVARIATES")}
+    run("mapsoilproperties", {**chain, "REPORT": str(tmp_path / "zinc.html")})
+    assert [item.name for item in resultsList.getResults()] == ["Held-out report: zinc"]
+    report = str(tmp_path / "r.html")
+    outputs = {"prediction": str(tmp_path / "p2.tif"), "trained_network": str(tmp_path / "n.safetensors")}
+    run("Map in three steps", {**inputs, **outputs, "report": report})
+    assert len(resultsList.getResults()) == 1  # the model's dialog adds its own
+    model = QgsApplication.processingRegistry().algorithmById("soilcnn:Map in three steps")
+    assert isinstance(model.outputDefinition("report"), QgsProcessingOutputHtml)
+
+
+def test_a_report_without_title_has_none(tmp_path) -> None:
+    (tmp_path / "r.html").write_text("<head><title>Held-out report: A &amp; B</title>", encoding="utf-8")
+    (tmp_path / "n.html").write_bytes(b"\xff\xfe")
+    titles = [report_title(str(tmp_path / name)) for name in ("r.html", "n.html", "none.html")]
+    assert titles == ["Held-out report: A & B", "", ""]
 
 
 def test_a_run_in_the_background_keeps_the_results_viewers_entry_for_the_main_thread(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,3 +118,23 @@ def figures_of(path: Path) -> dict[str, list[float]]:
     """Name and unit -> values."""
     content = json.loads(path.read_text(encoding="utf-8"))
     return {f"{each['name']}, {each['unit']}": each["values"] for each in content["figures"]}
+
+
+def test_rivals_learn_what_there_is_and_know_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import rivals
+
+    rng = np.random.default_rng(0)
+    places = rng.uniform(0, 1000, (200, 2))
+    covariates = rng.normal(size=(200, 3))
+    target = covariates[:, 0] + np.sin(places[:, 0] / 150) + 0.3 * rng.normal(size=200)
+    data = rivals.Data(covariates, covariates, places, target)
+    train, test = data.take(np.arange(140)), data.take(np.arange(140, 200))
+    errors = {}
+    for name in ("ordinary kriging", "Gaussian process of others", "gradient boosting"):
+        mean, quantiles = rivals.RIVALS[name](train, test, 0)
+        errors[name] = float(np.sqrt(np.mean((mean - test.target) ** 2)))
+        assert (np.diff(quantiles) >= 0).all()
+        assert 0.8 < ((quantiles[:, 4] <= test.target) & (test.target <= quantiles[:, 94])).mean() <= 1, name
+    assert errors["Gaussian process of others"] < 0.45  # the noise is 0.3
+    assert errors["ordinary kriging"] > 0.7  # it sees no covariates

@@ -20,7 +20,7 @@ class TrainNetwork(Job):
     held_out: str = ""
     metrics: str = ""
     architecture: str = "both"
-    predictor: str = "blend"
+    predictor: str = "blend"  # of maps; best: the one of the others with the lowest held-out error
     location: str = "auto"  # who sees coordinates: the Gaussian process; on: all but the convolutions; off: nobody
     preset: str = "standard"
     members: int | None = None  # None here and below: the preset and the architecture decide
@@ -45,7 +45,7 @@ class TrainNetwork(Job):
     PRESETS: ClassVar[tuple[str, ...]] = ("fast", "standard", "best")
     TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")
     LOCATIONS: ClassVar[tuple[str, ...]] = ("auto", "on", "off")
-    PREDICTORS: ClassVar[tuple[str, ...]] = ("network", "blend")
+    PREDICTORS: ClassVar[tuple[str, ...]] = ("network", "blend", "forest", "best")
     MOST_REPEATS: ClassVar[int] = 50
     VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
 

@@ -82,7 +82,7 @@ CHOICES = {
     "DUPLICATES": ["keep", "average"],
     "RARE_CLASSES": ["drop", "merge"],
     "ARCHITECTURE": ["ring", "padarian", "both"],
-    "PREDICTOR": ["network", "blend"],
+    "PREDICTOR": ["network", "blend", "forest", "best"],
     "LOCATION": ["auto", "on", "off"],
     "PRESET": ["fast", "standard", "best"],
     "TRANSFORM": ["auto", "none", "log", "logit"],

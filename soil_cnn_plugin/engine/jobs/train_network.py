@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.closing_words import tell_results
 from soil_cnn_plugin.engine.reports.held_out_files import numbers, write_wanted
-from soil_cnn_plugin.engine.training.assessing import assess
+from soil_cnn_plugin.engine.training.assessing import assess, choose_predictor
 from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
 from soil_cnn_plugin.engine.training.designs import make_designs
 from soil_cnn_plugin.engine.training.stopping import STOPPING
@@ -40,7 +40,9 @@ def train(job: TrainNetwork, report: Report) -> tuple[dict[str, str | float | in
         stopped = [STOPPING.note] if STOPPING.note else []
         for line in stopped:
             report.warning(line)
-        assessment = assess(job, file, designs, validations, final, report)
+        validations = designs.joined(validations)
+        predictor = choose_predictor(job, validations, report)
+        assessment = assess(job, file, designs, validations, final, predictor, report)
         assessment = replace(assessment, notes=(*stopped, *assessment.notes), covariates=file.covariates)
         assessment = keep_network(job, file, designs.first, final, assessment, report)
         write_wanted(job, assessment, file)

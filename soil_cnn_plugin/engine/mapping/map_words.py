@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.engine.assessment.accuracy_words import accuracy_sentence
-from soil_cnn_plugin.engine.assessment.methods import BLEND
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, NETWORK
 from soil_cnn_plugin.engine.targets.kinds import Band
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 
@@ -18,14 +18,16 @@ _OF_TARGETS = (
     "confusion_index",
 )  # rasters whose bands are sorted by target first
 
+_PREDICTORS = {
+    BLEND: "a blend of convolutional networks, a random forest and a Gaussian process",
+    NETWORK: "convolutional networks",
+    FOREST_CONTEXT: "a random forest on the covariates and their focal means and deviations",
+}
+
 
 def map_tags(description: NetworkDescription) -> dict[str, str]:
     """Return the tags that all rasters of a map share."""
-    who = (
-        "a blend of convolutional networks, a random forest and a Gaussian process"
-        if description.predictor == BLEND
-        else "convolutional networks"
-    )
+    who = _PREDICTORS[description.predictor]
     names = ", ".join(summary.covariate.name for summary in description.covariates)
     size, version = description.patch_size, description.versions.get("Soil CNN", "")
     trained = description.provenance.get("trained", "")[:10]

@@ -141,10 +141,6 @@ class Order:
     left: tuple[Rows, ...]
     random: dict[str, Any]
 
-    def keep(self, members: Tensor) -> Order:
-        """The order of these members only."""
-        return Order(tuple(self.left[member] for member in members.tolist()), self.random)
-
 
 @dataclass(frozen=True)
 class Batch:

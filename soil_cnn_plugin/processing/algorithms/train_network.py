@@ -137,7 +137,8 @@ def training_parameters() -> Parameters:
             tr(
                 "blend: the map is a weighted mean of the networks, a random forest and a Gaussian process, with"
                 " weights learned on held-out predictions; it was best or tied for best on most of the data it was"
-                " tried on. network: the networks alone. The report compares all of them on the same held-out"
+                " tried on. network: the networks alone. forest: the random forest with context alone. best: whichever"
+                " of these three has the lowest held-out error. The report compares all of them on the same held-out"
                 " observations."
             ),
         ),

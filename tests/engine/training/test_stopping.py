@@ -9,7 +9,7 @@ import pytest
 
 from soil_cnn_plugin.contract.stop_file import STOP_VARIABLE
 from soil_cnn_plugin.engine.training import fit as training
-from soil_cnn_plugin.engine.training.kept import curve_of
+from soil_cnn_plugin.engine.training.loss_line import curve_of
 from soil_cnn_plugin.engine.training.stopping import Stopping
 from tests.engine.landscape import Landscape, lesson_of, make_landscape, rows_of
 from tests.engine.training.test_fit import HELD_OUT, SETTINGS, build, data

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from .assess_jobs import AssessMap as AssessMap
 from .assess_jobs import DescribeNetwork as DescribeNetwork
 from .assess_jobs import ExplainNetwork as ExplainNetwork
+from .assess_jobs import ExplainPixel as ExplainPixel
 from .check_jobs import CheckObservations as CheckObservations
 from .decode import DecodeError, decode
 from .depth_jobs import StandardizeDepths as StandardizeDepths
@@ -45,6 +46,7 @@ JOBS: dict[str, type[Job]] = {
     "map_soil_properties": MapSoilProperties,
     "assess_map": AssessMap,
     "explain_network": ExplainNetwork,
+    "explain_pixel": ExplainPixel,
     "compare_patch_sizes": ComparePatchSizes,
     "describe_network": DescribeNetwork,
     "check_environment": CheckEnvironment,

@@ -42,6 +42,7 @@ PARAMETERS = {
     "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE FULL_GPU SEED REPORT METRICS",
     "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE FULL_GPU SEED"
     " REPORT IMPORTANCE ATTRIBUTION METRICS",
+    "explainpixel": "NETWORK POINT PATCHES COVARIATES NEIGHBOURS DEVICE REPORT METRICS",
     "describenetwork": "NETWORK REPORT",
     "setupenvironment": "BUILD FOLDER PYTHON BASE WHEELS REPORT",
     "checkenvironment": "DEVICE REPORT METRICS",
@@ -56,6 +57,7 @@ OUTPUTS = {
     "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP ACCURACY COUNT",
     "comparepatchsizes": "REPORT METRICS BEST_PATCH_SIZE VERDICT",
     "explainnetwork": "REPORT IMPORTANCE ATTRIBUTION METRICS CONTEXT_RADIUS VERDICT",
+    "explainpixel": "REPORT METRICS SUMMARY",
     "describenetwork": "REPORT",
     "setupenvironment": "REPORT DEVICE",
     "checkenvironment": "REPORT METRICS DEVICE",
@@ -70,6 +72,7 @@ GROUPS = {
     "assessmap": "4 Assess",
     "comparepatchsizes": "4 Assess",
     "explainnetwork": "4 Assess",
+    "explainpixel": "4 Assess",
     "describenetwork": "4 Assess",
     "setupenvironment": "0 Set up",
     "checkenvironment": "0 Set up",

@@ -183,7 +183,7 @@ def _read_job(path: str) -> Job:
 def _run(job: Job, report: Report) -> dict[str, str | float | int]:
     """Imports the job's module only now, after the first event: torch takes a second, and not every job needs it."""
     name, sentence = MODULES[type(job)]
-    report.info(f"Soil CNN, {name}: {sentence}")
+    report.info(f"The worker starts to {sentence}.")
     if process_count() > 1 and not isinstance(job, TrainNetwork):
         raise JobError(
             f"{process_count()} processes are started for the job {name}, but only a training is shared out among"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from soil_cnn_plugin.contract.jobs import MapSoilProperties
 from soil_cnn_plugin.engine.jobs import extract_patches, predict_map, train_network
-from soil_cnn_plugin.engine.mapping.layers import check_offers
+from soil_cnn_plugin.engine.mapping.layers import check_offers, keep_fitting
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 from soil_cnn_plugin.engine.report import Report
@@ -23,9 +23,9 @@ def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
     outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, "Extracting patches"))
     inputs.check()
     with PatchFile(job.extract.patches) as file:
-        check_offers(list(job.predict.output_paths()), kinds_of(file.words), "The observations hold")
+        predict = keep_fitting(replace(job.predict, covariates=covariates), kinds_of(file.words), report)
+        check_offers(list(predict.output_paths()), kinds_of(file.words), "The observations hold")
     outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
     inputs.check("No map is made of it.")
-    # These are the user's own choice in this run, so that predicting need not trust what a file says of them.
-    predict = replace(job.predict, covariates=covariates)
+    # The covariates are the user's own choice in this run: predicting need not trust what a file says of them.
     return outputs | predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"), inputs)

@@ -27,6 +27,7 @@ from qgis.core import (
 
 from ..contract.jobs import Covariate, JobError
 from ..contract.soil_property import SoilProperty
+from .choices import with_values
 from .field_aliases import add_aliases
 from .fields import check_field, no_field, parse_units, refuse_row_numbers, unit_of
 from .file_names import file_name
@@ -90,7 +91,8 @@ class Inputs:
         folder: Path,
         place: ResultsFolder,
     ) -> None:
-        self._algorithm, self._parameters, self._context = algorithm, dict(parameters), context
+        self._algorithm, self._context = algorithm, context
+        self._parameters = with_values(algorithm.parameterDefinitions(), parameters)
         self._rasters, self.folder, self._place = rasters, folder, place
         self.destinations: dict[str, str] = {}
         self.used: list[str] = []
@@ -238,8 +240,7 @@ class Inputs:
         """Return an output's absolute path with its extension; empty if the output is not wanted."""
         if name not in self.destinations:
             definition: Any = self._algorithm.parameterDefinition(name)
-            if name in self._parameters:
-                self._parameters[name] = self._place.place(self._parameters[name], definition)
+            self._parameters[name] = self._place.place(self._parameters.get(name), definition)
             if isinstance(definition, QgsProcessingParameterFileDestination):
                 path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
                 if path and not Path(path).suffix:
@@ -251,6 +252,10 @@ class Inputs:
                 check_extension(definition, path)
             self.destinations[name] = os.path.abspath(path) if path else ""
         return self.destinations[name]
+
+    def where_fitting(self, outputs: Iterable[str]) -> tuple[str, ...]:
+        """Return which outputs of a job are wanted without a file name, so that those that do not fit are left out."""
+        return tuple(name for name in outputs if name.upper() in self._place.unnamed)
 
     def _source(self, name: str) -> QgsProcessingFeatureSource:
         source = self._algorithm.parameterAsSource(self._parameters, name, self._context)

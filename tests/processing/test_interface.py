@@ -9,6 +9,7 @@ import qgis.utils
 from qgis.core import QgsApplication, QgsProcessingParameterDefinition, QgsProcessingParameterEnum
 
 from soil_cnn_plugin.contract import jobs
+from soil_cnn_plugin.processing.choices import WORDS
 
 EXTRACTION = (
     "OBSERVATIONS TARGETS COVARIATES CATEGORICAL_COVARIATES DIRECTIONAL_COVARIATES REFERENCE CELL_SIZE PATCH_SIZE GROUP"
@@ -34,7 +35,7 @@ PARAMETERS = {
     "extractpatches": f"{EXTRACTION} PATCHES DROPPED",
     "trainnetwork": f"PATCHES {TRAINING} RESUME NETWORK REPORT HELD_OUT METRICS",
     "predictmap": f"NETWORK COVARIATES EXCEEDANCE {MAPPING} DEVICE CLUSTER",
-    "mapsoilproperties": f"{EXTRACTION} {TRAINING} {MAPPING} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
+    "mapsoilproperties": f"{EXTRACTION} RESULTS {TRAINING} {MAPPING} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
     "assessmap": (
         "OBSERVATIONS TARGET TARGET_TYPE DETECTION_LIMIT MAP BAND LOWER UPPER COVERAGE SAMPLE STRATUM WEIGHT REPORT"
         " RESIDUALS METRICS"
@@ -52,7 +53,7 @@ OUTPUTS = {
     "extractpatches": "PATCHES DROPPED COUNT DROPPED_COUNT",
     "trainnetwork": f"NETWORK REPORT HELD_OUT METRICS {SCORES}",
     "predictmap": MAPS,
-    "mapsoilproperties": f"{MAPS} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED COUNT DROPPED_COUNT {SCORES}",
+    "mapsoilproperties": f"{MAPS} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED FOLDER COUNT DROPPED_COUNT {SCORES}",
     "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP ACCURACY COUNT",
     "comparepatchsizes": "REPORT METRICS BEST_PATCH_SIZE VERDICT",
     "explainnetwork": "REPORT IMPORTANCE ATTRIBUTION METRICS CONTEXT_RADIUS VERDICT",
@@ -173,11 +174,22 @@ def test_rarely_used_parameters_are_advanced(provider) -> None:
         for item in algorithm.parameterDefinitions()
         if not item.flags() & advanced and not item.isDestination()
     ]
-    assert shown == [
-        *("OBSERVATIONS", "TARGETS", "COMPOSITION", "TARGET_TYPE"),
-        *("COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE"),
-        *("ARCHITECTURE", "PREDICTOR", "PRESET", "VALIDATION", "FOLDS"),
+    assert shown == ["OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "RESULTS"]
+    outputs = algorithm.destinationParameterDefinitions()
+    assert all(
+        item.flags() & advanced and item.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
+        for item in outputs
+    )
+    assert [item.name() for item in outputs if item.createByDefault()] == [
+        *("PREDICTION", "LOWER", "UPPER", "DISSIMILARITY", "CLASSES", "PROBABILITIES"),
+        *("NETWORK", "REPORT", "HELD_OUT", "PATCHES"),
     ]
+
+
+def test_every_choice_has_words(algorithm) -> None:
+    for item in algorithm.parameterDefinitions():
+        if isinstance(item, QgsProcessingParameterEnum):
+            assert list(WORDS[item.name()]) == item.options()
 
 
 def test_the_shipped_model_has_its_children_inputs_and_outputs(provider) -> None:
@@ -189,10 +201,11 @@ def test_the_shipped_model_has_its_children_inputs_and_outputs(provider) -> None
         *("OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE", "PRESET", "VALIDATION"),
         *("trained_network", "report", "prediction", "lower_limit", "upper_limit"),
     }
-    mapping = provider.algorithm("mapsoilproperties")
+    owners = [provider.algorithm(name) for name in ("extractpatches", "trainnetwork")]
     for item in model.parameterDefinitions():
         if not item.isDestination():
-            original = mapping.parameterDefinition(item.name())
+            own = (owner.parameterDefinition(item.name()) for owner in owners)
+            original = next(definition for definition in own if definition is not None)
             assert item.toVariantMap() == original.toVariantMap(), f"{item.name()}: run .ci/build_model.py"
     outputs = {item.name() for item in provider.algorithm(MODEL).outputDefinitions()}
     assert {"trained_network", "report", "prediction", "lower_limit", "upper_limit"} <= outputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,8 @@ def keep_fitting(job: PredictMap, kinds: Sequence[Kind], report: Report, has_ind
             f"Not made, because {_in_words(kinds)} cannot fill {'it' if len(dropped) == 1 else 'them'}:"
             f" {', '.join(name.upper() for name in dropped)}."
         )
-    return replace(job, **dict.fromkeys(dropped, ""))
+    changes: dict[str, Any] = dict.fromkeys(dropped, "")
+    return replace(job, **changes)
 
 
 def _fits(name: str, kinds: Sequence[Kind], has_index: bool) -> bool:

@@ -21,7 +21,10 @@ def why_categorical(layer: QgsRasterLayer) -> str:
     provider = layer.dataProvider()
     if layer.bandCount() != 1 or not layer.isValid():
         return ""
-    if isinstance(layer.renderer(), QgsPalettedRasterRenderer):
+    renderer = layer.renderer()
+    if isinstance(renderer, QgsPalettedRasterRenderer) and any(
+        not _is_number(item.label) for item in renderer.classes()
+    ):
         return tr("its legend names classes")
     if provider.colorTable(1) and few_codes(layer, MOST_COLOURED):
         return tr("it has a colour table")
@@ -51,6 +54,11 @@ def few_codes(layer: QgsRasterLayer, most: int = MOST_CODES) -> Collection[float
         if len(found) > most:
             return ()
     return found
+
+
+def _is_number(text: str) -> bool:
+    """Whether a legend says no more than the code itself, as QGIS makes it of a colour table."""
+    return text.strip().removeprefix("-").replace(".", "", 1).isdecimal()
 
 
 def is_candidate(layer: QgsRasterLayer) -> bool:

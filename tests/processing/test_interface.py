@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
 import pytest
 import qgis.utils
@@ -92,7 +93,18 @@ CHOICES = {
     "SAMPLE": ["none", "simple", "stratified", "map_classes"],
     "BUILD": ["auto", "cpu", "cuda"],
 }
-MODEL = "Map in three steps"
+MODELS = {  # name -> steps, inputs in their order, outputs
+    "Map in three steps": (
+        "extractpatches trainnetwork predictmap",
+        "OBSERVATIONS TARGETS COVARIATES CATEGORICAL_COVARIATES PATCH_SIZE PRESET VALIDATION",
+        "trained_network report prediction lower_limit upper_limit dissimilarity_index",
+    ),
+    "Horizons to depth maps": (
+        "standardizedepths extractpatches trainnetwork predictmap",
+        "HORIZONS PROFILE UPPER LOWER VALUES INTERVALS COVARIATES CATEGORICAL_COVARIATES PRESET",
+        "profiles_with_standard_depths trained_network report prediction lower_limit upper_limit dissimilarity_index",
+    ),
+}
 
 
 @pytest.fixture(params=PARAMETERS)
@@ -101,7 +113,7 @@ def algorithm(request, provider):
 
 
 def test_the_provider_has_exactly_these_algorithms(provider) -> None:
-    assert {item.name() for item in provider.algorithms()} == {*PARAMETERS, MODEL}
+    assert {item.name() for item in provider.algorithms()} == {*PARAMETERS, *MODELS}
     assert (provider.id(), provider.name()) == ("soilcnn", "Soil CNN")
 
 
@@ -119,8 +131,9 @@ def test_groups_keep_their_names(algorithm) -> None:
     assert algorithm.groupId() == algorithm.group() == GROUPS[algorithm.name()]
 
 
-def test_the_shipped_model_stands_in_the_same_group_as_the_mapping_algorithms(provider) -> None:
-    model = provider.algorithm(MODEL)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_shipped_model_stands_in_the_same_group_as_the_mapping_algorithms(provider, name) -> None:
+    model = provider.algorithm(name)
     assert (model.groupId(), model.group()) == ("3 Map", "3 Map")
 
 
@@ -192,20 +205,30 @@ def test_every_choice_has_words(algorithm) -> None:
             assert list(WORDS[item.name()]) == item.options()
 
 
-def test_the_shipped_model_has_its_children_inputs_and_outputs(provider) -> None:
-    model = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{MODEL}")
-    children = {child.algorithmId() for child in model.childAlgorithms().values()}
-    assert children == {"soilcnn:extractpatches", "soilcnn:trainnetwork", "soilcnn:predictmap"}
+@pytest.mark.parametrize("name", MODELS)
+def test_a_shipped_model_has_its_children_inputs_and_outputs(provider, name) -> None:
+    children, inputs, outputs = (names.split() for names in MODELS[name])
+    model = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{name}")
+    assert {child.algorithmId() for child in model.childAlgorithms().values()} == {f"soilcnn:{id}" for id in children}
     assert all(child.algorithm() is not None for child in model.childAlgorithms().values())
-    assert {item.name() for item in model.parameterDefinitions()} == {
-        *("OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE", "PRESET", "VALIDATION"),
-        *("trained_network", "report", "prediction", "lower_limit", "upper_limit"),
-    }
-    owners = [provider.algorithm(name) for name in ("extractpatches", "trainnetwork")]
+    assert [item.name() for item in model.parameterDefinitions() if not item.isDestination()] == inputs
+    assert {item.name() for item in model.destinationParameterDefinitions()} == set(outputs)
+    owners = [provider.algorithm(child) for child in children]
     for item in model.parameterDefinitions():
         if not item.isDestination():
             own = (owner.parameterDefinition(item.name()) for owner in owners)
             original = next(definition for definition in own if definition is not None)
             assert item.toVariantMap() == original.toVariantMap(), f"{item.name()}: run .ci/build_model.py"
-    outputs = {item.name() for item in provider.algorithm(MODEL).outputDefinitions()}
-    assert {"trained_network", "report", "prediction", "lower_limit", "upper_limit"} <= outputs
+    assert set(outputs) <= {item.name() for item in provider.algorithm(name).outputDefinitions()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_boxes_of_a_shipped_model_do_not_cover_each_other(provider, name) -> None:
+    model = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{name}")
+    children = list(model.childAlgorithms().values())
+    boxes = [*model.parameterComponents().values(), *children]
+    boxes += [output for child in children for output in child.modelOutputs().values()]
+    places = [(box.position().x(), box.position().y()) for box in boxes]
+    size = max(box.size().width() for box in boxes), max(box.size().height() for box in boxes)
+    for (x, y), (other_x, other_y) in combinations(places, 2):
+        assert abs(x - other_x) >= size[0] + 50 or abs(y - other_y) >= size[1] + 20

@@ -67,15 +67,9 @@ def test_the_results_folder_of_a_run_gets_what_has_no_file_name(run, tmp_path, h
     results = run(RESULTS=str(tmp_path / "mine"), PATCHES=str(tmp_path / "p.h5"), UPPER="")
     folder = Path(results["FOLDER"])
     assert folder.parent == tmp_path / "mine"
-    written = {
-        "prediction.tif",
-        "lower.tif",
-        "dissimilarity.tif",
-        "held_out.gpkg",
-        "report.html",
-        "network.safetensors",
-    }
-    assert {path.name for path in folder.iterdir()} == written  # the stand-in leaves out what does not fit
+    maps, others = ("prediction", "lower", "dissimilarity"), {"held_out.gpkg", "report.html", "network.safetensors"}
+    files = {path.name for path in folder.iterdir()}
+    assert files == {*(f"{name}.tif" for name in maps), *others}  # the stand-in leaves out what does not fit
     assert results["PATCHES"] == str(tmp_path / "p.h5") and "UPPER" not in results and "CLASSES" not in results
     job = json.loads((folder / "prediction.tif").read_text())["predict"]
     assert job["where_fitting"] == ["lower", "dissimilarity", "classes", "probabilities"]

@@ -46,9 +46,7 @@ class Model:
     help: str
     children: tuple[str, ...]
     inputs: dict[str, str]  # input -> the child whose parameter it is
-    outputs: dict[
-        str, tuple[str, str, bool]
-    ]  # output (its name is what QGIS makes of this) -> child, output, mandatory
+    outputs: dict[str, tuple[str, str, bool]]  # output, whose name QGIS makes of this -> child, output, mandatory
     links: dict[str, dict[str, tuple[str, str]]]  # child -> parameter -> child and output that it takes
     expressions: dict[str, dict[str, str]]  # child -> parameter -> expression
 

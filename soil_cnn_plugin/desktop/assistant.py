@@ -18,8 +18,9 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsCollapsibleGroupBoxBasic, QgsMessageBar, QgsMessageBarItem
+from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QMetaType
-from qgis.PyQt.QtWidgets import QLabel, QPushButton
+from qgis.PyQt.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from ..processing.categories import is_candidate, why_categorical
 from ..processing.guesses import guess_field, guess_measured, guess_parts, guess_targets
@@ -46,6 +47,7 @@ class Assistant:
     def __init__(self, algorithm: QgsProcessingAlgorithm, panel: Any, bar: QgsMessageBar) -> None:
         self._algorithm, self._panel, self._bar = algorithm, panel, bar
         self._is_silent = False
+        self._message: Any = None
         self._refused: set[str] = set()
         """What the user took back: layers that are no categories, and parts that are no whole."""
         self._on(_POINTS, self._guess_fields)
@@ -54,8 +56,10 @@ class Assistant:
         self._on(("TARGETS",), self._propose_parts)
         self._on(("NETWORK",), self._follow_network)
         self._on(_KINDS, self.follow_kinds)
-        for box in panel.findChildren(QgsCollapsibleGroupBoxBasic):  # an opened box shows all that lies in it
-            box.collapsedStateChanged.connect(lambda _is_collapsed: self.follow_kinds())
+        for box in panel.findChildren(QGroupBox):  # an opened box shows all that lies in it
+            if box.inherits("QgsCollapsibleGroupBoxBasic"):
+                folding = sip.cast(box, QgsCollapsibleGroupBoxBasic)  # PyQt sees no more than a QGroupBox
+                folding.collapsedStateChanged.connect(lambda _is_collapsed: self.follow_kinds())
 
     def begin(self) -> None:
         """Fill in a fresh dialog."""
@@ -277,18 +281,21 @@ class Assistant:
 
     def _tell(self, text: str, button: str, answer: Callable[[], None]) -> None:
         self._bar.clearWidgets()
-        label = QLabel(text)
+        widget, label, way_back = QWidget(), QLabel(text), QPushButton(button)
         label.setWordWrap(True)
         label.setMinimumHeight(2 * label.fontMetrics().lineSpacing())
-        message = QgsMessageBarItem(label, Qgis.MessageLevel.Info)
-        way_back = QPushButton(button)
+        layout = QHBoxLayout(widget)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(label, 1)
+        layout.addWidget(way_back)
+        message = QgsMessageBarItem(widget, Qgis.MessageLevel.Info)
+        self._message = widget, message  # Python must keep what the bar shows
 
         def go_back() -> None:
             self._bar.popWidget(message)
             answer()
 
         way_back.clicked.connect(go_back)
-        message.layout().addWidget(way_back)
         self._bar.pushItem(message)
 
 

@@ -33,7 +33,7 @@ def page(algorithm: QgsProcessingAlgorithm, summary: str, explanation: str) -> s
     body += [f"<p>{escape(paragraph)}</p>" for paragraph in explanation.split("\n") if paragraph]
     for title, items in sections:
         if items:
-            body += [f"<h2>{escape(title)}</h2>", "<dl>", *(_entry(item) for item in items), "</dl>"]
+            body += [f"<h2>{escape(title)}</h2>", *(_entry(item) for item in items)]
     body += [f"<p>{escape(tr('In scripts and in qgis_process: {}').format(algorithm.id()))}</p>"]
     frame = Template(resource("help.html").read_text(encoding="utf-8"))
     return frame.substitute(title=escape(algorithm.displayName()), body="\n".join(body))
@@ -45,7 +45,7 @@ def escape(text: str) -> str:
 
 def _entry(item: QgsProcessingParameterDefinition) -> str:
     text = escape(help_in_words(item))
-    return f"<dt><b>{escape(item.description())}</b> <code>{item.name()}</code></dt><dd>{text}</dd>"
+    return f"<p><b>{escape(item.description())}</b> <code>{item.name()}</code><br>{text}</p>"
 
 
 def _inputs(algorithm: QgsProcessingAlgorithm) -> list[QgsProcessingParameterDefinition]:

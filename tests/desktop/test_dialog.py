@@ -7,8 +7,7 @@ import pytest
 import qgis.utils
 from osgeo import gdal
 from qgis.core import QgsApplication, QgsFeature, QgsProject, QgsRasterLayer, QgsVectorLayer
-from qgis.gui import QgsMessageBarItem
-from qgis.PyQt.QtWidgets import QComboBox, QPushButton
+from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton
 
 from soil_cnn_plugin.processing import settings
 from soil_cnn_plugin.processing.provider import SoilCnnProvider
@@ -90,10 +89,10 @@ def names_of(dialog, name: str) -> list[str]:
 
 def take_back(dialog) -> str:
     """Press the button in the message bar; return the message."""
-    item = dialog.messageBar().findChildren(QgsMessageBarItem)[-1]
-    text = item.widget().text()
-    next(button for button in item.findChildren(QPushButton) if button.text()).click()
-    return text
+    widget, _ = dialog.assistant._message
+    text = widget.findChild(QLabel).text()
+    widget.findChild(QPushButton).click()
+    return str(text)
 
 
 def test_a_fresh_dialog_needs_no_more_than_run(dialog_of, add_points, add_raster, tmp_path) -> None:

@@ -86,7 +86,7 @@ class PredictMap(JobAlgorithm):
                 ),
                 advanced=True,
             ),
-            *folded(made_by_default(mapping_outputs(), DEFAULT_MAPS), shown=DEFAULT_MAPS),
+            *folded(made_by_default(_shown_first(mapping_outputs()), DEFAULT_MAPS), shown=DEFAULT_MAPS),
         ]
 
     def job(self, inputs: Inputs) -> jobs.PredictMap:
@@ -189,6 +189,11 @@ def _computing_parameters() -> Parameters:
             advanced=True,
         ),
     ]
+
+
+def _shown_first(outputs: Parameters) -> Parameters:
+    """Return the outputs, those that are made by default at the beginning."""
+    return sorted(outputs, key=lambda output: output.name() not in DEFAULT_MAPS)
 
 
 def mapping_outputs() -> Parameters:

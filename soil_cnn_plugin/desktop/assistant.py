@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from qgis.core import (
     Qgis,
     QgsFeatureRequest,
     QgsFields,
     QgsProcessingAlgorithm,
-    QgsProcessingParameterField,
     QgsProject,
     QgsRasterLayer,
     QgsVectorLayer,
@@ -26,8 +25,8 @@ from ..processing.categories import is_candidate, why_categorical
 from ..processing.guesses import guess_field, guess_measured, guess_parts, guess_targets
 from ..processing.last_files import last_file
 from ..processing.translation import tr
+from .panel_values import POINTS, PanelValues
 
-_POINTS = ("OBSERVATIONS", "HORIZONS")
 _GUESSED = ("PROFILE", "UPPER", "LOWER", "X", "Y")
 _KINDS = ("OBSERVATIONS", "TARGETS", "COMPOSITION", "CLASS_TARGETS", "TARGET_TYPE")
 _OF_NUMBERS = (
@@ -45,13 +44,13 @@ class Assistant:
     back."""
 
     def __init__(self, algorithm: QgsProcessingAlgorithm, panel: Any, bar: QgsMessageBar) -> None:
-        self._algorithm, self._panel, self._bar = algorithm, panel, bar
+        self._panel, self._bar, self._values = panel, bar, PanelValues(algorithm, panel)
         self._is_silent = False
         self._message: Any = None
         self._refused: set[str] = set()
         """What the user took back: layers that are no categories, and parts that are no whole."""
-        self._on(_POINTS, self._guess_fields)
-        self._on(("MAP",), self._guess_fields)
+        self._on(POINTS, self._guess_fields)
+        self._on(("MAP",), self._guess_target)
         self._on(("COVARIATES",), self._move_categorical)
         self._on(("TARGETS",), self._propose_parts)
         self._on(("NETWORK",), self._follow_network)
@@ -65,7 +64,7 @@ class Assistant:
         """Fill in a fresh dialog."""
         self._choose_points()
         self._guess_fields()
-        if self._is_optional("COVARIATES") is False:
+        if self._values.is_optional("COVARIATES") is False:
             self._propose_covariates()
         self.follow_kinds()
 
@@ -82,15 +81,15 @@ class Assistant:
 
     def _choose_points(self) -> None:
         """Choose the first layer that may hold the observations, unless the active layer does; QGIS chooses none."""
-        name = next((name for name in _POINTS if name in self._panel.wrappers), "")
-        if not name or self._layer() is not None:
+        name = self._values.points_name()
+        if not name or self._values.points() is not None:
             return
         layers = [node.layer() for node in QgsProject.instance().layerTreeRoot().findLayers()]
         vectors = [layer for layer in layers if isinstance(layer, QgsVectorLayer)]
         fitting = [layer for layer in vectors if self._may_hold(name, layer)]
         if fitting:
             with self.silent():
-                self._set(name, fitting[0].id())
+                self._values.set(name, fitting[0].id())
 
     def _may_hold(self, name: str, layer: QgsVectorLayer) -> bool:
         if name == "HORIZONS":
@@ -98,23 +97,28 @@ class Assistant:
         return layer.geometryType() == Qgis.GeometryType.Point
 
     def _guess_fields(self) -> None:
-        fields = self._fields()
+        fields = self._values.fields()
         if fields is None:
             return
-        guesses = {name: guess_field(name, fields) for name in _GUESSED if self._is_field(name)}
-        is_table = self._layer().geometryType() == Qgis.GeometryType.Null
+        guesses = {name: guess_field(name, fields) for name in _GUESSED if self._values.is_field(name)}
+        is_table = self._values.points().geometryType() == Qgis.GeometryType.Null
         with self.silent():
             has_depths = bool(guesses.get("UPPER") and guesses.get("LOWER"))
             for name, guess in guesses.items():
                 needs = {"X": is_table, "Y": is_table}.get(name, has_depths)
-                self._set(name, guess if needs or self._is_optional(name) is False else "")
-            self._set("TARGET", guess_measured(fields, self._band_of_map()))
-            self._set("TARGETS", guess_targets(fields))
+                self._values.set(name, guess if needs or self._values.is_optional(name) is False else "")
+            self._values.set("TARGET", "")
+            self._values.set("TARGETS", guess_targets(fields))
+            self._guess_target()
         self.follow_kinds()
 
-    def _band_of_map(self) -> str:
-        layers = self._layers("MAP")
-        return str(layers[0].dataProvider().bandDescription(1)) if layers else ""
+    def _guess_target(self) -> None:
+        """Choose the field that the map's first band names."""
+        fields, layers = self._values.fields(), self._values.layers("MAP")
+        if fields is not None and layers:
+            field = guess_measured(fields, str(layers[0].dataProvider().bandDescription(1)))
+            if field:
+                self._values.set("TARGET", field)
 
     # What follows from the covariates
 
@@ -126,22 +130,22 @@ class Assistant:
         if len(rasters) == len(coded):
             return
         with self.silent():
-            self._set("COVARIATES", [layer.id() for layer in rasters if layer not in coded])
-            self._set("CATEGORICAL_COVARIATES", [layer.id() for layer in coded])
+            self._values.set("COVARIATES", [layer.id() for layer in rasters if layer not in coded])
+            self._values.set("CATEGORICAL_COVARIATES", [layer.id() for layer in coded])
         among = tr(" Categorical: {}.").format(_names(coded)) if coded else ""
         text = tr("{} rasters of the project are proposed as covariates.{}").format(len(rasters), among)
         self._tell(text, tr("Choose none"), self._choose_no_covariates)
 
     def _choose_no_covariates(self) -> None:
         with self.silent():
-            self._set("COVARIATES", [])
-            self._set("CATEGORICAL_COVARIATES", [])
+            self._values.set("COVARIATES", [])
+            self._values.set("CATEGORICAL_COVARIATES", [])
 
     def _move_categorical(self) -> None:
         """Move rasters of classes among the chosen covariates to the categorical ones."""
         if "CATEGORICAL_COVARIATES" not in self._panel.wrappers:
             return
-        chosen, categorical = self._layers("COVARIATES"), self._layers("CATEGORICAL_COVARIATES")
+        chosen, categorical = self._values.layers("COVARIATES"), self._values.layers("CATEGORICAL_COVARIATES")
         why = {layer: why_categorical(layer) for layer in chosen if layer.id() not in self._refused}
         coded = [layer for layer, reason in why.items() if reason]
         if not coded:
@@ -150,38 +154,38 @@ class Assistant:
         def take_back() -> None:
             self._refused.update(layer.id() for layer in coded)
             with self.silent():
-                self._set("COVARIATES", [_value(layer) for layer in chosen])
-                self._set("CATEGORICAL_COVARIATES", [_value(layer) for layer in categorical])
+                self._values.set("COVARIATES", [_value(layer) for layer in chosen])
+                self._values.set("CATEGORICAL_COVARIATES", [_value(layer) for layer in categorical])
 
         with self.silent():
-            self._set("COVARIATES", [_value(layer) for layer in chosen if layer not in coded])
+            self._values.set("COVARIATES", [_value(layer) for layer in chosen if layer not in coded])
             both = list(dict.fromkeys(_value(layer) for layer in (*categorical, *coded)))
-            self._set("CATEGORICAL_COVARIATES", both)
+            self._values.set("CATEGORICAL_COVARIATES", both)
         reasons = ", ".join(f"{layer.name()} ({why[layer]})" for layer in coded)
         self._tell(tr("Moved to the categorical covariates: {}.").format(reasons), tr("Undo"), take_back)
 
     # What follows from the fields to map
 
     def _propose_parts(self) -> None:
-        parts = guess_parts(self._chosen_fields("TARGETS"))
-        if not parts or self._chosen_fields("COMPOSITION") or set(parts) <= self._refused:
+        parts = guess_parts(self._values.chosen_fields("TARGETS"))
+        if not parts or self._values.chosen_fields("COMPOSITION") or set(parts) <= self._refused:
             return
 
         def take_back() -> None:
             self._refused.update(parts)
-            self._set("COMPOSITION", [])
+            self._values.set("COMPOSITION", [])
 
-        self._set("COMPOSITION", parts)
+        self._values.set("COMPOSITION", parts)
         text = tr("{} are mapped as parts of a whole: positive, with a constant sum.")
         self._tell(text.format(", ".join(parts)), tr("Undo"), take_back)
 
     def follow_kinds(self) -> None:
         """Offer only outputs and settings that fit the kinds of the fields to map; all if nothing is chosen yet."""
-        fields = self._fields()
+        fields = self._values.fields()
         if fields is None or "TARGETS" not in self._panel.wrappers:
             return
-        chosen = [*self._chosen_fields("TARGETS"), *self._chosen_fields("CLASS_TARGETS")]
-        parts = self._chosen_fields("COMPOSITION")
+        chosen = [*self._values.chosen_fields("TARGETS"), *self._values.chosen_fields("CLASS_TARGETS")]
+        parts = self._values.chosen_fields("COMPOSITION")
         classes = [field for field in chosen if self._is_class(field, fields)]
         if chosen or parts:
             self._offer_kinds(len(classes) < len({*chosen, *parts}), bool(classes), bool(parts))
@@ -189,19 +193,19 @@ class Assistant:
             self._offer_kinds(True, True, True)
 
     def _offer_kinds(self, has_numbers: bool, has_classes: bool, has_parts: bool) -> None:
-        self._offer(_OF_NUMBERS, has_numbers)
-        self._offer(_OF_CLASSES, has_classes)
-        self._offer(("CLASSES",), has_numbers and has_classes)  # else the prediction holds them
-        self._offer(_OF_TEXTURE, has_parts)
+        self._values.offer(_OF_NUMBERS, has_numbers)
+        self._values.offer(_OF_CLASSES, has_classes)
+        self._values.offer(("CLASSES",), has_numbers and has_classes)  # else the prediction holds them
+        self._values.offer(_OF_TEXTURE, has_parts)
 
     def _is_class(self, field: str, fields: QgsFields) -> bool:
         kind = self._panel.wrappers["TARGET_TYPE"].parameterValue()
-        if kind == "class" or field in self._chosen_fields("CLASS_TARGETS"):
+        if kind == "class" or field in self._values.chosen_fields("CLASS_TARGETS"):
             return True
         if kind == "continuous" or fields.field(field).type() != QMetaType.Type.QString:
             return False
         request = QgsFeatureRequest().setLimit(_ROWS).setFlags(Qgis.FeatureRequestFlag.NoGeometry)
-        texts = [str(row[field]) for row in self._layer().getFeatures(request) if row[field]]
+        texts = [str(row[field]) for row in self._values.points().getFeatures(request) if row[field]]
         return any(not _NUMBER.match(text) for text in texts)
 
     # What follows from the network
@@ -209,75 +213,19 @@ class Assistant:
     def _follow_network(self) -> None:
         """Take the patches that lie beside the chosen network."""
         network = str(self._panel.wrappers["NETWORK"].parameterValue() or "")
-        patches = self._panel.wrappers.get("PATCHES")
-        if network and patches is not None and not self._definition("PATCHES").isDestination():
-            self._set("PATCHES", last_file("PATCHES", network))
+        if network and self._values.is_input("PATCHES"):
+            self._values.set("PATCHES", last_file("PATCHES", network))
 
-    # The panel
+    # What a user notices
 
     def _on(self, names: Iterable[str], answer: Callable[[], None]) -> None:
         for name in names:
-            if name in self._panel.wrappers and not self._definition(name).isDestination():
+            if self._values.is_input(name):
                 self._panel.wrappers[name].widgetValueHasChanged.connect(lambda _wrapper: self._answer(answer))
 
     def _answer(self, answer: Callable[[], None]) -> None:
         if not self._is_silent:
             answer()
-
-    def _set(self, name: str, value: Any) -> None:
-        if name in self._panel.wrappers:
-            self._panel.wrappers[name].setParameterValue(value, self._panel.processing_context)
-
-    def _offer(self, names: Iterable[str], is_offered: bool) -> None:
-        for name in names:
-            wrapper = self._panel.wrappers.get(name)
-            if wrapper is not None:
-                wrapper.wrappedWidget().setVisible(is_offered)
-                wrapper.wrappedLabel().setVisible(is_offered)
-                self._panel.withdrawn.difference_update({name} if is_offered else ())
-                self._panel.withdrawn.update(() if is_offered else {name})
-
-    def _definition(self, name: str) -> Any:
-        return self._algorithm.parameterDefinition(name)
-
-    def _is_field(self, name: str) -> bool:
-        return isinstance(self._definition(name), QgsProcessingParameterField)
-
-    def _is_optional(self, name: str) -> Optional[bool]:
-        """Whether a parameter may be empty; None if there is no such parameter."""
-        definition = self._definition(name)
-        return None if definition is None else bool(definition.flags() & Qgis.ProcessingParameterFlag.Optional)
-
-    def _values(self, name: str) -> dict[str, Any]:
-        return {name: self._panel.wrappers[name].parameterValue()}
-
-    def _layer(self) -> Optional[QgsVectorLayer]:
-        name = next(name for name in _POINTS if name in self._panel.wrappers)
-        return self._algorithm.parameterAsVectorLayer(self._values(name), name, self._panel.processing_context)
-
-    def _fields(self) -> Optional[QgsFields]:
-        """Return the fields of the observations; None if there are no observations, or none are chosen."""
-        if not any(name in self._panel.wrappers for name in _POINTS):
-            return None
-        layer = self._layer()
-        return layer.fields() if layer is not None else None
-
-    def _chosen_fields(self, name: str) -> list[str]:
-        if name not in self._panel.wrappers:
-            return []
-        found = self._algorithm.parameterAsStrings(self._values(name), name, self._panel.processing_context)
-        known = self._fields()
-        return [field for field in found if known is not None and known.indexFromName(field) >= 0]
-
-    def _layers(self, name: str) -> list[QgsRasterLayer]:
-        if name not in self._panel.wrappers:
-            return []
-        values, context = self._values(name), self._panel.processing_context
-        if name == "MAP":
-            found: Sequence[Any] = [self._algorithm.parameterAsRasterLayer(values, name, context)]
-        else:
-            found = self._algorithm.parameterAsLayerList(values, name, context)
-        return [layer for layer in found if isinstance(layer, QgsRasterLayer) and layer.isValid()]
 
     def _tell(self, text: str, button: str, answer: Callable[[], None]) -> None:
         self._bar.clearWidgets()

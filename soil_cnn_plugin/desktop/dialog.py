@@ -17,6 +17,7 @@ from qgis.gui import QgsCollapsibleGroupBox, QgsProcessingParametersGenerator
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from ..processing.choices import help_in_words, in_words
+from ..processing.results_folder import SKIP
 from ..processing.translation import tr
 from .assistant import Assistant
 
@@ -61,12 +62,12 @@ class Panel(ParametersPanel):
             super().addOutputWidget(widget, stretch)
 
     def createProcessingParameters(self, flags: Any = QgsProcessingParametersGenerator.Flags()) -> dict[str, Any]:  # noqa: B008
-        """Return the values. A default output that the user skips is an empty text; otherwise the results folder would
-        get it."""
+        """Return the values. They name the default outputs that the user skips; otherwise the results folder would get
+        them."""
         given: dict[str, Any] = super().createProcessingParameters(flags)
         given = {name: value for name, value in given.items() if name not in self.withdrawn}
         for name in getattr(self.algorithm(), "DEFAULTS", ()):
-            given.setdefault(name, "")
+            given.setdefault(name, SKIP)
         return given
 
     def _is_folded(self) -> bool:

@@ -97,6 +97,7 @@ class Inputs:
         self.destinations: dict[str, str] = {}
         self.used: list[str] = []
         self.notes: list[str] = []
+        self.unnamed = place.unnamed
 
     def text(self, name: str) -> str:
         return self._algorithm.parameterAsString(self._parameters, name, self._context).strip()
@@ -241,21 +242,17 @@ class Inputs:
         if name not in self.destinations:
             definition: Any = self._algorithm.parameterDefinition(name)
             self._parameters[name] = self._place.place(self._parameters.get(name), definition)
-            if isinstance(definition, QgsProcessingParameterFileDestination):
+            if is_skipped(self._parameters[name]):
+                path = ""
+            elif isinstance(definition, QgsProcessingParameterFileDestination):
                 path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
                 if path and not Path(path).suffix:
                     path = f"{path}.{definition.defaultFileExtension()}"
-            elif is_skipped(self._parameters.get(name)):
-                path = ""
             else:
                 path = self._algorithm.parameterAsOutputLayer(self._parameters, name, self._context)
                 check_extension(definition, path)
             self.destinations[name] = os.path.abspath(path) if path else ""
         return self.destinations[name]
-
-    def where_fitting(self, outputs: Iterable[str]) -> tuple[str, ...]:
-        """Return which outputs of a job are wanted without a file name, so that those that do not fit are left out."""
-        return tuple(name for name in outputs if name.upper() in self._place.unnamed)
 
     def _source(self, name: str) -> QgsProcessingFeatureSource:
         source = self._algorithm.parameterAsSource(self._parameters, name, self._context)

@@ -8,21 +8,19 @@ from typing import Any, Optional, Union
 
 from qgis.core import (
     QgsProcessingContext,
-    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
 )
 
 from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
 from .rasters import absolute
+from .results_folder import SKIP, is_empty
 
 
 def is_skipped(value: Any) -> bool:
-    """Whether the user skips this output: a dialog says so with an empty text, batch mode with an empty cell. If
+    """Whether the user skips this output, with an empty text, an empty cell of batch mode, or the word `skip`. If
     evaluated, it becomes a nameless, broken layer."""
-    if isinstance(value, QgsProcessingOutputLayerDefinition):
-        return value.sink.asExpression() in ("", "''")
-    return isinstance(value, str) and not value
+    return is_empty(value) or value == SKIP
 
 
 LayerDestination = Union[QgsProcessingParameterRasterDestination, QgsProcessingParameterVectorDestination]

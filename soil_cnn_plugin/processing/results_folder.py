@@ -19,6 +19,15 @@ from qgis.core import (
 from ..contract.jobs import JobError
 from .settings import place_for_results
 
+SKIP = "skip"
+"""Value of an output that is not wanted, although a results folder would get it."""
+
+
+def is_empty(value: Any) -> bool:
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        return value.sink.asExpression() in ("", "''")
+    return isinstance(value, str) and not value
+
 
 class ResultsFolder:
     """The folder of one run below the results folder. It is made when the first result needs it.
@@ -40,7 +49,8 @@ class ResultsFolder:
         """Return a destination's value, with a file in the folder if it has no file name."""
         name = definition.name()
         sink = value.sink.staticValue() if isinstance(value, QgsProcessingOutputLayerDefinition) else value
-        is_wanted = sink == QgsProcessing.TEMPORARY_OUTPUT or (value is None and name in self._defaults)
+        is_open = value is None or is_empty(value)  # in batch mode, an empty cell
+        is_wanted = sink == QgsProcessing.TEMPORARY_OUTPUT or (is_open and name in self._defaults)
         if not is_wanted:
             return value
         self.unnamed.add(name)

@@ -7,23 +7,35 @@ import pytest
 import qgis.utils
 from osgeo import gdal
 from qgis.core import QgsApplication, QgsFeature, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton
 
+from soil_cnn_plugin.desktop import reader
+from soil_cnn_plugin.paths import page
 from soil_cnn_plugin.processing import settings
 from soil_cnn_plugin.processing.provider import SoilCnnProvider
 
 
+@pytest.fixture(scope="module")
+def provider(qgis_app, qgis_processing):
+    """Return the provider, without that of another test's plugin."""
+    registry = QgsApplication.processingRegistry()
+    if registry.providerById("soilcnn") is not None:
+        registry.removeProvider("soilcnn")
+    provider = SoilCnnProvider()
+    registry.addProvider(provider)
+    provider.refreshAlgorithms()
+    yield provider
+    registry.removeProvider("soilcnn")
+
+
 @pytest.fixture
-def dialog_of(qgis_app, qgis_processing, iface, monkeypatch, tmp_path):
+def dialog_of(provider, iface, monkeypatch, tmp_path):
     """Return a function that opens an algorithm's dialog."""
     monkeypatch.setattr(qgis.utils, "iface", iface)
     monkeypatch.setattr(iface, "browserModel", lambda: None, raising=False)
     monkeypatch.setattr(settings, "proposed_folder", lambda: str(tmp_path / "Soil CNN"))
-    registry = QgsApplication.processingRegistry()
-    if registry.providerById("soilcnn") is None:
-        registry.addProvider(SoilCnnProvider())
-        registry.providerById("soilcnn").refreshAlgorithms()
-    dialogs = []
+    registry, dialogs = QgsApplication.processingRegistry(), []
 
     def open_dialog(name: str):
         from soil_cnn_plugin.desktop.dialog import make_dialog
@@ -104,7 +116,8 @@ def test_a_fresh_dialog_needs_no_more_than_run(dialog_of, add_points, add_raster
     given = dialog.mainWidget().createProcessingParameters()
     assert given["RESULTS"] == str(tmp_path / "Soil CNN")
     made = [name for name in ("PREDICTION", "LOWER", "UPPER", "DISSIMILARITY", "NETWORK", "PATCHES") if given[name]]
-    assert len(made) == 6 and given["CLASSES"] == given["PROBABILITIES"] == "" and "MEDIAN" not in given
+    assert len(made) == 6 and "skip" not in [given[name] for name in made]
+    assert given["CLASSES"] == given["PROBABILITIES"] == "skip" and "MEDIAN" not in given
     assert take_back(dialog).startswith("2 rasters of the project are proposed as covariates. Categorical: geology.")
     assert not value(dialog, "COVARIATES") and not value(dialog, "CATEGORICAL_COVARIATES")
 
@@ -112,9 +125,9 @@ def test_a_fresh_dialog_needs_no_more_than_run(dialog_of, add_points, add_raster
 def test_a_default_output_that_is_skipped_says_so(dialog_of, add_points, add_raster) -> None:
     add_points("zinc:double"), add_raster("dem", HEIGHTS)
     dialog = dialog_of("mapsoilproperties")
-    choose(dialog, "HELD_OUT", "")
+    choose(dialog, "HELD_OUT", None)
     given = dialog.mainWidget().createProcessingParameters()
-    assert given["HELD_OUT"] == "" and given["REPORT"] == "TEMPORARY_OUTPUT"
+    assert given["HELD_OUT"] == "skip" and given["REPORT"] == "TEMPORARY_OUTPUT"
 
 
 def test_rasters_of_classes_move_to_the_categorical_ones_and_back(dialog_of, add_points, add_raster) -> None:
@@ -194,3 +207,12 @@ def test_the_patches_follow_the_network(dialog_of, tmp_path) -> None:
     dialog = dialog_of("explainnetwork")
     choose(dialog, "NETWORK", str(tmp_path / "old" / "network.safetensors"))
     assert value(dialog, "PATCHES") == str(tmp_path / "old" / "patches.h5")
+
+
+def test_help_opens_the_guide_at_the_page_of_the_algorithm(provider) -> None:
+    browser = reader.guide(None, provider.algorithm("predictmap").guide_page()).browser
+    assert "Predict map" in browser.toPlainText() and "DISSIMILARITY_SPACE" in browser.toPlainText()
+    browser.anchorClicked.emit(QUrl.fromLocalFile(str(page("docs", "guide.md"))))
+    assert browser.toPlainText().startswith("User guide")
+    browser.backward()
+    assert "Predict map" in browser.toPlainText()

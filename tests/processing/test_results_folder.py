@@ -64,7 +64,9 @@ def test_in_the_window_nothing_is_temporary(run, documents) -> None:
 
 
 def test_the_results_folder_of_a_run_gets_what_has_no_file_name(run, tmp_path, headless) -> None:
-    results = run(RESULTS=str(tmp_path / "mine"), PATCHES=str(tmp_path / "p.h5"), UPPER="")
+    results = run(
+        RESULTS=str(tmp_path / "mine"), PATCHES=str(tmp_path / "p.h5"), UPPER="skip", LOWER="", METRICS="skip"
+    )
     folder = Path(results["FOLDER"])
     assert folder.parent == tmp_path / "mine"
     maps, others = ("prediction", "lower", "dissimilarity"), {"held_out.gpkg", "report.html", "network.safetensors"}

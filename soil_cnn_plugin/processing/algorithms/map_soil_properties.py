@@ -97,7 +97,8 @@ def _results_folder() -> Parameter:
     return explained(
         QgsProcessingParameterFile("RESULTS", tr("Results folder"), behavior=folder, optional=True),
         tr(
-            "Each run makes a folder of its own in it, named by the time, for all results without a file name. The"
-            " steps that follow, such as Explain network, find the network and the patches there."
+            "Each run makes a folder of its own in it, named by the time, for all results without a file name, except"
+            " those with the word skip in place of a name. The steps that follow, such as Explain network, find the"
+            " network and the patches there."
         ),
     )

@@ -114,7 +114,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         block_size=inputs.integer_or_none("BLOCK_SIZE"),
         precision=inputs.choice("PRECISION"),
         device=inputs.choice("DEVICE"),
-        where_fitting=inputs.where_fitting(fitting),
+        where_fitting=tuple(name for name in fitting if name.upper() in inputs.unnamed),
     )
 
 

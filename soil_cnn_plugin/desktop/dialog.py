@@ -101,8 +101,9 @@ class Dialog(AlgorithmDialog):
         """Take values that somebody chose before; the assistant's proposals give way to them."""
         if not parameters:
             return
+        shown = {name: None if value == SKIP else value for name, value in parameters.items()}
         with self.assistant.silent():
-            super().setParameters(parameters)
+            super().setParameters(shown)
         self.messageBar().clearWidgets()
         self.assistant.follow_kinds()
 

@@ -12,17 +12,17 @@ _NAMES = {  # parameter -> names of fields without marks, the likeliest first
     "UPPER": (
         "uhdicm uphdicm upper upperlimit upperdepth upperdepthcm upperlimitcm upperboundary top topdepth depthtop"
         " topcm topofhorizon horizontop hortop hzdept hzdeptr depthfrom depthupper mindepth depthmin from begin start"
-        " upd updepth profsup limitesup limsup supcm profondeurhaut profsuperior oberkante obergrenze tiefevon otiefe"
+        " updepth profsup limitesup limsup supcm profondeurhaut profsuperior oberkante obergrenze tiefevon otiefe"
         " von haut superior"
     ),
     "LOWER": (
         "lhdicm lohdicm lower lowerlimit lowerdepth lowerdepthcm lowerlimitcm lowerboundary bottom bottomdepth"
         " depthbottom bottomcm bottomofhorizon horizonbottom horbottom bot hzdepb hzdepbr depthto depthlower maxdepth"
-        " depthmax to end base lod lowdepth profinf limiteinf liminf infcm profondeurbas profinferior unterkante"
+        " depthmax to end base lowdepth profinf limiteinf liminf infcm profondeurbas profinferior unterkante"
         " untergrenze tiefebis utiefe bis bas inferior"
     ),
     "PROFILE": (
-        "profile profileid profileno profilenumber profilecode profilename sourceid pedon pedonid peiid peid pedonkey"
+        "profile profileid profileno profilenumber profilecode profilename sourceid peiid"
         " siteid site siteno sitecode plot plotid pit pitid borehole boreholeid boring auger pointid point pointno"
         " locationid location idprofil profil profilid profilnr idperfil perfil perfilid idpoint station stationid"
         " sampleid id"
@@ -34,6 +34,7 @@ _NUMBERS = {
     QMetaType.Type.Int, QMetaType.Type.UInt, QMetaType.Type.LongLong, QMetaType.Type.ULongLong, QMetaType.Type.Double,
 }  # fmt: skip
 _IDENTIFIER = re.compile(r"^(fid|gid|oid|objectid|id|uuid|index|nr|no|number|code|lab(no|id)|sample(id|no)?)$|id$")
+_PLACE = re.compile(r"^(ped|prof|site|plot|pit|bore|point|loc|station).*(id|no|nr|key|code|name)$")
 _PART = re.compile(r"^(?P<part>sand|silt|clay|snd|slt|cly)(?:ppt|pct|perc|percent|total|tot)?(?P<rest>(_.*)?)$", re.I)
 _BESIDE = re.compile(r"(sd|dl|error|limit|stdev|flag|rmse|date|year|elevation|altitude)$")
 
@@ -44,6 +45,8 @@ def guess_field(parameter: str, fields: QgsFields) -> str:
     for candidate in _NAMES.get(parameter, "").split():
         if candidate in found:
             return found[candidate]
+    if parameter == "PROFILE":
+        return next((name for name in fields.names() if _PLACE.match(_plain(name))), "")
     return ""
 
 

@@ -195,7 +195,9 @@ def test_chosen_values_take_the_place_of_proposals(dialog_of, add_points, add_ra
     dem = add_raster("dem", HEIGHTS)
     codes = add_raster("codes", CODES)
     dialog = dialog_of("mapsoilproperties")
-    dialog.setParameters({"COVARIATES": [dem.id(), codes.id()], "CATEGORICAL_COVARIATES": []})
+    dialog.setParameters({"COVARIATES": [dem.id(), codes.id()], "CATEGORICAL_COVARIATES": [], "LOWER": "skip"})
+    given = dialog.mainWidget().createProcessingParameters()
+    assert given["LOWER"] == "skip" != given["UPPER"]  # as the history of runs holds it
     assert names_of(dialog, "COVARIATES") == ["codes", "dem"] and dialog.messageBar().currentItem() is None
 
 

@@ -28,6 +28,7 @@ def fields(names: str, kind: QMetaType.Type = QMetaType.Type.Double) -> QgsField
         ("fid Profil_ID Oberkante Unterkante Ton", ("Profil_ID", "Oberkante", "Unterkante")),
         ("fid peiid hzdept_r hzdepb_r claytotal_r", ("peiid", "hzdept_r", "hzdepb_r")),
         ("fid Site Top Bottom pH", ("Site", "Top", "Bottom")),
+        ("fid plot_code_2019 site_key depth_from depth_to", ("site_key", "depth_from", "depth_to")),
         ("fid perfil limite_sup limite_inf arcilla", ("perfil", "limite_sup", "limite_inf")),
         ("fid clay stop setup", ("", "", "")),
     ],

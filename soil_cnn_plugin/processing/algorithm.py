@@ -45,6 +45,7 @@ from .outputs import check_outputs, drop_layers
 from .parameters import Parameters
 from .rasters import Raster
 from .recent_runs import note_run
+from .report_title import report_title
 from .results_folder import ResultsFolder
 from .translation import tr
 
@@ -216,13 +217,15 @@ class JobAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(full_disk_sentence(tempfile.gettempdir())) from error
         finally:
             place.drop_if_empty()
+            drop_layers([file for file in place.files if not Path(file).exists()], context)
         results = self._results(outputs, inputs, place)
-        drop_layers([path for name, path in inputs.destinations.items() if path and name not in results], context)
-        styles.dress(results, context)
+        subject = styles.dress(results, context)
         if self.IS_NOTED:
-            note_run(self, results, context)
+            note_run(self, results, subject)
             note_files({name: path for name, path in results.items() if name in inputs.destinations})
-        self._report = results.get("REPORT", "")
+        # A model lists the reports that it gives by itself; children would list each of them once more.
+        is_in_model = context.expressionContext().hasVariable("model_path")
+        self._report = "" if is_in_model else results.get("REPORT", "")
         self._written = [path for path in inputs.destinations.values() if path]
         return results
 
@@ -235,7 +238,10 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         if self._report and qgis.utils.iface is not None and is_main_thread:
             results = importlib.import_module("processing.core.ProcessingResults")  # of QGIS's own plugin
             results.resultsList.addResult(
-                icon=self.icon(), name=self.displayName(), timestamp=time.localtime(), result=self._report
+                icon=self.icon(),
+                name=report_title(self._report) or self.displayName(),
+                timestamp=time.localtime(),
+                result=self._report,
             )
         return {}
 

@@ -26,6 +26,8 @@ WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
     "PREDICTOR": {
         "network": tr("networks alone"),
         "blend": tr("networks, random forest and Gaussian process (blend)"),
+        "forest": tr("random forest alone"),
+        "best": tr("what was best on held-out observations"),
     },
     "PRESET": {"fast": tr("fast, for a first look"), "standard": tr("standard"), "best": tr("best, takes longest")},
     "VALIDATION": {
@@ -61,6 +63,7 @@ WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
         "mps": tr("Apple graphics (mps)"),
         "cpu": tr("processor (cpu)"),
     },
+    "FULL_GPU": {"processor": tr("go on with the processor"), "wait": tr("wait until it has memory")},
     "SAMPLE": {
         "none": tr("not drawn at random, or unknown"),
         "simple": tr("simple random sample"),

@@ -42,6 +42,7 @@ class ResultsFolder:
         self.path: Optional[Path] = None
         self.unnamed: set[str] = set()
         """Names of outputs that got no file name from the user."""
+        self.files: list[str] = []
         self.temporary: list[str] = []
         """Labels of outputs that lie in QGIS's temporary folder."""
 
@@ -58,6 +59,7 @@ class ResultsFolder:
             self.temporary.append(definition.description())
             return value
         file = str(self._make() / f"{name.lower()}.{definition.defaultFileExtension()}")
+        self.files.append(file)
         if not isinstance(value, QgsProcessingOutputLayerDefinition):
             return file
         placed = QgsProcessingOutputLayerDefinition(value)

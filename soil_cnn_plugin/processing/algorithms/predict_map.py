@@ -20,7 +20,7 @@ from ..parameters import (
     Parameter,
     Parameters,
     choice,
-    device,
+    devices,
     explained,
     folded,
     integer,
@@ -76,7 +76,7 @@ class PredictMap(JobAlgorithm):
             ),
             thresholds(),
             *mapping_parameters(),
-            device(),
+            *devices(),
             explained(
                 QgsProcessingParameterString("CLUSTER", tr("Dask cluster"), optional=True),
                 tr(
@@ -115,6 +115,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         precision=inputs.choice("PRECISION"),
         device=inputs.choice("DEVICE"),
         where_fitting=tuple(name for name in fitting if name.upper() in inputs.unnamed),
+        full_gpu=inputs.choice("FULL_GPU"),
     )
 
 

@@ -33,7 +33,7 @@ def test_the_help_button_opens_a_page_with_every_parameter(mapping) -> None:
 def test_choices_are_explained_in_the_words_that_the_dialog_shows(mapping) -> None:
     text = mapping.guide_page()
     assert "As the map needs (kNNDM): held-out observations lie" in text and "knndm:" not in text
-    assert "Fast, for a first look: 1. Standard: 3 up to 500" in text
+    assert "What was best on held-out observations: whichever" in text
 
 
 def test_without_a_window_there_is_no_help_button(mapping, monkeypatch) -> None:

@@ -216,7 +216,8 @@ def _validation_parameters() -> Parameters:
                 types=[Qgis.ProcessingSourceType.Raster, Qgis.ProcessingSourceType.VectorPolygon],
             ),
             tr(
-                "Area to be mapped, for the validation knndm: polygons, or a raster, whose pixels with data count."
+                "Area to be mapped, for the validation that the map needs (knndm): polygons, or a raster, whose pixels"
+                " with data count."
                 " Empty: wherever the covariates have data."
             ),
             advanced=True,

@@ -18,8 +18,8 @@ from soil_cnn_plugin.desktop import offer, reader
 from soil_cnn_plugin.desktop.menu import SoilCnnMenu
 from soil_cnn_plugin.paths import page
 from soil_cnn_plugin.plugin import SoilCnnPlugin
+from soil_cnn_plugin.processing.links import GUIDE_ADDRESS, SET_UP_ADDRESS, set_up_message
 from soil_cnn_plugin.processing.recent_runs import SETTING, Run, recent_runs
-from soil_cnn_plugin.processing.set_up_link import SET_UP_ADDRESS, set_up_message
 
 
 def entries(menu) -> list[str]:
@@ -67,11 +67,12 @@ def test_no_message_is_shown_where_an_environment_is(iface, monkeypatch) -> None
 def test_the_link_in_a_message_opens_the_set_up(qgis_app, wait_for) -> None:
     opened = []
     assert SET_UP_ADDRESS in set_up_message("There is none.") and set_up_message("") == ""
-    links = offer.LinkAnswer(lambda: opened.append(True))
+    links = offer.LinkAnswer(lambda: opened.append("set-up"), opened.append)
     QDesktopServices.openUrl(QUrl(SET_UP_ADDRESS))
     wait_for(lambda: opened)
+    QDesktopServices.openUrl(QUrl(f"{GUIDE_ADDRESS}predictmap"))
     links.end()
-    assert opened == [True]
+    assert opened[::-1] == ["predictmap", "set-up"]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from .check_jobs import CheckObservations as CheckObservations
 from .decode import DecodeError, decode
 from .depth_jobs import StandardizeDepths as StandardizeDepths
 from .job import DEVICES as DEVICES
+from .job import FULL_GPU as FULL_GPU
 from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError

@@ -212,7 +212,8 @@ def test_the_patches_follow_the_network(dialog_of, tmp_path) -> None:
 
 
 def test_help_opens_the_guide_at_the_page_of_the_algorithm(provider) -> None:
-    browser = reader.guide(None, provider.algorithm("predictmap").guide_page()).browser
+    window = reader.guide(None, provider.algorithm("predictmap").guide_page())
+    browser = window.browser
     assert "Predict map" in browser.toPlainText() and "DISSIMILARITY_SPACE" in browser.toPlainText()
     browser.anchorClicked.emit(QUrl.fromLocalFile(str(page("docs", "guide.md"))))
     assert browser.toPlainText().startswith("User guide")

@@ -37,7 +37,7 @@ class SoilCnnPlugin:
         self.iface.pluginMenu().addMenu(self.menu)
         self.settings = SettingsFactory()
         self.iface.registerOptionsWidgetFactory(self.settings)
-        self.links = LinkAnswer(self.menu.open_set_up)
+        self.links = LinkAnswer(self.menu.open_set_up, self.menu.open_guide)
         QTimer.singleShot(0, self._offer_set_up)  # when the window is there
 
     def _offer_set_up(self) -> None:

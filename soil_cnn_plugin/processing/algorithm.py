@@ -109,11 +109,11 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         """Return the help. The dialog shows only this text; qgis_process prints it below the summary."""
         if qgis.utils.iface is None:
             return self.explanation()
-        return panel_text(self, self.summary(), self.explanation())
+        return panel_text(self)
 
     def helpUrl(self) -> str:
-        """Return the address of a page that explains all parameters; in the window only, because this writes it."""
-        return "" if qgis.utils.iface is None else page_address(self, self.summary(), self.explanation())
+        """Return the link to the algorithm's page in the guide, which the plugin's window half answers."""
+        return "" if qgis.utils.iface is None else page_address(self)
 
     def tags(self) -> list[str]:
         return ["soil", "cnn", "neural network", "deep learning", "digital soil mapping", *self.keywords()]

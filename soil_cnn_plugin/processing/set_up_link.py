@@ -1,4 +1,4 @@
-"""A link to the set-up in messages that QGIS shows as HTML; the plugin's window half answers it."""
+"""Links to the set-up and to pages of the guide, for texts that QGIS shows; the plugin's window half answers them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from .translation import tr
 
 SCHEME = "soilcnn"
 SET_UP_ADDRESS = f"{SCHEME}:set-up"
+GUIDE_ADDRESS = f"{SCHEME}:guide/"
 
 
 def set_up_message(problem: str) -> str:

@@ -28,7 +28,7 @@ from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QLineEdit, QToolBar, 
 
 HOME = Path(os.environ["GUIDE_HOME"])
 RUNS = HOME / "runs"
-PATIENCE = 840  # seconds that a scene waits for one thing
+PATIENCE = 3000  # seconds that a scene waits for one thing
 Scene = Iterator[Union[float, Callable[[], bool]]]
 iface = qgis.utils.iface
 
@@ -114,12 +114,18 @@ class Stage:
         self.reports[picture] = (self.results()["REPORT"], height)
 
 
-def first_map(stage: Stage) -> Scene:
-    """Show the tutorial: the menu, the sample project, its dialog, the run and the map."""
-    stage.menu.popup(QPoint(300, 120))
+def menu(stage: Stage) -> Scene:
+    """Show the plugin's menu as it opens from that of all plugins."""
+    plugins = iface.pluginMenu()
+    plugins.popup(stage.window.menuBar().mapToGlobal(QPoint(220, 24)))
     yield 1
-    stage.shoot_screen("first_map__menu", QRect(QPoint(290, 110), stage.menu.size()).adjusted(0, 0, 20, 20))
-    stage.menu.hide()
+    plugins.setActiveAction(stage.menu.menuAction())
+    yield 1
+    stage.shoot_screen("first_map__menu", plugins.geometry().united(stage.menu.geometry()).adjusted(-1, -1, 1, 1))
+
+
+def first_map(stage: Stage) -> Scene:
+    """Show the tutorial: the sample project, its dialog, the run and the map."""
     yield from stage.open_sample()
     stage.dialog.resize(860, 640)
     yield 1
@@ -265,7 +271,7 @@ def dialog_alone(algorithm: str) -> Callable[[Stage], Scene]:
     return scene
 
 
-SCENES = (first_map, offer, toolbox, settings, checkobservations, standardizedepths, extractpatches, trainnetwork)
+SCENES = (menu, first_map, offer, toolbox, settings, checkobservations, standardizedepths, extractpatches, trainnetwork)
 SCENES += (predictmap, assessmap, comparepatchsizes, explainnetwork, describenetwork, checkenvironment)
 
 

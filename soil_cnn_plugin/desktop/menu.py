@@ -57,7 +57,8 @@ class SoilCnnMenu(QMenu):
 
     def open_guide(self, page: str = reader.FIRST_PAGE) -> None:
         """Show a page of the guide, in front of a dialog that lets nothing else be used."""
-        self._guide = reader.guide(QApplication.activeModalWidget() or self._iface.mainWindow(), page)
+        parent = QApplication.activeModalWidget() or QApplication.activeWindow() or self._iface.mainWindow()
+        self._guide = reader.guide(parent, page)
         self._guide.show()
 
     def open_sample(self) -> None:

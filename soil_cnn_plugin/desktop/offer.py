@@ -1,4 +1,4 @@
-"""Offers the set-up where a user meets a missing environment: in the message bar, and by a link in messages."""
+"""Offers the set-up where a user meets a missing environment, and answers links: to the set-up and to the guide."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QApplication, QPushButton
 
 from ..bridge import environment
-from ..processing.set_up_link import GUIDE_ADDRESS, SCHEME, SET_UP_ADDRESS
+from ..processing.links import GUIDE_ADDRESS, SCHEME, SET_UP_ADDRESS
 from ..processing.translation import tr
 
 OFFERED = "soilcnn/set_up_offered"

@@ -35,12 +35,12 @@ from .checks import find_problem
 from .full_disk import full_disk_sentence
 from .help_page import page_address, panel_text
 from .inputs import Inputs, check_rasters, note_rasters
+from .links import set_up_message
 from .outputs import check_outputs
 from .parameters import Parameters
 from .rasters import Raster
 from .recent_runs import note_run
 from .results_folder import ResultsFolder
-from .set_up_link import set_up_message
 from .translation import tr
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from qgis.core import Qgis, QgsProcessingParameterDefinition
 
 from ..paths import page as page_path
-from .set_up_link import GUIDE_ADDRESS
+from .links import GUIDE_ADDRESS
 from .translation import tr
 
 

@@ -17,8 +17,8 @@ from soil_cnn_plugin.desktop import menu as menu_module
 from soil_cnn_plugin.desktop import offer, reader
 from soil_cnn_plugin.desktop.menu import SoilCnnMenu
 from soil_cnn_plugin.plugin import SoilCnnPlugin
+from soil_cnn_plugin.processing.links import SET_UP_ADDRESS, set_up_message
 from soil_cnn_plugin.processing.recent_runs import SETTING, Run, recent_runs
-from soil_cnn_plugin.processing.set_up_link import SET_UP_ADDRESS, set_up_message
 
 
 def entries(menu) -> list[str]:

@@ -1,4 +1,4 @@
-"""Links to the set-up and to pages of the guide, for texts that QGIS shows; the plugin's window half answers them."""
+"""Links that QGIS's window answers with windows of this plugin: to the set-up, in messages, and to the guide."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from .translation import tr
 SCHEME = "soilcnn"
 SET_UP_ADDRESS = f"{SCHEME}:set-up"
 GUIDE_ADDRESS = f"{SCHEME}:guide/"
+"""Before the path of a page of the guide, such as `algorithms/predictmap.md`."""
 
 
 def set_up_message(problem: str) -> str:

@@ -28,7 +28,9 @@ NAMES_IN_QGIS = {
     "Close",
     "Copy as Python Command",
     "Copy as qgis_process Command",
+    "Information",
     "Install Plugin",
+    "Layer Properties",
     "Install from ZIP",
     "Log",
     "Manage and Install Plugins",
@@ -37,10 +39,13 @@ NAMES_IN_QGIS = {
     "Options",
     "Plugins",
     "Processing",
+    "Print all sections",
     "Results Viewer",
     "Run",
     "Settings",
+    "Show Map Tips",
     "Toolbox",
+    "View",
 }
 """What QGIS itself or the shipped model is the source of."""
 

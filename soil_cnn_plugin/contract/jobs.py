@@ -12,10 +12,12 @@ from dataclasses import asdict
 from .assess_jobs import AssessMap as AssessMap
 from .assess_jobs import DescribeNetwork as DescribeNetwork
 from .assess_jobs import ExplainNetwork as ExplainNetwork
+from .assess_jobs import ExplainPixel as ExplainPixel
 from .check_jobs import CheckObservations as CheckObservations
 from .decode import DecodeError, decode
 from .depth_jobs import StandardizeDepths as StandardizeDepths
 from .job import DEVICES as DEVICES
+from .job import FULL_GPU as FULL_GPU
 from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError
@@ -44,6 +46,7 @@ JOBS: dict[str, type[Job]] = {
     "map_soil_properties": MapSoilProperties,
     "assess_map": AssessMap,
     "explain_network": ExplainNetwork,
+    "explain_pixel": ExplainPixel,
     "compare_patch_sizes": ComparePatchSizes,
     "describe_network": DescribeNetwork,
     "check_environment": CheckEnvironment,

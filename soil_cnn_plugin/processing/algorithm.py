@@ -40,6 +40,7 @@ from .outputs import check_outputs
 from .parameters import Parameters
 from .rasters import Raster
 from .recent_runs import note_run
+from .report_title import report_title
 from .results_folder import ResultsFolder
 from .translation import tr
 
@@ -198,10 +199,12 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         finally:
             place.drop_if_empty()
         results = self._results(outputs, inputs)
-        styles.dress(results, context)
+        subject = styles.dress(results, context)
         if self.IS_NOTED:
-            note_run(self, results, context)
-        self._report = results.get("REPORT", "")
+            note_run(self, results, subject)
+        # A model lists the reports that it gives by itself; children would list each of them once more.
+        is_in_model = context.expressionContext().hasVariable("model_path")
+        self._report = "" if is_in_model else results.get("REPORT", "")
         self._written = [path for path in inputs.destinations.values() if path]
         return results
 
@@ -214,7 +217,10 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         if self._report and qgis.utils.iface is not None and is_main_thread:
             results = importlib.import_module("processing.core.ProcessingResults")  # of QGIS's own plugin
             results.resultsList.addResult(
-                icon=self.icon(), name=self.displayName(), timestamp=time.localtime(), result=self._report
+                icon=self.icon(),
+                name=report_title(self._report) or self.displayName(),
+                timestamp=time.localtime(),
+                result=self._report,
             )
         return {}
 

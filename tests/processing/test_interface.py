@@ -17,7 +17,7 @@ EXTRACTION = (
 )
 TRAINING = (
     "ARCHITECTURE PREDICTOR PRESET VALIDATION FOLDS REPEATS DOMAIN LOCATION MEMBERS EPOCHS BATCH_SIZE PATIENCE"
-    " LEARNING_RATE WEIGHT_DECAY TRANSFORM COVERAGE EXCEEDANCE DEVICE SEED"
+    " LEARNING_RATE WEIGHT_DECAY TRANSFORM COVERAGE EXCEEDANCE DEVICE FULL_GPU SEED"
 )
 SCORES = "RMSE MEC CCC PICP BASELINE_RMSE ACCURACY BRIER LOG_SCORE BASELINE_ACCURACY VERDICT"
 RASTERS = (
@@ -33,17 +33,18 @@ PARAMETERS = {
     "standardizedepths": "HORIZONS PROFILE UPPER LOWER VALUES INTERVALS LAMBDA MIN_SHARE UNITS X Y CRS OUTPUT PROBLEMS",
     "extractpatches": f"{EXTRACTION} PATCHES DROPPED",
     "trainnetwork": f"PATCHES {TRAINING} RESUME NETWORK REPORT HELD_OUT METRICS",
-    "predictmap": f"NETWORK COVARIATES EXCEEDANCE {MAPPING} DEVICE CLUSTER",
+    "predictmap": f"NETWORK COVARIATES EXCEEDANCE {MAPPING} DEVICE FULL_GPU CLUSTER",
     "mapsoilproperties": f"{EXTRACTION} {TRAINING} {MAPPING} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
     "assessmap": (
         "OBSERVATIONS TARGET TARGET_TYPE DETECTION_LIMIT MAP BAND LOWER UPPER COVERAGE SAMPLE STRATUM WEIGHT REPORT"
         " RESIDUALS METRICS"
     ),
-    "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE SEED REPORT METRICS",
-    "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE SEED"
+    "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE FULL_GPU SEED REPORT METRICS",
+    "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE FULL_GPU SEED"
     " REPORT IMPORTANCE ATTRIBUTION METRICS",
+    "explainpixel": "NETWORK POINT PATCHES COVARIATES NEIGHBOURS DEVICE REPORT METRICS",
     "describenetwork": "NETWORK REPORT",
-    "setupenvironment": "BUILD FOLDER PYTHON REPORT",
+    "setupenvironment": "BUILD FOLDER PYTHON BASE WHEELS REPORT",
     "checkenvironment": "DEVICE REPORT METRICS",
 }
 OUTPUTS = {
@@ -56,6 +57,7 @@ OUTPUTS = {
     "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP ACCURACY COUNT",
     "comparepatchsizes": "REPORT METRICS BEST_PATCH_SIZE VERDICT",
     "explainnetwork": "REPORT IMPORTANCE ATTRIBUTION METRICS CONTEXT_RADIUS VERDICT",
+    "explainpixel": "REPORT METRICS SUMMARY",
     "describenetwork": "REPORT",
     "setupenvironment": "REPORT DEVICE",
     "checkenvironment": "REPORT METRICS DEVICE",
@@ -70,6 +72,7 @@ GROUPS = {
     "assessmap": "4 Assess",
     "comparepatchsizes": "4 Assess",
     "explainnetwork": "4 Assess",
+    "explainpixel": "4 Assess",
     "describenetwork": "4 Assess",
     "setupenvironment": "0 Set up",
     "checkenvironment": "0 Set up",
@@ -79,7 +82,7 @@ CHOICES = {
     "DUPLICATES": ["keep", "average"],
     "RARE_CLASSES": ["drop", "merge"],
     "ARCHITECTURE": ["ring", "padarian", "both"],
-    "PREDICTOR": ["network", "blend"],
+    "PREDICTOR": ["network", "blend", "forest", "best"],
     "LOCATION": ["auto", "on", "off"],
     "PRESET": ["fast", "standard", "best"],
     "TRANSFORM": ["auto", "none", "log", "logit"],
@@ -88,6 +91,7 @@ CHOICES = {
     "DISSIMILARITY_SPACE": ["covariates", "embedding"],
     "TEXTURE_SYSTEM": ["usda", "wrb"],
     "DEVICE": ["auto", "cuda", "mps", "cpu"],
+    "FULL_GPU": ["processor", "wait"],
     "SAMPLE": ["none", "simple", "stratified", "map_classes"],
     "BUILD": ["auto", "cpu", "cuda"],
 }

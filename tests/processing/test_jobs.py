@@ -367,6 +367,7 @@ def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> No
             "VALIDATION": "random",
             "TRANSFORM": "log",
             "DEVICE": "cpu",
+            "FULL_GPU": "wait",
             "MEMBERS": 3,
             "EPOCHS": 4,
             "BATCH_SIZE": 5,
@@ -399,6 +400,7 @@ def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> No
         repeats=4,
         coverage=0.8,
         device="cpu",
+        full_gpu="wait",
         seed=8,
     )
 
@@ -554,6 +556,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
             "COVARIATES": [raster("dem")],
             "EXTENT": "110,160,210,260 [EPSG:28992]",
             "DEVICE": "cpu",
+            "FULL_GPU": "wait",
             "SEED": 3,
             "IMPORTANCE": str(tmp_path / "i.gpkg"),
             "ATTRIBUTION": str(tmp_path / "a.tif"),
@@ -573,6 +576,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
         extent=(110.0, 210.0, 160.0, 260.0),
         extent_crs=job.extent_crs,
         device="cpu",
+        full_gpu="wait",
         seed=3,
     )
 
@@ -630,3 +634,12 @@ def test_an_output_that_batch_mode_skips_is_no_layer_to_load(job_of, context, tm
     job = job_of("predictmap", {"NETWORK": str(tmp_path / "n.safetensors"), "PREDICTION": prediction, "LOWER": skipped})
     assert (job.prediction, job.lower) == (str(tmp_path / "p.tif"), "")
     assert list(context.layersToLoadOnCompletion()) == [str(tmp_path / "p.tif")]
+
+
+def test_explain_pixel_takes_its_point_with_the_crs(job_of, tmp_path) -> None:
+    network = tmp_path / "n.safetensors"
+    network.write_bytes(b"")
+    values = {"NETWORK": str(network), "POINT": "181000,333000 [EPSG:28992]", "METRICS": str(tmp_path / "m.json")}
+    job = job_of("explainpixel", values)
+    assert (job.x, job.y, job.patches, job.neighbours) == (181000.0, 333000.0, "", 5)
+    assert job.crs.startswith("PROJCRS") and job.metrics == str(tmp_path / "m.json")

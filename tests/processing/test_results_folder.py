@@ -68,11 +68,8 @@ def test_runs_are_noted_with_their_report_and_layers_the_newest_first(run, tmp_p
     run(**first)
     run(PREDICTION=str(tmp_path / "b.tif"), NETWORK=str(tmp_path / "n.safetensors"))
     newest, oldest = recent_runs()
-    assert (newest.title, newest.report, newest.layers) == (
-        "Map soil properties",
-        "",
-        ((str(tmp_path / "b.tif"), "b"),),
-    )
+    assert (newest.title, newest.report) == ("Map soil properties", "")
+    assert newest.results == {"PREDICTION": str(tmp_path / "b.tif")}
     assert oldest.report == first["REPORT"] and oldest.has_report()
     for _ in range(KEPT):
         run(**first)

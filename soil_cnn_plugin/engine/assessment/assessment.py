@@ -10,19 +10,20 @@ from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
 from soil_cnn_plugin.engine.assessment.significance import Likeness, likeness
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """Loss against training steps of one ensemble: medians over its members, and the step each member was kept at."""
+    """Loss against training steps of one ensemble: means over its members, and the step that they were kept at."""
 
     architecture: str
     steps: tuple[int, ...]
     training: tuple[float, ...]
     held_out: tuple[float, ...]
-    kept_steps: tuple[int, ...]
+    kept_step: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Assessment:
     notes: tuple[str, ...] = ()
     predictor: str = NETWORK  # the method that the map is predicted with
     spaces: tuple[SpaceInWords, ...] = ()  # in which a map's dissimilarity can be told
+    covariates: tuple[CovariateSummary, ...] = ()
 
     def likeness(self, target: NumberTarget | ClassTarget) -> Likeness | None:
         """Whether the residuals of neighbours are alike, under the map's predictor. Distances are in metres where the

@@ -10,6 +10,9 @@ from soil_cnn_plugin.engine.mapping.layers import check_offers
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.unchanged import FileStates
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.reports.closing_words import tell_results
+from soil_cnn_plugin.engine.reports.held_out_report import write_report
+from soil_cnn_plugin.engine.reports.maps_section import maps_section
 from soil_cnn_plugin.engine.targets.groups import kinds_of
 from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 
@@ -24,8 +27,16 @@ def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
     inputs.check()
     with PatchFile(job.extract.patches) as file:
         check_offers(list(job.predict.output_paths()), kinds_of(file.words), "The observations hold")
-    outputs |= train_network.run(job.train, report.part(0.05, 0.9, "Training"))
+    trained, assessment = train_network.train(job.train, report.part(0.05, 0.9, "Training"))
+    outputs |= trained
     inputs.check("No map is made of it.")
     # These are the user's own choice in this run, so that predicting need not trust what a file says of them.
     predict = replace(job.predict, covariates=covariates)
-    return outputs | predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"), inputs)
+    predicted = predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"), inputs)
+    outputs |= predicted
+    if assessment is not None:
+        if job.train.report:
+            maps = maps_section(predict, assessment, predicted.get("dissimilarity_threshold"))
+            write_report(job.train.report, assessment, maps)
+        tell_results(report, assessment, job.output_paths())
+    return outputs

@@ -11,6 +11,7 @@ import torch
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.map_words import band_tags
 from soil_cnn_plugin.engine.mapping.one_block import PredictedBlock
 from soil_cnn_plugin.engine.mapping.ranges import Seen
 from soil_cnn_plugin.engine.observations.notes import comma_separated
@@ -122,6 +123,7 @@ class MapLayers:
             units=[band.unit for band in bands],
             tags=tags,
             classes=[band.classes for band in bands] if is_of_classes else [],
+            band_tags=[band_tags(self.description, output, band) for band in bands],
         )
 
     def _own_bands(self, output: str) -> list[Band]:

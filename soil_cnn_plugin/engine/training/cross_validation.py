@@ -47,7 +47,7 @@ def fit_and_cross_validate(
         EngineError: processes that train together have read different patches.
     """
     first = designs[0]
-    forests = (FOREST_CONTEXT,) if predictor == BLEND else ()
+    forests = () if predictor == NETWORK else (FOREST_CONTEXT,)
     everything = np.arange(len(first.fold))
 
     def fit_all(progress: Callable[[float], None]) -> Fitted:

@@ -243,6 +243,12 @@ def explainnetwork(stage: Stage) -> Scene:
     stage.report("algorithms__explainnetwork_result")
 
 
+def explainpixel(stage: Stage) -> Scene:
+    values = {"NETWORK": str(RUNS / "network.safetensors"), "PATCHES": str(RUNS / "patches.h5")}
+    yield from play(stage, "explainpixel", {**values, "POINT": "180300,331500 [EPSG:28992]"})
+    stage.report("algorithms__explainpixel_result")
+
+
 def describenetwork(stage: Stage) -> Scene:
     yield from play(stage, "describenetwork", {"NETWORK": str(RUNS / "network.safetensors")})
     stage.report("algorithms__describenetwork_result")
@@ -272,7 +278,7 @@ def dialog_alone(algorithm: str) -> Callable[[Stage], Scene]:
 
 
 SCENES = (menu, first_map, offer, toolbox, settings, checkobservations, standardizedepths, extractpatches, trainnetwork)
-SCENES += (predictmap, assessmap, comparepatchsizes, explainnetwork, describenetwork, checkenvironment)
+SCENES += (predictmap, assessmap, comparepatchsizes, explainnetwork, explainpixel, describenetwork, checkenvironment)
 
 
 def all_scenes() -> dict[str, Callable[[Stage], Scene]]:

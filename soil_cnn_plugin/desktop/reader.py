@@ -38,6 +38,11 @@ class Browser(QTextBrowser):
         path = Path(address.toLocalFile())
         return generated_page(path.stem) if path.parent.name == "algorithms" else super().loadResource(kind, name)
 
+    def showEvent(self, event: Any) -> None:
+        """Scroll once the page has its height."""
+        super().showEvent(event)
+        self._show_section(self.source())
+
     def _follow(self, address: QUrl) -> None:
         target = self.source().resolved(address)
         if target.isLocalFile() and target.toLocalFile().endswith(".md"):
@@ -98,7 +103,8 @@ def guide(parent: Optional[QWidget], name: str = FIRST_PAGE) -> Reader:
     reader = Reader(tr("Soil CNN: user guide"), parent)
     path, _, section = name.partition("#")
     address = QUrl.fromLocalFile(str(page("docs", path)))
-    address.setFragment(section)
+    if section:
+        address.setFragment(section)
     reader.browser.setSource(address)
     return reader
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from qgis.core import Qgis, QgsProcessingParameterDefinition
+from qgis.core import Qgis, QgsProcessingParameterDefinition, QgsProcessingParameterEnum
 
 from ..paths import page as page_path
+from .choices import help_in_words, in_words
 from .links import GUIDE_ADDRESS
 from .translation import tr
 
@@ -18,7 +19,7 @@ def panel_text(algorithm: Any) -> str:
     """Return the text beside the dialog: what the algorithm does, and the parameters that are not folded away."""
     lines = [escape(algorithm.summary()), "", *escape(algorithm.explanation()).split("\n")]
     shown = [item for item in _inputs(algorithm) if not _is_advanced(item)]
-    lines += ["", *(f"<b>{escape(item.description())}</b><br>{escape(item.help())}" for item in shown)]
+    lines += ["", *(f"<b>{escape(item.description())}</b><br>{escape(help_in_words(item))}" for item in shown)]
     return "\n".join(lines)
 
 
@@ -38,7 +39,7 @@ def page(algorithm: Any) -> str:
     )
     body = [f"# {algorithm.displayName()}", f"**{plain(algorithm.summary())}**"]
     body += [plain(paragraph) for paragraph in algorithm.explanation().split("\n") if paragraph]
-    body += _pictures(algorithm)
+    body += _picture(algorithm, "result", tr("A result of {}").format(algorithm.displayName()))
     for title, items in sections:
         if items:
             body += [f"## {title}", *map(_entry, items)]
@@ -47,6 +48,7 @@ def page(algorithm: Any) -> str:
         entries = (f"- {plain(item.description())} `{item.name()}`" for item in values)
         body += [f"## {tr('Returned to scripts and models')}", "\n".join(entries)]
     body += [f"## {tr('In scripts')}", f"`soilcnn:{algorithm.name()}`, {tr('in Python, R and qgis_process alike.')}"]
+    body += _picture(algorithm, "dialog", tr("The dialog of {}").format(algorithm.displayName()))
     return "\n\n".join(body) + "\n"
 
 
@@ -71,15 +73,10 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*\[\]])", r"\\\1", escape(text))
 
 
-def _pictures(algorithm: Any) -> list[str]:
-    """Return the pictures that exist: of the dialog, and of what comes out."""
-    kinds = {"dialog": tr("The dialog of {}"), "result": tr("A result of {}")}
-    files = {kind: f"images/algorithms/{algorithm.name()}_{kind}.png" for kind in kinds}
-    return [
-        f"![{kinds[kind].format(algorithm.displayName())}](../{file})"
-        for kind, file in files.items()
-        if page_path("docs", file).is_file()
-    ]
+def _picture(algorithm: Any, kind: str, text: str) -> list[str]:
+    """Return a picture of the dialog or of what comes out, if there is one."""
+    file = f"images/algorithms/{algorithm.name()}_{kind}.png"
+    return [f"![{text}](../{file})"] if page_path("docs", file).is_file() else []
 
 
 def _entry(item: QgsProcessingParameterDefinition) -> str:
@@ -87,8 +84,17 @@ def _entry(item: QgsProcessingParameterDefinition) -> str:
     notes = [tr("Optional.")] if is_optional else []
     default = item.defaultValue()
     if default not in (None, "") and not item.isDestination():
-        notes.append(tr("Default: {}.").format(default))
-    return f"**{plain(item.description())}** `{item.name()}`  \n{plain(' '.join([item.help(), *notes]))}"
+        notes.append(tr("Default: {}.").format(in_words(item.name(), str(default))))
+    text = plain(" ".join([help_in_words(item), *notes]))
+    if isinstance(item, QgsProcessingParameterEnum):
+        text += f" {tr('In scripts:')} {', '.join(_choice(item.name(), value) for value in item.options())}."
+    return f"**{plain(item.description())}** `{item.name()}`  \n{text}"
+
+
+def _choice(name: str, value: str) -> str:
+    """Return a stored value with the words that the dialog shows for it, if they are others."""
+    words = in_words(name, value)
+    return f"`{value}`" if words == value else f"`{value}` ({plain(words)})"
 
 
 def _inputs(algorithm: Any) -> list[QgsProcessingParameterDefinition]:

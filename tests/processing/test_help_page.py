@@ -32,11 +32,17 @@ def test_the_help_button_opens_the_algorithms_page_of_the_guide(mapping, monkeyp
 
 def test_the_page_explains_every_parameter_and_output(mapping) -> None:
     text = help_page.page(mapping)
-    names = re.findall(r"`(\w+)`", text)
+    names = re.findall(r"^(?:\*\*|- ).* `(\w+)`", text, re.MULTILINE)
     values = {item.name() for item in mapping.outputDefinitions()}
     assert sorted(names) == sorted(values | {item.name() for item in mapping.parameterDefinitions()})
     parts = ("OBSERVATIONS", "## Advanced parameters", "## Outputs", "## Returned", "`soilcnn:mapsoilproperties`")
     assert sorted(parts, key=text.index) == list(parts)
+
+
+def test_choices_are_explained_in_the_words_that_the_dialog_shows(mapping) -> None:
+    text = help_page.page(mapping)
+    assert "As the map needs (kNNDM): held-out observations lie" in text
+    assert "In scripts: `knndm` (as the map needs (kNNDM)), `spatial_blocks`" in text
 
 
 def test_markup_in_a_help_text_is_shown_as_it_stands() -> None:

@@ -336,7 +336,7 @@ def test_the_dialog_names_a_raster_that_is_not_there(
     gone = {**values, "COVARIATES": [raster("dem"), str(tmp_path / "gone.tif")]}
     is_right, message = provider.algorithm("extractpatches").checkParameterValues(gone, context)
     assert not is_right
-    assert "gone.tif cannot be opened as a raster (COVARIATES)" in message
+    assert "gone.tif cannot be opened as a raster (Covariates)" in message
 
 
 def test_a_layer_of_any_name_is_exported(extract, observations) -> None:

@@ -273,7 +273,6 @@ def training_outputs(network_optional: bool) -> Parameters:
         tr("Held-out predictions"),
         Qgis.ProcessingSourceType.VectorPoint,
         optional=True,
-        createByDefault=False,
     )
     return [
         explained(

@@ -28,6 +28,7 @@ NAMES_IN_QGIS = {
     "Close",
     "Copy as Python Command",
     "Copy as qgis_process Command",
+    "Horizons to depth maps",
     "Information",
     "Install Plugin",
     "Layer Properties",
@@ -47,7 +48,7 @@ NAMES_IN_QGIS = {
     "Toolbox",
     "View",
 }
-"""What QGIS itself or the shipped model is the source of."""
+"""What QGIS itself or a shipped model is the source of."""
 
 
 def name(path: Path) -> str:

@@ -181,8 +181,9 @@ def _read_job(path: str) -> Job:
 
 
 def _run(job: Job, report: Report) -> dict[str, str | float | int]:
-    """Imports the job's module only now: torch takes a second, and not every job needs it."""
-    name, _ = MODULES[type(job)]
+    """Imports the job's module only now, after the first event: torch takes a second, and not every job needs it."""
+    name, sentence = MODULES[type(job)]
+    report.info(f"The worker starts to {sentence}.")
     if process_count() > 1 and not isinstance(job, TrainNetwork):
         raise JobError(
             f"{process_count()} processes are started for the job {name}, but only a training is shared out among"

@@ -21,7 +21,7 @@ WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
     "ARCHITECTURE": {
         "ring": tr("point and surrounding rings (ring)"),
         "padarian": tr("convolutions (Padarian et al. 2019)"),
-        "both": tr("both, the safest choice"),
+        "both": tr("both"),
     },
     "PREDICTOR": {
         "network": tr("networks alone"),
@@ -29,7 +29,7 @@ WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
         "forest": tr("random forest alone"),
         "best": tr("what was best on held-out observations"),
     },
-    "PRESET": {"fast": tr("fast, for a first look"), "standard": tr("standard"), "best": tr("best, takes longest")},
+    "PRESET": {"fast": tr("fast"), "standard": tr("standard"), "best": tr("best")},
     "VALIDATION": {
         "knndm": tr("as the map needs (kNNDM)"),
         "spatial_blocks": tr("whole areas (spatial blocks)"),

@@ -43,6 +43,7 @@ def test_choices_are_explained_in_the_words_that_the_dialog_shows(mapping) -> No
     text = help_page.page(mapping)
     assert "As the map needs (kNNDM): held-out observations lie" in text
     assert "In scripts: `knndm` (as the map needs (kNNDM)), `spatial_blocks`" in text
+    assert "What was best on held-out observations: whichever" in text
 
 
 def test_markup_in_a_help_text_is_shown_as_it_stands() -> None:

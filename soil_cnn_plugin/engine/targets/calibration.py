@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_ndtr
-from scipy.stats import norm
+from scipy.special import log_ndtr, ndtr
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.measured import as_if_measured
@@ -18,7 +17,7 @@ _MOST_STRETCH = float(np.log(20))
 _PULL = float(np.log(2))
 _TAIL_LEVELS = (0.75, 0.9)  # from the quantiles there, the other tail's mirrored, a tail is drawn out
 _RARE = 0.05  # probability that the largest of all residuals in such a tail lies beyond it
-_BIN_EDGES = norm.cdf(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
+_BIN_EDGES = ndtr(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
 
 
 @dataclass(frozen=True)

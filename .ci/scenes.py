@@ -131,7 +131,6 @@ def first_map(stage: Stage) -> Scene:
     yield 1
     stage.shoot("algorithms__mapsoilproperties_dialog", stage.dialog)
     yield from stage.run(halfway="first_map__log")
-    stage.shoot("first_map__end", stage.dialog)
     stage.report("first_map__report", 1000)
     stage.dialog.close()
     yield from stage.shoot_map("algorithms__mapsoilproperties_result")

@@ -16,7 +16,8 @@ from soil_cnn_plugin.engine.reports.held_out_files import numbers, write_wanted
 from soil_cnn_plugin.engine.training.assessing import assess
 from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
 from soil_cnn_plugin.engine.training.design import make_designs
-from soil_cnn_plugin.engine.training.folds_of_file import hold_out
+from soil_cnn_plugin.engine.training.folds_of_file import hold_out, in_metres
+from soil_cnn_plugin.engine.training.held_out_scores import error_correlation_of
 from soil_cnn_plugin.engine.training.network_file import write_network
 from soil_cnn_plugin.engine.training.repeats import over_repeats, repeated_designs
 from soil_cnn_plugin.engine.training.trained_network import trained_network
@@ -36,10 +37,12 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
         if process_number() != 0:  # only the first of several processes writes
             return {}
         count = 1 + len(repeats)
+        held_out = [each.scores[job.predictor] for each in validations[:count]]
+        errors = error_correlation_of([design, *repeats], held_out, in_metres(file, file.coordinates))
         validations = [over_repeats(validations[:count]), *validations[count:]]
         assessment = assess(job, file, folds, design, validations, final, count)
         wild = tell_wild(file, design.kinds, final.outcomes(final.weights(job.predictor)), report)
-        assessment = replace(assessment, notes=(*assessment.notes, *wild))
+        assessment = replace(assessment, notes=(*assessment.notes, *wild), error_correlation=errors)
         verdicts = {target.soil_property: target.verdict.text for target in assessment.targets}
         for soil_property, verdict in verdicts.items():
             report.info(f"{soil_property.label}: {verdict}")

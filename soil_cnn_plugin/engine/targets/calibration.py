@@ -94,6 +94,23 @@ class Calibration:
             square += weight * value**2
         return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
+    def scores(
+        self, target: Array, location: Array, scale: Array, is_censored: Flags, errors: Array
+    ) -> tuple[Array, Array]:
+        """Normal scores (n,) of known targets, standardized, in their distributions, and the share of each variance
+        that errors of measurement explain. A censored target has the expected score below its limit."""
+        spread = self._spread(scale, errors)
+        level = np.interp((target - location) / spread, self.quantiles, _LEVELS)
+        scores = norm.ppf(level)
+        scores[is_censored] = -norm.pdf(scores[is_censored]) / level[is_censored]
+        shares: Array = 1 - (np.clip(scale, *self.scales) / spread) ** 2
+        return np.where(np.isfinite(target - location), scores, np.nan), shares
+
+    def deviation_at(self, scores: Array) -> Array:
+        """The inverse: z at normal scores of any shape."""
+        z: Array = np.interp(norm.cdf(scores), _LEVELS, self.quantiles)
+        return z
+
     def _spread(self, scale: Array, error: Array | float) -> Array:
         known = np.clip(scale, *self.scales)
         return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + (error / self.stretch) ** 2)

@@ -37,6 +37,8 @@ BRIER = Measure(
 """The Brier score is a squared error: 19 % lower is 10 % lower in its root, as for the RMSE of numbers."""
 MOST_NUMBERS = 255
 """The most classes that a raster of one byte a pixel can hold."""
+_LEAST_DOUBT = 0.02
+"""Expected squared residual of the indicators that counts at least: one surprise must not outweigh all else."""
 PREDICTED, PROBABILITIES, CONFUSION = "classes", "probabilities", "confusion_index"
 
 
@@ -186,6 +188,12 @@ class ClassOutcome:
     def check(self, kind: object) -> None:
         if not isinstance(kind, ClassKind):
             raise ValueError("what is learned together does not belong together")
+
+    def scores(self, learned: Learned, location: Array, scale: Array) -> tuple[Array, Array]:
+        probabilities = self.values(location.T, scale.T).T
+        expected = (probabilities * (1 - probabilities)).sum(axis=1, keepdims=True)
+        scores = (learned.values - probabilities) / np.sqrt(np.maximum(expected, _LEAST_DOUBT))
+        return scores, np.zeros_like(scores)
 
     def values(self, location: Array, scale: Array) -> Array:
         """Calibrated probabilities (C, ...), summing to 1, from the mixed ones of the components."""

@@ -184,6 +184,10 @@ class CompositionOutcome:
     def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
         return self.calibration.probability_above(location, scale, target, threshold, self.scale)
 
+    def scores(self, learned: Learned, location: Array, scale: Array) -> tuple[Array, Array]:
+        scores = self.calibration.scores(learned.values, location, scale)
+        return scores, np.zeros_like(scores)
+
     def values(self, location: Array, scale: Array) -> Array:
         return self.mean_and_deviation(location, scale)[0]
 

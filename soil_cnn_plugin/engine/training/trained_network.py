@@ -29,7 +29,7 @@ from soil_cnn_plugin.engine.training.fitting import Fitted
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix
-from soil_cnn_plugin.engine.training.unseen import TrainingRows, Views, covariate_names, place_keys
+from soil_cnn_plugin.engine.training.unseen import PlacedErrors, TrainingRows, Views, covariate_names, place_keys
 
 _ENOUGH_ROWS = 1000
 """Observations on which the weights of covariates are measured; with fewer, each is exchanged more often."""
@@ -41,6 +41,7 @@ def trained_network(
 ) -> TrainedNetwork:
     """Return what the network file keeps of `final`, which was fitted to all observations of the design."""
     predictor = final.predictor(job.predictor, file.patch_size)
+    has_places = design.data.encoder.location is not None
     spaces = _fit_spaces(design, final, job.predictor, file.patch_size, report)
     return TrainedNetwork(
         description=_describe(job, file, design, final, predictor, assessment, spaces),
@@ -48,6 +49,8 @@ def trained_network(
         predictor=predictor,
         spaces=spaces,
         rows=TrainingRows(place_keys(file.coordinates), final.held_out),
+        # The features of the Gaussian process tell the places anyway; otherwise the file keeps them to itself.
+        errors=PlacedErrors(file.coordinates, final.scores(final.weights(job.predictor))) if has_places else None,
     )
 
 
@@ -88,6 +91,7 @@ def _describe(
         },
         spaces=tuple(space.words for space in spaces),
         seed=job.seed,
+        error_correlation=assessment.error_correlation,
     )
 
 

@@ -12,7 +12,7 @@ from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.observations.locating import check_usable, locate_observations
 from soil_cnn_plugin.engine.observations.notes import Notes
-from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.target_values import Classes, read_target_values
 from soil_cnn_plugin.engine.rasters.grid import Grid

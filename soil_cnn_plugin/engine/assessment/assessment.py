@@ -9,8 +9,8 @@ import numpy as np
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
-from soil_cnn_plugin.engine.assessment.likeness import Likeness, likeness
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
+from soil_cnn_plugin.engine.assessment.significance import Likeness, likeness
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 

@@ -23,7 +23,7 @@ from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
 from soil_cnn_plugin.engine.observations.map_values import BandFacts, read_band_facts
 from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes, share_in_words, span
-from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.targets.assessed import MeasuredTarget

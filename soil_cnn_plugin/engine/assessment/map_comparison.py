@@ -32,7 +32,7 @@ from soil_cnn_plugin.engine.observations.target_values import comparable_values
 from soil_cnn_plugin.engine.rasters.class_areas import measure_class_areas
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.measured import reporting_limits
 from soil_cnn_plugin.engine.versions import read_versions
 
 

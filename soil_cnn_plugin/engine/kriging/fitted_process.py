@@ -9,10 +9,7 @@ import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
-from soil_cnn_plugin.engine.kriging.kernels import (
-    PRIOR_MEANS,
-    find_parameters,
-)
+from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
 from soil_cnn_plugin.engine.targets.learned import Learned, units
 
 MOST_KNOWN = 1500

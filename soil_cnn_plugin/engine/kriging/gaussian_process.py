@@ -17,13 +17,7 @@ import torch
 from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
-from soil_cnn_plugin.engine.kriging.kernels import (
-    JITTER,
-    PARAMETERS,
-    Kernels,
-    Standardized,
-    split,
-)
+from soil_cnn_plugin.engine.kriging.kernels import JITTER, PARAMETERS, Kernels, Standardized, split
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, units
 
 _SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest

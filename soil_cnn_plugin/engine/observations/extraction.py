@@ -14,17 +14,15 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import with_units
 from soil_cnn_plugin.engine.observations.locating import check_usable
 from soil_cnn_plugin.engine.observations.notes import Notes
-from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patch_file import PatchFileWriter
-from soil_cnn_plugin.engine.observations.patches import cut_patches, missing_at_centre, missing_share
+from soil_cnn_plugin.engine.observations.patches import Observations, cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.soil_classes import tell_classes
 from soil_cnn_plugin.engine.observations.target_values import Classes, find_wild
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
-from soil_cnn_plugin.engine.rasters.domain import DOMAIN_POINTS
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.opening import layer_name
-from soil_cnn_plugin.engine.rasters.sampling import Sampler, read_codes
+from soil_cnn_plugin.engine.rasters.sampling import DOMAIN_POINTS, Sampler, read_codes
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary, find_doubts, summarize
 from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS, fingerprints
 from soil_cnn_plugin.engine.report import Report

@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.limits_and_errors import check_weights
 from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes
-from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.observations.pixels import average_duplicates, snap_to_data, tell_duplicates
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.soil_classes import treat_rare_classes

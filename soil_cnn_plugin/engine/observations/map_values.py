@@ -10,8 +10,7 @@ import pyproj
 from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.observations import Observations
-from soil_cnn_plugin.engine.observations.patches import cut_patches
+from soil_cnn_plugin.engine.observations.patches import Observations, cut_patches
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.rasters.class_names import read_class_names
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid

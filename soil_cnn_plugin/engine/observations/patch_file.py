@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.observations.chunk_writing import ChunkWriter
 from soil_cnn_plugin.engine.observations.hdf5_trial import trust, why_unreadable
-from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.observations.safe_hdf5 import HostileFile, SafeGroup
 from soil_cnn_plugin.engine.observations.targets import check_measured, read_targets, write_targets
 from soil_cnn_plugin.engine.outputs import appear

@@ -8,7 +8,7 @@ import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.observations.notes import Notes
-from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 

@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import is_text
 from soil_cnn_plugin.engine.observations.names import find_doubtful, is_missing, names_in_two_cases, plain_name
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
-from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.targets.measured import MOST_CLASSES
 

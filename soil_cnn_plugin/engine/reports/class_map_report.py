@@ -18,7 +18,6 @@ from soil_cnn_plugin.engine.reports.class_tables import (
 from soil_cnn_plugin.engine.reports.figures.class_figures import draw_confusion, draw_right_and_wrong, short
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
 from soil_cnn_plugin.engine.reports.files import write_json, write_points
-from soil_cnn_plugin.engine.reports.glossary import map_class_terms
 from soil_cnn_plugin.engine.reports.map_report import basis_items, dropped_items
 from soil_cnn_plugin.engine.reports.references import class_map_references
 from soil_cnn_plugin.engine.reports.sections import (
@@ -36,7 +35,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import NOTHING, fixed, percent, rounded, sentence_case
+from soil_cnn_plugin.engine.reports.words import NOTHING, fixed, map_class_terms, percent, rounded, sentence_case
 from soil_cnn_plugin.engine.targets.class_scores import purity, representation
 
 _MOST_IN_MATRIX = 15

@@ -27,7 +27,6 @@ from soil_cnn_plugin.engine.reports.figures.class_figures import (
     draw_right_and_wrong,
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame
-from soil_cnn_plugin.engine.reports.glossary import class_terms
 from soil_cnn_plugin.engine.reports.number_words import likeness_in_words
 from soil_cnn_plugin.engine.reports.score_table import (
     difference_items,
@@ -47,7 +46,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     VerdictBox,
     table,
 )
-from soil_cnn_plugin.engine.reports.words import fixed, percent, sentence_case
+from soil_cnn_plugin.engine.reports.words import class_terms, fixed, percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import (
     ClassHeldOut,

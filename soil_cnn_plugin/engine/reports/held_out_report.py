@@ -8,10 +8,10 @@ from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
 from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
-from soil_cnn_plugin.engine.reports.dissimilarity_section import dissimilarity_section
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import draw_loss_curves
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
 from soil_cnn_plugin.engine.reports.held_out_words import (
+    dissimilarity_section,
     methods_sentence,
     overlap_is_doubtful,
     overlap_sentence,

@@ -18,7 +18,6 @@ from soil_cnn_plugin.engine.reports.figures.observed_predicted import (
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import draw_residuals, map_frame
 from soil_cnn_plugin.engine.reports.files import write_json, write_points
-from soil_cnn_plugin.engine.reports.glossary import number_terms
 from soil_cnn_plugin.engine.reports.references import map_references
 from soil_cnn_plugin.engine.reports.score_table import SCORE_COLUMNS, number_score_group
 from soil_cnn_plugin.engine.reports.sections import (
@@ -37,7 +36,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, rounded, sentence_case
+from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, number_terms, percent, rounded, sentence_case
 
 _OF_INTERVALS = ("PICP", "Width", "Interval score")
 _PICP_OF_MEASURED = "; the PICP is that of measured values"

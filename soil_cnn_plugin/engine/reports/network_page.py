@@ -13,9 +13,7 @@ from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
 from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
-from soil_cnn_plugin.engine.reports.dissimilarity_section import dissimilarity_section
-from soil_cnn_plugin.engine.reports.glossary import class_terms, number_terms
-from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
+from soil_cnn_plugin.engine.reports.held_out_words import dissimilarity_section, predictor_sentence
 from soil_cnn_plugin.engine.reports.score_table import SCALES, SCORE_COLUMNS, number_score_group
 from soil_cnn_plugin.engine.reports.sections import (
     Item,
@@ -31,7 +29,17 @@ from soil_cnn_plugin.engine.reports.sections import (
     text_table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, fixed, percent, rounded, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import (
+    by_depth,
+    class_terms,
+    enumerated,
+    fixed,
+    number_terms,
+    percent,
+    rounded,
+    sentence_case,
+    titles,
+)
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 from soil_cnn_plugin.engine.targets.metrics import Scores

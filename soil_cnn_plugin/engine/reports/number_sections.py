@@ -21,7 +21,6 @@ from soil_cnn_plugin.engine.reports.depth_section import (
     shared_outcome,
 )
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, draw_folds_and_values
-from soil_cnn_plugin.engine.reports.glossary import number_terms
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.reports.number_figures import target_figures
 from soil_cnn_plugin.engine.reports.number_words import coverage_beside, number_folds_in_words, number_worth_in_words
@@ -49,7 +48,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     VerdictBox,
     table,
 )
-from soil_cnn_plugin.engine.reports.words import by_depth, decimals_for, fixed, percent, sentence_case
+from soil_cnn_plugin.engine.reports.words import by_depth, decimals_for, fixed, number_terms, percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import Scores
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
-from soil_cnn_plugin.engine.assessment.likeness import Likeness
 from soil_cnn_plugin.engine.assessment.reliability import chance_band, coverage_by_spread, reliability, unchecked
-from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, p_words
+from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, Likeness, p_words
 from soil_cnn_plugin.engine.reports.score_table import change
 from soil_cnn_plugin.engine.reports.words import enumerated, fixed, percent, rounded, sentence_case, titles
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget

@@ -10,7 +10,7 @@ from scipy.special import log_ndtr
 from scipy.stats import norm
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.targets.censored import as_if_measured
+from soil_cnn_plugin.engine.targets.measured import as_if_measured
 from soil_cnn_plugin.engine.targets.scales import TargetScale
 
 _LEVELS = np.linspace(0.005, 0.995, 199)

@@ -16,6 +16,7 @@ from soil_cnn_plugin.engine.targets.blending import learn_class_weights
 from soil_cnn_plugin.engine.targets.class_scores import (
     ClassHeldOut,
     ClassScores,
+    LogOdds,
     calibrate_classes,
     score_classes,
     sharpen,
@@ -23,7 +24,6 @@ from soil_cnn_plugin.engine.targets.class_scores import (
 from soil_cnn_plugin.engine.targets.distributions import other_kind_error
 from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, MapRequest, Measure
 from soil_cnn_plugin.engine.targets.learned import CLASSES, Columns, Learned
-from soil_cnn_plugin.engine.targets.log_odds import LogOdds
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
 BRIER = Measure(

@@ -12,9 +12,8 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
-from soil_cnn_plugin.engine.targets.censored import reporting_limits
 from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, MapRequest, Measure
-from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.measured import TargetValues, reporting_limits
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, reported_mean, score_reported
 
 _FAR = 0.05  # a share of the observations; a value that rounding moves across more of them is no quantile any more

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.measured import reporting_limits
 
 NUMBERS, CLASSES = "numbers", "classes"
 """The heads of a network: numbers, each column by itself; or the classes of one target, all columns together."""

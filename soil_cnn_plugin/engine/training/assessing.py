@@ -9,34 +9,37 @@ import numpy as np
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
-from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
+from soil_cnn_plugin.engine.assessment.folds import overlap_share
 from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING, NAMES, PROCESS
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
 from soil_cnn_plugin.engine.machine.device import device_in_words
+from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import by_target
-from soil_cnn_plugin.engine.targets.kinds import Given
+from soil_cnn_plugin.engine.targets.kinds import Given, Kind, Outcome
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
 from soil_cnn_plugin.engine.training.design import Design
+from soil_cnn_plugin.engine.training.designs import Designs
 from soil_cnn_plugin.engine.training.fitting import Fitted
 from soil_cnn_plugin.engine.training.folds_of_file import in_metres, other_kind
+from soil_cnn_plugin.engine.training.held_out_scores import error_correlation_of
 from soil_cnn_plugin.engine.versions import read_versions
 
 
 def assess(
     job: TrainNetwork,
     file: PatchFile,
-    folds: Folds,
-    design: Design,
+    designs: Designs,
     validations: Sequence[CrossValidation],
     final: Fitted,
-    repeats: int,
+    report: Report,
 ) -> Assessment:
-    """Assess all targets; `validations` are under the chosen folds and, where there are any, under those of another
-    kind; the first joins all `repeats`."""
+    """Assess all targets by the `validations` of all designs, tell the verdicts, and warn of wild observations."""
+    design, folds = designs.first, designs.folds
     kinds = design.kinds
-    chosen, *others = (validation.methods for validation in validations)
+    chosen, *others = (validation.methods for validation in designs.joined(validations))
     beside = others[0] if others else [{} for _ in file.targets]
     measures = by_target(kinds, [[kind.measure] * len(kind.targets) for kind in kinds])
     judged = verdicts([*zip(chosen, measures)], job.predictor)
@@ -53,6 +56,11 @@ def assess(
         )
         for kind in kinds
     ]
+    tried = (design, *designs.repeats)
+    scores = [validation.scores[job.predictor] for validation, _ in zip(validations, tried)]
+    for target, of_target in zip(file.targets, judged):
+        report.info(f"{target.label}: {of_target.text}")
+    wild = tell_wild(file, kinds, final.outcomes(final.weights(job.predictor)), report)
     wholes = [kind.assess_whole(assessed) for kind, assessed in zip(kinds, of_kinds)]
     west, _, _, north = file.grid.bounds
     x_metres, y_metres = in_metres(file, np.ones((1, 2)))[0]
@@ -63,11 +71,11 @@ def assess(
         folds=FoldsInWords(
             kind=folds.kind,
             count=folds.count,
-            sentence=f"{folds.sentence}{_repeats_in_words(repeats)}",
+            sentence=f"{folds.sentence}{_repeats_in_words(designs.times)}",
             overlap_percent=overlap,
             other_kind=other_kind(folds) if others else "",
             is_random=folds.is_random,
-            repeats=repeats,
+            repeats=designs.times,
         ),
         coordinates=file.coordinates,
         crs_name=file.grid.crs_name,
@@ -80,7 +88,8 @@ def assess(
         predictor=job.predictor,
         settings=_settings(job, design, file.count),
         versions=read_versions(),
-        notes=tuple(note for note in file.provenance.get("notes", "").split("\n") if note),
+        error_correlation=error_correlation_of(tried, scores, in_metres(file, file.coordinates)),
+        notes=(*filter(None, file.provenance.get("notes", "").split("\n")), *wild),
     )
 
 
@@ -118,3 +127,25 @@ def _repeats_in_words(repeats: int) -> str:
         " tests use the folds of all; maps, figures, tables of single classes and of whole compositions, and the layer"
         " of held-out predictions show the first repeat."
     )
+
+
+def tell_wild(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Outcome], report: Report) -> list[str]:
+    """Warn of the wild observations of each target, with their values, and return the warnings; `outcomes` are fitted
+    to all rows of the file."""
+    lines = []
+    for kind, outcome in zip(kinds, outcomes):
+        rows = list(outcome.wild)
+        if not rows:
+            continue
+        values = file.values[rows, kind.targets[0]]
+        named = [f"{value:g} of feature {number}" for value, number in zip(values.tolist(), file.ids[rows].tolist())]
+        lie, them, count_ = ("values lie", "them", "they count") if len(rows) > 1 else ("value lies", "it", "it counts")
+        lines.append(
+            f"{kind.fields[0]}: {len(rows)} {lie} so far from what networks and forest predict without {them} that the"
+            f" others cannot explain {them} ({comma_separated(named, 5)}). In the means of the map {count_} as the"
+            " outermost of the others: else a few such values would carry the mean everywhere. In training and in"
+            " scores they count in full. If a unit or a comma slipped, correct the observations and run again; the"
+            " output MEDIAN shows the median."
+        )
+        report.warning(lines[-1])
+    return lines

@@ -40,17 +40,18 @@ class CrossValidation:
 
 
 def fit_and_cross_validate(
-    designs: Sequence[Design], forests: tuple[str, ...], report: Report
+    designs: Sequence[Design], predictor: str, report: Report
 ) -> tuple[Fitted, list[CrossValidation]]:
     """Fit all observations by the first design, and hold each fold of each design out in turn, side by side.
 
-    `forests` are those that the fit of all observations needs. Of several processes that train together, only the first
-    one returns validations and forests.
+    The fit of all observations has what maps by `predictor` need. Of several processes that train together, only the
+    first one returns validations and forests.
 
     Raises:
         EngineError: processes that train together have read different patches.
     """
     first = designs[0]
+    forests = (FOREST_CONTEXT,) if predictor == BLEND else ()
     everything = np.arange(len(first.fold))
 
     def fit_all(progress: Callable[[float], None]) -> Fitted:

@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.arrays import Rows, Singles
-from soil_cnn_plugin.engine.assessment.folds import Folds
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK, PROCESS
-from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.forests.forest import growth_in_words
-from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
-from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.groups import by_target, pair_with_targets
 from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
 from soil_cnn_plugin.engine.training.ensemble import MakeFolds
-from soil_cnn_plugin.engine.training.folds_of_file import (
-    hold_out,
-    inner_folds,
-    kind_within,
-    kinds_on_scales,
-    other_kind,
-    tell_folds,
-    tell_scales,
-)
 from soil_cnn_plugin.engine.training.input_rows import InputRows, room_for
-from soil_cnn_plugin.engine.training.plan import Plan, build_network, make_plans
-from soil_cnn_plugin.engine.versions import read_versions
+from soil_cnn_plugin.engine.training.plan import Plan, build_network
 
 _PATCHES_AT_ONCE = 128
 
@@ -97,49 +79,6 @@ class Design:
         return (BLEND, NETWORK, PROCESS, *self.forests, MEAN)
 
 
-def make_designs(
-    job: TrainNetwork, file: PatchFile, folds: Folds, checkpoints: Path, device: torch.device, report: Report
-) -> list[Design]:
-    """Return the design with the chosen folds and, where the observations allow it, the same one with folds of another
-    kind: random folds beside spatial ones, and spatial blocks beside random ones. The difference shows how much the
-    map's worth depends on near observations.
-
-    Raises:
-        EngineError: patches are too small for a network, or the values of a target forbid the transform.
-    """
-    plans = make_plans(job, file.patch_size)
-    kinds = kinds_on_scales(job.transform, file)
-    pair_with_targets(job.exceedance, file.targets, kinds)
-    report.info(_plans_in_words(file, plans, kinds))
-    tell_scales(kinds, job.transform, file, report)
-    tell_folds(folds, job.domain, report)
-    if growth_in_words(file.count):
-        report.info(f"In the random forests {growth_in_words(file.count)}.")
-    if rows_in_words(file.count):
-        report.info(f"The Gaussian process is bounded: {rows_in_words(file.count)}.")
-    data = encode_patches(file, plans, device, _who_sees_location(job))
-    kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
-    design = Design(
-        data=data,
-        measured=file.measured,
-        kinds=kinds,
-        fold=folds.fold,
-        make_inner_folds=inner_folds(file, kind_within(folds), job.domain),
-        plans=plans,
-        coverage=job.coverage,
-        seed=job.seed,
-        device=device,
-        checkpoints=CheckpointFolder(kept_at, report.warning) if job.resume else None,
-    )
-    kind = other_kind(folds)
-    try:
-        fold = hold_out(file, kind, job.folds, job.seed).fold
-    except EngineError as error:
-        report.info(f"No folds of another kind are shown beside these: {error}")
-        return [design]
-    return [design, replace(design, fold=fold, make_inner_folds=inner_folds(file, kind))]
-
-
 @torch.no_grad()
 def encode_patches(
     file: PatchFile,
@@ -181,11 +120,6 @@ def encode_patches(
     )
 
 
-def _who_sees_location(job: TrainNetwork) -> str:
-    """Return the job's choice; without a blend there is no Gaussian process that could see the location."""
-    return "off" if job.location == "auto" and job.predictor != BLEND else job.location
-
-
 def _context_width(encoder: Encoder, patch_size: int) -> int:
     location = len(Location.ANGLES) if encoder.location else 0
     return context_count(encoder.channel_count, len(encoder.continuous), patch_size) + location
@@ -202,12 +136,3 @@ def _at_the_point(context: Singles, encoder: Encoder) -> Singles:
 def _location(file: PatchFile, is_everywhere: bool) -> Location:
     middle = file.coordinates.mean(0)
     return Location(float(middle[0]), float(middle[1]), float(file.coordinates.std(0).max()), is_everywhere)
-
-
-def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], kinds: tuple[Kind, ...]) -> str:
-    ensembles = " and ".join(
-        f"{plan.shape.members} members of {plan.shape.name} ({plan.shape.patch_size} x {plan.shape.patch_size} pixels)"
-        for plan in plans
-    )
-    targets = ", ".join(by_target(kinds, [kind.in_words() for kind in kinds]))
-    return f"{file.count} observations, {len(file.covariates)} covariates; networks: {ensembles}; targets: {targets}"

@@ -18,10 +18,10 @@ from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_pro
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.targets.censored import draw_below, estimate_below
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns, score_all
 from soil_cnn_plugin.engine.targets.kinds import Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import cross_fit
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights

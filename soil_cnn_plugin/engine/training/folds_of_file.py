@@ -12,8 +12,8 @@ from soil_cnn_plugin.engine.assessment.folds import Folds, PlacedTargets, make_f
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.locating import check_targets
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
-from soil_cnn_plugin.engine.rasters.domain import check_touch, read_domain
 from soil_cnn_plugin.engine.rasters.opening import layer_name
+from soil_cnn_plugin.engine.rasters.sampling import check_touch, read_domain
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import kinds_of
 from soil_cnn_plugin.engine.targets.kinds import Kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from soil_cnn_plugin.engine.training.dissimilarity import (
 )
 from soil_cnn_plugin.engine.training.fitting import Fitted
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
-from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
+from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors, TrainingRows, Views, covariate_names, place_keys
 
@@ -36,14 +37,15 @@ _ENOUGH_ROWS = 1000
 _MOST_REPEATS = 5
 
 
-def trained_network(
+def keep_network(
     job: TrainNetwork, file: PatchFile, design: Design, final: Fitted, assessment: Assessment, report: Report
-) -> TrainedNetwork:
-    """Return what the network file keeps of `final`, which was fitted to all observations of the design."""
+) -> Assessment:
+    """Write the network file of `final`, which was fitted to all observations of the design. Return the assessment with
+    the spaces in which its maps tell where they apply."""
     predictor = final.predictor(job.predictor, file.patch_size)
     has_places = design.data.encoder.location is not None
     spaces = _fit_spaces(design, final, job.predictor, file.patch_size, report)
-    return TrainedNetwork(
+    trained = TrainedNetwork(
         description=_describe(job, file, design, final, predictor, assessment, spaces),
         encoder=design.data.encoder,
         predictor=predictor,
@@ -52,6 +54,8 @@ def trained_network(
         # The features of the Gaussian process tell the places anyway; otherwise the file keeps them to itself.
         errors=PlacedErrors(file.coordinates, final.scores(final.weights(job.predictor))) if has_places else None,
     )
+    write_network(job.network, trained)
+    return replace(assessment, spaces=trained.description.spaces)
 
 
 def _describe(

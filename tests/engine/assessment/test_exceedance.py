@@ -12,8 +12,8 @@ from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, unchecked
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget, Verdict
-from soil_cnn_plugin.engine.targets.censored import reporting_limits
 from soil_cnn_plugin.engine.targets.distributions import choose_thresholds
+from soil_cnn_plugin.engine.targets.measured import reporting_limits
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores
 
 COPPER = SoilProperty("copper_0_5", "mg/kg")

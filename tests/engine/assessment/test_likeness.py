@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from soil_cnn_plugin.engine.assessment.likeness import NEIGHBOURS, likeness
+from soil_cnn_plugin.engine.assessment.significance import NEIGHBOURS, likeness
 
 RNG = np.random.default_rng(0)
 XY = RNG.uniform(0, 1000, (60, 2))

@@ -24,8 +24,7 @@ from soil_cnn_plugin.engine.observations import patches as cutting
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_cache
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
-from soil_cnn_plugin.engine.rasters.domain import DOMAIN_POINTS
-from soil_cnn_plugin.engine.rasters.sampling import read_sample
+from soil_cnn_plugin.engine.rasters.sampling import DOMAIN_POINTS, read_sample
 from soil_cnn_plugin.engine.rasters.summaries import read_summaries
 from soil_cnn_plugin.engine.report import Report
 

@@ -23,10 +23,9 @@ from shapely import box
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests import forest
-from soil_cnn_plugin.engine.jobs import train_network
 from soil_cnn_plugin.engine.jobs.train_network import run
 from soil_cnn_plugin.engine.networks.heads import Heads
-from soil_cnn_plugin.engine.training import design as designs
+from soil_cnn_plugin.engine.training import designs, trained_network
 from soil_cnn_plugin.engine.training.network_file import read_description, read_network
 from tests.engine.landscape import Log, extract, make_landscape
 
@@ -306,7 +305,7 @@ def test_an_interrupted_run_goes_on_only_with_the_same_patches(
         """Trains, and is interrupted at the end."""
         log = Log()
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(train_network, "write_network", interrupt)
+            patch.setattr(trained_network, "write_network", interrupt)
             run(job, log)
         return any("goes on from its checkpoint" in line for line in log.infos)
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.training import fitting
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST
 from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.forests import forest
@@ -41,7 +41,7 @@ with PatchFile(job.patches) as file:
         encode_patches(file, plans, cpu), file.measured, kinds_on_scales("auto", file), np.arange(file.count) % 3,
         inner_folds(file, "random"), plans, coverage=0.9, seed=0, device=cpu,
     )
-    final, validations = fit_and_cross_validate([design], (FOREST_CONTEXT,), Report(lambda event: None))
+    final, validations = fit_and_cross_validate([design], BLEND, Report(lambda event: None))
 found = {"forests": len(grown)}
 if process_number() == 0:
     found["weights"] = final.weights(BLEND).tolist()

@@ -19,7 +19,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.locating import check_usable, locate_observations
 from soil_cnn_plugin.engine.observations.notes import Notes
-from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer, write_dropped
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.targets.measured import TargetsInWords

@@ -17,8 +17,8 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations import hdf5_trial
-from soil_cnn_plugin.engine.observations.observations import Observations
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile, PatchFileWriter
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.measured import TargetsInWords

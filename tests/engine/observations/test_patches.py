@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.observations import patches as module
-from soil_cnn_plugin.engine.observations.observations import Observations
-from soil_cnn_plugin.engine.observations.patches import cut_patches, missing_at_centre, missing_share
+from soil_cnn_plugin.engine.observations.patches import Observations, cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster

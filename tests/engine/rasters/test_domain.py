@@ -10,7 +10,7 @@ import pytest
 from shapely import Point, Polygon, box, contains_xy
 
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.rasters.domain import DOMAIN_POINTS, check_touch, read_domain
+from soil_cnn_plugin.engine.rasters.sampling import DOMAIN_POINTS, check_touch, read_domain
 from tests.engine.landscape import NORTH, WEST, Landscape, make_landscape, write_raster
 
 

@@ -16,12 +16,12 @@ from soil_cnn_plugin.engine.checks.coverage import check_coverage
 from soil_cnn_plugin.engine.checks.places import check_places
 from soil_cnn_plugin.engine.observations.locating import place_on_grid
 from soil_cnn_plugin.engine.observations.map_values import read_values
-from soil_cnn_plugin.engine.observations.observations import Observations
+from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, read_layer
 from soil_cnn_plugin.engine.rasters.crs import are_equal, in_one_turn
-from soil_cnn_plugin.engine.rasters.domain import read_domain
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent, read_area
+from soil_cnn_plugin.engine.rasters.sampling import read_domain
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
 Write = Callable[..., str]

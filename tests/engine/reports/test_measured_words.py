@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 from soil_cnn_plugin.engine.reports.number_words import intervals_in_words, measured_sentences, number_worth_in_words
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
-from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.measured import reporting_limits
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, measured_coverage, score
 
 Make = Callable[..., Assessment]

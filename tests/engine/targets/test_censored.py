@@ -8,7 +8,7 @@ from scipy import integrate
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from soil_cnn_plugin.engine.targets.censored import (
+from soil_cnn_plugin.engine.targets.measured import (
     as_if_measured,
     draw_below,
     estimate_below,

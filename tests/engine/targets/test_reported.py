@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from soil_cnn_plugin.engine.assessment.reliability import reliability
-from soil_cnn_plugin.engine.targets.censored import reporting_limits
+from soil_cnn_plugin.engine.targets.measured import reporting_limits
 from soil_cnn_plugin.engine.targets.metrics import (
     QUANTILE_LEVELS,
     HeldOut,

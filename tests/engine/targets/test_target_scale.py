@@ -7,11 +7,11 @@ import pytest
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.targets.logarithms import logarithm_in_words
 from soil_cnn_plugin.engine.targets.scales import (
     TargetScale,
     choose_transform,
     fit_scale,
+    logarithm_in_words,
     transform_in_words,
     upper_bound,
 )

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
-from soil_cnn_plugin.engine.assessment.methods import FOREST_CONTEXT
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut
@@ -62,7 +62,7 @@ def kinds_with(file: PatchFile, transforms: tuple[str, ...]) -> tuple[Kind, ...]
 
 def validate(*designs: Design) -> tuple[list[CrossValidation], Log]:
     log = Log()
-    return fit_and_cross_validate(designs, (FOREST_CONTEXT,), log)[1], log
+    return fit_and_cross_validate(designs, BLEND, log)[1], log
 
 
 def test_each_observation_is_predicted_once_by_every_method(design: Design) -> None:
@@ -118,7 +118,7 @@ def test_the_forest_at_the_point_may_be_left_out(design: Design) -> None:
 
 
 def test_a_blend_lies_between_its_components(design: Design) -> None:
-    final, _ = fit_and_cross_validate([design], (FOREST_CONTEXT,), Log())
+    final, _ = fit_and_cross_validate([design], BLEND, Log())
     weights = final.weights("blend")
     assert weights.shape == (3, 2) and (weights >= 1 / 6 - 1e-9).all()  # half-way to equal ones
     np.testing.assert_allclose(weights.sum(0), 1)
@@ -145,7 +145,7 @@ def test_progress_is_that_of_all_fits_together(design: Design, monkeypatch: pyte
     log = Log()
     shares: list[float] = []
     monkeypatch.setattr(log, "progress", lambda share, force=False: shares.append(share))
-    fit_and_cross_validate([design], (FOREST_CONTEXT,), log)
+    fit_and_cross_validate([design], BLEND, log)
     assert max(shares) == pytest.approx(1) and min(shares) > 0
 
 
@@ -193,7 +193,7 @@ def test_numbers_parts_and_classes_are_held_out_together(mixed: Design) -> None:
 
 
 def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design) -> None:
-    final, _ = fit_and_cross_validate([mixed], (FOREST_CONTEXT,), Log())
+    final, _ = fit_and_cross_validate([mixed], BLEND, Log())
     assert final.learned.layout == LAYOUT and all(network.layout == LAYOUT for network in final.networks)
     weights = final.weights("blend")
     assert weights.shape == (3, 7)
@@ -210,7 +210,7 @@ def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design) -> 
 
 
 def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed: Design) -> None:
-    final, _ = fit_and_cross_validate([mixed], (FOREST_CONTEXT,), Log())
+    final, _ = fit_and_cross_validate([mixed], BLEND, Log())
     weights = final.weights("blend")
     location = mix(final.location, weights)
     scale = mix(final.scale, spread_weights(weights, final.components))

@@ -10,7 +10,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.numbers import NumberKind, NumberOutcome
 from soil_cnn_plugin.engine.targets.scales import TargetScale
-from soil_cnn_plugin.engine.training.wild_observations import tell_wild
+from soil_cnn_plugin.engine.training.assessing import tell_wild
 from tests.engine.landscape import Log
 
 

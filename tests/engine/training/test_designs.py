@@ -12,7 +12,7 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.folds import Folds, PlacedTargets, make_folds
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.metrics import HeldOut, Scores
-from soil_cnn_plugin.engine.training import repeats
+from soil_cnn_plugin.engine.training import designs as trainings
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
 from tests.engine.landscape import Log
 
@@ -40,8 +40,8 @@ def job(**changes: Any) -> TrainNetwork:
     ],
 )
 def test_the_preset_and_the_number_of_observations_decide(preset: str, observations: int, wanted: int) -> None:
-    assert repeats.choose_repeats(job(preset=preset), observations) == wanted
-    assert repeats.choose_repeats(job(preset=preset, repeats=7), observations) == 7
+    assert trainings.choose_repeats(job(preset=preset), observations) == wanted
+    assert trainings.choose_repeats(job(preset=preset, repeats=7), observations) == 7
 
 
 def same(one: np.ndarray, other: np.ndarray) -> bool:
@@ -77,10 +77,10 @@ def draw(monkeypatch: pytest.MonkeyPatch):
         def hold_out(file: Any, kind: str, count: int, seed: int, domain: str, repeat: int) -> Folds:
             return make_folds(kind, placed, count, seed, domain=AREA, repeat=repeat)
 
-        monkeypatch.setattr(repeats, "hold_out", hold_out)
+        monkeypatch.setattr(trainings, "hold_out", hold_out)
         first, log = make_folds(kind, placed, count, 0, domain=AREA), Log()
         file = type("File", (), {"count": len(placed.sites)})
-        return repeats.repeated_designs(asked, file, first, Drawn(first.fold), 5, log), log
+        return trainings.repeated_designs(asked, file, first, Drawn(first.fold), 5, log), log
 
     return designs
 
@@ -95,13 +95,13 @@ def test_the_log_tells_repeats_and_their_time(draw) -> None:
 
 def test_one_repeat_says_what_more_would_bring(draw) -> None:
     found, log = draw("random", PlacedTargets(SPREAD, np.arange(100)), job(validation="random", repeats=1))
-    assert found == [] and "The cross-validation is done once (11 trainings" in "\n".join(log.infos)
+    assert found == () and "The cross-validation is done once (11 trainings" in "\n".join(log.infos)
 
 
 def test_folds_that_can_be_drawn_in_one_way_only_are_not_repeated(draw) -> None:
     """Five groups make five folds, whoever deals them."""
     found, log = draw("groups", PlacedTargets(SPREAD, np.arange(100) % 5), job(validation="groups", repeats=4))
-    assert found == []
+    assert found == ()
     assert any("is done once instead of 4 times" in text for text in log.warnings)
 
 
@@ -115,16 +115,16 @@ def test_scores_are_means_over_repeats_and_predictions_those_of_the_first() -> N
         folds = (scores(rmse - 1, n=5), scores(rmse + 1, n=5))
         return CrossValidation([{"mean": HeldOut(nothing, nothing, nothing, nothing, scores(rmse, mec), folds)}], ())
 
-    found = repeats.over_repeats([validation(4.0, 0.5), validation(6.0, 0.7)]).methods[0]["mean"]
+    found = trainings.over_repeats([validation(4.0, 0.5), validation(6.0, 0.7)]).methods[0]["mean"]
     assert (found.scores.rmse, found.scores.n, found.scores.ccc) == (5.0, 10, None)
     assert found.scores.mec == pytest.approx(0.6)
     assert [each.rmse for each in found.fold_scores] == [3.0, 5.0, 5.0, 7.0]
     assert (found.mean == 4.0).all()
-    assert repeats.over_repeats([validation(4.0, None), validation(6.0, 0.7)]).methods[0]["mean"].scores.mec is None
+    assert trainings.over_repeats([validation(4.0, None), validation(6.0, 0.7)]).methods[0]["mean"].scores.mec is None
     alone = validation(4.0, 0.5)
-    assert repeats.over_repeats([alone]).methods[0]["mean"] is alone.methods[0]["mean"]
+    assert trainings.over_repeats([alone]).methods[0]["mean"] is alone.methods[0]["mean"]
 
 
 def test_scores_of_classes_are_means_over_repeats() -> None:
-    found = repeats.mean_scores([ClassScores(8, 0.5, None, 0.4, 1.0), ClassScores(8, 0.75, 0.1, 0.2, 2.0)])
+    found = trainings.mean_scores([ClassScores(8, 0.5, None, 0.4, 1.0), ClassScores(8, 0.75, 0.1, 0.2, 2.0)])
     assert found == ClassScores(8, 0.625, None, pytest.approx(0.3), 1.5)

@@ -106,10 +106,11 @@ class Calibration:
         shares: Array = 1 - (np.clip(scale, *self.scales) / spread) ** 2
         return np.where(np.isfinite(target - location), scores, np.nan), shares
 
-    def deviation_at(self, scores: Array) -> Array:
-        """The inverse: z at normal scores of any shape."""
-        z: Array = np.interp(norm.cdf(scores), _LEVELS, self.quantiles)
-        return z
+    def at_scores(self, location: Array, scale: Array, scores: Array, target_scale: TargetScale) -> Array:
+        """The inverse: values in the target's unit at normal scores; arrays of shapes that go together."""
+        z = np.interp(norm.cdf(scores), _LEVELS, self.quantiles)
+        lowest, highest = self.residuals
+        return target_scale.back(location + np.clip(self._spread(scale, 0.0) * z, lowest, highest))
 
     def _spread(self, scale: Array, error: Array | float) -> Array:
         known = np.clip(scale, *self.scales)

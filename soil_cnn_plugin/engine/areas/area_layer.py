@@ -63,7 +63,7 @@ class AreaLayer:
         frame, names = self.frame.copy(), {}
         for name, values in columns.items():
             names[name] = free_name(name, [str(each).lower() for each in frame.columns] + ["fid"])
-            frame[names[name]] = np.asarray(values)
+            frame[names[name]] = np.array([np.nan if value is None else value for value in values])
         content = BytesIO()
         frame.to_file(content, layer="areas", driver="GPKG", VERSION=GPKG_VERSION)
         write_whole(path, content.getvalue())

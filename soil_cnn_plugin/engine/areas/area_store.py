@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.engine.areas.area_layer import Area
-from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 
 MOST_CELLS = 400
 """Cells of an area, about: of more pixels several make one cell."""
@@ -27,8 +27,8 @@ class PixelRows:
     columns `location` and `scale` (R, n), `expected` quantities (Q, n), and whether each is applicable."""
 
     weights: Array
-    rows: Array
-    cols: Array
+    rows: Rows
+    cols: Rows
     places: Array
     location: Array
     scale: Array

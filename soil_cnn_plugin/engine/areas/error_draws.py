@@ -51,6 +51,14 @@ class ErrorDraws:
         self._errors, self._slices, self._observed, self._seed = errors, slices, observed, seed
         self._mixed = np.linalg.cholesky(np.array(errors.between))
 
+    @property
+    def given_fields(self) -> frozenset[str]:
+        """The fields of targets whose errors are drawn given residuals nearby, so that their means move."""
+        if self._observed is None or self._observed.scores is None:
+            return frozenset()
+        groups = zip(self._errors.groups, self._errors.noise)
+        return frozenset(field for fields, noise in groups if noise is not None for field in fields)
+
     def of(self, cells: Cells, agreements: Sequence[tuple[Array, Array] | None]) -> Iterator[Draw]:
         """Yield the draws of each model of the correlograms. `agreements` tells, for outcomes of classes, how likely
         classes agree at correlations of scores (see `class_agreement`)."""
@@ -130,7 +138,8 @@ def _corners(cells: Cells) -> Array:
     values, vectors = np.linalg.eigh(cells.spreads)
     axes = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]  # (B, 2, axis)
     steps = [axes[:, :, 0] * one + axes[:, :, 1] * other for one in (-1, 1) for other in (-1, 1)]
-    return cells.centres[:, None, :] + np.stack(steps, axis=1)
+    found: Array = cells.centres[:, None, :] + np.stack(steps, axis=1)
+    return found
 
 
 def _within(cells: Cells, model: CorrelationModel) -> Array:
@@ -179,18 +188,20 @@ def _given(
 def _with_observations(cells: Cells, places: Array, model: CorrelationModel) -> Array:
     """Correlations (B, n) of the mean errors of cells with those at places."""
     points = _corners(cells)
-    return model.correlation(cdist(points.reshape(-1, 2), places)).reshape(len(points), 4, -1).mean(axis=1)
+    each = model.correlation(cdist(points.reshape(-1, 2), places)).reshape(len(points), 4, -1)
+    found: Array = each.mean(axis=1)
+    return found
 
 
 def _root(covariance: Array) -> Array:
     """A root (B, B) of a covariance that rounding may have left with small negative eigenvalues."""
     jitter = 1e-9 * max(float(np.trace(covariance)) / len(covariance), 1e-9)
     try:
-        return np.linalg.cholesky(covariance + jitter * np.eye(len(covariance)))
+        root: Array = np.asarray(np.linalg.cholesky(covariance + jitter * np.eye(len(covariance))), np.float64)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(covariance)
-        root: Array = vectors * np.sqrt(np.maximum(values, 0.0))
-        return root
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
 
 
 def class_agreement(outcome: Outcome, location: Array, scale: Array, seed: int) -> tuple[Array, Array]:

@@ -78,6 +78,13 @@ class Quantities:
         """The fields of targets that are numbers."""
         return tuple(each.field for each in self.all if each.kind == MEAN and each.of < len(self.description.targets))
 
+    def needs(self, quantity: Quantity) -> tuple[str, ...]:
+        """The fields of the targets that a quantity is made from."""
+        count = len(self.description.targets)
+        if quantity.of >= count:
+            return self.formulas[quantity.of - count].fields
+        return (self.description.targets[quantity.of].field,)
+
     def expected(self, location: Array, scale: Array) -> Array:
         """The quantities' means (Q, n) at pixels, from learned columns (R, n). Formulas leave out residuals that cannot
         go together."""

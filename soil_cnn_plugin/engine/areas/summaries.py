@@ -58,7 +58,8 @@ def estimates_of(
     exact = store.sums / np.maximum(store.weights, 1e-300)
     pieces = [quantities.expected(cells.location[:, :, one], cells.scale[:, :, one]) for one in range(CHOSEN)]
     stand_in = np.nanmean(np.stack(pieces), axis=0) @ cells.weights
-    placed = _around(drawn, stand_in, exact, quantities)
+    is_moved = np.array([bool(draws.given_fields & set(quantities.needs(each))) for each in quantities.all])
+    placed = _around(drawn, np.where(is_moved, stand_in, drawn.mean(axis=1)), exact, quantities)
     tail = (1 - coverage) / 2
     found = []
     for number, (quantity, values) in enumerate(zip(quantities.all, placed)):
@@ -127,8 +128,8 @@ def _parts(
 
 
 def _around(drawn: Array, stand_in: Array, exact: Array, quantities: Quantities) -> Array:
-    """Draws (Q, D) moved from the mean of the pixels that stand for others to that of all pixels. What is never
-    negative is multiplied, so that it stays so; shares stay between 0 and 1, and those of classes sum to 1."""
+    """Draws (Q, D) moved so that they lie around the mean of all pixels, as they lay around that of the pixels that
+    stand for others; the mean changes only where residuals nearby tell errors. What is never negative is multiplied, so that it stays so; shares stay between 0 and 1, and those of classes sum to 1."""
     found = np.empty_like(drawn)
     for number, quantity in enumerate(quantities.all):
         values, was, now = drawn[number], stand_in[number], exact[number]

@@ -165,7 +165,9 @@ def _take_in(
     if not location.shape[1]:
         return
     expected = quantities.expected(location, scale)
-    rows, cols = (each + start for each, start in zip(np.nonzero(is_predicted), (block.row, block.col)))
+    rows, cols = (
+        each.astype(np.int64) + start for each, start in zip(np.nonzero(is_predicted), (block.row, block.col))
+    )
     places = np.column_stack(grid.xy(rows, cols)) * metres
     is_applicable = np.ones(len(rows), np.bool_)
     if found.dissimilarity is not None:
@@ -201,7 +203,8 @@ def _relative_areas(grid: Grid, block: Block) -> Array:
 
 def metres_of(grid: Grid) -> Array:
     """Metres on the ground in one unit of x and of y, (2,)."""
-    return np.array(grid.metres_per_cell()) / np.array(grid.cell_size)
+    metres: Array = np.array(grid.metres_per_cell()) / np.array(grid.cell_size)
+    return metres
 
 
 def _summary(

@@ -95,7 +95,7 @@ def map_of(network: str, landscape: Landscape, folder: Path) -> dict[str, Any]:
 def test_one_pixel_has_the_mean_and_the_interval_of_the_map(network: str, landscape: Landscape, tmp_path: Path) -> None:
     found, _ = summarize(network, landscape, tmp_path, [box(15, 15, 16, 16)])
     on_map = map_of(network, landscape, tmp_path)
-    assert found["zinc_0_10_mean"][0] == pytest.approx(on_map["prediction"][0, 15, 15], rel=0.03)
+    assert found["zinc_0_10_mean"][0] == pytest.approx(on_map["prediction"][0, 15, 15], rel=1e-5)
     for limit in ("lower", "upper"):
         assert found[f"zinc_0_10_{limit}"][0] == pytest.approx(on_map[limit][0, 15, 15], rel=0.12)
     assert found["area_ha"][0] == pytest.approx(0.01, rel=5e-3)
@@ -119,7 +119,7 @@ def test_a_mean_is_that_of_the_map_weighted_by_shares_of_pixels(
     assert np.abs(found["clay_mean"] - expected).max() < found["clay_sd"].max()
     zinc = map_of(network, landscape, tmp_path)["prediction"][0]
     expected = [(zinc[known] * shares[known]).sum() / shares[known].sum(), zinc[15, 15], zinc[known].mean()]
-    np.testing.assert_allclose(found["zinc_0_10_mean"], expected, rtol=0.02)
+    np.testing.assert_allclose(found["zinc_0_10_mean"], expected, rtol=1e-5)
     assert found["pixels"].tolist() == [int(((shares > 0) & known).sum()), 1, int(known.sum())]
     assert found["mapped_share"][2] == pytest.approx(known.mean())
     assert found["zinc_0_10_sd"][2] < found["zinc_0_10_sd"][0] < found["zinc_0_10_sd"][1]

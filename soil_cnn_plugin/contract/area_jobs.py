@@ -25,6 +25,8 @@ class SummarizeAreas(Job):
     report: str = ""
     metrics: str = ""
     covariates: tuple[Covariate, ...] = ()  # empty: the files that the network was trained on
+    lower: str = ""  # limits of a map that this network made before; then nothing is predicted
+    upper: str = ""
     name_field: str = ""  # field that names the polygons in the report; empty: their numbers
     exceedance: tuple[Threshold, ...] = ()
     stock: str = "none"
@@ -49,6 +51,14 @@ class SummarizeAreas(Job):
         one_of("device", self.device, DEVICES)
         one_of("stock", self.stock, self.STOCKS)
         no_twins("covariate", [covariate.name for covariate in self.covariates])
+        if bool(self.lower) != bool(self.upper):
+            missing = "upper" if self.lower else "lower"
+            raise JobError(f"A map has two limits, but the {missing} one is missing. Choose both or neither.")
+        if self.lower and self.covariates:
+            raise JobError(
+                "Covariates and limits of a map are given, but pixels come from one of the two. Leave COVARIATES empty"
+                " to use the map, or LOWER and UPPER to predict."
+            )
         if not self.areas.lower().endswith(".gpkg"):
             raise JobError(f"The polygon layer {self.areas} must end in .gpkg.")
         if not 0.5 <= self.coverage < 1:

@@ -129,7 +129,8 @@ def _parts(
 
 def _around(drawn: Array, stand_in: Array, exact: Array, quantities: Quantities) -> Array:
     """Draws (Q, D) moved so that they lie around the mean of all pixels, as they lay around that of the pixels that
-    stand for others; the mean changes only where residuals nearby tell errors. What is never negative is multiplied, so that it stays so; shares stay between 0 and 1, and those of classes sum to 1."""
+    stand for others: the mean changes only where residuals nearby tell errors. What is never negative is multiplied, so
+    that it stays so; shares stay between 0 and 1, and those of classes sum to 1."""
     found = np.empty_like(drawn)
     for number, quantity in enumerate(quantities.all):
         values, was, now = drawn[number], stand_in[number], exact[number]

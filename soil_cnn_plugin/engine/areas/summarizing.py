@@ -16,20 +16,16 @@ from soil_cnn_plugin.engine.areas.area_layer import Area
 from soil_cnn_plugin.engine.areas.area_store import AreaStore, PixelRows
 from soil_cnn_plugin.engine.areas.error_draws import ErrorDraws, Observed
 from soil_cnn_plugin.engine.areas.pixel_shares import overlap_of, pixel_shares
+from soil_cnn_plugin.engine.areas.pixel_sources import PixelRead, PixelSource
 from soil_cnn_plugin.engine.areas.quantities import Quantities
 from soil_cnn_plugin.engine.areas.summaries import AreaSummary, Estimate, estimates_of
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
-from soil_cnn_plugin.engine.mapping.blocks import bounded_block_size, predict_blocks
-from soil_cnn_plugin.engine.mapping.matching import why_nothing
-from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import own_columns
-from soil_cnn_plugin.engine.training.dissimilarity import COVARIATES, BlockIndex
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 
@@ -76,26 +72,25 @@ class _Parts:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the areas are summarized from: the network and its quantities, the covariates, and all areas."""
+    """What the areas are summarized from: the network's quantities, the source of pixels, and all areas."""
 
-    trained: TrainedNetwork
     quantities: Quantities
-    stack: CovariateStack
+    pixels: PixelSource
     areas: tuple[Area, ...]
     observed: Observed | None
     in_area: tuple[int | None, ...]
 
 
-def summarize_all(survey: Survey, job: SummarizeAreas, device: torch.device, report: Report) -> list[AreaSummary]:
+def summarize_all(survey: Survey, job: SummarizeAreas, report: Report) -> list[AreaSummary]:
     """Summarize all areas.
 
     Raises:
         EngineError: nothing can be predicted in any of them.
     """
-    stores = _read(survey, job, device, report.part(0.05, 0.7, "Predicting the pixels of the areas"))
-    errors = survey.trained.description.error_correlation
+    stores = _read(survey, job.seed, report.part(0.05, 0.7, "Predicting the pixels of the areas"))
+    errors = survey.quantities.description.error_correlation
     assert errors is not None
-    outcomes = survey.trained.description.outcomes
+    outcomes = survey.quantities.description.outcomes
     slices = own_columns([outcome.scaled for outcome in outcomes])
     step = report.part(0.7, 0.97, "Drawing errors of the areas")
     done = [0]
@@ -116,47 +111,40 @@ def summarize_all(survey: Survey, job: SummarizeAreas, device: torch.device, rep
     return run_side_by_side([summarize(area) for area in survey.areas], torch.device("cpu"))
 
 
-def _read(survey: Survey, job: SummarizeAreas, device: torch.device, report: Report) -> dict[int, AreaStore]:
-    trained, stack, quantities = survey.trained, survey.stack, survey.quantities
-    spaces = [space for space in trained.spaces if space.words.space == COVARIATES]
-    index = BlockIndex(spaces[0], trained.encoder, device) if spaces else None
-    columns = trained.description.columns
+def _read(survey: Survey, seed: int, report: Report) -> dict[int, AreaStore]:
+    quantities, grid = survey.quantities, survey.pixels.grid
     stores = {
-        area.number: AreaStore(area, columns, len(quantities.all)) for area in survey.areas if area.block is not None
+        area.number: AreaStore(area, quantities.description.columns, len(quantities.all))
+        for area in survey.areas
+        if area.block is not None
     }
-    parts, metres = _Parts(survey.areas), metres_of(stack.grid)
-    predictor = BlockPredictor(trained, stack.grid, device, index, tell=report.info)
-    size = bounded_block_size(job.block_size, trained, stack.grid, device)
-    pixels, done = stack.grid.height * stack.grid.width, 0
-    with closing(predict_blocks(predictor, stack, size, parts.inside)) as blocks:
+    parts, pixels, done = _Parts(survey.areas), grid.height * grid.width, 0
+    with closing(survey.pixels.blocks(parts.inside)) as blocks:
         for found in blocks:
-            block = found.block if isinstance(found, PredictedBlock) else found
+            block = found.block if isinstance(found, PixelRead) else found
             own = parts.take(block)
             for part in own:
-                weights = part.shares * _relative_areas(stack.grid, block)[part.at[0], None]
+                weights = part.shares * _relative_areas(grid, block)[part.at[0], None]
                 stores[part.number].weight += float(weights.sum())
                 stores[part.number].shares += float(part.shares.sum())
-            if isinstance(found, PredictedBlock) and own:
-                threshold = index.threshold if index else np.inf
-                _take_in(found, own, stores, quantities, stack.grid, metres, threshold, job.seed)
+            if isinstance(found, PixelRead) and own:
+                _take_in(found, own, stores, quantities, grid, seed)
             done += block.height * block.width
             report.progress(done / pixels)
     if not any(store.pixels for store in stores.values()):
-        raise EngineError(why_nothing(stack, parts.inside))
+        raise EngineError(survey.pixels.why_nothing(parts.inside))
     return stores
 
 
 def _take_in(
-    found: PredictedBlock,
+    found: PixelRead,
     parts: Sequence[_Part],
     stores: dict[int, AreaStore],
     quantities: Quantities,
     grid: Grid,
-    metres: Array,
-    threshold: float,
     seed: int,
 ) -> None:
-    """Give the pixels of a predicted block to the areas that they lie in."""
+    """Give the pixels of a block to the areas that they lie in."""
     block = found.block
     is_predicted = np.isfinite(found.location).all(axis=0)
     number = np.full(is_predicted.shape, -1, np.int64)
@@ -168,10 +156,8 @@ def _take_in(
     rows, cols = (
         each.astype(np.int64) + start for each, start in zip(np.nonzero(is_predicted), (block.row, block.col))
     )
-    places = np.column_stack(grid.xy(rows, cols)) * metres
-    is_applicable = np.ones(len(rows), np.bool_)
-    if found.dissimilarity is not None:
-        is_applicable = found.dissimilarity[is_predicted] <= threshold
+    places = np.column_stack(grid.xy(rows, cols)) * metres_of(grid)
+    is_applicable = found.is_applicable[is_predicted]
     relative = _relative_areas(grid, block)
     for part in parts:
         own, shares = number[part.at], part.shares * relative[part.at[0], None]
@@ -210,13 +196,12 @@ def metres_of(grid: Grid) -> Array:
 def _summary(
     area: Area, store: AreaStore | None, survey: Survey, estimates: tuple[Estimate, ...] | None
 ) -> AreaSummary:
-    has_index = any(space.words.space == COVARIATES for space in survey.trained.spaces)
     has_pixels = store is not None and store.pixels > 0
     return AreaSummary(
         number=area.number,
         hectares=area.hectares,
         mapped=store.predicted / store.weight * store.shares / area.polygon.area if store and store.weight else 0.0,
-        applicable=store.applicable / store.predicted if store and has_pixels and has_index else None,
+        applicable=store.applicable / store.predicted if store and has_pixels and survey.pixels.has_index else None,
         observations=survey.in_area[area.number],
         pixels=store.pixels if store else 0,
         side=store.side if store else 0,

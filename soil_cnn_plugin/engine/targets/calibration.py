@@ -112,6 +112,18 @@ class Calibration:
         lowest, highest = self.residuals
         return target_scale.back(location + np.clip(self._spread(scale, 0.0) * z, lowest, highest))
 
+    def from_limits(
+        self, lower: Array, upper: Array, coverage: float, target_scale: TargetScale
+    ) -> tuple[Array, Array]:
+        """Location and scale whose interval has these limits, in the target's unit; NaN where they are no interval."""
+        tail = (1 - coverage) / 2
+        low, high = (float(np.interp(level, _LEVELS, self.quantiles)) for level in (tail, 1 - tail))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            below, above = target_scale.forward(lower), target_scale.forward(upper)
+        scale = (above - below) / (high - low)
+        is_known = np.isfinite(scale) & (scale > 0)
+        return np.where(is_known, below - low * scale, np.nan), np.where(is_known, scale, np.nan)
+
     def _spread(self, scale: Array, error: Array | float) -> Array:
         known = np.clip(scale, *self.scales)
         return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + (error / self.stretch) ** 2)

@@ -7,6 +7,7 @@ from qgis.core import (
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterFile,
+    QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsProcessingParameterVectorDestination,
 )
@@ -109,6 +110,8 @@ class SummarizeAreas(JobAlgorithm):
             report=inputs.destination("REPORT"),
             metrics=inputs.destination("METRICS"),
             covariates=inputs.covariates(),
+            lower=inputs.raster("LOWER"),
+            upper=inputs.raster("UPPER"),
             name_field=inputs.text("NAME"),
             exceedance=jobs.parse_thresholds(inputs.text("EXCEEDANCE")),
             stock=inputs.choice("STOCK"),
@@ -194,8 +197,22 @@ def _formulas() -> Parameters:
 
 
 def _rarely_used() -> Parameters:
+    limit = tr(
+        "of a map that this network made before: pixels are then taken from it instead of being predicted again. Choose"
+        " both limits or neither, and no covariates."
+    )
     patches = QgsProcessingParameterFile("PATCHES", tr("Patches"), extension="h5", optional=True)
     return [
+        explained(
+            QgsProcessingParameterRasterLayer("LOWER", tr("Lower limit"), optional=True),
+            f"{tr('Raster of the lower limit')} {limit}",
+            advanced=True,
+        ),
+        explained(
+            QgsProcessingParameterRasterLayer("UPPER", tr("Upper limit"), optional=True),
+            f"{tr('Raster of the upper limit')} {limit}",
+            advanced=True,
+        ),
         explained(
             number("COVERAGE", tr("Coverage of intervals"), jobs.SummarizeAreas.coverage, 0.5, 0.999),
             tr("Share of areas whose true value should lie between the limits: 0.9 for 90 % intervals."),

@@ -161,6 +161,27 @@ def test_thresholds_stocks_and_the_page(network: str, landscape: Landscape, tmp_
     assert len(json.loads((tmp_path / "areas.json").read_text())["areas"]) == 2
 
 
+def test_the_limits_of_a_map_give_the_answers_of_the_network(
+    network: str, landscape: Landscape, tmp_path: Path
+) -> None:
+    map_of(network, landscape, tmp_path)
+    shapes, limits = [box(12, 14, 20, 20), box(25.5, 25, 38, 38)], {}
+    for name in ("lower", "upper"):
+        limits[name] = str(tmp_path / f"{name}.tif")
+    job = SummarizeAreas(network, draw(tmp_path, shapes), str(tmp_path / "map.gpkg"), **limits)
+    summarize_areas.run(job, Report(lambda event: None))
+    of_map, (of_network, _) = geopandas.read_file(job.areas), summarize(network, landscape, tmp_path, shapes)
+    for column in ("zinc_0_10_mean", "zinc_0_10_sd", "clay_mean", "clay_upper"):
+        np.testing.assert_allclose(of_map[column], of_network[column], rtol=0.02)
+    wrong = {
+        str(tmp_path / "prediction.tif"): "is not the lower limit of a map",
+        landscape.covariates[0].path: "has the bands",
+    }
+    for path, words in wrong.items():
+        with pytest.raises(EngineError, match=words):
+            summarize_areas.run(replace(job, lower=path), Report(lambda event: None))
+
+
 def test_the_same_seed_gives_the_same_answers(network: str, landscape: Landscape, tmp_path: Path) -> None:
     once, _ = summarize(network, landscape, tmp_path, [box(2, 10, 36, 38)])
     again, _ = summarize(network, landscape, tmp_path, [box(2, 10, 36, 38)], block_size=16)

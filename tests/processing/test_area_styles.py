@@ -24,18 +24,19 @@ def write(path, means) -> str:
     return str(path)
 
 
-def rules_of(path: str) -> list:
+def rules_of(path: str) -> list[tuple[str, bool]]:
+    """Labels of the rules, and whether each is for all others; read while the layer lives, which owns them."""
     layer = QgsVectorLayer(path, "areas")
     layer.loadNamedStyle(write_area_style(path))
-    return layer.renderer().rootRule().children()
+    return [(rule.label(), rule.isElse()) for rule in layer.renderer().rootRule().children()]
 
 
 def test_areas_get_classes_of_equal_size_and_hatching_where_nothing_is_known(tmp_path, qgis_app) -> None:
     *classes, unknown = rules_of(write(tmp_path / "a.gpkg", [1.0, 2.0, 3.0, 5.0, 8.0, 13.0, None]))
-    assert [rule.label() for rule in classes] == ["1 - 2", "2 - 3", "3 - 5", "5 - 8", "8 - 13"]
-    assert unknown.isElse() and unknown.label() == "not mapped"
+    assert [label for label, _ in classes] == ["1 - 2", "2 - 3", "3 - 5", "5 - 8", "8 - 13"]
+    assert unknown == ("not mapped", True)
 
 
 def test_one_value_is_one_class_and_none_is_none(tmp_path, qgis_app) -> None:
-    assert [rule.label() for rule in rules_of(write(tmp_path / "a.gpkg", [4.0, 4.0]))] == ["4", "not mapped"]
-    assert [rule.label() for rule in rules_of(write(tmp_path / "b.gpkg", [None]))] == ["not mapped"]
+    assert rules_of(write(tmp_path / "a.gpkg", [4.0, 4.0])) == [("4", False), ("not mapped", True)]
+    assert rules_of(write(tmp_path / "b.gpkg", [None])) == [("not mapped", True)]

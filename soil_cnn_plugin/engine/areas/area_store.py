@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.areas.area_layer import Area
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 
 MOST_CELLS = 400
-"""Cells of an area, about: of more pixels several make one cell."""
+"""AreaCells of an area, about: of more pixels several make one cell."""
 CHOSEN = 2
 """Pixels that stand for a cell. They differ, so that two answers tell how much that matters."""
 _MOMENTS = 7  # weights, their squares, x, y, x^2, y^2, x y
@@ -37,7 +37,7 @@ class PixelRows:
 
 
 @dataclass(frozen=True)
-class Cells:
+class AreaCells:
     """The B cells of an area. `weights` (B,) sum to 1; `effective` (B,) are the pixels that a cell counts for in means
     of what neighbours do not share; `centres` (B, 2) and `spreads` (B, 2, 2) are moments of places in metres.
     `location` and `scale` (R, B, CHOSEN) are those of the chosen pixels, `is_single` says that each cell is a pixel."""
@@ -103,7 +103,7 @@ class AreaStore:
         self._chosen[0, :, which, cell[better]] = pixels.location[:, better].T
         self._chosen[1, :, which, cell[better]] = pixels.scale[:, better].T
 
-    def cells(self) -> Cells:
+    def cells(self) -> AreaCells:
         """The cells that hold a prediction."""
         filled = np.flatnonzero(self._moments[0] > 0)
         weight, squares, x, y, xx, yy, xy = self._moments[:, filled]
@@ -112,7 +112,7 @@ class AreaStore:
         spreads[:, 0, 0], spreads[:, 1, 1] = np.maximum(xx / weight - x * x, 0), np.maximum(yy / weight - y * y, 0)
         spreads[:, 0, 1] = spreads[:, 1, 0] = xy / weight - x * y
         location, scale = self._chosen[:, :, :, filled].transpose(0, 1, 3, 2)  # (R, B, CHOSEN) each
-        return Cells(
+        return AreaCells(
             weights=weight / weight.sum(),
             effective=weight**2 / squares,
             centres=np.column_stack([x, y]) + self._origin,

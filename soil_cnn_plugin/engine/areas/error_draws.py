@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from soil_cnn_plugin.engine.areas.area_store import Cells
+from soil_cnn_plugin.engine.areas.area_store import AreaCells
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
@@ -59,7 +59,7 @@ class ErrorDraws:
         groups = zip(self._errors.groups, self._errors.noise)
         return frozenset(field for fields, noise in groups if noise is not None for field in fields)
 
-    def of(self, cells: Cells, agreements: Sequence[tuple[Array, Array] | None]) -> Iterator[Draw]:
+    def of(self, cells: AreaCells, agreements: Sequence[tuple[Array, Array] | None]) -> Iterator[Draw]:
         """Yield the draws of each model of the correlograms. `agreements` tells, for outcomes of classes, how likely
         classes agree at correlations of scores (see `class_agreement`)."""
         generator = np.random.default_rng(self._seed)
@@ -82,7 +82,7 @@ class ErrorDraws:
                 own[at] = left
             yield Draw(common, own)
 
-    def _nearest(self, cells: Cells) -> Rows:
+    def _nearest(self, cells: AreaCells) -> Rows:
         """The observations that count: half those nearest to the area, half evenly drawn from the others."""
         if self._observed is None:
             return np.empty(0, np.int64)
@@ -95,7 +95,7 @@ class ErrorDraws:
         return np.concatenate([order[:half], others])
 
     def _factor(
-        self, cells: Cells, near: Rows, group: int, model: CorrelationModel, agreement: tuple[Array, Array] | None
+        self, cells: AreaCells, near: Rows, group: int, model: CorrelationModel, agreement: tuple[Array, Array] | None
     ) -> tuple[Array, Array, Array]:
         """Means (C, B) of the errors of one group, a root of their covariance (B, B), and standard deviations (B,) of
         what a pixel differs."""
@@ -119,7 +119,7 @@ class ErrorDraws:
         return mean, _root(among), own
 
 
-def cell_correlations(cells: Cells, model: CorrelationModel) -> Array:
+def cell_correlations(cells: AreaCells, model: CorrelationModel) -> Array:
     """Correlations (B, B) of the mean errors of cells; on the diagonal their variances, 1 for a pixel."""
     points = _corners(cells)  # (B, 4, 2)
     count = len(points)
@@ -133,7 +133,7 @@ def cell_correlations(cells: Cells, model: CorrelationModel) -> Array:
     return among
 
 
-def _corners(cells: Cells) -> Array:
+def _corners(cells: AreaCells) -> Array:
     """Four points (B, 4, 2) with the moments of each cell: those of Gauss in a rectangle with these moments."""
     values, vectors = np.linalg.eigh(cells.spreads)
     axes = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]  # (B, 2, axis)
@@ -142,7 +142,7 @@ def _corners(cells: Cells) -> Array:
     return found
 
 
-def _within(cells: Cells, model: CorrelationModel) -> Array:
+def _within(cells: AreaCells, model: CorrelationModel) -> Array:
     """Mean of the continuous part (B,) over two places in a cell: the rectangle with its moments."""
     sides = np.sqrt(12 * np.maximum(np.linalg.eigvalsh(cells.spreads), 0.0))  # (B, 2)
     nodes, weights = _LAGS
@@ -154,7 +154,7 @@ def _within(cells: Cells, model: CorrelationModel) -> Array:
     return found
 
 
-def _centred(cells: Cells, among: Array, places: Array, model: CorrelationModel) -> tuple[Array, Array]:
+def _centred(cells: AreaCells, among: Array, places: Array, model: CorrelationModel) -> tuple[Array, Array]:
     """The covariance of errors less their mean at the observations, as correlations: a pixel keeps the variance 1."""
     to_mean = _with_observations(cells, places, model).mean(axis=1)
     pairs = model.correlation(cdist(places, places))
@@ -167,7 +167,7 @@ def _centred(cells: Cells, among: Array, places: Array, model: CorrelationModel)
 
 
 def _given(
-    cells: Cells, among: Array, places: Array, scores: Array, model: CorrelationModel, noise: float
+    cells: AreaCells, among: Array, places: Array, scores: Array, model: CorrelationModel, noise: float
 ) -> tuple[Array, Array, Array]:
     """Means (C, B) and covariance (B, B) of errors given residuals, by ordinary kriging, and the variances (B,) of a
     pixel."""
@@ -185,7 +185,7 @@ def _given(
     return (weights @ scores).T, found, np.maximum(pixel, np.diag(found))
 
 
-def _with_observations(cells: Cells, places: Array, model: CorrelationModel) -> Array:
+def _with_observations(cells: AreaCells, places: Array, model: CorrelationModel) -> Array:
     """Correlations (B, n) of the mean errors of cells with those at places."""
     points = _corners(cells)
     each = model.correlation(cdist(points.reshape(-1, 2), places)).reshape(len(points), 4, -1)

@@ -21,14 +21,14 @@ from soil_cnn_plugin.engine.training.network_description import NetworkDescripti
 
 _NODES = 32
 """Joint residuals of all targets by which a formula's mean is told at each pixel."""
-MEAN, SHARE, CLASS = "mean", "share", "class"
+VALUE, SHARE, CLASS = "value", "share", "class"
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number that each pixel has: a value (mean), whether it lies beyond a threshold (share), or whether a class is
-    there (class). `field` names its columns, `title` and `unit` are for readers. A mean with `per_area` (factor, unit
-    of a total) is one per area. `of` is the target's or the formula's number, by which a share belongs to a mean."""
+    """A number that each pixel has: a value, whether it lies beyond a threshold (share), or whether a class is
+    there (class). `field` names its columns, `title` and `unit` are for readers. A value with `per_area` (factor, unit
+    of a total) is one per area. `of` is the target's or the formula's number, by which a share belongs to a value."""
 
     kind: str
     field: str
@@ -58,7 +58,7 @@ class Quantities:
             if kind.is_measured_as == NUMBERS_IN_WORDS:
                 for t in kind.targets:
                     total = per_hectare(targets[t].unit)
-                    found.append(Quantity(MEAN, targets[t].field, targets[t].title, targets[t].unit, t, total))
+                    found.append(Quantity(VALUE, targets[t].field, targets[t].title, targets[t].unit, t, total))
                 continue
             (t,) = kind.targets
             for name in self.description.words.classes[targets[t].field]:
@@ -66,7 +66,7 @@ class Quantities:
                 found.append(Quantity(CLASS, field, f"{targets[t].title}: {name}", "", t, class_name=name))
         for number, formula in enumerate(self.formulas, start=len(targets)):
             total = per_hectare(formula.unit)
-            found.append(Quantity(MEAN, formula.name, formula.name, formula.unit, number, total))
+            found.append(Quantity(VALUE, formula.name, formula.name, formula.unit, number, total))
         for t, threshold in self.thresholds:
             sign = "above" if threshold.is_above else "below"
             field = f"{targets[t].field}_{sign}_{threshold.value:g}"
@@ -76,7 +76,7 @@ class Quantities:
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """The fields of targets that are numbers."""
-        return tuple(each.field for each in self.all if each.kind == MEAN and each.of < len(self.description.targets))
+        return tuple(each.field for each in self.all if each.kind == VALUE and each.of < len(self.description.targets))
 
     def needs(self, quantity: Quantity) -> tuple[str, ...]:
         """The fields of the targets that a quantity is made from."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soil_cnn_plugin.engine.areas.area_store import CHOSEN, AreaStore, Cells
+from soil_cnn_plugin.engine.areas.area_store import CHOSEN, AreaCells, AreaStore
 from soil_cnn_plugin.engine.areas.error_draws import Draw, ErrorDraws, class_agreement
-from soil_cnn_plugin.engine.areas.quantities import CLASS, MEAN, SHARE, Quantities
+from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.targets.groups import own_columns
 
@@ -17,7 +17,7 @@ _OWN = 4  # pixels in a cell whose own errors are drawn, for each chosen one
 
 
 @dataclass(frozen=True)
-class Estimate:
+class AreaEstimate:
     """A quantity of an area: its mean, or the share of the area, with standard deviation and interval. `beyond` are the
     probabilities that the mean lies beyond the thresholds of its target, in their order. `uncertain_spread` is the
     relative error of the standard deviation that comes from pixels standing for others, 0 where each is drawn.
@@ -35,7 +35,7 @@ class Estimate:
 @dataclass(frozen=True)
 class AreaSummary:
     """What is told of one area. `hectares` are of the whole polygon, `mapped` and `applicable` shares of it;
-    `observations` is None where it is not known where they lie. Cells of `side` x `side`
+    `observations` is None where it is not known where they lie. AreaCells of `side` x `side`
     pixels were drawn. `estimates` are in the order of the quantities, None
     where nothing is predicted."""
 
@@ -46,12 +46,12 @@ class AreaSummary:
     observations: int | None
     pixels: int
     side: int
-    estimates: tuple[Estimate, ...] | None
+    estimates: tuple[AreaEstimate, ...] | None
 
 
 def estimates_of(
     store: AreaStore, quantities: Quantities, draws: ErrorDraws, coverage: float, seed: int
-) -> tuple[Estimate, ...]:
+) -> tuple[AreaEstimate, ...]:
     """The estimates of all quantities of one area."""
     cells = store.cells()
     drawn, excluded, halves = _drawn(cells, quantities, draws, seed)  # (Q, draws)
@@ -63,12 +63,14 @@ def estimates_of(
     tail = (1 - coverage) / 2
     found = []
     for number, (quantity, values) in enumerate(zip(quantities.all, placed)):
-        thresholds = [threshold for t, threshold in quantities.thresholds if quantity.kind == MEAN and t == quantity.of]
+        thresholds = [
+            threshold for t, threshold in quantities.thresholds if quantity.kind == VALUE and t == quantity.of
+        ]
         beyond = [np.mean(values > each.value if each.is_above else values < each.value) for each in thresholds]
         lower, upper = np.quantile(values, [tail, 1 - tail])
         one, other = halves[:, number]
         found.append(
-            Estimate(
+            AreaEstimate(
                 mean=float(values.mean()),
                 deviation=float(values.std()),
                 lower=float(lower),
@@ -81,7 +83,7 @@ def estimates_of(
     return tuple(found)
 
 
-def _drawn(cells: Cells, quantities: Quantities, draws: ErrorDraws, seed: int) -> tuple[Array, Array, Array]:
+def _drawn(cells: AreaCells, quantities: Quantities, draws: ErrorDraws, seed: int) -> tuple[Array, Array, Array]:
     """Draws (Q, D) of the area's quantities, shares (Q,) of draws that cannot go together, and the standard deviations
     (2, Q) by each of two chosen pixels a cell."""
     generator = np.random.default_rng(seed)
@@ -105,7 +107,7 @@ def _drawn(cells: Cells, quantities: Quantities, draws: ErrorDraws, seed: int) -
 
 
 def _parts(
-    cells: Cells, quantities: Quantities, draw: Draw, generator: np.random.Generator
+    cells: AreaCells, quantities: Quantities, draw: Draw, generator: np.random.Generator
 ) -> Iterator[tuple[Array, Array]]:
     """The area's quantities (Q, draws) and the shares (Q,) that were left out, by one chosen pixel a cell after the
     other."""
@@ -134,7 +136,7 @@ def _around(drawn: Array, stand_in: Array, exact: Array, quantities: Quantities)
     found = np.empty_like(drawn)
     for number, quantity in enumerate(quantities.all):
         values, was, now = drawn[number], stand_in[number], exact[number]
-        is_positive = quantity.kind == MEAN and values.min() >= 0 and was > 0 and not _is_part(quantities, number)
+        is_positive = quantity.kind == VALUE and values.min() >= 0 and was > 0 and not _is_part(quantities, number)
         found[number] = values * now / was if is_positive else values + now - was
         if quantity.kind == SHARE:
             found[number] = np.clip(found[number], 0, 1)
@@ -159,7 +161,7 @@ def _wholes(quantities: Quantities, kind: str) -> Iterator[list[int]]:
     yield from targets.values()
 
 
-def totals(summary: AreaSummary, factor: float, estimate: Estimate) -> Sequence[float]:
+def totals(summary: AreaSummary, factor: float, estimate: AreaEstimate) -> Sequence[float]:
     """Total, lower and upper limit of what is one per hectare, over the mapped part of the area."""
     mapped = summary.hectares * summary.mapped
     return [factor * mapped * value for value in (estimate.mean, estimate.lower, estimate.upper)]

@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.areas.error_draws import ErrorDraws, Observed
 from soil_cnn_plugin.engine.areas.pixel_shares import overlap_of, pixel_shares
 from soil_cnn_plugin.engine.areas.pixel_sources import PixelRead, PixelSource
 from soil_cnn_plugin.engine.areas.quantities import Quantities
-from soil_cnn_plugin.engine.areas.summaries import AreaSummary, Estimate, estimates_of
+from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, estimates_of
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
@@ -194,7 +194,7 @@ def metres_of(grid: Grid) -> Array:
 
 
 def _summary(
-    area: Area, store: AreaStore | None, survey: Survey, estimates: tuple[Estimate, ...] | None
+    area: Area, store: AreaStore | None, survey: Survey, estimates: tuple[AreaEstimate, ...] | None
 ) -> AreaSummary:
     has_pixels = store is not None and store.pixels > 0
     return AreaSummary(

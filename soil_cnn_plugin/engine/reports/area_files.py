@@ -9,8 +9,8 @@ import numpy as np
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
 from soil_cnn_plugin.engine.areas.area_layer import AreaLayer
-from soil_cnn_plugin.engine.areas.quantities import CLASS, MEAN, Quantities, Quantity
-from soil_cnn_plugin.engine.areas.summaries import AreaSummary, Estimate, totals
+from soil_cnn_plugin.engine.areas.quantities import CLASS, VALUE, Quantities, Quantity
+from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, totals
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.area_page import write_area_page
 from soil_cnn_plugin.engine.reports.files import write_json
@@ -53,7 +53,7 @@ def _columns_of(
     quantity: Quantity,
     quantities: Quantities,
     summaries: Sequence[AreaSummary],
-    estimates: Sequence[Estimate | None],
+    estimates: Sequence[AreaEstimate | None],
 ) -> dict[str, list[object]]:
     field = quantity.field.replace(" ", "_")
 
@@ -61,7 +61,7 @@ def _columns_of(
         return [getattr(estimate, name) if estimate else None for estimate in estimates]
 
     names = {"mean": "mean", "sd": "deviation", "lower": "lower", "upper": "upper"}
-    if quantity.kind != MEAN:
+    if quantity.kind != VALUE:
         names = {"share": "mean", **{name: own for name, own in names.items() if name != "mean"}}
     columns = {f"{field}_{name}": each(own) for name, own in names.items()}
     if quantity.kind == CLASS or quantity.per_area:
@@ -71,7 +71,7 @@ def _columns_of(
         ]
         for place, name in enumerate(("", "_lower", "_upper")):
             columns[f"{field}_total_{unit}{name}"] = [row[place] for row in rows]
-    if quantity.kind == MEAN:
+    if quantity.kind == VALUE:
         thresholds = [threshold for t, threshold in quantities.thresholds if t == quantity.of]
         for place, threshold in enumerate(thresholds):
             sign = "above" if threshold.is_above else "below"

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
 from soil_cnn_plugin.engine.areas.area_layer import AreaLayer
-from soil_cnn_plugin.engine.areas.quantities import CLASS, MEAN, SHARE, Quantities, Quantity
-from soil_cnn_plugin.engine.areas.summaries import AreaSummary, Estimate, totals
+from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities, Quantity
+from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, totals
 from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, draw, lighten_grid
 from soil_cnn_plugin.engine.reports.references import Publication
@@ -79,7 +79,7 @@ def write_area_page(
 
 
 def _told(quantities: Quantities) -> list[tuple[int, Quantity]]:
-    return [(number, each) for number, each in enumerate(quantities.all) if each.kind == MEAN]
+    return [(number, each) for number, each in enumerate(quantities.all) if each.kind == VALUE]
 
 
 def _lead(job: SummarizeAreas, summaries: Sequence[AreaSummary]) -> str:
@@ -219,11 +219,11 @@ def _settings(job: SummarizeAreas) -> dict[str, str]:
     }
 
 
-def _interval(estimate: Estimate, decimals: int) -> str:
+def _interval(estimate: AreaEstimate, decimals: int) -> str:
     return f"{fixed(estimate.lower, decimals)} to {fixed(estimate.upper, decimals)}"
 
 
-def _percents(estimate: Estimate) -> str:
+def _percents(estimate: AreaEstimate) -> str:
     return f"{fixed(100 * estimate.lower, 0)} to {fixed(100 * estimate.upper, 0)} %"
 
 
@@ -233,7 +233,7 @@ def _probability(value: float) -> str:
 
 
 def draw_intervals(
-    name: str, estimates: Sequence[tuple[str, Estimate]], label: str, thresholds: Sequence[float]
+    name: str, estimates: Sequence[tuple[str, AreaEstimate]], label: str, thresholds: Sequence[float]
 ) -> str:
     """Draw the mean and interval of each area, the highest mean on top."""
     ordered = sorted(estimates, key=lambda each: each[1].mean)

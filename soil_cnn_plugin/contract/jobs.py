@@ -19,6 +19,7 @@ from .depth_jobs import StandardizeDepths as StandardizeDepths
 from .expressions import Expression as Expression
 from .expressions import parse_expressions as parse_expressions
 from .job import DEVICES as DEVICES
+from .job import FULL_GPU as FULL_GPU
 from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError

@@ -370,6 +370,7 @@ def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> No
             "VALIDATION": "random",
             "TRANSFORM": "log",
             "DEVICE": "cpu",
+            "FULL_GPU": "wait",
             "MEMBERS": 3,
             "EPOCHS": 4,
             "BATCH_SIZE": 5,
@@ -402,6 +403,7 @@ def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> No
         repeats=4,
         coverage=0.8,
         device="cpu",
+        full_gpu="wait",
         seed=8,
     )
 
@@ -609,6 +611,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
             "COVARIATES": [raster("dem")],
             "EXTENT": "110,160,210,260 [EPSG:28992]",
             "DEVICE": "cpu",
+            "FULL_GPU": "wait",
             "SEED": 3,
             "IMPORTANCE": str(tmp_path / "i.gpkg"),
             "ATTRIBUTION": str(tmp_path / "a.tif"),
@@ -628,6 +631,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
         extent=(110.0, 210.0, 160.0, 260.0),
         extent_crs=job.extent_crs,
         device="cpu",
+        full_gpu="wait",
         seed=3,
     )
 

@@ -55,7 +55,9 @@ class AreaLayer:
             raise EngineError(f"'{self.name}' has no field {field!r} to name its areas. It has: {fields}.")
         if not field:
             return [f"area {area.number + 1}" for area in self.areas]
-        return [str(value) for value in self.frame[field]]
+        values = self.frame[field]
+        pairs = zip(self.areas, values, values.isna())
+        return [f"area {area.number + 1}" if is_missing else str(value) for area, value, is_missing in pairs]
 
     def write(self, path: str, columns: Mapping[str, Sequence[object]]) -> dict[str, str]:
         """Write the polygons, with `columns` after their own fields, whole or not at all; return the name that each

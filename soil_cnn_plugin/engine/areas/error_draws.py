@@ -67,14 +67,14 @@ class ErrorDraws:
         models = [correlogram.models for correlogram in self._errors.correlograms if correlogram]
         columns = len(self._mixed)
         known: dict[tuple[int, CorrelationModel], tuple[Array, Array, Array]] = {}
-        for number in range(len(models[0])):
+        for number in range(max(map(len, models))):
             free = generator.standard_normal((columns, len(cells.weights), DRAWS_A_MODEL // 2))
             free = np.concatenate([free, -free], axis=2)  # antithetic: their mean is exact
             free = np.einsum("rs,sbd->rbd", self._mixed, free)
             common, own = np.empty_like(free), np.empty(free.shape[:2])
             for group, (at, correlogram) in enumerate(zip(self._slices, self._errors.correlograms)):
                 assert correlogram is not None
-                key = group, correlogram.models[number]
+                key = group, correlogram.models[number % len(correlogram.models)]
                 if key not in known:
                     known[key] = self._factor(cells, near, group, key[1], agreements[group])
                 mean, root, left = known[key]

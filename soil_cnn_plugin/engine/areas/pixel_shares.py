@@ -46,11 +46,12 @@ def pixel_shares(polygon: Any, block: Block) -> Array:
     """
     shape, place = (block.height, block.width), Affine.translation(block.col, block.row)
     frame = shapely.box(block.col, block.row, block.col + block.width, block.row + block.height)
-    part = shapely.intersection(polygon, frame)
-    if part.is_empty or part.area == 0:
+    pieces = shapely.get_parts(shapely.get_parts(shapely.intersection(polygon, frame)))
+    part = shapely.multipolygons([piece for piece in pieces if piece.geom_type == "Polygon"])
+    if part.area == 0:
         return np.zeros(shape)
-    shares = _burn([polygon], shape, place, False).astype(np.float64)
-    is_cut = _burn([shapely.boundary(polygon)], shape, place, True) > 0
+    shares = _burn([part], shape, place, False).astype(np.float64)
+    is_cut = _burn([shapely.boundary(part)], shape, place, True) > 0
     rows, cols = np.nonzero(is_cut)
     left, top = cols + block.col, rows + block.row
     shapely.prepare(part)

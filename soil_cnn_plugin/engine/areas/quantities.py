@@ -21,6 +21,7 @@ from soil_cnn_plugin.engine.training.network_description import NetworkDescripti
 
 _NODES = 32
 """Joint residuals of all targets by which a formula's mean is told at each pixel."""
+_PIXELS_AT_ONCE = 2**13  # each with all residuals of all targets
 VALUE, SHARE, CLASS = "value", "share", "class"
 
 
@@ -92,8 +93,11 @@ class Quantities:
         own = own_columns([outcome.scaled for outcome in outcomes])
         found = [outcome.values(location[at], scale[at]) for outcome, at in zip(outcomes, own)]
         if self.formulas:
-            drawn = self._values(location[:, :, None], scale[:, :, None], self._nodes[:, None, :])
-            found.append(np.stack([_mean(each.evaluate(self._by_field(drawn))) for each in self.formulas]))
+            starts = range(0, location.shape[1], _PIXELS_AT_ONCE)
+            pieces = [
+                self._of_formulas(*(each[:, at : at + _PIXELS_AT_ONCE] for each in (location, scale))) for at in starts
+            ]
+            found.append(np.concatenate(pieces, axis=1))
         shares = []
         for t, threshold in self.thresholds:
             for kind, outcome, at in zip(self.description.kinds, outcomes, own):
@@ -102,6 +106,11 @@ class Quantities:
                     above = outcome.probability_above(*place, kind.targets.index(t), threshold.value)  # type: ignore[union-attr]
                     shares.append(above if threshold.is_above else 1 - above)
         return np.concatenate([*found, np.stack(shares)]) if shares else np.concatenate(found)
+
+    def _of_formulas(self, location: Array, scale: Array) -> Array:
+        drawn = self._values(location[:, :, None], scale[:, :, None], self._nodes[:, None, :])
+        by_field = self._by_field(drawn)
+        return np.stack([_mean(each.evaluate(by_field)) for each in self.formulas])
 
     def drawn(self, location: Array, scale: Array, scores: Array) -> Array:
         """The quantities (Q, ...) at scores (R, ...); NaN where the values of a formula cannot go together."""

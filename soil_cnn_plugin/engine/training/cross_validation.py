@@ -30,7 +30,8 @@ from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spre
 @dataclass(frozen=True)
 class CrossValidation:
     """Held-out predictions. `methods` holds those of each method for each target, in the order of the target's rows;
-    `curves` belong to the networks of all folds. `scores` are the errors of methods that a map may be made by, one a repeat."""
+    `curves` belong to the networks of all folds. `scores` are the errors of the methods that
+    maps may be made by, one a repeat."""
 
     methods: list[dict[str, Any]]
     curves: tuple[LossCurve, ...]

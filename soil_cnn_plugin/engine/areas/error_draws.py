@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from scipy.stats import norm
 
 from soil_cnn_plugin.engine.areas.area_store import AreaCells
 from soil_cnn_plugin.engine.arrays import Array, Rows
@@ -67,9 +68,13 @@ class ErrorDraws:
         models = [correlogram.models for correlogram in self._errors.correlograms if correlogram]
         columns = len(self._mixed)
         known: dict[tuple[int, CorrelationModel], tuple[Array, Array, Array]] = {}
-        for number in range(max(map(len, models))):
-            free = generator.standard_normal((columns, len(cells.weights), DRAWS_A_MODEL // 2))
-            free = np.concatenate([free, -free], axis=2)  # antithetic: their mean is exact
+        count = max(map(len, models))
+        # A Latin hypercube: over all models, each cell alone has the quantiles of a normal distribution.
+        levels = (np.arange(count * DRAWS_A_MODEL) + 0.5) / (count * DRAWS_A_MODEL)
+        everywhere = np.broadcast_to(norm.ppf(levels), (columns, len(cells.weights), len(levels)))
+        normal = generator.permuted(everywhere, axis=2)
+        for number in range(count):
+            free = normal[:, :, number * DRAWS_A_MODEL : (number + 1) * DRAWS_A_MODEL]
             free = np.einsum("rs,sbd->rbd", self._mixed, free)
             common, own = np.empty_like(free), np.empty(free.shape[:2])
             for group, (at, correlogram) in enumerate(zip(self._slices, self._errors.correlograms)):

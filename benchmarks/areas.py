@@ -4,9 +4,9 @@
 
 A field of errors of 64 x 64 pixels is simulated by FFT, for each range (share of the side), nugget and design (random,
 or clustered around one point for each twelve observations). The calibration and the correlogram are fitted to the
-errors at n observations in five folds, and blocks are summarized as the product does it. Three more answers stand
-beside: with the true correlogram, as if errors were independent, and as if they were all alike. Each line is one
-configuration, as JSON; the table at the end joins them. About five minutes for one n with the defaults.
+errors at n observations, in five folds dealt three times, and blocks are summarized as the product does it. Three more
+answers stand beside: with the true correlogram, as if errors were independent, and as if they were all alike. Each line
+is one configuration, as JSON; the table at the end joins them. `--table FILE ...` joins lines of earlier runs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from soil_cnn_plugin.engine.targets.numbers import NumberKind, NumberOutcome, Sc
 from soil_cnn_plugin.engine.targets.scales import TargetScale
 from tests.engine.landscape import learned_of
 
-SIDE, CELL, FOLDS, COVERAGE = 64, 10.0, 5, 0.9
+SIDE, CELL, FOLDS, REPEATS, COVERAGE = 64, 10.0, 5, 3, 0.9
 BLOCKS = {1: 4, 4: 4, 16: 3, 32: 2, 64: 1}  # side in pixels -> how many a field
 PROPERTY = SoilProperty("error")
 
@@ -71,19 +71,21 @@ def places_of(pixels: Rows) -> Array:
     return CELL * np.column_stack([pixels % SIDE, pixels // SIDE])
 
 
-def fit(errors: Array, places: Array, fold: Rows) -> tuple[NumberOutcome, ErrorCorrelation, Array]:
+def fit(errors: Array, places: Array, folds: Sequence[Rows]) -> tuple[NumberOutcome, ErrorCorrelation, Array]:
     """What a training keeps: outcome, correlation of errors, and their scores (n, 1)."""
     learned, nothing = learned_of(errors[:, None]), np.zeros((len(errors), 1))
     outcome = ScaledNumber(TargetScale("none", 0.0, 1.0)).calibrate(learned, nothing, nothing + 1)
     scores, _ = outcome.scores(learned, nothing, nothing + 1)
-    together = [np.flatnonzero(fold == number) for number in range(FOLDS)]
-    correlogram = fit_correlogram(scores, places, together)
-    assert correlogram is not None
-    folds = [
-        FoldErrors(places[fold != number], scores[fold != number], places[fold == number], scores[fold == number])
+    together = [
+        np.flatnonzero(fold == number) + repeat * len(errors)
+        for repeat, fold in enumerate(folds)
         for number in range(FOLDS)
     ]
-    noise = noise_of_residuals(folds, correlogram)
+    correlogram = fit_correlogram(np.tile(scores, (len(folds), 1)), places, together)
+    assert correlogram is not None
+    first = [folds[0] == number for number in range(FOLDS)]
+    held_out = [FoldErrors(places[~own], scores[~own], places[own], scores[own]) for own in first]
+    noise = noise_of_residuals(held_out, correlogram)
     return outcome, ErrorCorrelation((("error",),), (correlogram,), ((1.0,),), (noise,)), scores
 
 
@@ -129,20 +131,25 @@ def measure(
         field = simulate(true, rng)
         pixels = choose(design, count, rng)
         places, errors = places_of(pixels), field.ravel()[pixels]
-        outcome, fitted, scores = fit(errors, places, rng.permutation(np.arange(len(pixels)) % FOLDS))
+        folds = [rng.permutation(np.arange(len(pixels)) % FOLDS) for _ in range(REPEATS)]
+        outcome, fitted, scores = fit(errors, places, folds)
         observed = Observed(places, scores)
-        answers = {
-            "fitted": (fitted, observed),
-            "true": (_with(fitted, true), observed),
-            "independent": (_with(fitted, CorrelationModel(1.0, 1.0, 0.5), None), None),
-            "alike": (_with(fitted, CorrelationModel(0.0, 1e9, 1.5), None), None),
-        }
+        correlogram = Correlogram((true,), (), (), (), 0)
+        with_truth = ErrorCorrelation(fitted.groups, (correlogram,), fitted.between, fitted.noise)
+        tail, nothing = (1 - COVERAGE) / 2, np.zeros((1, 1))
+        one_pixel = outcome.quantiles(nothing, nothing + 1, [tail, 1 - tail])[:, 0, 0]
+        middle = float(outcome.values(nothing, nothing + 1)[0, 0])
         for side, times in BLOCKS.items():
             for _ in range(times):
                 row, col = rng.integers(0, SIDE - side + 1, 2)
                 truth = field[row : row + side, col : col + side].mean()
-                for way, (errors_of, seen) in answers.items():
-                    low, high = summarize(outcome, errors_of, seen, row, col, side)
+                answers = {
+                    "fitted": summarize(outcome, fitted, observed, row, col, side),
+                    "true": summarize(outcome, with_truth, observed, row, col, side),
+                    "independent": tuple(middle + (one_pixel - middle) / side),
+                    "alike": tuple(one_pixel),
+                }
+                for way, (low, high) in answers.items():
                     inside[way][side].append(low <= truth <= high)
                     widths[way][side].append(high - low)
     return {
@@ -154,11 +161,6 @@ def measure(
     }
 
 
-def _with(errors: ErrorCorrelation, model: CorrelationModel, noise: float | None = -1.0) -> ErrorCorrelation:
-    correlogram = Correlogram((model,), (), (), (), 0)
-    return ErrorCorrelation(errors.groups, (correlogram,), errors.between, errors.noise if noise == -1.0 else (noise,))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[50, 150, 500])
@@ -166,7 +168,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--ranges", type=float, nargs="+", default=[0.1, 0.5])
     parser.add_argument("--nuggets", type=float, nargs="+", default=[0.3])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--table", nargs="+", default=[])
     chosen = parser.parse_args(arguments)
+    if chosen.table:
+        lines = [line for path in chosen.table for line in Path(path).read_text().splitlines() if line.startswith("{")]
+        print(table([json.loads(line) for line in lines]))
+        return
     found = []
     for count in chosen.n:
         for design in ("random", "clustered"):

@@ -96,8 +96,9 @@ def test_one_pixel_has_the_mean_and_the_interval_of_the_map(network: str, landsc
     found, _ = summarize(network, landscape, tmp_path, [box(15, 15, 16, 16)])
     on_map = map_of(network, landscape, tmp_path)
     assert found["zinc_0_10_mean"][0] == pytest.approx(on_map["prediction"][0, 15, 15], rel=1e-5)
+    # The map's mean holds tails beyond its outermost quantiles; draws are scaled to it.
     for limit in ("lower", "upper"):
-        assert found[f"zinc_0_10_{limit}"][0] == pytest.approx(on_map[limit][0, 15, 15], rel=0.02)
+        assert found[f"zinc_0_10_{limit}"][0] == pytest.approx(on_map[limit][0, 15, 15], rel=0.03)
     assert found["area_ha"][0] == pytest.approx(0.01, rel=5e-3)
 
 

@@ -127,7 +127,7 @@ def _section(
     decimals = decimals_for(float(np.median([abs(each.deviation) for *_, each in estimates])) if estimates else 1.0)
     headings = ["Area", "Mean", f"{percent(job.coverage)} interval", "SD"]
     if quantity.per_area:
-        headings += [f"Total, {quantity.per_area[1]}", "interval"]
+        headings += [f"Total, {quantity.per_area[1]}", f"{percent(job.coverage)} interval"]
     for threshold in thresholds:
         words = f"{'>' if threshold.is_above else '<'} {threshold.value:g}"
         headings += [f"Probability that the mean is {words}", f"Share of the area {words}"]
@@ -141,11 +141,12 @@ def _section(
             share = summary.estimates[index] if summary.estimates else estimate
             row += [_probability(estimate.beyond[place]), f"{percent(share.mean)} ({_percents(share)})"]
         rows.append(row)
+    dashed = "; a dashed line is a threshold" if thresholds else ""
     figure = CaptionedFigure(
         draw_intervals(
             f"areas-{number}", [(name, each) for name, _, each in estimates], heading, [t.value for t in thresholds]
         ),
-        f"Mean of each area with its {percent(job.coverage)} interval; a dashed line is a threshold.",
+        f"Mean of each area with its {percent(job.coverage)} interval{dashed}.",
     )
     found: Item = table(headings, rows)
     return Section(f"quantity-{number}", heading, [figure, found if len(rows) <= 15 else Details("Table", [found])])

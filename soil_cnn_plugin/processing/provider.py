@@ -12,6 +12,7 @@ from .algorithms.check_observations import CheckObservations
 from .algorithms.compare_patch_sizes import ComparePatchSizes
 from .algorithms.describe_network import DescribeNetwork
 from .algorithms.explain_network import ExplainNetwork
+from .algorithms.explain_pixel import ExplainPixel
 from .algorithms.extract_patches import ExtractPatches
 from .algorithms.map_soil_properties import MapSoilProperties
 from .algorithms.predict_map import PredictMap
@@ -31,6 +32,7 @@ ALGORITHMS = (
     AssessMap,
     ComparePatchSizes,
     ExplainNetwork,
+    ExplainPixel,
     DescribeNetwork,
     SetUpEnvironment,
     CheckEnvironment,

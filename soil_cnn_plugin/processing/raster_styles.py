@@ -92,12 +92,16 @@ def colour_dissimilarity(layer: QgsRasterLayer, threshold: float) -> None:
     layer.setRenderer(renderer)
 
 
-def colour_contributions(layer: QgsRasterLayer, is_factor: bool, unit: str) -> int:
-    """Show the contributions of the most important covariate, with 0 in the middle of the ramp, and return its band.
-    The legend names the factors that logarithms stand for, or the unit."""
-    sizes = [_mean_size(_sample(layer, band + 1)) for band in range(layer.bandCount())]
-    band = sizes.index(max(sizes)) + 1
-    limit = max(map(abs, percentiles(layer, band)))
+def by_contribution(layer: QgsRasterLayer) -> tuple[list[int], float]:
+    """Return the bands, the most important covariate first, and the limit of the colours that all of them share."""
+    sizes = {band: _mean_size(_sample(layer, band)) for band in range(1, layer.bandCount() + 1)}
+    bands = sorted(sizes, key=lambda band: -sizes[band])
+    return bands, max(map(abs, percentiles(layer, bands[0])))
+
+
+def colour_contributions(layer: QgsRasterLayer, band: int, limit: float, is_factor: bool, unit: str) -> None:
+    """Show the contributions of a covariate, with 0 in the middle of the ramp. The legend names the factors that
+    logarithms stand for, or the unit."""
     colour_numbers(layer, CONTRIBUTION_RAMP, (-limit, limit), band)
     shader = layer.renderer().shader().rasterShaderFunction()
     settings = QgsColorRampLegendNodeSettings(shader.legendSettings())
@@ -110,7 +114,6 @@ def colour_contributions(layer: QgsRasterLayer, is_factor: bool, unit: str) -> i
     elif unit:
         settings.setSuffix(f" {unit}")
     shader.setLegendSettings(settings)
-    return band
 
 
 def _factor(logarithm: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Optional
 from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QTimer
 
+from .processing.dialogs import use_dialog
 from .processing.provider import SoilCnnProvider
 
 
@@ -30,7 +31,8 @@ class SoilCnnPlugin:
         self.provider.refreshAlgorithms()
 
     def initGui(self) -> None:
-        from .desktop.menu import SoilCnnMenu  # here, because qgis_process has no window
+        from .desktop.dialog import make_dialog  # here, because qgis_process has no window
+        from .desktop.menu import SoilCnnMenu
         from .desktop.offer import LinkAnswer
         from .desktop.pixel_tool import PixelTool
         from .desktop.settings_page import SettingsFactory
@@ -43,8 +45,9 @@ class SoilCnnPlugin:
         self.iface.pluginMenu().addMenu(self.menu)
         self.settings = SettingsFactory()
         self.iface.registerOptionsWidgetFactory(self.settings)
-        self.links = LinkAnswer(self.menu.open_set_up)
+        self.links = LinkAnswer(self.menu.open_set_up, self.menu.open_guide)
         self.stop_button = StopButton(self.iface)
+        use_dialog(make_dialog)
         QTimer.singleShot(0, self._offer_set_up)  # when the window is there
 
     def _offer_set_up(self) -> None:
@@ -56,6 +59,7 @@ class SoilCnnPlugin:
     def unload(self) -> None:
         if self.menu is not None:
             self.links.end()
+            use_dialog(None)
             self.stop_button.end()
             self.pixel_tool.end()
             self.iface.removeToolBarIcon(self.pixel_tool.action)

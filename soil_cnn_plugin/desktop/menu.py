@@ -10,7 +10,7 @@ import qgis.utils
 from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtGui import QAction, QDesktopServices, QIcon
-from qgis.PyQt.QtWidgets import QDialog, QMenu
+from qgis.PyQt.QtWidgets import QApplication, QDialog, QMenu
 
 from ..bridge import environment
 from ..bridge.running import RUNNING
@@ -38,6 +38,7 @@ class SoilCnnMenu(QMenu):
         self._task: Optional[sample.SampleTask] = None
         self._message: Any = None  # in the message bar while the task runs
         self._dialog: Optional[QDialog] = None  # Python must keep what is open
+        self._guide: Optional[QDialog] = None  # beside a dialog whose Help button opened it
         self.aboutToShow.connect(self.fill)
         self.fill()
 
@@ -60,7 +61,7 @@ class SoilCnnMenu(QMenu):
         self._add_runs()
         self.addSeparator()
         _add(self, tr("Settings…"), lambda: self._show(SettingsDialog(self._iface.mainWindow())))
-        _add(self, tr("User guide"), lambda: self._show(reader.guide(self._iface.mainWindow())))
+        _add(self, tr("User guide"), self.open_guide)
         _add(self, tr("What's new"), lambda: self._show(reader.news(self._iface.mainWindow())))
 
     def open_mapping(self) -> None:
@@ -68,6 +69,12 @@ class SoilCnnMenu(QMenu):
 
     def open_set_up(self) -> None:
         self._open("soilcnn:setupenvironment")
+
+    def open_guide(self, page: str = reader.FIRST_PAGE) -> None:
+        """Show a page of the guide, in front of a dialog that lets nothing else be used."""
+        parent = QApplication.activeModalWidget() or QApplication.activeWindow() or self._iface.mainWindow()
+        self._guide = reader.guide(parent, page)
+        self._guide.show()
 
     def open_sample(self) -> None:
         """Open the sample project. Its data is downloaded first if it is not there yet."""

@@ -216,8 +216,8 @@ def _validation_parameters() -> Parameters:
                 types=[Qgis.ProcessingSourceType.Raster, Qgis.ProcessingSourceType.VectorPolygon],
             ),
             tr(
-                "Area to be mapped, for the validation knndm: polygons, or a raster, whose pixels with data count."
-                " Empty: wherever the covariates have data."
+                "Area to be mapped: polygons, or a raster, whose pixels with data count. The validation knndm holds"
+                " observations out as this area needs it. Empty: wherever the covariates have data."
             ),
             advanced=True,
         ),
@@ -273,7 +273,6 @@ def training_outputs(network_optional: bool) -> Parameters:
         tr("Held-out predictions"),
         Qgis.ProcessingSourceType.VectorPoint,
         optional=True,
-        createByDefault=False,
     )
     return [
         explained(

@@ -41,11 +41,21 @@ def test_observations_and_covariates_become_maps_and_a_report(tmp_path: Path, mo
         TrainNetwork(
             patches, network, report=str(out / "report.html"), members=2, epochs=2, folds=2, repeats=1, device="cpu"
         ),
-        PredictMap(network, str(out / "map.tif"), lower=str(out / "lower.tif"), block_size=16, device="cpu"),
+        PredictMap(
+            network,
+            str(out / "map.tif"),
+            lower=str(out / "lower.tif"),
+            probabilities=str(out / "probabilities.tif"),
+            where_fitting=("lower", "probabilities"),
+            block_size=16,
+            device="cpu",
+        ),
     )
     log = Log()
     outputs = run(from_json(to_json(job)), log)  # type: ignore[arg-type]
-    assert {name: outputs[name] for name in job.output_paths()} == job.output_paths()
+    assert "probabilities" not in outputs  # and not in the folder: nothing among the targets can fill it
+    fitting = {name: path for name, path in job.output_paths().items() if name != "probabilities"}
+    assert {name: outputs[name] for name in fitting} == fitting
     assert {"count", "rmse", "mec", "verdict", "baseline_rmse"} <= set(outputs) and outputs["count"] == 60
     assert sorted(os.listdir(out)) == ["lower.tif", "map.tif", "network.safetensors", "patches.h5", "report.html"]
     with rasterio.open(outputs["prediction"]) as dataset:

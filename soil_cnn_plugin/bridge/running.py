@@ -10,7 +10,7 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from ..contract.jobs import ComparePatchSizes, Job, MapSoilProperties, TrainNetwork
 
 
-class RunningTrainings(QObject):
+class RunningTrainings(QObject):  # type: ignore[misc]  # the stubs lack PyQt
     """Knows the stop file of each training; `changed` is emitted by the thread in which one begins or ends."""
 
     changed = pyqtSignal()

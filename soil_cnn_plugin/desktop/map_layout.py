@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Optional
 
 from qgis.core import (
+    Qgis,
     QgsApplication,
     QgsLayerTree,
     QgsLayout,
@@ -23,7 +24,6 @@ from qgis.core import (
     QgsProject,
     QgsRasterLayer,
     QgsReferencedRectangle,
-    QgsUnitTypes,
 )
 from qgis.PyQt.QtGui import QFont
 
@@ -40,7 +40,7 @@ _SIDE_WIDTH = _WIDTH - _MARGIN - _SIDE
 _NORTH_ARROW = "/arrows/NorthArrow_02.svg"
 
 
-def make_layout(project: QgsProject, active: Optional[QgsMapLayer]) -> tuple[Optional[QgsPrintLayout], str]:
+def make_layout(project: Any, active: Optional[QgsMapLayer]) -> tuple[Optional[QgsPrintLayout], str]:
     """Add a layout of a Soil CNN map to the project; return it, or None and why there is none.
 
     The map is that of the active layer, or else the topmost one that is shown.
@@ -146,7 +146,7 @@ def _scale_bar(layout: QgsLayout, main: QgsLayoutItemMap) -> None:
     bar.setNumberOfSegmentsLeft(0)
     bar.setNumberOfSegments(2)
     layout.addLayoutItem(bar)
-    bar.attemptMove(QgsLayoutPoint(_SIDE, _MAP[1] + _MAP[3] - 14.0, QgsUnitTypes.LayoutUnit.LayoutMillimeters))
+    bar.attemptMove(QgsLayoutPoint(_SIDE, _MAP[1] + _MAP[3] - 14.0, Qgis.LayoutUnit.Millimeters))
 
 
 def _north_arrow(layout: QgsLayout) -> None:
@@ -175,7 +175,7 @@ def _label(
 
 def _put(layout: QgsLayout, item: QgsLayoutItem, place: tuple[float, float, float, float]) -> None:
     x, y, width, height = place
-    millimetres = QgsUnitTypes.LayoutUnit.LayoutMillimeters
+    millimetres = Qgis.LayoutUnit.Millimeters
     layout.addLayoutItem(item)
     item.attemptMove(QgsLayoutPoint(x, y, millimetres))
     item.attemptResize(QgsLayoutSize(width, height, millimetres))

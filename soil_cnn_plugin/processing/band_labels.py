@@ -14,7 +14,7 @@ from .translation import tr
 class Label:
     """A band's description in its parts: `clay 5-15 cm (%), lower 90 % limit`."""
 
-    property: str  # clay
+    soil_property: str  # clay
     depth_cm: Optional[tuple[float, float]]
     unit: str
     kind: str
@@ -22,7 +22,7 @@ class Label:
     @property
     def title(self) -> str:
         depth = f" {self.depth_cm[0]:g}-{self.depth_cm[1]:g} cm" if self.depth_cm else ""
-        return f"{self.property}{depth}"
+        return f"{self.soil_property}{depth}"
 
     @property
     def labelled(self) -> str:

@@ -29,7 +29,7 @@ def colour_classes(layer: QgsRasterLayer, band: int = 1) -> None:
 
 
 def class_names(layer: QgsRasterLayer, band: int = 1) -> dict[int, str]:
-    return {int(item.value): item.label for item in _named(layer, band)}
+    return {int(item.value): item.label or "" for item in _named(layer, band)}
 
 
 def texture_title(layer: QgsRasterLayer, band: int = 1) -> str:

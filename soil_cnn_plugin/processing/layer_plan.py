@@ -78,9 +78,9 @@ def style_of(layer: QgsMapLayer) -> str:
     return str(document.toString())
 
 
-def hide_band_line(node: QgsLayerTreeLayer) -> None:
+def hide_band_line(node: Optional[QgsLayerTreeLayer]) -> None:
     """Leave the line `Band 1 (Gray)` out of a raster's legend."""
-    layer = node.layer()
+    layer = node.layer() if node is not None else None
     if isinstance(layer, QgsRasterLayer):
         legend = QgsMapLayerLegend.defaultRasterLegend(layer)
         count = len(legend.createLayerTreeModelLegendNodes(node))

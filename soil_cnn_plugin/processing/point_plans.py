@@ -80,7 +80,7 @@ def point_plans(results: dict[str, Any], labels: dict[str, str]) -> dict[str, li
 
 
 def _plans(name: str, path: str, layer: QgsVectorLayer, height: int, labels: dict[str, str]) -> list[LayerPlan]:
-    for index, field in enumerate(layer.fields()):
+    for index, field in enumerate(layer.fields().toList()):
         alias = _alias(field.name(), labels)
         if alias:
             layer.setFieldAlias(index, alias)
@@ -97,7 +97,7 @@ def _plans(name: str, path: str, layer: QgsVectorLayer, height: int, labels: dic
     if name not in ("HELD_OUT", "RESIDUALS"):
         tip = '<b>[% "reason" %]</b>' if name == "DROPPED" else ""
         return [LayerPlan(path, TITLES[name], order=(height,), style=style_of(layer), map_tip=tip, words=words)]
-    fields = [field.name() for field in layer.fields() if _what(field.name()) in ("residual", "correct")]
+    fields = [field.name() for field in layer.fields().toList() if _what(field.name()) in ("residual", "correct")]
     plans = [_of_target(name, path, layer, field, labels) for field in fields]
     plans = [plan for plan in plans if plan is not None]
     if not plans:
@@ -129,7 +129,7 @@ def _of_target(name: str, path: str, layer: QgsVectorLayer, field: str, labels: 
     target = match["field"] if match else None
     title = f"{TITLES[name]}: {_label(target, labels)}" if target else TITLES[name]
     prefix = f"{target}_" if target else ""
-    there = {each.name() for each in layer.fields()}
+    there = {each.name() for each in layer.fields().toList()}
     rows = "".join(
         f'<tr><td>{word}</td><td>[% "{prefix}{what}" %]</td></tr>'
         for what, word in _WORDS.items()

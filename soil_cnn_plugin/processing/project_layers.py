@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Any, Optional
 
 from qgis.core import (
     Qgis,
     QgsDoubleRange,
     QgsLayerTreeGroup,
+    QgsLayerTreeNode,
     QgsMapLayer,
     QgsProject,
     QgsProviderRegistry,
@@ -77,11 +79,11 @@ def place_in_group(project: QgsProject, layer: QgsMapLayer, name: str, plan: Lay
     hide_band_line(node)
 
 
-def set_depth_range(project: QgsProject) -> None:
+def set_depth_range(project: Any) -> None:
     """Let the elevation controller reach as deep as the deepest layer that lies in a depth interval."""
     deepest = 0.0
     for layer in project.mapLayers().values():
-        properties = layer.elevationProperties() if isinstance(layer, QgsRasterLayer) else None
+        properties: Any = layer.elevationProperties() if isinstance(layer, QgsRasterLayer) else None
         if properties is not None and properties.mode() == Qgis.RasterElevationMode.FixedElevationRange:
             deepest = min(deepest, properties.fixedRange().lower())
     known = project.elevationProperties().elevationRange()
@@ -89,15 +91,13 @@ def set_depth_range(project: QgsProject) -> None:
         project.elevationProperties().setElevationRange(QgsDoubleRange(deepest, 0.0))
 
 
-def _subgroup(
-    parent: QgsLayerTreeGroup, title: str, order: int, is_shown: bool, is_expanded: bool
-) -> QgsLayerTreeGroup:
+def _subgroup(parent: QgsLayerTreeGroup, title: str, order: int, is_shown: bool, is_expanded: bool) -> Any:
     for child in parent.children():
         if isinstance(child, QgsLayerTreeGroup) and child.name() == title:
             if is_expanded:
                 child.setExpanded(True)
             return child
-    group = parent.insertGroup(_place(parent, order), title)
+    group: Any = parent.insertGroup(_place(parent, order), title)
     group.setCustomProperty(_ORDER, order)
     group.setCustomProperty(_RUN, title)
     group.setItemVisibilityChecked(is_shown)
@@ -111,10 +111,10 @@ def _place(parent: QgsLayerTreeGroup, order: int) -> int:
     return next((place for place, other in enumerate(orders) if other > order), len(orders))
 
 
-def _drop_if_empty(group: QgsLayerTreeGroup) -> None:
+def _drop_if_empty(group: Optional[QgsLayerTreeNode]) -> None:
     """Remove a group without layers, and those that hold nothing else."""
-    parent = group.parent()
-    if isinstance(parent, QgsLayerTreeGroup) and not group.children():
+    parent = group.parent() if group is not None else None
+    if group is not None and isinstance(parent, QgsLayerTreeGroup) and not group.children():
         parent.removeChildNode(group)
         _drop_if_empty(parent)
 

@@ -70,15 +70,17 @@ class RasterPlans:
             name: [read_label(text) for text in _descriptions(layer)] for name, layer in self._layers.items()
         }
         named = [label for name in (*NUMBERS, "CLASSES", "CONFUSION_INDEX") for label in self._labels.get(name, [])]
-        self.properties = list(dict.fromkeys(label.property for label in named))
-        self._depths = {name: {label.depth_cm for label in named if label.property == name} for name in self.properties}
+        self.properties = list(dict.fromkeys(label.soil_property for label in named))
+        self._depths = {
+            name: {label.depth_cm for label in named if label.soil_property == name} for name in self.properties
+        }
 
     @property
     def subject(self) -> str:
         """What the run maps, in few words; empty without a prediction."""
         labels = self._labels.get("PREDICTION", self._labels.get("CLASSES", []))
         return in_few_words(
-            list(dict.fromkeys(label.property if self._has_depths(label) else label.title for label in labels))
+            list(dict.fromkeys(label.soil_property if self._has_depths(label) else label.title for label in labels))
         )
 
     def labels(self) -> list[Label]:
@@ -126,7 +128,7 @@ class RasterPlans:
             colour_numbers(layer, UNCERTAINTY_RAMP, percentiles(layer, band), band)
         else:
             own = limits.setdefault(label.title, percentiles(layer, band))
-            colour_numbers(layer, ramp_for(label.property), own, band)
+            colour_numbers(layer, ramp_for(label.soil_property), own, band)
         return self._plan(
             name, self._results[name], layer, band, label, label.kind or NUMBERS[name], name == "PREDICTION"
         )
@@ -149,7 +151,7 @@ class RasterPlans:
             group, order = tr("Probability of exceeding thresholds"), _LATER[name]
         else:
             title, group, order = sentence_case(text), tr("Probabilities of the classes"), _LATER["TEXTURE_CLASSES"] - 1
-        fields = [label.property for each in self._class_rasters() for label in self._labels[each]]
+        fields = [label.soil_property for each in self._class_rasters() for label in self._labels[each]]
         levels = self._levels(fields[0]) if name == "PROBABILITIES" and len(fields) == 1 else []
         is_alone = layer.bandCount() == 1
         if not is_alone:
@@ -236,10 +238,10 @@ class RasterPlans:
         names: Optional[dict[int, str]] = None,
     ) -> LayerPlan:
         """Plan a layer below its soil property, if there are several, and with the others of its depths."""
-        levels = self._levels(label.property)
+        levels = self._levels(label.soil_property)
         height = _KINDS.index(kind) + (0 if levels else FIRST_PROPERTY)
-        is_first = self.properties.index(label.property) == 0
-        depths = sorted(self._depths[label.property], key=lambda depth: depth or (-1.0, -1.0))
+        is_first = self.properties.index(label.soil_property) == 0
+        depths = sorted(self._depths[label.soil_property], key=lambda depth: depth or (-1.0, -1.0))
         depth = depths.index(label.depth_cm)
         if len(depths) > 1:
             levels.append((what, height, is_shown))
@@ -272,7 +274,7 @@ class RasterPlans:
         return [name for name in CLASSES if name in self._layers and has_classes(self._layers[name])]
 
     def _has_depths(self, label: Label) -> bool:
-        return len(self._depths.get(label.property, ())) > 1
+        return len(self._depths.get(label.soil_property, ())) > 1
 
     def _open(self, name: str) -> Optional[QgsRasterLayer]:
         path = self._results.get(name, "")

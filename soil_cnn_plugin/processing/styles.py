@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingLayerPostProcessorInterface, QgsProject
+from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingLayerPostProcessorInterface
 
 from .layer_plan import PART, LayerPlan, style_of
 from .layer_words import LayerWords
@@ -69,7 +69,7 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> str:
     return plan.title
 
 
-def show_results(results: dict[str, Any], title: str, project: QgsProject) -> None:
+def show_results(results: dict[str, Any], title: str, project: Any) -> None:
     """Load the results of a former run into a group of their own, as they looked after it."""
     plan = with_companions(plan_run(results), results)
     name = free_group_name(project, title)
@@ -177,6 +177,6 @@ def _leave_out_empty(results: dict[str, Any], plan: RunPlan, context: QgsProcess
 def _hatched(path: str) -> LayerPlan:
     words = LayerWords(tr("Here the map meets conditions that its observations do not cover. Do not trust it."))
     plan = LayerPlan(path, TITLE, order=(_NOT_APPLICABLE_ORDER,), is_expanded=True, words=words)
-    layer = plan.open()
+    layer: Any = plan.open()
     hatch(layer)
     return replace(plan, style=style_of(layer))

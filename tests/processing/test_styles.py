@@ -215,7 +215,7 @@ def test_titles_begin_with_a_capital_but_ph_does_not(text, title) -> None:
 )
 def test_a_bands_name_is_read_in_its_parts(description, parts) -> None:
     label = band_labels.read_label(description)
-    assert (label.property, label.depth_cm, label.unit, label.kind) == parts
+    assert (label.soil_property, label.depth_cm, label.unit, label.kind) == parts
 
 
 def test_ramps_grow_steadily_lighter_or_darker() -> None:

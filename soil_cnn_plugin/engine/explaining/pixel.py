@@ -168,7 +168,16 @@ def _predict(
     spaces = [space.words.space for space in trained.spaces]
     if PredictMap.dissimilarity_space in spaces:
         wanted["dissimilarity"] = "dissimilarity"
-    finisher = plan_map(PredictMap(job.network, **{"prediction": "", **wanted}), trained, device, report)
+    request = PredictMap(
+        job.network,
+        prediction=wanted.get("prediction", ""),
+        lower=wanted.get("lower", ""),
+        upper=wanted.get("upper", ""),
+        classes=wanted.get("classes", ""),
+        probabilities=wanted.get("probabilities", ""),
+        dissimilarity=wanted.get("dissimilarity", ""),
+    )
+    finisher = plan_map(request, trained, device, report)
     predictor = BlockPredictor(trained, grid, device, finisher.index)
     found = predictor.predict(block, patch, np.ones((1, 1), np.bool_))
     if not np.isfinite(found.location).all():

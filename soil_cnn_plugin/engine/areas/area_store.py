@@ -58,7 +58,8 @@ class AreaStore:
 
     def __init__(self, area: Area, columns: int, quantities: int) -> None:
         block = area.block
-        assert block is not None
+        if block is None:
+            raise ValueError(f"area {area.number} lies outside the grid")
         self._top, self._left = block.row, block.col
         self.side = cell_side(area.polygon.area, area.polygon.length)
         self._across = -(-block.width // self.side)

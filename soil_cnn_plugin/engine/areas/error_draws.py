@@ -78,7 +78,8 @@ class ErrorDraws:
             free = np.einsum("rs,sbd->rbd", self._mixed, free)
             common, own = np.empty_like(free), np.empty(free.shape[:2])
             for group, (at, correlogram) in enumerate(zip(self._slices, self._errors.correlograms)):
-                assert correlogram is not None
+                if correlogram is None:
+                    raise ValueError(f"group {group} of targets has no correlogram")
                 key = group, correlogram.models[number % len(correlogram.models)]
                 if key not in known:
                     known[key] = self._factor(cells, near, group, key[1], agreements[group])

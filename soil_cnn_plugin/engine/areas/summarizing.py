@@ -53,8 +53,7 @@ class _Parts:
         parts = []
         for position in self._index.query(frame):
             area = self._areas[position]
-            assert area.block is not None
-            own = overlap_of(block, area.block)
+            own = overlap_of(block, area.block) if area.block else None
             if own is None:
                 continue
             shares = pixel_shares(area.polygon, own)
@@ -89,7 +88,8 @@ def summarize_all(survey: Survey, job: SummarizeAreas, report: Report) -> list[A
     """
     stores = _read(survey, job.seed, report.part(0.05, 0.7, "Predicting the pixels of the areas"))
     errors = survey.quantities.description.error_correlation
-    assert errors is not None
+    if errors is None:
+        raise EngineError("The network file tells nothing of how errors go together. Train the network again.")
     outcomes = survey.quantities.description.outcomes
     slices = own_columns([outcome.scaled for outcome in outcomes])
     step = report.part(0.7, 0.97, "Drawing errors of the areas")

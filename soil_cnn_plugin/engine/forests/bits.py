@@ -19,7 +19,7 @@ from soil_cnn_plugin.engine.machine.compiled import compiled
 _inlined: Any = intrinsic  # its types do not know that numba itself passes `typing`
 
 
-@_inlined  # type: ignore[untyped-decorator]
+@_inlined
 def first_bit(typing: Any, bits: Any) -> Any:
     """The place of the lowest bit that is set; one must be."""
 
@@ -29,7 +29,7 @@ def first_bit(typing: Any, bits: Any) -> Any:
     return types.uint64(types.uint64), build
 
 
-@_inlined  # type: ignore[untyped-decorator]
+@_inlined
 def count_bits(typing: Any, bits: Any) -> Any:
     """How many bits are set."""
 
@@ -50,6 +50,6 @@ def _draw(state):
 
 
 @compiled
-def draw_below(state, limit):
+def random_below(state, limit):
     """A random whole number from 0 to limit - 1, limit below 2**32."""
     return np.int64(((_draw(state) >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from soil_cnn_plugin.engine.forests.bits import count_bits, draw_below, first_bit
+from soil_cnn_plugin.engine.forests.bits import count_bits, first_bit, random_below
 from soil_cnn_plugin.engine.machine.compiled import compiled
 
 _NEAR = 64  # rows of a node whose bins are numbered anew for all nodes below, so that one word tells which are in use
@@ -148,7 +148,7 @@ def _choose_split(
     unseen, found, drawn, visited = len(features), 0, 0, 0
     while unseen > known + found and (visited < tried or visited <= found + drawn):
         visited += 1
-        at = drawn + draw_below(state, unseen - found - drawn)
+        at = drawn + random_below(state, unseen - found - drawn)
         if at < known:
             features[drawn], features[at] = features[at], features[drawn]
             drawn += 1

@@ -122,7 +122,7 @@ def calibrate_classes(learned: Array, probabilities: Array) -> float:
     return float(np.exp(found.x))
 
 
-BINS = 10
+STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def share_limits(right: Array, count: Array | Rows) -> tuple[Array, Array]:
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
-def reliability_in_steps(probability: Array, is_right: Flags, steps: int = BINS) -> ClassReliability:
+def reliability_in_steps(probability: Array, is_right: Flags, steps: int = STEPS) -> ClassReliability:
     """Reliability of any probabilities (n,); `is_right` (n,) says whether the predicted event came true."""
     step = np.minimum((probability * steps).astype(np.int64), steps - 1)
     count = np.bincount(step, minlength=steps).astype(np.int64)

@@ -134,7 +134,7 @@ def skewness(values: Array) -> float:
     variance = float((apart**2).mean())
     if variance <= (np.finfo(np.float64).eps * abs(float(values.mean()))) ** 2:
         return math.nan
-    return float((apart**3).mean()) / variance**1.5
+    return float((apart**3).mean() / variance**1.5)
 
 
 def _is_skewed(known: Array) -> bool:

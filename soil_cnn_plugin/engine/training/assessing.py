@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from soil_cnn_plugin.engine.machine.device import device_in_words
 from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.assessed import Verdict
 from soil_cnn_plugin.engine.targets.groups import by_target
 from soil_cnn_plugin.engine.targets.kinds import Given, Kind, Outcome
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
@@ -54,6 +56,30 @@ def choose_predictor(job: TrainNetwork, validations: Sequence[CrossValidation], 
     return best
 
 
+def _assess_kinds(
+    job: TrainNetwork,
+    designs: Designs,
+    chosen: Sequence[Mapping[str, Any]],
+    beside: Sequence[Mapping[str, Any]],
+    judged: Sequence[Verdict],
+) -> list[list[Any]]:
+    """The assessed targets of each kind, by their held-out predictions under the chosen folds and those `beside`."""
+    design = designs.first
+    return [
+        kind.assess(
+            Given(
+                measured=design.measured.of(kind.targets),
+                fold=designs.folds.fold,
+                methods=[chosen[t] for t in kind.targets],
+                other_methods=[beside[t] for t in kind.targets],
+                verdicts=[judged[t] for t in kind.targets],
+                asked=job.exceedance,
+            )
+        )
+        for kind in design.kinds
+    ]
+
+
 def assess(
     job: TrainNetwork,
     file: PatchFile,
@@ -71,19 +97,7 @@ def assess(
     beside = others[0] if others else [{} for _ in file.targets]
     measures = by_target(kinds, [[kind.measure] * len(kind.targets) for kind in kinds])
     judged = verdicts([*zip(chosen, measures)], predictor)
-    of_kinds = [
-        kind.assess(
-            Given(
-                measured=design.measured.of(kind.targets),
-                fold=folds.fold,
-                methods=[chosen[t] for t in kind.targets],
-                other_methods=[beside[t] for t in kind.targets],
-                verdicts=[judged[t] for t in kind.targets],
-                asked=job.exceedance,
-            )
-        )
-        for kind in kinds
-    ]
+    of_kinds = _assess_kinds(job, designs, chosen, beside, judged)
     errors = validations[0].scores[predictor]
     places = in_metres(file, file.coordinates)
     for target, of_target in zip(file.targets, judged):

@@ -199,7 +199,7 @@ def _validation(
 ) -> CrossValidation:
     by_method = {name: each.held_out() for name, each in predictions.items()}
     targets = zip(*by_method.values())
-    of_repeat = {name: (each,) for name, each in scores.items()}
+    of_repeat: dict[str, tuple[HeldOutScores, ...]] = {name: (each,) for name, each in scores.items()}
     return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves, of_repeat)
 
 

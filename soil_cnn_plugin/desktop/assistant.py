@@ -80,9 +80,9 @@ class Assistant:
     # What follows from the layer of observations
 
     def _choose_points(self) -> None:
-        """Choose the first layer that may hold the observations, unless the active layer does; QGIS chooses none."""
-        name = self._values.points_name()
-        if not name or self._values.points() is not None:
+        """Choose the first layer that may hold the observations, unless QGIS has chosen one that may."""
+        name, chosen = self._values.points_name(), self._values.points()
+        if not name or (chosen is not None and self._may_hold(name, chosen)):
             return
         layers = [node.layer() for node in QgsProject.instance().layerTreeRoot().findLayers()]
         vectors = [layer for layer in layers if isinstance(layer, QgsVectorLayer)]

@@ -194,7 +194,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         feedback = LabelledFeedback(feedback, self)
-        place = self._place(parameters, context)
+        place = self._results_place(parameters, context)
         try:
             with RunFolder("soilcnn-inputs-") as folder:
                 inputs = Inputs(self, parameters, context, self._rasters, folder, place)
@@ -241,7 +241,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
             )
         return {}
 
-    def _place(self, parameters: dict[str, Any], context: QgsProcessingContext) -> ResultsFolder:
+    def _results_place(self, parameters: dict[str, Any], context: QgsProcessingContext) -> ResultsFolder:
         if self.parameterDefinition("RESULTS") is None:
             return ResultsFolder(self.displayName())
         chosen = self.parameterAsString(parameters, "RESULTS", context).strip()

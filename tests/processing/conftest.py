@@ -81,7 +81,7 @@ def job_of(provider, context) -> Callable[..., Job]:
         algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{algorithm_id}")
         folders.append(tempfile.mkdtemp())
         assert algorithm.prepareAlgorithm(parameters, context, context.feedback())
-        place = algorithm._place(parameters, context)
+        place = algorithm._results_place(parameters, context)
         inputs = Inputs(algorithm, parameters, context, algorithm._rasters, Path(folders[-1]), place)
         return algorithm.job(inputs)
 

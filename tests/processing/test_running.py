@@ -81,6 +81,15 @@ def test_assess_map_returns_its_files_and_numbers(run, stand_in, observations, r
     assert results == {"RESIDUALS": residuals, "RMSE": 1.5, "MEC": 0.5, "CCC": 0.6, "PICP": 0.9, "COUNT": 7}
 
 
+def test_explain_pixel_returns_its_files(run, stand_in, tmp_path) -> None:
+    network, metrics = tmp_path / "n.safetensors", str(tmp_path / "m.json")
+    network.write_bytes(b"")
+    results = run("explainpixel", {"NETWORK": str(network), "POINT": "1,2 [EPSG:28992]", "METRICS": metrics})
+    assert results == {"METRICS": metrics}
+    job = json.loads(Path(metrics).read_text())
+    assert (job["x"], job["y"]) == (1.0, 2.0)
+
+
 def test_check_environment_returns_the_device(run, stand_in) -> None:
     assert run("checkenvironment", {}) == {"DEVICE": "CPU"}
 

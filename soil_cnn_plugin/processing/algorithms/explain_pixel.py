@@ -27,7 +27,7 @@ class ExplainPixel(JobAlgorithm):
 
     def __init__(self) -> None:
         super().__init__()
-        self._place = (0.0, 0.0, "")  # x, y and the WKT of their CRS
+        self._point = (0.0, 0.0, "")  # x, y and the WKT of their CRS
 
     def label(self) -> str:
         return tr("Explain pixel")
@@ -79,11 +79,11 @@ class ExplainPixel(JobAlgorithm):
     ) -> bool:
         point = self.parameterAsPoint(parameters, "POINT", context)
         crs = self.parameterAsPointCrs(parameters, "POINT", context)
-        self._place = point.x(), point.y(), crs.toWkt(Qgis.CrsWktVariant.PreferredGdal) if crs.isValid() else ""
+        self._point = point.x(), point.y(), crs.toWkt(Qgis.CrsWktVariant.PreferredGdal) if crs.isValid() else ""
         return super().prepareAlgorithm(parameters, context, feedback)
 
     def job(self, inputs: Inputs) -> jobs.ExplainPixel:
-        x, y, crs = self._place
+        x, y, crs = self._point
         return jobs.ExplainPixel(
             network=inputs.file("NETWORK", "trained network"),
             x=x,

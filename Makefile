@@ -10,9 +10,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ENGINE := $(CURDIR)/build/engine/bin/python
 QGIS_PYTHON := $(CURDIR)/build/test-qgis/bin/python
 
-.PHONY: help demo test lint format package bundle dev bench gpu-check clean qgis
+.PHONY: help demo test lint format package bundle dev docs screenshots bench gpu-check clean qgis
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: dev build/engine/.ready  ## map zinc, copper and lead of the Meuse floodplain into demo_output/
 	PYTHONPATH=$(CURDIR) /usr/bin/python3 benchmarks/demo.py
@@ -35,6 +35,13 @@ bundle: build/engine/.tested  ## download all packages into build/bundle/, for a
 dev:  ## link the checkout into build/plugins, for QGIS_PLUGINPATH
 	.ci/link
 
+docs: build/docs-env/.ready  ## make the guide's site, build/site/index.html; a dead link fails
+	/usr/bin/python3 .ci/build_guide.py
+	NO_MKDOCS_2_WARNING=1 build/docs-env/bin/python -m mkdocs build --strict
+
+screenshots: dev build/engine/.ready build/docs-env/.ready  ## take the guide's pictures anew in a QGIS window (ONLY="a b": some)
+	ENGINE=$(ENGINE) build/docs-env/bin/python .ci/screenshots.py $(ONLY)
+
 bench: build/engine/.ready  ## measure speed and memory against the naive ways into build/bench/ (QUICK=1: a few minutes)
 	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/bench.py $(if $(QUICK),--quick)
 
@@ -55,6 +62,11 @@ build/engine/.ready: soil_cnn_plugin/engine/requirements.txt soil_cnn_plugin/eng
 build/engine/.tested: .ci/requirements-engine.txt build/engine/.ready
 	$(ENGINE) -m ensurepip >/dev/null
 	$(ENGINE) -m pip install --quiet -r soil_cnn_plugin/engine/requirements.txt -r .ci/requirements-engine.txt
+	touch $@
+
+build/docs-env/.ready: .ci/requirements-docs.txt | qgis
+	/usr/bin/python3 -m venv --clear build/docs-env
+	build/docs-env/bin/python -m pip install --quiet -r .ci/requirements-docs.txt
 	touch $@
 
 build/test-qgis/.ready: .ci/requirements-qgis.txt | qgis

@@ -29,9 +29,9 @@ from qgis.PyQt.QtCore import QPointF, QSizeF  # noqa: E402
 from soil_cnn_plugin.processing.provider import SoilCnnProvider  # noqa: E402
 
 FIELDS_BY_DEPTH = r"""
-array_to_string(array_foreach(if(is_array(@VALUES), @VALUES, string_to_array(@VALUES, ';')), with_variable('value',
-@element, array_to_string(array_foreach(string_to_array(@INTERVALS, ','), @value || '_' || array_to_string(
-regexp_matches(@element, '([0-9.]+)\\D+([0-9.]+)'), '_')), ';'))), ';')
+array_to_string(array_foreach(string_to_array(try(array_to_string(@VALUES, ';'), to_string(@VALUES)), ';'),
+with_variable('value', @element, array_to_string(array_foreach(string_to_array(@INTERVALS, ','), @value || '_' ||
+array_to_string(regexp_matches(@element, '([0-9.]+)\\D+([0-9.]+)'), '_')), ';'))), ';')
 """.replace("\n", " ").strip()
 """The fields that Standardize depths makes: clay_0_5;clay_5_15 of the value clay and the intervals 0-5,5-15."""
 BOX = QSizeF(230, 40)

@@ -17,7 +17,7 @@ def resource(*parts: str) -> Path:
 
 
 def page(*parts: str) -> Path:
-    """Return a page of the guide, or the changelog: `page("docs", "guide.md")`."""
+    """Return a page of the guide, or the changelog: `page("docs", "index.md")`."""
     return _beside(parts[0]).joinpath(*parts[1:])
 
 

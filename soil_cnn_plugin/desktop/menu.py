@@ -38,7 +38,7 @@ class SoilCnnMenu(QMenu):
         self._task: Optional[sample.SampleTask] = None
         self._message: Any = None  # in the message bar while the task runs
         self._dialog: Optional[QDialog] = None  # Python must keep what is open
-        self._guide: Optional[QDialog] = None
+        self._guide: Optional[QDialog] = None  # beside a dialog whose Help button opened it
         self.aboutToShow.connect(self.fill)
         self.fill()
 
@@ -70,11 +70,9 @@ class SoilCnnMenu(QMenu):
     def open_set_up(self) -> None:
         self._open("soilcnn:setupenvironment")
 
-    def open_guide(self, algorithm_id: str = "") -> None:
-        """Open the guide, at the page of an algorithm. A dialog that is open keeps the window below it."""
+    def open_guide(self, page: str = reader.FIRST_PAGE) -> None:
+        """Show a page of the guide, in front of a dialog that lets nothing else be used."""
         parent = QApplication.activeModalWidget() or QApplication.activeWindow() or self._iface.mainWindow()
-        algorithm = QgsApplication.processingRegistry().algorithmById(f"soilcnn:{algorithm_id}")
-        page = algorithm.guide_page() if algorithm is not None else ""
         self._guide = reader.guide(parent, page)
         self._guide.show()
 

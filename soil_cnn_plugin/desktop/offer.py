@@ -37,22 +37,24 @@ def offer_set_up(iface: Any, open_set_up: Callable[[], None]) -> None:
 
 
 class LinkAnswer(QObject):
-    """Opens the set-up when a user follows the link in a message, and the guide at a dialog's Help button."""
+    """Opens the set-up or a page of the guide when a user follows a link in a message or presses *Help*."""
 
     def __init__(self, open_set_up: Callable[[], None], open_guide: Callable[[str], None]) -> None:
         super().__init__()
-        self._open_set_up, self._open_guide = open_set_up, open_guide
+        self._open_set_up = open_set_up
+        self._open_guide = open_guide
         QDesktopServices.setUrlHandler(SCHEME, self, "follow")
 
     @pyqtSlot(QUrl)  # type: ignore[untyped-decorator]
     def follow(self, address: QUrl) -> None:
-        if address.toString().startswith(GUIDE_ADDRESS):
-            self._open_guide(address.toString().removeprefix(GUIDE_ADDRESS))
-        elif address.toString() == SET_UP_ADDRESS:
+        text = address.toString()
+        if text == SET_UP_ADDRESS:
             message = QApplication.activeModalWidget()
             if message is not None:
                 message.close()
             QTimer.singleShot(0, self._open_set_up)
+        elif text.startswith(GUIDE_ADDRESS):
+            self._open_guide(text[len(GUIDE_ADDRESS) :])
 
     def end(self) -> None:
         QDesktopServices.unsetUrlHandler(SCHEME)

@@ -1,22 +1,23 @@
-"""A window that shows the guide and the news: the pages that are installed with the plugin, without any network."""
+"""A window that shows the guide and the news without any network: pages installed with the plugin, or made from it."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Optional
 
+from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QSize, Qt, QUrl
-from qgis.PyQt.QtGui import QDesktopServices, QImage
+from qgis.PyQt.QtGui import QDesktopServices, QImage, QTextCursor
 from qgis.PyQt.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
 from ..paths import page
+from ..processing import help_page
 from ..processing.translation import tr
 
+FIRST_PAGE = "index.md"
 WIDTH = 760  # of pictures, in pixels
 IMAGE = 2  # QTextDocument.ResourceType.ImageResource, which is a number here in Qt 5 and Qt 6 alike
-
-
-_PAGE = QUrl("soilcnn:page.html")
 
 
 class Browser(QTextBrowser):
@@ -24,31 +25,60 @@ class Browser(QTextBrowser):
 
     def __init__(self) -> None:
         super().__init__()
-        self._page = ""
         self.setOpenLinks(False)
         self.anchorClicked.connect(self._follow)
+        self.sourceChanged.connect(self._show_section)
 
     def loadResource(self, kind: int, name: QUrl) -> Any:
-        if name == _PAGE:
-            return self._page
-        found = super().loadResource(kind, name)
-        if kind != IMAGE:
-            return found
-        image = QImage(self.source().resolved(name).toLocalFile())
-        is_wide = image.width() > WIDTH
-        return image.scaledToWidth(WIDTH, Qt.TransformationMode.SmoothTransformation) if is_wide else image
+        address = self.source().resolved(name)
+        if kind == IMAGE:
+            image = QImage(address.toLocalFile())
+            is_wide = image.width() > WIDTH
+            return image.scaledToWidth(WIDTH, Qt.TransformationMode.SmoothTransformation) if is_wide else image
+        path = Path(address.toLocalFile())
+        return generated_page(path.stem) if path.parent.name == "algorithms" else super().loadResource(kind, name)
 
-    def open_page(self, text: str) -> None:
-        """Show HTML as a page that Back leaves."""
-        self._page = text
-        self.setSource(_PAGE)
+    def showEvent(self, event: Any) -> None:
+        """Scroll once the page has its height."""
+        super().showEvent(event)
+        self._show_section(self.source())
 
     def _follow(self, address: QUrl) -> None:
         target = self.source().resolved(address)
         if target.isLocalFile() and target.toLocalFile().endswith(".md"):
             self.setSource(target)
+            self._show_section(target)
         else:
             QDesktopServices.openUrl(target)
+
+    def _show_section(self, address: QUrl) -> None:
+        """Scroll to the heading that the address names after its #, because Qt knows no anchors in Markdown."""
+        block = self.document().begin() if address.fragment() else self.document().end()
+        while block.isValid():
+            if block.blockFormat().headingLevel() and anchor(block.text()) == address.fragment():
+                self.setTextCursor(QTextCursor(block))
+                self.verticalScrollBar().setValue(int(self.document().documentLayout().blockBoundingRect(block).top()))
+                return
+            block = block.next()
+
+
+def anchor(heading: str) -> str:
+    """Return the name that a heading has in links, as the web page of the guide has it."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+
+
+def generated_page(name: str) -> str:
+    """Return the page of an algorithm, or that of all algorithms; they are made from the code."""
+    registry = QgsApplication.processingRegistry()
+    if name == "index":
+        return help_page.overview(each for each in registry.providerById("soilcnn").algorithms() if has_page(each))
+    algorithm = registry.algorithmById(f"soilcnn:{name}")
+    return help_page.page(algorithm) if algorithm is not None else tr("There is no algorithm {}.").format(name)
+
+
+def has_page(algorithm: Any) -> bool:
+    """Whether the algorithm is one of the plugin's own; a model explains itself."""
+    return hasattr(algorithm, "explanation")
 
 
 class Reader(QDialog):
@@ -68,14 +98,14 @@ class Reader(QDialog):
         self.resize(QSize(860, 640))
 
 
-def guide(parent: Optional[QWidget], algorithm_page: str = "") -> Reader:
-    """Return the guide, open at the page of an algorithm if its HTML is given; Back leads to the guide's first page."""
+def guide(parent: Optional[QWidget], name: str = FIRST_PAGE) -> Reader:
+    """Return a window with a page of the guide, such as `depths.md#fields` or `algorithms/predictmap.md`."""
     reader = Reader(tr("Soil CNN: user guide"), parent)
-    first = QUrl.fromLocalFile(str(page("docs", "guide.md")))
-    reader.browser.setSource(first)
-    if algorithm_page:
-        link = f'<p><a href="{first.toString()}">{tr("User guide")}</a></p>'
-        reader.browser.open_page(algorithm_page.replace("<h1>", f"{link}<h1>", 1))
+    path, _, section = name.partition("#")
+    address = QUrl.fromLocalFile(str(page("docs", path)))
+    if section:
+        address.setFragment(section)
+    reader.browser.setSource(address)
     return reader
 
 

@@ -36,11 +36,11 @@ from .checks import find_problem
 from .choices import with_values
 from .dialogs import make_dialog
 from .full_disk import full_disk_sentence
-from .help_page import page, panel_text
+from .help_page import page_address, panel_text
 from .inputs import Inputs, check_rasters, note_rasters
 from .labels import LabelledFeedback, with_labels
 from .last_files import note_files, propose_files
-from .links import GUIDE_ADDRESS, set_up_message
+from .links import set_up_message
 from .outputs import check_outputs, drop_layers
 from .parameters import Parameters
 from .rasters import Raster
@@ -116,15 +116,11 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         """Return the help. The dialog shows only this text; qgis_process prints it below the summary."""
         if qgis.utils.iface is None:
             return self.explanation()
-        return panel_text(self, self.summary(), self.explanation())
+        return panel_text(self)
 
     def helpUrl(self) -> str:
-        """Return the address of the guide, at the page of this algorithm; in the window only, which opens it."""
-        return "" if qgis.utils.iface is None else f"{GUIDE_ADDRESS}{self.ID}"
-
-    def guide_page(self) -> str:
-        """Return the page of the guide, HTML, with all parameters."""
-        return page(self, self.summary(), self.explanation())
+        """Return the link to the algorithm's page in the guide, which the plugin's window half answers."""
+        return "" if qgis.utils.iface is None else page_address(self)
 
     def tags(self) -> list[str]:
         return ["soil", "cnn", "neural network", "deep learning", "digital soil mapping", *self.keywords()]

@@ -47,6 +47,11 @@ WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
         "log": tr("logarithm"),
         "logit": tr("logit, for shares and percentages"),
     },
+    "STOCK": {
+        "none": tr("none"),
+        "organic_carbon": tr("organic carbon"),
+        "equivalent_soil_mass": tr("organic carbon in an equivalent soil mass"),
+    },
     "PRECISION": {
         "auto": tr("half where it changes little"),
         "float32": tr("single (float32)"),

@@ -9,7 +9,7 @@ from .translation import tr
 SCHEME = "soilcnn"
 SET_UP_ADDRESS = f"{SCHEME}:set-up"
 GUIDE_ADDRESS = f"{SCHEME}:guide/"
-"""Before an algorithm's ID: the guide, opened at the page of that algorithm."""
+"""Before the path of a page of the guide, such as `algorithms/predictmap.md`."""
 
 
 def set_up_message(problem: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Optional
 from qgis.core import QgsVectorLayer
 
 from ..contract.soil_property import SoilProperty
+from .area_styles import colour_areas
 from .band_labels import sentence_case
 from .class_styles import colour_right_and_wrong
 from .layer_plan import LayerPlan, style_of
@@ -19,6 +20,7 @@ from .raster_styles import colour_ramp, ramp_for
 from .translation import tr
 
 TITLES = {  # from the top down
+    "AREAS": tr("Summarized areas"),
     "PROBLEMS": tr("Problems"),
     "HELD_OUT": tr("Held-out predictions"),
     "RESIDUALS": tr("Residuals of the map"),
@@ -27,6 +29,7 @@ TITLES = {  # from the top down
     "IMPORTANCE": tr("Importance of the covariates"),
 }
 _SHOWS = {
+    "AREAS": tr("Means, totals and shares of areas, with intervals."),
     "PROBLEMS": tr("What may be wrong with the observations, and the remedy."),
     "HELD_OUT": tr("What was observed, and what was predicted without having seen it."),
     "RESIDUALS": tr("What was observed, and what the map shows there."),
@@ -88,6 +91,9 @@ def _plans(name: str, path: str, layer: QgsVectorLayer, height: int, labels: dic
         return [LayerPlan(path, title, order=(height,), style=style_of(layer), words=words)]
     if name == "PROBLEMS" and layer.fields().indexOf("severity") >= 0:
         colour_problems(layer)
+    if name == "AREAS":
+        tip = colour_areas(layer)
+        return [LayerPlan(path, TITLES[name], order=(height,), style=style_of(layer), map_tip=tip, words=words)]
     if name not in ("HELD_OUT", "RESIDUALS"):
         tip = '<b>[% "reason" %]</b>' if name == "DROPPED" else ""
         return [LayerPlan(path, TITLES[name], order=(height,), style=style_of(layer), map_tip=tip, words=words)]

@@ -18,6 +18,7 @@ from .algorithms.map_soil_properties import MapSoilProperties
 from .algorithms.predict_map import PredictMap
 from .algorithms.set_up_environment import SetUpEnvironment
 from .algorithms.standardize_depths import StandardizeDepths
+from .algorithms.summarize_areas import SummarizeAreas
 from .algorithms.train_network import TrainNetwork
 
 ALGORITHMS = (
@@ -27,6 +28,7 @@ ALGORITHMS = (
     TrainNetwork,
     PredictMap,
     MapSoilProperties,
+    SummarizeAreas,
     AssessMap,
     ComparePatchSizes,
     ExplainNetwork,

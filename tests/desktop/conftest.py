@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from qgis.core import QgsProject, QgsSettings
+from qgis.core import QgsApplication, QgsProject, QgsSettings
 from qgis.PyQt.QtWidgets import QMenu
 
 from soil_cnn_plugin.bridge import environment
+from soil_cnn_plugin.processing.provider import SoilCnnProvider
+
+
+@pytest.fixture(scope="module")
+def provider(qgis_app, qgis_processing):
+    """Return the provider, without that of another test's plugin."""
+    registry = QgsApplication.processingRegistry()
+    if registry.providerById("soilcnn") is not None:
+        registry.removeProvider("soilcnn")
+    provider = SoilCnnProvider()
+    registry.addProvider(provider)
+    provider.refreshAlgorithms()
+    yield provider
+    registry.removeProvider("soilcnn")
 
 
 @pytest.fixture(autouse=True)

@@ -7,26 +7,9 @@ import pytest
 import qgis.utils
 from osgeo import gdal
 from qgis.core import QgsApplication, QgsFeature, QgsProject, QgsRasterLayer, QgsVectorLayer
-from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton
 
-from soil_cnn_plugin.desktop import reader
-from soil_cnn_plugin.paths import page
 from soil_cnn_plugin.processing import settings
-from soil_cnn_plugin.processing.provider import SoilCnnProvider
-
-
-@pytest.fixture(scope="module")
-def provider(qgis_app, qgis_processing):
-    """Return the provider, without that of another test's plugin."""
-    registry = QgsApplication.processingRegistry()
-    if registry.providerById("soilcnn") is not None:
-        registry.removeProvider("soilcnn")
-    provider = SoilCnnProvider()
-    registry.addProvider(provider)
-    provider.refreshAlgorithms()
-    yield provider
-    registry.removeProvider("soilcnn")
 
 
 @pytest.fixture
@@ -209,12 +192,3 @@ def test_the_patches_follow_the_network(dialog_of, tmp_path) -> None:
     dialog = dialog_of("explainnetwork")
     choose(dialog, "NETWORK", str(tmp_path / "old" / "network.safetensors"))
     assert value(dialog, "PATCHES") == str(tmp_path / "old" / "patches.h5")
-
-
-def test_help_opens_the_guide_at_the_page_of_the_algorithm(provider) -> None:
-    browser = reader.guide(None, provider.algorithm("predictmap").guide_page()).browser
-    assert "Predict map" in browser.toPlainText() and "DISSIMILARITY_SPACE" in browser.toPlainText()
-    browser.anchorClicked.emit(QUrl.fromLocalFile(str(page("docs", "guide.md"))))
-    assert browser.toPlainText().startswith("User guide")
-    browser.backward()
-    assert "Predict map" in browser.toPlainText()

@@ -16,9 +16,8 @@ from qgis.PyQt.QtWidgets import QPushButton
 from soil_cnn_plugin.desktop import menu as menu_module
 from soil_cnn_plugin.desktop import offer, reader
 from soil_cnn_plugin.desktop.menu import SoilCnnMenu
-from soil_cnn_plugin.paths import page
 from soil_cnn_plugin.plugin import SoilCnnPlugin
-from soil_cnn_plugin.processing.links import GUIDE_ADDRESS, SET_UP_ADDRESS, set_up_message
+from soil_cnn_plugin.processing.links import SET_UP_ADDRESS, set_up_message
 from soil_cnn_plugin.processing.recent_runs import SETTING, Run, recent_runs
 
 
@@ -64,15 +63,15 @@ def test_no_message_is_shown_where_an_environment_is(iface, monkeypatch) -> None
     assert QgsSettings().value(offer.OFFERED) is None
 
 
-def test_the_link_in_a_message_opens_the_set_up(qgis_app, wait_for) -> None:
+def test_a_link_opens_the_set_up_or_a_page_of_the_guide(qgis_app, wait_for) -> None:
     opened = []
     assert SET_UP_ADDRESS in set_up_message("There is none.") and set_up_message("") == ""
     links = offer.LinkAnswer(lambda: opened.append("set-up"), opened.append)
     QDesktopServices.openUrl(QUrl(SET_UP_ADDRESS))
     wait_for(lambda: opened)
-    QDesktopServices.openUrl(QUrl(f"{GUIDE_ADDRESS}predictmap"))
+    QDesktopServices.openUrl(QUrl("soilcnn:guide/algorithms/predictmap.md"))
     links.end()
-    assert opened[::-1] == ["predictmap", "set-up"]
+    assert opened == ["set-up", "algorithms/predictmap.md"]
 
 
 @pytest.fixture
@@ -135,12 +134,8 @@ def test_settings_that_nobody_wrote_are_no_runs() -> None:
         assert recent_runs() == []
 
 
-def test_the_guide_and_the_news_are_there_and_so_are_the_pages_they_name(qgis_app) -> None:
-    guide = reader.guide(None)
-    assert guide.browser.source().toLocalFile() == str(page("docs", "guide.md"))
-    assert "Map soil properties" in guide.browser.toPlainText()
-    news = reader.news(None)
-    assert "Added" in news.browser.toPlainText()
+def test_the_news_are_there(qgis_app) -> None:
+    assert "Added" in reader.news(None).browser.toPlainText()
 
 
 def test_the_news_are_the_first_section_that_lists_anything() -> None:

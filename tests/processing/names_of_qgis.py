@@ -13,11 +13,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import qgis.core
+import qgis.gui
+
 _LINES = Path(__file__).with_name("lost_in_qt6.txt").read_text(encoding="utf-8").splitlines()
 LOST = {name for line in _LINES if not line.startswith("#") for name in line.split()}
 """What Qt 6 lacks. QVariant's types are not among it, because QGIS puts them back."""
 LOST |= {"QWebView", "QWebPage", "QWebFrame", "WidgetWrapper", "resources_rc"}
 """Not in QGIS's builds with Qt 6: WebKit and compiled resources. To be given up in QGIS 4: Python's widget wrappers."""
+OF_QGIS = {
+    member
+    for module in (qgis.core, qgis.gui)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and kind.__name__.startswith("Qgs")
+    for member in vars(kind)
+} - {"exec_", "print_"}
+"""Members that classes of QGIS have themselves, some by names that Qt has given up: Flags, setParameters. Not exec_ and
+print_, which PyQt5 adds to them."""
 DIRECT = ("PyQt5", "PyQt6", "sip", "PySide2", "PySide6")
 
 
@@ -28,7 +40,7 @@ def doubts(source: str) -> list[str]:
     found = [*_doubtful_imports(tree)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            if node.attr in LOST:
+            if node.attr in LOST - OF_QGIS:
                 found.append((node.lineno, f"{node.attr} is gone"))
             chain = _chain(node)
             if chain and chain[0] in names:

@@ -1,4 +1,4 @@
-"""The help beside a dialog, and the page with all parameters."""
+"""The help beside a dialog, and the page with all parameters in the guide."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import pytest
 import qgis.utils
 from qgis.core import QgsApplication
+
+from soil_cnn_plugin.processing import help_page
 
 
 @pytest.fixture
@@ -22,20 +24,27 @@ def test_the_panel_explains_the_parameters_of_the_first_screen(mapping) -> None:
     assert set(re.findall(r"<[^>]*>", text)) == {"<b>", "</b>", "<br>"}
 
 
-def test_the_help_button_opens_a_page_with_every_parameter(mapping) -> None:
-    assert mapping.helpUrl() == "soilcnn:guide/mapsoilproperties"
-    text = mapping.guide_page()
-    names = re.findall(r"<code>(\w+)</code>", text)
-    assert sorted(names) == sorted(item.name() for item in mapping.parameterDefinitions())
-    assert text.index("OBSERVATIONS") < text.index("Advanced parameters") < text.index("<h2>Outputs</h2>")
+def test_the_help_button_opens_the_algorithms_page_of_the_guide(mapping, monkeypatch) -> None:
+    assert mapping.helpUrl() == "soilcnn:guide/algorithms/mapsoilproperties.md"
+    monkeypatch.setattr(qgis.utils, "iface", None)
+    assert mapping.helpUrl() == ""
+
+
+def test_the_page_explains_every_parameter_and_output(mapping) -> None:
+    text = help_page.page(mapping)
+    names = re.findall(r"^(?:\*\*|- ).* `(\w+)`", text, re.MULTILINE)
+    values = {item.name() for item in mapping.outputDefinitions()}
+    assert sorted(names) == sorted(values | {item.name() for item in mapping.parameterDefinitions()})
+    parts = ("OBSERVATIONS", "## Advanced parameters", "## Outputs", "## Returned", "`soilcnn:mapsoilproperties`")
+    assert sorted(parts, key=text.index) == list(parts)
 
 
 def test_choices_are_explained_in_the_words_that_the_dialog_shows(mapping) -> None:
-    text = mapping.guide_page()
-    assert "As the map needs (kNNDM): held-out observations lie" in text and "knndm:" not in text
+    text = help_page.page(mapping)
+    assert "As the map needs (kNNDM): held-out observations lie" in text
+    assert "In scripts: `knndm` (as the map needs (kNNDM)), `spatial_blocks`" in text
     assert "What was best on held-out observations: whichever" in text
 
 
-def test_without_a_window_there_is_no_help_button(mapping, monkeypatch) -> None:
-    monkeypatch.setattr(qgis.utils, "iface", None)
-    assert mapping.helpUrl() == ""
+def test_markup_in_a_help_text_is_shown_as_it_stands() -> None:
+    assert help_page.plain("<0.5 [mg] *a* clay_0_5") == r"&lt;0.5 \[mg\] \*a\* clay_0_5"

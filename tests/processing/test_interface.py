@@ -37,6 +37,10 @@ PARAMETERS = {
     "trainnetwork": f"PATCHES {TRAINING} RESUME NETWORK REPORT HELD_OUT METRICS",
     "predictmap": f"NETWORK COVARIATES EXCEEDANCE {MAPPING} DEVICE FULL_GPU CLUSTER",
     "mapsoilproperties": f"{EXTRACTION} RESULTS {TRAINING} {MAPPING} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
+    "summarizeareas": (
+        "NETWORK POLYGONS NAME COVARIATES EXCEEDANCE STOCK CARBON BULK_DENSITY STONES THICKNESS SOIL_MASS EXPRESSIONS"
+        " LOWER UPPER COVERAGE PATCHES BLOCK_SIZE DEVICE SEED AREAS REPORT METRICS"
+    ),
     "assessmap": (
         "OBSERVATIONS TARGET TARGET_TYPE DETECTION_LIMIT MAP BAND LOWER UPPER COVERAGE SAMPLE STRATUM WEIGHT REPORT"
         " RESIDUALS METRICS"
@@ -56,6 +60,7 @@ OUTPUTS = {
     "trainnetwork": f"NETWORK REPORT HELD_OUT METRICS {SCORES}",
     "predictmap": MAPS,
     "mapsoilproperties": f"{MAPS} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED FOLDER COUNT DROPPED_COUNT {SCORES}",
+    "summarizeareas": "AREAS REPORT METRICS COUNT AREA_HA",
     "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP ACCURACY COUNT",
     "comparepatchsizes": "REPORT METRICS BEST_PATCH_SIZE VERDICT",
     "explainnetwork": "REPORT IMPORTANCE ATTRIBUTION METRICS CONTEXT_RADIUS VERDICT",
@@ -71,6 +76,7 @@ GROUPS = {
     "trainnetwork": "2 Train",
     "predictmap": "3 Map",
     "mapsoilproperties": "3 Map",
+    "summarizeareas": "3 Map",
     "assessmap": "4 Assess",
     "comparepatchsizes": "4 Assess",
     "explainnetwork": "4 Assess",
@@ -93,6 +99,7 @@ CHOICES = {
     "DISSIMILARITY_SPACE": ["covariates", "embedding"],
     "TEXTURE_SYSTEM": ["usda", "wrb"],
     "DEVICE": ["auto", "cuda", "mps", "cpu"],
+    "STOCK": ["none", "organic_carbon", "equivalent_soil_mass"],
     "FULL_GPU": ["processor", "wait"],
     "SAMPLE": ["none", "simple", "stratified", "map_classes"],
     "BUILD": ["auto", "cpu", "cuda"],

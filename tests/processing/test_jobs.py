@@ -28,10 +28,13 @@ from soil_cnn_plugin.contract.jobs import (
     Covariate,
     DescribeNetwork,
     ExplainNetwork,
+    Expression,
     ExtractPatches,
     JobError,
     MapSoilProperties,
     PredictMap,
+    SummarizeAreas,
+    Threshold,
     TrainNetwork,
 )
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -466,6 +469,58 @@ def test_map_soil_properties_hands_its_parts_to_each_other(job_of, observations,
     assert job.extract.patches == job.train.patches == str(tmp_path / "x.h5")
     assert job.train.network == job.predict.network == str(tmp_path / "y.safetensors")
     check_outputs(job, [])
+
+
+def test_summarize_areas_with_defaults_and_with_all_values(job_of, raster, tmp_path) -> None:
+    network, patches = tmp_path / "n.safetensors", tmp_path / "p.h5"
+    network.touch()
+    patches.touch()
+    polygons = QgsVectorLayer("Polygon?crs=EPSG:28992&field=farm:string", "farms", "memory")
+    areas = str(tmp_path / "areas.gpkg")
+    values = {"NETWORK": str(network), "POLYGONS": polygons, "AREAS": areas}
+    job = job_of("summarizeareas", values)
+    assert job == SummarizeAreas(str(network), job.polygons, areas)
+    assert job.polygons.endswith("farms.gpkg")
+    stock = {"STOCK": "equivalent_soil_mass", "CARBON": "soc_0_10, soc_10_30", "BULK_DENSITY": "bd_0_10;bd_10_30"}
+    job = job_of(
+        "summarizeareas",
+        {
+            **values,
+            **stock,
+            "SOIL_MASS": 4000,
+            "NAME": "farm",
+            "COVARIATES": [raster("dem")],
+            "EXCEEDANCE": "zinc > 300",
+            "EXPRESSIONS": "load = zinc / 300",
+            "COVERAGE": 0.8,
+            "PATCHES": str(patches),
+            "BLOCK_SIZE": 64,
+            "SEED": 3,
+            "REPORT": str(tmp_path / "r.html"),
+            "METRICS": str(tmp_path / "m.json"),
+        },
+    )
+    assert job == SummarizeAreas(
+        network=str(network),
+        polygons=job.polygons,
+        areas=areas,
+        report=str(tmp_path / "r.html"),
+        metrics=str(tmp_path / "m.json"),
+        covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),),
+        name_field="farm",
+        exceedance=(Threshold("zinc", 300.0),),
+        stock="equivalent_soil_mass",
+        carbon=("soc_0_10", "soc_10_30"),
+        bulk_density=("bd_0_10", "bd_10_30"),
+        soil_mass=4000.0,
+        expressions=(Expression("load", "", "zinc / 300"),),
+        coverage=0.8,
+        patches=str(patches),
+        block_size=64,
+        seed=3,
+    )
+    with pytest.raises(JobError, match="A stock needs the targets of carbon content"):
+        job_of("summarizeareas", {**values, "STOCK": "organic_carbon"})
 
 
 def test_assess_map_with_defaults_and_with_all_values(job_of, observations, raster, tmp_path) -> None:

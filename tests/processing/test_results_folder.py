@@ -140,7 +140,7 @@ def test_runs_are_noted_with_their_report_and_layers_the_newest_first(run, tmp_p
     run(PREDICTION=str(tmp_path / "b.tif"), NETWORK=str(tmp_path / "n.safetensors"))
     newest, oldest = recent_runs()
     assert (newest.title, newest.report) == ("Map soil properties", "")
-    assert newest.results == {"PREDICTION": str(tmp_path / "b.tif")}
+    assert newest.results == {"PREDICTION": str(tmp_path / "b.tif"), "NETWORK": str(tmp_path / "n.safetensors")}
     assert oldest.report == first["REPORT"] and oldest.has_report()
     for _ in range(KEPT):
         run(**first)

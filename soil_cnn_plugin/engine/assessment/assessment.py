@@ -8,6 +8,7 @@ import numpy as np
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
+from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
 from soil_cnn_plugin.engine.assessment.significance import Likeness, likeness
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
@@ -62,6 +63,7 @@ class Assessment:
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     predictor: str = NETWORK  # the method that the map is predicted with
+    error_correlation: ErrorCorrelation | None = None
     spaces: tuple[SpaceInWords, ...] = ()  # in which a map's dissimilarity can be told
     covariates: tuple[CovariateSummary, ...] = ()
 

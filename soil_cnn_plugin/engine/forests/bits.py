@@ -3,7 +3,7 @@
 Code that is kept on disk holds these functions, too: when one changes, touch the files that use it.
 """
 
-# Numba has no types to offer here. mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 from __future__ import annotations
 

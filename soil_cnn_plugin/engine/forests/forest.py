@@ -118,7 +118,8 @@ def _draw(rng: np.random.Generator, rows: int, reach: Array | None, draws: int) 
     """Row numbers drawn with replacement; `reach` (rows,) are cumulative weights, None where all are the same."""
     if reach is None:
         return rng.integers(0, rows, draws)
-    return np.searchsorted(reach, rng.random(draws) * reach[-1], side="right")
+    drawn: Rows = np.searchsorted(reach, rng.random(draws) * reach[-1], side="right")
+    return drawn
 
 
 def _threads() -> int:

@@ -5,7 +5,7 @@ that lower the weighted squared error most (Breiman 2001, 10.1023/A:101093340432
 differ from scikit-learn's by their draws alone.
 """
 
-# Numba has no types to offer here. mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 
 from __future__ import annotations
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-
-def compiled(function: _Function, *, fastmath: Any = False) -> _Function:
+def compiled(function: Callable[..., Any], *, fastmath: Any = False) -> Any:
     """Compile with numba, without Python's lock. The code is kept beside the file of the function, or else in the
     user's folder for caches; where neither can be written, each process compiles anew.
 
@@ -20,7 +18,5 @@ def compiled(function: _Function, *, fastmath: Any = False) -> _Function:
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
     with contextlib.suppress(RuntimeError):  # no folder for the cache
-        kept: _Function = numba.njit(**options, cache=True)(function)
-        return kept
-    alone: _Function = numba.njit(**options)(function)
-    return alone
+        return numba.njit(**options, cache=True)(function)
+    return numba.njit(**options)(function)

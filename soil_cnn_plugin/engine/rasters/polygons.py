@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
-from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap
+from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap, SummarizeAreas
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, parse_crs, transform, without_jump
@@ -70,7 +70,7 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
     return polygons
 
 
-def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
+def clip_to_extent(job: PredictMap | ExplainNetwork | SummarizeAreas, grid: Grid) -> Grid:
     """Return the part of the grid that covers the job's extent; the whole grid when the job has none.
 
     Raises:

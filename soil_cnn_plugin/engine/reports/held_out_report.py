@@ -9,6 +9,7 @@ from datetime import date
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
+from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
 from soil_cnn_plugin.engine.reports.covariates_section import covariates_section
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import draw_loss_curves
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
@@ -92,6 +93,7 @@ def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
         ),
         *_other_folds(assessment, shares),
         *(section for share in shares for section in share.target_sections),
+        *correlogram_section(assessment.error_correlation, [target.soil_property for target in assessment.targets]),
         *dissimilarity_section(assessment.spaces),
         *_training(assessment),
         *notes_section(assessment.notes),

@@ -7,10 +7,12 @@ from typing import Protocol
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
+from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
+from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
 from soil_cnn_plugin.engine.reports.covariates_section import covariates_table
 from soil_cnn_plugin.engine.reports.held_out_words import dissimilarity_section, predictor_sentence
 from soil_cnn_plugin.engine.reports.score_table import SCALES, SCORE_COLUMNS, number_score_group
@@ -81,6 +83,8 @@ class Description(Protocol):
     @property
     def provenance(self) -> Mapping[str, str]: ...
     @property
+    def error_correlation(self) -> ErrorCorrelation | None: ...
+    @property
     def spaces(self) -> Sequence[SpaceInWords]: ...
 
 
@@ -97,6 +101,7 @@ def write_network_page(path: str, description: Description) -> None:
             Section("predicts", "What it predicts", _predicts(targets, description)),
             Section("needs", "What it needs", _needs(description)),
             Section("worth", "What it is worth", _worth(targets, description)),
+            *correlogram_section(description.error_correlation, targets),
             *dissimilarity_section(description.spaces),
             Section("origin", "Where it comes from", _origin(description)),
         ],

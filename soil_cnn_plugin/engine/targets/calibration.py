@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_ndtr, ndtr
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.measured import as_if_measured
@@ -92,6 +92,36 @@ class Calibration:
             mean += weight * value
             square += weight * value**2
         return mean, np.sqrt(np.maximum(square - mean**2, 0))
+
+    def scores(
+        self, target: Array, location: Array, scale: Array, is_censored: Flags, errors: Array
+    ) -> tuple[Array, Array]:
+        """Normal scores (n,) of known targets, standardized, in their distributions, and the share of each variance
+        that errors of measurement explain. A censored target has the expected score below its limit."""
+        spread = self._spread(scale, errors)
+        level = np.interp((target - location) / spread, self.quantiles, _LEVELS)
+        scores = ndtri(level)
+        scores[is_censored] = -np.exp(-(scores[is_censored] ** 2) / 2) / np.sqrt(2 * np.pi) / level[is_censored]
+        shares: Array = 1 - (np.clip(scale, *self.scales) / spread) ** 2
+        return np.where(np.isfinite(target - location), scores, np.nan), shares
+
+    def at_scores(self, location: Array, scale: Array, scores: Array, target_scale: TargetScale) -> Array:
+        """The inverse: values in the target's unit at normal scores; arrays of shapes that go together."""
+        z = np.interp(ndtr(scores), _LEVELS, self.quantiles)
+        lowest, highest = self.residuals
+        return target_scale.back(location + np.clip(self._spread(scale, 0.0) * z, lowest, highest))
+
+    def from_limits(
+        self, lower: Array, upper: Array, coverage: float, target_scale: TargetScale
+    ) -> tuple[Array, Array]:
+        """Location and scale whose interval has these limits, in the target's unit; NaN where they are no interval."""
+        tail = (1 - coverage) / 2
+        low, high = (float(np.interp(level, _LEVELS, self.quantiles)) for level in (tail, 1 - tail))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            below, above = target_scale.forward(lower), target_scale.forward(upper)
+        scale = (above - below) / (high - low)
+        is_known = np.isfinite(scale) & (scale > 0)
+        return np.where(is_known, below - low * scale, np.nan), np.where(is_known, scale, np.nan)
 
     def _spread(self, scale: Array, error: Array | float) -> Array:
         known = np.clip(scale, *self.scales)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.special import ndtr
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
@@ -37,6 +38,8 @@ BRIER = Measure(
 """The Brier score is a squared error: 19 % lower is 10 % lower in its root, as for the RMSE of numbers."""
 MOST_NUMBERS = 255
 """The most classes that a raster of one byte a pixel can hold."""
+_LEAST_DOUBT = 0.02
+"""Expected squared residual of the indicators that counts at least: one surprise must not outweigh all else."""
 PREDICTED, PROBABILITIES, CONFUSION = "classes", "probabilities", "confusion_index"
 
 
@@ -187,9 +190,22 @@ class ClassOutcome:
         if not isinstance(kind, ClassKind):
             raise ValueError("what is learned together does not belong together")
 
+    def scores(self, learned: Learned, location: Array, scale: Array) -> tuple[Array, Array]:
+        probabilities = self.values(location.T, scale.T).T
+        expected = (probabilities * (1 - probabilities)).sum(axis=1, keepdims=True)
+        scores = (learned.values - probabilities) / np.sqrt(np.maximum(expected, _LEAST_DOUBT))
+        return scores, np.zeros_like(scores)
+
     def values(self, location: Array, scale: Array) -> Array:
         """Calibrated probabilities (C, ...), summing to 1, from the mixed ones of the components."""
         return sharpen(location, self.temperature)
+
+    def draw(self, location: Array, scale: Array, scores: Array) -> Array:
+        # The largest of logarithms with Gumbel noise is class k with exactly its probability (Gumbel 1954).
+        noise = -np.log(-np.log(np.clip(ndtr(scores), 1e-12, 1 - 1e-12)))
+        chosen = (np.log(np.maximum(self.values(location, scale), 1e-12)) + noise).argmax(axis=0)
+        found: Array = (chosen == np.arange(len(self.names)).reshape(-1, *[1] * chosen.ndim)).astype(np.float64)
+        return found
 
     def layers(self, kind: ClassKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
         probabilities = self.values(location, scale)

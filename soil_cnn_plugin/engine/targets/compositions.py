@@ -184,8 +184,15 @@ class CompositionOutcome:
     def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
         return self.calibration.probability_above(location, scale, target, threshold, self.scale)
 
+    def scores(self, learned: Learned, location: Array, scale: Array) -> tuple[Array, Array]:
+        scores = self.calibration.scores(learned.values, location, scale)
+        return scores, np.zeros_like(scores)
+
     def values(self, location: Array, scale: Array) -> Array:
         return self.mean_and_deviation(location, scale)[0]
+
+    def draw(self, location: Array, scale: Array, scores: Array) -> Array:
+        return self.scale.back(self.calibration.at_scores(location, scale, scores))
 
     def layers(self, kind: CompositionKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
         asked = replace(request, wanted=request.wanted | {"prediction"})

@@ -102,6 +102,14 @@ def own_columns(scaled: Sequence[Scaled]) -> list[slice]:
     return column_slices([each.columns.count for each in scaled])
 
 
+def score_all(outcomes: Sequence[Outcome], learned: Learned, location: Array, scale: Array) -> tuple[Array, Array]:
+    """Scores (n, R) of all learned columns, and the shares of errors of measurement, as `Outcome.scores` gives them."""
+    own = own_columns([outcome.scaled for outcome in outcomes])
+    parts = [each.scores(learned.of(at), location[:, at], scale[:, at]) for each, at in zip(outcomes, own)]
+    scores, shares = (np.concatenate(each, axis=1) for each in zip(*parts))
+    return scores, shares
+
+
 def map_values(outcomes: Sequence[Outcome], location: Array, scale: Array) -> Array:
     """Values (V, ...) of all targets as maps show them, kind by kind: means and probabilities, from locations and
     scales of all learned columns (R, ...)."""

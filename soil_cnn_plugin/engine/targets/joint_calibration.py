@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.targets.scales import CompositionScale
@@ -71,6 +72,32 @@ class JointCalibration:
 
         found: Array = self._each(location, scale, parts, share)[0, 0]
         return found
+
+    def scores(self, learned: Array, location: Array, scale: Array) -> Array:
+        """Normal scores (n, C) of known columns, each in the distribution of its own residuals; NaN where missing."""
+        z = (learned - location) / np.clip(scale, *np.array(self.scales).T)
+        columns = [np.interp(own, np.sort(residuals), self._levels) for own, residuals in zip(z.T, self._columns)]
+        return np.where(np.isfinite(z), ndtri(np.column_stack(columns)), np.nan)
+
+    def at_scores(self, location: Array, scale: Array, scores: Array) -> Array:
+        """The inverse: columns at normal scores (C, ...); arrays of shapes that go together. Columns go together as
+        their scores do, which is how residuals do where that is linear."""
+        columns = zip(ndtr(scores), self._columns, self.scales, location, scale)
+        return np.stack(
+            [
+                centre + np.clip(spread, *bounds) * np.interp(level, self._levels, np.sort(own))
+                for level, own, bounds, centre, spread in columns
+            ]
+        )
+
+    @property
+    def _columns(self) -> Array:
+        return np.array(self.residuals).T
+
+    @property
+    def _levels(self) -> Array:
+        count = len(self.residuals)
+        return np.arange(1, count + 1) / (count + 1)
 
     def _each(
         self, location: Array, scale: Array, parts: CompositionScale, sum_up: Callable[[Singles], Array]

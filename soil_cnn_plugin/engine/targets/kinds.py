@@ -253,8 +253,19 @@ class Outcome(Protocol):
         """Raise ValueError where a file pairs it with a kind that does not fit."""
         ...
 
+    def scores(self, learned: Learned, location: Array, scale: Array) -> tuple[Array, Array]:
+        """How far known values lie from predictions (n, C) that had not seen them: scores (n, C), and the shares of
+        their variance that errors of measurement explain. Scores of numbers are standard normal where the distributions
+        hold; those of classes are residuals of the indicators, whose squares sum to 1 on average. NaN where missing."""
+        ...
+
     def values(self, location: Array, scale: Array) -> Array:
         """Values (V, ...) that a map shows: means, or probabilities."""
+        ...
+
+    def draw(self, location: Array, scale: Array, scores: Array) -> Array:
+        """What lies at standard normal scores (C, ...) of its distributions: values (V, ...), or 1 for the class that
+        is there. Where scores are independent draws, so are the values, and the means of both are those of a map."""
         ...
 
     def layers(self, kind: Any, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:

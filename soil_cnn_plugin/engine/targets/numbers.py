@@ -178,8 +178,16 @@ class NumberOutcome:
     def probability_above(self, location: Array, scale: Array, target: int, threshold: float) -> Array:
         return self.calibration.probability_above(location[0], scale[0], threshold, self.scale)
 
+    def scores(self, learned: Learned, location: Array, scale: Array) -> tuple[Array, Array]:
+        values = learned.values[:, 0], location[:, 0], scale[:, 0]
+        scores, shares = self.calibration.scores(*values, learned.is_censored[:, 0], learned.errors[:, 0])
+        return scores[:, None], shares[:, None]
+
     def values(self, location: Array, scale: Array) -> Array:
         return self.mean_and_deviation(location, scale)[0]
+
+    def draw(self, location: Array, scale: Array, scores: Array) -> Array:
+        return self.calibration.at_scores(location[0], scale[0], scores[0], self.scale)[None]
 
     def layers(self, kind: NumberKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
         # Limits cost little here. With them the map can count where a mean lies beyond.

@@ -31,6 +31,7 @@ from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.designs import Designs
 from soil_cnn_plugin.engine.training.fitting import Fitted
 from soil_cnn_plugin.engine.training.folds_of_file import in_metres, other_kind
+from soil_cnn_plugin.engine.training.held_out_scores import error_correlation_of
 from soil_cnn_plugin.engine.versions import read_versions
 
 
@@ -83,6 +84,8 @@ def assess(
         )
         for kind in kinds
     ]
+    errors = validations[0].scores[predictor]
+    places = in_metres(file, file.coordinates)
     for target, of_target in zip(file.targets, judged):
         report.info(f"{target.label}: {of_target.text}")
     wild = tell_wild(file, kinds, final.outcomes(final.weights(predictor)), report)
@@ -113,6 +116,7 @@ def assess(
         predictor=predictor,
         settings=_settings(job, design, file.count, predictor),
         versions=read_versions(),
+        error_correlation=error_correlation_of((design, *designs.repeats), errors, places),
         notes=(*filter(None, file.provenance.get("notes", "").split("\n")), *wild),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, MEAN, NETWORK, PROCESS
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, MEAN, NETWORK, PREDICTORS, PROCESS
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
@@ -23,16 +23,19 @@ from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.fit import predict_all
 from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design, forest_features
+from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
 
 
 @dataclass(frozen=True)
 class CrossValidation:
     """Held-out predictions. `methods` holds those of each method for each target, in the order of the target's rows;
-    `curves` belong to the networks of all folds."""
+    `curves` belong to the networks of all folds. `scores` are the errors of the methods that
+    maps may be made by, one a repeat."""
 
     methods: list[dict[str, Any]]
     curves: tuple[LossCurve, ...]
+    scores: dict[str, tuple[HeldOutScores, ...]] = field(default_factory=dict)
 
 
 def fit_and_cross_validate(
@@ -78,11 +81,13 @@ def _compute(
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     steps = _Steps(report, len(fits) + len(runs))
     predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
+    scores = {id(design): {name: HeldOutScores.nothing(design) for name in PREDICTORS} for design in designs}
     tasks = [partial(fit_all, partial(steps.progress, step)) for step, fit_all in enumerate(fits)]
     for step, run in enumerate(runs, start=len(fits)):
         tell = report.info if run.design is told else None
         progress = partial(steps.progress, step)
-        tasks.append(partial(_hold_out, run.design, run.fold, predictions[id(run.design)], progress, tell))
+        stores = predictions[id(run.design)], scores[id(run.design)]
+        tasks.append(partial(_hold_out, run.design, run.fold, *stores, progress, tell))
     results = run_side_by_side(tasks, designs[0].device)
     finals, fitted = results[: len(fits)], results[len(fits) :]
     if process_number() != 0:  # this process only helped to train
@@ -90,7 +95,7 @@ def _compute(
     validations = []
     for design in designs:
         curves = [curve for each, run in zip(fitted, runs) if run.design is design for curve in each.curves]
-        validations.append(_validation(predictions[id(design)], tuple(curves)))
+        validations.append(_validation(predictions[id(design)], tuple(curves), scores[id(design)]))
     return finals, validations
 
 
@@ -134,10 +139,12 @@ def _hold_out(
     design: Design,
     fold: int,
     methods: dict[str, _Predictions],
+    scores: dict[str, HeldOutScores],
     progress: Callable[[float], None],
     tell: Callable[[str], None] | None,
 ) -> Fitted:
-    """Fit everything without one fold and write the predictions of its observations into `methods`."""
+    """Fit everything without one fold and write the predictions of its observations into `methods`, and their errors
+    into `scores`."""
     train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
     fitted = fit_design(design, train, design.seed + 1000 * (fold + 1), design.forests, progress)
     if process_number() != 0:
@@ -156,7 +163,10 @@ def _hold_out(
     for name in (BLEND, NETWORK, PROCESS, *design.forests):
         weights = fitted.weights(name)
         mixed = mix(np.stack(location), weights), mix(np.stack(scale), spread_weights(weights, fitted.components))
-        methods[name].store(test, fitted.outcomes(weights), *mixed)
+        outcomes = fitted.outcomes(weights)
+        methods[name].store(test, outcomes, *mixed)
+        if name in scores:
+            scores[name].store(design, fold, fitted, weights, outcomes, mixed)
     methods[MEAN].store_baseline(train, test)
     if tell:
         errors = {name: predictions.errors_in_words(test) for name, predictions in methods.items()}
@@ -175,19 +185,22 @@ def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: in
     lines: dict[str, list[str]] = {}
     fold_words = by_target(design.kinds, [[kind.fold_words] * len(kind.targets) for kind in design.kinds])
     fields = by_target(design.kinds, [kind.fields for kind in design.kinds])
-    for t, (field, (measure, baseline)) in enumerate(zip(fields, fold_words)):
+    for t, (own, (measure, baseline)) in enumerate(zip(fields, fold_words)):
         named = {**names, MEAN: baseline}
         each = [f"{name} {errors[method][t]}" for method, name in named.items() if errors[method][t]]
         if each:
-            lines.setdefault(measure, []).append(f"{field} {', '.join(each)}")
+            lines.setdefault(measure, []).append(f"{own} {', '.join(each)}")
     told = "; ".join(f"{measure}: {'; '.join(parts)}" for measure, parts in lines.items())
     return f"Fold {fold + 1}: {count} observations held out, {told}"
 
 
-def _validation(predictions: dict[str, _Predictions], curves: tuple[LossCurve, ...]) -> CrossValidation:
+def _validation(
+    predictions: dict[str, _Predictions], curves: tuple[LossCurve, ...], scores: dict[str, HeldOutScores]
+) -> CrossValidation:
     by_method = {name: each.held_out() for name, each in predictions.items()}
     targets = zip(*by_method.values())
-    return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves)
+    of_repeat = {name: (each,) for name, each in scores.items()}
+    return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves, of_repeat)
 
 
 class _Steps:

@@ -212,7 +212,8 @@ def over_repeats(repeats: Sequence[CrossValidation]) -> CrossValidation:
         {name: _together([each.methods[t][name] for each in repeats]) for name in of_target}
         for t, of_target in enumerate(first.methods)
     ]
-    return replace(first, methods=methods)
+    scores = {name: tuple(each.scores[name][0] for each in repeats) for name in first.scores}
+    return replace(first, methods=methods, scores=scores)
 
 
 def _together(repeats: Sequence[Any]) -> Any:

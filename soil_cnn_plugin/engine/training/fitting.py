@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_pro
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
-from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns
+from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns, score_all
 from soil_cnn_plugin.engine.targets.kinds import Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
@@ -84,6 +84,11 @@ class Fitted:
             each.calibrate(self.learned.of(own), location[:, own], scale[:, own])
             for each, own in zip(self.scaled, own_columns(self.scaled))
         )
+
+    def scores(self, weights: Array) -> Array:
+        """Errors (N, R) of the mixture at its own rows, by the parts that had not seen them; see `Outcome.scores`."""
+        place = mix(self.location, weights), mix(self.scale, spread_weights(weights, self.components))
+        return score_all(self.outcomes(weights), self.learned, *place)[0]
 
     def predictor(self, method: str, patch_size: int) -> Predictor:
         """The predictor of maps by a method, one of PREDICTORS."""

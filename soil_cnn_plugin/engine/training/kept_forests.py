@@ -50,7 +50,7 @@ def _digest(features: Singles, learned: Learned, fold: Rows, seed: int) -> str:
     settings = (forest.TREES, forest.ROWS_A_TREE, bins.BINS, features.shape, learned.layout, seed)
     digest.update(repr(settings).encode())
     for array in (features, learned.estimate, learned.errors, learned.weights, fold):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return digest.hexdigest()
 
 

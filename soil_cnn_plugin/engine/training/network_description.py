@@ -9,6 +9,7 @@ import numpy as np
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
+from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.assessment.methods import NETWORK, PREDICTORS
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
@@ -30,7 +31,8 @@ class NetworkDescription:
     """What a network file says of itself. `compositions` are as in `TargetsInWords`; `outcomes`, one for each group of
     targets, define the learned columns; `weights` (networks [+ forest, process], columns) blend their predictions.
     `predictor` is the method of the map, blend or network; scores and verdicts are by target field, scores by method
-    (assessment.METHODS), from held-out folds. `spaces` are those in which a map's dissimilarity can be told."""
+    (assessment.METHODS), from held-out folds. `spaces` are those in which a map's dissimilarity can be told. Answers
+    about areas rest on `error_correlation`."""
 
     targets: tuple[SoilProperty, ...]
     covariates: tuple[CovariateSummary, ...]
@@ -52,6 +54,7 @@ class NetworkDescription:
     compositions: tuple[tuple[str, ...], ...] = ()
     spaces: tuple[SpaceInWords, ...] = ()
     seed: int = 0
+    error_correlation: ErrorCorrelation | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where the declared types cannot say what is wrong."""
@@ -107,6 +110,11 @@ class NetworkDescription:
             scores = [each for field in kind.fields for each in self.scores.get(field, {}).values()]
             if not all(isinstance(each, kind.score_type) for each in scores):
                 raise ValueError(f"the scores of {', '.join(kind.fields)} are those of another kind of target")
+
+        errors = self.error_correlation
+        groups = tuple(kind.fields for kind in self.kinds)
+        if errors and (errors.groups != groups or len(errors.between) != self.columns):
+            raise ValueError("the correlation of errors is that of other targets")
 
     def _check_weights(self) -> None:
         if self.predictor not in PREDICTORS:

@@ -31,27 +31,30 @@ from soil_cnn_plugin.engine.training.dissimilarity import Space, kind_of_tensor
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.plan import build_network
 from soil_cnn_plugin.engine.training.predictor import Predictor
-from soil_cnn_plugin.engine.training.unseen import TrainingRows
+from soil_cnn_plugin.engine.training.unseen import PlacedErrors, TrainingRows
 
 FORMAT = "soil cnn network"
-VERSION = 4
+VERSION = 5
 _WORDS = {np.int64: "I64", np.int32: "I32", np.float32: "F32", np.float64: "F64"}  # the format's kinds of numbers
 Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, in the format's word, and shape."""
 
-_SPACES, _ROWS, _PROCESS = "dissimilarity.", "rows.", "process."  # prefixes of tensors that are not weights
+_SPACES, _ROWS, _PROCESS, _ERRORS = "dissimilarity.", "rows.", "process.", "errors."
+"""Prefixes of tensors that are not weights."""
 _PROCESS_KINDS = {f"{_PROCESS}{name}": _WORDS[kind] for name, kind in PROCESS_ARRAYS.items()}
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A description with its ensemble. `rows` says which observations the members had not seen."""
+    """A description with its ensemble. `rows` says which observations the members had not seen, `errors` how far these
+    lie from their predictions; it is there where the file tells the places of observations anyway."""
 
     description: NetworkDescription
     encoder: Encoder
     predictor: Predictor
     spaces: tuple[Space, ...] = ()
     rows: TrainingRows | None = None
+    errors: PlacedErrors | None = None
 
 
 def write_network(path: str, trained: TrainedNetwork) -> None:
@@ -71,6 +74,8 @@ def write_network(path: str, trained: TrainedNetwork) -> None:
         tensors |= {f"{_SPACES}{name}": tensor for name, tensor in space.tensors().items()}
     if trained.rows:
         tensors |= {f"{_ROWS}{name}": tensor for name, tensor in trained.rows.tensors().items()}
+    if trained.errors:
+        tensors |= {f"{_ERRORS}{name}": tensor for name, tensor in trained.errors.tensors().items()}
     header = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -105,8 +110,9 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
         hidden = [tensors[f"{shape.name}.output_weight"][1][:2] for shape in description.shapes]
         spaces, rows = _read_spaces_and_rows(path, file, description, encoder, hidden)
         process = _read_process(path, file, description, encoder)
+        errors = _read_errors(path, file, description)
     predictor = Predictor(tuple(networks), forests, np.asarray(description.weights), description.patch_size, process)
-    return TrainedNetwork(description, encoder.to(device), predictor, spaces, rows)
+    return TrainedNetwork(description, encoder.to(device), predictor, spaces, rows, errors)
 
 
 def _read_forests(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> tuple[Trees, ...]:
@@ -148,6 +154,15 @@ def _read_spaces_and_rows(
     try:
         spaces = tuple(Space.of(words, of_spaces, encoder, hidden) for words in description.spaces)
         return spaces, TrainingRows.of(of_rows, members)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _read_errors(path: str, file: Any, description: NetworkDescription) -> PlacedErrors | None:
+    names = [name for name in file.keys() if name.startswith(_ERRORS)]  # noqa: SIM118
+    try:
+        tensors = {name.removeprefix(_ERRORS): file.get_tensor(name) for name in names}
+        return PlacedErrors.of(tensors, description.observation_count, description.columns)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
 
@@ -219,6 +234,8 @@ def _kind_beside_weights(name: str, blended: dict[str, str]) -> str | None:
         return kind_of_tensor(name.removeprefix(_SPACES))
     if name.startswith(_ROWS):
         return {"keys": "I64", "fold": "I16"}.get(name.removeprefix(_ROWS), "U8")
+    if name.startswith(_ERRORS):
+        return "F64"
     return blended.get(name)
 
 

@@ -30,7 +30,7 @@ from soil_cnn_plugin.engine.training.fitting import Fitted
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix
-from soil_cnn_plugin.engine.training.unseen import TrainingRows, Views, covariate_names, place_keys
+from soil_cnn_plugin.engine.training.unseen import PlacedErrors, TrainingRows, Views, covariate_names, place_keys
 
 _ENOUGH_ROWS = 1000
 """Observations on which the weights of covariates are measured; with fewer, each is exchanged more often."""
@@ -43,6 +43,7 @@ def keep_network(
     """Write the network file of `final`, which was fitted to all observations of the design. Return the assessment with
     the spaces in which its maps tell where they apply."""
     predictor = final.predictor(assessment.predictor, file.patch_size)
+    has_places = design.data.encoder.location is not None
     spaces = _fit_spaces(design, final, assessment.predictor, file.patch_size, report)
     trained = TrainedNetwork(
         description=_describe(job, file, design, final, predictor, assessment, spaces),
@@ -50,6 +51,10 @@ def keep_network(
         predictor=predictor,
         spaces=spaces,
         rows=TrainingRows(place_keys(file.coordinates), final.held_out),
+        # The features of the Gaussian process tell the places anyway; otherwise the file keeps them to itself.
+        errors=PlacedErrors(file.coordinates, final.scores(final.weights(assessment.predictor)))
+        if has_places
+        else None,
     )
     write_network(job.network, trained)
     return replace(assessment, spaces=trained.description.spaces)
@@ -92,6 +97,7 @@ def _describe(
         },
         spaces=tuple(space.words for space in spaces),
         seed=job.seed,
+        error_correlation=assessment.error_correlation,
     )
 
 

@@ -66,6 +66,31 @@ class TrainingRows:
         return cls(arrays["keys"], HeldOutRows(held_out, fold))
 
 
+@dataclass(frozen=True)
+class PlacedErrors:
+    """Errors of the training observations by parts that had not seen them: `scores` (N, R) in learned columns, NaN
+    where missing, at `places` (N, 2), x and y in the CRS of the training."""
+
+    places: Array
+    scores: Array
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Both arrays by name, for a file."""
+        return {name: torch.from_numpy(np.ascontiguousarray(getattr(self, name))) for name in ("places", "scores")}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], count: int, columns: int) -> PlacedErrors | None:
+        """Read from a file those of `count` observations; None when it holds none. ValueError when they make no
+        sense."""
+        if not tensors:
+            return None
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        shapes = {name: array.shape for name, array in arrays.items()}
+        if shapes != {"places": (count, 2), "scores": (count, columns)} or not np.isfinite(arrays["places"]).all():
+            raise ValueError("what it says of its observations' errors is incomplete")
+        return cls(arrays["places"], arrays["scores"])
+
+
 def place_keys(coordinates: Array) -> Rows:
     """A number for each place of coordinates (N, 2); the place cannot be read from it."""
     digests = (hashlib.blake2b(pair.tobytes(), digest_size=8).digest() for pair in coordinates.astype("<f8"))

@@ -36,7 +36,7 @@ def main() -> None:
         landscape = make_landscape(folder, has_aspect=True)
         points = write_observations(landscape)
         targets = [{"field": field, "unit": unit} for field, unit in NUMBERS.items()]
-        numbers = train(landscape, points, targets, 5, {"composition": PARTS}, {"location": True})
+        numbers = train(landscape, points, targets, 5, {"composition": PARTS}, {"location": "on"})
         trim(numbers, HERE / f"numbers_version_{version_of(numbers)}.safetensors", folder)
         soil = train(landscape, points, [{"field": "soil type", "unit": ""}], 11, {}, {"architecture": "padarian"})
         trim(soil, HERE / f"classes_version_{version_of(soil)}.safetensors", folder)

@@ -23,57 +23,57 @@ PIXELS = ((2, 3), (9, 17), (22, 5))  # rows and columns
 
 NUMBERS: dict[str, list[list[float]]] = {
     "prediction": [
-        [59.26663, 102.3102, 66.12701, 65.60338],
-        [19.29471, 18.59064, 18.84157, 19.57941],
-        [25.12535, 22.13442, 21.13949, 30.01779],
-        [29.60339, 32.04378, 29.24607, 31.24218],
-        [45.27126, 45.8218, 49.61444, 38.74003],
+        [42.23492, 122.048, 61.56208, 87.90986],
+        [17.94616, 17.79443, 18.53209, 19.76744],
+        [19.60089, 16.8906, 16.3424, 32.67271],
+        [28.20747, 28.52446, 25.8076, 29.5273],
+        [52.19164, 54.58494, 57.84999, 37.79999],
     ],
     "lower": [
-        [23.96348, 32.4005, 37.5364, 27.7021],
-        [16.42788, 15.71831, 15.95417, 16.71455],
-        [13.39696, 10.98585, 11.9602, 17.55606],
-        [16.01421, 17.04425, 17.36302, 17.44769],
-        [28.89893, 28.22672, 34.85882, 24.88615],
+        [18.47736, 44.4306, 34.76454, 37.621],
+        [15.05917, 15.03875, 15.98017, 17.05946],
+        [10.06191, 8.253184, 9.124334, 20.07843],
+        [17.52439, 17.31456, 17.08858, 19.01333],
+        [38.93959, 40.21072, 46.26852, 27.43078],
     ],
     "upper": [
-        [123.9493, 251.4319, 109.404, 137.6796],
-        [21.66372, 20.89191, 20.95717, 21.97269],
-        [37.03169, 33.21664, 29.67243, 43.97397],
-        [41.41415, 45.46635, 40.00238, 44.34364],
-        [68.64768, 70.85962, 69.68866, 60.58779],
+        [83.24642, 272.0385, 101.2175, 177.5489],
+        [20.15738, 19.90508, 20.48667, 21.95177],
+        [29.70563, 25.3973, 22.99358, 44.71999],
+        [41.3066, 42.44527, 36.86853, 43.08285],
+        [67.07856, 70.31475, 70.32993, 51.2317],
     ],
     "standard_deviation": [
-        [31.4222, 63.20607, 23.07471, 33.24087],
-        [1.795156, 1.743829, 1.603129, 1.813608],
-        [7.332414, 6.835817, 5.58532, 8.194744],
-        [7.523322, 8.374323, 6.623018, 7.645551],
-        [11.68906, 12.50223, 10.27405, 10.74952],
+        [19.22002, 64.09675, 20.82225, 41.16181],
+        [1.302497, 1.243256, 1.151325, 1.286727],
+        [5.258649, 4.82602, 3.923597, 6.982566],
+        [7.138438, 7.62656, 5.915692, 6.991031],
+        [9.870073, 10.50513, 8.410047, 8.453393],
     ],
     "dissimilarity": [
         [0.3944146, 0.3210249, 0.5678224, 0.3774747],
     ],
     "exceedance_probability": [
-        [0.4069311, 0.7158564, 0.514966, 0.4378289],
+        [0.114362, 0.8694271, 0.4299161, 0.6330763],
     ],
     "texture_classes": [
-        [12, 12, 12, 9.834783],
+        [12, 12, 12, 8.982609],
     ],
 }
 CLASSES: dict[str, list[list[float]]] = {
     "prediction": [
-        [3, 3, 3, 2.958261],
+        [3, 3, 2, 2.846957],
     ],
     "probabilities": [
-        [0.2588116, 0.1844045, 0.2883906, 0.2223376],
-        [0.3127018, 0.1752301, 0.2683037, 0.2082486],
-        [0.4284866, 0.6403654, 0.4433057, 0.5694138],
+        [0.2648465, 0.08632825, 0.155632, 0.2216329],
+        [0.2801331, 0.1263627, 0.5560586, 0.1717164],
+        [0.4550204, 0.7873091, 0.2883094, 0.6066507],
     ],
     "confusion_index": [
-        [0.8842152, 0.544039, 0.8450849, 0.6806069],
+        [0.8251128, 0.3390536, 0.7322508, 0.6419008],
     ],
     "dissimilarity": [
-        [0.01127567, 0.07833489, 0.05644808, 0.1050863],
+        [0.01124121, 0.0799282, 0.05602602, 0.1150304],
     ],
 }
 """Output -> by band the values at the three pixels, and the mean of all."""
@@ -104,25 +104,25 @@ def test_a_network_of_numbers_and_a_composition_predicts_as_ever(
         "exceedance": [{"target": "zinc_0_10", "value": 60.0, "is_above": True}],
         "dissimilarity_space": "embedding",
     }
-    compare(HERE / "numbers_version_4.safetensors", covariates, tmp_path, NUMBERS, wanted)
+    compare(HERE / "numbers_version_5.safetensors", covariates, tmp_path, NUMBERS, wanted)
 
 
 def test_a_network_of_classes_predicts_as_ever(covariates: list[dict[str, str]], tmp_path: Path) -> None:
     wanted = {"dissimilarity_space": "covariates"}
-    compare(HERE / "classes_version_4.safetensors", covariates, tmp_path, CLASSES, wanted)
+    compare(HERE / "classes_version_5.safetensors", covariates, tmp_path, CLASSES, wanted)
 
 
-@pytest.mark.parametrize("version", ["3", "5"])
+@pytest.mark.parametrize("version", ["4", "6"])
 def test_a_file_of_another_version_is_refused(covariates: list[dict[str, str]], tmp_path: Path, version: str) -> None:
     path = str(tmp_path / "n.safetensors")
-    shutil.copy(HERE / "classes_version_4.safetensors", path)
+    shutil.copy(HERE / "classes_version_5.safetensors", path)
     header, data = read_parts(path)
     header["__metadata__"]["version"] = version
     write_parts(path, header, data)
     last = predict({"network": path, "covariates": covariates, "prediction": str(tmp_path / "map.tif")}, tmp_path)
     assert last == {
         "event": "failed",
-        "message": f"{path} has format version {version}; this plugin reads version 4. Update the plugin, or train the"
+        "message": f"{path} has format version {version}; this plugin reads version 5. Update the plugin, or train the"
         " network again.",
     }
     assert not (tmp_path / "map.tif").exists()

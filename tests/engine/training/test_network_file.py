@@ -134,9 +134,9 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> Non
 
 def test_a_newer_version_is_told_to_update(path: str) -> None:
     header, data = read_parts(path)
-    header["__metadata__"]["version"] = "5"
+    header["__metadata__"]["version"] = "6"
     write_parts(path, header, data)
-    refused(path, "has format version 5; this plugin reads version 4. Update the plugin")
+    refused(path, "has format version 6; this plugin reads version 5. Update the plugin")
     del header["__metadata__"]["version"]
     write_parts(path, header, data)
     refused(path, "has format version unknown")

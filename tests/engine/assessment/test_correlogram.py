@@ -1,0 +1,111 @@
+"""The correlogram of held-out errors: simulated fields come back, few scores say nothing, folds stay apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment.correlogram import MODELS, CorrelationModel, Correlogram, fit_correlogram
+from soil_cnn_plugin.engine.assessment.error_correlation import (
+    FoldErrors,
+    correlation_between,
+    nearest_correlation,
+    noise_of_residuals,
+)
+
+TRUE = CorrelationModel(0.3, 400.0, 0.5)
+
+
+def simulate(model: CorrelationModel, count: int, seed: int) -> tuple[Array, Array]:
+    """Scores (count, 1) at random places (count, 2) in a square of 1000 m."""
+    rng = np.random.default_rng(seed)
+    places = rng.uniform(0, 1000, (count, 2))
+    covariance = model.correlation(cdist(places, places))
+    np.fill_diagonal(covariance, 1.0)
+    return (np.linalg.cholesky(covariance) @ rng.normal(size=count))[:, None], places
+
+
+def fit(scores: Array, places: Array, together: list[Rows] | None = None, error_share: float = 0.0) -> Correlogram:
+    found = fit_correlogram(scores, places, together or [np.arange(len(scores))], error_share)
+    assert found is not None
+    return found
+
+
+def test_a_model_falls_to_five_percent_at_its_range() -> None:
+    for smoothness in (0.5, 1.5):
+        model = CorrelationModel(0.0, 250.0, smoothness)
+        assert model.correlation(np.array([0.0, 250.0])) == pytest.approx([1.0, 0.05], abs=1e-4)
+
+
+def test_the_truth_lies_within_the_limits_of_most_simulated_fields() -> None:
+    distances = np.array([20.0, 100.0, 200.0])
+    inside = []
+    for seed in range(8):
+        low, high = fit(*simulate(TRUE, 120, seed)).limits(distances)
+        truth = TRUE.correlation(distances)
+        inside.append((low <= truth) & (truth <= high))
+    assert np.mean(inside) > 0.75
+
+
+def test_scores_without_any_correlation_have_a_large_nugget_or_a_short_range() -> None:
+    rng = np.random.default_rng(1)
+    found = fit(rng.normal(size=(200, 1)), rng.uniform(0, 1000, (200, 2)))
+    assert len(found.models) == MODELS
+    assert found.correlation(np.array([150.0]))[0] < 0.1
+
+
+def test_too_few_scores_say_nothing() -> None:
+    scores, places = simulate(TRUE, 40, 1)
+    scores[19:] = np.nan
+    assert fit_correlogram(scores, places, [np.arange(40)]) is None
+    assert fit_correlogram(scores[:19], np.zeros((19, 2)), [np.arange(19)]) is None
+
+
+def test_errors_of_measurement_are_taken_out_of_the_nugget() -> None:
+    scores, places = simulate(TRUE, 150, 2)
+    near = np.array([1.0])
+    assert fit(scores, places, error_share=0.25).correlation(near) > fit(scores, places).correlation(near) + 0.1
+
+
+def test_the_same_folds_twice_are_nothing_new() -> None:
+    scores, places = simulate(TRUE, 120, 3)
+    fold = np.random.default_rng(0).permutation(120) % 5
+    together = [np.flatnonzero(fold == number) for number in range(5)]
+    once = fit(scores, places, together)
+    twice = fit(np.concatenate([scores, scores]), places, [*together, *(rows + 120 for rows in together)])
+    assert twice.count == once.count == 120
+    low, high = once.limits(np.array([100.0]))
+    low_of_twice, high_of_twice = twice.limits(np.array([100.0]))
+    assert (high_of_twice - low_of_twice)[0] == pytest.approx((high - low)[0], rel=0.15)
+
+
+def test_columns_of_classes_share_a_correlogram() -> None:
+    scores, places = simulate(TRUE, 100, 4)
+    of_classes = np.column_stack([scores, -scores, 0 * scores]) / np.sqrt(2)
+    alone, together = fit(scores, places), fit(of_classes, places)
+    assert together.correlation(np.array([50.0])) == pytest.approx(alone.correlation(np.array([50.0])), abs=0.02)
+
+
+def test_correlations_between_targets_are_found_and_positive_definite() -> None:
+    rng = np.random.default_rng(5)
+    one = rng.normal(size=300)
+    scores = np.column_stack([one, 0.8 * one + 0.6 * rng.normal(size=300), rng.normal(size=300)])
+    scores[:, 2][8:] = np.nan  # too few have both
+    found = correlation_between(scores)
+    assert found[0, 1] == pytest.approx(0.8, abs=0.06)
+    assert found[2, 0] == 0 and (np.diag(found) == 1).all()
+    broken = np.array([[1.0, 0.9, -0.9], [0.9, 1.0, 0.9], [-0.9, 0.9, 1.0]])
+    assert np.linalg.eigvalsh(broken).min() < 0 < np.linalg.eigvalsh(nearest_correlation(broken)).min()
+
+
+@pytest.mark.parametrize(("nugget", "helps"), [(0.05, True), (0.97, False)])
+def test_residuals_are_used_only_where_they_tell_errors_nearby(nugget: float, helps: bool) -> None:
+    scores, places = simulate(CorrelationModel(nugget, 800.0, 0.5), 200, 6)
+    fold = np.random.default_rng(1).permutation(200) % 5
+    folds = [
+        FoldErrors(places[fold != number], scores[fold != number], places[fold == number], scores[fold == number])
+        for number in range(5)
+    ]
+    assert (noise_of_residuals(folds, fit(scores, places)) is not None) == helps

@@ -86,6 +86,7 @@ def hide_band_line(node: Optional[QgsLayerTreeLayer]) -> None:
         count = len(legend.createLayerTreeModelLegendNodes(node))
         if count > 1:
             QgsMapLayerLegendUtils.setLegendNodeOrder(node, list(range(1, count)))
+            layer.legendChanged.emit()  # the window has drawn the line already
 
 
 def _lay_in_depth(layer: QgsRasterLayer, depth_cm: tuple[float, float]) -> None:

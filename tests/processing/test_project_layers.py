@@ -254,8 +254,8 @@ def test_depths_are_heights_that_the_elevation_controller_steps_through(provider
 
 
 def test_legends_have_no_line_of_the_band(provider, project, depths) -> None:
+    model = QgsLayerTreeModel(project.layerTreeRoot())  # as the window has one while layers come
     load(project, depths)
-    model = QgsLayerTreeModel(project.layerTreeRoot())
     for node in project.layerTreeRoot().findLayers():
         if isinstance(node.layer(), QgsRasterLayer):
             texts = [str(item.data(0)) for item in model.layerLegendNodes(node)]

@@ -22,7 +22,8 @@ def why_categorical(layer: QgsRasterLayer) -> str:
     if layer.bandCount() != 1 or not layer.isValid():
         return ""
     renderer = layer.renderer()
-    labels = [item.label or "" for item in renderer.classes()] if isinstance(renderer, QgsPalettedRasterRenderer) else []
+    classes = renderer.classes() if isinstance(renderer, QgsPalettedRasterRenderer) else []
+    labels = [item.label or "" for item in classes]
     if not all(map(_is_number, labels)):
         return tr("its legend names classes")
     if provider.colorTable(1) and few_codes(layer, MOST_COLOURED):

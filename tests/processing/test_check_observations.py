@@ -11,7 +11,7 @@ from qgis.core import QgsFeature, QgsFeatureRequest, QgsGeometry, QgsVectorLayer
 
 from soil_cnn_plugin.contract.jobs import CheckObservations, Covariate, JobError
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.processing.point_styles import write_problem_style
+from soil_cnn_plugin.processing.point_styles import colour_problems
 
 
 @pytest.fixture
@@ -131,8 +131,8 @@ def write_problems(path: Path, severities: list[str]) -> str:
 
 def test_problems_are_coloured_by_how_grave_they_are_and_the_gravest_lie_on_top(tmp_path, qgis_app) -> None:
     path = write_problems(tmp_path / "p.gpkg", ["repair", "note", "check"])
-    assert write_problem_style(path) == str(tmp_path / "p.qml")
-    layer = QgsVectorLayer(path, "p")  # with the style file beside it
+    layer = QgsVectorLayer(path, "p")
+    colour_problems(layer)
     renderer = layer.renderer()
     assert [(item.value(), item.label()) for item in renderer.categories()] == [
         ("repair", "to repair"),
@@ -142,11 +142,3 @@ def test_problems_are_coloured_by_how_grave_they_are_and_the_gravest_lie_on_top(
     request = QgsFeatureRequest().setOrderBy(renderer.orderBy())
     assert renderer.orderByEnabled()
     assert [row["severity"] for row in layer.getFeatures(request)] == ["note", "check", "repair"]
-
-
-def test_a_layer_of_other_problems_gets_no_style_of_severities(tmp_path, qgis_app) -> None:
-    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(tmp_path / "p.gpkg"))
-    source.CreateLayer("problems", geom_type=ogr.wkbPoint).CreateField(ogr.FieldDefn("reason", ogr.OFTString))
-    source = None
-    assert write_problem_style(str(tmp_path / "p.gpkg")) == ""
-    assert not (tmp_path / "p.qml").exists()

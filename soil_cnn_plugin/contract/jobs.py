@@ -13,6 +13,7 @@ from .assess_jobs import AssessMap as AssessMap
 from .assess_jobs import DescribeNetwork as DescribeNetwork
 from .assess_jobs import ExplainNetwork as ExplainNetwork
 from .check_jobs import CheckObservations as CheckObservations
+from .comparison_jobs import CompareMaps as CompareMaps
 from .decode import DecodeError, decode
 from .depth_jobs import StandardizeDepths as StandardizeDepths
 from .job import DEVICES as DEVICES
@@ -46,6 +47,7 @@ JOBS: dict[str, type[Job]] = {
     "explain_network": ExplainNetwork,
     "compare_patch_sizes": ComparePatchSizes,
     "describe_network": DescribeNetwork,
+    "compare_maps": CompareMaps,
     "check_environment": CheckEnvironment,
 }
 

@@ -30,6 +30,7 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
     AssessMap,
     CheckEnvironment,
     CheckObservations,
+    CompareMaps,
     ComparePatchSizes,
     DescribeNetwork,
     ExplainNetwork,
@@ -60,6 +61,7 @@ MODULES: dict[type[Job], tuple[str, str]] = {
     ExplainNetwork: ("explain_network", "tell which covariates a network uses, and where on the map"),
     ComparePatchSizes: ("compare_patch_sizes", "measure the held-out error against the patch size"),
     DescribeNetwork: ("describe_network", "tell what a network file holds"),
+    CompareMaps: ("compare_maps", "compare two maps, of one time or of two dates"),
     CheckEnvironment: ("check_environment", "try what the jobs rest on: libraries, device and files"),
 }
 """Job -> the module of engine/jobs whose `run` does it, and what it does."""

@@ -9,6 +9,7 @@ from ..paths import resource
 from .algorithms.assess_map import AssessMap
 from .algorithms.check_environment import CheckEnvironment
 from .algorithms.check_observations import CheckObservations
+from .algorithms.compare_maps import CompareMaps
 from .algorithms.compare_patch_sizes import ComparePatchSizes
 from .algorithms.describe_network import DescribeNetwork
 from .algorithms.explain_network import ExplainNetwork
@@ -27,6 +28,7 @@ ALGORITHMS = (
     PredictMap,
     MapSoilProperties,
     AssessMap,
+    CompareMaps,
     ComparePatchSizes,
     ExplainNetwork,
     DescribeNetwork,

@@ -13,6 +13,7 @@ from qgis.core import (
     QgsColorRampShader,
     QgsGradientColorRamp,
     QgsGradientStop,
+    QgsPalettedRasterRenderer,
     QgsRasterLayer,
     QgsRasterShader,
     QgsSingleBandPseudoColorRenderer,
@@ -111,6 +112,24 @@ def colour_contributions(layer: QgsRasterLayer, is_factor: bool, unit: str) -> i
         settings.setSuffix(f" {unit}")
     shader.setLegendSettings(settings)
     return band
+
+
+def colour_difference(layer: QgsRasterLayer) -> None:
+    """Show a difference with 0 in the middle of the ramp: blue below, brown above."""
+    limit = max(map(abs, percentiles(layer)))
+    colour_numbers(layer, CONTRIBUTION_RAMP, (-limit, limit))
+
+
+def colour_detectable(layer: QgsRasterLayer) -> None:
+    """Show where the second map is lower (blue) or higher (brown), and in grey where no difference can be told."""
+    colours = _DIVERGING[CONTRIBUTION_RAMP].split()
+    shown = (colours[2], "dfe1e4", colours[-3])
+    labels = (tr("second map lower"), tr("not detectable"), tr("second map higher"))
+    classes = [
+        QgsPalettedRasterRenderer.Class(number, QColor(f"#{colour}"), label)
+        for number, (colour, label) in enumerate(zip(shown, labels), start=1)
+    ]
+    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
 
 
 def _factor(logarithm: float) -> str:

@@ -20,6 +20,8 @@ from .project_layers import free_group_name, place_in_group, reload_layers
 from .raster_styles import (
     UNCERTAINTY_RAMP,
     colour_contributions,
+    colour_detectable,
+    colour_difference,
     colour_dissimilarity,
     colour_numbers,
     colour_ramp,
@@ -42,6 +44,8 @@ SHARES = {  # rasters of numbers from 0 to 1 -> title and ramp
     "EXCEEDANCE_PROBABILITY": (tr("Probability of exceeding thresholds"), "inferno_reversed"),
 }
 ORDER = (
+    "DIFFERENCE",
+    "DETECTABLE",
     "ATTRIBUTION",
     "DISSIMILARITY",
     *SHARES,
@@ -58,6 +62,7 @@ VECTOR_NAMES = {
     "DROPPED": tr("Observations not used"),
     "PROBLEMS": tr("Problems"),
     "RESIDUALS": tr("Residuals of the map"),
+    "PAIRS": tr("Pairs at the observations"),
 }
 
 
@@ -70,6 +75,7 @@ _VECTOR_STYLES = {
     "HELD_OUT": write_assessed_style,
     "PROBLEMS": write_problem_style,
     "RESIDUALS": write_assessed_style,
+    "PAIRS": write_assessed_style,
 }
 
 
@@ -113,6 +119,7 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         _dress_dissimilarity(results["DISSIMILARITY"], results["DISSIMILARITY_THRESHOLD"], group, context)
     if "ATTRIBUTION" in results:
         _dress_contributions(results["ATTRIBUTION"], group, context)
+    _dress_differences(results, group, context)
     if "IMPORTANCE" in results:
         _announce(results["IMPORTANCE"], tr("Importance of the covariates"), group, "", context, len(ORDER))
     if "OUTPUT" in results:
@@ -149,6 +156,18 @@ def _dress_contributions(path: str, group: str, context: QgsProcessingContext) -
         shown = layer.dataProvider().bandDescription(band)
         title = tr("Contributions of the covariates ({})").format(shown) if shown else tr("Contributions")
         _finish(layer, path, title, group, context, "ATTRIBUTION")
+
+
+def _dress_differences(results: dict[str, Any], group: str, context: QgsProcessingContext) -> None:
+    """Dress the rasters of two maps compared: the difference around 0, and where it is detectable."""
+    for name, title, colour in (
+        ("DIFFERENCE", tr("Second map less first"), colour_difference),
+        ("DETECTABLE", tr("Detectable difference"), colour_detectable),
+    ):
+        layer = QgsRasterLayer(results.get(name, ""), name, "gdal")
+        if layer.isValid():
+            colour(layer)
+            _finish(layer, results[name], title, group, context, name)
 
 
 _FACTOR = ": ln of the factor on "  # in the bands' names, where contributions are logarithms

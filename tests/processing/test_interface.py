@@ -36,8 +36,12 @@ PARAMETERS = {
     "predictmap": f"NETWORK COVARIATES EXCEEDANCE {MAPPING} DEVICE CLUSTER",
     "mapsoilproperties": f"{EXTRACTION} {TRAINING} {MAPPING} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
     "assessmap": (
-        "OBSERVATIONS TARGET TARGET_TYPE DETECTION_LIMIT MAP BAND LOWER UPPER COVERAGE SAMPLE STRATUM WEIGHT REPORT"
-        " RESIDUALS METRICS"
+        "OBSERVATIONS TARGET TARGET_TYPE DETECTION_LIMIT MAP BAND LOWER UPPER COVERAGE SAMPLE STRATUM WEIGHT INCLUSION"
+        " REPORT RESIDUALS METRICS"
+    ),
+    "comparemaps": (
+        "QUESTION MAP BAND MAP_2 BAND_2 OBSERVATIONS TARGET TARGET_2 SAMPLE STRATUM WEIGHT INCLUSION LOWER UPPER"
+        " LOWER_2 UPPER_2 COVERAGE REPORT DIFFERENCE DETECTABLE PAIRS METRICS"
     ),
     "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE SEED REPORT METRICS",
     "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE SEED"
@@ -54,6 +58,10 @@ OUTPUTS = {
     "predictmap": MAPS,
     "mapsoilproperties": f"{MAPS} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED COUNT DROPPED_COUNT {SCORES}",
     "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP ACCURACY COUNT",
+    "comparemaps": (
+        "REPORT DIFFERENCE DETECTABLE PAIRS METRICS RMSE RMSE_2 RMSE_DIFFERENCE CHANGE LOW HIGH SMALLEST"
+        " MEAN_DIFFERENCE DETECTABLE_SHARE COUNT VERDICT"
+    ),
     "comparepatchsizes": "REPORT METRICS BEST_PATCH_SIZE VERDICT",
     "explainnetwork": "REPORT IMPORTANCE ATTRIBUTION METRICS CONTEXT_RADIUS VERDICT",
     "describenetwork": "REPORT",
@@ -68,6 +76,7 @@ GROUPS = {
     "predictmap": "3 Map",
     "mapsoilproperties": "3 Map",
     "assessmap": "4 Assess",
+    "comparemaps": "4 Assess",
     "comparepatchsizes": "4 Assess",
     "explainnetwork": "4 Assess",
     "describenetwork": "4 Assess",
@@ -88,7 +97,8 @@ CHOICES = {
     "DISSIMILARITY_SPACE": ["covariates", "embedding"],
     "TEXTURE_SYSTEM": ["usda", "wrb"],
     "DEVICE": ["auto", "cuda", "mps", "cpu"],
-    "SAMPLE": ["none", "simple", "stratified", "map_classes"],
+    "SAMPLE": ["none", "simple", "stratified", "probabilities", "map_classes"],
+    "QUESTION": ["better", "change"],
     "BUILD": ["auto", "cpu", "cuda"],
 }
 MODEL = "Map in three steps"

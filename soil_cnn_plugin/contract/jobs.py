@@ -26,6 +26,7 @@ from .partners import partners as partners
 from .parts import part as part
 from .parts import remove_parts as remove_parts
 from .prepare_jobs import ExtractPatches as ExtractPatches
+from .sampling_jobs import PlanSampling as PlanSampling
 from .set_up_jobs import CheckEnvironment as CheckEnvironment
 from .threshold import Threshold as Threshold
 from .threshold import pair_thresholds as pair_thresholds
@@ -48,6 +49,7 @@ JOBS: dict[str, type[Job]] = {
     "compare_patch_sizes": ComparePatchSizes,
     "describe_network": DescribeNetwork,
     "compare_maps": CompareMaps,
+    "plan_sampling": PlanSampling,
     "check_environment": CheckEnvironment,
 }
 

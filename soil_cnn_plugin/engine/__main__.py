@@ -38,6 +38,7 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
     Job,
     JobError,
     MapSoilProperties,
+    PlanSampling,
     PredictMap,
     StandardizeDepths,
     TrainNetwork,
@@ -62,6 +63,7 @@ MODULES: dict[type[Job], tuple[str, str]] = {
     ComparePatchSizes: ("compare_patch_sizes", "measure the held-out error against the patch size"),
     DescribeNetwork: ("describe_network", "tell what a network file holds"),
     CompareMaps: ("compare_maps", "compare two maps, of one time or of two dates"),
+    PlanSampling: ("plan_sampling", "choose the pixels to visit by a design"),
     CheckEnvironment: ("check_environment", "try what the jobs rest on: libraries, device and files"),
 }
 """Job -> the module of engine/jobs whose `run` does it, and what it does."""

@@ -68,7 +68,7 @@ def _input_paths(job: Job) -> list[str]:
     inputs = [getattr(job, name, "") for name in files if name not in job.OUTPUTS]
     rasters = [
         getattr(job, name, None)
-        for name in ("map", "map_2", "lower", "upper", "lower_2", "upper_2")
+        for name in ("map", "map_2", "lower", "upper", "lower_2", "upper_2", "cost")
         if name not in job.OUTPUTS
     ]
     bands = [*getattr(job, "covariates", ()), *rasters]

@@ -15,12 +15,14 @@ from .algorithms.describe_network import DescribeNetwork
 from .algorithms.explain_network import ExplainNetwork
 from .algorithms.extract_patches import ExtractPatches
 from .algorithms.map_soil_properties import MapSoilProperties
+from .algorithms.plan_sampling import PlanSampling
 from .algorithms.predict_map import PredictMap
 from .algorithms.set_up_environment import SetUpEnvironment
 from .algorithms.standardize_depths import StandardizeDepths
 from .algorithms.train_network import TrainNetwork
 
 ALGORITHMS = (
+    PlanSampling,
     CheckObservations,
     StandardizeDepths,
     ExtractPatches,

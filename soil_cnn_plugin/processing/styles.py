@@ -14,6 +14,7 @@ from qgis.core import (
 )
 
 from .class_styles import colour_classes, has_classes, texture_title, write_right_and_wrong_style
+from .plan_styles import PLAN_TITLE, write_plan_style
 from .point_styles import write_problem_style, write_residual_style
 from .profile_styles import write_profile_style
 from .project_layers import free_group_name, place_in_group, reload_layers
@@ -126,6 +127,9 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> None:
         qml, shown = write_profile_style(results["OUTPUT"], lambda soil_property: colour_ramp(ramp_for(soil_property)))
         title = tr("Standard depths: {}").format(shown) if shown else tr("Standard depths")
         _announce(results["OUTPUT"], title, group, qml, context, len(ORDER))
+    if "PLAN" in results:
+        qml = write_plan_style(results["PLAN"], colour_ramp)
+        _announce(results["PLAN"], PLAN_TITLE, group, qml, context, len(ORDER))
     for name, title in VECTOR_NAMES.items():
         if name in results:
             write_style = _VECTOR_STYLES.get(name)

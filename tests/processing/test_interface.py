@@ -43,6 +43,11 @@ PARAMETERS = {
         "QUESTION MAP BAND MAP_2 BAND_2 OBSERVATIONS TARGET TARGET_2 SAMPLE STRATUM WEIGHT INCLUSION LOWER UPPER"
         " LOWER_2 UPPER_2 COVERAGE REPORT DIFFERENCE DETECTABLE PAIRS METRICS"
     ),
+    "plansampling": (
+        "DESIGN POINTS SEED ITERATIONS COVARIATES CATEGORICAL_COVARIATES REFERENCE AREA EXCLUDED LEGACY TARGET STRATA"
+        " STRATUM STRATA_COUNT NETWORK NETWORK_TARGET FOCUS VARIOGRAM DEVICE COST COST_WEIGHT MIN_SPACING PLAN REPORT"
+        " GPX CSV METRICS"
+    ),
     "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE SEED REPORT METRICS",
     "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE SEED"
     " REPORT IMPORTANCE ATTRIBUTION METRICS",
@@ -62,6 +67,7 @@ OUTPUTS = {
         "REPORT DIFFERENCE DETECTABLE PAIRS METRICS RMSE RMSE_2 RMSE_DIFFERENCE CHANGE LOW HIGH SMALLEST"
         " MEAN_DIFFERENCE DETECTABLE_SHARE COUNT VERDICT"
     ),
+    "plansampling": "PLAN REPORT GPX CSV METRICS COUNT WALK_KM VERDICT",
     "comparepatchsizes": "REPORT METRICS BEST_PATCH_SIZE VERDICT",
     "explainnetwork": "REPORT IMPORTANCE ATTRIBUTION METRICS CONTEXT_RADIUS VERDICT",
     "describenetwork": "REPORT",
@@ -77,6 +83,7 @@ GROUPS = {
     "mapsoilproperties": "3 Map",
     "assessmap": "4 Assess",
     "comparemaps": "4 Assess",
+    "plansampling": "1 Prepare",
     "comparepatchsizes": "4 Assess",
     "explainnetwork": "4 Assess",
     "describenetwork": "4 Assess",
@@ -99,6 +106,10 @@ CHOICES = {
     "DEVICE": ["auto", "cuda", "mps", "cpu"],
     "SAMPLE": ["none", "simple", "stratified", "probabilities", "map_classes"],
     "QUESTION": ["better", "change"],
+    "DESIGN": [
+        *("spatial_coverage", "feature_coverage", "latin_hypercube"),
+        *("simple_random", "stratified_random", "balanced", "where_next"),
+    ],
     "BUILD": ["auto", "cpu", "cuda"],
 }
 MODEL = "Map in three steps"

@@ -43,14 +43,14 @@ def main() -> None:
     parser.add_argument("--target", default="SNDMHT_A", help="field of points.gpkg")
     parser.add_argument("--quick", action="store_true", help="few repeats, to see that it runs")
     options = parser.parse_args()
-    repeats = 3 if options.quick else options.repeats
+    repeats = 2 if options.quick else options.repeats
     found = {"simulated": [simulated(seed) for seed in range(repeats)]}
     if options.data:
         found["real"] = real(options.data, options.target, repeats)
     results = {
         "where_next": {name: summary(runs) for name, runs in found.items()},
-        "inclusion": inclusion(500 if options.quick else 20_000),
-        "hypercube": hypercube(2 if options.quick else 10, 200 if options.quick else 2000),
+        "inclusion": inclusion(300 if options.quick else 20_000),
+        "hypercube": hypercube(1 if options.quick else 10, 100 if options.quick else 2000),
     }
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "sampling.json").write_text(json.dumps(results, indent=1), encoding="utf-8")

@@ -21,7 +21,7 @@ def _better(pair: MapPair) -> str:
     found, unit, count = pair.points.better, pair.soil_property.unit, len(pair.points.ids)
     rmse = found.rmse
     errors = f"RMSE {in_unit(rmse.first.value, unit)} and {in_unit(rmse.second.value, unit)}"
-    margin = f"{span(rmse.difference, unit)}"
+    margin = f"{difference_in_words(rmse.difference, unit)}"
     if not rmse.is_shown:
         return (
             f"With {count} observations no difference between the maps can be shown ({errors}; second less first"
@@ -81,7 +81,7 @@ def in_unit(value: float, unit: str) -> str:
     return f"{rounded(value)} {unit}".rstrip()
 
 
-def span(estimate: Estimate, unit: str) -> str:
+def difference_in_words(estimate: Estimate, unit: str) -> str:
     """Return `−1.2 % (95 % confidence interval −2.1 to −0.3 %)`."""
     decimals = decimals_for(max(abs(estimate.low), abs(estimate.high)))
     value = f"{fixed(estimate.value, decimals)} {unit}".rstrip()

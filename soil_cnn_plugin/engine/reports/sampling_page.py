@@ -9,7 +9,13 @@ import numpy as np
 from soil_cnn_plugin.engine.reports.figures.sampling_figures import draw_course, draw_error_curve, draw_plan
 from soil_cnn_plugin.engine.reports.references import sampling_references
 from soil_cnn_plugin.engine.reports.sampling_files import degrees
-from soil_cnn_plugin.engine.reports.sampling_words import ORDERS, TITLES, hectares_in_words, proofs_of, verdict_of
+from soil_cnn_plugin.engine.reports.sampling_words import (
+    DESIGN_TITLES,
+    ORDERS,
+    hectares_in_words,
+    proofs_of,
+    verdict_of,
+)
 from soil_cnn_plugin.engine.reports.sections import (
     Bullets,
     CaptionedFigure,
@@ -36,7 +42,7 @@ def write_sampling_page(path: str, plan: SamplingPlan) -> None:
     """Write one HTML file that needs nothing else."""
     page = Page(
         kind="Sampling plan",
-        title=TITLES[plan.design],
+        title=DESIGN_TITLES[plan.design],
         facts=_facts(plan),
         lead=[VerdictBox("The plan", [Paragraph(verdict_of(plan))])],
         sections=[

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from soil_cnn_plugin.engine.reports.words import percent, rounded
 from soil_cnn_plugin.engine.sampling.plan import SamplingPlan
 
-TITLES = {
+DESIGN_TITLES = {
     "spatial_coverage": "Spatial coverage",
     "feature_coverage": "Coverage of the covariates",
     "latin_hypercube": "Conditioned Latin hypercube",

@@ -26,11 +26,13 @@ _WORST_SHARE = 0.5
 class Marginals:
     """What points are compared with.
 
-    `limits` (J, n + 1) are those of the equally likely intervals of each number; `classes` are the codes and shares of
-    each categorical covariate; `correlation` (J, J) is that of the numbers.
+    `limits` (J, n + 1) are those of the equally likely intervals of each number. Where many pixels have one value,
+    several intervals are that value alone and count as one; `expected` (J, n) is how many an interval stands for.
+    `classes` are the codes and shares of each categorical covariate; `correlation` (J, J) is that of the numbers.
     """
 
     limits: Array
+    expected: Rows
     classes: tuple[tuple[Array, Array], ...]
     correlation: Array
     numeric: tuple[int, ...]
@@ -43,11 +45,13 @@ class Marginals:
         categorical = tuple(i for i, each in enumerate(covariates) if each.kind == "categorical")
         numbers = values[:, numeric].astype(np.float64)
         limits = np.quantile(numbers, np.linspace(0, 1, count + 1), axis=0).T
+        merged = (np.searchsorted(each[1:-1], each[:-1], side="right") for each in limits)
+        expected = np.array([np.bincount(each, minlength=count) for each in merged], np.int64).reshape(-1, count)
         shares = []
         for index in categorical:
             codes, counts = np.unique(values[:, index], return_counts=True)
             shares.append((codes.astype(np.float64), counts / len(values)))
-        return cls(limits, tuple(shares), correlations(numbers), numeric, categorical)
+        return cls(limits, expected, tuple(shares), correlations(numbers), numeric, categorical)
 
     def cells(self, values: Singles) -> Rows:
         """Return the interval (M, J) of each number, from 0 to n - 1."""
@@ -64,7 +68,8 @@ class Marginals:
         count, cells = len(values), self.cells(values)
         total = 0.0
         for column in range(len(self.numeric)):
-            total += float(np.abs(np.bincount(cells[:, column], minlength=count) - 1).sum())
+            own_count = np.bincount(cells[:, column], minlength=count)
+            total += float(np.abs(own_count - self.expected[column]).sum())
         for index, (codes, shares) in zip(self.categorical, self.classes):
             own = np.array([(values[:, index] == code).mean() for code in codes])
             total += float(np.abs(own - shares).sum())
@@ -227,7 +232,7 @@ class _State:
     def _objective(self, histogram: Rows, sums: Array, products: Array, counts: list[Array], costs: float) -> float:
         marginals, total = self._marginals, 0.0
         if marginals.numeric:
-            total += float(np.abs(histogram - 1).sum())
+            total += float(np.abs(histogram - marginals.expected).sum())
         for own, (_, shares) in zip(counts, marginals.classes):
             total += float(np.abs(own / self._count - shares).sum())
         if len(marginals.numeric) > 1:

@@ -73,6 +73,15 @@ def test_costs_spacing_and_places_that_are_not_free_are_respected() -> None:
     assert free[found.rows].all() and cost[found.rows].mean() < 2
 
 
+def test_intervals_of_one_value_count_as_one() -> None:
+    """Three quarters of the pixels are 0: of eight points six should be 0, and two above."""
+    values = np.column_stack([np.r_[np.zeros(300), np.arange(1, 101)], np.zeros(400), np.zeros(400)])
+    covariates = [Covariate("/a.tif", "a")]
+    marginals = Marginals.of(values[:, :1].astype(np.float32), covariates, 8)
+    assert marginals.objective(np.array([[0]] * 6 + [[30], [80]], np.float32)) == 0
+    assert marginals.objective(np.array([[0]] * 8, np.float32)) == 4
+
+
 def test_the_same_seed_gives_the_same_points() -> None:
     values = landscape()
     assert drawn(values, 8, 300, seed=4).rows.tolist() == drawn(values, 8, 300, seed=4).rows.tolist()

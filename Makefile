@@ -10,9 +10,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ENGINE := $(CURDIR)/build/engine/bin/python
 QGIS_PYTHON := $(CURDIR)/build/test-qgis/bin/python
 
-.PHONY: help demo test lint format package dev bench clean qgis
+.PHONY: help demo test lint format package bundle dev bench gpu-check clean qgis
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: dev build/engine/.ready  ## map zinc, copper and lead of the Meuse floodplain into demo_output/
 	PYTHONPATH=$(CURDIR) /usr/bin/python3 benchmarks/demo.py
@@ -29,11 +29,17 @@ format: build/engine/.tested  ## set the code's layout
 package:  ## zip the plugin as QGIS installs it
 	.ci/package build/soil_cnn_plugin.zip
 
+bundle: build/engine/.tested  ## download all packages into build/bundle/, for a computer without internet (SYSTEM= PYTHON=)
+	PYTHONPATH=$(CURDIR) $(ENGINE) .ci/bundle.py build/bundle $(if $(SYSTEM),--system $(SYSTEM)) $(if $(PYTHON),--python $(PYTHON))
+
 dev:  ## link the checkout into build/plugins, for QGIS_PLUGINPATH
 	.ci/link
 
 bench: build/engine/.ready  ## measure speed and memory against the naive ways into build/bench/ (QUICK=1: a few minutes)
 	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/bench.py $(if $(QUICK),--quick)
+
+gpu-check: build/engine/.tested  ## check and measure the GPU of this machine in at most 8 minutes into build/bench/
+	PYTHONPATH=$(CURDIR) $(ENGINE) benchmarks/gpu_check.py
 
 clean:  ## remove what was built
 	rm -rf build demo_output .qgis-settings .hypothesis .mypy_cache .ruff_cache .pytest_cache
@@ -42,7 +48,7 @@ qgis:
 	@.ci/install_qgis
 
 # The compute environment, built by the plugin's own algorithm, as a user builds it.
-build/engine/.ready: soil_cnn_plugin/engine/requirements.txt | qgis dev
+build/engine/.ready: soil_cnn_plugin/engine/requirements.txt soil_cnn_plugin/engine/locks/current.txt | qgis dev
 	.ci/qgis_process run soilcnn:setupenvironment -- FOLDER=$(CURDIR)/build/engine
 	touch $@
 

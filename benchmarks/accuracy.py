@@ -15,18 +15,27 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import rivals
 from accuracy_table import Repeat, Row, summarize, write_table
 
 from soil_cnn_plugin.contract.events import Event, Progress
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, TrainNetwork
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, score
 from soil_cnn_plugin.engine.training.cross_validation import cross_validate
 from soil_cnn_plugin.engine.training.design import Design, encode_patches
-from soil_cnn_plugin.engine.training.folds_of_file import hold_out, inner_folds, kind_within, kinds_on_scales
+from soil_cnn_plugin.engine.training.folds_of_file import (
+    hold_out,
+    in_metres,
+    inner_folds,
+    kind_within,
+    kinds_on_scales,
+)
 from soil_cnn_plugin.engine.training.plan import make_plans
 
 
@@ -41,21 +50,48 @@ def main() -> None:
             str(points), targets, find_covariates(options), patches, patch_size=options.patch_size, group=options.group
         )
         extract_patches.run(job, report)
-        design = designer(options, patches, report)
+        design, places = designer(options, patches, report)
         done: dict[str, list[Repeat]] = {kind: [] for kind in options.kinds}
         for seed in range(options.seed, options.seed + options.repeats):
             for kind in options.kinds:
-                done[kind].append(repeat(design, kind, seed, report))
+                done[kind].append(repeat(design(kind, seed), seed, report, places if options.rivals else None))
                 write_table(options.output, make_rows(options, done), settings(options))
     print((options.output / "accuracy.md").read_text(encoding="utf-8"))
 
 
-def repeat(design: Callable[[str, int], Design], kind: str, seed: int, report: Report) -> Repeat:
+def repeat(design: Design, seed: int, report: Report, places: Array | None) -> Repeat:
+    """Hold each fold out; with `places` (N, 2) rivals predict the same folds."""
     started = time.monotonic()
-    [validation] = cross_validate([design(kind, seed)], report)
+    [validation] = cross_validate([design], report)
     seconds = time.monotonic() - started
-    print(f"{kind} folds, seed {seed}: {seconds:.0f} s", flush=True)
-    return Repeat(seed, seconds, tuple(validation.methods))
+    print(f"seed {seed}: {seconds:.0f} s", flush=True)
+    methods = tuple(validation.methods)
+    if places is not None:
+        methods = tuple({**of, **held_out_by_rivals(design, t, places)} for t, of in enumerate(methods))
+    return Repeat(seed, seconds, methods)
+
+
+def held_out_by_rivals(design: Design, t: int, places: Array) -> dict[str, HeldOut]:
+    """What the rivals predict for target number `t`, scored as the engine's methods are."""
+    target = design.measured.values[:, t]
+    rows = np.flatnonzero(np.isfinite(target))
+    data, fold = rivals.Data(*(np.asarray(part, float)[rows] for part in (
+        design.data.point, design.data.forest_context, places, target))), design.fold[rows]  # fmt: skip
+    found = {}
+    for name, rival in rivals.RIVALS.items():
+        mean, quantiles = np.empty(len(rows)), np.empty((len(rows), len(QUANTILE_LEVELS)))
+        for number in np.unique(fold):
+            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            mean[test], quantiles[test] = rival(data.take(train), data.take(test), design.seed)
+        lower, upper = quantiles[:, 4], quantiles[:, 94]  # of 90 %
+
+        def scored(some: Flags, mean: Array = mean, quantiles: Array = quantiles) -> Scores:
+            return score(data.target[some], mean[some], quantiles[some, 4], quantiles[some, 94], 0.9, quantiles[some])
+
+        by_fold = tuple(scored(fold == number) for number in range(int(design.fold.max()) + 1))
+        found[name] = HeldOut(mean, lower, upper, quantiles, scored(np.ones(len(rows), bool)), by_fold)
+        print(f"{name}: RMSE {found[name].scores.rmse:.4g}, CRPS {found[name].scores.crps:.4g}", flush=True)
+    return found
 
 
 def make_rows(options: argparse.Namespace, done: dict[str, list[Repeat]]) -> list[Row]:
@@ -68,8 +104,9 @@ def make_rows(options: argparse.Namespace, done: dict[str, list[Repeat]]) -> lis
     ]
 
 
-def designer(options: argparse.Namespace, patches: str, report: Report) -> Callable[[str, int], Design]:
-    """Return what makes the design of a repeat: (kind of folds, seed) -> Design. Patches are encoded once for all."""
+def designer(options: argparse.Namespace, patches: str, report: Report) -> tuple[Callable[[str, int], Design], Array]:
+    """Return what makes the design of a repeat: (kind of folds, seed) -> Design, and the places of the observations in
+    metres (N, 2). Patches are encoded once for all."""
     device = choose_device(options.device, report)
     asked = TrainNetwork(patches, "", architecture=options.architecture, preset=options.preset)
     with PatchFile(patches) as file:
@@ -90,7 +127,7 @@ def designer(options: argparse.Namespace, patches: str, report: Report) -> Calla
             device=device,
         )
 
-    return design
+    return design, in_metres(file, file.coordinates)
 
 
 def find_covariates(options: argparse.Namespace) -> tuple[Covariate, ...]:
@@ -156,6 +193,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--architecture", choices=TrainNetwork.ARCHITECTURES, default=TrainNetwork.architecture)
     parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default=TrainNetwork.preset)
     parser.add_argument("--location", choices=TrainNetwork.LOCATIONS, default=TrainNetwork.location)
+    parser.add_argument("--rivals", action="store_true", help="also methods of others, on the same folds (rivals.py)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--name", default="", help="name of the data in the table; default: the folder's")
     parser.add_argument("--output", type=Path, default=Path("build/accuracy"), help="folder for accuracy.md and .json")

@@ -15,11 +15,13 @@ import numpy as np
 
 from soil_cnn_plugin.contract.decode import decode
 from soil_cnn_plugin.engine.assessment.comparison import PairedTest, paired_test
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, METHODS, NETWORK
 from soil_cnn_plugin.engine.targets.metrics import HeldOut
 
 PAIRS = ((BLEND, FOREST_CONTEXT), (NETWORK, FOREST_CONTEXT), (FOREST, FOREST_CONTEXT))
 """Every method beside the forest with context, the fair rival; below 0 is better than it."""
+MEASURES = {"rmse": "RMSE", "crps": "CRPS", "interval_score": "interval score"}
+"""What the blend and the rivals are compared by."""
 HEADINGS = {
     "data": "data, folds",
     "rmse": "RMSE blend / forest with context",
@@ -58,8 +60,10 @@ class Mean:
 
 @dataclass(frozen=True)
 class Change:
-    """RMSE of one method minus another's, in percent of the latter; `test` is in the unit, over all repeats' folds."""
+    """A measure of one method minus another's, in percent of the latter; `test` is in the unit, over all repeats'
+    folds."""
 
+    measure: str
     method: str
     other: str
     percent: float
@@ -95,7 +99,13 @@ def summarize(data: str, target: str, t: int, kind: str, repeats: Sequence[Repea
         folds=len(first.fold_scores),
         seconds=sum(repeat.seconds for repeat in repeats),
         methods={name: _mean([methods[name] for methods in of_target]) for name in of_target[0]},
-        changes=tuple(_change(of_target, method, other) for method, other in PAIRS),
+        changes=tuple(_change(of_target, method, other) for method, other in PAIRS)
+        + tuple(
+            _change(of_target, BLEND, name, measure)
+            for name in of_target[0]
+            if name not in METHODS
+            for measure in MEASURES
+        ),
     )
 
 
@@ -103,7 +113,8 @@ def write_table(folder: Path, rows: Sequence[Row], settings: Mapping[str, object
     folder.mkdir(parents=True, exist_ok=True)
     content = {"settings": settings, "rows": [asdict(row) for row in rows]}
     (folder / "accuracy.json").write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
-    (folder / "accuracy.md").write_text(to_markdown(rows), encoding="utf-8")
+    text = "\n".join(filter(None, [to_markdown(rows), rivals_to_markdown(rows)]))
+    (folder / "accuracy.md").write_text(text, encoding="utf-8")
 
 
 def read_rows(folder: Path) -> tuple[Row, ...]:
@@ -117,8 +128,25 @@ def to_markdown(rows: Sequence[Row]) -> str:
     return "".join(f"| {line} |\n" for line in lines)
 
 
+def rivals_to_markdown(rows: Sequence[Row]) -> str:
+    """The blend beside methods of others: below 0 the blend is better. Empty where none were asked for."""
+    lines = [
+        f"{row.data} {row.target} ({row.observations}), {row.kind.replace('_', ' ')} | {change.other} | "
+        + " | ".join(
+            _change_in_words(each) for each in row.changes if each.other == change.other and each.method == BLEND
+        )
+        for row in rows
+        for change in row.changes
+        if change.other not in METHODS and change.measure == "rmse"
+    ]
+    if not lines:
+        return ""
+    heading = " | ".join(["data, folds", "rival", *(f"{name} of the blend (p)" for name in MEASURES.values())])
+    return "".join(f"| {line} |\n" for line in [heading, "|".join("---" for _ in range(2 + len(MEASURES))), *lines])
+
+
 def _cells(row: Row) -> list[str]:
-    changes = {change.method: change for change in row.changes}
+    changes = {change.method: change for change in row.changes if change.other == FOREST_CONTEXT}
     rival, blend = row.methods[FOREST_CONTEXT], row.methods[BLEND]
     of_mean = 100 * (row.methods[MEAN].rmse / rival.rmse - 1)
     kind = row.kind.replace("_", " ")
@@ -146,7 +174,7 @@ def _mean(held_out: Sequence[HeldOut]) -> Mean:
     return Mean(**means, rmse_lowest=min(errors), rmse_highest=max(errors))
 
 
-def _change(repeats: Sequence[Mapping[str, HeldOut]], method: str, other: str) -> Change:
+def _change(repeats: Sequence[Mapping[str, HeldOut]], method: str, other: str, measure: str = "rmse") -> Change:
     """Compare two methods; the folds of all repeats are tested together (Bouckaert & Frank 2004)."""
     pairs = [
         (a, b)
@@ -156,15 +184,18 @@ def _change(repeats: Sequence[Mapping[str, HeldOut]], method: str, other: str) -
     ]
     total = sum(a.n for a, _ in pairs) / len(repeats)
     test_to_train = float(np.mean([a.n / (total - a.n) for a, _ in pairs]))
-    rmse = [np.mean([methods[name].scores.rmse for methods in repeats]) for name in (method, other)]
+    means = [np.mean([getattr(methods[name].scores, measure) for methods in repeats]) for name in (method, other)]
+    differences = np.array([getattr(a, measure) - getattr(b, measure) for a, b in pairs])
     return Change(
+        measure=measure,
         method=method,
         other=other,
-        percent=float(100 * (rmse[0] / rmse[1] - 1)),
-        test=paired_test(np.array([a.rmse - b.rmse for a, b in pairs]), test_to_train),
-        folds_lower=sum(a.rmse < b.rmse for a, b in pairs),
+        percent=float(100 * (means[0] / means[1] - 1)),
+        test=paired_test(differences, test_to_train),
+        folds_lower=int((differences < 0).sum()),
     )
 
 
 if __name__ == "__main__":
-    print(to_markdown([row for folder in sys.argv[1:] for row in read_rows(Path(folder))]), end="")
+    found = [row for folder in sys.argv[1:] for row in read_rows(Path(folder))]
+    print(to_markdown(found), rivals_to_markdown(found), sep="\n", end="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -35,16 +36,29 @@ class Run:
     log: tuple[str, ...]
 
 
+class Unfinished(Exception):
+    """A job that was ended at its limit of time, `percent` done; `seconds_left` is its own estimate, if it has one."""
+
+    def __init__(self, seconds: float, percent: float, seconds_left: float | None) -> None:
+        left = "" if seconds_left is None else f", about {seconds_left:,.0f} s before its end"
+        super().__init__(f"ended after {seconds:.0f} s, {percent:.0f} % done{left}")
+
+
 def run_job(
     job: Job,
     *,
+    limit: float = math.inf,
     timed: bool = False,
     compute_only: bool = False,
     launcher: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run a job. `timed` puts clocks around reading, computing and writing; `compute_only` leaves out reading and
-    writing; `launcher` holds arguments of Python that start several processes. A job that fails ends the benchmark."""
+    writing; `launcher` holds arguments of Python that start several processes. A job that fails ends the benchmark.
+
+    Raises:
+        Unfinished: the job has not ended after `limit` seconds.
+    """
     with tempfile.TemporaryDirectory(prefix="soilcnn-bench-") as folder:
         job_file, times = Path(folder) / "job.json", Path(folder) / "times.json"
         job_file.write_text(to_json(job), encoding="utf-8")
@@ -56,32 +70,42 @@ def run_job(
         settings = {**os.environ, **KEEP_MEMORY, "PYTHONPATH": str(ROOT), **(environment or {})}
         if launcher:  # torchrun leaves its folders behind
             settings["TMPDIR"] = folder
-        run = _watch(command, settings, folder)
+        run = _watch(command, settings, folder, limit)
         if times.is_file():
             run.times.update(json.loads(times.read_text(encoding="utf-8")))
     return run
 
 
-def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str) -> Run:
+def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, limit: float) -> Run:
     """Watch a process. Its events go to a file, so that nothing waits for a reader."""
     told, log = Path(folder) / "events", Path(folder) / "log"
     started, peak = time.perf_counter(), 0
     with told.open("wb") as output, log.open("wb") as errors:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
         try:
-            while process.poll() is None:
+            while process.poll() is None and time.perf_counter() - started < limit:
                 peak = max(peak, peak_bytes(process.pid))
                 time.sleep(_LOOK_EVERY)
         finally:
+            is_unfinished = process.poll() is None
             process.kill()
             process.wait()
     seconds = time.perf_counter() - started
-    events = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+    events = events_of(told)
+    if is_unfinished:
+        progress = [event for event in events if event["event"] == "progress"] or [{"percent": 0.0}]
+        raise Unfinished(seconds, progress[-1]["percent"], progress[-1].get("seconds_left"))
     if process.returncode:
         failed = [event for event in events if event.get("event") == "failed"]
         raise SystemExit(f"The job failed: {failed}\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
     outputs = next((event["outputs"] for event in events if event["event"] == "done"), {})
     return Run(seconds, peak, {}, outputs, tuple(event["text"] for event in events if event["event"] == "info"))
+
+
+def events_of(path: Path) -> list[dict[str, Any]]:
+    """Read the whole events that a worker has written to a file so far."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
 
 def peak_bytes(process: int) -> int:

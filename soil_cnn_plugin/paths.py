@@ -8,6 +8,7 @@ PACKAGE = Path(__file__).resolve().parent
 WORKER = PACKAGE / "engine" / "__main__.py"
 METADATA = next(folder / "metadata.txt" for folder in (PACKAGE, PACKAGE.parent) if (folder / "metadata.txt").is_file())
 REQUIREMENTS = PACKAGE / "engine" / "requirements.txt"
+LOCKS = PACKAGE / "engine" / "locks"
 
 
 def resource(*parts: str) -> Path:

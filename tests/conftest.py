@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,3 +34,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
 
     choose("done")
     return choose
+
+
+@pytest.fixture(autouse=True)
+def windows_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With SOILCNN_WINDOWS_FILES=1 all tests run under Windows' rules for open files."""
+    if os.environ.get("SOILCNN_WINDOWS_FILES"):
+        from tests.windows_files import refuse_open_files
+
+        refuse_open_files(monkeypatch)

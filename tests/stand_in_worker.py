@@ -95,6 +95,15 @@ def garbage(job: dict, outputs: dict) -> None:
     done(job, outputs)
 
 
+def talkative(job: dict, outputs: dict) -> None:
+    """Tells progress and lines as fast as the engine may, for two seconds."""
+    for number in range(400):
+        say("progress", percent=10 + number / 5, step=f"Step {number}", seconds_left=60)
+        say("info", text=f"Line {number}")
+        time.sleep(0.005)
+    done(job, outputs)
+
+
 def stubborn(job: dict, outputs: dict) -> None:
     """Has a child, ignores the polite signal, and beats its heart until the reader is gone."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -128,6 +137,7 @@ BEHAVIOURS = {
         garbage,
         stubborn,
         silent,
+        talkative,
         tell_environment,
     )
 }

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+
+from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.training.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[1]
+GPU_PARTS = ("comparison", "halving", "cancel")
 
 
 def test_dense_prediction_is_measured_and_equals_patches(tmp_path: Path) -> None:
@@ -106,6 +117,60 @@ def test_the_power_of_the_verdict_is_measured(tmp_path: Path) -> None:
     assert "| spatial_blocks | 60 | 20 % |" in (tmp_path / "verdict_power.md").read_text(encoding="utf-8")
 
 
+def test_a_gpu_is_checked_part_by_part_and_what_was_not_run_is_told(tmp_path: Path) -> None:
+    measure("gpu_check.py", tmp_path, "--device", "cpu", "--small", "--minutes", "30", "--only", *GPU_PARTS)
+    found = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
+    words = {part["name"]: part["words"] for part in found["parts"]}
+    assert words == {"comparison": "done", "halving": "not run: it needs a CUDA GPU", "cancel": "done"}
+    median = {each["name"]: each["values"][0] for part in found["parts"] for each in part["figures"]}
+    exact = [value for name, value in median.items() if "largest difference but for" in name]
+    assert exact == [0.0, 0.0] and median["held-out RMSE against that of the processor"] == 1.0
+    assert median["two trainings with one seed: largest difference of held-out predictions"] == 0.0
+    assert 0 < median["map in float16 against float32 on the processor: error"] < 1
+    left = [value for name, value in median.items() if name.startswith("a training that is") and "files" in name]
+    assert left == [0, 0]
+    table = (tmp_path / "gpu_check.md").read_text(encoding="utf-8")
+    assert "| a map with too little memory | not run: it needs a CUDA GPU |" in table
+
+
+def test_the_parts_that_need_a_gpu_measure_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the processor, with what only a GPU has replaced: memory that is short above some size, and a profile."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    blocks, comparison, asked = map(importlib.import_module, ("gpu_blocks", "gpu_comparison", "gpu_asked"))
+    predict = Predictor.predict_block
+
+    def predict_if_small(predictor: Predictor, channels: Channels, wanted: np.ndarray, *options: Any) -> Any:
+        if wanted.size > 100**2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return predict(predictor, channels, wanted, *options)
+
+    @contextmanager
+    def short_of_memory(device: torch.device, share: float) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Predictor, "predict_block", predict_if_small)
+            yield
+
+    monkeypatch.setattr(blocks, "needs_gpu", lambda asked: None)
+    monkeypatch.setattr(comparison, "reset_peak", lambda device: None)
+    monkeypatch.setattr(comparison, "short_of_memory", short_of_memory)
+    given = asked.Asked("cpu", True, str(tmp_path), 60.0)
+    told, apart = blocks.measure_halving(given)
+    assert told.values == (2,) and apart.values[0] < 1e-4  # 150 x 150 pixels are halved twice
+    faster, overlapped = blocks.measure_streams(given)
+    assert faster.values[0] > 0 and overlapped.values == (0.0,)  # nothing is copied to a processor
+    assert blocks.covered([(0, 10), (20, 30)], [(5, 12), (11, 25)]) == 0.5
+
+
+def test_a_part_without_time_is_not_run_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    check = importlib.import_module("gpu_check")
+    asked = argparse.Namespace(device="cpu", small=True, minutes=0.0, only=["dense", "map"])
+    assert [(part.name, part.words) for part in check.run_parts(asked)] == [
+        ("dense", "not run, no time left"),
+        ("map", "not run, no time left"),
+    ]
+
+
 def test_a_benchmark_keeps_memory_as_a_worker_does() -> None:
     """benchmarks/ cannot import bridge/worker.py, which needs QGIS."""
     texts = [
@@ -131,3 +196,23 @@ def figures_of(path: Path) -> dict[str, list[float]]:
     """Name and unit -> values."""
     content = json.loads(path.read_text(encoding="utf-8"))
     return {f"{each['name']}, {each['unit']}": each["values"] for each in content["figures"]}
+
+
+def test_rivals_learn_what_there_is_and_know_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import rivals
+
+    rng = np.random.default_rng(0)
+    places = rng.uniform(0, 1000, (200, 2))
+    covariates = rng.normal(size=(200, 3))
+    target = covariates[:, 0] + np.sin(places[:, 0] / 150) + 0.3 * rng.normal(size=200)
+    data = rivals.Data(covariates, covariates, places, target)
+    train, test = data.take(np.arange(140)), data.take(np.arange(140, 200))
+    errors = {}
+    for name in ("ordinary kriging", "Gaussian process of others", "gradient boosting"):
+        mean, quantiles = rivals.RIVALS[name](train, test, 0)
+        errors[name] = float(np.sqrt(np.mean((mean - test.target) ** 2)))
+        assert (np.diff(quantiles) >= 0).all()
+        assert 0.8 < ((quantiles[:, 4] <= test.target) & (test.target <= quantiles[:, 94])).mean() <= 1, name
+    assert errors["Gaussian process of others"] < 0.45  # the noise is 0.3
+    assert errors["ordinary kriging"] > 0.7  # it sees no covariates

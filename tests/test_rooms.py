@@ -44,6 +44,7 @@ ENGINE_ROOMS = (
     "mapping",
     "explaining",
     "sampling",
+    "areas",
     "reports",
     "jobs",
     "__main__",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import subprocess
 import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, Optional, Union
+
+from .process_tree import ProcessTree, no_window
 
 GRACE_SECONDS = 0.4  # between asking a process to end and killing it; a cancel takes effect within a second
 
@@ -40,8 +41,9 @@ class Child(AbstractContextManager["Child"]):
             encoding="utf-8",
             errors="replace",
             start_new_session=os.name != "nt",
-            creationflags=_no_window(),
+            creationflags=no_window(),
         )
+        self._tree = ProcessTree(self._process, outlives=is_watching)
         self._lines: queue.Queue[Optional[str]] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -68,13 +70,14 @@ class Child(AbstractContextManager["Child"]):
     def stop(self) -> None:
         """Stop the process and its children: ask first, then kill."""
         if self._process.poll() is None:
-            self._signal("SIGTERM")
+            self._tree.ask_to_end()
             if self.wait(GRACE_SECONDS) is None:
-                self._signal("SIGKILL")
+                self._tree.kill()
                 self.wait(GRACE_SECONDS)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._tree.close()
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._reader.join(1)
@@ -85,16 +88,3 @@ class Child(AbstractContextManager["Child"]):
         for line in self._process.stdout:
             self._lines.put(line.rstrip("\r\n"))
         self._lines.put(None)
-
-    def _signal(self, name: str) -> None:
-        if os.name == "nt":
-            command = ["taskkill", "/PID", str(self._process.pid), "/T", "/F"]
-            subprocess.run(command, capture_output=True, check=False, creationflags=_no_window())
-            return
-        with suppress(ProcessLookupError):  # it may have ended by itself just now
-            os.killpg(self._process.pid, getattr(signal, name))  # it leads a group of its own
-
-
-def _no_window() -> int:
-    """Return the flag that keeps Windows from opening a console; 0 elsewhere."""
-    return getattr(subprocess, "CREATE_NO_WINDOW", 0)

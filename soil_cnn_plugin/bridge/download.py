@@ -9,10 +9,11 @@ from pathlib import Path
 from qgis.core import QgsProcessingFeedback
 
 from .child import Child
+from .commands import SHOWN_LINES
 from .environment import clean_variables, find_python
 from .errors import Cancelled, WorkerFailed
 from .network import network_variables
-from .packages import SHOWN_LINES, cause_in_words
+from .packages import cause_in_words
 
 PIP = ("-m", "pip", "download", "--no-deps", "--no-input", "--progress-bar", "off", "--disable-pip-version-check")
 PATIENCE = ("--retries", "2", "--timeout", "15")

@@ -19,6 +19,7 @@ SECONDS_TO_DOWNLOAD, SECONDS_TO_UNPACK = 1.0, 2.0  # between looks; a look at wh
 SECONDS_BETWEEN_TEXTS = 10.0  # each text becomes a line in the log
 SECONDS_FOR_A_RATE = 4.0  # downloading before the time left is told
 FIRST_PERCENT, LAST_PERCENT = 5.0, 90.0
+SCRAPS = 10_000  # bytes of pip's own files, with which it begins before it downloads anything
 INSTALLING = "Installing collected packages: "
 
 
@@ -61,7 +62,7 @@ class DownloadProgress:
             self._tell(f"Unpacked {self._unpacked / MEGABYTE:.0f} of {self._contents / MEGABYTE:.0f} MB")
             return
         loaded = bytes_in(self._downloads)
-        if loaded:
+        if loaded > SCRAPS:
             self._seconds += elapsed
             self._move(self._before + loaded, self._before)
             self._tell(self._downloading(self._before + loaded))

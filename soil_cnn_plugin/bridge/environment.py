@@ -35,14 +35,17 @@ def requirements_hash() -> str:
 
 
 def default_folder() -> Path:
-    """Return the folder that the set-up builds: outside the plugin and QGIS's profiles, which all share it."""
+    """Return the folder that the set-up builds: outside the plugin and QGIS's profiles, which all share it.
+
+    Its name is short, because Windows allows few characters and PyTorch's files lie deep.
+    """
     if os.name == "nt":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "soil-cnn" / f"environment-{requirements_hash()}"
+    return Path(base) / "soil-cnn" / f"env-{requirements_hash()[:6]}"
 
 
 def python_in(folder: Path) -> Path:
@@ -131,6 +134,17 @@ def _existing(python: str, who: str) -> Path:
 
 
 def _windows_path(python: Path, system: Path) -> list[Path]:
-    """Return the folders of the interpreter, of a conda environment's libraries and of Windows itself."""
-    own = [python.parent, python.parent / "Scripts", python.parent / "Library" / "bin"]
+    """Return the folders of the interpreter, of the one that it was built from, of conda's libraries in both, and of
+    Windows itself; not those of QGIS."""
+    homes = [python.parent, *_home(python)]
+    own = [folder for home in homes for folder in (home, home / "Scripts", home / "DLLs", home / "Library" / "bin")]
     return [*(folder for folder in own if folder.is_dir()), system / "System32", system]
+
+
+def _home(python: Path) -> list[Path]:
+    """Return the folder of the Python that a virtual environment was built from, as pyvenv.cfg tells it."""
+    try:
+        lines = (python.parent.parent / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    return [Path(line.partition("=")[2].strip()) for line in lines if line.partition("=")[0].strip() == "home"]

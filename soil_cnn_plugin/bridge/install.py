@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Optional
+from typing import Optional
 
 from qgis.core import QgsProcessingFeedback
 
-from ..contract.locks import try_lock
-from ..paths import REQUIREMENTS
+from .base_python import BasePython
+from .commands import Commands, start_log
 from .download_progress import FIRST_PERCENT, LAST_PERCENT
-from .environment import (
-    MARKER,
-    default_folder,
-    is_complete,
-    python_in,
-    read_marker,
-    remember,
-    write_marker,
-)
+from .environment import default_folder, is_complete, python_in, read_marker, remember, write_marker
 from .errors import WorkerFailed
-from .interpreters import examine, find_base_python, untested
-from .packages import Installation, start_log
+from .folder_limits import require_short_path, require_space
+from .folder_swap import FolderSwap, restore
+from .interpreters import examine, untested
+from .network import network_variables
+from .packages import Installation
 from .pulse import Pulse
+from .systems import System, this_system
 from .torch_builds import Source, sources
+from .wheels import Wheels, read_wheels
 
-UNFINISHED = "soil-cnn-unfinished"
-"""File in an environment that is being built; the QGIS that builds it holds its lock."""
-GIGABYTE = 1 << 30
-NEEDED_GIGABYTES = {"cpu": 3, "cuda": 10}
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asks for. `folder` None: the default one; `base`: a Python to build the environment from;
+    `wheels`: a folder of packages that are taken instead of those of the index."""
+
+    folder: Optional[Path] = None
+    build: str = "auto"
+    base: Optional[Path] = None
+    wheels: Optional[Path] = None
 
 
 def adopt(python: Path, feedback: QgsProcessingFeedback) -> Path:
@@ -45,53 +48,57 @@ def adopt(python: Path, feedback: QgsProcessingFeedback) -> Path:
     return python
 
 
-def build(folder: Optional[Path], build_name: str, feedback: QgsProcessingFeedback) -> Path:
-    """Build the environment in `folder` (None: the default one) unless it is complete; return its interpreter.
+def build(wish: Wish, feedback: QgsProcessingFeedback) -> Path:
+    """Build the environment unless it is complete; return its interpreter.
 
-    It is built under a temporary name beside its final place and moved there when it is complete.
+    Whether this machine is served, and whether there is room, is found out before anything is downloaded.
     """
-    folder = folder or default_folder()
-    source = sources(build_name, feedback)
+    system, folder = this_system(), wish.folder or default_folder()
+    wheels = read_wheels(wish.wheels) if wish.wheels else None
+    source = _source(wish.build, wheels, system, feedback)
+    restore(folder)
     if is_complete(folder) and read_marker(folder).get("build") == source.build and _works(folder, feedback):
         feedback.pushInfo(f"The compute environment in {folder} is complete, so nothing is installed.")
         remember(python_in(folder))
         return python_in(folder)
-    _refuse_foreign(folder)
-    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
-    builder, is_done = _prepare(folder, part, old, source.build), False
-    try:
-        _fill(part, source, feedback)
-        write_marker(part, source.build)
-        builder.close()
-        (part / UNFINISHED).unlink()
-        if folder.exists():
-            folder.rename(old)
-        part.rename(folder)
-        is_done = True
-    except OSError as error:
-        raise WorkerFailed(
-            f"The compute environment cannot be written to {folder}: {error.strerror or error}."
-        ) from error
-    finally:
-        builder.close()
-        if not is_done and old.is_dir() and not folder.exists():
-            old.rename(folder)
-        for leftover in (part, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+    require_short_path(folder)
+    with FolderSwap(folder) as swap:
+        require_space(folder.parent, source.build)
+        _fill(swap.part, wish, source, system, wheels, feedback)
+        write_marker(swap.part, source.build)
+        swap.finish()
     remember(python_in(folder))
     feedback.pushInfo(f"The compute environment is ready in {folder}.")
     return python_in(folder)
 
 
-def _fill(part: Path, source: Source, feedback: QgsProcessingFeedback) -> None:
+def _source(build_name: str, wheels: Optional[Wheels], system: System, feedback: QgsProcessingFeedback) -> Source:
+    if wheels is None:
+        return sources(build_name, system, feedback)
+    if build_name not in ("auto", wheels.build):
+        raise WorkerFailed(f"{wheels.folder} holds the {wheels.build} build of PyTorch. Use BUILD=auto.")
+    feedback.pushInfo(f"Packages are taken from {wheels.folder} (PyTorch {wheels.version}, {wheels.build}).")
+    return Source(wheels.build, wheels.local_version)
+
+
+def _fill(
+    part: Path,
+    wish: Wish,
+    source: Source,
+    system: System,
+    wheels: Optional[Wheels],
+    feedback: QgsProcessingFeedback,
+) -> None:
     """Build a virtual environment with all packages, and examine it."""
-    base = find_base_python()
-    feedback.pushInfo(f"Building a virtual environment with {base}. All lines of pip go to {start_log()}.")
+    feedback.pushInfo(
+        f"Looking for a Python to build the compute environment from. All lines of it go to {start_log()}."
+    )
     pulse = Pulse(feedback)
-    run = Installation(part, source.build, feedback, pulse)
-    run.make_venv(base)
+    commands = Commands(part, feedback, pulse, network_variables(part, feedback))
+    BasePython(commands, default_folder().parent, wish.base, wheels).build()
     pulse.percent = FIRST_PERCENT
-    run.install_packages(source, REQUIREMENTS)
+    Installation(commands, system, wheels).install(source)
+    shutil.rmtree(part / "tools", ignore_errors=True)
     pulse.percent = LAST_PERCENT
     pulse.beat()
     feedback.pushInfo("Trying the packages out")
@@ -105,51 +112,3 @@ def _works(folder: Path, feedback: QgsProcessingFeedback) -> bool:
         feedback.pushWarning(f"{error} The environment is built again.")
         return False
     return True
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Refuse a folder that the set-up did not make, so that it is never replaced."""
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARKER).is_file())):
-        raise WorkerFailed(
-            f"{folder} exists and holds something other than a compute environment. Choose a FOLDER that does not exist"
-            " yet; it will be created."
-        )
-
-
-def _prepare(folder: Path, part: Path, old: Path, build_name: str) -> IO[str]:
-    """Make the folder to build in; return the open file in it that tells others that somebody builds."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        for leftover, sign in ((part, UNFINISHED), (old, MARKER)):
-            if leftover.exists():
-                _remove_own(leftover, sign)
-        free = shutil.disk_usage(folder.parent).free / GIGABYTE
-    except OSError as error:
-        raise WorkerFailed(f"The folder {folder.parent} cannot be used: {error.strerror or error}.") from error
-    if not os.access(folder.parent, os.W_OK):
-        raise WorkerFailed(f"The folder {folder.parent} is not writable. Choose another FOLDER.")
-    needed = NEEDED_GIGABYTES[build_name]
-    if free < needed:
-        raise WorkerFailed(
-            f"The compute environment needs about {needed} GB, but {folder.parent} has {free:.1f} GB left. Free some"
-            " space or choose another FOLDER."
-        )
-    part.mkdir()
-    builder = (part / UNFINISHED).open("w", encoding="utf-8")
-    try_lock(builder.fileno())
-    return builder
-
-
-def _remove_own(leftover: Path, sign: str) -> None:
-    """Remove what a killed set-up has left; raise WorkerFailed if the folder belongs to somebody else."""
-    if not (leftover / sign).is_file():
-        if leftover.parent == default_folder().parent:  # only this plugin uses it
-            shutil.rmtree(leftover)
-            return
-        raise WorkerFailed(
-            f"{leftover} is in the way, and the set-up did not make it. Move it or choose another FOLDER."
-        )
-    with (leftover / sign).open("r+", encoding="utf-8") as file:
-        if try_lock(file.fileno()) is False:
-            raise WorkerFailed(f"Another QGIS is building a compute environment in {leftover}. Wait until it ends.")
-    shutil.rmtree(leftover)

@@ -1,60 +1,39 @@
-"""Finds the Python that comes with QGIS, to build an environment from it, and examines interpreters."""
+"""Asks another Python what it is and can do: whether it runs the engine, or an environment can be built from it."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
-from ..contract.requirements import Requirement
+from ..contract.requirements import Requirement, numbers_in
 from .environment import clean_variables, requirements
 from .errors import WorkerFailed
+from .process_tree import no_window
+from .systems import System, kind_and_machine, system_of, this_machine
 
-LOWEST, HIGHEST = (3, 11), (3, 14)
-"""Python versions for which all packages of the engine are published."""
+LOWEST = (3, 11)
 PROBE = Path(__file__).with_name("probe.py")
 PROBE_SECONDS = 180  # importing torch from a cold disk
 _PROBE_MARK = "soilcnn-probe "
 
 
-def find_base_python() -> Path:
-    """Return an interpreter of a supported version; raise WorkerFailed if there is none.
-
-    Inside QGIS, `sys.executable` may be QGIS itself (Windows, macOS), so the usual places are searched instead.
-    """
-    seen = {}
-    for candidate in _candidates():
-        if candidate in seen or not candidate.is_file():
-            continue
-        seen[candidate] = _version(candidate)
-        if seen[candidate] and LOWEST <= seen[candidate] <= HIGHEST:
-            return candidate
-    found = ", ".join(f"{path} ({'.'.join(map(str, version)) or 'does not run'})" for path, version in seen.items())
-    raise WorkerFailed(
-        f"No Python from {_text(LOWEST)} to {_text(HIGHEST)} was found to build the compute environment with (found:"
-        f" {found or 'none'}). Install one, build a virtual environment with the packages of the plugin's"
-        " engine/requirements.txt, and name its interpreter in PYTHON."
-    )
-
-
 def examine(python: Path) -> dict[str, str]:
     """Return package -> version of an interpreter that can run the engine; raise WorkerFailed with what is missing."""
-    answer = _probe(python, [item.name for item in requirements()])
+    wanted = requirements()
+    answer = _probe(python, [item.name for item in wanted])
     if tuple(answer["python"][:2]) < LOWEST:
         raise WorkerFailed(
             f"{python} is Python {_text(answer['python'])}, but the engine needs {_text(LOWEST)} or later."
         )
-    wanted = requirements()
     faults = [f"{name} cannot be imported ({reason})" for name, reason in answer["problems"].items()]
     faults += [
         f"{item.name} is version {version}, but at least {item.lowest} is needed"
         for item in wanted
-        if (version := answer["versions"].get(item.name)) and _numbers(version) < _numbers(item.lowest)
+        if (version := answer["versions"].get(item.name)) and not item.is_met_by(version)
     ]
     if faults:
         raise WorkerFailed(
@@ -70,37 +49,38 @@ def untested(versions: dict[str, str]) -> list[tuple[Requirement, str]]:
     return [
         (item, versions[item.name])
         for item in requirements()
-        if _numbers(versions[item.name]) != _numbers(item.version)
+        if numbers_in(versions[item.name]) != numbers_in(item.version)
     ]
 
 
-def _candidates() -> Iterator[Path]:
-    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    executable = Path(sys.executable or "")
-    if executable.name.lower().startswith("python"):
-        yield executable
-    prefix = Path(sys.exec_prefix)
-    if os.name == "nt":  # OSGeo4W: apps/Python312/python.exe; the stand-alone installer: the same below its folder
-        yield from (prefix / "python.exe", prefix / "python3.exe")
-        root = os.environ.get("OSGEO4W_ROOT", "")
-        if root:
-            yield from sorted(Path(root, "apps").glob("Python3*/python.exe"), reverse=True)
-        return
-    if sys.platform == "darwin":  # QGIS.app/Contents/MacOS/bin, or a framework's bin
-        yield from (executable.parent / "bin" / "python3", executable.parent / "python3")
-    yield from (prefix / "bin" / name, prefix / "bin" / "python3")
-    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    for minor in range(HIGHEST[1], LOWEST[1] - 1, -1):
-        yield from (folder / f"python3.{minor}" for folder in folders)
-    yield from (folder / "python3" for folder in folders)
+def facts_of(python: Path) -> dict[str, Any]:
+    """Return what probe.py tells of an interpreter; raise WorkerFailed if it does not run."""
+    return _probe(python, [])
 
 
-def _version(python: Path) -> tuple[int, ...]:
-    """Return, for example, (3, 12), or () if the interpreter does not run."""
-    try:
-        return tuple(_probe(python, [])["python"][:2])
-    except WorkerFailed:
-        return ()
+def system_for(facts: dict[str, Any]) -> Optional[System]:
+    """Return the system whose packages an interpreter of this machine takes; None if there are none for it."""
+    return system_of(*kind_and_machine(facts["platform"], facts["machine"]), this_machine()[2])
+
+
+def why_not(facts: dict[str, Any], minors: Optional[Iterable[int]] = None) -> str:
+    """Say why no environment can be built from an interpreter; empty if nothing speaks against it.
+
+    `minors`: Pythons 3.x that a folder of wheels is for; None if packages come from the index.
+    """
+    version, system = tuple(facts["python"][:2]), system_for(facts)
+    if facts["implementation"] != "cpython":
+        return f"it is {facts['implementation']}, and PyTorch is published for CPython only"
+    if facts["bits"] != 64 or system is None:
+        return f"it is built for {facts['machine']} ({facts['bits']} bits), and PyTorch is not"
+    if facts["is_free_threaded"]:
+        return "it is the free-threaded Python, for which some packages are not published"
+    pythons = sorted(set(system.pythons) & set(system.pythons if minors is None else minors))
+    if version not in [(3, minor) for minor in pythons]:
+        wanted = " or ".join(f"3.{minor}" for minor in pythons)
+        return f"it is Python {_text(version)}, and the packages are for {wanted or 'none that fits this system'}"
+    missing = "; ".join(f"{name} ({problem})" for name, problem in facts["missing"].items())
+    return f"it lacks {missing}" if missing else ""
 
 
 def _probe(python: Path, packages: list[str]) -> dict[str, Any]:
@@ -114,7 +94,7 @@ def _probe(python: Path, packages: list[str]) -> dict[str, Any]:
             env=clean_variables(python, os.environ),
             timeout=PROBE_SECONDS,
             check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=no_window(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WorkerFailed(f"{python} cannot be run: {error}.") from error
@@ -125,9 +105,5 @@ def _probe(python: Path, packages: list[str]) -> dict[str, Any]:
     return answer
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
-
-
-def _text(version: tuple[int, ...]) -> str:
+def _text(version: Iterable[int]) -> str:
     return ".".join(map(str, version))

@@ -1,143 +1,109 @@
-"""Fills an environment for the set-up: a virtual environment and its packages, with progress and a log file."""
+"""Installs the engine's packages into a virtual environment with its pip: locked versions, with hashes compared."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import QgsApplication, QgsProcessingFeedback
-
-from .child import Child
+from ..contract.requirements import Locked, numbers_in, read_lock
+from ..paths import LOCKS
+from .commands import Commands, log_path
 from .download_progress import DownloadProgress
-from .environment import clean_variables, python_in, requirements
-from .errors import Cancelled, WorkerFailed
-from .network import network_variables
-from .pulse import Pulse
+from .environment import python_in
+from .errors import WorkerFailed
+from .folder_limits import EXPECTED_MEGABYTES, require_space
+from .interpreters import facts_of
+from .systems import System
 from .torch_builds import Source
+from .wheels import Wheels
 
-GUARD = Path(__file__).with_name("guard.py")
-SHOWN_LINES = 25  # of pip's output, if it fails
-EXPECTED_MEGABYTES = {"cpu": 440, "cuda": 2900}
-"""What pip downloads, about, for each build of PyTorch."""
-
-
-def log_path() -> Path:
-    """Return the file with all lines of the last set-up, in QGIS's profile: it outlives a set-up that fails."""
-    return Path(QgsApplication.qgisSettingsDirPath()) / "soil-cnn" / "set-up.log"
-
-
-def start_log() -> Path:
-    """Empty the log file, and return its path."""
-    path = log_path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("", encoding="utf-8")
-    except OSError as error:
-        raise WorkerFailed(f"The log file {path} cannot be written: {error.strerror or error}.") from error
-    return path
+PIP = ("-m", "pip", "install", "--no-input", "--progress-bar", "off")
+TRUSTSTORE_FROM, TRUSTSTORE_BY_ITSELF = (23, 3), (24, 2)
+"""Versions of pip that can trust the certificates of the system, and that do so without being asked."""
 
 
 @dataclass
 class Installation:
-    """Builds the environment in `folder` and installs packages into it with pip."""
+    """Installs into the environment that lies in the folder of `commands`, from the index or a folder of wheels."""
 
-    folder: Path
-    build_name: str
-    feedback: QgsProcessingFeedback
-    pulse: Pulse
-    variables: dict[str, str] = field(default_factory=dict)
+    commands: Commands
+    system: System
+    wheels: Optional[Wheels] = None
 
-    def make_venv(self, base: Path) -> None:
-        code, lines = self._run([str(base), "-m", "venv", str(self.folder)], base, self.folder.parent)
-        if code == 0:
-            return
-        text = "\n".join(lines)
-        if "ensurepip" in text or "No module named venv" in text:
-            raise WorkerFailed(
-                f"{base} cannot build virtual environments. On Debian and Ubuntu they need a separate package. Install"
-                ' it ("sudo apt install python3-venv") and run this again.'
-            )
-        raise WorkerFailed(f"{base} could not build a virtual environment (exit code {code}):\n{text}")
-
-    def install_packages(self, source: Source, requirements_file: Path) -> None:
-        """Install PyTorch from its source, then everything else."""
-        downloads = self.folder / "downloads"  # on the disk that has room, and where growing files can be seen
+    def install(self, source: Source) -> None:
+        """Install the small packages first, so that whatever bars the way to them is met before the large download."""
+        folder = self.commands.folder
+        downloads = folder / "downloads"  # on the disk that has room, and where growing files can be seen
         downloads.mkdir()
-        self.variables = {
-            **network_variables(self.folder, self.feedback),
-            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(downloads)),
-        }
-        packages = next(path for path in self.folder.rglob("site-packages") if path.is_dir())
-        expected = EXPECTED_MEGABYTES[self.build_name]
-        progress = DownloadProgress(downloads, packages, expected, self.feedback, self.pulse)
-        self._install_torch(source, progress)
-        self.feedback.pushInfo("Installing the other packages")
-        self._install(["-r", str(requirements_file)], "", progress)
+        self.commands.variables.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(downloads)))
+        packages = next(path for path in folder.rglob("site-packages") if path.is_dir())
+        expected = EXPECTED_MEGABYTES[source.build]
+        progress = DownloadProgress(downloads, packages, expected, self.commands.feedback, self.commands.pulse)
+        locked = read_lock((LOCKS / self.system.lock).read_text(encoding="utf-8"))
+        self.commands.feedback.pushInfo("Installing the small packages")
+        self._install_locked([item for item in locked if not item.is_of_torch], progress)
+        self._install_torch(source, [item for item in locked if item.is_of_torch], progress)
         shutil.rmtree(downloads, ignore_errors=True)
 
-    def _install_torch(self, source: Source, progress: DownloadProgress) -> None:
-        pin = next(f"{item.name}=={item.version}" for item in requirements() if item.name == "torch")
-        self.feedback.pushInfo(f"Installing PyTorch ({pin}, {source.build})")
+    def _install_torch(self, source: Source, locked: Sequence[Locked], progress: DownloadProgress) -> None:
+        """Install the build that was chosen; where it is not published, the one that the index has."""
+        torch = next(item for item in locked if item.name == "torch")
+        self.commands.feedback.pushInfo(f"Installing PyTorch (torch=={torch.version}, {source.build})")
         if source.local_version:
+            pin = f"torch=={torch.version}+{source.local_version}"
             try:
-                self._install([f"{pin}+{source.local_version}"], source.index, progress)
+                # Its other packages are there already, but those of a CUDA that the lock does not know. No hash of it
+                # is in the lock either: PyTorch's own index gives one.
+                self._pip([pin], source.index, progress)
                 return
             except NotPublished:
-                self.feedback.pushWarning(
-                    f"The package index has no {source.build} build of PyTorch ({pin}+{source.local_version}). Its"
-                    " default build is installed instead. It also works without a graphics card, but on Linux it is"
-                    " several gigabytes larger."
-                )
-        self._install([pin], "", progress)
+                self._tell_default(pin, source.build)
+        self._install_locked(locked, progress)
 
-    def _install(self, what: Sequence[str], index: str, progress: DownloadProgress) -> None:
-        python = python_in(self.folder)
-        extra = ["--extra-index-url", index] if index else []
+    def _tell_default(self, pin: str, build: str) -> None:
+        text = f"The package index has no {build} build of PyTorch ({pin}). Its default build is installed instead."
+        if self.system.kind == "linux":
+            text += " It also works without a graphics card, but is several gigabytes larger."
+            require_space(self.commands.folder, "cuda")
+        self.commands.feedback.pushWarning(text)
+
+    def _install_locked(self, items: Sequence[Locked], progress: DownloadProgress) -> None:
+        """Install exactly these packages, so that pip looks for no others, and refuse files with other hashes."""
+        wanted = self.commands.folder / "packages.txt"
+        wanted.write_text("\n".join(item.text for item in items) + "\n", encoding="utf-8")
+        self._pip(["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(wanted)], "", progress)
+        wanted.unlink()
+
+    def _pip(self, what: Sequence[str], index: str, progress: DownloadProgress) -> None:
+        python = python_in(self.commands.folder)
+        where = self.wheels.options if self.wheels else ["--extra-index-url", index] if index else []
         progress.begin()
-        pip = [str(python), "-m", "pip", "install", "--no-input", "--progress-bar", "off", *extra, *what]
-        code, lines = self._run(pip, python, self.folder, progress)
-        if code == 0:
+        ended = self.commands.run([str(python), *PIP, *self._trust(python), *where, *what], python, look=progress.look)
+        if ended.code == 0:
             return
-        text = "\n".join(lines)
+        text, place = ended.text, self.commands.folder.parent
         if "No space left" in text or "not enough space" in text:
-            raise WorkerFailed(f"The disk of {self.folder.parent} is full. Free some space or choose another FOLDER.")
+            raise WorkerFailed(f"The disk of {place} is full. Free some space or choose another FOLDER.")
         cause = cause_in_words(text)
         is_missing = "No matching distribution" in text or "no version of" in text
+        if is_missing and self.wheels and not what[0].startswith("torch=="):
+            raise WorkerFailed(
+                f"The folder {self.wheels.folder} lacks packages for this system and Python. Write it again with `make"
+                f" bundle` of this version of Soil CNN.\n{text}"
+            )
         kind = NotPublished if is_missing and not cause else InstallFailed  # offline, pip finds no distribution either
         raise kind(
-            f"Installing failed (exit code {code}). {cause}\npip's output ends with the lines below; all of it is in"
-            f" {log_path()}.\n{text}"
+            f"Installing failed (exit code {ended.code}). {cause}\npip's output ends with the lines below; all of it is"
+            f" in {log_path()}.\n{text}"
         )
 
-    def _run(
-        self, command: list[str], python: Path, folder: Path, progress: Optional[DownloadProgress] = None
-    ) -> tuple[Optional[int], list[str]]:
-        """Run a command and log its lines; return the exit code and the last lines. May raise Cancelled.
-
-        If QGIS ends meanwhile, the half-built environment is removed.
-        """
-        lines: list[str] = []
-        guarded = [str(python), "-I", str(GUARD), str(self.folder), *command]
-        variables = {**clean_variables(python, os.environ), **self.variables}
-        with log_path().open("a", encoding="utf-8") as log:
-            with Child(guarded, variables, folder, subprocess.STDOUT, is_watching=True) as child:
-                while not child.output_ended:
-                    if self.feedback.isCanceled():
-                        raise Cancelled
-                    self.pulse.beat()
-                    line = child.next_line()
-                    if progress is not None:
-                        progress.look(line)
-                    if line:
-                        log.write(f"{line}\n")
-                        log.flush()
-                        lines = [*lines, line][-SHOWN_LINES:]
-                return child.wait(30), lines
+    def _trust(self, python: Path) -> list[str]:
+        """Return the option that makes an older pip trust the certificates of the system, as newer ones do."""
+        version = numbers_in(facts_of(python)["pip"])
+        return ["--use-feature=truststore"] if TRUSTSTORE_FROM <= version < TRUSTSTORE_BY_ITSELF else []
 
 
 class InstallFailed(WorkerFailed):
@@ -155,6 +121,8 @@ _CAUSES = {  # what pip's output holds -> what it means
     "ProxyError": "The proxy refused the connection. Check it in Settings > Options > Network.",
     "CERTIFICATE_VERIFY_FAILED": "The server's certificate is not trusted. If your organization inspects its traffic,"
     " add its authority in Settings > Options > Authentication > Manage Certificates.",
+    "DO NOT MATCH THE HASHES": "A downloaded file is not the one that Soil CNN was tested with, so it was refused. Run"
+    " this again; if it happens again, ask whoever runs your package mirror.",
     "NewConnectionError": _UNREACHABLE,
     "NameResolutionError": _UNREACHABLE,
     "ConnectTimeoutError": _UNREACHABLE,

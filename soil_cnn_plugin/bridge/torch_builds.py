@@ -5,23 +5,40 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
 
 from qgis.core import QgsProcessingFeedback
 
 from .errors import WorkerFailed
 from .network import proxy_address
+from .process_tree import no_window
+from .systems import System
 
 BUILDS = ("auto", "cpu", "cuda")
 TORCH_INDEX = "https://download.pytorch.org/whl"
 """PyTorch's own index; the default index has only one build per system (CUDA on Linux, CPU on Windows and macOS)."""
-CUDA = "cu130"
-CUDA_DRIVER = 580  # the first NVIDIA driver for CUDA 13
 INDEX_SECONDS = 4
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """A build of this PyTorch for CUDA: the first driver for it, and the graphics cards that it has code for."""
+
+    name: str
+    driver: int
+    lowest: float
+    highest: float
+
+
+CUDAS = (Cuda("cu130", 580, 7.5, 99), Cuda("cu126", 525, 5.0, 9.0))
+"""In the order in which they are preferred. The first is the default build on Linux; cards older than Turing, and
+drivers older than that of CUDA 13, are served by the second (compute capabilities as PyTorch builds them)."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +51,40 @@ class Source:
     index: str = ""
 
 
-def sources(build: str, feedback: QgsProcessingFeedback) -> Source:
+@dataclass(frozen=True)
+class Card:
+    """The first NVIDIA graphics card: name, main number of its driver, compute capability (0 if it is not told)."""
+
+    name: str = ""
+    driver: int = 0
+    capability: float = 0.0
+
+    def cuda(self) -> Optional[Cuda]:
+        """Return the preferred build that serves this card with its driver; None if none does."""
+        return next((each for each in CUDAS if self._is_served_by(each)), None)
+
+    def _is_served_by(self, cuda: Cuda) -> bool:
+        return self.driver >= cuda.driver and (not self.capability or cuda.lowest <= self.capability <= cuda.highest)
+
+
+def sources(build: str, system: System, feedback: QgsProcessingFeedback) -> Source:
     """Return the source of the chosen build; log what was found."""
-    driver = nvidia_driver()
+    card = nvidia_card()
     if build == "auto":
-        build = _choose(driver, feedback)
+        build = _choose(card, system, feedback)
     elif build == "cuda":
-        _refuse_without_driver(driver)
-    default_build = "cuda" if sys.platform.startswith("linux") else "cpu"
-    if build == default_build:
+        _refuse_without_driver(card, system)
+    default_build = "cuda" if system.kind == "linux" else "cpu"
+    cuda = (card.cuda() or CUDAS[0]) if build == "cuda" else None
+    if system.lock != "current.txt":
+        if build != default_build:
+            feedback.pushWarning(
+                f"For this older system PyTorch has one build only ({default_build}); it is installed."
+            )
+        return Source(default_build)
+    if build == default_build and cuda in (None, CUDAS[0]):
         return Source(build)
-    local_version = CUDA if build == "cuda" else "cpu"
+    local_version = cuda.name if cuda else "cpu"
     index = f"{TORCH_INDEX}/{local_version}"
     if not answers(f"{index}/torch/"):
         feedback.pushInfo(
@@ -54,25 +94,42 @@ def sources(build: str, feedback: QgsProcessingFeedback) -> Source:
     return Source(build, local_version, index)
 
 
-def nvidia_driver() -> tuple[str, int]:
-    """Return the first graphics card's name and the main number of its driver; ("", 0) without an NVIDIA driver."""
+def nvidia_card() -> Card:
+    """Return the first graphics card; an empty one without an NVIDIA driver."""
     program = shutil.which("nvidia-smi")
     if not program:
-        return "", 0
+        return Card()
+    for query in ("name,driver_version,compute_cap", "name,driver_version"):  # old drivers do not know the last one
+        match = re.match(
+            r"(?P<name>.+?),\s*(?P<driver>\d+)[\d.]*(?:,\s*(?P<capability>\d+\.\d+))?", _ask(program, query)
+        )
+        if match:
+            return Card(match["name"], int(match["driver"]), float(match["capability"] or 0))
+    return Card()
+
+
+def _ask(program: str, query: str) -> str:
     try:
         result = subprocess.run(
-            [program, "--query-gpu=name,driver_version", "--format=csv,noheader"],
+            [program, f"--query-gpu={query}", "--format=csv,noheader"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=20,
             check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=no_window(),
         )
     except (OSError, subprocess.TimeoutExpired):
-        return "", 0
-    match = re.match(r"(?P<name>.+),\s*(?P<driver>\d+)", result.stdout.strip()) if result.returncode == 0 else None
-    return (match["name"], int(match["driver"])) if match else ("", 0)
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def has_amd_card() -> bool:
+    """Whether Linux knows a graphics card of AMD."""
+    cards = Path("/sys/class/drm").glob("card*/device/vendor")
+    with suppress(OSError):
+        return any(card.read_text(encoding="ascii").strip() == _AMD for card in cards)
+    return False
 
 
 def answers(url: str) -> bool:
@@ -95,26 +152,42 @@ def _has_page(url: str, proxy: str = "") -> bool:
         return False
 
 
-def _choose(driver: tuple[str, int], feedback: QgsProcessingFeedback) -> str:
-    name, number = driver
-    if not name:
+def _choose(card: Card, system: System, feedback: QgsProcessingFeedback) -> str:
+    cuda = card.cuda()
+    if cuda:
+        feedback.pushInfo(
+            f"{card.name} with driver {card.driver} was found, so PyTorch for CUDA ({cuda.name}) is installed."
+        )
+        return "cuda"
+    if card.name:
+        feedback.pushWarning(f"{_why_no_cuda(card)} The CPU build is installed.")
+    elif system.kind == "macos":
+        feedback.pushInfo("PyTorch for macOS is installed; it uses Apple's graphics processor through Metal.")
+    elif system.kind == "linux" and has_amd_card():
+        feedback.pushInfo(_ROCM)
+    else:
         feedback.pushInfo("No NVIDIA graphics driver was found, so the CPU build of PyTorch is installed.")
-        return "cpu"
-    if number < CUDA_DRIVER:
-        feedback.pushWarning(
-            f"{name} has driver {number}, but this PyTorch needs driver {CUDA_DRIVER} or later, so the CPU build is"
-            " installed. Update the driver and run this again with BUILD=cuda."
-        )
-        return "cpu"
-    feedback.pushInfo(f"{name} with driver {number} was found, so the CUDA build of PyTorch is installed.")
-    return "cuda"
+    return "cpu"
 
 
-def _refuse_without_driver(driver: tuple[str, int]) -> None:
-    if sys.platform == "darwin":
+def _refuse_without_driver(card: Card, system: System) -> None:
+    """A computer without a card may build for one with a card; a card that does not serve is an error."""
+    if system.kind == "macos":
         raise WorkerFailed("There is no CUDA on macOS. Use BUILD=auto; it uses the graphics processor through Metal.")
-    if driver[0] and driver[1] < CUDA_DRIVER:
-        raise WorkerFailed(
-            f"{driver[0]} has driver {driver[1]}, but this PyTorch needs driver {CUDA_DRIVER} or later. Update the"
-            " driver or use BUILD=cpu."
-        )
+    if card.name and not card.cuda():
+        raise WorkerFailed(f"{_why_no_cuda(card)} Or use BUILD=cpu.")
+
+
+def _why_no_cuda(card: Card) -> str:
+    if card.capability and card.capability < CUDAS[-1].lowest:
+        return f"{card.name} (compute capability {card.capability}) is too old for this PyTorch."
+    needed = min(each.driver for each in CUDAS if not card.capability or card.capability <= each.highest)
+    return f"{card.name} has driver {card.driver}, but this PyTorch needs driver {needed} or later. Update the driver."
+
+
+_AMD = "0x1002"  # the vendor's number on the PCI bus
+_ROCM = (
+    "A graphics card of AMD was found. This set-up has no build of PyTorch for it, so the CPU build is installed. To"
+    " use the card, install PyTorch for ROCm and the packages of the plugin's engine/requirements.txt into an"
+    " environment of your own, as pytorch.org describes, and name its interpreter in PYTHON."
+)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .job import DEVICES, Covariate, Job, JobError, check_extent, no_twins, one_of
+from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, check_extent, no_twins, one_of
 from .soil_property import SoilProperty
 
 
@@ -111,12 +111,14 @@ class ExplainNetwork(Job):
     extent: tuple[float, float, float, float] | None = None  # of the attribution: west, south, east, north
     extent_crs: str = ""  # WKT; empty: the covariates' CRS
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
     seed: int = 0
 
     OUTPUTS = ("report", "importance", "attribution", "metrics")
 
     def __post_init__(self) -> None:
         one_of("device", self.device, DEVICES)
+        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
         no_twins("covariate", [covariate.name for covariate in self.covariates])
         check_extent(self.extent)
         if self.importance and Path(self.importance).suffix.lower() not in (".gpkg", ".csv"):

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
+FULL_GPU = ("processor", "wait")
+"""What a job does when other programs hold the GPU's memory: compute on the processor where the device is auto, or wait
+until there is room."""
 
 
 class JobError(ValueError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from .area_jobs import SummarizeAreas as SummarizeAreas
 from .assess_jobs import AssessMap as AssessMap
 from .assess_jobs import DescribeNetwork as DescribeNetwork
 from .assess_jobs import ExplainNetwork as ExplainNetwork
@@ -16,7 +17,10 @@ from .check_jobs import CheckObservations as CheckObservations
 from .comparison_jobs import CompareMaps as CompareMaps
 from .decode import DecodeError, decode
 from .depth_jobs import StandardizeDepths as StandardizeDepths
+from .expressions import Expression as Expression
+from .expressions import parse_expressions as parse_expressions
 from .job import DEVICES as DEVICES
+from .job import FULL_GPU as FULL_GPU
 from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError
@@ -44,6 +48,7 @@ JOBS: dict[str, type[Job]] = {
     "train_network": TrainNetwork,
     "predict_map": PredictMap,
     "map_soil_properties": MapSoilProperties,
+    "summarize_areas": SummarizeAreas,
     "assess_map": AssessMap,
     "explain_network": ExplainNetwork,
     "compare_patch_sizes": ComparePatchSizes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .job import DEVICES, Covariate, Job, JobError, check_extent, no_twins, one_of
+from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, check_extent, no_twins, one_of
 from .prepare_jobs import ExtractPatches
 from .threshold import Threshold, pair_thresholds
 from .train_jobs import TrainNetwork
@@ -38,6 +38,7 @@ class PredictMap(Job):
     precision: str = "auto"  # half precision where it is faster and changes little
     cluster: str = ""  # address of a Dask scheduler, whose workers predict the blocks; empty: this machine
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
 
     OUTPUTS = (
         "prediction",
@@ -58,6 +59,7 @@ class PredictMap(Job):
 
     def __post_init__(self) -> None:
         one_of("device", self.device, DEVICES)
+        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
         one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
         one_of("precision", self.precision, self.PRECISIONS)
         one_of("texture system", self.texture_system, self.TEXTURE_SYSTEMS)

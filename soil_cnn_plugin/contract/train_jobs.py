@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .job import DEVICES, Job, JobError, check_folds, one_of
+from .job import DEVICES, FULL_GPU, Job, JobError, check_folds, one_of
 from .threshold import Threshold
 
 
@@ -20,7 +20,7 @@ class TrainNetwork(Job):
     held_out: str = ""
     metrics: str = ""
     architecture: str = "both"
-    predictor: str = "blend"
+    predictor: str = "blend"  # of maps; best: the one of the others with the lowest held-out error
     location: str = "auto"  # who sees coordinates: the Gaussian process; on: all but the convolutions; off: nobody
     preset: str = "standard"
     members: int | None = None  # None here and below: the preset and the architecture decide
@@ -38,6 +38,7 @@ class TrainNetwork(Job):
     exceedance: tuple[Threshold, ...] = ()  # thresholds that the report checks; empty: some quantiles
     resume: bool = False  # keep checkpoints beside the network file; continue an interrupted run
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
     seed: int = 0
 
     OUTPUTS = ("network", "report", "held_out", "metrics")
@@ -45,7 +46,7 @@ class TrainNetwork(Job):
     PRESETS: ClassVar[tuple[str, ...]] = ("fast", "standard", "best")
     TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")
     LOCATIONS: ClassVar[tuple[str, ...]] = ("auto", "on", "off")
-    PREDICTORS: ClassVar[tuple[str, ...]] = ("network", "blend")
+    PREDICTORS: ClassVar[tuple[str, ...]] = ("network", "blend", "forest", "best")
     MOST_REPEATS: ClassVar[int] = 50
     VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
 
@@ -62,6 +63,7 @@ class TrainNetwork(Job):
         one_of("transform", self.transform, self.TRANSFORMS)
         one_of("validation", self.validation, self.VALIDATIONS)
         one_of("device", self.device, DEVICES)
+        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
         check_folds(self.folds)
         if not 0 <= self.repeats <= self.MOST_REPEATS:
             raise JobError(
@@ -100,6 +102,7 @@ class ComparePatchSizes(Job):
     domain: str = ""  # raster or polygons of the area to be mapped, for knndm
     folds: int = TrainNetwork.folds
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
     seed: int = 0
 
     OUTPUTS = ("report", "metrics")
@@ -108,6 +111,7 @@ class ComparePatchSizes(Job):
         one_of("architecture", self.architecture, TrainNetwork.ARCHITECTURES)
         one_of("validation", self.validation, TrainNetwork.VALIDATIONS)
         one_of("device", self.device, DEVICES)
+        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
         check_folds(self.folds)
         if not self.sizes:
             raise JobError("No patch size is given. Write one or more, for example 3,7,15,31.")

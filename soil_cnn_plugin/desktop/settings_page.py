@@ -12,7 +12,7 @@ from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from ..bridge import environment
-from ..bridge.packages import log_path
+from ..bridge.commands import log_path
 from ..contract.jobs import DEVICES
 from ..paths import resource
 from ..processing.settings import DEVICE, RESULTS, default_device, results_folder

@@ -15,7 +15,7 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from ..contract.jobs import DEVICES
+from ..contract.jobs import DEVICES, FULL_GPU
 from .settings import default_device
 from .translation import tr
 
@@ -100,3 +100,23 @@ def device() -> Parameter:
         ),
         advanced=True,
     )
+
+
+def devices() -> Parameters:
+    """The device, and what to do when it is full."""
+    full_gpu = explained(
+        choice("FULL_GPU", tr("If the graphics card is full"), FULL_GPU, FULL_GPU[0]),
+        tr(
+            "What to do when other programs hold the memory of the graphics card, at the start or later. processor: the"
+            " run is computed on the processor instead if the computing device is auto, and begins anew there if memory"
+            " runs out later; if the device is cuda, it ends with a message. wait: the run waits until there is room,"
+            " and can be cancelled meanwhile. The log says what happens and names the programs, where the driver tells"
+            " them."
+        ),
+        advanced=True,
+    )
+    return [device(), full_gpu]
+
+
+def seed(default: int, meaning: str) -> Parameter:
+    return explained(integer("SEED", tr("Seed"), default, 0), meaning, advanced=True)

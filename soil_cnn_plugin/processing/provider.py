@@ -19,6 +19,7 @@ from .algorithms.plan_sampling import PlanSampling
 from .algorithms.predict_map import PredictMap
 from .algorithms.set_up_environment import SetUpEnvironment
 from .algorithms.standardize_depths import StandardizeDepths
+from .algorithms.summarize_areas import SummarizeAreas
 from .algorithms.train_network import TrainNetwork
 
 ALGORITHMS = (
@@ -29,6 +30,7 @@ ALGORITHMS = (
     TrainNetwork,
     PredictMap,
     MapSoilProperties,
+    SummarizeAreas,
     AssessMap,
     CompareMaps,
     ComparePatchSizes,

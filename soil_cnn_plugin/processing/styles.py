@@ -13,6 +13,7 @@ from qgis.core import (
     QgsRasterLayer,
 )
 
+from .area_styles import write_area_style
 from .class_styles import colour_classes, has_classes, texture_title, write_right_and_wrong_style
 from .plan_styles import PLAN_TITLE, write_plan_style
 from .point_styles import write_problem_style, write_residual_style
@@ -59,6 +60,7 @@ ORDER = (
     "PREDICTION",
 )  # from the bottom, below points
 VECTOR_NAMES = {
+    "AREAS": tr("Summarized areas"),
     "HELD_OUT": tr("Held-out predictions"),
     "DROPPED": tr("Observations not used"),
     "PROBLEMS": tr("Problems"),
@@ -73,6 +75,7 @@ def write_assessed_style(path: str) -> str:
 
 
 _VECTOR_STYLES = {
+    "AREAS": write_area_style,
     "HELD_OUT": write_assessed_style,
     "PROBLEMS": write_problem_style,
     "RESIDUALS": write_assessed_style,

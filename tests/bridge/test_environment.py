@@ -88,7 +88,7 @@ def test_requirements_are_read_with_tested_and_lowest_version() -> None:
 
 def test_the_default_folder_lies_outside_of_plugin_and_profile(monkeypatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert environment.default_folder() == Path("/data/soil-cnn") / f"environment-{environment.requirements_hash()}"
+    assert environment.default_folder() == Path("/data/soil-cnn") / f"env-{environment.requirements_hash()[:6]}"
 
 
 def test_variables_of_qgis_and_other_pythons_are_dropped_and_pips_kept() -> None:
@@ -118,6 +118,19 @@ def test_on_windows_the_path_is_built_anew(monkeypatch, tmp_path) -> None:
     assert "Path" not in cleaned
     assert cleaned["PATH"].split(";")[:2] == [str(tmp_path), str(tmp_path / "Library" / "bin")]
     assert "OSGeo4W" not in cleaned["PATH"]
+
+
+def test_on_windows_an_environment_finds_the_libraries_of_the_conda_that_it_was_built_from(
+    monkeypatch, tmp_path
+) -> None:
+    for folder in ("env/Scripts", "miniforge3/DLLs", "miniforge3/Library/bin", "OSGeo4W/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "env" / "pyvenv.cfg").write_text(f"home = {tmp_path / 'miniforge3'}\nversion = 3.12.4\n")
+    monkeypatch.setattr(environment, "os", FakeWindows)
+    python = tmp_path / "env" / "Scripts" / "python.exe"
+    path = environment.clean_variables(python, {"PATH": str(tmp_path / "OSGeo4W/bin")})["PATH"].split(";")
+    places = [Path(each).relative_to(tmp_path).as_posix() for each in path if each.startswith(str(tmp_path))]
+    assert places == ["env/Scripts", "miniforge3", "miniforge3/DLLs", "miniforge3/Library/bin"]
 
 
 class FakeWindows:

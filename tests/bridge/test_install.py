@@ -12,9 +12,19 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsProcessingFeedback, QgsSettings
 
-from soil_cnn_plugin.bridge import environment, install, interpreters, packages, torch_builds
+from soil_cnn_plugin.bridge import (
+    base_python,
+    commands,
+    environment,
+    folder_limits,
+    folder_swap,
+    install,
+    packages,
+    torch_builds,
+)
+from soil_cnn_plugin.bridge.commands import Ended
 from soil_cnn_plugin.bridge.errors import WorkerFailed
-from soil_cnn_plugin.bridge.torch_builds import Source, nvidia_driver, sources
+from soil_cnn_plugin.bridge.install import Wish
 
 
 @pytest.fixture
@@ -40,7 +50,7 @@ def without_packages(monkeypatch):
     """Build virtual environments, but install no packages."""
     installed = []
     monkeypatch.setattr(
-        packages.Installation, "_install", lambda _self, what, index, _progress: installed.append((what, index))
+        packages.Installation, "_pip", lambda _self, what, index, _progress: installed.append((what[0], index))
     )
     monkeypatch.setattr(install, "examine", lambda _python: {})
     return installed
@@ -48,7 +58,7 @@ def without_packages(monkeypatch):
 
 def test_an_environment_is_built_and_runs_under_its_final_name(feedback, without_packages, tmp_path) -> None:
     folder = tmp_path / "with space" / "environment"
-    python = install.build(folder, "cpu", feedback)
+    python = install.build(Wish(folder, "cpu"), feedback)
     assert python == folder / "bin" / "python"
     assert environment.is_complete(folder)
     assert os.listdir(folder.parent) == ["environment"]
@@ -56,25 +66,23 @@ def test_an_environment_is_built_and_runs_under_its_final_name(feedback, without
     prefix = subprocess.run([python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True)
     assert prefix.stdout.strip() == str(folder)
     assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
-    assert without_packages == [(["torch==2.13.0+cpu"], ""), (["-r", str(install.REQUIREMENTS)], "")]
+    assert without_packages == [("--no-deps", ""), ("torch==2.13.0+cpu", "")]
+    assert set(os.listdir(folder)) <= {"bin", "include", "lib", "lib64", "pyvenv.cfg", environment.MARKER}
 
 
 def test_a_complete_environment_is_left_alone(feedback, without_packages, tmp_path, monkeypatch) -> None:
-    install.build(tmp_path / "e", "cpu", feedback)
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
     monkeypatch.setattr(install, "_fill", None)
-    assert install.build(tmp_path / "e", "cpu", feedback) == tmp_path / "e" / "bin" / "python"
+    assert install.build(Wish(tmp_path / "e", "cpu"), feedback) == tmp_path / "e" / "bin" / "python"
     assert "nothing is installed" in feedback.textLog()
 
 
 def test_a_failed_installation_leaves_nothing_and_tells_what_pip_said(feedback, tmp_path) -> None:
-    with pytest.raises(
-        WorkerFailed, match="(?s)Installing failed .exit code 1.*No matching distribution found for torch"
-    ):
-        install.build(tmp_path / "new" / "e", "cpu", feedback)
+    with pytest.raises(WorkerFailed, match="(?s)Installing failed .exit code 1.*No matching distribution found for"):
+        install.build(Wish(tmp_path / "new" / "e", "cpu"), feedback)
     assert os.listdir(tmp_path / "new") == []
-    assert "no cpu build of PyTorch (torch==2.13.0+cpu)" in feedback.textLog()
-    assert f"All lines of pip go to {packages.log_path()}" in feedback.textLog()
-    assert "No matching distribution found for torch" in packages.log_path().read_text()
+    assert f"All lines of it go to {commands.log_path()}" in feedback.textLog()
+    assert "No matching distribution found for" in commands.log_path().read_text()
     assert "Looking in" not in feedback.textLog() and "ERROR" not in feedback.textLog()
     assert environment.problem()
 
@@ -82,12 +90,12 @@ def test_a_failed_installation_leaves_nothing_and_tells_what_pip_said(feedback, 
 def test_cancelling_leaves_nothing(feedback, tmp_path) -> None:
     feedback.cancel()
     with pytest.raises(WorkerFailed, match="Cancelled"):
-        install.build(tmp_path / "new" / "e", "cpu", feedback)
+        install.build(Wish(tmp_path / "new" / "e", "cpu"), feedback)
     assert os.listdir(tmp_path / "new") == []
 
 
 def test_a_failed_rebuild_keeps_the_old_environment(feedback, without_packages, tmp_path, monkeypatch) -> None:
-    install.build(tmp_path / "e", "cpu", feedback)
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
     environment.write_marker(tmp_path / "e", "cuda")
 
     def fail(*_: object) -> None:
@@ -95,7 +103,7 @@ def test_a_failed_rebuild_keeps_the_old_environment(feedback, without_packages, 
 
     monkeypatch.setattr(install, "_fill", fail)
     with pytest.raises(WorkerFailed, match="broken"):
-        install.build(tmp_path / "e", "cpu", feedback)
+        install.build(Wish(tmp_path / "e", "cpu"), feedback)
     assert environment.read_marker(tmp_path / "e")["build"] == "cuda"
     assert sorted(os.listdir(tmp_path)) == ["e"]
 
@@ -104,33 +112,33 @@ def test_a_folder_with_other_things_is_never_replaced(feedback, tmp_path) -> Non
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(WorkerFailed, match="holds something other than a compute environment"):
-        install.build(tmp_path / "mine", "cpu", feedback)
+        install.build(Wish(tmp_path / "mine", "cpu"), feedback)
     assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
 
 
 def test_a_full_disk_is_told_before_anything_is_built(feedback, tmp_path, monkeypatch) -> None:
     class Usage:
-        free = 1.5 * install.GIGABYTE
+        free = 1.5 * folder_limits.GIGABYTE
 
-    monkeypatch.setattr(install.shutil, "disk_usage", lambda _folder: Usage)
+    monkeypatch.setattr(folder_limits.shutil, "disk_usage", lambda _folder: Usage)
     with pytest.raises(WorkerFailed, match="needs about 3 GB, but .* has 1.5 GB left"):
-        install.build(tmp_path / "e", "cpu", feedback)
+        install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_disk_that_fills_up_is_told_as_such(feedback, tmp_path, monkeypatch) -> None:
     lines = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
-    monkeypatch.setattr(packages.Installation, "make_venv", lambda run, _base: (run.folder / "site-packages").mkdir())
-    monkeypatch.setattr(packages.Installation, "_run", lambda *_: (1, lines))
+    run = commands.Commands.run
+    monkeypatch.setattr(
+        commands.Commands,
+        "run",
+        lambda self, command, *rest, **words: (
+            Ended(1, lines) if "install" in command else run(self, command, *rest, **words)
+        ),
+    )
     with pytest.raises(WorkerFailed, match=f"The disk of {tmp_path} is full"):
-        install.build(tmp_path / "e", "cpu", feedback)
+        install.build(Wish(tmp_path / "e", "cpu"), feedback)
     assert os.listdir(tmp_path) == []
-
-
-def test_debians_missing_venv_package_is_named(feedback, tmp_path, monkeypatch) -> None:
-    lines = ["The virtual environment was not created successfully because ensurepip is not available."]
-    monkeypatch.setattr(packages.Installation, "_run", lambda *_: (1, lines))
-    with pytest.raises(WorkerFailed, match="sudo apt install python3-venv"):
-        install.build(tmp_path / "e", "cpu", feedback)
 
 
 def test_an_interpreter_without_the_packages_is_not_adopted(feedback, tmp_path) -> None:
@@ -167,61 +175,12 @@ def test_an_interpreter_with_too_old_versions_is_not_adopted(feedback, tmp_path)
         install.adopt(stand_in_python(tmp_path / "python", versions, (3, 10, 2)), feedback)
 
 
-def test_the_base_interpreter_has_a_supported_version_and_is_no_qgis(monkeypatch, tmp_path) -> None:
-    python = interpreters.find_base_python()
-    assert python.name.startswith("python")
-    monkeypatch.setattr(sys, "executable", "/usr/bin/qgis")
-    assert interpreters.find_base_python().name.startswith("python")
-    old = stand_in_python(tmp_path / "python", {}, (3, 9, 5))
-    monkeypatch.setattr(interpreters, "_candidates", lambda: iter([old]))
-    with pytest.raises(WorkerFailed, match=r"No Python from 3\.11 to 3\.14 was found .*python \(3\.9\)"):
-        interpreters.find_base_python()
-
-
-def graphics(folder: Path, monkeypatch, answer: str) -> None:
-    program = folder / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\necho '{answer}'\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(torch_builds.shutil, "which", lambda _name: str(program))
-
-
-def test_the_build_follows_the_graphics_driver(feedback, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(torch_builds.sys, "platform", "linux")
-    assert sources("auto", feedback) == Source("cpu", "cpu", "")
-    graphics(tmp_path, monkeypatch, "NVIDIA H200, 580.95.05")
-    assert nvidia_driver() == ("NVIDIA H200", 580)
-    assert sources("auto", feedback) == Source("cuda")
-    graphics(tmp_path, monkeypatch, "Quadro P400, 470.10")
-    assert sources("auto", feedback).build == "cpu"
-    with pytest.raises(WorkerFailed, match="Quadro P400 has driver 470, but this PyTorch needs driver 580"):
-        sources("cuda", feedback)
-    graphics(tmp_path, monkeypatch, "NVIDIA-SMI has failed because it could not communicate with the driver")
-    assert nvidia_driver() == ("", 0)
-
-
-def test_the_extra_index_is_used_only_where_the_default_has_no_such_build(feedback, monkeypatch, tmp_path) -> None:
-    asked = []
-    monkeypatch.setattr(torch_builds, "answers", lambda url: asked.append(url) or True)
-    graphics(tmp_path, monkeypatch, "NVIDIA H200, 580.95.05")
-    monkeypatch.setattr(torch_builds.sys, "platform", "win32")
-    assert sources("cpu", feedback) == Source("cpu")
-    assert asked == []
-    assert sources("cuda", feedback) == Source("cuda", "cu130", f"{torch_builds.TORCH_INDEX}/cu130")
-    monkeypatch.setattr(torch_builds.sys, "platform", "linux")
-    assert sources("cpu", feedback) == Source("cpu", "cpu", f"{torch_builds.TORCH_INDEX}/cpu")
-    assert asked == [f"{torch_builds.TORCH_INDEX}/{name}/torch/" for name in ("cu130", "cpu")]
-
-
-def test_an_index_that_does_not_answer_is_no_error() -> None:
-    assert torch_builds._has_page("http://127.0.0.1:9/torch/") is False
-
-
 @pytest.mark.parametrize("name", ["e.part", "e.old"])
 def test_a_users_folder_beside_is_never_removed(feedback, without_packages, tmp_path, name) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "thesis.txt").write_text("x")
     with pytest.raises(WorkerFailed, match=f"{name} is in the way, and the set-up did not make it. Move it"):
-        install.build(tmp_path / "e", "cpu", feedback)
+        install.build(Wish(tmp_path / "e", "cpu"), feedback)
     assert os.listdir(tmp_path) == [name] and os.listdir(tmp_path / name) == ["thesis.txt"]
 
 
@@ -230,12 +189,12 @@ def test_what_a_killed_set_up_left_is_replaced_but_not_while_another_one_builds(
 ) -> None:
     part = tmp_path / "e.part"
     part.mkdir()
-    with (part / install.UNFINISHED).open("w") as builder:
-        install.try_lock(builder.fileno())
+    with (part / folder_swap.UNFINISHED).open("w") as builder:
+        folder_swap.try_lock(builder.fileno())
         with pytest.raises(WorkerFailed, match="Another QGIS is building a compute environment"):
-            install.build(tmp_path / "e", "cpu", feedback)
-    install.build(tmp_path / "e", "cpu", feedback)
-    assert os.listdir(tmp_path) == ["e"] and not (tmp_path / "e" / install.UNFINISHED).exists()
+            install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    assert os.listdir(tmp_path) == ["e"] and not (tmp_path / "e" / folder_swap.UNFINISHED).exists()
 
 
 def test_when_qgis_is_killed_the_installer_ends_and_nothing_half_built_stays(tmp_path) -> None:
@@ -248,7 +207,7 @@ def test_when_qgis_is_killed_the_installer_ends_and_nothing_half_built_stays(tmp
         "from soil_cnn_plugin.bridge.child import Child\n"
         "with Child(sys.argv[1:], dict(os.environ), Path('/'), subprocess.STDOUT, is_watching=True): time.sleep(60)\n"
     )
-    guarded = [sys.executable, "-I", str(packages.GUARD), str(part), sys.executable, "-c", program]
+    guarded = [sys.executable, "-I", str(commands.GUARD), str(part), sys.executable, "-c", program]
     variables = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     qgis = subprocess.Popen([sys.executable, "-c", script, *guarded], env=variables)
     wait_for(lambda: pid_file.exists() and pid_file.read_text())
@@ -261,9 +220,69 @@ def test_when_qgis_is_killed_the_installer_ends_and_nothing_half_built_stays(tmp
 
 @pytest.mark.parametrize("status", [0, 3])
 def test_the_guard_hands_on_how_a_command_ended(tmp_path, status) -> None:
-    command = [sys.executable, str(packages.GUARD), str(tmp_path), sys.executable, "-c", f"print(7); exit({status})"]
+    command = [sys.executable, str(commands.GUARD), str(tmp_path), sys.executable, "-c", f"print(7); exit({status})"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as ended:
         assert (ended.stdout.read(), ended.wait(), tmp_path.exists()) == ("7\n", status, True)
+
+
+def test_an_environment_in_use_is_told_before_the_download(feedback, without_packages, tmp_path, monkeypatch) -> None:
+    """Windows renames no folder with open files."""
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    environment.write_marker(tmp_path / "e", "cuda")
+    monkeypatch.setattr(base_python.BasePython, "build", None)
+    rename = Path.rename
+
+    def refuse(source: Path, target: Path) -> Path:
+        if source == tmp_path / "e":
+            raise PermissionError(13, "The process cannot access the file because it is being used by another process")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(WorkerFailed, match="is in use, so it cannot be replaced. Wait until the jobs"):
+        install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    assert os.listdir(tmp_path) == ["e"] and environment.is_complete(tmp_path / "e")
+
+
+def test_a_swap_that_was_broken_off_between_its_steps_is_put_right(feedback, without_packages, tmp_path) -> None:
+    """A crash after the old environment was moved aside must not cost it."""
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    (tmp_path / "e").rename(tmp_path / "e.old")
+    without_packages.clear()
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    assert os.listdir(tmp_path) == ["e"] and without_packages == []
+
+
+def test_a_virus_scanner_that_holds_the_new_folder_for_a_moment_is_waited_for(
+    feedback, without_packages, tmp_path, monkeypatch
+) -> None:
+    rename, refused = Path.rename, []
+
+    def hold(source: Path, target: Path) -> Path:
+        if source.name == "e.part" and len(refused) < 2:
+            refused.append(source)
+            raise PermissionError(5, "Access is denied")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", hold)
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    assert len(refused) == 2 and os.listdir(tmp_path) == ["e"]
+
+
+def test_the_usual_build_is_taken_if_the_small_one_is_not_published(feedback, tmp_path, monkeypatch) -> None:
+    asked = []
+
+    def pip(_self: object, what: list[str], _index: str, _progress: object) -> None:
+        asked.append(what[0])
+        if what[0].startswith("torch"):
+            raise packages.NotPublished("no such version")
+
+    monkeypatch.setattr(packages.Installation, "_pip", pip)
+    monkeypatch.setattr(install, "examine", lambda _python: {})
+    monkeypatch.setattr(packages, "require_space", lambda _folder, build: asked.append(build))
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    assert asked == ["--no-deps", "torch==2.13.0+cpu", "cuda", "--no-deps"]
+    assert "no cpu build of PyTorch (torch==2.13.0+cpu)" in feedback.textLog()
+    assert "several gigabytes larger" in feedback.textLog()
 
 
 def wait_for(is_true) -> None:

@@ -49,6 +49,7 @@ def test_the_chain_has_all_outputs_of_its_steps() -> None:
         ({"repeats": 51}, "repeats of the cross-validation is 51"),
         ({"repeats": 1.5}, "TrainNetwork.repeats must be int"),
         ({"device": "tpu"}, "'tpu'; it must be one of: auto, cuda, mps, cpu"),
+        ({"full_gpu": "stop"}, "choice for a full GPU is 'stop'; it must be one of: processor, wait"),
     ],
 )
 def test_a_job_file_that_makes_no_sense_is_refused_in_words(change: dict[str, object], says: str) -> None:

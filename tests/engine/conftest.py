@@ -151,6 +151,6 @@ def _curves(rng: np.random.Generator) -> tuple[LossCurve, ...]:
         falling = np.exp(-np.array(steps) / speed)
         training = 0.3 + falling + rng.normal(0, 0.01, len(steps))
         held_out = 0.5 + falling + np.array(steps) / 3000 + rng.normal(0, 0.01, len(steps))
-        kept = tuple(int(step) for step in rng.choice(steps[5:20], 8))
+        kept = int(rng.choice(steps[5:20]))
         curves.append(LossCurve(architecture, steps, tuple(training), tuple(held_out), kept))
     return tuple(curves)

@@ -1,4 +1,4 @@
-"""A map from a GPU is that of the processor; where there is no GPU only the processor's part of the tests runs."""
+"""A map from a GPU is that of the processor, on a pretended GPU where there is no real one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.jobs import predict_map
-from soil_cnn_plugin.engine.machine.device import choose_device
+from soil_cnn_plugin.engine.mapping import half_precision
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks, read_trial_block
-from soil_cnn_plugin.engine.mapping.half_precision import choose_half
+from soil_cnn_plugin.engine.mapping.half_precision import choose_half, half_precision_error
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.rasters.covariates import open_stack
 from soil_cnn_plugin.engine.training.dissimilarity import BlockIndex, Space
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_network, write_network
+from tests.engine import pretended_gpu
 from tests.engine.jobs.test_predict_map import read
 from tests.engine.landscape import (
     Landscape,
@@ -34,14 +35,8 @@ from tests.engine.training import test_dissimilarity
 
 SIDE = 400  # pixels of a map whose block takes a few hundred MiB
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+device = pretended_gpu.device
 fitted = test_dissimilarity.fitted  # a landscape and a network with both spaces of dissimilarity
-
-
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_gpu)])
-def device(request: pytest.FixtureRequest) -> torch.device:
-    """As a job has it."""
-    return choose_device(request.param, Log())
 
 
 @pytest.fixture
@@ -88,10 +83,13 @@ def mapped(
     return found
 
 
-@pytest.mark.parametrize("has_location", [False, True], ids=["", "location"])
 @pytest.mark.parametrize(
-    ("architectures", "has_forest"),
-    [((("ring", 15),), False), ((("padarian", 15),), False), ((("ring", 9), ("padarian", 13)), True)],
+    ("architectures", "has_forest", "has_location"),
+    [
+        ((("ring", 15),), False, False),
+        ((("padarian", 15),), False, False),
+        ((("ring", 9), ("padarian", 13)), True, True),
+    ],
     ids=["ring", "padarian", "blend"],
 )
 def test_a_map_is_that_of_patches_on_the_processor(
@@ -104,13 +102,12 @@ def test_a_map_is_that_of_patches_on_the_processor(
 ) -> None:
     trained = random_network(landscape, architectures, 15, has_forest, has_location)
     expected = patch_by_patch(landscape, trained)
-    for size in (17, 64):
-        found = mapped(landscape, on(device, trained, tmp_path), device, size)
-        for one, wanted in zip((found.location, found.scale), expected):
-            assert (np.isnan(one) == np.isnan(wanted)).all() and np.nanstd(wanted) > 0
-            error = np.abs(one - wanted)[np.isfinite(wanted)]
-            # A last bit may take a pixel over the threshold of a tree, which only forests have.
-            assert (error > 1e-4).mean() <= (0.002 if has_forest else 0.0)
+    found = mapped(landscape, on(device, trained, tmp_path), device, 17)
+    for one, wanted in zip((found.location, found.scale), expected):
+        assert (np.isnan(one) == np.isnan(wanted)).all() and np.nanstd(wanted) > 0
+        error = np.abs(one - wanted)[np.isfinite(wanted)]
+        # A last bit may take a pixel over the threshold of a tree, which only forests have.
+        assert (error > 1e-4).mean() <= (0.002 if has_forest else 0.0)
 
 
 @pytest.mark.parametrize(("place", "tolerance"), [(0, 2e-5), (1, 4e-3)], ids=["covariates", "embedding"])
@@ -125,7 +122,7 @@ def test_the_dissimilarity_of_a_map_is_that_of_the_processor(
     expected = test_dissimilarity.mapped(landscape, trained, trained.spaces[place], 64)
     there = on(device, trained, tmp_path)
     assert np.nanstd(expected) > 0.05
-    for size in (16, 64):
+    for size in (16, 64)[: 1 + (device.type == "cuda")]:
         found = mapped(landscape, there, device, size, there.spaces[place])
         np.testing.assert_allclose(found.dissimilarity, expected, atol=tolerance, equal_nan=True)
 
@@ -135,37 +132,36 @@ def test_the_whole_job_writes_the_map_of_the_processor(
 ) -> None:
     write_network(str(tmp_path / "network.safetensors"), random_network(landscape, has_forest=False))
     maps = {}
-    for name in ("cpu", device.type):
+    for name in ("cpu", "cuda"):
         job = PredictMap(str(tmp_path / "network.safetensors"), prediction=str(tmp_path / f"{name}.tif"), device=name)
         log = Log()
-        predict_map.run(replace(job, block_size=16), log)
-        assert any(line.startswith("Device: CPU") == (name == "cpu") for line in log.infos if "Device" in line)
+        predict_map.run(replace(job, block_size=32), log)
+        assert [line.startswith("Device: CPU") for line in log.infos if line.startswith("Device")] == [name == "cpu"]
         maps[name] = read(job.prediction)
     assert np.isfinite(maps["cpu"]).any()
-    np.testing.assert_allclose(maps[device.type], maps["cpu"], rtol=1e-3, equal_nan=True)
+    np.testing.assert_allclose(maps["cuda"], maps["cpu"], rtol=1e-3, equal_nan=True)
 
 
 def test_half_precision_changes_the_map_as_little_as_was_measured(
-    landscape: Landscape, device: torch.device, tmp_path: Path
+    landscape: Landscape, device: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(half_precision._KINDS, device.type, half_precision._KINDS["cuda"])
     trained = on(device, random_network(landscape, has_forest=False), tmp_path)
     with open_stack(landscape.covariates, landscape.grid) as stack:
         sample = read_trial_block(trained, stack, device)
     assert sample is not None
-    choice = choose_half(trained.predictor, sample, is_forced=True)
-    assert choice.dtype != torch.float32 or device.type == "cpu"
-    exact = mapped(landscape, trained, device, 16).location
-    half = mapped(landscape, trained, device, 16, dtype=choice.dtype).location
-    assert 0 <= np.nanmax(np.abs(half - exact)) < 0.1 * np.nanstd(exact)
-    assert (half == exact)[np.isfinite(exact)].all() == (choice.dtype == torch.float32)
+    assert choose_half(trained.predictor, sample, is_forced=True).dtype == half_precision.half_kinds(device)[0]
+    exact = mapped(landscape, trained, device, 40).location
+    for dtype in half_precision.half_kinds(device):
+        half = mapped(landscape, trained, device, 40, dtype=dtype).location
+        error, _ = half_precision_error(trained.predictor, sample, dtype)
+        assert 0 < np.nanmax(np.abs(half - exact)) < 0.1 * np.nanstd(exact)
+        assert np.sqrt(np.nanmean((half - exact) ** 2, axis=(1, 2))) == pytest.approx(error, rel=0.3)
 
 
 @contextmanager
 def short_of_memory(device: torch.device, share: float) -> Iterator[None]:
-    """A GPU gives only a share of what the largest block so far took besides the networks; a processor gives all."""
-    if device.type == "cpu":
-        yield
-        return
+    """A GPU gives only a share of what the largest block so far took besides the networks."""
     torch.cuda.empty_cache()
     kept, most = torch.cuda.memory_allocated(device), torch.cuda.max_memory_allocated(device)
     # A new thread multiplies with working memory of its own, which its library keeps.
@@ -178,6 +174,7 @@ def short_of_memory(device: torch.device, share: float) -> Iterator[None]:
         torch.cuda.empty_cache()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="only a real GPU knows its memory")
 def test_a_gpu_that_is_short_of_memory_predicts_the_same_map_in_parts(
     landscape: Landscape, device: torch.device, tmp_path: Path
 ) -> None:
@@ -192,14 +189,11 @@ def test_a_gpu_that_is_short_of_memory_predicts_the_same_map_in_parts(
         ),
     )
     trained = on(device, random_network(landscape, has_forest=False), tmp_path)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    torch.cuda.reset_peak_memory_stats(device)
     whole = mapped(large, trained, device, SIDE)
     with short_of_memory(device, 0.5):
         parts = mapped(large, trained, device, SIDE)
     assert whole.location.shape == (2, SIDE, SIDE) and np.isfinite(whole.location).mean() > 0.9 and not whole.told
     for one, wanted in ((parts.location, whole.location), (parts.scale, whole.scale)):
         np.testing.assert_allclose(one, wanted, atol=1e-4, equal_nan=True)
-    assert [line.split(":")[0] for line in parts.told[:1]] == (
-        [f"The GPU's memory is too small for blocks of {SIDE} x {SIDE} pixels"] if device.type == "cuda" else []
-    )
+    assert parts.told[0].startswith(f"The GPU's memory is too small for blocks of {SIDE} x {SIDE} pixels:")

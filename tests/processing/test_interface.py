@@ -17,7 +17,7 @@ EXTRACTION = (
 )
 TRAINING = (
     "ARCHITECTURE PREDICTOR PRESET VALIDATION FOLDS REPEATS DOMAIN LOCATION MEMBERS EPOCHS BATCH_SIZE PATIENCE"
-    " LEARNING_RATE WEIGHT_DECAY TRANSFORM COVERAGE EXCEEDANCE DEVICE SEED"
+    " LEARNING_RATE WEIGHT_DECAY TRANSFORM COVERAGE EXCEEDANCE DEVICE FULL_GPU SEED"
 )
 SCORES = "RMSE MEC CCC PICP BASELINE_RMSE ACCURACY BRIER LOG_SCORE BASELINE_ACCURACY VERDICT"
 RASTERS = (
@@ -33,8 +33,12 @@ PARAMETERS = {
     "standardizedepths": "HORIZONS PROFILE UPPER LOWER VALUES INTERVALS LAMBDA MIN_SHARE UNITS X Y CRS OUTPUT PROBLEMS",
     "extractpatches": f"{EXTRACTION} PATCHES DROPPED",
     "trainnetwork": f"PATCHES {TRAINING} RESUME NETWORK REPORT HELD_OUT METRICS",
-    "predictmap": f"NETWORK COVARIATES EXCEEDANCE {MAPPING} DEVICE CLUSTER",
+    "predictmap": f"NETWORK COVARIATES EXCEEDANCE {MAPPING} DEVICE FULL_GPU CLUSTER",
     "mapsoilproperties": f"{EXTRACTION} {TRAINING} {MAPPING} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
+    "summarizeareas": (
+        "NETWORK POLYGONS NAME COVARIATES EXCEEDANCE STOCK CARBON BULK_DENSITY STONES THICKNESS SOIL_MASS EXPRESSIONS"
+        " LOWER UPPER COVERAGE PATCHES BLOCK_SIZE DEVICE SEED AREAS REPORT METRICS"
+    ),
     "assessmap": (
         "OBSERVATIONS TARGET TARGET_TYPE DETECTION_LIMIT MAP BAND LOWER UPPER COVERAGE SAMPLE STRATUM WEIGHT INCLUSION"
         " REPORT RESIDUALS METRICS"
@@ -48,11 +52,11 @@ PARAMETERS = {
         " STRATUM STRATA_COUNT NETWORK NETWORK_TARGET FOCUS VARIOGRAM DEVICE COST COST_WEIGHT MIN_SPACING PLAN REPORT"
         " GPX CSV METRICS"
     ),
-    "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE SEED REPORT METRICS",
-    "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE SEED"
+    "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE FULL_GPU SEED REPORT METRICS",
+    "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE FULL_GPU SEED"
     " REPORT IMPORTANCE ATTRIBUTION METRICS",
     "describenetwork": "NETWORK REPORT",
-    "setupenvironment": "BUILD FOLDER PYTHON REPORT",
+    "setupenvironment": "BUILD FOLDER PYTHON BASE WHEELS REPORT",
     "checkenvironment": "DEVICE REPORT METRICS",
 }
 OUTPUTS = {
@@ -62,6 +66,7 @@ OUTPUTS = {
     "trainnetwork": f"NETWORK REPORT HELD_OUT METRICS {SCORES}",
     "predictmap": MAPS,
     "mapsoilproperties": f"{MAPS} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED COUNT DROPPED_COUNT {SCORES}",
+    "summarizeareas": "AREAS REPORT METRICS COUNT AREA_HA",
     "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP ACCURACY COUNT",
     "comparemaps": (
         "REPORT DIFFERENCE DETECTABLE PAIRS METRICS RMSE RMSE_2 RMSE_DIFFERENCE CHANGE LOW HIGH SMALLEST"
@@ -81,6 +86,7 @@ GROUPS = {
     "trainnetwork": "2 Train",
     "predictmap": "3 Map",
     "mapsoilproperties": "3 Map",
+    "summarizeareas": "3 Map",
     "assessmap": "4 Assess",
     "comparemaps": "4 Assess",
     "plansampling": "1 Prepare",
@@ -95,7 +101,7 @@ CHOICES = {
     "DUPLICATES": ["keep", "average"],
     "RARE_CLASSES": ["drop", "merge"],
     "ARCHITECTURE": ["ring", "padarian", "both"],
-    "PREDICTOR": ["network", "blend"],
+    "PREDICTOR": ["network", "blend", "forest", "best"],
     "LOCATION": ["auto", "on", "off"],
     "PRESET": ["fast", "standard", "best"],
     "TRANSFORM": ["auto", "none", "log", "logit"],
@@ -111,6 +117,8 @@ CHOICES = {
         *("spatial_coverage", "feature_coverage", "latin_hypercube"),
         *("simple_random", "stratified_random", "balanced", "where_next"),
     ],
+    "STOCK": ["none", "organic_carbon", "equivalent_soil_mass"],
+    "FULL_GPU": ["processor", "wait"],
     "BUILD": ["auto", "cpu", "cuda"],
 }
 MODEL = "Map in three steps"

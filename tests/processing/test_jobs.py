@@ -28,10 +28,13 @@ from soil_cnn_plugin.contract.jobs import (
     Covariate,
     DescribeNetwork,
     ExplainNetwork,
+    Expression,
     ExtractPatches,
     JobError,
     MapSoilProperties,
     PredictMap,
+    SummarizeAreas,
+    Threshold,
     TrainNetwork,
 )
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -367,6 +370,7 @@ def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> No
             "VALIDATION": "random",
             "TRANSFORM": "log",
             "DEVICE": "cpu",
+            "FULL_GPU": "wait",
             "MEMBERS": 3,
             "EPOCHS": 4,
             "BATCH_SIZE": 5,
@@ -399,6 +403,7 @@ def test_train_network_with_defaults_and_with_all_values(job_of, tmp_path) -> No
         repeats=4,
         coverage=0.8,
         device="cpu",
+        full_gpu="wait",
         seed=8,
     )
 
@@ -464,6 +469,58 @@ def test_map_soil_properties_hands_its_parts_to_each_other(job_of, observations,
     assert job.extract.patches == job.train.patches == str(tmp_path / "x.h5")
     assert job.train.network == job.predict.network == str(tmp_path / "y.safetensors")
     check_outputs(job, [])
+
+
+def test_summarize_areas_with_defaults_and_with_all_values(job_of, raster, tmp_path) -> None:
+    network, patches = tmp_path / "n.safetensors", tmp_path / "p.h5"
+    network.touch()
+    patches.touch()
+    polygons = QgsVectorLayer("Polygon?crs=EPSG:28992&field=farm:string", "farms", "memory")
+    areas = str(tmp_path / "areas.gpkg")
+    values = {"NETWORK": str(network), "POLYGONS": polygons, "AREAS": areas}
+    job = job_of("summarizeareas", values)
+    assert job == SummarizeAreas(str(network), job.polygons, areas)
+    assert job.polygons.endswith("farms.gpkg")
+    stock = {"STOCK": "equivalent_soil_mass", "CARBON": "soc_0_10, soc_10_30", "BULK_DENSITY": "bd_0_10;bd_10_30"}
+    job = job_of(
+        "summarizeareas",
+        {
+            **values,
+            **stock,
+            "SOIL_MASS": 4000,
+            "NAME": "farm",
+            "COVARIATES": [raster("dem")],
+            "EXCEEDANCE": "zinc > 300",
+            "EXPRESSIONS": "load = zinc / 300",
+            "COVERAGE": 0.8,
+            "PATCHES": str(patches),
+            "BLOCK_SIZE": 64,
+            "SEED": 3,
+            "REPORT": str(tmp_path / "r.html"),
+            "METRICS": str(tmp_path / "m.json"),
+        },
+    )
+    assert job == SummarizeAreas(
+        network=str(network),
+        polygons=job.polygons,
+        areas=areas,
+        report=str(tmp_path / "r.html"),
+        metrics=str(tmp_path / "m.json"),
+        covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),),
+        name_field="farm",
+        exceedance=(Threshold("zinc", 300.0),),
+        stock="equivalent_soil_mass",
+        carbon=("soc_0_10", "soc_10_30"),
+        bulk_density=("bd_0_10", "bd_10_30"),
+        soil_mass=4000.0,
+        expressions=(Expression("load", "", "zinc / 300"),),
+        coverage=0.8,
+        patches=str(patches),
+        block_size=64,
+        seed=3,
+    )
+    with pytest.raises(JobError, match="A stock needs the targets of carbon content"):
+        job_of("summarizeareas", {**values, "STOCK": "organic_carbon"})
 
 
 def test_assess_map_with_defaults_and_with_all_values(job_of, observations, raster, tmp_path) -> None:
@@ -554,6 +611,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
             "COVARIATES": [raster("dem")],
             "EXTENT": "110,160,210,260 [EPSG:28992]",
             "DEVICE": "cpu",
+            "FULL_GPU": "wait",
             "SEED": 3,
             "IMPORTANCE": str(tmp_path / "i.gpkg"),
             "ATTRIBUTION": str(tmp_path / "a.tif"),
@@ -573,6 +631,7 @@ def test_explain_network_with_defaults_and_with_all_values(job_of, raster, tmp_p
         extent=(110.0, 210.0, 160.0, 260.0),
         extent_crs=job.extent_crs,
         device="cpu",
+        full_gpu="wait",
         seed=3,
     )
 

@@ -50,8 +50,8 @@ def write_classes(path: str) -> None:
 
 
 def load(project: QgsProject, results: dict[str, str]) -> None:
-    """What QGIS does when a run has ended in its dialog."""
-    from processing.gui.Postprocessing import handleAlgorithmResults
+    """What QGIS does when a run has ended in its dialog, but for its layer tree's view, of which tests have none."""
+    from processing.gui import Postprocessing
 
     context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
     context.setProject(project)
@@ -60,7 +60,9 @@ def load(project: QgsProject, results: dict[str, str]) -> None:
     styles.dress(results, context)
     styles.settle(list(results.values()), context)
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("soilcnn:predictmap")
-    assert handleAlgorithmResults(algorithm, context, feedback, {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Postprocessing, "iface", None)
+        assert Postprocessing.handleAlgorithmResults(algorithm, context, feedback, {})
 
 
 def groups(project: QgsProject) -> dict[str, list[str]]:

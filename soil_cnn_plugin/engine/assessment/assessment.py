@@ -17,13 +17,13 @@ from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 
 @dataclass(frozen=True)
 class LossCurve:
-    """Loss against training steps of one ensemble: medians over its members, and the step each member was kept at."""
+    """Loss against training steps of one ensemble: means over its members, and the step that they were kept at."""
 
     architecture: str
     steps: tuple[int, ...]
     training: tuple[float, ...]
     held_out: tuple[float, ...]
-    kept_steps: tuple[int, ...]
+    kept_step: int
 
 
 @dataclass(frozen=True)

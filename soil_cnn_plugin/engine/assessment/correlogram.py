@@ -26,6 +26,7 @@ SMOOTHNESSES = (0.5, 1.5)
 """Of Matern correlations: errors that jump from place to place (exponential), and smoother ones."""
 _TO_RANGE = {0.5: 2.9957, 1.5: 4.7439}  # distance at which 5 % of the correlation is left, in units of the model
 _NUGGETS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
+_NUGGET_PRIOR = 1.25 - np.array(_NUGGETS)  # what errors share with neighbours is more often missed than imagined
 _RANGES = 14
 _SMALLEST_RANGE = 0.5  # of the typical distance between neighbours; a shorter range is a nugget
 _LARGEST_RANGE = 1.5  # of the extent of the observations; a longer one cannot be told from it
@@ -100,8 +101,9 @@ def fit_correlogram(
     or classes that share a correlogram. `error_share` is the part of the scores' variance that errors of measurement
     explain: these are no errors of the map, and are taken out of the nugget.
 
-    The posterior is computed on a grid: even over nuggets, and over logarithms of ranges from half the distance of
-    neighbours to 1.5 times the extent. The scores' mean is 0, as calibration made it; their variance is integrated out.
+    The posterior is computed on a grid of nuggets, of which small ones are a little likelier beforehand, and of ranges,
+    even over their logarithms from half the distance of neighbours to 1.5 times the extent. The scores' mean is
+    unknown, as in restricted likelihood, and their variance is integrated out.
     Folds count as if they were independent. They are not, and the likelihood is tempered by what that costs (Ribatet et
     al. 2012, 10.5705/ss.2009.248).
     """
@@ -120,7 +122,7 @@ def fit_correlogram(
     likelihood = np.stack([_log_likelihood(scores, places, blocks, *each) for each in candidates])  # (S, nuggets)
     best = np.unravel_index(likelihood.argmax(), likelihood.shape)
     temper = _temper(places, observation, blocks, candidates[best[0]], _NUGGETS[best[1]])
-    weight = np.exp(temper * (likelihood - likelihood.max()))
+    weight = np.exp(temper * (likelihood - likelihood.max())) * _NUGGET_PRIOR
     free = [max(nugget - error_share, 0.0) / max(1 - error_share, nugget - error_share, 1e-9) for nugget in _NUGGETS]
     models = [CorrelationModel(min(nugget, 1.0), r, s) for s, r in candidates for nugget in free]
     chosen = _stand_for_all(models, weight.ravel(), extent)

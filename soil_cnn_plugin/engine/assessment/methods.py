@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 BLEND = "blend"
-
-
 NETWORK = "network"
-
-
-FOREST = "forest"
-
-
 PROCESS = "gaussian_process"
-
-
+FOREST = "forest"
 FOREST_CONTEXT = "forest_context"
-
-
 MEAN = "mean"
-
-
 METHODS = {
     BLEND: "Blend of network, random forest and Gaussian process",
     NETWORK: "Network",
@@ -29,12 +17,6 @@ METHODS = {
     MEAN: "Mean of the training observations",
 }
 """The name of each method in words, in the order of tables."""
-
-
-FORESTS_SETTING = "random forests"
-"""The setting that says how forests are grown, where that is not as usual."""
-
-
 NAMES = {
     BLEND: "blend",
     NETWORK: "network",
@@ -44,12 +26,15 @@ NAMES = {
     MEAN: "mean",
 }
 """The name of each method within a sentence."""
-
-
-BLENDED = (NETWORK, FOREST_CONTEXT, PROCESS)
-"""What a blend is made of, in the order of its weights."""
-FORESTS = (FOREST_CONTEXT, FOREST)
-"""Forests in the order in which they are fitted: weights and predictions of a training follow it."""
 CLASS_METHODS = {**METHODS, MEAN: "Frequencies of the classes in the training observations"}
 CLASS_NAMES = {**NAMES, MEAN: "frequencies"}
 """METHODS and NAMES where the target is a class."""
+BLENDED = (NETWORK, FOREST_CONTEXT, PROCESS)
+"""What a blend is made of, in the order of its weights."""
+PREDICTORS = (BLEND, NETWORK, FOREST_CONTEXT)
+"""The methods that can predict a map. All but the network keep every component of the blend, with weights of their own,
+so that networks and forest can be told apart in explanations."""
+FORESTS = (FOREST_CONTEXT, FOREST)
+"""Forests in the order in which they are fitted: weights and predictions of a training follow it."""
+FORESTS_SETTING = "random forests"
+"""The setting that says how forests are grown, where that is not as usual."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from soil_cnn_plugin.contract.jobs import ComparePatchSizes
 from soil_cnn_plugin.engine.assessment.methods import FOREST
 from soil_cnn_plugin.engine.assessment.patch_sizes import AT_SIZES, PatchSizeComparison, conclusion, size_in_words
-from soil_cnn_plugin.engine.machine.device import choose_device
+from soil_cnn_plugin.engine.machine.device import on_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.files import write_json
@@ -18,7 +20,10 @@ from soil_cnn_plugin.engine.training.several_patch_sizes import compare_sizes, d
 
 
 def run(job: ComparePatchSizes, report: Report) -> dict[str, str | float | int]:
-    device = choose_device(job.device, report)
+    return on_device(lambda device: _compare(job, device, report), job.device, job.full_gpu, report)
+
+
+def _compare(job: ComparePatchSizes, device: torch.device, report: Report) -> dict[str, str | float | int]:
     with PatchFile(job.patches) as file:
         sizes, notes = usable_sizes(job, file)
         for note in notes:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from soil_cnn_plugin.contract.jobs import ExplainNetwork
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.explain_map import check_class, explain_map
 from soil_cnn_plugin.engine.explaining.explanation import Explanation, context_verdict, importance_verdict
 from soil_cnn_plugin.engine.explaining.known_observations import read_observations
 from soil_cnn_plugin.engine.explaining.network_use import measure_use
-from soil_cnn_plugin.engine.machine.device import choose_device, device_in_words
+from soil_cnn_plugin.engine.machine.device import device_in_words, on_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.explain_report import write_explain_report
@@ -19,7 +21,10 @@ from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, read_ne
 
 
 def run(job: ExplainNetwork, report: Report) -> dict[str, str | float | int]:
-    device = choose_device(job.device, report)
+    return on_device(lambda device: _explain(job, device, report), job.device, job.full_gpu, report)
+
+
+def _explain(job: ExplainNetwork, device: torch.device, report: Report) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     with PatchFile(job.patches) as file:
         target = _target(job, trained)

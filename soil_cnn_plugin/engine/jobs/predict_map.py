@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import torch
+
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.machine.device import choose_device
+from soil_cnn_plugin.engine.machine.device import choose_device, on_device
 from soil_cnn_plugin.engine.mapping.layers import plan_map
 from soil_cnn_plugin.engine.mapping.map_files import MapFiles, tell_applicability
 from soil_cnn_plugin.engine.mapping.matching import place_map, why_nothing
@@ -20,7 +22,14 @@ from soil_cnn_plugin.engine.training.network_file import read_network
 
 def run(job: PredictMap, report: Report, inputs: FileStates | None = None) -> dict[str, str | float | int]:
     """Predict the map. `inputs` are files that must still be the same when the maps are given their names."""
-    device = choose_device(job.device, report)
+    if job.cluster:  # whose workers have GPUs of their own
+        return _predict(job, choose_device(job.device, report, job.full_gpu), report, inputs)
+    return on_device(lambda device: _predict(job, device, report, inputs), job.device, job.full_gpu, report)
+
+
+def _predict(
+    job: PredictMap, device: torch.device, report: Report, inputs: FileStates | None
+) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
     finisher = plan_map(job, trained, device, report)
     covariates, grid = place_map(job, trained.description, report)

@@ -161,12 +161,11 @@ class GaussianProcess:
         centre, width = (torch.from_numpy(part).to(features.device, kind) for part in (self.centre, self.width))
         standard = (features.to(kind) - centre) / width
         layout, context = self.layout, standard[:, : self.layout.context]
-        columns = [layout.context, layout.context + 3] if layout.has_place else []
         # Each standardized feature adds 2 to the square of their distance.
         return Standardized(
             context[:, : layout.point] / (2 * layout.point) ** 0.5,
             context / (2 * layout.context) ** 0.5,
-            features[:, columns].to(kind) / 2,
+            features[:, layout.context : layout.count : 3].to(kind) / 2,  # x and y, of six
         )
 
     def _as_probabilities(self, location: Array) -> Array:

@@ -2,26 +2,67 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch.nn import functional
 
-from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.machine.memory import gibibytes
+from soil_cnn_plugin.contract.jobs import FULL_GPU
+from soil_cnn_plugin.engine.errors import EngineError, GpuFull
+from soil_cnn_plugin.engine.machine.full_gpu import (
+    full_in_words,
+    is_full,
+    is_worth_waiting,
+    programs_in_words,
+    wait_for_gpu,
+)
+from soil_cnn_plugin.engine.machine.gpu import GpuMemory, forget_freed, memory_of_gpu
+from soil_cnn_plugin.engine.machine.memory import gibibytes, is_memory_of_gpu
 from soil_cnn_plugin.engine.machine.torchrun import count_here, number_here, process_count
 from soil_cnn_plugin.engine.report import Report
 
 _SET_UP = "Run 'Set up the compute environment' with the build set to cuda, or choose the device auto or cpu."
+_MAKE_ROOM = "Close the programs that use it, or set the choice for a full GPU to wait."
 _LEAVE_OUT = "Mend that machine or leave it out, or choose the device cpu."
+_T = TypeVar("_T")
 
 
-def choose_device(wanted: str, report: Report) -> torch.device:
+def on_device(work: Callable[[torch.device], _T], wanted: str, full_gpu: str, report: Report) -> _T:
+    """Do a job's work on the device for `wanted`. Where the GPU's memory runs out meanwhile, the work begins anew as
+    the choice for a full GPU says: on the processor, or when other programs have given half of their memory back.
+
+    Raises:
+        EngineError: the device cannot be used.
+        GpuFull, RuntimeError: the GPU's memory is too small, and the job allows no other device.
+    """
+    device = choose_device(wanted, report, full_gpu)
+    while True:
+        try:
+            return work(device)
+        except (RuntimeError, GpuFull) as error:
+            is_memory = isinstance(error, GpuFull) or is_memory_of_gpu(error)
+            if not is_memory or device.type == "cpu" or process_count() > 1:
+                raise
+            way_out = _way_out(device, wanted, full_gpu)
+            if way_out is None:
+                raise
+        # This stands outside `except`, which would keep what the failed computation holds.
+        gc.collect()
+        forget_freed(device)
+        device = way_out(report)
+
+
+def choose_device(wanted: str, report: Report, full_gpu: str = FULL_GPU[0]) -> torch.device:
     """The device for `wanted` (auto, cuda, mps, cpu); the log says which one and why.
 
     auto takes an NVIDIA or AMD GPU when this PyTorch can really compute on it, and the processor otherwise. It never
     takes Apple's GPU: that one has no float64 and lacks some operations, and networks as small as these gain little
-    there. Raises EngineError when a device that was asked for by name cannot be used.
+    there. `full_gpu` says whether to wait for a GPU whose memory other programs hold (`wait`) or not (`processor`).
+    Raises EngineError when a device that was asked for by name cannot be used.
     """
     if wanted == "cpu":
         return _say(torch.device("cpu"), "it was asked for", report)
@@ -30,16 +71,24 @@ def choose_device(wanted: str, report: Report) -> torch.device:
             raise EngineError("The device mps (Apple's GPU) was asked for, but there is none here. Choose auto or cpu.")
         return _say(torch.device("mps"), "it was asked for", report)
     gpu = _own_gpu()
-    trouble = _trouble_with_cuda()
+    trouble = _trouble_with_cuda(gpu)
+    if trouble is not None and trouble.memory is not None and full_gpu == "wait" and is_worth_waiting(trouble.memory):
+        wait_for_gpu(lambda: _trouble_with_cuda(gpu) is None, trouble.words, report)
+        trouble = _trouble_with_cuda(gpu)
     if trouble is None:
         why = "it was asked for" if wanted == "cuda" else "it is the fastest one here"
         forbid_tf32()
         return _say(gpu, why, report)
+    remedy = _SET_UP if trouble.memory is None else _MAKE_ROOM
     if wanted == "cuda":
-        raise EngineError(f"The device cuda was asked for, but {trouble}. {_SET_UP}")
+        raise EngineError(f"The device cuda was asked for, but {trouble.words}. {remedy}")
     if process_count() > 1 and torch.cuda.is_available():  # the others may well take theirs
-        raise EngineError(f"Processes that train together must all use a GPU or none, but {trouble}. {_LEAVE_OUT}")
-    why = trouble
+        raise EngineError(
+            f"Processes that train together must all use a GPU or none, but {trouble.words}. {_LEAVE_OUT}"
+        )
+    if trouble.memory is not None:
+        report.warning(f"The GPU is not used, because {trouble.words}. The processor takes longer. {_MAKE_ROOM}")
+    why = trouble.words
     if torch.backends.mps.is_available():
         why += "; Apple's GPU is used only when mps is asked for"
     return _say(torch.device("cpu"), why, report)
@@ -91,20 +140,63 @@ def _own_gpu() -> torch.device:
     return torch.device("cuda", number_here())
 
 
-def _trouble_with_cuda() -> str | None:
-    """Why CUDA cannot be used, in words; None when a small product and a small convolution on it succeed."""
+@dataclass(frozen=True)
+class _Trouble:
+    """Why CUDA cannot be used, in words; with the GPU's memory where that is full."""
+
+    words: str
+    memory: GpuMemory | None = None
+
+
+def _trouble_with_cuda(gpu: torch.device) -> _Trouble | None:
+    """None when the GPU has room, and a small product and a small convolution on it succeed."""
     if torch.version.cuda is None and torch.version.hip is None:
-        return f"this PyTorch ({torch.__version__}) is a build without CUDA"
+        return _Trouble(f"this PyTorch ({torch.__version__}) is a build without CUDA")
     if not torch.cuda.is_available():
-        return f"PyTorch {torch.__version__} finds no GPU with a driver for it"
+        return _Trouble(f"PyTorch {torch.__version__} finds no GPU with a driver for it")
     try:
+        memory = memory_of_gpu(gpu)
+        if is_full(memory):
+            return _Trouble(full_in_words(_name_of_gpu(), memory), memory)
         image = torch.ones(1, 2, 4, 4, device="cuda")
         # Product and convolution each have a library, which may be missing or too new for the driver.
         product, convolved = image[0, 0] @ image[0, 1], functional.conv2d(image, image[:, :, :2, :2])
         is_right = bool((product - 4).abs().max() < 0.1) and bool((convolved - 8).abs().max() < 0.1)
-    except RuntimeError as error:  # a GPU that is too old for this build, busy, or full
-        return f"{_name_of_gpu()} cannot compute: {str(error).splitlines()[0]}"
-    return None if is_right else f"{_name_of_gpu()} computes wrongly"
+    except RuntimeError as error:  # a GPU that is too old for this build, busy, or so full that nothing starts on it
+        return _Trouble(f"{_name_of_gpu()} cannot compute: {str(error).splitlines()[0]}", _memory_behind(error, gpu))
+    return None if is_right else _Trouble(f"{_name_of_gpu()} computes wrongly")
+
+
+def _memory_behind(error: RuntimeError, gpu: torch.device) -> GpuMemory | None:
+    """The GPU's memory where the lack of it was the trouble."""
+    if not is_memory_of_gpu(error):
+        return None
+    try:
+        return memory_of_gpu(gpu)
+    except RuntimeError:  # not even that much was left; other programs hold all of it
+        total = torch.cuda.get_device_properties(gpu).total_memory
+        return GpuMemory(total, 0, total)
+
+
+def _way_out(device: torch.device, wanted: str, full_gpu: str) -> Callable[[Report], torch.device] | None:
+    """What to do when the GPU's memory has run out: what gives the device to begin anew on, None to give up."""
+    held = memory_of_gpu(device) if device.type == "cuda" else None
+    if full_gpu == "wait" and held is not None and is_worth_waiting(held):
+
+        def wait(report: Report) -> torch.device:
+            why = f"the GPU's memory has run out, of which other programs hold {gibibytes(held.others)}"
+            wait_for_gpu(lambda: memory_of_gpu(device).others <= held.others / 2, f"{why}{programs_in_words()}", report)
+            return device
+
+        return wait
+    if full_gpu != "processor" or wanted != "auto":
+        return None
+
+    def leave(report: Report) -> torch.device:
+        report.warning(f"The GPU's memory has run out{programs_in_words()}. The run begins anew on the processor.")
+        return _say(torch.device("cpu"), "the GPU's memory has run out", report)
+
+    return leave
 
 
 def _name_of_gpu() -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.engine.arrays import Flags, Singles
+from soil_cnn_plugin.engine.machine.gpu import free_memory_of_gpu
 from soil_cnn_plugin.engine.machine.memory import read_memory
 from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
 from soil_cnn_plugin.engine.mapping.half_precision import TrialBlock
@@ -110,7 +111,8 @@ def read_block(stack: CovariateStack, block: Block, halo: int, inside: Callable[
 def choose_block_size(trained: TrainedNetwork, grid: Grid, device: torch.device) -> int:
     """Return the side of a block in pixels, chosen so that all blocks under way fit into a share of the free memory."""
     threads = torch.get_num_threads() if device.type == "cpu" else BLOCKS_ON_GPU
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else read_memory().free
+    of_gpu = free_memory_of_gpu(device)
+    free = read_memory().free if of_gpu is None else of_gpu
     budget = _MOST_MEMORY + threads * _MOST_OF_THREAD if device.type == "cpu" else _MOST_ON_GPU
     if free is not None:
         budget = min(int(_SHARE_OF_MEMORY * free), budget)

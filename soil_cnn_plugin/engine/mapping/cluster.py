@@ -225,7 +225,7 @@ class _Opened:
 def _open(task: MapTask) -> _Opened:
     """Open the network and the covariates, once for each worker and map."""
     job, silent = task.job, Report(lambda event: None)
-    device = choose_device(job.device, silent)
+    device = choose_device(job.device, silent, job.full_gpu)
     trained = read_network(job.network, device)
     finisher = plan_map(job, trained, device, silent)
     inside = read_area(job.area, task.grid) if job.area else None

@@ -55,6 +55,8 @@ def choose_half(predictor: Predictor, sample: TrialBlock, is_forced: bool = Fals
 
 
 def _choose(predictor: Predictor, sample: TrialBlock, is_forced: bool) -> Choice:
+    if not predictor.weights[: len(predictor.networks)].any():
+        return Choice(torch.float32, "")  # the forest predicts alone
     kinds = half_kinds(sample.channels.values.device)
     if not kinds:
         return Choice(torch.float32, "This computer is not faster in half precision: networks compute in float32.")

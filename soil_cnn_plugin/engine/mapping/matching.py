@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soil_cnn_plugin.contract.jobs import Covariate, ExplainNetwork, PredictMap
+from soil_cnn_plugin.contract.jobs import Covariate, ExplainNetwork, PredictMap, SummarizeAreas
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
@@ -28,7 +28,7 @@ _CELL_SIZE_TOLERANCE = 0.2  # relative difference from the training cell size th
 
 
 def place_map(
-    job: PredictMap | ExplainNetwork, description: NetworkDescription, report: Report
+    job: PredictMap | ExplainNetwork | SummarizeAreas, description: NetworkDescription, report: Report
 ) -> tuple[list[Covariate], Grid]:
     """Return the rasters of the network's covariates and the grid that a map is made on, and tell what is doubtful.
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Singles
-from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.errors import GpuFull
+from soil_cnn_plugin.engine.machine.gpu import bring, forget_freed, own_stream
 from soil_cnn_plugin.engine.machine.memory import is_memory_of_gpu
 from soil_cnn_plugin.engine.mapping.ranges import Seen, look
 from soil_cnn_plugin.engine.networks.encoding import Channels
@@ -21,7 +20,6 @@ from soil_cnn_plugin.engine.training.dissimilarity import BlockIndex
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 _SMALLEST = 32  # pixels: a side this short is not halved
-_OF_THREAD = threading.local()
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class BlockPredictor:
         """Predict a block from its covariates (C, h + 2 halo, w + 2 halo) and the pixels (h, w) to predict.
 
         Raises:
-            EngineError: the GPU has no room even for the smallest block.
+            GpuFull: the GPU has no room even for the smallest block.
         """
         pixels = block.height * block.width
         if self._most_pixels is None or pixels <= self._most_pixels:
@@ -66,7 +64,7 @@ class BlockPredictor:
                 if not is_memory_of_gpu(error):
                     raise
                 if max(block.height, block.width) <= _SMALLEST:
-                    raise EngineError(
+                    raise GpuFull(
                         f"The GPU has no room even for blocks of {block.height} x {block.width} pixels:"
                         f" {textwrap.shorten(str(error), 200, placeholder=' ...').rstrip('.')}. Close other programs"
                         " that use it, or set the device to cpu."
@@ -93,8 +91,7 @@ class BlockPredictor:
         return PredictedBlock(block, location, scale, seen, dissimilarity, near)
 
     def _halve(self, block: Block) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        forget_freed(self.device)
         pixels = block.height * block.width // 2 + max(block.height, block.width)
         if self._most_pixels is None or pixels < self._most_pixels:
             self._most_pixels = pixels
@@ -124,12 +121,8 @@ def encode_block(
     own pixel unpredictable, as missing data does."""
     halo = trained.predictor.halo
     with torch.inference_mode():
-        values = torch.from_numpy(np.ascontiguousarray(raw)[None])
-        if device.type == "cuda":  # the GPU fetches pinned memory by itself while it computes another block
-            values = values.pin_memory()
-        channels = trained.encoder(
-            values.to(device, non_blocking=device.type == "cuda"), _coordinates(trained, grid, block)
-        )
+        values = bring(torch.from_numpy(np.ascontiguousarray(raw)[None]), device)
+        channels = trained.encoder(values, _coordinates(trained, grid, block))
         own = channels.known[0, :, halo : halo + block.height, halo : halo + block.width]
         return channels, valid & (own > 0).all(0).cpu().numpy()
 
@@ -141,28 +134,6 @@ def _coordinates(trained: TrainedNetwork, grid: Grid, block: Block) -> torch.Ten
         return None
     rows, cols = np.mgrid[block.row : block.row + block.height, block.col : block.col + block.width]
     return torch.from_numpy(np.stack(grid.xy(rows, cols, trained.description.grid.crs_wkt))[None])
-
-
-@contextmanager
-def own_stream(device: torch.device) -> Iterator[None]:
-    """Give each thread a queue of its own on a CUDA GPU, so that it copies one block while it computes another."""
-    if device.type != "cuda":
-        yield
-        return
-    stream = _stream_of_thread(device)
-    stream.wait_stream(torch.cuda.default_stream(device))
-    with torch.cuda.stream(stream):
-        yield
-        stream.synchronize()
-
-
-def _stream_of_thread(device: torch.device) -> torch.cuda.Stream:
-    """Return the same stream for a thread each time: the memory of a block is kept for the next one of its stream
-    only."""
-    if not hasattr(_OF_THREAD, "stream"):
-        _OF_THREAD.stream = torch.cuda.Stream(device)
-    stream: torch.cuda.Stream = _OF_THREAD.stream
-    return stream
 
 
 def _joined(block: Block, parts: list[PredictedBlock]) -> PredictedBlock:

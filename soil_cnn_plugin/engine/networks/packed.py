@@ -125,15 +125,6 @@ class PackedNetwork(nn.Module, ABC):
         for weight, fan_in in self.drawn_weights():
             weight.normal_(0.0, math.sqrt(2 / fan_in), generator=generator)
 
-    def keep(self, members: Tensor) -> PackedNetwork:
-        """A network of these members only, with parameters of its own."""
-        kept = type(self)(self.encoder, self.patch_size, self.layout, len(members), self._dropout).to(members.device)
-        own = dict(self.named_parameters())
-        for name, parameter in kept.named_parameters():
-            parameter.data = own[name].detach()[members]
-        kept._generator = self._generator
-        return kept
-
     @abstractmethod
     def drawn_weights(self) -> list[tuple[nn.Parameter, int]]:
         """The weights that start at random, each with its number of inputs; all other parameters start as built."""

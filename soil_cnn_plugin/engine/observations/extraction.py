@@ -159,13 +159,20 @@ def _usable(job: ExtractPatches, observations: Observations, patches: Singles, d
 
 
 def _check_variation(summaries: tuple[CovariateSummary, ...]) -> None:
-    for summary in summaries:
-        if summary.is_constant:
-            value = summary.categories[0] if summary.categories else summary.quantiles[0]
-            raise EngineError(
-                f"{summary.covariate.path}, band {summary.covariate.band}, is {value:g} everywhere on the grid, so it"
-                " tells nothing about the soil. Leave it out."
-            )
+    """Raise EngineError that names all covariates with one value everywhere."""
+    constant = [
+        f"{summary.covariate.path}, band {summary.covariate.band}"
+        f" ({summary.categories[0] if summary.categories else summary.quantiles[0]:g})"
+        for summary in summaries
+        if summary.is_constant
+    ]
+    if constant:
+        what = "A covariate has" if len(constant) == 1 else f"{len(constant)} of {len(summaries)} covariates have"
+        them = "it" if len(constant) == 1 else "them"
+        raise EngineError(
+            f"{what} one value everywhere on the grid and tell{'s' * (len(constant) == 1)} nothing about the soil:"
+            f" {'; '.join(constant)}. Leave {them} out."
+        )
 
 
 def _warn_of_wild_values(field: str, values: Array, ids: Rows, report: Report) -> None:

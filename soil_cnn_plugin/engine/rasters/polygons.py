@@ -15,7 +15,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
-from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap
+from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap, SummarizeAreas
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, parse_crs, transform, without_jump
@@ -73,7 +73,7 @@ def read_polygon_layer(path: str, role: str, grid: Grid) -> geopandas.GeoDataFra
     return found
 
 
-def clip_to_extent(job: PredictMap | ExplainNetwork, grid: Grid) -> Grid:
+def clip_to_extent(job: PredictMap | ExplainNetwork | SummarizeAreas, grid: Grid) -> Grid:
     """Return the part of the grid that covers the job's extent; the whole grid when the job has none.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, MEAN
 from soil_cnn_plugin.engine.assessment.reliability import chance_band
-from soil_cnn_plugin.engine.reports.held_out_words import PREDICTORS
+from soil_cnn_plugin.engine.reports.held_out_words import PREDICTORS_IN_WORDS
 from soil_cnn_plugin.engine.reports.sections import ScoreGroup, ScoreRow
 from soil_cnn_plugin.engine.reports.words import NOTHING, enumerated, fixed, percent
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
@@ -210,9 +210,8 @@ def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -
 
 
 def predictor_of_classes(predictor: str) -> str:
-    return (
-        f"The probability of each class is predicted by {PREDICTORS[predictor]}; the map shows the most probable class."
-    )
+    method = PREDICTORS_IN_WORDS[predictor]
+    return f"The probability of each class is predicted by {method}; the map shows the most probable class."
 
 
 def _listed(names: list[str]) -> str:

@@ -133,8 +133,8 @@ def _training(assessment: Assessment) -> list[Section]:
     lines = " Thick lines: the networks of the map; thin lines: those of the folds." if has_folds else ""
     figure = CaptionedFigure(
         draw_loss_curves("loss", curves),
-        f"Loss while networks were trained, as medians over the members of an ensemble.{lines} Where the held-out loss"
-        " rises, a network learns its training observations by heart; each member was kept at its best step"
-        " and, once it gets no better, not trained any more: its last loss stays in the median.",
+        f"Loss while networks were trained, as means over the members of an ensemble.{lines} Where the held-out loss"
+        " rises, a network learns its training observations by heart; all members were kept at the step"
+        " where the held-out loss was lowest.",
     )
     return [Section("training", "Training", [figure])]

@@ -20,7 +20,7 @@ from soil_cnn_plugin.engine.reports.words import enumerated, percent, sentence_c
 
 HIGH_OVERLAP = 25.0
 """Percent of held-out observations whose patch overlaps a training patch; above it the report warns."""
-PREDICTORS = {
+PREDICTORS_IN_WORDS = {
     BLEND: "a blend of network, random forest and Gaussian process: a weighted mean of them, with weights that were"
     " learned on held-out predictions within the training observations",
     NETWORK: "the network, an ensemble of convolutional networks on patches of the covariates",
@@ -41,7 +41,7 @@ FOLDS_IN_WORDS = {
 
 def predictor_sentence(predictor: str) -> str:
     """Say how the map is predicted; `predictor` is a method (assessment.METHODS)."""
-    return f"The map is predicted by {PREDICTORS[predictor]}."
+    return f"The map is predicted by {PREDICTORS_IN_WORDS[predictor]}."
 
 
 def validation_sentence(assessment: Assessment) -> str:
@@ -94,7 +94,7 @@ def methods_sentence(assessment: Assessment) -> str:
         BLEND: "a blend of convolutional networks, a random forest and a Gaussian process",
         NETWORK: "convolutional networks",
     }
-    method = names.get(assessment.predictor, PREDICTORS[assessment.predictor])
+    method = names.get(assessment.predictor, PREDICTORS_IN_WORDS[assessment.predictor])
     numbers = titles([target.soil_property for target in assessment.numbers])
     classes = [f"{len(target.classes)} classes ({target.soil_property.field})" for target in assessment.classes]
     verb = "was" if len(assessment.numbers) == 1 and not classes else "were"

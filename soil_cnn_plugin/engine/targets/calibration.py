@@ -106,10 +106,23 @@ class Calibration:
         shares: Array = 1 - (np.clip(scale, *self.scales) / spread) ** 2
         return np.where(np.isfinite(target - location), scores, np.nan), shares
 
-    def deviation_at(self, scores: Array) -> Array:
-        """The inverse: z at normal scores of any shape."""
-        z: Array = np.interp(norm.cdf(scores), _LEVELS, self.quantiles)
-        return z
+    def at_scores(self, location: Array, scale: Array, scores: Array, target_scale: TargetScale) -> Array:
+        """The inverse: values in the target's unit at normal scores; arrays of shapes that go together."""
+        z = np.interp(norm.cdf(scores), _LEVELS, self.quantiles)
+        lowest, highest = self.residuals
+        return target_scale.back(location + np.clip(self._spread(scale, 0.0) * z, lowest, highest))
+
+    def from_limits(
+        self, lower: Array, upper: Array, coverage: float, target_scale: TargetScale
+    ) -> tuple[Array, Array]:
+        """Location and scale whose interval has these limits, in the target's unit; NaN where they are no interval."""
+        tail = (1 - coverage) / 2
+        low, high = (float(np.interp(level, _LEVELS, self.quantiles)) for level in (tail, 1 - tail))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            below, above = target_scale.forward(lower), target_scale.forward(upper)
+        scale = (above - below) / (high - low)
+        is_known = np.isfinite(scale) & (scale > 0)
+        return np.where(is_known, below - low * scale, np.nan), np.where(is_known, scale, np.nan)
 
     def _spread(self, scale: Array, error: Array | float) -> Array:
         known = np.clip(scale, *self.scales)

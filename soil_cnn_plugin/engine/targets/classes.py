@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.stats import norm
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
@@ -198,6 +199,13 @@ class ClassOutcome:
     def values(self, location: Array, scale: Array) -> Array:
         """Calibrated probabilities (C, ...), summing to 1, from the mixed ones of the components."""
         return sharpen(location, self.temperature)
+
+    def draw(self, location: Array, scale: Array, scores: Array) -> Array:
+        # The largest of logarithms with Gumbel noise is class k with exactly its probability (Gumbel 1954).
+        noise = -np.log(-np.log(np.clip(norm.cdf(scores), 1e-12, 1 - 1e-12)))
+        chosen = (np.log(np.maximum(self.values(location, scale), 1e-12)) + noise).argmax(axis=0)
+        found: Array = (chosen == np.arange(len(self.names)).reshape(-1, *[1] * chosen.ndim)).astype(np.float64)
+        return found
 
     def layers(self, kind: ClassKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
         probabilities = self.values(location, scale)

@@ -191,6 +191,9 @@ class CompositionOutcome:
     def values(self, location: Array, scale: Array) -> Array:
         return self.mean_and_deviation(location, scale)[0]
 
+    def draw(self, location: Array, scale: Array, scores: Array) -> Array:
+        return self.scale.back(self.calibration.at_scores(location, scale, scores))
+
     def layers(self, kind: CompositionKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
         asked = replace(request, wanted=request.wanted | {"prediction"})
         found = layers_of(self, asked, kind.targets, location, scale)

@@ -79,10 +79,16 @@ class JointCalibration:
         columns = [np.interp(own, np.sort(residuals), self._levels) for own, residuals in zip(z.T, self._columns)]
         return np.where(np.isfinite(z), norm.ppf(np.column_stack(columns)), np.nan)
 
-    def deviations_at(self, scores: Array) -> Array:
-        """The inverse: residuals (C, ...) at normal scores (C, ...)."""
-        columns = zip(norm.cdf(scores), self._columns)
-        return np.stack([np.interp(level, self._levels, np.sort(own)) for level, own in columns])
+    def at_scores(self, location: Array, scale: Array, scores: Array) -> Array:
+        """The inverse: columns at normal scores (C, ...); arrays of shapes that go together. Columns go together as
+        their scores do, which is how residuals do where that is linear."""
+        columns = zip(norm.cdf(scores), self._columns, self.scales, location, scale)
+        return np.stack(
+            [
+                centre + np.clip(spread, *bounds) * np.interp(level, self._levels, np.sort(own))
+                for level, own, bounds, centre, spread in columns
+            ]
+        )
 
     @property
     def _columns(self) -> Array:

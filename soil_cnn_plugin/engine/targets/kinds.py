@@ -263,6 +263,11 @@ class Outcome(Protocol):
         """Values (V, ...) that a map shows: means, or probabilities."""
         ...
 
+    def draw(self, location: Array, scale: Array, scores: Array) -> Array:
+        """What lies at standard normal scores (C, ...) of its distributions: values (V, ...), or 1 for the class that
+        is there. Where scores are independent draws, so are the values, and the means of both are those of a map."""
+        ...
+
     def layers(self, kind: Any, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
         """Values (bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted.
         Others may come along."""

@@ -186,6 +186,9 @@ class NumberOutcome:
     def values(self, location: Array, scale: Array) -> Array:
         return self.mean_and_deviation(location, scale)[0]
 
+    def draw(self, location: Array, scale: Array, scores: Array) -> Array:
+        return self.calibration.at_scores(location[0], scale[0], scores[0], self.scale)[None]
+
     def layers(self, kind: NumberKind, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
         # Limits cost little here. With them the map can count where a mean lies beyond.
         request = replace(request, wanted=request.wanted | {"prediction", "lower", "upper"})

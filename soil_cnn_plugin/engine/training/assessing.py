@@ -10,7 +10,14 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import overlap_share
-from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING, NAMES, PROCESS
+from soil_cnn_plugin.engine.assessment.methods import (
+    FOREST_CONTEXT,
+    FORESTS_SETTING,
+    MEAN,
+    NAMES,
+    PREDICTORS,
+    PROCESS,
+)
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
 from soil_cnn_plugin.engine.machine.device import device_in_words
@@ -28,21 +35,42 @@ from soil_cnn_plugin.engine.training.held_out_scores import error_correlation_of
 from soil_cnn_plugin.engine.versions import read_versions
 
 
+def choose_predictor(job: TrainNetwork, validations: Sequence[CrossValidation], report: Report) -> str:
+    """Return the method that maps are predicted with. Where the job leaves it open, it is the one with the lowest
+    held-out error of the first validation, as the mean over the targets of its share of the mean's; the log tells it.
+    """
+    if job.predictor != "best":
+        return {"forest": FOREST_CONTEXT}.get(job.predictor, job.predictor)
+    errors = {
+        name: float(np.mean([100 * of[name].scores.error / of[MEAN].scores.error for of in validations[0].methods]))
+        for name in PREDICTORS
+    }
+    best = min(PREDICTORS, key=lambda name: errors[name])  # of equal ones the first
+    told = ", ".join(f"{NAMES[name]} {error:.1f} %" for name, error in errors.items())
+    report.info(
+        f"The map is predicted by the {NAMES[best]}, which has the lowest held-out error: {told} of that of the mean,"
+        " on average over the targets. Its scores are a little too good, because it was chosen by them."
+    )
+    return best
+
+
 def assess(
     job: TrainNetwork,
     file: PatchFile,
     designs: Designs,
     validations: Sequence[CrossValidation],
     final: Fitted,
+    predictor: str,
     report: Report,
 ) -> Assessment:
-    """Assess all targets by the `validations` of all designs, tell the verdicts, and warn of wild observations."""
+    """Assess all targets by the `validations` that the designs have joined, tell the verdicts, and warn of wild
+    observations. Maps are predicted by the method `predictor`."""
     design, folds = designs.first, designs.folds
     kinds = design.kinds
-    chosen, *others = (validation.methods for validation in designs.joined(validations))
+    chosen, *others = (validation.methods for validation in validations)
     beside = others[0] if others else [{} for _ in file.targets]
     measures = by_target(kinds, [[kind.measure] * len(kind.targets) for kind in kinds])
-    judged = verdicts([*zip(chosen, measures)], job.predictor)
+    judged = verdicts([*zip(chosen, measures)], predictor)
     of_kinds = [
         kind.assess(
             Given(
@@ -56,11 +84,11 @@ def assess(
         )
         for kind in kinds
     ]
-    tried = (design, *designs.repeats)
-    scores = [validation.scores[job.predictor] for validation, _ in zip(validations, tried)]
+    errors = validations[0].scores[predictor]
+    places = in_metres(file, file.coordinates)
     for target, of_target in zip(file.targets, judged):
         report.info(f"{target.label}: {of_target.text}")
-    wild = tell_wild(file, kinds, final.outcomes(final.weights(job.predictor)), report)
+    wild = tell_wild(file, kinds, final.outcomes(final.weights(predictor)), report)
     wholes = [kind.assess_whole(assessed) for kind, assessed in zip(kinds, of_kinds)]
     west, _, _, north = file.grid.bounds
     x_metres, y_metres = in_metres(file, np.ones((1, 2)))[0]
@@ -85,19 +113,19 @@ def assess(
         coverage=job.coverage,
         weights=file.weights,
         metres=(float(x_metres), float(y_metres)),
-        predictor=job.predictor,
-        settings=_settings(job, design, file.count),
+        predictor=predictor,
+        settings=_settings(job, design, file.count, predictor),
         versions=read_versions(),
-        error_correlation=error_correlation_of(tried, scores, in_metres(file, file.coordinates)),
+        error_correlation=error_correlation_of((design, *designs.repeats), errors, places),
         notes=(*filter(None, file.provenance.get("notes", "").split("\n")), *wild),
     )
 
 
-def _settings(job: TrainNetwork, design: Design, count: int) -> dict[str, str]:
+def _settings(job: TrainNetwork, design: Design, count: int, predictor: str) -> dict[str, str]:
     """Return what was asked for and what it came to, for the report and the network file."""
     settings = {
         "architecture": " and ".join(plan.shape.name for plan in design.plans),
-        "predictor": job.predictor,
+        "predictor": NAMES[predictor] + (", chosen by held-out errors" if job.predictor == "best" else ""),
         "location as an input": job.location,
         "preset": job.preset,
         "transform": job.transform,

@@ -1,4 +1,4 @@
-"""Checkpoints of a training, so that an interrupted one goes on as if nothing had happened.
+"""What a training keeps: moving averages, the best step, and checkpoints, so that an interrupted one goes on.
 
 A checkpoint is a .safetensors file: numbers, and JSON in its header; reading one runs no code.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -22,49 +23,29 @@ from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.engine.arrays import Flags
+from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.training.input_rows import Order
-from soil_cnn_plugin.engine.training.kept import Average, Best
 
 _SECONDS = 60.0  # between checkpoints
-_OF_BEST = ("score", "waited", "latest_loss", "latest_score")
+_OF_BEST = ("score", "waited", "step", "history")
 
 
 @dataclass
 class TrainingState:
-    """All that decides how a training goes on after an evaluation.
-
-    `members` (k,) number the members that still learn; network, optimizer, average and order are theirs alone.
-    """
+    """All that decides how a training goes on after an evaluation."""
 
     network: PackedNetwork
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     average: Average
     best: Best
-    members: Tensor
     step: int = 0
     evaluations: int = 0
     is_finished: bool = False
     order: Order | None = None
-
-    def keep(self, chosen: Tensor) -> None:
-        """Go on with some of the members: `chosen` are places in `members`."""
-        network = self.network.keep(chosen)
-        states = {name: self.optimizer.state[values] for name, values in self.network.named_parameters()}
-        self.optimizer.param_groups.clear()
-        self.optimizer.state.clear()
-        self.optimizer.add_param_group({"params": list(network.parameters())})
-        for name, parameter in network.named_parameters():
-            state = states[name].items()
-            self.optimizer.state[parameter] = {
-                kind: values[chosen] if values.dim() else values for kind, values in state
-            }
-        self.network, self.members = network, self.members[chosen]
-        self.average.keep(chosen)
-        self.order = self.order.keep(chosen) if self.order else None
 
 
 @dataclass
@@ -133,16 +114,13 @@ class Checkpoint:
         for name, parameter in now.network.named_parameters():
             for kind, values in now.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{kind}.{name}"] = values
-        tensors |= {name: getattr(best, name) for name in _OF_BEST}
-        tensors["members"] = now.members
         tensors["generator"] = now.generator.get_state()
         words: dict[str, object] = {
             "step": now.step,
             "evaluations": now.evaluations,
             "is_finished": now.is_finished,
             "average_steps": now.average.steps,
-            "best_steps": best.steps,
-            "history": best.history,
+            "best": {name: getattr(best, name) for name in _OF_BEST},
             "random": _plain(order.random) if order else None,
         }
         for place, left in enumerate(order.left if order else ()):
@@ -169,7 +147,6 @@ class Checkpoint:
                 if name.startswith(prefix)
             }
 
-        start.keep(tensors["members"].to(device))
         with torch.no_grad():
             for name, parameter in start.network.named_parameters():
                 parameter.copy_(tensors[f"parameter.{name}"])
@@ -178,10 +155,10 @@ class Checkpoint:
                 }
         start.average.values, start.average.steps = of("average."), words["average_steps"]
         best = start.best
-        best.values, best.steps = of("best."), list(words["best_steps"])
-        best.history = [(int(step), float(loss), float(score)) for step, loss, score in words["history"]]
+        best.values = of("best.")
         for name in _OF_BEST:
-            setattr(best, name, tensors[name].to(device))
+            setattr(best, name, words["best"][name])
+        best.history = [(int(step), float(loss), float(score)) for step, loss, score in best.history]
         start.generator.set_state(tensors["generator"])
         left = tuple(tensors[f"left.{place}"].numpy() for place in range(start.network.members))
         start.step, start.evaluations, start.is_finished = words["step"], words["evaluations"], words["is_finished"]
@@ -194,3 +171,102 @@ def _plain(state: object) -> object:
     if isinstance(state, dict):
         return {key: _plain(value) for key, value in state.items()}
     return int(state) if isinstance(state, np.integer) else state
+
+
+_AVERAGING = 0.97  # weight of the past in the moving average of the parameters, which is kept
+
+
+class Average:
+    """A copy of a network's parameters, updated as their moving average."""
+
+    def __init__(self, network: PackedNetwork) -> None:
+        self.values = _copies(network)
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, network: PackedNetwork) -> None:
+        self.steps += 1
+        past = min(_AVERAGING, self.steps / (self.steps + 10))
+        own = [(self.values[name], parameter) for name, parameter in network.named_parameters()]
+        torch._foreach_lerp_([average for average, _ in own], [parameter for _, parameter in own], 1 - past)
+
+    def in_use(self, network: PackedNetwork) -> _Borrowed:
+        return _Borrowed(network, self.values)
+
+
+class _Borrowed:
+    """Puts other parameters into a network for the duration of a `with`."""
+
+    def __init__(self, network: PackedNetwork, values: dict[str, Tensor]) -> None:
+        self._network, self._values = network, values
+
+    def __enter__(self) -> None:
+        self._own = {name: parameter.data for name, parameter in self._network.named_parameters()}
+        self._put(self._values)
+
+    def __exit__(self, *_: object) -> None:
+        self._put(self._own)
+
+    def _put(self, values: dict[str, Tensor]) -> None:
+        for name, parameter in self._network.named_parameters():
+            parameter.data = values[name]
+
+
+@dataclass
+class Best:
+    """The best state of a network so far, and the curve on the way there.
+
+    All members are kept as of one step, where the mean of their held-out scores was lowest. A step of its own for each
+    member would be chosen by the very rows that it predicts for weights and calibration, and make these look better
+    than rows that nothing was chosen by (docs/accuracy.md).
+
+    `score` is the best mean, `waited` counts evaluations since then; `history` holds step, training loss and held-out
+    score at each evaluation, means over the members.
+    """
+
+    values: dict[str, Tensor]
+    measure: str
+    score: float = math.inf
+    waited: int = 0
+    step: int = 0
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, network: PackedNetwork) -> Best:
+        """The state before the first evaluation."""
+        return cls(_copies(network), network.heads.measure)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a member's held-out error was never a number."""
+        return not math.isfinite(self.score)
+
+    def take(self, step: int, loss: Tensor, score: Tensor, average: Average) -> None:
+        """Take in loss and score (K,) of the average."""
+        found = float(score.mean())
+        self.waited += 1
+        if found < self.score:
+            self.score, self.waited, self.step = found, 0, step
+            self.values = {name: values.clone() for name, values in average.values.items()}
+        self.history.append((step, float(loss.mean()), found))
+
+    def in_words(self) -> str:
+        _, loss, score = self.history[-1]
+        return f"loss {loss:.3f}, held-out error ({self.measure}) {score:.3f}, means over the members"
+
+    def kept_in_words(self) -> str:
+        return f"kept as of step {self.step}, held-out error {self.score:.3f}"
+
+    def restore(self, network: PackedNetwork) -> None:
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(self.values[name])
+        network.eval()
+
+    def curve(self, name: str) -> LossCurve:
+        steps, training, held_out = zip(*self.history)
+        return LossCurve(name, steps, training, held_out, self.step)
+
+
+def _copies(network: PackedNetwork) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}

@@ -12,7 +12,7 @@ import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, MEAN, NETWORK, PROCESS
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, MEAN, NETWORK, PREDICTORS, PROCESS
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
@@ -26,17 +26,16 @@ from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design, forest_f
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
 
-_OF_MAPS = (BLEND, NETWORK)
-
 
 @dataclass(frozen=True)
 class CrossValidation:
     """Held-out predictions. `methods` holds those of each method for each target, in the order of the target's rows;
-    `curves` belong to the networks of all folds. `scores` are the errors of methods that a map may be made by."""
+    `curves` belong to the networks of all folds. `scores` are the errors of the methods that
+    maps may be made by, one a repeat."""
 
     methods: list[dict[str, Any]]
     curves: tuple[LossCurve, ...]
-    scores: dict[str, HeldOutScores] = field(default_factory=dict)
+    scores: dict[str, tuple[HeldOutScores, ...]] = field(default_factory=dict)
 
 
 def fit_and_cross_validate(
@@ -51,7 +50,7 @@ def fit_and_cross_validate(
         EngineError: processes that train together have read different patches.
     """
     first = designs[0]
-    forests = (FOREST_CONTEXT,) if predictor == BLEND else ()
+    forests = () if predictor == NETWORK else (FOREST_CONTEXT,)
     everything = np.arange(len(first.fold))
 
     def fit_all(progress: Callable[[float], None]) -> Fitted:
@@ -82,7 +81,7 @@ def _compute(
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     steps = _Steps(report, len(fits) + len(runs))
     predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
-    scores = {id(design): {name: HeldOutScores.nothing(design) for name in _OF_MAPS} for design in designs}
+    scores = {id(design): {name: HeldOutScores.nothing(design) for name in PREDICTORS} for design in designs}
     tasks = [partial(fit_all, partial(steps.progress, step)) for step, fit_all in enumerate(fits)]
     for step, run in enumerate(runs, start=len(fits)):
         tell = report.info if run.design is told else None
@@ -200,7 +199,8 @@ def _validation(
 ) -> CrossValidation:
     by_method = {name: each.held_out() for name, each in predictions.items()}
     targets = zip(*by_method.values())
-    return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves, scores)
+    of_repeat = {name: (each,) for name, each in scores.items()}
+    return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves, of_repeat)
 
 
 class _Steps:

@@ -13,7 +13,7 @@ import torch
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.folds import Folds
-from soil_cnn_plugin.engine.assessment.methods import BLEND
+from soil_cnn_plugin.engine.assessment.methods import NETWORK
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
@@ -62,9 +62,9 @@ class Designs:
         """How often the cross-validation is done."""
         return 1 + len(self.repeats)
 
-    def joined(self, validations: Sequence[CrossValidation]) -> tuple[CrossValidation, ...]:
+    def joined(self, validations: Sequence[CrossValidation]) -> list[CrossValidation]:
         """Those of `all` designs, with all repeats as one."""
-        return (over_repeats(validations[: self.times]), *validations[self.times :])
+        return [over_repeats(validations[: self.times]), *validations[self.times :]]
 
 
 def make_designs(
@@ -125,8 +125,8 @@ def _with_other_folds(
 
 
 def _who_sees_location(job: TrainNetwork) -> str:
-    """Return the job's choice; without a blend there is no Gaussian process that could see the location."""
-    return "off" if job.location == "auto" and job.predictor != BLEND else job.location
+    """Return the job's choice; networks alone have no Gaussian process beside them that could see the location."""
+    return "off" if job.location == "auto" and job.predictor == NETWORK else job.location
 
 
 def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], kinds: tuple[Kind, ...]) -> str:
@@ -212,7 +212,8 @@ def over_repeats(repeats: Sequence[CrossValidation]) -> CrossValidation:
         {name: _together([each.methods[t][name] for each in repeats]) for name in of_target}
         for t, of_target in enumerate(first.methods)
     ]
-    return replace(first, methods=methods)
+    scores = {name: tuple(each.scores[name][0] for each in repeats) for name in first.scores}
+    return replace(first, methods=methods, scores=scores)
 
 
 def _together(repeats: Sequence[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Trains all members of a packed network at once, each with early stopping on the observations that it holds out."""
+"""Trains all members of a packed network at once, with early stopping on the observations that they hold out."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from soil_cnn_plugin.engine.machine.processes import (
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Lesson
-from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, TrainingState
+from soil_cnn_plugin.engine.training.checkpoint import Average, Best, Checkpoint, TrainingState
 from soil_cnn_plugin.engine.training.input_rows import Batch, Batches, InputRows
-from soil_cnn_plugin.engine.training.kept import Average, Best
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these
 _ROWS_AT_ONCE = 512  # most observations that a member predicts at once
@@ -67,10 +66,10 @@ def fit(
     """Train `network` in place.
 
     `inputs` and the `lesson` are of N observations, the lesson lies on the device; `held_out` (K, N) says which rows
-    each member does not train on. Each member keeps the moving average of its parameters at the step where the score of
-    its held-out rows was lowest. The score is of one view of them; the returned predictions are the mean over all
-    views. `progress` gets the share done, `tell` a line now and then. Where there is a `checkpoint`, training goes on
-    from there.
+    each member does not train on. The members keep the moving average of their parameters at the step where the mean
+    score of their held-out rows was lowest. The score is of one view of them; the returned predictions are the mean
+    over all views. `progress` gets the share done, `tell` a line now and then. Where there is a `checkpoint`, training
+    goes on from there.
 
     Raises:
         EngineError: a member never predicts a number.
@@ -83,8 +82,7 @@ def fit(
         weight_decay=settings.weight_decay,
         fused=inputs.device.type in ("cpu", "cuda"),  # one pass over the parameters
     )
-    members = torch.arange(network.members, device=inputs.device)
-    now = TrainingState(network, optimizer, generator, Average(network), Best.of(network), members)
+    now = TrainingState(network, optimizer, generator, Average(network), Best.of(network))
     if checkpoint and checkpoint.read(now):
         tell(f"{network.NAME}: goes on from its checkpoint, step {now.step}")
     if not is_agreed(now.step, inputs.device):
@@ -92,7 +90,7 @@ def fit(
             "The processes that train together do not find the same checkpoints beside the network file. Choose a"
             " folder that all machines share, or train without RESUME."
         )
-    while not now.is_finished:
+    if not now.is_finished:
         _train(now, inputs, lesson, held_out, settings, progress, tell, checkpoint)
     if now.best.has_failed:
         raise EngineError(
@@ -115,16 +113,13 @@ def _train(
     tell: Callable[[str], None],
     checkpoint: Checkpoint | None,
 ) -> None:
-    """Train until one of the members that still learn has used up its patience, or all steps are done."""
-    learn = now.best.still_learn(settings.patience)[now.members]
-    if not learn.all():
-        now.keep(learn.nonzero().flatten())
-    network, held_out_by = now.network, held_out[now.members.cpu().numpy()]
+    """Train until the patience is used up, or all steps are done."""
+    network = now.network
     network.batch_size = min(settings.batch_size, int((~held_out).sum(1).min()))
-    batches = Batches(inputs, held_out_by, network.batch_size, settings.seed, network.symmetries())
+    batches = Batches(inputs, held_out, network.batch_size, settings.seed, network.symmetries())
     if now.order:
         batches.go_on(now.order)
-    model, tests = with_shared_gradients(network), _tests(held_out_by, inputs.device)
+    model, tests = with_shared_gradients(network), _tests(held_out, inputs.device)
     losses: list[Tensor] = []
     for step, batch in enumerate(islice(batches, settings.steps - now.step), now.step + 1):
         for group in now.optimizer.param_groups:
@@ -133,16 +128,15 @@ def _train(
         progress(step / settings.steps)
         if step % settings.evaluate_every == 0 or step == settings.steps:
             mean_loss = mean_over_processes(torch.stack(losses).mean(0))
-            now.best.take(step, now.members, mean_loss, _score(now, inputs, tests, lesson), now.average)
+            now.best.take(step, mean_loss, _score(now, inputs, tests, lesson), now.average)
             losses.clear()
-            learn = now.best.still_learn(settings.patience)[now.members]
             now.step, now.order, now.evaluations = step, batch.order, now.evaluations + 1
-            now.is_finished = not learn.any() or step == settings.steps
+            now.is_finished = now.best.waited >= settings.patience or step == settings.steps
             if checkpoint:
                 checkpoint.write(now)
             if now.evaluations.bit_count() == 1:  # 1, 2, 4, 8, ...: often enough to see where it goes
                 tell(f"{network.NAME}: step {step} (epoch {step * batches.share_of_epoch:.0f}), {now.best.in_words()}")
-            if now.is_finished or not learn.all():
+            if now.is_finished:
                 return
 
 

@@ -51,9 +51,8 @@ class Fitted:
     process_parts: tuple[GaussianProcess, ...]
 
     def unseen(self, method: str) -> UnseenPredictor:
-        """The predictor, for BLEND or NETWORK, that predicts the training rows by what had not seen them."""
-        is_blend = method == BLEND
-        parts, processes = (self.parts, self.process_parts) if is_blend else ((), ())
+        """What predicts the training rows by what had not seen them; `method` is one of PREDICTORS."""
+        parts, processes = ((), ()) if method == NETWORK else (self.parts, self.process_parts)
         return UnseenPredictor(self.networks, parts, self.held_out, processes)
 
     def weights(self, method: str) -> Array:
@@ -92,9 +91,9 @@ class Fitted:
         return score_all(self.outcomes(weights), self.learned, *place)[0]
 
     def predictor(self, method: str, patch_size: int) -> Predictor:
-        """The predictor of maps by a method, BLEND or NETWORK."""
-        weights = self.weights(method)[: len(self.networks) + 2 * (method == BLEND)]
-        if method != BLEND:
+        """The predictor of maps by a method, one of PREDICTORS."""
+        weights = self.weights(method)[: len(self.networks) + 2 * (method != NETWORK)]
+        if method == NETWORK:
             return Predictor(self.networks, (), weights, patch_size)
         return Predictor(self.networks, self.forests[FOREST_CONTEXT], weights, patch_size, self.process)
 

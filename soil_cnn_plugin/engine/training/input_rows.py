@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine.gpu import bring, free_memory_of_gpu
 from soil_cnn_plugin.engine.machine.memory import gibibytes, lies_in_memory, read_memory
 from soil_cnn_plugin.engine.machine.processes import own_rows
 from soil_cnn_plugin.engine.machine.threads import work_ahead
@@ -59,7 +60,7 @@ class InputRows:
         rows = rows.to(self.tensor.device)
         chosen = rows if self.rows is None else self.rows[rows]
         taken: Tensor = self.tensor.index_select(0, chosen.flatten())  # whole rows are copied at once
-        brought = self._brought(taken)
+        brought = bring(taken, self.device)
         return brought.reshape(*rows.shape, *brought.shape[1:])
 
     def take_turned(self, rows: Tensor, pixels: Tensor) -> Tensor:
@@ -71,15 +72,8 @@ class InputRows:
         chosen = rows if self.rows is None else self.rows[rows]
         index = chosen.T[:, None] * side**2 + pixels.T  # -> (B, Q * Q, K)
         taken: Tensor = functional.embedding(index, self.tensor.reshape(count * side**2, -1))
-        images: Tensor = self._brought(taken).permute(2, 0, 1, 3).unflatten(2, (width, width))
+        images: Tensor = bring(taken, self.device).permute(2, 0, 1, 3).unflatten(2, (width, width))
         return images
-
-    def _brought(self, taken: Tensor) -> Tensor:
-        """Bring rows to the device, in the background only for CUDA: Apple's GPUs would copy memory freed meanwhile
-        (github.com/pytorch/pytorch/issues/189690)."""
-        if self.device.type == "cuda" and taken.device.type == "cpu":
-            return taken.pin_memory().to(self.device, non_blocking=True)
-        return taken.to(self.device)
 
     def fetch(self, fetch: Callable[[_T], Taken], wanted: Iterable[_T]) -> Iterator[Taken]:
         """What `fetch` takes of these rows for each of the `wanted`, in order. Where rows lie far, several are fetched
@@ -98,7 +92,8 @@ def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:
         EngineError: the disk has no room for the file.
     """
     size = 4 * int(np.prod(shape))
-    if device.type == "cuda" and size < _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+    of_gpu = free_memory_of_gpu(device)
+    if of_gpu is not None and size < _SHARE_OF_MEMORY * of_gpu:
         return InputRows(torch.empty(shape, device=device), device)
     free = read_memory().free
     if free is None or count_here() * size < _SHARE_OF_MEMORY * free:  # all processes of this machine ask at once
@@ -140,10 +135,6 @@ class Order:
 
     left: tuple[Rows, ...]
     random: dict[str, Any]
-
-    def keep(self, members: Tensor) -> Order:
-        """The order of these members only."""
-        return Order(tuple(self.left[member] for member in members.tolist()), self.random)
 
 
 @dataclass(frozen=True)

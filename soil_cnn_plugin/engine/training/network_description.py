@@ -10,7 +10,7 @@ import numpy as np
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
-from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
+from soil_cnn_plugin.engine.assessment.methods import NETWORK, PREDICTORS
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
 from soil_cnn_plugin.engine.rasters.grid import Grid
@@ -117,9 +117,9 @@ class NetworkDescription:
             raise ValueError("the correlation of errors is that of other targets")
 
     def _check_weights(self) -> None:
-        if self.predictor not in (BLEND, NETWORK):
+        if self.predictor not in PREDICTORS:
             raise ValueError(f"the predictor {self.predictor!r} is unknown")
-        components = len(self.shapes) + 2 * (self.predictor == BLEND)
+        components = len(self.shapes) + 2 * (self.predictor != NETWORK)
         if len(self.weights) != components or any(len(row) != self.columns for row in self.weights):
             raise ValueError("blending weights are not one a component and target")
         weights = np.array(self.weights)

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from soil_cnn_plugin.contract.decode import DecodeError, decode
-from soil_cnn_plugin.engine.assessment.methods import BLEND
+from soil_cnn_plugin.engine.assessment.methods import NETWORK
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees
 from soil_cnn_plugin.engine.kriging.gaussian_process import PROCESS_ARRAYS, FeatureLayout, GaussianProcess
@@ -116,7 +116,7 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
 
 
 def _read_forests(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> tuple[Trees, ...]:
-    if description.predictor != BLEND:
+    if description.predictor == NETWORK:
         return ()
     features = network_features(encoder, description.patch_size)
     forests = []
@@ -131,7 +131,7 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
 
 
 def _read_process(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> GaussianProcess | None:
-    if description.predictor != BLEND:
+    if description.predictor == NETWORK:
         return None
     width = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
     layout = FeatureLayout(encoder.channel_count, width, encoder.location is not None)
@@ -203,7 +203,7 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
             f"{shape.name}.{name}": ("F32", tuple(values.shape)) for name, values in network.named_parameters()
         }
     blended: dict[str, str] = {}
-    if description.predictor == BLEND:
+    if description.predictor != NETWORK:
         blended = _forest_kinds(len(_forest_outputs(description))) | _PROCESS_KINDS
     if not blended.keys() <= found.keys():
         raise _damaged(path, "its forests or its Gaussian process are incomplete")

@@ -69,6 +69,11 @@ class Predictor:
         locations, scales = [], []
         for index, network in enumerate(self.networks):
             watch = watches[index] if watches else None
+            if not watches and not self.weights[index].any():  # where the forest predicts alone
+                nothing = np.zeros((int(wanted.sum()), self.weights.shape[1]))
+                locations.append(nothing)
+                scales.append(nothing)
+                continue
             location, scale = network.dense(channels.crop(self.halo - network.halo), watch, dtype)
             locations.append(_numpy(location)[:, wanted].T)  # (T, h, w) -> (n, T)
             scales.append(_numpy(scale)[:, wanted].T)

@@ -42,9 +42,9 @@ def keep_network(
 ) -> Assessment:
     """Write the network file of `final`, which was fitted to all observations of the design. Return the assessment with
     the spaces in which its maps tell where they apply."""
-    predictor = final.predictor(job.predictor, file.patch_size)
+    predictor = final.predictor(assessment.predictor, file.patch_size)
     has_places = design.data.encoder.location is not None
-    spaces = _fit_spaces(design, final, job.predictor, file.patch_size, report)
+    spaces = _fit_spaces(design, final, assessment.predictor, file.patch_size, report)
     trained = TrainedNetwork(
         description=_describe(job, file, design, final, predictor, assessment, spaces),
         encoder=design.data.encoder,
@@ -52,7 +52,9 @@ def keep_network(
         spaces=spaces,
         rows=TrainingRows(place_keys(file.coordinates), final.held_out),
         # The features of the Gaussian process tell the places anyway; otherwise the file keeps them to itself.
-        errors=PlacedErrors(file.coordinates, final.scores(final.weights(job.predictor))) if has_places else None,
+        errors=PlacedErrors(file.coordinates, final.scores(final.weights(assessment.predictor)))
+        if has_places
+        else None,
     )
     write_network(job.network, trained)
     return replace(assessment, spaces=trained.description.spaces)
@@ -73,11 +75,11 @@ def _describe(
         grid=file.grid,
         patch_size=file.patch_size,
         shapes=tuple(plan.shape for plan in design.plans),
-        predictor=job.predictor,
+        predictor=assessment.predictor,
         weights=tuple(tuple(row) for row in predictor.weights.tolist()),
         location=design.data.encoder.location,
         compositions=file.words.compositions,
-        outcomes=final.outcomes(final.weights(job.predictor)),
+        outcomes=final.outcomes(final.weights(assessment.predictor)),
         coverage=job.coverage,
         observation_count=file.count,
         folds_sentence=assessment.folds.sentence,

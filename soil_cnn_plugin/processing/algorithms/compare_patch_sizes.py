@@ -62,7 +62,8 @@ class ComparePatchSizes(JobAlgorithm):
                     " above that of the patch file are left out. The random forest at the point represents a size of 1."
                 ),
             ),
-            *(as_in_training[name] for name in ("ARCHITECTURE", "VALIDATION", "FOLDS", "DOMAIN", "DEVICE", "SEED")),
+            *(as_in_training[name] for name in ("ARCHITECTURE", "VALIDATION", "FOLDS", "DOMAIN")),
+            *(as_in_training[name] for name in ("DEVICE", "FULL_GPU", "SEED")),
             explained(
                 html_output(tr("Report")),
                 tr("Web page with a figure of error against patch size, the recommendation and the numbers."),
@@ -81,6 +82,7 @@ class ComparePatchSizes(JobAlgorithm):
             domain=inputs.domain("DOMAIN"),
             folds=inputs.integer("FOLDS"),
             device=inputs.choice("DEVICE"),
+            full_gpu=inputs.choice("FULL_GPU"),
             seed=inputs.integer("SEED"),
         )
 

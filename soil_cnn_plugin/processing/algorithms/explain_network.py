@@ -14,7 +14,7 @@ from qgis.core import (
 from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
-from ..parameters import Parameters, device, explained, html_output, integer, metrics_output, rasters
+from ..parameters import Parameters, devices, explained, html_output, metrics_output, rasters, seed
 from ..translation import tr
 
 
@@ -61,12 +61,8 @@ class ExplainNetwork(JobAlgorithm):
                 ),
             ),
             *_attribution_parameters(),
-            device(),
-            explained(
-                integer("SEED", tr("Seed"), jobs.ExplainNetwork.seed, 0),
-                tr("Seed of the random numbers that decide what is exchanged with what."),
-                advanced=True,
-            ),
+            *devices(),
+            seed(jobs.ExplainNetwork.seed, tr("Seed of the random numbers that decide what is exchanged with what.")),
             *_outputs(),
         ]
 
@@ -85,6 +81,7 @@ class ExplainNetwork(JobAlgorithm):
             extent=extent,
             extent_crs=extent_crs,
             device=inputs.choice("DEVICE"),
+            full_gpu=inputs.choice("FULL_GPU"),
             seed=inputs.integer("SEED"),
         )
 

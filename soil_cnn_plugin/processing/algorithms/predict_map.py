@@ -20,7 +20,7 @@ from ..parameters import (
     Parameter,
     Parameters,
     choice,
-    device,
+    devices,
     explained,
     integer,
     rasters,
@@ -71,7 +71,7 @@ class PredictMap(JobAlgorithm):
             ),
             thresholds(),
             *mapping_parameters(),
-            device(),
+            *devices(),
             explained(
                 QgsProcessingParameterString("CLUSTER", tr("Dask cluster"), optional=True),
                 tr(
@@ -118,6 +118,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         block_size=inputs.integer_or_none("BLOCK_SIZE"),
         precision=inputs.choice("PRECISION"),
         device=inputs.choice("DEVICE"),
+        full_gpu=inputs.choice("FULL_GPU"),
     )
 
 

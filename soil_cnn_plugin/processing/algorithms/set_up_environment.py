@@ -46,7 +46,7 @@ class SetUpEnvironment(JobAlgorithm):
         )
 
     def keywords(self) -> list[str]:
-        return ["install", "pip", "pytorch", "dependencies", "gpu", "cuda", "python"]
+        return ["install", "pip", "pytorch", "dependencies", "gpu", "cuda", "rocm", "python", "offline", "proxy", "uv"]
 
     def parameters(self) -> Parameters:
         folder_kind = QgsProcessingParameterFile.Behavior.Folder
@@ -69,6 +69,22 @@ class SetUpEnvironment(JobAlgorithm):
                 tr(
                     "A Python interpreter that already has the packages, for example from a conda environment on a"
                     " cluster. Nothing is installed; the interpreter is checked and used from now on."
+                ),
+                advanced=True,
+            ),
+            explained(
+                QgsProcessingParameterFile("BASE", tr("Python to build it from"), optional=True, fileFilter="(*)"),
+                tr(
+                    "A Python (3.11 to 3.14, 64-bit) that the environment is built from. Empty: those of this computer"
+                    " are tried one by one, and where none serves, uv fetches one. Nothing is installed into it."
+                ),
+                advanced=True,
+            ),
+            explained(
+                QgsProcessingParameterFile("WHEELS", tr("Folder of packages"), behavior=folder_kind, optional=True),
+                tr(
+                    "For a computer without access to the internet: a folder that make bundle has written on another"
+                    " one. All packages come from there, and nothing is downloaded."
                 ),
                 advanced=True,
             ),
@@ -95,10 +111,11 @@ class SetUpEnvironment(JobAlgorithm):
         return results
 
     def engine(self, inputs: Inputs, feedback: QgsProcessingFeedback) -> Path:
-        python, folder = inputs.text("PYTHON"), inputs.text("FOLDER")
-        if python:
-            return install.adopt(Path(python).absolute(), feedback)
-        return install.build(Path(folder).absolute() if folder else None, inputs.choice("BUILD"), feedback)
+        named = {key: Path(text).absolute() if (text := inputs.text(key)) else None for key in _PATHS}
+        if named["PYTHON"]:
+            return install.adopt(named["PYTHON"], feedback)
+        wish = install.Wish(named["FOLDER"], inputs.choice("BUILD"), named["BASE"], named["WHEELS"])
+        return install.build(wish, feedback)
 
     def job_feedback(self, feedback: QgsProcessingFeedback) -> QgsProcessingFeedback:
         """Give the check the last tenth of the bar; the packages had the rest."""
@@ -108,3 +125,6 @@ class SetUpEnvironment(JobAlgorithm):
 
     def job(self, inputs: Inputs) -> jobs.CheckEnvironment:
         return jobs.CheckEnvironment(report=inputs.destination("REPORT"))
+
+
+_PATHS = ("PYTHON", "FOLDER", "BASE", "WHEELS")

@@ -19,13 +19,14 @@ from ..parameters import (
     Parameters,
     boolean,
     choice,
-    device,
+    devices,
     explained,
     file_output,
     html_output,
     integer,
     metrics_output,
     number,
+    seed,
     thresholds,
 )
 from ..translation import tr
@@ -118,6 +119,7 @@ def train_network_job(inputs: Inputs, patches: str, network: str) -> jobs.TrainN
         coverage=inputs.number("COVERAGE"),
         exceedance=jobs.parse_thresholds(inputs.text("EXCEEDANCE")),
         device=inputs.choice("DEVICE"),
+        full_gpu=inputs.choice("FULL_GPU"),
         seed=inputs.integer("SEED"),
     )
 
@@ -137,7 +139,8 @@ def training_parameters() -> Parameters:
             tr(
                 "blend: the map is a weighted mean of the networks, a random forest and a Gaussian process, with"
                 " weights learned on held-out predictions; it was best or tied for best on most of the data it was"
-                " tried on. network: the networks alone. The report compares all of them on the same held-out"
+                " tried on. network: the networks alone. forest: the random forest with context alone. best: whichever"
+                " of these three has the lowest held-out error. The report compares all of them on the same held-out"
                 " observations."
             ),
         ),
@@ -172,11 +175,9 @@ def training_parameters() -> Parameters:
             advanced=True,
         ),
         thresholds(),
-        device(),
-        explained(
-            integer("SEED", tr("Seed"), jobs.TrainNetwork.seed, 0),
-            tr("Seed of the random numbers. The same seed on the same device gives the same result."),
-            advanced=True,
+        *devices(),
+        seed(
+            jobs.TrainNetwork.seed, tr("Seed of the random numbers. The same seed on one device gives the same result.")
         ),
     ]
 

@@ -181,9 +181,14 @@ def test_mistakes_are_told_and_leave_nothing(job: ExtractPatches) -> None:
     refused(message, replace(job, patch_size=41))
     flat = write_raster(folder / "flat.tif", np.full((40, 50), 3, np.int16))
     with_flat = (*job.covariates, Covariate(flat, "flat"))
-    refused("flat.tif, band 1, is 3 everywhere on the grid.*Leave it out", replace(job, covariates=with_flat))
+    refused(r"A covariate has one value.*flat.tif, band 1 \(3\). Leave it out", replace(job, covariates=with_flat))
     one_class = (*job.covariates, Covariate(flat, "flat", kind="categorical"))
-    refused("flat.tif, band 1, is 3 everywhere", replace(job, covariates=one_class))
+    refused(r"A covariate has one value.*flat.tif, band 1 \(3\)", replace(job, covariates=one_class))
+    also = write_raster(folder / "also.tif", np.full((40, 50), 7, np.int16))
+    two_flat = replace(job, covariates=(*with_flat, Covariate(also, "also")))
+    refused(
+        r"2 of \d covariates have one value .*flat.tif, band 1 \(3\); .*also.tif, band 1 \(7\). Leave them", two_flat
+    )
     half = ELEVATION.copy()
     half[:, :25] = -9999
     other = ELEVATION.copy()

@@ -349,6 +349,7 @@ def test_held_out_predictions_do_not_depend_on_held_out_values(patches: str, tmp
         ({"architecture": "padarian", "predictor": "network"}, {"padarian": 2}),
         ({"preset": "fast", "validation": "spatial_blocks"}, {"ring": 2}),
         ({"architecture": "ring", "validation": "knndm", "transform": "log"}, {"ring": 2}),
+        ({"architecture": "ring", "predictor": "forest"}, {"ring": 2}),
     ],
 )
 def test_each_way_of_training_gives_a_network(
@@ -359,7 +360,10 @@ def test_each_way_of_training_gives_a_network(
     network = read_network(job.network, CPU)
     assert network.description.architectures == inside
     assert len(network.predictor.forests) == (0 if job.predictor == "network" else 2)
-    assert (network.description.location is not None) == (job.predictor == "blend")
+    assert (network.description.location is not None) == (job.predictor != "network")
+    if job.predictor == "forest":
+        assert network.description.predictor == "forest_context"
+        assert network.predictor.weights.tolist() == [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
     assert network.encoder.shows_location == (job.location == "on")
     assert any("held out" in line for line in log.infos) and log.infos[0].startswith("Device: ")
 

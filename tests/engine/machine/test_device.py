@@ -45,6 +45,7 @@ def test_a_gpu_that_is_too_old_for_this_pytorch_is_passed_over(monkeypatch: pyte
     monkeypatch.setattr(torch.version, "cuda", "12.8")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla K40")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**34, 2**35))
     monkeypatch.setattr(torch, "ones", fail)
     device, text = choose("auto")
     assert device == torch.device("cpu") and "Tesla K40 cannot compute" in text and "more lines" not in text
@@ -55,7 +56,9 @@ def test_processes_that_train_together_do_not_fall_back_to_the_processor_one_by_
 ) -> None:
     for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "RANK": "1"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(module, "_trouble_with_cuda", lambda: "Tesla K40 cannot compute: out of memory")
+    monkeypatch.setattr(
+        module, "_trouble_with_cuda", lambda gpu: module._Trouble("Tesla K40 cannot compute: out of memory")
+    )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose("auto")[0] == torch.device("cpu")  # perhaps no machine has a GPU
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -71,7 +74,7 @@ def test_auto_takes_a_gpu_that_computes() -> None:
 
 def test_processes_that_train_together_take_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[int] = []
-    monkeypatch.setattr(module, "_trouble_with_cuda", lambda: None)
+    monkeypatch.setattr(module, "_trouble_with_cuda", lambda gpu: None)
     monkeypatch.setattr(module, "device_in_words", lambda gpu: str(gpu))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
@@ -85,7 +88,7 @@ def test_processes_that_train_together_take_a_gpu_each(monkeypatch: pytest.Monke
 
 
 def test_no_gpu_computes_in_fewer_bits_than_float32_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_trouble_with_cuda", lambda: None)
+    monkeypatch.setattr(module, "_trouble_with_cuda", lambda gpu: None)
     monkeypatch.setattr(module, "device_in_words", lambda gpu: str(gpu))
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     torch.backends.cuda.matmul.allow_tf32 = True

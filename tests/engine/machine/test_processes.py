@@ -44,7 +44,7 @@ with joined(cpu):
         found, curve = fit(network, rows, learned.lesson(cpu), held_out, settings, lambda s: None, lambda t: None)
         results |= {f"{name}.{key}": value.detach() for key, value in network.named_parameters()}
         results[f"{name}.location"] = found.location.nan_to_num()
-        results[f"{name}.steps"] = torch.tensor(curve.kept_steps)
+        results[f"{name}.step"] = torch.tensor(curve.kept_step)
 if process_number() == 0:
     torch.save(results, sys.argv[1])
 """
@@ -141,10 +141,10 @@ def test_processes_with_and_without_a_gpu_do_not_wait_for_each_other(tmp_path: P
 
 
 def test_two_processes_train_the_network_that_one_would(tmp_path: Path) -> None:
-    """Also when one of its members has left."""
+    """Also by early stopping at the same step."""
     one, two = train(tmp_path, 1), train(tmp_path, 2)
     assert one.keys() == two.keys()
-    assert any(len(set(one[f"{name}.steps"].tolist())) == 2 for name in ("ring", "padarian"))
+    assert any(int(one[f"{name}.step"]) < 54 for name in ("ring", "padarian"))  # of 60: it has stopped by itself
     for name, values in one.items():
         torch.testing.assert_close(
             two[name], values, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}"

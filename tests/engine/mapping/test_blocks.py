@@ -139,10 +139,11 @@ def test_seams_do_not_show_where_a_covariate_is_resampled(tmp_path: Path) -> Non
         np.testing.assert_allclose(found, wanted, atol=1e-5, equal_nan=True)
 
 
-def test_forests_alone_do_not_notice_blocks_at_all(tmp_path: Path) -> None:
+def test_forests_alone_do_not_notice_blocks_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     landscape = make_landscape(tmp_path)
     trained = random_network(landscape, RING)
     trained.predictor.weights[:] = [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
+    monkeypatch.setattr(type(trained.predictor.networks[0]), "dense", None)  # networks without weight are not asked
     np.testing.assert_array_equal(dense(landscape, trained, 16), dense(landscape, trained, SIDE))
 
 

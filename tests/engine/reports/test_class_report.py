@@ -70,7 +70,7 @@ def make(
         crs_name="EPSG:28992",
         cell_size=40.0,
         patch_size=31,
-        loss_curves=(LossCurve("ring", (10, 20), (1.5, 1.2), (1.6, 1.4), (20, 20)),) * 2,
+        loss_curves=(LossCurve("ring", (10, 20), (1.5, 1.2), (1.6, 1.4), 20),) * 2,
         settings={"seed": "0"},
         versions={"Soil CNN": "0.1.0"},
         notes=("Two observations share a cell.",),

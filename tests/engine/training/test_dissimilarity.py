@@ -54,19 +54,24 @@ CPU = torch.device("cpu")
 def fitted(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Landscape, TrainedNetwork, np.ndarray]:
     """With the pixels (25, 2) of its observations."""
     landscape = make_landscape(tmp_path_factory.mktemp("landscape"))
-    trained = random_network(landscape, patch_size=SIZE, has_location=request.param)
+    return landscape, *with_spaces(landscape, request.param)
+
+
+def with_spaces(landscape: Landscape, has_location: bool) -> tuple[TrainedNetwork, np.ndarray]:
+    """A network with both spaces, and the pixels (25, 2) of its observations."""
+    trained = random_network(landscape, patch_size=SIZE, has_location=has_location)
     rng = np.random.default_rng(4)
     pixels = rng.permutation(np.argwhere(np.isfinite(landscape.values).all(0)))[:COUNT]
     views = see(trained, encode(trained, cut(landscape.values, *pixels.T, SIZE), places(pixels)))
-    rows = covariate_rows(landscape.values[:, *pixels.T].T, views.context[:, -6:] if request.param else None)
-    importance = np.array([2.0, 0.5, 1.0, 0.3][: 3 + request.param])
+    rows = covariate_rows(landscape.values[:, *pixels.T].T, views.context[:, -6:] if has_location else None)
+    importance = np.array([2.0, 0.5, 1.0, 0.3][: 3 + has_location])
     fold = np.arange(COUNT) % 5
     spaces = (
         fit_covariate_space(rows, trained.encoder, importance, fold, 0),
         fit_embedding_space(trained.predictor.networks, tuple(map(rows_of, views.inputs)), fold, 0),
     )
     description = replace(trained.description, spaces=tuple(space.words for space in spaces))
-    return landscape, replace(trained, description=description, spaces=spaces), pixels
+    return replace(trained, description=description, spaces=spaces), pixels
 
 
 def places(pixels: np.ndarray) -> np.ndarray:

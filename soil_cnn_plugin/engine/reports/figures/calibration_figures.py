@@ -150,8 +150,8 @@ def _check_in_words(found: Exceedance, soil_property: SoilProperty) -> str:
 
 
 def draw_loss_curves(name: str, curves: Sequence[LossCurve]) -> str:
-    """Draw the loss curves. The last curve of each architecture is drawn strong, with the steps its members were kept
-    at; the others are thin."""
+    """Draw the loss curves. The last curve of each architecture is drawn strong, with the step that its members were
+    kept at; the others are thin."""
     architectures = list(dict.fromkeys(curve.architecture for curve in curves))
 
     def paint(figure: Figure) -> None:
@@ -159,7 +159,7 @@ def draw_loss_curves(name: str, curves: Sequence[LossCurve]) -> str:
         for axes, architecture in zip(all_axes, architectures):
             _paint_losses(axes, [curve for curve in curves if curve.architecture == architecture])
             axes.set(title=sentence_case(architecture), xlabel="Training step")
-        all_axes[0].set_ylabel("Loss (median of members)")
+        all_axes[0].set_ylabel("Loss (mean of members)")
         handles, labels = all_axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
@@ -175,8 +175,8 @@ def _paint_losses(axes: Axes, curves: Sequence[LossCurve]) -> None:
     axes.plot(last.steps, last.training, color=QUIET, linewidth=1.5, label="Training observations")
     axes.plot(last.steps, last.held_out, color=NETWORK_COLOUR, linewidth=1.9, label="Held-out observations")
     axes.plot(
-        last.kept_steps,
-        [0.0] * len(last.kept_steps),
+        [last.kept_step],
+        [0.0],
         linestyle="none",
         marker="|",
         markersize=9,
@@ -184,5 +184,5 @@ def _paint_losses(axes: Axes, curves: Sequence[LossCurve]) -> None:
         color=FOREST_COLOUR,
         transform=axes.get_xaxis_transform(),
         clip_on=False,
-        label="Step at which a member was kept",
+        label="Step at which the members were kept",
     )

@@ -1,0 +1,202 @@
+"""Measures whether intervals of areas hold: simulated errors with known truth, blocks from one pixel to the whole area.
+
+    python benchmarks/areas.py [--n 50 150 500] [--fields 8] [--ranges 0.1 0.5] [--nuggets 0.3] [--seed 0]
+
+A field of errors of 64 x 64 pixels is simulated by FFT, for each range (share of the side), nugget and design (random,
+or clustered around one point for each twelve observations). The calibration and the correlogram are fitted to the
+errors at n observations, in five folds dealt three times, and blocks are summarized as the product does it. Three more
+answers stand beside: with the true correlogram, as if errors were independent, and as if they were all alike. Each line
+is one configuration, as JSON; the table at the end joins them. `--table FILE ...` joins lines of earlier runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import shapely
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.areas.area_layer import Area
+from soil_cnn_plugin.engine.areas.area_store import AreaStore, PixelRows
+from soil_cnn_plugin.engine.areas.error_draws import ErrorDraws, Observed
+from soil_cnn_plugin.engine.areas.quantities import Quantities
+from soil_cnn_plugin.engine.areas.summaries import estimates_of
+from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, Correlogram, fit_correlogram
+from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation, FoldErrors, noise_of_residuals
+from soil_cnn_plugin.engine.rasters.grid import Block
+from soil_cnn_plugin.engine.targets.learned import number_columns
+from soil_cnn_plugin.engine.targets.numbers import NumberKind, NumberOutcome, ScaledNumber
+from soil_cnn_plugin.engine.targets.scales import TargetScale
+from tests.engine.landscape import learned_of
+
+SIDE, CELL, FOLDS, REPEATS, COVERAGE = 64, 10.0, 5, 3, 0.9
+BLOCKS = {1: 4, 4: 4, 16: 3, 32: 2, 64: 1}  # side in pixels -> how many a field
+PROPERTY = SoilProperty("error")
+
+
+def simulate(model: CorrelationModel, rng: np.random.Generator) -> Array:
+    """A field (SIDE, SIDE) of errors, by circulant embedding (Dietrich & Newsam 1993, 10.1029/93WR01070)."""
+    size = 4 * SIDE
+    steps = CELL * np.minimum(np.arange(size), size - np.arange(size))
+    spectrum = np.maximum(np.fft.fft2(model.continuous(np.hypot(steps[:, None], steps))).real, 0)
+    noise = rng.standard_normal((size, size)) + 1j * rng.standard_normal((size, size))
+    falling = np.fft.fft2(np.sqrt(spectrum / size**2) * noise).real[:SIDE, :SIDE]
+    field: Array = np.sqrt(1 - model.nugget) * falling + np.sqrt(model.nugget) * rng.standard_normal((SIDE, SIDE))
+    return field
+
+
+def choose(design: str, count: int, rng: np.random.Generator) -> Rows:
+    """Pixels (count,) of the observations."""
+    if design == "random":
+        return rng.choice(SIDE**2, count, replace=False)
+    centres = rng.integers(0, SIDE, (max(4, count // 12), 2))
+    pixels = centres[rng.integers(0, len(centres), 20 * count)] + np.rint(rng.normal(0, 2.5, (20 * count, 2))).astype(
+        int
+    )
+    pixels = pixels[((pixels >= 0) & (pixels < SIDE)).all(axis=1)]
+    return rng.permutation(np.unique(pixels[:, 0] * SIDE + pixels[:, 1]))[:count]
+
+
+def places_of(pixels: Rows) -> Array:
+    return CELL * np.column_stack([pixels % SIDE, pixels // SIDE])
+
+
+def fit(errors: Array, places: Array, folds: Sequence[Rows]) -> tuple[NumberOutcome, ErrorCorrelation, Array]:
+    """What a training keeps: outcome, correlation of errors, and their scores (n, 1)."""
+    learned, nothing = learned_of(errors[:, None]), np.zeros((len(errors), 1))
+    outcome = ScaledNumber(TargetScale("none", 0.0, 1.0)).calibrate(learned, nothing, nothing + 1)
+    scores, _ = outcome.scores(learned, nothing, nothing + 1)
+    together = [
+        np.flatnonzero(fold == number) + repeat * len(errors)
+        for repeat, fold in enumerate(folds)
+        for number in range(FOLDS)
+    ]
+    correlogram = fit_correlogram(np.tile(scores, (len(folds), 1)), places, together)
+    assert correlogram is not None
+    first = [folds[0] == number for number in range(FOLDS)]
+    held_out = [FoldErrors(places[~own], scores[~own], places[own], scores[own]) for own in first]
+    noise = noise_of_residuals(held_out, correlogram)
+    return outcome, ErrorCorrelation((("error",),), (correlogram,), ((1.0,),), (noise,)), scores
+
+
+def summarize(
+    outcome: NumberOutcome, errors: ErrorCorrelation, observed: Observed | None, row: int, col: int, side: int
+) -> tuple[float, float]:
+    """The interval of the mean error of a block, by the product's own code."""
+    description: Any = SimpleNamespace(
+        kinds=(NumberKind(0, PROPERTY, "none"),),
+        outcomes=(outcome,),
+        targets=(PROPERTY,),
+        compositions=(),
+        columns=1,
+        layout=number_columns(1),
+        error_correlation=errors,
+    )
+    quantities = Quantities(description, (), ())
+    polygon = shapely.box(col, row, col + side, row + side)
+    store = AreaStore(Area(0, polygon, Block(row, col, side, side), 1.0), 1, 1)
+    rows, cols = (each.ravel() for each in np.mgrid[row : row + side, col : col + side])
+    nothing = np.zeros((1, len(rows)))
+    expected = quantities.expected(nothing, nothing + 1)
+    ones = np.ones(len(rows))
+    pixels = PixelRows(
+        ones, rows, cols, places_of(rows * SIDE + cols), nothing, nothing + 1, expected, ones.astype(np.bool_)
+    )
+    store.add(pixels, np.random.default_rng(row * SIDE + col))
+    draws = ErrorDraws(errors, [slice(0, 1)], observed, 1)
+    (estimate,) = estimates_of(store, quantities, draws, COVERAGE, 1)
+    return estimate.lower, estimate.upper
+
+
+def measure(
+    count: int, design: str, share: float, nugget: float, fields: int, seed: int
+) -> dict[str, dict[int, list[float]]]:
+    """Coverage and, beside that of the true correlogram, width of each way, by side of the block."""
+    rng = np.random.default_rng([seed, count, int(1000 * share), int(1000 * nugget), design == "random"])
+    true = CorrelationModel(nugget, share * SIDE * CELL, 0.5)
+    ways = ("fitted", "true", "independent", "alike")
+    inside: dict[str, dict[int, list[bool]]] = {way: {side: [] for side in BLOCKS} for way in ways}
+    widths: dict[str, dict[int, list[float]]] = {way: {side: [] for side in BLOCKS} for way in ways}
+    for _ in range(fields):
+        field = simulate(true, rng)
+        pixels = choose(design, count, rng)
+        places, errors = places_of(pixels), field.ravel()[pixels]
+        folds = [rng.permutation(np.arange(len(pixels)) % FOLDS) for _ in range(REPEATS)]
+        outcome, fitted, scores = fit(errors, places, folds)
+        observed = Observed(places, scores)
+        correlogram = Correlogram((true,), (), (), (), 0)
+        with_truth = ErrorCorrelation(fitted.groups, (correlogram,), fitted.between, fitted.noise)
+        tail, nothing = (1 - COVERAGE) / 2, np.zeros((1, 1))
+        one_pixel = outcome.quantiles(nothing, nothing + 1, [tail, 1 - tail])[:, 0, 0]
+        middle = float(outcome.values(nothing, nothing + 1)[0, 0])
+        for side, times in BLOCKS.items():
+            for _ in range(times):
+                row, col = rng.integers(0, SIDE - side + 1, 2)
+                truth = field[row : row + side, col : col + side].mean()
+                answers = {
+                    "fitted": summarize(outcome, fitted, observed, row, col, side),
+                    "true": summarize(outcome, with_truth, observed, row, col, side),
+                    "independent": tuple(middle + (one_pixel - middle) / side),
+                    "alike": tuple(one_pixel),
+                }
+                for way, (low, high) in answers.items():
+                    inside[way][side].append(low <= truth <= high)
+                    widths[way][side].append(high - low)
+    return {
+        way: {
+            side: [float(np.mean(inside[way][side])), float(np.mean(widths[way][side]) / np.mean(widths["true"][side]))]
+            for side in BLOCKS
+        }
+        for way in ways
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, nargs="+", default=[50, 150, 500])
+    parser.add_argument("--fields", type=int, default=8)
+    parser.add_argument("--ranges", type=float, nargs="+", default=[0.1, 0.5])
+    parser.add_argument("--nuggets", type=float, nargs="+", default=[0.3])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--table", nargs="+", default=[])
+    chosen = parser.parse_args(arguments)
+    if chosen.table:
+        lines = [line for path in chosen.table for line in Path(path).read_text().splitlines() if line.startswith("{")]
+        print(table([json.loads(line) for line in lines]))
+        return
+    found = []
+    for count in chosen.n:
+        for design in ("random", "clustered"):
+            for share in chosen.ranges:
+                for nugget in chosen.nuggets:
+                    result = measure(count, design, share, nugget, chosen.fields, chosen.seed)
+                    line = {"n": count, "design": design, "range": share, "nugget": nugget, **result}
+                    print(json.dumps(line), flush=True)
+                    found.append(line)
+    print(table(found))
+
+
+def table(lines: Sequence[dict[str, Any]]) -> str:
+    """Coverage, and width relative to the true correlogram's, by side of the block: means over all configurations."""
+    rows = ["| side, pixels | fitted | true | independent | alike |", "|---|---|---|---|---|"]
+    for side in BLOCKS:
+        cells = []
+        for way in ("fitted", "true", "independent", "alike"):
+            both = np.array([line[way].get(side, line[way].get(str(side))) for line in lines])
+            cells.append(f"{100 * both[:, 0].mean():.0f} %, {both[:, 1].mean():.2f}")
+        rows.append(f"| {side} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

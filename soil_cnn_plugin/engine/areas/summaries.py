@@ -1,0 +1,167 @@
+"""From draws of an area's cells to its answers: mean, interval, total, probability of lying beyond a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from soil_cnn_plugin.engine.areas.area_store import CHOSEN, AreaCells, AreaStore
+from soil_cnn_plugin.engine.areas.error_draws import Draw, ErrorDraws, class_agreement
+from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities
+from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.targets.groups import own_columns
+
+_OWN = 4  # pixels in a cell whose own errors are drawn, for each chosen one
+
+
+@dataclass(frozen=True)
+class AreaEstimate:
+    """A quantity of an area: its mean, or the share of the area, with standard deviation and interval. `beyond` are the
+    probabilities that the mean lies beyond the thresholds of its target, in their order. `uncertain_spread` is the
+    relative error of the standard deviation that comes from pixels standing for others, 0 where each is drawn.
+    `excluded` is the share of draws that cannot go together."""
+
+    mean: float
+    deviation: float
+    lower: float
+    upper: float
+    beyond: tuple[float, ...] = ()
+    uncertain_spread: float = 0.0
+    excluded: float = 0.0
+
+
+@dataclass(frozen=True)
+class AreaSummary:
+    """What is told of one area. `hectares` are of the whole polygon, `mapped` and `applicable` shares of it;
+    `observations` is None where it is not known where they lie. AreaCells of `side` x `side`
+    pixels were drawn. `estimates` are in the order of the quantities, None
+    where nothing is predicted."""
+
+    number: int
+    hectares: float
+    mapped: float
+    applicable: float | None
+    observations: int | None
+    pixels: int
+    side: int
+    estimates: tuple[AreaEstimate, ...] | None
+
+
+def estimates_of(
+    store: AreaStore, quantities: Quantities, draws: ErrorDraws, coverage: float, seed: int
+) -> tuple[AreaEstimate, ...]:
+    """The estimates of all quantities of one area."""
+    cells = store.cells()
+    drawn, excluded, halves = _drawn(cells, quantities, draws, seed)  # (Q, draws)
+    exact = store.sums / np.maximum(store.weights, 1e-300)
+    pieces = [quantities.expected(cells.location[:, :, one], cells.scale[:, :, one]) for one in range(CHOSEN)]
+    stand_in = np.nanmean(np.stack(pieces), axis=0) @ cells.weights
+    is_moved = np.array([bool(draws.given_fields & set(quantities.needs(each))) for each in quantities.all])
+    placed = _around(drawn, np.where(is_moved, stand_in, drawn.mean(axis=1)), exact, quantities)
+    tail = (1 - coverage) / 2
+    found = []
+    for number, (quantity, values) in enumerate(zip(quantities.all, placed)):
+        thresholds = [
+            threshold for t, threshold in quantities.thresholds if quantity.kind == VALUE and t == quantity.of
+        ]
+        beyond = [np.mean(values > each.value if each.is_above else values < each.value) for each in thresholds]
+        lower, upper = np.quantile(values, [tail, 1 - tail])
+        one, other = halves[:, number]
+        found.append(
+            AreaEstimate(
+                mean=float(values.mean()),
+                deviation=float(values.std()),
+                lower=float(lower),
+                upper=float(upper),
+                beyond=tuple(float(each) for each in beyond),
+                uncertain_spread=float(abs(one - other) / max(one + other, 1e-12)),
+                excluded=float(excluded[number]),
+            )
+        )
+    return tuple(found)
+
+
+def _drawn(cells: AreaCells, quantities: Quantities, draws: ErrorDraws, seed: int) -> tuple[Array, Array, Array]:
+    """Draws (Q, D) of the area's quantities, shares (Q,) of draws that cannot go together, and the standard deviations
+    (2, Q) by each of two chosen pixels a cell."""
+    generator = np.random.default_rng(seed)
+    outcomes = quantities.description.outcomes
+    agreements = [
+        class_agreement(outcome, cells.location[at, :, 0] @ cells.weights, cells.scale[at, :, 0] @ cells.weights, seed)
+        if len(kind.fields) == 1 and kind.is_measured_as == "soil classes"
+        else None
+        for kind, outcome, at in zip(
+            quantities.description.kinds, outcomes, own_columns([outcome.scaled for outcome in outcomes])
+        )
+    ]
+    found, excluded, split = [], [], []
+    for draw in draws.of(cells, agreements):
+        parts = list(_parts(cells, quantities, draw, generator))  # (Q, draws) each, of each chosen pixel
+        found.append(np.mean([values for values, _ in parts], axis=0))
+        excluded.append(np.mean([lost for _, lost in parts], axis=0))
+        split.append([values for values, _ in parts])
+    both = [np.concatenate([each[min(one, len(each) - 1)] for each in split], axis=1).std(axis=1) for one in (0, 1)]
+    return np.concatenate(found, axis=1), np.mean(excluded, axis=0), np.stack(both)
+
+
+def _parts(
+    cells: AreaCells, quantities: Quantities, draw: Draw, generator: np.random.Generator
+) -> Iterator[tuple[Array, Array]]:
+    """The area's quantities (Q, draws) and the shares (Q,) that were left out, by one chosen pixel a cell after the
+    other."""
+    columns, count, _ = draw.common.shape
+    for one in range(1 if cells.is_single else CHOSEN):
+        if cells.is_single:
+            scores = draw.common[..., None]
+        else:
+            half = generator.standard_normal((columns, count, 1, _OWN // 2))
+            own = np.concatenate([half, -half], axis=3)
+            own /= np.sqrt((own**2).mean(axis=3, keepdims=True))
+            scores = draw.common[..., None] + draw.own[:, :, None, None] * own
+        place = cells.location[:, :, one, None, None], cells.scale[:, :, one, None, None]
+        values = quantities.drawn(*place, scores)  # (Q, B, draws, own)
+        possible = np.isfinite(values)
+        weights = possible * cells.weights[:, None, None]
+        total = weights.sum(axis=(1, 3))
+        mean = (np.where(possible, values, 0.0) * weights).sum(axis=(1, 3)) / np.maximum(total, 1e-12)
+        yield mean, 1 - possible.mean(axis=(1, 2, 3))
+
+
+def _around(drawn: Array, stand_in: Array, exact: Array, quantities: Quantities) -> Array:
+    """Draws (Q, D) moved so that they lie around the mean of all pixels, as they lay around that of the pixels that
+    stand for others: the mean changes only where residuals nearby tell errors. What is never negative is multiplied, so
+    that it stays so; shares stay between 0 and 1, and those of classes sum to 1."""
+    found = np.empty_like(drawn)
+    for number, quantity in enumerate(quantities.all):
+        values, was, now = drawn[number], stand_in[number], exact[number]
+        is_positive = quantity.kind == VALUE and values.min() >= 0 and was > 0 and not _is_part(quantities, number)
+        found[number] = values * now / was if is_positive else values + now - was
+        if quantity.kind == SHARE:
+            found[number] = np.clip(found[number], 0, 1)
+    for own in _wholes(quantities, CLASS):
+        shares = np.clip(found[own], 0, None)
+        found[own] = shares / shares.sum(axis=0)
+    return found
+
+
+def _is_part(quantities: Quantities, number: int) -> bool:
+    """Whether the quantity is one part of a composition, whose draws must go on to sum to the whole."""
+    field = quantities.all[number].field
+    return any(field in composition for composition in quantities.description.compositions)
+
+
+def _wholes(quantities: Quantities, kind: str) -> Iterator[list[int]]:
+    """The numbers of quantities of that kind that belong to one target."""
+    targets: dict[int, list[int]] = {}
+    for number, quantity in enumerate(quantities.all):
+        if quantity.kind == kind:
+            targets.setdefault(quantity.of, []).append(number)
+    yield from targets.values()
+
+
+def totals(summary: AreaSummary, factor: float, estimate: AreaEstimate) -> Sequence[float]:
+    """Total, lower and upper limit of what is one per hectare, over the mapped part of the area."""
+    mapped = summary.hectares * summary.mapped
+    return [factor * mapped * value for value in (estimate.mean, estimate.lower, estimate.upper)]

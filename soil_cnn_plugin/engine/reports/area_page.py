@@ -1,0 +1,256 @@
+"""The page about areas: what each is, its means and totals with intervals, and how they were computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from soil_cnn_plugin.contract.jobs import SummarizeAreas
+from soil_cnn_plugin.engine.areas.area_layer import AreaLayer
+from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities, Quantity
+from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, totals
+from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, draw, lighten_grid
+from soil_cnn_plugin.engine.reports.references import Publication
+from soil_cnn_plugin.engine.reports.sections import (
+    CaptionedFigure,
+    Details,
+    Item,
+    Page,
+    Paragraph,
+    Section,
+    citing_section,
+    settings_section,
+    table,
+    write_page,
+)
+from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, rounded, sentence_case
+from soil_cnn_plugin.engine.versions import read_versions
+
+_MOST_ROWS = 40
+"""Areas in a table or a figure; of more the largest are shown, and the layer holds all."""
+_CITED = (
+    Publication(
+        "uncertainty of areas",
+        "Wadoux, A. M. J.-C. & Heuvelink, G. B. M. (2023). Uncertainty of spatial averages and totals of natural"
+        " resource maps. Methods in Ecology and Evolution 14, 1320-1332.",
+        "10.1111/2041-210X.14106",
+    ),
+)
+
+
+def write_area_page(
+    job: SummarizeAreas,
+    layer: AreaLayer,
+    names: Sequence[str],
+    quantities: Quantities,
+    summaries: Sequence[AreaSummary],
+) -> None:
+    """Write one HTML file that needs nothing else."""
+    order = np.argsort([-each.hectares for each in summaries], kind="stable")[:_MOST_ROWS]
+    shown = [(names[index], summaries[index]) for index in order if summaries[index].estimates]
+    description = quantities.description
+    page = Page(
+        kind="Areas",
+        title=sentence_case(layer.name),
+        facts=[
+            f"{len(summaries)} areas",
+            f"{rounded(sum(each.hectares for each in summaries))} ha in all",
+            f"{percent(job.coverage)} intervals",
+            Path(job.network).name,
+        ],
+        lead=[Paragraph(_lead(job, summaries))],
+        sections=[
+            Section("areas", "The areas", _areas(shown, len(summaries))),
+            *(_section(number, quantity, job, quantities, shown) for number, quantity in _told(quantities)),
+            *_classes(job, quantities, shown),
+            Section("method", "How this was computed", _method(quantities, summaries)),
+            *correlogram_section(description.error_correlation, description.targets),
+            settings_section(_settings(job), read_versions()),
+            citing_section(_CITED),
+        ],
+    )
+    write_page(job.report, page)
+
+
+def _told(quantities: Quantities) -> list[tuple[int, Quantity]]:
+    return [(number, each) for number, each in enumerate(quantities.all) if each.kind == VALUE]
+
+
+def _lead(job: SummarizeAreas, summaries: Sequence[AreaSummary]) -> str:
+    partly = sum(1 for each in summaries if each.mapped < 0.995)
+    beside = f" {partly} areas are only partly mapped: their numbers are those of the mapped part." if partly else ""
+    return (
+        f"In {percent(job.coverage)} of cases the truth lies between the limits of an interval, if errors of the"
+        " map are like those of held-out observations. An interval is one of the mean of an area, not of places in it:"
+        f" these differ more.{beside}"
+    )
+
+
+def _areas(shown: Sequence[tuple[str, AreaSummary]], count: int) -> list[Item]:
+    rows = [
+        (
+            name,
+            rounded(each.hectares),
+            percent(each.mapped),
+            percent(each.applicable),
+            NOTHING if each.observations is None else str(each.observations),
+            str(each.pixels),
+        )
+        for name, each in shown
+    ]
+    caption = (
+        "Area on the ellipsoid; share of it that is mapped; share of the mapped part that is like the observations"
+        " (applicable); observations inside; pixels that it touches."
+    )
+    if count > len(shown):
+        caption += f" The {len(shown)} largest of {count} areas; the layer holds all."
+    return [table(("Area", "ha", "Mapped", "Applicable", "Observations", "Pixels"), rows, caption)]
+
+
+def _section(
+    number: int,
+    quantity: Quantity,
+    job: SummarizeAreas,
+    quantities: Quantities,
+    shown: Sequence[tuple[str, AreaSummary]],
+) -> Section:
+    heading = sentence_case(f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title)
+    estimates = [(name, each, each.estimates[number]) for name, each in shown if each.estimates]
+    thresholds = [threshold for t, threshold in quantities.thresholds if t == quantity.of]
+    shares = [index for index, each in enumerate(quantities.all) if each.kind == SHARE and each.of == quantity.of]
+    decimals = decimals_for(float(np.median([abs(each.deviation) for *_, each in estimates])) if estimates else 1.0)
+    headings = ["Area", "Mean", f"{percent(job.coverage)} interval", "SD"]
+    if quantity.per_area:
+        headings += [f"Total, {quantity.per_area[1]}", f"{percent(job.coverage)} interval"]
+    for threshold in thresholds:
+        words = f"{'>' if threshold.is_above else '<'} {threshold.value:g}"
+        headings += [f"Probability that the mean is {words}", f"Share of the area {words}"]
+    rows = []
+    for name, summary, estimate in estimates:
+        row = [name, fixed(estimate.mean, decimals), _interval(estimate, decimals), fixed(estimate.deviation, decimals)]
+        if quantity.per_area:
+            total, low, high = totals(summary, quantity.per_area[0], estimate)
+            row += [rounded(total), f"{rounded(low)} to {rounded(high)}"]
+        for place, index in zip(range(len(thresholds)), shares):
+            share = summary.estimates[index] if summary.estimates else estimate
+            row += [_probability(estimate.beyond[place]), f"{percent(share.mean)} ({_percents(share)})"]
+        rows.append(row)
+    dashed = "; a dashed line is a threshold" if thresholds else ""
+    figure = CaptionedFigure(
+        draw_intervals(
+            f"areas-{number}", [(name, each) for name, _, each in estimates], heading, [t.value for t in thresholds]
+        ),
+        f"Mean of each area with its {percent(job.coverage)} interval{dashed}.",
+    )
+    found: Item = table(headings, rows)
+    return Section(f"quantity-{number}", heading, [figure, found if len(rows) <= 15 else Details("Table", [found])])
+
+
+def _classes(job: SummarizeAreas, quantities: Quantities, shown: Sequence[tuple[str, AreaSummary]]) -> list[Section]:
+    """One section a target of classes: hectares of each class."""
+    targets = dict.fromkeys(each.of for each in quantities.all if each.kind == CLASS)
+    sections = []
+    for t in targets:
+        own = [(number, each) for number, each in enumerate(quantities.all) if each.kind == CLASS and each.of == t]
+        rows = []
+        for name, summary in shown:
+            cells = [name]
+            for number, _ in own:
+                if summary.estimates:
+                    middle, low, high = totals(summary, 1.0, summary.estimates[number])
+                    cells.append(f"{rounded(middle)} ({rounded(low)} to {rounded(high)})")
+            rows.append(cells)
+        title = quantities.description.targets[t].title
+        caption = (
+            f"Hectares of each class with {percent(job.coverage)} intervals. Those of an area sum to its mapped part."
+        )
+        found = table(["Area", *(each.class_name for _, each in own)], rows, caption)
+        sections.append(Section(f"classes-{t}", sentence_case(f"{title}: area of each class"), [found]))
+    return sections
+
+
+def _method(quantities: Quantities, summaries: Sequence[AreaSummary]) -> list[Item]:
+    errors = quantities.description.error_correlation
+    told = [each for each in summaries if each.estimates]
+    coarse = [each for each in told if each.side > 1]
+    given = [fields for fields, noise in zip(errors.groups, errors.noise) if noise is not None] if errors else []
+    items: list[Item] = [
+        Paragraph(
+            "The mean of an area is that of the predicted means of all its pixels, each weighted by its share in the"
+            " polygon. Around it, errors of all pixels are drawn jointly: each pixel keeps the distribution that the"
+            " map tells, and errors go together as the correlogram says, of several properties as their held-out errors"
+            " do. Draws under 16 models that the held-out errors allow count alike, so the interval knows that the"
+            " correlogram is uncertain."
+        )
+    ]
+    if given:
+        fields = ", ".join(field for group in given for field in group)
+        items.append(
+            Paragraph(f"Residuals of observations nearby were shown to tell errors of {fields}, and are used.")
+        )
+    if coarse:
+        side = max(each.side for each in coarse)
+        spreads = [estimate.uncertain_spread for each in coarse for estimate in each.estimates or ()]
+        items.append(
+            Paragraph(
+                f"{len(coarse)} of {len(told)} areas have more pixels than are drawn one by one: squares of up to"
+                f" {side} x {side} pixels were drawn as one, by the mean error of their pixels. Two choices of pixels"
+                " that stand for a square tell standard deviations that differ by"
+                f" {percent(float(np.quantile(spreads, 0.9)), 1)} or less for 90 % of the numbers."
+            )
+        )
+    return items
+
+
+def _settings(job: SummarizeAreas) -> dict[str, str]:
+    return {
+        "network": job.network,
+        "areas": job.polygons,
+        "coverage of intervals": f"{100 * job.coverage:g} %",
+        "thresholds": "; ".join(each.text for each in job.exceedance) or "none",
+        "stock": job.stock,
+        "expressions": "; ".join(f"{each.name} = {each.formula}" for each in job.expressions) or "none",
+        "seed": str(job.seed),
+    }
+
+
+def _interval(estimate: AreaEstimate, decimals: int) -> str:
+    return f"{fixed(estimate.lower, decimals)} to {fixed(estimate.upper, decimals)}"
+
+
+def _percents(estimate: AreaEstimate) -> str:
+    return f"{fixed(100 * estimate.lower, 0)} to {fixed(100 * estimate.upper, 0)} %"
+
+
+def _probability(value: float) -> str:
+    """A probability from draws, which cannot tell one below 1 %."""
+    return "< 1 %" if value < 0.01 else "> 99 %" if value > 0.99 else percent(value)
+
+
+def draw_intervals(
+    name: str, estimates: Sequence[tuple[str, AreaEstimate]], label: str, thresholds: Sequence[float]
+) -> str:
+    """Draw the mean and interval of each area, the highest mean on top."""
+    ordered = sorted(estimates, key=lambda each: each[1].mean)
+
+    def paint(figure: Figure) -> None:
+        axes: Axes = figure.subplots()
+        places = np.arange(len(ordered))
+        means = np.array([each.mean for _, each in ordered])
+        limits = np.array([(each.lower, each.upper) for _, each in ordered]).reshape(-1, 2)
+        axes.hlines(places, limits[:, 0], limits[:, 1], color=NETWORK_COLOUR, linewidth=2.2, alpha=0.55)
+        axes.scatter(means, places, s=22, color=NETWORK_COLOUR, zorder=3)
+        for threshold in thresholds:
+            axes.axvline(threshold, color=QUIET, linewidth=0.9, linestyle=(0, (4, 2)))
+        axes.set_yticks(places, [text[:32] for text, _ in ordered])
+        axes.set(xlabel=label, ylim=(-0.7, len(ordered) - 0.3))
+        axes.xaxis.set_major_locator(MaxNLocator(7))
+        lighten_grid(axes)
+
+    return draw(name, 7.6, 0.9 + 0.24 * max(len(ordered), 2), paint)

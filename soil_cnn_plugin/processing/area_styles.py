@@ -1,0 +1,68 @@
+"""The style of summarized areas: the first mean, or the first class's share, from low to high; grey where unknown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import (
+    QgsColorRamp,
+    QgsFillSymbol,
+    QgsRuleBasedRenderer,
+    QgsVectorLayer,
+)
+
+from .raster_styles import colour_ramp, ramp_for
+from .translation import tr
+
+_CLASSES = 5
+_OUTLINE = {"outline_color": "#4a4f57", "outline_width": "0.25"}
+_ENDINGS = ("_mean", "_share")
+
+
+def write_area_style(path: str) -> str:
+    """Write a .qml beside the layer; return its path, empty if the layer holds no answers."""
+    layer = QgsVectorLayer(path, "areas", "ogr")
+    names = [field.name() for field in layer.fields().toList()]
+    told = [name for ending in _ENDINGS for name in names if name.endswith(ending)]
+    told = [name for name in told if name not in ("mapped_share", "applicable_share")]
+    if not layer.isValid() or not told:
+        return ""
+    shown = told[0]
+    index = layer.fields().indexOf(shown)
+    values = sorted(feature[index] for feature in layer.getFeatures() if isinstance(feature[index], (int, float)))
+    title = shown.rsplit("_", 1)[0]
+    layer.setRenderer(_renderer(shown, values, colour_ramp(ramp_for(title))))
+    limits = f'round("{title}_lower", 3) || \' {tr("to")} \' || round("{title}_upper", 3)'
+    layer.setMapTipTemplate(f'<b>{title}</b>: [% round("{shown}", 3) %] ([% {limits} %])')
+    qml = str(Path(path).with_suffix(".qml"))
+    layer.saveNamedStyle(qml)
+    return qml
+
+
+def _renderer(field: str, values: list[float], ramp: QgsColorRamp) -> QgsRuleBasedRenderer:
+    """Return classes of equally many areas, and hatching for areas without an answer."""
+    root = QgsRuleBasedRenderer.Rule(QgsFillSymbol())
+    root.setSymbol(None)
+    edges = _edges(values)
+    for number, (low, high) in enumerate(zip(edges, edges[1:])):
+        colour = ramp.color(number / max(len(edges) - 2, 1)).name()
+        symbol = QgsFillSymbol.createSimple({"color": colour, **_OUTLINE})
+        is_last = number == len(edges) - 2
+        rule = f'"{field}" >= {low!r} AND "{field}" {"<=" if is_last else "<"} {high!r}'
+        label = f"{low:.4g} - {high:.4g}" if low < high else f"{low:.4g}"
+        root.appendChild(QgsRuleBasedRenderer.Rule(symbol, filterExp=rule, label=label))
+    hatched = QgsFillSymbol.createSimple({"style": "b_diagonal", "color": "#9aa0a8", **_OUTLINE})
+    unknown = QgsRuleBasedRenderer.Rule(hatched, label=tr("not mapped"))
+    unknown.setIsElse(True)
+    root.appendChild(unknown)
+    return QgsRuleBasedRenderer(root)
+
+
+def _edges(values: list[float]) -> list[float]:
+    """Return the borders of classes; a single value makes a class of its own, no value none."""
+    if not values:
+        return []
+    count = min(_CLASSES, len(set(values)))
+    places = [values[min(round(number * (len(values) - 1) / count), len(values) - 1)] for number in range(count + 1)]
+    edges = list(dict.fromkeys(places))
+    return edges if len(edges) > 1 else [edges[0], edges[0]]

@@ -97,8 +97,9 @@ def _existing(
     """Return the points of the layer; without one, those that a network file tells it was trained on."""
     if not job.legacy and trained is not None and trained.errors is not None:
         notes.facts.append("The existing points are the observations that the network was trained on.")
-        crs = trained.description.grid.crs_wkt
-        return points_at(*grid.place(*trained.errors.places.T, crs), grid, candidates, len(covariates))
+        x, y = trained.errors.places.T
+        placed = grid.place(x, y, trained.description.grid.crs_wkt)
+        return points_at(*placed, grid, candidates, len(covariates))
     if not job.legacy and trained is not None:
         notes.doubts.append(
             f"{Path(job.network).name} does not tell where its observations lie, and no existing points are chosen"

@@ -21,6 +21,7 @@ SCRIPTS = {
     "dense_prediction": "Dense prediction",
     "extraction": "Extraction",
     "training": "Training",
+    "forests": "Forests",
     "map_prediction": "Predict map",
     "processes": "Two processes",
 }

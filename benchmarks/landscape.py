@@ -133,11 +133,13 @@ def make_network(
     return alone, TrainedNetwork(blended, encoder, predictor), Observations(point, context, target), forest
 
 
-def forest_of(features: Floats, target: NDArray[np.float64]) -> RandomForestRegressor:
-    """Return scikit-learn's forest with the settings of the forests beside the networks."""
+def forest_of(
+    features: Floats, target: NDArray[np.float64], trees: int = TREES, seed: int = 0, jobs: int | None = None
+) -> RandomForestRegressor:
+    """Return scikit-learn's forest with the settings of the forests beside the networks (forests/forest.py)."""
     forest = RandomForestRegressor(
-        TREES, min_samples_leaf=3, max_features=1 / 3, n_jobs=usable_cores(), random_state=0
-    )  # as in forests/forest.py
+        trees, min_samples_leaf=3, max_features=1 / 3, n_jobs=jobs or usable_cores(), random_state=seed
+    )
     return forest.fit(features, target)
 
 

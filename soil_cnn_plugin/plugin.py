@@ -7,6 +7,7 @@ from typing import Any, Optional
 from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QTimer
 
+from .processing.dialogs import use_dialog
 from .processing.provider import SoilCnnProvider
 
 
@@ -19,6 +20,8 @@ class SoilCnnPlugin:
         self.menu: Any = None
         self.settings: Any = None
         self.links: Any = None
+        self.stop_button: Any = None
+        self.pixel_tool: Any = None
 
     def initProcessing(self) -> None:
         self.provider = SoilCnnProvider()
@@ -28,16 +31,23 @@ class SoilCnnPlugin:
         self.provider.refreshAlgorithms()
 
     def initGui(self) -> None:
-        from .desktop.menu import SoilCnnMenu  # here, because qgis_process has no window
+        from .desktop.dialog import make_dialog  # here, because qgis_process has no window
+        from .desktop.menu import SoilCnnMenu
         from .desktop.offer import LinkAnswer
+        from .desktop.pixel_tool import PixelTool
         from .desktop.settings_page import SettingsFactory
+        from .desktop.stop_button import StopButton
 
         self.initProcessing()
-        self.menu = SoilCnnMenu(self.iface)
+        self.pixel_tool = PixelTool(self.iface)
+        self.iface.addToolBarIcon(self.pixel_tool.action)
+        self.menu = SoilCnnMenu(self.iface, self.pixel_tool.action)
         self.iface.pluginMenu().addMenu(self.menu)
         self.settings = SettingsFactory()
         self.iface.registerOptionsWidgetFactory(self.settings)
-        self.links = LinkAnswer(self.menu.open_set_up)
+        self.links = LinkAnswer(self.menu.open_set_up, self.menu.open_guide)
+        self.stop_button = StopButton(self.iface)
+        use_dialog(make_dialog)
         QTimer.singleShot(0, self._offer_set_up)  # when the window is there
 
     def _offer_set_up(self) -> None:
@@ -49,10 +59,14 @@ class SoilCnnPlugin:
     def unload(self) -> None:
         if self.menu is not None:
             self.links.end()
+            use_dialog(None)
+            self.stop_button.end()
+            self.pixel_tool.end()
+            self.iface.removeToolBarIcon(self.pixel_tool.action)
             self.iface.unregisterOptionsWidgetFactory(self.settings)
             self.iface.pluginMenu().removeAction(self.menu.menuAction())
             self.menu.deleteLater()
-            self.menu = self.settings = self.links = None
+            self.menu = self.settings = self.links = self.stop_button = self.pixel_tool = None
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None

@@ -312,6 +312,17 @@ def test_horizons_become_targets_of_standard_depths(qgis: Qgis, land: Land, tmp_
     assert "clay_30_200" in qgis.refusal("soilcnn:extractpatches", empty)
 
 
+def test_the_model_from_horizons_to_maps_names_the_fields_of_its_depths(qgis: Qgis, land: Land, tmp_path: Path) -> None:
+    horizons = {"HORIZONS": write_horizons(tmp_path / "horizons.gpkg", land.clay), "PROFILE": "profile"}
+    fields = {"UPPER": "top", "LOWER": "bottom", "VALUES": ["clay"], "INTERVALS": "0-10, 10-30 cm"}
+    covariates = {"COVARIATES": [land.elevation, land.moisture], "PRESET": "fast"}
+    outputs = {"prediction": tmp_path / "clay.tif", "trained_network": tmp_path / "clay.safetensors"}
+    outputs["profiles_with_standard_depths"] = tmp_path / "profiles.gpkg"
+    results = qgis.run("soilcnn:Horizons to depth maps", {**horizons, **fields, **covariates, **outputs})
+    dataset = gdal.Open(str(results["prediction"]))
+    assert [dataset.GetRasterBand(band).GetDescription() for band in (1, 2)] == ["clay 0-10 cm", "clay 10-30 cm"]
+
+
 def test_depths_upside_down_are_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:
     inputs = {"HORIZONS": write_horizons(tmp_path / "horizons.gpkg", land.clay), "PROFILE": "profile"}
     fields = {"UPPER": "bottom", "LOWER": "top", "VALUES": ["clay"], "OUTPUT": tmp_path / "profiles.gpkg"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +29,8 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-lock = load(ROOT / ".ci" / "lock.py")
+sys.path.append(str(ROOT / ".ci"))  # where the scripts find each other
+lock, bundle = load(ROOT / ".ci" / "lock.py"), load(ROOT / ".ci" / "bundle.py")
 
 
 def read(name: str) -> tuple[Locked, ...]:
@@ -95,3 +97,26 @@ def test_only_the_build_for_cuda_needs_packages_beside_pytorch_itself() -> None:
     names = set(pins_for(windows, 12))
     assert {item.name for item in read("current.txt") if item.is_of_torch and item.name in names} == {"torch"}
     assert {"nvidia-cublas", "triton"} <= {item.name for item in read("current.txt") if item.is_of_torch}
+
+
+def test_a_bundle_for_another_system_asks_for_its_packages_whatever_this_one_is() -> None:
+    windows = next(system for system in SYSTEMS if system.kind == "windows")
+    items = [item for item in read("current.txt") if lock.holds_for(item, windows, 12)]
+    lines = {item.name: bundle.without_marker(item).splitlines() for item in items}
+    assert lines["colorama"][0] == "colorama==0.4.6 \\"
+    assert all(" ;" not in first and hashes for first, *hashes in lines.values())
+    assert "triton" not in lines and "torch" in lines
+
+
+@pytest.mark.parametrize(
+    ("kind", "machine", "first", "last"),
+    [
+        ("windows", "x86_64", "win_amd64", "win_amd64"),
+        ("macos", "arm64", "macosx_14_0_arm64", "macosx_10_9_universal2"),
+        ("linux", "aarch64", "manylinux_2_28_aarch64", "manylinux1_aarch64"),
+    ],
+)
+def test_a_bundle_takes_wheels_of_older_releases_too(kind, machine, first, last) -> None:
+    system = next(each for each in SYSTEMS if (each.kind, each.machine) == (kind, machine))
+    tags = list(bundle.tags(system))
+    assert (tags[0], tags[-1]) == (first, last) and len(set(tags)) == len(tags)

@@ -13,12 +13,14 @@ from qgis.core import QgsProcessingFeedback
 from ..contract import jobs
 from ..contract.events import Done, Event, EventError, Failed, Info, Metric, Progress, Warning, from_line
 from ..contract.parts import RUN_VARIABLE, new_run
+from ..contract.stop_file import STOP_VARIABLE
 from ..paths import WORKER
 from .child import Child
 from .environment import clean_variables
 from .errors import Cancelled, WorkerFailed
 from .pulse import Pulse
 from .run_folder import RunFolder
+from .running import RUNNING
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """Settings for glibc, so that the memory of one block is kept for the next. To return it and get it again page by page
@@ -26,6 +28,7 @@ can take longer than the convolutions. Other systems ignore these variables."""
 
 Outputs = dict[str, Union[str, float, int]]
 
+STOP_FILE = "stop"
 LOG_LINES = 15  # of worker.log, shown when a worker has crashed
 LOG_WIDTH = 300  # characters of each
 SECONDS_BETWEEN_ESTIMATES = 10
@@ -36,10 +39,12 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path) -> Out
     """Run the job and return its outputs. On failure or cancel, remove unfinished files and raise WorkerFailed."""
     run, is_done = new_run(), False
     with RunFolder("soilcnn-job-") as folder:
+        RUNNING.begin(job, folder / STOP_FILE)
         try:
             outputs = _run(job, feedback, python, folder, run)
             is_done = True
         finally:
+            RUNNING.end(folder / STOP_FILE)
             if not is_done:
                 jobs.remove_parts(job, run)
     return outputs
@@ -53,6 +58,7 @@ def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: P
     with log_file.open("wb") as log:
         try:
             variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, RUN_VARIABLE: run}
+            variables[STOP_VARIABLE] = str(folder / STOP_FILE)
             child = Child(command, variables, folder, log)
         except OSError as error:
             raise WorkerFailed(f"{python} cannot be started: {error.strerror or error}.") from error

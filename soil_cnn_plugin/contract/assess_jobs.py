@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -123,6 +124,32 @@ class ExplainNetwork(Job):
         check_extent(self.extent)
         if self.importance and Path(self.importance).suffix.lower() not in (".gpkg", ".csv"):
             raise JobError(f"The table {self.importance} must end in .gpkg or .csv.")
+
+
+@dataclass(frozen=True)
+class ExplainPixel(Job):
+    """Show what a network predicts at one place, and why: what each covariate adds, and the nearest observations."""
+
+    network: str
+    x: float
+    y: float
+    crs: str = ""  # WKT of x and y; empty: the CRS of the network's grid
+    patches: str = ""  # empty: the patch file beside the network that it was trained on
+    report: str = ""
+    metrics: str = ""  # the same in JSON
+    covariates: tuple[Covariate, ...] = ()  # empty: the files that the network was trained on
+    neighbours: int = 5
+    device: str = "auto"
+
+    OUTPUTS = ("report", "metrics")
+
+    def __post_init__(self) -> None:
+        one_of("device", self.device, DEVICES)
+        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        if not (math.isfinite(self.x) and math.isfinite(self.y)):
+            raise JobError(f"The point {self.x}, {self.y} is no place. Give two finite coordinates.")
+        if not 1 <= self.neighbours <= 100:
+            raise JobError(f"{self.neighbours} neighbours are asked for; it must be from 1 to 100.")
 
 
 @dataclass(frozen=True)

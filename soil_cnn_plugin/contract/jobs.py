@@ -13,6 +13,7 @@ from .area_jobs import SummarizeAreas as SummarizeAreas
 from .assess_jobs import AssessMap as AssessMap
 from .assess_jobs import DescribeNetwork as DescribeNetwork
 from .assess_jobs import ExplainNetwork as ExplainNetwork
+from .assess_jobs import ExplainPixel as ExplainPixel
 from .check_jobs import CheckObservations as CheckObservations
 from .comparison_jobs import CompareMaps as CompareMaps
 from .decode import DecodeError, decode
@@ -51,6 +52,7 @@ JOBS: dict[str, type[Job]] = {
     "summarize_areas": SummarizeAreas,
     "assess_map": AssessMap,
     "explain_network": ExplainNetwork,
+    "explain_pixel": ExplainPixel,
     "compare_patch_sizes": ComparePatchSizes,
     "describe_network": DescribeNetwork,
     "compare_maps": CompareMaps,

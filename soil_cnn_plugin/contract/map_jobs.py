@@ -38,6 +38,7 @@ class PredictMap(Job):
     precision: str = "auto"  # half precision where it is faster and changes little
     cluster: str = ""  # address of a Dask scheduler, whose workers predict the blocks; empty: this machine
     device: str = "auto"
+    where_fitting: tuple[str, ...] = ()  # outputs that are left out, not refused, where the targets cannot fill them
     full_gpu: str = FULL_GPU[0]
 
     OUTPUTS = (
@@ -63,6 +64,8 @@ class PredictMap(Job):
         one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
         one_of("precision", self.precision, self.PRECISIONS)
         one_of("texture system", self.texture_system, self.TEXTURE_SYSTEMS)
+        for name in self.where_fitting:
+            one_of("output that may be left out", name, self.OUTPUTS)
         no_twins("covariate", [covariate.name for covariate in self.covariates])
         if bool(self.exceedance) != bool(self.exceedance_probability):
             raise JobError(

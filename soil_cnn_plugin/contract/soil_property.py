@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 _DEPTH = re.compile(r"^(?P<name>.+?)_(?P<upper>\d+(?:\.\d+)?)_(?P<lower>\d+(?:\.\d+)?)$")
 _UNIT = re.compile(r"[(\[](?P<unit>[^()\[\]]+)[)\]]\s*$")
+_AMOUNT = r"(?:c|m|d|k|h|µ|μ|u|n|M)?(?:g|mol(?:\(\+\)|\+|c)?|eq|t|m|S|L|l|Pa|ha|ppm|ppb)"
+_BARE_UNIT = re.compile(  # after a comma, where only what is surely a unit counts: Copper, mg/kg
+    r",\s*(?P<unit>(?:wt|vol|mass)?[ -]?[%‰]|ppm|ppb|[cm]?m|"
+    rf"{_AMOUNT}[23²³]?(?:\s*/\s*|\s+)(?:100\s?)?{_AMOUNT}(?:[23²³]|(?:\^?[-−]1|⁻¹))?)\s*$"
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class SoilProperty:
 
 
 def unit_in(text: str) -> str:
-    """Return the unit at the end of a field's alias or comment, `Zinc (mg/kg)` -> `mg/kg`; empty if there is none."""
-    match = _UNIT.search(text)
+    """Return the unit at the end of a field's alias or comment, empty if there is none: `mg/kg` of `Zinc (mg/kg)` and
+    of `Zinc, mg/kg`."""
+    match = _UNIT.search(text) or _BARE_UNIT.search(text)
     return match["unit"].strip() if match else ""

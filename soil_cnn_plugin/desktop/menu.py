@@ -7,29 +7,38 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 import qgis.utils
-from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import Qgis, QgsApplication, QgsProject
 from qgis.PyQt.QtCore import QUrl
-from qgis.PyQt.QtGui import QDesktopServices, QIcon
-from qgis.PyQt.QtWidgets import QDialog, QMenu
+from qgis.PyQt.QtGui import QAction, QDesktopServices, QIcon
+from qgis.PyQt.QtWidgets import QApplication, QDialog, QMenu
 
 from ..bridge import environment
+from ..bridge.running import RUNNING
 from ..paths import resource
+from ..processing.project_layers import set_depth_range
 from ..processing.recent_runs import Run, recent_runs
+from ..processing.styles import show_results
 from ..processing.translation import tr
 from . import reader, sample
+from .map_layout import make_layout
 from .settings_page import SettingsDialog
+from .stop_button import STOP_TEXT
 
 TITLE = "Soil CNN"
+ELEVATION_CONTROLLER = "mActionElevationController"
+"""The name of QGIS's own action; there is no other way to it."""
 
 
 class SoilCnnMenu(QMenu):
-    def __init__(self, iface: Any) -> None:
+    def __init__(self, iface: Any, explain_pixel: Optional[QAction] = None) -> None:
         super().__init__(TITLE, iface.mainWindow())
         self.setIcon(QIcon(str(resource("icon.svg"))))
         self._iface = iface
+        self._explain_pixel = explain_pixel
         self._task: Optional[sample.SampleTask] = None
         self._message: Any = None  # in the message bar while the task runs
         self._dialog: Optional[QDialog] = None  # Python must keep what is open
+        self._guide: Optional[QDialog] = None
         self.aboutToShow.connect(self.fill)
         self.fill()
 
@@ -40,12 +49,19 @@ class SoilCnnMenu(QMenu):
             _add(self, tr("Set up the compute environment…"), self.open_set_up)
         else:
             _add(self, tr("Check the compute environment…"), lambda: self._open("soilcnn:checkenvironment"))
+        if RUNNING.count:
+            _add(self, STOP_TEXT, RUNNING.stop)
+        self.addSeparator()
+        if self._explain_pixel is not None:
+            self.addAction(self._explain_pixel)
+        _add(self, tr("Print layout of this map…"), self.open_layout)
+        _add(self, tr("Step through depths"), self.open_depths)
         self.addSeparator()
         _add(self, tr("Sample project"), self.open_sample)
         self._add_runs()
         self.addSeparator()
         _add(self, tr("Settings…"), lambda: self._show(SettingsDialog(self._iface.mainWindow())))
-        _add(self, tr("User guide"), lambda: self._show(reader.guide(self._iface.mainWindow())))
+        _add(self, tr("User guide"), self.open_guide)
         _add(self, tr("What's new"), lambda: self._show(reader.news(self._iface.mainWindow())))
 
     def open_mapping(self) -> None:
@@ -53,6 +69,14 @@ class SoilCnnMenu(QMenu):
 
     def open_set_up(self) -> None:
         self._open("soilcnn:setupenvironment")
+
+    def open_guide(self, algorithm_id: str = "") -> None:
+        """Open the guide, at the page of an algorithm. A dialog that is open keeps the window below it."""
+        parent = QApplication.activeModalWidget() or QApplication.activeWindow() or self._iface.mainWindow()
+        algorithm = QgsApplication.processingRegistry().algorithmById(f"soilcnn:{algorithm_id}")
+        page = algorithm.guide_page() if algorithm is not None else ""
+        self._guide = reader.guide(parent, page)
+        self._guide.show()
 
     def open_sample(self) -> None:
         """Open the sample project. Its data is downloaded first if it is not there yet."""
@@ -70,6 +94,21 @@ class SoilCnnMenu(QMenu):
         text = tr("The sample data (2.5 MB) is being downloaded to {}").format(project.parent)
         self._message = self._iface.messageBar().createMessage(TITLE, text)
         self._iface.messageBar().pushWidget(self._message, Qgis.MessageLevel.Info, 0)
+
+    def open_layout(self) -> None:
+        """Make a print layout of the active map and open it."""
+        layout, problem = make_layout(QgsProject.instance(), self._iface.activeLayer())
+        if layout is None:
+            self._iface.messageBar().pushMessage(TITLE, problem, Qgis.MessageLevel.Warning, 8)
+        else:
+            self._iface.openLayoutDesigner(layout)
+
+    def open_depths(self) -> None:
+        """Open QGIS's elevation controller, which shows one depth after the other."""
+        set_depth_range(QgsProject.instance())
+        controller = self._iface.mainWindow().findChild(QAction, ELEVATION_CONTROLLER)
+        if controller is not None and not controller.isChecked():
+            controller.trigger()
 
     def _sample_is_ready(self, problem: str) -> None:
         self._forget_task()
@@ -100,21 +139,15 @@ class SoilCnnMenu(QMenu):
         runs = recent_runs()
         menu.setEnabled(bool(runs))
         for run in runs:
-            entry = menu.addMenu(f"{run.time}  {run.title}: {', '.join(title for _, title in run.layers[-1:])}")
-            has_layers = bool(run.present_layers())
+            entry = menu.addMenu(f"{run.time}  {run.title}: {run.subject}")
+            has_layers = bool(run.present_results())
             _add(entry, tr("Open report"), partial(_open_report, run), run.has_report())
             _add(entry, tr("Load maps"), partial(self._load, run), has_layers)
             entry.setEnabled(run.has_report() or has_layers)
 
     def _load(self, run: Run) -> None:
-        """Load the layers that still exist into a group of their own, with the styles beside their files."""
-        project = QgsProject.instance()
-        group = project.layerTreeRoot().insertGroup(0, f"{run.title} {run.time}")
-        for path, title in run.present_layers():
-            is_raster = Path(path).suffix.lower() in (".tif", ".tiff")
-            layer = QgsRasterLayer(path, title, "gdal") if is_raster else QgsVectorLayer(path, title, "ogr")
-            project.addMapLayer(layer, False)
-            group.insertLayer(0, layer)
+        """Load the layers that still exist into a group of their own, as they looked after the run."""
+        show_results(run.present_results(), f"{run.subject}, {run.time}", QgsProject.instance())
 
     def _open(self, algorithm_id: str) -> None:
         qgis.utils.plugins["processing"].executeAlgorithm(algorithm_id, self._iface.mainWindow())

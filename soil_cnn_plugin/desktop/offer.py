@@ -1,4 +1,4 @@
-"""Offers the set-up where a user meets a missing environment: in the message bar, and by a link in messages."""
+"""Offers the set-up where a user meets a missing environment, and answers links: to the set-up and to the guide."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QApplication, QPushButton
 
 from ..bridge import environment
-from ..processing.set_up_link import SCHEME, SET_UP_ADDRESS
+from ..processing.links import GUIDE_ADDRESS, SCHEME, SET_UP_ADDRESS
 from ..processing.translation import tr
 
 OFFERED = "soilcnn/set_up_offered"
@@ -37,16 +37,18 @@ def offer_set_up(iface: Any, open_set_up: Callable[[], None]) -> None:
 
 
 class LinkAnswer(QObject):
-    """Opens the set-up when a user follows the link in a message."""
+    """Opens the set-up when a user follows the link in a message, and the guide at a dialog's Help button."""
 
-    def __init__(self, open_set_up: Callable[[], None]) -> None:
+    def __init__(self, open_set_up: Callable[[], None], open_guide: Callable[[str], None]) -> None:
         super().__init__()
-        self._open_set_up = open_set_up
+        self._open_set_up, self._open_guide = open_set_up, open_guide
         QDesktopServices.setUrlHandler(SCHEME, self, "follow")
 
     @pyqtSlot(QUrl)  # type: ignore[untyped-decorator]
     def follow(self, address: QUrl) -> None:
-        if address.toString() == SET_UP_ADDRESS:
+        if address.toString().startswith(GUIDE_ADDRESS):
+            self._open_guide(address.toString().removeprefix(GUIDE_ADDRESS))
+        elif address.toString() == SET_UP_ADDRESS:
             message = QApplication.activeModalWidget()
             if message is not None:
                 message.close()

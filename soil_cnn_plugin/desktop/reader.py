@@ -16,21 +16,32 @@ WIDTH = 760  # of pictures, in pixels
 IMAGE = 2  # QTextDocument.ResourceType.ImageResource, which is a number here in Qt 5 and Qt 6 alike
 
 
+_PAGE = QUrl("soilcnn:page.html")
+
+
 class Browser(QTextBrowser):
     """Shows Markdown; a link to another page opens in place, one to the internet in the web browser."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._page = ""
         self.setOpenLinks(False)
         self.anchorClicked.connect(self._follow)
 
     def loadResource(self, kind: int, name: QUrl) -> Any:
+        if name == _PAGE:
+            return self._page
         found = super().loadResource(kind, name)
         if kind != IMAGE:
             return found
         image = QImage(self.source().resolved(name).toLocalFile())
         is_wide = image.width() > WIDTH
         return image.scaledToWidth(WIDTH, Qt.TransformationMode.SmoothTransformation) if is_wide else image
+
+    def open_page(self, text: str) -> None:
+        """Show HTML as a page that Back leaves."""
+        self._page = text
+        self.setSource(_PAGE)
 
     def _follow(self, address: QUrl) -> None:
         target = self.source().resolved(address)
@@ -57,9 +68,14 @@ class Reader(QDialog):
         self.resize(QSize(860, 640))
 
 
-def guide(parent: Optional[QWidget]) -> Reader:
+def guide(parent: Optional[QWidget], algorithm_page: str = "") -> Reader:
+    """Return the guide, open at the page of an algorithm if its HTML is given; Back leads to the guide's first page."""
     reader = Reader(tr("Soil CNN: user guide"), parent)
-    reader.browser.setSource(QUrl.fromLocalFile(str(page("docs", "guide.md"))))
+    first = QUrl.fromLocalFile(str(page("docs", "guide.md")))
+    reader.browser.setSource(first)
+    if algorithm_page:
+        link = f'<p><a href="{first.toString()}">{tr("User guide")}</a></p>'
+        reader.browser.open_page(algorithm_page.replace("<h1>", f"{link}<h1>", 1))
     return reader
 
 

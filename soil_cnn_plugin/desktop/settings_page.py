@@ -15,7 +15,7 @@ from ..bridge import environment
 from ..bridge.commands import log_path
 from ..contract.jobs import DEVICES
 from ..paths import resource
-from ..processing.settings import DEVICE, RESULTS, default_device, results_folder
+from ..processing.settings import DEVICE, RESULTS, default_device, proposed_folder, results_folder
 from ..processing.translation import tr
 
 TITLE = "Soil CNN"
@@ -39,7 +39,7 @@ class SettingsPage(QgsOptionsPageWidget):
         self.results.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
         self.results.setDialogTitle(tr("Folder for results"))
         self.results.setFilePath(results_folder())
-        self.results.lineEdit().setPlaceholderText(tr("QGIS's temporary folder, which is emptied when QGIS closes"))
+        self.results.lineEdit().setPlaceholderText(proposed_folder())
         form = QFormLayout(self)
         form.addRow(tr("Interpreter of the compute environment"), self.python)
         form.addRow("", self.state)

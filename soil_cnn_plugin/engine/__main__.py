@@ -34,6 +34,7 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
     ComparePatchSizes,
     DescribeNetwork,
     ExplainNetwork,
+    ExplainPixel,
     ExtractPatches,
     Job,
     JobError,
@@ -62,6 +63,7 @@ MODULES: dict[type[Job], tuple[str, str]] = {
     SummarizeAreas: ("summarize_areas", "tell means, totals and shares of polygons, with intervals"),
     AssessMap: ("assess_map", "compare a map with observations that it was not made from"),
     ExplainNetwork: ("explain_network", "tell which covariates a network uses, and where on the map"),
+    ExplainPixel: ("explain_pixel", "tell what a network predicts at one place, and why"),
     ComparePatchSizes: ("compare_patch_sizes", "measure the held-out error against the patch size"),
     DescribeNetwork: ("describe_network", "tell what a network file holds"),
     CompareMaps: ("compare_maps", "compare two maps, of one time or of two dates"),
@@ -185,8 +187,9 @@ def _read_job(path: str) -> Job:
 
 
 def _run(job: Job, report: Report) -> dict[str, str | float | int]:
-    """Imports the job's module only now: torch takes a second, and not every job needs it."""
-    name, _ = MODULES[type(job)]
+    """Imports the job's module only now, after the first event: torch takes a second, and not every job needs it."""
+    name, sentence = MODULES[type(job)]
+    report.info(f"The worker starts to {sentence}.")
     if process_count() > 1 and not isinstance(job, TrainNetwork):
         raise JobError(
             f"{process_count()} processes are started for the job {name}, but only a training is shared out among"

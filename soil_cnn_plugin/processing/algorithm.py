@@ -16,6 +16,7 @@ from qgis.core import (  # type: ignore[attr-defined]  # the stubs lack QgsProce
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputFile,
+    QgsProcessingOutputFolder,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterMultipleLayers,
@@ -32,15 +33,20 @@ from ..contract.jobs import Job, JobError
 from ..paths import resource
 from . import styles
 from .checks import find_problem
+from .choices import with_values
+from .dialogs import make_dialog
 from .full_disk import full_disk_sentence
-from .help_page import page_address, panel_text
+from .help_page import page, panel_text
 from .inputs import Inputs, check_rasters, note_rasters
-from .outputs import check_outputs
+from .labels import LabelledFeedback, with_labels
+from .last_files import note_files, propose_files
+from .links import GUIDE_ADDRESS, set_up_message
+from .outputs import check_outputs, drop_layers
 from .parameters import Parameters
 from .rasters import Raster
 from .recent_runs import note_run
+from .report_title import report_title
 from .results_folder import ResultsFolder
-from .set_up_link import set_up_message
 from .translation import tr
 
 
@@ -52,6 +58,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
     NUMBERS: dict[str, str] = {}  # outputs -> their labels
     TEXTS: dict[str, str] = {}
     IS_NOTED = True  # among the recent runs
+    DEFAULTS: tuple[str, ...] = ()  # outputs that a results folder gets unless they are skipped
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,8 +119,12 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         return panel_text(self, self.summary(), self.explanation())
 
     def helpUrl(self) -> str:
-        """Return the address of a page that explains all parameters; in the window only, because this writes it."""
-        return "" if qgis.utils.iface is None else page_address(self, self.summary(), self.explanation())
+        """Return the address of the guide, at the page of this algorithm; in the window only, which opens it."""
+        return "" if qgis.utils.iface is None else f"{GUIDE_ADDRESS}{self.ID}"
+
+    def guide_page(self) -> str:
+        """Return the page of the guide, HTML, with all parameters."""
+        return page(self, self.summary(), self.explanation())
 
     def tags(self) -> list[str]:
         return ["soil", "cnn", "neural network", "deep learning", "digital soil mapping", *self.keywords()]
@@ -141,6 +152,14 @@ class JobAlgorithm(QgsProcessingAlgorithm):
             self.addOutput(QgsProcessingOutputNumber(name, label))
         for name, label in self.TEXTS.items():
             self.addOutput(QgsProcessingOutputString(name, label))
+        if self.parameterDefinition("RESULTS") is not None:
+            self.addOutput(QgsProcessingOutputFolder("FOLDER", tr("Folder of this run")))
+        if qgis.utils.iface is not None:
+            propose_files(self)
+
+    def createCustomParametersWidget(self, parent: Any = None) -> Any:
+        """Return the dialog that guesses fields and tells what is doubtful; None for QGIS's own."""
+        return make_dialog(self, parent)
 
     def problem(self) -> str:
         """Say why the algorithm cannot run now; empty if it can."""
@@ -157,15 +176,16 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         problem = self.problem()
         if problem:
             return False, problem
+        parameters = with_values(self.parameterDefinitions(), parameters)
         kinds = (QgsProcessingParameterMultipleLayers, QgsProcessingParameterRasterLayer)
         rasters = [each.name() for each in self.parameterDefinitions() if isinstance(each, kinds)]
         try:
             check_rasters(rasters, parameters, context)
         except JobError as error:
-            return False, str(error)
+            return False, with_labels(str(error), self)
         broken_rule = find_problem(self.parameterDefinitions(), parameters, context)
         if broken_rule:
-            return False, broken_rule
+            return False, with_labels(broken_rule, self)
         return super().checkParameterValues(parameters, context)
 
     def prepareAlgorithm(  # type: ignore[override]  # QGIS always gives a feedback
@@ -177,31 +197,35 @@ class JobAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(  # type: ignore[override]  # QGIS always gives a feedback
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        place = ResultsFolder(self.displayName())
+        feedback = LabelledFeedback(feedback, self)
+        place = self._place(parameters, context)
         try:
             with RunFolder("soilcnn-inputs-") as folder:
                 inputs = Inputs(self, parameters, context, self._rasters, folder, place)
                 job = self.job(inputs)
                 for note in inputs.notes:
                     feedback.pushInfo(note)
-                if place.path is not None:
-                    feedback.pushInfo(tr("Results without a file name go to {}").format(place.path))
+                _tell_place(place, feedback)
                 check_outputs(job, inputs.used)
                 python = self.engine(inputs, feedback)
                 outputs = run_job(job, self.job_feedback(feedback), python)
         except (JobError, WorkerFailed) as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(with_labels(str(error), self)) from error
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             raise QgsProcessingException(full_disk_sentence(tempfile.gettempdir())) from error
         finally:
             place.drop_if_empty()
-        results = self._results(outputs, inputs)
-        styles.dress(results, context)
+            drop_layers([file for file in place.files if not Path(file).exists()], context)
+        results = self._results(outputs, inputs, place)
+        subject = styles.dress(results, context)
         if self.IS_NOTED:
-            note_run(self, results, context)
-        self._report = results.get("REPORT", "")
+            note_run(self, results, subject)
+            note_files({name: path for name, path in results.items() if name in inputs.destinations})
+        # A model lists the reports that it gives by itself; children would list each of them once more.
+        is_in_model = context.expressionContext().hasVariable("model_path")
+        self._report = "" if is_in_model else results.get("REPORT", "")
         self._written = [path for path in inputs.destinations.values() if path]
         return results
 
@@ -214,16 +238,45 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         if self._report and qgis.utils.iface is not None and is_main_thread:
             results = importlib.import_module("processing.core.ProcessingResults")  # of QGIS's own plugin
             results.resultsList.addResult(
-                icon=self.icon(), name=self.displayName(), timestamp=time.localtime(), result=self._report
+                icon=self.icon(),
+                name=report_title(self._report) or self.displayName(),
+                timestamp=time.localtime(),
+                result=self._report,
             )
         return {}
 
-    def _results(self, outputs: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
-        """Return the worker's outputs under their declared names, without files that nobody asked for."""
+    def _place(self, parameters: dict[str, Any], context: QgsProcessingContext) -> ResultsFolder:
+        if self.parameterDefinition("RESULTS") is None:
+            return ResultsFolder(self.displayName())
+        chosen = self.parameterAsString(parameters, "RESULTS", context).strip()
+        thresholds = ("EXCEEDANCE_PROBABILITY",) if parameters.get("EXCEEDANCE") else ()
+        return ResultsFolder(self.displayName(), chosen, (*self.DEFAULTS, *thresholds))
+
+    def _results(self, outputs: dict[str, Any], inputs: Inputs, place: ResultsFolder) -> dict[str, Any]:
+        """Return the worker's outputs under their declared names, without files that nobody asked for, and without
+        those that were left out because they do not fit."""
         given = {name.upper(): value for name, value in outputs.items()}
-        wanted = {name: path for name, path in inputs.destinations.items() if path}
+        wanted = {
+            name: path
+            for name, path in inputs.destinations.items()
+            if path and (name in given or name not in place.unnamed)
+        }
+        if place.path is not None and self.outputDefinition("FOLDER") is not None:
+            wanted["FOLDER"] = str(place.path)
         values = {name: given[name] for name in (*self.NUMBERS, *self.TEXTS) if given.get(name) is not None}
         return {**wanted, **values}
+
+
+def _tell_place(place: ResultsFolder, feedback: QgsProcessingFeedback) -> None:
+    if place.path is not None:
+        feedback.pushInfo(tr("Results without a file name go to {}").format(place.path))
+    if place.temporary:
+        feedback.pushWarning(
+            tr(
+                "{} will lie in QGIS's temporary folder, which is emptied when QGIS closes. To keep results, name files"
+                " or set a results folder."
+            ).format(", ".join(place.temporary))
+        )
 
 
 GROUPS = {  # id -> name; the ids equal the names, because a model file knows its group by name only

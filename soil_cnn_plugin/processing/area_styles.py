@@ -1,11 +1,10 @@
-"""The style of summarized areas: the first mean, or the first class's share, from low to high; grey where unknown."""
+"""The style of summarized areas: the first mean, or class's share, from low to high; hatched where unknown."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qgis.core import (
     QgsColorRamp,
+    QgsFeatureRequest,
     QgsFillSymbol,
     QgsRuleBasedRenderer,
     QgsVectorLayer,
@@ -15,28 +14,25 @@ from .raster_styles import colour_ramp, ramp_for
 from .translation import tr
 
 _CLASSES = 5
+_DARKEST, _LIGHTEST = 0.1, 0.95  # of a ramp; its ends hide outlines
 _OUTLINE = {"outline_color": "#4a4f57", "outline_width": "0.25"}
 _ENDINGS = ("_mean", "_share")
+_NO_ANSWERS = ("mapped_share", "applicable_share")
 
 
-def write_area_style(path: str) -> str:
-    """Write a .qml beside the layer; return its path, empty if the layer holds no answers."""
-    layer = QgsVectorLayer(path, "areas", "ogr")
+def colour_areas(layer: QgsVectorLayer) -> str:
+    """Colour the layer by its first answer, small areas on top; return a map tip, empty if it holds no answers."""
     names = [field.name() for field in layer.fields().toList()]
-    told = [name for ending in _ENDINGS for name in names if name.endswith(ending)]
-    told = [name for name in told if name not in ("mapped_share", "applicable_share")]
-    if not layer.isValid() or not told:
+    told = [name for ending in _ENDINGS for name in names if name.endswith(ending) and name not in _NO_ANSWERS]
+    if not told:
         return ""
     shown = told[0]
     index = layer.fields().indexOf(shown)
-    values = sorted(feature[index] for feature in layer.getFeatures() if isinstance(feature[index], (int, float)))
+    values = sorted(row[index] for row in layer.getFeatures() if isinstance(row[index], (int, float)))
     title = shown.rsplit("_", 1)[0]
     layer.setRenderer(_renderer(shown, values, colour_ramp(ramp_for(title))))
     limits = f'round("{title}_lower", 3) || \' {tr("to")} \' || round("{title}_upper", 3)'
-    layer.setMapTipTemplate(f'<b>{title}</b>: [% round("{shown}", 3) %] ([% {limits} %])')
-    qml = str(Path(path).with_suffix(".qml"))
-    layer.saveNamedStyle(qml)
-    return qml
+    return f'<b>{title}</b>: [% round("{shown}", 3) %] ([% {limits} %])'
 
 
 def _renderer(field: str, values: list[float], ramp: QgsColorRamp) -> QgsRuleBasedRenderer:
@@ -45,8 +41,8 @@ def _renderer(field: str, values: list[float], ramp: QgsColorRamp) -> QgsRuleBas
     root.setSymbol(None)
     edges = _edges(values)
     for number, (low, high) in enumerate(zip(edges, edges[1:])):
-        colour = ramp.color(number / max(len(edges) - 2, 1)).name()
-        symbol = QgsFillSymbol.createSimple({"color": colour, **_OUTLINE})
+        place = _DARKEST + (_LIGHTEST - _DARKEST) * number / max(len(edges) - 2, 1)
+        symbol = QgsFillSymbol.createSimple({"color": ramp.color(place).name(), **_OUTLINE})
         is_last = number == len(edges) - 2
         rule = f'"{field}" >= {low!r} AND "{field}" {"<=" if is_last else "<"} {high!r}'
         label = f"{low:.4g} - {high:.4g}" if low < high else f"{low:.4g}"
@@ -55,7 +51,10 @@ def _renderer(field: str, values: list[float], ramp: QgsColorRamp) -> QgsRuleBas
     unknown = QgsRuleBasedRenderer.Rule(hatched, label=tr("not mapped"))
     unknown.setIsElse(True)
     root.appendChild(unknown)
-    return QgsRuleBasedRenderer(root)
+    renderer = QgsRuleBasedRenderer(root)
+    renderer.setOrderBy(QgsFeatureRequest.OrderBy([QgsFeatureRequest.OrderByClause("area($geometry)", False)]))
+    renderer.setOrderByEnabled(True)
+    return renderer
 
 
 def _edges(values: list[float]) -> list[float]:

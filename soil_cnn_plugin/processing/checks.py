@@ -20,9 +20,8 @@ Definitions = list[QgsProcessingParameterDefinition]
 def find_problem(definitions: Definitions, parameters: dict[str, Any], context: QgsProcessingContext) -> Optional[str]:
     """Return a sentence about the first value that Processing would refuse; None if there is nothing to say."""
     names = {definition.name() for definition in definitions}
-    targets = ("TARGETS", "COMPOSITION", "CLASS_TARGETS")  # each is optional if another is given
-    if names.issuperset(targets) and not any(parameters.get(name) for name in targets):
-        return no_field(*targets)
+    if {"TARGETS", "COMPOSITION"} <= names and not parameters.get("TARGETS"):
+        return no_field("TARGETS")
     for definition in definitions:
         value = parameters.get(definition.name())
         if value in (None, "") or isinstance(value, (list, tuple)):

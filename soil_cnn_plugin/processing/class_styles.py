@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qgis.core import (
     Qgis,
     QgsCategorizedSymbolRenderer,
@@ -22,49 +20,43 @@ _RIGHT, _WRONG = "ffffff", "b3480a"  # white, which no class has, and dark orang
 
 def has_classes(layer: QgsRasterLayer) -> bool:
     """Whether a raster's values are classes with names."""
-    return layer.dataProvider().dataType(1) == Qgis.DataType.Byte and bool(_named(layer))
+    return layer.dataProvider().dataType(1) == Qgis.DataType.Byte and bool(_named(layer, 1))
 
 
-def colour_classes(layer: QgsRasterLayer) -> None:
+def colour_classes(layer: QgsRasterLayer, band: int = 1) -> None:
     """Give the layer a legend with the names and colours in the file, without values that have no name."""
-    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, _named(layer)))
+    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), band, _named(layer, band)))
 
 
-def texture_title(layer: QgsRasterLayer) -> str:
-    """Return `Texture class 0-30 cm (USDA)`, or `Texture classes (USDA)` for several depths."""
-    bands = [layer.dataProvider().bandDescription(band + 1) for band in range(layer.bandCount())]
-    title = tr("Texture class {}").format(bands[0].partition("texture class ")[2])
-    return title if len(bands) == 1 else tr("Texture classes {}").format(f"({bands[0].rpartition('(')[2]}")
+def class_names(layer: QgsRasterLayer, band: int = 1) -> dict[int, str]:
+    return {int(item.value): item.label for item in _named(layer, band)}
 
 
-def write_right_and_wrong_style(path: str) -> str:
-    """Write a .qml beside a point layer for its field of correct and wrong classes; return its path, else empty."""
-    layer = QgsVectorLayer(path, "classes", "ogr")
-    names = [field.name() for field in layer.fields().toList()]
-    fields = [name for name in names if name == "correct" or name.endswith("_correct")]
-    if not layer.isValid() or not fields:
-        return ""
+def texture_title(layer: QgsRasterLayer, band: int = 1) -> str:
+    """Return `Texture class 0-30 cm (USDA)`."""
+    return tr("Texture class {}").format(layer.dataProvider().bandDescription(band).partition("texture class ")[2])
+
+
+def colour_right_and_wrong(layer: QgsVectorLayer, field: str) -> None:
+    """Show in white where a class is right, and in dark orange where it is wrong."""
     categories = [
         QgsRendererCategory(False, _symbol(_WRONG, "2.4"), tr("wrong class")),
         QgsRendererCategory(True, _symbol(_RIGHT, "2.0"), tr("right class")),
     ]
-    layer.setRenderer(QgsCategorizedSymbolRenderer(fields[0], categories))
-    qml = str(Path(path).with_suffix(".qml"))
-    layer.saveNamedStyle(qml)
-    return qml
+    layer.setRenderer(QgsCategorizedSymbolRenderer(field, categories))
 
 
-def _named(layer: QgsRasterLayer) -> list[QgsPalettedRasterRenderer.Class]:
+def _named(layer: QgsRasterLayer, band: int) -> list[QgsPalettedRasterRenderer.Class]:
     """Return the values that have a name. A TIFF has 256 colours; unused ones are black and labelled with their number.
     A raster of several bands has no colours, but its attribute table holds them."""
     provider = layer.dataProvider()
     named = [
         QgsPalettedRasterRenderer.Class(item.value, item.color, item.label)
-        for item in provider.colorTable(1)
+        for item in provider.colorTable(band)
         if item.value > 0 and item.color != QColor("black")
     ]
-    table = provider.attributeTable(1)
-    return named if named or table is None else table.createRenderer(provider, 1).classes()
+    table = provider.attributeTable(band)
+    return named if named or table is None else table.createRenderer(provider, band).classes()
 
 
 def _symbol(colour: str, size: str) -> QgsMarkerSymbol:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from string import Template
 
-from qgis.core import Qgis, QgsApplication, QgsProcessingAlgorithm, QgsProcessingParameterDefinition
-from qgis.PyQt.QtCore import QUrl
+from qgis.core import Qgis, QgsProcessingAlgorithm, QgsProcessingParameterDefinition
 
 from ..paths import resource
+from .choices import help_in_words
 from .translation import tr
 
 
@@ -17,16 +16,8 @@ def panel_text(algorithm: QgsProcessingAlgorithm, summary: str, explanation: str
     """Return the text beside the dialog: what the algorithm does, and the parameters that are not folded away."""
     lines = [escape(summary), "", *escape(explanation).split("\n")]
     shown = [item for item in _inputs(algorithm) if not _is_advanced(item)]
-    lines += ["", *(f"<b>{escape(item.description())}</b><br>{escape(item.help())}" for item in shown)]
+    lines += ["", *(f"<b>{escape(item.description())}</b><br>{escape(help_in_words(item))}" for item in shown)]
     return "\n".join(lines)
-
-
-def page_address(algorithm: QgsProcessingAlgorithm, summary: str, explanation: str) -> str:
-    """Write the page into QGIS's profile, and return its address."""
-    path = Path(QgsApplication.qgisSettingsDirPath()) / "soil-cnn" / "help" / f"{algorithm.name()}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(algorithm, summary, explanation), encoding="utf-8")
-    return str(QUrl.fromLocalFile(str(path)).toString())
 
 
 def page(algorithm: QgsProcessingAlgorithm, summary: str, explanation: str) -> str:
@@ -42,7 +33,7 @@ def page(algorithm: QgsProcessingAlgorithm, summary: str, explanation: str) -> s
     body += [f"<p>{escape(paragraph)}</p>" for paragraph in explanation.split("\n") if paragraph]
     for title, items in sections:
         if items:
-            body += [f"<h2>{escape(title)}</h2>", "<dl>", *(_entry(item) for item in items), "</dl>"]
+            body += [f"<h2>{escape(title)}</h2>", *(_entry(item) for item in items)]
     body += [f"<p>{escape(tr('In scripts and in qgis_process: {}').format(algorithm.id()))}</p>"]
     frame = Template(resource("help.html").read_text(encoding="utf-8"))
     return frame.substitute(title=escape(algorithm.displayName()), body="\n".join(body))
@@ -53,7 +44,8 @@ def escape(text: str) -> str:
 
 
 def _entry(item: QgsProcessingParameterDefinition) -> str:
-    return f"<dt>{escape(item.description())} <code>{item.name()}</code></dt><dd>{escape(item.help())}</dd>"
+    text = escape(help_in_words(item))
+    return f"<p><b>{escape(item.description())}</b> <code>{item.name()}</code><br>{text}</p>"
 
 
 def _inputs(algorithm: QgsProcessingAlgorithm) -> list[QgsProcessingParameterDefinition]:

@@ -27,6 +27,7 @@ from qgis.core import (
 
 from ..contract.jobs import Covariate, JobError
 from ..contract.soil_property import SoilProperty
+from .choices import with_values
 from .field_aliases import add_aliases
 from .fields import check_field, no_field, parse_units, refuse_row_numbers, unit_of
 from .file_names import file_name
@@ -90,11 +91,13 @@ class Inputs:
         folder: Path,
         place: ResultsFolder,
     ) -> None:
-        self._algorithm, self._parameters, self._context = algorithm, dict(parameters), context
+        self._algorithm, self._context = algorithm, context
+        self._parameters = with_values(algorithm.parameterDefinitions(), parameters)
         self._rasters, self.folder, self._place = rasters, folder, place
         self.destinations: dict[str, str] = {}
         self.used: list[str] = []
         self.notes: list[str] = []
+        self.unnamed = place.unnamed
 
     def is_given(self, name: str) -> bool:
         value = self._parameters.get(name)
@@ -244,14 +247,13 @@ class Inputs:
         """Return an output's absolute path with its extension; empty if the output is not wanted."""
         if name not in self.destinations:
             definition: Any = self._algorithm.parameterDefinition(name)
-            if name in self._parameters:
-                self._parameters[name] = self._place.place(self._parameters[name], definition)
-            if isinstance(definition, QgsProcessingParameterFileDestination):
+            self._parameters[name] = self._place.place(self._parameters.get(name), definition)
+            if is_skipped(self._parameters[name]):
+                path = ""
+            elif isinstance(definition, QgsProcessingParameterFileDestination):
                 path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
                 if path and not Path(path).suffix:
                     path = f"{path}.{definition.defaultFileExtension()}"
-            elif is_skipped(self._parameters.get(name)):
-                path = ""
             else:
                 path = self._algorithm.parameterAsOutputLayer(self._parameters, name, self._context)
                 check_extension(definition, path)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from qgis.core import (
-    QgsProcessingOutputLayerDefinition,
+    QgsProcessingContext,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
 )
 
 from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
 from .rasters import absolute
+from .results_folder import SKIP, is_empty
 
 
 def is_skipped(value: Any) -> bool:
-    """Whether batch mode left this output's cell empty. If evaluated, it becomes a nameless, broken layer."""
-    return isinstance(value, QgsProcessingOutputLayerDefinition) and value.sink.asExpression() in ("", "''")
+    """Whether the user skips this output, with an empty text, an empty cell of batch mode, or the word `skip`. If
+    evaluated, it becomes a nameless, broken layer."""
+    return is_empty(value) or value == SKIP
 
 
 LayerDestination = Union[QgsProcessingParameterRasterDestination, QgsProcessingParameterVectorDestination]
@@ -58,6 +60,14 @@ def check_outputs(job: Job, used: list[str]) -> None:
             raise JobError(
                 f"{name.upper()} would replace {path}, which is an input of the same run. Choose another file."
             )
+
+
+def drop_layers(paths: list[str], context: QgsProcessingContext) -> None:
+    """Let QGIS load none of these files after the run: they were not written."""
+    kept: dict[Optional[str], Any] = {
+        path: details for path, details in context.layersToLoadOnCompletion().items() if path not in paths
+    }
+    context.setLayersToLoadOnCompletion(kept)
 
 
 def _input_paths(job: Job) -> list[str]:

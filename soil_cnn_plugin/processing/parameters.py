@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Optional
 
 from qgis.core import (
     Qgis,
+    QgsProcessingDestinationParameter,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
@@ -28,6 +30,27 @@ def explained(parameter: Parameter, text: str, advanced: bool = False) -> Parame
     parameter.setHelp(text)
     if advanced:
         parameter.setFlags(parameter.flags() | Qgis.ProcessingParameterFlag.Advanced)
+    return parameter
+
+
+def folded(parameters: Parameters, shown: Collection[str] = ()) -> Parameters:
+    """Return the parameters, all but those of the names `shown` folded away as advanced."""
+    for parameter in parameters:
+        if parameter.name() not in shown:
+            parameter.setFlags(parameter.flags() | Qgis.ProcessingParameterFlag.Advanced)
+    return parameters
+
+
+def made_by_default(parameters: Parameters, names: Collection[str]) -> Parameters:
+    """Return the parameters; a dialog begins with making the outputs of these names."""
+    for parameter in parameters:
+        if isinstance(parameter, QgsProcessingDestinationParameter) and parameter.name() in names:
+            parameter.setCreateByDefault(True)
+    return parameters
+
+
+def optional(parameter: Parameter) -> Parameter:
+    parameter.setFlags(parameter.flags() | Qgis.ProcessingParameterFlag.Optional)
     return parameter
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Optional
 
 from qgis.core import (
@@ -24,26 +22,32 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
+from .raster_styles import colour_ramp
 from .translation import tr
 
+_WORDS = {
+    "walk": tr("place along the way"),
+    "order": tr("order"),
+    "stratum": tr("stratum"),
+    "inclusion": tr("inclusion probability"),
+    "longitude": tr("longitude"),
+    "latitude": tr("latitude"),
+}
 _MOST_CLASSES = 5
 _MOST_STRATA = 30
-_PLAIN = "1b6896"
 
 
-def write_plan_style(path: str, ramp: Callable[[str], QgsColorRamp]) -> str:
-    """Write a .qml beside the point layer of a plan; return its path, empty if the layer is none. `ramp` returns the
-    colours of a name."""
-    layer = QgsVectorLayer(path, "plan", "ogr")
-    if not layer.isValid() or layer.fields().indexOf("walk") < 0:
+def colour_plan(layer: QgsVectorLayer) -> str:
+    """Colour and label the points of a plan; return a map tip, empty if the layer is no plan."""
+    names = [field.name() for field in layer.fields()]
+    if "walk" not in names:
         return ""
-    renderer = _by_stratum(layer, ramp("viridis")) or _by_order(layer.featureCount(), ramp("mako"))
-    layer.setRenderer(renderer)
+    by_stratum = _by_stratum(layer, colour_ramp("viridis"))
+    layer.setRenderer(by_stratum or _by_order(layer.featureCount(), colour_ramp("mako")))
     _label(layer)
-    layer.setDisplayExpression("\"walk\" || ' (' || \"order\" || ')'")
-    qml = str(Path(path).with_suffix(".qml"))
-    layer.saveNamedStyle(qml)
-    return qml
+    shown = [(name, word) for name, word in _WORDS.items() if name in names]
+    rows = "".join(f'<tr><td>{word}</td><td>[% "{name}" %]</td></tr>' for name, word in shown)
+    return f"<table>{rows}</table>"
 
 
 def _by_stratum(layer: QgsVectorLayer, ramp: QgsColorRamp) -> Optional[QgsFeatureRenderer]:
@@ -93,6 +97,3 @@ def _label(layer: QgsVectorLayer) -> None:
     settings.setFormat(text)
     layer.setLabeling(QgsVectorLayerSimpleLabeling(settings))
     layer.setLabelsEnabled(True)
-
-
-PLAN_TITLE = tr("Sampling plan (labels: walking order)")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsClassificationRange,
@@ -28,27 +26,18 @@ _SEVERITIES = (  # word, label, colour, shape, mm; the gravest are drawn on top
 _SHARE_SHOWN = 0.98  # of the residuals, by size, for which the class limits are chosen
 
 
-def write_residual_style(path: str) -> str:
-    """Write a .qml beside a point layer for its first field of residuals; return its path, empty if there is none."""
-    layer = QgsVectorLayer(path, "residuals", "ogr")
-    fields = [field.name() for field in layer.fields().toList() if field.name().endswith("residual")]
-    if not layer.isValid() or not fields:
-        return ""
-    index = layer.fields().indexOf(fields[0])
+def colour_residuals(layer: QgsVectorLayer, field: str) -> bool:
+    """Colour points from too low to too high; return whether there is a residual that is not 0."""
+    index = layer.fields().indexOf(field)
     sizes = sorted(abs(feature[index]) for feature in layer.getFeatures() if isinstance(feature[index], (int, float)))
     if not sizes or sizes[-1] == 0:
-        return ""
-    layer.setRenderer(_renderer(fields[0], sizes[round(_SHARE_SHOWN * (len(sizes) - 1))] or sizes[-1]))
-    qml = str(Path(path).with_suffix(".qml"))
-    layer.saveNamedStyle(qml)
-    return qml
+        return False
+    layer.setRenderer(_renderer(field, sizes[round(_SHARE_SHOWN * (len(sizes) - 1))] or sizes[-1]))
+    return True
 
 
-def write_problem_style(path: str) -> str:
-    """Write a .qml beside a point layer for its field of severities; return its path, empty if there is none."""
-    layer = QgsVectorLayer(path, "problems", "ogr")
-    if not layer.isValid() or layer.fields().indexOf("severity") < 0:
-        return ""
+def colour_problems(layer: QgsVectorLayer) -> None:
+    """Show problems by their severity, the gravest on top."""
     categories = []
     for word, label, colour, shape, size in _SEVERITIES:
         symbol = QgsMarkerSymbol.createSimple(
@@ -62,9 +51,6 @@ def write_problem_style(path: str) -> str:
     layer.setRenderer(renderer)
     layer.setDisplayExpression('"sentence"')
     layer.setMapTipTemplate('<b>[% "problem" %]</b><br>[% "sentence" %]')
-    qml = str(Path(path).with_suffix(".qml"))
-    layer.saveNamedStyle(qml)
-    return qml
 
 
 def _renderer(field: str, outermost: float) -> QgsGraduatedSymbolRenderer:

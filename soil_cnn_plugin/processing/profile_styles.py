@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Optional
 
 from qgis.core import (
@@ -23,24 +22,21 @@ CLASSES = 5
 _SHARE_SHOWN = 0.96  # of the values, the middle ones, for which the class limits are chosen
 
 
-def write_profile_style(path: str, ramp_for: Callable[[str], QgsColorRamp]) -> tuple[str, str]:
-    """Write a .qml beside the layer, with its aliases; return its path and the title of the soil property shown.
+def colour_profiles(layer: QgsVectorLayer, path: str, ramp_for: Callable[[str], QgsColorRamp]) -> str:
+    """Give the layer its aliases and colour it; return the title of the soil property shown, empty if none is.
 
     `ramp_for` returns the ramp of a soil property.
     """
-    layer = QgsVectorLayer(path, "profiles", "ogr")
-    if not layer.isValid():
-        return "", ""
     for index, field in enumerate(add_aliases(layer.fields(), path, None).toList()):
-        layer.setFieldAlias(index, field.alias())
+        if field.alias():
+            layer.setFieldAlias(index, field.alias())
     names = [field.name() for field in layer.fields().toList() if field.isNumeric()]
     field = next((name for name in names if SoilProperty(name).depth_cm is not None), "")
     renderer = _renderer(layer, field, ramp_for(SoilProperty(field).name)) if field and layer.isSpatial() else None
-    if renderer is not None:
-        layer.setRenderer(renderer)
-    qml = str(Path(path).with_suffix(".qml"))
-    layer.saveNamedStyle(qml)
-    return qml, SoilProperty(field).title if renderer is not None else ""
+    if renderer is None:
+        return ""
+    layer.setRenderer(renderer)
+    return SoilProperty(field).title
 
 
 def _renderer(layer: QgsVectorLayer, field: str, ramp: QgsColorRamp) -> Optional[QgsGraduatedSymbolRenderer]:

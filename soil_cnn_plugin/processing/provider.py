@@ -13,6 +13,7 @@ from .algorithms.compare_maps import CompareMaps
 from .algorithms.compare_patch_sizes import ComparePatchSizes
 from .algorithms.describe_network import DescribeNetwork
 from .algorithms.explain_network import ExplainNetwork
+from .algorithms.explain_pixel import ExplainPixel
 from .algorithms.extract_patches import ExtractPatches
 from .algorithms.map_soil_properties import MapSoilProperties
 from .algorithms.plan_sampling import PlanSampling
@@ -35,6 +36,7 @@ ALGORITHMS = (
     CompareMaps,
     ComparePatchSizes,
     ExplainNetwork,
+    ExplainPixel,
     DescribeNetwork,
     SetUpEnvironment,
     CheckEnvironment,

@@ -13,7 +13,6 @@ from qgis.core import (
     QgsColorRampShader,
     QgsGradientColorRamp,
     QgsGradientStop,
-    QgsPalettedRasterRenderer,
     QgsRasterLayer,
     QgsRasterShader,
     QgsSingleBandPseudoColorRenderer,
@@ -93,12 +92,16 @@ def colour_dissimilarity(layer: QgsRasterLayer, threshold: float) -> None:
     layer.setRenderer(renderer)
 
 
-def colour_contributions(layer: QgsRasterLayer, is_factor: bool, unit: str) -> int:
-    """Show the contributions of the most important covariate, with 0 in the middle of the ramp, and return its band.
-    The legend names the factors that logarithms stand for, or the unit."""
-    sizes = [_mean_size(_sample(layer, band + 1)) for band in range(layer.bandCount())]
-    band = sizes.index(max(sizes)) + 1
-    limit = max(map(abs, percentiles(layer, band)))
+def by_contribution(layer: QgsRasterLayer) -> tuple[list[int], float]:
+    """Return the bands, the most important covariate first, and the limit of the colours that all of them share."""
+    sizes = {band: _mean_size(_sample(layer, band)) for band in range(1, layer.bandCount() + 1)}
+    bands = sorted(sizes, key=lambda band: -sizes[band])
+    return bands, max(map(abs, percentiles(layer, bands[0])))
+
+
+def colour_contributions(layer: QgsRasterLayer, band: int, limit: float, is_factor: bool, unit: str) -> None:
+    """Show the contributions of a covariate, with 0 in the middle of the ramp. The legend names the factors that
+    logarithms stand for, or the unit."""
     colour_numbers(layer, CONTRIBUTION_RAMP, (-limit, limit), band)
     shader = layer.renderer().shader().rasterShaderFunction()
     settings = QgsColorRampLegendNodeSettings(shader.legendSettings())
@@ -111,25 +114,6 @@ def colour_contributions(layer: QgsRasterLayer, is_factor: bool, unit: str) -> i
     elif unit:
         settings.setSuffix(f" {unit}")
     shader.setLegendSettings(settings)
-    return band
-
-
-def colour_difference(layer: QgsRasterLayer) -> None:
-    """Show a difference with 0 in the middle of the ramp: blue below, brown above."""
-    limit = max(map(abs, percentiles(layer)))
-    colour_numbers(layer, CONTRIBUTION_RAMP, (-limit, limit))
-
-
-def colour_detectable(layer: QgsRasterLayer) -> None:
-    """Show where the second map is lower (blue) or higher (brown), and in grey where no difference can be told."""
-    colours = _DIVERGING[CONTRIBUTION_RAMP].split()
-    shown = (colours[2], "dfe1e4", colours[-3])
-    labels = (tr("second map lower"), tr("not detectable"), tr("second map higher"))
-    classes = [
-        QgsPalettedRasterRenderer.Class(number, QColor(f"#{colour}"), label)
-        for number, (colour, label) in enumerate(zip(shown, labels), start=1)
-    ]
-    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
 
 
 def _factor(logarithm: float) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 from qgis.core import (
     QgsProcessingAlgorithm,
-    QgsProcessingContext,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
     QgsSettings,
@@ -18,22 +17,30 @@ from qgis.core import (
 
 SETTING = "soilcnn/recent_runs"
 KEPT = 10
+_BESIDE_LAYERS = ("DISSIMILARITY_THRESHOLD", "NETWORK", "PATCHES")  # what layers are shown and explained with
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that succeeded; `layers` are pairs of a path and a title, from the bottom to the top."""
+    """A run that succeeded. `subject` names its group of layers; `results` are what these are made from: output name ->
+    path, and the threshold of dissimilarity."""
 
     title: str
     time: str
     report: str
-    layers: tuple[tuple[str, str], ...]
+    subject: str
+    results: dict[str, Any]
 
     def has_report(self) -> bool:
         return bool(self.report) and Path(self.report).is_file()
 
-    def present_layers(self) -> list[tuple[str, str]]:
-        return [(path, title) for path, title in self.layers if Path(path).is_file()]
+    def present_results(self) -> dict[str, Any]:
+        """Return the results whose files still exist; empty if no file does."""
+        files = {name: path for name, path in self.results.items() if isinstance(path, str) and Path(path).is_file()}
+        return {
+            **files,
+            **{name: value for name, value in self.results.items() if files and not isinstance(value, str)},
+        }
 
 
 def recent_runs() -> list[Run]:
@@ -41,27 +48,20 @@ def recent_runs() -> list[Run]:
     try:
         found = json.loads(QgsSettings().value(SETTING, "[]", type=str))
         return [
-            Run(item["title"], item["time"], item["report"], tuple((path, title) for path, title in item["layers"]))
-            for item in found
+            Run(item["title"], item["time"], item["report"], item["subject"], dict(item["results"])) for item in found
         ]
     except (ValueError, TypeError, KeyError):
         return []
 
 
-def note_run(algorithm: QgsProcessingAlgorithm, results: dict[str, Any], context: QgsProcessingContext) -> None:
-    """Note a run that has just succeeded, unless it left nothing to look at. Call it before QGIS loads the results."""
-    layers = []
-    for name, path in results.items():
-        kinds = (QgsProcessingParameterRasterDestination, QgsProcessingParameterVectorDestination)
-        if isinstance(algorithm.parameterDefinition(name), kinds):
-            is_loaded = context.willLoadLayerOnCompletion(path)
-            details = context.layerToLoadOnCompletionDetails(path) if is_loaded else None
-            title = details.name if details is not None and details.name else Path(path).stem
-            layers.append((details.layerSortKey if details is not None else -1, path, title))
+def note_run(algorithm: QgsProcessingAlgorithm, results: dict[str, Any], subject: str) -> None:
+    """Note a run that has just succeeded, unless it left nothing to look at."""
+    kinds = (QgsProcessingParameterRasterDestination, QgsProcessingParameterVectorDestination)
+    layers = {name: path for name, path in results.items() if isinstance(algorithm.parameterDefinition(name), kinds)}
     report = results.get("REPORT", "")
     if not layers and not report:
         return
-    ordered = tuple((path, title) for _, path, title in sorted(layers))
-    run = Run(algorithm.displayName(), f"{datetime.now():%Y-%m-%d %H:%M}", report, ordered)
+    layers.update({name: results[name] for name in _BESIDE_LAYERS if name in results})
+    run = Run(algorithm.displayName(), f"{datetime.now():%Y-%m-%d %H:%M}", report, subject, layers)
     kept = [run, *recent_runs()][:KEPT]
     QgsSettings().setValue(SETTING, json.dumps([asdict(item) for item in kept]))

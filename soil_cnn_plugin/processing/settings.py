@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import qgis.utils
 from qgis.core import QgsSettings
+from qgis.PyQt.QtCore import QStandardPaths
 
 from ..contract.jobs import DEVICES
 
@@ -16,5 +20,17 @@ def default_device() -> str:
 
 
 def results_folder() -> str:
-    """Return the folder for results without a file name; empty: QGIS's temporary folder."""
+    """Return the folder that the user set for results without a file name; empty if there is none."""
     return str(QgsSettings().value(RESULTS, "", type=str))
+
+
+def proposed_folder() -> str:
+    """Return the folder for results if the user set none: among the documents, because QGIS empties its own."""
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    return str(Path(documents or Path.home()) / "Soil CNN")
+
+
+def place_for_results() -> str:
+    """Return the folder for results without a file name; empty: QGIS's temporary folder, for scripts without a set
+    folder."""
+    return results_folder() or ("" if qgis.utils.iface is None else proposed_folder())

@@ -32,38 +32,45 @@ def observation_parameters() -> Parameters:
             ),
         ),
         explained(
-            _field("TARGETS", tr("Targets: soil properties and soil classes to map"), is_many=True),
+            _field("TARGETS", tr("What to map"), is_many=True, is_optional=False),
             tr(
                 "Fields of the observations: soil properties, soil classes or both. One network learns all of them"
                 " together; an observation may lack some of them. A name such as clay_5_15 means clay at a"
-                " depth of 5 to 15 cm. Numbers may be written as text, with a decimal point or comma; a less-than sign"
-                " before a number means that the value lies below this detection limit. Leave this empty only if you"
-                " choose a composition."
+                " depth of 5 to 15 cm; an alias such as Copper, mg/kg tells the unit. Numbers may be written as text,"
+                " with a decimal point or comma; a less-than sign before a number means that the value lies below this"
+                " detection limit."
             ),
         ),
         explained(
-            _field("COMPOSITION", tr("Composition: parts of a whole"), is_many=True),
+            _field("COMPOSITION", tr("Parts of a whole, such as sand, silt and clay"), is_many=True),
             tr(
-                "Fields that are parts of a whole, such as sand, silt and clay. In the map they are positive and sum to"
-                " 100 in every pixel (or to 1 or 1000, as in the observations). You need not list them under Targets as"
-                " well. Their names, such as sand_0_5 and sand_5_15, tell the parts of different depths apart."
-            ),
-        ),
-        explained(
-            _field("CLASS_TARGETS", tr("Soil classes"), is_many=True),
-            tr(
-                "Fields that hold soil classes, as names or as codes, to map them beside soil properties. You need not"
-                " list them under Targets as well. Text fields of names are recognized as soil classes without this."
+                "Fields to map that are parts of one whole. In the map they are positive and sum to 100 in every pixel"
+                " (or to 1 or 1000, as in the observations). Their names, such as sand_0_5 and sand_5_15, tell the"
+                " parts of different depths apart. Parts that are not listed under What to map are mapped, too."
             ),
             advanced=True,
         ),
         explained(
-            choice("TARGET_TYPE", tr("Target type"), jobs.ExtractPatches.TARGET_TYPES, jobs.ExtractPatches.target_type),
+            _field("CLASS_TARGETS", tr("Fields of soil classes"), is_many=True),
+            tr(
+                "Fields to map whose numbers are codes of soil classes, such as 3 for Luvisol. Text fields of names are"
+                " recognized as soil classes without this."
+            ),
+            advanced=True,
+        ),
+        explained(
+            choice(
+                "TARGET_TYPE",
+                tr("What the fields to map hold"),
+                jobs.ExtractPatches.TARGET_TYPES,
+                jobs.ExtractPatches.target_type,
+            ),
             tr(
                 "auto: a text field of names holds soil classes; all other fields hold numbers. class: all targets are"
                 " soil classes, and numbers are their codes, such as 3 for Luvisol. continuous: the targets are"
                 " measured numbers."
             ),
+            advanced=True,
         ),
     ]
 
@@ -121,7 +128,8 @@ def precision_parameters() -> Parameters:
             QgsProcessingParameterString("UNITS", tr("Units"), optional=True),
             tr(
                 "Units for legends and reports: mg/kg for all targets, or target by target as in zinc=mg/kg; ph=- (a"
-                " hyphen means no unit). Empty: taken from a field's alias or comment, such as Zinc (mg/kg)."
+                " hyphen means no unit). Empty: taken from a field's alias or comment, such as Zinc (mg/kg) or Zinc,"
+                " mg/kg."
             ),
             advanced=True,
         ),
@@ -143,7 +151,7 @@ def target_values(inputs: Inputs, fields: QgsFields) -> dict[str, Any]:
     }
 
 
-def _field(name: str, label: str, is_many: bool = False) -> Parameter:
+def _field(name: str, label: str, is_many: bool = False, is_optional: bool = True) -> Parameter:
     return QgsProcessingParameterField(
-        name, label, parentLayerParameterName="OBSERVATIONS", allowMultiple=is_many, optional=True
+        name, label, parentLayerParameterName="OBSERVATIONS", allowMultiple=is_many, optional=is_optional
     )

@@ -102,16 +102,16 @@ def test_each_python_that_does_not_serve_is_told_in_a_line_and_the_next_one_is_t
 
 def test_a_python_whose_environment_lacks_ssl_is_left_for_the_next(attempts, tmp_path, monkeypatch) -> None:
     """Such is OSGeo4W's: its ssl works only with QGIS's folders on the path, which the engine does not have."""
-    osgeo = python_with(tmp_path / "osgeo")
-    facts_of, built = interpreters.facts_of, []
+    osgeo, built = python_with(tmp_path / "osgeo"), []
 
     def facts(python: Path) -> dict[str, object]:
-        if python == tmp_path / "part" / "bin" / "python" and not built:
-            built.append(python)
-            return {**facts_of(python), "missing": {"ssl": "ImportError: DLL load failed"}}
-        return facts_of(python)
+        if python != tmp_path / "part" / "bin" / "python":
+            return interpreters.facts_of(python)
+        built.append(python)
+        return {**FACTS, "pip": "25.0", "missing": {"ssl": "ImportError: DLL load failed"} if len(built) == 1 else {}}
 
     monkeypatch.setattr(base_python, "facts_of", facts)
+    monkeypatch.setattr(Commands, "run", lambda *_: Ended(0, []))
     log = attempts(osgeo, REAL, for_real=True)
     assert f"Tried {osgeo}: the environment built from it lacks ssl (ImportError: DLL load failed)." in log
     assert f"Tried {REAL}: it serves" in log

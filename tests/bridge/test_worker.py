@@ -17,8 +17,9 @@ from qgis.core import QgsProcessingFeedback
 
 from soil_cnn_plugin.bridge import worker
 from soil_cnn_plugin.bridge.errors import WorkerFailed
+from soil_cnn_plugin.bridge.running import RUNNING
 from soil_cnn_plugin.bridge.worker import Relay, run_job, time_in_words
-from soil_cnn_plugin.contract.jobs import DescribeNetwork
+from soil_cnn_plugin.contract.jobs import DescribeNetwork, TrainNetwork
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -207,6 +208,22 @@ def test_the_worker_gets_no_variables_of_qgis_and_no_input(stand_in, feedback, j
     assert variables["PIP_INDEX_URL"] == "file:///kept"
     foreign = ("PYTHON", "PROJ_", "GDAL_", "LD_", "QT_", "QGIS_", "VIRTUAL_ENV", "CONDA_")
     assert [name for name in variables if name.startswith(foreign)] == []
+
+
+def test_a_training_knows_the_file_that_stops_it_as_long_as_it_runs(feedback, stand_in, tmp_path) -> None:
+    training = TrainNetwork("/p.h5", str(tmp_path / "n.safetensors"))
+    counts: list[int] = []
+
+    def count() -> None:
+        counts.append(RUNNING.count)
+
+    RUNNING.changed.connect(count)
+    run_job(training, feedback, stand_in("tell_environment"))
+    RUNNING.changed.disconnect(count)
+    assert counts == [1, 0]
+    variables = json.loads(next(text for _, text in feedback.told if text.startswith("{")))
+    assert Path(variables["SOILCNN_STOP"]).name == "stop"
+    assert not Path(variables["SOILCNN_STOP"]).parent.exists()  # it goes with the run's folder
 
 
 def test_an_interpreter_that_cannot_be_started_is_named(feedback, job, tmp_path_factory) -> None:

@@ -39,6 +39,7 @@ JOBS = (
     ),
     jobs.AssessMap("/d/points.gpkg", CLAY, DEM, DEM, DEM, sample="stratified", stratum="s", weight="w"),
     jobs.ExplainNetwork("/o/n.safetensors", "/o/p.h5", "/o/r.html", "/o/i.csv"),
+    jobs.ExplainPixel("/o/n.safetensors", 1.5, 2.5, "EPSG:28992", report="/o/r.html"),
     jobs.ComparePatchSizes("/o/p.h5", "/o/r.html"),
     jobs.DescribeNetwork("/o/n.safetensors", "/o/r.html"),
     jobs.CheckEnvironment("/o/r.html"),

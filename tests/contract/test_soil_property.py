@@ -32,7 +32,13 @@ def test_the_label_has_depth_and_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alias", "unit"), [("Zinc (mg/kg)", "mg/kg"), ("Clay [%] ", "%"), ("Zinc", ""), ("(log) zinc", "")]
+    ("alias", "unit"),
+    [
+        *(("Zinc (mg/kg)", "mg/kg"), ("Clay [%] ", "%"), ("Zinc", ""), ("(log) zinc", "")),
+        *(("Copper, mg/kg", "mg/kg"), ("Carbon, g kg-1", "g kg-1"), ("CEC, cmol(+)/kg", "cmol(+)/kg")),
+        *(("Sodium, meq/100 g", "meq/100 g"), ("Stock, kg/m²", "kg/m²"), ("Gravel, vol%", "vol%")),
+        *(("Clay, topsoil", ""), ("Iron, total", ""), ("pH, H2O", ""), ("Sand, silt and clay", "")),
+    ],
 )
 def test_the_unit_stands_at_the_end_of_an_alias(alias: str, unit: str) -> None:
     assert unit_in(alias) == unit

@@ -34,6 +34,8 @@ def iface(qgis_iface, monkeypatch):
         return QgsProject.instance().read(path)
 
     monkeypatch.setattr(qgis_iface, "pluginMenu", lambda: menu, raising=False)
+    for name in ("addToolBarIcon", "removeToolBarIcon", "addDockWidget", "removeDockWidget"):
+        monkeypatch.setattr(qgis_iface, name, lambda *_: None, raising=False)
     monkeypatch.setattr(qgis_iface, "registerOptionsWidgetFactory", lambda _factory: None, raising=False)
     monkeypatch.setattr(qgis_iface, "unregisterOptionsWidgetFactory", lambda _factory: None, raising=False)
     monkeypatch.setattr(qgis_iface, "newProject", lambda is_asking: is_asking, raising=False)

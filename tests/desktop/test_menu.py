@@ -18,8 +18,8 @@ from soil_cnn_plugin.desktop import offer, reader
 from soil_cnn_plugin.desktop.menu import SoilCnnMenu
 from soil_cnn_plugin.paths import page
 from soil_cnn_plugin.plugin import SoilCnnPlugin
+from soil_cnn_plugin.processing.links import GUIDE_ADDRESS, SET_UP_ADDRESS, set_up_message
 from soil_cnn_plugin.processing.recent_runs import SETTING, Run, recent_runs
-from soil_cnn_plugin.processing.set_up_link import SET_UP_ADDRESS, set_up_message
 
 
 def entries(menu) -> list[str]:
@@ -28,7 +28,15 @@ def entries(menu) -> list[str]:
 
 def test_the_menu_offers_the_set_up_until_there_is_an_environment(iface, no_environment, monkeypatch) -> None:
     menu = SoilCnnMenu(iface)
-    others = ["Sample project", "Recent runs", "Settings…", "User guide", "What's new"]
+    others = [
+        "Print layout of this map…",
+        "Step through depths",
+        "Sample project",
+        "Recent runs",
+        "Settings…",
+        "User guide",
+        "What's new",
+    ]
     assert entries(menu) == ["Map soil properties…", "Set up the compute environment…", *others]
     monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
     menu.aboutToShow.emit()
@@ -59,11 +67,12 @@ def test_no_message_is_shown_where_an_environment_is(iface, monkeypatch) -> None
 def test_the_link_in_a_message_opens_the_set_up(qgis_app, wait_for) -> None:
     opened = []
     assert SET_UP_ADDRESS in set_up_message("There is none.") and set_up_message("") == ""
-    links = offer.LinkAnswer(lambda: opened.append(True))
+    links = offer.LinkAnswer(lambda: opened.append("set-up"), opened.append)
     QDesktopServices.openUrl(QUrl(SET_UP_ADDRESS))
     wait_for(lambda: opened)
+    QDesktopServices.openUrl(QUrl(f"{GUIDE_ADDRESS}predictmap"))
     links.end()
-    assert opened == [True]
+    assert opened[::-1] == ["predictmap", "set-up"]
 
 
 @pytest.fixture
@@ -85,14 +94,15 @@ def write_runs(*runs: Run) -> None:
 def test_recent_runs_whose_files_are_gone_are_greyed_out(iface, tmp_path, monkeypatch) -> None:
     report = tmp_path / "report.html"
     report.write_text("<p>")
-    here = Run("Map soil properties", "2026-01-02 10:00", str(report), ((str(tmp_path / "gone.tif"), "Zinc"),))
-    gone = Run("Predict map", "2026-01-01 10:00", "", ((str(tmp_path / "gone.tif"), "Zinc, predicted"),))
+    results = {"PREDICTION": str(tmp_path / "gone.tif"), "DISSIMILARITY_THRESHOLD": 0.3}
+    here = Run("Map soil properties", "2026-01-02 10:00", str(report), "Soil map: zinc", results)
+    gone = Run("Predict map", "2026-01-01 10:00", "", "Soil map: copper", results)
     write_runs(here, gone)
     menu = SoilCnnMenu(iface)
     runs = next(action.menu() for action in menu.actions() if action.text() == "Recent runs")
     assert [(action.text(), action.isEnabled()) for action in runs.actions()] == [
-        ("2026-01-02 10:00  Map soil properties: Zinc", True),
-        ("2026-01-01 10:00  Predict map: Zinc, predicted", False),
+        ("2026-01-02 10:00  Map soil properties: Soil map: zinc", True),
+        ("2026-01-01 10:00  Predict map: Soil map: copper", False),
     ]
     commands = runs.actions()[0].menu().actions()
     assert [(action.text(), action.isEnabled()) for action in commands] == [
@@ -105,14 +115,18 @@ def test_recent_runs_whose_files_are_gone_are_greyed_out(iface, tmp_path, monkey
     assert [address.toLocalFile() for address in asked] == [str(report)]
 
 
-def test_maps_of_a_recent_run_are_loaded_into_a_group_with_the_last_one_on_top(iface, tmp_path) -> None:
-    for name in ("lower", "prediction"):
-        gdal.GetDriverByName("GTiff").Create(str(tmp_path / f"{name}.tif"), 2, 2, 1)
-    layers = ((str(tmp_path / "lower.tif"), "Zinc, lower limit"), (str(tmp_path / "prediction.tif"), "Zinc, predicted"))
-    write_runs(Run("Map soil properties", "2026-01-02 10:00", "", layers))
+def test_maps_of_a_recent_run_are_loaded_as_they_were_shown_after_it(iface, tmp_path) -> None:
+    results = {}
+    for name, description in (("LOWER", "zinc (mg/kg), lower 90 % limit"), ("PREDICTION", "zinc (mg/kg)")):
+        results[name] = str(tmp_path / f"{name}.tif")
+        dataset = gdal.GetDriverByName("GTiff").Create(results[name], 2, 2, 1)
+        dataset.GetRasterBand(1).SetDescription(description)
+        dataset = None
+    write_runs(Run("Map soil properties", "2026-01-02 10:00", "", "Soil map: zinc", results))
     SoilCnnMenu(iface)._load(recent_runs()[0])
-    group = QgsProject.instance().layerTreeRoot().findGroup("Map soil properties 2026-01-02 10:00")
-    assert [node.name() for node in group.children()] == ["Zinc, predicted", "Zinc, lower limit"]
+    group = QgsProject.instance().layerTreeRoot().findGroup("Soil map: zinc, 2026-01-02 10:00")
+    names = [(node.name(), node.isVisible()) for node in group.children()]
+    assert names == [("Zinc (mg/kg), predicted", True), ("Zinc (mg/kg), lower 90 % limit", False)]
 
 
 def test_settings_that_nobody_wrote_are_no_runs() -> None:

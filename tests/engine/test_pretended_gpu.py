@@ -98,11 +98,11 @@ def as_it_is(tensor: torch.Tensor, *_: Any) -> torch.Tensor:
 
 
 def read_and_leave(read: Callable[..., bool]) -> Callable[..., bool]:
-    """The same reading, with the scores forgotten on the processor."""
+    """The same reading, with the averages forgotten on the processor."""
 
     def read_all(kept: checkpoint.Checkpoint, start: checkpoint.TrainingState) -> bool:
         has_read = read(kept, start)
-        start.best.score = start.best.score.cpu()
+        start.average.values = {name: values.cpu() for name, values in start.average.values.items()}
         return has_read
 
     return read_all

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import qgis.utils
 from osgeo import gdal, osr
 from qgis.core import (
     QgsApplication,
@@ -23,9 +24,9 @@ from qgis.core import (
 )
 
 from soil_cnn_plugin.contract.jobs import Job
+from soil_cnn_plugin.processing import settings
 from soil_cnn_plugin.processing.inputs import Inputs
 from soil_cnn_plugin.processing.provider import SoilCnnProvider
-from soil_cnn_plugin.processing.results_folder import ResultsFolder
 
 gdal.UseExceptions()
 
@@ -37,6 +38,20 @@ def provider(qgis_app, qgis_processing) -> SoilCnnProvider:
         registry.addProvider(SoilCnnProvider())
         registry.providerById("soilcnn").refreshAlgorithms()
     return registry.providerById("soilcnn")
+
+
+@pytest.fixture(autouse=True)
+def documents(monkeypatch, tmp_path_factory) -> Path:
+    """Return the folder that stands in for the one among the user's documents."""
+    folder = tmp_path_factory.mktemp("documents") / "Soil CNN"
+    monkeypatch.setattr(settings, "proposed_folder", lambda: str(folder))
+    return folder
+
+
+@pytest.fixture
+def headless(monkeypatch) -> None:
+    """Without a window, as in qgis_process."""
+    monkeypatch.setattr(qgis.utils, "iface", None)
 
 
 @pytest.fixture
@@ -66,7 +81,8 @@ def job_of(provider, context) -> Callable[..., Job]:
         algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{algorithm_id}")
         folders.append(tempfile.mkdtemp())
         assert algorithm.prepareAlgorithm(parameters, context, context.feedback())
-        inputs = Inputs(algorithm, parameters, context, algorithm._rasters, Path(folders[-1]), ResultsFolder("Test"))
+        place = algorithm._place(parameters, context)
+        inputs = Inputs(algorithm, parameters, context, algorithm._rasters, Path(folders[-1]), place)
         return algorithm.job(inputs)
 
     yield make

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import qgis.utils
 from qgis.core import QgsApplication
-from qgis.PyQt.QtCore import QUrl
 
 
 @pytest.fixture
@@ -25,13 +23,19 @@ def test_the_panel_explains_the_parameters_of_the_first_screen(mapping) -> None:
 
 
 def test_the_help_button_opens_a_page_with_every_parameter(mapping) -> None:
-    path = Path(QUrl(mapping.helpUrl()).toLocalFile())
-    text = path.read_text(encoding="utf-8")
+    assert mapping.helpUrl() == "soilcnn:guide/mapsoilproperties"
+    text = mapping.guide_page()
     names = re.findall(r"<code>(\w+)</code>", text)
     assert sorted(names) == sorted(item.name() for item in mapping.parameterDefinitions())
     assert text.index("OBSERVATIONS") < text.index("Advanced parameters") < text.index("<h2>Outputs</h2>")
 
 
-def test_without_a_window_no_page_is_written(mapping, monkeypatch) -> None:
+def test_choices_are_explained_in_the_words_that_the_dialog_shows(mapping) -> None:
+    text = mapping.guide_page()
+    assert "As the map needs (kNNDM): held-out observations lie" in text and "knndm:" not in text
+    assert "What was best on held-out observations: whichever" in text
+
+
+def test_without_a_window_there_is_no_help_button(mapping, monkeypatch) -> None:
     monkeypatch.setattr(qgis.utils, "iface", None)
     assert mapping.helpUrl() == ""

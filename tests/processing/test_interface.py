@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
 import pytest
 import qgis.utils
 from qgis.core import QgsApplication, QgsProcessingParameterDefinition, QgsProcessingParameterEnum
 
 from soil_cnn_plugin.contract import jobs
+from soil_cnn_plugin.processing.choices import WORDS
 
 EXTRACTION = (
     "OBSERVATIONS TARGETS COVARIATES CATEGORICAL_COVARIATES DIRECTIONAL_COVARIATES REFERENCE CELL_SIZE PATCH_SIZE GROUP"
@@ -34,7 +36,7 @@ PARAMETERS = {
     "extractpatches": f"{EXTRACTION} PATCHES DROPPED",
     "trainnetwork": f"PATCHES {TRAINING} RESUME NETWORK REPORT HELD_OUT METRICS",
     "predictmap": f"NETWORK COVARIATES EXCEEDANCE {MAPPING} DEVICE FULL_GPU CLUSTER",
-    "mapsoilproperties": f"{EXTRACTION} {TRAINING} {MAPPING} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
+    "mapsoilproperties": f"{EXTRACTION} RESULTS {TRAINING} {MAPPING} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED",
     "summarizeareas": (
         "NETWORK POLYGONS NAME COVARIATES EXCEEDANCE STOCK CARBON BULK_DENSITY STONES THICKNESS SOIL_MASS EXPRESSIONS"
         " LOWER UPPER COVERAGE PATCHES BLOCK_SIZE DEVICE SEED AREAS REPORT METRICS"
@@ -55,6 +57,7 @@ PARAMETERS = {
     "comparepatchsizes": "PATCHES SIZES ARCHITECTURE VALIDATION FOLDS DOMAIN DEVICE FULL_GPU SEED REPORT METRICS",
     "explainnetwork": "NETWORK PATCHES TARGET CLASS COVARIATES EXTENT DEVICE FULL_GPU SEED"
     " REPORT IMPORTANCE ATTRIBUTION METRICS",
+    "explainpixel": "NETWORK POINT PATCHES COVARIATES NEIGHBOURS DEVICE REPORT METRICS",
     "describenetwork": "NETWORK REPORT",
     "setupenvironment": "BUILD FOLDER PYTHON BASE WHEELS REPORT",
     "checkenvironment": "DEVICE REPORT METRICS",
@@ -65,7 +68,7 @@ OUTPUTS = {
     "extractpatches": "PATCHES DROPPED COUNT DROPPED_COUNT",
     "trainnetwork": f"NETWORK REPORT HELD_OUT METRICS {SCORES}",
     "predictmap": MAPS,
-    "mapsoilproperties": f"{MAPS} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED COUNT DROPPED_COUNT {SCORES}",
+    "mapsoilproperties": f"{MAPS} NETWORK REPORT HELD_OUT METRICS PATCHES DROPPED FOLDER COUNT DROPPED_COUNT {SCORES}",
     "summarizeareas": "AREAS REPORT METRICS COUNT AREA_HA",
     "assessmap": "REPORT RESIDUALS METRICS RMSE ME MEC CCC PICP ACCURACY COUNT",
     "comparemaps": (
@@ -75,6 +78,7 @@ OUTPUTS = {
     "plansampling": "PLAN REPORT GPX CSV METRICS COUNT WALK_KM VERDICT",
     "comparepatchsizes": "REPORT METRICS BEST_PATCH_SIZE VERDICT",
     "explainnetwork": "REPORT IMPORTANCE ATTRIBUTION METRICS CONTEXT_RADIUS VERDICT",
+    "explainpixel": "REPORT METRICS SUMMARY",
     "describenetwork": "REPORT",
     "setupenvironment": "REPORT DEVICE",
     "checkenvironment": "REPORT METRICS DEVICE",
@@ -92,6 +96,7 @@ GROUPS = {
     "plansampling": "1 Prepare",
     "comparepatchsizes": "4 Assess",
     "explainnetwork": "4 Assess",
+    "explainpixel": "4 Assess",
     "describenetwork": "4 Assess",
     "setupenvironment": "0 Set up",
     "checkenvironment": "0 Set up",
@@ -121,7 +126,18 @@ CHOICES = {
     "FULL_GPU": ["processor", "wait"],
     "BUILD": ["auto", "cpu", "cuda"],
 }
-MODEL = "Map in three steps"
+MODELS = {  # name -> steps, inputs in their order, outputs
+    "Map in three steps": (
+        "extractpatches trainnetwork predictmap",
+        "OBSERVATIONS TARGETS COVARIATES CATEGORICAL_COVARIATES PATCH_SIZE PRESET VALIDATION",
+        "trained_network report prediction lower_limit upper_limit dissimilarity_index",
+    ),
+    "Horizons to depth maps": (
+        "standardizedepths extractpatches trainnetwork predictmap",
+        "HORIZONS PROFILE UPPER LOWER VALUES INTERVALS COVARIATES CATEGORICAL_COVARIATES PRESET",
+        "profiles_with_standard_depths trained_network report prediction lower_limit upper_limit dissimilarity_index",
+    ),
+}
 
 
 @pytest.fixture(params=PARAMETERS)
@@ -130,7 +146,7 @@ def algorithm(request, provider):
 
 
 def test_the_provider_has_exactly_these_algorithms(provider) -> None:
-    assert {item.name() for item in provider.algorithms()} == {*PARAMETERS, MODEL}
+    assert {item.name() for item in provider.algorithms()} == {*PARAMETERS, *MODELS}
     assert (provider.id(), provider.name()) == ("soilcnn", "Soil CNN")
 
 
@@ -148,8 +164,9 @@ def test_groups_keep_their_names(algorithm) -> None:
     assert algorithm.groupId() == algorithm.group() == GROUPS[algorithm.name()]
 
 
-def test_the_shipped_model_stands_in_the_same_group_as_the_mapping_algorithms(provider) -> None:
-    model = provider.algorithm(MODEL)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_shipped_model_stands_in_the_same_group_as_the_mapping_algorithms(provider, name) -> None:
+    model = provider.algorithm(name)
     assert (model.groupId(), model.group()) == ("3 Map", "3 Map")
 
 
@@ -204,26 +221,48 @@ def test_rarely_used_parameters_are_advanced(provider) -> None:
         for item in algorithm.parameterDefinitions()
         if not item.flags() & advanced and not item.isDestination()
     ]
-    assert shown == [
-        *("OBSERVATIONS", "TARGETS", "COMPOSITION", "TARGET_TYPE"),
-        *("COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE"),
-        *("ARCHITECTURE", "PREDICTOR", "PRESET", "VALIDATION", "FOLDS"),
+    assert shown == ["OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "RESULTS"]
+    outputs = algorithm.destinationParameterDefinitions()
+    assert all(
+        item.flags() & advanced and item.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
+        for item in outputs
+    )
+    assert [item.name() for item in outputs if item.createByDefault()] == [
+        *("PREDICTION", "LOWER", "UPPER", "DISSIMILARITY", "CLASSES", "PROBABILITIES"),
+        *("NETWORK", "REPORT", "HELD_OUT", "PATCHES"),
     ]
 
 
-def test_the_shipped_model_has_its_children_inputs_and_outputs(provider) -> None:
-    model = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{MODEL}")
-    children = {child.algorithmId() for child in model.childAlgorithms().values()}
-    assert children == {"soilcnn:extractpatches", "soilcnn:trainnetwork", "soilcnn:predictmap"}
+def test_every_choice_has_words(algorithm) -> None:
+    for item in algorithm.parameterDefinitions():
+        if isinstance(item, QgsProcessingParameterEnum):
+            assert list(WORDS[item.name()]) == item.options()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_shipped_model_has_its_children_inputs_and_outputs(provider, name) -> None:
+    children, inputs, outputs = (names.split() for names in MODELS[name])
+    model = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{name}")
+    assert {child.algorithmId() for child in model.childAlgorithms().values()} == {f"soilcnn:{id}" for id in children}
     assert all(child.algorithm() is not None for child in model.childAlgorithms().values())
-    assert {item.name() for item in model.parameterDefinitions()} == {
-        *("OBSERVATIONS", "TARGETS", "COVARIATES", "CATEGORICAL_COVARIATES", "PATCH_SIZE", "PRESET", "VALIDATION"),
-        *("trained_network", "report", "prediction", "lower_limit", "upper_limit"),
-    }
-    mapping = provider.algorithm("mapsoilproperties")
+    assert [item.name() for item in model.parameterDefinitions() if not item.isDestination()] == inputs
+    assert {item.name() for item in model.destinationParameterDefinitions()} == set(outputs)
+    owners = [provider.algorithm(child) for child in children]
     for item in model.parameterDefinitions():
         if not item.isDestination():
-            original = mapping.parameterDefinition(item.name())
+            own = (owner.parameterDefinition(item.name()) for owner in owners)
+            original = next(definition for definition in own if definition is not None)
             assert item.toVariantMap() == original.toVariantMap(), f"{item.name()}: run .ci/build_model.py"
-    outputs = {item.name() for item in provider.algorithm(MODEL).outputDefinitions()}
-    assert {"trained_network", "report", "prediction", "lower_limit", "upper_limit"} <= outputs
+    assert set(outputs) <= {item.name() for item in provider.algorithm(name).outputDefinitions()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_boxes_of_a_shipped_model_do_not_cover_each_other(provider, name) -> None:
+    model = QgsApplication.processingRegistry().createAlgorithmById(f"soilcnn:{name}")
+    children = list(model.childAlgorithms().values())
+    boxes = [*model.parameterComponents().values(), *children]
+    boxes += [output for child in children for output in child.modelOutputs().values()]
+    places = [(box.position().x(), box.position().y()) for box in boxes]
+    size = max(box.size().width() for box in boxes), max(box.size().height() for box in boxes)
+    for (x, y), (other_x, other_y) in combinations(places, 2):
+        assert abs(x - other_x) >= size[0] + 50 or abs(y - other_y) >= size[1] + 20

@@ -339,7 +339,7 @@ def test_the_dialog_names_a_raster_that_is_not_there(
     gone = {**values, "COVARIATES": [raster("dem"), str(tmp_path / "gone.tif")]}
     is_right, message = provider.algorithm("extractpatches").checkParameterValues(gone, context)
     assert not is_right
-    assert "gone.tif cannot be opened as a raster (COVARIATES)" in message
+    assert "gone.tif cannot be opened as a raster (Covariates)" in message
 
 
 def test_a_layer_of_any_name_is_exported(extract, observations) -> None:
@@ -689,3 +689,12 @@ def test_an_output_that_batch_mode_skips_is_no_layer_to_load(job_of, context, tm
     job = job_of("predictmap", {"NETWORK": str(tmp_path / "n.safetensors"), "PREDICTION": prediction, "LOWER": skipped})
     assert (job.prediction, job.lower) == (str(tmp_path / "p.tif"), "")
     assert list(context.layersToLoadOnCompletion()) == [str(tmp_path / "p.tif")]
+
+
+def test_explain_pixel_takes_its_point_with_the_crs(job_of, tmp_path) -> None:
+    network = tmp_path / "n.safetensors"
+    network.write_bytes(b"")
+    values = {"NETWORK": str(network), "POINT": "181000,333000 [EPSG:28992]", "METRICS": str(tmp_path / "m.json")}
+    job = job_of("explainpixel", values)
+    assert (job.x, job.y, job.patches, job.neighbours) == (181000.0, 333000.0, "", 5)
+    assert job.crs.startswith("PROJCRS") and job.metrics == str(tmp_path / "m.json")

@@ -10,8 +10,9 @@ from qgis.core import QgsRasterLayer, QgsVectorLayer
 
 from soil_cnn_plugin.contract.jobs import CompareMaps, Covariate, JobError, PlanSampling
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.processing.plan_styles import write_plan_style
-from soil_cnn_plugin.processing.raster_styles import colour_detectable, colour_ramp
+from soil_cnn_plugin.processing.difference_plans import difference_plans
+from soil_cnn_plugin.processing.plan_styles import colour_plan
+from soil_cnn_plugin.processing.point_plans import point_plans
 
 
 def test_plan_sampling_with_defaults(job_of, raster, tmp_path) -> None:
@@ -133,11 +134,12 @@ def test_points_of_a_plan_are_coloured_by_stratum_or_order_and_labelled_by_the_w
         feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({number} {number})"))
         layer.CreateFeature(feature)
     del layer, dataset
-    qml = write_plan_style(path, colour_ramp)
     shown = QgsVectorLayer(path, "plan", "ogr")
-    assert shown.loadNamedStyle(qml)[1]
+    assert "place along the way" in colour_plan(shown)
     assert shown.labeling().settings().fieldName == "walk" and shown.labelsEnabled()
     labels = [item.label() for item in shown.renderer().legendSymbolItems()]
+    (plan,) = point_plans({"PLAN": path}, {})[path]
+    assert plan.title.startswith("Sampling plan") and plan.style
     assert labels == (["field", "wood"] if strata else ["1 - 2", "3 - 4", "5 - 6", "7 - 8", "9 - 10"])
 
 
@@ -146,8 +148,9 @@ def test_a_detectable_difference_has_three_named_colours(tmp_path) -> None:
     dataset = gdal.GetDriverByName("GTiff").Create(path, 3, 1, 1, gdal.GDT_Byte)
     dataset.GetRasterBand(1).WriteRaster(0, 0, 3, 1, bytes([1, 2, 3]))
     del dataset
+    (plan,) = difference_plans({"DETECTABLE": path})[path]
     layer = QgsRasterLayer(path, "d", "gdal")
-    colour_detectable(layer)
+    plan.dress(layer)
     assert [item.label for item in layer.renderer().classes()] == [
         "second map lower",
         "not detectable",

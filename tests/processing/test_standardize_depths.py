@@ -21,6 +21,7 @@ from qgis.core import (
 from soil_cnn_plugin.contract.jobs import JobError, StandardizeDepths
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.processing import styles
+from soil_cnn_plugin.processing.point_plans import point_plans
 
 FIELDS = ["field=id:string", "field=top:string", "field=bottom:double", "field=clay:string", "field=ph:double"]
 
@@ -129,8 +130,7 @@ def test_profiles_are_coloured_by_the_first_field_of_numbers(tmp_path) -> None:
         feature.SetGeometry(ogr.CreateGeometryFromWkt("POINT (1 2)"))
         layer.CreateFeature(feature)
     del layer, dataset
-    _, shown = styles.write_profile_style(path, lambda soil_property: styles.colour_ramp("viridis"))
-    assert shown == "zinc 5-15 cm"
+    assert point_plans({"OUTPUT": path}, {})[path][0].title == "Standard depths: zinc 5-15 cm"
 
 
 def test_a_table_without_geometry_is_exported_as_it_is(standardize) -> None:

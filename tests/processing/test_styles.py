@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from osgeo import gdal
 from qgis.core import QgsProcessingContext, QgsRasterLayer, QgsSingleBandPseudoColorRenderer
 from qgis.PyQt.QtGui import QColor
 
-from soil_cnn_plugin.processing import raster_styles, styles
+from soil_cnn_plugin.processing import band_labels, raster_styles, styles
 
 
 @pytest.fixture
@@ -95,11 +96,12 @@ def test_layers_that_will_be_loaded_get_name_group_and_style(maps, project) -> N
     styles.dress(maps, context)
     details = [context.layerToLoadOnCompletionDetails(path) for path in maps.values()]
     assert [item.name for item in details] == [
-        "Zinc (mg/kg) and clay 5-15 cm (%), predicted",
-        "Zinc (mg/kg) and clay 5-15 cm (%), lower 90 % limit",
-        "Zinc (mg/kg) and clay 5-15 cm (%), standard deviation",
+        "Zinc (mg/kg), predicted",
+        "Zinc (mg/kg), lower 90 % limit",
+        "Zinc (mg/kg), standard deviation",
     ]
-    assert {item.groupName for item in details} == {"Soil map: zinc and clay 5-15 cm"}
+    (group,) = {item.groupName for item in details}
+    assert re.fullmatch(r"Soil map: zinc and clay 5-15 cm, \d{4}-\d\d-\d\d \d\d:\d\d", group)
     layer = QgsRasterLayer(maps["PREDICTION"], "x")
     layer.setRenderer(None)
     details[0].postProcessor().postProcessLayer(layer, context, None)
@@ -150,8 +152,7 @@ def test_contributions_open_with_the_most_important_covariate_in_their_unit(tmp_
     styles.dress({"ATTRIBUTION": path}, context)
     layer = QgsRasterLayer(path, "x")  # with its .qml
     assert layer.renderer().inputBand() == 2
-    title = f"Contributions of the covariates (flow: {kind})"
-    assert context.layerToLoadOnCompletionDetails(path).name == title
+    assert context.layerToLoadOnCompletionDetails(path).name == f"flow: {kind}"
     shader = layer.renderer().shader().rasterShaderFunction()
     assert shader.legendSettings().useContinuousLegend() == (not is_factor)
     if is_factor:
@@ -190,17 +191,31 @@ def test_ramps_fit_the_property(name, ramp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "title"),
+    ("labels", "text"),
+    [(["zinc"], "zinc"), (["a", "b", "c"], "a, b and c"), (["a", "b", "c", "d", "e"], "a, b and 3 more")],
+)
+def test_many_properties_are_told_in_few_words(labels, text) -> None:
+    assert band_labels.in_few_words(labels) == text
+
+
+@pytest.mark.parametrize(("text", "title"), [("zinc", "Zinc"), ("pH", "pH"), ("ph", "ph"), ("CEC", "CEC")])
+def test_titles_begin_with_a_capital_but_ph_does_not(text, title) -> None:
+    assert band_labels.sentence_case(text) == title
+
+
+@pytest.mark.parametrize(
+    ("description", "parts"),
     [
-        (["zinc (mg/kg)"], "Zinc (mg/kg), predicted"),
-        (["pH"], "pH, predicted"),
-        (["ph"], "ph, predicted"),
-        (["a", "b", "c"], "A, b and c, predicted"),
-        (["a", "b", "c", "d", "e"], "A, b and 3 more, predicted"),
+        ("zinc (mg/kg)", ("zinc", None, "mg/kg", "")),
+        ("clay 5-15 cm (%), lower 90 % limit", ("clay", (5, 15), "%", "lower 90 % limit")),
+        ("pH 0-2.5 cm, median", ("pH", (0, 2.5), "", "median")),
+        ("soil type, confusion index", ("soil type", None, "", "confusion index")),
+        ("P (Olsen) (mg/kg)", ("P (Olsen)", None, "mg/kg", "")),
     ],
 )
-def test_layer_titles(labels, title) -> None:
-    assert styles.layer_title(labels, "predicted") == title
+def test_a_bands_name_is_read_in_its_parts(description, parts) -> None:
+    label = band_labels.read_label(description)
+    assert (label.property, label.depth_cm, label.unit, label.kind) == parts
 
 
 def test_ramps_grow_steadily_lighter_or_darker() -> None:
@@ -226,5 +241,5 @@ def test_a_map_of_probabilities_says_which_threshold_is_shown(tmp_path: Path, qg
     details = QgsProcessingContext.LayerDetails("x", context.project(), "EXCEEDANCE_PROBABILITY")
     context.addLayerToLoadOnCompletion(path, details)
     styles.dress({"EXCEEDANCE_PROBABILITY": path}, context)
-    assert context.layerToLoadOnCompletionDetails(path).name == "Probability: copper > 150 mg/kg and 1 more"
+    assert context.layerToLoadOnCompletionDetails(path).name == "Probability: copper > 150 mg/kg"
     assert Style(path).limits == (0.0, 1.0)

@@ -118,13 +118,12 @@ def test_a_unit_of_a_part_comes_from_its_alias_too(job_of, values, soils) -> Non
 def test_nothing_to_map_is_refused_before_and_while_running(
     job_of, provider, context, values, monkeypatch, empty
 ) -> None:
-    message = "No field is chosen under TARGETS or COMPOSITION or CLASS_TARGETS. Choose at least one field to map."
-    with pytest.raises(JobError, match=message):
+    with pytest.raises(JobError, match="No field is chosen under TARGETS or COMPOSITION or CLASS_TARGETS. Choose"):
         job_of("extractpatches", {**values, **empty})
     monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
     checked = provider.algorithm("extractpatches").checkParameterValues({**values, **empty}, context)
-    assert checked == (False, message)
-    filled = {**values, **empty, "COMPOSITION": ["sand", "clay"]}
+    assert checked == (False, "No field is chosen under “What to map”. Choose at least one field to map.")
+    filled = {**values, **empty, "TARGETS": ["sand", "clay"], "COMPOSITION": ["sand", "clay"]}
     assert provider.algorithm("extractpatches").checkParameterValues(filled, context)[0]
 
 

@@ -49,7 +49,7 @@ def write_texture(path: Path, depths: list[str]) -> str:
     [
         ([""], "Texture class (USDA)"),
         (["0-30 cm"], "Texture class 0-30 cm (USDA)"),
-        (["0-5 cm", "5-15 cm"], "Texture classes (USDA)"),
+        (["0-5 cm", "5-15 cm"], "Texture class 0-5 cm (USDA)"),
     ],
     ids=str,
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from soil_cnn_plugin.engine.areas.area_store import AreaCells
 from soil_cnn_plugin.engine.arrays import Array, Rows
@@ -71,7 +71,7 @@ class ErrorDraws:
         count = max(map(len, models))
         # A Latin hypercube: over all models, each cell alone has the quantiles of a normal distribution.
         levels = (np.arange(count * DRAWS_A_MODEL) + 0.5) / (count * DRAWS_A_MODEL)
-        everywhere = np.broadcast_to(norm.ppf(levels), (columns, len(cells.weights), len(levels)))
+        everywhere = np.broadcast_to(ndtri(levels), (columns, len(cells.weights), len(levels)))
         normal = generator.permuted(everywhere, axis=2)
         for number in range(count):
             free = normal[:, :, number * DRAWS_A_MODEL : (number + 1) * DRAWS_A_MODEL]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm, qmc
+from scipy.special import ndtri
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas, Threshold
 from soil_cnn_plugin.engine.areas.formulas import Formula, per_hectare, plan_formulas
@@ -132,8 +132,10 @@ class Quantities:
         errors = self.description.error_correlation
         columns = self.description.columns
         between = np.array(errors.between) if errors else np.eye(columns)
+        from scipy.stats import qmc  # takes long to load
+
         sobol = qmc.Sobol(columns, scramble=True, seed=0).random(_NODES // 2)
-        half = norm.ppf(np.clip(sobol, 1e-6, 1 - 1e-6)).T
+        half = ndtri(np.clip(sobol, 1e-6, 1 - 1e-6)).T
         both = np.concatenate([half, -half], axis=1)
         both /= both.std(axis=1, keepdims=True)
         nodes: Array = np.linalg.cholesky(between) @ both

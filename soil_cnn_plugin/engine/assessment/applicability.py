@@ -7,15 +7,15 @@ This is the dissimilarity index of Meyer & Pebesma 2021 (Methods in Ecology and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
-import numba
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine.compiled import compiled
 
 DISTANCES_AT_ONCE = 4_000_000
 FEW_OBSERVATIONS = 600
@@ -144,7 +144,7 @@ def _training_distances(training: Array, fold: Rows) -> tuple[float, Array]:
     return total / (count * (count - 1)), nearest
 
 
-@numba.njit(nogil=True, error_model="numpy", fastmath={"nnan"})
+@partial(compiled, fastmath={"nnan"})
 def _compare_with_each(points, columns, nearest):  # type: ignore[no-untyped-def]
     """Write the distance of each of `points` (m, F) to the nearest observation of `columns` (F, n) into `nearest` (m,).
 

@@ -11,6 +11,7 @@ from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
 from soil_cnn_plugin.engine.assessment.significance import Likeness, likeness
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 
@@ -64,6 +65,7 @@ class Assessment:
     predictor: str = NETWORK  # the method that the map is predicted with
     error_correlation: ErrorCorrelation | None = None
     spaces: tuple[SpaceInWords, ...] = ()  # in which a map's dissimilarity can be told
+    covariates: tuple[CovariateSummary, ...] = ()
 
     def likeness(self, target: NumberTarget | ClassTarget) -> Likeness | None:
         """Whether the residuals of neighbours are alike, under the map's predictor. Distances are in metres where the

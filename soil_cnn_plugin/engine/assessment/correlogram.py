@@ -23,7 +23,7 @@ FEWEST_SCORES = 20
 MODELS = 16
 """Equally likely models that stand for all that the errors allow."""
 SMOOTHNESSES = (0.5, 1.5)
-"""Of Matern correlations: errors that jump from place to place (exponential), and smoother ones."""
+"""Smoothness of Matern correlations: errors that jump from place to place (exponential), and smoother ones."""
 _TO_RANGE = {0.5: 2.9957, 1.5: 4.7439}  # distance at which 5 % of the correlation is left, in units of the model
 _NUGGETS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)
 _NUGGET_PRIOR = 1.25 - np.array(_NUGGETS)  # what errors share with neighbours is more often missed than imagined

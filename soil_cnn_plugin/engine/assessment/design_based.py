@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import betaincinv, stdtrit
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
@@ -138,11 +138,11 @@ def estimate_share(
     if np.ptp(values[own]) == 0:
         share, variance = float(values[own][0]), 0.0  # free of the rounding of weights
     elif variance > 0:
-        ratio = float(stats.t.ppf(1 - tail, count - 1) / stats.t.ppf(1 - tail, degrees))
+        ratio = float(stdtrit(count - 1, 1 - tail) / stdtrit(degrees, 1 - tail))
         size = min(count, share * (1 - share) / variance * ratio**2)
     hits, misses = share * size, (1 - share) * size
-    low = float(stats.beta.ppf(tail, hits, misses + 1)) if hits > 0 else 0.0
-    high = float(stats.beta.ppf(1 - tail, hits + 1, misses)) if misses > 0 else 1.0
+    low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
     return Estimate(share, variance**0.5, low, high)
 
 
@@ -160,7 +160,7 @@ class _Design:
     def estimate(self, value: float, influence: Array) -> Estimate:
         """Estimate `value`, with the variance of the mean of `influence`."""
         variance, degrees = self.variance(influence)
-        margin = float(stats.t.ppf(0.5 + self.confidence / 2, degrees)) * variance**0.5
+        margin = float(stdtrit(degrees, 0.5 + self.confidence / 2)) * variance**0.5
         return Estimate(value, variance**0.5, value - margin, value + margin)
 
     def variance(self, influence: Array) -> tuple[float, float]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
-from scipy.stats import ks_2samp, wasserstein_distance
-from sklearn.cluster import KMeans
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
@@ -86,6 +84,8 @@ def match_distances(
         EngineError: every number of clusters that is tried gives too large a fold, or too few folds.
     """
     to_map = nearest_distances(domain, coordinates)
+    from scipy.stats import ks_2samp, wasserstein_distance  # take long to load
+
     p = float(ks_2samp(held_out_distances(coordinates, sites), to_map, alternative="greater", method="asymp").pvalue)
     if p >= 0.05:
         return Match(p, None, 0, 0.0)
@@ -118,6 +118,8 @@ def _group_sites(centroids: Array) -> Callable[[int], Rows]:
     """Group by Ward's hierarchical clustering: number of clusters -> cluster of each site, from 0 without gaps."""
     member = np.arange(len(centroids))
     if len(centroids) > MOST_SITES_FOR_WARD:
+        from sklearn.cluster import KMeans  # takes long to load, and most runs do not need it
+
         means = KMeans(MOST_SITES_FOR_WARD, n_init=1, max_iter=20, random_state=0).fit(centroids)
         member, centroids = means.labels_, means.cluster_centers_
     tree = linkage(centroids, method="ward")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom, chi2
+from scipy.special import chdtrc
 
 from soil_cnn_plugin.contract.jobs import Threshold
 from soil_cnn_plugin.engine.arrays import Array, Flags
@@ -138,6 +138,8 @@ def _together(a: Reliability, b: Reliability) -> Reliability:
 
 def chance_band(n: int, shares: Array) -> tuple[Array, Array]:
     """Limits between which 95 % of the shares of `n` independent observations lie, where `shares` are the true ones."""
+    from scipy.stats import binom  # takes long to load
+
     low, high = binom.interval(0.95, n, shares)
     return np.asarray(low / n, dtype=np.float64), np.asarray(high / n, dtype=np.float64)
 
@@ -218,4 +220,4 @@ def _chance(probability: Array, exceeds: Array, steps: int) -> float:
     parts = np.array_split(np.argsort(probability, kind="stable"), min(steps, len(exceeds)))
     differences = np.array([(exceeds[part] - probability[part]).sum() for part in parts])
     variances = np.array([(probability[part] * (1 - probability[part])).sum() for part in parts])
-    return float(chi2.sf((differences**2 / variances).sum(), len(parts)))
+    return float(chdtrc(len(parts), (differences**2 / variances).sum()))

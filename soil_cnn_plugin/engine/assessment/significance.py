@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
-from scipy.stats import norm
+from scipy.special import ndtr, stdtr, stdtrit
 
 from soil_cnn_plugin.engine.arrays import Array
 
@@ -34,12 +33,12 @@ class PairedTest:
         comparisons: the least of them must have p below 0.05 / `comparisons`. It follows from the spread over folds
         alone, not from the difference that was found."""
         freedom = self.count - 1
-        threshold = stats.t.isf(SIGNIFICANT / sides / comparisons, freedom)
-        return self.standard_error * float(threshold + stats.t.ppf(POWER, freedom))
+        threshold = -stdtrit(freedom, SIGNIFICANT / sides / comparisons)
+        return self.standard_error * float(threshold + stdtrit(freedom, POWER))
 
     def lowest(self) -> float:
         """One-sided 95 % limit: the true difference is not below it."""
-        return self.difference - self.standard_error * float(stats.t.isf(SIGNIFICANT, self.count - 1))
+        return self.difference - self.standard_error * float(-stdtrit(self.count - 1, SIGNIFICANT))
 
 
 def paired_test(differences: Array, test_to_train: float) -> PairedTest | None:
@@ -54,9 +53,9 @@ def paired_test(differences: Array, test_to_train: float) -> PairedTest | None:
         return None
     difference = float(np.mean(differences))
     error = float(np.sqrt((1 / count + test_to_train) * np.var(differences, ddof=1)))
-    margin = error * float(stats.t.ppf(0.975, count - 1))
+    margin = error * float(stdtrit(count - 1, 0.975))
     t = abs(difference) / error if error > 0 else (np.inf if difference else 0.0)
-    p = 2 * float(stats.t.sf(t, count - 1))
+    p = 2 * float(stdtr(count - 1, -t))
     return PairedTest(difference, error, difference - margin, difference + margin, p, count)
 
 
@@ -145,5 +144,5 @@ def likeness(residuals: Array, coordinates: Array) -> Likeness | None:
     first = n * ((n**2 - 3 * n + 3) * s1 - n * s2 + 3 * s0**2)
     second = kurtosis * ((n**2 - n) * s1 - 2 * n * s2 + 6 * s0**2)
     variance = (first - second) / ((n - 1) * (n - 2) * (n - 3) * s0**2) - expected**2
-    p = float(2 * norm.sf(abs(found - expected) / np.sqrt(variance)))
+    p = float(2 * ndtr(-abs(found - expected) / np.sqrt(variance)))
     return Likeness(found, expected, p, n, k, float(np.median(distance[:, -1])))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import skew
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
@@ -22,7 +21,7 @@ from soil_cnn_plugin.engine.checks.impossible import (
 from soil_cnn_plugin.engine.checks.measured import Measured
 from soil_cnn_plugin.engine.checks.outliers import check_outliers
 from soil_cnn_plugin.engine.observations.locating import FEWEST_OBSERVATIONS
-from soil_cnn_plugin.engine.targets.scales import choose_transform
+from soil_cnn_plugin.engine.targets.scales import choose_transform, skewness
 
 BARS = 24
 MOST_CODES = 12
@@ -184,7 +183,7 @@ def _summarize(measured: Measured, sound: Flags, codes: Flags, wild: Flags, is_p
         is_whole=bool(len(values)) and bool((values == np.rint(values)).all()),
         quantiles=quantiles,
         highest_limit=float(values[is_below].max()) if is_below.any() else float("-inf"),
-        skewness=float(skew(values)) if varies else float("nan"),
+        skewness=skewness(values) if varies else float("nan"),
         transform="log-ratio" if is_part else _transform(values, measured) if varies else "none",
         bars=bars,
         edges=edges,

@@ -13,7 +13,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from math import factorial
 
-import numba
 import numpy as np
 import torch
 from captum.attr import IntegratedGradients
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
+from soil_cnn_plugin.engine.machine.compiled import compiled
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.kinds import Explained, LearnedAs
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
@@ -211,7 +211,7 @@ def _weights(players: int) -> Array:
     return weights
 
 
-@numba.njit(nogil=True)
+@compiled
 def _share_out(  # type: ignore[no-untyped-def]
     features, background, player, roots, children, feature, threshold, value, weights, factors, shares
 ):

@@ -72,7 +72,7 @@ def explain_map(
         )
     coarse = _coarsen(grid, step)
     class_name = _class_name(job, description, known, target, report)
-    explained, own = _explained(description, target, class_name)
+    explained, own = explained_target(description, target, class_name)
     location, _ = trained.predictor.predict(known.views.inputs, known.views.context)
     background = choose_background(explained.value(location[:, own]), BACKGROUND)
     attribution = Attribution(trained, known.views.take(background), explained, own)
@@ -123,7 +123,7 @@ def _class_name(
     return name
 
 
-def _explained(description: NetworkDescription, target: int, class_name: str) -> tuple[Explained, slice]:
+def explained_target(description: NetworkDescription, target: int, class_name: str) -> tuple[Explained, slice]:
     """Return a target on the scale that contributions have, and the learned columns that it is a function of."""
     own = own_columns([outcome.scaled for outcome in description.outcomes])
     for kind, outcome, at in zip(description.kinds, description.outcomes, own):

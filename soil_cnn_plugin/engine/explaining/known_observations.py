@@ -56,7 +56,7 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
     Raises:
         EngineError: the file has other covariates, targets or patches, or too few observations that were not seen.
     """
-    order, columns = _match(trained, file)
+    order, columns = match_file(trained, file)
     rows = trained.rows
     if rows is None:
         raise EngineError(
@@ -109,7 +109,7 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
     return KnownObservations(values[chosen], limits, fold, unseen, read.views, read.rows, read.channels, basis)
 
 
-def _match(trained: TrainedNetwork, file: PatchFile) -> tuple[list[int], list[int]]:
+def match_file(trained: TrainedNetwork, file: PatchFile) -> tuple[list[int], list[int]]:
     """Return the places in the file of the network's covariates and of its targets."""
     description = trained.description
     names = [summary.covariate.name for summary in file.covariates]

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.ensemble import RandomForestRegressor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
-from soil_cnn_plugin.engine.forests.trees import Trees, join_trees, to_trees
+from soil_cnn_plugin.engine.forests.bins import Binned, bin_features
+from soil_cnn_plugin.engine.forests.growing import grow_tree
+from soil_cnn_plugin.engine.forests.trees import Trees, join_trees
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.machine.processes import is_joined
 from soil_cnn_plugin.engine.targets.learned import ForestLesson, Learned
 
 TREES = 500
-ROWS_A_TREE = 50_000
+ROWS_A_TREE = 100_000
 """The most rows that are drawn anew for each tree; of fewer observations as many as there are (the usual bootstrap).
-This bounds time and the size of network files: a tree of all of a million would take about a minute and 350,000 nodes.
-With 100,000 simulated observations it costs 1.4 % of the RMSE under random folds and 0.2 % in blocks; 25,000 rows cost
-3.2 % and 0.7 %, as much as networks and forests often differ. Measured in docs/large.md."""
-_TREES_AT_ONCE = 100  # in scikit-learn's form, which takes four times the memory of the arrays that are kept
+This bounds time and the size of network files. Measured in docs/large.md."""
 _LEAF = 3  # observations in a leaf, at least
-_SHARE_OF_FEATURES, _SHARE_OF_CHOICES = 1 / 3, "sqrt"  # tried at each split, for numbers and for classes
 _SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 
 
@@ -41,12 +39,14 @@ class FittedForest:
 def fit_forests(features: Singles, learned: Learned, fold: Rows, seed: int) -> list[FittedForest]:
     """Fit one forest of 500 trees for each column, or one for all classes of a target, and a fifth of the trees without
     each inner fold."""
-    return [_fit_one(features, lesson, fold, seed) for lesson in learned.forest_lessons()]
+    binned = bin_features(features, _threads())
+    return [_fit_one(features, binned, lesson, fold, seed) for lesson in learned.forest_lessons()]
 
 
 def fit_parts(features: Singles, learned: Learned, fold: Rows, seed: int) -> list[tuple[Trees, ...]]:
     """A fifth of each forest's trees for each inner fold, grown on the rows outside it; the same each time."""
-    return [_fit_parts(features, lesson, fold, seed) for lesson in learned.forest_lessons()]
+    binned = bin_features(features, _threads())
+    return [grow_parts(binned, lesson, fold, seed) for lesson in learned.forest_lessons()]
 
 
 def predict_forest(trees: Trees, features: Singles) -> tuple[Array, Array]:
@@ -65,48 +65,62 @@ def growth_in_words(count: int) -> str:
     )
 
 
-def _fit_one(features: Singles, lesson: ForestLesson, fold: Rows, seed: int) -> FittedForest:
+def _fit_one(features: Singles, binned: Binned, lesson: ForestLesson, fold: Rows, seed: int) -> FittedForest:
     known = np.asarray(np.isfinite(lesson.targets).all(axis=1))
-    parts = _fit_parts(features, lesson, fold, seed)
+    parts = grow_parts(binned, lesson, fold, seed)
     location, scale = np.full((2, len(features), parts[0].outputs), np.nan)
     for held_out, part in enumerate(parts):
         test = fold == held_out
         location[test], scale[test] = predict_forest(part, features[test])
     location[~known] = scale[~known] = np.nan
-    return FittedForest(_fit(features, lesson, known, TREES, seed), parts, location, scale)
+    return FittedForest(_grow(binned, lesson, known, TREES, seed), parts, location, scale)
 
 
-def _fit_parts(features: Singles, lesson: ForestLesson, fold: Rows, seed: int) -> tuple[Trees, ...]:
+def grow_parts(binned: Binned, lesson: ForestLesson, fold: Rows, seed: int) -> tuple[Trees, ...]:
+    """A fifth of the trees of one forest for each inner fold, without the rows of the fold."""
     known = np.isfinite(lesson.targets).all(axis=1)
     return tuple(
-        _fit(features, lesson, known & (fold != held_out), TREES // INNER_FOLDS, seed + held_out + 1)
+        _grow(binned, lesson, known & (fold != held_out), TREES // INNER_FOLDS, seed + held_out + 1)
         for held_out in range(int(fold.max()) + 1)
     )
 
 
-def _fit(features: Singles, lesson: ForestLesson, rows: Flags, trees: int, seed: int) -> Trees:
+def _grow(binned: Binned, lesson: ForestLesson, chosen: Flags, trees: int, seed: int) -> Trees:
+    """Grow trees on the chosen rows, side by side. Each has random numbers of its own, so that the forest is the same
+    on any number of threads."""
+    rows = np.flatnonzero(chosen)
     targets, weights = lesson.targets[rows], lesson.weights[rows]
-    is_equal = bool((weights == weights[0]).all())
-    known, answers = features if rows.all() else features[rows], targets[:, 0] if targets.shape[1] == 1 else targets
-    share = _SHARE_OF_CHOICES if lesson.is_choice else _SHARE_OF_FEATURES
-    forest = _forest(seed, share, ROWS_A_TREE if len(known) > ROWS_A_TREE else None)
-    grown: list[Trees] = []
-    for start in range(0, trees, _TREES_AT_ONCE):
-        end = min(start + _TREES_AT_ONCE, trees)
-        forest.set_params(n_estimators=end).fit(known, answers, None if is_equal else weights)
-        grown.append(to_trees(forest.estimators_[start:]))
-        forest.estimators_ = [None] * end  # only their number counts for the trees that follow
-    return join_trees(grown)
+    reach = None if (weights == weights[0]).all() else np.cumsum(weights)
+    outputs, features = targets.shape[1], len(binned.codes)
+    tried = max(1, int(np.sqrt(features) if lesson.is_choice else features / 3))
+    if outputs > 1:
+        values, labels = np.ones(len(rows)), targets.argmax(axis=1)
+    else:
+        values, labels = targets[:, 0], np.unique(targets[:, 0], return_inverse=True)[1]
+    draws = min(len(rows), ROWS_A_TREE)
+
+    def grow(number: int) -> Trees:
+        rng = np.random.default_rng([seed, number])
+        times = np.bincount(_draw(rng, len(rows), reach, draws))
+        own = np.flatnonzero(times)
+        codes = binned.codes[:, rows[own]]
+        arrays = (codes, binned.lowest, binned.highest, times[own], values[own], labels[own].astype(np.int32))
+        children, feature, threshold, value = grow_tree(
+            *arrays, outputs, tried, _LEAF, rng.integers(2**64, dtype=np.uint64)
+        )
+        return Trees(np.array([0, len(feature)]), children, feature, threshold, value)
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        return join_trees(list(pool.map(grow, range(trees))))
 
 
-def _forest(seed: int, features: float | str, rows: int | None) -> RandomForestRegressor:
-    """A forest that grows on when fitted again; `rows` are drawn for each tree, None for as many as there are."""
-    return RandomForestRegressor(
-        warm_start=True,
-        max_samples=rows,
-        min_samples_leaf=_LEAF,
-        max_features=features,
-        # Use the cores that belong to this computation: all, where other processes wait for it.
-        n_jobs=usable_cores() if is_joined() else torch.get_num_threads(),
-        random_state=seed,
-    )
+def _draw(rng: np.random.Generator, rows: int, reach: Array | None, draws: int) -> Rows:
+    """Row numbers drawn with replacement; `reach` (rows,) are cumulative weights, None where all are the same."""
+    if reach is None:
+        return rng.integers(0, rows, draws)
+    return np.searchsorted(reach, rng.random(draws) * reach[-1], side="right")
+
+
+def _threads() -> int:
+    """The cores that belong to this computation: all, where other processes wait for it."""
+    return usable_cores() if is_joined() else torch.get_num_threads()

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import torch
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.core.extending import intrinsic
 from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
+from soil_cnn_plugin.engine.machine.compiled import compiled
+
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 TREE_TYPES = {
     "roots": np.int64,
@@ -157,7 +159,7 @@ def to_trees(estimators: Sequence[DecisionTreeRegressor | DecisionTreeClassifier
 def _answers(estimator: DecisionTreeRegressor | DecisionTreeClassifier) -> Array:
     """The answers at all nodes, (nodes, outputs)."""
     value: Array = estimator.tree_.value  # (nodes, targets, classes)
-    if isinstance(estimator, DecisionTreeClassifier):
+    if hasattr(estimator, "classes_"):  # a classifier
         shares: Array = value[:, 0] / value[:, 0].sum(1, keepdims=True)
         return shares
     return value[:, :, 0]
@@ -213,7 +215,7 @@ def _spread(builder: Any, number: Any, kind: Any) -> Any:
     return builder.shuffle_vector(first, nothing, ir.Constant(_INTEGERS, [0] * LANES))
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@compiled
 def add_up(columns, roots, children, feature, threshold, value, total, squares):  # type: ignore[no-untyped-def]
     """Add every tree's answers, and their squares, to `total` and `squares` (rows, outputs).
 

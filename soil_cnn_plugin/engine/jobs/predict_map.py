@@ -9,7 +9,7 @@ import torch
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.device import choose_device, on_device
-from soil_cnn_plugin.engine.mapping.layers import plan_map
+from soil_cnn_plugin.engine.mapping.layers import keep_fitting, plan_map
 from soil_cnn_plugin.engine.mapping.map_files import MapFiles, tell_applicability
 from soil_cnn_plugin.engine.mapping.matching import place_map, why_nothing
 from soil_cnn_plugin.engine.mapping.prediction import finished_blocks
@@ -31,6 +31,8 @@ def _predict(
     job: PredictMap, device: torch.device, report: Report, inputs: FileStates | None
 ) -> dict[str, str | float | int]:
     trained = read_network(job.network, device)
+    has_index = any(space.words.space == job.dissimilarity_space for space in trained.spaces)
+    job = keep_fitting(job, trained.description.kinds, report, has_index)
     finisher = plan_map(job, trained, device, report)
     covariates, grid = place_map(job, trained.description, report)
     inside = read_area(job.area, grid) if job.area else None

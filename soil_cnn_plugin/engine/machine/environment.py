@@ -117,8 +117,8 @@ def describe_computer(device: torch.device | None) -> dict[str, str]:
     return rows
 
 
-def run_trials(device: torch.device | None, report: Report) -> tuple[Trial, ...]:
-    """Try one after the other what jobs rest on, and tell how each went."""
+def run_trials(device: torch.device | None, more: dict[str, Callable[[], str]], report: Report) -> tuple[Trial, ...]:
+    """Try one after the other what jobs rest on, `more` among it, and tell how each went."""
     from soil_cnn_plugin.engine.machine import environment as trial  # needs numpy, which may be the broken library
 
     def try_network() -> str:
@@ -128,7 +128,7 @@ def run_trials(device: torch.device | None, report: Report) -> tuple[Trial, ...]
 
     names: dict[str, Callable[[], str]] = {
         "Train and evaluate a network": try_network,
-        "Fit a random forest": trial.try_forest,
+        **more,
         "Warp a raster": trial.try_warping,
         "Write and read files": trial.try_files,
     }
@@ -266,15 +266,3 @@ def try_files() -> str:
     if from_layer.crs is None or from_layer["name"][0] != "Löss":
         raise EngineError("A GeoPackage does not give back its attributes or its coordinate reference system.")
     return "HDF5, safetensors and GeoPackage files give back what was written."
-
-
-def try_forest() -> str:
-    """Fit a small random forest."""
-    from sklearn.ensemble import RandomForestRegressor
-
-    values = np.random.default_rng(0).normal(size=(200, 4))
-    forest = RandomForestRegressor(20, random_state=0, n_jobs=2).fit(values, values[:, 0])
-    score = float(forest.score(values, values[:, 0]))
-    if score < 0.9:
-        raise EngineError(f"A random forest explains {score:.2f} of a plain signal; above 0.90 is right.")
-    return f"A random forest explains {score:.2f} of a plain signal."

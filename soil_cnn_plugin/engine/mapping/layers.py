@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ import torch
 from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.mapping.map_words import band_tags
 from soil_cnn_plugin.engine.mapping.one_block import PredictedBlock
 from soil_cnn_plugin.engine.mapping.ranges import Seen
 from soil_cnn_plugin.engine.observations.notes import comma_separated
@@ -62,6 +64,34 @@ def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) ->
             )
         for kind in kinds:
             kind.check_offer(name, source)
+
+
+def keep_fitting(job: PredictMap, kinds: Sequence[Kind], report: Report, has_index: bool = True) -> PredictMap:
+    """Return the job without those outputs of `where_fitting` that the targets cannot fill, and tell which these are.
+
+    `has_index`: whether the network can tell how dissimilar a pixel is from its observations.
+    """
+    wanted = [name for name in job.where_fitting if name in job.output_paths()]
+    dropped = [name for name in wanted if not _fits(name, kinds, has_index)]
+    if dropped:
+        report.info(
+            f"Not made, because {_in_words(kinds)} cannot fill {'it' if len(dropped) == 1 else 'them'}:"
+            f" {', '.join(name.upper() for name in dropped)}."
+        )
+    changes: dict[str, Any] = dict.fromkeys(dropped, "")
+    return replace(job, **changes)
+
+
+def _fits(name: str, kinds: Sequence[Kind], has_index: bool) -> bool:
+    if name == "dissimilarity":
+        return has_index
+    if name == "classes" and not any("prediction" in kind.offers for kind in kinds):
+        return False  # the prediction holds them
+    try:
+        check_offers([name], kinds, "The network predicts")
+    except EngineError:
+        return False
+    return True
 
 
 def _in_words(kinds: Sequence[Kind]) -> str:
@@ -122,6 +152,7 @@ class MapLayers:
             units=[band.unit for band in bands],
             tags=tags,
             classes=[band.classes for band in bands] if is_of_classes else [],
+            band_tags=[band_tags(self.description, output, band) for band in bands],
         )
 
     def _own_bands(self, output: str) -> list[Band]:

@@ -13,6 +13,7 @@ from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, means_outside_intervals
+from soil_cnn_plugin.engine.mapping.map_words import map_tags
 from soil_cnn_plugin.engine.mapping.ranges import RangeCheck
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
@@ -113,6 +114,7 @@ def _open_output(name: str, path: str, job: PredictMap, grid: Grid, finisher: Fi
         "TIFFTAG_SOFTWARE": f"Soil CNN {layers.description.versions.get('Soil CNN', '')}".strip(),
         "NETWORK": Path(job.network).name,
         "CONTENT": name,
+        **map_tags(layers.description),
     }
     if name == "dissimilarity" and index:
         tags["DISSIMILARITY_THRESHOLD"] = f"{index.threshold:.9g}"

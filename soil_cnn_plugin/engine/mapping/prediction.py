@@ -10,7 +10,6 @@ from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.mapping.blocks import block_shape, bounded_block_size, predict_blocks, read_trial_block
-from soil_cnn_plugin.engine.mapping.cluster import MapTask, finish_blocks_on_cluster
 from soil_cnn_plugin.engine.mapping.half_precision import choose_half, half_in_words
 from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
@@ -39,6 +38,9 @@ def finished_blocks(
     _tell_map(stack, (size, size) if job.cluster else block_shape(stack, size, halo), halo, report)
     dtype = _choose_dtype(job, trained, stack, device, inside, report)
     if job.cluster:
+        # Dask takes long to load, and few maps need it.
+        from soil_cnn_plugin.engine.mapping.cluster import MapTask, finish_blocks_on_cluster
+
         task = MapTask(job, stack.covariates, stack.grid, half_in_words(dtype))
         return finish_blocks_on_cluster(job.cluster, task, size, report)
     predictor = BlockPredictor(trained, stack.grid, device, finisher.index, dtype, report.info)

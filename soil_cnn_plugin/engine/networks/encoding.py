@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numba
 import numpy as np
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor, nn
 
+from soil_cnn_plugin.engine.machine.compiled import compiled
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 
 
@@ -137,7 +137,7 @@ def _normal_score_knots(quantiles: Sequence[float]) -> Knots:
     """Values, their standardized normal scores, and the slope from each to the next; ties share their mean score."""
     values = np.asarray(quantiles, dtype=np.float64)
     count = len(values)
-    scores = norm.ppf((np.arange(count) + 0.5) / count)
+    scores = ndtri((np.arange(count) + 0.5) / count)
     # Knots that float32 cannot tell apart are ties.
     unique, tie = np.unique(values.astype(np.float32), return_inverse=True)
     merged = np.bincount(tie, weights=scores) / np.bincount(tie)
@@ -172,7 +172,7 @@ def interpolate(numbers: Tensor, knots: Knots) -> Tensor:
     return torch.where(torch.isfinite(numbers), values[left] + (clipped - places[left]) * slopes[left], 0.0)
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@compiled
 def _interpolate(numbers, places, values, slopes, found):  # type: ignore[no-untyped-def]
     """Bisect: `left` is the last place known to be at most the number."""
     lowest, highest = places[0], places[-1]

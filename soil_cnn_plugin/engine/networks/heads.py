@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,7 +29,7 @@ from soil_cnn_plugin.engine.targets.learned import NUMBERS, ColumnLayout, Lesson
 
 RING_QUANTILES = 19
 _LEVELS = [(i + 1) / (RING_QUANTILES + 1) for i in range(RING_QUANTILES)]
-_NORMAL_QUANTILES = [float(norm.ppf(level)) for level in _LEVELS]
+_NORMAL_QUANTILES = [float(ndtri(level)) for level in _LEVELS]
 
 
 class Head(ABC):

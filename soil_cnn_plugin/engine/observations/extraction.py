@@ -12,6 +12,7 @@ from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import with_units
+from soil_cnn_plugin.engine.observations.covariate_doubts import Centres
 from soil_cnn_plugin.engine.observations.locating import check_usable
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.patch_file import PatchFileWriter
@@ -53,15 +54,15 @@ def write_patches(
         EngineError: a covariate is the same everywhere, or too few observations are left.
     """
     codes = read_codes(stack, report.part(0.0, 0.1, "Looking at the covariates").progress)
-    cutting, sampler = report.part(0.1, 1.0, "Cutting patches"), Sampler(stack)
+    cutting, sampler, centres = report.part(0.1, 1.0, "Cutting patches"), Sampler(stack), Centres()
     with PatchFileWriter(
         job.patches, stack.grid, job.patch_size, len(job.covariates), words, job.group, _provenance(job, notes)
     ) as writer:
-        used = _write_usable(job, stack, located, writer, dropped, sampler, cutting)
+        used = _write_usable(job, stack, located, writer, dropped, sampler, centres, cutting)
         sample = sampler.sample()
         summaries = summarize(stack, codes, sample)
         _check_variation(summaries)
-        for doubt in find_doubts(summaries):
+        for doubt in (*find_doubts(summaries), *centres.doubts(stack, words)):
             report.warning(doubt)
         check_usable(used, words, layer, dropped)
         writer.describe(summaries, sample.spread(DOMAIN_POINTS))
@@ -128,6 +129,7 @@ def _write_usable(
     writer: PatchFileWriter,
     dropped: Dropped,
     sampler: Sampler,
+    centres: Centres,
     report: Report,
 ) -> Observations:
     """Write the patches, and return the observations that were written: those with data in their own pixel and enough
@@ -135,7 +137,9 @@ def _write_usable(
     done, used = 0, []
     for observations, patches in cut_patches(stack, located, job.patch_size, sampler):
         kept = _usable(job, observations, patches, dropped)
-        writer.append(observations.take(kept), patches if kept.all() else patches[kept])
+        whole = patches if kept.all() else patches[kept]
+        writer.append(observations.take(kept), whole)
+        centres.add(observations.take(kept), whole)
         used.append(observations.ids[kept])
         done += len(observations)
         report.progress(done / len(located))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import skew
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches, partners
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -25,6 +24,7 @@ from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
 from soil_cnn_plugin.engine.observations.soil_classes import read_classes
 from soil_cnn_plugin.engine.targets.measured import TargetValues
+from soil_cnn_plugin.engine.targets.scales import skewness
 
 _FEW_NUMBERS = 10
 
@@ -181,7 +181,7 @@ def _is_apart(values: Array) -> Flags:
     most, (low, high) = int(_MOST_APART * len(known)), (-np.inf, np.inf)
     if len(known) < _FEWEST_FOR_GAPS or np.subtract(*np.quantile(known, [0.75, 0.25])) == 0:
         return np.zeros(len(values), np.bool_)
-    for sign in (1, -1) if skew(np.exp(known[most:])) > _SKEWED else (1,):
+    for sign in (1, -1) if skewness(np.exp(known[most:])) > _SKEWED else (1,):
         ordered = np.sort(sign * known)
         inner, outer = ordered[-most - 1 : -1], ordered[-most:]
         width = inner - ordered[most]  # without what may be wild at the other end

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-import pyogrio
 import rasterio
 import rasterio.shutil
 from rasterio.errors import RasterioError
@@ -49,6 +48,8 @@ def _names_beside(path: str) -> dict[int, str]:
     for table in (Path(f"{path}.vat.dbf"), Path(path).with_suffix(".vat.dbf")):
         if not table.is_file():
             continue
+        import pyogrio  # takes long to load
+
         try:
             with warnings.catch_warnings(), as_pyogrio_reads(str(table)) as readable:
                 warnings.simplefilter("ignore")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import geopandas
 import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
@@ -21,6 +19,9 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, parse_crs, transform, without_jump
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import as_pyogrio_reads, is_undefined, layer_name
+
+if TYPE_CHECKING:
+    import geopandas
 
 _SIDES = 64
 """Pieces in the longer side of a polygon's frame; its own sides are cut into pieces so long where a line may jump."""
@@ -42,6 +43,9 @@ def read_polygon_layer(path: str, role: str, grid: Grid) -> geopandas.GeoDataFra
     Raises:
         EngineError: the layer has no geometries, no CRS, or no polygon with an area.
     """
+    import geopandas  # takes long to load
+    from pyogrio.errors import DataLayerError, DataSourceError
+
     try:
         with as_pyogrio_reads(path) as readable:
             layer = geopandas.read_file(readable)

@@ -45,6 +45,7 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         units: Sequence[str],
         tags: Mapping[str, str],
         classes: Sequence[Sequence[str]] = (),
+        band_tags: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self._path, self._scratch = path, f"{part(path)}.tif"
         self._names = f"{part(path)}.aux.xml"
@@ -64,6 +65,8 @@ class RasterFile(AbstractContextManager["RasterFile"]):
         self._dataset.descriptions = tuple(bands)
         self._dataset.units = tuple(units)
         self._dataset.update_tags(**tags)
+        for number, own in enumerate(band_tags, start=1):
+            self._dataset.update_tags(number, **own)
         if classes and len(bands) == 1:  # a TIFF has colours for one band only; attribute tables hold those of all
             self._dataset.write_colormap(1, class_colormap(len(classes[0])))
 

@@ -35,6 +35,7 @@ _COMPONENT = re.compile(r"sin|cos|north|east")
 _MARKS = (-9999.0, -999.0, -99.0, -99999.0, -32768.0, -32767.0, -2147483648.0, 255.0, 9999.0, 32767.0, 65535.0, 99999.0)
 _LARGEST_MARK = 1e19  # floating-point rasters mark missing data with larger ones: 1e20, 9.96921e36, 3.4e38
 _FAR = 10.0  # a value other than these looks like a mark when it lies this many ranges of the others away
+_MOST_CODES = 25
 _FEW = 8  # files; where there are more, each has its share of what GDAL keeps
 
 
@@ -137,7 +138,8 @@ def find_doubts(summaries: Sequence[CovariateSummary]) -> list[str]:
     found = []
     for summary in summaries:
         if summary.covariate.kind != "categorical":
-            found += [doubt for doubt in (_mark_in_words(summary), _compass_in_words(summary)) if doubt]
+            words = (_mark_in_words(summary), _compass_in_words(summary), _codes_in_words(summary))
+            found += [doubt for doubt in words if doubt]
     return found
 
 
@@ -186,6 +188,24 @@ def _compass_in_words(summary: CovariateSummary) -> str:
             " patches are turned and mirrored in training as if it did not. List it under DIRECTIONAL_COVARIATES."
         )
     return ""
+
+
+def _codes_in_words(summary: CovariateSummary) -> str:
+    """Return a warning of a covariate that holds a few whole numbers only, as codes of classes do."""
+    found = sorted(set(summary.quantiles))
+    wholes = [value for value in found if value == int(value)]
+    # A quantile between two codes is interpolated, so some are no whole numbers.
+    if not 3 <= len(wholes) <= _MOST_CODES or len(summary.quantiles) - _at(summary, wholes) > len(wholes):
+        return ""
+    shown = ", ".join(f"{value:.0f}" for value in wholes[:8]) + (", ..." if len(wholes) > 8 else "")
+    return (
+        f"{summary.covariate.name}: it seems to hold nothing but {len(wholes)} whole numbers ({shown}). If they are"
+        " codes of classes, list it under CATEGORICAL_COVARIATES: as numbers, class 2 would lie between 1 and 3."
+    )
+
+
+def _at(summary: CovariateSummary, values: Sequence[float]) -> int:
+    return sum(value in values for value in summary.quantiles)
 
 
 def _full_turn(lowest: float, highest: float) -> float:

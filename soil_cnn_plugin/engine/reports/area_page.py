@@ -109,7 +109,7 @@ def _areas(shown: Sequence[tuple[str, AreaSummary]], count: int) -> list[Item]:
         " (applicable); observations inside; pixels that it touches."
     )
     if count > len(shown):
-        caption += f" The {len(shown)} largest of {count} areas; the layer holds all."
+        caption += f" {len(shown)} of {count} areas: the largest that have an answer; the layer holds all."
     return [table(("Area", "ha", "Mapped", "Applicable", "Observations", "Pixels"), rows, caption)]
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
 from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
+from soil_cnn_plugin.engine.reports.covariates_section import covariates_section
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import draw_loss_curves
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
 from soil_cnn_plugin.engine.reports.held_out_words import (
@@ -37,11 +40,14 @@ from soil_cnn_plugin.engine.reports.sections import (
 )
 from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case, titles
 
+_IN_SHORT = ("accuracy", "covariates", "notes", "how-to-cite")
+"""Sections that the short print version has, beside the verdicts and the maps."""
 _OF_NUMBERS = ("transform", "coverage of intervals")  # settings that classes have no use for
 
 
-def write_report(path: str, assessment: Assessment) -> None:
-    """Write one HTML file that needs nothing else. Figures are SVG; many points become images inside the SVG."""
+def write_report(path: str, assessment: Assessment, maps: Sequence[Section] = ()) -> None:
+    """Write one HTML file that needs nothing else. Figures are SVG; many points become images inside the SVG. `maps`
+    are sections that stand first, where a map has been made."""
     frame = map_frame(assessment.coordinates, assessment.crs_name)
     shares = []
     if assessment.numbers:
@@ -53,12 +59,16 @@ def write_report(path: str, assessment: Assessment) -> None:
     page = Page(
         kind="Held-out report" if assessment.numbers else "Held-out report of classes",
         title=sentence_case(enumerated(titles([target.soil_property for target in assessment.targets]))),
-        facts=[*(fact for share in shares for fact in share.facts), *_facts(assessment, frame.unit)],
+        facts=[
+            *(fact for share in shares for fact in share.facts),
+            *_facts(assessment, frame.unit),
+            f"written {date.today():%Y-%m-%d}",
+        ],
         lead=[
             *(item for share in shares for item in share.predictor),
             *(item for share in shares for item in share.verdicts),
         ],
-        sections=_sections(assessment, shares),
+        sections=[*maps, *_sections(assessment, shares)],
     )
     write_page(path, page)
 
@@ -71,8 +81,9 @@ def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
     settings = assessment.settings
     if not assessment.numbers:
         settings = {name: value for name, value in settings.items() if name not in _OF_NUMBERS}
-    return [
+    sections = [
         Section("observations", "Observations and folds", _observations(assessment, shares)),
+        *covariates_section(assessment.covariates, assessment.spaces),
         Section("accuracy", "Accuracy", [item for share in shares for item in share.accuracy]),
         *(section for share in shares for section in share.sections),
         Section(
@@ -90,6 +101,7 @@ def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
         settings_section(settings, assessment.versions),
         citing_section(references(assessment), software(assessment), methods_sentence(assessment)),
     ]
+    return [replace(section, is_detail=section.anchor not in _IN_SHORT) for section in sections]
 
 
 def _facts(assessment: Assessment, unit: str) -> list[str]:

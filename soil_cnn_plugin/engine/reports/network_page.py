@@ -13,6 +13,7 @@ from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.rasters.unchanged import FINGERPRINTS
 from soil_cnn_plugin.engine.reports.class_tables import CLASS_COLUMNS, class_score_group
 from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
+from soil_cnn_plugin.engine.reports.covariates_section import covariates_table
 from soil_cnn_plugin.engine.reports.held_out_words import dissimilarity_section, predictor_sentence
 from soil_cnn_plugin.engine.reports.score_table import SCALES, SCORE_COLUMNS, number_score_group
 from soil_cnn_plugin.engine.reports.sections import (
@@ -36,7 +37,6 @@ from soil_cnn_plugin.engine.reports.words import (
     fixed,
     number_terms,
     percent,
-    rounded,
     sentence_case,
     titles,
 )
@@ -130,12 +130,11 @@ def _predicts(targets: Sequence[SoilProperty], description: Description) -> list
 
 
 def _needs(description: Description) -> list[Item]:
-    headings = ("Covariate", "Kind", "Unit", "Values where it was trained", "File")
     return [
         Paragraph(
             "A map needs all these covariates, with the same meaning, unit and classes. They are matched by name."
         ),
-        text_table(headings, [_covariate_row(summary) for summary in description.covariates]),
+        covariates_table(description.covariates, {}),
         Subheading("Grid it was trained on"),
         Pairs(_grid_rows(description.grid)),
     ]
@@ -218,26 +217,6 @@ def _target_row(target: SoilProperty, description: Description) -> tuple[str, ..
     depth_text = f"{depth[0]:g} to {depth[1]:g} cm" if depth else "–"
     name = target.name if depth else target.field
     return sentence_case(name), target.field, depth_text, target.unit or "–", SCALES.get(transform, transform)
-
-
-def _covariate_row(summary: CovariateSummary) -> tuple[str, ...]:
-    """Return a row with the name, kind, unit, values and source."""
-    covariate = summary.covariate
-    if summary.categories:
-        values = f"{len(summary.categories)} classes: {_shortened(summary.labels)}"
-    else:
-        last = len(summary.quantiles) - 1
-        lowest, low, middle, high, highest = (
-            rounded(summary.quantiles[round(share * last)]) for share in (0, 0.05, 0.5, 0.95, 1)
-        )
-        values = f"{lowest} to {highest}, median {middle}, 90 % from {low} to {high}"
-    source = covariate.path if covariate.band == 1 else f"{covariate.path}, band {covariate.band}"
-    return covariate.name, covariate.kind, covariate.unit or "–", values, source
-
-
-def _shortened(labels: Sequence[str], most: int = 12) -> str:
-    rest = len(labels) - most
-    return ", ".join(labels[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _grid_rows(grid: Grid) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import skew
 
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
@@ -51,6 +50,7 @@ from soil_cnn_plugin.engine.reports.sections import (
 from soil_cnn_plugin.engine.reports.words import by_depth, decimals_for, fixed, number_terms, percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import Scores
+from soil_cnn_plugin.engine.targets.scales import skewness
 
 _VALUES = ("n", "Minimum", "1st quartile", "Median", "Mean", "3rd quartile", "Maximum", "SD", "Skewness")
 _SPANS = (("RMSE", 3), ("MEC", 2), ("PICP", 2))
@@ -135,7 +135,7 @@ def _value_row(target: NumberTarget) -> tuple[str, ...]:
         sentence_case(target.soil_property.label),
         str(len(observed)),
         *(fixed(float(number), decimals) for number in numbers),
-        fixed(float(skew(observed)), 1),
+        fixed(skewness(observed), 1),
         SCALES.get(target.transform, target.transform),
     )
 

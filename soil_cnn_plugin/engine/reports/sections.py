@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import jinja2
+from markupsafe import Markup
 
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.references import Publication
@@ -189,11 +191,12 @@ class Citations(Item):
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a page. `anchor` is unique in its page."""
+    """A section of a page. `anchor` is unique in its page; the short print version leaves a detail out."""
 
     anchor: str
     heading: str
     items: Sequence[Item]
+    is_detail: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,6 +259,11 @@ class Share:
     terms: Mapping[str, str] = field(default_factory=dict)
 
 
+def _broken_after_slashes(path: str) -> Markup:
+    """Return a path that a narrow column breaks between folders, not within their names."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/\\\\])", path))
+
+
 def write_page(path: str, page: Page) -> None:
     """Fill templates/page.html.j2. Every text is escaped, except the SVG of figures, whose texts are escaped
     already."""
@@ -267,5 +275,6 @@ def write_page(path: str, page: Page) -> None:
         lstrip_blocks=True,
     )
     environment.filters["unbroken"] = unbroken
+    environment.filters["after_slashes"] = _broken_after_slashes
     text = environment.get_template("page.html.j2").render(page=page)
     write_whole(path, text.encode())

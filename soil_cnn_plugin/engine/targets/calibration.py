@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_ndtr
-from scipy.stats import norm
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.measured import as_if_measured
@@ -18,7 +17,7 @@ _MOST_STRETCH = float(np.log(20))
 _PULL = float(np.log(2))
 _TAIL_LEVELS = (0.75, 0.9)  # from the quantiles there, the other tail's mirrored, a tail is drawn out
 _RARE = 0.05  # probability that the largest of all residuals in such a tail lies beyond it
-_BIN_EDGES = norm.cdf(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
+_BIN_EDGES = ndtr(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
 
 
 @dataclass(frozen=True)
@@ -101,14 +100,14 @@ class Calibration:
         that errors of measurement explain. A censored target has the expected score below its limit."""
         spread = self._spread(scale, errors)
         level = np.interp((target - location) / spread, self.quantiles, _LEVELS)
-        scores = norm.ppf(level)
-        scores[is_censored] = -norm.pdf(scores[is_censored]) / level[is_censored]
+        scores = ndtri(level)
+        scores[is_censored] = -np.exp(-(scores[is_censored] ** 2) / 2) / np.sqrt(2 * np.pi) / level[is_censored]
         shares: Array = 1 - (np.clip(scale, *self.scales) / spread) ** 2
         return np.where(np.isfinite(target - location), scores, np.nan), shares
 
     def at_scores(self, location: Array, scale: Array, scores: Array, target_scale: TargetScale) -> Array:
         """The inverse: values in the target's unit at normal scores; arrays of shapes that go together."""
-        z = np.interp(norm.cdf(scores), _LEVELS, self.quantiles)
+        z = np.interp(ndtr(scores), _LEVELS, self.quantiles)
         lowest, highest = self.residuals
         return target_scale.back(location + np.clip(self._spread(scale, 0.0) * z, lowest, highest))
 

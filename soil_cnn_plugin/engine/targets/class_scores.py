@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp, softmax
-from scipy.stats import norm
+from scipy.special import logsumexp, ndtri, softmax
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 
@@ -160,7 +159,7 @@ def reliability_of_classes(observed: Rows, probabilities: Array) -> ClassReliabi
 def share_limits(right: Array, count: Array | Rows) -> tuple[Array, Array]:
     """95 % confidence limits of the share of `right` ones among `count` (Wilson 1927,
     10.1080/01621459.1927.10502953); NaN where `count` is 0."""
-    z = float(norm.ppf(0.975))
+    z = float(ndtri(0.975))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = right / count
         middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)

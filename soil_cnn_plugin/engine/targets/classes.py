@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
@@ -202,7 +202,7 @@ class ClassOutcome:
 
     def draw(self, location: Array, scale: Array, scores: Array) -> Array:
         # The largest of logarithms with Gumbel noise is class k with exactly its probability (Gumbel 1954).
-        noise = -np.log(-np.log(np.clip(norm.cdf(scores), 1e-12, 1 - 1e-12)))
+        noise = -np.log(-np.log(np.clip(ndtr(scores), 1e-12, 1 - 1e-12)))
         chosen = (np.log(np.maximum(self.values(location, scale), 1e-12)) + noise).argmax(axis=0)
         found: Array = (chosen == np.arange(len(self.names)).reshape(-1, *[1] * chosen.ndim)).astype(np.float64)
         return found

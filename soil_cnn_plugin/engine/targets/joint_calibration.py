@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.targets.scales import CompositionScale
@@ -77,12 +77,12 @@ class JointCalibration:
         """Normal scores (n, C) of known columns, each in the distribution of its own residuals; NaN where missing."""
         z = (learned - location) / np.clip(scale, *np.array(self.scales).T)
         columns = [np.interp(own, np.sort(residuals), self._levels) for own, residuals in zip(z.T, self._columns)]
-        return np.where(np.isfinite(z), norm.ppf(np.column_stack(columns)), np.nan)
+        return np.where(np.isfinite(z), ndtri(np.column_stack(columns)), np.nan)
 
     def at_scores(self, location: Array, scale: Array, scores: Array) -> Array:
         """The inverse: columns at normal scores (C, ...); arrays of shapes that go together. Columns go together as
         their scores do, which is how residuals do where that is linear."""
-        columns = zip(norm.cdf(scores), self._columns, self.scales, location, scale)
+        columns = zip(ndtr(scores), self._columns, self.scales, location, scale)
         return np.stack(
             [
                 centre + np.clip(spread, *bounds) * np.interp(level, self._levels, np.sort(own))

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import log_ndtr, ndtri_exp
-from scipy.stats import norm
+from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
@@ -111,7 +110,7 @@ def normal_moments(values: Array, is_censored: Flags) -> tuple[float, float]:
         shift, inverse = parameters
         z = inverse * limits - shift
         log_below = log_ndtr(z)
-        ratio = counts * np.exp(norm.logpdf(z) - log_below)
+        ratio = counts * np.exp(_log_density(z) - log_below)
         square = inverse**2 * squares - 2 * inverse * shift * total + count * shift**2
         value = 0.5 * square - count * np.log(inverse) - counts @ log_below
         by_shift = count * shift - inverse * total + ratio.sum()
@@ -126,7 +125,7 @@ def normal_moments(values: Array, is_censored: Flags) -> tuple[float, float]:
 def expected_below(limits: Array, mean: Array | float, deviation: Array | float) -> Array:
     """Expected value of a normal distribution below its limits."""
     z = (limits - mean) / deviation
-    expected: Array = mean - deviation * np.exp(norm.logpdf(z) - log_ndtr(z))
+    expected: Array = mean - deviation * np.exp(_log_density(z) - log_ndtr(z))
     return np.minimum(expected, limits)
 
 
@@ -175,8 +174,8 @@ def as_if_measured(values: Array, is_censored: Flags) -> Array:
     rest = levels < below[0]
     if rest.any():
         mean, deviation = normal_moments(values, is_censored)
-        share = levels[rest] / below[0] * norm.cdf((distinct[0] - mean) / deviation)
-        result[rest] = np.minimum(mean + deviation * norm.ppf(np.maximum(share, 1e-12)), distinct[0])
+        share = levels[rest] / below[0] * ndtr((distinct[0] - mean) / deviation)
+        result[rest] = np.minimum(mean + deviation * ndtri(np.maximum(share, 1e-12)), distinct[0])
     return result
 
 
@@ -205,3 +204,9 @@ def reporting_limits(values: Array, is_censored: Flags) -> Array:
     chosen = np.searchsorted(below[:-1], place, side="right") - 1
     limits[measured] = np.where(chosen < 0, -np.inf, distinct[np.maximum(chosen, 0)])
     return limits
+
+
+def _log_density(z: Array) -> Array:
+    """The logarithm of the density of the standard normal distribution."""
+    density: Array = -(z**2) / 2 - np.log(2 * np.pi) / 2
+    return density

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import skew
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
@@ -123,14 +122,23 @@ def transform_in_words(wanted: str, values: Array, soil_property: SoilProperty) 
         )
     if wanted != "auto" or not _is_skewed(known):
         return "", ""
-    shape = f"{field}: its values are above 0 and skewed ({skew(known):.2g})"
+    shape = f"{field}: its values are above 0 and skewed ({skewness(known):.2g})"
     if is_already:
         return f"{shape}, but no logarithm is taken, because {is_already}. Choose the transform 'log' to take one.", ""
     return f"{shape}, so it is learned as its logarithm. Choose the transform 'none' where it is one already.", ""
 
 
+def skewness(values: Array) -> float:
+    """The third moment of standardized values (n,), NaN where all are next to equal."""
+    apart = values - values.mean()
+    variance = float((apart**2).mean())
+    if variance <= (np.finfo(np.float64).eps * abs(float(values.mean()))) ** 2:
+        return math.nan
+    return float((apart**3).mean()) / variance**1.5
+
+
 def _is_skewed(known: Array) -> bool:
-    return bool(known.min() > 0 and skew(known) > 1 and abs(skew(np.log(known))) < abs(skew(known)))
+    return bool(known.min() > 0 and skewness(known) > 1 and abs(skewness(np.log(known))) < abs(skewness(known)))
 
 
 def upper_bound(values: Array) -> float:

@@ -28,6 +28,7 @@ from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.training.input_rows import Order
+from soil_cnn_plugin.engine.training.loss_line import curve_of
 
 _SECONDS = 60.0  # between checkpoints
 _OF_BEST = ("score", "waited", "step", "history")
@@ -251,8 +252,12 @@ class Best:
         self.history.append((step, float(loss.mean()), found))
 
     def in_words(self) -> str:
-        _, loss, score = self.history[-1]
-        return f"loss {loss:.3f}, held-out error ({self.measure}) {score:.3f}, means over the members"
+        """Say how the error on observations that were held out went, with its curve since the start."""
+        scores = [score for _, _, score in self.history]
+        first, last = scores[0], scores[-1]
+        change = f", {100 * (last - first) / abs(first):+.0f} % since the start" if first and len(scores) > 1 else ""
+        told = f"error on held-out observations {last:.3f} ({self.measure}){change.replace('-', '−')}"
+        return f"{told}  {curve_of(scores)}"
 
     def kept_in_words(self) -> str:
         return f"kept as of step {self.step}, held-out error {self.score:.3f}"

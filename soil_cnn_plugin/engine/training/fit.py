@@ -26,6 +26,7 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Lesson
 from soil_cnn_plugin.engine.training.checkpoint import Average, Best, Checkpoint, TrainingState
 from soil_cnn_plugin.engine.training.input_rows import Batch, Batches, InputRows
+from soil_cnn_plugin.engine.training.stopping import STOPPING
 
 _WARM_UP_STEPS = 20  # the learning rate rises linearly over these
 _ROWS_AT_ONCE = 512  # most observations that a member predicts at once
@@ -132,10 +133,17 @@ def _train(
             losses.clear()
             now.step, now.order, now.evaluations = step, batch.order, now.evaluations + 1
             now.is_finished = now.best.waited >= settings.patience or step == settings.steps
+            if now.is_finished:
+                STOPPING.note_end(network.NAME, now.best.step)
+            elif STOPPING.must_end(network.NAME, step):
+                now.is_finished = True
+                tell(f"{network.NAME} network: stops as asked and keeps the best of what it has learned")
             if checkpoint:
                 checkpoint.write(now)
-            if now.evaluations.bit_count() == 1:  # 1, 2, 4, 8, ...: often enough to see where it goes
-                tell(f"{network.NAME}: step {step} (epoch {step * batches.share_of_epoch:.0f}), {now.best.in_words()}")
+            if now.evaluations.bit_count() == 1 or now.is_finished:  # 1, 2, 4, 8, ...: often enough to see it grow
+                most = max(1, round(settings.steps * batches.share_of_epoch))
+                epochs = f"epoch {step * batches.share_of_epoch:.0f} of at most {most}"
+                tell(f"{network.NAME} network: {epochs}, {now.best.in_words()}")
             if now.is_finished:
                 return
 

@@ -12,7 +12,6 @@ from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
-from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
@@ -24,6 +23,7 @@ from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import cross_fit
+from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
 
@@ -130,7 +130,8 @@ def fit_design(
     trees: dict[str, tuple[Trees, ...]] = {}
     parts: tuple[tuple[Trees, ...], ...] = ()
     for name in forests if process_number() == 0 else ():
-        fitted = fit_forests(_some(forest_features(design, name), rows), learned, fold, seed)
+        features = _some(forest_features(design, name), rows)
+        fitted = fit_or_read_forests(design.checkpoints, features, learned, fold, seed)
         trees[name] = tuple(forest.trees for forest in fitted)
         if name == FOREST_CONTEXT:
             parts = tuple(forest.parts for forest in fitted)

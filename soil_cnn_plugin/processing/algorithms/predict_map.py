@@ -22,7 +22,9 @@ from ..parameters import (
     choice,
     devices,
     explained,
+    folded,
     integer,
+    made_by_default,
     rasters,
     thresholds,
 )
@@ -32,6 +34,9 @@ APPLICABILITY = {
     "DISSIMILARITY_THRESHOLD": tr("Dissimilarity index up to which the map is applicable"),
     "APPLICABLE_SHARE": tr("Share of the predicted pixels that are applicable"),
 }
+
+
+DEFAULT_MAPS = ("PREDICTION", "LOWER", "UPPER", "DISSIMILARITY", "CLASSES", "PROBABILITIES")
 
 
 class PredictMap(JobAlgorithm):
@@ -81,7 +86,7 @@ class PredictMap(JobAlgorithm):
                 ),
                 advanced=True,
             ),
-            *mapping_outputs(),
+            *folded(made_by_default(_shown_first(mapping_outputs()), DEFAULT_MAPS), shown=DEFAULT_MAPS),
         ]
 
     def job(self, inputs: Inputs) -> jobs.PredictMap:
@@ -92,25 +97,16 @@ class PredictMap(JobAlgorithm):
 def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True) -> jobs.PredictMap:
     extent, extent_crs = inputs.extent("EXTENT")
     exceedance = jobs.parse_thresholds(inputs.text("EXCEEDANCE"))
-    probability = inputs.destination("EXCEEDANCE_PROBABILITY")
-    if not probability and not covariates_given:
+    paths = {name: inputs.destination(name.upper()) for name in jobs.PredictMap.OUTPUTS}
+    if not paths["exceedance_probability"] and not covariates_given:
         exceedance = ()  # in the whole chain, thresholds may be for the report alone
+    fitting = [name for name in paths if name not in ("prediction", "exceedance_probability")]
     return jobs.PredictMap(
         network=network,
-        prediction=inputs.destination("PREDICTION"),
-        median=inputs.destination("MEDIAN"),
-        lower=inputs.destination("LOWER"),
-        upper=inputs.destination("UPPER"),
-        standard_deviation=inputs.destination("STANDARD_DEVIATION"),
-        dissimilarity=inputs.destination("DISSIMILARITY"),
+        **paths,
         dissimilarity_space=inputs.choice("DISSIMILARITY_SPACE"),
-        classes=inputs.destination("CLASSES"),
-        probabilities=inputs.destination("PROBABILITIES"),
-        confusion_index=inputs.destination("CONFUSION_INDEX"),
-        texture_classes=inputs.destination("TEXTURE_CLASSES"),
         texture_system=inputs.choice("TEXTURE_SYSTEM"),
         exceedance=exceedance,
-        exceedance_probability=probability,
         covariates=inputs.covariates() if covariates_given else (),
         extent=extent,
         extent_crs=extent_crs,
@@ -118,6 +114,7 @@ def predict_map_job(inputs: Inputs, network: str, covariates_given: bool = True)
         block_size=inputs.integer_or_none("BLOCK_SIZE"),
         precision=inputs.choice("PRECISION"),
         device=inputs.choice("DEVICE"),
+        where_fitting=tuple(name for name in fitting if name.upper() in inputs.unnamed),
         full_gpu=inputs.choice("FULL_GPU"),
     )
 
@@ -193,6 +190,11 @@ def _computing_parameters() -> Parameters:
             advanced=True,
         ),
     ]
+
+
+def _shown_first(outputs: Parameters) -> Parameters:
+    """Return the outputs, those that are made by default at the beginning."""
+    return sorted(outputs, key=lambda output: output.name() not in DEFAULT_MAPS)
 
 
 def mapping_outputs() -> Parameters:

@@ -176,9 +176,7 @@ def training_parameters() -> Parameters:
         ),
         thresholds(),
         *devices(),
-        seed(
-            jobs.TrainNetwork.seed, tr("Seed of the random numbers. The same seed on one device gives the same result.")
-        ),
+        seed(jobs.TrainNetwork.seed, tr("Seed of the random numbers: the same seed and device give the same result.")),
     ]
 
 
@@ -218,8 +216,8 @@ def _validation_parameters() -> Parameters:
                 types=[Qgis.ProcessingSourceType.Raster, Qgis.ProcessingSourceType.VectorPolygon],
             ),
             tr(
-                "Area to be mapped, for the validation knndm: polygons, or a raster, whose pixels with data count."
-                " Empty: wherever the covariates have data."
+                "Area to be mapped: polygons, or a raster, whose pixels with data count. The validation knndm holds"
+                " observations out as this area needs it. Empty: wherever the covariates have data."
             ),
             advanced=True,
         ),
@@ -275,7 +273,6 @@ def training_outputs(network_optional: bool) -> Parameters:
         tr("Held-out predictions"),
         Qgis.ProcessingSourceType.VectorPoint,
         optional=True,
-        createByDefault=False,
     )
     return [
         explained(

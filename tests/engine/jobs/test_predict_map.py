@@ -94,6 +94,7 @@ def test_maps_are_in_the_targets_units_with_names_and_limits(job: PredictMap, la
             assert dataset.descriptions[0] == labels[name] and dataset.units == ("mg/kg", "%")
             assert dataset.tags()["CONTENT"] == name and dataset.tags()["COVERAGE"] == "0.9"
             assert dataset.tags()["NETWORK"] == "network.safetensors"
+            assert "observations and patches of" in dataset.tags()["HOW_MADE"] and dataset.tags()["CITATION"]
             assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG" and dataset.crs.to_epsg() == 28992
     assert f"{(~blind).sum()} of 1600 pixels predicted" in log.infos[-1] and log.warnings == []
 

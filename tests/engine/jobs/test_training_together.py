@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from soil_cnn_plugin.contract.jobs import TrainNetwork
-from soil_cnn_plugin.engine.training import fitting
+from soil_cnn_plugin.engine.training import kept_forests
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST
 from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -31,8 +31,8 @@ from soil_cnn_plugin.engine.machine.torchrun import process_count, process_numbe
 
 torch.set_num_threads(1)
 forest.TREES = 20
-grown, fit_forests = [], fitting.fit_forests
-fitting.fit_forests = lambda *arguments: grown.append(1) or fit_forests(*arguments)
+grown, fit_forests = [], kept_forests.fit_forests
+kept_forests.fit_forests = lambda *arguments: grown.append(1) or fit_forests(*arguments)
 folder, cpu = Path(sys.argv[1]), torch.device("cpu")
 job = TrainNetwork(str(folder / "patches.h5"), "n.safetensors", architecture="ring", members=2, epochs=2)
 with PatchFile(job.patches) as file:

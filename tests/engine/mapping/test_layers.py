@@ -14,7 +14,13 @@ from soil_cnn_plugin.contract.events import Warning as Doubt
 from soil_cnn_plugin.contract.jobs import PredictMap, parse_thresholds
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs.predict_map import run
-from soil_cnn_plugin.engine.mapping.layers import MapLayers, check_offers, means_outside_intervals, plan_layers
+from soil_cnn_plugin.engine.mapping.layers import (
+    MapLayers,
+    check_offers,
+    keep_fitting,
+    means_outside_intervals,
+    plan_layers,
+)
 from soil_cnn_plugin.engine.rasters.class_names import read_class_names
 from soil_cnn_plugin.engine.targets.class_scores import sharpen
 from soil_cnn_plugin.engine.targets.classes import ClassOutcome
@@ -69,6 +75,26 @@ def columns_of(count: int = 40) -> tuple[np.ndarray, np.ndarray]:
     location[3:6] = rng.dirichlet(np.ones(3), (1, count)).transpose(2, 0, 1)
     location[..., 0] = scale[..., 0] = np.nan
     return location, scale
+
+
+def test_what_does_not_fit_is_left_out_only_where_that_is_asked_for(description: NetworkDescription) -> None:
+    numbers, log = [kind for kind in description.kinds if "classes" not in kind.offers], Log()
+    wanted = ("lower", "classes", "probabilities", "dissimilarity")
+    job = keep_fitting(job_of(*wanted, where_fitting=wanted), numbers, log, has_index=False)
+    assert set(job.output_paths()) == {"prediction", "lower"}
+    (told,) = log.infos
+    assert told.startswith("Not made, because numbers (zinc, sand, silt, clay, ph) cannot fill them: CLASSES, PROB")
+    assert keep_fitting(job_of(*wanted, where_fitting=wanted), description.kinds, log) == job_of(
+        *wanted, where_fitting=wanted
+    )
+    named = job_of("probabilities", where_fitting=("classes",))
+    assert keep_fitting(named, numbers, log) == named  # and check_offers refuses it
+
+
+def test_a_map_of_nothing_but_classes_is_the_prediction_itself(description: NetworkDescription) -> None:
+    classes = [kind for kind in description.kinds if "classes" in kind.offers]
+    job = keep_fitting(job_of("classes", "lower", where_fitting=("classes", "lower")), classes, Log())
+    assert set(job.output_paths()) == {"prediction"}
 
 
 def test_bands_stand_in_the_order_of_the_targets(description: NetworkDescription) -> None:

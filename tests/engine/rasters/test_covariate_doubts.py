@@ -49,7 +49,7 @@ def test_a_mark_of_missing_data_that_nobody_declared_is_told(mark: float, values
         NDVI,
         with_mark(0, 0.9, RNG.lognormal(3, 2, 10000)),  # flow accumulation, mostly zero
         np.append(RNG.lognormal(3, 2, 10000), 1e9),  # one giant value
-        RNG.integers(0, 3, 10000),  # three levels
+        RNG.integers(0, 2, 10000),  # a mask
         RNG.integers(0, 256, 10000),  # a grey image
         with_mark(255, 0.2, RNG.integers(0, 250, 10000)),  # saturated pixels
         with_mark(0, 0.5, RNG.normal(900, 5, 10000)),  # zero stands far away, and may be a value
@@ -101,6 +101,13 @@ def test_directions_as_plain_numbers_are_told_with_the_formula(
 
 def test_northness_by_its_name_is_no_direction_in_degrees() -> None:
     assert doubts(np.linspace(0, 6.28, 1000), "cos_aspect", "directional") == []
+
+
+@pytest.mark.parametrize("codes", [(1, 2, 3), tuple(range(10, 30)), (11, 21, 22, 31, 41, 90)])
+def test_a_few_whole_numbers_may_be_codes_of_classes(codes: tuple[int, ...]) -> None:
+    (doubt,) = doubts(RNG.choice(codes, 10000))
+    assert f"nothing but {len(codes)} whole numbers ({codes[0]}, {codes[1]}" in doubt
+    assert "list it under CATEGORICAL_COVARIATES" in doubt
 
 
 @pytest.mark.parametrize("rows", range(1, 9))

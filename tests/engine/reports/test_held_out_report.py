@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,11 +13,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import compare
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 
 Make = Callable[..., Assessment]
@@ -154,6 +158,42 @@ def test_random_folds_stand_beside_the_chosen_ones_where_there_are_any(tmp_path:
     assert "the error is smaller under random folds, because a held-out observation then has neighbours" in reader.text
 
 
+def test_the_contents_lead_to_every_section_and_the_short_print_version_to_the_least(
+    tmp_path: Path, make_assessment: Make
+) -> None:
+    content = write(tmp_path, make_assessment())
+    anchors = re.findall(r'<section id="([a-z0-9-]+)"', content)
+    assert [f"#{anchor}" for anchor in anchors] == re.findall(r'<li><a href="(#[a-z0-9-]+)">', content)
+    short = [anchor for anchor in anchors if f'<section id="{anchor}" class="detail">' not in content]
+    assert {"accuracy", "how-to-cite"} <= set(short) <= {"accuracy", "covariates", "notes", "how-to-cite"}
+    assert ":has(#print-all:checked)" in content and 'id="print-all"' in content
+    assert f"written {date.today():%Y-%m-%d}" in content
+
+
+def test_no_colour_of_the_page_is_fixed_where_the_screen_is_dark(tmp_path: Path, make_assessment: Make) -> None:
+    content = write(tmp_path, make_assessment())
+    styles = content[content.index("<style>") : content.index("</style>")]
+    light, dark = re.findall(r":root {([^}]*)}", styles)
+    assert set(re.findall(r"--[a-z-]+(?=:)", light)) == set(re.findall(r"--[a-z-]+(?=:)", dark))
+    rules = styles[styles.index("html {") :]
+    assert "prefers-color-scheme: dark" in styles and not re.findall(r"#[0-9a-f]{6}", rules)
+
+
+def test_covariates_are_listed_with_kinds_files_and_importance(tmp_path: Path, make_assessment: Make) -> None:
+    covariates = (
+        CovariateSummary(Covariate("/data/dem.tif", "dem", unit="m"), tuple(np.linspace(0, 9, 101)), (), ()),
+        CovariateSummary(Covariate("/data/soil.tif", "soil", 2, "categorical"), (), (1, 2), ("gley", "podzol")),
+    )
+    space = SpaceInWords("covariates", {"dem": 0.25, "soil": 0.75}, 10, 10, 1.0, 0.3)
+    content = write(tmp_path, replace(make_assessment(), covariates=covariates, spaces=(space,)))
+    section = content[content.index('<section id="covariates"') :]
+    rows = Reader(section[: section.index("</section>")]).rows
+    assert rows[0] == ["Covariate", "Importance", "Kind", "Unit", "Values where it was trained", "File"]
+    assert [row[:4] for row in rows[1:]] == [["soil", "75 %", "categorical", "–"], ["dem", "25 %", "continuous", "m"]]
+    assert [row[5] for row in rows[1:]] == ["/data/soil.tif, band 2", "/data/dem.tif"]
+    assert "/data/<wbr>dem.tif" in section  # a narrow column breaks between folders
+
+
 def test_the_report_is_one_file_that_opens_offline(tmp_path: Path, make_assessment: Make) -> None:
     reader = Reader(write(tmp_path, make_assessment()))
     assert not {"script", "link", "iframe", "img"} & set(reader.tags)
@@ -225,7 +265,7 @@ def test_degrees_and_unknown_coordinate_systems_have_fitting_axes(tmp_path: Path
 def test_the_report_tells_where_the_forests_could_be_better(tmp_path: Path, make_assessment: Make) -> None:
     usual = make_assessment()
     bounded = replace(usual, settings={**usual.settings, "random forests": growth_in_words(10**6)})
-    sentence = "In the random forests each tree grows on at most 50000 observations, drawn anew at random"
+    sentence = "In the random forests each tree grows on at most 100000 observations, drawn anew at random"
     assert sentence in Reader(write(tmp_path, bounded)).text
     assert "each tree" not in Reader(write(tmp_path, usual)).text
 

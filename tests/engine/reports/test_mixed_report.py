@@ -113,7 +113,7 @@ def test_the_report_has_the_sections_of_each_kind(mixed: Assessment, tmp_path: P
     assert re.findall(r"<h2>(.*?)</h2>", content) == HEADINGS
     heads = [row for row in page.rows if row[:2] == ["Method", "n"]]
     assert [row[2] for row in heads] == ["ME", "Accuracy", "Aitchison distance"]
-    anchors = re.findall(r'<section id="([a-z0-9-]+)">', content)
+    anchors = re.findall(r'<section id="([a-z0-9-]+)"', content)
     assert len(set(anchors)) == len(anchors) == len(HEADINGS)
     assert "<script" not in content
 

@@ -103,7 +103,7 @@ def test_training_learns_what_there_is_to_learn(landscape: Landscape, device: to
 def test_training_without_chance_is_that_of_the_processor(
     landscape: Landscape, device: torch.device, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Drawn weights apart, which a real GPU draws in a way of its own. Some members stop early."""
+    """Drawn weights apart, which a real GPU draws in a way of its own. It stops early."""
     draw = PackedNetwork.draw_parameters
 
     def draw_on_the_processor(network: PackedNetwork, generator: torch.Generator) -> None:
@@ -118,7 +118,7 @@ def test_training_without_chance_is_that_of_the_processor(
     expected = train(landscape, name, CPU, settings, dropout=0.0)
     device_of_run = device
     found = train(landscape, name, device, settings, dropout=0.0)
-    assert found.told[-1] == expected.told[-1]  # the steps that members keep
+    assert found.told[-1] == expected.told[-1]  # the step that is kept
     assert apart(found, expected) < 0.01 * np.nanstd(expected.location)
 
 

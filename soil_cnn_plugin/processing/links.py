@@ -1,4 +1,4 @@
-"""A link to the set-up in messages that QGIS shows as HTML; the plugin's window half answers it."""
+"""Links that QGIS's window answers with windows of this plugin: to the set-up, in messages, and to the guide."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from .translation import tr
 
 SCHEME = "soilcnn"
 SET_UP_ADDRESS = f"{SCHEME}:set-up"
+GUIDE_ADDRESS = f"{SCHEME}:guide/"
+"""Before an algorithm's ID: the guide, opened at the page of that algorithm."""
 
 
 def set_up_message(problem: str) -> str:

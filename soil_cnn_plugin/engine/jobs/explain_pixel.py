@@ -1,0 +1,33 @@
+"""Explain pixel: what a network predicts at one place, and why."""
+
+from __future__ import annotations
+
+from soil_cnn_plugin.contract.jobs import ExplainPixel
+from soil_cnn_plugin.engine.explaining.pixel import explain_pixel, find_patches
+from soil_cnn_plugin.engine.machine.device import choose_device
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.reports.pixel_page import (
+    dissimilarity_in_words,
+    prediction_in_words,
+    write_pixel_json,
+    write_pixel_page,
+)
+from soil_cnn_plugin.engine.training.network_file import read_network
+
+
+def run(job: ExplainPixel, report: Report) -> dict[str, str | float | int]:
+    device = choose_device(job.device, report)
+    trained = read_network(job.network, device)
+    with PatchFile(find_patches(job, trained)) as file:
+        step = report.part(0.1, 1.0, "Explaining the pixel")
+        explanation = explain_pixel(job, trained, file, device, step)
+    told = [prediction_in_words(each, explanation.coverage) for each in explanation.predictions]
+    applicable = dissimilarity_in_words(explanation)
+    for line in [*told, *([applicable] if applicable else [])]:
+        report.info(line)
+    if job.report:
+        write_pixel_page(job.report, explanation)
+    if job.metrics:
+        write_pixel_json(job.metrics, explanation)
+    return {**job.output_paths(), "summary": ". ".join(told)}

@@ -1,0 +1,89 @@
+"""Forests of an interrupted training, kept on disk beside the checkpoints of its networks."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.engine.arrays import Rows, Singles
+from soil_cnn_plugin.engine.forests import bins, forest
+from soil_cnn_plugin.engine.forests.forest import FittedForest, fit_forests
+from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
+
+
+def fit_or_read_forests(
+    folder: CheckpointFolder | None, features: Singles, learned: Learned, fold: Rows, seed: int
+) -> list[FittedForest]:
+    """The forests that `fit_forests` gives, read from `folder` where they were fitted before; None keeps nothing.
+
+    A file fits only the same features, values, folds, seed and settings. One that cannot be read is written again;
+    where that fails, too, `folder` tells it and the forests are as good.
+    """
+    if folder is None:
+        return fit_forests(features, learned, fold, seed)
+    path = folder.path / f"forests-{_digest(features, learned, fold, seed)}.safetensors"
+    with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):
+        return _read(path, features, learned)
+    fitted = fit_forests(features, learned, fold, seed)
+    try:
+        _write(path, fitted)
+    except (OSError, SafetensorError) as error:
+        folder.tell(error)
+        with contextlib.suppress(OSError):
+            Path(part(str(path))).unlink()
+    return fitted
+
+
+def _digest(features: Singles, learned: Learned, fold: Rows, seed: int) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    settings = (forest.TREES, forest.ROWS_A_TREE, bins.BINS, features.shape, learned.layout, seed)
+    digest.update(repr(settings).encode())
+    for array in (features, learned.estimate, learned.errors, learned.weights, fold):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def _write(path: Path, fitted: list[FittedForest]) -> None:
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for number, each in enumerate(fitted):
+        arrays |= {f"{number}.location": each.location, f"{number}.scale": each.scale}
+        for name, trees in zip(_names(number, len(each.parts)), (each.trees, *each.parts)):
+            arrays |= {f"{name}.{field.name}": getattr(trees, field.name) for field in fields(Trees)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part(str(path)))
+    os.replace(part(str(path)), path)
+
+
+def _read(path: Path, features: Singles, learned: Learned) -> list[FittedForest]:
+    """Raise OSError, SafetensorError, KeyError or ValueError where the file is missing, damaged or of others."""
+    arrays = load_file(path)
+    found = []
+    for number, lesson in enumerate(learned.forest_lessons()):
+        outputs = lesson.targets.shape[1]
+        location, scale = arrays[f"{number}.location"], arrays[f"{number}.scale"]
+        if location.shape != lesson.targets.shape or scale.shape != lesson.targets.shape:
+            raise ValueError(f"{path} holds forests of other observations")
+        count = sum(name.startswith(f"{number}.part") and name.endswith(".roots") for name in arrays)
+        trees = [
+            Trees(**{field.name: arrays[f"{name}.{field.name}"] for field in fields(Trees)})
+            for name in _names(number, count)
+        ]
+        for each in trees:
+            each.check(features.shape[1], outputs)
+        found.append(FittedForest(trees[0], tuple(trees[1:]), location, scale))
+    return found
+
+
+def _names(number: int, parts: int) -> list[str]:
+    return [f"{number}.trees", *(f"{number}.part{index}" for index in range(parts))]

@@ -1,0 +1,23 @@
+"""What a worker loads before its first event, and before a map: libraries take most of the time that a start takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+_LIBRARIES = "numpy scipy scipy.stats torch numba sklearn rasterio pyogrio geopandas h5py matplotlib distributed captum"
+_SOURCE = f"""
+import importlib, json, sys
+importlib.import_module("soil_cnn_plugin.engine.__main__")
+at_door = sorted(set({_LIBRARIES.split()}) & set(sys.modules))
+importlib.import_module("soil_cnn_plugin.engine.jobs.predict_map")
+print(json.dumps([at_door, sorted(set({_LIBRARIES.split()}) & set(sys.modules))]))
+"""
+
+
+def test_the_first_event_waits_for_no_library_and_a_map_for_none_that_it_does_not_need() -> None:
+    found = subprocess.run([sys.executable, "-c", _SOURCE], capture_output=True, text=True, check=True)
+    at_door, for_map = json.loads(found.stdout)
+    assert at_door == []
+    assert for_map == ["h5py", "numba", "numpy", "rasterio", "scipy", "torch"]

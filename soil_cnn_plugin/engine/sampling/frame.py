@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.rasters.class_areas import cell_areas
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 
 _BLOCK = 512
-Inside = Callable[[Block], Flags]
+IsInside = Callable[[Block], Flags]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Frame:
     grid: Grid
     covariates: tuple[Covariate, ...]
     reference: Covariate | None = None  # must have data, too
-    area: Inside | None = None
-    excluded: Inside | None = None
+    area: IsInside | None = None
+    excluded: IsInside | None = None
     cost: Covariate | None = None
     strata: Callable[[Block], Rows] | None = None
     lattice: Lattice | None = None

@@ -57,6 +57,20 @@ def test_extraction_is_measured_and_gives_the_covariates_own_pixels(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
+def test_designs_of_samples_are_measured(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "sampling.py", "--quick", "--output", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    results = json.loads((tmp_path / "sampling.json").read_text(encoding="utf-8"))
+    run = results["where_next"]["simulated"]
+    assert run["repeats"] == 2 and run["random"][0] == run["where_next"][0] > run["where_next"][-1]
+    assert results["inclusion"]["largest_difference"] < 0.15
+    assert "| simulated | 2 |" in (tmp_path / "sampling.md").read_text(encoding="utf-8")
+
+
 def test_all_benchmarks_come_into_one_table(tmp_path: Path) -> None:
     tiny = ["--observations", "60", "--covariates", "1", "--members", "2", "--steps", "2", "--turns", "1"]
     measure("bench.py", tmp_path, "--only", "training", "--quick", *tiny)

@@ -43,6 +43,7 @@ ENGINE_ROOMS = (
     "training",
     "mapping",
     "explaining",
+    "sampling",
     "areas",
     "reports",
     "jobs",

@@ -28,7 +28,7 @@ INSTEAD_OF = {  # pattern of what the project does not say -> what it says; only
 }
 PLAIN = {"bridge", "contract", "processing", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
 PLAIN |= {"targets", "networks", "forests", "training", "machine", "assessment"}
-PLAIN |= {"mapping", "explaining", "reports", "jobs"}
+PLAIN |= {"mapping", "explaining", "sampling", "reports", "jobs"}
 PLAIN |= {"rasters", "observations", "profiles", "checks"}
 PLAIN |= {"arrays.py", "errors.py", "failures.py", "report.py", "versions.py"}
 """Rooms, files and pages whose sentences begin with their subject."""

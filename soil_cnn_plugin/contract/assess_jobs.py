@@ -19,8 +19,9 @@ class AssessMap(Job):
     field. `detection_limit` is a field; a value below its limit is only known to lie below.
     `sample` says how their places were chosen: `none` is not a probability sample, `simple` is a simple random sample,
     `stratified` is a random sample in each stratum of the field `stratum`. The field `weight` then holds the area of
-    the observation's stratum, or its share of the map, in any unit. `map_classes` is a random sample in each class of
-    the map, whose area its pixels tell.
+    the observation's stratum, or its share of the map, in any unit. `probabilities` is a random sample whose field
+    `inclusion` holds the inclusion probabilities. `map_classes` is a random sample in each class of the map, whose
+    area its pixels tell.
     """
 
     observations: str
@@ -37,13 +38,13 @@ class AssessMap(Job):
     weight: str = ""
     target_type: str = "auto"
     detection_limit: str = ""
+    inclusion: str = ""
 
     OUTPUTS = ("report", "metrics", "residuals")
-    SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified", "map_classes")
+    SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified", "probabilities", "map_classes")
     TARGET_TYPES: ClassVar[tuple[str, ...]] = ("auto", "continuous", "class")
 
     def __post_init__(self) -> None:
-        one_of("kind of sample", self.sample, self.SAMPLES)
         one_of("target type", self.target_type, self.TARGET_TYPES)
         if self.detection_limit and self.detection_limit == self.target.field:
             raise JobError(
@@ -70,16 +71,29 @@ class AssessMap(Job):
             raise JobError(f"An interval has two limits, but the {missing} one is missing. Choose both or neither.")
         if self.coverage is not None and not 0 < self.coverage < 1:
             raise JobError(f"The coverage of the interval is {self.coverage:g}; it must lie between 0 and 1.")
-        if self.sample == "stratified" and not (self.stratum and self.weight):
-            raise JobError(
-                "A stratified sample needs two fields of the observations: the stratum, and the area of that stratum"
-                " (weight). Choose both."
-            )
-        if self.sample != "stratified" and (self.stratum or self.weight):
-            raise JobError(
-                f"A stratum or weight field is chosen, but the kind of sample is {self.sample!r}. Choose stratified, or"
-                " leave both fields empty."
-            )
+        check_sample(self.sample, self.SAMPLES, self.stratum, self.weight, self.inclusion)
+
+
+def check_sample(sample: str, kinds: tuple[str, ...], stratum: str, weight: str, inclusion: str) -> None:
+    """Raise JobError where the fields of a probability sample do not belong to its kind."""
+    one_of("kind of sample", sample, kinds)
+    if sample == "stratified" and not (stratum and weight):
+        raise JobError(
+            "A stratified sample needs two fields of the observations: the stratum, and the area of that stratum"
+            " (weight). Choose both."
+        )
+    if sample != "stratified" and (stratum or weight):
+        raise JobError(
+            f"A stratum or weight field is chosen, but the kind of sample is {sample!r}. Choose stratified, or"
+            " leave both fields empty."
+        )
+    if (sample == "probabilities") != bool(inclusion):
+        raise JobError(
+            "A sample with inclusion probabilities needs their field. Choose it in INCLUSION."
+            if sample == "probabilities"
+            else f"A field of inclusion probabilities is chosen, but the kind of sample is {sample!r}. Choose"
+            " probabilities, or leave INCLUSION empty."
+        )
 
 
 @dataclass(frozen=True)

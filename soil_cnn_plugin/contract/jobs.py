@@ -15,6 +15,7 @@ from .assess_jobs import DescribeNetwork as DescribeNetwork
 from .assess_jobs import ExplainNetwork as ExplainNetwork
 from .assess_jobs import ExplainPixel as ExplainPixel
 from .check_jobs import CheckObservations as CheckObservations
+from .comparison_jobs import CompareMaps as CompareMaps
 from .decode import DecodeError, decode
 from .depth_jobs import StandardizeDepths as StandardizeDepths
 from .expressions import Expression as Expression
@@ -30,6 +31,7 @@ from .partners import partners as partners
 from .parts import part as part
 from .parts import remove_parts as remove_parts
 from .prepare_jobs import ExtractPatches as ExtractPatches
+from .sampling_jobs import PlanSampling as PlanSampling
 from .set_up_jobs import CheckEnvironment as CheckEnvironment
 from .threshold import Threshold as Threshold
 from .threshold import pair_thresholds as pair_thresholds
@@ -53,6 +55,8 @@ JOBS: dict[str, type[Job]] = {
     "explain_pixel": ExplainPixel,
     "compare_patch_sizes": ComparePatchSizes,
     "describe_network": DescribeNetwork,
+    "compare_maps": CompareMaps,
+    "plan_sampling": PlanSampling,
     "check_environment": CheckEnvironment,
 }
 

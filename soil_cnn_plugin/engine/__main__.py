@@ -30,6 +30,7 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
     AssessMap,
     CheckEnvironment,
     CheckObservations,
+    CompareMaps,
     ComparePatchSizes,
     DescribeNetwork,
     ExplainNetwork,
@@ -38,6 +39,7 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
     Job,
     JobError,
     MapSoilProperties,
+    PlanSampling,
     PredictMap,
     StandardizeDepths,
     SummarizeAreas,
@@ -64,6 +66,8 @@ MODULES: dict[type[Job], tuple[str, str]] = {
     ExplainPixel: ("explain_pixel", "tell what a network predicts at one place, and why"),
     ComparePatchSizes: ("compare_patch_sizes", "measure the held-out error against the patch size"),
     DescribeNetwork: ("describe_network", "tell what a network file holds"),
+    CompareMaps: ("compare_maps", "compare two maps, of one time or of two dates"),
+    PlanSampling: ("plan_sampling", "choose the pixels to visit by a design"),
     CheckEnvironment: ("check_environment", "try what the jobs rest on: libraries, device and files"),
 }
 """Job -> the module of engine/jobs whose `run` does it, and what it does."""

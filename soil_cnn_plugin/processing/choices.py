@@ -73,7 +73,18 @@ WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
         "none": tr("not drawn at random, or unknown"),
         "simple": tr("simple random sample"),
         "stratified": tr("random sample in each stratum"),
+        "probabilities": tr("random sample with known chances that differ"),
         "map_classes": tr("random sample in each class of the map"),
+    },
+    "QUESTION": {"better": tr("which map is better"), "change": tr("what has changed between two dates")},
+    "DESIGN": {
+        "spatial_coverage": tr("even over the area"),
+        "feature_coverage": tr("even over the covariates"),
+        "latin_hypercube": tr("each covariate over its range (Latin hypercube)"),
+        "simple_random": tr("simple random sample"),
+        "stratified_random": tr("random sample in each stratum"),
+        "balanced": tr("random sample that spreads over the area"),
+        "where_next": tr("where a trained network gains most"),
     },
     "BUILD": {"auto": tr("as this computer needs"), "cpu": tr("processor (cpu)"), "cuda": tr("NVIDIA graphics card")},
 }

@@ -99,6 +99,12 @@ class Inputs:
         self.notes: list[str] = []
         self.unnamed = place.unnamed
 
+    def is_given(self, name: str) -> bool:
+        value = self._parameters.get(name)
+        if value is None:
+            value = self._algorithm.parameterDefinition(name).defaultValue()
+        return value is not None and value != ""
+
     def text(self, name: str) -> str:
         return self._algorithm.parameterAsString(self._parameters, name, self._context).strip()
 
@@ -115,10 +121,10 @@ class Inputs:
         return self._algorithm.parameterAsDouble(self._parameters, name, self._context)
 
     def integer_or_none(self, name: str) -> Optional[int]:
-        return self.integer(name) if self._is_given(name) else None
+        return self.integer(name) if self.is_given(name) else None
 
     def number_or_none(self, name: str) -> Optional[float]:
-        return self.number(name) if self._is_given(name) else None
+        return self.number(name) if self.is_given(name) else None
 
     def file(self, name: str, what: str) -> str:
         """Return an input file's absolute path; raise JobError if it does not exist."""
@@ -149,7 +155,7 @@ class Inputs:
         return path, self._fields(name, source)
 
     def area(self, name: str) -> str:
-        if not self._is_given(name):
+        if not self.is_given(name):
             return ""
         source = self._source(name)
         transform = self._transform(source)
@@ -208,7 +214,7 @@ class Inputs:
 
     def domain(self, name: str) -> str:
         """Return the path of a raster or of exported polygons, empty if neither is given."""
-        if self._is_given(name) and not self._rasters[name]:
+        if self.is_given(name) and not self._rasters[name]:
             return self.area(name)
         return self.raster(name)
 
@@ -227,7 +233,7 @@ class Inputs:
 
     def extent(self, name: str) -> tuple[Optional[tuple[float, float, float, float]], str]:
         """Return west, south, east, north and the CRS as WKT; None and "" if no extent is given."""
-        if not self._is_given(name):
+        if not self.is_given(name):
             return None, ""
         box = self._algorithm.parameterAsExtent(self._parameters, name, self._context)
         crs = self._algorithm.parameterAsExtentCrs(self._parameters, name, self._context)
@@ -280,15 +286,9 @@ class Inputs:
         folder.mkdir()
         return folder / f"{file_name(source.sourceName()) or name.lower()}.gpkg"
 
-    def _is_given(self, name: str) -> bool:
-        value = self._parameters.get(name)
-        if value is None:
-            value = self._algorithm.parameterDefinition(name).defaultValue()
-        return value is not None and value != ""
-
     def _raster(self, name: str) -> Optional[Raster]:
         """Return the raster; None if none is given."""
-        if not self._is_given(name):
+        if not self.is_given(name):
             return None
         check_rasters([name], self._parameters, self._context)
         if not self._rasters[name]:

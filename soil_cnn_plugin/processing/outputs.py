@@ -76,7 +76,11 @@ def _input_paths(job: Job) -> list[str]:
         return _input_paths(job.extract)  # the other parts read what this part writes
     files = ("reference", "domain", "patches", "network")
     inputs = [getattr(job, name, "") for name in files if name not in job.OUTPUTS]
-    rasters = [getattr(job, name, None) for name in ("map", "lower", "upper") if name not in job.OUTPUTS]
+    rasters = [
+        getattr(job, name, None)
+        for name in ("map", "map_2", "lower", "upper", "lower_2", "upper_2", "cost")
+        if name not in job.OUTPUTS
+    ]
     bands = [*getattr(job, "covariates", ()), *rasters]
     return [*inputs, *(band.path for band in bands if isinstance(band, Covariate))]
 

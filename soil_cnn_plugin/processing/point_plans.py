@@ -14,6 +14,7 @@ from .band_labels import sentence_case
 from .class_styles import colour_right_and_wrong
 from .layer_plan import LayerPlan, style_of
 from .layer_words import LayerWords
+from .plan_styles import colour_plan
 from .point_styles import colour_problems, colour_residuals
 from .profile_styles import colour_profiles
 from .raster_styles import colour_ramp, ramp_for
@@ -21,15 +22,19 @@ from .translation import tr
 
 TITLES = {  # from the top down
     "AREAS": tr("Summarized areas"),
+    "PLAN": tr("Sampling plan (labels: walking order)"),
     "PROBLEMS": tr("Problems"),
     "HELD_OUT": tr("Held-out predictions"),
     "RESIDUALS": tr("Residuals of the map"),
+    "PAIRS": tr("Pairs at the observations"),
     "DROPPED": tr("Observations not used"),
     "OUTPUT": tr("Standard depths"),
     "IMPORTANCE": tr("Importance of the covariates"),
 }
 _SHOWS = {
     "AREAS": tr("Means, totals and shares of areas, with intervals."),
+    "PLAN": tr("Places to sample, in the order in which they matter and along a short way."),
+    "PAIRS": tr("What was observed, and what two maps show there."),
     "PROBLEMS": tr("What may be wrong with the observations, and the remedy."),
     "HELD_OUT": tr("What was observed, and what was predicted without having seen it."),
     "RESIDUALS": tr("What was observed, and what the map shows there."),
@@ -91,10 +96,10 @@ def _plans(name: str, path: str, layer: QgsVectorLayer, height: int, labels: dic
         return [LayerPlan(path, title, order=(height,), style=style_of(layer), words=words)]
     if name == "PROBLEMS" and layer.fields().indexOf("severity") >= 0:
         colour_problems(layer)
-    if name == "AREAS":
-        tip = colour_areas(layer)
+    if name in ("AREAS", "PLAN"):
+        tip = colour_areas(layer) if name == "AREAS" else colour_plan(layer)
         return [LayerPlan(path, TITLES[name], order=(height,), style=style_of(layer), map_tip=tip, words=words)]
-    if name not in ("HELD_OUT", "RESIDUALS"):
+    if name not in ("HELD_OUT", "RESIDUALS", "PAIRS"):
         tip = '<b>[% "reason" %]</b>' if name == "DROPPED" else ""
         return [LayerPlan(path, TITLES[name], order=(height,), style=style_of(layer), map_tip=tip, words=words)]
     fields = [field.name() for field in layer.fields().toList() if _what(field.name()) in ("residual", "correct")]

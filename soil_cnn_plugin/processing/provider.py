@@ -9,12 +9,14 @@ from ..paths import resource
 from .algorithms.assess_map import AssessMap
 from .algorithms.check_environment import CheckEnvironment
 from .algorithms.check_observations import CheckObservations
+from .algorithms.compare_maps import CompareMaps
 from .algorithms.compare_patch_sizes import ComparePatchSizes
 from .algorithms.describe_network import DescribeNetwork
 from .algorithms.explain_network import ExplainNetwork
 from .algorithms.explain_pixel import ExplainPixel
 from .algorithms.extract_patches import ExtractPatches
 from .algorithms.map_soil_properties import MapSoilProperties
+from .algorithms.plan_sampling import PlanSampling
 from .algorithms.predict_map import PredictMap
 from .algorithms.set_up_environment import SetUpEnvironment
 from .algorithms.standardize_depths import StandardizeDepths
@@ -22,6 +24,7 @@ from .algorithms.summarize_areas import SummarizeAreas
 from .algorithms.train_network import TrainNetwork
 
 ALGORITHMS = (
+    PlanSampling,
     CheckObservations,
     StandardizeDepths,
     ExtractPatches,
@@ -30,6 +33,7 @@ ALGORITHMS = (
     MapSoilProperties,
     SummarizeAreas,
     AssessMap,
+    CompareMaps,
     ComparePatchSizes,
     ExplainNetwork,
     ExplainPixel,

@@ -10,6 +10,7 @@ from typing import Any
 
 from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingLayerPostProcessorInterface
 
+from .difference_plans import difference_plans
 from .layer_plan import PART, LayerPlan, style_of
 from .layer_words import LayerWords
 from .not_applicable import TITLE, hatch, write_not_applicable
@@ -35,7 +36,7 @@ def plan_run(results: dict[str, Any]) -> RunPlan:
     """Plan the layers of a run's results: output name -> path, and the threshold of dissimilarity."""
     rasters = RasterPlans(results)
     labels = {label.title: label.labelled for label in rasters.labels()}
-    layers = {**rasters.plans(), **point_plans(results, labels)}
+    layers = {**rasters.plans(), **difference_plans(results), **point_plans(results, labels)}
     subject = rasters.subject
     return RunPlan(tr("Soil map: {}").format(subject) if subject else tr("Soil CNN"), layers, {})
 

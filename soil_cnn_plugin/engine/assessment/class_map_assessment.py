@@ -11,7 +11,7 @@ from soil_cnn_plugin.contract.jobs import AssessMap
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.design_based import Estimate, design_in_words, estimate_mean, estimate_share
-from soil_cnn_plugin.engine.assessment.map_assessment import ProbabilitySample
+from soil_cnn_plugin.engine.assessment.probability_sample import ProbabilitySample
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.targets.class_scores import confusion, kappa
@@ -152,31 +152,26 @@ def estimate_classes(
     Raises:
         EngineError: the design does not fit the observations.
     """
-    strata, areas = sample.strata, sample.areas
     is_right = np.asarray(observed == predicted)
 
     def of_each(numbers: Rows) -> tuple[Estimate | None, ...]:
         parts = (np.asarray(numbers == number) for number in range(classes))
-        return tuple(
-            estimate_share(is_right, among=own, strata=strata, areas=areas) if own.any() else None for own in parts
-        )
+        return tuple(estimate_share(is_right, among=own, **sample.design) if own.any() else None for own in parts)
 
     matrix = np.zeros((classes, classes))
     for row, column in np.unique(np.stack([observed, predicted], axis=1), axis=0).tolist():
         of_cell = np.asarray((observed == row) & (predicted == column), np.float64)
-        matrix[row, column] = estimate_mean(of_cell, strata=strata, areas=areas).value
+        matrix[row, column] = estimate_mean(of_cell, **sample.design).value
     return ClassEstimates(
-        accuracy=estimate_share(is_right, strata=strata, areas=areas),
+        accuracy=estimate_share(is_right, **sample.design),
         purity=of_each(predicted),
         representation=of_each(observed),
-        share=tuple(
-            estimate_share(np.asarray(observed == number), strata=strata, areas=areas) for number in range(classes)
-        ),
+        share=tuple(estimate_share(np.asarray(observed == number), **sample.design) for number in range(classes)),
         matrix=matrix,
         n=len(observed),
         land=land,
         confidence=0.95,
-        sentence=design_in_words(len(observed), strata=strata, areas=areas),
+        sentence=design_in_words(len(observed), **sample.design),
     )
 
 

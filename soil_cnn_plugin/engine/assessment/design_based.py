@@ -87,10 +87,11 @@ def design_in_words(
     *,
     strata: Sequence[Hashable] | None = None,
     areas: Mapping[Hashable, float] | None = None,
+    inclusion: Array | None = None,
     confidence: float = 0.95,
 ) -> str:
     """Return the sentence of `estimate_from_sample` about the design of so many observations."""
-    return _sentence(_design(count, strata, areas, None, confidence)[1], confidence)
+    return _sentence(_design(count, strata, areas, inclusion, confidence)[1], confidence)
 
 
 def _sentence(words: str, confidence: float) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -18,13 +16,12 @@ from soil_cnn_plugin.engine.assessment.design_based import (
     estimate_mean,
     estimate_share,
 )
+from soil_cnn_plugin.engine.assessment.probability_sample import ProbabilitySample
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
 from soil_cnn_plugin.engine.observations.map_values import BandFacts, read_band_facts
-from soil_cnn_plugin.engine.observations.names import read_names
-from soil_cnn_plugin.engine.observations.notes import Notes, share_in_words, span
+from soil_cnn_plugin.engine.observations.notes import share_in_words, span
 from soil_cnn_plugin.engine.observations.patches import Observations
-from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
+from soil_cnn_plugin.engine.observations.point_layer import Dropped
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.targets.assessed import MeasuredTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, interval_scores, is_inside, score
@@ -131,21 +128,20 @@ def estimate(
     Where values are censored, nobody knows which share of the area lies inside the interval: there are estimates of the
     least and the most, and of the part of the area where values can be measured.
     """
-    strata, areas = sample.strata, sample.areas
     mean, lower, upper = (np.maximum(each, limits) for each in (predicted.mean, predicted.lower, predicted.upper))
-    design = estimate_from_sample(observed, mean, strata=strata, areas=areas)
+    design = estimate_from_sample(observed, mean, **sample.design)
     by_measure = {"ME": design.me, "RMSE": design.rmse}
     if design.mec is not None:
         by_measure["MEC"] = design.mec
     if np.isfinite(predicted.lower).all():
         inside = find_inside(observed, predicted.lower, predicted.upper, is_censored)
-        by_measure["PICP"] = estimate_share(inside[0], among=~is_censored, strata=strata, areas=areas)
+        by_measure["PICP"] = estimate_share(inside[0], among=~is_censored, **sample.design)
         if is_censored.any():
             for name, flags in zip((AT_LEAST, AT_MOST), inside):
-                by_measure[name] = estimate_share(flags, strata=strata, areas=areas)
-        by_measure["Width"] = estimate_mean(predicted.upper - predicted.lower, strata=strata, areas=areas)
+                by_measure[name] = estimate_share(flags, **sample.design)
+        by_measure["Width"] = estimate_mean(predicted.upper - predicted.lower, **sample.design)
         scores = interval_scores(observed, lower, upper, coverage)
-        by_measure["Interval score"] = estimate_mean(scores, strata=strata, areas=areas)
+        by_measure["Interval score"] = estimate_mean(scores, **sample.design)
     return MapEstimates(by_measure, design.confidence, design.sentence)
 
 
@@ -235,61 +231,10 @@ def map_settings(job: AssessMap, facts: BandFacts, grid: Grid, coverage: float, 
         settings["Detection limits"] = f"field {job.detection_limit}"
     if job.stratum:
         settings["Stratum, area of the stratum"] = f"fields {job.stratum}, {job.weight}"
+    if job.inclusion:
+        settings["Inclusion probability"] = f"field {job.inclusion}"
     return settings
 
 
 def _band_in_words(raster: Covariate, description: str) -> str:
     return f"{Path(raster.path).name}, band {raster.band}" + (f": {description}" if description else "")
-
-
-@dataclass(frozen=True)
-class ProbabilitySample:
-    """A probability sample: a simple random one, or `strata` (n,) with the area of each."""
-
-    strata: Sequence[Hashable] | None = None
-    areas: Mapping[Hashable, float] | None = None
-
-
-def read_probability_sample(
-    job: AssessMap, layer: Layer, found: Observations, notes: Notes
-) -> ProbabilitySample | None:
-    """Read the probability sample that the observations are; None when they are none, or their strata are the map's.
-
-    Areas come from all observations of the layer: a stratum whose observations were all dropped must not be forgotten.
-    """
-    if job.sample in ("none", "map_classes"):
-        return None
-    if job.sample == "simple":
-        return ProbabilitySample()
-    strata = read_names(layer, job.stratum, "stratum", notes)
-    sizes = read_numbers(layer, job.weight, "weight", notes.facts)
-    nameless = sum(name is None for name in strata[np.isin(layer.ids, found.ids)])
-    if nameless:
-        raise EngineError(
-            f"{nameless} of {len(found)} observations of '{layer.name}' have no stratum (field {job.stratum}). Fill the"
-            " field, or leave them out."
-        )
-    areas = _areas(strata, sizes, job, layer)
-    name_of = dict(zip(layer.ids.tolist(), strata.tolist()))
-    used = [name_of[identity] for identity in found.ids.tolist()]
-    lost = [str(name) for name in areas if name not in set(used)]
-    if lost:
-        raise EngineError(
-            f"All observations of stratum {', '.join(lost)} were dropped, so nothing can be said of that part of the"
-            f" map. Filter '{layer.name}' to the other strata to assess the rest."
-        )
-    return ProbabilitySample(used, areas)
-
-
-def _areas(strata: NDArray[np.object_], sizes: Array, job: AssessMap, layer: Layer) -> dict[Hashable, float]:
-    """Area of each stratum, which all of its observations must give alike."""
-    areas: dict[Hashable, float] = {}
-    for name, size in zip(strata.tolist(), sizes.tolist()):
-        if name is None:
-            continue
-        if areas.setdefault(name, size) != size and not (np.isnan(size) and np.isnan(areas[name])):
-            raise EngineError(
-                f"Stratum {name} has more than one area in the field {job.weight} of '{layer.name}': {areas[name]:g}"
-                f" and {size:g}. The field must hold the area of the stratum, the same at all of its observations."
-            )
-    return areas

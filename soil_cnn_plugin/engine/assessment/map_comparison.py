@@ -20,9 +20,9 @@ from soil_cnn_plugin.engine.assessment.map_assessment import (
     map_settings,
     measure,
     predict,
-    read_probability_sample,
     tell_censored,
 )
+from soil_cnn_plugin.engine.assessment.probability_sample import read_probability_sample
 from soil_cnn_plugin.engine.observations.locating import place_on_grid
 from soil_cnn_plugin.engine.observations.map_classes import check_no_interval, match_classes, read_observed_classes
 from soil_cnn_plugin.engine.observations.map_values import BandFacts, check_is_of_numbers, interval_coverage, read_map

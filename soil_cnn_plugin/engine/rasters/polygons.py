@@ -29,7 +29,14 @@ Shapes = NDArray[np.object_]
 
 
 def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
-    """Return the valid parts of all polygons, in the grid's CRS; None when the file is not a vector file.
+    """Return the polygons of `read_polygon_layer` without their fields."""
+    layer = read_polygon_layer(path, role, grid)
+    return None if layer is None else layer.geometry.reset_index(drop=True)
+
+
+def read_polygon_layer(path: str, role: str, grid: Grid) -> geopandas.GeoDataFrame | None:
+    """Return the features with polygons, of these the valid parts in the grid's CRS; None when the file is not a
+    vector file.
 
     `role` tells in messages what the polygons are.
 
@@ -49,9 +56,9 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
         raise EngineError(f"'{name}', {role}, is a table without geometries. Choose a layer of polygons.")
     if layer.crs is None or is_undefined(layer.crs.name):
         raise EngineError(f"'{name}', {role}, has no CRS. Set it in the layer's properties and run again.")
-    drawn = layer.geometry[layer.geom_type.isin(["Polygon", "MultiPolygon"]) & ~layer.is_empty].values
+    drawn = layer[layer.geom_type.isin(["Polygon", "MultiPolygon"]) & ~layer.is_empty]
     try:
-        placed = place_polygons(np.array(shapely.force_2d(drawn), object), layer.crs.to_wkt(), grid)
+        placed = place_polygons(np.array(shapely.force_2d(drawn.geometry.values), object), layer.crs.to_wkt(), grid)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             f"'{name}', {role}, cannot be transformed from {layer.crs.name} to {grid.crs_name}, the CRS of the"
@@ -63,11 +70,11 @@ def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | Non
             f"{(~has_place).sum()} of {len(has_place)} polygons of '{name}', {role}, have no place in {grid.crs_name},"
             " the CRS of the covariates. Check the CRS of the layer."
         )
-    polygons = geopandas.GeoSeries(shapely.make_valid(placed, method="structure", keep_collapsed=False))
-    polygons = polygons[polygons.area > 0]
-    if polygons.empty:
+    polygons = geopandas.GeoSeries(shapely.make_valid(placed, method="structure", keep_collapsed=False), drawn.index)
+    found = drawn.drop(columns=drawn.geometry.name).set_geometry(polygons)[polygons.area > 0]
+    if found.empty:
         raise EngineError(f"'{name}', {role}, holds {len(layer)} features but no polygon. Choose a layer of polygons.")
-    return polygons
+    return found
 
 
 def clip_to_extent(job: PredictMap | ExplainNetwork | SummarizeAreas, grid: Grid) -> Grid:
@@ -98,20 +105,23 @@ def clip_to_extent(job: PredictMap | ExplainNetwork | SummarizeAreas, grid: Grid
     return grid.clip(grid.turned((west, south, east, north)))
 
 
-def read_area(path: str, grid: Grid) -> Callable[[Block], Flags]:
+def read_area(path: str, grid: Grid, role: str = "the area of the map") -> Callable[[Block], Flags]:
     """Return a function that marks the pixels (h, w) of a block whose centre lies in the polygons.
+
+    `role` tells in messages what the polygons are.
 
     Raises:
         EngineError: the file is not a vector layer, has no CRS, no polygons, or none that touches the grid.
     """
-    polygons = read_polygons(path, "the area of the map", grid)
+    polygons = read_polygons(path, role, grid)
     if polygons is None:
-        raise EngineError(f"{path}, the area of the map, cannot be read as a vector file. Choose a layer of polygons.")
+        raise EngineError(f"{path}, {role}, cannot be read as a vector file. Choose a layer of polygons.")
     bounds = tuple(float(value) for value in polygons.total_bounds)
     west, south, east, north = grid.bounds
     if bounds[0] >= east or bounds[2] <= west or bounds[1] >= north or bounds[3] <= south:
+        where = bounds_in_words((bounds[0], bounds[1], bounds[2], bounds[3]))
         raise EngineError(
-            f"The area ({bounds_in_words((bounds[0], bounds[1], bounds[2], bounds[3]))}) lies outside the map"
+            f"{role[:1].upper()}{role[1:]} ({where}) lies outside the map"
             f" ({bounds_in_words(grid.bounds)}, {grid.crs_name}). Choose polygons that overlap the covariates."
         )
     index = polygons.sindex

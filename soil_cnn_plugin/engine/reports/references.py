@@ -89,6 +89,26 @@ def explanation_references(has_map: bool, has_forest: bool) -> list[Publication]
     return _cited(["permutation", "adjustment", *(of_map if has_map else [])])
 
 
+def map_pair_references(is_by_design: bool, has_intervals: bool) -> list[Publication]:
+    """Return the publications behind a comparison of two maps."""
+    of_sample = ["design"] if is_by_design else []
+    return _cited(["inference", *of_sample, *(["interval of a difference"] if has_intervals else [])])
+
+
+def sampling_references(design: str) -> list[Publication]:
+    """Return the publications behind a sampling design."""
+    used = {
+        "spatial_coverage": ["spatial coverage", "sampling for mapping"],
+        "feature_coverage": ["sampling for mapping", "feature coverage"],
+        "latin_hypercube": ["latin hypercube", "feature coverage"],
+        "simple_random": ["design"],
+        "stratified_random": ["design", "spatial coverage"],
+        "balanced": ["design", "pivotal"],
+        "where_next": ["where next"],
+    }
+    return _cited(used[design])
+
+
 def neighbour_references() -> list[Publication]:
     """Return the publications behind a check of observations that lie apart or in clusters."""
     return _cited(["neighbours"])

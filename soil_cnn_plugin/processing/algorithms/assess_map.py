@@ -15,6 +15,7 @@ from ...contract import jobs
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, choice, explained, html_output, metrics_output, number
+from ..sample_parameters import sample_parameters
 from ..translation import tr
 
 
@@ -73,7 +74,7 @@ class AssessMap(JobAlgorithm):
         ]
 
     def parameters(self) -> Parameters:
-        return [*_observation_parameters(), *_map_parameters(), *_sample_parameters(), *_outputs()]
+        return [*_observation_parameters(), *_map_parameters(), *sample_parameters(jobs.AssessMap.SAMPLES), *_outputs()]
 
     def job(self, inputs: Inputs) -> jobs.AssessMap:
         observations, fields = inputs.observations("OBSERVATIONS")
@@ -94,6 +95,7 @@ class AssessMap(JobAlgorithm):
             sample=inputs.choice("SAMPLE"),
             stratum=inputs.field("STRATUM", fields),
             weight=inputs.field("WEIGHT", fields),
+            inclusion=inputs.field("INCLUSION", fields),
             target_type=inputs.choice("TARGET_TYPE"),
             detection_limit=inputs.field("DETECTION_LIMIT", fields),
         )
@@ -175,41 +177,6 @@ def _map_parameters() -> Parameters:
             tr(
                 "Share of true values that should lie between the limits: 0.9 for a 90 % interval. Empty: the value in"
                 " the rasters' metadata, which this plugin writes, or else 0.9."
-            ),
-            advanced=True,
-        ),
-    ]
-
-
-def _sample_parameters() -> Parameters:
-    def field(name: str, label: str, kind: Qgis.ProcessingFieldParameterDataType) -> QgsProcessingParameterField:
-        return QgsProcessingParameterField(
-            name, label, parentLayerParameterName="OBSERVATIONS", type=kind, optional=True
-        )
-
-    kinds = QgsProcessingParameterField.DataType
-    return [
-        explained(
-            choice("SAMPLE", tr("Kind of sample"), jobs.AssessMap.SAMPLES, jobs.AssessMap.sample),
-            tr(
-                "How the places of the observations were chosen. none: not at random, or unknown. simple: drawn at"
-                " random, with the same chance for all places of the mapped area. stratified: the area was divided into"
-                " strata, and at least two places were drawn at random in each. map_classes: the strata are the classes"
-                " of the map itself, whose areas are counted from its pixels. Only a sample that was really drawn in"
-                " this way allows statements about the whole map."
-            ),
-        ),
-        explained(
-            field("STRATUM", tr("Stratum"), kinds.Any),
-            tr("For a stratified sample: field that names the stratum of each observation."),
-            advanced=True,
-        ),
-        explained(
-            field("WEIGHT", tr("Area of the stratum"), kinds.Numeric),
-            tr(
-                "For a stratified sample: numeric field with the area of the observation's stratum, or its share of the"
-                " map, in any unit. All observations of a stratum have the same number. It is not an inclusion"
-                " probability: if you have that, divide the stratum's number of observations by it to get the area."
             ),
             advanced=True,
         ),

@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.assessment.class_map_assessment import (
     sample_of_map_classes,
 )
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
-from soil_cnn_plugin.engine.assessment.map_assessment import ProbabilitySample
+from soil_cnn_plugin.engine.assessment.probability_sample import ProbabilitySample
 from soil_cnn_plugin.engine.errors import EngineError
 
 Z = 1.96

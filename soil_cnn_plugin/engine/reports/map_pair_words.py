@@ -1,0 +1,97 @@
+"""Two maps compared, in sentences: which is better, what has changed, and what so few observations cannot show."""
+
+from __future__ import annotations
+
+from soil_cnn_plugin.engine.assessment.design_based import Estimate
+from soil_cnn_plugin.engine.assessment.detectable_difference import HIGHER, LOWER
+from soil_cnn_plugin.engine.assessment.map_pair import MapPair
+from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, rounded, sentence_case
+
+
+def pair_verdict(pair: MapPair) -> str:
+    """Return the result in a few sentences."""
+    if pair.points is None:
+        return sentence_case(f"{_mapped(pair)} {_where(pair)}".strip())
+    said = _better(pair) if pair.question == "better" else _changed(pair)
+    return f"{said} {_where(pair)}".strip()
+
+
+def _better(pair: MapPair) -> str:
+    assert pair.points is not None and pair.points.better is not None
+    found, unit, count = pair.points.better, pair.soil_property.unit, len(pair.points.ids)
+    rmse = found.rmse
+    errors = f"RMSE {in_unit(rmse.first.value, unit)} and {in_unit(rmse.second.value, unit)}"
+    margin = f"{difference_in_words(rmse.difference, unit)}"
+    if not rmse.is_shown:
+        return (
+            f"With {count} observations no difference between the maps can be shown ({errors}; second less first"
+            f" {margin}). A difference in RMSE of less than about {in_unit(found.detectable, unit)} cannot be seen with"
+            " so many."
+        )
+    which = "second" if rmse.difference.value < 0 else "first"
+    return (
+        f"The {which} map, {pair.names[which == 'second']}, is nearer to the {count} observations ({errors}; second"
+        f" less first {margin})."
+    )
+
+
+def _changed(pair: MapPair) -> str:
+    assert pair.points is not None and pair.points.change is not None
+    found, unit, count = pair.points.change, pair.soil_property.unit, len(pair.points.ids)
+    seen = f"{sign(found.observed.value)}{in_unit(abs(found.observed.value), unit)}"
+    limits = f"95 % confidence interval {ends(found.observed, unit)}"
+    is_seen = found.observed.low > 0 or found.observed.high < 0
+    first = (
+        f"From the first to the second date the observations changed by {seen} on average ({limits}, n = {count})."
+        if is_seen
+        else f"No change can be shown: it is {seen} on average ({limits}, n = {count})."
+    )
+    maps = f"The maps show {sign(found.mapped.value)}{in_unit(abs(found.mapped.value), unit)} at the same places."
+    return f"{first} {maps} {smallest_change(pair)}"
+
+
+def smallest_change(pair: MapPair) -> str:
+    """Return the sentence on the smallest mean change that the observations show."""
+    assert pair.points is not None and pair.points.change is not None
+    least = in_unit(pair.points.change.detectable, pair.soil_property.unit)
+    return f"A mean change of less than about {least} cannot be seen with these {len(pair.points.ids)} observations."
+
+
+def _mapped(pair: MapPair) -> str:
+    facts, unit = pair.facts, pair.soil_property.unit
+    return (
+        f"the second map shows {sign(facts.mean)}{in_unit(abs(facts.mean), unit)} on average over"
+        f" {facts.pixels} pixels."
+    )
+
+
+def _where(pair: MapPair) -> str:
+    facts = pair.facts
+    if not pair.has_intervals:
+        return ""
+    beyond = facts.share(LOWER) + facts.share(HIGHER)
+    least = facts.typical_smallest
+    return (
+        f"Beyond both {percent(pair.coverage)} intervals the maps differ on {percent(beyond, 1)} of the area; at half"
+        f" of the pixels a difference of less than {in_unit(least or 0.0, pair.soil_property.unit)} cannot be told."
+    )
+
+
+def in_unit(value: float, unit: str) -> str:
+    return f"{rounded(value)} {unit}".rstrip()
+
+
+def difference_in_words(estimate: Estimate, unit: str) -> str:
+    """Return `−1.2 % (95 % confidence interval −2.1 to −0.3 %)`."""
+    decimals = decimals_for(max(abs(estimate.low), abs(estimate.high)))
+    value = f"{fixed(estimate.value, decimals)} {unit}".rstrip()
+    return f"{value}, 95 % confidence interval {ends(estimate, unit)}"
+
+
+def ends(estimate: Estimate, unit: str) -> str:
+    decimals = decimals_for(max(abs(estimate.low), abs(estimate.high)))
+    return f"{fixed(estimate.low, decimals)} to {fixed(estimate.high, decimals)} {unit}".rstrip()
+
+
+def sign(value: float) -> str:
+    return "+" if value > 0 else "−" if value < 0 else ""

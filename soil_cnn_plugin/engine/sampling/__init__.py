@@ -1,0 +1,1 @@
+"""Plans of sampling: which pixels to visit, and what the design can prove."""

@@ -202,7 +202,7 @@ def inclusion(draws: int) -> dict[str, float]:
     places = np.argwhere(np.ones((5, 6))) * 10.0
     wanted = probabilities_of(np.random.default_rng(0).uniform(0.5, 3, 30), 8)
     hits = np.zeros(30)
-    for seed in range(draws):
+    for seed in np.random.default_rng(1).integers(2**31, size=draws).tolist():
         hits[draw_pivotal(places, wanted, seed)] += 1
     errors = (hits / draws - wanted) / np.sqrt(wanted * (1 - wanted) / draws)
     return {

@@ -15,7 +15,7 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.sampling.spacing import Spacing
 
-_START, _END = 0.3, 0.01
+_START, _END = 0.2, 0.02
 """Temperatures of the annealing, in units of the objective's mean change at the start."""
 _TRIALS = 200
 _WORST_SHARE = 0.5

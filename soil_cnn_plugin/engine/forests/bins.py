@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.arrays import Singles
 
-BINS = 1024
+MOST_BINS = 1024
 """The most bins of a feature; 4096 at most. Up to so many distinct values have a bin each: splits are then exact."""
 _ROWS_FOR_BINS = 2**18  # from which bins are learned; of more observations every second, third, ...
 
@@ -31,7 +31,7 @@ class Binned:
 def bin_features(features: Singles, threads: int) -> Binned:
     """Put each feature of rows (N, F), finite, into bins."""
     rows, count = features.shape
-    width = min(rows, BINS)
+    width = min(rows, MOST_BINS)
     binned = Binned(
         np.empty((count, rows), np.uint16), np.zeros((count, width), np.float32), np.zeros((count, width), np.float32)
     )
@@ -54,10 +54,10 @@ def _starts_of_bins(values: Singles) -> Singles:
     """The lowest value of each bin. Half of the bins follow the observations and half the distinct values, so that one
     frequent value takes no bins from the others."""
     distinct, counts = np.unique(values, return_counts=True)
-    if len(distinct) <= BINS:
+    if len(distinct) <= MOST_BINS:
         return distinct
     share = (counts / counts.sum() + 1 / len(distinct)) / 2
-    bins = np.floor((np.cumsum(share) - share / 2) * BINS)
+    bins = np.floor((np.cumsum(share) - share / 2) * MOST_BINS)
     starts: Singles = distinct[np.flatnonzero(np.diff(bins, prepend=-1))]
     return starts
 

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pyproj
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
-from pyogrio.raw import read, write
 
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
@@ -25,7 +23,6 @@ GPKG_VERSION = "1.3"
 """The newest version that GDAL 3.6 knows, the GDAL of QGIS on Debian 12, which warns of every newer one."""
 LARGEST_EXACT = 2.0**53
 """From here on, a floating-point number no longer tells neighbouring whole numbers apart."""
-_VECTOR_ERRORS = (DataSourceError, DataLayerError, FieldError, GeometryError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -111,11 +108,14 @@ def read_table(path: str) -> Layer:
     name = layer_name(path)
     if os.path.isabs(source) and not source.startswith("/vsi") and not os.path.exists(source):
         raise EngineError(f"The observations {path} do not exist. Check where the file lies and run again.")
+    from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError  # takes long to load
+    from pyogrio.raw import read
+
     try:
         with warnings.catch_warnings(), as_pyogrio_reads(source) as readable:
             warnings.simplefilter("ignore")  # a file of several layers means the first
             meta, ids, geometries, columns = read(readable, layer=layer or None, return_fids=True)
-    except _VECTOR_ERRORS as error:
+    except (DataSourceError, DataLayerError, FieldError, GeometryError, ValueError) as error:
         raise EngineError(
             f"The observations '{name}' cannot be read: {error}. Export the layer from QGIS as GeoPackage and use that."
         ) from error
@@ -145,6 +145,8 @@ def write_dropped(path: str, layer: Layer, dropped: Dropped) -> None:
         columns.append(column)
         masks.append(mask)
     names.append(free_name("reason", names))
+    from pyogrio.raw import write  # takes long to load
+
     columns.append(np.array([dropped.reasons[identity] for identity in layer.ids[chosen].tolist()], object))
     masks.append(None)
     content = BytesIO()
@@ -177,6 +179,8 @@ def _as_declared(
     whole = np.where(is_empty, 0, values)
     if (np.abs(whole) < LARGEST_EXACT).all():
         return np.ma.MaskedArray(whole.astype(dtype), is_empty)
+    from pyogrio.raw import read  # takes long to load
+
     exact = np.zeros(len(values), dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

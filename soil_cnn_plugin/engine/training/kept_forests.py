@@ -47,7 +47,7 @@ def fit_or_read_forests(
 
 def _digest(features: Singles, learned: Learned, fold: Rows, seed: int) -> str:
     digest = hashlib.blake2b(digest_size=12)
-    settings = (forest.TREES, forest.ROWS_A_TREE, bins.BINS, features.shape, learned.layout, seed)
+    settings = (forest.TREES, forest.ROWS_A_TREE, bins.MOST_BINS, features.shape, learned.layout, seed)
     digest.update(repr(settings).encode())
     for array in (features, learned.estimate, learned.errors, learned.weights, fold):
         digest.update(np.ascontiguousarray(array).reshape(-1).data)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from osgeo import gdal
 from qgis.core import (
@@ -82,7 +82,7 @@ def _band(number: int, band: gdal.Band, upper: str, lower: str) -> str:
     name = band.GetDescription().replace(", upper ", ", width of the ").replace(" limit", " interval")
     return (
         f'<VRTRasterBand dataType="Float32" band="{number}" subClass="VRTDerivedRasterBand">\n'
-        f"<Description>{escape(name)}</Description><NoDataValue>{_NODATA:g}</NoDataValue>\n"
+        f"<Description>{escape(name, quote=False)}</Description><NoDataValue>{_NODATA:g}</NoDataValue>\n"
         f"<PixelFunctionType>diff</PixelFunctionType>\n{sources}</VRTRasterBand>\n"
     )
 
@@ -90,5 +90,5 @@ def _band(number: int, band: gdal.Band, upper: str, lower: str) -> str:
 def _file(path: str, upper: str) -> str:
     """Return the element that names a file: relative to the .vrt where both lie in one folder, so that it can move."""
     if Path(path).parent == Path(upper).parent:
-        return f'<SourceFilename relativeToVRT="1">{escape(Path(path).name)}</SourceFilename>'
-    return f'<SourceFilename relativeToVRT="0">{escape(path)}</SourceFilename>'
+        return f'<SourceFilename relativeToVRT="1">{escape(Path(path).name, quote=False)}</SourceFilename>'
+    return f'<SourceFilename relativeToVRT="0">{escape(path, quote=False)}</SourceFilename>'

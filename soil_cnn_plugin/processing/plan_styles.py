@@ -39,7 +39,7 @@ _MOST_STRATA = 30
 
 def colour_plan(layer: QgsVectorLayer) -> str:
     """Colour and label the points of a plan; return a map tip, empty if the layer is no plan."""
-    names = [field.name() for field in layer.fields()]
+    names = layer.fields().names()
     if "walk" not in names:
         return ""
     by_stratum = _by_stratum(layer, colour_ramp("viridis"))

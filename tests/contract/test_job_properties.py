@@ -77,6 +77,8 @@ def of_type(kind: Any) -> st.SearchStrategy[Any]:
         return st.builds(
             jobs.Covariate, texts, texts, st.integers(1, 9), names, labels=of_type(tuple[tuple[int, str], ...])
         )
+    if kind is jobs.Expression:  # a formula of any letters is none
+        return st.builds(jobs.Expression, texts, texts, st.sampled_from(["clay / 2", "max(clay, 1)"]))
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return st.builds(kind, **{field.name: of_type(hints[field.name]) for field in fields(kind)})

@@ -7,6 +7,7 @@ import numpy as np
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.detectable_difference import DIFFERENCE_CLASSES
 from soil_cnn_plugin.engine.assessment.map_pair import MapPair, PairsAtPoints
+from soil_cnn_plugin.engine.assessment.paired_maps import BetterMap, Change
 from soil_cnn_plugin.engine.reports.figures.map_pair_figures import draw_difference, draw_pairs
 from soil_cnn_plugin.engine.reports.map_pair_words import pair_verdict, smallest_change
 from soil_cnn_plugin.engine.reports.map_report import basis_items, dropped_items
@@ -68,16 +69,18 @@ def _of_points(pair: MapPair, points: PairsAtPoints) -> list[Section]:
                 "small",
             )
         )
-    items = _better_items(pair, points) if points.better is not None else _change_items(pair, points)
+    items: list[Item] = []
+    if points.better is not None:
+        items = _better_items(pair, points, points.better)
+    elif points.change is not None:
+        items = _change_items(pair, points, points.change)
     return [
         Section("basis", "What these numbers stand for", basis),
         Section("pairs", "At the observations, pair by pair", [*items, *dropped_items(points.dropped)]),
     ]
 
 
-def _better_items(pair: MapPair, points: PairsAtPoints) -> list[Item]:
-    assert points.better is not None
-    found = points.better
+def _better_items(pair: MapPair, points: PairsAtPoints, found: BetterMap) -> list[Item]:
     decimals = decimals_for(found.rmse.first.value)
     rows = [
         (
@@ -111,9 +114,7 @@ def _better_items(pair: MapPair, points: PairsAtPoints) -> list[Item]:
     ]
 
 
-def _change_items(pair: MapPair, points: PairsAtPoints) -> list[Item]:
-    assert points.change is not None
-    found = points.change
+def _change_items(pair: MapPair, points: PairsAtPoints, found: Change) -> list[Item]:
     decimals = decimals_for(max(abs(found.observed.low), abs(found.observed.high)))
     named = {"Observed change": found.observed, "Mapped change": found.mapped, "Mapped less observed": found.error}
     rows = [(name, *_cells(each, decimals)) for name, each in named.items()]
@@ -122,8 +123,8 @@ def _change_items(pair: MapPair, points: PairsAtPoints) -> list[Item]:
     return [
         table((f"Mean over the places{unit}", "Estimate", "From", "To"), rows, "With 95 % confidence intervals."),
         Paragraph(
-            f"{smallest_change(pair)} It is the change that a test of these pairs finds with a probability of 80 %."
-            f" Mapped and observed changes have a correlation of {fixed(found.correlation, 2)}; the typical error of a"
+            f"{smallest_change(pair, found)} It is the change that a test of these pairs finds with a probability of"
+            f" 80 %. Mapped and observed changes have a correlation of {fixed(found.correlation, 2)}; the typical error of a"
             f" mapped change (RMSE) is {rounded(found.rmse)} {pair.soil_property.unit}."
         ),
         CaptionedFigure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.detectable_difference import HIGHER, LOWER
 from soil_cnn_plugin.engine.assessment.map_pair import MapPair
+from soil_cnn_plugin.engine.assessment.paired_maps import BetterMap, Change
 from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, rounded, sentence_case
 
 
@@ -12,13 +13,16 @@ def pair_verdict(pair: MapPair) -> str:
     """Return the result in a few sentences."""
     if pair.points is None:
         return sentence_case(f"{_mapped(pair)} {_where(pair)}".strip())
-    said = _better(pair) if pair.question == "better" else _changed(pair)
+    said = ""
+    if pair.points.better is not None:
+        said = _better(pair, pair.points.better, len(pair.points.ids))
+    elif pair.points.change is not None:
+        said = _changed(pair, pair.points.change, len(pair.points.ids))
     return f"{said} {_where(pair)}".strip()
 
 
-def _better(pair: MapPair) -> str:
-    assert pair.points is not None and pair.points.better is not None
-    found, unit, count = pair.points.better, pair.soil_property.unit, len(pair.points.ids)
+def _better(pair: MapPair, found: BetterMap, count: int) -> str:
+    unit = pair.soil_property.unit
     rmse = found.rmse
     errors = f"RMSE {in_unit(rmse.first.value, unit)} and {in_unit(rmse.second.value, unit)}"
     margin = f"{difference_in_words(rmse.difference, unit)}"
@@ -35,9 +39,8 @@ def _better(pair: MapPair) -> str:
     )
 
 
-def _changed(pair: MapPair) -> str:
-    assert pair.points is not None and pair.points.change is not None
-    found, unit, count = pair.points.change, pair.soil_property.unit, len(pair.points.ids)
+def _changed(pair: MapPair, found: Change, count: int) -> str:
+    unit = pair.soil_property.unit
     seen = f"{sign(found.observed.value)}{in_unit(abs(found.observed.value), unit)}"
     limits = f"95 % confidence interval {ends(found.observed, unit)}"
     is_seen = found.observed.low > 0 or found.observed.high < 0
@@ -47,14 +50,14 @@ def _changed(pair: MapPair) -> str:
         else f"No change can be shown: it is {seen} on average ({limits}, n = {count})."
     )
     maps = f"The maps show {sign(found.mapped.value)}{in_unit(abs(found.mapped.value), unit)} at the same places."
-    return f"{first} {maps} {smallest_change(pair)}"
+    return f"{first} {maps} {smallest_change(pair, found)}"
 
 
-def smallest_change(pair: MapPair) -> str:
+def smallest_change(pair: MapPair, found: Change) -> str:
     """Return the sentence on the smallest mean change that the observations show."""
-    assert pair.points is not None and pair.points.change is not None
-    least = in_unit(pair.points.change.detectable, pair.soil_property.unit)
-    return f"A mean change of less than about {least} cannot be seen with these {len(pair.points.ids)} observations."
+    count = len(pair.points.ids) if pair.points else 0
+    least = in_unit(found.detectable, pair.soil_property.unit)
+    return f"A mean change of less than about {least} cannot be seen with these {count} observations."
 
 
 def _mapped(pair: MapPair) -> str:

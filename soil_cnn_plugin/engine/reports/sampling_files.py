@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict
-from xml.etree import ElementTree
+from html import escape
 
 import numpy as np
 
@@ -62,21 +62,27 @@ def degrees(plan: SamplingPlan) -> Array:
 
 def _gpx(plan: SamplingPlan) -> str:
     """Return GPX 1.1: a waypoint for each point, named by its place along the way, and the way as a route."""
-    ElementTree.register_namespace("", _GPX)
-    root = ElementTree.Element(f"{{{_GPX}}}gpx", {"version": "1.1", "creator": "Soil CNN"})
-    route = ElementTree.Element(f"{{{_GPX}}}rte")
-    ElementTree.SubElement(route, f"{{{_GPX}}}name").text = "Way past all points"
     places = degrees(plan)
+    waypoints, route = [], []
     for row in np.argsort(plan.walk).tolist():
         longitude, latitude = places[row].tolist()
-        at = {"lat": f"{latitude:.{_DIGITS}f}", "lon": f"{longitude:.{_DIGITS}f}"}
-        for parent, tag in ((root, "wpt"), (route, "rtept")):
-            point = ElementTree.SubElement(parent, f"{{{_GPX}}}{tag}", at)
-            ElementTree.SubElement(point, f"{{{_GPX}}}name").text = f"{plan.walk[row]:03d}"
-            ElementTree.SubElement(point, f"{{{_GPX}}}desc").text = _description(plan, row)
-    root.append(route)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+        at = f'lat="{latitude:.{_DIGITS}f}" lon="{longitude:.{_DIGITS}f}"'
+        told = f"<name>{plan.walk[row]:03d}</name><desc>{escape(_description(plan, row))}</desc>"
+        waypoints.append(f"  <wpt {at}>{told}</wpt>")
+        route.append(f"    <rtept {at}>{told}</rtept>")
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="utf-8"?>',
+            f'<gpx xmlns="{_GPX}" version="1.1" creator="Soil CNN">',
+            *waypoints,
+            "  <rte>",
+            "    <name>Way past all points</name>",
+            *route,
+            "  </rte>",
+            "</gpx>",
+            "",
+        ]
+    )
 
 
 def _description(plan: SamplingPlan, row: int) -> str:

@@ -59,7 +59,8 @@ def read_uncertainty(
             members[some.sites[part]], deviation[some.sites[part]] = own_members, own_deviation
             done += len(own_members)
             progress(done / count)
-    assert members is not None and deviation is not None
+    if members is None or deviation is None:
+        raise EngineError("None of the pixels can be predicted: each lacks data of a covariate in its patch.")
     return _for_targets(trained, Uncertainty(metres, members, deviation), target)
 
 

@@ -124,8 +124,8 @@ def _change_items(pair: MapPair, points: PairsAtPoints, found: Change) -> list[I
         table((f"Mean over the places{unit}", "Estimate", "From", "To"), rows, "With 95 % confidence intervals."),
         Paragraph(
             f"{smallest_change(pair, found)} It is the change that a test of these pairs finds with a probability of"
-            f" 80 %. Mapped and observed changes have a correlation of {fixed(found.correlation, 2)}; the typical error of a"
-            f" mapped change (RMSE) is {rounded(found.rmse)} {pair.soil_property.unit}."
+            f" 80 %. Mapped and observed changes have a correlation of {fixed(found.correlation, 2)}; the typical error"
+            f" of a mapped change (RMSE) is {rounded(found.rmse)} {pair.soil_property.unit}."
         ),
         CaptionedFigure(
             draw_pairs("pairs", ("Observed change", "Mapped change"), seen, shown, unit, is_change=True),

@@ -19,8 +19,10 @@ from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, score
+from tests.engine import pretended_gpu
 
 RasterWriter = Callable[..., str]
+pretended_gpu.register()
 
 
 @pytest.fixture

@@ -175,7 +175,9 @@ def _made_and_brought(values: Any, *, device: Any = None, **options: Any) -> tor
 
 
 @cache
-def _registered() -> torch.device:
+def register() -> torch.device:
+    """Make the device known to PyTorch. Its autograd counts devices once, at the first gradient of a process, so this
+    must come before all tests."""
     _setup_privateuseone_for_python_backend(NAME)
     return torch.device(NAME, 0)
 
@@ -183,7 +185,7 @@ def _registered() -> torch.device:
 @contextmanager
 def pretended_gpu() -> Iterator[torch.device]:
     """The pretended GPU for the duration of a `with`; jobs that ask for cuda or auto get it."""
-    device = _registered()
+    device = register()
     run = threading.Thread.run
 
     def run_with_mode(thread: threading.Thread) -> None:

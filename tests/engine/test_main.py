@@ -58,10 +58,11 @@ def finish(worker: subprocess.Popen[str]) -> tuple[list[dict[str, Any]], str, in
 
 
 def wait_for(stream: IO[str] | None, kind: str) -> dict[str, Any]:
+    """The next event of a kind, but for the line by which the door tells what it starts."""
     assert stream is not None
     for line in stream:
         event: dict[str, Any] = json.loads(line)
-        if event["event"] == kind:
+        if event["event"] == kind and not str(event.get("text", "")).startswith("The worker starts to "):
             return event
     raise AssertionError(f"the stream ended without {kind}")
 

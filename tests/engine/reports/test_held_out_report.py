@@ -181,7 +181,7 @@ def test_no_colour_of_the_page_is_fixed_where_the_screen_is_dark(tmp_path: Path,
 
 def test_covariates_are_listed_with_kinds_files_and_importance(tmp_path: Path, make_assessment: Make) -> None:
     covariates = (
-        CovariateSummary(Covariate("/data/dem.tif", "dem", unit="m"), tuple(np.linspace(0, 9, 101)), (), ()),
+        CovariateSummary(Covariate("/data/dem.tif", "dem", unit="m"), tuple(np.linspace(0, 9, 129)), (), ()),
         CovariateSummary(Covariate("/data/soil.tif", "soil", 2, "categorical"), (), (1, 2), ("gley", "podzol")),
     )
     space = SpaceInWords("covariates", {"dem": 0.25, "soil": 0.75}, 10, 10, 1.0, 0.3)
@@ -191,7 +191,7 @@ def test_covariates_are_listed_with_kinds_files_and_importance(tmp_path: Path, m
     assert rows[0] == ["Covariate", "Importance", "Kind", "Unit", "Values where it was trained", "File"]
     assert [row[:4] for row in rows[1:]] == [["soil", "75 %", "categorical", "–"], ["dem", "25 %", "continuous", "m"]]
     assert [row[5] for row in rows[1:]] == ["/data/soil.tif, band 2", "/data/dem.tif"]
-    assert "/data/<wbr>dem.tif" in section  # a narrow column breaks between folders
+    assert "data/<wbr>dem.tif" in section  # a narrow column breaks between folders
 
 
 def test_the_report_is_one_file_that_opens_offline(tmp_path: Path, make_assessment: Make) -> None:

@@ -33,6 +33,7 @@ def description(name: str = "zinc_0_30") -> SimpleNamespace:
         architectures={"ring": 10, "padarian": 5},
         transforms={name: "log"},
         coverage=0.9,
+        error_correlation=None,
         scores={
             name: {
                 NETWORK: Scores(155, -1.0, 155.5, 0.73, 0.82, 2.9, 0.93, 460.0, 610.0, 71.5),
@@ -65,7 +66,7 @@ def test_the_page_says_what_a_map_needs_and_what_it_is_worth(tmp_path: Path) -> 
         "0.00 to 16.0, median 8.00, 90 % from 0.750 to 15.2",
         "15 classes: unit 1, unit 2,",
         "and 3 more",
-        "/data/stack.tif, band 3",
+        "data/<wbr>stack.tif, band 3",
         "EPSG:28992",
         "The network is better.",
         ">156<",

@@ -32,7 +32,8 @@ from soil_cnn_plugin.processing.project_layers import reload_layers
 
 
 def write(path: Path, value: float, size: int = 8, description: str = "zinc (mg/kg)") -> str:
-    """A map of one value, which replaces another as the engine does: under its name at once."""
+    """A map of one value, which replaces another as the engine does: under its name at once, and without what GDAL
+    keeps beside it (descriptions, too, since 3.10)."""
     half = f"{path}.half"
     dataset = gdal.GetDriverByName("GTiff").Create(half, size, size, 1, gdal.GDT_Float32)
     dataset.SetGeoTransform((0, 10, 0, 10 * size, 0, -10))
@@ -41,6 +42,7 @@ def write(path: Path, value: float, size: int = 8, description: str = "zinc (mg/
     band.SetDescription(description)
     dataset = band = None
     os.replace(half, path)
+    Path(f"{path}.aux.xml").unlink(missing_ok=True)
     return str(path)
 
 

@@ -119,11 +119,12 @@ def _change_items(pair: MapPair, points: PairsAtPoints, found: Change) -> list[I
     named = {"Observed change": found.observed, "Mapped change": found.mapped, "Mapped less observed": found.error}
     rows = [(name, *_cells(each, decimals)) for name, each in named.items()]
     unit = f" ({pair.soil_property.unit})" if pair.soil_property.unit else ""
+    smallest = smallest_change(found, pair.soil_property.unit, len(points.ids))
     seen, shown = points.observed[:, 1] - points.observed[:, 0], points.mapped[:, 1] - points.mapped[:, 0]
     return [
         table((f"Mean over the places{unit}", "Estimate", "From", "To"), rows, "With 95 % confidence intervals."),
         Paragraph(
-            f"{smallest_change(pair, found)} It is the change that a test of these pairs finds with a probability of"
+            f"{smallest} It is the change that a test of these pairs finds with a probability of"
             f" 80 %. Mapped and observed changes have a correlation of {fixed(found.correlation, 2)}; the typical error"
             f" of a mapped change (RMSE) is {rounded(found.rmse)} {pair.soil_property.unit}."
         ),

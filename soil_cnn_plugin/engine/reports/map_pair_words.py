@@ -50,13 +50,12 @@ def _changed(pair: MapPair, found: Change, count: int) -> str:
         else f"No change can be shown: it is {seen} on average ({limits}, n = {count})."
     )
     maps = f"The maps show {sign(found.mapped.value)}{in_unit(abs(found.mapped.value), unit)} at the same places."
-    return f"{first} {maps} {smallest_change(pair, found)}"
+    return f"{first} {maps} {smallest_change(found, unit, count)}"
 
 
-def smallest_change(pair: MapPair, found: Change) -> str:
-    """Return the sentence on the smallest mean change that the observations show."""
-    count = len(pair.points.ids) if pair.points else 0
-    least = in_unit(found.detectable, pair.soil_property.unit)
+def smallest_change(found: Change, unit: str, count: int) -> str:
+    """Return the sentence on the smallest mean change that `count` observations show."""
+    least = in_unit(found.detectable, unit)
     return f"A mean change of less than about {least} cannot be seen with these {count} observations."
 
 

@@ -17,7 +17,7 @@ from qgis.core import QgsProcessingFeedback
 
 from soil_cnn_plugin.bridge import base_python, interpreters, managed_python
 from soil_cnn_plugin.bridge.base_python import BasePython
-from soil_cnn_plugin.bridge.commands import Commands, Ended
+from soil_cnn_plugin.bridge.commands import Commands, Ended, start_log
 from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.bridge.managed_python import ToolBox
 from soil_cnn_plugin.bridge.pulse import Pulse
@@ -33,6 +33,7 @@ def commands(qgis_app, tmp_path) -> Commands:
     feedback = QgsProcessingFeedback(False)
     (tmp_path / "part").mkdir()
     (tmp_path / "part" / "sign").write_text("")
+    start_log()
     return Commands(tmp_path / "part", feedback, Pulse(feedback))
 
 

@@ -117,8 +117,9 @@ def _result(
                 result: FinishedBlock | Block = future.result(timeout=_SECONDS_A_LOOK)
                 return result
             except TimeoutError:
-                if future.done():  # type: ignore[no-untyped-call]  # the worker raised it
-                    raise
+                if future.done():  # type: ignore[no-untyped-call]  # meanwhile, or the worker itself raised it
+                    result = future.result()
+                    return result
             looks = 0 if client.nthreads() else looks + 1  # type: ignore[no-untyped-call]
         if looks == 1:
             report.warning(

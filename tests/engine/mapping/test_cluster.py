@@ -23,7 +23,14 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs.predict_map import run
 from soil_cnn_plugin.engine.mapping import half_precision
 from soil_cnn_plugin.engine.mapping.blocks import read_block
-from soil_cnn_plugin.engine.mapping.cluster import MapTask, _finish, _open, finish_blocks_on_cluster, finish_on_worker
+from soil_cnn_plugin.engine.mapping.cluster import (
+    MapTask,
+    _finish,
+    _open,
+    _result,
+    finish_blocks_on_cluster,
+    finish_on_worker,
+)
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
 from soil_cnn_plugin.engine.rasters.grid import Block
@@ -183,3 +190,19 @@ def test_on_a_gpu_two_blocks_are_computed_while_a_third_one_is_read(
         finished = list(pool.map(_finish, [task(job)] * 3, blocks))
     assert [each.block for each in finished] == blocks
     assert all(waited) and max(most) == 2
+
+
+class SlowFuture:
+    """A block that is finished in the moment after the waiting time is over."""
+
+    def result(self, timeout: float | None = None) -> str:
+        if timeout is not None:
+            raise TimeoutError(f"timed out after {timeout} s.")
+        return "the block"
+
+    def done(self) -> bool:
+        return True
+
+
+def test_a_block_that_ends_just_after_a_look_is_taken() -> None:
+    assert _result(SlowFuture(), None, "tcp://node1:8786", Log()) == "the block"  # type: ignore[arg-type, comparison-overlap]

@@ -12,6 +12,7 @@ from qgis.core import QgsProcessingFeedback
 
 from ..contract import jobs
 from ..contract.events import Done, Event, EventError, Failed, Info, Metric, Progress, Warning, from_line
+from ..contract.language import LANGUAGE_VARIABLE, language
 from ..contract.parts import RUN_VARIABLE, new_run
 from ..contract.stop_file import STOP_VARIABLE
 from ..paths import WORKER
@@ -57,8 +58,8 @@ def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: P
     relay, killed_before = Relay(feedback), _out_of_memory_kills()
     with log_file.open("wb") as log:
         try:
-            variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, RUN_VARIABLE: run}
-            variables[STOP_VARIABLE] = str(folder / STOP_FILE)
+            told = {RUN_VARIABLE: run, STOP_VARIABLE: str(folder / STOP_FILE), LANGUAGE_VARIABLE: language()}
+            variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, **told}
             child = Child(command, variables, folder, log)
         except OSError as error:
             raise WorkerFailed(f"{python} cannot be started: {error.strerror or error}.") from error

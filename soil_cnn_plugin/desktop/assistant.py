@@ -21,10 +21,10 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QMetaType
 from qgis.PyQt.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from ..contract.language import tr
 from ..processing.categories import is_candidate, why_categorical
 from ..processing.guesses import guess_field, guess_measured, guess_parts, guess_targets
 from ..processing.last_files import last_file
-from ..processing.translation import tr
 from .panel_values import POINTS, PanelValues
 
 _GUESSED = ("PROFILE", "UPPER", "LOWER", "X", "Y")

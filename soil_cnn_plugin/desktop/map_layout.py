@@ -27,10 +27,10 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QFont
 
+from ..contract.language import tr
 from ..processing.band_labels import sentence_case
 from ..processing.layer_plan import PART, hide_band_line
 from ..processing.not_applicable import TITLE as HATCHED
-from ..processing.translation import tr
 
 _MARGIN = 10.0  # mm, as all lengths here
 _WIDTH, _HEIGHT = 297.0, 210.0  # A4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from ..processing.translation import tr
+from ..contract.language import tr
 
 _WIDEST = 120  # pixels of the largest contribution's bar
 _MORE, _LESS = "#803100", "#004e92"

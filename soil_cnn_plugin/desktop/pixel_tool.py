@@ -21,8 +21,8 @@ from qgis.PyQt.QtCore import QObject, Qt
 from qgis.PyQt.QtGui import QAction, QIcon
 from qgis.PyQt.QtWidgets import QFileDialog, QTextBrowser
 
+from ..contract.language import tr
 from ..paths import resource
-from ..processing.translation import tr
 from .network_of_layer import network_of
 from .pixel_page import pixel_html
 

@@ -10,8 +10,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from ..contract.language import tr
 from .raster_styles import colour_ramp, ramp_for
-from .translation import tr
 
 _CLASSES = 5
 _DARKEST, _LIGHTEST = 0.1, 0.95  # of a ramp; its ends hide outlines

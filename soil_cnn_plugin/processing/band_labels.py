@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from .translation import tr
+from ..contract.language import tr
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from qgis.core import QgsProcessingParameterDefinition, QgsProcessingParameterEnum
 
-from .translation import tr
+from ..contract.language import tr
 
 WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
     "TARGET_TYPE": {

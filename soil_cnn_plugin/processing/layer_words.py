@@ -11,7 +11,7 @@ from typing import Optional
 from osgeo import gdal
 from qgis.core import QgsLayerMetadata, QgsMapLayer
 
-from .translation import tr
+from ..contract.language import tr
 
 
 @dataclass(frozen=True)

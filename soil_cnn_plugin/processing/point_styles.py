@@ -13,7 +13,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
-from .translation import tr
+from ..contract.language import tr
 
 # Blue, white, brown of equal lightness steps (vik, Crameri 2018): too low, right, too high.
 _COLOURS = ("00406f", "5b96b8", "ece5e0", "c98a63", "782004")

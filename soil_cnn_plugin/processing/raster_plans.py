@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from qgis.core import QgsRasterLayer
 
+from ..contract.language import tr
 from .band_labels import Label, in_few_words, read_label, sentence_case
 from .class_styles import class_names, colour_classes, has_classes, texture_title
 from .interval_width import colour_pale, write_width
@@ -22,7 +23,6 @@ from .raster_styles import (
     percentiles,
     ramp_for,
 )
-from .translation import tr
 
 NUMBERS = {
     "PREDICTION": tr("predicted"),

@@ -19,7 +19,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from .translation import tr
+from ..contract.language import tr
 
 # Perceptually uniform: viridis, magma, inferno, plasma, cividis of matplotlib; mako, rocket of seaborn; at equal steps.
 RAMPS = {

@@ -10,6 +10,7 @@ from typing import Any
 
 from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingLayerPostProcessorInterface
 
+from ..contract.language import tr
 from .difference_plans import difference_plans
 from .layer_plan import PART, LayerPlan, style_of
 from .layer_words import LayerWords
@@ -17,7 +18,6 @@ from .not_applicable import TITLE, hatch, write_not_applicable
 from .point_plans import point_plans
 from .project_layers import free_group_name, is_showing, place_in_group, reload_layers, set_depth_range
 from .raster_plans import FIRST_PROPERTY, RasterPlans
-from .translation import tr
 
 _NOT_APPLICABLE_ORDER = FIRST_PROPERTY - 1
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import jinja2
 from markupsafe import Markup
 
+from soil_cnn_plugin.contract.language import language, tr
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.references import Publication
 from soil_cnn_plugin.engine.reports.words import unbroken
@@ -274,6 +275,7 @@ def write_page(path: str, page: Page) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals.update(tr=tr, language=language())
     environment.filters["unbroken"] = unbroken
     environment.filters["after_slashes"] = _broken_after_slashes
     text = environment.get_template("page.html.j2").render(page=page)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from qgis.core import QgsProcessingParameterFile, QgsProcessingParameterString
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, explained, html_output, metrics_output
-from ..translation import tr
 from .train_network import training_parameters
 
 

@@ -12,10 +12,10 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, devices, explained, html_output, metrics_output, rasters, seed
-from ..translation import tr
 
 
 class ExplainNetwork(JobAlgorithm):

@@ -13,10 +13,10 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, device, explained, html_output, integer, metrics_output, rasters
-from ..translation import tr
 
 
 class ExplainPixel(JobAlgorithm):

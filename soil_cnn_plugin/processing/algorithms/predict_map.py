@@ -14,6 +14,7 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
@@ -28,7 +29,6 @@ from ..parameters import (
     rasters,
     thresholds,
 )
-from ..translation import tr
 
 APPLICABILITY = {
     "DISSIMILARITY_THRESHOLD": tr("Dissimilarity index up to which the map is applicable"),

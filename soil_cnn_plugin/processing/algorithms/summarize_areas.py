@@ -13,6 +13,7 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
@@ -27,7 +28,6 @@ from ..parameters import (
     number,
     rasters,
 )
-from ..translation import tr
 
 
 class SummarizeAreas(JobAlgorithm):

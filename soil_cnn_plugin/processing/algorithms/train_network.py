@@ -12,6 +12,7 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
@@ -29,7 +30,6 @@ from ..parameters import (
     seed,
     thresholds,
 )
-from ..translation import tr
 
 SCORES = {
     "RMSE": tr("Held-out RMSE of the map's predictor, mean over targets"),

@@ -149,20 +149,17 @@ def match_classes(
     by = "name" if hits["name"] >= hits["code"] else "code"
     found = by_name if by == "name" else by_code
     if unlike:
+        code = _code_of(by_name[unlike[0]], names)
+        taken = (
+            tr("They are taken for names, which fit {} of {} observations.")
+            if by == "name"
+            else tr("They are taken for codes, which fit {} of {} observations.")
+        ).format(hits[by], observed.total())
         notes.doubts.append(
-            (
-                tr(
-                    "{} holds numbers that are both names and codes of the map's classes, and mean different ones: {}"
-                    " is the name of code {}. They are taken for names, which fit {} of {} observations. Use names of"
-                    " words if that is wrong."
-                )
-                if by == "name"
-                else tr(
-                    "{} holds numbers that are both names and codes of the map's classes, and mean different ones: {}"
-                    " is the name of code {}. They are taken for codes, which fit {} of {} observations. Use names of"
-                    " words if that is wrong."
-                )
-            ).format(job.target.field, unlike[0], _code_of(by_name[unlike[0]], names), hits[by], observed.total())
+            tr(
+                "{} holds numbers that are both names and codes of the map's classes, and mean different ones: {} is"
+                " the name of code {}. {} Use names of words if that is wrong."
+            ).format(job.target.field, unlike[0], code, taken)
         )
     unmapped = {text: count for text, count in observed.items() if text not in found}
     if unmapped and OTHER in names.values():

@@ -11,19 +11,7 @@ from qgis.core import QgsProcessingAlgorithm, QgsProcessingMultiStepFeedback
 from ..contract.language import tr
 
 _ALSO_A_WORD = {"CRS", "X", "Y"}
-_BEFORE = [
-    "field",
-    "fields",
-    "Feld",
-    "Felder",
-    "Feldern",
-    "campo",
-    "campos",
-    "champ",
-    "champs",
-    "bidang",
-    "kolom",
-]
+_BEFORE = ("field", "fields", "Feld", "Felder", "Feldern", "campo", "campos", "champ", "champs", "bidang", "kolom")
 """Words of the languages after which a name in capital letters is that of a user's field."""
 _NO_FIELD = "".join(f"(?<!{word} )" for word in _BEFORE)
 _NAME = re.compile(rf"(?<![\w./\\=\"'“„«-]){_NO_FIELD}[A-Z]+(?:_[A-Z]+)*(?![\w./\\=\"'”»-]\w|\w)")

@@ -153,7 +153,8 @@ class RasterPlans:
             title = tr("Probability: {}").format(text.removesuffix(", probability"))
             group, order = tr("Probability of exceeding thresholds"), _LATER[name]
         else:
-            title = tr("Probability of {}").format(text.removeprefix("probability of "))
+            _, is_named, name_of_class = text.partition("probability of ")
+            title = tr("Probability of {}").format(name_of_class) if is_named else sentence_case(text)
             group, order = tr("Probabilities of the classes"), _LATER["TEXTURE_CLASSES"] - 1
         fields = [label.soil_property for each in self._class_rasters() for label in self._labels[each]]
         levels = self._levels(fields[0]) if name == "PROBABILITIES" and len(fields) == 1 else []

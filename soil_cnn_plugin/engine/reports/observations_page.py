@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.field_summary import FieldSummary
 from soil_cnn_plugin.engine.checks.findings import CHECK, NOTE, REPAIR
@@ -48,7 +49,7 @@ def write_observations_page(path: str, check: ObservationsCheck) -> None:
     """Write one HTML file that needs nothing else; names and values of the layer are escaped."""
     look, heading, sentence = words.summary(check)
     page = Page(
-        kind="Check of observations",
+        kind=tr("Check of observations"),
         title=check.name,
         facts=_facts(check),
         lead=[VerdictBox(heading, [Paragraph(sentence)], look), *(_problem_map(check) if look == "good" else [])],
@@ -59,9 +60,9 @@ def write_observations_page(path: str, check: ObservationsCheck) -> None:
             *_sums(check),
             *_horizons(check),
             *_classes(check),
-            Section("places", "Places", _places(check)),
+            Section("places", tr("Places"), _places(check)),
             *_not_checked(check),
-            Section("how", "How the checks work", [Terms(dict(words.HOW))]),
+            Section("how", tr("How the checks work"), [Terms(dict(words.HOW))]),
             _settings(check),
         ],
     )
@@ -73,40 +74,40 @@ def _problems(check: ObservationsCheck) -> list[Section]:
     repair, doubtful, notes = (words.items(check, severity) for severity in (REPAIR, CHECK, NOTE))
     sections = []
     if repair:
-        text = "Numbers of observations are ids of features ($id in QGIS); the layer of problems has them all."
-        sections.append(Section("repair", "To repair", [Paragraph(text, "small"), Problems(repair)]))
+        text = tr("Numbers of observations are ids of features ($id in QGIS); the layer of problems has them all.")
+        sections.append(Section("repair", tr("To repair"), [Paragraph(text, "small"), Problems(repair)]))
     if doubtful:
-        text = "Only you can tell whether these are right. Nothing is dropped because of them."
-        sections.append(Section("check", "To check", [Paragraph(text), Problems(doubtful)]))
+        text = tr("Only you can tell whether these are right. Nothing is dropped because of them.")
+        sections.append(Section(tr("check"), "To check", [Paragraph(text), Problems(doubtful)]))
     if sections:
         sections[-1] = replace(sections[-1], items=[*sections[-1].items, *_problem_map(check)])
-    return [*sections, *([Section("notes", "Good to know", [Problems(notes)])] if notes else [])]
+    return [*sections, *([Section(tr("notes"), tr("Good to know"), [Problems(notes)])] if notes else [])]
 
 
 def _values(check: ObservationsCheck) -> list[Section]:
     headings, rows = _counts(check)
     if not rows:
         return []
-    limited = " Values below a detection limit count with it; ≤ marks what they decide."
+    limited = tr(" Values below a detection limit count with it; ≤ marks what they decide.")
     note = limited if any(each.below for each in check.fields) else ""
     ranges = Table(
         (
-            "Field",
-            "Minimum",
-            "Lower quartile",
-            "Median",
-            "Upper quartile",
-            "Maximum",
-            "Skewness",
-            "Transform",
-            "Histogram",
+            tr("Field"),
+            tr("Minimum"),
+            tr("Lower quartile"),
+            tr("Median"),
+            tr("Upper quartile"),
+            tr("Maximum"),
+            tr("Skewness"),
+            tr("Transform"),
+            tr("Histogram"),
         ),
         [Group("", [_value_row(each) for each in check.fields if each.quantiles])],
-        f"Ranges, without codes for missing values and infinite ones.{note}",
+        tr("Ranges, without codes for missing values and infinite ones.{}").format(note),
         looks=("", *["number"] * len(_RANGES), "", ""),
     )
-    counts = table(headings, rows, "Contents of the fields, in numbers of observations.")
-    return [Section("values", "Values", [Subheading("Counts"), counts, Subheading("Ranges"), ranges])]
+    counts = table(headings, rows, tr("Contents of the fields, in numbers of observations."))
+    return [Section("values", tr("Values"), [Subheading(tr("Counts")), counts, Subheading(tr("Ranges")), ranges])]
 
 
 def _facts(check: ObservationsCheck) -> list[str]:
@@ -115,7 +116,7 @@ def _facts(check: ObservationsCheck) -> list[str]:
         f"{len(check.ids)} observation{'s' if len(check.ids) != 1 else ''}",
         f"{fields} field{'s' if fields != 1 else ''} checked",
         check.crs_name,
-        f"Covariates: {check.settings['Covariates']}" if check.coverage else "without covariates",
+        tr("Covariates: {}").format(check.settings["Covariates"]) if check.coverage else tr("without covariates"),
     ]
 
 
@@ -123,11 +124,11 @@ def _problem_map(check: ObservationsCheck) -> list[Item]:
     placed = check.places.is_placed
     if not placed.any():
         return []
-    gone, background = int((~placed).sum()), " Shaded: where all covariates have data." if check.coverage else ""
-    missing = f" {gone} without a place, or with a wrong one, are not shown." if gone else ""
+    gone, background = int((~placed).sum()), tr(" Shaded: where all covariates have data.") if check.coverage else ""
+    missing = tr(" {} without a place, or with a wrong one, are not shown.").format(gone) if gone else ""
     figure = CaptionedFigure(
         draw_problem_map("problems", check),
-        f"The observations, and where something is to be repaired or checked.{background}{missing}",
+        tr("The observations, and where something is to be repaired or checked.{}{}").format(background, missing),
     )
     return [figure]
 
@@ -135,21 +136,21 @@ def _problem_map(check: ObservationsCheck) -> list[Item]:
 def _counts(check: ObservationsCheck) -> tuple[list[str], list[list[str]]]:
     """Return headings and rows. Columns that are 0 for all fields are left out, except the first four."""
     columns = {
-        "Known": [each.known for each in check.fields],
-        "Missing": [each.missing for each in check.fields],
-        "Zero": [each.zero for each in check.fields],
-        "Negative": [each.negative for each in check.fields],
-        "Below limit": [each.below for each in check.fields],
-        "Codes, infinite": [each.codes for each in check.fields],
-        "No number": [each.failed for each in check.fields],
-        "Different values": [each.distinct for each in check.fields],
+        tr("Known"): [each.known for each in check.fields],
+        tr("Missing"): [each.missing for each in check.fields],
+        tr("Zero"): [each.zero for each in check.fields],
+        tr("Negative"): [each.negative for each in check.fields],
+        tr("Below limit"): [each.below for each in check.fields],
+        tr("Codes, infinite"): [each.codes for each in check.fields],
+        tr("No number"): [each.failed for each in check.fields],
+        tr("Different values"): [each.distinct for each in check.fields],
     }
     shown = [name for index, (name, numbers) in enumerate(columns.items()) if index < 4 or any(numbers)]
     rows = [
         [each.soil_property.label, *(str(columns[name][row]) for name in shown)]
         for row, each in enumerate(check.fields)
     ]
-    return ["Field", *shown], rows
+    return [tr("Field"), *shown], rows
 
 
 def _value_row(summary: FieldSummary) -> list[str | TableCell]:
@@ -157,7 +158,7 @@ def _value_row(summary: FieldSummary) -> list[str | TableCell]:
         f"{'≤ ' if value <= summary.highest_limit else ''}{_number(value, summary.is_whole)}"
         for value in summary.quantiles
     ]
-    transform = {"log": "logarithm"}.get(summary.transform, summary.transform)
+    transform = {"log": tr("logarithm")}.get(summary.transform, summary.transform)
     texts = [*numbers, fixed(summary.skewness, 2), transform]
     return [summary.soil_property.label, *texts, TableCell("", svg=small_histogram(summary.bars, summary.outside))]
 
@@ -170,8 +171,8 @@ def _limits(check: ObservationsCheck) -> list[Section]:
     rows = [
         [
             each.field,
-            each.limit_field or "in the text",
-            f"{each.below} of {each.known}",
+            each.limit_field or tr("in the text"),
+            tr("{} of {}").format(each.below, each.known),
             percent(each.share),
             rounded(each.lowest),
             rounded(each.highest),
@@ -182,9 +183,18 @@ def _limits(check: ObservationsCheck) -> list[Section]:
     ]
     if not rows:
         return []
-    headings = ("Field", "Limits", "Below", "Share", "Lowest limit", "Highest limit", "Equal to it", "Half of it")
-    found = table(headings, rows, "Values below their detection limit, and what stands in their place.")
-    return [Section("limits", "Detection limits", [found, *map(Paragraph, words.substituted_in_words(check))])]
+    headings = (
+        tr("Field"),
+        tr("Limits"),
+        tr("Below"),
+        tr("Share"),
+        tr("Lowest limit"),
+        tr("Highest limit"),
+        tr("Equal to it"),
+        tr("Half of it"),
+    )
+    found = table(headings, rows, tr("Values below their detection limit, and what stands in their place."))
+    return [Section("limits", tr("Detection limits"), [found, *map(Paragraph, words.substituted_in_words(check))])]
 
 
 def _sums(check: ObservationsCheck) -> list[Section]:
@@ -202,9 +212,17 @@ def _sums(check: ObservationsCheck) -> list[Section]:
     ]
     if not rows:
         return []
-    headings = ("Parts", "Complete", "Within 1 %", "1 to 5 % off", "Farther off", "Part missing", "Part is 0")
-    found, figures = table(headings, rows, "Observations by the sum of their parts."), _sums_figure(check)
-    return [Section("sums", "Sums of the composition", [found, *figures])]
+    headings = (
+        tr("Parts"),
+        tr("Complete"),
+        tr("Within 1 %"),
+        tr("1 to 5 % off"),
+        tr("Farther off"),
+        tr("Part missing"),
+        tr("Part is 0"),
+    )
+    found, figures = table(headings, rows, tr("Observations by the sum of their parts.")), _sums_figure(check)
+    return [Section("sums", tr("Sums of the composition"), [found, *figures])]
 
 
 def _share(count: int, total: int) -> str:
@@ -215,8 +233,8 @@ def _sums_figure(check: ObservationsCheck) -> list[Item]:
     drawn = [each for each in check.sums if each.complete]
     if not drawn:
         return []
-    first = " The first twelve compositions." if len(drawn) > 12 else ""
-    caption = f"Sums of the parts. Dashed: 1 % and 5 % from the whole; red: farther than 5 %.{first}"
+    first = tr(" The first twelve compositions.") if len(drawn) > 12 else ""
+    caption = tr("Sums of the parts. Dashed: 1 % and 5 % from the whole; red: farther than 5 %.{}").format(first)
     return [CaptionedFigure(draw_sums("sums", drawn[:12]), caption)]
 
 
@@ -226,13 +244,15 @@ def _horizons(check: ObservationsCheck) -> list[Section]:
         return []
     fewest, middle, most = found.per_profile
     rows = {
-        "Horizons": str(found.horizons),
-        "Profiles with usable depths": str(found.profiles),
-        "Horizons of a profile": f"{fewest} to {most}, median {middle:g}",
-        "Thickness of a horizon": f"median {rounded(found.thickness)} cm",
-        "Depth of a profile": f"median {rounded(found.deepest)} cm, at most {rounded(found.maximum)} cm",
+        tr("Horizons"): str(found.horizons),
+        tr("Profiles with usable depths"): str(found.profiles),
+        tr("Horizons of a profile"): tr("{} to {}, median {:g}").format(fewest, most, middle),
+        tr("Thickness of a horizon"): tr("median {} cm").format(rounded(found.thickness)),
+        tr("Depth of a profile"): tr("median {} cm, at most {} cm").format(
+            rounded(found.deepest), rounded(found.maximum)
+        ),
     }
-    return [Section("horizons", "Horizons", [Pairs(rows)])]
+    return [Section("horizons", tr("Horizons"), [Pairs(rows)])]
 
 
 def _classes(check: ObservationsCheck) -> list[Section]:
@@ -241,48 +261,53 @@ def _classes(check: ObservationsCheck) -> list[Section]:
         shares = [(name, count, count / each.known) for name, count in each.counts[:_MOST_CLASSES]]
         rows = [[name, str(n), percent(share, 1) if share >= 0.0005 else "< 0.1 %"] for name, n, share in shares]
         hidden = len(each.counts) - len(rows)
-        caption = (
-            f"{len(each.counts)} classes at {each.known} observations; {each.missing} without one."
-            f" Names that differ by capitals or spaces only are counted together."
-            + (f" {hidden} more classes are not shown." if hidden else "")
+        caption = tr(
+            "{} classes at {} observations; {} without one. Names that differ by capitals or spaces only"
+            " are counted together."
+        ).format(len(each.counts), each.known, each.missing) + (
+            tr(" {} more classes are not shown.").format(hidden) if hidden else ""
         )
-        items += [Subheading(each.field), table(("Class", "Observations", "Share"), rows, caption)]
-    return [Section("classes", "Soil classes", items)] if items else []
+        items += [Subheading(each.field), table((tr("Class"), tr("Observations"), tr("Share")), rows, caption)]
+    return [Section("classes", tr("Soil classes"), items)] if items else []
 
 
 def _places(check: ObservationsCheck) -> list[Item]:
     items: list[Item] = [Pairs(_place_rows(check))]
     if check.coverage and check.coverage.without_data:
         rows = [(name, str(count)) for name, count in check.coverage.without_data]
-        items.append(table(("Covariate", "Observations"), rows, "Observations in pixels without data."))
+        items.append(table((tr("Covariate"), tr("Observations")), rows, tr("Observations in pixels without data.")))
     if check.clustering:
         text = Paragraph(words.clustering_in_words(check.clustering))
-        items += [Subheading("Clusters and gaps"), text, _distances(check.clustering)]
+        items += [Subheading(tr("Clusters and gaps")), text, _distances(check.clustering)]
     return items
 
 
 def _place_rows(check: ObservationsCheck) -> dict[str, str]:
     duplicates, coverage = check.duplicates, check.coverage
     rows = {
-        "Observations with a usable place": f"{int(check.places.is_placed.sum())} of {len(check.ids)}",
-        "Different places": str(duplicates.places),
-        "Repeated at one place" + (" and depth" if check.horizons else ""): str(duplicates.repeated),
-        "of these the same in all fields": str(duplicates.identical),
+        tr("Observations with a usable place"): tr("{} of {}").format(
+            int(check.places.is_placed.sum()), len(check.ids)
+        ),
+        tr("Different places"): str(duplicates.places),
+        tr("Repeated at one place") + (tr(" and depth") if check.horizons else ""): str(duplicates.repeated),
+        tr("of these the same in all fields"): str(duplicates.identical),
     }
     if coverage is not None:
-        rows["Inside the covariates"] = str(coverage.inside)
-        rows["Outside the covariates"] = str(coverage.outside)
-        rows["In pixels without data of some covariate"] = str(coverage.blind)
-        rows["In a pixel with observations of other places"] = str(duplicates.in_shared_pixels)
+        rows[tr("Inside the covariates")] = str(coverage.inside)
+        rows[tr("Outside the covariates")] = str(coverage.outside)
+        rows[tr("In pixels without data of some covariate")] = str(coverage.blind)
+        rows[tr("In a pixel with observations of other places")] = str(duplicates.in_shared_pixels)
     return rows
 
 
 def _distances(found: Clustering) -> CaptionedFigure:
     return CaptionedFigure(
         draw_distances("distances", found),
-        "Share of distances up to a length. The red line left of the grey band: clustered; right of it: regular. The"
-        " blue line far right of the red one: large parts of the area are farther from observations than these from"
-        " each other, and held-out errors of random folds would be too good.",
+        tr(
+            "Share of distances up to a length. The red line left of the grey band: clustered; right of it:"
+            " regular. The blue line far right of the red one: large parts of the area are farther from"
+            " observations than these from each other, and held-out errors of random folds would be too good."
+        ),
     )
 
 
@@ -290,11 +315,13 @@ def _not_checked(check: ObservationsCheck) -> list[Section]:
     rows = words.not_checked(check)
     if not rows:
         return []
-    return [Section("not-checked", "Not checked", [text_table(("What", "Why, or what to choose for it"), rows)])]
+    return [
+        Section("not-checked", tr("Not checked"), [text_table((tr("What"), tr("Why, or what to choose for it")), rows)])
+    ]
 
 
 def _settings(check: ObservationsCheck) -> Section:
     versions = {name: check.versions[name] for name in _SOFTWARE if name in check.versions}
     if not check.clustering:
         return settings_section(check.settings, versions)
-    return settings_section(check.settings, versions, Subheading("Methods"), Citations(neighbour_references()))
+    return settings_section(check.settings, versions, Subheading(tr("Methods")), Citations(neighbour_references()))

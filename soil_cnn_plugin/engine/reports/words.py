@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 
 Named = TypeVar("Named")
@@ -37,12 +38,12 @@ def titles(soil_properties: Iterable[SoilProperty]) -> list[str]:
         depth = soil_property.depth_cm
         name = soil_property.name if depth else soil_property.field
         found.setdefault(name, []).extend([f"{depth[0]:g}-{depth[1]:g}"] if depth else [])
-    return [f"{name} {enumerated(depths)} cm" if depths else name for name, depths in found.items()]
+    return [tr("{} {} cm").format(name, enumerated(depths)) if depths else name for name, depths in found.items()]
 
 
 def enumerated(names: Sequence[str]) -> str:
     """Join names as in `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else tr("{} and {}").format(", ".join(names[:-1]), names[-1])
 
 
 def decimals_for(scale: float) -> int:
@@ -81,50 +82,62 @@ def value_is_missing(value: float | None) -> bool:
 def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
     """Return the meanings of the measures of numbers that `columns` of a table of scores hold."""
     terms = {
-        "n": ("n", "Number of observations with a value of this soil property."),
+        "n": ("n", tr("Number of observations with a value of this soil property.")),
         "ME": (
             "ME, mean error",
-            "Mean of predicted minus observed. 0 is best; above 0 the map is too high on average, below 0 too low.",
+            tr("Mean of predicted minus observed. 0 is best; above 0 the map is too high on average, below 0 too low."),
         ),
         "RMSE": (
             "RMSE, root mean square error",
-            "Typical size of an error, in the unit of the property; large errors count more. 0 is best.",
+            tr("Typical size of an error, in the unit of the property; large errors count more. 0 is best."),
         ),
         "MEC": (
             "MEC, model efficiency coefficient",
-            "Share of the variance that the map explains, also called Nash–Sutcliffe efficiency. 1 is best; 0 is no"
-            " better than the mean of the observations; below 0 is worse than it. It is not the squared correlation,"
-            " which forgives bias.",
+            tr(
+                "Share of the variance that the map explains, also called Nash–Sutcliffe efficiency. 1 is best;"
+                " 0 is no better than the mean of the observations; below 0 is worse than it. It is not the"
+                " squared correlation, which forgives bias."
+            ),
         ),
         "CCC": (
             "CCC, concordance correlation coefficient",
-            "How closely the points follow the 1:1 line. 1 is best, 0 is no agreement.",
+            tr("How closely the points follow the 1:1 line. 1 is best, 0 is no agreement."),
         ),
         "RPIQ": (
             "RPIQ, ratio of performance to interquartile distance",
-            "How many times the RMSE fits between the quartiles of the observations. Higher is better; it suits skewed"
-            " properties, whose variance a few high values decide.",
+            tr(
+                "How many times the RMSE fits between the quartiles of the observations. Higher is better; it"
+                " suits skewed properties, whose variance a few high values decide."
+            ),
         ),
         "PICP": (
             "PICP, prediction interval coverage probability",
-            "Share of the observations that lie inside their prediction interval. Best is the nominal"
-            f" {percent(coverage)}; less means that the intervals are too narrow, more that they are too wide.",
+            tr(
+                "Share of the observations that lie inside their prediction interval. Best is the nominal {};"
+                " less means that the intervals are too narrow, more that they are too wide."
+            ).format(percent(coverage)),
         ),
         "Width": (
             "Width",
-            "Mean width of the prediction interval. Of two methods whose PICP is right, the one with the narrower"
-            " interval knows more.",
+            tr(
+                "Mean width of the prediction interval. Of two methods whose PICP is right, the one with the"
+                " narrower interval knows more."
+            ),
         ),
         "Interval score": (
             "Interval score",
-            "Width of the prediction interval, and on top of it, for each observation outside, its distance from the"
-            f" interval times {fixed(2 / (1 - coverage), 0)}. Lower is better: it rewards intervals that are narrow and"
-            " hold.",
+            tr(
+                "Width of the prediction interval, and on top of it, for each observation outside, its distance"
+                " from the interval times {}. Lower is better: it rewards intervals that are narrow and hold."
+            ).format(fixed(2 / (1 - coverage), 0)),
         ),
         "CRPS": (
             "CRPS, continuous ranked probability score",
-            "Distance between the whole predicted distribution and the observed value, in the unit of the property."
-            " Lower is better; for a prediction without uncertainty it is the mean absolute error.",
+            tr(
+                "Distance between the whole predicted distribution and the observed value, in the unit of the"
+                " property. Lower is better; for a prediction without uncertainty it is the mean absolute"
+                " error."
+            ),
         ),
     }
     return dict(terms[column] for column in columns)
@@ -133,9 +146,9 @@ def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
 def map_class_terms() -> dict[str, str]:
     """Return the meanings of the measures of a map of classes, which tells no probabilities."""
     of_probabilities = ("Accuracy", "Brier", "Log score")
-    accuracy = (
-        "Share of the places where the map shows the observed class. 100 % is best. Compare it with the share of the"
-        " most frequent class, which can be reached without a map."
+    accuracy = tr(
+        "Share of the places where the map shows the observed class. 100 % is best. Compare it with the"
+        " share of the most frequent class, which can be reached without a map."
     )
     rest = {name: meaning for name, meaning in class_terms().items() if not name.startswith(of_probabilities)}
     return {"n": rest.pop("n"), "Accuracy, overall purity": accuracy, **rest}
@@ -146,33 +159,45 @@ def class_terms(of_classes: bool = True) -> dict[str, str]:
     class."""
     of_each = {
         "Purity of a class (map unit purity, user’s accuracy)": (
-            "Share of the places where the map shows the class that belong to it: what a reader of the map meets."
+            tr("Share of the places where the map shows the class that belong to it: what a reader of the map meets.")
         ),
         "Representation of a class (producer’s accuracy)": (
-            "Share of the places of the class where the map shows it: how much of the class the map finds."
+            tr("Share of the places of the class where the map shows it: how much of the class the map finds.")
         ),
     }
     return {
-        "n": "Number of observations.",
+        "n": tr("Number of observations."),
         "Accuracy, overall purity": (
-            "Share of the observations whose most probable class is the observed one. 100 % is best. Compare it with"
-            " the share of the most frequent class, which can be reached without a map."
+            tr(
+                "Share of the observations whose most probable class is the observed one. 100 % is best."
+                " Compare it with the share of the most frequent class, which can be reached without a map."
+            )
         ),
         **(of_each if of_classes else {}),
         "Kappa": (
-            "How far the accuracy is above what chance would give with the same shares of classes. 1 is best, 0 is"
-            " chance. It depends on how frequent the classes are, so compare it within one data set only."
+            tr(
+                "How far the accuracy is above what chance would give with the same shares of classes. 1 is"
+                " best, 0 is chance. It depends on how frequent the classes are, so compare it within one data"
+                " set only."
+            )
         ),
         "Brier score": (
-            "Mean squared distance between the predicted probabilities of all classes and what was observed, 1 for the"
-            " observed class and 0 for the others. 0 is best; it rewards probabilities that are sure and right."
+            tr(
+                "Mean squared distance between the predicted probabilities of all classes and what was"
+                " observed, 1 for the observed class and 0 for the others. 0 is best; it rewards probabilities"
+                " that are sure and right."
+            )
         ),
         "Brier skill": (
-            "Share by which the Brier score is below that of the classes’ frequencies. 1 is best; 0 is no better than"
-            " knowing how frequent each class is; below 0 is worse than that."
+            tr(
+                "Share by which the Brier score is below that of the classes’ frequencies. 1 is best; 0 is no"
+                " better than knowing how frequent each class is; below 0 is worse than that."
+            )
         ),
         "Log score": (
-            "Mean of minus the logarithm of the probability that was given to the observed class. 0 is best; an"
-            " observed class that was held to be almost impossible costs most."
+            tr(
+                "Mean of minus the logarithm of the probability that was given to the observed class. 0 is"
+                " best; an observed class that was held to be almost impossible costs most."
+            )
         ),
     }

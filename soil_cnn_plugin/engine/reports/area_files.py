@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.areas.area_layer import AreaLayer
 from soil_cnn_plugin.engine.areas.quantities import CLASS, VALUE, Quantities, Quantity
 from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, totals
@@ -88,12 +88,16 @@ def tell_areas(quantities: Quantities, summaries: Sequence[AreaSummary], report:
     partly = [each for each in told if each.mapped < 0.995]
     report.info(
         tr("{} of {} areas summarized, {} pixels in all.").format(
-            len(told), len(summaries), sum((each.pixels for each in told))
+            len(told), len(summaries), sum(each.pixels for each in told)
         )
     )
     if len(told) < len(summaries):
         report.warning(
-            tr("{} areas hold no pixel with a prediction: their answers are empty.").format(len(summaries) - len(told))
+            tr_n(
+                "{} area holds no pixel with a prediction: its answers are empty.",
+                "{} areas hold no pixel with a prediction: their answers are empty.",
+                len(summaries) - len(told),
+            ).format(len(summaries) - len(told))
         )
     if partly:
         lowest = min(each.mapped for each in partly)
@@ -125,7 +129,7 @@ def coarse_in_words(coarse: Sequence[AreaSummary]) -> str:
         "{} areas have so many pixels that squares of up to {} pixels a side were drawn as one. Means are"
         " those of all pixels; standard deviations are uncertain by {:.1f} % for that (90 % of them by"
         " less): two choices of pixels tell."
-    ).format(len(coarse), max((each.side for each in coarse)), 100 * float(np.quantile(errors, 0.9)))
+    ).format(len(coarse), max(each.side for each in coarse), 100 * float(np.quantile(errors, 0.9)))
 
 
 def _content(

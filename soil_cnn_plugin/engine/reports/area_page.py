@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.areas.area_layer import AreaLayer
 from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities, Quantity
 from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, totals
@@ -60,8 +60,8 @@ def write_area_page(
         kind=tr("Areas"),
         title=sentence_case(layer.name),
         facts=[
-            tr("{} areas").format(len(summaries)),
-            tr("{} ha in all").format(rounded(sum((each.hectares for each in summaries)))),
+            tr_n("{} area", "{} areas", len(summaries)).format(len(summaries)),
+            tr("{} ha in all").format(rounded(sum(each.hectares for each in summaries))),
             tr("{} intervals").format(percent(job.coverage)),
             Path(job.network).name,
         ],
@@ -86,7 +86,11 @@ def _told(quantities: Quantities) -> list[tuple[int, Quantity]]:
 def _lead(job: SummarizeAreas, summaries: Sequence[AreaSummary]) -> str:
     partly = sum(1 for each in summaries if each.mapped < 0.995)
     beside = (
-        tr(" {} areas are only partly mapped: their numbers are those of the mapped part.").format(partly)
+        tr_n(
+            " {} area is only partly mapped: its numbers are those of the mapped part.",
+            " {} areas are only partly mapped: their numbers are those of the mapped part.",
+            partly,
+        ).format(partly)
         if partly
         else ""
     )
@@ -138,7 +142,7 @@ def _section(
     if quantity.per_area:
         headings += [tr("Total, {}").format(quantity.per_area[1]), tr("{} interval").format(percent(job.coverage))]
     for threshold in thresholds:
-        words = f"{'>' if threshold.is_above else '<'} {threshold.value:g}"
+        words = f"{'>' if threshold.is_above else '<'} {localized(f'{threshold.value:g}')}"
         headings += [tr("Probability that the mean is {}").format(words), tr("Share of the area {}").format(words)]
     rows = []
     for name, summary, estimate in estimates:
@@ -150,12 +154,16 @@ def _section(
             share = summary.estimates[index] if summary.estimates else estimate
             row += [_probability(estimate.beyond[place]), f"{percent(share.mean)} ({_percents(share)})"]
         rows.append(row)
-    dashed = tr("; a dashed line is a threshold") if thresholds else ""
+    caption = (
+        tr("Mean of each area with its {} interval; a dashed line is a threshold.")
+        if thresholds
+        else tr("Mean of each area with its {} interval.")
+    )
     figure = CaptionedFigure(
         draw_intervals(
             f"areas-{number}", [(name, each) for name, _, each in estimates], heading, [t.value for t in thresholds]
         ),
-        tr("Mean of each area with its {} interval{}.").format(percent(job.coverage), dashed),
+        caption.format(percent(job.coverage)),
     )
     found: Item = table(headings, rows)
     return Section(f"quantity-{number}", heading, [figure, found if len(rows) <= 15 else Details(tr("Table"), [found])])
@@ -226,7 +234,7 @@ def _settings(job: SummarizeAreas) -> dict[str, str]:
     return {
         "network": job.network,
         "areas": job.polygons,
-        "coverage of intervals": f"{100 * job.coverage:g} %",
+        "coverage of intervals": tr("{:g} %").format(100 * job.coverage),
         "thresholds": "; ".join(each.text for each in job.exceedance) or tr("none"),
         "stock": job.stock,
         "expressions": "; ".join(f"{each.name} = {each.formula}" for each in job.expressions) or tr("none"),

@@ -89,19 +89,20 @@ def _worth(assessment: ClassMapAssessment) -> tuple[str, str]:
     estimates = assessment.estimates
     if estimates:
         right, shares = estimates.accuracy.value, np.array([share.value for share in estimates.share])
-        place = tr("its area") if estimates.land.share == 1 else tr("the area that the sample tells of")
-        text = tr("The map shows the right class on {} of {} ({}).").format(
-            percent(right), place, _span(estimates.accuracy, estimates)
-        )
-        on = "on"
+        text = (
+            tr("The map shows the right class on {} of its area ({}).")
+            if estimates.land.share == 1
+            else tr("The map shows the right class on {} of the area that the sample tells of ({}).")
+        ).format(percent(right), _span(estimates.accuracy, estimates))
+        of_most = tr(" To say {} everywhere, the most frequent class, would be right on {}.")
     else:
         right, shares = assessment.accuracy, assessment.matrix.sum(axis=1) / len(assessment.ids)
         text = tr("The map shows the right class at {} of these {} observations.").format(
             percent(right), len(assessment.ids)
         )
-        on = "at"
+        of_most = tr(" To say {} everywhere, the most frequent class, would be right at {}.")
     most, highest = assessment.classes[int(shares.argmax())], float(shares.max())
-    text += f" To say {most} everywhere, the most frequent class, would be right {on} {percent(highest)}."
+    text += of_most.format(most, percent(highest))
     is_worthless = right <= highest
     return text + tr(" The map is worth no more than that.") * is_worthless, "none" if is_worthless else ""
 

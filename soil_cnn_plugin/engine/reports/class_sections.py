@@ -56,7 +56,7 @@ from soil_cnn_plugin.engine.targets.class_scores import (
     reliability_of_map,
 )
 
-_SPANS = (("Accuracy", 2), ("Brier score", 2), ("Log score", 2))
+_SPANS = ((tr("Accuracy"), 2), (tr("Brier score"), 2), (tr("Log score"), 2))
 
 
 def class_share(assessment: Assessment, frame: MapFrame) -> Share:

@@ -183,11 +183,11 @@ def reliability_in_words(target: ClassTarget, predictor: str) -> str:
     low, high = (float(limit[0]) for limit in chance_band(len(target.observed), np.array([found.mean_predicted])))
     right = found.share_right
     if right < low:
-        judged = "fewer than chance allows independent observations ({}): the map is surer than it should be"
+        judged = tr(tr("fewer than chance allows independent observations ({}): the map is surer than it should be"))
     elif right > high:
-        judged = "more than chance allows independent observations ({}): the map is less sure than it could be"
+        judged = tr(tr("more than chance allows independent observations ({}): the map is less sure than it could be"))
     else:
-        judged = "as chance alone allows independent observations ({}): on the whole the probabilities hold"
+        judged = tr(tr("as chance alone allows independent observations ({}): on the whole the probabilities hold"))
     span = tr("{} to {}").format(percent(low, 1), percent(high, 1))
     return tr(
         "On average the map gives its class a probability of {}, and {} of the held-out observations belong to it, {}."

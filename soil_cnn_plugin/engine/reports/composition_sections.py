@@ -19,7 +19,6 @@ from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, fixed, pe
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 from soil_cnn_plugin.engine.targets.texture import BORDERS, TEXTURE_CLASSES, USDA, lattice, texture_class
 
-DISTANCE, RIGHT, NEXT = "Aitchison distance", "Right texture class", "Right class or next to it"
 _HEIGHT = np.sqrt(3) / 2
 TEXTURE_CODES = {  # as FAO (2006) abbreviates them
     "sand": "S",
@@ -35,6 +34,21 @@ TEXTURE_CODES = {  # as FAO (2006) abbreviates them
     "silty clay": "SiC",
     "clay": "C",
 }
+TEXTURE_NAMES = {
+    "sand": tr("sand"),
+    "loamy sand": tr("loamy sand"),
+    "sandy loam": tr("sandy loam"),
+    "loam": tr("loam"),
+    "silt loam": tr("silt loam"),
+    "silt": tr("silt"),
+    "sandy clay loam": tr("sandy clay loam"),
+    "clay loam": tr("clay loam"),
+    "silty clay loam": tr("silty clay loam"),
+    "sandy clay": tr("sandy clay"),
+    "silty clay": tr("silty clay"),
+    "clay": tr("clay"),
+}
+"""Texture class -> its name in the user's language."""
 _OBSERVED_COLOUR = "#4b5563"
 _CELL = 0.5  # percent; points that are nearer to each other are drawn as one
 
@@ -57,7 +71,8 @@ def compositions_by_depth(assessment: Assessment) -> list[CompositionAssessment]
 
 
 def composition_columns(compositions: Sequence[CompositionAssessment]) -> tuple[str, ...]:
-    return ("n", DISTANCE, *((RIGHT, NEXT) if any(each.texture for each in compositions) else ()))
+    of_texture = (tr("Right texture class"), tr("Right class or next to it"))
+    return ("n", tr("Aitchison distance"), *(of_texture if any(each.texture for each in compositions) else ()))
 
 
 def composition_groups(compositions: Sequence[CompositionAssessment]) -> list[Group]:
@@ -107,7 +122,7 @@ def composition_figures(assessment: Assessment, compositions: Sequence[Compositi
             " fewer extremes than the soil has. Larger points stand for several observations."
         ).format(composition.title, name)
         if composition.texture and not index:
-            classes = ", ".join(f"{code} {each}" for each, code in TEXTURE_CODES.items())
+            classes = ", ".join(f"{code} {TEXTURE_NAMES[each]}" for each, code in TEXTURE_CODES.items())
             caption += tr(" Borders and classes are those of the USDA: {}.").format(classes)
         figures.append(
             CaptionedFigure(draw_triangle(f"triangle-{index}", composition, assessment.predictor, name), caption)

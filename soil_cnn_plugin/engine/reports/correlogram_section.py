@@ -100,7 +100,7 @@ def _row(name: str, correlogram: Correlogram, noise: float | None) -> tuple[str,
     nuggets = np.array([model.nugget for model in correlogram.models])
     ranges = np.array([model.range_m for model in correlogram.models])
     near = np.array([np.median(ranges) / 10])
-    limits = " to ".join(fixed(float(each[0]), 2) for each in correlogram.limits(near))
+    limits = tr("{} to {}").format(*(fixed(float(each[0]), 2) for each in correlogram.limits(near)))
     return (
         name,
         str(correlogram.count),
@@ -113,4 +113,4 @@ def _row(name: str, correlogram: Correlogram, noise: float | None) -> tuple[str,
 
 def _limits(values: Array, decimals: int | None = None) -> str:
     limits = [float(value) for value in np.quantile(values, [0.05, 0.95])]
-    return " to ".join(rounded(each) if decimals is None else fixed(each, decimals) for each in limits)
+    return tr("{} to {}").format(*(rounded(each) if decimals is None else fixed(each, decimals) for each in limits))

@@ -71,7 +71,8 @@ def _importance(weight: float, most: float) -> TableCell:
 
 def _shortened(labels: Sequence[str], most: int = 12) -> str:
     rest = len(labels) - most
-    return ", ".join(labels[:most]) + (tr(" and {} more").format(rest) if rest > 0 else "")
+    shown = ", ".join(labels[:most])
+    return tr("{} and {} more").format(shown, rest) if rest > 0 else shown
 
 
 _IMPORTANCE = tr(

@@ -210,7 +210,8 @@ def draw_profiles(
             lighten_grid(axes)
             _paint_profile(axes, targets, method, int(row), colour)
             x, y = coordinates[row]
-            axes.set_title(f"{x:.6g}, {y:.7g}" if abs(x) <= 180 else f"{x:.0f}, {y:.0f}", fontsize=7.5, weight="normal")
+            place = tr("{:.6g}, {:.7g}").format(x, y) if abs(x) <= 180 else f"{x:.0f}, {y:.0f}"
+            axes.set_title(place, fontsize=7.5, weight="normal")
         _deepen(panels[0], limits)
         soil_property = targets[0].soil_property
         figure.supxlabel(f"{sentence_case(soil_property.name)} ({soil_property.unit})".replace(" ()", ""), fontsize=9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.assessment.significance import p_text
 from soil_cnn_plugin.engine.explaining.contribution_scale import ContributionScale
 from soil_cnn_plugin.engine.explaining.explanation import (
@@ -117,7 +117,7 @@ def _facts(explanation: Explanation) -> list[str]:
     side = 2 * context.radii[-1] + 1
     return [
         tr("{} observations").format(explanation.observations),
-        tr("{} covariates").format(len(explanation.covariates)),
+        tr_n("{} covariate", "{} covariates", len(explanation.covariates)).format(len(explanation.covariates)),
         tr("patches of {} × {} cells ({:.0f} m)").format(side, side, side * explanation.metres),
         tr("blend of networks, random forest and Gaussian process") if explanation.forest_weights else tr("networks"),
     ]
@@ -128,7 +128,10 @@ def _blend_sentence(explanation: Explanation) -> str:
     if not explanation.forest_weights:
         return tr("The map is predicted by the networks alone.")
     forest, process = (
-        ", ".join(f"{percent(weight)} for {target.title}" for target, weight in zip(explanation.targets, weights))
+        ", ".join(
+            tr("{} for {}").format(percent(weight), target.title)
+            for target, weight in zip(explanation.targets, weights)
+        )
         for weights in (explanation.forest_weights, explanation.process_weights)
     )
     return tr(
@@ -235,20 +238,26 @@ def _attribution(explanation: Explanation) -> list[Section]:
     order = sorted(range(len(found.magnitude)), key=lambda index: -found.magnitude[index])
     scale = found.scale
     rows = [(explanation.covariates[index], scale.size_in_words(float(found.magnitude[index]))) for index in order]
-    which = tr("the strongest covariates") if len(order) > MOST_MAPS else tr("each covariate")
-    verb = tr("adds to") if not scale.is_factor else tr("multiplies")
-    takes = tr(", or takes from it") if not scale.is_factor else tr(" by")
     figure = CaptionedFigure(
         draw_contributions("contributions", explanation, found),
-        tr("What {} {} {}{} at each pixel. Brown: more than with average conditions; blue: less.").format(
-            which, verb, scale.subject, takes
-        ),
+        _map_caption(scale, len(order) > MOST_MAPS).format(scale.subject)
+        + tr(" Brown: more than with average conditions; blue: less."),
     )
     title = sentence_case(scale.target.title) + (f", {scale.class_name}" if scale.class_name else "")
     means = table((tr("Covariate"), tr("Contribution")), rows, _sizes_caption(scale))
     return [
         Section("contributions", tr("What made the map: {}").format(title), [Paragraph(_words(found)), figure, means])
     ]
+
+
+def _map_caption(scale: ContributionScale, is_of_strongest: bool) -> str:
+    if scale.is_factor and is_of_strongest:
+        return tr("What the strongest covariates multiply {} by at each pixel.")
+    if scale.is_factor:
+        return tr("What each covariate multiplies {} by at each pixel.")
+    if is_of_strongest:
+        return tr("What the strongest covariates add to {}, or take from it at each pixel.")
+    return tr("What each covariate adds to {}, or takes from it at each pixel.")
 
 
 def _sizes_caption(scale: ContributionScale) -> str:

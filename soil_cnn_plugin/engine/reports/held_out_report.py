@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import date_in_words, localized, tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
@@ -63,7 +63,7 @@ def write_report(path: str, assessment: Assessment, maps: Sequence[Section] = ()
         facts=[
             *(fact for share in shares for fact in share.facts),
             *_facts(assessment, frame.unit),
-            f"written {date.today():%Y-%m-%d}",
+            tr("written {}").format(date_in_words(date.today())),
         ],
         lead=[
             *(item for share in shares for item in share.predictor),
@@ -112,7 +112,7 @@ def _facts(assessment: Assessment, unit: str) -> list[str]:
         tr("{} observations").format(len(assessment.coordinates)),
         tr("{} folds").format(assessment.folds.count)
         + (tr(", {} times").format(assessment.folds.repeats) if assessment.folds.repeats > 1 else ""),
-        tr("patches of {} × {} cells of {}{}").format(size, size, f"{cell:g} {unit}".strip(), across),
+        tr("patches of {} × {} cells of {}{}").format(size, size, f"{localized(f'{cell:g}')} {unit}".strip(), across),
         assessment.crs_name,
     ]
 
@@ -134,7 +134,7 @@ def _other_folds(assessment: Assessment, shares: Sequence[Share]) -> list[Sectio
     if not items:
         return []
     kind = OTHER_KINDS.get(assessment.folds.other_kind, "")
-    return [Section("other-folds", tr("{} beside the chosen ones").format(kind.capitalize()), items)]
+    return [Section("other-folds", tr("{} beside the chosen ones").format(sentence_case(kind)), items)]
 
 
 def _training(assessment: Assessment) -> list[Section]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.methods import (
@@ -68,12 +68,11 @@ def overlap_sentence(folds: FoldsInWords) -> str:
     if folds.overlap_percent <= HIGH_OVERLAP:
         return text
     if folds.kind == "knndm":
-        how = tr("lies no farther from the observations than held-out ones lie from those trained on")
         return tr(
-            "{} So do patches of the map: it {}, for that is how the folds were chosen (kNNDM). The scores"
-            " hold for the area that the folds were matched to; where a map reaches farther away, it may be"
-            " worse than they say."
-        ).format(text, how)
+            "{} So do patches of the map: it lies no farther from the observations than held-out ones lie from those"
+            " trained on, for that is how the folds were chosen (kNNDM). The scores hold for the area that the folds"
+            " were matched to; where a map reaches farther away, it may be worse than they say."
+        ).format(text)
     return tr(
         "{} The network has seen part of their surroundings, so the scores hold close to the observations;"
         " farther away the map may be worse than they say. These folds were not matched to the map, so the"
@@ -103,22 +102,30 @@ def methods_sentence(assessment: Assessment) -> str:
     classes = [
         tr("{} classes ({})").format(len(target.classes), target.soil_property.field) for target in assessment.classes
     ]
-    verb = "was" if len(assessment.numbers) == 1 and not classes else "were"
     ratios = tr(", as parts of a whole in isometric log-ratios") if assessment.compositions else ""
-    whose = tr(" of classes") if numbers else ""
-    calibrated = tr("; probabilities{} were calibrated by one temperature").format(whose) if classes else ""
+    calibrated = ""
+    if classes and numbers:
+        calibrated = tr("; probabilities of classes were calibrated by one temperature")
+    elif classes:
+        calibrated = tr("; probabilities were calibrated by one temperature")
     kind, size = folds_in_words(assessment.folds), assessment.patch_size
     subject = sentence_case(enumerated([*numbers, *classes]))
-    return (
-        f"{subject} {verb} mapped with {method} ({software(assessment)}){ratios},"
-        f" trained on {len(assessment.coordinates)} observations and patches of {size} × {size} cells of the"
-        f" covariates{calibrated}, and assessed by {_cross_validation(assessment.folds)} ({kind})."
-    )
+    return tr_n(
+        "{} was mapped with {} ({}){}, trained on {} observations and patches of {} × {} cells of the covariates{},"
+        " and assessed by {} ({}).",
+        "{} were mapped with {} ({}){}, trained on {} observations and patches of {} × {} cells of the covariates{},"
+        " and assessed by {} ({}).",
+        2 if classes else len(assessment.numbers),
+    ).format(
+        subject, method, software(assessment), ratios, len(assessment.coordinates), size, size, calibrated,
+        _cross_validation(assessment.folds), kind,
+    )  # fmt: skip
 
 
 def _cross_validation(folds: FoldsInWords) -> str:
-    repeated = tr(" repeated {} times").format(folds.repeats) if folds.repeats > 1 else ""
-    return tr("{}-fold cross-validation{}").format(folds.count, repeated)
+    if folds.repeats > 1:
+        return tr("{}-fold cross-validation repeated {} times").format(folds.count, folds.repeats)
+    return tr("{}-fold cross-validation").format(folds.count)
 
 
 def software(assessment: Assessment) -> str:

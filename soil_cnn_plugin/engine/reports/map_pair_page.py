@@ -6,10 +6,9 @@ import numpy as np
 
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
-from soil_cnn_plugin.engine.assessment.detectable_difference import DIFFERENCE_CLASSES
 from soil_cnn_plugin.engine.assessment.map_pair import MapPair, PairsAtPoints
 from soil_cnn_plugin.engine.assessment.paired_maps import BetterMap, Change
-from soil_cnn_plugin.engine.reports.figures.map_pair_figures import draw_difference, draw_pairs
+from soil_cnn_plugin.engine.reports.figures.map_pair_figures import CLASS_LABELS, draw_difference, draw_pairs
 from soil_cnn_plugin.engine.reports.map_pair_words import pair_verdict, smallest_change
 from soil_cnn_plugin.engine.reports.map_report import basis_items, dropped_items
 from soil_cnn_plugin.engine.reports.references import map_pair_references
@@ -203,7 +202,7 @@ def _where(pair: MapPair) -> list[Item]:
 def _detectable(pair: MapPair) -> list[Item]:
     facts = pair.facts
     rows = [
-        (sentence_case(name), percent(facts.share(number + 1), 1)) for number, name in enumerate(DIFFERENCE_CLASSES)
+        (sentence_case(name), percent(facts.share(number), 1)) for number, name in enumerate(CLASS_LABELS.values(), 1)
     ]
     common = (
         tr(

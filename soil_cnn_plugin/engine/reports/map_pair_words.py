@@ -32,11 +32,13 @@ def _better(pair: MapPair, found: BetterMap, count: int) -> str:
             "With {} observations no difference between the maps can be shown ({}; second less first {}). A"
             " difference in RMSE of less than about {} cannot be seen with so many."
         ).format(count, errors, margin, in_unit(found.detectable, unit))
-    which = "second" if rmse.difference.value < 0 else "first"
-    return (
-        f"The {which} map, {pair.names[which == 'second']}, is nearer to the {count} observations ({errors}; second"
-        f" less first {margin})."
+    is_second = rmse.difference.value < 0
+    text = (
+        tr("The second map, {}, is nearer to the {} observations ({}; second less first {}).")
+        if is_second
+        else tr("The first map, {}, is nearer to the {} observations ({}; second less first {}).")
     )
+    return text.format(pair.names[is_second], count, errors, margin)
 
 
 def _changed(pair: MapPair, found: Change, count: int) -> str:

@@ -109,11 +109,9 @@ def _worth(assessment: MapAssessment) -> str:
     """State the result in a sentence: of the whole map where the sample allows it, otherwise of these observations."""
     scores, unit, estimates = assessment.predicted.scores, assessment.target.soil_property.unit, assessment.estimates
     known = estimates.by_measure if estimates else {}
-    mec, where = _mec(assessment), tr("over its area") if estimates else tr("of these observations")
-    parts = []
+    mec, parts = _mec(assessment), []
     if mec is not None:
-        share = percent(mec) if mec > 0 else "none"
-        parts.append(tr("the map explains {} of the variance {}").format(share, where))
+        parts.append(_explained(mec, bool(estimates)))
     error = (
         tr("its typical error (RMSE) is {} {}")
         .format(rounded(known["RMSE"].value if known else scores.rmse), unit)
@@ -121,18 +119,35 @@ def _worth(assessment: MapAssessment) -> str:
     )
     parts.append(error + (_range(known["RMSE"], unit, estimates) if estimates else ""))
     if assessment.has_interval and "PICP" in known:
-        share, where = percent(known["PICP"].value), tr(" where values can be measured") * assessment.has_censored
-        parts.append(
-            tr("its {} prediction interval holds on {} of the area{}").format(
-                percent(assessment.coverage), share, where
-            )
+        held = (
+            tr("its {} prediction interval holds on {} of the area where values can be measured")
+            if assessment.has_censored
+            else tr("its {} prediction interval holds on {} of the area")
         )
+        parts.append(held.format(percent(assessment.coverage), percent(known["PICP"].value)))
     elif assessment.has_interval:
-        share, whose = percent(scores.picp), tr("the measured ones") if assessment.has_censored else tr("them")
-        parts.append(
-            tr("{} of {} lie inside its {} prediction interval").format(share, whose, percent(assessment.coverage))
+        held = (
+            tr("{} of the measured ones lie inside its {} prediction interval")
+            if assessment.has_censored
+            else tr("{} of them lie inside its {} prediction interval")
         )
+        parts.append(held.format(percent(scores.picp), percent(assessment.coverage)))
     return sentence_case("; ".join(parts)) + "."
+
+
+def _explained(mec: float, is_of_area: bool) -> str:
+    if mec <= 0:
+        return (
+            tr("the map explains none of the variance over its area")
+            if is_of_area
+            else tr("the map explains none of the variance of these observations")
+        )
+    text = (
+        tr("the map explains {} of the variance over its area")
+        if is_of_area
+        else tr("the map explains {} of the variance of these observations")
+    )
+    return text.format(percent(mec))
 
 
 def _range(estimate: Estimate, unit: str, estimates: MapEstimates) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
@@ -125,10 +125,8 @@ def _predicts(targets: Sequence[SoilProperty], description: Description) -> list
         text = tr("Each class comes with a probability that was calibrated on held-out observations.")
         items.append(Paragraph(text, "small"))
     if len(targets) > len(classes):  # there are numbers, too
-        interval = tr("Each prediction comes with a {} interval that was calibrated on").format(
-            percent(description.coverage)
-        )
-        items.append(Paragraph(tr("{} held-out observations.").format(interval), "small"))
+        text = tr("Each prediction comes with a {} interval that was calibrated on held-out observations.")
+        items.append(Paragraph(text.format(percent(description.coverage)), "small"))
     return items
 
 
@@ -153,8 +151,11 @@ def _worth(targets: Sequence[SoilProperty], description: Description) -> list[It
     terms: dict[str, str] = {}
     groups, class_groups = _score_groups(targets, description)
     if groups:
-        caption = tr("Scores of held-out observations. ME, RMSE, width, interval score and CRPS are in the unit of the")
-        items.append(ScoreTable(SCORE_COLUMNS, groups, tr("{} soil property. {}").format(caption, best)))
+        caption = tr(
+            "Scores of held-out observations. ME, RMSE, width, interval score and CRPS are in the unit of the soil"
+            " property. {}"
+        ).format(best)
+        items.append(ScoreTable(SCORE_COLUMNS, groups, caption))
         terms = number_terms(description.coverage, SCORE_COLUMNS)
     if class_groups:
         items.append(ScoreTable(CLASS_COLUMNS, class_groups, tr("Scores of held-out observations. {}").format(best)))
@@ -205,11 +206,11 @@ def _compositions_in_words(description: Description) -> list[str]:
 
 def _facts(description: Description) -> list[str]:
     size, (width, height) = description.patch_size, description.grid.cell_size
-    across = f"{size * width:g} × {size * height:g} {_unit(description.grid)}"
+    across = f"{localized(f'{size * width:g} × {size * height:g}')} {_unit(description.grid)}"
     members = ", ".join(f"{count} × {name}" for name, count in description.architectures.items())
     return [
         tr("{} observations").format(description.observation_count),
-        tr("{} covariates").format(len(description.covariates)),
+        tr_n("{} covariate", "{} covariates", len(description.covariates)).format(len(description.covariates)),
         tr("patches of {} × {} cells ({})").format(size, size, across),
         tr("networks: {}").format(members),
     ]

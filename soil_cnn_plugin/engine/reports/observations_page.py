@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.field_summary import FieldSummary
 from soil_cnn_plugin.engine.checks.findings import CHECK, NOTE, REPAIR
@@ -113,8 +113,8 @@ def _values(check: ObservationsCheck) -> list[Section]:
 def _facts(check: ObservationsCheck) -> list[str]:
     fields = len(check.fields) + len(check.classes)
     return [
-        f"{len(check.ids)} observation{'s' if len(check.ids) != 1 else ''}",
-        f"{fields} field{'s' if fields != 1 else ''} checked",
+        words.observations_in_words(len(check.ids)),
+        tr_n("{} field checked", "{} fields checked", fields).format(fields),
         check.crs_name,
         tr("Covariates: {}").format(check.settings["Covariates"]) if check.coverage else tr("without covariates"),
     ]
@@ -200,7 +200,7 @@ def _limits(check: ObservationsCheck) -> list[Section]:
 def _sums(check: ObservationsCheck) -> list[Section]:
     rows = [
         [
-            f"{each.title} = {each.whole:g}",
+            f"{each.title} = {localized(f'{each.whole:g}')}",
             str(each.complete),
             _share(each.near, each.complete),
             _share(each.fair - each.near, each.complete),
@@ -289,7 +289,9 @@ def _place_rows(check: ObservationsCheck) -> dict[str, str]:
             int(check.places.is_placed.sum()), len(check.ids)
         ),
         tr("Different places"): str(duplicates.places),
-        tr("Repeated at one place") + (tr(" and depth") if check.horizons else ""): str(duplicates.repeated),
+        tr("Repeated at one place and depth") if check.horizons else tr("Repeated at one place"): str(
+            duplicates.repeated
+        ),
         tr("of these the same in all fields"): str(duplicates.identical),
     }
     if coverage is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding, listed
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
@@ -19,19 +19,27 @@ def summary(check: ObservationsCheck) -> tuple[str, str, str]:
     """Return the look of the box (good, poor, none), its heading and its sentence."""
     repair, doubtful = (len(_kinds(check.of_severity(severity))) for severity in (REPAIR, CHECK))
     fields = len(check.fields) + len(check.classes)
-    looked = f"{_count(len(check.ids), 'observation')} and {_count(fields, 'field')}"
     if repair:
         rows = len(check.rows_of(REPAIR))
-        where = f", at {rows} of {_count(len(check.ids), 'observation')}" if rows else ""
-        heading = f"{_count(repair, 'thing')} to repair{where}"
+        heading = tr_n("{} thing to repair", "{} things to repair", repair).format(repair)
+        if rows:
+            heading = tr("{}, at {} of {}").format(heading, rows, observations_in_words(len(check.ids)))
         first = [_in_brief(item) for item in items(check, REPAIR)]
-        then = f" Then look at what may be right or wrong: {_count(doubtful, 'thing')} to check." if doubtful else ""
-        return "none", heading, f"Repair first: {'; then '.join(first[:3])}.{_more(first[3:])}{then}"
+        then = tr(" Then look at what may be right or wrong: {}.").format(_to_check(doubtful)) if doubtful else ""
+        order = tr("; then ").join(first[:3])
+        return "none", heading, tr("Repair first: {}.{}{}").format(order, _more(first[3:]), then)
     if doubtful:
-        heading = f"Nothing to repair, {_count(doubtful, 'thing')} to check"
+        heading = tr("Nothing to repair, {}").format(_to_check(doubtful))
         first = [_in_brief(item) for item in items(check, CHECK)]
-        return "poor", heading, f"Look at: {'; '.join(first[:3])}.{_more(first[3:])} Each may be right as it is."
-    return "good", tr("No problems found"), f"In {looked} nothing was found that has to be repaired or checked."
+        sentence = tr("Look at: {}.{} Each may be right as it is.").format("; ".join(first[:3]), _more(first[3:]))
+        return "poor", heading, sentence
+    looked = tr_n("{} and {} field", "{} and {} fields", fields).format(observations_in_words(len(check.ids)), fields)
+    sentence = tr("In {} nothing was found that has to be repaired or checked.").format(looked)
+    return "good", tr("No problems found"), sentence
+
+
+def _to_check(count: int) -> str:
+    return tr_n("{} thing to check", "{} things to check", count).format(count)
 
 
 def _in_brief(item: Problem) -> str:
@@ -60,14 +68,18 @@ def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Probl
         others = [
             f"{each.field} ({len(each.rows)})" if len(each.rows) else each.field for each in findings[_SENTENCES:]
         ]
-        sentences.append(f"The same in {_count(len(others), 'more field')}: {listed(others, 12)}.")
+        sentences.append(
+            tr_n("The same in {} more field: {}.", "The same in {} more fields: {}.", len(others)).format(
+                len(others), listed(others, 12)
+            )
+        )
     remedies = list(dict.fromkeys(finding.remedy for finding in findings))
     also = tr(" Do the same for the other fields.") if len(remedies) > 1 else ""
     rows = sorted({int(row) for finding in findings for row in finding.rows.tolist()})
     ids = [str(check.ids[row]) for row in rows]
     return Problem(
         title=KINDS[kind].title,
-        count=_count(len(rows), "observation") if rows else "",
+        count=observations_in_words(len(rows)) if rows else "",
         sentences=sentences,
         remedy=f"{remedies[0]}{also}",
         observations=listed(ids, _IDS) if KINDS[kind].severity != NOTE else "",
@@ -101,22 +113,38 @@ def clustering_in_words(found: Clustering) -> str:
     """Say what the Clark-Evans ratio means, and how much of the area lies far from observations."""
     meaning = {
         "strongly clustered": tr(
-            "far nearer to each other than places at random: there are clusters, and gaps between"
+            "The {} different places are strongly clustered: they lie far nearer to each other than places at random:"
+            " there are clusters, and gaps between."
         ),
-        "clustered": tr("nearer to each other than places at random: there are clusters, and gaps between"),
-        "slightly clustered": tr("a little nearer to each other than places at random"),
-        "like places at random": tr("as far from each other as places at random"),
-        "slightly regular": tr("a little farther from each other than places at random"),
-        "regular": tr("farther from each other than places at random, as on a grid"),
-    }[found.kind]
-    return (
-        f"The {found.places} different places are {found.kind}: they lie {meaning}. The Clark-Evans ratio is"
-        f" {found.ratio:.2f}: the mean distance to the nearest neighbour, {_metres(found.mean)}, over that of as many"
-        f" places at random in {found.region} ({_area(found.square_metres)}), {_metres(found.expected)}. At random it"
-        f" would be between {found.low:.2f} and {found.high:.2f}; below is clustered, above regular."
-        f" {percent(found.far_share)} of the area lies farther from any observation than 95 % of the observations from"
-        " their nearest neighbour: there a map rests on covariates alone."
-    )
+        "clustered": tr(
+            "The {} different places are clustered: they lie nearer to each other than places at random: there are"
+            " clusters, and gaps between."
+        ),
+        "slightly clustered": tr(
+            "The {} different places are slightly clustered: they lie a little nearer to each other than places at"
+            " random."
+        ),
+        "like places at random": tr(
+            "The {} different places are like places at random: they lie as far from each other as places at random."
+        ),
+        "slightly regular": tr(
+            "The {} different places are slightly regular: they lie a little farther from each other than places at"
+            " random."
+        ),
+        "regular": tr(
+            "The {} different places are regular: they lie farther from each other than places at random, as on a grid."
+        ),
+    }[found.kind].format(found.places)
+    numbers = tr(
+        "The Clark-Evans ratio is {:.2f}: the mean distance to the nearest neighbour, {}, over that of as many places"
+        " at random in {} ({}), {}. At random it would be between {:.2f} and {:.2f}; below is clustered, above regular."
+        " {} of the area lies farther from any observation than 95 % of the observations from their nearest neighbour:"
+        " there a map rests on covariates alone."
+    ).format(
+        found.ratio, _metres(found.mean), found.region, _area(found.square_metres), _metres(found.expected), found.low,
+        found.high, percent(found.far_share),
+    )  # fmt: skip
+    return f"{meaning} {numbers}"
 
 
 def substituted_in_words(check: ObservationsCheck) -> list[str]:
@@ -189,19 +217,19 @@ HOW = [
 ]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def observations_in_words(count: int) -> str:
+    return tr_n("{} observation", "{} observations", count).format(count)
 
 
 def _metres(distance: float) -> str:
-    return tr("{:.3g} km").format(distance / 1000) if distance >= 2000 else f"{distance:.3g} m"
+    return tr("{:.3g} km").format(distance / 1000) if distance >= 2000 else tr("{:.3g} m").format(distance)
 
 
 def _area(square_metres: float) -> str:
     if square_metres >= 1e6:
         return (
-            tr("{:,.3g} km²").format(square_metres / 1000000.0)
+            tr("{:,.3g} km²").format(square_metres / 1e6)
             if square_metres < 1e9
-            else tr("{:,.0f} km²").format(square_metres / 1000000.0)
+            else tr("{:,.0f} km²").format(square_metres / 1e6)
         )
-    return tr("{:.3g} ha").format(square_metres / 10000.0)
+    return tr("{:.3g} ha").format(square_metres / 1e4)

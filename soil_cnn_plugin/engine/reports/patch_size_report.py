@@ -183,7 +183,7 @@ def _rows(comparison: PatchSizeComparison, curves: ErrorCurves) -> list[list[str
         recommended = tr(", recommended") if item.size == curves.recommended else ""
         others = [text(curves.at(name, item.size).error) for name in (NETWORK, FOREST_CONTEXT)]
         numbers = (item.error, item.standard_error, item.above_best, item.above_best_error)
-        overlap = f"{comparison.overlap_percent[item.size]:.0f} %"
+        overlap = tr("{:.0f} %").format(comparison.overlap_percent[item.size])
         size = tr("{} pixels, {}{}").format(item.size, extent(item.size, comparison.metres), recommended)
         rows.append([size, *map(text, numbers), *others, overlap])
     for name, label in ((FOREST, tr("Random forest at the point")), (MEAN, _without_map(comparison))):

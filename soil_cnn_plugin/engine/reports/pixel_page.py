@@ -35,15 +35,14 @@ def dissimilarity_in_words(explanation: PixelExplanation) -> str:
     index, threshold = explanation.dissimilarity, explanation.threshold
     if index is None or threshold is None:
         return ""
-    numbers = tr("of {:.3g} lies {} the limit of {:.3g}").format(
-        index, tr("below") if index <= threshold else tr("above"), threshold
-    )
     if index <= threshold:
-        return tr("The map is applicable here: its dissimilarity index {}.").format(numbers)
-    return tr(
-        "The map is not applicable here: its dissimilarity index {}. The observations do not cover the"
-        " conditions of this place."
-    ).format(numbers)
+        text = tr("The map is applicable here: its dissimilarity index of {:.3g} lies below the limit of {:.3g}.")
+    else:
+        text = tr(
+            "The map is not applicable here: its dissimilarity index of {:.3g} lies above the limit of {:.3g}. The"
+            " observations do not cover the conditions of this place."
+        )
+    return text.format(index, threshold)
 
 
 def added_in_words(contributions: PixelContributions, value: float) -> str:
@@ -83,7 +82,7 @@ def write_pixel_page(path: str, explanation: PixelExplanation) -> None:
     ]
     page = Page(
         tr("Pixel explained"),
-        f"{explanation.x:.8g}, {explanation.y:.8g}",
+        tr("{:.8g}, {:.8g}").format(explanation.x, explanation.y),
         [explanation.crs_name],
         lead,
         [*sections, Section("neighbours", tr("Nearest observations"), [_neighbours(explanation)])],
@@ -143,7 +142,10 @@ def _why(prediction: PixelPrediction, explanation: PixelExplanation) -> list[Ite
 def _neighbours(explanation: PixelExplanation) -> Item:
     targets = [each.target for each in explanation.predictions]
     rows = [
-        (f"{each.distance:.0f} m {each.direction}".strip(), *(each.observed.get(t.field, "–") for t in targets))
+        (
+            tr("{:.0f} m {}").format(each.distance, each.direction).strip(),
+            *(each.observed.get(t.field, "–") for t in targets),
+        )
         for each in explanation.neighbours
     ]
     return table((tr("Distance"), *(sentence_case(target.label) for target in targets)), rows)

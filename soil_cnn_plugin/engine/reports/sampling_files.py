@@ -77,7 +77,7 @@ def _gpx(plan: SamplingPlan) -> str:
             f'<gpx xmlns="{_GPX}" version="1.1" creator="Soil CNN">',
             *waypoints,
             "  <rte>",
-            "    <name>Way past all points</name>",
+            f"    <name>{escape(tr('Way past all points'))}</name>",
             *route,
             "  </rte>",
             "</gpx>",

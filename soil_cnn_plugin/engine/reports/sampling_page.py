@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.reports.figures.sampling_figures import draw_course, draw_error_curve, draw_plan
 from soil_cnn_plugin.engine.reports.references import sampling_references
 from soil_cnn_plugin.engine.reports.sampling_files import degrees
@@ -106,7 +106,7 @@ def _strata_table(plan: SamplingPlan) -> Item:
     rows = [
         (
             frame.strata[h],
-            f"{frame.stratum_hectares[h]:.4g}",
+            localized(f"{frame.stratum_hectares[h]:.4g}"),
             str(frame.stratum_places[h]),
             str(own[h]),
             _chance(chance[h]),
@@ -118,7 +118,7 @@ def _strata_table(plan: SamplingPlan) -> Item:
 
 
 def _chance(value: float) -> str:
-    return f"{value:.3g}"
+    return localized(f"{value:.3g}")
 
 
 def _achieved(plan: SamplingPlan) -> list[Section]:
@@ -192,7 +192,7 @@ def _rows(plan: SamplingPlan) -> list[tuple[str, ...]]:
     decimals = 1 if float(np.abs(xy).max()) > 1000 else 6
     rows = []
     for row in np.argsort(plan.walk).tolist():
-        cells = [str(plan.walk[row]), str(row + 1), *(f"{value:.6f}" for value in places[row])]
+        cells = [str(plan.walk[row]), str(row + 1), *(localized(f"{value:.6f}") for value in places[row])]
         cells += [fixed(float(value), decimals) for value in xy[row]]
         if plan.design == "stratified_random":
             cells.append(points.strata[points.stratum[row]])

@@ -50,7 +50,6 @@ def verdict_of(plan: SamplingPlan) -> str:
         strata = tr(" in {} strata").format(len(plan.frame.strata)) if plan.design == "stratified_random" else ""
         return tr("{} random points{} with known inclusion probabilities. {}").format(plan.count, strata, walk)
     mean = float(criterion.random.mean())
-    than = "less" if criterion.gain >= 0 else "more"
     if plan.design == "where_next":
         lowered, by_random = percent(1 - criterion.value), percent(1 - mean)
         text = tr(
@@ -63,9 +62,10 @@ def verdict_of(plan: SamplingPlan) -> str:
         }.get(plan.design, tr("A pixel's distance to the nearest point"))
         unit = f" {criterion.unit}" if criterion.unit else ""
         text = (
-            f"{plan.count} points. {what} is {rounded(criterion.value)}{unit}, {percent(abs(criterion.gain))} {than}"
-            f" than with random points ({rounded(mean)}{unit})."
-        )
+            tr("{} points. {} is {}{}, {} less than with random points ({}{}).")
+            if criterion.gain >= 0
+            else tr("{} points. {} is {}{}, {} more than with random points ({}{}).")
+        ).format(plan.count, what, rounded(criterion.value), unit, percent(abs(criterion.gain)), rounded(mean), unit)
     return f"{text} {walk}"
 
 
@@ -161,8 +161,11 @@ def _random_cannot(plan: SamplingPlan) -> list[str]:
             " the sample one of convenience. Where a place cannot be reached, note it, and take no other one"
             " instead."
         ),
-        tr("Anything about what was left out")
-        + (tr(": {} pixels with data were outside the area, excluded or out of reach.").format(left) if left else "."),
+        tr(
+            "Anything about what was left out: {} pixels with data were outside the area, excluded or out of reach."
+        ).format(left)
+        if left
+        else tr("Anything about what was left out."),
     ]
     if plan.frame.lattice is not None:
         found.append(
@@ -200,4 +203,4 @@ def hectares_in_words(hectares: float) -> str:
 
 
 def _distance(metres: float) -> str:
-    return tr("{:.1f} km").format(metres / 1000) if metres >= 1000 else f"{metres:.0f} m"
+    return tr("{:.1f} km").format(metres / 1000) if metres >= 1000 else tr("{:.0f} m").format(metres)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from soil_cnn_plugin.contract.language import language, tr
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.references import Publication
-from soil_cnn_plugin.engine.reports.words import unbroken
+from soil_cnn_plugin.engine.reports.words import score_heading, unbroken
 
 
 class Item:
@@ -231,13 +231,23 @@ def settings_section(settings: Mapping[str, str], versions: Mapping[str, str], *
 def citing_section(publications: Sequence[Publication], software: str = "", sentence: str = "") -> Section:
     """Return the section on citing. `software` names it with its version; `sentence` is one for the methods section of
     a paper."""
-    name = tr("Name the software with its version{}, and the methods that carry your").format(
-        f" ({software})" if software else ""
-    )
+    version = f" ({software})" if software else ""
     if sentence:
-        how = [Paragraph(tr("{} conclusions. A sentence for the methods section:").format(name)), Quotation(sentence)]
+        how = [
+            Paragraph(
+                tr(
+                    "Name the software with its version{}, and the methods that carry your conclusions. A sentence for"
+                    " the methods section:"
+                ).format(version)
+            ),
+            Quotation(sentence),
+        ]
     else:
-        how = [Paragraph(tr("{} conclusions:").format(name))]
+        how = [
+            Paragraph(
+                tr("Name the software with its version{}, and the methods that carry your conclusions:").format(version)
+            )
+        ]
     return Section("how-to-cite", tr("How to cite"), [*how, Citations(publications)])
 
 
@@ -278,7 +288,7 @@ def write_page(path: str, page: Page) -> None:
         lstrip_blocks=True,
     )
     environment.globals.update(tr=tr, language=language())
-    environment.filters["unbroken"] = unbroken
+    environment.filters.update(unbroken=unbroken, heading=score_heading)
     environment.filters["after_slashes"] = _broken_after_slashes
     text = environment.get_template("page.html.j2").render(page=page)
     write_whole(path, text.encode())

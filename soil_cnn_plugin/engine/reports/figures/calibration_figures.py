@@ -140,18 +140,32 @@ def _check_in_words(found: Exceedance, soil_property: SoilProperty) -> str:
     if found.tied:
         of += tr(" ({} of them equal the threshold as measured, and count as if they did not)").format(found.tied)
     if found.skill is None or found.p is None:
-        count = "None" if found.share == 0 else "All"
-        return tr(
-            "{} came true at {} of {}: beyond what was observed nothing shows whether its probabilities, {}"
-            " on average, hold."
-        ).format(name, count.lower(), of, percent(found.expected, 1))
-    compared = "better" if found.skill >= 0 else "worse"
-    judged = "as far apart as chance leaves them" if found.p >= SIGNIFICANT else "farther apart than chance leaves them"
-    return (
-        f"{name} came true at {percent(found.share, 1)} of {of}; its probability was {percent(found.expected, 1)} on"
-        f" average. Brier score {fixed(found.brier, 3)}, {fixed(abs(100 * found.skill), 0)} % {compared} than always"
-        f" giving that share; probabilities and what came true are {judged} ({p_words(found.p)})."
+        text = (
+            tr(
+                "{} came true at none of {}: beyond what was observed nothing shows whether its probabilities, {} on"
+                " average, hold."
+            )
+            if found.share == 0
+            else tr(
+                "{} came true at all of {}: beyond what was observed nothing shows whether its probabilities, {} on"
+                " average, hold."
+            )
+        )
+        return text.format(name, of, percent(found.expected, 1))
+    came_true = tr("{} came true at {} of {}; its probability was {} on average.").format(
+        name, percent(found.share, 1), of, percent(found.expected, 1)
     )
+    compared = (
+        tr("Brier score {}, {} % better than always giving that share;")
+        if found.skill >= 0
+        else tr("Brier score {}, {} % worse than always giving that share;")
+    ).format(fixed(found.brier, 3), fixed(abs(100 * found.skill), 0))
+    judged = (
+        tr("probabilities and what came true are as far apart as chance leaves them ({}).")
+        if found.p >= SIGNIFICANT
+        else tr("probabilities and what came true are farther apart than chance leaves them ({}).")
+    ).format(p_words(found.p))
+    return f"{came_true} {compared} {judged}"
 
 
 def draw_loss_curves(name: str, curves: Sequence[LossCurve]) -> str:

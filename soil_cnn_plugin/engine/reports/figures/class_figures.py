@@ -153,14 +153,14 @@ def draw_right_and_wrong(name: str, coordinates: Array, frame: MapFrame, panels:
         all_axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
         for axes, (title, is_right) in zip(all_axes, panels):
             for label, colour, marker, chosen in (
-                (tr("right"), RIGHT_COLOUR, "o", is_right),
-                (tr("wrong"), WRONG_COLOUR, "X", ~is_right),
+                (tr("Right"), RIGHT_COLOUR, "o", is_right),
+                (tr("Wrong"), WRONG_COLOUR, "X", ~is_right),
             ):
                 x, y = (coordinates[chosen] * frame.scale).T
                 axes.plot(
                     x, y, linestyle="none", marker=marker, markersize=2.4 if is_many else 4.6, markerfacecolor=colour,
                     markeredgecolor="white", markeredgewidth=0.1 if is_many else 0.4,
-                    rasterized=len(coordinates) > RASTER_ABOVE, label=label.capitalize(),
+                    rasterized=len(coordinates) > RASTER_ABOVE, label=label,
                 )  # fmt: skip
             frame_axes(axes, frame)
             axes.set_title(tr("{}: {} right").format(title, percent(float(is_right.mean()))))

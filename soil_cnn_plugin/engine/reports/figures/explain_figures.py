@@ -113,8 +113,8 @@ def _paint_context(axes: Axes, explanation: Explanation, target: int) -> None:
     reach = context.reach(0, target)
     if reach is not None:
         axes.axvline(metres[reach], color=QUIET, linewidth=0.9, linestyle="--")
-        axes.annotate(f" {metres[reach]:.0f} m", (metres[reach], 1), xycoords=axes.get_xaxis_transform(), va="top",
-                      fontsize=8.5, color="#3f454d")  # fmt: skip
+        axes.annotate(tr(" {:.0f} m").format(metres[reach]), (metres[reach], 1), va="top", fontsize=8.5,
+                      xycoords=axes.get_xaxis_transform(), color="#3f454d")  # fmt: skip
     axes.set_title(sentence_case(explanation.targets[target].title))
     axes.set_ylabel(tr("Growth of the held-out {}").format(explanation.measure))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -213,8 +213,8 @@ def _paint_mean(axes: Axes, mean: float, without_map: str) -> None:
         axes.annotate(without_map, (1, mean), xycoords=axes.get_yaxis_transform(), ha="right",
                       va="bottom", color=QUIET, fontsize=8)  # fmt: skip
     else:
-        axes.annotate(tr("{}: {:.3g}, far above").format(without_map, mean), (1, 1), xycoords="axes fraction", ha="right",
-                      va="top", color=QUIET, fontsize=8)  # fmt: skip
+        text = tr("{}: {:.3g}, far above").format(without_map, mean)
+        axes.annotate(text, (1, 1), xycoords="axes fraction", ha="right", va="top", color=QUIET, fontsize=8)
 
 
 def _tick(size: int, metres: tuple[float, float]) -> str:

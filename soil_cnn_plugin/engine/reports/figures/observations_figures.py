@@ -169,10 +169,10 @@ def small_histogram(bars: Sequence[int], outside: int = 0) -> str:
         if count:
             height = max(1.5, count / highest * (_HEIGHT - 1))
             shapes.append(f"M{index * step:.1f} {_HEIGHT - 1}v{-height:.1f}h{max(step - 0.6, 0.8):.1f}v{height:.1f}z")
-    title = tr("<title>{} values far from all others are left out</title>").format(outside) if outside else ""
+    title = tr("{} values far from all others are left out").format(outside) if outside else ""
     size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
     return (
-        f'<svg {size} role="img" aria-label="histogram">{title}'
+        f'<svg {size} role="img" aria-label="{tr("histogram")}">{title}'
         f'<path d="{"".join(shapes)}" fill="{NETWORK_COLOUR}"/>'
         f'<path d="M0 {_HEIGHT - 0.5}h{_WIDTH}" stroke="{QUIET}" stroke-width="0.6"/></svg>'
     )

@@ -48,7 +48,8 @@ def draw_plan(name: str, plan: SamplingPlan, order: str) -> str:
             axes.plot(
                 *(plan.legacy.xy * frame.scale).T, linestyle="none", marker="x", color="#4b5158", zorder=3,
                 markersize=4 if len(plan.legacy) <= 400 else 2, markeredgewidth=0.8 if len(plan.legacy) <= 400 else 0.4,
-                rasterized=len(plan.legacy) > RASTER_ABOVE, label=tr("Existing points (n = {})").format(len(plan.legacy)),
+                rasterized=len(plan.legacy) > RASTER_ABOVE,
+                label=tr("Existing points (n = {})").format(len(plan.legacy)),
             )  # fmt: skip
         colours = ramp(norm(np.arange(plan.count) + 1)) if order else NETWORK_COLOUR
         axes.scatter(

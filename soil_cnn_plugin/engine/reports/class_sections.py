@@ -84,7 +84,7 @@ def class_share(assessment: Assessment, frame: MapFrame) -> Share:
             for section in _target_sections(index, target, assessment, frame)
         ],
         differences=difference_items(
-            tr("Brier scores"), "Brier score", "", [_differences(each, predictor) for each in targets]
+            tr("Brier scores"), tr("Brier score"), "", [_differences(each, predictor) for each in targets]
         ),
         other_folds=[item for target in targets for item in _other_folds(target, predictor, other_kind)],
         terms=class_terms(),

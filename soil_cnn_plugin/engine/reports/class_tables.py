@@ -183,11 +183,11 @@ def reliability_in_words(target: ClassTarget, predictor: str) -> str:
     low, high = (float(limit[0]) for limit in chance_band(len(target.observed), np.array([found.mean_predicted])))
     right = found.share_right
     if right < low:
-        judged = tr(tr("fewer than chance allows independent observations ({}): the map is surer than it should be"))
+        judged = tr("fewer than chance allows independent observations ({}): the map is surer than it should be")
     elif right > high:
-        judged = tr(tr("more than chance allows independent observations ({}): the map is less sure than it could be"))
+        judged = tr("more than chance allows independent observations ({}): the map is less sure than it could be")
     else:
-        judged = tr(tr("as chance alone allows independent observations ({}): on the whole the probabilities hold"))
+        judged = tr("as chance alone allows independent observations ({}): on the whole the probabilities hold")
     span = tr("{} to {}").format(percent(low, 1), percent(high, 1))
     return tr(
         "On average the map gives its class a probability of {}, and {} of the held-out observations belong to it, {}."
@@ -199,7 +199,7 @@ def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -
     if predictor not in target.other_methods:
         return ""
     pair = target.methods[predictor].scores.accuracy, target.other_methods[predictor].scores.accuracy
-    spatial, near = pair if other_kind == tr("random") else pair[::-1]
+    spatial, near = pair if other_kind == "random" else pair[::-1]
     if near - spatial >= _SIMILAR:
         return tr(
             "More classes are right under random folds, because a held-out observation then has neighbours"

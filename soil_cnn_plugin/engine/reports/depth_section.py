@@ -109,9 +109,8 @@ def depths_in_words(targets: Sequence[NumberTarget], predictor: str, coverage: f
         texts.append(tr("the map explains {} of the variance of the held-out observations").format(shares))
     unit = targets[0].soil_property.unit
     errors = [each.rmse for each in scores]
-    texts.append(
-        tr("its typical error (RMSE) is {} {}").format(_span(rounded(min(errors)), rounded(max(errors))), unit).strip()
-    )
+    span = f"{_span(rounded(min(errors)), rounded(max(errors)))} {unit}".rstrip()
+    texts.append(tr("its typical error (RMSE) is {}").format(span))
     inside = [each.picp for each in scores]
     if np.isfinite(inside).all():
         hold = _span(percent(min(inside)), percent(max(inside)))

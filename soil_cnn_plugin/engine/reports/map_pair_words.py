@@ -7,7 +7,7 @@ from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.detectable_difference import HIGHER, LOWER
 from soil_cnn_plugin.engine.assessment.map_pair import MapPair
 from soil_cnn_plugin.engine.assessment.paired_maps import BetterMap, Change
-from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, rounded, sentence_case
+from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, in_unit, percent, sentence_case
 
 
 def pair_verdict(pair: MapPair) -> str:
@@ -82,10 +82,6 @@ def _where(pair: MapPair) -> str:
         "Beyond both {} intervals the maps differ on {} of the area; at half of the pixels a difference of"
         " less than {} cannot be told."
     ).format(percent(pair.coverage), percent(beyond, 1), in_unit(least or 0.0, pair.soil_property.unit))
-
-
-def in_unit(value: float, unit: str) -> str:
-    return f"{rounded(value)} {unit}".rstrip()
 
 
 def difference_in_words(estimate: Estimate, unit: str) -> str:

@@ -37,7 +37,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, number_terms, percent, rounded, sentence_case
+from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, in_unit, number_terms, percent, sentence_case
 
 _OF_INTERVALS = ("PICP", "Width", "Interval score")
 _PICP_OF_MEASURED = tr("; the PICP is that of measured values")
@@ -71,12 +71,12 @@ def _scores(assessment: MapAssessment) -> list[Item]:
     columns = [
         name for name in SCORE_COLUMNS if name != "CRPS" and (assessment.has_interval or name not in _OF_INTERVALS)
     ]
-    in_unit = tr("ME, RMSE, width and interval score") if assessment.has_interval else tr("ME and RMSE")
+    in_its_unit = tr("ME, RMSE, width and interval score") if assessment.has_interval else tr("ME and RMSE")
     group = number_score_group(
         assessment.target.soil_property, {assessment.map_name: assessment.predicted.scores}, assessment.coverage
     )
     caption = tr("Scores of the observations, without weights. {} are in the unit of the soil property.").format(
-        in_unit
+        in_its_unit
     )
     if assessment.has_censored:
         caption += tr(" Values below detection limits count as reported{}.").format(
@@ -112,11 +112,8 @@ def _worth(assessment: MapAssessment) -> str:
     mec, parts = _mec(assessment), []
     if mec is not None:
         parts.append(_explained(mec, bool(estimates)))
-    error = (
-        tr("its typical error (RMSE) is {} {}")
-        .format(rounded(known["RMSE"].value if known else scores.rmse), unit)
-        .strip()
-    )
+    rmse = known["RMSE"].value if known else scores.rmse
+    error = tr("its typical error (RMSE) is {}").format(in_unit(rmse, unit))
     parts.append(error + (_range(known["RMSE"], unit, estimates) if estimates else ""))
     if assessment.has_interval and "PICP" in known:
         held = (
@@ -136,18 +133,13 @@ def _worth(assessment: MapAssessment) -> str:
 
 
 def _explained(mec: float, is_of_area: bool) -> str:
-    if mec <= 0:
-        return (
-            tr("the map explains none of the variance over its area")
-            if is_of_area
-            else tr("the map explains none of the variance of these observations")
-        )
-    text = (
-        tr("the map explains {} of the variance over its area")
-        if is_of_area
-        else tr("the map explains {} of the variance of these observations")
-    )
-    return text.format(percent(mec))
+    if is_of_area:
+        none = tr("the map explains none of the variance over its area")
+        some = tr("the map explains {} of the variance over its area")
+    else:
+        none = tr("the map explains none of the variance of these observations")
+        some = tr("the map explains {} of the variance of these observations")
+    return some.format(percent(mec)) if mec > 0 else none
 
 
 def _range(estimate: Estimate, unit: str, estimates: MapEstimates) -> str:

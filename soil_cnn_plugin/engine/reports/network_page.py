@@ -31,6 +31,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     text_table,
     write_page,
 )
+from soil_cnn_plugin.engine.reports.settings_words import named_settings
 from soil_cnn_plugin.engine.reports.words import (
     by_depth,
     class_terms,
@@ -182,7 +183,7 @@ def _score_groups(
 def _origin(description: Description) -> list[Item]:
     content = {
         tr("Provenance"): {name: text for name, text in description.provenance.items() if name != FINGERPRINTS},
-        tr("Settings"): description.settings,
+        tr("Settings"): named_settings(description.settings),
         tr("Software"): description.versions,
     }
     return [item for heading, rows in content.items() if rows for item in (Subheading(heading), Pairs(rows))]

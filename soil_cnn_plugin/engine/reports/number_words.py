@@ -12,7 +12,7 @@ from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.reliability import chance_band, coverage_by_spread, reliability, unchecked
 from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, Likeness, p_words
 from soil_cnn_plugin.engine.reports.score_table import change
-from soil_cnn_plugin.engine.reports.words import enumerated, fixed, percent, rounded, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import enumerated, fixed, in_unit, percent, rounded, sentence_case, titles
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import HeldOut, MeasuredCoverage, means_outside, measured_coverage
 
@@ -44,7 +44,7 @@ def number_worth_in_words(target: NumberTarget, predictor: str, coverage: float)
         worth.append(tr("The map explains {} of the variance of the held-out observations").format(percent(scores.mec)))
     elif scores.mec is not None:
         worth.append(tr("The map explains none of the variance of the held-out observations"))
-    worth.append(tr("its typical error (RMSE) is {} {}").format(rounded(scores.rmse), unit).strip())
+    worth.append(tr("its typical error (RMSE) is {}").format(in_unit(scores.rmse, unit)))
     measured = _measured_coverage(target, target.methods[predictor], coverage)
     if measured is not None:
         worth.append(
@@ -271,9 +271,5 @@ def _errors_in_words(target: NumberTarget) -> str:
     errors, unit = target.errors[target.errors > 0], target.soil_property.unit
     middle, spread = float(np.median(errors)), float(target.observed.std())
     share = tr(", {} of the standard deviation of the values").format(percent(middle / spread)) if spread > 0 else ""
-    return (
-        tr("{}: the median error of measurement (standard deviation) is {} {}")
-        .format(sentence_case(target.soil_property.title), rounded(middle), unit)
-        .rstrip()
-        + share
-    )
+    text = tr("{}: the median error of measurement (standard deviation) is {}")
+    return text.format(sentence_case(target.soil_property.title), in_unit(middle, unit)) + share

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.checks.clustering import Clustering
-from soil_cnn_plugin.engine.checks.field_summary import FieldSummary
 from soil_cnn_plugin.engine.checks.findings import CHECK, NOTE, REPAIR
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.reports import observations_words as words
@@ -14,13 +13,12 @@ from soil_cnn_plugin.engine.reports.figures.observations_figures import (
     draw_distances,
     draw_problem_map,
     draw_sums,
-    small_histogram,
 )
+from soil_cnn_plugin.engine.reports.observations_values import value_sections
 from soil_cnn_plugin.engine.reports.references import neighbour_references
 from soil_cnn_plugin.engine.reports.sections import (
     CaptionedFigure,
     Citations,
-    Group,
     Item,
     Page,
     Pairs,
@@ -28,8 +26,6 @@ from soil_cnn_plugin.engine.reports.sections import (
     Problems,
     Section,
     Subheading,
-    Table,
-    TableCell,
     Terms,
     VerdictBox,
     settings_section,
@@ -37,9 +33,8 @@ from soil_cnn_plugin.engine.reports.sections import (
     text_table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import NOTHING, fixed, percent, rounded
+from soil_cnn_plugin.engine.reports.words import NOTHING, percent, rounded
 
-_RANGES = ("Minimum", "Lower quartile", "Median", "Upper quartile", "Maximum", "Skewness")
 _MOST_CLASSES = 60
 """The most rows of a table of classes."""
 _SOFTWARE = ("Soil CNN", "Python", "numpy", "scipy", "rasterio", "geopandas", "pyproj")
@@ -55,7 +50,7 @@ def write_observations_page(path: str, check: ObservationsCheck) -> None:
         lead=[VerdictBox(heading, [Paragraph(sentence)], look), *(_problem_map(check) if look == "good" else [])],
         sections=[
             *_problems(check),
-            *_values(check),
+            *value_sections(check),
             *_limits(check),
             *_sums(check),
             *_horizons(check),
@@ -78,36 +73,10 @@ def _problems(check: ObservationsCheck) -> list[Section]:
         sections.append(Section("repair", tr("To repair"), [Paragraph(text, "small"), Problems(repair)]))
     if doubtful:
         text = tr("Only you can tell whether these are right. Nothing is dropped because of them.")
-        sections.append(Section(tr("check"), "To check", [Paragraph(text), Problems(doubtful)]))
+        sections.append(Section("check", tr("To check"), [Paragraph(text), Problems(doubtful)]))
     if sections:
         sections[-1] = replace(sections[-1], items=[*sections[-1].items, *_problem_map(check)])
-    return [*sections, *([Section(tr("notes"), tr("Good to know"), [Problems(notes)])] if notes else [])]
-
-
-def _values(check: ObservationsCheck) -> list[Section]:
-    headings, rows = _counts(check)
-    if not rows:
-        return []
-    limited = tr(" Values below a detection limit count with it; ≤ marks what they decide.")
-    note = limited if any(each.below for each in check.fields) else ""
-    ranges = Table(
-        (
-            tr("Field"),
-            tr("Minimum"),
-            tr("Lower quartile"),
-            tr("Median"),
-            tr("Upper quartile"),
-            tr("Maximum"),
-            tr("Skewness"),
-            tr("Transform"),
-            tr("Histogram"),
-        ),
-        [Group("", [_value_row(each) for each in check.fields if each.quantiles])],
-        tr("Ranges, without codes for missing values and infinite ones.{}").format(note),
-        looks=("", *["number"] * len(_RANGES), "", ""),
-    )
-    counts = table(headings, rows, tr("Contents of the fields, in numbers of observations."))
-    return [Section("values", tr("Values"), [Subheading(tr("Counts")), counts, Subheading(tr("Ranges")), ranges])]
+    return [*sections, *([Section("notes", tr("Good to know"), [Problems(notes)])] if notes else [])]
 
 
 def _facts(check: ObservationsCheck) -> list[str]:
@@ -131,40 +100,6 @@ def _problem_map(check: ObservationsCheck) -> list[Item]:
         tr("The observations, and where something is to be repaired or checked.{}{}").format(background, missing),
     )
     return [figure]
-
-
-def _counts(check: ObservationsCheck) -> tuple[list[str], list[list[str]]]:
-    """Return headings and rows. Columns that are 0 for all fields are left out, except the first four."""
-    columns = {
-        tr("Known"): [each.known for each in check.fields],
-        tr("Missing"): [each.missing for each in check.fields],
-        tr("Zero"): [each.zero for each in check.fields],
-        tr("Negative"): [each.negative for each in check.fields],
-        tr("Below limit"): [each.below for each in check.fields],
-        tr("Codes, infinite"): [each.codes for each in check.fields],
-        tr("No number"): [each.failed for each in check.fields],
-        tr("Different values"): [each.distinct for each in check.fields],
-    }
-    shown = [name for index, (name, numbers) in enumerate(columns.items()) if index < 4 or any(numbers)]
-    rows = [
-        [each.soil_property.label, *(str(columns[name][row]) for name in shown)]
-        for row, each in enumerate(check.fields)
-    ]
-    return [tr("Field"), *shown], rows
-
-
-def _value_row(summary: FieldSummary) -> list[str | TableCell]:
-    numbers = [
-        f"{'≤ ' if value <= summary.highest_limit else ''}{_number(value, summary.is_whole)}"
-        for value in summary.quantiles
-    ]
-    transform = {"log": tr("logarithm")}.get(summary.transform, summary.transform)
-    texts = [*numbers, fixed(summary.skewness, 2), transform]
-    return [summary.soil_property.label, *texts, TableCell("", svg=small_histogram(summary.bars, summary.outside))]
-
-
-def _number(value: float, is_whole: bool) -> str:
-    return fixed(value, 0 if value.is_integer() else 1) if is_whole else rounded(value)
 
 
 def _limits(check: ObservationsCheck) -> list[Section]:

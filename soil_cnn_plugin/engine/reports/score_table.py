@@ -19,15 +19,15 @@ from soil_cnn_plugin.engine.targets.metrics import Scores
 SCALES = {"none": tr("as measured"), "log": tr("logarithm"), "logit": tr("logit")}
 SCORE_COLUMNS = ("n", "ME", "RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS")
 DIFFERENCE_COLUMNS = (
-    "All observations",
-    "Mean over folds",
-    "95 % interval",
+    tr("All observations"),
+    tr("Mean over folds"),
+    tr("95 % interval"),
     "p",
-    "p, adjusted",
+    tr("p, adjusted"),
     tr("Detectable"),
     tr("Lower in"),
 )
-OTHER_KINDS = {tr("random"): tr("random folds"), tr("spatial_blocks"): tr("folds of spatial blocks")}
+OTHER_KINDS = {"random": tr("random folds"), "spatial_blocks": tr("folds of spatial blocks")}
 
 
 def number_score_group(
@@ -54,8 +54,8 @@ def number_score_group(
             method=METHODS.get(name, name),
             texts=_texts(scores[name], decimals),
             best=tuple(column for column, methods in best_of.items() if name in methods),
-            small={tr("RMSE"): _spread([fold.rmse for fold in by_fold.get(name, ())], decimals)}
-            | ({tr("PICP"): coverage_beside[name]} if coverage_beside.get(name) else {}),
+            small={"RMSE": _spread([fold.rmse for fold in by_fold.get(name, ())], decimals)}
+            | ({"PICP": coverage_beside[name]} if coverage_beside.get(name) else {}),
             is_predictor=name == predictor,
         )
         for name in names
@@ -68,8 +68,8 @@ def _texts(score: Scores, decimals: int) -> dict[str, str]:
         "n": str(score.n),
         "ME": fixed(score.me, decimals),
         "RMSE": fixed(score.rmse, decimals),
-        tr("MEC"): fixed(score.mec, 2),
-        tr("CCC"): fixed(score.ccc, 2),
+        "MEC": fixed(score.mec, 2),
+        "CCC": fixed(score.ccc, 2),
         "RPIQ": fixed(score.rpiq, 2),
         "PICP": percent(score.picp),
         "Width": fixed(score.width, decimals),

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from soil_cnn_plugin.contract.language import language, tr
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.references import Publication
+from soil_cnn_plugin.engine.reports.settings_words import named_settings
 from soil_cnn_plugin.engine.reports.words import score_heading, unbroken
 
 
@@ -222,7 +223,7 @@ def notes_section(notes: Sequence[str]) -> list[Section]:
 
 def settings_section(settings: Mapping[str, str], versions: Mapping[str, str], *more: Item) -> Section:
     items: list[Item] = []
-    for heading, rows in ((tr("Settings"), settings), (tr("Software"), versions)):
+    for heading, rows in ((tr("Settings"), named_settings(settings)), (tr("Software"), versions)):
         if rows:
             items += [Subheading(heading), Pairs(rows)]
     return Section("settings", tr("Settings and software"), [*items, *more])

@@ -76,6 +76,11 @@ def rounded(value: float | None) -> str:
     return NOTHING if value is None else fixed(value, decimals_for(value))
 
 
+def in_unit(value: float, unit: str) -> str:
+    """Return the value, rounded, with its unit where it has one."""
+    return f"{rounded(value)} {unit}".rstrip()
+
+
 def percent(share: float | None, decimals: int = 0) -> str:
     """Return the share in percent: `0.912` becomes `91 %`."""
     return NOTHING if value_is_missing(share) else f"{fixed(100 * (share or 0.0), decimals)} %"
@@ -98,6 +103,7 @@ def score_heading(column: str) -> str:
 def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
     """Return the meanings of the measures of numbers that `columns` of a table of scores hold."""
     terms = {
+        **_interval_terms(coverage),
         "n": ("n", tr("Number of observations with a value of this soil property.")),
         "ME": (
             tr("ME, mean error"),
@@ -126,6 +132,20 @@ def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
                 " suits skewed properties, whose variance a few high values decide."
             ),
         ),
+        "CRPS": (
+            tr("CRPS, continuous ranked probability score"),
+            tr(
+                "Distance between the whole predicted distribution and the observed value, in the unit of the"
+                " property. Lower is better; for a prediction without uncertainty it is the mean absolute"
+                " error."
+            ),
+        ),
+    }
+    return dict(terms[column] for column in columns)
+
+
+def _interval_terms(coverage: float) -> dict[str, tuple[str, str]]:
+    return {
         "PICP": (
             tr("PICP, prediction interval coverage probability"),
             tr(
@@ -147,16 +167,7 @@ def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
                 " from the interval times {}. Lower is better: it rewards intervals that are narrow and hold."
             ).format(fixed(2 / (1 - coverage), 0)),
         ),
-        "CRPS": (
-            tr("CRPS, continuous ranked probability score"),
-            tr(
-                "Distance between the whole predicted distribution and the observed value, in the unit of the"
-                " property. Lower is better; for a prediction without uncertainty it is the mean absolute"
-                " error."
-            ),
-        ),
     }
-    return dict(terms[column] for column in columns)
 
 
 def map_class_terms() -> dict[str, str]:

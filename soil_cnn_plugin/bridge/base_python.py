@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
-from ..contract.language import tr
+from ..contract.language import any_of, tr
 from .commands import Commands, log_path
 from .environment import python_in
 from .errors import Cancelled, WorkerFailed
@@ -130,7 +130,7 @@ class BasePython:
             " Python {} (from python.org on Windows and macOS; on Debian and Ubuntu, if they have it, with"
             ' "sudo apt install python3-venv"), name a Python in BASE, or name a folder that `make'
             " bundle` wrote for this system and Python in WHEELS, and run this again. All lines are in {}."
-        ).format(reason, tried, tr(" or ").join(versions), log_path())
+        ).format(reason, tried, any_of(versions), log_path())
 
 
 def _first_line(error: WorkerFailed) -> str:

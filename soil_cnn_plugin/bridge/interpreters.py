@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
-from ..contract.language import tr
+from ..contract.language import any_of, tr
 from ..contract.requirements import Requirement, numbers_in
 from .environment import clean_variables, requirements
 from .errors import WorkerFailed
@@ -82,7 +82,7 @@ def why_not(facts: dict[str, Any], minors: Optional[Iterable[int]] = None) -> st
         return tr("it is the free-threaded Python, for which some packages are not published")
     pythons = sorted(set(system.pythons) & set(system.pythons if minors is None else minors))
     if version not in [(3, minor) for minor in pythons]:
-        wanted = tr(" or ").join(f"3.{minor}" for minor in pythons)
+        wanted = any_of(f"3.{minor}" for minor in pythons)
         return tr("it is Python {}, and the packages are for {}").format(
             _text(version), wanted or tr("none that fits this system")
         )

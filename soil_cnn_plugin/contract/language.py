@@ -9,7 +9,7 @@ from __future__ import annotations
 import gettext
 import os
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from numbers import Real
@@ -83,6 +83,18 @@ def localized(number: str) -> str:
     """Return a number that was written as in English with the separators of the user's language."""
     decimal, thousands = _SEPARATORS[_Chosen.name]
     return number.translate({ord("."): decimal, ord(","): thousands})
+
+
+def all_of(names: Iterable[str]) -> str:
+    """Join names as in `a, b and c`."""
+    *first, last = [*names] or [""]
+    return tr("{} and {}").format(", ".join(first), last) if first else last
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Join names as in `a, b or c`."""
+    *first, last = [*names] or [""]
+    return tr("{} or {}").format(", ".join(first), last) if first else last
 
 
 def date_in_words(day: date) -> str:

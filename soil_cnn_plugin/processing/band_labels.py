@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ..contract.language import localized, tr
+from ..contract.language import all_of, localized, tr
 
 _KINDS = {
     "standard deviation": tr("standard deviation"),
@@ -77,7 +77,5 @@ def sentence_case(text: str) -> str:
 
 
 def in_few_words(labels: Sequence[str]) -> str:
-    if not labels:
-        return ""
     shown = list(labels) if len(labels) <= 3 else [*labels[:2], tr("{} more").format(len(labels) - 2)]
-    return shown[0] if len(shown) == 1 else tr("{} and {}").format(", ".join(shown[:-1]), shown[-1])
+    return all_of(shown)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from qgis.core import QgsFields
 
 from ..contract.jobs import JobError
-from ..contract.language import tr
+from ..contract.language import any_of, tr
 from ..contract.quoting import split_items, take_name
 from ..contract.soil_property import unit_in
 
@@ -48,7 +48,7 @@ def _field_and_unit(part: str, fields: list[str]) -> tuple[str, str]:
 
 def no_field(name: str, *also: str) -> str:
     """Return the message for the case that no parameter names a field."""
-    return tr("No field is chosen under {}. Choose at least one field to map.").format(tr(" or ").join((name, *also)))
+    return tr("No field is chosen under {}. Choose at least one field to map.").format(any_of((name, *also)))
 
 
 def refuse_row_numbers(targets: Iterable[str]) -> None:

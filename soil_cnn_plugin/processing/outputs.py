@@ -13,7 +13,7 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
-from ..contract.language import tr
+from ..contract.language import all_of, any_of, tr
 from .rasters import absolute
 from .results_folder import SKIP, is_empty
 
@@ -36,7 +36,7 @@ def check_extension(definition: LayerDestination, path: str) -> None:
     if path and Path(path).suffix[1:].lower() not in endings:
         raise JobError(
             tr("{} cannot be written as {}. Choose a file name that ends in {}.").format(
-                definition.name(), os.path.basename(path), tr(" or ").join(f".{ending}" for ending in endings)
+                definition.name(), os.path.basename(path), any_of(f".{ending}" for ending in endings)
             )
         )
 
@@ -60,7 +60,7 @@ def check_outputs(job: Job, used: list[str]) -> None:
         twins = [other.upper() for other, its_path in paths.items() if its_path == path]
         if len(twins) > 1:
             raise JobError(
-                tr("{} would be written to the same file, {}. Choose two files.").format(tr(" and ").join(twins), path)
+                tr("{} would be written to the same file, {}. Choose two files.").format(all_of(twins), path)
             )
         if any(_is_same_file(path, item) for item in [*used, *_input_paths(job)]):
             raise JobError(

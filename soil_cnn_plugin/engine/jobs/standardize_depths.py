@@ -9,7 +9,8 @@ from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, free_name, read_table, write_dropped
-from soil_cnn_plugin.engine.profiles.horizons import Horizons, choose_usable, read_horizons, tell_horizons
+from soil_cnn_plugin.engine.profiles.horizons import Horizons, choose_usable, read_horizons
+from soil_cnn_plugin.engine.profiles.horizons_in_words import tell_horizons
 from soil_cnn_plugin.engine.profiles.interval_means import IntervalMeans, average_values
 from soil_cnn_plugin.engine.profiles.profile_layer import (
     Column,

@@ -260,5 +260,6 @@ def _not_checked(check: ObservationsCheck) -> list[Section]:
 def _settings(check: ObservationsCheck) -> Section:
     versions = {name: check.versions[name] for name in _SOFTWARE if name in check.versions}
     if not check.clustering:
-        return settings_section(check.settings, versions)
-    return settings_section(check.settings, versions, Subheading(tr("Methods")), Citations(neighbour_references()))
+        return settings_section(check.shown_settings, versions)
+    methods = (Subheading(tr("Methods")), Citations(neighbour_references()))
+    return settings_section(check.shown_settings, versions, *methods)

@@ -57,7 +57,7 @@ def _update(path: Path, found: Catalog) -> None:
     with path.open("wb") as file:
         write_po(file, catalogue, width=116, omit_header=False, include_lineno=False)
     with path.with_suffix(".mo").open("wb") as file:
-        write_mo(file, catalogue)
+        write_mo(file, read(path))
     missing = sum(not all(_strings(message.string)) for message in catalogue if message.id)
     print(f"{path.name}: {len(catalogue)} texts, {missing} not translated")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import gettext
 import os
 import string
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from functools import cache
 from numbers import Real
 from pathlib import Path
@@ -70,7 +70,8 @@ def language() -> str:
 
 def tr(text: str) -> str:
     """Return the text in the user's language. It must stand here as a literal: catalogues are made from the source."""
-    return Text(_catalogue(_Chosen.name).gettext(text))
+    found = _catalogue(_Chosen.name).gettext(text)
+    return Text(found) if "{" in found else found  # Qt keeps a text as such only if it is no subclass
 
 
 def tr_n(one: str, many: str, count: int) -> str:
@@ -84,9 +85,26 @@ def localized(number: str) -> str:
     return number.translate({ord("."): decimal, ord(","): thousands})
 
 
+def all_of(names: Iterable[str]) -> str:
+    """Join names as in `a, b and c`."""
+    *first, last = [*names] or [""]
+    return tr("{} and {}").format(", ".join(first), last) if first else last
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Join names as in `a, b or c`."""
+    *first, last = [*names] or [""]
+    return tr("{} or {}").format(", ".join(first), last) if first else last
+
+
 def date_in_words(day: date) -> str:
-    """Return a date, or a date with its time, as the language writes it; in English as ISO 8601 does."""
+    """Return a date as the language writes it; in English as ISO 8601 does."""
     return day.strftime(tr("%Y-%m-%d"))
+
+
+def moment_in_words(moment: datetime) -> str:
+    """Return a date with its hour and minute."""
+    return f"{date_in_words(moment)} {moment:%H:%M}"
 
 
 @cache

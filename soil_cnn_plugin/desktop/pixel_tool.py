@@ -76,7 +76,7 @@ class PixelTool(QObject):
         self._task = QgsProcessingAlgRunnerTask(algorithm, values, context, feedback)
         self._kept = (algorithm, context, feedback, folder, metrics)
         self._task.executed.connect(self._answer)
-        self._show(tr("<p>Explaining {:.8g}, {:.8g} …</p>").format(point.x(), point.y()))
+        self._show(tr("<p>Explaining {}, {} …</p>").format(f"{point.x():.8g}", f"{point.y():.8g}"))
         QgsApplication.taskManager().addTask(self._task)
 
     def _answer(self, is_done: bool, _results: dict[str, Any]) -> None:

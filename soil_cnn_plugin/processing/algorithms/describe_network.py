@@ -38,4 +38,4 @@ class DescribeNetwork(JobAlgorithm):
         ]
 
     def job(self, inputs: Inputs) -> jobs.DescribeNetwork:
-        return jobs.DescribeNetwork(inputs.file("NETWORK", "trained network"), inputs.destination("REPORT"))
+        return jobs.DescribeNetwork(inputs.file("NETWORK", tr("trained network")), inputs.destination("REPORT"))

@@ -63,7 +63,7 @@ class PlanSampling(JobAlgorithm):
         if inputs.is_given("LEGACY"):
             legacy, fields = inputs.observations("LEGACY")
             target = inputs.target("TARGET", fields) if inputs.field("TARGET", fields) else None
-        network = inputs.file("NETWORK", "trained network") if inputs.is_given("NETWORK") else ""
+        network = inputs.file("NETWORK", tr("trained network")) if inputs.is_given("NETWORK") else ""
         return jobs.PlanSampling(
             plan=inputs.destination("PLAN"),
             design=inputs.choice("DESIGN"),

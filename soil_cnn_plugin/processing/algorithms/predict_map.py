@@ -90,7 +90,7 @@ class PredictMap(JobAlgorithm):
         ]
 
     def job(self, inputs: Inputs) -> jobs.PredictMap:
-        job = predict_map_job(inputs, inputs.file("NETWORK", "trained network"))
+        job = predict_map_job(inputs, inputs.file("NETWORK", tr("trained network")))
         return replace(job, cluster=inputs.text("CLUSTER"))
 
 

@@ -90,7 +90,7 @@ class TrainNetwork(JobAlgorithm):
         ]
 
     def job(self, inputs: Inputs) -> jobs.TrainNetwork:
-        job = train_network_job(inputs, inputs.file("PATCHES", "patch file"), inputs.destination("NETWORK"))
+        job = train_network_job(inputs, inputs.file("PATCHES", tr("patch file")), inputs.destination("NETWORK"))
         return replace(job, resume=inputs.boolean("RESUME"))
 
 

@@ -15,7 +15,7 @@ from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, reference_grid, several
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, names_in_words, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.plain_files import is_local_path, is_plain_raster
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent
@@ -94,11 +94,15 @@ def warn_of_changed_files(
     files = changed(provenance.get(FINGERPRINTS, ""), [summary.covariate.path for summary in trained], used)
     if files:
         report.warning(
-            tr(
-                "{} no longer as when the patches were extracted. Where values differ, the map is not what the"
+            tr_n(
+                "{} is no longer as when the patches were extracted. Where values differ, the map is not what the"
                 " network was trained and assessed for: extract patches and train again, or put the former file"
-                " back."
-            ).format(several([repr(file) for file in files]))
+                " back.",
+                "{} are no longer as when the patches were extracted. Where values differ, the map is not what the"
+                " network was trained and assessed for: extract patches and train again, or put the former file"
+                " back.",
+                len(files),
+            ).format(names_in_words([repr(file) for file in files]))
         )
 
 
@@ -227,10 +231,13 @@ def why_nothing(stack: CovariateStack, inside: Callable[[Block], Flags] | None) 
             " that they overlap."
         )
     names = [tr("{}, band {},").format(raster.covariate.path, raster.covariate.band) for raster in empty]
-    return tr(
-        "No pixel of the map can be predicted: {} without data in the map's whole area. Check the nodata"
-        " value and where there is data, or choose another area, extent or raster."
-    ).format(several(names))
+    return tr_n(
+        "No pixel of the map can be predicted: {} is without data in the map's whole area. Check the nodata"
+        " value and where there is data, or choose another area, extent or raster.",
+        "No pixel of the map can be predicted: {} are without data in the map's whole area. Check the nodata"
+        " value and where there is data, or choose another area, extent or raster.",
+        len(names),
+    ).format(names_in_words(names))
 
 
 def _has_data(raster: CovariateRaster, block: Block, area: Flags) -> bool:

@@ -101,11 +101,6 @@ def names_in_words(names: list[str]) -> str:
     return tr("{} and {}").format(", ".join(first), last) if first else last
 
 
-def several(names: list[str]) -> str:
-    """Return `a is`, `a and b are` or `a, b, c and 197 more are`."""
-    return tr_n("{} is", "{} are", len(names)).format(names_in_words(names))
-
-
 def reference_grid(path: str, cell_size: float | None = None) -> Grid:
     """Return a raster's grid, with north up and longitudes from -180; `cell_size` in CRS units replaces its own.
 

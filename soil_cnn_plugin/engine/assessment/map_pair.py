@@ -132,7 +132,7 @@ def common_coverage(job: CompareMaps, notes: Notes) -> float:
             tr(
                 "The limits have intervals of different coverage: {}. Predict both maps with limits of the same"
                 " coverage."
-            ).format("; ".join(localized(f"{share:g}") for share in shares))
+            ).format(", ".join(localized(f"{share:g}") for share in shares))
         )
     if job.coverage is not None:
         return job.coverage

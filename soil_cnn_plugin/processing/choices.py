@@ -99,8 +99,8 @@ def help_in_words(definition: QgsProcessingParameterDefinition) -> str:
     """Return a parameter's help with the words of its choices in place of the stored values that begin sentences."""
     text = str(definition.help())
     for value, words in WORDS.get(definition.name(), {}).items():
-        begin = f"{words[:1].upper()}{words[1:]}"
-        text = re.sub(rf"(^|(?<=[.)] )){value}(?=\s?: )", lambda _match, begin=begin: begin, text)
+        begin = f"{words[:1].upper()}{words[1:]}".replace("\\", "\\\\")
+        text = re.sub(rf"(^|(?<=[.)] )){value}(?=\s?: )", begin, text)
     return text
 
 

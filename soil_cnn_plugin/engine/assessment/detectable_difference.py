@@ -107,8 +107,8 @@ def _open(
     job: CompareMaps, grid: Grid, unit: str, coverage: float, stack: ExitStack
 ) -> tuple[RasterFile | None, RasterFile | None]:
     words = {
-        "better": tr("Difference, second map minus first"),
-        "change": tr("Difference, second date minus first"),
+        "better": "Difference, second map minus first",
+        "change": "Difference, second date minus first",
     }[job.question]
     difference = detectable = None
     if job.difference:
@@ -116,7 +116,7 @@ def _open(
         difference = stack.enter_context(file)
     if job.detectable:
         tags = {"COVERAGE": f"{coverage:g}"}
-        name = tr("Difference beyond both {:g} % intervals").format(100 * coverage)
+        name = f"Difference beyond both {100 * coverage:g} % intervals"
         classes = [DIFFERENCE_CLASSES]
         detectable = stack.enter_context(
             RasterFile(job.detectable, grid, bands=[name], units=[""], tags=tags, classes=classes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import localized, tr
+from soil_cnn_plugin.contract.language import all_of, localized, tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 
 REPAIR, CHECK, NOTE = "repair", "check", "note"
@@ -116,7 +116,7 @@ def listed(items: Sequence[str], most: int = 5) -> str:
     texts = list(items)
     if len(texts) > most:
         return tr("{} and {} more").format(", ".join(texts[:most]), len(texts) - most)
-    return tr("{} and {}").format(", ".join(texts[:-1]), texts[-1]) if len(texts) > 1 else "".join(texts)
+    return all_of(texts)
 
 
 def examples(values: Array, most: int = 5) -> str:

@@ -129,5 +129,5 @@ def _open_output(name: str, path: str, job: PredictMap, grid: Grid, finisher: Fi
     if name == "dissimilarity" and index:
         tags["DISSIMILARITY_THRESHOLD"] = f"{index.threshold:.9g}"
         tags["DISSIMILARITY_SPACE"] = _SPACES_IN_WORDS[job.dissimilarity_space]
-        return RasterFile(path, grid, bands=[tr("dissimilarity index")], units=[""], tags=tags)
+        return RasterFile(path, grid, bands=["dissimilarity index"], units=[""], tags=tags)
     return layers.open(name, path, grid, tags)

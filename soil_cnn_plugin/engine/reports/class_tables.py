@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, MEAN
 from soil_cnn_plugin.engine.assessment.reliability import chance_band
 from soil_cnn_plugin.engine.reports.held_out_words import PREDICTORS_IN_WORDS
 from soil_cnn_plugin.engine.reports.sections import ScoreGroup, ScoreRow
-from soil_cnn_plugin.engine.reports.words import NOTHING, enumerated, fixed, percent
+from soil_cnn_plugin.engine.reports.words import NOTHING, fixed, percent
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores, purity, reliability_of_map, representation
 
@@ -223,4 +223,4 @@ def predictor_of_classes(predictor: str) -> str:
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return enumerated(names) if more <= 0 else tr("{} and {} more").format(", ".join(names[:_MOST_NAMED]), more)
+    return all_of(names) if more <= 0 else tr("{} and {} more").format(", ".join(names[:_MOST_NAMED]), more)

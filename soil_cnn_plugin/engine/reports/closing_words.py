@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.engine.assessment.accuracy_words import accuracy_sentence
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, sentence_case
+from soil_cnn_plugin.engine.reports.words import by_depth, sentence_case
 
 _FILES = {"report": tr("Report"), "network": tr("Network"), "prediction": tr("Map")}
 _MOST_TARGETS = 8
@@ -31,7 +31,7 @@ def tell_results(report: Report, assessment: Assessment, paths: Mapping[str, str
     maps = [path for path in paths.values() if path.endswith((".tif", ".tiff"))]
     if len(maps) > 1:
         folders = sorted({str(Path(path).parent) for path in maps})
-        report.info(tr("All {} rasters lie in {}").format(len(maps), enumerated(folders)))
+        report.info(tr("All {} rasters lie in {}").format(len(maps), all_of(folders)))
     for line in _next_steps(paths):
         report.info(line)
 

@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import METHODS, NAMES
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw
 from soil_cnn_plugin.engine.reports.sections import CaptionedFigure, Group, Paragraph, Section, Share, Table
-from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, fixed, percent, sentence_case
+from soil_cnn_plugin.engine.reports.words import by_depth, fixed, percent, sentence_case
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 from soil_cnn_plugin.engine.targets.texture import BORDERS, TEXTURE_CLASSES, USDA, lattice, texture_class
 
@@ -94,7 +94,7 @@ def composition_words(compositions: Sequence[CompositionAssessment]) -> str:
     """Say how parts of a whole are learned, and what their scores mean."""
     first, *others = compositions
     title = (
-        tr("{}, at {} depths,").format(enumerated(first.names), len(compositions))
+        tr("{}, at {} depths,").format(all_of(first.names), len(compositions))
         if others and first.has_depth
         else first.title
     )

@@ -8,14 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.correlogram import FEWEST_SCORES, Correlogram
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, draw, lighten_grid
 from soil_cnn_plugin.engine.reports.sections import CaptionedFigure, Item, Paragraph, Section, table
-from soil_cnn_plugin.engine.reports.words import enumerated, fixed, rounded, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import fixed, rounded, sentence_case, titles
 
 _ACROSS = 3  # panels
 _COLUMNS = (
@@ -50,7 +50,7 @@ def correlogram_section(found: ErrorCorrelation | None, targets: Sequence[SoilPr
     if found is None:
         return []
     properties = {target.field: target for target in targets}
-    names = [sentence_case(enumerated(titles([properties[field] for field in group]))) for group in found.groups]
+    names = [sentence_case(all_of(titles([properties[field] for field in group]))) for group in found.groups]
     known = [(name, each) for name, each in zip(names, found.correlograms) if each]
     unknown = [name for name, each in zip(names, found.correlograms) if not each]
     items: list[Item] = [Paragraph(_INTRODUCTION)]
@@ -59,7 +59,7 @@ def correlogram_section(found: ErrorCorrelation | None, targets: Sequence[SoilPr
         items += [CaptionedFigure(draw_correlograms("correlograms", known), _CAPTION), table(_COLUMNS, rows, _TABLE)]
     if unknown:
         text = tr("{}: fewer than {} observations can be compared, too few to tell.").format(
-            enumerated(unknown), FEWEST_SCORES
+            all_of(unknown), FEWEST_SCORES
         )
         items.append(Paragraph(tr("{} Areas cannot be summarized for them.").format(text), "caution"))
     return [Section("correlogram", tr("How alike errors are at two places"), items)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from soil_cnn_plugin.contract.language import date_in_words, localized, tr
+from soil_cnn_plugin.contract.language import all_of, date_in_words, localized, tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
@@ -39,7 +39,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     settings_section,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import sentence_case, titles
 
 _IN_SHORT = ("accuracy", "covariates", "notes", "how-to-cite")
 """Sections that the short print version has, beside the verdicts and the maps."""
@@ -59,7 +59,7 @@ def write_report(path: str, assessment: Assessment, maps: Sequence[Section] = ()
         shares.append(class_share(assessment, frame))
     page = Page(
         kind=tr("Held-out report") if assessment.numbers else tr("Held-out report of classes"),
-        title=sentence_case(enumerated(titles([target.soil_property for target in assessment.targets]))),
+        title=sentence_case(all_of(titles([target.soil_property for target in assessment.targets]))),
         facts=[
             *(fact for share in shares for fact in share.facts),
             *_facts(assessment, frame.unit),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import all_of, tr, tr_n
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.methods import (
@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.assessment.methods import (
     PROCESS,
 )
 from soil_cnn_plugin.engine.reports.sections import Item, Paragraph, Section, table
-from soil_cnn_plugin.engine.reports.words import enumerated, percent, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import percent, sentence_case, titles
 
 HIGH_OVERLAP = 25.0
 """Percent of held-out observations whose patch overlaps a training patch; above it the report warns."""
@@ -109,7 +109,7 @@ def methods_sentence(assessment: Assessment) -> str:
     elif classes:
         calibrated = tr("; probabilities were calibrated by one temperature")
     kind, size = folds_in_words(assessment.folds), assessment.patch_size
-    subject = sentence_case(enumerated([*numbers, *classes]))
+    subject = sentence_case(all_of([*numbers, *classes]))
     return tr_n(
         "{} was mapped with {} ({}){}, trained on {} observations and patches of {} × {} cells of the covariates{},"
         " and assessed by {} ({}).",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from soil_cnn_plugin.contract.language import localized, tr, tr_n
+from soil_cnn_plugin.contract.language import all_of, localized, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
@@ -35,7 +35,6 @@ from soil_cnn_plugin.engine.reports.settings_words import named_settings
 from soil_cnn_plugin.engine.reports.words import (
     by_depth,
     class_terms,
-    enumerated,
     fixed,
     number_terms,
     percent,
@@ -195,7 +194,7 @@ def _compositions_in_words(description: Description) -> list[str]:
     wholes = [[found[field] for field in fields] for fields in description.words.compositions]
     texts = []
     for parts in by_depth(wholes, lambda parts: parts[0]):
-        title = enumerated([part.title for part in parts])
+        title = all_of([part.title for part in parts])
         texts.append(
             tr(
                 "{} are parts of a whole, learned together as isometric log-ratios: at every pixel, and in"

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.reliability import chance_band, coverage_by_spread, reliability, unchecked
 from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, Likeness, p_words
 from soil_cnn_plugin.engine.reports.score_table import change
-from soil_cnn_plugin.engine.reports.words import enumerated, fixed, in_unit, percent, rounded, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import fixed, in_unit, percent, rounded, sentence_case, titles
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import HeldOut, MeasuredCoverage, means_outside, measured_coverage
 
@@ -209,7 +209,7 @@ def number_folds_in_words(targets: Sequence[NumberTarget], predictor: str, other
             ),
         ),
     )
-    return " ".join(f"{sentence_case(enumerated(titles(group)))}: {text}" for group, text in said if group)
+    return " ".join(f"{sentence_case(all_of(titles(group)))}: {text}" for group, text in said if group)
 
 
 def measured_sentences(assessment: Assessment) -> list[str]:
@@ -226,7 +226,7 @@ def measured_sentences(assessment: Assessment) -> list[str]:
         paragraphs.append(f"{errors} {_HOW_ERRORS_COUNT}")
     blind = [target for target in assessment.numbers if target.thresholds and unchecked(target) == [*target.thresholds]]
     for target in blind:
-        thresholds = enumerated([each.text for each in target.thresholds])
+        thresholds = all_of([each.text for each in target.thresholds])
         paragraphs.append(
             tr(
                 "Whether the probabilities of exceeding {} hold cannot be checked: all observations have a"

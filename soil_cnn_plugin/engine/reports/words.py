@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from soil_cnn_plugin.contract.language import localized, tr
+from soil_cnn_plugin.contract.language import all_of, localized, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 
 Named = TypeVar("Named")
@@ -48,12 +48,7 @@ def titles(soil_properties: Iterable[SoilProperty]) -> list[str]:
         depth = soil_property.depth_cm
         name = soil_property.name if depth else soil_property.field
         found.setdefault(name, []).extend([localized(f"{depth[0]:g}-{depth[1]:g}")] if depth else [])
-    return [tr("{} {} cm").format(name, enumerated(depths)) if depths else name for name, depths in found.items()]
-
-
-def enumerated(names: Sequence[str]) -> str:
-    """Join names as in `a, b and c`."""
-    return names[0] if len(names) == 1 else tr("{} and {}").format(", ".join(names[:-1]), names[-1])
+    return [tr("{} {} cm").format(name, all_of(depths)) if depths else name for name, depths in found.items()]
 
 
 def decimals_for(scale: float) -> int:

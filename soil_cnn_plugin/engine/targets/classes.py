@@ -90,9 +90,7 @@ class ClassKind:
     def bands(self, request: MapRequest) -> dict[str, list[Band]]:
         bands = {
             PREDICTED: [Band((self.target,), self.soil_property.title, classes=self.names)],
-            PROBABILITIES: [
-                Band((self.target, k), tr("probability of {}").format(name)) for k, name in enumerate(self.names)
-            ],
+            PROBABILITIES: [Band((self.target, k), f"probability of {name}") for k, name in enumerate(self.names)],
             CONFUSION: [Band((self.target,), f"{self.soil_property.title}, confusion index")],
         }
         return {name: own for name, own in bands.items() if name in request.wanted}

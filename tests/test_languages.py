@@ -48,8 +48,13 @@ def strings(message: Message) -> tuple[str, ...]:
     return message.string if isinstance(message.string, tuple) else (message.string,)
 
 
-def originals(message: Message) -> tuple[str, ...]:
-    return message.id if isinstance(message.id, tuple) else (message.id,)
+def pairs(message: Message) -> list[tuple[str, str]]:
+    """Return the English forms of a text with its translations. Some languages count in one form, some in three."""
+    others = strings(message)
+    if not isinstance(message.id, tuple):
+        return [(message.id, others[0])]
+    one, many = message.id
+    return list(zip((many,) if len(others) == 1 else (one, many, many), others, strict=False))
 
 
 def placeholders(text: str) -> Counter[tuple[str, ...]]:
@@ -86,7 +91,7 @@ def test_no_placeholder_is_lost(name: str) -> None:
         (one, other)
         for message in catalogue(name)
         if message.id
-        for one, other in zip((*originals(message), originals(message)[-1]), strings(message), strict=False)
+        for one, other in pairs(message)
         if other and _has_placeholders(one) and placeholders(one) != placeholders(other)
     ]
     assert not wrong, wrong[:5]
@@ -103,13 +108,19 @@ def _has_placeholders(text: str) -> bool:
 def test_tags_and_spaces_at_the_ends_are_kept(name: str) -> None:
     def shape(text: str) -> tuple[object, ...]:
         is_space = (text[:1].isspace(), text[-1:].isspace())
-        return (*is_space, Counter(re.findall(r"</?(?:a|b|br|code|div|em|h\d|hr|i|li|ol|p|span|strong|sub|sup|table|td|th|tr|ul)\b", text)), text.count("\n") > 0)
+        return (
+            *is_space,
+            Counter(
+                re.findall(r"</?(?:a|b|br|code|div|em|h\d|hr|i|li|ol|p|span|strong|sub|sup|table|td|th|tr|ul)\b", text)
+            ),
+            text.count("\n") > 0,
+        )
 
     wrong = [
         (one, other)
         for message in catalogue(name)
         if message.id
-        for one, other in zip(originals(message), strings(message), strict=False)
+        for one, other in pairs(message)
         if other and shape(one) != shape(other)
     ]
     assert not wrong, wrong[:5]
@@ -174,7 +185,7 @@ def test_numbers_are_left_alone_in_english() -> None:
 
 
 @pytest.mark.parametrize(
-    ("locale", "chosen"), [("de_AT", "de"), ("pt-BR", "pt"), ("C", "en"), ("nl_NL", "en"), ("", "en")]
+    ("locale", "chosen"), [("de_AT", "de"), ("id-ID", "id"), ("C", "en"), ("nl_NL", "en"), ("", "en")]
 )
 def test_a_language_without_a_catalogue_gets_english(locale: str, chosen: str) -> None:
     use(locale)

@@ -29,7 +29,7 @@ _SEPARATORS = {
     "pt": (",", "."),
 }
 """Language -> what stands before decimals and between thousands."""
-LANGUAGES = tuple(_SEPARATORS)
+LANGUAGES = (ENGLISH, "de", "id")
 
 
 class Text(str):

@@ -68,7 +68,8 @@ def repeat(design: Design, seed: int, report: Report, places: Array | None) -> R
     methods = tuple(validation.methods)
     if places is not None:
         methods = tuple({**of, **held_out_by_rivals(design, t, places)} for t, of in enumerate(methods))
-    return Repeat(seed, seconds, methods)
+    observed = tuple(values[np.isfinite(values)] for values in design.measured.values.T)
+    return Repeat(seed, seconds, methods, observed)
 
 
 def held_out_by_rivals(design: Design, t: int, places: Array) -> dict[str, HeldOut]:

@@ -75,9 +75,10 @@ def repeat(design: Design, seed: int, report: Report, places: Array | None) -> R
 def held_out_by_rivals(design: Design, t: int, places: Array) -> dict[str, HeldOut]:
     """What the rivals predict for target number `t`, scored as the engine's methods are."""
     target = design.measured.values[:, t]
-    rows = np.flatnonzero(np.isfinite(target))
-    data, fold = rivals.Data(*(np.asarray(part, float)[rows] for part in (
-        design.data.point, design.data.forest_context, places, target))), design.fold[rows]  # fmt: skip
+    rows, seen = np.flatnonzero(np.isfinite(target)), design.data.context
+    point, context = (seen[:, :width] for width in (design.data.layout.point, design.data.layout.context))
+    data = rivals.Data(*(np.asarray(part, float)[rows] for part in (point, context, places, target)))
+    fold = design.fold[rows]
     found = {}
     for name, rival in rivals.RIVALS.items():
         mean, quantiles = np.empty(len(rows)), np.empty((len(rows), len(QUANTILE_LEVELS)))

@@ -59,8 +59,9 @@ true coordinates and no spectra, from Results_bind.rds of github.com/JonasSchmid
 FOREST, OBLIQUE, PROCESS = "forest", "forest with coordinates", "Gaussian process"
 _COMPONENTS = (FOREST, OBLIQUE, PROCESS)
 BLENDS = {
-    "blend": (FOREST, PROCESS),
-    "blend with both forests": (FOREST, OBLIQUE, PROCESS),
+    "blend": (OBLIQUE, PROCESS),
+    "blend, forest without coordinates": (FOREST, PROCESS),
+    "blend, both forests": (FOREST, OBLIQUE, PROCESS),
 }
 FIELDS = tuple(dict.fromkeys(field for field, _ in PUBLISHED))
 _COVERAGE = 0.9
@@ -112,7 +113,7 @@ def read_table(field: str) -> Table:
     targets = [name for name in table.columns if name.endswith("_target")]
     return Table(
         covariates=table.drop(columns=targets).to_numpy(float),
-        places=found["Coordinates"].to_numpy(float),
+        places=np.array(found["Coordinates"], float),
         properties=tuple(name.removesuffix("_target") for name in targets),
         values=table[targets].to_numpy(float),
         fold=np.unique(np.ravel(found["Folds"]), return_inverse=True)[1],

@@ -24,9 +24,11 @@ PREDICTORS_IN_WORDS = {
     BLEND: "a blend of network, random forest and Gaussian process: a weighted mean of them, with weights that were"
     " learned on held-out predictions within the training observations",
     NETWORK: "the network, an ensemble of convolutional networks on patches of the covariates",
-    PROCESS: "a Gaussian process on the covariates, their focal means and deviations, and the coordinates",
+    PROCESS: "a Gaussian process on the covariates, their focal means and deviations and, unless LOCATION is off, the"
+    " coordinates",
     FOREST: "a random forest on the covariates at the point",
-    FOREST_CONTEXT: "a random forest on the covariates at the point and their focal means and deviations",
+    FOREST_CONTEXT: "a random forest on the covariates at the point, their focal means and deviations and, unless"
+    " LOCATION is off, the coordinates",
     MEAN: "the mean of the observations",
 }
 RANDOM_BY_KNNDM = "random by knndm"

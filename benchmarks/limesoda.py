@@ -61,7 +61,6 @@ _COMPONENTS = (FOREST, OBLIQUE, PROCESS)
 BLENDS = {
     "blend": (OBLIQUE, PROCESS),
     "blend, forest without coordinates": (FOREST, PROCESS),
-    "blend, both forests": (FOREST, OBLIQUE, PROCESS),
 }
 FIELDS = tuple(dict.fromkeys(field for field, _ in PUBLISHED))
 _COVERAGE = 0.9

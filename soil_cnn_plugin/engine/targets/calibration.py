@@ -81,10 +81,14 @@ class Calibration:
             mean_z, deviation_z = self.shape.mean_and_deviation(location)
             return target_scale.back(location + scale * mean_z), scale * deviation_z * target_scale.spread
         mean, square = np.zeros_like(location), np.zeros_like(location)
-        for weight, node in self.shape.weighted_nodes(location):
-            value = target_scale.back(location + self._deviation(scale, node, error, self.reach))
-            mean += weight * value
-            square += weight * value**2
+        for own, nodes in self.shape.pieces(location):
+            place, spread, own_error = location[own], scale[own], error[own] if isinstance(error, np.ndarray) else error
+            total, squares = np.zeros_like(place), np.zeros_like(place)
+            for weight, node in nodes:
+                value = target_scale.back(place + self._deviation(spread, node, own_error, self.reach))
+                total += weight * value
+                squares += weight * value**2
+            mean[own], square[own] = total, squares
         return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
     def scores(
@@ -122,13 +126,15 @@ class Calibration:
 
     def _spread(self, scale: Array, error: Array | float) -> Array:
         known = np.clip(scale, *self.scales)
-        return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + (error / self.stretch) ** 2)
+        return known if _is_nothing(error) else np.sqrt(known**2 + (error / self.stretch) ** 2)
 
     def _deviation(
         self, spread: Array, z: Array, error: Array | float, reach: tuple[float, float] | None = None
     ) -> Array:
         """Deviation at `z`: errors of measurement may carry it beyond the residuals that were met."""
         lowest, highest = reach or self.residuals
+        if _is_nothing(error):
+            return np.clip(spread * z, lowest, highest)
         beyond = np.abs(error / self.stretch * z)
         return np.clip(spread * z, lowest - beyond, highest + beyond)
 
@@ -174,6 +180,10 @@ def calibrate(
     is_ordinary = ~is_wild & ~is_high
     reach = _range_of_residuals(residuals[is_ordinary], is_censored[is_ordinary], bounded * scales[1])
     return replace(calibration, wild=tuple(np.flatnonzero(known)[is_wild].tolist()), reach=reach)
+
+
+def _is_nothing(error: Array | float) -> bool:
+    return np.ndim(error) == 0 and error == 0
 
 
 def ordinary_range(z: Array) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 
 LEVELS = np.linspace(0.005, 0.995, 199)
 GROUPS = 5
@@ -81,11 +81,18 @@ class ResidualShape:
         variance = variance + 2 * share * (1 - share) * products[lower, upper]
         return np.interp(location, self.places, means), np.sqrt(np.maximum(variance, 0))
 
-    def weighted_nodes(self, location: Array) -> Iterator[tuple[float, Array]]:
-        """Weight and z, for locations of any shape, of each node."""
-        lower, upper, share = self._between(location)
-        for weight, node in zip(self.weights, np.asarray(self.nodes).T):
-            yield weight, (1 - share) * node[lower] + share * node[upper]
+    def pieces(self, location: Array) -> Iterator[tuple[Flags, Iterator[tuple[float, Array]]]]:
+        """Locations between the same two places, as flags, and weight and z of each node for these locations (n,)."""
+        lower, _, share = self._between(location)
+        nodes = np.asarray(self.nodes)
+        for number in np.unique(lower):
+            own = lower == number
+            low, high = nodes[number], nodes[min(number + 1, len(nodes) - 1)]
+            yield own, self._nodes(low, high - low, share[own])
+
+    def _nodes(self, start: Array, slope: Array, share: Array) -> Iterator[tuple[float, Array]]:
+        for weight, node, rise in zip(self.weights, start, slope):
+            yield weight, node + rise * share
 
     def _between(self, location: Array) -> tuple[Rows, Rows, Array]:
         """Number of the place on either side, and how far a location is on the way."""

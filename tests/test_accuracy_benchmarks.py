@@ -45,3 +45,32 @@ def test_a_table_tells_whether_probabilities_and_intervals_hold(monkeypatch: pyt
     assert all(0.87 < share < 0.93 for share in found.covered)
     narrow = HeldOut(mean, mean - 0.5, mean + 0.5, quantiles, held_out.scores, ())
     assert accuracy_table._reliability([observed], [narrow]).covered[0] < 0.87
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_same_options_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from kept_predictions import Kept
+
+    rng = np.random.default_rng(0)
+    observed, quantiles = rng.normal(size=6), np.sort(rng.normal(size=(6, 99)), axis=1)
+    scores = score(observed, quantiles[:, 49], quantiles[:, 4], quantiles[:, 94], 0.9, quantiles)
+    made = ({"a b": HeldOut(quantiles[:, 49], quantiles[:, 4], quantiles[:, 94], quantiles, scores, (scores, scores))},)
+
+    def refuse() -> tuple[dict[str, HeldOut], ...]:
+        raise AssertionError("it was made before")
+
+    first = Kept(tmp_path / "predictions", {"seed": 1}, resume=False)
+    first.prepare()
+    first.read_or_make("random_1", lambda: made)
+    again = Kept(tmp_path / "predictions", {"seed": 1}, resume=True)
+    again.prepare()
+    ((found,),) = (of.values() for of in again.read_or_make("random_1", refuse))
+    assert found.scores == scores and found.fold_scores == (scores, scores)
+    np.testing.assert_array_equal(found.quantiles, quantiles)
+    with pytest.raises(SystemExit, match="a run with other options"):
+        Kept(tmp_path / "predictions", {"seed": 2}, resume=True).prepare()
+    first.prepare()  # without resuming, nothing is left of the former
+    with pytest.raises(AssertionError, match="made before"):
+        first.read_or_make("random_1", refuse)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -67,12 +66,10 @@ def main() -> None:
 
 def repeat(design: Design, name: str, report: Report, kept: Kept, places: Array | None) -> Repeat:
     """Hold each fold out; with `places` (N, 2) rivals predict the same folds."""
-    started = time.monotonic()
-    found = kept.read_or_make(name, lambda: tuple(cross_validate([design], report)[0].methods))
-    seconds = time.monotonic() - started
+    found, seconds = kept.read_or_make(name, lambda: tuple(cross_validate([design], report)[0].methods))
     print(f"{name}: {seconds:.0f} s", flush=True)
     for rival in rivals.RIVALS if places is not None else ():
-        by_rival = kept.read_or_make(f"{name}_{rival}", lambda: held_out_by_rival(design, rival, places))  # noqa: B023
+        by_rival, _ = kept.read_or_make(f"{name}_{rival}", lambda: held_out_by_rival(design, rival, places))  # noqa: B023
         found = tuple({**of, **also} for of, also in zip(found, by_rival))
     observed = tuple(values[np.isfinite(values)] for values in design.measured.values.T)
     return Repeat(design.seed, seconds, found, observed)

@@ -29,6 +29,8 @@ HEADINGS = {
     "data": "data, folds",
     "rmse": "RMSE blend / forest with context",
     BLEND: "blend (p)",
+    "crps": "its CRPS (p)",
+    "interval_score": "its interval score (p)",
     NETWORK: "network (p)",
     FOREST: "forest at the point (p)",
     MEAN: "mean",
@@ -117,6 +119,7 @@ def summarize(data: str, target: str, t: int, kind: str, repeats: Sequence[Repea
         seconds=sum(repeat.seconds for repeat in repeats),
         methods={name: _mean([methods[name] for methods in of_target]) for name in of_target[0]},
         changes=tuple(_change(of_target, method, other) for method, other in PAIRS)
+        + tuple(_change(of_target, BLEND, FOREST_CONTEXT, measure) for measure in ("crps", "interval_score"))
         + tuple(
             _change(of_target, BLEND, name, measure)
             for name in of_target[0]
@@ -177,13 +180,17 @@ def reliability_to_markdown(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    changes = {change.method: change for change in row.changes if change.other == FOREST_CONTEXT}
+    of_rival = [change for change in row.changes if change.other == FOREST_CONTEXT]
+    changes = {change.method: change for change in of_rival if change.measure == "rmse"}
+    spread = {change.measure: change for change in of_rival}
     rival, blend = row.methods[FOREST_CONTEXT], row.methods[BLEND]
     of_mean = 100 * (row.methods[MEAN].rmse / rival.rmse - 1)
     return [
         f"{_data_in_words(row)}, {row.repeats} x {row.folds}",
         f"{blend.rmse:.4g} / {rival.rmse:.4g}",
-        *(_change_in_words(changes[name]) for name in (BLEND, NETWORK, FOREST)),
+        _change_in_words(changes[BLEND]),
+        *(_change_in_words(spread[name]) for name in ("crps", "interval_score")),
+        *(_change_in_words(changes[name]) for name in (NETWORK, FOREST)),
         f"{of_mean:+.1f} %",
         *(f"{getattr(blend, name):.3g} / {getattr(rival, name):.3g}" for name in ("mec", "picp", "width")),
         f"{row.seconds / 60:.1f}",

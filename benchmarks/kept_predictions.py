@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,15 +38,17 @@ class Kept:
             old.unlink()
         path.write_text(told, encoding="utf-8")
 
-    def read_or_make(self, name: str, make: Callable[[], tuple[dict[str, HeldOut], ...]]) -> Predictions:
-        """Predictions by method, target by target: those of the file `name`, which is written where it is missing."""
+    def read_or_make(self, name: str, make: Callable[[], Predictions]) -> tuple[Predictions, float]:
+        """Those of the file `name`, which is written where it is missing, and the seconds that they took."""
         path = self.folder / f"{name}.npz"
         if not path.exists():
-            _write(path, make())
+            started = time.monotonic()
+            found = make()
+            _write(path, found, time.monotonic() - started)
         return _read(path)
 
 
-def _write(path: Path, targets: Predictions) -> None:
+def _write(path: Path, targets: Predictions, seconds: float) -> None:
     arrays, scores = {}, []
     for t, methods in enumerate(targets):
         for method, found in methods.items():
@@ -53,11 +56,11 @@ def _write(path: Path, targets: Predictions) -> None:
             scores.append([t, method, *(asdict(each) for each in (found.scores, *found.fold_scores))])
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez_compressed(file, scores=np.array(json.dumps(scores)), **arrays)
+        np.savez_compressed(file, seconds=np.array(seconds), scores=np.array(json.dumps(scores)), **arrays)
     os.replace(part, path)
 
 
-def _read(path: Path) -> Predictions:
+def _read(path: Path) -> tuple[Predictions, float]:
     found: list[dict[str, HeldOut]] = []
     with np.load(path) as file:
         for t, method, *scores in json.loads(str(file["scores"])):
@@ -66,4 +69,5 @@ def _read(path: Path) -> Predictions:
             whole, *folds = (Scores(**each) for each in scores)
             parts = (file[f"{t}.{method}.{name}"] for name in _ARRAYS)
             found[t][method] = HeldOut(*parts, whole, tuple(folds))
-    return tuple(found)
+        seconds = float(file["seconds"])
+    return tuple(found), seconds

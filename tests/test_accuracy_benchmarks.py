@@ -66,7 +66,9 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_options_alone(
     first.read_or_make("random_1", lambda: made)
     again = Kept(tmp_path / "predictions", {"seed": 1}, resume=True)
     again.prepare()
-    ((found,),) = (of.values() for of in again.read_or_make("random_1", refuse))
+    predictions, seconds = again.read_or_make("random_1", refuse)
+    ((found,),) = (of.values() for of in predictions)
+    assert 0 <= seconds < 10
     assert found.scores == scores and found.fold_scores == (scores, scores)
     np.testing.assert_array_equal(found.quantiles, quantiles)
     with pytest.raises(SystemExit, match="a run with other options"):

@@ -45,7 +45,7 @@ class Channels:
 class Location:
     """The place of the training observations: middle and spread (CRS units) of their coordinates, for standardizing.
 
-    The Gaussian process sees coordinates; `is_everywhere` says that the ring network and the forests do, too.
+    Forests and Gaussian process see coordinates; `is_everywhere` says that the ring network does, too.
     """
 
     x: float
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
 
     @property
     def shows_location(self) -> bool:
-        """Whether networks and forests see the location, not the Gaussian process alone."""
+        """Whether networks see the location, not forests and Gaussian process alone."""
         return self.location is not None and self.location.is_everywhere
 
     @property

@@ -6,12 +6,19 @@ import json
 import subprocess
 import sys
 
-_LIBRARIES = "numpy scipy scipy.stats torch numba sklearn rasterio pyogrio geopandas h5py matplotlib distributed captum"
+_LIBRARIES = (
+    "numpy scipy scipy.stats scipy.optimize scipy.cluster torch torch._dynamo numba sklearn rasterio pyogrio geopandas"
+    " h5py matplotlib distributed captum"
+)
 _SOURCE = f"""
 import importlib, json, sys
 importlib.import_module("soil_cnn_plugin.engine.__main__")
 at_door = sorted(set({_LIBRARIES.split()}) & set(sys.modules))
 importlib.import_module("soil_cnn_plugin.engine.jobs.predict_map")
+import torch
+from soil_cnn_plugin.engine.networks.heads import QuantileHead
+with torch.device("meta"):  # as networks are built to compare a file with them
+    QuantileHead(1).start()
 print(json.dumps([at_door, sorted(set({_LIBRARIES.split()}) & set(sys.modules))]))
 """
 

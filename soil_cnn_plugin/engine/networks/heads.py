@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import torch
 from scipy.special import ndtri
@@ -118,9 +119,9 @@ class QuantileHead(_NumberHead):
     outputs = RING_QUANTILES
 
     def start(self) -> Tensor:
-        steps = torch.tensor(_NORMAL_QUANTILES).diff()
-        first = torch.cat([torch.tensor(_NORMAL_QUANTILES[:1]), torch.log(torch.expm1(steps))])
-        return first.repeat(self.count)
+        # Numbers, not tensors: on the device "meta", their difference would load all of PyTorch's compiler.
+        steps = [math.log(math.expm1(high - low)) for low, high in pairwise(_NORMAL_QUANTILES)]
+        return torch.tensor([_NORMAL_QUANTILES[0], *steps]).repeat(self.count)
 
     def losses(self, raw: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
         known = torch.isfinite(lesson.values)

@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.reports.class_tables import (
     counted,
     of_class_rows,
 )
+from soil_cnn_plugin.engine.reports.drawing import drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.class_figures import draw_confusion, draw_right_and_wrong, short
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
 from soil_cnn_plugin.engine.reports.files import write_json, write_points
@@ -209,7 +210,7 @@ def _right_and_wrong(assessment: ClassMapAssessment) -> CaptionedFigure:
     return CaptionedFigure(
         draw_right_and_wrong("right-and-wrong", assessment.coordinates, frame, panels),
         "Where the map shows the observed class, and where another one. Where wrong ones gather, the map misses"
-        " something that varies in space.",
+        f" something that varies in space.{drawn_in_words(len(assessment.coordinates))}",
     )
 
 

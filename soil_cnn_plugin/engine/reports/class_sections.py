@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.reports.class_tables import (
     predictor_of_classes,
     reliability_in_words,
 )
-from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR
+from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.class_figures import (
     MOST_IN_LEGEND,
     draw_confusion,
@@ -169,7 +169,8 @@ def _folds_figure(index: int, target: ClassTarget, assessment: Assessment, frame
             frame,
         ),
         f"Observations by fold, and the observed classes in the colours of the map ({assessment.crs_name}). Each fold"
-        f" was predicted by networks and forests that were trained on the other folds.{few}",
+        f" was predicted by networks and forests that were trained on the other folds.{few}"
+        f"{drawn_in_words(len(target.rows))}",
     )
 
 
@@ -208,6 +209,6 @@ def _map_figure(index: int, target: ClassTarget, assessment: Assessment, frame: 
     return CaptionedFigure(
         draw_right_and_wrong(f"right-and-wrong-{index}", assessment.coordinates[target.rows], frame, panels),
         "Where the class of a held-out observation was predicted right, and where wrong. Where wrong ones gather,"
-        " something that varies in space is not explained yet."
+        f" something that varies in space is not explained yet.{drawn_in_words(len(target.rows))}"
         f"{likeness_in_words(assessment.likeness(target), 'm', 'missing probabilities of the observed classes')}",
     )

@@ -10,7 +10,7 @@ import pandas
 
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, MapEstimates
-from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.observed_predicted import (
     BARS_AT_MOST,
     DENSITY_ABOVE,
@@ -208,7 +208,8 @@ def _figures(assessment: MapAssessment) -> list[CaptionedFigure]:
         CaptionedFigure(
             draw_residuals("residuals", target, assessment.coordinates, frame, maps),
             f"Residuals, predicted minus observed {label}. Brown: predicted too high; blue: too low. Larger points have"
-            " larger residuals. Neighbours of one colour mean that the map misses something that varies in space.",
+            " larger residuals. Neighbours of one colour mean that the map misses something that varies in space."
+            f"{drawn_in_words(count)}",
         ),
     ]
 

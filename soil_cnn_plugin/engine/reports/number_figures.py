@@ -5,7 +5,7 @@ from __future__ import annotations
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, NAMES, NETWORK
 from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, reliability
-from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR
+from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import (
     CalibrationLine,
     draw_calibration,
@@ -66,7 +66,7 @@ def target_figures(index: int, target: NumberTarget, assessment: Assessment, fra
             ),
             f"Residuals of held-out observations, predicted minus observed {label}"
             f"{', as reported' if target.is_censored.any() else ''}.{'' if index else _RESIDUALS}"
-            f"{likeness_in_words(assessment.likeness(target), 'm')}",
+            f"{drawn_in_words(len(target.rows))}{likeness_in_words(assessment.likeness(target), 'm')}",
         ),
     ]
     others = (_calibration_figure(index, target, panels, assessment), _exceedance_figure(index, target, panels))

@@ -16,9 +16,15 @@ importlib.import_module("soil_cnn_plugin.engine.__main__")
 at_door = sorted(set({_LIBRARIES.split()}) & set(sys.modules))
 importlib.import_module("soil_cnn_plugin.engine.jobs.predict_map")
 import torch
-from soil_cnn_plugin.engine.networks.heads import QuantileHead
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.rasters.summaries import Covariate, CovariateSummary
+from soil_cnn_plugin.engine.targets.learned import number_columns
+from soil_cnn_plugin.engine.training.plan import Shape, build_network
+covariate = CovariateSummary(Covariate("slope.tif", "slope"), (0.0,) * 64 + (1.0,) * 65, (), ())
+encoder = Encoder([covariate])
 with torch.device("meta"):  # as networks are built to compare a file with them
-    QuantileHead(1).start()
+    for name in ("ring", "padarian"):
+        build_network(Shape(name, 15, 2), encoder, number_columns(1), 0.0)
 print(json.dumps([at_door, sorted(set({_LIBRARIES.split()}) & set(sys.modules))]))
 """
 

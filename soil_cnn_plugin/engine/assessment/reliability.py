@@ -52,7 +52,7 @@ def reliability(observed: Array, held_out: HeldOut, is_censored: Flags | None = 
     Where `is_censored`, the observed value lies below, and counts with its probability of lying there.
     """
     quantiles = held_out.quantiles
-    if len(observed) == 0 or not _has_distributions(held_out) or not np.isfinite(quantiles).all():
+    if len(observed) == 0 or not _has_distributions(observed, held_out) or not np.isfinite(quantiles).all():
         return None
     told = _told(held_out)
     measured = _of_measured(observed[told], held_out.lower[told], held_out.upper[told], quantiles)
@@ -81,7 +81,7 @@ def coverage_by_spread(target: NumberTarget, held_out: HeldOut) -> tuple[SpreadT
     """The thirds of the observations from the narrowest to the widest intervals; none for few observations, or where
     intervals do not differ. Intervals that hold on the whole may be too narrow where they promise much."""
     width = held_out.upper - held_out.lower
-    if not _has_distributions(held_out):
+    if not _has_distributions(target.observed, held_out):
         return ()
     if len(width) < _FEWEST_BY_SPREAD or not np.isfinite(width).all() or width.max() <= 1.001 * width.min():
         return ()
@@ -95,9 +95,9 @@ def _told(held_out: HeldOut) -> Flags | slice:
     return slice(None) if held_out.told is None else held_out.told
 
 
-def _has_distributions(held_out: HeldOut) -> bool:
+def _has_distributions(observed: Array, held_out: HeldOut) -> bool:
     """Whether a method predicts more than a mean."""
-    return held_out.quantiles.shape == (len(held_out.mean[_told(held_out)]), len(QUANTILE_LEVELS))
+    return held_out.quantiles.shape == (len(observed[_told(held_out)]), len(QUANTILE_LEVELS))
 
 
 def _of_measured(observed: Array, lower: Array, upper: Array, quantiles: Array) -> Reliability:
@@ -180,7 +180,7 @@ class Exceedance:
 
 def check_exceedance(target: NumberTarget, held_out: HeldOut) -> list[Exceedance]:
     """Check each of the target's thresholds that any observation can tell of; none for a method without quantiles."""
-    if not _has_distributions(held_out):
+    if not _has_distributions(target.observed, held_out):
         return []
     found = []
     own = _told(held_out)

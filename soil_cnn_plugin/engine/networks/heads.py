@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
 import torch
 from scipy.special import ndtri
@@ -119,9 +118,9 @@ class QuantileHead(_NumberHead):
     outputs = RING_QUANTILES
 
     def start(self) -> Tensor:
-        # Numbers, not tensors: on the device "meta", their difference would load all of PyTorch's compiler.
-        steps = [math.log(math.expm1(high - low)) for low, high in pairwise(_NORMAL_QUANTILES)]
-        return torch.tensor([_NORMAL_QUANTILES[0], *steps]).repeat(self.count)
+        steps = torch.tensor(_NORMAL_QUANTILES).diff()
+        first = torch.cat([torch.tensor(_NORMAL_QUANTILES[:1]), torch.log(torch.expm1(steps))])
+        return first.repeat(self.count)
 
     def losses(self, raw: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
         known = torch.isfinite(lesson.values)
@@ -211,7 +210,10 @@ class Heads:
 
     def start(self) -> Tensor:
         """The raw numbers of an untrained network, (O,)."""
-        return torch.cat([head.start() for head in self.parts])
+        # On the device "meta", on which networks are built to compare a file with them, these few operations would load
+        # all of PyTorch's compiler.
+        with torch.device("cpu"):
+            return torch.cat([head.start() for head in self.parts])
 
     def loss(self, raw: Tensor, lesson: Lesson) -> Tensor:
         """Training loss of each member, (K,), on its own batch (K, B, O) of the lesson: mean over observations and

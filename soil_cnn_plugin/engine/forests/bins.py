@@ -56,6 +56,7 @@ def bin_features(features: Singles, threads: int) -> Binned:
 def _starts_of_bins(values: Singles) -> Singles:
     """The lowest value of each bin. Half of the bins follow the observations and half the distinct values, so that one
     frequent value takes no bins from the others."""
+    distinct: Singles
     distinct, counts = np.unique(values, return_counts=True)
     apart = np.diff(distinct.astype(np.float64), prepend=-np.inf) > _ROUNDING * np.abs(distinct).max()
     counts = np.add.reduceat(counts, np.flatnonzero(apart))

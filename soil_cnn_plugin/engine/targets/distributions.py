@@ -84,7 +84,7 @@ class NumberPredictions:
             limits, found = np.split(outcome.quantiles(*place, [*tails, *levels], errors), [2])  # (levels, D, n)
         else:
             limits = outcome.quantiles(*place, tails, errors)
-            found = outcome.quantiles(*(part[:, told] for part in place), levels, errors[:, told])
+            found = outcome.quantiles(place[0][:, told], place[1][:, told], levels, errors[:, told])
         self._lower[rows], self._upper[rows] = limits[0].T, limits[1].T
         self._quantiles[self._place[rows[told]]] = found.transpose(2, 1, 0)  # -> (n, D, levels)
 

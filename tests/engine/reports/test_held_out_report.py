@@ -326,7 +326,9 @@ def test_maps_of_many_observations_show_some_and_say_so(
     tmp_path: Path, make_assessment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drawing, "MOST_POINTS", 50)
-    found = Reader(write(tmp_path, make_assessment())).text
-    assert found.count("The map shows 50 of the 120 observations, drawn at random.") == 3  # folds, and each residual
-    counts = [int(count) for count in re.findall(r"Fold \d+ \(n = (\d+)\)", found)]
-    assert sum(counts) == 120
+    content = make_assessment()
+    found = Reader(write(tmp_path, content)).text
+    told = re.findall(r"The map shows 50 of the (\d+) observations, drawn at random\.", found)
+    assert sorted(map(int, told)) == sorted([120, *(len(target.rows) for target in content.targets)])
+    counts = dict(re.findall(r"Fold (\d+) \(n = (\d+)\)", found))
+    assert sum(map(int, counts.values())) == 120

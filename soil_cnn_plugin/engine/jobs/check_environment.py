@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import CheckEnvironment
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.machine.environment import (
     Environment,
     check_libraries,
@@ -29,7 +30,7 @@ def run(job: CheckEnvironment, report: Report) -> dict[str, str | float | int]:
         report.info(f"{name}: {value}")
     trials = run_trials(device, _MORE_TRIALS, report.part(0.3, 1.0))
     if not all(trial.passed for trial in trials):
-        report.warning("The compute environment does not work as it should. Run 'Set up the compute environment'.")
+        report.warning(tr("The compute environment does not work as it should. Run 'Set up the compute environment'."))
     found = Environment(device_words, computer, libraries, trials)
     if job.metrics:
         write_environment_metrics(job.metrics, found)
@@ -52,5 +53,5 @@ def _try_forest() -> str:
     return try_forest()
 
 
-_MORE_TRIALS = {"Encode covariates": _try_encoding, "Fit a random forest": _try_forest}
+_MORE_TRIALS = {tr("Encode covariates"): _try_encoding, tr("Fit a random forest"): _try_forest}
 """These also compile what they try, so that the first map does not wait for it."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import Threshold
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
@@ -30,8 +31,8 @@ MOST_TOLD = 50_000
 take 5 GB. Where values have detection limits, all are kept."""
 _FAR = 0.05  # a share of the observations; a value that rounding moves across more of them is no quantile any more
 _DEFAULT_LEVELS = (0.5, 0.9)  # quantiles of the observed values, thresholds where the user names none
-NUMBERS_IN_WORDS = "numbers"
-RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
+NUMBERS_IN_WORDS = tr("numbers")
+RMSE = Measure("RMSE", tr("the mean of the observations"), tr("the mean's"), 10.0)
 
 
 class Distributions(Protocol):
@@ -106,7 +107,7 @@ class NumberPredictions:
             observed = self._measured.values[known, t]
             told = self._quantiles[self._place[known[self._is_told[known]]], t]
             mean = reported_mean(self._mean[known, t], told, self._measured.limits[known, t])
-            words.append(f"{np.sqrt(np.mean((mean - observed) ** 2)):.4g}" if len(known) else "")
+            words.append(localized(f"{np.sqrt(np.mean((mean - observed) ** 2)):.4g}") if len(known) else "")
         return words
 
     def held_out(self) -> list[HeldOut]:
@@ -137,10 +138,10 @@ def told_in_words(count: int) -> str:
     """What is not told of each of `count` observations; empty where everything is."""
     if count <= MOST_TOLD:
         return ""
-    return (
-        "the CRPS of numbers, and whether their distributions and probabilities of exceedance hold, rest on"
-        f" {MOST_TOLD} of the {count} observations, drawn at random, unless values have detection limits"
-    )
+    return tr(
+        "the CRPS of numbers, and whether their distributions and probabilities of exceedance hold, rest on {} of the"
+        " {} observations, drawn at random, unless values have detection limits"
+    ).format(MOST_TOLD, count)
 
 
 def _choose_told(measured: TargetValues) -> Flags:
@@ -162,8 +163,9 @@ def numbers_as_known(values: Array, fields: Sequence[str], other: Kind, source: 
 
 def other_kind_error(field: str, own: str, other: str, source: str, target_type: str) -> EngineError:
     return EngineError(
-        f"{field} are {own} for the network, but {other} in {source}. Extract the patches again with the target type"
-        f" '{target_type}'."
+        tr("{} are {} for the network, but {} in {}. Extract the patches again with the target type '{}'.").format(
+            field, own, other, source, target_type
+        )
     )
 
 

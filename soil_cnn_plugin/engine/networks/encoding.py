@@ -151,7 +151,7 @@ def _normal_score_knots(quantiles: Sequence[float]) -> Knots:
 Knots = tuple[Tensor, Tensor, Tensor]
 """Ascending places, the function's values there, and its slope from each to the next."""
 
-_WORTH_COMPILING = 2**16  # numbers; compiling takes half a second
+WORTH_COMPILING = 2**16  # numbers; loading compiled code takes a moment
 _TOGETHER = 64  # numbers looked up in step, so that their look-ups overlap
 
 
@@ -163,7 +163,7 @@ def interpolate(numbers: Tensor, knots: Knots) -> Tensor:
     """
     places, values, slopes = (part.to(numbers.device) for part in knots)
     numbers = numbers.contiguous()
-    if numbers.device.type == "cpu" and numbers.numel() >= _WORTH_COMPILING:
+    if numbers.device.type == "cpu" and numbers.numel() >= WORTH_COMPILING:
         found = torch.empty_like(numbers)
         _interpolate(numbers.view(-1).numpy(), places.numpy(), values.numpy(), slopes.numpy(), found.view(-1).numpy())
         return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
@@ -220,6 +219,8 @@ def _stretch(residuals: Array, scale: Array, is_censored: Flags, errors: Array) 
         measured = ~is_censored
         likelihood = log_ndtr(z[is_censored]).sum() - (0.5 * z**2 + np.log(deviation))[measured].sum()
         return float(0.5 * (logarithm / _PULL) ** 2 - likelihood)
+
+    from scipy.optimize import minimize_scalar  # takes long to load, and maps do not need it
 
     return float(np.exp(minimize_scalar(loss, bounds=(-_MOST_STRETCH, _MOST_STRETCH), method="bounded").x))
 

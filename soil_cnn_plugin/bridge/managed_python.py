@@ -16,6 +16,7 @@ from ..contract.requirements import read_lock
 from ..paths import LOCKS
 from .commands import Commands, Ended
 from .errors import WorkerFailed
+from .pip import Pip
 from .systems import this_machine
 from .wheels import Wheels
 
@@ -90,23 +91,23 @@ class ToolBox:
         )
         wanted = scratch / f"{package}.txt"
         wanted.write_text(locked.text, encoding="utf-8")
-        options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-input", "--progress-bar", "off"]
+        options = ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
         index = self.wheels.options if self.wheels else []
-        ended = self._run([*self._pip(), "download", *options, *index, "--dest", str(scratch), "-r", str(wanted)])
+        ended = self._pip().run("download", [*options, *index, "--dest", str(scratch), "-r", str(wanted)])
         found = max(scratch.glob(f"{package}-*.whl"), default=None)
         if ended.code != 0 or found is None:
             raise WorkerFailed(f"{package} could not be fetched:\n{ended.text}")
         return found
 
-    def _pip(self) -> list[str]:
-        """Return the command of a pip that can reach an index. Its Python may be too old for the engine."""
+    def _pip(self) -> Pip:
+        """Return a pip that can reach an index. Its Python may be too old for the engine."""
         able = [(python, facts) for python, facts in self.seen if not facts["missing"].get("ssl")]
         for python, facts in able:
             if facts["pip"]:
-                return [str(python), "-m", "pip"]
+                return Pip(self.commands, python, facts)
         if not able:
             raise WorkerFailed("There is no Python that can fetch packages.")
-        return [str(able[0][0]), f"{self.pip_wheel()}/pip"]
+        return Pip(self.commands, *able[0], self.pip_wheel())
 
     def _of_debian(self) -> Path:
         """Fetch Debian's or Ubuntu's own wheel of pip, which python3-venv would bring; apt checks its signature.

@@ -140,11 +140,13 @@ class ExplainPixel(Job):
     covariates: tuple[Covariate, ...] = ()  # empty: the files that the network was trained on
     neighbours: int = 5
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
 
     OUTPUTS = ("report", "metrics")
 
     def __post_init__(self) -> None:
         one_of("device", self.device, DEVICES)
+        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
         no_twins("covariate", [covariate.name for covariate in self.covariates])
         if not (math.isfinite(self.x) and math.isfinite(self.y)):
             raise JobError(f"The point {self.x}, {self.y} is no place. Give two finite coordinates.")

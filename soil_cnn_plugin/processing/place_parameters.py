@@ -13,7 +13,7 @@ from qgis.core import (
 )
 
 from ..contract import jobs
-from .parameters import Parameter, Parameters, device, explained, integer, number, rasters
+from .parameters import Parameter, Parameters, devices, explained, integer, number, rasters
 from .translation import tr
 
 _POLYGONS = [Qgis.ProcessingSourceType.VectorPolygon]
@@ -136,7 +136,7 @@ def network_parameters() -> Parameters:
             ),
             advanced=True,
         ),
-        device(),
+        *devices(),
     ]
 
 

@@ -16,7 +16,7 @@ from ..contract.requirements import read_lock
 from ..paths import LOCKS
 from .commands import Commands, Ended
 from .errors import WorkerFailed
-from .pip import Pip
+from .pip import Pip, cause_in_words
 from .systems import this_machine
 from .wheels import Wheels
 
@@ -67,7 +67,7 @@ class ToolBox:
         shutil.rmtree(uv.parent, ignore_errors=True)
         found = _interpreter(home, minor)
         if ended.code != 0 or found is None:
-            raise WorkerFailed(f"uv could not fetch a Python:\n{ended.text}")
+            raise _failure("uv could not fetch a Python.", ended)
         return found
 
     def _uv(self) -> Path:
@@ -96,7 +96,7 @@ class ToolBox:
         ended = self._pip().run("download", [*options, *index, "--dest", str(scratch), "-r", str(wanted)])
         found = max(scratch.glob(f"{package}-*.whl"), default=None)
         if ended.code != 0 or found is None:
-            raise WorkerFailed(f"{package} could not be fetched:\n{ended.text}")
+            raise _failure(f"{package} could not be fetched.", ended)
         return found
 
     def _pip(self) -> Pip:
@@ -139,6 +139,11 @@ class ToolBox:
         folder = self.commands.folder / "tools"
         folder.mkdir(exist_ok=True)
         return folder
+
+
+def _failure(what: str, ended: Ended) -> WorkerFailed:
+    cause = cause_in_words(ended.text)
+    return WorkerFailed(f"{what}{' ' if cause else ''}{cause}\n{ended.text}")
 
 
 def _wanted(minor: int) -> str:

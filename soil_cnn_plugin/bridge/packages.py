@@ -15,7 +15,7 @@ from .environment import python_in
 from .errors import WorkerFailed
 from .folder_limits import EXPECTED_MEGABYTES, require_space
 from .interpreters import facts_of
-from .pip import UNTRUSTED, Pip
+from .pip import Pip, cause_in_words
 from .systems import System
 from .torch_builds import Source
 from .wheels import Wheels
@@ -106,24 +106,3 @@ class InstallFailed(WorkerFailed):
 
 class NotPublished(InstallFailed):
     """The index does not have this version."""
-
-
-_UNREACHABLE = (
-    "The package index cannot be reached. Check the connection, and the proxy in Settings > Options > Network."
-)
-_CAUSES = {  # what pip's output holds -> what it means
-    "ProxyError": "The proxy refused the connection. Check it in Settings > Options > Network.",
-    UNTRUSTED: "The server's certificate is not trusted. If your organization inspects its traffic,"
-    " add its authority in Settings > Options > Authentication > Manage Certificates.",
-    "DO NOT MATCH THE HASHES": "A downloaded file is not the one that Soil CNN was tested with, so it was refused. Run"
-    " this again; if it happens again, ask whoever runs your package mirror.",
-    "NewConnectionError": _UNREACHABLE,
-    "NameResolutionError": _UNREACHABLE,
-    "ConnectTimeoutError": _UNREACHABLE,
-    "ReadTimeoutError": _UNREACHABLE,
-}
-
-
-def cause_in_words(text: str) -> str:
-    """Return what pip's output means for the connection; empty if the connection is not the cause."""
-    return next((meaning for sign, meaning in _CAUSES.items() if sign in text), "")

@@ -1,4 +1,4 @@
-"""Runs pip so that it trusts the certificates that the system trusts, whatever its version."""
+"""Runs pip so that it trusts the certificates that the system trusts, whatever its version; says why it failed."""
 
 from __future__ import annotations
 
@@ -57,3 +57,27 @@ class Pip:
     def _has_certificates(self) -> bool:
         """Whether a file of certificates is named already, by the user or for those of QGIS."""
         return has_chosen_certificates() or "PIP_CERT" in self.commands.variables
+
+
+_UNREACHABLE = "The server cannot be reached. Check the connection, and the proxy in Settings > Options > Network."
+_UNTRUSTED = (
+    "The server's certificate is not trusted. If your organization inspects its traffic, add its authority in Settings"
+    " > Options > Authentication > Manage Certificates."
+)
+_CAUSES = {  # what the output of pip or uv holds -> what it means
+    "ProxyError": "The proxy refused the connection. Check it in Settings > Options > Network.",
+    UNTRUSTED: _UNTRUSTED,
+    "invalid peer certificate": _UNTRUSTED,
+    "DO NOT MATCH THE HASHES": "A downloaded file is not the one that Soil CNN was tested with, so it was refused. Run"
+    " this again; if it happens again, ask whoever runs your package mirror.",
+    "NewConnectionError": _UNREACHABLE,
+    "NameResolutionError": _UNREACHABLE,
+    "ConnectTimeoutError": _UNREACHABLE,
+    "ReadTimeoutError": _UNREACHABLE,
+    "client error (Connect)": _UNREACHABLE,
+}
+
+
+def cause_in_words(text: str) -> str:
+    """Return what the output of pip or uv means for the connection; empty if the connection is not the cause."""
+    return next((meaning for sign, meaning in _CAUSES.items() if sign in text), "")

@@ -20,8 +20,7 @@ from qgis.core import QgsProcessingFeedback
 from soil_cnn_plugin.bridge import network, pip, torch_builds
 from soil_cnn_plugin.bridge.commands import Commands, Ended, start_log
 from soil_cnn_plugin.bridge.interpreters import facts_of
-from soil_cnn_plugin.bridge.packages import cause_in_words
-from soil_cnn_plugin.bridge.pip import Pip
+from soil_cnn_plugin.bridge.pip import Pip, cause_in_words
 from soil_cnn_plugin.bridge.pulse import Pulse
 
 PYTHON = Path(sys.prefix, "bin", "python")

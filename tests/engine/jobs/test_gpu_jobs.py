@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap, TrainNetwork
+from soil_cnn_plugin.engine.explaining import network_use
 from soil_cnn_plugin.engine.explaining.attribution import Attribution
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
 from soil_cnn_plugin.engine.forests import forest
@@ -54,7 +55,8 @@ class Impatient(Log):
 
 @pytest.fixture(scope="module")
 def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainNetwork, Log]:
-    """A blend of both architectures that learns a little, on the GPU; cancelled once, it has gone on."""
+    """A blend of both architectures that learns a little, on the GPU; cancelled once, it has gone on. What the
+    pretended GPU takes for it depends on the steps alone, so that there are few."""
     folder = tmp_path_factory.mktemp("training")
     job = TrainNetwork(
         extract(make_landscape(folder), count=36, patch_size=11),
@@ -63,10 +65,11 @@ def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> 
         metrics=str(folder / "metrics.json"),
         report=str(folder / "report.html"),
         members=2,
-        epochs=3,
+        epochs=2,
         folds=2,
         repeats=1,
         validation="random",
+        location="on",
         device="cuda",
         resume=True,
     )
@@ -124,8 +127,9 @@ def test_contributions_are_those_of_the_processor(
 
 
 def test_what_covariates_and_surroundings_are_worth_is_measured_on_it(
-    training: tuple[TrainNetwork, Log], tmp_path: Path
+    training: tuple[TrainNetwork, Log], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(network_use, "_MOST_REPEATS", 2)
     job = ExplainNetwork(
         training[0].network,
         training[0].patches,

@@ -23,7 +23,7 @@ from soil_cnn_plugin.engine.machine.full_gpu import full_in_words
 from soil_cnn_plugin.engine.machine.gpu import GpuMemory
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.kinds import LearnedAs
-from soil_cnn_plugin.engine.training import checkpoint
+from soil_cnn_plugin.engine.training import checkpoint, designs
 from soil_cnn_plugin.engine.training.network_file import read_network
 from tests.engine import pretended_gpu
 from tests.engine.jobs.test_predict_map import read
@@ -69,12 +69,12 @@ def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> 
         folds=2,
         repeats=1,
         validation="random",
-        location="on",
         device="cuda",
         resume=True,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forest, "TREES", 10)
+        patch.setattr(designs, "_with_other_folds", lambda *_: ())  # nothing of their own happens on the GPU
         patch.setattr(checkpoint, "_SECONDS", 0.0)
         with pytest.raises(Cancelled):
             train_network.run(job, Impatient(40.0))

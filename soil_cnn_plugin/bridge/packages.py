@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from ..contract.language import tr
 from ..contract.requirements import Locked, read_lock
 from ..paths import LOCKS
 from .commands import Commands, log_path
@@ -39,7 +40,7 @@ class Installation:
         expected = EXPECTED_MEGABYTES[source.build]
         progress = DownloadProgress(downloads, packages, expected, self.commands.feedback, self.commands.pulse)
         locked = read_lock((LOCKS / self.system.lock).read_text(encoding="utf-8"))
-        self.commands.feedback.pushInfo("Installing the small packages")
+        self.commands.feedback.pushInfo(tr("Installing the small packages"))
         if not self.wheels:  # the locked pip asks the system which certificates it trusts, which older ones cannot
             tools = read_lock((LOCKS / "tools.txt").read_text(encoding="utf-8"))
             self._install_locked([item for item in tools if item.name == "pip"], progress)
@@ -50,7 +51,7 @@ class Installation:
     def _install_torch(self, source: Source, locked: Sequence[Locked], progress: DownloadProgress) -> None:
         """Install the build that was chosen; where it is not published, the one that the index has."""
         torch = next(item for item in locked if item.name == "torch")
-        self.commands.feedback.pushInfo(f"Installing PyTorch (torch=={torch.version}, {source.build})")
+        self.commands.feedback.pushInfo(tr("Installing PyTorch (torch=={}, {})").format(torch.version, source.build))
         if source.local_version:
             pin = f"torch=={torch.version}+{source.local_version}"
             try:
@@ -63,9 +64,11 @@ class Installation:
         self._install_locked(locked, progress)
 
     def _tell_default(self, pin: str, build: str) -> None:
-        text = f"The package index has no {build} build of PyTorch ({pin}). Its default build is installed instead."
+        text = tr("The package index has no {} build of PyTorch ({}). Its default build is installed instead.").format(
+            build, pin
+        )
         if self.system.kind == "linux":
-            text += " It also works without a graphics card, but is several gigabytes larger."
+            text += tr(" It also works without a graphics card, but is several gigabytes larger.")
             require_space(self.commands.folder, "cuda")
         self.commands.feedback.pushWarning(text)
 
@@ -85,18 +88,21 @@ class Installation:
             return
         text, place = ended.text, self.commands.folder.parent
         if "No space left" in text or "not enough space" in text:
-            raise WorkerFailed(f"The disk of {place} is full. Free some space or choose another FOLDER.")
+            raise WorkerFailed(tr("The disk of {} is full. Free some space or choose another FOLDER.").format(place))
         cause = cause_in_words(text)
         is_missing = "No matching distribution" in text or "no version of" in text
         if is_missing and self.wheels and not what[0].startswith("torch=="):
             raise WorkerFailed(
-                f"The folder {self.wheels.folder} lacks packages for this system and Python. Write it again with `make"
-                f" bundle` of this version of Soil CNN.\n{text}"
+                tr(
+                    "The folder {} lacks packages for this system and Python. Write it again with `make bundle`"
+                    " of this version of Soil CNN.\n{}"
+                ).format(self.wheels.folder, text)
             )
         kind = NotPublished if is_missing and not cause else InstallFailed  # offline, pip finds no distribution either
         raise kind(
-            f"Installing failed (exit code {ended.code}). {cause}\npip's output ends with the lines below; all of it is"
-            f" in {log_path()}.\n{text}"
+            tr(
+                "Installing failed (exit code {}). {}\npip's output ends with the lines below; all of it is in {}.\n{}"
+            ).format(ended.code, cause, log_path(), text)
         )
 
 

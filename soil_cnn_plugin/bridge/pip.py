@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+from ..contract.language import tr
 from ..contract.requirements import numbers_in
 from .commands import Commands, Ended
 from .network import has_chosen_certificates, system_certificates
@@ -59,17 +60,19 @@ class Pip:
         return has_chosen_certificates() or "PIP_CERT" in self.commands.variables
 
 
-_UNREACHABLE = "The server cannot be reached. Check the connection, and the proxy in Settings > Options > Network."
-_UNTRUSTED = (
-    "The server's certificate is not trusted. If your organization inspects its traffic, add its authority in Settings"
-    " > Options > Authentication > Manage Certificates."
+_UNREACHABLE = tr("The server cannot be reached. Check the connection, and the proxy in Settings > Options > Network.")
+_UNTRUSTED = tr(
+    "The server's certificate is not trusted. If your organization inspects its traffic, add its authority"
+    " in Settings > Options > Authentication > Manage Certificates."
 )
 _CAUSES = {  # what the output of pip or uv holds -> what it means
-    "ProxyError": "The proxy refused the connection. Check it in Settings > Options > Network.",
+    "ProxyError": tr("The proxy refused the connection. Check it in Settings > Options > Network."),
     UNTRUSTED: _UNTRUSTED,
     "invalid peer certificate": _UNTRUSTED,
-    "DO NOT MATCH THE HASHES": "A downloaded file is not the one that Soil CNN was tested with, so it was refused. Run"
-    " this again; if it happens again, ask whoever runs your package mirror.",
+    "DO NOT MATCH THE HASHES": tr(
+        "A downloaded file is not the one that Soil CNN was tested with, so it was refused. Run this again; if"
+        " it happens again, ask whoever runs your package mirror."
+    ),
     "NewConnectionError": _UNREACHABLE,
     "NameResolutionError": _UNREACHABLE,
     "ConnectTimeoutError": _UNREACHABLE,

@@ -8,8 +8,13 @@ from typing import Any
 import qgis.utils
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingMultiStepFeedback
 
+from ..contract.language import tr
+
 _ALSO_A_WORD = {"CRS", "X", "Y"}
-_NAME = re.compile(r"(?<![\w./\\=\"'“-])(?<!field )(?<!fields )[A-Z]+(?:_[A-Z]+)*(?![\w./\\=\"'”-]\w|\w)")
+_BEFORE = ("field", "fields", "Feld", "Felder", "Feldern", "campo", "campos", "champ", "champs", "bidang", "kolom")
+"""Words of the languages after which a name in capital letters is that of a user's field."""
+_NO_FIELD = "".join(f"(?<!{word} )" for word in _BEFORE)
+_NAME = re.compile(rf"(?<![\w./\\=\"'“„«-]){_NO_FIELD}[A-Z]+(?:_[A-Z]+)*(?![\w./\\=\"'”»-]\w|\w)")
 
 
 def with_labels(text: str, algorithm: QgsProcessingAlgorithm) -> str:
@@ -23,7 +28,7 @@ def with_labels(text: str, algorithm: QgsProcessingAlgorithm) -> str:
         if name in _ALSO_A_WORD or name not in labels:
             return name
         is_bracketed = text[match.start() - 1 : match.start()] == "(" and text[match.end() : match.end() + 1] == ")"
-        return labels[name] if is_bracketed else f"“{labels[name]}”"
+        return labels[name] if is_bracketed else tr("“{}”").format(labels[name])
 
     return _NAME.sub(label, text)
 

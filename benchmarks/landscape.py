@@ -19,11 +19,11 @@ from rasterio.windows import Window
 from sklearn.ensemble import RandomForestRegressor
 from torch import Tensor
 
+from benchmarks.scikit_trees import to_trees
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
 from soil_cnn_plugin.engine.forests.forest import TREES
-from soil_cnn_plugin.engine.forests.trees import to_trees
 from soil_cnn_plugin.engine.kriging.fitted_process import fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.machine.memory import usable_cores

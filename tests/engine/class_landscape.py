@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
+from benchmarks.scikit_trees import to_trees
 from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import MEAN, NETWORK
-from soil_cnn_plugin.engine.forests.trees import to_trees
 from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.report import Report

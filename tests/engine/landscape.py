@@ -15,11 +15,11 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 from sklearn.ensemble import RandomForestRegressor
 
+from benchmarks.scikit_trees import to_trees
 from soil_cnn_plugin.contract.events import Event, Info, Warning
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
-from soil_cnn_plugin.engine.forests.trees import to_trees
 from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
+from benchmarks.scikit_trees import to_trees
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import MEAN, NETWORK
-from soil_cnn_plugin.engine.forests.trees import to_trees
 from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores

@@ -15,9 +15,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import logit
 from sklearn.ensemble import RandomForestRegressor
 
+from benchmarks.scikit_trees import to_trees
 from soil_cnn_plugin.engine.explaining.attribution import Attribution, choose_background, tree_shapley
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
-from soil_cnn_plugin.engine.forests.trees import to_trees
 from soil_cnn_plugin.engine.targets.kinds import LearnedAs
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.unseen import Views

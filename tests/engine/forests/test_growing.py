@@ -9,11 +9,12 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
+from benchmarks.scikit_trees import to_trees
 from soil_cnn_plugin.engine.forests import bins, forest
 from soil_cnn_plugin.engine.forests.bins import bin_features
 from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.growing import grow_tree
-from soil_cnn_plugin.engine.forests.trees import Trees, to_trees
+from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.targets.learned import Learned, class_columns
 from tests.engine.landscape import learned_of
 

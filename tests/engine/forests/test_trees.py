@@ -9,7 +9,8 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees, in_squares, to_trees
+from benchmarks.scikit_trees import to_trees
+from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees, in_squares
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(150, 6)).astype(np.float32)

@@ -103,12 +103,12 @@ class PlanSampling(Job):
         if self.design == "where_next" and not self.network:
             raise JobError(
                 "Where next asks what a trained network does not know yet, but no network is chosen. Choose one in"
-                " NETWORK, or another design, such as spatial_coverage."
+                " NETWORK, or another design, such as 'spatial_coverage'."
             )
         if self.design in ("feature_coverage", "latin_hypercube") and not self.covariates:
             raise JobError(
-                f"The design {self.design} spreads points over the covariates, but none is chosen. Choose rasters in"
-                " COVARIATES, or the design spatial_coverage."
+                f"The design '{self.design}' spreads points over the covariates, but none is chosen. Choose rasters in"
+                " COVARIATES, or the design 'spatial_coverage'."
             )
         if not (self.reference or self.covariates or self.network):
             raise JobError(
@@ -116,18 +116,18 @@ class PlanSampling(Job):
             )
         if (self.network or self.network_target) and self.design != "where_next":
             raise JobError(
-                f"A network or a target of it is chosen, but the design is {self.design}, which asks no network. Choose"
-                " the design where_next, or leave NETWORK and NETWORK_TARGET empty."
+                f"A network or a target of it is chosen, but the design is '{self.design}', which asks no network. Choose"
+                " the design 'where_next', or leave NETWORK and NETWORK_TARGET empty."
             )
         if self.focus and self.design != "where_next":
             raise JobError(
-                f"Polygons are chosen whose uncertainty counts, but the design is {self.design}. Choose the design"
-                " where_next, or leave FOCUS empty; to keep points inside polygons, choose them in AREA."
+                f"Polygons are chosen whose uncertainty counts, but the design is '{self.design}'. Choose the design"
+                " 'where_next', or leave FOCUS empty; to keep points inside polygons, choose them in AREA."
             )
         if self.design == "simple_random" and self.cost is not None:
             raise JobError(
                 "A simple random sample has the same chance everywhere, so that no cost can count. Choose the design"
-                " stratified_random or balanced, or leave COST empty."
+                " 'stratified_random' or 'balanced', or leave COST empty."
             )
         if self.target is not None and not self.legacy:
             raise JobError("A field of measured values is chosen, but no layer of existing points. Choose both.")
@@ -136,8 +136,8 @@ class PlanSampling(Job):
         is_stratified = self.design == "stratified_random"
         if (self.strata or self.strata_count is not None) and not is_stratified:
             raise JobError(
-                f"Strata are given, but the design is {self.design}. Choose stratified_random, or leave STRATA and"
-                " STRATA_COUNT empty."
+                f"Strata are given, but the design is '{self.design}'. Choose 'stratified_random', or leave STRATA"
+                " and STRATA_COUNT empty."
             )
         if self.stratum and not self.strata:
             raise JobError("A field of strata is chosen, but no polygons of strata. Choose both or neither.")

@@ -116,8 +116,8 @@ class PlanSampling(Job):
             )
         if (self.network or self.network_target) and self.design != "where_next":
             raise JobError(
-                f"A network or a target of it is chosen, but the design is '{self.design}', which asks no network. Choose"
-                " the design 'where_next', or leave NETWORK and NETWORK_TARGET empty."
+                f"A network or a target of it is chosen, but the design is '{self.design}', which asks no network."
+                " Choose the design 'where_next', or leave NETWORK and NETWORK_TARGET empty."
             )
         if self.focus and self.design != "where_next":
             raise JobError(

@@ -29,13 +29,13 @@ class PlanSampling(JobAlgorithm):
     def explanation(self) -> str:
         return tr(
             "Points lie at the centres of pixels. Choose the design by what the samples are for.\n\n"
-            "To map: points lie even over the area, or even over the values of the covariates; a Latin hypercube samples"
-            " each covariate over its whole range, as often as its values occur.\n\n"
+            "To map: points lie even over the area, or even over the values of the covariates; a Latin hypercube"
+            " samples each covariate over its whole range, as often as its values occur.\n\n"
             "To prove: a simple random sample, one in each stratum, and one that spreads over the area (the local"
             " pivotal method) draw places at random with known chances. With them, Assess map estimates means and the"
             " accuracy of any map with confidence intervals that need no assumption.\n\n"
-            "To improve a map: a trained network is asked which samples lower the expected error of its map most. Each point is chosen after those before it, so that points do not crowd where the map is least"
-            " sure.\n\n"
+            "To improve a map: a trained network is asked which samples lower the expected error of its map most. Each"
+            " point is chosen after those before it, so that points do not crowd where the map is least sure.\n\n"
             "Existing points count as sampled already. The page compares the plan with random points, and, from"
             " existing measurements or a variogram, tells how the error falls with the number of samples. GPX and CSV"
             " files go to the field; points are numbered along a short way."

@@ -15,8 +15,10 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.sampling.spacing import Spacing
 
-_START, _END = 1.0, 0.03
-"""Temperatures of the annealing. A point that moves to an interval that fits better changes the objective by 2."""
+_START, _END, _LAST = 1.0, 0.05, 0.005
+_COOLING = 0.8
+"""Temperatures of the annealing: from the start to the end in this share of the steps, and the last one in the others,
+which trim correlations. A point that moves to an interval that fits better changes the objective by 2."""
 _WORST_SHARE = 0.5
 """Share of the steps that exchange the point whose intervals are fullest over all covariates; the others exchange any.
 """
@@ -125,7 +127,8 @@ def draw_hypercube(
     best, lowest = state.rows.copy(), state.total
     course = np.empty(iterations)
     for step in range(iterations):
-        temperature = _START * (_END / _START) ** (step / max(1, iterations - 1))
+        cooled = step / (_COOLING * iterations)
+        temperature = _START * (_END / _START) ** cooled if cooled < 1 else _LAST
         place, row = _proposal(rng, state, free)
         total = state.try_move(place, row)
         is_better = total <= state.total or rng.random() < np.exp((state.total - total) / temperature)

@@ -1,117 +1,26 @@
-"""The scenes of the guide's pictures, played inside QGIS: `qgis --code .ci/scenes.py`, started by screenshots.py.
-
-A scene is a generator. It yields seconds to wait, or a function to wait for; meanwhile QGIS goes on.
-"""
+"""The scenes of the guide's pictures, played inside QGIS: `qgis --code .ci/scenes.py`, started by screenshots.py."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-import time
-import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, Union
+from collections.abc import Callable
 
-import processing
-import qgis.utils
-from osgeo import ogr, osr
-from qgis.core import (
-    QgsApplication,
-    QgsProject,
-    QgsSettings,
-    QgsVectorLayer,
-)
+from qgis.core import QgsApplication, QgsProject, QgsSettings, QgsVectorLayer
 from qgis.PyQt.QtCore import QPoint, QRect, QTimer
-from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QLineEdit, QToolBar, QWidget
-
-HOME = Path(os.environ["GUIDE_HOME"])
-RUNS = HOME / "runs"
-PATIENCE = 3000  # seconds that a scene waits for one thing
-Scene = Iterator[Union[float, Callable[[], bool]]]
-iface = qgis.utils.iface
-
-
-class Stage:
-    """QGIS's window, and what a scene does in it."""
-
-    def __init__(self) -> None:
-        self.reports: dict[str, tuple[str, int]] = {}
-        self.window = iface.mainWindow()
-        self.menu = qgis.utils.plugins["soil_cnn_plugin"].menu
-
-    def clear(self) -> None:
-        """Show the layers and the map alone, in a window that fits a page."""
-        RUNS.mkdir(exist_ok=True)
-        self.window.showNormal()
-        self.window.move(0, 0)
-        self.window.resize(1120, 700)
-        for dock in self.window.findChildren(QDockWidget):
-            dock.setVisible(dock.objectName() == "Layers")
-        for bar in self.window.findChildren(QToolBar):
-            bar.setVisible(bar.objectName() in ("mFileToolBar", "mMapNavToolBar", "mAttributesToolBar"))
-        iface.messageBar().clearWidgets()
-
-    def shoot(self, name: str, widget: QWidget, area: QRect | None = None) -> None:
-        picture = widget.grab() if area is None else widget.grab(area)
-        picture.save(str(HOME / "pictures" / f"{name}.png"))
-
-    def shoot_screen(self, name: str, area: QRect) -> None:
-        """Take a part of the screen, with open menus."""
-        screen = QApplication.primaryScreen()
-        screen.grabWindow(0, area.x(), area.y(), area.width(), area.height()).save(
-            str(HOME / "pictures" / f"{name}.png")
-        )
-
-    def shoot_map(self, name: str) -> Scene:
-        """Take the layers and the map, with the uppermost groups open."""
-        iface.messageBar().clearWidgets()
-        iface.mapCanvas().zoomToFullExtent()
-        yield 1
-        yield lambda: not iface.mapCanvas().isDrawing()
-        yield 1
-        dock = next(each for each in self.window.findChildren(QDockWidget) if each.objectName() == "Layers")
-        area = QRect(dock.mapTo(self.window, QPoint(0, 0)), dock.size())
-        canvas = iface.mapCanvas()
-        area = area.united(QRect(canvas.mapTo(self.window, QPoint(0, 0)), canvas.size()))
-        self.shoot(name, self.window, area)
-
-    def open_sample(self) -> Scene:
-        """Open the sample project by its menu; the dialog that opens with it becomes `self.dialog`."""
-        self.menu.open_sample()
-        yield lambda: self.menu._dialog is not None and self.menu._dialog.isVisible()
-        self.dialog = self.menu._dialog
-        yield 1
-
-    def open_dialog(self, algorithm: str, values: dict[str, Any], size: tuple[int, int] = (860, 640)) -> Scene:
-        self.dialog = processing.createAlgorithmDialog(f"soilcnn:{algorithm}", values)
-        self.dialog.resize(*size)
-        self.dialog.show()
-        yield 1.5
-
-    def run(self, halfway: str = "") -> Scene:
-        """Press Run and wait for the end; take the log under the name `halfway` while it runs."""
-        ended: list[bool] = []
-        self.dialog.algorithmFinished.connect(lambda is_good, _results: ended.append(is_good))
-        self.dialog.runButton().click()
-        if halfway:
-            yield 25
-            self.shoot(halfway, self.dialog)
-        yield lambda: bool(ended)
-        if not ended[0]:
-            raise RuntimeError(self.log())
-        yield 2
-
-    def log(self) -> str:
-        return "\n".join(each.toPlainText() for each in self.dialog.findChildren(QWidget, "txtLog"))
-
-    def results(self) -> dict[str, Any]:
-        return dict(self.dialog.results())
-
-    def report(self, picture: str, height: int = 760) -> None:
-        """Have the report of the run rendered when QGIS has ended."""
-        self.reports[picture] = (self.results()["REPORT"], height)
+from qgis.PyQt.QtWidgets import QDockWidget, QLineEdit
+from scene_data import (
+    covariates,
+    interpolate,
+    layer,
+    open_project,
+    part_of_observations,
+    show_alone,
+    stacks,
+    write_horizons,
+    write_quarters,
+)
+from stage import HOME, RUNS, Scene, Stage, follow, iface, play
 
 
 def menu(stage: Stage) -> Scene:
@@ -230,6 +139,37 @@ def assessmap(stage: Stage) -> Scene:
     stage.report("algorithms__assessmap_result")
 
 
+def summarizeareas(stage: Stage) -> Scene:
+    """Show the means of four quarters of the floodplain."""
+    yield from open_project(stage, is_shown=False)
+    quarters = QgsVectorLayer(write_quarters(), "Four quarters", "ogr")
+    values = {"POLYGONS": QgsProject.instance().addMapLayer(quarters).id(), "NAME": "name", "EXCEEDANCE": "zinc > 300"}
+    files = {"NETWORK": str(RUNS / "network.safetensors"), "AREAS": str(RUNS / "areas.gpkg")}
+    yield from play(stage, "summarizeareas", {**values, **files})
+    stage.report("algorithms__summarizeareas_result")
+
+
+def plansampling(stage: Stage) -> Scene:
+    """Show thirty points that cover the floodplain, on its raster of distances."""
+    yield from open_project(stage)
+    values = {"DESIGN": 0, "POINTS": 30, "COVARIATES": covariates()}
+    yield from play(stage, "plansampling", {**values, "PLAN": str(RUNS / "plan.gpkg")})
+    stage.report("plansampling__report", 1000)
+    stage.dialog.close()
+    yield from stage.shoot_map("algorithms__plansampling_result")
+
+
+def comparemaps(stage: Stage) -> Scene:
+    """Compare the network's map with one by inverse distances, from the same observations, at those of neither."""
+    yield from open_project(stage)
+    interpolated = interpolate(part_of_observations("Two thirds of the observations", "FID % 3 <> 0"))
+    observations = part_of_observations("The other third", "FID % 3 = 0")
+    maps = {"MAP": interpolated, "MAP_2": str(RUNS / "prediction.tif")}
+    values = {"OBSERVATIONS": observations, "TARGET": "zinc", **maps, "DIFFERENCE": str(RUNS / "difference.tif")}
+    yield from play(stage, "comparemaps", values)
+    stage.report("algorithms__comparemaps_result")
+
+
 def comparepatchsizes(stage: Stage) -> Scene:
     yield from play(stage, "comparepatchsizes", {"PATCHES": str(RUNS / "patches.h5")})
     stage.report("algorithms__comparepatchsizes_result")
@@ -258,16 +198,6 @@ def checkenvironment(stage: Stage) -> Scene:
     stage.report("algorithms__checkenvironment_result")
 
 
-def play(stage: Stage, algorithm: str, values: dict[str, Any]) -> Scene:
-    """Open the dialog, take it, and run it."""
-    parameters = QgsApplication.processingRegistry().algorithmById(f"soilcnn:{algorithm}")
-    if parameters.parameterDefinition("REPORT") is not None:
-        values = {"REPORT": str(RUNS / f"{algorithm}.html"), **values}
-    yield from stage.open_dialog(algorithm, values)
-    stage.shoot(f"algorithms__{algorithm}_dialog", stage.dialog)
-    yield from stage.run()
-
-
 def dialog_alone(algorithm: str) -> Callable[[Stage], Scene]:
     def scene(stage: Stage) -> Scene:
         yield from stage.open_dialog(algorithm, {})
@@ -277,7 +207,18 @@ def dialog_alone(algorithm: str) -> Callable[[Stage], Scene]:
 
 
 SCENES = (menu, first_map, offer, toolbox, settings, checkobservations, standardizedepths, extractpatches, trainnetwork)
-SCENES += (predictmap, assessmap, comparepatchsizes, explainnetwork, explainpixel, describenetwork, checkenvironment)
+SCENES += (
+    predictmap,
+    assessmap,
+    summarizeareas,
+    plansampling,
+    comparemaps,
+    comparepatchsizes,
+    explainnetwork,
+    explainpixel,
+    describenetwork,
+    checkenvironment,
+)
 
 
 def all_scenes() -> dict[str, Callable[[Stage], Scene]]:
@@ -289,75 +230,6 @@ def all_scenes() -> dict[str, Callable[[Stage], Scene]]:
     return scenes
 
 
-# Data
-
-
-def open_project(stage: Stage, is_shown: bool = True) -> Scene:
-    """Open the sample project without its dialog."""
-    yield from stage.open_sample()
-    stage.dialog.close()
-    root = QgsProject.instance().layerTreeRoot()
-    for node in root.findLayers():
-        node.setItemVisibilityChecked(is_shown and node.itemVisibilityChecked())
-    for group in root.findGroups():
-        group.setExpanded(False)
-
-
-def layer(name: str) -> str:
-    return str(QgsProject.instance().mapLayersByName(name)[0].id())
-
-
-def covariates(group: str = "Covariates") -> list[str]:
-    nodes = QgsProject.instance().layerTreeRoot().findGroup(group).findLayers()
-    return [node.layerId() for node in nodes]
-
-
-def stacks() -> dict[str, list[str]]:
-    return {"COVARIATES": covariates(), "CATEGORICAL_COVARIATES": covariates("Categorical covariates")}
-
-
-def part_of_observations(name: str, condition: str) -> str:
-    """Add a part of the sample's observations as a layer of its own. Their order in the file is none in space."""
-    source = QgsProject.instance().mapLayersByName("Observations (zinc, mg/kg)")[0]
-    part = QgsVectorLayer(source.source(), name, "ogr")
-    part.setSubsetString(condition)
-    return str(QgsProject.instance().addMapLayer(part).id())
-
-
-def show_alone(file: str) -> None:
-    """Show one of the run's layers, by its file."""
-    for node in QgsProject.instance().layerTreeRoot().findLayers():
-        node.setItemVisibilityChecked(file in node.layer().source())
-
-
-def write_horizons() -> str:
-    """Write simulated horizons: clay that grows with depth, in profiles of unlike horizons."""
-    path = RUNS / "horizons.gpkg"
-    path.unlink(missing_ok=True)
-    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    crs = osr.SpatialReference()
-    crs.ImportFromEPSG(28992)
-    table = dataset.CreateLayer("horizons", crs, ogr.wkbPoint)
-    table.CreateField(ogr.FieldDefn("profile", ogr.OFTString))
-    for name in ("top", "bottom", "clay"):
-        table.CreateField(ogr.FieldDefn(name, ogr.OFTReal))
-    for number in range(24):
-        depths = (0, 12 + number % 9, 38 + 3 * (number % 5), 75 + 2 * (number % 11), 110 + 10 * (number % 7))
-        for index, (top, bottom) in enumerate(zip(depths, depths[1:])):
-            row = ogr.Feature(table.GetLayerDefn())
-            place = (180000 + 137 * (number % 6), 331000 + 211 * (number // 6))
-            row.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({place[0]} {place[1]})"))
-            row.SetField("profile", f"P{number + 1:02}")
-            row.SetField("top", top)
-            row.SetField("bottom", bottom)
-            row.SetField("clay", 14 + 6 * index + (number * 7 + index * 3) % 5)
-            table.CreateFeature(row)
-    return str(path)
-
-
-# The stage manager
-
-
 def begin() -> None:
     name = os.environ["GUIDE_SCENE"]
     scenes = all_scenes()
@@ -365,38 +237,6 @@ def begin() -> None:
     stage = Stage()
     stage.clear()
     follow(stage, scenes[name](stage) if name else iter(()))
-
-
-def follow(stage: Stage, scene: Scene) -> None:
-    """Go on with the scene until it waits, and come back when it need not wait any more."""
-    try:
-        waiting = next(scene, None)
-    except Exception:  # noqa: BLE001  # whatever went wrong is told, and QGIS ends
-        end(stage, traceback.format_exc())
-        return
-    if waiting is None:
-        end(stage, "")
-    elif callable(waiting):
-        watch(stage, scene, waiting, time.monotonic() + PATIENCE)
-    else:
-        QTimer.singleShot(int(1000 * waiting), lambda: follow(stage, scene))
-
-
-def watch(stage: Stage, scene: Scene, is_there: Callable[[], bool], until: float) -> None:
-    if is_there():
-        follow(stage, scene)
-    elif time.monotonic() > until:
-        end(stage, f"Waited {PATIENCE} s in vain. {stage.log() if hasattr(stage, 'dialog') else ''}")
-    else:
-        QTimer.singleShot(200, lambda: watch(stage, scene, is_there, until))
-
-
-def end(stage: Stage, problem: str) -> None:
-    text = json.dumps({"problem": problem, "reports": stage.reports})
-    (HOME / "end.json").write_text(text, encoding="utf-8")
-    QgsProject.instance().setDirty(False)
-    sys.stdout.flush()
-    QTimer.singleShot(0, lambda: os._exit(0))
 
 
 QTimer.singleShot(3000, begin)

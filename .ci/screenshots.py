@@ -123,6 +123,7 @@ def take(name: str, display: str) -> bool:
         "LIBGL_ALWAYS_SOFTWARE": "1",
         "NO_AT_BRIDGE": "1",
         "QGIS_PLUGINPATH": str(ROOT / "build" / "plugins"),
+        "PYTHONPATH": str(ROOT / ".ci"),
         "GUIDE_SCENE": name,
         "GUIDE_HOME": str(HOME),
     }

@@ -21,7 +21,9 @@ from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.targets.kinds import Outcome
 
 DRAWS_A_MODEL = 60
-_MOST_OBSERVATIONS = 240  # that the errors of one area are compared with
+_MOST_OBSERVATIONS = 240  # that the errors of an area of few cells are compared with
+_MOST_OF_LARGE = 800  # and those of a larger one, whose mean all observations tell
+_FEW_CELLS = 64
 _LAGS = np.polynomial.legendre.leggauss(8)
 _MOST_SHARED = 0.9  # of the errors' variance that may be that of their mean at the observations
 _AGREEMENTS = 4000  # simulated pairs of classes
@@ -94,10 +96,11 @@ class ErrorDraws:
         if self._observed is None:
             return np.empty(0, np.int64)
         count = len(self._observed.places)
-        if count <= _MOST_OBSERVATIONS:
+        most = _MOST_OBSERVATIONS if len(cells.weights) <= _FEW_CELLS else _MOST_OF_LARGE
+        if count <= most:
             return np.arange(count)
         order = np.argsort(cdist(self._observed.places, cells.centres[:: max(1, len(cells.centres) // 50)]).min(axis=1))
-        half = _MOST_OBSERVATIONS // 2
+        half = most // 2
         others = order[half:][:: max(1, (count - half) // half)][:half]
         return np.concatenate([order[:half], others])
 

@@ -167,7 +167,7 @@ def _joined(blocks: Sequence[Rows], count: int) -> list[tuple[Rows, Rows]]:
     repeat = np.array([rows[0] // count for rows in blocks])
     joint = []
     for number in np.unique(repeat):
-        own = [blocks[at] for at in np.flatnonzero(repeat == number)]
+        own = [rows for rows, of in zip(blocks, repeat) if of == number]
         joint.append((np.concatenate(own), np.repeat(np.arange(len(own)), [len(rows) for rows in own])))
     return joint
 

@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ENGINE := $(CURDIR)/build/engine/bin/python
 QGIS_PYTHON := $(CURDIR)/build/test-qgis/bin/python
 
-.PHONY: help demo test lint format package bundle dev docs screenshots bench gpu-check clean qgis
+.PHONY: help demo test lint format languages package bundle dev docs screenshots bench gpu-check clean qgis
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -25,6 +25,9 @@ lint: build/engine/.tested  ## check style, types and spelling
 
 format: build/engine/.tested  ## set the code's layout
 	$(ENGINE) -m ruff format .
+
+languages: build/engine/.tested  ## collect the texts of the source into the catalogues, and compile these
+	PYTHONPATH=$(CURDIR) $(ENGINE) .ci/languages.py
 
 package:  ## zip the plugin as QGIS installs it
 	.ci/package build/soil_cnn_plugin.zip

@@ -74,7 +74,8 @@ def qgis(tmp_path_factory: pytest.TempPathFactory) -> Qgis:
     train_less(folder / "plugins" / "soil_cnn_plugin" / "engine")
     settings = folder / "profiles" / "default" / "QGIS" / "QGIS3.ini"
     settings.parent.mkdir(parents=True)
-    settings.write_text("[PythonPlugins]\nprocessing=true\nsoil_cnn_plugin=true\n")
+    english = "[locale]\noverrideFlag=true\nuserLocale=en\n"  # whatever language this computer speaks
+    settings.write_text(f"[PythonPlugins]\nprocessing=true\nsoil_cnn_plugin=true\n{english}")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "QGIS_"))}
     assert Path(kept["SOILCNN_PYTHON"]).is_file()
     own = {"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen", "QGIS_PLUGINPATH": str(folder / "plugins")}

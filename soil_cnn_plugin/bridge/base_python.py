@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
+from ..contract.language import any_of, tr
 from .commands import Commands, log_path
 from .environment import python_in
 from .errors import Cancelled, WorkerFailed
@@ -41,7 +42,7 @@ class BasePython:
         own = [self.own] if self.own else []
         if any(self._serves(python) for python in (*own, *places(Computer()))):
             return
-        self.commands.feedback.pushInfo("No Python of this computer serves, so uv is to bring one.")
+        self.commands.feedback.pushInfo(tr("No Python of this computer serves, so uv is to bring one."))
         try:
             minors = self.wheels.minors if self.wheels else this_system().pythons
             python = self._tools().python(PREFERRED if PREFERRED in minors else max(minors))
@@ -51,7 +52,7 @@ class BasePython:
             raise WorkerFailed(self._nothing_serves(str(error))) from error
         if not self._serves(python):
             shutil.rmtree(self.tools_folder / "python", ignore_errors=True)  # so that another run fetches it anew
-            raise WorkerFailed(self._nothing_serves("The one that uv fetched does not serve either."))
+            raise WorkerFailed(self._nothing_serves(tr("The one that uv fetched does not serve either.")))
 
     def _serves(self, python: Path) -> bool:
         """Build the environment from this Python if it can, and say in a line what came of it."""
@@ -59,9 +60,9 @@ class BasePython:
         if problem:
             self._refused.append(f"{python}: {problem}")
             tell = self.commands.feedback.pushWarning if python == self.own else self.commands.feedback.pushInfo
-            tell(f"Tried {python}: {problem}.")
+            tell(tr("Tried {}: {}.").format(python, problem))
             return False
-        self.commands.feedback.pushInfo(f"Tried {python}: it serves. The environment is built from it.")
+        self.commands.feedback.pushInfo(tr("Tried {}: it serves. The environment is built from it.").format(python))
         return True
 
     def _try(self, python: Path) -> str:
@@ -71,7 +72,7 @@ class BasePython:
         try:
             facts = facts_of(python)
         except WorkerFailed as error:
-            return f"it does not run ({_first_line(error).replace(str(python), 'it')})"
+            return tr("it does not run ({})").format(_first_line(error).replace(str(python), tr("it")))
         self._seen.append((python, facts))
         problem = why_not(facts, self.wheels.minors if self.wheels else None) or self._make(python, facts)
         if problem:
@@ -84,7 +85,7 @@ class BasePython:
         options = [] if own_pip else ["--without-pip"]
         ended = self.commands.run([str(python), "-m", "venv", *options, str(folder)], python, folder.parent)
         if ended.code != 0:
-            return f"it cannot build virtual environments ({ended.last_line})"
+            return tr("it cannot build virtual environments ({})").format(ended.last_line)
         try:
             if not own_pip:
                 self._add_pip()
@@ -92,22 +93,22 @@ class BasePython:
         except Cancelled:
             raise
         except WorkerFailed as error:
-            return f"the environment built from it does not work ({_first_line(error)})"
+            return tr("the environment built from it does not work ({})").format(_first_line(error))
         missing = [f"{name} ({problem})" for name, problem in built["missing"].items()]
         if not built["pip"]:
             missing.append("pip")
-        return f"the environment built from it lacks {'; '.join(missing)}" if missing else ""
+        return tr("the environment built from it lacks {}").format("; ".join(missing)) if missing else ""
 
     def _add_pip(self) -> None:
         """Debian and Ubuntu leave pip out of Python unless python3-venv is installed."""
         python = python_in(self.commands.folder)
         wheel = self._tools().pip_wheel()
-        self.commands.feedback.pushInfo(f"This Python comes without pip, so it is taken from {wheel.name}.")
+        self.commands.feedback.pushInfo(tr("This Python comes without pip, so it is taken from {}.").format(wheel.name))
         ended = self.commands.run(
             [str(python), f"{wheel}/pip", "install", "--no-index", "--no-deps", str(wheel)], python
         )
         if ended.code != 0:
-            raise WorkerFailed(f"pip could not be installed: {ended.last_line}")
+            raise WorkerFailed(tr("pip could not be installed: {}").format(ended.last_line))
 
     def _tools(self) -> ToolBox:
         return ToolBox(self.commands, self.tools_folder, self._seen, self.wheels)
@@ -122,14 +123,14 @@ class BasePython:
                 path.unlink()
 
     def _nothing_serves(self, reason: str) -> str:
-        tried = "".join(f"\n- {line}" for line in self._refused) or " none"
+        tried = "".join(f"\n- {line}" for line in self._refused) or tr(" none")
         versions = [f"3.{minor}" for minor in self.wheels.minors] if self.wheels else ["3.12", "3.13"]
-        return (
-            f"No Python was found that the compute environment can be built from. {reason}\nTried:{tried}\nInstall"
-            f" Python {' or '.join(versions)} (from python.org on Windows and macOS; on Debian and Ubuntu, if they have"
-            ' it, with "sudo apt install python3-venv"), name a Python in BASE, or name a folder that `make bundle`'
-            f" wrote for this system and Python in WHEELS, and run this again. All lines are in {log_path()}."
-        )
+        return tr(
+            "No Python was found that the compute environment can be built from. {}\nTried:{}\nInstall"
+            " Python {} (from python.org on Windows and macOS; on Debian and Ubuntu, if they have it, with"
+            ' "sudo apt install python3-venv"), name a Python in BASE, or name a folder that `make'
+            " bundle` wrote for this system and Python in WHEELS, and run this again. All lines are in {}."
+        ).format(reason, tried, any_of(versions), log_path())
 
 
 def _first_line(error: WorkerFailed) -> str:

@@ -10,6 +10,7 @@ from typing import Callable, Optional
 
 from qgis.core import QgsApplication, QgsProcessingFeedback
 
+from ..contract.language import tr
 from .child import Child
 from .environment import clean_variables
 from .errors import Cancelled, WorkerFailed
@@ -35,7 +36,9 @@ def start_log() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("", encoding="utf-8")
     except OSError as error:
-        raise WorkerFailed(f"The log file {path} cannot be written: {error.strerror or error}.") from error
+        raise WorkerFailed(
+            tr("The log file {} cannot be written: {}.").format(path, error.strerror or error)
+        ) from error
     return path
 
 
@@ -52,7 +55,7 @@ class Ended:
 
     @property
     def last_line(self) -> str:
-        return self.lines[-1].strip() if self.lines else f"exit code {self.code}"
+        return self.lines[-1].strip() if self.lines else tr("exit code {}").format(self.code)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qgis.core import QgsProcessingFeedback
 
+from ..contract.language import tr
 from .child import Child
 from .commands import SHOWN_LINES
 from .environment import clean_variables, find_python
@@ -36,5 +37,5 @@ def download_wheel(package: str, folder: Path, feedback: QgsProcessingFeedback) 
     found = sorted(folder.glob("*.whl"))
     if not found:
         text = "\n".join(lines)
-        raise WorkerFailed(cause_in_words(text) or f"pip could not download {package}:\n{text}")
+        raise WorkerFailed(cause_in_words(text) or tr("pip could not download {}:\n{}").format(package, text))
     return found[0]

@@ -11,6 +11,7 @@ from typing import Optional
 
 from qgis.core import QgsProcessingFeedback
 
+from ..contract.language import tr
 from .pulse import Pulse
 from .worker import time_in_words
 
@@ -59,7 +60,7 @@ class DownloadProgress:
             unpacked = min(bytes_in(self._packages) - self._present, self._contents)
             self._unpacked = max(self._unpacked, unpacked)  # pip moves files about meanwhile
             self._move(self._before + self._wheels, self._before + self._wheels * self._unpacked // self._contents)
-            self._tell(f"Unpacked {self._unpacked / MEGABYTE:.0f} of {self._contents / MEGABYTE:.0f} MB")
+            self._tell(tr("Unpacked {:.0f} of {:.0f} MB").format(self._unpacked / MEGABYTE, self._contents / MEGABYTE))
             return
         loaded = bytes_in(self._downloads)
         if loaded > SCRAPS:
@@ -82,11 +83,11 @@ class DownloadProgress:
 
     def _downloading(self, total: int) -> str:
         expected = max(self._expected, total)
-        text = f"Downloaded {total / MEGABYTE:.0f} of about {expected / MEGABYTE:.0f} MB"
+        text = tr("Downloaded {:.0f} of about {:.0f} MB").format(total / MEGABYTE, expected / MEGABYTE)
         if self._seconds < SECONDS_FOR_A_RATE or total >= expected:
             return text
         left = (expected - total) * self._seconds / total
-        return f"{text}, about {time_in_words(left)} left"
+        return tr("{}, about {} left").format(text, time_in_words(left))
 
     def _tell(self, text: str) -> None:
         if text != self._text and time.monotonic() - self._told >= SECONDS_BETWEEN_TEXTS:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from qgis.core import QgsSettings
 
+from ..contract.language import tr
 from ..contract.requirements import Requirement, read_requirements
 from ..paths import REQUIREMENTS
 from .errors import WorkerFailed
@@ -75,17 +76,21 @@ def find_python() -> Path:
     """Return the engine's interpreter; raise WorkerFailed with a message that says how to get one."""
     named = os.environ.get(VARIABLE, "")
     if named:
-        return _existing(named, f"The environment variable {VARIABLE} names")
+        problem = tr("The environment variable {} names {}, but this file does not exist. {}")
+        return _existing(named, problem.format(VARIABLE, named, _REMEDY))
     chosen = QgsSettings().value(SETTING, "", type=str)
     if chosen:
-        python = _existing(chosen, "The compute environment was set to")
+        problem = tr("The compute environment was set to {}, but this file does not exist. {}")
+        python = _existing(chosen, problem.format(chosen, _REMEDY))
         folder = python.parent.parent
         if (folder / MARKER).is_file() and not is_complete(folder):
-            raise WorkerFailed(f"The compute environment in {folder} belongs to another version of Soil CNN. {_REMEDY}")
+            raise WorkerFailed(
+                tr("The compute environment in {} belongs to another version of Soil CNN. {}").format(folder, _REMEDY)
+            )
         return python
     folder = default_folder()
     if not is_complete(folder):
-        raise WorkerFailed(f"The compute environment is not set up yet. {_REMEDY}")
+        raise WorkerFailed(tr("The compute environment is not set up yet. {}").format(_REMEDY))
     return python_in(folder)
 
 
@@ -120,16 +125,15 @@ def clean_variables(python: Path, variables: Mapping[str, str]) -> dict[str, str
     return kept
 
 
-_REMEDY = (
-    'Run "Set up the compute environment" (soilcnn:setupenvironment, group "0 Set up" of Soil CNN in the Processing'
-    " toolbox) once, then run this again."
-)
+_REMEDY = tr(
+    'Run "{}" (soilcnn:setupenvironment, group "{}" of Soil CNN in the Processing toolbox) once, then run this again.'
+).format(tr("Set up the compute environment"), tr("0 Set up"))
 
 
-def _existing(python: str, who: str) -> Path:
+def _existing(python: str, problem: str) -> Path:
     path = Path(python)
     if not path.is_file():
-        raise WorkerFailed(f"{who} {python}, but this file does not exist. {_REMEDY}")
+        raise WorkerFailed(problem)
     return path
 
 

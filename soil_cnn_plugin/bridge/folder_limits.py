@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Optional
 
+from ..contract.language import tr
 from .errors import WorkerFailed
 
 GIGABYTE = 1 << 30
@@ -25,12 +26,14 @@ def require_space(folder: Path, build: str) -> None:
     try:
         free = shutil.disk_usage(folder).free / GIGABYTE
     except OSError as error:
-        raise WorkerFailed(f"The folder {folder} cannot be used: {error.strerror or error}.") from error
+        raise WorkerFailed(tr("The folder {} cannot be used: {}.").format(folder, error.strerror or error)) from error
     needed = NEEDED_GIGABYTES[build]
     if free < needed:
         raise WorkerFailed(
-            f"The compute environment needs about {needed} GB, but {folder} has {free:.1f} GB left. Free some space or"
-            " choose another FOLDER."
+            tr(
+                "The compute environment needs about {} GB, but {} has {:.1f} GB left. Free some space or"
+                " choose another FOLDER."
+            ).format(needed, folder, free)
         )
 
 
@@ -41,9 +44,11 @@ def require_short_path(folder: Path, is_limited: Optional[bool] = None) -> None:
     allowed = LONGEST_PATH - LONGEST_MEMBER - len(".part\\Lib\\site-packages\\")
     if len(str(folder)) > allowed:
         raise WorkerFailed(
-            f"The path {folder} has {len(str(folder))} characters. Windows allows {LONGEST_PATH} for a whole path, so"
-            f" that of the compute environment may have {allowed}. Choose a shorter FOLDER, such as C:\\soil-cnn, or"
-            " let your administrator enable long paths in Windows."
+            tr(
+                "The path {} has {} characters. Windows allows {} for a whole path, so that of the compute"
+                " environment may have {}. Choose a shorter FOLDER, such as C:\\soil-cnn, or let your"
+                " administrator enable long paths in Windows."
+            ).format(folder, len(str(folder)), LONGEST_PATH, allowed)
         )
 
 

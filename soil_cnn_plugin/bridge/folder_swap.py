@@ -8,6 +8,7 @@ import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+from ..contract.language import tr
 from ..contract.locks import try_lock
 from .environment import MARKER, default_folder
 from .errors import WorkerFailed
@@ -33,7 +34,9 @@ class FolderSwap(AbstractContextManager["FolderSwap"]):
         try:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             if not os.access(self._folder.parent, os.W_OK):
-                raise WorkerFailed(f"The folder {self._folder.parent} is not writable. Choose another FOLDER.")
+                raise WorkerFailed(
+                    tr("The folder {} is not writable. Choose another FOLDER.").format(self._folder.parent)
+                )
             restore(self._folder)
             for leftover, sign in ((self.part, UNFINISHED), (self._old, MARKER)):
                 if leftover.exists():
@@ -43,7 +46,7 @@ class FolderSwap(AbstractContextManager["FolderSwap"]):
             self._builder = (self.part / UNFINISHED).open("w", encoding="utf-8")
         except OSError as error:
             raise WorkerFailed(
-                f"The folder {self._folder.parent} cannot be used: {error.strerror or error}."
+                tr("The folder {} cannot be used: {}.").format(self._folder.parent, error.strerror or error)
             ) from error
         try_lock(self._builder.fileno())
         return self
@@ -58,8 +61,10 @@ class FolderSwap(AbstractContextManager["FolderSwap"]):
             _rename(self.part, self._folder)
         except OSError as error:
             raise WorkerFailed(
-                f"The compute environment cannot be written to {self._folder}: {error.strerror or error}. If a job of"
-                " Soil CNN runs, wait until it ends, and run this again."
+                tr(
+                    "The compute environment cannot be written to {}: {}. If a job of Soil CNN runs, wait until"
+                    " it ends, and run this again."
+                ).format(self._folder, error.strerror or error)
             ) from error
 
     def __exit__(self, *_: object) -> None:
@@ -76,8 +81,10 @@ class FolderSwap(AbstractContextManager["FolderSwap"]):
             self._folder.rename(self._old)
         except PermissionError as error:
             raise WorkerFailed(
-                f"The compute environment in {self._folder} is in use, so it cannot be replaced. Wait until the jobs of"
-                " Soil CNN have ended, in every QGIS, and run this again."
+                tr(
+                    "The compute environment in {} is in use, so it cannot be replaced. Wait until the jobs of"
+                    " Soil CNN have ended, in every QGIS, and run this again."
+                ).format(self._folder)
             ) from error
         self._old.rename(self._folder)
 
@@ -106,8 +113,10 @@ def _refuse_foreign(folder: Path) -> None:
     """Refuse a folder that the set-up did not make, so that it is never replaced."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARKER).is_file())):
         raise WorkerFailed(
-            f"{folder} exists and holds something other than a compute environment. Choose a FOLDER that does not exist"
-            " yet; it will be created."
+            tr(
+                "{} exists and holds something other than a compute environment. Choose a FOLDER that does not"
+                " exist yet; it will be created."
+            ).format(folder)
         )
 
 
@@ -118,9 +127,11 @@ def _remove_own(leftover: Path, sign: str) -> None:
             shutil.rmtree(leftover)
             return
         raise WorkerFailed(
-            f"{leftover} is in the way, and the set-up did not make it. Move it or choose another FOLDER."
+            tr("{} is in the way, and the set-up did not make it. Move it or choose another FOLDER.").format(leftover)
         )
     with (leftover / sign).open("r+", encoding="utf-8") as file:
         if try_lock(file.fileno()) is False:
-            raise WorkerFailed(f"Another QGIS is building a compute environment in {leftover}. Wait until it ends.")
+            raise WorkerFailed(
+                tr("Another QGIS is building a compute environment in {}. Wait until it ends.").format(leftover)
+            )
     shutil.rmtree(leftover)

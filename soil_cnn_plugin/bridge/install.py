@@ -9,6 +9,7 @@ from typing import Optional
 
 from qgis.core import QgsProcessingFeedback
 
+from ..contract.language import tr
 from .base_python import BasePython
 from .commands import Commands, start_log
 from .download_progress import FIRST_PERCENT, LAST_PERCENT
@@ -39,11 +40,15 @@ class Wish:
 def adopt(python: Path, feedback: QgsProcessingFeedback) -> Path:
     """Check the packages of the user's interpreter and let it run the engine."""
     if not python.is_file():
-        raise WorkerFailed(f"{python} does not exist. Name a Python interpreter, for example /opt/env/bin/python.")
+        raise WorkerFailed(
+            tr("{} does not exist. Name a Python interpreter, for example /opt/env/bin/python.").format(python)
+        )
     versions = examine(python)
-    feedback.pushInfo(f"{python} has all packages of the engine.")
+    feedback.pushInfo(tr("{} has all packages of the engine.").format(python))
     for item, version in untested(versions):
-        feedback.pushWarning(f"{item.name} is version {version}; Soil CNN is tested with {item.version}.")
+        feedback.pushWarning(
+            tr("{} is version {}; Soil CNN is tested with {}.").format(item.name, version, item.version)
+        )
     remember(python)
     return python
 
@@ -58,7 +63,7 @@ def build(wish: Wish, feedback: QgsProcessingFeedback) -> Path:
     source = _source(wish.build, wheels, system, feedback)
     restore(folder)
     if is_complete(folder) and read_marker(folder).get("build") == source.build and _works(folder, feedback):
-        feedback.pushInfo(f"The compute environment in {folder} is complete, so nothing is installed.")
+        feedback.pushInfo(tr("The compute environment in {} is complete, so nothing is installed.").format(folder))
         remember(python_in(folder))
         return python_in(folder)
     require_short_path(folder)
@@ -68,7 +73,7 @@ def build(wish: Wish, feedback: QgsProcessingFeedback) -> Path:
         write_marker(swap.part, source.build)
         swap.finish()
     remember(python_in(folder))
-    feedback.pushInfo(f"The compute environment is ready in {folder}.")
+    feedback.pushInfo(tr("The compute environment is ready in {}.").format(folder))
     return python_in(folder)
 
 
@@ -76,8 +81,10 @@ def _source(build_name: str, wheels: Optional[Wheels], system: System, feedback:
     if wheels is None:
         return sources(build_name, system, feedback)
     if build_name not in ("auto", wheels.build):
-        raise WorkerFailed(f"{wheels.folder} holds the {wheels.build} build of PyTorch. Use BUILD=auto.")
-    feedback.pushInfo(f"Packages are taken from {wheels.folder} (PyTorch {wheels.version}, {wheels.build}).")
+        raise WorkerFailed(tr("{} holds the {} build of PyTorch. Use BUILD=auto.").format(wheels.folder, wheels.build))
+    feedback.pushInfo(
+        tr("Packages are taken from {} (PyTorch {}, {}).").format(wheels.folder, wheels.version, wheels.build)
+    )
     return Source(wheels.build, wheels.local_version)
 
 
@@ -91,7 +98,7 @@ def _fill(
 ) -> None:
     """Build a virtual environment with all packages, and examine it."""
     feedback.pushInfo(
-        f"Looking for a Python to build the compute environment from. All lines of it go to {start_log()}."
+        tr("Looking for a Python to build the compute environment from. All lines of it go to {}.").format(start_log())
     )
     pulse = Pulse(feedback)
     commands = Commands(part, feedback, pulse, network_variables(part, feedback))
@@ -101,7 +108,7 @@ def _fill(
     shutil.rmtree(part / "tools", ignore_errors=True)
     pulse.percent = LAST_PERCENT
     pulse.beat()
-    feedback.pushInfo("Trying the packages out")
+    feedback.pushInfo(tr("Trying the packages out"))
     examine(python_in(part))
 
 
@@ -109,6 +116,6 @@ def _works(folder: Path, feedback: QgsProcessingFeedback) -> bool:
     try:
         examine(python_in(folder))
     except WorkerFailed as error:
-        feedback.pushWarning(f"{error} The environment is built again.")
+        feedback.pushWarning(tr("{} The environment is built again.").format(error))
         return False
     return True

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
+from ..contract.language import any_of, tr
 from ..contract.requirements import Requirement, numbers_in
 from .environment import clean_variables, requirements
 from .errors import WorkerFailed
@@ -27,18 +28,22 @@ def examine(python: Path) -> dict[str, str]:
     answer = _probe(python, [item.name for item in wanted])
     if tuple(answer["python"][:2]) < LOWEST:
         raise WorkerFailed(
-            f"{python} is Python {_text(answer['python'])}, but the engine needs {_text(LOWEST)} or later."
+            tr("{} is Python {}, but the engine needs {} or later.").format(
+                python, _text(answer["python"]), _text(LOWEST)
+            )
         )
-    faults = [f"{name} cannot be imported ({reason})" for name, reason in answer["problems"].items()]
+    faults = [tr("{} cannot be imported ({})").format(name, reason) for name, reason in answer["problems"].items()]
     faults += [
-        f"{item.name} is version {version}, but at least {item.lowest} is needed"
+        tr("{} is version {}, but at least {} is needed").format(item.name, version, item.lowest)
         for item in wanted
         if (version := answer["versions"].get(item.name)) and not item.is_met_by(version)
     ]
     if faults:
         raise WorkerFailed(
-            f"{python} cannot run the engine: {'; '.join(faults)}. Install the missing packages there, or leave PYTHON"
-            " empty to build an environment."
+            tr(
+                "{} cannot run the engine: {}. Install the missing packages there, or leave PYTHON empty to"
+                " build an environment."
+            ).format(python, "; ".join(faults))
         )
     versions: dict[str, str] = answer["versions"]
     return versions
@@ -70,17 +75,19 @@ def why_not(facts: dict[str, Any], minors: Optional[Iterable[int]] = None) -> st
     """
     version, system = tuple(facts["python"][:2]), system_for(facts)
     if facts["implementation"] != "cpython":
-        return f"it is {facts['implementation']}, and PyTorch is published for CPython only"
+        return tr("it is {}, and PyTorch is published for CPython only").format(facts["implementation"])
     if facts["bits"] != 64 or system is None:
-        return f"it is built for {facts['machine']} ({facts['bits']} bits), and PyTorch is not"
+        return tr("it is built for {} ({} bits), and PyTorch is not").format(facts["machine"], facts["bits"])
     if facts["is_free_threaded"]:
-        return "it is the free-threaded Python, for which some packages are not published"
+        return tr("it is the free-threaded Python, for which some packages are not published")
     pythons = sorted(set(system.pythons) & set(system.pythons if minors is None else minors))
     if version not in [(3, minor) for minor in pythons]:
-        wanted = " or ".join(f"3.{minor}" for minor in pythons)
-        return f"it is Python {_text(version)}, and the packages are for {wanted or 'none that fits this system'}"
+        wanted = any_of(f"3.{minor}" for minor in pythons)
+        return tr("it is Python {}, and the packages are for {}").format(
+            _text(version), wanted or tr("none that fits this system")
+        )
     missing = "; ".join(f"{name} ({problem})" for name, problem in facts["missing"].items())
-    return f"it lacks {missing}" if missing else ""
+    return tr("it lacks {}").format(missing) if missing else ""
 
 
 def _probe(python: Path, packages: list[str]) -> dict[str, Any]:
@@ -97,10 +104,12 @@ def _probe(python: Path, packages: list[str]) -> dict[str, Any]:
             creationflags=no_window(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise WorkerFailed(f"{python} cannot be run: {error}.") from error
+        raise WorkerFailed(tr("{} cannot be run: {}.").format(python, error)) from error
     lines = [line for line in result.stdout.splitlines() if line.startswith(_PROBE_MARK)]
     if result.returncode != 0 or not lines:
-        raise WorkerFailed(f"{python} is not a working Python (exit code {result.returncode}): {result.stderr[-500:]}")
+        raise WorkerFailed(
+            tr("{} is not a working Python (exit code {}): {}").format(python, result.returncode, result.stderr[-500:])
+        )
     answer: dict[str, Any] = json.loads(lines[-1][len(_PROBE_MARK) :])
     return answer
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from ..contract.language import tr
 from ..contract.requirements import read_lock
 from ..paths import LOCKS
 from .commands import Commands, Ended
@@ -54,19 +55,19 @@ class ToolBox:
             return found
         mirror = self.wheels.folder / "python" if self.wheels else None
         if mirror and not mirror.is_dir():
-            raise WorkerFailed(f"{self.wheels.folder} holds no Python either, and nothing is downloaded.")
+            raise WorkerFailed(tr("{} holds no Python either, and nothing is downloaded.").format(self.wheels.folder))
         uv = self._uv()
         options = ["--no-bin", "--no-config", "--no-progress", "--system-certs", "--install-dir", str(home)]
         if sys.platform == "win32":
             options.append("--no-registry")
         if mirror:
             options += ["--mirror", mirror.as_uri()]
-        self.commands.feedback.pushInfo(f"Fetching Python 3.{minor} with {uv.parent.name}")
+        self.commands.feedback.pushInfo(tr("Fetching Python 3.{} with {}").format(minor, uv.parent.name))
         ended = self._run([str(uv), "python", "install", _wanted(minor), *options])
         shutil.rmtree(uv.parent, ignore_errors=True)
         found = _interpreter(home, minor)
         if ended.code != 0 or found is None:
-            raise WorkerFailed(f"uv could not fetch a Python:\n{ended.text}")
+            raise WorkerFailed(tr("uv could not fetch a Python:\n{}").format(ended.text))
         return found
 
     def _uv(self) -> Path:
@@ -95,7 +96,7 @@ class ToolBox:
         ended = self._run([*self._pip(), "download", *options, *index, "--dest", str(scratch), "-r", str(wanted)])
         found = max(scratch.glob(f"{package}-*.whl"), default=None)
         if ended.code != 0 or found is None:
-            raise WorkerFailed(f"{package} could not be fetched:\n{ended.text}")
+            raise WorkerFailed(tr("{} could not be fetched:\n{}").format(package, ended.text))
         return found
 
     def _pip(self) -> list[str]:
@@ -105,7 +106,7 @@ class ToolBox:
             if facts["pip"]:
                 return [str(python), "-m", "pip"]
         if not able:
-            raise WorkerFailed("There is no Python that can fetch packages.")
+            raise WorkerFailed(tr("There is no Python that can fetch packages."))
         return [str(able[0][0]), f"{self.pip_wheel()}/pip"]
 
     def _of_debian(self) -> Path:
@@ -115,7 +116,7 @@ class ToolBox:
         """
         scratch = self._scratch()
         if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-            raise WorkerFailed("There is no pip on this computer to fetch packages with.")
+            raise WorkerFailed(tr("There is no pip on this computer to fetch packages with."))
         own = ["-o", f"Dir::State::Lists={scratch / 'lists'}", "-o", f"Dir::Cache={scratch / 'cache'}"]
         download = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", DEBIANS_PIP]
         ended = self._run(download, scratch)
@@ -128,7 +129,7 @@ class ToolBox:
             self._run(["dpkg-deb", "-x", str(package), str(scratch / "deb")], scratch)
         found = max(scratch.glob("deb/usr/share/python-wheels/pip-*.whl"), default=None)
         if found is None:
-            raise WorkerFailed(f"pip could not be fetched with apt-get ({ended.last_line}).")
+            raise WorkerFailed(tr("pip could not be fetched with apt-get ({}).").format(ended.last_line))
         return found
 
     def _run(self, command: list[str], place: Optional[Path] = None) -> Ended:

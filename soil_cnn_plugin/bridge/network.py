@@ -9,6 +9,8 @@ from urllib.parse import quote, urlsplit
 from qgis.core import QgsApplication, QgsNetworkAccessManager, QgsProcessingFeedback
 from qgis.PyQt.QtNetwork import QNetworkProxy
 
+from ..contract.language import tr
+
 HTTP_PROXIES = (QNetworkProxy.ProxyType.HttpProxy, QNetworkProxy.ProxyType.HttpCachingProxy)
 CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 """Variables that name a file of certificates; the user's own are left alone."""
@@ -23,19 +25,21 @@ def network_variables(folder: Path, feedback: QgsProcessingFeedback) -> dict[str
     address = proxy_address()
     if address:
         host = urlsplit(address)
-        feedback.pushInfo(f"The proxy of QGIS's options is used: {host.hostname}:{host.port}.")
+        feedback.pushInfo(tr("The proxy of QGIS's options is used: {}:{}.").format(host.hostname, host.port))
         variables = {"HTTP_PROXY": address, "HTTPS_PROXY": address, "NO_PROXY": ",".join(_hosts_without_proxy())}
         variables.update({name.lower(): value for name, value in variables.items()})  # which would win
     elif QgsNetworkAccessManager.instance().fallbackProxy().type() == QNetworkProxy.ProxyType.Socks5Proxy:
         feedback.pushWarning(
-            "QGIS's options name a SOCKS proxy, which pip cannot use. If the download fails, name an HTTP proxy in"
-            " Settings > Options > Network."
+            tr(
+                "QGIS's options name a SOCKS proxy, which pip cannot use. If the download fails, name an HTTP"
+                " proxy in Settings > Options > Network."
+            )
         )
     certificates = _own_certificates()
     if certificates:
         path = folder / "certificates.pem"
         path.write_bytes(certificates)
-        feedback.pushInfo("The certificate authorities that you added to QGIS are trusted.")
+        feedback.pushInfo(tr("The certificate authorities that you added to QGIS are trusted."))
         variables.update(dict.fromkeys(CERTIFICATES, str(path)))
     return variables
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from ..contract.language import tr
 from ..contract.requirements import Locked, numbers_in, read_lock
 from ..paths import LOCKS
 from .commands import Commands, log_path
@@ -43,7 +44,7 @@ class Installation:
         expected = EXPECTED_MEGABYTES[source.build]
         progress = DownloadProgress(downloads, packages, expected, self.commands.feedback, self.commands.pulse)
         locked = read_lock((LOCKS / self.system.lock).read_text(encoding="utf-8"))
-        self.commands.feedback.pushInfo("Installing the small packages")
+        self.commands.feedback.pushInfo(tr("Installing the small packages"))
         self._install_locked([item for item in locked if not item.is_of_torch], progress)
         self._install_torch(source, [item for item in locked if item.is_of_torch], progress)
         shutil.rmtree(downloads, ignore_errors=True)
@@ -51,7 +52,7 @@ class Installation:
     def _install_torch(self, source: Source, locked: Sequence[Locked], progress: DownloadProgress) -> None:
         """Install the build that was chosen; where it is not published, the one that the index has."""
         torch = next(item for item in locked if item.name == "torch")
-        self.commands.feedback.pushInfo(f"Installing PyTorch (torch=={torch.version}, {source.build})")
+        self.commands.feedback.pushInfo(tr("Installing PyTorch (torch=={}, {})").format(torch.version, source.build))
         if source.local_version:
             pin = f"torch=={torch.version}+{source.local_version}"
             try:
@@ -64,9 +65,11 @@ class Installation:
         self._install_locked(locked, progress)
 
     def _tell_default(self, pin: str, build: str) -> None:
-        text = f"The package index has no {build} build of PyTorch ({pin}). Its default build is installed instead."
+        text = tr("The package index has no {} build of PyTorch ({}). Its default build is installed instead.").format(
+            build, pin
+        )
         if self.system.kind == "linux":
-            text += " It also works without a graphics card, but is several gigabytes larger."
+            text += tr(" It also works without a graphics card, but is several gigabytes larger.")
             require_space(self.commands.folder, "cuda")
         self.commands.feedback.pushWarning(text)
 
@@ -86,18 +89,21 @@ class Installation:
             return
         text, place = ended.text, self.commands.folder.parent
         if "No space left" in text or "not enough space" in text:
-            raise WorkerFailed(f"The disk of {place} is full. Free some space or choose another FOLDER.")
+            raise WorkerFailed(tr("The disk of {} is full. Free some space or choose another FOLDER.").format(place))
         cause = cause_in_words(text)
         is_missing = "No matching distribution" in text or "no version of" in text
         if is_missing and self.wheels and not what[0].startswith("torch=="):
             raise WorkerFailed(
-                f"The folder {self.wheels.folder} lacks packages for this system and Python. Write it again with `make"
-                f" bundle` of this version of Soil CNN.\n{text}"
+                tr(
+                    "The folder {} lacks packages for this system and Python. Write it again with `make bundle`"
+                    " of this version of Soil CNN.\n{}"
+                ).format(self.wheels.folder, text)
             )
         kind = NotPublished if is_missing and not cause else InstallFailed  # offline, pip finds no distribution either
         raise kind(
-            f"Installing failed (exit code {ended.code}). {cause}\npip's output ends with the lines below; all of it is"
-            f" in {log_path()}.\n{text}"
+            tr(
+                "Installing failed (exit code {}). {}\npip's output ends with the lines below; all of it is in {}.\n{}"
+            ).format(ended.code, cause, log_path(), text)
         )
 
     def _trust(self, python: Path) -> list[str]:
@@ -114,15 +120,19 @@ class NotPublished(InstallFailed):
     """The index does not have this version."""
 
 
-_UNREACHABLE = (
+_UNREACHABLE = tr(
     "The package index cannot be reached. Check the connection, and the proxy in Settings > Options > Network."
 )
 _CAUSES = {  # what pip's output holds -> what it means
-    "ProxyError": "The proxy refused the connection. Check it in Settings > Options > Network.",
-    "CERTIFICATE_VERIFY_FAILED": "The server's certificate is not trusted. If your organization inspects its traffic,"
-    " add its authority in Settings > Options > Authentication > Manage Certificates.",
-    "DO NOT MATCH THE HASHES": "A downloaded file is not the one that Soil CNN was tested with, so it was refused. Run"
-    " this again; if it happens again, ask whoever runs your package mirror.",
+    "ProxyError": tr("The proxy refused the connection. Check it in Settings > Options > Network."),
+    "CERTIFICATE_VERIFY_FAILED": tr(
+        "The server's certificate is not trusted. If your organization inspects its traffic, add its authority"
+        " in Settings > Options > Authentication > Manage Certificates."
+    ),
+    "DO NOT MATCH THE HASHES": tr(
+        "A downloaded file is not the one that Soil CNN was tested with, so it was refused. Run this again; if"
+        " it happens again, ask whoever runs your package mirror."
+    ),
     "NewConnectionError": _UNREACHABLE,
     "NameResolutionError": _UNREACHABLE,
     "ConnectTimeoutError": _UNREACHABLE,

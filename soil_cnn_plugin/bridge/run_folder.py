@@ -10,6 +10,7 @@ import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+from ..contract.language import tr
 from ..contract.locks import try_lock
 from .errors import WorkerFailed
 
@@ -28,9 +29,10 @@ class RunFolder(AbstractContextManager[Path]):
             self.path = Path(tempfile.mkdtemp(prefix=prefix))
         except OSError as error:
             raise WorkerFailed(
-                f"The temporary folder {tempfile.gettempdir()} cannot be used: {error.strerror or error}. Free some"
-                " space there, or let the environment variable TMPDIR (on Windows TEMP) name another folder, and start"
-                " QGIS again."
+                tr(
+                    "The temporary folder {} cannot be used: {}. Free some space there, or let the environment"
+                    " variable TMPDIR (on Windows TEMP) name another folder, and start QGIS again."
+                ).format(tempfile.gettempdir(), error.strerror or error)
             ) from error
         self._descriptor = os.open(self.path / OWNER, os.O_RDWR | os.O_CREAT, 0o600)
         try_lock(self._descriptor)

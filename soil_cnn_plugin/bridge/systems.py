@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Optional
 
+from ..contract.language import tr
 from .errors import WorkerFailed
 
 Machine = tuple[str, str, tuple[int, ...]]
@@ -69,7 +70,7 @@ def served(machine: Machine) -> System:
         processor = "x86_64"  # Windows on ARM runs such programs, QGIS among them
     system = system_of(kind, processor, release)
     if system is None:
-        raise WorkerFailed(f"{_why(kind, processor, release)} Nothing was downloaded. {_INSTEAD}")
+        raise WorkerFailed(tr("{} Nothing was downloaded. {}").format(_why(kind, processor, release), _INSTEAD))
     return system
 
 
@@ -110,19 +111,21 @@ def _why(kind: str, machine: str, release: tuple[int, ...]) -> str:
     least = min((each.release for each in SYSTEMS if (each.kind, each.machine) == (kind, machine)), default=())
     needed = ".".join(map(str, least))
     if kind == "macos" and machine == "x86_64":
-        return "This Mac has an Intel processor, and PyTorch is no longer published for it."
+        return tr("This Mac has an Intel processor, and PyTorch is no longer published for it.")
     if kind == "macos" and least:
-        return f"This is macOS {version}, and PyTorch needs macOS {needed} or later. Update macOS, or go another way."
+        return tr("This is macOS {}, and PyTorch needs macOS {} or later. Update macOS, or go another way.").format(
+            version, needed
+        )
     if kind == "linux" and least and not release:
-        return "This Linux has a C library other than glibc (Alpine's musl, for example), and PyTorch needs glibc."
+        return tr("This Linux has a C library other than glibc (Alpine's musl, for example), and PyTorch needs glibc.")
     if kind == "linux" and least:
-        return f"This Linux has glibc {version}, and PyTorch needs glibc {needed} or later."
-    return f"PyTorch is not published for this machine ({kind}, {machine})."
+        return tr("This Linux has glibc {}, and PyTorch needs glibc {} or later.").format(version, needed)
+    return tr("PyTorch is not published for this machine ({}, {}).").format(kind, machine)
 
 
-_INSTEAD = (
-    "What you can do: (1) If conda-forge has PyTorch for this machine, build an environment with the packages of the"
-    " plugin's engine/requirements.txt from it, and name its interpreter in PYTHON. (2) On Windows, install a 64-bit"
-    " Linux in WSL, and QGIS in it. (3) Work on another computer, or give your jobs to one: the page on large maps of"
-    " the guide says how (docs/large.md)."
+_INSTEAD = tr(
+    "What you can do: (1) If conda-forge has PyTorch for this machine, build an environment with the"
+    " packages of the plugin's engine/requirements.txt from it, and name its interpreter in PYTHON. (2) On"
+    " Windows, install a 64-bit Linux in WSL, and QGIS in it. (3) Work on another computer, or give your"
+    " jobs to one: the page on large maps of the guide says how (docs/large.md)."
 )

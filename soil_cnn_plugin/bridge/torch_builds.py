@@ -15,6 +15,7 @@ from typing import Optional
 
 from qgis.core import QgsProcessingFeedback
 
+from ..contract.language import tr
 from .errors import WorkerFailed
 from .network import proxy_address
 from .process_tree import no_window
@@ -79,7 +80,7 @@ def sources(build: str, system: System, feedback: QgsProcessingFeedback) -> Sour
     if system.lock != "current.txt":
         if build != default_build:
             feedback.pushWarning(
-                f"For this older system PyTorch has one build only ({default_build}); it is installed."
+                tr("For this older system PyTorch has one build only ({}); it is installed.").format(default_build)
             )
         return Source(default_build)
     if build == default_build and cuda in (None, CUDAS[0]):
@@ -88,7 +89,9 @@ def sources(build: str, system: System, feedback: QgsProcessingFeedback) -> Sour
     index = f"{TORCH_INDEX}/{local_version}"
     if not answers(f"{index}/torch/"):
         feedback.pushInfo(
-            f"PyTorch's own package index does not answer, so the default index is used for the {build} build."
+            tr("PyTorch's own package index does not answer, so the default index is used for the {} build.").format(
+                build
+            )
         )
         index = ""
     return Source(build, local_version, index)
@@ -156,38 +159,45 @@ def _choose(card: Card, system: System, feedback: QgsProcessingFeedback) -> str:
     cuda = card.cuda()
     if cuda:
         feedback.pushInfo(
-            f"{card.name} with driver {card.driver} was found, so PyTorch for CUDA ({cuda.name}) is installed."
+            tr("{} with driver {} was found, so PyTorch for CUDA ({}) is installed.").format(
+                card.name, card.driver, cuda.name
+            )
         )
         return "cuda"
     if card.name:
-        feedback.pushWarning(f"{_why_no_cuda(card)} The CPU build is installed.")
+        feedback.pushWarning(tr("{} The CPU build is installed.").format(_why_no_cuda(card)))
     elif system.kind == "macos":
-        feedback.pushInfo("PyTorch for macOS is installed; it uses Apple's graphics processor through Metal.")
+        feedback.pushInfo(tr("PyTorch for macOS is installed; it uses Apple's graphics processor through Metal."))
     elif system.kind == "linux" and has_amd_card():
         feedback.pushInfo(_ROCM)
     else:
-        feedback.pushInfo("No NVIDIA graphics driver was found, so the CPU build of PyTorch is installed.")
+        feedback.pushInfo(tr("No NVIDIA graphics driver was found, so the CPU build of PyTorch is installed."))
     return "cpu"
 
 
 def _refuse_without_driver(card: Card, system: System) -> None:
     """A computer without a card may build for one with a card; a card that does not serve is an error."""
     if system.kind == "macos":
-        raise WorkerFailed("There is no CUDA on macOS. Use BUILD=auto; it uses the graphics processor through Metal.")
+        raise WorkerFailed(
+            tr("There is no CUDA on macOS. Use BUILD=auto; it uses the graphics processor through Metal.")
+        )
     if card.name and not card.cuda():
-        raise WorkerFailed(f"{_why_no_cuda(card)} Or use BUILD=cpu.")
+        raise WorkerFailed(tr("{} Or use BUILD=cpu.").format(_why_no_cuda(card)))
 
 
 def _why_no_cuda(card: Card) -> str:
     if card.capability and card.capability < CUDAS[-1].lowest:
-        return f"{card.name} (compute capability {card.capability}) is too old for this PyTorch."
+        return tr("{} (compute capability {}) is too old for this PyTorch.").format(card.name, str(card.capability))
     needed = min(each.driver for each in CUDAS if not card.capability or card.capability <= each.highest)
-    return f"{card.name} has driver {card.driver}, but this PyTorch needs driver {needed} or later. Update the driver."
+    return tr("{} has driver {}, but this PyTorch needs driver {} or later. Update the driver.").format(
+        card.name, card.driver, needed
+    )
 
 
 _AMD = "0x1002"  # the vendor's number on the PCI bus
-_ROCM = (
-    "A graphics card of AMD was found. This set-up has no build of PyTorch for it, so the CPU build is installed. To"
-    " use the card, install PyTorch for ROCm and the packages of the plugin's engine/requirements.txt into an"
-    " environment of your own, as pytorch.org describes, and name its interpreter in PYTHON."
+_ROCM = tr(
+    "A graphics card of AMD was found. This set-up has no build of PyTorch for it, so the CPU build is"
+    " installed. To use the card, install PyTorch for ROCm and the packages of the plugin's"
+    " engine/requirements.txt into an environment of your own, as pytorch.org describes, and name its"
+    " interpreter in PYTHON."
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from ..contract.language import tr
 from .errors import WorkerFailed
 
 _TORCH = re.compile(r"torch-(?P<version>[0-9.]+)(?:\+(?P<local>\w+))?-cp3(?P<minor>\d+)-cp3\d+-(?P<platform>.+)\.whl")
@@ -44,8 +45,10 @@ def read_wheels(folder: Path) -> Wheels:
     found = [match for path in sorted(folder.glob("torch-*.whl")) if (match := _TORCH.fullmatch(path.name))]
     if not found:
         raise WorkerFailed(
-            f"{folder} holds no wheel of PyTorch. WHEELS must be a folder that `make bundle` has written on a computer"
-            " with access to the internet."
+            tr(
+                "{} holds no wheel of PyTorch. WHEELS must be a folder that `make bundle` has written on a"
+                " computer with access to the internet."
+            ).format(folder)
         )
     first = found[0]
     minors = tuple(sorted({int(match["minor"]) for match in found}))

@@ -12,6 +12,7 @@ from qgis.core import QgsProcessingFeedback
 
 from ..contract import jobs
 from ..contract.events import Done, Event, EventError, Failed, Info, Metric, Progress, Warning, from_line
+from ..contract.language import LANGUAGE_VARIABLE, language, localized, tr, tr_n
 from ..contract.parts import RUN_VARIABLE, new_run
 from ..contract.stop_file import STOP_VARIABLE
 from ..paths import WORKER
@@ -57,11 +58,11 @@ def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: P
     relay, killed_before = Relay(feedback), _out_of_memory_kills()
     with log_file.open("wb") as log:
         try:
-            variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, RUN_VARIABLE: run}
-            variables[STOP_VARIABLE] = str(folder / STOP_FILE)
+            told = {RUN_VARIABLE: run, STOP_VARIABLE: str(folder / STOP_FILE), LANGUAGE_VARIABLE: language()}
+            variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, **told}
             child = Child(command, variables, folder, log)
         except OSError as error:
-            raise WorkerFailed(f"{python} cannot be started: {error.strerror or error}.") from error
+            raise WorkerFailed(tr("{} cannot be started: {}.").format(python, error.strerror or error)) from error
         with child:
             while not child.output_ended and relay.last is None:
                 if feedback.isCanceled():
@@ -104,7 +105,7 @@ class Relay:
         elif isinstance(event, Warning):
             self._feedback.pushWarning(event.text)
         elif isinstance(event, Metric):
-            value = "none" if event.value is None else f"{event.value:.4g}"
+            value = tr("none") if event.value is None else localized(f"{event.value:.4g}")
             self._feedback.pushInfo(f"{event.name}: {value}")
         else:
             self.last = event
@@ -119,17 +120,17 @@ class Relay:
         estimate = time_in_words(event.seconds_left)
         if estimate != self._estimate:
             self._estimate, self._estimated = estimate, time.monotonic()
-            self._feedback.setProgressText(f"About {estimate} left")
+            self._feedback.setProgressText(tr("About {} left").format(estimate))
 
 
 def time_in_words(seconds: float) -> str:
     """Return the time in words, as rough as the estimate is."""
     if seconds < 60:
-        return f"{max(10, round(seconds, -1)):.0f} seconds"
+        return tr("{:.0f} seconds").format(max(10, round(seconds, -1)))
     if seconds < 5400:
         minutes = round(seconds / 60)
-        return f"{minutes} minute{'s' if minutes > 1 else ''}"
-    return f"{seconds / 3600:.1f} hours"
+        return tr_n("{} minute", "{} minutes", minutes).format(minutes)
+    return tr("{:.1f} hours").format(seconds / 3600)
 
 
 def _crash_in_words(code: Optional[int], log_file: Path, killed_before: Optional[int]) -> str:
@@ -138,22 +139,28 @@ def _crash_in_words(code: Optional[int], log_file: Path, killed_before: Optional
     lines = [line[:LOG_WIDTH] for line in log.splitlines() if not line.startswith("Extension modules:")]
     # The cause stands above the traces of all threads.
     fatal = [line for line in lines[:-LOG_LINES] if line.startswith("Fatal Python error")]
-    log = "\n".join(["The end of its log:", *fatal, *lines[-LOG_LINES:]]) if lines else "Its log is empty."
+    log = "\n".join([tr("The end of its log:"), *fatal, *lines[-LOG_LINES:]]) if lines else tr("Its log is empty.")
     what = _code_in_words(code, killed_before, _out_of_memory_kills())
-    return f"The worker process ended before the job was done: {what}\n{log}"
+    return tr("The worker process ended before the job was done: {}\n{}").format(what, log)
 
 
-_LESS = "close other programs, or reduce the block size, the number of members or the number of covariates."
+_LESS = tr("close other programs, or reduce the block size, the number of members or the number of covariates.")
 _KILLED = {
-    True: f"the system killed it (signal SIGKILL), most likely because memory ran out. To need less, {_LESS}",
+    True: tr("the system killed it (signal SIGKILL), most likely because memory ran out. To need less, {}").format(
+        _LESS
+    ),
     False: (
-        "it was killed (signal SIGKILL), but not by the system because memory ran out. A person did it, a batch system"
-        " at one of its limits, or a program that watches memory, such as systemd-oomd or earlyoom. Run again, or ask"
-        f" whoever administers the computer. If memory was the cause, {_LESS}"
+        tr(
+            "it was killed (signal SIGKILL), but not by the system because memory ran out. A person did it, a"
+            " batch system at one of its limits, or a program that watches memory, such as systemd-oomd or"
+            " earlyoom. Run again, or ask whoever administers the computer. If memory was the cause, {}"
+        ).format(_LESS)
     ),
     None: (
-        "it was killed (signal SIGKILL): by the system because memory ran out, or by a person or another program. If"
-        f" memory was the cause, {_LESS}"
+        tr(
+            "it was killed (signal SIGKILL): by the system because memory ran out, or by a person or another"
+            " program. If memory was the cause, {}"
+        ).format(_LESS)
     ),
 }
 """Whether the system has meanwhile counted a process that it killed because memory ran out (None: it does not count)
@@ -171,20 +178,20 @@ def _out_of_memory_kills() -> Optional[int]:
 
 def _code_in_words(code: Optional[int], killed_before: Optional[int], killed_now: Optional[int]) -> str:
     if code is None:
-        return "it closed its output but did not end, so it was stopped."
+        return tr("it closed its output but did not end, so it was stopped.")
     if code == -getattr(signal, "SIGKILL", 9):
         return _KILLED[None if killed_before is None or killed_now is None else killed_now > killed_before]
     if code < 0:
-        return f"it crashed ({_signal_name(-code)})."
+        return tr("it crashed ({}).").format(_signal_name(-code))
     if 128 < code < 128 + signal.NSIG:  # as a shell reports it, and a worker that is asked to end
-        return f"it was told to end ({_signal_name(code - 128)})."
+        return tr("it was told to end ({}).").format(_signal_name(code - 128))
     if code >= 0xC0000000:  # Windows reports a crash as an NTSTATUS value
-        return f"it crashed (code {code:#x})."
-    return f"exit code {code}."
+        return tr("it crashed (code {:#x}).").format(code)
+    return tr("exit code {}.").format(code)
 
 
 def _signal_name(number: int) -> str:
     try:
-        return f"signal {signal.Signals(number).name}"
+        return tr("signal {}").format(signal.Signals(number).name)
     except ValueError:
-        return f"signal {number}"
+        return tr("signal {}").format(number)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from .expressions import Expression
 from .job import DEVICES, Covariate, Job, JobError, no_twins, one_of
+from .language import tr
 from .threshold import Threshold
 
 
@@ -48,23 +49,30 @@ class SummarizeAreas(Job):
     STOCKS: ClassVar[tuple[str, ...]] = ("none", "organic_carbon", "equivalent_soil_mass")
 
     def __post_init__(self) -> None:
-        one_of("device", self.device, DEVICES)
-        one_of("stock", self.stock, self.STOCKS)
-        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("stock"), self.stock, self.STOCKS)
+        no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if bool(self.lower) != bool(self.upper):
-            missing = "upper" if self.lower else "lower"
-            raise JobError(f"A map has two limits, but the {missing} one is missing. Choose both or neither.")
+            raise JobError(
+                tr("A map has two limits, but the upper one is missing. Choose both or neither.")
+                if self.lower
+                else tr("A map has two limits, but the lower one is missing. Choose both or neither.")
+            )
         if self.lower and self.covariates:
             raise JobError(
-                "Covariates and limits of a map are given, but pixels come from one of the two. Leave COVARIATES empty"
-                " to use the map, or LOWER and UPPER to predict."
+                tr(
+                    "Covariates and limits of a map are given, but pixels come from one of the two. Leave"
+                    " COVARIATES empty to use the map, or LOWER and UPPER to predict."
+                )
             )
         if not self.areas.lower().endswith(".gpkg"):
-            raise JobError(f"The polygon layer {self.areas} must end in .gpkg.")
+            raise JobError(tr("The polygon layer {} must end in .gpkg.").format(self.areas))
         if not 0.5 <= self.coverage < 1:
-            raise JobError(f"The coverage of intervals is {self.coverage:g}; it must be at least 0.5 and below 1.")
+            raise JobError(
+                tr("The coverage of intervals is {:g}; it must be at least 0.5 and below 1.").format(self.coverage)
+            )
         if self.block_size is not None and self.block_size < 16:
-            raise JobError(f"The block size is {self.block_size} pixels; it must be at least 16.")
+            raise JobError(tr("The block size is {} pixels; it must be at least 16.").format(self.block_size))
         self._check_stock()
 
     def _check_stock(self) -> None:
@@ -72,31 +80,45 @@ class SummarizeAreas(Job):
         if self.stock == "none":
             if any(named):
                 raise JobError(
-                    "Targets, a thickness or a soil mass of a stock are given, but no stock is asked for. Choose the"
-                    " stock (STOCK), or leave them empty."
+                    tr(
+                        "Targets, a thickness or a soil mass of a stock are given, but no stock is asked for."
+                        " Choose the stock (STOCK), or leave them empty."
+                    )
                 )
             return
         if not self.carbon or not self.bulk_density:
             raise JobError(
-                "A stock needs the targets of carbon content and of bulk density. Write their fields in CARBON and"
-                " BULK_DENSITY, layer by layer from the top."
+                tr(
+                    "A stock needs the targets of carbon content and of bulk density. Write their fields in"
+                    " CARBON and BULK_DENSITY, layer by layer from the top."
+                )
             )
         if len(self.bulk_density) != len(self.carbon) or (self.stones and len(self.stones) != len(self.carbon)):
             raise JobError(
-                f"The stock has {len(self.carbon)} layers of carbon, {len(self.bulk_density)} of bulk density and"
-                f" {len(self.stones)} of stones. Name one target a layer, in the same order; STONES may be empty."
+                tr(
+                    "The stock has {} layers of carbon, {} of bulk density and {} of stones. Name one target a"
+                    " layer, in the same order; STONES may be empty."
+                ).format(len(self.carbon), len(self.bulk_density), len(self.stones))
             )
         if self.thickness_cm is not None and len(self.carbon) > 1:
             raise JobError(
-                f"One thickness is given for {len(self.carbon)} layers. Leave THICKNESS empty: it is then that of the"
-                " depths in the fields' names, such as soc_0_30."
+                tr(
+                    "One thickness is given for {} layers. Leave THICKNESS empty: it is then that of the depths"
+                    " in the fields' names, such as soc_0_30."
+                ).format(len(self.carbon))
             )
         if self.thickness_cm is not None and not 0 < self.thickness_cm <= 1000:
-            raise JobError(f"The thickness is {self.thickness_cm:g} cm; it must be above 0 and at most 1000.")
+            raise JobError(
+                tr("The thickness is {:g} cm; it must be above 0 and at most 1000.").format(self.thickness_cm)
+            )
         if (self.soil_mass is not None) != (self.stock == "equivalent_soil_mass"):
             raise JobError(
-                "Carbon in an equivalent soil mass needs that mass in t/ha (SOIL_MASS), for example 4000; other stocks"
-                " have none."
+                tr(
+                    "Carbon in an equivalent soil mass needs that mass in t/ha (SOIL_MASS), for example 4000;"
+                    " other stocks have none."
+                )
             )
         if self.soil_mass is not None and not 0 < self.soil_mass < 1e6:
-            raise JobError(f"The soil mass is {self.soil_mass:g} t/ha; it must be above 0 and below 1,000,000.")
+            raise JobError(
+                tr("The soil mass is {:g} t/ha; it must be above 0 and below 1,000,000.").format(self.soil_mass)
+            )

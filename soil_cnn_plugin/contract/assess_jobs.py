@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, check_extent, no_twins, one_of
+from .language import tr
 from .soil_property import SoilProperty
 
 
@@ -45,54 +46,73 @@ class AssessMap(Job):
     TARGET_TYPES: ClassVar[tuple[str, ...]] = ("auto", "continuous", "class")
 
     def __post_init__(self) -> None:
-        one_of("target type", self.target_type, self.TARGET_TYPES)
+        one_of(tr("target type"), self.target_type, self.TARGET_TYPES)
         if self.detection_limit and self.detection_limit == self.target.field:
             raise JobError(
-                f"{self.detection_limit} is chosen both as the target and as its detection limit. Choose another field"
-                " for one of the two."
+                tr(
+                    "{} is chosen both as the target and as its detection limit. Choose another field for one"
+                    " of the two."
+                ).format(self.detection_limit)
             )
         if self.target_type == "class" and self.detection_limit:
             raise JobError(
-                f"{self.target.field} holds classes, which have no detection limit. Leave {self.detection_limit}"
-                " out, or choose the target type 'continuous'."
+                tr(
+                    "{} holds classes, which have no detection limit. Leave {} out, or choose the target type"
+                    " 'continuous'."
+                ).format(self.target.field, self.detection_limit)
             )
         if self.target_type == "class" and self.lower is not None:
             raise JobError(
-                f"{self.target.field} holds classes, and a map of classes has no prediction interval. Leave both limits"
-                " empty, or choose the target type 'continuous'."
+                tr(
+                    "{} holds classes, and a map of classes has no prediction interval. Leave both limits"
+                    " empty, or choose the target type 'continuous'."
+                ).format(self.target.field)
             )
         if self.target_type == "continuous" and self.sample == "map_classes":
             raise JobError(
-                "The strata are the classes of the map, but the target type is 'continuous'. Choose 'stratified' with"
-                " the field of the strata, or the target type 'class'."
+                tr(
+                    "The strata are the classes of the map, but the target type is 'continuous'. Choose"
+                    " 'stratified' with the field of the strata, or the target type 'class'."
+                )
             )
         if (self.lower is None) != (self.upper is None):
-            missing = "lower" if self.lower is None else "upper"
-            raise JobError(f"An interval has two limits, but the {missing} one is missing. Choose both or neither.")
+            raise JobError(
+                tr("An interval has two limits, but the lower one is missing. Choose both or neither.")
+                if self.lower is None
+                else tr("An interval has two limits, but the upper one is missing. Choose both or neither.")
+            )
         if self.coverage is not None and not 0 < self.coverage < 1:
-            raise JobError(f"The coverage of the interval is {self.coverage:g}; it must lie between 0 and 1.")
+            raise JobError(
+                tr("The coverage of the interval is {:g}; it must lie between 0 and 1.").format(self.coverage)
+            )
         check_sample(self.sample, self.SAMPLES, self.stratum, self.weight, self.inclusion)
 
 
 def check_sample(sample: str, kinds: tuple[str, ...], stratum: str, weight: str, inclusion: str) -> None:
     """Raise JobError where the fields of a probability sample do not belong to its kind."""
-    one_of("kind of sample", sample, kinds)
+    one_of(tr("kind of sample"), sample, kinds)
     if sample == "stratified" and not (stratum and weight):
         raise JobError(
-            "A stratified sample needs two fields of the observations: the stratum, and the area of that stratum"
-            " (weight). Choose both."
+            tr(
+                "A stratified sample needs two fields of the observations: the stratum, and the area of that"
+                " stratum (weight). Choose both."
+            )
         )
     if sample != "stratified" and (stratum or weight):
         raise JobError(
-            f"A stratum or weight field is chosen, but the kind of sample is {sample!r}. Choose stratified, or"
-            " leave both fields empty."
+            tr(
+                "A stratum or weight field is chosen, but the kind of sample is {!r}. Choose stratified, or"
+                " leave both fields empty."
+            ).format(sample)
         )
     if (sample == "probabilities") != bool(inclusion):
         raise JobError(
-            "A sample with inclusion probabilities needs their field. Choose it in INCLUSION."
+            tr("A sample with inclusion probabilities needs their field. Choose it in INCLUSION.")
             if sample == "probabilities"
-            else f"A field of inclusion probabilities is chosen, but the kind of sample is {sample!r}. Choose"
-            " probabilities, or leave INCLUSION empty."
+            else tr(
+                "A field of inclusion probabilities is chosen, but the kind of sample is {!r}. Choose"
+                " probabilities, or leave INCLUSION empty."
+            ).format(sample)
         )
 
 
@@ -118,12 +138,12 @@ class ExplainNetwork(Job):
     OUTPUTS = ("report", "importance", "attribution", "metrics")
 
     def __post_init__(self) -> None:
-        one_of("device", self.device, DEVICES)
-        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
-        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         check_extent(self.extent)
         if self.importance and Path(self.importance).suffix.lower() not in (".gpkg", ".csv"):
-            raise JobError(f"The table {self.importance} must end in .gpkg or .csv.")
+            raise JobError(tr("The table {} must end in .gpkg or .csv.").format(self.importance))
 
 
 @dataclass(frozen=True)
@@ -144,12 +164,12 @@ class ExplainPixel(Job):
     OUTPUTS = ("report", "metrics")
 
     def __post_init__(self) -> None:
-        one_of("device", self.device, DEVICES)
-        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        one_of(tr("device"), self.device, DEVICES)
+        no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if not (math.isfinite(self.x) and math.isfinite(self.y)):
-            raise JobError(f"The point {self.x}, {self.y} is no place. Give two finite coordinates.")
+            raise JobError(tr("The point {}, {} is no place. Give two finite coordinates.").format(self.x, self.y))
         if not 1 <= self.neighbours <= 100:
-            raise JobError(f"{self.neighbours} neighbours are asked for; it must be from 1 to 100.")
+            raise JobError(tr("{} neighbours are asked for; it must be from 1 to 100.").format(self.neighbours))
 
 
 @dataclass(frozen=True)

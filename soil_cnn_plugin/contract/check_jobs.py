@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from .job import Covariate, Job, JobError, no_twins
+from .language import tr
 from .soil_property import SoilProperty
 
 
@@ -34,25 +35,34 @@ class CheckObservations(Job):
     OUTPUTS = ("report", "problems", "metrics")
 
     def __post_init__(self) -> None:
-        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if bool(self.upper) != bool(self.lower):
-            missing = "upper" if not self.upper else "lower"
-            raise JobError(f"A horizon has two limits, but the field of the {missing} one is missing. Choose both.")
+            raise JobError(
+                tr("A horizon has two limits, but the field of the upper one is missing. Choose both.")
+                if not self.upper
+                else tr("A horizon has two limits, but the field of the lower one is missing. Choose both.")
+            )
         roles = [self.profile, self.upper, self.lower, *self.detection_limits]
         twice = [name for name, count in Counter(filter(None, roles)).items() if count > 1]
         if twice:
             raise JobError(
-                f"The field {twice[0]} is chosen for two of these: profile, upper limit, lower limit, detection limit."
-                " Choose another field for one of them."
+                tr(
+                    "The field {} is chosen for two of these: profile, upper limit, lower limit, detection"
+                    " limit. Choose another field for one of them."
+                ).format(twice[0])
             )
         both = [name for name in (*self.fields, *self.composition) if name in filter(None, roles)]
         if both:
             raise JobError(
-                f"The field {both[0]} is chosen both as a soil property to check and as profile, depth or detection"
-                " limit. Choose it once."
+                tr(
+                    "The field {} is chosen both as a soil property to check and as profile, depth or detection"
+                    " limit. Choose it once."
+                ).format(both[0])
             )
         if len(self.composition) == 1:
             raise JobError(
-                f"A composition has at least two parts, but {self.composition[0]} is the only one. Choose all parts of"
-                " the whole, for example sand, silt and clay."
+                tr(
+                    "A composition has at least two parts, but {} is the only one. Choose all parts of the"
+                    " whole, for example sand, silt and clay."
+                ).format(self.composition[0])
             )

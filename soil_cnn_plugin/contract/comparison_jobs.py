@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from .assess_jobs import check_sample
 from .job import Covariate, Job, JobError, one_of
+from .language import tr, tr_n
 from .soil_property import SoilProperty
 
 
@@ -46,55 +47,78 @@ class CompareMaps(Job):
     SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified", "probabilities")
 
     def __post_init__(self) -> None:
-        one_of("question", self.question, self.QUESTIONS)
+        one_of(tr("question"), self.question, self.QUESTIONS)
         check_sample(self.sample, self.SAMPLES, self.stratum, self.weight, self.inclusion)
         if self.coverage is not None and not 0 < self.coverage < 1:
-            raise JobError(f"The coverage of the intervals is {self.coverage:g}; it must lie between 0 and 1.")
+            raise JobError(
+                tr("The coverage of the intervals is {:g}; it must lie between 0 and 1.").format(self.coverage)
+            )
         if (self.map.path, self.map.band) == (self.map_2.path, self.map_2.band):
             raise JobError(
-                f"Both maps are band {self.map.band} of {self.map.path}, so that there is nothing to compare. Choose"
-                " another map or band for one of them."
+                tr(
+                    "Both maps are band {} of {}, so that there is nothing to compare. Choose another map or"
+                    " band for one of them."
+                ).format(self.map.band, self.map.path)
             )
         limits = (self.lower, self.upper, self.lower_2, self.upper_2)
         if any(limits) and not all(limits):
             names = [name for name, raster in zip(("LOWER", "UPPER", "LOWER_2", "UPPER_2"), limits) if raster is None]
             raise JobError(
-                f"What can be told from intervals needs both limits of both maps, but {', '.join(names)}"
-                f" {'are' if len(names) > 1 else 'is'} missing. Choose all four rasters or none."
+                tr_n(
+                    "What can be told from intervals needs both limits of both maps, but {} is missing. Choose all four"
+                    " rasters or none.",
+                    "What can be told from intervals needs both limits of both maps, but {} are missing. Choose all"
+                    " four rasters or none.",
+                    len(names),
+                ).format(", ".join(names))
             )
         if self.detectable and not all(limits):
             raise JobError(
-                "A map of detectable differences is asked for, but it needs both limits of both maps. Choose LOWER,"
-                " UPPER, LOWER_2 and UPPER_2, or leave DETECTABLE empty."
+                tr(
+                    "A map of detectable differences is asked for, but it needs both limits of both maps."
+                    " Choose LOWER, UPPER, LOWER_2 and UPPER_2, or leave DETECTABLE empty."
+                )
             )
         self._check_observations()
 
     def _check_observations(self) -> None:
         if bool(self.observations) != (self.target is not None):
             raise JobError(
-                "Observations and the field with the measured values belong together. Choose both OBSERVATIONS and"
-                " TARGET, or neither."
+                tr(
+                    "Observations and the field with the measured values belong together. Choose both"
+                    " OBSERVATIONS and TARGET, or neither."
+                )
             )
         if self.question == "better" and not self.observations:
             raise JobError(
-                "Only observations tell which of two maps is better, but none are chosen. Choose OBSERVATIONS and"
-                " TARGET, or the question change."
+                tr(
+                    "Only observations tell which of two maps is better, but none are chosen. Choose"
+                    " OBSERVATIONS and TARGET, or the question change."
+                )
             )
         if self.target_2 is not None and self.question == "better":
             raise JobError(
-                f"Values of a second date ({self.target_2.field}) are chosen, but the question is which map is better."
-                " Choose the question change, or leave TARGET_2 empty."
+                tr(
+                    "Values of a second date ({}) are chosen, but the question is which map is better. Choose"
+                    " the question change, or leave TARGET_2 empty."
+                ).format(self.target_2.field)
             )
         if self.question == "change" and self.observations and self.target_2 is None:
             raise JobError(
-                "A change is seen at points that were measured at both dates, but the field of the second date is"
-                " missing. Choose TARGET_2, or leave the observations empty."
+                tr(
+                    "A change is seen at points that were measured at both dates, but the field of the second"
+                    " date is missing. Choose TARGET_2, or leave the observations empty."
+                )
             )
         if self.target is not None and self.target_2 is not None and self.target.field == self.target_2.field:
             raise JobError(
-                f"{self.target.field} is chosen for both dates. Choose the field with the values of the other date."
+                tr("{} is chosen for both dates. Choose the field with the values of the other date.").format(
+                    self.target.field
+                )
             )
         if self.sample != "none" and not self.observations:
-            raise JobError(f"The kind of sample is {self.sample}, but no observations are chosen. Choose them.")
+            raise JobError(
+                tr("The kind of sample is {}, but no observations are chosen. Choose them.").format(self.sample)
+            )
         if self.pairs and not self.observations:
-            raise JobError("A layer of pairs is asked for, but no observations are chosen. Choose them.")
+            raise JobError(tr("A layer of pairs is asked for, but no observations are chosen. Choose them."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .job import JobError
+from .language import tr
 from .soil_property import SoilProperty
 
 Groups = tuple[tuple[str, ...], ...]
@@ -30,8 +31,17 @@ def check_parts(groups: Groups) -> None:
     for group in groups:
         if len(group) < 2:
             raise JobError(
-                f"{group[0]} is the only part of its composition{' at that depth' if len(groups) > 1 else ''}. Choose"
-                " all parts of the whole, for example sand, silt and clay of each depth."
+                (
+                    tr(
+                        "{} is the only part of its composition at that depth. Choose all parts of the whole, for"
+                        " example sand, silt and clay of each depth."
+                    )
+                    if len(groups) > 1
+                    else tr(
+                        "{} is the only part of its composition. Choose all parts of the whole, for example sand, silt"
+                        " and clay of each depth."
+                    )
+                ).format(group[0])
             )
     largest = max(groups, key=len, default=())
     names = {SoilProperty(field).name for field in largest}
@@ -39,8 +49,10 @@ def check_parts(groups: Groups) -> None:
         depth = SoilProperty(group[0]).depth_cm
         if depth and (missing := names ^ {SoilProperty(field).name for field in group}):
             raise JobError(
-                f"The parts of the composition differ between depths: {', '.join(sorted(missing))} is not chosen both"
-                f" with {', '.join(largest)} and with {', '.join(group)}. Choose the same parts at each depth."
+                tr(
+                    "The parts of the composition differ between depths: {} is not chosen both with {} and with"
+                    " {}. Choose the same parts at each depth."
+                ).format(", ".join(sorted(missing)), ", ".join(largest), ", ".join(group))
             )
 
 

@@ -7,6 +7,8 @@ import typing
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, Union, cast
 
+from .language import tr
+
 T = TypeVar("T")
 
 
@@ -22,7 +24,7 @@ def decode(kind: type[T], value: object, where: str) -> T:
     try:
         return cast(T, _decode(kind, value, where))
     except RecursionError as error:
-        raise DecodeError(f"{where} is nested too deeply.") from error
+        raise DecodeError(tr("{} is nested too deeply.").format(where)) from error
 
 
 def _decode(kind: Any, value: Any, where: str) -> Any:
@@ -36,20 +38,22 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, list):
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
         if len(kinds) != len(value):
-            raise DecodeError(f"{where} must hold {len(kinds)} values, not {len(value)}.")
+            raise DecodeError(tr("{} must hold {} values, not {}.").format(where, len(kinds), len(value)))
         return tuple(_decode(each, item, f"{where}[{i}]") for i, (each, item) in enumerate(zip(kinds, value)))
     if origin is dict and isinstance(value, dict):
         return {
-            _text(key, f"a key of {where}"): _decode(arguments[1], item, f"{where}[{key!r}]")
+            _text(key, tr("a key of {}").format(where)): _decode(arguments[1], item, f"{where}[{key!r}]")
             for key, item in value.items()
         }
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         try:
             return float(value)
         except OverflowError as error:
-            raise DecodeError(f"{where} is a number of {value.bit_length()} bits, too large.") from error
+            raise DecodeError(tr("{} is a number of {} bits, too large.").format(where, value.bit_length())) from error
     if not isinstance(kind, type) or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise DecodeError(f"{where} must be {getattr(kind, '__name__', 'a list')}, not {str(value)[:80]!r}.")
+        raise DecodeError(
+            tr("{} must be {}, not {!r}.").format(where, getattr(kind, "__name__", tr("a list")), str(value)[:80])
+        )
     return _text(value, where) if isinstance(value, str) else value
 
 
@@ -58,22 +62,26 @@ def _text(value: str, where: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise DecodeError(f"{where} holds half of a character, which no file can keep: {value[:80]!r}.") from error
+        raise DecodeError(
+            tr("{} holds half of a character, which no file can keep: {!r}.").format(where, value[:80])
+        ) from error
     return value
 
 
 def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
-        raise DecodeError(f"{where} must be an object, not {str(value)[:80]!r}.")
+        raise DecodeError(tr("{} must be an object, not {!r}.").format(where, str(value)[:80]))
     hints = typing.get_type_hints(kind)
     known = {item.name for item in fields(kind)}
     unknown = sorted(set(value) - known)
     if unknown:
-        raise DecodeError(f"{where} has no field {', '.join(map(repr, unknown))}. It has: {', '.join(sorted(known))}.")
+        raise DecodeError(
+            tr("{} has no field {}. It has: {}.").format(where, ", ".join(map(repr, unknown)), ", ".join(sorted(known)))
+        )
     try:
         return kind(**{name: _decode(hints[name], item, f"{where}.{name}") for name, item in value.items()})
     except TypeError as error:
-        raise DecodeError(f"{where} is incomplete: {error}.") from error
+        raise DecodeError(tr("{} is incomplete: {}.").format(where, error)) from error
 
 
 def _kind_among(kinds: list[Any], value: Any) -> Any:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from .job import Job, JobError, no_twins
+from .language import tr
 from .soil_property import SoilProperty
 
 Interval = tuple[float, float]
@@ -42,44 +43,51 @@ class StandardizeDepths(Job):
         self._check_fields()
         if not self.intervals:
             raise JobError(
-                f"No depth interval is given. Write, for example, {intervals_in_words(type(self).intervals)}."
+                tr("No depth interval is given. Write, for example, {}.").format(
+                    intervals_in_words(type(self).intervals)
+                )
             )
         for upper, lower in self.intervals:
             if not 0 <= upper < lower < math.inf:
                 raise JobError(
-                    f"The interval {upper:g}-{lower:g} is not a depth interval. Both limits count downward from the"
-                    " surface in cm, the upper one first, as in 5-15."
+                    tr(
+                        "The interval {:g}-{:g} is not a depth interval. Both limits count downward from the"
+                        " surface in cm, the upper one first, as in 5-15."
+                    ).format(upper, lower)
                 )
         names = [interval_in_words(interval) for interval in self.intervals]
         if twins := sorted({name for name in names if names.count(name) > 1}):
-            raise JobError(f"The interval {twins[0]} is given twice. Remove one of them.")
+            raise JobError(tr("The interval {} is given twice. Remove one of them.").format(twins[0]))
         if not 0 <= self.smoothing < math.inf:
-            raise JobError(f"Lambda is {self.smoothing:g}; it must not be negative. 0.1 is customary.")
+            raise JobError(tr("Lambda is {:g}; it must not be negative. 0.1 is customary.").format(self.smoothing))
         if not 0 < self.min_share <= 1:
             raise JobError(
-                f"The share of an interval that a profile must cover is {self.min_share:g}; it must be above 0 and at"
-                " most 1."
+                tr(
+                    "The share of an interval that a profile must cover is {:g}; it must be above 0 and at most 1."
+                ).format(self.min_share)
             )
 
     def _check_fields(self) -> None:
         """Check that each field has one role and that coordinates are complete."""
         if not self.values:
-            raise JobError("No value is chosen. Choose at least one field with values measured in horizons.")
-        no_twins("value", [value.field for value in self.values])
-        roles = {"profile": self.profile, "upper limit": self.upper, "lower limit": self.lower}
+            raise JobError(tr("No value is chosen. Choose at least one field with values measured in horizons."))
+        no_twins(tr("value"), [value.field for value in self.values])
+        roles = {tr("profile"): self.profile, tr("upper limit"): self.upper, tr("lower limit"): self.lower}
         for role, field in roles.items():
             if not field:
-                raise JobError(f"No field is chosen as the {role} of the horizons. Choose one.")
+                raise JobError(tr("No field is chosen as the {} of the horizons. Choose one.").format(role))
         chosen = [*roles.values(), *(value.field for value in self.values)]
         if twins := sorted({field for field in chosen if chosen.count(field) > 1}):
             raise JobError(
-                f"The field {twins[0]} is chosen for two purposes. Profile, upper limit, lower limit and values must be"
-                " different fields: choose another one."
+                tr(
+                    "The field {} is chosen for two purposes. Profile, upper limit, lower limit and values must"
+                    " be different fields: choose another one."
+                ).format(twins[0])
             )
         if bool(self.x) != bool(self.y):
-            raise JobError("Only one of X and Y is given. Choose both coordinate fields or neither.")
+            raise JobError(tr("Only one of X and Y is given. Choose both coordinate fields or neither."))
         if self.x and not self.crs:
-            raise JobError("X and Y are given, but not their CRS. Choose it.")
+            raise JobError(tr("X and Y are given, but not their CRS. Choose it."))
 
 
 def parse_intervals(text: str) -> tuple[Interval, ...]:
@@ -89,8 +97,10 @@ def parse_intervals(text: str) -> tuple[Interval, ...]:
         match = _INTERVAL.fullmatch(item)
         if not match:
             raise JobError(
-                f"{item!r} is not a depth interval. Write the upper and lower limit in cm with a hyphen between them,"
-                f" and commas between intervals: {intervals_in_words(StandardizeDepths.intervals)}."
+                tr(
+                    "{!r} is not a depth interval. Write the upper and lower limit in cm with a hyphen between"
+                    " them, and commas between intervals: {}."
+                ).format(item, intervals_in_words(StandardizeDepths.intervals))
             )
         intervals.append((float(match["upper"]), float(match["lower"])))
     return tuple(intervals)

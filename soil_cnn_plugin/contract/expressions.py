@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from .job import JobError
+from .language import tr
 from .quoting import split_items
 
 FUNCTIONS = ("abs", "exp", "log", "max", "min", "sqrt")
@@ -15,7 +16,9 @@ _LONGEST = 500
 _DEEPEST = 40
 _HEAD = re.compile(r"^\s*(?P<name>[^()\[\]=]+?)\s*(?:[(\[](?P<unit>[^()\[\]]*)[)\]])?\s*=(?P<formula>.*)$", re.DOTALL)
 _QUOTED = re.compile(r'"([^"]+)"')
-_EXAMPLE = 'carbon stock (t/ha) = soc_0_30 * bd_0_30 * 3. A name with blanks or signs stands in quotes: "Clay <2 um".'
+_EXAMPLE = tr(
+    'carbon stock (t/ha) = soc_0_30 * bd_0_30 * 3. A name with blanks or signs stands in quotes: "Clay <2 um".'
+)
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,17 @@ def parse_expressions(text: str) -> tuple[Expression, ...]:
         match = _HEAD.match(piece)
         if match is None or not match["formula"].strip():
             raise JobError(
-                f"The expression {piece.strip()!r} cannot be read. Write a name, = and a formula: {_EXAMPLE}"
+                tr("The expression {!r} cannot be read. Write a name, = and a formula: {}").format(
+                    piece.strip(), _EXAMPLE
+                )
             )
         found.append(Expression(match["name"].strip(), (match["unit"] or "").strip(), match["formula"].strip()))
     names = [each.name for each in found]
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
-        raise JobError(f"Two expressions have the name {', '.join(map(repr, twins))}. Give each a name of its own.")
+        raise JobError(
+            tr("Two expressions have the name {}. Give each a name of its own.").format(", ".join(map(repr, twins)))
+        )
     return tuple(found)
 
 
@@ -62,26 +69,28 @@ def parse_formula(text: str) -> tuple[ast.expr, tuple[str, ...]]:
         return f"_{names.index(name)}"
 
     if len(text) > _LONGEST:
-        raise JobError(f"The formula {text[:40]!r}... has {len(text)} characters; at most {_LONGEST} are read.")
+        raise JobError(
+            tr("The formula {!r}... has {} characters; at most {} are read.").format(text[:40], len(text), _LONGEST)
+        )
     plain = _QUOTED.sub(lambda match: f" {number_of(match[1])} ", text)
     if re.search(r"(?<![\w.])_\d+\b", _QUOTED.sub("", text)):
-        raise JobError(f"The formula {text!r} holds a name such as _1. Put it in quotes.")
+        raise JobError(tr("The formula {!r} holds a name such as _1. Put it in quotes.").format(text))
     try:
         tree = ast.parse(plain.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise JobError(f"The formula {text!r} cannot be read. Write, for example, {_EXAMPLE}") from error
+        raise JobError(tr("The formula {!r} cannot be read. Write, for example, {}").format(text, _EXAMPLE)) from error
     _check(tree, text, 0)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in FUNCTIONS and not re.fullmatch(r"_\d+", node.id):
             node.id = number_of(node.id)
     if not names:
-        raise JobError(f"The formula {text!r} names no soil property. Write, for example, {_EXAMPLE}")
+        raise JobError(tr("The formula {!r} names no soil property. Write, for example, {}").format(text, _EXAMPLE))
     return tree, tuple(names)
 
 
 def _check(node: ast.expr, text: str, depth: int) -> None:
     if depth > _DEEPEST:
-        raise JobError(f"The formula {text[:40]!r} is nested too deeply. Divide it into several.")
+        raise JobError(tr("The formula {!r} is nested too deeply. Divide it into several.").format(text[:40]))
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         return
     if isinstance(node, ast.Name) and node.id not in FUNCTIONS:
@@ -100,6 +109,8 @@ def _check(node: ast.expr, text: str, depth: int) -> None:
                 _check(each, text, depth + 1)
             return
     raise JobError(
-        f"The formula {text!r} holds {ast.unparse(node)[:60]!r}, which is not allowed. Use numbers, the fields of"
-        f" targets, + - * / ** and brackets, and the functions {', '.join(FUNCTIONS)}."
+        tr(
+            "The formula {!r} holds {!r}, which is not allowed. Use numbers, the fields of targets, + - * / **"
+            " and brackets, and the functions {}."
+        ).format(text, ast.unparse(node)[:60], ", ".join(FUNCTIONS))
     )

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .language import tr
+
 DEVICES = ("auto", "cuda", "mps", "cpu")
 FULL_GPU = ("processor", "wait")
 """What a job does when other programs hold the GPU's memory: compute on the processor where the device is auto, or wait
@@ -38,7 +40,7 @@ class Covariate:
     KINDS: ClassVar[tuple[str, ...]] = ("continuous", "categorical", "directional")
 
     def __post_init__(self) -> None:
-        one_of("kind of covariate", self.kind, self.KINDS)
+        one_of(tr("kind of covariate"), self.kind, self.KINDS)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Job:
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise JobError(f"The {what} is {value!r}; it must be one of: {', '.join(choices)}.")
+        raise JobError(tr("The {} is {!r}; it must be one of: {}.").format(what, value, ", ".join(choices)))
 
 
 def check_extent(extent: tuple[float, float, float, float] | None) -> None:
@@ -63,20 +65,23 @@ def check_extent(extent: tuple[float, float, float, float] | None) -> None:
         return
     west, south, east, north = extent
     if not all(map(math.isfinite, extent)):
-        raise JobError(f"The extent {extent} is not finite: west, south, east and north must be numbers.")
+        raise JobError(tr("The extent {} is not finite: west, south, east and north must be numbers.").format(extent))
     if not (west < east and south < north):
-        raise JobError(f"The extent {extent} is empty: west must be below east and south below north.")
+        raise JobError(tr("The extent {} is empty: west must be below east and south below north.").format(extent))
 
 
 def check_folds(folds: int) -> None:
     if folds < 2:
-        raise JobError(f"{folds} folds are asked for, but at least 2 are needed: one to hold out and one to train on.")
+        raise JobError(
+            tr("{} folds are asked for, but at least 2 are needed: one to hold out and one to train on.").format(folds)
+        )
 
 
 def no_twins(what: str, names: list[str]) -> None:
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
         raise JobError(
-            f"More than one {what} has the name {', '.join(map(repr, twins))}. Names must differ: rename one or remove"
-            " it."
+            tr("More than one {} has the name {}. Names must differ: rename one or remove it.").format(
+                what, ", ".join(map(repr, twins))
+            )
         )

@@ -25,6 +25,7 @@ from .job import FULL_GPU as FULL_GPU
 from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError
+from .language import tr
 from .map_jobs import MapSoilProperties as MapSoilProperties
 from .map_jobs import PredictMap as PredictMap
 from .partners import partners as partners
@@ -72,11 +73,13 @@ def from_json(text: str) -> Job:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise JobError(f"The job file is not JSON: {error}.") from error
+        raise JobError(tr("The job file is not JSON: {}.").format(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("job"), str) or content["job"] not in JOBS:
-        raise JobError(f'The job file names no job. "job" must be one of: {", ".join(JOBS)}.')
+        raise JobError(tr('The job file names no job. "job" must be one of: {}.').format(", ".join(JOBS)))
     if content.get("version") != VERSION:
-        raise JobError(f"The job file has version {content.get('version')}; this engine reads version {VERSION}.")
+        raise JobError(
+            tr("The job file has version {}; this engine reads version {}.").format(content.get("version"), VERSION)
+        )
     kind = JOBS[content.pop("job")]
     del content["version"]
     try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, check_extent, no_twins, one_of
+from .language import tr
 from .prepare_jobs import ExtractPatches
 from .threshold import Threshold, pair_thresholds
 from .train_jobs import TrainNetwork
@@ -59,24 +60,28 @@ class PredictMap(Job):
     TEXTURE_SYSTEMS: ClassVar[tuple[str, ...]] = ("usda", "wrb")
 
     def __post_init__(self) -> None:
-        one_of("device", self.device, DEVICES)
-        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
-        one_of("dissimilarity space", self.dissimilarity_space, self.DISSIMILARITY_SPACES)
-        one_of("precision", self.precision, self.PRECISIONS)
-        one_of("texture system", self.texture_system, self.TEXTURE_SYSTEMS)
+        one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        one_of(tr("dissimilarity space"), self.dissimilarity_space, self.DISSIMILARITY_SPACES)
+        one_of(tr("precision"), self.precision, self.PRECISIONS)
+        one_of(tr("texture system"), self.texture_system, self.TEXTURE_SYSTEMS)
         for name in self.where_fitting:
-            one_of("output that may be left out", name, self.OUTPUTS)
-        no_twins("covariate", [covariate.name for covariate in self.covariates])
+            one_of(tr("output that may be left out"), name, self.OUTPUTS)
+        no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if bool(self.exceedance) != bool(self.exceedance_probability):
             raise JobError(
-                "Thresholds are given, but no raster for the probabilities of exceeding them. Choose a file or a"
-                " temporary file for EXCEEDANCE_PROBABILITY, or leave EXCEEDANCE empty."
+                tr(
+                    "Thresholds are given, but no raster for the probabilities of exceeding them. Choose a file"
+                    " or a temporary file for EXCEEDANCE_PROBABILITY, or leave EXCEEDANCE empty."
+                )
                 if self.exceedance
-                else "A raster of exceedance probabilities is asked for, but no threshold is given. Enter one in"
-                " EXCEEDANCE, for example copper > 150."
+                else tr(
+                    "A raster of exceedance probabilities is asked for, but no threshold is given. Enter one in"
+                    " EXCEEDANCE, for example copper > 150."
+                )
             )
         if self.block_size is not None and self.block_size < 16:
-            raise JobError(f"The block size is {self.block_size} pixels; it must be at least 16.")
+            raise JobError(tr("The block size is {} pixels; it must be at least 16.").format(self.block_size))
         check_extent(self.extent)
 
 
@@ -91,7 +96,7 @@ class MapSoilProperties(Job):
     def __post_init__(self) -> None:
         thresholds = (*self.train.exceedance, *self.predict.exceedance)
         if thresholds and self.extract.target_type == "class":
-            raise JobError("Thresholds are given, but soil classes cannot exceed them. Leave EXCEEDANCE empty.")
+            raise JobError(tr("Thresholds are given, but soil classes cannot exceed them. Leave EXCEEDANCE empty."))
         pair_thresholds(thresholds, self.extract.targets)  # now, not only after all patches are extracted
 
     def output_paths(self) -> dict[str, str]:

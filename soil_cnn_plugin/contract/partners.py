@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from .job import JobError
+from .language import tr
 from .soil_property import SoilProperty
+
+IN_WORDS = {"detection limit": tr("detection limit"), "measurement error": tr("measurement error")}
+"""What a field may hold beside its target -> the words for it in messages."""
 
 
 def partners(
@@ -17,9 +21,10 @@ def partners(
 ) -> dict[str, str]:
     """Return target field -> the field that holds its `what`; a target may have none.
 
-    `without` are targets that have none, such as classes. They wait for no field, and get one only if it has their
-    name, or nothing else can be meant: it is for the caller to refuse that. Unless `is_final`, further targets may turn
-    out to have none, so that too few fields for the remaining targets are no error yet; those are left out.
+    `what` is a key of `IN_WORDS`. `without` are targets that have none, such as classes. They wait for no field, and
+    get one only if it has their name, or nothing else can be meant: it is for the caller to refuse that. Unless
+    `is_final`, further targets may turn out to have none, so that too few fields for the remaining targets are no error
+    yet; those are left out.
 
     A field belongs to the target whose name its own name begins or ends with (copper_dl, dl_copper), or to all depths
     of that property (clay_sd to clay_0_5 and clay_5_15). Fields with other names belong to the remaining targets in
@@ -31,7 +36,9 @@ def partners(
     taken = [field for field in fields if any(field == target.field for target in targets)]
     if taken:
         raise JobError(
-            f"{taken[0]} is chosen both as a target and as a {what} field. Choose another field for one of the two."
+            tr("{} is chosen both as a target and as a {} field. Choose another field for one of the two.").format(
+                taken[0], IN_WORDS[what]
+            )
         )
     found: dict[str, str] = {}
     by_length = sorted(fields, key=lambda field: len(_longest_name(field, targets)), reverse=True)
@@ -40,8 +47,9 @@ def partners(
         owners = [target.field for target in targets if name and name in (target.field, target.name)]
         if owners and all(owner in found for owner in owners):
             raise JobError(
-                f"{found[owners[0]]} and {field} are both named after {owners[0]}, but a target has only one {what}"
-                " field. Choose one of them."
+                tr("{} and {} are both named after {}, but a target has only one {} field. Choose one of them.").format(
+                    found[owners[0]], field, owners[0], IN_WORDS[what]
+                )
             )
         found.update({owner: field for owner in owners if owner not in found})
     nameless = [field for field in fields if field not in found.values()]
@@ -50,11 +58,12 @@ def partners(
     if nameless and not is_final and len(nameless) < len(left):
         nameless = []
     if nameless and len(nameless) != len(left):
-        example = f"{targets[0].field}_{'dl' if 'limit' in what else 'sd'} for {targets[0].field}"
+        example = tr("{}_{} for {}").format(targets[0].field, "dl" if "limit" in what else "sd", targets[0].field)
         raise JobError(
-            f"It is not clear which {what} belongs to which target: {', '.join(nameless)} for {len(left)} targets"
-            f" ({', '.join(left)}). Choose one field for each target, in the same order, or name each after its target:"
-            f" {example}."
+            tr(
+                "It is not clear which {} belongs to which target: {} for {} targets ({}). Choose one field for"
+                " each target, in the same order, or name each after its target: {}."
+            ).format(IN_WORDS[what], ", ".join(nameless), len(left), ", ".join(left), example)
         )
     found.update(zip(left, nameless))
     return {target.field: found[target.field] for target in targets if target.field in found}

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from .composition import check_parts, group_parts
 from .job import Covariate, Job, JobError, no_twins, one_of
-from .partners import partners
+from .language import tr
+from .partners import IN_WORDS, partners
 from .soil_property import SoilProperty
 
 
@@ -50,30 +51,35 @@ class ExtractPatches(Job):
 
     def __post_init__(self) -> None:
         if not self.targets:
-            raise JobError("No target is chosen. Choose at least one field of the observations.")
+            raise JobError(tr("No target is chosen. Choose at least one field of the observations."))
         if not self.covariates:
-            raise JobError("No covariate is chosen. Choose at least one raster.")
-        one_of("target type", self.target_type, self.TARGET_TYPES)
-        one_of("treatment of rare classes", self.rare_classes, self.RARE_CLASSES)
-        one_of("treatment of duplicates", self.duplicates, self.DUPLICATES)
-        no_twins("target", [target.field for target in self.targets])
-        no_twins("covariate", [covariate.name for covariate in self.covariates])
+            raise JobError(tr("No covariate is chosen. Choose at least one raster."))
+        one_of(tr("target type"), self.target_type, self.TARGET_TYPES)
+        one_of(tr("treatment of rare classes"), self.rare_classes, self.RARE_CLASSES)
+        one_of(tr("treatment of duplicates"), self.duplicates, self.DUPLICATES)
+        no_twins(tr("target"), [target.field for target in self.targets])
+        no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if self.patch_size < 3 or self.patch_size % 2 == 0:
             below, above = max(3, self.patch_size // 2 * 2 - 1), max(3, self.patch_size // 2 * 2 + 1)
             raise JobError(
-                f"The patch size is {self.patch_size} pixels, but it must be odd and at least 3, so that the"
-                f" observation lies in the middle pixel. Use {below} or {above}."
+                tr(
+                    "The patch size is {} pixels, but it must be odd and at least 3, so that the observation"
+                    " lies in the middle pixel. Use {} or {}."
+                ).format(self.patch_size, below, above)
             )
         if self.cell_size is not None and not 0 < self.cell_size < math.inf:
-            raise JobError(f"The cell size is {self.cell_size:g}; it must be above 0.")
+            raise JobError(tr("The cell size is {:g}; it must be above 0.").format(self.cell_size))
         if not 0 <= self.max_missing < 1:
             raise JobError(
-                f"The tolerated share of missing pixels is {self.max_missing:g}; it must be from 0 to below 1."
+                tr("The tolerated share of missing pixels is {:g}; it must be from 0 to below 1.").format(
+                    self.max_missing
+                )
             )
         if not 0 <= self.snap_cells <= self.MOST_SNAP_CELLS:
             raise JobError(
-                f"An observation without data may be moved by {self.snap_cells} cells; it must be from 0, which moves"
-                f" none, to {self.MOST_SNAP_CELLS}."
+                tr(
+                    "An observation without data may be moved by {} cells; it must be from 0, which moves none, to {}."
+                ).format(self.snap_cells, self.MOST_SNAP_CELLS)
             )
         self._check_kinds()
 
@@ -85,13 +91,18 @@ class ExtractPatches(Job):
     def _check_kinds(self) -> None:
         """Check what a target may be at the same time."""
         fields = [target.field for target in self.targets]
-        for what, chosen in (("parts of a composition", self.composition), ("soil classes", self.class_targets)):
+        for text, chosen in (
+            (tr("{}: parts of a composition must be among the targets. Choose them there."), self.composition),
+            (tr("{}: soil classes must be among the targets. Choose them there."), self.class_targets),
+        ):
             strange = [field for field in chosen if field not in fields]
             if strange:
-                raise JobError(f"{', '.join(strange)}: {what} must be among the targets. Choose them there.")
+                raise JobError(text.format(", ".join(strange)))
         both = [field for field in self.class_targets if field in self.composition]
         if both:
-            raise JobError(f"{both[0]} is chosen as a soil class and as a part of a composition. Choose one of them.")
+            raise JobError(
+                tr("{} is chosen as a soil class and as a part of a composition. Choose one of them.").format(both[0])
+            )
         classes = fields if self.target_type == "class" else list(self.class_targets)
         without, is_final = {*classes, *self.composition}, self.target_type != "auto"  # a text field may be of classes
         pairs = {
@@ -102,13 +113,17 @@ class ExtractPatches(Job):
             odd = [field for field in found if field in classes]
             if odd:
                 raise JobError(
-                    f"{odd[0]} holds soil classes, which have no {name}. Leave its {name} field out, or choose the"
-                    " target type 'continuous'."
+                    tr(
+                        "{} holds soil classes, which have no {}. Leave its {} field out, or choose the target"
+                        " type 'continuous'."
+                    ).format(odd[0], IN_WORDS[name], IN_WORDS[name])
                 )
         check_parts(self.compositions)
         for name, found in pairs.items():
             both = [field for field in found if field in self.composition]
             if both:
                 raise JobError(
-                    f"{both[0]} is part of a composition and cannot have a {name} field. Leave that field out."
+                    tr("{} is part of a composition and cannot have a {} field. Leave that field out.").format(
+                        both[0], IN_WORDS[name]
+                    )
                 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .job import DEVICES, Covariate, Job, JobError, no_twins, one_of
+from .language import tr
 from .soil_property import SoilProperty
 
 
@@ -62,20 +63,22 @@ class PlanSampling(Job):
     """Designs whose inclusion probabilities are known."""
 
     def __post_init__(self) -> None:
-        one_of("device", self.device, DEVICES)
-        one_of("design", self.design, self.DESIGNS)
-        no_twins("covariate", [covariate.name for covariate in self.covariates])
+        one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("design"), self.design, self.DESIGNS)
+        no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if self.points < 1:
-            raise JobError(f"{self.points} points are asked for; at least 1 is needed.")
+            raise JobError(tr("{} points are asked for; at least 1 is needed.").format(self.points))
         if self.design in self.PROBABILITY and self.points < 2:
-            raise JobError("One random point gives no estimate with an interval. Ask for at least 2 points.")
+            raise JobError(tr("One random point gives no estimate with an interval. Ask for at least 2 points."))
         if self.iterations < 100:
-            raise JobError(f"{self.iterations} iterations are asked for; a Latin hypercube needs at least 100.")
-        for what, value in (("smallest spacing", self.min_spacing), ("weight of the cost", self.cost_weight)):
+            raise JobError(
+                tr("{} iterations are asked for; a Latin hypercube needs at least 100.").format(self.iterations)
+            )
+        for what, value in ((tr("smallest spacing"), self.min_spacing), (tr("weight of the cost"), self.cost_weight)):
             if not (math.isfinite(value) and value >= 0):
-                raise JobError(f"The {what} is {value:g}; it must be 0 or more.")
+                raise JobError(tr("The {} is {:g}; it must be 0 or more.").format(what, value))
         if self.csv and Path(self.csv).suffix.lower() != ".csv":
-            raise JobError(f"The table {self.csv} must end in .csv.")
+            raise JobError(tr("The table {} must end in .csv.").format(self.csv))
         self._check_design()
         self._check_strata()
         self.variogram_numbers()
@@ -89,69 +92,93 @@ class PlanSampling(Job):
             nugget, sill, reach = (float(part) for part in parts)
         except ValueError:
             raise JobError(
-                f"The variogram {self.variogram!r} cannot be read. Write three numbers: the nugget and the sill in the"
-                " square of the property's unit, and the range in metres, such as 0.2, 1.0, 800."
+                tr(
+                    "The variogram {!r} cannot be read. Write three numbers: the nugget and the sill in the"
+                    " square of the property's unit, and the range in metres, such as 0.2, 1.0, 800."
+                ).format(self.variogram)
             ) from None
         if not (0 <= nugget < sill < math.inf and 0 < reach < math.inf):
             raise JobError(
-                f"The variogram has the nugget {nugget:g}, the sill {sill:g} and the range {reach:g} m. The nugget must"
-                " be at least 0 and below the sill, and the range above 0."
+                tr(
+                    "The variogram has the nugget {:g}, the sill {:g} and the range {:g} m. The nugget must be"
+                    " at least 0 and below the sill, and the range above 0."
+                ).format(nugget, sill, reach)
             )
         return nugget, sill, reach
 
     def _check_design(self) -> None:
         if self.design == "where_next" and not self.network:
             raise JobError(
-                "Where next asks what a trained network does not know yet, but no network is chosen. Choose one in"
-                " NETWORK, or another design, such as 'spatial_coverage'."
+                tr(
+                    "Where next asks what a trained network does not know yet, but no network is chosen. Choose"
+                    " one in NETWORK, or another design, such as spatial_coverage."
+                )
             )
         if self.design in ("feature_coverage", "latin_hypercube") and not self.covariates:
             raise JobError(
-                f"The design '{self.design}' spreads points over the covariates, but none is chosen. Choose rasters in"
-                " COVARIATES, or the design 'spatial_coverage'."
+                tr(
+                    "The design {} spreads points over the covariates, but none is chosen. Choose rasters in"
+                    " COVARIATES, or the design spatial_coverage."
+                ).format(self.design)
             )
         if not (self.reference or self.covariates or self.network):
             raise JobError(
-                "Nothing says which pixels may be sampled. Choose a raster in REFERENCE, or covariates in COVARIATES."
+                tr(
+                    "Nothing says which pixels may be sampled. Choose a raster in REFERENCE, or covariates in"
+                    " COVARIATES."
+                )
             )
         if (self.network or self.network_target) and self.design != "where_next":
             raise JobError(
-                f"A network or a target of it is chosen, but the design is '{self.design}', which asks no network."
-                " Choose the design 'where_next', or leave NETWORK and NETWORK_TARGET empty."
+                tr(
+                    "A network or a target of it is chosen, but the design is {}, which asks no network. Choose"
+                    " the design where_next, or leave NETWORK and NETWORK_TARGET empty."
+                ).format(self.design)
             )
         if self.focus and self.design != "where_next":
             raise JobError(
-                f"Polygons are chosen whose uncertainty counts, but the design is '{self.design}'. Choose the design"
-                " 'where_next', or leave FOCUS empty; to keep points inside polygons, choose them in AREA."
+                tr(
+                    "Polygons are chosen whose uncertainty counts, but the design is {}. Choose the design"
+                    " where_next, or leave FOCUS empty; to keep points inside polygons, choose them in AREA."
+                ).format(self.design)
             )
         if self.design == "simple_random" and self.cost is not None:
             raise JobError(
-                "A simple random sample has the same chance everywhere, so that no cost can count. Choose the design"
-                " 'stratified_random' or 'balanced', or leave COST empty."
+                tr(
+                    "A simple random sample has the same chance everywhere, so that no cost can count. Choose"
+                    " the design stratified_random or balanced, or leave COST empty."
+                )
             )
         if self.target is not None and not self.legacy:
-            raise JobError("A field of measured values is chosen, but no layer of existing points. Choose both.")
+            raise JobError(tr("A field of measured values is chosen, but no layer of existing points. Choose both."))
 
     def _check_strata(self) -> None:
         is_stratified = self.design == "stratified_random"
         if (self.strata or self.strata_count is not None) and not is_stratified:
             raise JobError(
-                f"Strata are given, but the design is '{self.design}'. Choose 'stratified_random', or leave STRATA"
-                " and STRATA_COUNT empty."
+                tr(
+                    "Strata are given, but the design is {}. Choose stratified_random, or leave STRATA and"
+                    " STRATA_COUNT empty."
+                ).format(self.design)
             )
         if self.stratum and not self.strata:
-            raise JobError("A field of strata is chosen, but no polygons of strata. Choose both or neither.")
+            raise JobError(tr("A field of strata is chosen, but no polygons of strata. Choose both or neither."))
         if self.strata and self.strata_count is not None:
             raise JobError(
-                f"Strata are given, and {self.strata_count} are to be made. Leave STRATA or STRATA_COUNT empty."
+                tr("Strata are given, and {} are to be made. Leave STRATA or STRATA_COUNT empty.").format(
+                    self.strata_count
+                )
             )
         if self.strata_count is not None and self.strata_count < 1:
-            raise JobError(f"{self.strata_count} strata are asked for; at least 1 is needed.")
+            raise JobError(tr("{} strata are asked for; at least 1 is needed.").format(self.strata_count))
         if self.strata_count is not None and self.points < 2 * self.strata_count:
             raise JobError(
-                f"{self.points} points in {self.strata_count} strata are fewer than two in each, and one point tells"
-                f" nothing of the spread within its stratum. Ask for at least {2 * self.strata_count} points, or for"
-                f" at most {self.points // 2} strata."
+                tr(
+                    "{} points in {} strata are fewer than two in each, and one point tells nothing of the"
+                    " spread within its stratum. Ask for at least {} points, or for at most {} strata."
+                ).format(self.points, self.strata_count, 2 * self.strata_count, self.points // 2)
             )
         if is_stratified and self.points < 4 and not self.strata and self.strata_count is None:
-            raise JobError(f"{self.points} points make no strata: at least 4 are needed for two strata of two points.")
+            raise JobError(
+                tr("{} points make no strata: at least 4 are needed for two strata of two points.").format(self.points)
+            )

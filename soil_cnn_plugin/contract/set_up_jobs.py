@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .job import DEVICES, Job, one_of
+from .language import tr
 
 
 @dataclass(frozen=True)
@@ -18,4 +19,4 @@ class CheckEnvironment(Job):
     OUTPUTS = ("report", "metrics")
 
     def __post_init__(self) -> None:
-        one_of("device", self.device, DEVICES)
+        one_of(tr("device"), self.device, DEVICES)

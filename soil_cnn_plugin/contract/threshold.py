@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .job import JobError
+from .language import tr
 from .quoting import quoted, split_items, take_name
 from .soil_property import SoilProperty
 
@@ -25,7 +26,7 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
-            raise JobError(f"The threshold of {self.target} is {self.value}; it must be a finite number.")
+            raise JobError(tr("The threshold of {} is {}; it must be a finite number.").format(self.target, self.value))
 
     @property
     def text(self) -> str:
@@ -51,8 +52,10 @@ def parse_thresholds(text: str) -> tuple[Threshold, ...]:
         value = _number(match["value"]) if match else None
         if not name or match is None or value is None:
             raise JobError(
-                f"The threshold {piece.strip()!r} cannot be read. Write the target, > or <, and a number: copper > 150;"
-                ' zinc > 300. A name that holds <, >, ; or = stands in quotes: "Clay <2 um" > 30.'
+                tr(
+                    "The threshold {!r} cannot be read. Write the target, > or <, and a number: copper > 150;"
+                    ' zinc > 300. A name that holds <, >, ; or = stands in quotes: "Clay <2 um" > 30.'
+                ).format(piece.strip())
             )
         thresholds.append(Threshold(name, value, match["sign"] == ">"))
     return tuple(thresholds)
@@ -71,8 +74,9 @@ def pair_thresholds(
             found = [index for index in found if index not in alike or targets[index].field == threshold.target]
         if not found:
             raise JobError(
-                f"The threshold {threshold.text!r} names no target. The targets are:"
-                f" {', '.join(target.field for target in targets)}."
+                tr("The threshold {!r} names no target. The targets are: {}.").format(
+                    threshold.text, ", ".join(target.field for target in targets)
+                )
             )
         for index in found:
             pairs.setdefault((index, threshold.value, threshold.is_above), (index, threshold))

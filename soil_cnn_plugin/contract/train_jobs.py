@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .job import DEVICES, FULL_GPU, Job, JobError, check_folds, one_of
+from .language import tr
 from .threshold import Threshold
 
 
@@ -51,42 +52,52 @@ class TrainNetwork(Job):
     VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
 
     def __post_init__(self) -> None:
-        one_of("architecture", self.architecture, self.ARCHITECTURES)
-        one_of("predictor", self.predictor, self.PREDICTORS)
-        one_of("location", self.location, self.LOCATIONS)
+        one_of(tr("architecture"), self.architecture, self.ARCHITECTURES)
+        one_of(tr("predictor"), self.predictor, self.PREDICTORS)
+        one_of(tr("location"), self.location, self.LOCATIONS)
         if self.location == "on" and self.architecture == "padarian" and self.predictor == "network":
             raise JobError(
-                "The location is an input of the ring network and the forest, not of the convolutions of padarian."
-                " Choose the architecture ring or both, the predictor blend, or location auto."
+                tr(
+                    "The location is an input of the ring network and the forest, not of the convolutions of"
+                    " padarian. Choose the architecture ring or both, the predictor blend, or location auto."
+                )
             )
-        one_of("preset", self.preset, self.PRESETS)
-        one_of("transform", self.transform, self.TRANSFORMS)
-        one_of("validation", self.validation, self.VALIDATIONS)
-        one_of("device", self.device, DEVICES)
-        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
+        one_of(tr("preset"), self.preset, self.PRESETS)
+        one_of(tr("transform"), self.transform, self.TRANSFORMS)
+        one_of(tr("validation"), self.validation, self.VALIDATIONS)
+        one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
         check_folds(self.folds)
         if not 0 <= self.repeats <= self.MOST_REPEATS:
             raise JobError(
-                f"The number of repeats of the cross-validation is {self.repeats}; it must be from 1 to"
-                f" {self.MOST_REPEATS}, or 0 to let the preset and the number of observations decide."
+                tr(
+                    "The number of repeats of the cross-validation is {}; it must be from 1 to {}, or 0 to let"
+                    " the preset and the number of observations decide."
+                ).format(self.repeats, self.MOST_REPEATS)
             )
         if not 0.5 <= self.coverage <= 0.99:
             raise JobError(
-                f"The coverage of the prediction interval is {self.coverage:g}; it must be from 0.5 to 0.99."
+                tr("The coverage of the prediction interval is {:g}; it must be from 0.5 to 0.99.").format(
+                    self.coverage
+                )
             )
         for name in ("members", "epochs", "batch_size", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise JobError(f"{name} is {value}; it must be at least 1, or empty for the preset's value.")
+                raise JobError(
+                    tr("{} is {}; it must be at least 1, or empty for the preset's value.").format(name, value)
+                )
         if self.members is not None and self.members < 2:
             raise JobError(
-                "members is 1, but at least 2 are needed, because each member is checked on observations that it has"
-                " not seen."
+                tr(
+                    "members is 1, but at least 2 are needed, because each member is checked on observations"
+                    " that it has not seen."
+                )
             )
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
-            raise JobError(f"The learning rate is {self.learning_rate:g}; it must lie between 0 and 1.")
+            raise JobError(tr("The learning rate is {:g}; it must lie between 0 and 1.").format(self.learning_rate))
         if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
-            raise JobError(f"The weight decay is {self.weight_decay:g}; it must not be negative.")
+            raise JobError(tr("The weight decay is {:g}; it must not be negative.").format(self.weight_decay))
 
 
 @dataclass(frozen=True)
@@ -108,16 +119,19 @@ class ComparePatchSizes(Job):
     OUTPUTS = ("report", "metrics")
 
     def __post_init__(self) -> None:
-        one_of("architecture", self.architecture, TrainNetwork.ARCHITECTURES)
-        one_of("validation", self.validation, TrainNetwork.VALIDATIONS)
-        one_of("device", self.device, DEVICES)
-        one_of("choice for a full GPU", self.full_gpu, FULL_GPU)
+        one_of(tr("architecture"), self.architecture, TrainNetwork.ARCHITECTURES)
+        one_of(tr("validation"), self.validation, TrainNetwork.VALIDATIONS)
+        one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
         check_folds(self.folds)
         if not self.sizes:
-            raise JobError("No patch size is given. Write one or more, for example 3,7,15,31.")
+            raise JobError(tr("No patch size is given. Write one or more, for example 3,7,15,31."))
         for size in self.sizes:
             if size < 3 or size % 2 == 0:
                 raise JobError(
-                    f"{size} is among the patch sizes, but each must be odd and at least 3, so that the observation"
-                    " lies in the middle pixel. The random forest at the point represents a size of 1."
+                    tr(
+                        "{} is among the patch sizes, but each must be odd and at least 3, so that the"
+                        " observation lies in the middle pixel. The random forest at the point represents a"
+                        " size of 1."
+                    ).format(size)
                 )

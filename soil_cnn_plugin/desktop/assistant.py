@@ -21,10 +21,10 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QMetaType
 from qgis.PyQt.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from ..contract.language import tr, tr_n
 from ..processing.categories import is_candidate, why_categorical
 from ..processing.guesses import guess_field, guess_measured, guess_parts, guess_targets
 from ..processing.last_files import last_file
-from ..processing.translation import tr
 from .panel_values import POINTS, PanelValues
 
 _GUESSED = ("PROFILE", "UPPER", "LOWER", "X", "Y")
@@ -133,7 +133,11 @@ class Assistant:
             self._values.set("COVARIATES", [layer.id() for layer in rasters if layer not in coded])
             self._values.set("CATEGORICAL_COVARIATES", [layer.id() for layer in coded])
         among = tr(" Categorical: {}.").format(_names(coded)) if coded else ""
-        text = tr("{} rasters of the project are proposed as covariates.{}").format(len(rasters), among)
+        text = tr_n(
+            "{} raster of the project is proposed as a covariate.{}",
+            "{} rasters of the project are proposed as covariates.{}",
+            len(rasters),
+        ).format(len(rasters), among)
         self._tell(text, tr("Choose none"), self._choose_no_covariates)
 
     def _choose_no_covariates(self) -> None:

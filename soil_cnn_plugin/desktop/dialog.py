@@ -16,9 +16,9 @@ from qgis.core import (
 from qgis.gui import QgsCollapsibleGroupBox, QgsProcessingParametersGenerator
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from ..contract.language import tr
 from ..processing.choices import help_in_words, in_words
 from ..processing.results_folder import SKIP
-from ..processing.translation import tr
 from .assistant import Assistant
 
 ParametersPanel: Any = importlib.import_module("processing.gui.ParametersPanel").ParametersPanel

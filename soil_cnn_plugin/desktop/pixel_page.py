@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from ..processing.translation import tr
+from ..contract.language import localized, tr
 
 _WIDEST = 120  # pixels of the largest contribution's bar
 _MORE, _LESS = "#803100", "#004e92"
@@ -33,7 +33,7 @@ def _contributions(target: dict[str, Any], covariates: dict[str, Any]) -> str:
         colour = _MORE if value > 0 else _LESS
         bar = f'<table cellspacing="0"><tr><td bgcolor="{colour}" width="{width}" height="9"></td></tr></table>'
         here = covariates.get(name)
-        shown = f"{name} ({here:.4g})" if isinstance(here, (int, float)) else name
+        shown = f"{name} ({localized(f'{here:.4g}')})" if isinstance(here, (int, float)) else name
         rows.append(f"<tr><td>{html.escape(shown)}</td><td align='right'>{texts[name]}&nbsp;</td><td>{bar}</td></tr>")
     title = html.escape(tr("Why {}").format(target["label"]))
     meaning = html.escape(target["meaning"])

@@ -21,8 +21,8 @@ from qgis.PyQt.QtCore import QObject, Qt
 from qgis.PyQt.QtGui import QAction, QIcon
 from qgis.PyQt.QtWidgets import QFileDialog, QTextBrowser
 
+from ..contract.language import tr
 from ..paths import resource
-from ..processing.translation import tr
 from .network_of_layer import network_of
 from .pixel_page import pixel_html
 
@@ -76,7 +76,7 @@ class PixelTool(QObject):
         self._task = QgsProcessingAlgRunnerTask(algorithm, values, context, feedback)
         self._kept = (algorithm, context, feedback, folder, metrics)
         self._task.executed.connect(self._answer)
-        self._show(tr("<p>Explaining {:.8g}, {:.8g} …</p>").format(point.x(), point.y()))
+        self._show(tr("<p>Explaining {}, {} …</p>").format(f"{point.x():.8g}", f"{point.y():.8g}"))
         QgsApplication.taskManager().addTask(self._task)
 
     def _answer(self, is_done: bool, _results: dict[str, Any]) -> None:

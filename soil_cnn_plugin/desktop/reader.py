@@ -11,9 +11,9 @@ from qgis.PyQt.QtCore import QSize, Qt, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QImage, QTextCursor
 from qgis.PyQt.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
+from ..contract.language import tr
 from ..paths import page
 from ..processing import help_page
-from ..processing.translation import tr
 
 FIRST_PAGE = "index.md"
 WIDTH = 760  # of pictures, in pixels

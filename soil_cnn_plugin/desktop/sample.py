@@ -25,9 +25,9 @@ from qgis.PyQt.QtGui import QColor
 
 from ..bridge.download import download_wheel
 from ..bridge.errors import WorkerFailed
+from ..contract.language import tr
 from ..processing.raster_styles import colour_numbers, colour_ramp, percentiles, ramp_for
 from ..processing.settings import results_folder
-from ..processing.translation import tr
 from . import meuse
 
 ROLE = "soilcnn/sample"

@@ -14,9 +14,9 @@ from qgis.PyQt.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayou
 from ..bridge import environment
 from ..bridge.commands import log_path
 from ..contract.jobs import DEVICES
+from ..contract.language import tr
 from ..paths import resource
 from ..processing.settings import DEVICE, RESULTS, default_device, proposed_folder, results_folder
-from ..processing.translation import tr
 
 TITLE = "Soil CNN"
 

@@ -9,7 +9,7 @@ from qgis.PyQt.QtCore import QObject
 from qgis.PyQt.QtWidgets import QPushButton
 
 from ..bridge.running import RUNNING
-from ..processing.translation import tr
+from ..contract.language import tr
 
 STOP_TEXT = tr("Stop now and keep what was learned")
 

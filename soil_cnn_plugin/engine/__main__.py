@@ -47,6 +47,7 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
     from_json,
     remove_parts,
 )
+from soil_cnn_plugin.contract.language import tr  # noqa: E402
 from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
 from soil_cnn_plugin.engine.failures import error_in_words  # noqa: E402
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number  # noqa: E402
@@ -54,21 +55,24 @@ from soil_cnn_plugin.engine.outputs import Claims  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
 
 MODULES: dict[type[Job], tuple[str, str]] = {
-    CheckObservations: ("check_observations", "find what is wrong or doubtful in observations, and tell the remedy"),
-    StandardizeDepths: ("standardize_depths", "bring horizons to depth intervals, one point a profile"),
-    ExtractPatches: ("extract_patches", "cut a patch of the covariates around each observation"),
-    TrainNetwork: ("train_network", "train networks on patches, and assess them on held-out folds"),
-    PredictMap: ("predict_map", "predict every pixel of the covariates with a trained network"),
-    MapSoilProperties: ("map_soil_properties", "extract, train and predict, one after the other"),
-    SummarizeAreas: ("summarize_areas", "tell means, totals and shares of polygons, with intervals"),
-    AssessMap: ("assess_map", "compare a map with observations that it was not made from"),
-    ExplainNetwork: ("explain_network", "tell which covariates a network uses, and where on the map"),
-    ExplainPixel: ("explain_pixel", "tell what a network predicts at one place, and why"),
-    ComparePatchSizes: ("compare_patch_sizes", "measure the held-out error against the patch size"),
-    DescribeNetwork: ("describe_network", "tell what a network file holds"),
-    CompareMaps: ("compare_maps", "compare two maps, of one time or of two dates"),
-    PlanSampling: ("plan_sampling", "choose the pixels to visit by a design"),
-    CheckEnvironment: ("check_environment", "try what the jobs rest on: libraries, device and files"),
+    CheckObservations: (
+        "check_observations",
+        tr("find what is wrong or doubtful in observations, and tell the remedy"),
+    ),
+    StandardizeDepths: ("standardize_depths", tr("bring horizons to depth intervals, one point a profile")),
+    ExtractPatches: ("extract_patches", tr("cut a patch of the covariates around each observation")),
+    TrainNetwork: ("train_network", tr("train networks on patches, and assess them on held-out folds")),
+    PredictMap: ("predict_map", tr("predict every pixel of the covariates with a trained network")),
+    MapSoilProperties: ("map_soil_properties", tr("extract, train and predict, one after the other")),
+    SummarizeAreas: ("summarize_areas", tr("tell means, totals and shares of polygons, with intervals")),
+    AssessMap: ("assess_map", tr("compare a map with observations that it was not made from")),
+    ExplainNetwork: ("explain_network", tr("tell which covariates a network uses, and where on the map")),
+    ExplainPixel: ("explain_pixel", tr("tell what a network predicts at one place, and why")),
+    ComparePatchSizes: ("compare_patch_sizes", tr("measure the held-out error against the patch size")),
+    DescribeNetwork: ("describe_network", tr("tell what a network file holds")),
+    CompareMaps: ("compare_maps", tr("compare two maps, of one time or of two dates")),
+    PlanSampling: ("plan_sampling", tr("choose the pixels to visit by a design")),
+    CheckEnvironment: ("check_environment", tr("try what the jobs rest on: libraries, device and files")),
 }
 """Job -> the module of engine/jobs whose `run` does it, and what it does."""
 _MOST_SECONDS_MISSING = 5  # of a folder; network drives are away for a moment now and then
@@ -147,8 +151,10 @@ class _Door:
         if self._seconds_missing == _MOST_SECONDS_MISSING:
             self.stream(
                 Failed(
-                    f"The folder {folder}, where results are to be written, was removed while the job ran. Make it"
-                    " again, or choose another one, and run again."
+                    tr(
+                        "The folder {}, where results are to be written, was removed while the job ran. Make it"
+                        " again, or choose another one, and run again."
+                    ).format(folder)
                 )
             )
             self.leave(1)
@@ -182,18 +188,20 @@ def _read_job(path: str) -> Job:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise JobError(f"The job file {path} cannot be read: {error}.") from error
+        raise JobError(tr("The job file {} cannot be read: {}.").format(path, error)) from error
     return from_json(text)
 
 
 def _run(job: Job, report: Report) -> dict[str, str | float | int]:
     """Imports the job's module only now, after the first event: torch takes a second, and not every job needs it."""
     name, sentence = MODULES[type(job)]
-    report.info(f"The worker starts to {sentence}.")
+    report.info(tr("The worker starts to {}.").format(sentence))
     if process_count() > 1 and not isinstance(job, TrainNetwork):
         raise JobError(
-            f"{process_count()} processes are started for the job {name}, but only a training is shared out among"
-            " processes. Start this job without torchrun."
+            tr(
+                "{} processes are started for the job {}, but only a training is shared out among processes."
+                " Start this job without torchrun."
+            ).format(process_count(), name)
         )
     module = importlib.import_module(f"soil_cnn_plugin.engine.jobs.{name}")
     outputs: dict[str, str | float | int] = module.run(job, report)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import Job, JobError, part
+from soil_cnn_plugin.contract.language import any_of, tr
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import gibibytes, is_memory_of_gpu, is_perhaps_memory_of_gpu, read_memory
 from soil_cnn_plugin.engine.outputs import was_removed
@@ -40,10 +41,10 @@ def error_in_words(error: Exception, job: Job | None) -> str:
         sentence = _disk_sentence(link, job) or _removal_sentence(link, job) or _memory_sentence(link)
         if sentence := sentence or _library_sentence(link):
             return sentence
-    return (
-        f"An unexpected error stopped the engine ({type(error).__name__}: {error}). This is a fault of the plugin, not"
-        " yours: please report it together with the log."
-    )
+    return tr(
+        "An unexpected error stopped the engine ({}: {}). This is a fault of the plugin, not yours: please"
+        " report it together with the log."
+    ).format(type(error).__name__, error)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -60,20 +61,20 @@ def _disk_sentence(error: BaseException, job: Job | None) -> str | None:
     number = error.errno if isinstance(error, OSError) else None
     filename = error.filename if isinstance(error, OSError) else None
     if number in _DISK_FULL or _DISK_FULL_WORDS.search(str(error)):
-        return (
-            f"The disk is full: nothing more could be written to {_place(filename, job)}. Free some space or choose"
-            " another folder (TMPDIR names the temporary one)."
-        )
+        return tr(
+            "The disk is full: nothing more could be written to {}. Free some space or choose another"
+            " folder (TMPDIR names the temporary one)."
+        ).format(_place(filename, job))
     if _NOT_WRITTEN_WORDS.search(str(error)):
-        return (
-            f"Nothing more could be written to {_place(filename, job)}; most likely the disk is full. Free some space"
-            " or choose another folder (TMPDIR names the temporary one)."
-        )
+        return tr(
+            "Nothing more could be written to {}; most likely the disk is full. Free some space or choose"
+            " another folder (TMPDIR names the temporary one)."
+        ).format(_place(filename, job))
     if number in _FORBIDDEN and filename:
-        return (
-            f"{os.fsdecode(filename)} may not be opened: {os.strerror(number or 0)}. Check its permissions; if it is"
-            " loaded in QGIS or open in another program, remove it there or choose another file name."
-        )
+        return tr(
+            "{} may not be opened: {}. Check its permissions; if it is loaded in QGIS or open in another"
+            " program, remove it there or choose another file name."
+        ).format(os.fsdecode(filename), os.strerror(number or 0))
     return None
 
 
@@ -83,7 +84,7 @@ def _place(filename: str | bytes | None, job: Job | None) -> str:
         return os.fsdecode(filename)
     folders = sorted({str(Path(path).parent) for path in job.output_paths().values()}) if job else []
     folders.append(tempfile.gettempdir())
-    return " or ".join(filter(_is_full, folders)) or " or ".join(folders)
+    return any_of(filter(_is_full, folders)) or any_of(folders)
 
 
 def _is_full(folder: str) -> bool:
@@ -103,25 +104,25 @@ def _removal_sentence(error: BaseException, job: Job | None) -> str | None:
 def _memory_sentence(error: BaseException) -> str | None:
     text = str(error)
     found = _ASKED_FOR.search(text)
-    asked = f" when {found[2] or gibibytes(int(found[1]))} more were asked for" if found else ""
+    asked = tr(" when {} more were asked for").format(found[2] or gibibytes(int(found[1]))) if found else ""
     if is_memory_of_gpu(error):
-        what = f"The GPU's memory ran out{asked}."
+        what = tr("The GPU's memory ran out{}.").format(asked)
         if is_perhaps_memory_of_gpu(error):
-            what = (
-                f"A library of the GPU failed ({text.splitlines()[0]}): its memory ran out, or else its driver does not"
-                " fit the compute environment."
-            )
-        return (
-            f"{what} Run again with the device set to cpu, or with a smaller batch size (training) or block size"
+            what = tr(
+                "A library of the GPU failed ({}): its memory ran out, or else its driver does not fit the"
+                " compute environment."
+            ).format(text.splitlines()[0])
+        return tr(
+            "{} Run again with the device set to cpu, or with a smaller batch size (training) or block size"
             " (prediction), or close other programs that use the GPU."
-        )
+        ).format(what)
     if isinstance(error, MemoryError) or (isinstance(error, (RuntimeError, OSError)) and _MEMORY_WORDS.search(text)):
         free = read_memory().free
-        left = f"; {gibibytes(free)} are free now" if free is not None else ""
-        return (
-            f"The computer's memory ran out{asked}{left}. Close other programs, or use a smaller batch size or fewer"
+        left = tr("; {} are free now").format(gibibytes(free)) if free is not None else ""
+        return tr(
+            "The computer's memory ran out{}{}. Close other programs, or use a smaller batch size or fewer"
             " members (training), a smaller block size or extent (prediction), or fewer covariates."
-        )
+        ).format(asked, left)
     return None
 
 
@@ -129,7 +130,7 @@ def _library_sentence(error: BaseException) -> str | None:
     is_foreign_import = isinstance(error, ImportError) and not (error.name or "").startswith("soil_cnn_plugin")
     if not is_foreign_import and getattr(error, "winerror", None) not in _BROKEN_DLL:
         return None
-    return (
-        f"The compute environment is incomplete or broken: {error}. Run 'Set up the compute environment' in the"
+    return tr(
+        "The compute environment is incomplete or broken: {}. Run 'Set up the compute environment' in the"
         " Processing toolbox, then 'Check the compute environment'."
-    )
+    ).format(error)

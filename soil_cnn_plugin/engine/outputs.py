@@ -8,11 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import Job, part
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.locks import try_lock
 from soil_cnn_plugin.contract.parts import RUN, aside, claim, is_run, remove_parts_of
 from soil_cnn_plugin.engine.errors import EngineError
 
-_IN_USE = "If it is loaded in QGIS or open in another program, remove it there, or choose another folder or file name."
+_IN_USE = tr(
+    "If it is loaded in QGIS or open in another program, remove it there, or choose another folder or file name."
+)
 
 
 class Claims:
@@ -32,7 +35,7 @@ class Claims:
                 _try_replacing(path)
             except OSError as error:
                 reason = error.strerror or error
-                raise EngineError(f"{path} cannot be written: {reason}. {_IN_USE}") from error
+                raise EngineError(tr("{} cannot be written: {}. {}").format(path, reason, _IN_USE)) from error
 
     def missing_folder(self) -> str:
         """A folder of outputs that was removed meanwhile, though what it lay in is there; empty when there is none."""
@@ -56,8 +59,10 @@ class Claims:
                 is_alone = try_lock(descriptor)
                 if is_alone is False:
                     raise EngineError(
-                        f"{path} is being written by another run. Wait until that one has ended, or choose another"
-                        " file name."
+                        tr(
+                            "{} is being written by another run. Wait until that one has ended, or choose"
+                            " another file name."
+                        ).format(path)
                     )
                 if _is_still(descriptor, claim(path)):  # and was not removed by a run that ended just now
                     _sign(path, descriptor, bool(is_alone))
@@ -72,8 +77,10 @@ def _sign(path: str, descriptor: int, is_alone: bool) -> None:
     former = os.read(descriptor, 100).decode("ascii", "replace")
     if former and not (is_run(former) and is_alone):
         raise EngineError(
-            f"{claim(path)} says that another run is writing {path}. If there is none, delete that file; or choose"
-            " another file name."
+            tr(
+                "{} says that another run is writing {}. If there is none, delete that file; or choose another"
+                " file name."
+            ).format(claim(path), path)
         )
     os.ftruncate(descriptor, 0)
     if former:
@@ -115,10 +122,10 @@ def appear(finished: Sequence[tuple[str, str]]) -> None:
 
 
 def was_removed(path: str, half_written: str) -> str:
-    return (
-        f"{path} could not be finished: what was half-written, {half_written}, was removed meanwhile, perhaps with its"
+    return tr(
+        "{} could not be finished: what was half-written, {}, was removed meanwhile, perhaps with its"
         " folder. Leave both alone while the job runs, and run again."
-    )
+    ).format(path, half_written)
 
 
 def _not_placed(finished: Sequence[tuple[str, str]], error: OSError) -> str:
@@ -132,8 +139,10 @@ def _not_placed(finished: Sequence[tuple[str, str]], error: OSError) -> str:
             kept.append(free)
     place = error.filename2 or error.filename or finished[0][1]
     failed = next((path for half, path in finished if place in (half, path, aside(path))), place)
-    stay = f" What was finished is complete and stays beside as {' and '.join(kept)}." if kept else ""
-    return f"{failed} could not be replaced: {error.strerror or error}.{stay} Nothing else was replaced. {_IN_USE}"
+    stay = tr(" What was finished is complete and stays beside as {}.").format(all_of(kept)) if kept else ""
+    return tr("{} could not be replaced: {}.{} Nothing else was replaced. {}").format(
+        failed, error.strerror or error, stay, _IN_USE
+    )
 
 
 def _free_name(path: str) -> str:
@@ -148,13 +157,18 @@ def _free_name(path: str) -> str:
 def _check_place(name: str, path: Path, seen: dict[Path, str]) -> None:
     if not path.parent.is_dir():
         raise EngineError(
-            f"The folder {path.parent} does not exist, so {path.name} cannot be written there. Create it or choose"
-            " another."
+            tr("The folder {} does not exist, so {} cannot be written there. Create it or choose another.").format(
+                path.parent, path.name
+            )
         )
     if path.is_dir():
-        raise EngineError(f"{path} is a folder, but a file is to be written there ({name}). Choose a file name.")
+        raise EngineError(
+            tr("{} is a folder, but a file is to be written there ({}). Choose a file name.").format(path, name)
+        )
     if path in seen:
-        raise EngineError(f"{path} is chosen for two outputs, {seen[path]} and {name}. Choose different names.")
+        raise EngineError(
+            tr("{} is chosen for two outputs, {} and {}. Choose different names.").format(path, seen[path], name)
+        )
     seen[path] = name
 
 

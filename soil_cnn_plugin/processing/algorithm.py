@@ -30,6 +30,7 @@ from ..bridge.errors import WorkerFailed
 from ..bridge.run_folder import RunFolder
 from ..bridge.worker import run_job
 from ..contract.jobs import Job, JobError
+from ..contract.language import tr
 from ..paths import resource
 from . import styles
 from .checks import find_problem
@@ -47,7 +48,6 @@ from .rasters import Raster
 from .recent_runs import note_run
 from .report_title import report_title
 from .results_folder import ResultsFolder
-from .translation import tr
 
 
 class JobAlgorithm(QgsProcessingAlgorithm):

@@ -10,8 +10,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from ..contract.language import localized, tr
 from .raster_styles import colour_ramp, ramp_for
-from .translation import tr
 
 _CLASSES = 5
 _DARKEST, _LIGHTEST = 0.1, 0.95  # of a ramp; its ends hide outlines
@@ -31,8 +31,8 @@ def colour_areas(layer: QgsVectorLayer) -> str:
     values = sorted(row[index] for row in layer.getFeatures() if isinstance(row[index], (int, float)))
     title = shown.rsplit("_", 1)[0]
     layer.setRenderer(_renderer(shown, values, colour_ramp(ramp_for(title))))
-    limits = f'round("{title}_lower", 3) || \' {tr("to")} \' || round("{title}_upper", 3)'
-    return f'<b>{title}</b>: [% round("{shown}", 3) %] ([% {limits} %])'
+    value, lower, upper = (f'[% round("{name}", 3) %]' for name in (shown, f"{title}_lower", f"{title}_upper"))
+    return f"<b>{title}</b>: {value} ({tr('{} to {}').format(lower, upper)})"
 
 
 def _renderer(field: str, values: list[float], ramp: QgsColorRamp) -> QgsRuleBasedRenderer:
@@ -45,7 +45,7 @@ def _renderer(field: str, values: list[float], ramp: QgsColorRamp) -> QgsRuleBas
         symbol = QgsFillSymbol.createSimple({"color": ramp.color(place).name(), **_OUTLINE})
         is_last = number == len(edges) - 2
         rule = f'"{field}" >= {low!r} AND "{field}" {"<=" if is_last else "<"} {high!r}'
-        label = f"{low:.4g} - {high:.4g}" if low < high else f"{low:.4g}"
+        label = localized(f"{low:.4g} - {high:.4g}" if low < high else f"{low:.4g}")
         root.appendChild(QgsRuleBasedRenderer.Rule(symbol, filterExp=rule, label=label))
     hatched = QgsFillSymbol.createSimple({"style": "b_diagonal", "color": "#9aa0a8", **_OUTLINE})
     unknown = QgsRuleBasedRenderer.Rule(hatched, label=tr("not mapped"))

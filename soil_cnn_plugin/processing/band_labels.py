@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from .translation import tr
+from ..contract.language import all_of, localized, tr
+
+_KINDS = {
+    "standard deviation": tr("standard deviation"),
+    "median": tr("median"),
+    "confusion index": tr("confusion index"),
+}
+FACTOR, _ADDS = ": ln of the factor on ", ": contribution to "
+"""What follows the covariate's name where contributions are logarithms, and where they are not."""
+_LIMIT = re.compile(r"(?P<side>lower|upper) (?P<share>[\d.]+ %) limit")
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,15 @@ class Label:
     def title(self) -> str:
         depth = f" {self.depth_cm[0]:g}-{self.depth_cm[1]:g} cm" if self.depth_cm else ""
         return f"{self.soil_property}{depth}"
+
+    @property
+    def kind_in_words(self) -> str:
+        """The kind in the user's language; it is written into files in English."""
+        limit = _LIMIT.fullmatch(self.kind)
+        if limit is None:
+            return {**_KINDS, "": ""}.get(self.kind, self.kind)
+        share = localized(limit["share"])
+        return tr("lower {} limit").format(share) if limit["side"] == "lower" else tr("upper {} limit").format(share)
 
     @property
     def labelled(self) -> str:
@@ -43,6 +61,15 @@ def read_label(description: str) -> Label:
     return Label(match["property"], depth, match["unit"] or "", match["kind"] or "")
 
 
+def contribution_title(description: str) -> str:
+    """Return the name of a band that shows what a covariate adds, in the user's language."""
+    for sign, text in ((FACTOR, tr("{}: ln of the factor on {}")), (_ADDS, tr("{}: contribution to {}"))):
+        covariate, found, subject = description.partition(sign)
+        if found:
+            return text.format(covariate, subject)
+    return description
+
+
 def sentence_case(text: str) -> str:
     """Capitalize the first letter of `zinc`, but not of pH."""
     is_plain = text[:1].islower() and not re.match(r"p[hH]\b", text)
@@ -50,7 +77,5 @@ def sentence_case(text: str) -> str:
 
 
 def in_few_words(labels: Sequence[str]) -> str:
-    if not labels:
-        return ""
     shown = list(labels) if len(labels) <= 3 else [*labels[:2], tr("{} more").format(len(labels) - 2)]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {tr('and')} {shown[-1]}"
+    return all_of(shown)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from qgis.core import Qgis, QgsPalettedRasterRenderer, QgsRasterLayer
 
-from .translation import tr
+from ..contract.language import tr
 
 MOST_CODES = 25
 """Different whole numbers that a raster without legend may hold to be taken for one of classes."""

@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingParameterNumber,
 )
 
+from ..contract.language import tr
 from .fields import no_field
 
 Definitions = list[QgsProcessingParameterDefinition]
@@ -29,21 +30,21 @@ def find_problem(definitions: Definitions, parameters: dict[str, Any], context: 
         if not definition.checkValueIsAcceptable(value, context):
             rule = _rule(definition)
             if rule:
-                return f"{definition.name()} is {value}; it must be {rule}."
+                return tr("{} is {}; it must be {}.").format(definition.name(), value, rule)
     return None
 
 
 def _rule(definition: QgsProcessingParameterDefinition) -> str:
     if isinstance(definition, QgsProcessingParameterFile) and definition.extension():
-        return f"a file whose name ends in .{definition.extension()}"
+        return tr("a file whose name ends in .{}").format(definition.extension())
     if isinstance(definition, QgsProcessingParameterEnum):
-        return f"one of: {', '.join(definition.options())}"
+        return tr("one of: {}").format(", ".join(definition.options()))
     if isinstance(definition, QgsProcessingParameterNumber):
         is_whole = definition.dataType() == QgsProcessingParameterNumber.Type.Integer
-        kind = "a whole number" if is_whole else "a number"
+        kind = tr("a whole number") if is_whole else tr("a number")
         lowest, highest = definition.minimum(), definition.maximum()
-        above = f" of at least {lowest:g}" if lowest > -_UNBOUNDED else ""
-        below = f" and at most {highest:g}" if highest < _UNBOUNDED else ""
+        above = tr(" of at least {:g}").format(lowest) if lowest > -_UNBOUNDED else ""
+        below = tr(" and at most {:g}").format(highest) if highest < _UNBOUNDED else ""
         return f"{kind}{above}{below}"
     return ""
 

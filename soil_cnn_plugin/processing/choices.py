@@ -8,7 +8,7 @@ from typing import Any
 
 from qgis.core import QgsProcessingParameterDefinition, QgsProcessingParameterEnum
 
-from .translation import tr
+from ..contract.language import tr
 
 WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
     "TARGET_TYPE": {
@@ -99,7 +99,8 @@ def help_in_words(definition: QgsProcessingParameterDefinition) -> str:
     """Return a parameter's help with the words of its choices in place of the stored values that begin sentences."""
     text = str(definition.help())
     for value, words in WORDS.get(definition.name(), {}).items():
-        text = re.sub(rf"(^|(?<=[.)] )){value}: ", f"{words[:1].upper()}{words[1:]}: ", text)
+        begin = f"{words[:1].upper()}{words[1:]}".replace("\\", "\\\\")
+        text = re.sub(rf"(^|(?<=[.)] )){value}(?=\s?: )", begin, text)
     return text
 
 

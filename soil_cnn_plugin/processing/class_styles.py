@@ -13,7 +13,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from .translation import tr
+from ..contract.language import tr
 
 _RIGHT, _WRONG = "ffffff", "b3480a"  # white, which no class has, and dark orange
 

@@ -7,10 +7,10 @@ from typing import Any
 from qgis.core import QgsPalettedRasterRenderer, QgsRasterLayer
 from qgis.PyQt.QtGui import QColor
 
+from ..contract.language import tr
 from .layer_plan import LayerPlan, style_of
 from .layer_words import class_tip, number_tip, read_words
 from .raster_styles import CONTRIBUTION_RAMP, colour_numbers, colour_ramp, percentiles
-from .translation import tr
 
 _CLASSES = {1: tr("second map lower"), 2: tr("not detectable"), 3: tr("second map higher")}
 _PLACES = {1: 0.2, 2: 0.5, 3: 0.8}  # in the ramp, of blue, nearly white and brown

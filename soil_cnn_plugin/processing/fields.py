@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from qgis.core import QgsFields
 
 from ..contract.jobs import JobError
+from ..contract.language import any_of, tr
 from ..contract.quoting import split_items, take_name
 from ..contract.soil_property import unit_in
 
@@ -22,8 +23,10 @@ def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dic
         field, unit = _field_and_unit(part, fields)
         if field not in fields:
             raise JobError(
-                f"UNITS has {part.strip()!r}, which is not of the form field=unit with a field of {parameter}"
-                f' ({", ".join(fields)}). A name that holds ; or = may stand in quotes: "N; total"=%.'
+                tr(
+                    "UNITS has {!r}, which is not of the form field=unit with a field of {} ({}). A name that"
+                    ' holds ; or = may stand in quotes: "N; total"=%.'
+                ).format(part.strip(), parameter, ", ".join(fields))
             )
         units[field] = "" if unit == "-" else unit
     return units
@@ -45,7 +48,7 @@ def _field_and_unit(part: str, fields: list[str]) -> tuple[str, str]:
 
 def no_field(name: str, *also: str) -> str:
     """Return the message for the case that no parameter names a field."""
-    return f"No field is chosen under {' or '.join((name, *also))}. Choose at least one field to map."
+    return tr("No field is chosen under {}. Choose at least one field to map.").format(any_of((name, *also)))
 
 
 def refuse_row_numbers(targets: Iterable[str]) -> None:
@@ -53,8 +56,10 @@ def refuse_row_numbers(targets: Iterable[str]) -> None:
     for field in targets:
         if field.lower() == "fid":
             raise JobError(
-                f"The field {field} numbers the rows of the file, so it cannot be mapped. Choose the field with the"
-                " measured values."
+                tr(
+                    "The field {} numbers the rows of the file, so it cannot be mapped. Choose the field with"
+                    " the measured values."
+                ).format(field)
             )
 
 
@@ -67,5 +72,7 @@ def unit_of(field: str, fields: QgsFields) -> str:
 def check_field(field: str, fields: QgsFields, parameter: str) -> None:
     if fields.indexFromName(field) < 0:
         raise JobError(
-            f"The observations have no field {field!r} ({parameter}). Their fields are: {', '.join(fields.names())}."
+            tr("The observations have no field {!r} ({}). Their fields are: {}.").format(
+                field, parameter, ", ".join(fields.names())
+            )
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from ..contract.language import tr
+
 _LITTLE = 2**20  # bytes: less than a small GeoPackage and its journal take
 
 
@@ -18,7 +20,8 @@ def full_disk(folder: Path) -> str:
 
 
 def full_disk_sentence(folder: str) -> str:
-    return (
-        f"The disk of the temporary folder {folder} is full: layers are copied there for the engine. Free some space,"
-        " or let the environment variable TMPDIR (on Windows TEMP) name another folder, and start QGIS again."
-    )
+    return tr(
+        "The disk of the temporary folder {} is full: layers are copied there for the engine. Free some"
+        " space, or let the environment variable TMPDIR (on Windows TEMP) name another folder, and start"
+        " QGIS again."
+    ).format(folder)

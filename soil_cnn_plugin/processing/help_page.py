@@ -9,10 +9,10 @@ from typing import Any
 
 from qgis.core import Qgis, QgsProcessingParameterDefinition, QgsProcessingParameterEnum
 
+from ..contract.language import tr
 from ..paths import page as page_path
 from .choices import help_in_words, in_words
 from .links import GUIDE_ADDRESS
-from .translation import tr
 
 
 def panel_text(algorithm: Any) -> str:

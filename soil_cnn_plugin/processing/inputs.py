@@ -26,6 +26,7 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, JobError
+from ..contract.language import tr
 from ..contract.soil_property import SoilProperty
 from .choices import with_values
 from .field_aliases import add_aliases
@@ -130,9 +131,9 @@ class Inputs:
         """Return an input file's absolute path; raise JobError if it does not exist."""
         path = self._algorithm.parameterAsFile(self._parameters, name, self._context)
         if not path:
-            raise JobError(f"No {what} is chosen ({name}).")
+            raise JobError(tr("No {} is chosen ({}).").format(what, name))
         if not os.path.isfile(path):
-            raise JobError(f"The {what} {path} does not exist ({name}).")
+            raise JobError(tr("The {} {} does not exist ({}).").format(what, path, name))
         return os.path.abspath(path)
 
     def observations(self, name: str) -> tuple[str, QgsFields]:
@@ -174,7 +175,7 @@ class Inputs:
     def target(self, name: str, fields: QgsFields) -> SoilProperty:
         field = self.field(name, fields)
         if not field:
-            raise JobError(f"No field is chosen ({name}). Choose the field with the measured values.")
+            raise JobError(tr("No field is chosen ({}). Choose the field with the measured values.").format(name))
         refuse_row_numbers([field])
         return SoilProperty(field, unit_of(field, fields))
 
@@ -225,10 +226,9 @@ class Inputs:
             return None
         bands = raster.covariates("continuous", self.folder, self._context.transformContext())
         if not 1 <= number <= len(bands):
-            has = "one band" if len(bands) == 1 else f"{len(bands)} bands"
-            raise JobError(
-                f"The raster of {name} has {has}, but band {number} is asked for. Choose a band that exists."
-            )
+            one = tr("The raster of {name} has one band, but band {band} is asked for. Choose a band that exists.")
+            many = tr("The raster of {name} has {all} bands, but band {band} is asked for. Choose a band that exists.")
+            raise JobError((one if len(bands) == 1 else many).format(name=name, band=number, all=len(bands)))
         return replace(bands[number - 1], labels=raster.labels.get(number, ()))
 
     def extent(self, name: str) -> tuple[Optional[tuple[float, float, float, float]], str]:
@@ -263,7 +263,7 @@ class Inputs:
     def _source(self, name: str) -> QgsProcessingFeatureSource:
         source = self._algorithm.parameterAsSource(self._parameters, name, self._context)
         if source is None:
-            raise JobError(f"The layer of {name} cannot be opened: {self._parameters.get(name)}.")
+            raise JobError(tr("The layer of {} cannot be opened: {}.").format(name, self._parameters.get(name)))
         layer = self._algorithm.parameterAsVectorLayer(self._parameters, name, self._context)
         if layer is not None:
             self.used.append(QgsProviderRegistry.instance().decodeUri("ogr", layer.source()).get("path") or "")
@@ -292,7 +292,7 @@ class Inputs:
             return None
         check_rasters([name], self._parameters, self._context)
         if not self._rasters[name]:
-            raise JobError(f"The raster of {name} cannot be opened: {self._parameters.get(name)}.")
+            raise JobError(tr("The raster of {} cannot be opened: {}.").format(name, self._parameters.get(name)))
         return self._rasters[name][0]
 
 

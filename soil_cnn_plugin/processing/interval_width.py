@@ -17,8 +17,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
+from ..contract.language import tr
 from .layer_words import open_raster
-from .translation import tr
 
 _NODATA = 0.0
 """A width that no interval has. The difference of two missing values is 0, too."""

@@ -8,31 +8,35 @@ from typing import Any
 import qgis.utils
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingMultiStepFeedback
 
+from ..contract.language import tr
 from .choices import WORDS
 
 _ALSO_A_WORD = {"CRS", "X", "Y"}
-_NAME = re.compile(r"(?<![\w./\\=\"'“-])(?<!field )(?<!fields )[A-Z]+(?:_[A-Z]+)*(?![\w./\\=\"'”-]\w|\w)")
-_VALUE = re.compile(r"(?:(?<=design )|(?<=type )|(?<= is )|(?<=Choose )|(?<=choose )|(?<= or )|(?<= as ))'(\w+)'")
-"""A stored value in quotes. Fields of layers stand in quotes too, and may be called as one: after other words."""
+_BEFORE = ("field", "fields", "Feld", "Felder", "Feldern", "campo", "campos", "champ", "champs", "bidang", "kolom")
+"""Words of the languages after which a name in capital letters is that of a user's field."""
+_NO_FIELD = "".join(f"(?<!{word} )" for word in _BEFORE)
+_NAME = re.compile(rf"(?<![\w./\\=\"'“„«-]){_NO_FIELD}[A-Z]+(?:_[A-Z]+)*(?![\w./\\=\"'”»-]\w|\w)")
+_VALUE = re.compile(r"(?<![\w./\\=\"'“„«-])[a-z]+(?:_[a-z]+)+(?![\w/\\=\"'”»-]|\.\w)")
+"""A stored value of two words or more; what is none of the algorithm's choices stays."""
 
 
 def with_labels(text: str, algorithm: QgsProcessingAlgorithm) -> str:
-    """Return the text with labels instead of the algorithm's parameter names, and with the words of choices instead of
-    stored values in quotes; in the window only."""
+    """Return the text with labels instead of the algorithm's parameter names, and with the words of its choices
+    instead of stored values such as where_next; in the window only."""
     if qgis.utils.iface is None:
         return text
     labels = {item.name(): item.description() for item in algorithm.parameterDefinitions()}
     words = {value: shown for name in labels for value, shown in WORDS.get(name, {}).items()}
-    quoted = _VALUE.sub(lambda match: f"“{words[match[1]]}”" if match[1] in words else match[0], text)
+    text = _VALUE.sub(lambda match: tr("“{}”").format(words[match[0]]) if match[0] in words else match[0], text)
 
     def label(match: re.Match[str]) -> str:
         name = match[0]
         if name in _ALSO_A_WORD or name not in labels:
             return name
-        is_bracketed = quoted[match.start() - 1 : match.start()] == "(" and quoted[match.end() : match.end() + 1] == ")"
-        return labels[name] if is_bracketed else f"“{labels[name]}”"
+        is_bracketed = text[match.start() - 1 : match.start()] == "(" and text[match.end() : match.end() + 1] == ")"
+        return labels[name] if is_bracketed else tr("“{}”").format(labels[name])
 
-    return _NAME.sub(label, quoted)
+    return _NAME.sub(label, text)
 
 
 class LabelledFeedback(QgsProcessingMultiStepFeedback):

@@ -22,6 +22,8 @@ from .layer_words import LayerWords, metadata_of, notes_of
 
 PART = "soilcnn/part"
 """Custom property of a layer: which part of its file it shows."""
+KIND = "soilcnn/kind"
+"""Custom property of a layer: which output it shows, such as LOWER; empty where nothing asks for it."""
 _METRES_A_CM = 0.01
 
 
@@ -43,6 +45,7 @@ class LayerPlan:
     style: str = ""
     depth_cm: Optional[tuple[float, float]] = None
     map_tip: str = ""
+    kind: str = ""
     words: LayerWords = field(default_factory=LayerWords)
 
     @property
@@ -62,6 +65,7 @@ class LayerPlan:
             layer.importNamedStyle(document)
         layer.setName(self.title)
         layer.setCustomProperty(PART, self.part)
+        layer.setCustomProperty(KIND, self.kind)
         layer.setMetadata(metadata_of(layer, self.title, self.words))
         QgsLayerNotesUtils.setLayerNotes(layer, notes_of(self.title, self.words))
         if self.map_tip:

@@ -11,7 +11,7 @@ from typing import Optional
 from osgeo import gdal
 from qgis.core import QgsLayerMetadata, QgsMapLayer
 
-from .translation import tr
+from ..contract.language import language, moment_in_words, tr
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def metadata_of(layer: QgsMapLayer, title: str, words: LayerWords) -> QgsLayerMe
     metadata.setIdentifier(Path(layer.source().split("|")[0]).name)
     metadata.setTitle(title)
     metadata.setType("dataset")
-    metadata.setLanguage("en")
+    metadata.setLanguage(language())
     metadata.setAbstract(" ".join(text for text in (words.shows, words.accuracy, words.assessed) if text))
     metadata.setCrs(layer.crs())
     metadata.setCategories(["geoscientificInformation"])
@@ -76,7 +76,7 @@ def notes_of(title: str, words: LayerWords) -> str:
 def number_tip(title: str, band: int, accuracy: str = "") -> str:
     """Return the template of a map tip that shows a band's value under the mouse."""
     value = f"raster_value(@layer, {band}, @layer_cursor_point)"
-    shown = f"[% coalesce(format_number({value}, 3), '{tr('nothing here')}') %]"
+    shown = f"[% coalesce(format_number({value}, 3), '{_quoted(tr('nothing here'))}') %]"
     below = f"<br><small>{html.escape(accuracy)}</small>" if accuracy else ""
     return f"<b>{html.escape(title)}</b><br>{shown}{below}"
 
@@ -95,5 +95,6 @@ def _quoted(text: str) -> str:
 
 def _date_of(layer: QgsMapLayer) -> str:
     path = Path(layer.source().split("|")[0])
-    written = f"{datetime.fromtimestamp(path.stat().st_mtime):%Y-%m-%d %H:%M}" if path.is_file() else ""
-    return tr("{}, written {}").format(path, written) if written else str(path)
+    if not path.is_file():
+        return str(path)
+    return tr("{}, written {}").format(path, moment_in_words(datetime.fromtimestamp(path.stat().st_mtime)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .translation import tr
+from ..contract.language import tr
 
 SCHEME = "soilcnn"
 SET_UP_ADDRESS = f"{SCHEME}:set-up"

@@ -16,9 +16,9 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from ..contract.language import tr
 from .interval_width import frame_of
 from .layer_words import open_raster
-from .translation import tr
 
 TITLE = tr("Not applicable (hatched)")
 MOST_PIXELS = 1_000_000

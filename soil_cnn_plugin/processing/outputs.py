@@ -13,6 +13,7 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
+from ..contract.language import all_of, any_of, tr
 from .rasters import absolute
 from .results_folder import SKIP, is_empty
 
@@ -34,8 +35,9 @@ def check_extension(definition: LayerDestination, path: str) -> None:
         endings = definition.supportedOutputVectorLayerExtensions()
     if path and Path(path).suffix[1:].lower() not in endings:
         raise JobError(
-            f"{definition.name()} cannot be written as {os.path.basename(path)}. Choose a file name that ends in"
-            f" {' or '.join(f'.{ending}' for ending in endings)}."
+            tr("{} cannot be written as {}. Choose a file name that ends in {}.").format(
+                definition.name(), os.path.basename(path), any_of(f".{ending}" for ending in endings)
+            )
         )
 
 
@@ -49,16 +51,22 @@ def check_outputs(job: Job, used: list[str]) -> None:
         folder = os.path.dirname(path)
         if not os.path.isdir(folder):
             raise JobError(
-                f"The folder {folder} for {name.upper()} does not exist. Create it or choose another folder."
+                tr("The folder {} for {} does not exist. Create it or choose another folder.").format(
+                    folder, name.upper()
+                )
             )
         if not os.access(folder, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
-            raise JobError(f"{path} cannot be written ({name.upper()}). Choose another folder.")
+            raise JobError(tr("{} cannot be written ({}). Choose another folder.").format(path, name.upper()))
         twins = [other.upper() for other, its_path in paths.items() if its_path == path]
         if len(twins) > 1:
-            raise JobError(f"{' and '.join(twins)} would be written to the same file, {path}. Choose two files.")
+            raise JobError(
+                tr("{} would be written to the same file, {}. Choose two files.").format(all_of(twins), path)
+            )
         if any(_is_same_file(path, item) for item in [*used, *_input_paths(job)]):
             raise JobError(
-                f"{name.upper()} would replace {path}, which is an input of the same run. Choose another file."
+                tr("{} would replace {}, which is an input of the same run. Choose another file.").format(
+                    name.upper(), path
+                )
             )
 
 

@@ -18,8 +18,8 @@ from qgis.core import (
 )
 
 from ..contract.jobs import DEVICES, FULL_GPU
+from ..contract.language import tr
 from .settings import default_device
-from .translation import tr
 
 Parameter = QgsProcessingParameterDefinition
 Parameters = list[Parameter]

@@ -13,8 +13,8 @@ from qgis.core import (
 )
 
 from ..contract import jobs
+from ..contract.language import tr
 from .parameters import Parameter, Parameters, device, explained, integer, number, rasters
-from .translation import tr
 
 _POLYGONS = [Qgis.ProcessingSourceType.VectorPolygon]
 _MOST_METRES = 1e7

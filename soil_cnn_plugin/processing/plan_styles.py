@@ -22,8 +22,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
+from ..contract.language import tr
 from .raster_styles import colour_ramp
-from .translation import tr
 
 _WORDS = {
     "walk": tr("place along the way"),

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from qgis.core import QgsVectorLayer
 
+from ..contract.language import tr
 from ..contract.soil_property import SoilProperty
 from .area_styles import colour_areas
 from .band_labels import sentence_case
@@ -18,7 +19,6 @@ from .plan_styles import colour_plan
 from .point_styles import colour_problems, colour_residuals
 from .profile_styles import colour_profiles
 from .raster_styles import colour_ramp, ramp_for
-from .translation import tr
 
 TITLES = {  # from the top down
     "AREAS": tr("Summarized areas"),

@@ -13,7 +13,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
-from .translation import tr
+from ..contract.language import localized, tr
 
 # Blue, white, brown of equal lightness steps (vik, Crameri 2018): too low, right, too high.
 _COLOURS = ("00406f", "5b96b8", "ece5e0", "c98a63", "782004")
@@ -64,6 +64,6 @@ def _renderer(field: str, outermost: float) -> QgsGraduatedSymbolRenderer:
         symbol = QgsMarkerSymbol.createSimple(
             {"name": "circle", "color": f"#{colour}", "size": str(size), "outline_color": "#404040"}
         )
-        label = f"{span} ({word})"
+        label = f"{localized(span)} ({word})"
         ranges.append(QgsRendererRange(QgsClassificationRange(label, low, high), symbol))
     return QgsGraduatedSymbolRenderer(f'"{field}"', ranges)

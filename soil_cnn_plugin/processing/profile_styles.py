@@ -15,6 +15,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from ..contract.language import localized
 from ..contract.soil_property import SoilProperty
 from .field_aliases import add_aliases
 
@@ -59,5 +60,5 @@ def _renderer(layer: QgsVectorLayer, field: str, ramp: QgsColorRamp) -> Optional
         symbol = QgsMarkerSymbol.createSimple(
             {"name": "circle", "color": colour, "size": "2.4", "outline_color": "#404040", "outline_width": "0.2"}
         )
-        ranges.append(QgsRendererRange(QgsClassificationRange(word, below, above), symbol))
+        ranges.append(QgsRendererRange(QgsClassificationRange(localized(word), below, above), symbol))
     return QgsGraduatedSymbolRenderer(f'"{field}"', ranges)

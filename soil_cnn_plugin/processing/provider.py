@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from ..contract.language import tr
 from ..paths import resource
 from .algorithms.assess_map import AssessMap
 from .algorithms.check_environment import CheckEnvironment
@@ -51,7 +52,7 @@ class SoilCnnProvider(QgsProcessingProvider):
         return "Soil CNN"
 
     def longName(self) -> str:
-        return "Soil CNN: maps of soil properties by convolutional networks"
+        return tr("Soil CNN: maps of soil properties by convolutional networks")
 
     def icon(self) -> QIcon:
         return QIcon(self.svgIconPath())

@@ -8,7 +8,8 @@ from typing import Any, Optional
 
 from qgis.core import QgsRasterLayer
 
-from .band_labels import Label, in_few_words, read_label, sentence_case
+from ..contract.language import localized, tr
+from .band_labels import FACTOR, Label, contribution_title, in_few_words, read_label, sentence_case
 from .class_styles import class_names, colour_classes, has_classes, texture_title
 from .interval_width import colour_pale, write_width
 from .layer_plan import LayerPlan, style_of
@@ -22,7 +23,6 @@ from .raster_styles import (
     percentiles,
     ramp_for,
 )
-from .translation import tr
 
 NUMBERS = {
     "PREDICTION": tr("predicted"),
@@ -42,7 +42,6 @@ _KINDS = ("PALE", *NUMBERS, "CLASSES", "CONFUSION_INDEX", "PROBABILITIES")
 FIRST_PROPERTY = 10
 """The place of the first soil property in the run's group; points and hatching stand above it."""
 _LATER = {"TEXTURE_CLASSES": 1000, "EXCEEDANCE_PROBABILITY": 1010, "DISSIMILARITY": 1020, "ATTRIBUTION": 1030}
-_FACTOR = ": ln of the factor on "  # in the bands' names, where contributions are logarithms
 _SHOWS = {
     "PREDICTION": tr("The predicted value of each pixel."),
     "MEDIAN": tr("The true value is as likely to lie above as below it."),
@@ -116,7 +115,11 @@ class RasterPlans:
         for band, label in zip(_bands(layer), self._labels["UPPER"]):
             colour_pale(layer, band, percentiles(layer, band), label.unit)
             share = re.search(r"[\d.]+ %", label.kind)
-            what = tr("width of the {} interval (pale where wide)").format(share[0] if share else tr("prediction"))
+            what = (
+                tr("width of the {} interval (pale where wide)").format(localized(share[0]))
+                if share
+                else tr("width of the prediction interval (pale where wide)")
+            )
             plans.append(self._plan("PALE", path, layer, band, label, what, is_shown=False))
         return plans
 
@@ -130,7 +133,7 @@ class RasterPlans:
             own = limits.setdefault(label.title, percentiles(layer, band))
             colour_numbers(layer, ramp_for(label.soil_property), own, band)
         return self._plan(
-            name, self._results[name], layer, band, label, label.kind or NUMBERS[name], name == "PREDICTION"
+            name, self._results[name], layer, band, label, label.kind_in_words or NUMBERS[name], name == "PREDICTION"
         )
 
     def _of_class(self, layer: QgsRasterLayer, band: int) -> LayerPlan:
@@ -150,7 +153,9 @@ class RasterPlans:
             title = tr("Probability: {}").format(text.removesuffix(", probability"))
             group, order = tr("Probability of exceeding thresholds"), _LATER[name]
         else:
-            title, group, order = sentence_case(text), tr("Probabilities of the classes"), _LATER["TEXTURE_CLASSES"] - 1
+            _, is_named, name_of_class = text.partition("probability of ")
+            title = tr("Probability of {}").format(name_of_class) if is_named else sentence_case(text)
+            group, order = tr("Probabilities of the classes"), _LATER["TEXTURE_CLASSES"] - 1
         fields = [label.soil_property for each in self._class_rasters() for label in self._labels[each]]
         levels = self._levels(fields[0]) if name == "PROBABILITIES" and len(fields) == 1 else []
         is_alone = layer.bandCount() == 1
@@ -204,12 +209,12 @@ class RasterPlans:
     def _of_contributions(self, layer: QgsRasterLayer) -> list[LayerPlan]:
         """Plan a layer a covariate, the most important one on top and shown. All have one scale of colours."""
         path, names = self._results["ATTRIBUTION"], _descriptions(layer)
-        is_factor, unit = _FACTOR in names[0], read_label(names[0].partition(": ")[2]).unit
+        is_factor, unit = FACTOR in names[0], read_label(names[0].partition(": ")[2]).unit
         bands, limit = by_contribution(layer)
         plans = []
         for order, band in enumerate(bands):
             colour_contributions(layer, band, limit, is_factor, unit)
-            title = names[band - 1] or tr("Contribution {}").format(band)
+            title = contribution_title(names[band - 1]) or tr("Contribution {}").format(band)
             plans.append(
                 LayerPlan(
                     path,
@@ -260,6 +265,7 @@ class RasterPlans:
             style=style_of(layer),
             depth_cm=label.depth_cm,
             map_tip=tip,
+            kind=kind,
             words=words,
         )
 

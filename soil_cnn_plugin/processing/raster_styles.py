@@ -19,7 +19,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from .translation import tr
+from ..contract.language import localized, tr
 
 # Perceptually uniform: viridis, magma, inferno, plasma, cividis of matplotlib; mako, rocket of seaborn; at equal steps.
 RAMPS = {
@@ -79,7 +79,7 @@ def colour_dissimilarity(layer: QgsRasterLayer, threshold: float) -> None:
     for share, colour in _DISSIMILARITY:
         limit = share * threshold
         kind = tr("applicable") if share <= 1 else tr("not applicable")
-        span = tr("above {:.3g}").format(below) if math.isinf(limit) else f"{below:.3g} - {limit:.3g}"
+        span = tr("above {:.3g}").format(below) if math.isinf(limit) else localized(f"{below:.3g} - {limit:.3g}")
         items.append(QgsColorRampShader.ColorRampItem(limit, QColor(f"#{colour}"), f"{kind}: {span}"))
         below = limit
     function = QgsColorRampShader(0.0, 2 * threshold, None, QgsColorRampShader.Type.Discrete)
@@ -118,7 +118,7 @@ def colour_contributions(layer: QgsRasterLayer, band: int, limit: float, is_fact
 
 def _factor(logarithm: float) -> str:
     """Return `× 1.35` for 0.3."""
-    return f"× {math.exp(logarithm):.3g}" if logarithm < 700 else f"× e^{logarithm:.0f}"
+    return localized(f"× {math.exp(logarithm):.3g}") if logarithm < 700 else f"× e^{logarithm:.0f}"
 
 
 def _mean_size(values: list[float]) -> float:

@@ -25,6 +25,7 @@ from qgis.core import (
 )
 
 from ..contract.jobs import Covariate, JobError
+from ..contract.language import tr
 from ..contract.raster_formats import ENGINE_FORMATS
 from .file_names import file_name
 from .full_disk import full_disk
@@ -106,8 +107,10 @@ class Raster:
         width, height = self.provider.xSize(), self.provider.ySize()
         if width <= 0 or height <= 0:
             raise JobError(
-                f"{self.layer_name} comes from the provider {self.provider_name} and has no cells of its own. Save it"
-                " as a GeoTIFF with the cell size you need (Export, Save As), and use that file."
+                tr(
+                    "{} comes from the provider {} and has no cells of its own. Save it as a GeoTIFF with the"
+                    " cell size you need (Export, Save As), and use that file."
+                ).format(self.layer_name, self.provider_name)
             )
         own_folder = folder / f"raster_{len(list(folder.iterdir()))}"  # two layers may have the same name
         own_folder.mkdir()
@@ -117,8 +120,9 @@ class Raster:
         if error != Qgis.RasterFileWriterResult.Success:
             raise JobError(
                 full_disk(folder)
-                or f"{self.layer_name} could not be copied to a GeoTIFF ({path}). Save it as a GeoTIFF and use that"
-                " file."
+                or tr("{} could not be copied to a GeoTIFF ({}). Save it as a GeoTIFF and use that file.").format(
+                    self.layer_name, path
+                )
             )
         return str(path)
 
@@ -185,17 +189,18 @@ def why_no_raster(
     """Return the message for a parameter's value that is not a working raster layer."""
     layer = layer or (project.mapLayer(item) if project and isinstance(item, str) else None)
     source = layer.source() if layer else str(item)
-    called = f"The layer {layer.name()}, {source}," if layer else source
+    called = tr("The layer {}, {},").format(layer.name(), source) if layer else source
     parts = QgsProviderRegistry.instance().querySublayers(source)
     rasters = [part.uri() for part in parts if part.type() == Qgis.LayerType.Raster]
     if len(rasters) > 1:
-        return (
-            f"{called} holds {len(rasters)} rasters, so it cannot be opened as one raster ({parameter}). Choose one of"
-            f" them: {', '.join(rasters[:20])}."
+        return tr("{} holds {} rasters, so it cannot be opened as one raster ({}). Choose one of them: {}.").format(
+            called, len(rasters), parameter, ", ".join(rasters[:20])
         )
     if layer and layer.type() != Qgis.LayerType.Raster and layer.isValid():
-        return f"{called} is not a raster and cannot be opened as a raster ({parameter}). Choose a raster."
-    return f"{called} cannot be opened as a raster ({parameter}). Check that it exists and is complete."
+        return tr("{} is not a raster and cannot be opened as a raster ({}). Choose a raster.").format(
+            called, parameter
+        )
+    return tr("{} cannot be opened as a raster ({}). Check that it exists and is complete.").format(called, parameter)
 
 
 def absolute(source: str) -> str:
@@ -214,10 +219,12 @@ def absolute(source: str) -> str:
 def _same_name(name: str, one: Raster, other: Raster) -> JobError:
     first, second = absolute(one.source), absolute(other.source)
     if first == second:
-        return JobError(f"{first} is chosen twice as a covariate. Remove one of them.")
+        return JobError(tr("{} is chosen twice as a covariate. Remove one of them.").format(first))
     return JobError(
-        f"{first} and {second} would both be the covariate {name!r}, but the names of files and folders tell covariates"
-        " apart, also when a map is made later. Rename one of the files or leave it out."
+        tr(
+            "{} and {} would both be the covariate {!r}, but the names of files and folders tell covariates"
+            " apart, also when a map is made later. Rename one of the files or leave it out."
+        ).format(first, second, name)
     )
 
 

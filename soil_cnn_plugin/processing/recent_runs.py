@@ -15,6 +15,8 @@ from qgis.core import (
     QgsSettings,
 )
 
+from ..contract.language import moment_in_words
+
 SETTING = "soilcnn/recent_runs"
 KEPT = 10
 _BESIDE_LAYERS = ("DISSIMILARITY_THRESHOLD", "NETWORK", "PATCHES")  # what layers are shown and explained with
@@ -62,6 +64,6 @@ def note_run(algorithm: QgsProcessingAlgorithm, results: dict[str, Any], subject
     if not layers and not report:
         return
     layers.update({name: results[name] for name in _BESIDE_LAYERS if name in results})
-    run = Run(algorithm.displayName(), f"{datetime.now():%Y-%m-%d %H:%M}", report, subject, layers)
+    run = Run(algorithm.displayName(), moment_in_words(datetime.now()), report, subject, layers)
     kept = [run, *recent_runs()][:KEPT]
     QgsSettings().setValue(SETTING, json.dumps([asdict(item) for item in kept]))

@@ -17,6 +17,7 @@ from qgis.core import (
 )
 
 from ..contract.jobs import JobError
+from ..contract.language import tr
 from .settings import place_for_results
 
 SKIP = "skip"
@@ -84,8 +85,10 @@ class ResultsFolder:
                 path.mkdir()
             except OSError as error:
                 raise JobError(
-                    f"The results folder {self._folder} cannot be used: {error.strerror or error}. Choose another one,"
-                    " for all runs in Plugins > Soil CNN > Settings."
+                    tr(
+                        "The results folder {} cannot be used: {}. Choose another one, for all runs in Plugins"
+                        " > Soil CNN > Settings."
+                    ).format(self._folder, error.strerror or error)
                 ) from error
             self.path = path
         return self.path

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qgis.core import Qgis, QgsProcessingParameterField
 
 from ..contract import jobs
+from ..contract.language import tr
 from .parameters import Parameters, choice, explained
-from .translation import tr
 
 
 def sample_parameters(kinds: tuple[str, ...]) -> Parameters:

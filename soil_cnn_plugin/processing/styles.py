@@ -10,6 +10,7 @@ from typing import Any
 
 from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingLayerPostProcessorInterface
 
+from ..contract.language import moment_in_words, tr
 from .difference_plans import difference_plans
 from .layer_plan import PART, LayerPlan, style_of
 from .layer_words import LayerWords
@@ -17,7 +18,6 @@ from .not_applicable import TITLE, hatch, write_not_applicable
 from .point_plans import point_plans
 from .project_layers import free_group_name, is_showing, place_in_group, reload_layers, set_depth_range
 from .raster_plans import FIRST_PROPERTY, RasterPlans
-from .translation import tr
 
 _NOT_APPLICABLE_ORDER = FIRST_PROPERTY - 1
 
@@ -63,7 +63,7 @@ def dress(results: dict[str, Any], context: QgsProcessingContext) -> str:
     loaded = {path for path in plan.layers if context.willLoadLayerOnCompletion(path)}
     if loaded:
         plan = with_companions(plan, results)
-    group = f"{plan.title}, {datetime.now():%Y-%m-%d %H:%M}"
+    group = f"{plan.title}, {moment_in_words(datetime.now())}"
     for path in loaded:
         _announce(path, [*plan.layers[path], *plan.companions.get(path, [])], group, context)
     _leave_out_empty(results, plan, context)

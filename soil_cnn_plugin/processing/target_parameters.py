@@ -13,9 +13,9 @@ from qgis.core import (
 )
 
 from ..contract import jobs
+from ..contract.language import tr
 from .inputs import Inputs
 from .parameters import Parameter, Parameters, choice, explained
-from .translation import tr
 
 
 def observation_parameters() -> Parameters:

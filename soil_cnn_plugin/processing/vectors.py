@@ -26,6 +26,7 @@ from qgis.core import (  # type: ignore[attr-defined]  # the stubs lack QgsCsExc
 from qgis.PyQt.QtCore import QMetaType
 
 from ..contract.jobs import JobError
+from ..contract.language import tr
 from .full_disk import full_disk
 from .rasters import Raster, has_code
 
@@ -52,11 +53,16 @@ class Transform:
     @property
     def note(self) -> str:
         details = self.operation.instantiatedCoordinateOperationDetails()
-        accuracy = f"accuracy {details.accuracy:g} m" if details.accuracy >= 0 else "accuracy unknown"
-        return (
-            f"{self.layer_name} is transformed from {_crs_name(self.operation.sourceCrs())} to {_crs_name(self.crs)} by"
-            f" the operation {details.name or details.proj} ({accuracy}). To use another one, choose it in the"
+        accuracy = tr("accuracy {:g} m").format(details.accuracy) if details.accuracy >= 0 else tr("accuracy unknown")
+        return tr(
+            "{} is transformed from {} to {} by the operation {} ({}). To use another one, choose it in the"
             " project's properties (Transformations)."
+        ).format(
+            self.layer_name,
+            _crs_name(self.operation.sourceCrs()),
+            _crs_name(self.crs),
+            details.name or details.proj,
+            accuracy,
         )
 
 
@@ -73,8 +79,10 @@ def transform_into(
         return None
     if not has_code(raster.crs):
         notes.append(
-            f"The CRS of {raster.layer_name} has no code, so PROJ and not the project chooses the operation that"
-            f" transforms {source.sourceName()} into it."
+            tr(
+                "The CRS of {} has no code, so PROJ and not the project chooses the operation that transforms"
+                " {} into it."
+            ).format(raster.layer_name, source.sourceName())
         )
         return None
     transform = Transform(source, raster.crs, context)
@@ -95,21 +103,23 @@ def write_points(
     """
     if source.wkbType() == QgsWkbTypes.Type.NoGeometry:
         raise JobError(
-            f"The layer of observations {source.sourceName()} is a table without points. If it has coordinate columns,"
-            " add it as a Delimited Text Layer, or use the algorithm Create points layer from table."
+            tr(
+                "The layer of observations {} is a table without points. If it has coordinate columns, add it"
+                " as a Delimited Text Layer, or use the algorithm Create points layer from table."
+            ).format(source.sourceName())
         )
     kind = QgsWkbTypes.singleType(source.wkbType())
-    return _write(source, path, context, kind, "The layer of observations", transform)
+    return _write(source, path, context, kind, tr("The layer of observations"), transform)
 
 
 def write_any_points(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
     """Write observations as `write_points` does, but keep multipoints, so that a check can find problems."""
-    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of observations")
+    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), tr("The layer of observations"))
 
 
 def write_table(source: QgsProcessingFeatureSource, path: Path, context: QgsCoordinateTransformContext) -> str:
     """Write rows with single geometries or with none; rows without geometry need no CRS."""
-    return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), "The layer")
+    return _write(source, path, context, QgsWkbTypes.singleType(source.wkbType()), tr("The layer"))
 
 
 def write_polygons(
@@ -118,7 +128,9 @@ def write_polygons(
     context: QgsCoordinateTransformContext,
     transform: Optional[Transform] = None,
 ) -> str:
-    return _write(source, path, context, QgsWkbTypes.multiType(source.wkbType()), "The layer of polygons", transform)
+    return _write(
+        source, path, context, QgsWkbTypes.multiType(source.wkbType()), tr("The layer of polygons"), transform
+    )
 
 
 def _write(
@@ -133,8 +145,10 @@ def _write(
     is_placeholder = crs.description().startswith("Undefined")  # GeoPackage's text for an unknown CRS
     if kind != QgsWkbTypes.Type.NoGeometry and (is_placeholder or not crs.isValid()):
         raise JobError(
-            f"{what} {source.sourceName()} has no CRS. Set it in the layer's properties (Source, Assigned CRS), or with"
-            " the algorithm Assign projection, and run again."
+            tr(
+                "{} {} has no CRS. Set it in the layer's properties (Source, Assigned CRS), or with the"
+                " algorithm Assign projection, and run again."
+            ).format(what, source.sourceName())
         )
     kind = QgsWkbTypes.dropZ(QgsWkbTypes.dropM(kind))
     own = _writable_fields(source, what)
@@ -169,8 +183,10 @@ def _writable_fields(source: QgsProcessingFeatureSource, what: str) -> list[int]
             continue
         if lower in names:
             raise JobError(
-                f"{what} {source.sourceName()} has fields {names[lower]} and {field.name()}, which differ in upper and"
-                " lower case only, so files cannot tell them apart. Rename one, for example with Refactor fields."
+                tr(
+                    "{} {} has fields {} and {}, which differ in upper and lower case only, so files cannot"
+                    " tell them apart. Rename one, for example with Refactor fields."
+                ).format(what, source.sourceName(), names[lower], field.name())
             )
         names[lower] = field.name()
         found.append(index)
@@ -201,11 +217,13 @@ def _geometry(feature: QgsFeature, kind: Qgis.WkbType, source: QgsProcessingFeat
     if QgsWkbTypes.isMultiType(kind):
         geometry.convertToMultiType()
     elif geometry.isMultipart() and not geometry.convertToSingleType():
-        raise JobError(f"Feature {feature.id()} of {source.sourceName()} is not a single point.")
+        raise JobError(tr("Feature {} of {} is not a single point.").format(feature.id(), source.sourceName()))
     elif geometry.isMultipart() or _part_count(feature) > 1:
         raise JobError(
-            f"Feature {feature.id()} of {source.sourceName()} is a multipoint of {_part_count(feature)} points. An"
-            " observation has one place: split it with the algorithm Multipart to singleparts, and run again."
+            tr(
+                "Feature {} of {} is a multipoint of {} points. An observation has one place: split it with the"
+                " algorithm Multipart to singleparts, and run again."
+            ).format(feature.id(), source.sourceName(), _part_count(feature))
         )
     return geometry
 
@@ -218,14 +236,15 @@ def _transformed(feature: QgsFeature, geometry: QgsGeometry, transform: Transfor
         if geometry.type() == Qgis.GeometryType.Point:
             return QgsGeometry.fromPointXY(QgsPointXY(math.inf, math.inf))
         raise JobError(
-            f"Feature {feature.id()} of {transform.layer_name} has no place in {_crs_name(transform.crs)}, the CRS of"
-            " the rasters. Check the CRS of the layer."
+            tr("Feature {} of {} has no place in {}, the CRS of the rasters. Check the CRS of the layer.").format(
+                feature.id(), transform.layer_name, _crs_name(transform.crs)
+            )
         ) from error
     return geometry
 
 
 def _crs_name(crs: QgsCoordinateReferenceSystem) -> str:
-    return crs.authid() or crs.description() or "a CRS of its own"
+    return crs.authid() or crs.description() or tr("a CRS of its own")
 
 
 def _part_count(feature: QgsFeature) -> int:
@@ -236,5 +255,7 @@ def _check(writer: QgsVectorFileWriter, source: QgsProcessingFeatureSource, path
     if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
         raise JobError(
             full_disk(path.parent)
-            or f"{source.sourceName()} could not be copied to a GeoPackage ({path}): {writer.errorMessage()}."
+            or tr("{} could not be copied to a GeoPackage ({}): {}.").format(
+                source.sourceName(), path, writer.errorMessage()
+            )
         )

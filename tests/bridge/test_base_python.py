@@ -88,7 +88,7 @@ def test_each_python_that_does_not_serve_is_told_in_a_line_and_the_next_one_is_t
         lines,
         (
             "does not run",
-            "it is Python 3.9, and the packages are for 3.11 or 3.12 or 3.13 or 3.14",
+            "it is Python 3.9, and the packages are for 3.11, 3.12, 3.13 or 3.14",
             "it is Python 3.15",
             "built for x86 (32 bits), and PyTorch is not",
             "it is pypy",

@@ -19,6 +19,7 @@ from soil_cnn_plugin.bridge import worker
 from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.bridge.running import RUNNING
 from soil_cnn_plugin.bridge.worker import Relay, run_job, time_in_words
+from soil_cnn_plugin.contract import language
 from soil_cnn_plugin.contract.jobs import DescribeNetwork, TrainNetwork
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,6 +209,16 @@ def test_the_worker_gets_no_variables_of_qgis_and_no_input(stand_in, feedback, j
     assert variables["PIP_INDEX_URL"] == "file:///kept"
     foreign = ("PYTHON", "PROJ_", "GDAL_", "LD_", "QT_", "QGIS_", "VIRTUAL_ENV", "CONDA_")
     assert [name for name in variables if name.startswith(foreign)] == []
+
+
+def test_the_worker_speaks_the_language_of_qgis(stand_in, feedback, job) -> None:
+    language.use("de_AT")
+    try:
+        run_job(job, feedback, stand_in("tell_environment"))
+    finally:
+        language.use("en")
+    variables = json.loads(next(text for _, text in feedback.told if text.startswith("{")))
+    assert variables["SOILCNN_LANGUAGE"] == "de"
 
 
 def test_a_training_knows_the_file_that_stops_it_as_long_as_it_runs(feedback, stand_in, tmp_path) -> None:

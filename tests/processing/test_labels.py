@@ -29,17 +29,12 @@ def test_the_name_of_a_reference_system_stays(provider) -> None:
 
 
 def test_choices_are_told_by_their_words(provider) -> None:
-    text = "The design is 'balanced'. Choose 'where_next', or leave NETWORK empty; there is no 'other'."
+    text = "The design is spatial_coverage. Choose where_next, or leave NETWORK empty; the field soil_type is other."
     shown = (
-        "The design is “random sample that spreads over the area”. Choose “where a trained network gains most”, or"
-        " leave “Trained network” empty; there is no 'other'."
+        "The design is “even over the area”. Choose “where a trained network gains most”, or leave “Trained network”"
+        " empty; the field soil_type is other."
     )
     assert with_labels(text, provider.algorithm("plansampling")) == shown
-
-
-def test_a_field_that_is_called_as_a_choice_keeps_its_name(provider) -> None:
-    text = "points.gpkg has no field 'class'. Its fields are 'id', 'class'."
-    assert with_labels(text, provider.algorithm("extractpatches")) == text
 
 
 def test_scripts_see_the_names_that_they_use(provider, headless) -> None:

@@ -118,7 +118,7 @@ def test_a_unit_of_a_part_comes_from_its_alias_too(job_of, values, soils) -> Non
 def test_nothing_to_map_is_refused_before_and_while_running(
     job_of, provider, context, values, monkeypatch, empty
 ) -> None:
-    with pytest.raises(JobError, match="No field is chosen under TARGETS or COMPOSITION or CLASS_TARGETS. Choose"):
+    with pytest.raises(JobError, match="No field is chosen under TARGETS, COMPOSITION or CLASS_TARGETS. Choose"):
         job_of("extractpatches", {**values, **empty})
     monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
     checked = provider.algorithm("extractpatches").checkParameterValues({**values, **empty}, context)

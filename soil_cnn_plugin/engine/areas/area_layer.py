@@ -13,6 +13,7 @@ import pyproj
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.areas.pixel_shares import in_pixels, touched_block
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION, free_name
@@ -22,7 +23,7 @@ from soil_cnn_plugin.engine.rasters.opening import as_pyogrio_reads, is_undefine
 from soil_cnn_plugin.engine.rasters.polygons import place_polygons
 from soil_cnn_plugin.engine.report import Report
 
-ROLE = "the areas to summarize"
+ROLE = tr("the areas to summarize")
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,16 @@ class AreaLayer:
         """
         if field and field not in self.frame.columns:
             fields = ", ".join(str(name) for name in self.frame.columns if name != self.frame.geometry.name)
-            raise EngineError(f"'{self.name}' has no field {field!r} to name its areas. It has: {fields}.")
+            raise EngineError(
+                tr("'{}' has no field {!r} to name its areas. It has: {}.").format(self.name, field, fields)
+            )
         if not field:
-            return [f"area {area.number + 1}" for area in self.areas]
+            return [tr("area {}").format(area.number + 1) for area in self.areas]
         values = self.frame[field]
         pairs = zip(self.areas, values, values.isna())
-        return [f"area {area.number + 1}" if is_missing else str(value) for area, value, is_missing in pairs]
+        return [
+            tr("area {}").format(area.number + 1) if is_missing else str(value) for area, value, is_missing in pairs
+        ]
 
     def write(self, path: str, columns: Mapping[str, Sequence[object]]) -> dict[str, str]:
         """Write the polygons, with `columns` after their own fields, whole or not at all; return the name that each
@@ -83,24 +88,36 @@ def read_areas(path: str, grid: Grid, report: Report) -> AreaLayer:
         with as_pyogrio_reads(path) as readable:
             frame = geopandas.read_file(readable)
     except (DataSourceError, DataLayerError) as error:
-        raise EngineError(f"{path}, {ROLE}, cannot be read as a vector file. Choose a layer of polygons.") from error
+        raise EngineError(
+            tr("{}, {}, cannot be read as a vector file. Choose a layer of polygons.").format(path, ROLE)
+        ) from error
     if not isinstance(frame, geopandas.GeoDataFrame):
-        raise EngineError(f"'{name}', {ROLE}, is a table without geometries. Choose a layer of polygons.")
+        raise EngineError(tr("'{}', {}, is a table without geometries. Choose a layer of polygons.").format(name, ROLE))
     if frame.crs is None or is_undefined(frame.crs.name):
-        raise EngineError(f"'{name}', {ROLE}, has no CRS. Set it in the layer's properties and run again.")
+        raise EngineError(
+            tr("'{}', {}, has no CRS. Set it in the layer's properties and run again.").format(name, ROLE)
+        )
     is_polygon = frame.geom_type.isin(["Polygon", "MultiPolygon"]) & ~frame.is_empty
     if not is_polygon.any():
-        raise EngineError(f"'{name}', {ROLE}, holds {len(frame)} features but no polygon. Choose a layer of polygons.")
+        raise EngineError(
+            tr("'{}', {}, holds {} features but no polygon. Choose a layer of polygons.").format(name, ROLE, len(frame))
+        )
     if not is_polygon.all():
-        report.warning(f"{(~is_polygon).sum()} of {len(frame)} features of '{name}' are no polygons and are left out.")
+        report.warning(
+            tr("{} of {} features of '{}' are no polygons and are left out.").format(
+                (~is_polygon).sum(), len(frame), name
+            )
+        )
     frame = frame[is_polygon].reset_index(drop=True)
     drawn = np.array(shapely.force_2d(frame.geometry.values), object)
     try:
         placed = place_polygons(drawn, frame.crs.to_wkt(), grid)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"'{name}', {ROLE}, cannot be transformed from {frame.crs.name} to {grid.crs_name}, the CRS of the"
-            " covariates. Set the layer's CRS and run again."
+            tr(
+                "'{}', {}, cannot be transformed from {} to {}, the CRS of the covariates. Set the layer's CRS"
+                " and run again."
+            ).format(name, ROLE, frame.crs.name, grid.crs_name)
         ) from error
     hectares = _hectares(frame)
     areas = tuple(_area(number, each, grid, own) for number, (each, own) in enumerate(zip(placed, hectares)))
@@ -136,13 +153,25 @@ def _check_touch(name: str, frame: geopandas.GeoDataFrame, areas: Sequence[Area]
     if len(beside) == len(areas):
         west, south, east, north = (float(value) for value in frame.total_bounds)
         raise EngineError(
-            f"All {len(areas)} polygons of '{name}' lie outside the map. They reach over"
-            f" {bounds_in_words((west, south, east, north))} ({frame.crs.name}); the map over"
-            f" {bounds_in_words(grid.bounds)} ({grid.crs_name}). Choose polygons that overlap the covariates, or set"
-            " the layer's CRS."
+            tr(
+                "All {} polygons of '{}' lie outside the map. They reach over {} ({}); the map over {} ({})."
+                " Choose polygons that overlap the covariates, or set the layer's CRS."
+            ).format(
+                len(areas),
+                name,
+                bounds_in_words((west, south, east, north)),
+                frame.crs.name,
+                bounds_in_words(grid.bounds),
+                grid.crs_name,
+            )
         )
     if beside:
         report.warning(
-            f"{len(beside)} of {len(areas)} polygons of '{name}' lie outside the map and get no answer (feature"
-            f" {', '.join(map(str, beside[:10]))}{' and others' if len(beside) > 10 else ''})."
+            tr("{} of {} polygons of '{}' lie outside the map and get no answer (feature {}{}).").format(
+                len(beside),
+                len(areas),
+                name,
+                ", ".join(map(str, beside[:10])),
+                tr(" and others") if len(beside) > 10 else "",
+            )
         )

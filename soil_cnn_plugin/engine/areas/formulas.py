@@ -12,6 +12,7 @@ import numpy as np
 
 from soil_cnn_plugin.contract.expressions import parse_formula
 from soil_cnn_plugin.contract.jobs import Expression, SummarizeAreas
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
@@ -35,10 +36,13 @@ STOCK_UNIT = "t/ha"
 
 
 class Formula(Protocol):
-    """A number made from several targets. `name` and `unit` are for readers; `fields` are the targets it needs."""
+    """A number made from several targets. `title` and `unit` are for readers, `name` is for files; `fields` are the
+    targets it needs."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
     @property
     def unit(self) -> str: ...
     @property
@@ -58,6 +62,10 @@ class TypedFormula:
     @property
     def name(self) -> str:
         return self.expression.name
+
+    @property
+    def title(self) -> str:
+        return self.name
 
     @property
     def unit(self) -> str:
@@ -132,6 +140,12 @@ class CarbonStock:
         return what if self.soil_mass is None else f"{what} in {self.soil_mass:g} t/ha of fine soil"
 
     @property
+    def title(self) -> str:
+        if self.soil_mass is None:
+            return tr("organic carbon stock")
+        return tr("organic carbon stock in {:g} t/ha of fine soil").format(self.soil_mass)
+
+    @property
     def unit(self) -> str:
         return STOCK_UNIT
 
@@ -178,8 +192,12 @@ def plan_formulas(job: SummarizeAreas, targets: Sequence[SoilProperty], numbers:
         missing = [field for field in formula.fields if field not in numbers]
         if missing:
             raise EngineError(
-                f"'{formula.name}' names {comma_separated(missing)}, which the network does not predict as a number. It"
-                f" predicts: {comma_separated(numbers) if numbers else 'no numbers'}. Write their fields."
+                tr(
+                    "'{}' names {}, which the network does not predict as a number. It predicts: {}. Write"
+                    " their fields."
+                ).format(
+                    formula.title, comma_separated(missing), comma_separated(numbers) if numbers else tr("no numbers")
+                )
             )
     return found
 
@@ -189,17 +207,18 @@ def _plan_stock(job: SummarizeAreas, targets: Sequence[SoilProperty]) -> CarbonS
     layers = []
     for number, (carbon, density) in enumerate(zip(job.carbon, job.bulk_density)):
         stones = job.stones[number] if job.stones else ""
-        named = {"carbon": carbon, "bulk density": density, **({"stones": stones} if stones else {})}
+        named = {tr("carbon"): carbon, tr("bulk density"): density, **({tr("stones"): stones} if stones else {})}
         for role, field in named.items():
             if field not in known:
                 raise EngineError(
-                    f"The {role} of the stock is {field!r}, but the network predicts"
-                    f" {comma_separated([target.field for target in targets])}. Write the field of one of these."
+                    tr(
+                        "The {} of the stock is {!r}, but the network predicts {}. Write the field of one of these."
+                    ).format(role, field, comma_separated([target.field for target in targets]))
                 )
         factors = (
-            _factor(known[carbon], "carbon", _CONTENTS),
-            _factor(known[density], "bulk density", _DENSITIES),
-            _factor(known[stones], "stones", _SHARES) if stones else 1.0,
+            _factor(known[carbon], tr("carbon"), _CONTENTS),
+            _factor(known[density], tr("bulk density"), _DENSITIES),
+            _factor(known[stones], tr("stones"), _SHARES) if stones else 1.0,
         )
         layers.append(
             _Layer(carbon, density, stones, factors, _thickness(job, [known[each] for each in named.values()]))
@@ -211,11 +230,12 @@ def _factor(target: SoilProperty, role: str, units: Mapping[str, float]) -> floa
     plain = _plain(target.unit)
     if plain in units:
         return units[plain]
-    what = f"has the unit {target.unit!r}" if target.unit else "has no unit"
-    raise EngineError(
-        f"{target.field}, the {role} of the stock, {what}; a stock needs one of: {', '.join(units)}. Write the unit"
-        " into the field's alias, such as Carbon (g/kg), extract the patches and train again."
-    )
+    if target.unit:
+        what = tr("{}, the {} of the stock, has the unit {!r}; a stock needs one of: {}.")
+    else:
+        what = tr("{0}, the {1} of the stock, has no unit; a stock needs one of: {3}.")
+    remedy = tr("Write the unit into the field's alias, such as Carbon (g/kg), extract the patches and train again.")
+    raise EngineError(f"{what.format(target.field, role, target.unit, ', '.join(units))} {remedy}")
 
 
 def _plain(unit: str) -> str:
@@ -233,10 +253,12 @@ def _thickness(job: SummarizeAreas, targets: Sequence[SoilProperty]) -> float:
     depths = {target.depth_cm for target in targets}
     depth = next(iter(depths))
     if len(depths) > 1 or depth is None:
-        told = comma_separated([f"{target.field}: {target.depth_cm or 'none'}" for target in targets])
+        told = comma_separated([f"{target.field}: {target.depth_cm or tr('none')}" for target in targets])
         raise EngineError(
-            f"The thickness of a layer of the stock is not known, because its targets have these depths: {told}. Name"
-            " fields with one depth, such as soc_0_30 and bd_0_30, or give the THICKNESS in cm."
+            tr(
+                "The thickness of a layer of the stock is not known, because its targets have these depths: {}."
+                " Name fields with one depth, such as soc_0_30 and bd_0_30, or give the THICKNESS in cm."
+            ).format(told)
         )
     return (depth[1] - depth[0]) / 100
 

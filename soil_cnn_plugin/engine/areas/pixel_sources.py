@@ -13,6 +13,7 @@ import torch
 from rasterio.windows import Window
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.blocks import bounded_block_size, predict_blocks
@@ -107,6 +108,16 @@ class PredictedPixels:
         return PixelRead(found.block, found.location, found.scale, is_applicable)
 
 
+_NOT_THE_LIMIT = {
+    "lower": tr(
+        "{} is not the lower limit of a map: Predict map marks these in their metadata (CONTENT). Choose its LOWER."
+    ),
+    "upper": tr(
+        "{} is not the upper limit of a map: Predict map marks these in their metadata (CONTENT). Choose its UPPER."
+    ),
+}
+
+
 @dataclass(frozen=True)
 class MappedPixels:
     """Pixels of a map of numbers that this network made before: its limits tell location and scale."""
@@ -132,30 +143,35 @@ class MappedPixels:
         outcomes = tuple(each for each in description.outcomes if isinstance(each, NumberOutcome))
         if len(outcomes) < len(description.outcomes):
             raise EngineError(
-                f"{job.network} also predicts classes or compositions, whose errors the limits of a map do not tell."
-                " Leave LOWER and UPPER empty, so that the areas are predicted from covariates."
+                tr(
+                    "{} also predicts classes or compositions, whose errors the limits of a map do not tell."
+                    " Leave LOWER and UPPER empty, so that the areas are predicted from covariates."
+                ).format(job.network)
             )
         for content, path, raster in (("lower", job.lower, lower), ("upper", job.upper, upper)):
             names = [name or "" for name in raster.descriptions]
             wanted = [target.label for target in description.targets]
             if len(names) != len(wanted) or any(not a.startswith(b) for a, b in zip(names, wanted)):
                 raise EngineError(
-                    f"{path} has the bands {', '.join(map(repr, names))}, but the limits of a map by {job.network} have"
-                    f" those of {', '.join(map(repr, wanted))}. Choose LOWER and UPPER of a map by this network."
+                    tr(
+                        "{} has the bands {}, but the limits of a map by {} have those of {}. Choose LOWER and"
+                        " UPPER of a map by this network."
+                    ).format(path, ", ".join(map(repr, names)), job.network, ", ".join(map(repr, wanted)))
                 )
             if raster.tags().get("CONTENT") != content:
-                raise EngineError(
-                    f"{path} is not the {content} limit of a map: Predict map marks these in their metadata (CONTENT)."
-                    f" Choose its {content.upper()}."
-                )
+                raise EngineError(_NOT_THE_LIMIT[content].format(path))
             told = raster.tags().get("COVERAGE", "")
             if told != f"{description.coverage:g}":
                 raise EngineError(
-                    f"{path} has the coverage {told or 'unknown'}, the network's is {description.coverage:g}. Choose"
-                    " LOWER and UPPER of a map by this network."
+                    tr(
+                        "{} has the coverage {}, the network's is {:g}. Choose LOWER and UPPER of a map by this"
+                        " network."
+                    ).format(path, told or tr("unknown"), description.coverage)
                 )
         if grid_of(upper, job.upper).offset_of(grid) != (0, 0) or lower.shape != upper.shape:
-            raise EngineError(f"{job.lower} and {job.upper} have different grids. Choose limits of one map.")
+            raise EngineError(
+                tr("{} and {} have different grids. Choose limits of one map.").format(job.lower, job.upper)
+            )
         return cls(grid, lower, upper, outcomes, description.coverage)
 
     def blocks(self, inside: Inside) -> Generator[PixelRead | Block, None, None]:
@@ -164,7 +180,7 @@ class MappedPixels:
             yield self._read(block, wanted) if wanted.any() else block
 
     def why_nothing(self, inside: Inside) -> str:
-        return "The map has no data in any of the areas. Choose areas where it has, or another map."
+        return tr("The map has no data in any of the areas. Choose areas where it has, or another map.")
 
     def _read(self, block: Block, wanted: Flags) -> PixelRead:
         window = Window(block.col, block.row, block.width, block.height)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas, Threshold
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.areas.formulas import Formula, per_hectare, plan_formulas
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.correlogram import FEWEST_SCORES
@@ -67,7 +68,7 @@ class Quantities:
                 found.append(Quantity(CLASS, field, f"{targets[t].title}: {name}", "", t, class_name=name))
         for number, formula in enumerate(self.formulas, start=len(targets)):
             total = per_hectare(formula.unit)
-            found.append(Quantity(VALUE, formula.name, formula.name, formula.unit, number, total))
+            found.append(Quantity(VALUE, formula.name, formula.title, formula.unit, number, total))
         for t, threshold in self.thresholds:
             sign = "above" if threshold.is_above else "below"
             field = f"{targets[t].field}_{sign}_{threshold.value:g}"
@@ -167,10 +168,11 @@ def plan_quantities(job: SummarizeAreas, description: NetworkDescription) -> Qua
     ] if errors else [target.field for target in description.targets]  # fmt: skip
     if unknown:
         raise EngineError(
-            f"{job.network} does not tell how alike errors are at two places (no correlogram of"
-            f" {comma_separated(unknown)}), so nothing can be said of areas. At least {FEWEST_SCORES} observations of a"
-            " target must be held out together with others. Train the network again with this version, and with more"
-            " observations or fewer folds."
+            tr(
+                "{} does not tell how alike errors are at two places (no correlogram of {}), so nothing can be"
+                " said of areas. At least {} observations of a target must be held out together with others."
+                " Train the network again with this version, and with more observations or fewer folds."
+            ).format(job.network, comma_separated(unknown), FEWEST_SCORES)
         )
     numbers = [field for kind in description.kinds if kind.is_measured_as == NUMBERS_IN_WORDS for field in kind.fields]
     thresholds = pair_with_targets(job.exceedance, description.targets, description.kinds, f"{job.network}: ")

@@ -11,6 +11,7 @@ from soil_cnn_plugin.engine.areas.area_store import CHOSEN, AreaCells, AreaStore
 from soil_cnn_plugin.engine.areas.error_draws import Draw, ErrorDraws, class_agreement
 from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities
 from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.engine.targets.classes import CLASSES_IN_WORDS
 from soil_cnn_plugin.engine.targets.groups import own_columns
 
 _OWN = 4  # pixels in a cell whose own errors are drawn, for each chosen one
@@ -90,7 +91,7 @@ def _drawn(cells: AreaCells, quantities: Quantities, draws: ErrorDraws, seed: in
     outcomes = quantities.description.outcomes
     agreements = [
         class_agreement(outcome, cells.location[at, :, 0] @ cells.weights, cells.scale[at, :, 0] @ cells.weights, seed)
-        if len(kind.fields) == 1 and kind.is_measured_as == "soil classes"
+        if len(kind.fields) == 1 and kind.is_measured_as == CLASSES_IN_WORDS
         else None
         for kind, outcome, at in zip(
             quantities.description.kinds, outcomes, own_columns([outcome.scaled for outcome in outcomes])

@@ -12,6 +12,7 @@ import shapely
 import torch
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.areas.area_layer import Area
 from soil_cnn_plugin.engine.areas.area_store import AreaStore, PixelRows
 from soil_cnn_plugin.engine.areas.error_draws import ErrorDraws, Observed
@@ -86,13 +87,13 @@ def summarize_all(survey: Survey, job: SummarizeAreas, report: Report) -> list[A
     Raises:
         EngineError: nothing can be predicted in any of them.
     """
-    stores = _read(survey, job.seed, report.part(0.05, 0.7, "Predicting the pixels of the areas"))
+    stores = _read(survey, job.seed, report.part(0.05, 0.7, tr("Predicting the pixels of the areas")))
     errors = survey.quantities.description.error_correlation
     if errors is None:
-        raise EngineError("The network file tells nothing of how errors go together. Train the network again.")
+        raise EngineError(tr("The network file tells nothing of how errors go together. Train the network again."))
     outcomes = survey.quantities.description.outcomes
     slices = own_columns([outcome.scaled for outcome in outcomes])
-    step = report.part(0.7, 0.97, "Drawing errors of the areas")
+    step = report.part(0.7, 0.97, tr("Drawing errors of the areas"))
     done = [0]
 
     def summarize(area: Area) -> Callable[[], AreaSummary]:
@@ -227,22 +228,28 @@ def read_observed(
             places, crs = file.coordinates, file.grid.crs_wkt
             if file.count != description.observation_count:
                 raise EngineError(
-                    f"{patches} holds {file.count} observations, but the network was trained on"
-                    f" {description.observation_count}. Choose the patch file that it was trained on, or none."
+                    tr(
+                        "{} holds {} observations, but the network was trained on {}. Choose the patch file"
+                        " that it was trained on, or none."
+                    ).format(patches, file.count, description.observation_count)
                 )
     if places is None:
         report.info(
-            "The network file does not tell where its observations lie, so they are not counted in areas, and errors"
-            " count as if the mean of the observations had told nothing: intervals are wider than they need be. Choose"
-            " the patch file that the network was trained on (PATCHES)."
+            tr(
+                "The network file does not tell where its observations lie, so they are not counted in areas,"
+                " and errors count as if the mean of the observations had told nothing: intervals are wider"
+                " than they need be. Choose the patch file that the network was trained on (PATCHES)."
+            )
         )
         return None, None
     try:
         x, y = grid.place(places[:, 0], places[:, 1], crs)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"The observations cannot be transformed from the CRS of the training to {grid.crs_name}, that of the map."
-            " Choose covariates in the CRS of the training."
+            tr(
+                "The observations cannot be transformed from the CRS of the training to {}, that of the map."
+                " Choose covariates in the CRS of the training."
+            ).format(grid.crs_name)
         ) from error
     is_there = np.isfinite(x) & np.isfinite(y)
     rows, cols = grid.rows_cols(x, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.metrics import Scores
@@ -10,20 +11,25 @@ from soil_cnn_plugin.engine.targets.metrics import Scores
 def accuracy_sentence(target: SoilProperty, scores: Scores | ClassScores, coverage: float) -> str:
     """Say what held-out observations tell of the map of a target; `coverage` is that of its limits."""
     if isinstance(scores, ClassScores):
-        beyond = "" if scores.kappa is None else f" (kappa {scores.kappa:.2f})"
-        return f"{target.title}: the most probable class is right at {_percent(scores.accuracy)} of places{beyond}."
-    return (
-        f"{target.title}: the map {_explained(scores.mec)}; typical error {_with_unit(scores.rmse, target.unit)};"
-        f" the {_percent(coverage)} limits hold {_percent(scores.picp)} of measured values."
+        beyond = "" if scores.kappa is None else tr(" (kappa {:.2f})").format(scores.kappa)
+        return tr("{}: the most probable class is right at {} of places{}.").format(
+            target.title, _percent(scores.accuracy), beyond
+        )
+    return tr("{}: the map {}; typical error {}; the {} limits hold {} of measured values.").format(
+        target.title,
+        _explained(scores.mec),
+        _with_unit(scores.rmse, target.unit),
+        _percent(coverage),
+        _percent(scores.picp),
     )
 
 
 def _explained(mec: float | None) -> str:
     if mec is None:
-        return "cannot be judged, because the observations do not vary"
+        return tr("cannot be judged, because the observations do not vary")
     if mec <= 0:
-        return "explains nothing: the mean of the observations would be as good"
-    return f"explains {_percent(mec)} of the variation"
+        return tr("explains nothing: the mean of the observations would be as good")
+    return tr("explains {} of the variation").format(_percent(mec))
 
 
 def _percent(share: float) -> str:
@@ -32,4 +38,5 @@ def _percent(share: float) -> str:
 
 def _with_unit(value: float, unit: str) -> str:
     """Three significant digits, never as a power of ten: 226 mg/kg."""
-    return f"{float(f'{value:.3g}'):.12g} {unit}".strip()
+    digits = localized(f"{float(f'{value:.3g}'):.12g}")
+    return f"{digits} {unit}".strip()

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.compiled import compiled
@@ -109,8 +110,10 @@ def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissi
     covariates, fold = covariates[complete], fold[complete]
     if len(np.unique(fold)) < 2:
         raise EngineError(
-            f"{len(fold)} observations without missing covariates lie in fewer than two folds, so nothing tells how"
-            " dissimilar held-out observations are. Use more observations, or covariates with fewer gaps."
+            tr(
+                "{} observations without missing covariates lie in fewer than two folds, so nothing tells how"
+                " dissimilar held-out observations are. Use more observations, or covariates with fewer gaps."
+            ).format(len(fold))
         )
     varies = np.ptp(covariates, axis=0) > 0  # the deviation of equal numbers may be a rounding error above 0
     weight = np.where(varies, np.clip(importance, 0, None), 0.0)
@@ -121,8 +124,10 @@ def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissi
     mean_distance, nearest = _training_distances(training, fold)
     if mean_distance == 0:
         raise EngineError(
-            f"All {len(fold)} observations have the same covariates, so dissimilarity has no scale. Choose covariates"
-            " that differ between the observations."
+            tr(
+                "All {} observations have the same covariates, so dissimilarity has no scale. Choose covariates"
+                " that differ between the observations."
+            ).format(len(fold))
         )
     training_index = nearest / mean_distance
     lower, upper = np.quantile(training_index, (0.25, 0.75))

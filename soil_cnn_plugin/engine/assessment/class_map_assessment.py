@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import AssessMap
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.design_based import Estimate, design_in_words, estimate_mean, estimate_share
@@ -108,21 +109,29 @@ def tell_unlike_classes(assessment: ClassMapAssessment, is_stretched: bool, note
     counts, areas, names = assessment.matrix.sum(axis=1), assessment.map_areas, assessment.classes
     unseen = np.flatnonzero((counts == 0) & (areas > 0))
     if len(unseen):
-        shares = (f"{names[index]} {100 * areas[index] / areas.sum():.2g} % of the map" for index in unseen)
-        subject = "1 class of the map was" if len(unseen) == 1 else f"{len(unseen)} classes of the map were"
-        notes.doubts.append(
-            f"{subject} never observed: {comma_separated(shares, 20)}. What the map shows"
-            " as such a class is wrong at these observations, and their representation is not known."
+        shares = (
+            tr("{} {:.2g} % of the map").format(names[index], 100 * areas[index] / areas.sum()) for index in unseen
         )
+        subject = tr_n(
+            "{} class of the map was never observed: {}.", "{} classes of the map were never observed: {}.", len(unseen)
+        ).format(len(unseen), comma_separated(shares, 20))
+        meaning = tr(
+            "What the map shows as such a class is wrong at these observations, and their representation is not known."
+        )
+        notes.doubts.append(f"{subject} {meaning}")
     hidden = [f"{names[index]} {counts[index]}" for index in assessment.hidden]
     if hidden:
         notes.doubts.append(
-            f"The map's legend names classes that none of its pixels shows (with their observations):"
-            f" {comma_separated(hidden, 20)}. The map is wrong at these observations."
+            tr(
+                "The map's legend names classes that none of its pixels shows (with their observations): {}."
+                " The map is wrong at these observations."
+            ).format(comma_separated(hidden, 20))
         )
     if is_stretched:
         notes.facts.append(
-            f"{assessment.crs_name}, the CRS of the map, distorts areas: pixels count with their area on the ground."
+            tr("{}, the CRS of the map, distorts areas: pixels count with their area on the ground.").format(
+                assessment.crs_name
+            )
         )
 
 
@@ -138,7 +147,7 @@ def estimate_map_classes(
     if sample is None:
         return assessment
     if sample.areas is not None and job.sample == "stratified":
-        land = Land(sum(sample.areas.values()), f"unit of the field {job.weight}")
+        land = Land(sum(sample.areas.values()), tr("unit of the field {}").format(job.weight))
     found = estimate_classes(observed, predicted, len(assessment.classes), sample, land)
     return replace(assessment, estimates=found)
 
@@ -189,8 +198,10 @@ def sample_of_map_classes(
     kept = np.asarray(~is_silent[predicted])
     if not kept.any():
         raise EngineError(
-            f"No class of the map has {FEWEST_IN_STRATUM} observations or more, so nothing can be said of any. Choose"
-            " 'none' as the kind of sample, or add observations."
+            tr(
+                "No class of the map has {} observations or more, so nothing can be said of any. Choose 'none'"
+                " as the kind of sample, or add observations."
+            ).format(FEWEST_IN_STRATUM)
         )
     spoken = float(areas[~is_silent].sum() / areas.sum())
     if is_silent.any():
@@ -198,8 +209,10 @@ def sample_of_map_classes(
             (f"{classes[index]} {counts[index]}" for index in np.flatnonzero(is_silent).tolist()), 20
         )
         notes.append(
-            f"The map has classes where fewer than {FEWEST_IN_STRATUM} observations lie: {silent}. The estimates say"
-            f" nothing of these; they hold for the other {100 * spoken:.3g} % of the map."
+            tr(
+                "The map has classes where fewer than {} observations lie: {}. The estimates say nothing of"
+                " these; they hold for the other {:.3g} % of the map."
+            ).format(FEWEST_IN_STRATUM, silent, 100 * spoken)
         )
     strata = [classes[index] for index in predicted[kept].tolist()]
     sizes: dict[Hashable, float] = {

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.assessment.methods import (
     BLEND,
     FOREST,
@@ -172,22 +173,23 @@ def _without_signal(methods: Methods, rivals: Sequence[str], outcome: str, measu
     """Absence of signal, or absence of evidence: two findings in words of their own."""
     best = min(rivals, key=lambda name: methods[name].scores.error)
     found = against_mean(methods[best], methods[MEAN])
-    lowest = f"The lowest {measure.name}, that of the {NAMES[best]}, is {_change(found.percent)} than {measure.of_this}"
+    lowest = tr("The lowest {}, that of the {}, is {} than {}").format(
+        measure.name, NAMES[best], change_words(found.percent), measure.of_this
+    )
     p = f"({p_words(found.test.p)})" if found.test else ""
     if outcome == NO_SIGNAL:
-        return (
-            f"No usable signal: nothing clearly beats {measure.without_map}. {lowest} {p}, and a gain of"
-            f" {measure.clear_gain_percent:g} % can be ruled out (95 % confidence)."
-        )
-    missed = "too few folds hold observations for a test"
+        return tr(
+            "No usable signal: nothing clearly beats {}. {} {}, and a gain of {:g} % can be ruled out (95 %"
+            " confidence)."
+        ).format(measure.without_map, lowest, p, measure.clear_gain_percent)
+    missed = tr("too few folds hold observations for a test")
     if found.test:
         detectable = 100 * found.test.detectable(sides=1) / found.level if found.level else 0.0
-        missed = f"the test finds a gain only from {percent_text(detectable)} on (80 % power)"
-    return (
-        f"Not enough evidence to say whether there is a usable signal: nothing clearly beats {measure.without_map}, but"
-        f" {missed}. {lowest} {p}".rstrip()
-        + ". More observations, or more folds and repeats, can tell."
-    )
+        missed = tr("the test finds a gain only from {} on (80 % power)").format(percent_text(detectable))
+    return tr(
+        "Not enough evidence to say whether there is a usable signal: nothing clearly beats {}, but {}. {}. More"
+        " observations, or more folds and repeats, can tell."
+    ).format(measure.without_map, missed, f"{lowest} {p}".rstrip())
 
 
 def better_forest(methods: Methods) -> str:
@@ -210,29 +212,31 @@ def _difference(methods: Methods, method: str, other: str) -> Difference:
 def _main(claim: Claim, measure: Measure) -> str:
     rival = NAMES[claim.other]
     if claim.direction < 0:
-        text = f"The network is better than the {rival}"
+        text = tr("The network is better than the {}").format(rival)
     elif claim.direction > 0:
-        text = f"The {rival} is better than the network"
+        text = tr("The {} is better than the network").format(rival)
     else:
-        text = f"No clear difference between the network and the {rival}"
-    return f"{text}: the network's {measure.name} is {_change(claim.percent)}{_test_words(claim)}."
+        text = tr("No clear difference between the network and the {}").format(rival)
+    return tr("{}: the network's {} is {}{}.").format(
+        text, measure.name, change_words(claim.percent), _test_words(claim)
+    )
 
 
 def _blend(claim: Claim, measure: Measure) -> str:
     """How the map's predictor, the blend, stands beside the better forest."""
-    unclear = "" if claim.direction else ", no clear difference"
-    return (
-        f"The map is predicted by the blend: its {measure.name} is {_change(claim.percent)} than that of the"
-        f" {NAMES[claim.other]}{_test_words(claim)}{unclear}."
+    unclear = "" if claim.direction else tr(", no clear difference")
+    return tr("The map is predicted by the blend: its {} is {} than that of the {}{}{}.").format(
+        measure.name, change_words(claim.percent), NAMES[claim.other], _test_words(claim), unclear
     )
 
 
 def _context(claim: Claim, measure: Measure) -> str:
     """What focal means and deviations change in the random forest."""
-    words = {-1: "Context helps", 0: "Context does not clearly help here", 1: "Context harms here"}[claim.direction]
-    return (
-        f"{words}: with focal means and deviations the random forest's {measure.name} is"
-        f" {_change(claim.percent)}{_test_words(claim)}."
+    words = {-1: tr("Context helps"), 0: tr("Context does not clearly help here"), 1: tr("Context harms here")}[
+        claim.direction
+    ]
+    return tr("{}: with focal means and deviations the random forest's {} is {}{}.").format(
+        words, measure.name, change_words(claim.percent), _test_words(claim)
     )
 
 
@@ -240,13 +244,15 @@ def _test_words(claim: Claim) -> str:
     """p and the smallest difference that is found, in brackets."""
     if claim.p is None or claim.detectable_percent is None:
         return ""
-    return f" ({p_words(claim.p)}, detectable {percent_text(claim.detectable_percent)})"
+    return tr(" ({}, detectable {})").format(p_words(claim.p), percent_text(claim.detectable_percent))
 
 
 def how_sure(comparisons: int) -> str:
     """Say what p and the detectable difference mean."""
-    adjusted = f"; p is adjusted for {comparisons} comparisons (Holm)" if comparisons > 1 else ""
-    return f"A true difference as large as the detectable one is found with a probability of 80 %{adjusted}."
+    adjusted = tr("; p is adjusted for {} comparisons (Holm)").format(comparisons) if comparisons > 1 else ""
+    return tr("A true difference as large as the detectable one is found with a probability of 80 %{}.").format(
+        adjusted
+    )
 
 
 def _beside(methods: Methods, predictor: str, rival: str, measure: Measure) -> str:
@@ -259,7 +265,7 @@ def _beside(methods: Methods, predictor: str, rival: str, measure: Measure) -> s
 
 
 def _share(method: Judged) -> str:
-    return f"{100 * (method.scores.beside or 0.0):.1f} %"
+    return localized(f"{100 * (method.scores.beside or 0.0):.1f} %")
 
 
 def _percent(method: Judged, other: Judged) -> float:
@@ -282,5 +288,6 @@ def _clear_direction(percent: float, test: PairedTest | None, p: float | None) -
     return -1 if percent < 0 else 1
 
 
-def _change(percent: float) -> str:
-    return f"{abs(percent):.1f} % {'higher' if percent > 0 else 'lower'}"
+def change_words(percent: float) -> str:
+    """Return the size of a change and its sign: `3.1 % lower`."""
+    return (tr("{:.1f} % higher") if percent > 0 else tr("{:.1f} % lower")).format(abs(percent))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import betaincinv, stdtrit
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 
@@ -95,7 +96,7 @@ def design_in_words(
 
 
 def _sentence(words: str, confidence: float) -> str:
-    return f"Design-based estimates from {words}, with {100 * confidence:g} % confidence intervals."
+    return tr("Design-based estimates from {}, with {:g} % confidence intervals.").format(words, 100 * confidence)
 
 
 def estimate_mean(
@@ -189,17 +190,25 @@ def _design(
     labels, stratum = _number_strata(count, strata)
     sizes = np.bincount(stratum)
     weight = np.ones(count)
-    words = f"a simple random sample of {count} observations"
+    words = tr("a simple random sample of {} observations").format(count)
     if inclusion is not None:
         wrong = int((~(inclusion > 0)).sum())
         if wrong:
-            raise EngineError(f"{wrong} of {count} observations have no inclusion probability above 0. Fill the field.")
+            raise EngineError(
+                tr("{} of {} observations have no inclusion probability above 0. Fill the field.").format(wrong, count)
+            )
         weight = 1 / inclusion
-        in_strata = "" if strata is None else f" in {len(labels)} strata"
-        words = f"a probability sample of {count} observations{in_strata}, weighted by their inclusion probabilities"
+        sample = (
+            tr("a probability sample of {} observations, weighted by their inclusion probabilities")
+            if strata is None
+            else tr("a probability sample of {} observations in {} strata, weighted by their inclusion probabilities")
+        )
+        words = sample.format(count, len(labels))
     elif strata is not None:
         weight = (_areas(labels, areas) / sizes)[stratum]
-        words = f"a stratified random sample of {count} observations in {len(labels)} strata, weighted by their areas"
+        words = tr("a stratified random sample of {} observations in {} strata, weighted by their areas").format(
+            count, len(labels)
+        )
     return _Design(weight / weight.sum(), stratum, confidence), words
 
 
@@ -207,15 +216,19 @@ def _number_strata(count: int, strata: Sequence[Hashable] | None) -> tuple[list[
     """The strata's names, in order of appearance, and the number of each observation's stratum."""
     if strata is None:
         if count < 2:
-            raise EngineError(f"The sample has {count} observations; at least 2 are needed for a confidence interval.")
+            raise EngineError(
+                tr("The sample has {} observations; at least 2 are needed for a confidence interval.").format(count)
+            )
         return [None], np.zeros(count, dtype=np.int64)
     numbers = {label: number for number, label in enumerate(dict.fromkeys(strata))}
     labels, stratum = list(numbers), np.array([numbers[label] for label in strata], dtype=np.int64)
     single = [str(label) for label, size in zip(labels, np.bincount(stratum)) if size < 2]
     if single:
         raise EngineError(
-            f"The sample has a single observation in stratum {', '.join(single)}; at least 2 are needed in each."
-            " Merge it with a stratum like it."
+            tr(
+                "The sample has a single observation in stratum {}; at least 2 are needed in each. Merge it"
+                " with a stratum like it."
+            ).format(", ".join(single))
         )
     return labels, stratum
 
@@ -223,15 +236,19 @@ def _number_strata(count: int, strata: Sequence[Hashable] | None) -> tuple[list[
 def _areas(labels: list[Hashable], areas: Mapping[Hashable, float] | None) -> Array:
     """Area of each stratum; every stratum of the map must have been sampled."""
     if areas is None:
-        raise EngineError("A stratified sample needs the strata's areas or inclusion probabilities. Name their field.")
+        raise EngineError(
+            tr("A stratified sample needs the strata's areas or inclusion probabilities. Name their field.")
+        )
     without_area = [str(label) for label in labels if not areas.get(label, 0) > 0]
     unsampled = [str(label) for label, area in areas.items() if area > 0 and label not in labels]
     if without_area:
-        raise EngineError(f"The area of stratum {', '.join(without_area)} is missing or not above 0.")
+        raise EngineError(tr("The area of stratum {} is missing or not above 0.").format(", ".join(without_area)))
     if unsampled:
         raise EngineError(
-            f"Stratum {', '.join(unsampled)} has an area but no observation, so nothing can be said of the whole map."
-            " Leave it out of the areas to speak of the rest."
+            tr(
+                "Stratum {} has an area but no observation, so nothing can be said of the whole map. Leave it"
+                " out of the areas to speak of the rest."
+            ).format(", ".join(unsampled))
         )
     return np.array([areas[label] for label in labels], dtype=np.float64)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import CompareMaps
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_stack
@@ -105,10 +106,13 @@ def difference_interval(first: Singles, second: Singles, correlation: float) -> 
 def _open(
     job: CompareMaps, grid: Grid, unit: str, coverage: float, stack: ExitStack
 ) -> tuple[RasterFile | None, RasterFile | None]:
-    words = {"better": "second map minus first", "change": "second date minus first"}[job.question]
+    words = {
+        "better": "Difference, second map minus first",
+        "change": "Difference, second date minus first",
+    }[job.question]
     difference = detectable = None
     if job.difference:
-        file = RasterFile(job.difference, grid, bands=[f"Difference, {words}"], units=[unit], tags={})
+        file = RasterFile(job.difference, grid, bands=[words], units=[unit], tags={})
         difference = stack.enter_context(file)
     if job.detectable:
         tags = {"COVERAGE": f"{coverage:g}"}
@@ -173,11 +177,15 @@ def _paint(facts: DifferenceFacts, block: Block, values: Array, step: int) -> No
 def _check(job: CompareMaps, facts: DifferenceFacts) -> None:
     if not facts.pixels:
         raise EngineError(
-            f"{job.map.path} and {job.map_2.path} have no pixel with data in common. Check that they show the same"
-            " area, and their nodata values."
+            tr(
+                "{} and {} have no pixel with data in common. Check that they show the same area, and their"
+                " nodata values."
+            ).format(job.map.path, job.map_2.path)
         )
     if facts.crossed:
         raise EngineError(
-            f"A lower limit lies above its upper one at {facts.crossed} pixels. Are the two rasters of a map swapped,"
-            " or of another soil property?"
+            tr(
+                "A lower limit lies above its upper one at {} pixels. Are the two rasters of a map swapped, or"
+                " of another soil property?"
+            ).format(facts.crossed)
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.knndm import match_distances
 from soil_cnn_plugin.engine.assessment.significance import p_words
@@ -82,7 +83,7 @@ def make_folds(
     seed += _SEEDS_APART * repeat
     if kind == "knndm":
         if domain is None:
-            raise EngineError("Folds matched to the map (knndm) need points of the map. Choose a domain.")
+            raise EngineError(tr("Folds matched to the map (knndm) need points of the map. Choose a domain."))
         folds = knndm_folds(placed, domain, count, seed, repeat)
         _check_targets(folds.fold, placed)
         return folds
@@ -99,10 +100,12 @@ def make_folds(
     _check_targets(fold, placed)
     found = int(units.max()) + 1
     how = {
-        "random": f"random folds of {found} sites: a neighbour of a held-out observation may be trained on",
-        "groups": f"folds of whole groups: {found} groups are dealt to folds, and none is torn apart",
-        "spatial_blocks": f"folds of square blocks of {block_size or 0:.10g} {placed.unit} ({found} hold observations):"
-        " all observations in a block are held out together",
+        "random": tr("random folds of {} sites: a neighbour of a held-out observation may be trained on").format(found),
+        "groups": tr("folds of whole groups: {} groups are dealt to folds, and none is torn apart").format(found),
+        "spatial_blocks": tr(
+            "folds of square blocks of {:.10g} {} ({} hold observations): all observations in a block are held"
+            " out together"
+        ).format(block_size or 0, placed.unit, found),
     }
     return Folds(fold, count, kind, block_size, f"{count} {how[kind]}. {_sizes_in_words(fold, sites, count)}")
 
@@ -120,17 +123,16 @@ def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int, rep
     match = match_distances(placed.coordinates, domain, sites, centroids, count, seed if repeat else None)
     if match.fold is None:
         fold = _deal(sites, _amounts(placed), count, np.random.default_rng(seed))[sites]
-        how = (
-            f"{count} random folds, because the observations are not more clustered than the map (one-sided"
-            f" Kolmogorov-Smirnov test of nearest neighbour distances, {p_words(match.p)})"
-        )
+        how = tr(
+            "{} random folds, because the observations are not more clustered than the map (one-sided"
+            " Kolmogorov-Smirnov test of nearest neighbour distances, {})"
+        ).format(count, p_words(match.p))
     else:
         fold = match.fold
-        how = (
-            f"{count} folds of {match.clusters} clusters, chosen so that held-out observations lie as far from those"
-            f" trained on as the map lies from the observations (distances differ by {match.difference:.3g}"
-            f" {placed.unit} on average)"
-        )
+        how = tr(
+            "{} folds of {} clusters, chosen so that held-out observations lie as far from those trained on"
+            " as the map lies from the observations (distances differ by {:.3g} {} on average)"
+        ).format(count, match.clusters, match.difference, placed.unit)
     return Folds(fold, count, "knndm", None, f"{how}. {_sizes_in_words(fold, sites, count)}", match.fold is None)
 
 
@@ -164,16 +166,22 @@ def _number(sites: Rows) -> Rows:
 def _check_sites(kind: str, sites: Rows, count: int) -> int:
     found = int(sites.max(initial=-1)) + 1
     if kind not in FOLD_KINDS:
-        raise EngineError(f"There are no folds of the kind {kind!r}. Choose one of: {', '.join(FOLD_KINDS)}.")
+        raise EngineError(
+            tr("There are no folds of the kind {!r}. Choose one of: {}.").format(kind, ", ".join(FOLD_KINDS))
+        )
     if found < 2:
         raise EngineError(
-            f"All {len(sites)} observations belong to one group or lie at one place, so none can be held out without"
-            " all of them. Choose another group field, or none, and check the coordinates."
+            tr(
+                "All {} observations belong to one group or lie at one place, so none can be held out without"
+                " all of them. Choose another group field, or none, and check the coordinates."
+            ).format(len(sites))
         )
     if found < count:
         raise EngineError(
-            f"The {len(sites)} observations belong to {found} groups or sites, too few for {count} folds: a site is"
-            f" never torn apart. Ask for at most {found} folds, or choose another group field."
+            tr(
+                "The {} observations belong to {} groups or sites, too few for {} folds: a site is never torn"
+                " apart. Ask for at most {} folds, or choose another group field."
+            ).format(len(sites), found, count, found)
         )
     return max(count, 2)
 
@@ -183,10 +191,12 @@ def _check_targets(fold: Rows, placed: PlacedTargets) -> None:
     for column, values in enumerate(() if placed.targets is None else placed.targets.T):
         rows = np.isfinite(values)
         if len(np.unique(fold[rows])) < 2:
-            name = repr(placed.fields[column]) if column < len(placed.fields) else f"number {column + 1}"
+            name = repr(placed.fields[column]) if column < len(placed.fields) else tr("number {}").format(column + 1)
             raise EngineError(
-                f"All {rows.sum()} values of target {name} fall into one fold, so none are left to train on. Leave this"
-                " target out, or choose other folds."
+                tr(
+                    "All {} values of target {} fall into one fold, so none are left to train on. Leave this"
+                    " target out, or choose other folds."
+                ).format(rows.sum(), name)
             )
 
 
@@ -245,18 +255,22 @@ def _choose_blocks(
                 return blocks, side
     found = max((candidate[2] for candidate in candidates), default=1)
     raise EngineError(
-        f"The observations lie in {found} cluster{'s' * (found > 1)}: even blocks of {extent * finest:.2g} {unit} leave"
-        f" only {found} with observations, too few for {count} spatial folds. Ask for fewer folds, or hold out"
-        " observations at random or by groups."
+        tr_n(
+            "The observations lie in {} cluster: even blocks of {:.2g} {} leave only {} with observations, too few for"
+            " {} spatial folds. Ask for fewer folds, or hold out observations at random or by groups.",
+            "The observations lie in {} clusters: even blocks of {:.2g} {} leave only {} with observations, too few for"
+            " {} spatial folds. Ask for fewer folds, or hold out observations at random or by groups.",
+            found,
+        ).format(found, extent * finest, unit, found, count)
     )
 
 
 def _sizes_in_words(fold: Rows, sites: Rows, count: int) -> str:
     sizes = np.bincount(fold, minlength=count)
-    size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    size = f"{sizes.min()}" if sizes.min() == sizes.max() else tr("{} to {}").format(sizes.min(), sizes.max())
     total, places = len(fold), int(sites.max()) + 1
-    together = "" if places == total else f" Observations of one site stay together ({places} sites)."
-    return f"{size} of {total} observations are held out at a time.{together}"
+    together = "" if places == total else tr(" Observations of one site stay together ({} sites).").format(places)
+    return tr("{} of {} observations are held out at a time.{}").format(size, total, together)
 
 
 INNER_FOLDS = 5

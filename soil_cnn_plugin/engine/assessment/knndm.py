@@ -9,6 +9,7 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 
@@ -103,9 +104,11 @@ def match_distances(
         found.append(Match(p, fold, int(cluster.max()) + 1, difference))
     if not found:
         raise EngineError(
-            f"The observations lie too close together for {count} folds matched to the map: one fold would hold more"
-            f" than {100 * largest:.0f} % of the {len(sites)} observations. Ask for other folds, or choose another"
-            " group field."
+            tr(
+                "The observations lie too close together for {} folds matched to the map: one fold would hold"
+                " more than {:.0f} % of the {} observations. Ask for other folds, or choose another group"
+                " field."
+            ).format(count, 100 * largest, len(sites))
         )
     best = min(found, key=lambda match: match.difference)
     if seed is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.design_based import (
@@ -152,22 +153,32 @@ def tell_censored(assessment: MapAssessment, notes: list[str]) -> None:
         return
     count, limits = len(is_censored), assessment.target.observed[is_censored]
     notes.append(
-        f"{is_censored.sum()} of {count} values of {field} ({share_in_words(int(is_censored.sum()), count)}) lie below"
-        f" their detection limit ({span(limits.min(), limits.max())}). Scores compare what a laboratory would report:"
-        " below the limit, the limit itself, for observations and predictions alike. They do not tell how good the map"
-        " is below the limits."
+        tr(
+            "{} of {} values of {} ({}) lie below their detection limit ({}). Scores compare what a laboratory"
+            " would report: below the limit, the limit itself, for observations and predictions alike. They do"
+            " not tell how good the map is below the limits."
+        ).format(
+            is_censored.sum(),
+            count,
+            field,
+            share_in_words(int(is_censored.sum()), count),
+            span(limits.min(), limits.max()),
+        )
     )
     if len(np.unique(limits)) > 1:
         notes.append(
-            "There are several limits, and nothing says which of them a measured value had: limits are dealt out to the"
-            " measured values in the shares in which they occur."
+            tr(
+                "There are several limits, and nothing says which of them a measured value had: limits are"
+                " dealt out to the measured values in the shares in which they occur."
+            )
         )
     if assessment.has_interval:
         low, high = (float(flags.mean()) for flags in assessment.inside)
         notes.append(
-            f"The coverage of the interval (PICP) is that of the {count - is_censored.sum()} measured values. Of all"
-            f" {count} values, at least {low:.1%} and at most {high:.1%} lie inside: nobody knows where below its limit"
-            " a value lies."
+            tr(
+                "The coverage of the interval (PICP) is that of the {} measured values. Of all {} values, at"
+                " least {:.1%} and at most {:.1%} lie inside: nobody knows where below its limit a value lies."
+            ).format(count - is_censored.sum(), count, low, high)
         )
 
 
@@ -178,14 +189,18 @@ def check_interval(job: AssessMap, mean: Array, lower: Array, upper: Array, note
     crossed = int((lower > upper).sum())
     if crossed:
         raise EngineError(
-            f"The lower limit is above the upper one at {crossed} of {len(mean)} observations ({job.lower.path} and"
-            f" {job.upper.path}, band {job.map.band}). Are the two rasters swapped, or of another soil property?"
+            tr(
+                "The lower limit is above the upper one at {} of {} observations ({} and {}, band {}). Are the"
+                " two rasters swapped, or of another soil property?"
+            ).format(crossed, len(mean), job.lower.path, job.upper.path, job.map.band)
         )
     beside = int(((mean < lower) | (mean > upper)).sum())
     if beside:
         notes.append(
-            f"At {beside} of {len(mean)} observations the map's value lies outside its own interval. Check that the"
-            " limits belong to this map and this band."
+            tr(
+                "At {} of {} observations the map's value lies outside its own interval. Check that the limits"
+                " belong to this map and this band."
+            ).format(beside, len(mean))
         )
 
 
@@ -194,21 +209,30 @@ def find_cautions(job: AssessMap, found: Observations, facts: BandFacts, dropped
     cautions, is_sample = [], job.sample != "none"
     if job.target.unit and facts.unit and job.target.unit != facts.unit:
         cautions.append(
-            f"The unit of {job.target.field} is {job.target.unit}, but the map says {facts.unit}. If they are not the"
-            " same quantity, the scores mean nothing."
+            tr(
+                "The unit of {} is {}, but the map says {}. If they are not the same quantity, the scores mean nothing."
+            ).format(job.target.field, job.target.unit, facts.unit)
         )
     _, counts = np.unique(found.coordinates, axis=0, return_counts=True)
     shared = int(counts[counts > 1].sum())
     if shared:
         cautions.append(
-            f"{shared} observations share their coordinates with another one; they all count"
-            + (", although a random sample hardly draws a place twice." if is_sample else ".")
+            (
+                tr(
+                    "{} observations share their coordinates with another one; they all count, although a random sample"
+                    " hardly draws a place twice."
+                )
+                if is_sample
+                else tr("{} observations share their coordinates with another one; they all count.")
+            ).format(shared)
         )
     lost = len(dropped.reasons)
     if is_sample and lost:
         cautions.append(
-            f"The sample lost {lost} of its {lost + len(found)} observations. The estimates hold for the part of the"
-            " area where the map has data, and as far as places without a usable value do not differ from the others."
+            tr(
+                "The sample lost {} of its {} observations. The estimates hold for the part of the area where"
+                " the map has data, and as far as places without a usable value do not differ from the others."
+            ).format(lost, lost + len(found))
         )
     return cautions
 
@@ -216,25 +240,26 @@ def find_cautions(job: AssessMap, found: Observations, facts: BandFacts, dropped
 def map_settings(job: AssessMap, facts: BandFacts, grid: Grid, coverage: float, coverage_source: str) -> dict[str, str]:
     width, height = grid.cell_size
     settings = {
-        "Observations": f"{Path(job.observations).stem}, field {job.target.field}",
+        "Observations": tr("{}, field {}").format(Path(job.observations).stem, job.target.field),
         "Map": _band_in_words(job.map, facts.description),
-        "Grid of the map": f"{grid.height} rows × {grid.width} columns of {width:g} × {height:g} {grid.unit},"
-        f" {grid.crs_name}",
-        "Values": "of the pixels that hold the observations, not interpolated",
+        "Grid of the map": tr("{} rows × {} columns of {:g} × {:g} {}, {}").format(
+            grid.height, grid.width, width, height, grid.unit, grid.crs_name
+        ),
+        "Values": tr("of the pixels that hold the observations, not interpolated"),
     }
     if job.lower is not None and job.upper is not None:
         settings["Lower limit"] = _band_in_words(job.lower, read_band_facts(job.lower).description)
         settings["Upper limit"] = _band_in_words(job.upper, read_band_facts(job.upper).description)
-        settings["Coverage of the interval"] = f"{coverage:g}, {coverage_source}"
+        settings["Coverage of the interval"] = f"{localized(f'{coverage:g}')}, {coverage_source}"
     settings["Sample"] = job.sample
     if job.detection_limit:
-        settings["Detection limits"] = f"field {job.detection_limit}"
+        settings["Detection limits"] = tr("field {}").format(job.detection_limit)
     if job.stratum:
-        settings["Stratum, area of the stratum"] = f"fields {job.stratum}, {job.weight}"
+        settings["Stratum, area of the stratum"] = tr("fields {}, {}").format(job.stratum, job.weight)
     if job.inclusion:
-        settings["Inclusion probability"] = f"field {job.inclusion}"
+        settings["Inclusion probability"] = tr("field {}").format(job.inclusion)
     return settings
 
 
 def _band_in_words(raster: Covariate, description: str) -> str:
-    return f"{Path(raster.path).name}, band {raster.band}" + (f": {description}" if description else "")
+    return tr("{}, band {}").format(Path(raster.path).name, raster.band) + (f": {description}" if description else "")

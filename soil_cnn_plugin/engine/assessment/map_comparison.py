@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import AssessMap
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.class_map_assessment import (
     ClassMapAssessment,
     estimate_map_classes,
@@ -47,7 +48,7 @@ def compare_map_of_numbers(
     coverage, source = interval_coverage(job, facts, report)
     dropped = Dropped()
     targets = comparable_values(layer, job.target, job.detection_limit, notes)
-    found = place_on_grid(layer, targets, grid, dropped, "the map")
+    found = place_on_grid(layer, targets, grid, dropped, tr("the map"))
     found, (mean, lower, upper) = read_map(job, found, grid, layer, dropped)
     check_interval(job, mean, lower, upper, notes.doubts)
     observed, is_censored = found.values[:, 0], found.is_censored[:, 0]
@@ -86,9 +87,9 @@ def compare_map_of_classes(
     check_no_interval(job)
     texts, targets = read_observed_classes(layer, job.target.field, notes)
     dropped = Dropped()
-    found = place_on_grid(layer, targets, grid, dropped, "the map")
+    found = place_on_grid(layer, targets, grid, dropped, tr("the map"))
     found, (codes, _, _) = read_map(job, found, grid, layer, dropped)
-    covered = measure_class_areas(job.map, report.part(0.0, 0.9, "Counting the pixels of the map's classes"))
+    covered = measure_class_areas(job.map, report.part(0.0, 0.9, tr("Counting the pixels of the map's classes")))
     of_points = [texts[int(number)] for number in found.values[:, 0]]
     matched = match_classes(of_points, covered.pixels, facts.class_names, job, notes)
     assessment = ClassMapAssessment(

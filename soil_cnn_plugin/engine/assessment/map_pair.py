@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import CompareMaps, Covariate
+from soil_cnn_plugin.contract.language import all_of, localized, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.design_based import design_in_words
@@ -76,23 +77,28 @@ def read_pairs(job: CompareMaps, grid: Grid, notes: Notes) -> PairsAtPoints | No
         return None
     layer, dropped = read_layer(job.observations), Dropped()
     fields = [each.field for each in (job.target, job.target_2) if each is not None]
-    columns = np.column_stack([read_numbers(layer, field, "target", notes.facts) for field in fields])
+    columns = np.column_stack([read_numbers(layer, field, tr("target"), notes.facts) for field in fields])
     known = np.isfinite(columns).all(axis=1)
-    dropped.add(layer.ids[~known], "without a value" + " at both dates" * (len(fields) > 1))
+    dropped.add(layer.ids[~known], tr("without a value at both dates") if len(fields) > 1 else tr("without a value"))
     columns[~known] = np.nan
     nothing = np.zeros(columns.shape, np.bool_)
     values = TargetValues(columns, nothing, np.zeros(columns.shape), np.ones(len(columns)))
-    found = place_on_grid(layer, values, grid, dropped, "the first map")
+    found = place_on_grid(layer, values, grid, dropped, tr("the first map"))
     mapped = np.full((len(found), 2), np.nan)
-    for number, (words, raster) in enumerate((("first", job.map), ("second", job.map_2))):
+    nothing_there = tr("in a pixel without data of the first map"), tr("in a pixel without data of the second map")
+    for number, (raster, words) in enumerate(zip((job.map, job.map_2), nothing_there)):
         mapped[:, number] = read_values(raster, found, grid)
-        dropped.add(found.ids[np.isnan(mapped[:, number])], f"in a pixel without data of the {words} map")
+        dropped.add(found.ids[np.isnan(mapped[:, number])], words)
     usable = np.isfinite(mapped).all(axis=1)
     if usable.sum() < FEWEST_PAIRS:
         raise EngineError(
-            f"{int(usable.sum())} of the {len(layer.ids)} observations of '{layer.name}' can be compared with both"
-            f" maps, but at least {FEWEST_PAIRS} are needed: {dropped.in_words()}. Check the field"
-            f"{'s' * (len(fields) > 1)} {' and '.join(fields)}, and that both maps have data there."
+            tr_n(
+                "{} of the {} observations of '{}' can be compared with both maps, but at least {} are needed: {}."
+                " Check the field {}, and that both maps have data there.",
+                "{} of the {} observations of '{}' can be compared with both maps, but at least {} are needed: {}."
+                " Check the fields {}, and that both maps have data there.",
+                len(fields),
+            ).format(int(usable.sum()), len(layer.ids), layer.name, FEWEST_PAIRS, dropped.in_words(), all_of(fields))
         )
     found, mapped = found.take(usable), mapped[usable]
     sample = read_probability_sample(job, layer, found, notes)
@@ -123,15 +129,18 @@ def common_coverage(job: CompareMaps, notes: Notes) -> float:
     shares = sorted({share for share in told.values() if share is not None})
     if len(shares) > 1:
         raise EngineError(
-            f"The limits have intervals of different coverage: {', '.join(f'{share:g}' for share in shares)}. Predict"
-            " both maps with limits of the same coverage."
+            tr(
+                "The limits have intervals of different coverage: {}. Predict both maps with limits of the same"
+                " coverage."
+            ).format(", ".join(localized(f"{share:g}") for share in shares))
         )
     if job.coverage is not None:
         return job.coverage
     if limits and not shares:
         notes.doubts.append(
-            f"Nothing says which coverage the intervals have; {DEFAULT_COVERAGE:g} is assumed. Set COVERAGE if it is"
-            " another."
+            tr(
+                "Nothing says which coverage the intervals have; {:g} is assumed. Set COVERAGE if it is another."
+            ).format(DEFAULT_COVERAGE)
         )
     return shares[0] if shares else DEFAULT_COVERAGE
 
@@ -146,14 +155,18 @@ def property_of(job: CompareMaps, notes: Notes) -> SoilProperty:
     for raster, each in zip((job.map, job.map_2), facts):
         if each.class_names:
             raise EngineError(
-                f"{raster.path} is a map of classes, but maps of numbers are compared here. Assess each map of classes"
-                " by Assess map."
+                tr(
+                    "{} is a map of classes, but maps of numbers are compared here. Assess each map of classes"
+                    " by Assess map."
+                ).format(raster.path)
             )
     units = list(dict.fromkeys(each.unit for each in facts if each.unit))
     if len(units) > 1:
         notes.doubts.append(
-            f"The unit of the first map is {units[0]}, that of the second {units[1]}. If they are not the same"
-            " quantity, the differences mean nothing."
+            tr(
+                "The unit of the first map is {}, that of the second {}. If they are not the same quantity, the"
+                " differences mean nothing."
+            ).format(units[0], units[1])
         )
     named = job.target or SoilProperty(facts[0].description.partition(",")[0].partition(" (")[0] or job.map.name)
     return replace(named, unit=named.unit or (units[0] if units else ""))
@@ -161,19 +174,20 @@ def property_of(job: CompareMaps, notes: Notes) -> SoilProperty:
 
 def settings_of(job: CompareMaps, grid: Grid, coverage: float, common: float) -> dict[str, str]:
     width, height = grid.cell_size
-    fields = " and ".join(each.field for each in (job.target, job.target_2) if each is not None)
+    fields = all_of(each.field for each in (job.target, job.target_2) if each is not None)
     given = {
         "Question": job.question,
         "First map": _band(job.map),
         "Second map": _band(job.map_2),
         "Limits of the first map": _pair(job.lower, job.upper),
         "Limits of the second map": _pair(job.lower_2, job.upper_2),
-        "Grid": f"{grid.height} rows × {grid.width} columns of {width:g} × {height:g} {grid.unit}, {grid.crs_name};"
-        " the second map is resampled onto it",
-        "Observations": f"{Path(job.observations).stem}, field {fields}" if job.observations else "",
+        "Grid": tr("{} rows × {} columns of {:g} × {:g} {}, {}; the second map is resampled onto it").format(
+            grid.height, grid.width, width, height, grid.unit, grid.crs_name
+        ),
+        "Observations": tr("{}, field {}").format(Path(job.observations).stem, fields) if job.observations else "",
         "Sample": job.sample if job.observations else "",
-        "Coverage of the intervals": f"{coverage:g}" if job.lower else "",
-        "Correlation of errors": f"{common:.2f}" if job.lower else "",
+        "Coverage of the intervals": localized(f"{coverage:g}") if job.lower else "",
+        "Correlation of errors": localized(f"{common:.2f}") if job.lower else "",
     }
     return {name: text for name, text in given.items() if text}
 
@@ -183,7 +197,7 @@ def _sentence(sample: ProbabilitySample | None, count: int) -> str:
 
 
 def _band(raster: Covariate) -> str:
-    return f"{Path(raster.path).name}, band {raster.band}"
+    return tr("{}, band {}").format(Path(raster.path).name, raster.band)
 
 
 def _pair(lower: Covariate | None, upper: Covariate | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.contract.language import tr
+
 BLEND = "blend"
 NETWORK = "network"
 PROCESS = "gaussian_process"
@@ -9,25 +11,25 @@ FOREST = "forest"
 FOREST_CONTEXT = "forest_context"
 MEAN = "mean"
 METHODS = {
-    BLEND: "Blend of network, random forest and Gaussian process",
-    NETWORK: "Network",
-    PROCESS: "Gaussian process on covariates, their context and coordinates",
-    FOREST: "Random forest, covariates at the point",
-    FOREST_CONTEXT: "Random forest with context (focal means and deviations)",
-    MEAN: "Mean of the training observations",
+    BLEND: tr("Blend of network, random forest and Gaussian process"),
+    NETWORK: tr("Network"),
+    PROCESS: tr("Gaussian process on covariates, their context and coordinates"),
+    FOREST: tr("Random forest, covariates at the point"),
+    FOREST_CONTEXT: tr("Random forest with context (focal means and deviations)"),
+    MEAN: tr("Mean of the training observations"),
 }
 """The name of each method in words, in the order of tables."""
 NAMES = {
-    BLEND: "blend",
-    NETWORK: "network",
-    PROCESS: "Gaussian process",
-    FOREST: "random forest",
-    FOREST_CONTEXT: "random forest with context",
-    MEAN: "mean",
+    BLEND: tr("blend"),
+    NETWORK: tr("network"),
+    PROCESS: tr("Gaussian process"),
+    FOREST: tr("random forest"),
+    FOREST_CONTEXT: tr("random forest with context"),
+    MEAN: tr("mean"),
 }
 """The name of each method within a sentence."""
-CLASS_METHODS = {**METHODS, MEAN: "Frequencies of the classes in the training observations"}
-CLASS_NAMES = {**NAMES, MEAN: "frequencies"}
+CLASS_METHODS = {**METHODS, MEAN: tr("Frequencies of the classes in the training observations")}
+CLASS_NAMES = {**NAMES, MEAN: tr("frequencies")}
 """METHODS and NAMES where the target is a class."""
 BLENDED = (NETWORK, FOREST_CONTEXT, PROCESS)
 """What a blend is made of, in the order of its weights."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.design_based import Estimate, estimate_mean, estimate_share
 from soil_cnn_plugin.engine.assessment.probability_sample import ProbabilitySample
@@ -89,8 +90,8 @@ def compare_errors(observed: Array, first: Array, second: Array, sample: Probabi
     design = (sample or ProbabilitySample()).design
     return BetterMap(
         rmse=rmse,
-        mae=_measure("Mean absolute error", np.abs(errors[0]), np.abs(errors[1]), sample),
-        me=_measure("Mean error", errors[0], errors[1], sample),
+        mae=_measure(tr("Mean absolute error"), np.abs(errors[0]), np.abs(errors[1]), sample),
+        me=_measure(tr("Mean error"), errors[0], errors[1], sample),
         second_nearer=estimate_share(nearer, among=~tie, **design) if not tie.all() else Estimate(0.5, 0.0, 0.0, 1.0),
         detectable=_detectable(rmse.difference.standard_error, len(observed)),
         correlation=_correlation(*errors),

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
-from soil_cnn_plugin.engine.assessment.comparison import NO_SIGNAL, SIGNAL, AgainstMean, Judged, signal
+from soil_cnn_plugin.engine.assessment.comparison import NO_SIGNAL, SIGNAL, AgainstMean, Judged, change_words, signal
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NAMES, NETWORK
 from soil_cnn_plugin.engine.assessment.significance import SIGNIFICANT, PairedTest, p_words, paired_test, percent_text
 from soil_cnn_plugin.engine.targets.distributions import RMSE
@@ -126,24 +127,29 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
     best, recommended = names[curves.best], names[curves.recommended]
     if curves.recommended == largest and len(comparison.sizes) > 1:
         sentences = [
-            f"The error still falls up to the largest patch that was compared, {names[largest]}. Extract larger patches"
-            " to see how far the landscape matters."
+            tr(
+                "The error still falls up to the largest patch that was compared, {}. Extract larger patches to"
+                " see how far the landscape matters."
+            ).format(names[largest])
         ]
     else:
-        sentences = [f"Context beyond {recommended} does not clearly lower the error."]
+        sentences = [tr("Context beyond {} does not clearly lower the error.").format(recommended)]
         if curves.largest:
             least = _detectable(curves.largest, curves.at(CHOSEN_BY, curves.recommended), sides=1)
             sentences.append(
-                f"That is no proof that it does not matter: over {curves.largest.count} folds a gain of the largest"
-                f" patch, {names[largest]}, shows only from {least} on (80 % power)."
+                tr(
+                    "That is no proof that it does not matter: over {} folds a gain of the largest patch, {},"
+                    " shows only from {} on (80 % power)."
+                ).format(curves.largest.count, names[largest], least)
             )
     if curves.best != curves.recommended:
         chosen, lowest = curves.at(CHOSEN_BY, curves.recommended), curves.at(CHOSEN_BY, curves.best)
         noise = 100 * (chosen.above_best_error or 0.0) / chosen.error
         sentences.append(
-            f"The lowest error of the {NAMES[CHOSEN_BY]} is that of {best}, {_percent_below(lowest, chosen)} below that"
-            f" of {recommended}: within one standard error from fold to fold ({noise:.1f} %), so the smaller patch is"
-            " recommended."
+            tr(
+                "The lowest error of the {} is that of {}, {} below that of {}: within one standard error from"
+                " fold to fold ({:.1f} %), so the smaller patch is recommended."
+            ).format(NAMES[CHOSEN_BY], best, _percent_below(lowest, chosen), recommended, noise)
         )
     sentences.append(_context_in_words(curves, recommended))
     signal_sentence = _signal_in_words(curves, comparison.measure)
@@ -152,7 +158,7 @@ def conclusion(comparison: PatchSizeComparison) -> list[str]:
 
 def size_in_words(size: int, metres: tuple[float, float]) -> str:
     """The size in words: `280 m (7 × 7 pixels)`."""
-    return f"{extent(size, metres)} ({size} × {size} pixels)"
+    return tr("{} ({} × {} pixels)").format(extent(size, metres), size, size)
 
 
 def extent(size: int, metres: tuple[float, float]) -> str:
@@ -164,7 +170,7 @@ def extent(size: int, metres: tuple[float, float]) -> str:
 
 
 def _distance(length: float) -> str:
-    return f"{length:.3g}" if length < 100 else f"{length:.0f}"
+    return localized(f"{length:.3g}" if length < 100 else f"{length:.0f}")
 
 
 def _fold_errors(targets: Sequence[SizedTarget], methods: Sequence[Judged]) -> Array:
@@ -209,19 +215,23 @@ def _context_in_words(curves: ErrorCurves, recommended: str) -> str:
     """How much context of the recommended size is worth: the forests tell, which differ in nothing else."""
     point, test = curves.baselines[FOREST], curves.context
     percent = 100 * (test.difference / point.error if test else 0.0)
-    direction = "lower" if percent < 0 else "higher"
-    numbers = f"{abs(percent):.1f} % {direction}" + (f" ({p_words(test.p)})" if test else "")
-    beside = (
-        f"with context of {recommended} the random forest's error is {numbers} than with the covariates at the point"
+    numbers = change_words(percent) + (f" ({p_words(test.p)})" if test else "")
+    beside = tr("with context of {} the random forest's error is {} than with the covariates at the point").format(
+        recommended, numbers
     )
     if test is None or test.p >= SIGNIFICANT:
-        least = f" The folds show a difference only from {_detectable(test, point)} on (80 % power)." if test else ""
-        return f"Whether the landscape matters at all is not clear: {beside}.{least}"
-    return f"The landscape {'matters' if percent < 0 else 'misleads'} here: {beside}."
+        least = (
+            tr(" The folds show a difference only from {} on (80 % power).").format(_detectable(test, point))
+            if test
+            else ""
+        )
+        return tr("Whether the landscape matters at all is not clear: {}.{}").format(beside, least)
+    matters = tr("The landscape matters here: {}.") if percent < 0 else tr("The landscape misleads here: {}.")
+    return matters.format(beside)
 
 
 def _percent_below(lower: SizedError, higher: SizedError) -> str:
-    return f"{100 * (1 - lower.error / higher.error):.1f} %"
+    return localized(f"{100 * (1 - lower.error / higher.error):.1f} %")
 
 
 def _signal_in_words(curves: ErrorCurves, measure: Measure) -> str:
@@ -231,19 +241,18 @@ def _signal_in_words(curves: ErrorCurves, measure: Measure) -> str:
     found = signal([AgainstMean(percent, test, mean.error)], measure)
     if found == SIGNAL:
         return ""
-    text = f"No size clearly beats {measure.without_map}"
+    text = tr("No size clearly beats {}").format(measure.without_map)
     if found == NO_SIGNAL:
-        return (
-            f"{text}, and a gain of {measure.clear_gain_percent:g} % can be ruled out (95 % confidence): the covariates"
-            " carry no usable signal here, and it cannot tell these sizes apart."
-        )
-    missed = f": a gain shows only from {_detectable(test, mean, sides=1)} on (80 % power)" if test else ""
-    return (
-        f"{text}, but that proves little{missed}. The lowest error is {abs(percent):.1f} %"
-        f" {'lower' if percent < 0 else 'higher'} than {measure.of_this}. More observations or folds can tell whether"
+        return tr(
+            "{}, and a gain of {:g} % can be ruled out (95 % confidence): the covariates carry no usable"
+            " signal here, and it cannot tell these sizes apart."
+        ).format(text, measure.clear_gain_percent)
+    missed = tr(": a gain shows only from {} on (80 % power)").format(_detectable(test, mean, sides=1)) if test else ""
+    return tr(
+        "{}, but that proves little{}. The lowest error is {} than {}. More observations or folds can tell whether"
         " there is a usable signal."
-    )
+    ).format(text, missed, change_words(percent), measure.of_this)
 
 
 def _detectable(test: PairedTest, beside: SizedError, sides: int = 2) -> str:
-    return percent_text(100 * test.detectable(sides=sides) / beside.error) if beside.error else "any size"
+    return percent_text(100 * test.detectable(sides=sides) / beside.error) if beside.error else tr("any size")

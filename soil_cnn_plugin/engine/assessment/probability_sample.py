@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import AssessMap, CompareMaps
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
@@ -54,13 +55,14 @@ def read_probability_sample(
         return ProbabilitySample()
     if job.sample == "probabilities":
         return ProbabilitySample(inclusion=_inclusion(job, layer, found, notes))
-    strata = read_names(layer, job.stratum, "stratum", notes)
-    sizes = read_numbers(layer, job.weight, "weight", notes.facts)
+    strata = read_names(layer, job.stratum, tr("stratum"), notes)
+    sizes = read_numbers(layer, job.weight, tr("weight"), notes.facts)
     nameless = sum(name is None for name in strata[np.isin(layer.ids, found.ids)])
     if nameless:
         raise EngineError(
-            f"{nameless} of {len(found)} observations of '{layer.name}' have no stratum (field {job.stratum}). Fill the"
-            " field, or leave them out."
+            tr("{} of {} observations of '{}' have no stratum (field {}). Fill the field, or leave them out.").format(
+                nameless, len(found), layer.name, job.stratum
+            )
         )
     areas = _areas(strata, sizes, job, layer)
     name_of = dict(zip(layer.ids.tolist(), strata.tolist()))
@@ -68,23 +70,27 @@ def read_probability_sample(
     lost = [str(name) for name in areas if name not in set(used)]
     if lost:
         raise EngineError(
-            f"All observations of stratum {', '.join(lost)} were dropped, so nothing can be said of that part of the"
-            f" map. Filter '{layer.name}' to the other strata to assess the rest."
+            tr(
+                "All observations of stratum {} were dropped, so nothing can be said of that part of the map."
+                " Filter '{}' to the other strata to assess the rest."
+            ).format(", ".join(lost), layer.name)
         )
     return ProbabilitySample(used, areas)
 
 
 def _inclusion(job: AssessMap | CompareMaps, layer: Layer, found: Observations, notes: Notes) -> Array:
     """Return the inclusion probabilities (n,), all of which must be known and lie between 0 and 1."""
-    chances = read_numbers(layer, job.inclusion, "inclusion probability", notes.facts)
+    chances = read_numbers(layer, job.inclusion, tr("inclusion probability"), notes.facts)
     by_id = dict(zip(layer.ids.tolist(), chances.tolist()))
     own = np.array([by_id[identity] for identity in found.ids.tolist()])
     wrong = own[~((own > 0) & (own <= 1))]
     if wrong.size:
-        example = "empty" if np.isnan(wrong[0]) else f"{wrong[0]:g}"
+        example = tr("empty") if np.isnan(wrong[0]) else localized(f"{wrong[0]:g}")
         raise EngineError(
-            f"{wrong.size} of {len(own)} observations of '{layer.name}' have no inclusion probability above 0 and up to"
-            f" 1 in the field {job.inclusion}: one is {example}. Fill the field; Plan sampling writes it."
+            tr(
+                "{} of {} observations of '{}' have no inclusion probability above 0 and up to 1 in the field"
+                " {}: one is {}. Fill the field; Plan sampling writes it."
+            ).format(wrong.size, len(own), layer.name, job.inclusion, example)
         )
     return own
 
@@ -99,7 +105,9 @@ def _areas(
             continue
         if areas.setdefault(name, size) != size and not (np.isnan(size) and np.isnan(areas[name])):
             raise EngineError(
-                f"Stratum {name} has more than one area in the field {job.weight} of '{layer.name}': {areas[name]:g}"
-                f" and {size:g}. The field must hold the area of the stratum, the same at all of its observations."
+                tr(
+                    "Stratum {} has more than one area in the field {} of '{}': {:g} and {:g}. The field must"
+                    " hold the area of the stratum, the same at all of its observations."
+                ).format(name, job.weight, layer.name, areas[name], size)
             )
     return areas

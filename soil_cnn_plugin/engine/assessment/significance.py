@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 from scipy.special import ndtr, stdtr, stdtrit
 
+from soil_cnn_plugin.contract.language import localized
 from soil_cnn_plugin.engine.arrays import Array
 
 SIGNIFICANT = 0.05
@@ -81,12 +82,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def p_text(p: float) -> str:
     """p as all tables and sentences show it: `0.012`, `< 0.001`."""
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+    return localized("< 0.001" if p < 0.001 else f"{p:.2g}")
 
 
 def percent_text(percent: float) -> str:
     """A difference that a test finds: `4.8 %`, `130 %`."""
-    return f"{percent:.2g} %" if percent < 99.5 else f"{percent:.0f} %"
+    return localized(f"{percent:.2g} %" if percent < 99.5 else f"{percent:.0f} %")
 
 
 def p_words(p: float) -> str:

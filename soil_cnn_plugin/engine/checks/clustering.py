@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from scipy.spatial import cKDTree
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.checks.coverage import Coverage
 from soil_cnn_plugin.engine.checks.findings import Finding
@@ -26,6 +27,15 @@ _FLATTEST = 1e-3
 """Area of the places' outline, over that of a square around them, below which they lie on a line."""
 _LARGEST = 2.0
 """Most times the area of the outline that the estimated area may be, where there are few places."""
+_KINDS = {
+    "strongly clustered": tr("strongly clustered"),
+    "clustered": tr("clustered"),
+    "slightly clustered": tr("slightly clustered"),
+    "like places at random": tr("like places at random"),
+    "slightly regular": tr("slightly regular"),
+    "regular": tr("regular"),
+}
+"""Kind of clustering -> how it is shown."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,10 @@ class Clustering:
         if self.ratio > self.high:
             return "regular" if self.ratio > REGULAR else "slightly regular"
         return "like places at random"
+
+    @property
+    def kind_in_words(self) -> str:
+        return _KINDS[self.kind]
 
 
 def measure_places(places: Places, numbers: Rows, coverage: Coverage | None) -> Clustering | None:
@@ -118,14 +132,13 @@ def measure_clustering(metres: Array, region: Region, seed: int = 0) -> Clusteri
 def check_clustering(found: Clustering) -> list[Finding]:
     if found.ratio >= min(CLUSTERED, found.low) and found.far_share <= GAPS:
         return []
-    sentence = (
-        f"The places are {found.kind} (Clark-Evans ratio {found.ratio:.2f}; places at random have 1), and"
-        f" {100 * found.far_share:.0f} % of {found.region} lies farther from any observation than 95 % of the"
-        " observations from their nearest neighbour."
-    )
-    remedy = (
-        "Leave Validation of Train network at knndm: random folds would promise too much. To know what the map is worth"
-        " in the gaps, sample there at random and use Assess map."
+    sentence = tr(
+        "The places are {} (Clark-Evans ratio {:.2f}; places at random have 1), and {:.0f} % of {} lies"
+        " farther from any observation than 95 % of the observations from their nearest neighbour."
+    ).format(found.kind_in_words, found.ratio, 100 * found.far_share, found.region)
+    remedy = tr(
+        "Leave Validation of Train network at knndm: random folds would promise too much. To know what the"
+        " map is worth in the gaps, sample there at random and use Assess map."
     )
     return [Finding("clustered", "", sentence, remedy)]
 
@@ -156,7 +169,7 @@ class CoveredRegion:
 
     coverage: Coverage
     places: Places
-    words: str = "the area where the covariates have data"
+    words: str = tr("the area where the covariates have data")
 
     @property
     def square_metres(self) -> float:
@@ -178,7 +191,7 @@ class EnclosedRegion:
     """The convex outline of the places, enlarged because random places do not reach the edge of their area."""
 
     outline: shapely.Polygon
-    words: str = "the area that the observations enclose"
+    words: str = tr("the area that the observations enclose")
 
     @property
     def square_metres(self) -> float:

@@ -10,8 +10,9 @@ import numpy as np
 import pyproj
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
-from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding, listed
 from soil_cnn_plugin.engine.checks.places import Places
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack, reference_grid
@@ -84,8 +85,10 @@ def _on_grid(places: Places, grid: Grid) -> Array:
         moved = np.column_stack(grid.place(places.xy[:, 0], places.xy[:, 1], places.crs.to_wkt()))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"The observations cannot be transformed from {places.crs.name} to {grid.crs_name}, the CRS of the"
-            " covariates. Set the layer's CRS and run again."
+            tr(
+                "The observations cannot be transformed from {} to {}, the CRS of the covariates. Set the"
+                " layer's CRS and run again."
+            ).format(places.crs.name, grid.crs_name)
         ) from error
     return np.where(np.isfinite(moved), moved, np.nan)
 
@@ -127,20 +130,26 @@ def _samples(grid: Grid) -> Iterator[tuple[Block, Block]]:
 
 def _outside(outside: Rows, known: Rows, xy: Array, grid: Grid) -> list[Finding]:
     distance = _beyond(xy[outside], grid)
-    lie = plural(len(outside), "lies", "lie")
-    sentence = f"{of_observations(len(outside), len(xy))} {lie} outside the covariates."
-    remedy = "Extract patches drops them. Choose covariates that reach farther if these places matter to the map."
+    sentence = tr_n(
+        "{} of {} observations lies outside the covariates.",
+        "{} of {} observations lie outside the covariates.",
+        len(outside),
+    ).format(len(outside), len(xy))
+    remedy = tr("Extract patches drops them. Choose covariates that reach farther if these places matter to the map.")
     if len(outside) == len(known):
         here = xy[outside][np.isfinite(xy[outside]).all(axis=1)]
         reach = (
-            bounds_in_words((*here.min(axis=0).tolist(), *here.max(axis=0).tolist())) if len(here) else "no place there"
+            bounds_in_words((*here.min(axis=0).tolist(), *here.max(axis=0).tolist()))
+            if len(here)
+            else tr("no place there")
         )
-        sentence = (
-            f"All {len(outside)} observations lie outside the covariates: they reach over {reach}, the covariates over"
-            f" {bounds_in_words(grid.bounds)} ({grid.crs_name})."
-        )
-        remedy = "Check the CRS of the layer and of the covariates: one of them is probably another."
-    texts = [f"The observation lies outside the covariates{_how_far(each, grid)}." for each in distance.tolist()]
+        sentence = tr(
+            "All {} observations lie outside the covariates: they reach over {}, the covariates over {} ({})."
+        ).format(len(outside), reach, bounds_in_words(grid.bounds), grid.crs_name)
+        remedy = tr("Check the CRS of the layer and of the covariates: one of them is probably another.")
+    texts = [
+        tr("The observation lies outside the covariates{}.").format(_how_far(each, grid)) for each in distance.tolist()
+    ]
     return [Finding("outside_covariates", "", sentence, remedy, outside, texts, [f"{each:.6g}" for each in distance])]
 
 
@@ -156,20 +165,25 @@ def _beyond(xy: Array, grid: Grid) -> Array:
 def _how_far(distance: float, grid: Grid) -> str:
     if grid.unit != "metre" or not math.isfinite(distance) or distance == 0:
         return ""
-    return f", {distance / 1000:.1f} km away" if distance >= 1000 else f", {distance:.0f} m away"
+    return (
+        tr(", {:.1f} km away").format(distance / 1000) if distance >= 1000 else tr(", {:.0f} m away").format(distance)
+    )
 
 
 def _without_data(rows: Rows, gaps: Flags, names: Sequence[str], total: int) -> Finding:
     texts = []
     for gap in gaps:
         missing = [name for name, is_missing in zip(names, gap) if is_missing]
-        texts.append("all covariates" if len(missing) == len(names) > 1 else listed(missing, 8))
+        texts.append(tr("all covariates") if len(missing) == len(names) > 1 else listed(missing, 8))
     counts = sorted(zip(names, gaps.sum(axis=0).tolist()), key=lambda item: -item[1])
-    words = listed([f"{name} at {count}" for name, count in counts if count], 6)
-    lie = plural(len(rows), "lies in a pixel", "lie in pixels")
-    sentence = f"{of_observations(len(rows), total)} {lie} where covariates have no data: {words}."
-    remedy = (
+    words = listed([tr("{} at {}").format(name, count) for name, count in counts if count], 6)
+    sentence = tr_n(
+        "{} of {} observations lies in a pixel where covariates have no data: {}.",
+        "{} of {} observations lie in pixels where covariates have no data: {}.",
+        len(rows),
+    ).format(len(rows), total, words)
+    remedy = tr(
         "Extract patches drops them. Fill the gaps (Fill NoData), or leave out a covariate that is missing at many."
     )
-    sentences = [f"The pixel has no data of {text}." for text in texts]
+    sentences = [tr("The pixel has no data of {}.").format(text) for text in texts]
     return Finding("no_covariate_data", "", sentence, remedy, rows, sentences, texts)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Rows
-from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding, listed
 from soil_cnn_plugin.engine.observations.names import (
     find_doubtful,
     is_missing,
@@ -59,8 +60,10 @@ def check_classes(field: str, column: NDArray[np.generic]) -> tuple[ClassSummary
     if len(counts) > MOST:
         return summary, [*found, _many(summary)]
     if len(counts) == 1:
-        sentence = f"{field} is {summary.counts[0][0]!r} at all {summary.known} observations that have a class."
-        found.append(Finding("constant", field, sentence, "Leave it out: there is nothing to map."))
+        sentence = tr("{} is {!r} at all {} observations that have a class.").format(
+            field, summary.counts[0][0], summary.known
+        )
+        found.append(Finding("constant", field, sentence, tr("Leave it out: there is nothing to map.")))
     return summary, found + _check_rare(summary, texts)
 
 
@@ -83,15 +86,14 @@ def _check_spelling(
     other = {name: best[key] for key, names in several.items() for name in names if name != best[key]}
     rows = np.array([row for row, text in enumerate(texts) if text in other], np.int64)
     groups = listed([" = ".join(repr(name) for name in names) for names in several.values()])
-    sentence = f"Names of {field} differ only by capitals or spaces: {groups}."
+    sentence = tr("Names of {} differ only by capitals or spaces: {}.").format(field, groups)
     first = next(iter(other))
-    remedy = (
-        f'Give each class one name: in the field calculator, update {field} with trim("{field}"), then replace names'
-        f" as in if(\"{field}\" = '{first.strip()}', '{other[first].strip()}', \"{field}\"). Otherwise each spelling is"
-        " a class of its own."
-    )
+    remedy = tr(
+        'Give each class one name: in the field calculator, update {} with trim("{}"), then replace names'
+        " as in if(\"{}\" = '{}', '{}', \"{}\"). Otherwise each spelling is a class of its own."
+    ).format(field, field, field, first.strip(), other[first].strip(), field)
     shown = [texts[row] for row in rows.tolist()]
-    sentences = [f"{field} is {text!r}, elsewhere spelt {other[text]!r}." for text in shown]
+    sentences = [tr("{} is {!r}, elsewhere spelt {!r}.").format(field, text, other[text]) for text in shown]
     return [Finding("class_spelling", field, sentence, remedy, rows, sentences, shown)]
 
 
@@ -101,12 +103,13 @@ def _check_doubtful(field: str, texts: list[str]) -> list[Finding]:
         return []
     rows = np.array([row for row, text in enumerate(texts) if plain_name(text) in doubtful], np.int64)
     shown = [texts[row].strip() for row in rows.tolist()]
-    sentence = (
-        f"{field} is {listed(sorted(map(repr, doubtful)))} at {of_observations(rows.size, len(texts))}, which may stand"
-        " for a missing class. It would be learned as a class."
+    sentence = tr(
+        "{} is {} at {} of {} observations, which may stand for a missing class. It would be learned as a class."
+    ).format(field, listed(sorted(map(repr, doubtful))), rows.size, len(texts))
+    remedy = tr("If it does, empty it: in the field calculator, update {} with nullif(\"{}\", '{}').").format(
+        field, field, shown[0]
     )
-    remedy = f"If it does, empty it: in the field calculator, update {field} with nullif(\"{field}\", '{shown[0]}')."
-    sentences = [f"{field} is {text!r}, which may stand for a missing class." for text in shown]
+    sentences = [tr("{} is {!r}, which may stand for a missing class.").format(field, text) for text in shown]
     return [Finding("doubtful_class", field, sentence, remedy, rows, sentences, shown)]
 
 
@@ -116,16 +119,21 @@ def _check_rare(summary: ClassSummary, texts: list[str]) -> list[Finding]:
         return []
     rows = np.array([row for row, text in enumerate(texts) if _plain(text) in rare], np.int64)
     words = listed([f"{name} {count}" for name, count in summary.rare], 8)
-    have = f"{plural(len(rare), 'has', 'have')} at most {RARE} observations"
-    sentence = f"{len(rare)} of {len(summary.counts)} classes of {summary.field} {have}: {words}."
-    remedy = (
-        "Merge them with the class they resemble, or let Extract patches drop or merge them (Rare classes): so few"
-        " cannot be learned or assessed."
+    sentence = tr_n(
+        "{} of {} classes of {} has at most {} observations: {}.",
+        "{} of {} classes of {} have at most {} observations: {}.",
+        len(rare),
+    ).format(len(rare), len(summary.counts), summary.field, RARE, words)
+    remedy = tr(
+        "Merge them with the class they resemble, or let Extract patches drop or merge them (Rare classes):"
+        " so few cannot be learned or assessed."
     )
     shown = [texts[row].strip() for row in rows.tolist()]
     numbers = [rare[_plain(text)] for text in shown]
     sentences = [
-        f"{summary.field} is {text}, a class with {number} {plural(number, 'observation', 'observations')}."
+        tr_n("{} is {}, a class with {} observation.", "{} is {}, a class with {} observations.", number).format(
+            summary.field, text, number
+        )
         for text, number in zip(shown, numbers)
     ]
     return [Finding("rare_class", summary.field, sentence, remedy, rows, sentences, shown)]
@@ -133,13 +141,12 @@ def _check_rare(summary: ClassSummary, texts: list[str]) -> list[Finding]:
 
 def _many(summary: ClassSummary) -> Finding:
     singles = sum(count == 1 for _, count in summary.counts)
-    sentence = (
-        f"{summary.field} has {len(summary.counts)} different texts at"
-        f" {of_observations(summary.known, summary.known + summary.missing)}; {singles} of them occur once."
+    sentence = tr("{} has {} different texts at {} of {} observations; {} of them occur once.").format(
+        summary.field, len(summary.counts), summary.known, summary.known + summary.missing, singles
     )
-    remedy = (
-        "Merge them to at most 50 classes, for example to the reference soil groups of WRB. If they are remarks or"
-        " names of sites, choose another field."
+    remedy = tr(
+        "Merge them to at most 50 classes, for example to the reference soil groups of WRB. If they are"
+        " remarks or names of sites, choose another field."
     )
     return Finding("many_classes", summary.field, sentence, remedy)
 
@@ -160,12 +167,12 @@ def _check_blanks(field: str, values: list[object], plain: list[str]) -> list[Fi
     if not rows.size:
         return []
     shown = [str(values[row]) for row in rows.tolist()]
-    sentence = (
-        f"{field} has blanks at an end, doubled or invisible ones at {of_observations(rows.size, len(plain))}, such as"
-        f" {shown[0]!r}. Soil CNN reads {plain_name(shown[0])!r}; other programs take it for another name."
-    )
-    texts = [f"{field} is {text!r}, which is read as {plain_name(text)!r}." for text in shown]
-    remedy = f'In the field calculator, update {field} with trim("{field}").'
+    sentence = tr(
+        "{} has blanks at an end, doubled or invisible ones at {} of {} observations, such as {!r}. Soil"
+        " CNN reads {!r}; other programs take it for another name."
+    ).format(field, rows.size, len(plain), shown[0], plain_name(shown[0]))
+    texts = [tr("{} is {!r}, which is read as {!r}.").format(field, text, plain_name(text)) for text in shown]
+    remedy = tr('In the field calculator, update {} with trim("{}").').format(field, field)
     return [Finding("name_spelling", field, sentence, remedy, rows, texts, shown)]
 
 
@@ -175,9 +182,11 @@ def _check_capitals(field: str, plain: list[str]) -> list[Finding]:
         return []
     rows = _where([name in twins for name in plain])
     shown = [plain[row] for row in rows.tolist()]
-    sentence = f"Names of {field} differ in capital letters only: {listed(twins)}. They count as different ones."
-    texts = [f"{field} is {name!r}, elsewhere with other capital letters." for name in shown]
-    remedy = "If they are the same, give them one name: otherwise the profile is torn in two."
+    sentence = tr("Names of {} differ in capital letters only: {}. They count as different ones.").format(
+        field, listed(twins)
+    )
+    texts = [tr("{} is {!r}, elsewhere with other capital letters.").format(field, name) for name in shown]
+    remedy = tr("If they are the same, give them one name: otherwise the profile is torn in two.")
     return [Finding("name_spelling", field, sentence, remedy, rows, texts, shown)]
 
 
@@ -186,10 +195,14 @@ def _check_missing(field: str, plain: list[str]) -> list[Finding]:
     if not rows.size:
         return []
     shown = [plain[row] for row in rows.tolist()]
-    words = listed(sorted({repr(name) if name else "empty" for name in shown}))
-    sentence = f"{field} is {words} at {of_observations(rows.size, len(plain))}: no name."
-    remedy = f"Write the name. Without one {plural(rows.size, 'it belongs', 'they belong')} to no other observation."
-    texts = [f"{field} names nothing ({name or 'empty'})." for name in shown]
+    words = listed(sorted({repr(name) if name else tr("empty") for name in shown}))
+    sentence = tr("{} is {} at {} of {} observations: no name.").format(field, words, rows.size, len(plain))
+    remedy = tr_n(
+        "Write the name. Without one it belongs to no other observation.",
+        "Write the name. Without one they belong to no other observation.",
+        rows.size,
+    )
+    texts = [tr("{} names nothing ({}).").format(field, name or tr("empty")) for name in shown]
     return [Finding("no_name", field, sentence, remedy, rows, texts, shown)]
 
 
@@ -197,13 +210,13 @@ def _check_digits(field: str, column: NDArray[np.generic]) -> list[Finding]:
     rows = _where(lost_digits(column))
     if not rows.size:
         return []
-    sentence = (
-        f"{field} is a field of real numbers, which keep 15 digits; names of {of_observations(rows.size, len(column))}"
-        " have more, so that different ones may have become one."
-    )
+    sentence = tr(
+        "{} is a field of real numbers, which keep 15 digits; names of {} of {} observations have more, so"
+        " that different ones may have become one."
+    ).format(field, rows.size, len(column))
     shown = [f"{value:.17g}" for value in column[rows].tolist()]
-    texts = [f"{field} has more digits than its type keeps: {name}." for name in shown]
-    remedy = "Import the field again, as text or whole numbers."
+    texts = [tr("{} has more digits than its type keeps: {}.").format(field, name) for name in shown]
+    remedy = tr("Import the field again, as text or whole numbers.")
     return [Finding("rounded_name", field, sentence, remedy, rows, texts, shown)]
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
-from soil_cnn_plugin.engine.checks.findings import Finding, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.checks.measured import Measured, is_identifier
 from soil_cnn_plugin.engine.checks.outliers import spread
 
@@ -125,13 +126,16 @@ def _find_identical(keys: Rows, shared: Flags, columns: Mapping[str, NDArray[np.
 
 
 def _identical(rows: Rows, others: Rows, total: int) -> list[Finding]:
-    are = plural(rows.size, "is", "are")
-    sentence = f"{of_observations(rows.size, total)} {are} the same as another one in place and in all fields."
-    remedy = (
-        "Delete the copies (Delete duplicates by attribute, or Delete duplicate geometries where one row a place is"
-        " right). They would count twice."
+    sentence = tr_n(
+        "{} of {} observations is the same as another one in place and in all fields.",
+        "{} of {} observations are the same as another one in place and in all fields.",
+        rows.size,
+    ).format(rows.size, total)
+    remedy = tr(
+        "Delete the copies (Delete duplicates by attribute, or Delete duplicate geometries where one row a"
+        " place is right). They would count twice."
     )
-    texts = [f"Observation {other} has the same place and the same values." for other in others.tolist()]
+    texts = [tr("Observation {} has the same place and the same values.").format(other) for other in others.tolist()]
     return [Finding("identical_row", "", sentence, remedy, rows, texts, list(map(str, others.tolist())))]
 
 
@@ -154,13 +158,16 @@ def _different(measured: Measured, sound: Flags, keys: Rows, shared: Flags) -> l
     field, rows = measured.field, rows[bad]
     low, high = ((np.exp(each) if is_log else each)[group[bad]] for each in (low, high))
     places = len(np.unique(group[bad]))
-    sentence = (
-        f"{field} differs at {places} place{'s' if places > 1 else ''} with several observations by more than the"
-        f" middle 80 % of all values do ({low[0]:.4g} and {high[0]:.4g} at one place)."
-    )
-    remedy = "Check place and value: wrong coordinates, a slipped comma, another depth, or another year?"
+    sentence = tr_n(
+        "{} differs at {} place with several observations by more than the middle 80 % of all values do"
+        " ({:.4g} and {:.4g} at one place).",
+        "{} differs at {} places with several observations by more than the middle 80 % of all values do"
+        " ({:.4g} and {:.4g} at one place).",
+        places,
+    ).format(field, places, low[0], high[0])
+    remedy = tr("Check place and value: wrong coordinates, a slipped comma, another depth, or another year?")
     texts = [
-        f"{field} is {values[row]:g}; at this place it goes from {a:.4g} to {b:.4g}."
+        tr("{} is {:g}; at this place it goes from {:.4g} to {:.4g}.").format(field, values[row], a, b)
         for row, a, b in zip(rows, low, high)
     ]
     return [Finding("different_at_place", field, sentence, remedy, rows, texts, [f"{values[row]:g}" for row in rows])]
@@ -169,21 +176,22 @@ def _different(measured: Measured, sound: Flags, keys: Rows, shared: Flags) -> l
 def _same_place(alone: Flags, keys: Rows, has_depths: bool) -> list[Finding]:
     rows = np.flatnonzero(alone)
     places = len(np.unique(keys[rows]))
-    depth = " and depth" if has_depths else ""
-    sentence = (
-        f"{of_observations(rows.size, len(alone))} share their place{depth}, to the centimetre, with another one"
-        f" ({places} place{'s' if places > 1 else ''})."
-    )
-    remedy = (
-        "Nothing needs to be done: Extract patches keeps them together in the folds, and can average those of a pixel"
-        " (Duplicates)."
+    depth = tr(" and depth") if has_depths else ""
+    sentence = tr_n(
+        "{} of {} observations share their place{}, to the centimetre, with another one ({} place).",
+        "{} of {} observations share their place{}, to the centimetre, with another one ({} places).",
+        places,
+    ).format(rows.size, len(alone), depth, places)
+    remedy = tr(
+        "Nothing needs to be done: Extract patches keeps them together in the folds, and can average those"
+        " of a pixel (Duplicates)."
     )
     if not has_depths and rows.size > HORIZONS * len(alone):
-        remedy = (
-            "If the rows are horizons of profiles, choose Upper limit, Lower limit and Profile and check again; then"
-            " run Standardize depths before Extract patches."
+        remedy = tr(
+            "If the rows are horizons of profiles, choose Upper limit, Lower limit and Profile and check"
+            " again; then run Standardize depths before Extract patches."
         )
-    texts = [f"The observation shares its place{depth} with another one."] * rows.size
+    texts = [tr("The observation shares its place{} with another one.").format(depth)] * rows.size
     return [Finding("same_place", "", sentence, remedy, rows, texts, [""] * rows.size)]
 
 
@@ -200,10 +208,13 @@ def _pixels_of_several(pixels: Rows, places: Rows) -> Flags:
 def _same_pixel(crowded: Flags, pixels: Rows) -> list[Finding]:
     rows = np.flatnonzero(crowded)
     count = len(np.unique(pixels[rows]))
-    sentence = (
-        f"{of_observations(rows.size, len(crowded))} lie in a pixel of the covariates with observations of other places"
-        f" ({count} pixel{'s' if count > 1 else ''}): the covariates are the same for them."
-    )
-    remedy = "Nothing needs to be done; Extract patches can average them (Duplicates)."
-    texts = ["Another observation lies in the same pixel of the covariates."] * rows.size
+    sentence = tr_n(
+        "{} of {} observations lie in a pixel of the covariates with observations of other places ({} pixel):"
+        " the covariates are the same for them.",
+        "{} of {} observations lie in a pixel of the covariates with observations of other places ({} pixels):"
+        " the covariates are the same for them.",
+        count,
+    ).format(rows.size, len(crowded), count)
+    remedy = tr("Nothing needs to be done; Extract patches can average them (Duplicates).")
+    texts = [tr("Another observation lies in the same pixel of the covariates.")] * rows.size
     return [Finding("same_pixel", "", sentence, remedy, rows, texts, [""] * rows.size)]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding, listed
 from soil_cnn_plugin.engine.checks.impossible import (
     check_codes,
     check_infinite,
@@ -110,52 +111,56 @@ def check_texts(measured: Measured) -> list[Finding]:
     if failed.size:
         texts = [str(text) for text in measured.texts[failed]]
         shown = listed([repr(text) for text in dict.fromkeys(texts)])
-        sentence = f"{field} holds {shown} at {of_observations(failed.size, count)}, which are not numbers."
-        remedy = (
+        sentence = tr("{} holds {} at {} of {} observations, which are not numbers.").format(
+            field, shown, failed.size, count
+        )
+        remedy = tr(
             "Correct them in the attribute table (sort by the field). Extract patches refuses the field until then."
         )
         if not measured.is_below.any():  # a numeric field could not keep these
             numeric = f"try(to_real(replace(\"{field}\", ',', '.')), NULL)"
-            remedy += f" Or make a numeric field, in which they become NULL: {numeric}."
+            remedy += tr(" Or make a numeric field, in which they become NULL: {}.").format(numeric)
         if any(text.startswith(">") for text in texts):
-            remedy = f"What is only known to be above a limit cannot be learned from: write the limit. {remedy}"
-        rows = [f"{field} is {text!r}, which is not a number." for text in texts]
+            remedy = tr("What is only known to be above a limit cannot be learned from: write the limit. {}").format(
+                remedy
+            )
+        rows = [tr("{} is {!r}, which is not a number.").format(field, text) for text in texts]
         found.append(Finding("no_number", field, sentence, remedy, failed, rows, texts))
     if thousands.size:
         texts = [str(text) for text in measured.texts[thousands]]
-        sentence = (
-            f"All commas of {field} stand before three digits ({listed(list(dict.fromkeys(texts)))}). They are read as"
-            f" decimal commas: {texts[0]} is {measured.values[thousands[0]]:g}."
-        )
-        remedy = f"If they separate thousands, take them out: replace(\"{field}\", ',', '')."
-        rows = [f"{field} is {text}: a decimal comma, or thousands?" for text in texts]
+        sentence = tr(
+            "All commas of {} stand before three digits ({}). They are read as decimal commas: {} is {:g}."
+        ).format(field, listed(list(dict.fromkeys(texts))), texts[0], measured.values[thousands[0]])
+        remedy = tr("If they separate thousands, take them out: replace(\"{}\", ',', '').").format(field)
+        rows = [tr("{} is {}: a decimal comma, or thousands?").format(field, text) for text in texts]
         found.append(Finding("thousands", field, sentence, remedy, thousands, rows, texts))
     known = int(np.isfinite(measured.values).sum())
-    commas = f", {measured.comma_count} of them with a decimal comma" if measured.comma_count else ""
-    sentence = f"{field} is a text field; {known} of its values are numbers{commas}."
-    found.append(Finding("text_field", field, sentence, "Nothing needs to be done: they are read as numbers."))
+    commas = tr(", {} of them with a decimal comma").format(measured.comma_count) if measured.comma_count else ""
+    sentence = tr("{} is a text field; {} of its values are numbers{}.").format(field, known, commas)
+    found.append(Finding("text_field", field, sentence, tr("Nothing needs to be done: they are read as numbers.")))
     return found
 
 
 def _check_amount(summary: FieldSummary) -> list[Finding]:
     field, known = summary.soil_property.field, summary.known
     if not known:
-        sentence = f"{field} has no number at any observation that could be used."
-        remedy = "Choose another field, or look at the join or the import that should have filled it."
+        sentence = tr("{} has no number at any observation that could be used.").format(field)
+        remedy = tr("Choose another field, or look at the join or the import that should have filled it.")
         return [Finding("empty_field", field, sentence, remedy)]
     if known > 1 and summary.distinct == 1:
-        sentence = f"{field} is {summary.quantiles[0]:g} at all {known} observations that have a value."
-        return [Finding("constant", field, sentence, "Leave it out: there is nothing to map.")]
+        sentence = tr("{} is {:g} at all {} observations that have a value.").format(field, summary.quantiles[0], known)
+        return [Finding("constant", field, sentence, tr("Leave it out: there is nothing to map."))]
     if known < FEW_VALUES:
         total = known + summary.missing + summary.failed + summary.codes
-        sentence = f"{field} has {known} {plural(known, 'value', 'values')} at {total} observations."
-        enough = f"The {FEWEST_OBSERVATIONS} that training needs are there, but"
-        short = f"Training needs at least {FEWEST_OBSERVATIONS}, and"
-        remedy = f"{short if known < FEWEST_OBSERVATIONS else enough} 100 or more make a map worth while."
+        sentence = tr_n("{} has {} value at {} observations.", "{} has {} values at {} observations.", known)
+        sentence = sentence.format(field, known, total)
+        enough = tr("The {} that training needs are there, but 100 or more make a map worth while.")
+        short = tr("Training needs at least {}, and 100 or more make a map worth while.")
+        remedy = (short if known < FEWEST_OBSERVATIONS else enough).format(FEWEST_OBSERVATIONS)
         return [Finding("few_values", field, sentence, remedy)]
     if summary.is_whole and summary.distinct <= MOST_CODES and known >= MOST_CODES * summary.distinct:
-        sentence = f"{field} has {summary.distinct} different whole numbers at {known} observations."
-        remedy = (
+        sentence = tr("{} has {} different whole numbers at {} observations.").format(field, summary.distinct, known)
+        remedy = tr(
             "If they are codes of classes, choose the target type 'class' in Extract patches: codes are not amounts."
         )
         return [Finding("code_like", field, sentence, remedy)]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import CheckObservations, JobError, partners
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.checks.doubtful_names import ClassSummary, check_classes
 from soil_cnn_plugin.engine.checks.field_summary import FieldCheck, check_field, check_texts
-from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, is_classes, read_measured
 from soil_cnn_plugin.engine.checks.places import Places
 from soil_cnn_plugin.engine.errors import EngineError
@@ -37,7 +38,7 @@ class CheckedFields:
         self._units = {known.field: known.unit for known in job.units}
         roles = [name for name in (job.profile, job.upper, job.lower, *job.detection_limits) if name]
         for name in (*roles, *job.fields, *job.composition):
-            layer.column(name, "a field to check")
+            layer.column(name, tr("a field to check"))
         chosen, self.left_out = list(job.fields), dict[str, str]()
         if not chosen:
             chosen, self.left_out = choose_fields(layer.columns, roles, places.xy)
@@ -59,9 +60,11 @@ class CheckedFields:
         for done, name in enumerate(self._names):
             column = self._layer.columns[name]
             if column.dtype.kind in "mM" or (is_classes(column) and name in self._job.composition):
-                kind = "dates" if column.dtype.kind in "mM" else "texts"
+                kind = tr("dates") if column.dtype.kind in "mM" else tr("texts")
                 raise EngineError(
-                    f"The field {name} of '{self._layer.name}' holds {kind}, where numbers are needed. Choose another."
+                    tr("The field {} of '{}' holds {}, where numbers are needed. Choose another.").format(
+                        name, self._layer.name, kind
+                    )
                 )
             if is_classes(column):
                 summary, found = check_classes(name, column)
@@ -72,8 +75,10 @@ class CheckedFields:
             report.progress((done + 1) / len(self._names))
         self._check_units()
         if not self._names:
-            sentence = f"No field of '{self._layer.name}' holds measured numbers; only the places were checked."
-            remedy = "Choose the fields to check, also texts such as soil classes."
+            sentence = tr("No field of '{}' holds measured numbers; only the places were checked.").format(
+                self._layer.name
+            )
+            remedy = tr("Choose the fields to check, also texts such as soil classes.")
             self.findings.append(Finding("nothing_checked", "", sentence, remedy))
 
     def _check_numbers(self, measured: Measured, limits: Measured | None) -> None:
@@ -95,8 +100,10 @@ class CheckedFields:
         names = [name for name in self._names if not is_classes(self._layer.columns[name])]
         if not names:
             raise EngineError(
-                f"Detection limits are chosen ({', '.join(self._job.detection_limits)}), but no field of"
-                f" '{self._layer.name}' holds measured numbers. Choose the fields they belong to."
+                tr(
+                    "Detection limits are chosen ({}), but no field of '{}' holds measured numbers. Choose the"
+                    " fields they belong to."
+                ).format(", ".join(self._job.detection_limits), self._layer.name)
             )
         targets = [SoilProperty(name) for name in names]
         try:
@@ -117,10 +124,10 @@ class CheckedFields:
     def _check_units(self) -> None:
         without = [name for name, each in self.checked.items() if not each.measured.soil_property.unit]
         if without:
-            sentence = f"No unit is known for {listed(without, 8)}."
-            remedy = (
-                "Write it under Units, or once and for all into the field's alias: Zinc (mg/kg). Legends and reports"
-                " show it, and more mistakes can be found."
+            sentence = tr("No unit is known for {}.").format(listed(without, 8))
+            remedy = tr(
+                "Write it under Units, or once and for all into the field's alias: Zinc (mg/kg). Legends"
+                " and reports show it, and more mistakes can be found."
             )
             self.findings.append(Finding("no_unit", "", sentence, remedy))
 
@@ -197,26 +204,31 @@ def _check_undetected(measured: Measured) -> list[Finding]:
         return []
     texts = [str(text) for text in measured.texts[rows]]
     shown = listed([repr(text) for text in dict.fromkeys(texts)])
-    at = of_observations(rows.size, len(measured.values))
-    sentence = f"{field} says {shown} at {at}, but nothing tells the detection limit there."
-    remedy = (
-        "Write <0.5 where the limit is 0.5, or choose a field with the limits under Detection limits; leave empty what"
-        " was not measured. Extract patches refuses the field until then."
+    sentence = tr("{} says {} at {} of {} observations, but nothing tells the detection limit there.").format(
+        field, shown, rows.size, len(measured.values)
     )
-    sentences = [f"{field} is {text!r} without a detection limit." for text in texts]
+    remedy = tr(
+        "Write <0.5 where the limit is 0.5, or choose a field with the limits under Detection limits; leave"
+        " empty what was not measured. Extract patches refuses the field until then."
+    )
+    sentences = [tr("{} is {!r} without a detection limit.").format(field, text) for text in texts]
     return [Finding("undetected", field, sentence, remedy, rows, sentences, texts)]
 
 
 def _below(summary: LimitSummary) -> Finding:
-    span = f"{summary.lowest:g}" if summary.lowest == summary.highest else f"{summary.lowest:g} to {summary.highest:g}"
-    lie = plural(summary.below, "lies below its", "lie below their")
-    sentence = (
-        f"{summary.below} of {summary.known} values of {summary.field} ({100 * summary.share:.0f} %) {lie} detection"
-        f" limit of {span}."
+    span = (
+        localized(f"{summary.lowest:g}")
+        if summary.lowest == summary.highest
+        else tr("{:g} to {:g}").format(summary.lowest, summary.highest)
     )
-    remedy = (
-        "Extract patches learns them as lying anywhere below it; fields of limits are chosen there under Detection"
-        " limits, too."
+    sentence = tr_n(
+        "{} of {} values of {} ({:.0f} %) lies below its detection limit of {}.",
+        "{} of {} values of {} ({:.0f} %) lie below their detection limit of {}.",
+        summary.below,
+    ).format(summary.below, summary.known, summary.field, 100 * summary.share, span)
+    remedy = tr(
+        "Extract patches learns them as lying anywhere below it; fields of limits are chosen there under"
+        " Detection limits, too."
     )
     return Finding("below_limit", summary.field, sentence, remedy)
 
@@ -227,23 +239,32 @@ def _check_limits(measured: Measured, limits: Measured) -> list[Finding]:
     found = []
     wrong = np.flatnonzero((np.isfinite(numbers) & (numbers <= 0)) | np.isinf(numbers))
     if wrong.size:
-        at = of_observations(wrong.size, total)
-        sentence = f"{name}, the detection limit of {field}, is {examples(numbers[wrong])} at {at}."
-        texts = [f"{name}, the detection limit of {field}, is {value:g}." for value in numbers[wrong].tolist()]
-        remedy = f'Write the limit, or set it to NULL where {field} was measured: if("{name}" > 0, "{name}", NULL).'
+        sentence = tr("{}, the detection limit of {}, is {} at {} of {} observations.").format(
+            name, field, examples(numbers[wrong]), wrong.size, total
+        )
+        texts = [
+            tr("{}, the detection limit of {}, is {:g}.").format(name, field, value)
+            for value in numbers[wrong].tolist()
+        ]
+        remedy = tr('Write the limit, or set it to NULL where {} was measured: if("{}" > 0, "{}", NULL).').format(
+            field, name, name
+        )
         shown = [f"{value:g}" for value in numbers[wrong].tolist()]
         found.append(Finding("wrong_limit", name, sentence, remedy, wrong, texts, shown))
     silent = np.flatnonzero(
         np.isfinite(numbers) & (numbers > 0) & np.isnan(measured.values) & ~measured.is_failed & ~measured.is_undetected
     )
     if silent.size:
-        have = plural(silent.size, "has", "have")
-        sentence = f"{of_observations(silent.size, total)} {have} a detection limit in {name} but no {field}."
-        texts = [f"{name} is {value:g}, but there is no {field}." for value in numbers[silent].tolist()]
-        remedy = (
-            f"If nothing was detected there, write the limit into {field}, or <limit if it is a text field. Left empty,"
-            " they count as not measured."
-        )
+        sentence = tr_n(
+            "{} of {} observations has a detection limit in {} but no {}.",
+            "{} of {} observations have a detection limit in {} but no {}.",
+            silent.size,
+        ).format(silent.size, total, name, field)
+        texts = [tr("{} is {:g}, but there is no {}.").format(name, value, field) for value in numbers[silent].tolist()]
+        remedy = tr(
+            "If nothing was detected there, write the limit into {}, or <limit if it is a text field. Left"
+            " empty, they count as not measured."
+        ).format(field)
         shown = [f"{value:g}" for value in numbers[silent].tolist()]
         found.append(Finding("limit_without_value", field, sentence, remedy, silent, texts, shown))
     return found

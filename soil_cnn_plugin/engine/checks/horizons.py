@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import CheckObservations
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.checks.doubtful_names import check_names
 from soil_cnn_plugin.engine.checks.fields import CheckedFields
-from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding, listed
 from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Layer
@@ -50,7 +51,9 @@ def check_profiles(
     if fields.upper is None or fields.lower is None:
         return None, findings
     if not job.profile:
-        profiles = np.array([f"at place {number + 1}" if number >= 0 else None for number in numbers.tolist()], object)
+        profiles = np.array(
+            [tr("at place {}").format(number + 1) if number >= 0 else None for number in numbers.tolist()], object
+        )
     summary, found = check_horizons(fields.upper, fields.lower, profiles, (job.upper, job.lower))
     return summary, findings + found
 
@@ -96,10 +99,14 @@ def _check_missing(upper: Array, is_known: Flags, both: str) -> list[Finding]:
     missing = np.flatnonzero(~is_known)
     if not missing.size:
         return []
-    lack = plural(missing.size, "lacks", "lack")
-    sentence = f"{of_observations(missing.size, len(upper))} {lack} an upper or a lower limit."
-    texts = [f"The {'upper' if np.isnan(upper[row]) else 'lower'} limit is missing." for row in missing]
-    remedy = "Write the limits from the profile description. Without them the horizon cannot be used."
+    sentence = tr_n(
+        "{} of {} observations lacks an upper or a lower limit.",
+        "{} of {} observations lack an upper or a lower limit.",
+        missing.size,
+    ).format(missing.size, len(upper))
+    no_upper, no_lower = tr("The upper limit is missing."), tr("The lower limit is missing.")
+    texts = [no_upper if np.isnan(upper[row]) else no_lower for row in missing]
+    remedy = tr("Write the limits from the profile description. Without them the horizon cannot be used.")
     return [Finding("depth_missing", both, sentence, remedy, missing, texts, [""] * len(texts))]
 
 
@@ -107,29 +114,51 @@ def _check_reversed(upper: Array, lower: Array, is_reversed: Flags, both: str) -
     bad = np.flatnonzero(is_reversed)
     if not bad.size:
         return []
-    end = plural(bad.size, "ends where it begins, or above", "end where they begin, or above")
-    sentence = f"{of_observations(bad.size, len(upper))} {end}, such as {_span(upper, lower, bad[0])}."
-    texts = [f"The horizon ends where it begins, or above: {_span(upper, lower, row)}." for row in bad]
-    remedy = "Exchange or correct the limits: both count downward from the mineral surface, in cm."
+    sentence = tr_n(
+        "{} of {} observations ends where it begins, or above, such as {}.",
+        "{} of {} observations end where they begin, or above, such as {}.",
+        bad.size,
+    ).format(bad.size, len(upper), _span(upper, lower, bad[0]))
+    texts = [tr("The horizon ends where it begins, or above: {}.").format(_span(upper, lower, row)) for row in bad]
+    remedy = tr("Exchange or correct the limits: both count downward from the mineral surface, in cm.")
     if bad.size > 0.9 * len(upper):
-        remedy = "Are the fields of the upper and the lower limit exchanged, or depths noted with a minus?"
+        remedy = tr("Are the fields of the upper and the lower limit exchanged, or depths noted with a minus?")
     return [_of_depths("depth_reversed", both, sentence, remedy, bad, texts, upper, lower)]
 
 
 def _check_organic(upper: Array, lower: Array, is_negative: Flags, is_upward: Flags, both: str) -> list[Finding]:
     """Find horizons above the mineral surface, in both conventions."""
     found = []
-    remedy = "Right for organic layers above the mineral soil, which Standardize depths leaves out; else correct it."
-    for kind, which, verb in (
-        ("depth_negative", is_negative, ("has a negative limit", "have a negative limit")),
-        ("depth_upward", is_upward, ("counts upward from the surface", "count upward from the surface")),
+    remedy = tr(
+        "Right for organic layers above the mineral soil, which Standardize depths leaves out; else correct it."
+    )
+    negative, upward = np.flatnonzero(is_negative), np.flatnonzero(is_upward)
+    for kind, rows, sentence, text in (
+        (
+            "depth_negative",
+            negative,
+            tr_n(
+                "{} of {} observations has a negative limit, such as {}.",
+                "{} of {} observations have a negative limit, such as {}.",
+                negative.size,
+            ),
+            tr("The horizon has a negative limit: {}."),
+        ),
+        (
+            "depth_upward",
+            upward,
+            tr_n(
+                "{} of {} observations counts upward from the surface, such as {}.",
+                "{} of {} observations count upward from the surface, such as {}.",
+                upward.size,
+            ),
+            tr("The horizon counts upward from the surface: {}."),
+        ),
     ):
-        rows = np.flatnonzero(which)
         if rows.size:
-            at = of_observations(rows.size, len(upper))
-            sentence = f"{at} {plural(rows.size, *verb)}, such as {_span(upper, lower, rows[0])}."
-            texts = [f"The horizon {verb[0]}: {_span(upper, lower, row)}." for row in rows]
-            found.append(_of_depths(kind, both, sentence, remedy, rows, texts, upper, lower))
+            words = sentence.format(rows.size, len(upper), _span(upper, lower, rows[0]))
+            texts = [text.format(_span(upper, lower, row)) for row in rows]
+            found.append(_of_depths(kind, both, words, remedy, rows, texts, upper, lower))
     return found
 
 
@@ -138,9 +167,14 @@ def _check_start(begins: Array, both: str) -> list[Finding]:
     late = int((begins > 0).sum())
     if not late:
         return []
-    begin = plural(late, "begins", "begin")
-    sentence = f"{late} of {len(begins)} profiles {begin} below the surface, their first upper limit being above 0."
-    return [Finding("depth_start", both, sentence, "Nothing is known above; Standardize depths does not extrapolate.")]
+    sentence = tr_n(
+        "{} of {} profiles begins below the surface, their first upper limit being above 0.",
+        "{} of {} profiles begin below the surface, their first upper limit being above 0.",
+        late,
+    ).format(late, len(begins))
+    return [
+        Finding("depth_start", both, sentence, tr("Nothing is known above; Standardize depths does not extrapolate."))
+    ]
 
 
 def _check_neighbours(
@@ -159,28 +193,29 @@ def _check_neighbours(
     if overlap.size:
         words = []
         for at in overlap:
-            above = f"{_span(top, bottom, at - 1)}" if bottom[at - 1] == reached[at - 1] else "a horizon above"
+            above = _span(top, bottom, at - 1) if bottom[at - 1] == reached[at - 1] else tr("a horizon above")
             is_twin = top[at] == top[at - 1] and bottom[at] == bottom[at - 1]
-            what = (
-                f"{_span(top, bottom, at)} is there twice"
-                if is_twin
-                else f"{_span(top, bottom, at)} overlaps with {above}"
-            )
-            words.append(f"Profile {names[labels[at]]}: {what}.")
+            text = tr("Profile {}: {} is there twice.") if is_twin else tr("Profile {}: {} overlaps with {}.")
+            words.append(text.format(names[labels[at]], _span(top, bottom, at), above))
         profiles = len(np.unique(labels[overlap]))
-        sentence = f"{overlap.size} horizons in {profiles} of {len(names)} profiles overlap with one above. {words[0]}"
-        remedy = (
-            "Correct the limits, or keep one of two descriptions of the same depth. What stays is averaged by"
-            " Standardize depths."
+        sentence = tr("{} horizons in {} of {} profiles overlap with one above. {}").format(
+            overlap.size, profiles, len(names), words[0]
+        )
+        remedy = tr(
+            "Correct the limits, or keep one of two descriptions of the same depth. What stays is averaged"
+            " by Standardize depths."
         )
         found.append(_of_depths("depth_overlap", both, sentence, remedy, rows[overlap], words, upper, lower))
     if gap.size:
-        words = [f"Profile {names[labels[at]]}: nothing between {reached[at - 1]:g} and {top[at]:g} cm." for at in gap]
+        words = [
+            tr("Profile {}: nothing between {:g} and {:g} cm.").format(names[labels[at]], reached[at - 1], top[at])
+            for at in gap
+        ]
         profiles = len(np.unique(labels[gap]))
-        sentence = f"{gap.size} gaps in {profiles} of {len(names)} profiles. {words[0]}"
-        remedy = (
-            "Look whether a horizon was lost. If it was not sampled, leave the gap: Standardize depths bridges and"
-            " flags it."
+        sentence = tr("{} gaps in {} of {} profiles. {}").format(gap.size, profiles, len(names), words[0])
+        remedy = tr(
+            "Look whether a horizon was lost. If it was not sampled, leave the gap: Standardize depths"
+            " bridges and flags it."
         )
         found.append(_of_depths("depth_gap", both, sentence, remedy, rows[gap], words, upper, lower))
     return found
@@ -188,16 +223,17 @@ def _check_neighbours(
 
 def _check_unit(summary: HorizonSummary, both: str) -> list[Finding]:
     if summary.maximum <= 5 and summary.thickness < 2:
-        unit, factor = "metres", "100"
+        unit, factor = tr("metres"), "100"
     elif summary.deepest > 500 and summary.thickness >= 50:
-        unit, factor = "millimetres", "0.1"
+        unit, factor = tr("millimetres"), localized("0.1")
     else:
         return []
-    sentence = (
-        f"The deepest limit is {summary.maximum:g} and the median thickness of horizons is {summary.thickness:g}: these"
-        f" may be {unit}."
+    sentence = tr("The deepest limit is {:g} and the median thickness of horizons is {:g}: these may be {}.").format(
+        summary.maximum, summary.thickness, unit
     )
-    return [Finding("depth_unit", both, sentence, f"If so, multiply both fields by {factor}: depths are in cm.")]
+    return [
+        Finding("depth_unit", both, sentence, tr("If so, multiply both fields by {}: depths are in cm.").format(factor))
+    ]
 
 
 def check_profile_places(profiles: NDArray[np.object_], places: Rows, field: str) -> list[Finding]:
@@ -211,16 +247,16 @@ def check_profile_places(profiles: NDArray[np.object_], places: Rows, field: str
     if not torn.any():
         return []
     rows = known[torn[labels]]
-    sentence = (
-        f"{torn.sum()} of {len(names)} profiles have horizons at more than one place: {listed(names[torn].tolist())}."
+    sentence = tr("{} of {} profiles have horizons at more than one place: {}.").format(
+        torn.sum(), len(names), listed(names[torn].tolist())
     )
-    remedy = "Give a profile's horizons one place, or different profiles different names."
-    texts = [f"Profile {name} lies at several places." for name in names[labels[torn[labels]]].tolist()]
+    remedy = tr("Give a profile's horizons one place, or different profiles different names.")
+    texts = [tr("Profile {} lies at several places.").format(name) for name in names[labels[torn[labels]]].tolist()]
     return [Finding("torn_profile", field, sentence, remedy, rows, texts, names[labels[torn[labels]]].tolist())]
 
 
 def _span(upper: Array, lower: Array, row: int | np.integer[Any]) -> str:
-    return f"{upper[row]:g} to {lower[row]:g} cm"
+    return tr("{:g} to {:g} cm").format(upper[row], lower[row])
 
 
 def _of_depths(

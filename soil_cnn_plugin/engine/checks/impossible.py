@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed, of_observations
+from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed
 from soil_cnn_plugin.engine.checks.measured import Measured
 from soil_cnn_plugin.engine.observations.layer_fields import HUGE
 
@@ -48,12 +49,15 @@ def is_percent(measured: Measured) -> bool:
 def check_infinite(measured: Measured) -> tuple[Flags, list[Finding]]:
     values, field = measured.values, measured.field
     bad = np.isinf(values) | (np.abs(values) >= HUGE)
-    sentence = f"{field} is infinite, or as good as ({examples(values[bad])}), at {of_observations(*_counts(bad))}."
-    remedy = (
-        f"Set these values to NULL: in the field calculator, update {field} with"
-        f' if(abs("{field}") < 1e19, "{field}", NULL).'
+    sentence = tr("{} is infinite, or as good as ({}), at {} of {} observations.").format(
+        field, examples(values[bad]), bad.sum(), len(bad)
     )
-    return bad, _found("infinite", measured, bad, sentence, remedy, lambda value: f"{field} is infinite ({value:g}).")
+    remedy = tr(
+        'Set these values to NULL: in the field calculator, update {} with if(abs("{}") < 1e19, "{}", NULL).'
+    ).format(field, field, field)
+    return bad, _found(
+        "infinite", measured, bad, sentence, remedy, lambda value: tr("{} is infinite ({:g}).").format(field, value)
+    )
 
 
 def check_codes(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
@@ -66,18 +70,24 @@ def check_codes(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]
     bad = known & np.isin(values, codes)
     if not bad.any():
         return bad, []
-    span = f"the others reach from {others.min():g} to {others.max():g}" if len(others) else "there are no others"
-    both = [code for code in codes if -10 < code < 0 and len(others) and -code < np.median(others) and not is_ph(field)]
-    doubt = f" If {both[0]:g} stands for 'below {-both[0]:g}', write <{-both[0]:g} instead." if both else ""
-    sentence = (
-        f"{field} is {listed([f'{code:g}' for code in codes])} at {of_observations(*_counts(bad))}, while {span}: this"
-        " looks like a code for a missing value. It would be learned as measured."
+    span = (
+        tr("the others reach from {:g} to {:g}").format(others.min(), others.max())
+        if len(others)
+        else tr("there are no others")
     )
+    both = [code for code in codes if -10 < code < 0 and len(others) and -code < np.median(others) and not is_ph(field)]
+    doubt = (
+        tr(" If {:g} stands for 'below {:g}', write <{:g} instead.").format(both[0], -both[0], -both[0]) if both else ""
+    )
+    sentence = tr(
+        "{} is {} at {} of {} observations, while {}: this looks like a code for a missing value. It would"
+        " be learned as measured."
+    ).format(field, listed([localized(f"{code:g}") for code in codes]), bad.sum(), len(bad), span)
     nulls = f'"{field}"'
     for code in codes:
         nulls = f"nullif({nulls}, {code:g})"
-    remedy = f"Replace the code by NULL: in the field calculator, update {field} with {nulls}.{doubt}"
-    texts = "{} is {:g}, which looks like a code for a missing value."
+    remedy = tr("Replace the code by NULL: in the field calculator, update {} with {}.{}").format(field, nulls, doubt)
+    texts = tr("{} is {:g}, which looks like a code for a missing value.")
     return bad, _found("missing_code", measured, bad, sentence, remedy, lambda value: texts.format(field, value))
 
 
@@ -106,14 +116,18 @@ def check_negative(measured: Measured, usable: Flags, is_part: bool) -> tuple[Fl
         return bad, _minus_for_limit(measured, bad)
     if not bad.any() or not (is_content or stray):
         return np.zeros(len(values), np.bool_), []
-    sentence = f"{field} is negative at {of_observations(*_counts(bad))} (lowest {values[bad].min():g})" + (
-        ", which a content cannot be." if is_content else ", and positive at nearly all others."
+    sentence = (
+        tr("{} is negative at {} of {} observations (lowest {:g}), which a content cannot be.")
+        if is_content
+        else tr("{} is negative at {} of {} observations (lowest {:g}), and positive at nearly all others.")
+    ).format(field, bad.sum(), len(bad), values[bad].min())
+    remedy = tr(
+        'Correct the values, or set them to NULL: if("{}" < 0, NULL, "{}"). If a minus means "below'
+        ' the detection limit", write them as text such as <0.5 instead.'
+    ).format(field, field)
+    return bad, _found(
+        "negative", measured, bad, sentence, remedy, lambda value: tr("{} is negative: {:g}.").format(field, value)
     )
-    remedy = (
-        f'Correct the values, or set them to NULL: if("{field}" < 0, NULL, "{field}"). If a minus means "below the'
-        ' detection limit", write them as text such as <0.5 instead.'
-    )
-    return bad, _found("negative", measured, bad, sentence, remedy, lambda value: f"{field} is negative: {value:g}.")
 
 
 def _means_below(limits: Array, positive: Array, count: int) -> bool:
@@ -126,16 +140,16 @@ def _means_below(limits: Array, positive: Array, count: int) -> bool:
 def _minus_for_limit(measured: Measured, bad: Flags) -> list[Finding]:
     values, field = measured.values, measured.field
     first = float(-values[bad][0])
-    sentence = (
-        f"{field} is negative at {of_observations(*_counts(bad))}, with a few numbers again and again"
-        f" ({examples(values[bad])}) that are small, without their sign, among the positive values. By a convention of"
-        f" laboratories, a minus then means 'below the detection limit': {-first:g} stands for <{first:g}."
-    )
-    remedy = (
-        f'If so, make a text field with if("{field}" < 0, \'<\' || abs("{field}"), to_string("{field}")) and use'
-        " that; Extract patches understands it. If not, correct the values."
-    )
-    words = "{} is {:g}, which probably means below {:g}."
+    sentence = tr(
+        "{} is negative at {} of {} observations, with a few numbers again and again ({}) that are small,"
+        " without their sign, among the positive values. By a convention of laboratories, a minus then"
+        " means 'below the detection limit': {:g} stands for <{:g}."
+    ).format(field, bad.sum(), len(bad), examples(values[bad]), -first, first)
+    remedy = tr(
+        'If so, make a text field with if("{}" < 0, \'<\' || abs("{}"), to_string("{}")) and use that;'
+        " Extract patches understands it. If not, correct the values."
+    ).format(field, field, field)
+    words = tr("{} is {:g}, which probably means below {:g}.")
     return _found("minus_for_limit", measured, bad, sentence, remedy, lambda value: words.format(field, value, -value))
 
 
@@ -145,9 +159,13 @@ def check_whole(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]
     bad = usable & (values > _WHOLE)
     if not bad.any() or not is_percent(measured):
         return np.zeros(len(values), np.bool_), []
-    sentence = f"{field} is a percentage, but above 100 at {of_observations(*_counts(bad))} ({examples(values[bad])})."
-    remedy = "Look for a slipped comma or another unit (g/kg is ten times %) and correct the values."
-    return bad, _found("above_whole", measured, bad, sentence, remedy, lambda value: f"{field} is {value:g} %.")
+    sentence = tr("{} is a percentage, but above 100 at {} of {} observations ({}).").format(
+        field, bad.sum(), len(bad), examples(values[bad])
+    )
+    remedy = tr("Look for a slipped comma or another unit (g/kg is ten times %) and correct the values.")
+    return bad, _found(
+        "above_whole", measured, bad, sentence, remedy, lambda value: tr("{} is {:g} %.").format(field, value)
+    )
 
 
 def check_ph(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
@@ -157,20 +175,18 @@ def check_ph(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]]:
         return np.zeros(len(values), np.bool_), []
     bad = known & ((values < 0) | (values > 14))
     odd = known & ~bad & ((values < 2) | (values > 11))
-    sentence = f"{field} is {examples(values[bad])} at {of_observations(*_counts(bad))}; a pH lies between 0 and 14."
-    remedy = "Look for a slipped comma (65 for 6.5) and correct the values, or set them to NULL."
-    texts = "{} is {:g}."
-    found = _found("impossible_ph", measured, bad, sentence, remedy, lambda value: texts.format(field, value))
-    sentence = (
-        f"{field} is {examples(values[odd])} at {of_observations(*_counts(odd))}; few soils are below 2 or above 11."
+    sentence = tr("{} is {} at {} of {} observations; a pH lies between 0 and 14.").format(
+        field, examples(values[bad]), bad.sum(), len(bad)
     )
-    remedy = "Compare with the laboratory's sheet. Acid sulphate and sodic soils may be right."
+    remedy = tr("Look for a slipped comma (65 for 6.5) and correct the values, or set them to NULL.")
+    texts = tr("{} is {:g}.")
+    found = _found("impossible_ph", measured, bad, sentence, remedy, lambda value: texts.format(field, value))
+    sentence = tr("{} is {} at {} of {} observations; few soils are below 2 or above 11.").format(
+        field, examples(values[odd]), odd.sum(), len(odd)
+    )
+    remedy = tr("Compare with the laboratory's sheet. Acid sulphate and sodic soils may be right.")
     found += _found("unusual_ph", measured, odd, sentence, remedy, lambda value: texts.format(field, value))
     return bad, found
-
-
-def _counts(bad: Flags) -> tuple[int, int]:
-    return int(bad.sum()), len(bad)
 
 
 def _found(

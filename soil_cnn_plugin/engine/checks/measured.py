@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.observations.layer_fields import as_numbers, is_text, parse_numbers
@@ -111,11 +112,13 @@ def choose_fields(columns: FieldValues, roles: Sequence[str], xy: Array) -> tupl
             continue
         if not holds_numbers(column):
             is_words = is_text(column)
-            left_out[name] = "text: choose it under Fields to check it as soil classes" if is_words else "no numbers"
+            left_out[name] = (
+                tr("text: choose it under Fields to check it as soil classes") if is_words else tr("no numbers")
+            )
         elif is_identifier(name, column):
-            left_out[name] = "an identifier: another whole number at each observation"
+            left_out[name] = tr("an identifier: another whole number at each observation")
         elif _is_coordinate(name, column, xy):
-            left_out[name] = "a coordinate"
+            left_out[name] = tr("a coordinate")
         else:
             chosen.append(name)
     return chosen, left_out

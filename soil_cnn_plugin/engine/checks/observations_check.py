@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import CheckObservations
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.checks.clustering import Clustering, check_clustering, measure_places
 from soil_cnn_plugin.engine.checks.coverage import Coverage, check_coverage
@@ -21,6 +22,20 @@ from soil_cnn_plugin.engine.checks.sums import SumSummary, check_compositions
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.versions import read_versions
+
+_ALL, _NOTHING = "all that hold measured numbers", "not chosen"
+_WORDS = {
+    "Observations": tr("Observations"),
+    "Fields": tr("Fields"),
+    "Covariates": tr("Covariates"),
+    "Composition": tr("Composition"),
+    "Profile": tr("Profile"),
+    "Upper and lower limit": tr("Upper and lower limit"),
+    "Detection limits": tr("Detection limits"),
+    _ALL: tr("all that hold measured numbers"),
+    _NOTHING: tr("not chosen"),
+}
+"""Setting, or its value -> how it is shown."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,11 @@ class ObservationsCheck:
         """Number of rows to repair or to check; a problem of a whole field counts as one."""
         return sum(max(1, len(finding.rows)) for finding in self.findings if finding.severity != NOTE)
 
+    @property
+    def shown_settings(self) -> dict[str, str]:
+        """The settings in the user's language."""
+        return {_WORDS[name]: _WORDS.get(value, value) for name, value in self.settings.items()}
+
     def rows_of(self, severity: str) -> Rows:
         """Return the observations with a problem of that severity, each once."""
         rows = [finding.rows for finding in self.of_severity(severity)]
@@ -69,15 +89,14 @@ def sort_findings(findings: list[Finding]) -> tuple[Finding, ...]:
 
 
 def settings_in_words(job: CheckObservations, layer_name: str) -> dict[str, str]:
-    nothing = "not chosen"
     return {
         "Observations": layer_name,
-        "Fields": ", ".join(job.fields) or "all that hold measured numbers",
-        "Covariates": ", ".join(covariate.name for covariate in job.covariates) or nothing,
-        "Composition": ", ".join(job.composition) or nothing,
-        "Profile": job.profile or nothing,
-        "Upper and lower limit": ", ".join(filter(None, (job.upper, job.lower))) or nothing,
-        "Detection limits": ", ".join(job.detection_limits) or nothing,
+        "Fields": ", ".join(job.fields) or _ALL,
+        "Covariates": ", ".join(covariate.name for covariate in job.covariates) or _NOTHING,
+        "Composition": ", ".join(job.composition) or _NOTHING,
+        "Profile": job.profile or _NOTHING,
+        "Upper and lower limit": ", ".join(filter(None, (job.upper, job.lower))) or _NOTHING,
+        "Detection limits": ", ".join(job.detection_limits) or _NOTHING,
     }
 
 
@@ -85,10 +104,10 @@ def check_layer(job: CheckObservations, layer: Layer, report: Report) -> Observa
     """Make one kind of check after the other, values first, then places."""
     places, wrong_places = check_places(layer)
     numbers = number_places(places.metres)
-    fields = check_fields(layer, job, places, report.part(0.0, 0.4, "Looking at the values"))
+    fields = check_fields(layer, job, places, report.part(0.0, 0.4, tr("Looking at the values")))
     sums, wrong_sums = check_compositions(job, fields.checked)
     horizons, wrong_horizons = check_profiles(job, layer, numbers, fields)
-    placing = report.part(0.4, 0.8, "Looking at the places")
+    placing = report.part(0.4, 0.8, tr("Looking at the places"))
     coverage, wrong_pixels = check_coverage(places, job.covariates) if job.covariates else (None, [])
     placing.progress(0.5)
     values = [(each.measured, each.is_plausible) for each in fields.checked.values()]

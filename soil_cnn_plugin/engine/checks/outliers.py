@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.checks.findings import Finding, brief, examples, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding, brief, examples
 from soil_cnn_plugin.engine.checks.measured import Measured
 from soil_cnn_plugin.engine.observations.target_values import find_wild
 
@@ -94,15 +95,14 @@ def _far_values(measured: Measured, wild: Flags) -> list[Finding]:
     rows = np.flatnonzero(wild)
     others = values[np.isfinite(values) & ~wild & (np.abs(values) < 1e19)]
     low, high = np.quantile(others, (0.25, 0.75))
-    sentence = (
-        f"{field} is far from all others at {of_observations(len(rows), len(values))} ({examples(values[rows])}; half"
-        f" of the values lie between {low:g} and {high:g})."
+    sentence = tr(
+        "{} is far from all others at {} of {} observations ({}; half of the values lie between {:g} and {:g})."
+    ).format(field, len(rows), len(values), examples(values[rows]), low, high)
+    remedy = tr(
+        "Compare with the laboratory's sheet: a slipped comma, another unit, or a code for missing values?"
+        " Correct it. Left as they are, such values rule network and map."
     )
-    remedy = (
-        "Compare with the laboratory's sheet: a slipped comma, another unit, or a code for missing values? Correct it."
-        " Left as they are, such values rule network and map."
-    )
-    texts = [f"{field} is {value:g}, far from all other values." for value in values[rows].tolist()]
+    texts = [tr("{} is {:g}, far from all other values.").format(field, value) for value in values[rows].tolist()]
     return [Finding("far_value", field, sentence, remedy, rows, texts, [f"{each:g}" for each in values[rows].tolist()])]
 
 
@@ -110,16 +110,20 @@ def _outliers(measured: Measured, out: Flags, limits: Fence, count: int) -> Find
     values, field = measured.values, measured.field
     rows = np.flatnonzero(out)
     order = np.argsort(-np.abs(values[rows] - limits.median), kind="stable")
-    scale = " on the scale of logarithms" if limits.is_log else ""
-    usual = f"{brief(limits.low)} to {brief(limits.high)}"
-    are = plural(len(rows), "is an outlier", "are outliers")
-    sentence = (
-        f"{len(rows)} of {count} values of {field} {are}{scale}: {examples(values[rows][order])}. Usual would be"
-        f" {usual}."
-    )
+    scale = tr(" on the scale of logarithms") if limits.is_log else ""
+    usual = tr("{} to {}").format(brief(limits.low), brief(limits.high))
+    sentence = tr_n(
+        "{} of {} values of {} is an outlier{}: {}. Usual would be {}.",
+        "{} of {} values of {} are outliers{}: {}. Usual would be {}.",
+        len(rows),
+    ).format(len(rows), count, field, scale, examples(values[rows][order]), usual)
     texts = [
-        f"{field} is {value:g}, an outlier{scale}: usual would be {usual} around the median {brief(limits.median)}."
+        tr("{} is {:g}, an outlier{}: usual would be {} around the median {}.").format(
+            field, value, scale, usual, brief(limits.median)
+        )
         for value in values[rows].tolist()
     ]
-    remedy = "Compare with the field book and the laboratory's sheet. Keep what is right: an outlier may be the soil."
+    remedy = tr(
+        "Compare with the field book and the laboratory's sheet. Keep what is right: an outlier may be the soil."
+    )
     return Finding("outlier", field, sentence, remedy, rows, texts, [f"{each:g}" for each in values[rows].tolist()])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyproj
 import shapely
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.checks.findings import Finding, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 from soil_cnn_plugin.engine.rasters.crs import full_turn, in_one_turn
@@ -81,8 +83,10 @@ def read_coordinates(layer: Layer) -> tuple[Array, Array, list[Finding]]:
     if is_other.any():
         kind = shapes[is_other][0].geom_type
         raise EngineError(
-            f"The observations '{layer.name}' hold a {kind} (feature {layer.ids[is_other][0]}), but points are needed."
-            " Choose a point layer, or make points with 'Centroids' or 'Point on surface'."
+            tr(
+                "The observations '{}' hold a {} (feature {}), but points are needed. Choose a point layer, or"
+                " make points with 'Centroids' or 'Point on surface'."
+            ).format(layer.name, kind, layer.ids[is_other][0])
         )
     shown = np.full((len(shapes), 2), np.nan)
     coordinates, owners = shapely.get_coordinates(shapes, return_index=True)
@@ -92,15 +96,20 @@ def read_coordinates(layer: Layer) -> tuple[Array, Array, list[Finding]]:
     xy = np.where(is_single[:, None], shown, np.nan)
     found, total = [], len(shapes)
     if (rows := np.flatnonzero(count == 0)).size:
-        sentence = f"{of_observations(rows.size, total)} {plural(rows.size, 'has', 'have')} no geometry."
-        remedy = "Give them coordinates (Create points layer from table), or delete them: they cannot be used."
-        texts = ["The observation has no geometry."] * rows.size
+        sentence = tr_n(
+            "{} of {} observations has no geometry.", "{} of {} observations have no geometry.", rows.size
+        ).format(rows.size, total)
+        remedy = tr("Give them coordinates (Create points layer from table), or delete them: they cannot be used.")
+        texts = [tr("The observation has no geometry.")] * rows.size
         found.append(Finding("no_geometry", "", sentence, remedy, rows, texts, [""] * rows.size))
     if (rows := np.flatnonzero(count > 1)).size:
-        are = plural(rows.size, "is a multipoint", "are multipoints")
-        sentence = f"{of_observations(rows.size, total)} {are} of several points."
-        remedy = "Split them with Multipart to singleparts, and keep the point where the soil was measured."
-        texts = [f"The observation has {number} points." for number in count[rows].tolist()]
+        sentence = tr_n(
+            "{} of {} observations is a multipoint of several points.",
+            "{} of {} observations are multipoints of several points.",
+            rows.size,
+        ).format(rows.size, total)
+        remedy = tr("Split them with Multipart to singleparts, and keep the point where the soil was measured.")
+        texts = [tr("The observation has {} points.").format(number) for number in count[rows].tolist()]
         found.append(Finding("several_points", "", sentence, remedy, rows, texts, list(map(str, count[rows].tolist()))))
     return xy, shown, found
 
@@ -116,9 +125,8 @@ def check_places(layer: Layer) -> tuple[Places, list[Finding]]:
         usable[rows] = False
         if rows.size:
             values = [_in_words(x, y) for x, y in xy[rows].tolist()]
-            texts = [f"{text}: {value}." for value in values]
-            such = f", such as {values[0]}" if kind != "zero_coordinates" else ""
-            words = f"{of_observations(rows.size, len(xy))} {sentence[rows.size > 1]}{such}."
+            texts = [text.format(value) for value in values]
+            words = sentence(rows.size).format(rows.size, len(xy), values[0])
             found.append(Finding(kind, "", words, remedy, rows, texts, values))
     if usable.any() and (not fits[usable].any() or _looks_like_degrees(xy[usable], crs)):
         found.append(_doubtful(xy[usable], crs, layer))
@@ -129,8 +137,8 @@ def check_places(layer: Layer) -> tuple[Places, list[Finding]]:
 
 def _wrong_places(
     xy: Array, crs: pyproj.CRS, usable: Flags, fits: Flags, swapped_fits: Flags
-) -> list[tuple[str, Flags, tuple[str, str], str, str]]:
-    """Return kind, which, words for one and for several, text and remedy; a place found once is not looked at again."""
+) -> list[tuple[str, Flags, Callable[[int], str], str, str]]:
+    """Return kind, which, the sentence of a count, text and remedy; a place found once is not looked at again."""
     x, y = xy.T
     xy = _in_one_turn(xy, crs)
     limits = _bulk(xy[usable])
@@ -145,33 +153,46 @@ def _wrong_places(
         (
             "zero_coordinates",
             is_zero,
-            ("lies at coordinates 0, 0", "lie at coordinates 0, 0"),
-            "The observation lies at coordinates 0, 0",
-            "These stand for a missing place: correct the coordinates, or delete the geometry.",
+            lambda count: tr_n(
+                "{} of {} observations lies at coordinates 0, 0.",
+                "{} of {} observations lie at coordinates 0, 0.",
+                count,
+            ),
+            tr("The observation lies at coordinates 0, 0: {}."),
+            tr("These stand for a missing place: correct the coordinates, or delete the geometry."),
         ),
         (
             "swapped_coordinates",
             is_swapped,
-            (
-                "has x and y exchanged: turned round, it lies where it belongs",
-                "have x and y exchanged: turned round, they lie where they belong",
+            lambda count: tr_n(
+                "{} of {} observations has x and y exchanged: turned round, it lies where it belongs, such as {}.",
+                "{} of {} observations have x and y exchanged: turned round, they lie where they belong, such as {}.",
+                count,
             ),
-            "x and y seem to be exchanged",
-            "Select them and run Swap X and Y coordinates; in a table, exchange the two columns.",
+            tr("x and y seem to be exchanged: {}."),
+            tr("Select them and run Swap X and Y coordinates; in a table, exchange the two columns."),
         ),
         (
             "impossible_coordinates",
             is_impossible,
-            ("has coordinates in degrees that no place has", "have coordinates in degrees that no place has"),
-            "No place has these coordinates",
-            "Correct the coordinates; metres under a CRS in degrees need another CRS (Assign projection).",
+            lambda count: tr_n(
+                "{} of {} observations has coordinates in degrees that no place has, such as {}.",
+                "{} of {} observations have coordinates in degrees that no place has, such as {}.",
+                count,
+            ),
+            tr("No place has these coordinates: {}."),
+            tr("Correct the coordinates; metres under a CRS in degrees need another CRS (Assign projection)."),
         ),
         (
             "far_place",
             is_far,
-            ("lies far from all others", "lie far from all others"),
-            "The observation lies far from all others",
-            "Check the digits of their coordinates, and whether they come from another campaign or UTM zone.",
+            lambda count: tr_n(
+                "{} of {} observations lies far from all others, such as {}.",
+                "{} of {} observations lie far from all others, such as {}.",
+                count,
+            ),
+            tr("The observation lies far from all others: {}."),
+            tr("Check the digits of their coordinates, and whether they come from another campaign or UTM zone."),
         ),
     ]
 
@@ -214,13 +235,17 @@ def _fits(xy: Array, crs: pyproj.CRS) -> Flags:
 
 
 def _doubtful(xy: Array, crs: pyproj.CRS, layer: Layer) -> Finding:
-    name = crs.area_of_use.name if crs.area_of_use else "another area"
+    name = crs.area_of_use.name if crs.area_of_use else tr("another area")
     area = name if len(name) <= 80 else f"{name[:78]} …"
     place = _in_words(*xy[0].tolist())
-    sentence = f"All places lie outside the area that {layer.crs_name} is made for ({area}), such as {place}."
+    sentence = tr("All places lie outside the area that {} is made for ({}), such as {}.").format(
+        layer.crs_name, area, place
+    )
     if _looks_like_degrees(xy, crs):
-        sentence = f"All coordinates look like degrees, such as {place}, but {layer.crs_name} is not a CRS in degrees."
-    remedy = (
+        sentence = tr("All coordinates look like degrees, such as {}, but {} is not a CRS in degrees.").format(
+            place, layer.crs_name
+        )
+    remedy = tr(
         "Set the CRS in which the coordinates were noted, EPSG:4326 for example (Assign projection, not Reproject)."
     )
     return Finding("doubtful_crs", "", sentence, remedy)

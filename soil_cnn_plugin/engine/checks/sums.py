@@ -9,10 +9,11 @@ import numpy as np
 
 from soil_cnn_plugin.contract.composition import group_parts
 from soil_cnn_plugin.contract.jobs import CheckObservations
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.checks.field_summary import FieldCheck
-from soil_cnn_plugin.engine.checks.findings import Finding, listed, of_observations, plural
+from soil_cnn_plugin.engine.checks.findings import Finding, listed
 from soil_cnn_plugin.engine.checks.measured import Measured
 
 NEAR, FAR = 0.01, 0.05
@@ -98,8 +99,10 @@ def check_sums(parts: Sequence[Measured], known: Sequence[Flags]) -> tuple[SumSu
 
 def lonely_part(field: str) -> Finding:
     """Return the finding of a part without others of its depth."""
-    sentence = f"{field} is the only part of its composition at its depth."
-    return Finding("parts_missing", field, sentence, "Choose all parts of the whole of each depth under Composition.")
+    sentence = tr("{} is the only part of its composition at its depth.").format(field)
+    return Finding(
+        "parts_missing", field, sentence, tr("Choose all parts of the whole of each depth under Composition.")
+    )
 
 
 def _whole(sums: Array) -> float:
@@ -110,41 +113,42 @@ def _whole(sums: Array) -> float:
 
 def _torn(names: tuple[str, ...], is_known: Flags, torn: Rows) -> Finding:
     missing = [[name for name, known in zip(names, row) if not known] for row in is_known[torn]]
-    have = plural(len(torn), "has", "have")
-    sentence = f"{of_observations(len(torn), len(is_known))} {have} some of the parts {', '.join(names)}, but not all."
-    texts = [f"{listed(gone)} {'is' if len(gone) == 1 else 'are'} missing." for gone in missing]
-    remedy = "Fill in the missing part if it is the rest; otherwise the other parts are left out in training, too."
+    sentence = tr_n(
+        "{} of {} observations has some of the parts {}, but not all.",
+        "{} of {} observations have some of the parts {}, but not all.",
+        len(torn),
+    ).format(len(torn), len(is_known), ", ".join(names))
+    texts = [tr_n("{} is missing.", "{} are missing.", len(gone)).format(listed(gone)) for gone in missing]
+    remedy = tr("Fill in the missing part if it is the rest; otherwise the other parts are left out in training, too.")
     return Finding("torn_composition", ", ".join(names), sentence, remedy, torn, texts, [""] * len(torn))
 
 
 def _wrong_parts(summary: SumSummary) -> Finding:
     middle = float(np.median(summary.sums))
-    sentence = (
-        f"The parts {', '.join(summary.parts)} have a median sum of {middle:g}, which is far from 1, 100 and 1000."
+    sentence = tr("The parts {} have a median sum of {:g}, which is far from 1, 100 and 1000.").format(
+        ", ".join(summary.parts), middle
     )
-    remedy = "Choose all parts of the whole of one depth under Composition, and bring them to one unit."
+    remedy = tr("Choose all parts of the whole of one depth under Composition, and bring them to one unit.")
     return Finding("parts_missing", ", ".join(summary.parts), sentence, remedy)
 
 
 def _far(summary: SumSummary, sums: Array, far: Rows) -> Finding:
     low, high = (1 - FAR) * summary.whole, (1 + FAR) * summary.whole
-    sentence = (
-        f"{summary.title} is below {low:g} or above {high:g} at {summary.far} of {summary.complete} observations; the"
-        f" sums reach from {summary.sums.min():g} to {summary.sums.max():g}."
+    sentence = tr("{} is below {:g} or above {:g} at {} of {} observations; the sums reach from {:g} to {:g}.").format(
+        summary.title, low, high, summary.far, summary.complete, summary.sums.min(), summary.sums.max()
     )
-    remedy = (
-        "Look for a slipped number, a part in another unit, or texture classes turned into numbers. What stays is"
-        f" rescaled to {summary.whole:g} by Extract patches when the parts are chosen under Composition."
-    )
+    remedy = tr(
+        "Look for a slipped number, a part in another unit, or texture classes turned into numbers. What"
+        " stays is rescaled to {:g} by Extract patches when the parts are chosen under Composition."
+    ).format(summary.whole)
     numbers = sums[far].tolist()
-    texts = [f"{summary.title} is {value:g}, not {summary.whole:g}." for value in numbers]
+    texts = [tr("{} is {:g}, not {:g}.").format(summary.title, value, summary.whole) for value in numbers]
     return Finding("sum_far", ", ".join(summary.parts), sentence, remedy, far, texts, [f"{each:g}" for each in numbers])
 
 
 def _near(summary: SumSummary) -> Finding:
-    sentence = (
-        f"{summary.title} is within 1 % of {summary.whole:g} at {summary.near} of {summary.complete} observations, and"
-        f" within 5 % at {summary.fair}."
+    sentence = tr("{} is within 1 % of {:g} at {} of {} observations, and within 5 % at {}.").format(
+        summary.title, summary.whole, summary.near, summary.complete, summary.fair
     )
-    remedy = f"Small differences are rounding; Extract patches rescales them to {summary.whole:g}."
+    remedy = tr("Small differences are rounding; Extract patches rescales them to {:g}.").format(summary.whole)
     return Finding("sum_near", ", ".join(summary.parts), sentence, remedy)

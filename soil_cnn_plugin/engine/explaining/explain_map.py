@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.attribution import Attribution, choose_background
@@ -47,13 +48,17 @@ def check_class(job: ExplainNetwork, description: NetworkDescription, target: in
     names = description.words.classes.get(field, ())
     if job.target_class and not names:
         raise EngineError(
-            f"The class {job.target_class!r} is chosen for the contributions, but {job.network} learned {field} as a"
-            " number. Leave CLASS empty, or choose the field of the classes as TARGET."
+            tr(
+                "The class {!r} is chosen for the contributions, but {} learned {} as a number. Leave CLASS"
+                " empty, or choose the field of the classes as TARGET."
+            ).format(job.target_class, job.network, field)
         )
     if job.target_class and job.target_class not in names:
         raise EngineError(
-            f"{field} has no class {job.target_class!r}. Its classes are: {', '.join(names)}. Write one of them, or"
-            " leave CLASS empty for the most common one."
+            tr(
+                "{} has no class {!r}. Its classes are: {}. Write one of them, or leave CLASS empty for the"
+                " most common one."
+            ).format(field, job.target_class, ", ".join(names))
         )
 
 
@@ -67,8 +72,9 @@ def explain_map(
     step = max(1, math.ceil(math.sqrt(grid.height * grid.width / MOST_PIXELS)))
     if step > 1:
         report.info(
-            f"The map has {grid.height * grid.width} pixels; one in {step} x {step} is explained. For all pixels of a"
-            " part of it choose an extent."
+            tr(
+                "The map has {} pixels; one in {} x {} is explained. For all pixels of a part of it choose an extent."
+            ).format(grid.height * grid.width, step, step)
         )
     coarse = _coarsen(grid, step)
     class_name = _class_name(job, description, known, target, report)
@@ -77,7 +83,7 @@ def explain_map(
     background = choose_background(explained.value(location[:, own]), BACKGROUND)
     attribution = Attribution(trained, known.views.take(background), explained, own)
     scale = ContributionScale(explained.transform, description.targets[target], class_name)
-    report.info(f"Contributions of covariates to {scale.subject}. {scale.meaning}")
+    report.info(tr("Contributions of covariates to {}. {}").format(scale.subject, scale.meaning))
     bands = [scale.band(name) for name in attribution.players]
     tags = {
         "CONTENT": "attribution",
@@ -100,8 +106,10 @@ def explain_map(
         is_known = np.isfinite(maps[0])
         if not is_known.any():
             raise EngineError(
-                "No pixel of the map can be explained: everywhere a covariate is missing, or the extent lies elsewhere."
-                " Check the covariates and the extent."
+                tr(
+                    "No pixel of the map can be explained: everywhere a covariate is missing, or the extent"
+                    " lies elsewhere. Check the covariates and the extent."
+                )
             )
         stack.check_unchanged()
         file.finish()
@@ -119,7 +127,11 @@ def _class_name(
     values = known.values[np.isfinite(known.values[:, target]), target].astype(np.int64)
     counts = np.bincount(values, minlength=len(names))
     name = names[int(counts.argmax())]
-    report.info(f"No class is chosen for the contributions: that of most observations is, {name} ({counts.max()}).")
+    report.info(
+        tr("No class is chosen for the contributions: that of most observations is, {} ({}).").format(
+            name, counts.max()
+        )
+    )
     return name
 
 

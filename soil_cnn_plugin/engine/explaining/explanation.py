@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import any_of, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.importance import Importance, growth_by_chance
@@ -76,7 +77,7 @@ class Explanation:
     @property
     def measure(self) -> str:
         """The name of the errors."""
-        return " or ".join(dict.fromkeys(self.measures))
+        return any_of(dict.fromkeys(self.measures))
 
     def share(self) -> Array:
         """Return the growth of the error as a share of it, (C, M, T)."""
@@ -100,23 +101,21 @@ def context_verdict(explanation: Explanation, target: int) -> str:
     own = 100 * float(context.growth[0, 0, target])
     widest = explanation.distance(context.radii[-1])
     if reach is None:
-        return (
-            f"The surroundings hardly matter: with all pixels but the observation's own exchanged, the error changes by"
-            f" less than {100 * LITTLE:g} %."
-        )
+        return tr(
+            "The surroundings hardly matter: with all pixels but the observation's own exchanged, the error"
+            " changes by less than {:g} %."
+        ).format(100 * LITTLE)
     p = growth_by_chance(context.by_fold[0, 0, :, target] - context.by_fold[-1, 0, :, target])
-    chance = ", which the folds do not tell from chance" if p is None or p >= SIGNIFICANT else ""
+    chance = tr(", which the folds do not tell from chance") if p is None or p >= SIGNIFICANT else ""
     tested = f" ({p_words(p)}{chance})" if p is not None else ""
-    without = f"with all but the own pixel exchanged it grows by {own:.0f} %{tested}"
+    without = tr("with all but the own pixel exchanged it grows by {:.0f} %{}").format(own, tested)
     if reach == len(context.radii) - 1:
-        return (
-            f"The whole patch matters, up to {widest:.0f} m: exchanging its outermost ring alone makes the error grow"
-            f" by {100 * float(context.growth[-2, 0, target]):.1f} %, and {without}. Compare patch sizes"
-            " tells whether a larger patch does better."
-        )
-    return (
-        f"Pixels further than {explanation.distance(context.radii[reach]):.0f} m change the error by less than"
-        f" {100 * LITTLE:g} %; {without}."
+        return tr(
+            "The whole patch matters, up to {:.0f} m: exchanging its outermost ring alone makes the error"
+            " grow by {:.1f} %, and {}. Compare patch sizes tells whether a larger patch does better."
+        ).format(widest, 100 * float(context.growth[-2, 0, target]), without)
+    return tr("Pixels further than {:.0f} m change the error by less than {:g} %; {}.").format(
+        explanation.distance(context.radii[reach]), 100 * LITTLE, without
     )
 
 
@@ -129,14 +128,16 @@ def importance_verdict(explanation: Explanation, target: int) -> str:
     if not clear:
         first = order[0]
         p = p_values[first]
-        return (
-            f"No covariate clearly stands out: exchanging {explanation.covariates[first]}, the one that changes most,"
-            f" changes the held-out error by {100 * share[first]:.1f} %{f' ({p_words(p)})' if p is not None else ''}."
-            " The folds do not tell that from chance, which does not show that no covariate matters."
-        )
+        return tr(
+            "No covariate clearly stands out: exchanging {}, the one that changes most, changes the"
+            " held-out error by {:.1f} %{}. The folds do not tell that from chance, which does not show"
+            " that no covariate matters."
+        ).format(explanation.covariates[first], 100 * share[first], f" ({p_words(p)})" if p is not None else "")
     named = ", ".join(f"{explanation.covariates[index]} (+{100 * share[index]:.0f} %)" for index in clear[:3])
     rest = len(share) - len(clear)
     few = (
-        f" {rest} of {len(share)} change it by less than 1 %, or the folds do not tell it from chance." if rest else ""
+        tr(" {} of {} change it by less than 1 %, or the folds do not tell it from chance.").format(rest, len(share))
+        if rest
+        else ""
     )
-    return f"Exchanging a covariate makes the held-out error grow most for {named}.{few}"
+    return tr("Exchanging a covariate makes the held-out error grow most for {}.{}").format(named, few)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS, PlacedTargets, make_folds
 from soil_cnn_plugin.engine.errors import EngineError
@@ -60,8 +61,10 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
     rows = trained.rows
     if rows is None:
         raise EngineError(
-            f"{network} does not tell which observations it was trained on: it was written by an older version. Train"
-            " the network again."
+            tr(
+                "{} does not tell which observations it was trained on: it was written by an older version."
+                " Train the network again."
+            ).format(network)
         )
     keys = place_keys(file.coordinates)
     is_known = np.isin(keys, rows.keys)
@@ -71,9 +74,11 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
     chosen = np.arange(file.count) if is_training_file else np.flatnonzero(~is_known)
     if len(chosen) < FEWEST_HELD_OUT:
         raise EngineError(
-            f"{file.path} holds {len(chosen)} observations that {network} was not trained on, and not all of those"
-            f" that it was trained on. Errors need held-out observations, at least {FEWEST_HELD_OUT}: choose the patch"
-            " file the network was trained on, or one of new observations."
+            tr(
+                "{} holds {} observations that {} was not trained on, and not all of those that it was trained"
+                " on. Errors need held-out observations, at least {}: choose the patch file the network was"
+                " trained on, or one of new observations."
+            ).format(file.path, len(chosen), network, FEWEST_HELD_OUT)
         )
     read = _read(trained, file, order, chosen, report.progress)
     if is_training_file:
@@ -83,11 +88,7 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
         parts = _parts(trained, read.views, measured, held_out)
         unseen = UnseenPredictor(trained.predictor.networks, parts, held_out, processes)
         fold = held_out.fold
-        basis = (
-            f"Errors are of {len(chosen)} observations that were held out: each is predicted by the members of the"
-            " ensemble that were not trained on it"
-            + (", and by a forest and a Gaussian process that were not." if trained.predictor.forests else ".")
-        )
+        basis = _basis_of_held_out(len(chosen), bool(trained.predictor.forests))
     else:
         members = tuple(np.ones((net.members, len(chosen)), bool) for net in trained.predictor.networks)
         parts = tuple((forest,) for forest in trained.predictor.forests)
@@ -98,15 +99,31 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
         placed = PlacedTargets(file.coordinates[chosen], file.sites[chosen])
         folds = make_folds("random", placed, INNER_FOLDS, 0, inner=True)
         fold = folds.fold
-        basis = (
-            f"Errors are of {len(chosen)} observations that the network was not trained on"
-            + (f"; {int(is_known.sum())} that it knows are left out." if is_known.any() else ".")
-            + f" The spread is over {folds.count} random parts of them."
-        )
+        basis = _basis_of_new(len(chosen), int(is_known.sum()), folds.count)
     limits = measured.limits[chosen]
     if np.isfinite(limits).any():
-        basis += " Below a detection limit no prediction is wrong: errors compare what a laboratory would report."
+        basis += tr(" Below a detection limit no prediction is wrong: errors compare what a laboratory would report.")
     return KnownObservations(values[chosen], limits, fold, unseen, read.views, read.rows, read.channels, basis)
+
+
+def _basis_of_held_out(count: int, is_blend: bool) -> str:
+    if is_blend:
+        return tr(
+            "Errors are of {} observations that were held out: each is predicted by the members of the ensemble that"
+            " were not trained on it, and by a forest and a Gaussian process that were not."
+        ).format(count)
+    return tr(
+        "Errors are of {} observations that were held out: each is predicted by the members of the ensemble that were"
+        " not trained on it."
+    ).format(count)
+
+
+def _basis_of_new(count: int, known: int, parts: int) -> str:
+    if known:
+        text = tr("Errors are of {} observations that the network was not trained on; {} that it knows are left out.")
+    else:
+        text = tr("Errors are of {} observations that the network was not trained on.")
+    return text.format(count, known) + tr(" The spread is over {} random parts of them.").format(parts)
 
 
 def match_file(trained: TrainedNetwork, file: PatchFile) -> tuple[list[int], list[int]]:
@@ -117,18 +134,22 @@ def match_file(trained: TrainedNetwork, file: PatchFile) -> tuple[list[int], lis
     wanted = [summary.covariate.name for summary in description.covariates]
     targets = [target.field for target in description.targets]
     for what, missing, there in (
-        ("covariates", [name for name in wanted if name not in names], names),
-        ("targets", [name for name in targets if name not in fields], fields),
+        (tr("covariates"), [name for name in wanted if name not in names], names),
+        (tr("targets"), [name for name in targets if name not in fields], fields),
     ):
         if missing:
             raise EngineError(
-                f"{file.path} lacks {what} of the network: {', '.join(missing)}. It has: {', '.join(there)}. Choose the"
-                " patch file the network was trained on, or one with the same covariates and targets."
+                tr(
+                    "{} lacks {} of the network: {}. It has: {}. Choose the patch file the network was trained"
+                    " on, or one with the same covariates and targets."
+                ).format(file.path, what, ", ".join(missing), ", ".join(there))
             )
     if file.patch_size != description.patch_size:
         raise EngineError(
-            f"The patches of {file.path} are {file.patch_size} pixels wide, those the network was trained on"
-            f" {description.patch_size}. Extract patches of {description.patch_size} pixels."
+            tr(
+                "The patches of {} are {} pixels wide, those the network was trained on {}. Extract patches of"
+                " {} pixels."
+            ).format(file.path, file.patch_size, description.patch_size, description.patch_size)
         )
     return [names.index(name) for name in wanted], [fields.index(field) for field in targets]
 

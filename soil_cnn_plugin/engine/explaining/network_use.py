@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.importance import errors, permutation_importance
 from soil_cnn_plugin.engine.explaining.explanation import Context, Explanation
@@ -48,9 +49,9 @@ def measure_use(
         repeats=max(2, min(_MOST_REPEATS, _EXCHANGES // len(known.values))),
         seed=seed,
         told_together=told_together(description.kinds),
-        progress=report.part(0.3, 0.5, "Exchanging covariates").progress,
+        progress=report.part(0.3, 0.5, tr("Exchanging covariates")).progress,
     )
-    step = report.part(0.5, 0.75, "Exchanging surroundings")
+    step = report.part(0.5, 0.75, tr("Exchanging surroundings"))
     return Explanation(
         targets=description.targets,
         covariates=tuple(covariate_names(trained.encoder)),

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import ExplainPixel, PredictMap
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
@@ -92,8 +93,10 @@ def find_patches(job: ExplainPixel, trained: TrainedNetwork) -> str:
     found = Path(job.patches) if job.patches else Path(job.network).with_name(Path(name).name)
     if not name and not job.patches or not found.is_file():
         raise EngineError(
-            f"The observations of {job.network} are needed to explain a pixel, but their patch file {name or '?'} does"
-            " not lie beside the network. Choose it as PATCHES."
+            tr(
+                "The observations of {} are needed to explain a pixel, but their patch file {} does not lie"
+                " beside the network. Choose it as PATCHES."
+            ).format(job.network, name or "?")
         )
     return str(found)
 
@@ -116,7 +119,9 @@ def explain_pixel(
     values = dict(zip((each.name for each in covariates), patch[:, half, half].tolist()))
     missing = [name for name, value in values.items() if not math.isfinite(value)]
     if missing:
-        raise EngineError(f"Nothing is predicted there: {', '.join(missing)} has no data at {job.x:g}, {job.y:g}.")
+        raise EngineError(
+            tr("Nothing is predicted there: {} has no data at {:g}, {:g}.").format(", ".join(missing), job.x, job.y)
+        )
     observations = _observations(trained, file)
     # Before the block: what the Gaussian process keeps from a block's inference mode could not be differentiated.
     location, _ = trained.predictor.predict(observations.inputs, observations.context)
@@ -146,7 +151,9 @@ def _pixel(job: ExplainPixel, grid: Grid) -> Block:
     x, y = grid.place([job.x], [job.y], job.crs) if job.crs else (np.array([job.x]), np.array([job.y]))
     if not grid.contains(x, y).all():
         raise EngineError(
-            f"The point {job.x:g}, {job.y:g} lies outside the covariates of the network. Choose one on its map."
+            tr("The point {:g}, {:g} lies outside the covariates of the network. Choose one on its map.").format(
+                job.x, job.y
+            )
         )
     rows, cols = grid.pixels(x, y)
     return Block(int(rows[0]), int(cols[0]), 1, 1)
@@ -181,7 +188,9 @@ def _predict(
     predictor = BlockPredictor(trained, grid, device, finisher.index)
     found = predictor.predict(block, patch, np.ones((1, 1), np.bool_))
     if not np.isfinite(found.location).all():
-        raise EngineError(f"Nothing is predicted at {job.x:g}, {job.y:g}: a class there was not met in training.")
+        raise EngineError(
+            tr("Nothing is predicted at {:g}, {:g}: a class there was not met in training.").format(job.x, job.y)
+        )
     values = finisher.layers.values(found.location, found.scale)
     rows = {name: iter(bands[:, 0, 0].tolist()) for name, bands in values.items() if name != "classes"}
     predictions = []
@@ -267,5 +276,5 @@ def _direction(east: float, north: float) -> str:
     """Return the direction in words of the compass, empty at the place itself."""
     if east == north == 0:
         return ""
-    names = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+    names = (tr("N"), tr("NE"), tr("E"), tr("SE"), tr("S"), tr("SW"), tr("W"), tr("NW"))
     return names[round(math.degrees(math.atan2(east, north)) / 45) % 8]

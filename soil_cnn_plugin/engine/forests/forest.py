@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.forests.bins import Binned, bin_features
@@ -59,10 +60,10 @@ def growth_in_words(count: int) -> str:
     """How forests of `count` observations depart from the usual growth; empty where they do not."""
     if count <= ROWS_A_TREE:
         return ""
-    return (
-        f"each tree grows on at most {ROWS_A_TREE} observations, drawn anew at random, so that time and memory stay"
+    return tr(
+        "each tree grows on at most {} observations, drawn anew at random, so that time and memory stay"
         " bounded; without this limit the forests' errors would be somewhat smaller"
-    )
+    ).format(ROWS_A_TREE)
 
 
 def _fit_one(features: Singles, binned: Binned, lesson: ForestLesson, fold: Rows, seed: int) -> FittedForest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.targets.learned import CLASSES, NUMBERS, Columns, Learned
@@ -25,5 +26,5 @@ def try_forest() -> str:
     mean, _ = of_number.trees.mean_and_spread(features)
     score = 1 - float(((signal - mean[:, 0]) ** 2).sum() / ((signal - signal.mean()) ** 2).sum())
     if score < 0.9:
-        raise EngineError(f"A random forest explains {score:.2f} of a plain signal; above 0.90 is right.")
-    return f"A random forest explains {score:.2f} of a plain signal."
+        raise EngineError(tr("A random forest explains {:.2f} of a plain signal; above 0.90 is right.").format(score))
+    return tr("A random forest explains {:.2f} of a plain signal.").format(score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from soil_cnn_plugin.contract.jobs import AssessMap
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.map_comparison import compare_map_of_classes, compare_map_of_numbers
 from soil_cnn_plugin.engine.observations.map_classes import is_map_of_classes
 from soil_cnn_plugin.engine.observations.map_values import read_band_facts
@@ -20,12 +21,12 @@ def run(job: AssessMap, report: Report) -> dict[str, str | float | int]:
     layer, notes = read_layer(job.observations), Notes()
     assess = compare_map_of_classes if is_map_of_classes(job, layer, facts, notes) else compare_map_of_numbers
     assessment = assess(job, layer, grid, facts, notes, report)
-    report.info(f"{len(assessment.ids)} observations are compared with {assessment.settings['Map']}.")
+    report.info(tr("{} observations are compared with {}.").format(len(assessment.ids), assessment.settings["Map"]))
     for fact in notes.facts:
         report.info(fact)
     if assessment.dropped:
         reasons = "; ".join(f"{number} {reason}" for reason, number in assessment.dropped.items())
-        report.warning(f"{sum(assessment.dropped.values())} observations are dropped: {reasons}.")
+        report.warning(tr("{} observations are dropped: {}.").format(sum(assessment.dropped.values()), reasons))
     for doubt in notes.doubts:
         report.warning(doubt)
     assessment = replace(assessment, notes=(*notes.doubts, *notes.facts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import CheckEnvironment
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.machine.environment import (
     Environment,
     check_libraries,
@@ -27,9 +28,9 @@ def run(job: CheckEnvironment, report: Report) -> dict[str, str | float | int]:
     computer = describe_computer(device)
     for name, value in computer.items():
         report.info(f"{name}: {value}")
-    trials = run_trials(device, {"Fit a random forest": _try_forest}, report.part(0.3, 1.0))
+    trials = run_trials(device, {tr("Fit a random forest"): _try_forest}, report.part(0.3, 1.0))
     if not all(trial.passed for trial in trials):
-        report.warning("The compute environment does not work as it should. Run 'Set up the compute environment'.")
+        report.warning(tr("The compute environment does not work as it should. Run 'Set up the compute environment'."))
     found = Environment(device_words, computer, libraries, trials)
     if job.metrics:
         write_environment_metrics(job.metrics, found)

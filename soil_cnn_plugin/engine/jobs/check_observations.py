@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import CheckObservations
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.checks.findings import CHECK, NOTE, REPAIR
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck, check_layer
 from soil_cnn_plugin.engine.observations.point_layer import Layer, read_layer
@@ -17,18 +18,18 @@ def run(job: CheckObservations, report: Report) -> dict[str, str | float | int]:
     layer = read_layer(job.observations)
     result = check_layer(job, layer, report)
     _tell(result, report)
-    return _write(job, result, layer, report.part(0.8, 1.0, "Writing the page"))
+    return _write(job, result, layer, report.part(0.8, 1.0, tr("Writing the page")))
 
 
 def _tell(result: ObservationsCheck, report: Report) -> None:
-    for severity, words in ((REPAIR, "To repair"), (CHECK, "To check")):
+    for severity, words in ((REPAIR, tr("To repair")), (CHECK, tr("To check"))):
         for sentence in [sentence for item in items(result, severity) for sentence in item.sentences]:
             report.warning(f"{words}: {sentence}")
     for item in items(result, NOTE):
         for sentence in item.sentences:
             report.info(sentence)
     if not result.problem_count:
-        report.info(f"No problem was found in the observations of '{result.name}' ({len(result.ids)}).")
+        report.info(tr("No problem was found in the observations of '{}' ({}).").format(result.name, len(result.ids)))
 
 
 def _write(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import CompareMaps
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.detectable_difference import write_difference
 from soil_cnn_plugin.engine.assessment.map_pair import MapPair, common_coverage, property_of, read_pairs, settings_of
 from soil_cnn_plugin.engine.assessment.paired_maps import common_errors
@@ -20,7 +21,7 @@ def run(job: CompareMaps, report: Report) -> dict[str, str | float | int]:
     soil_property, coverage = property_of(job, notes), common_coverage(job, notes)
     points = read_pairs(job, grid, notes)
     common = common_errors(points.correlation, len(points.ids)) if points else 0.0
-    step = report.part(0.1, 0.95, "Comparing the maps pixel by pixel")
+    step = report.part(0.1, 0.95, tr("Comparing the maps pixel by pixel"))
     facts = write_difference(job, grid, soil_property.unit, common, coverage, step.progress)
     pair = MapPair(
         question=job.question,
@@ -42,7 +43,7 @@ def run(job: CompareMaps, report: Report) -> dict[str, str | float | int]:
         report.warning(doubt)
     if points and points.dropped:
         reasons = "; ".join(f"{number} {reason}" for reason, number in points.dropped.items())
-        report.warning(f"{sum(points.dropped.values())} observations are dropped: {reasons}.")
+        report.warning(tr("{} observations are dropped: {}.").format(sum(points.dropped.values()), reasons))
     verdict = pair_verdict(pair)
     report.info(verdict)
     write_pair_files(job, pair)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from soil_cnn_plugin.contract.jobs import ComparePatchSizes
-from soil_cnn_plugin.engine.assessment.methods import FOREST
+from soil_cnn_plugin.contract.language import localized, tr
+from soil_cnn_plugin.engine.assessment.methods import FOREST, NAMES
 from soil_cnn_plugin.engine.assessment.patch_sizes import AT_SIZES, PatchSizeComparison, conclusion, size_in_words
 from soil_cnn_plugin.engine.machine.device import on_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -31,7 +32,7 @@ def _compare(job: ComparePatchSizes, device: torch.device, report: Report) -> di
         folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
         tell_folds(folds, job.domain, report)
         designs = design_sizes(job, file, sizes, folds, device)
-        step = report.part(0.02, 0.98, "Holding out observations at each patch size")
+        step = report.part(0.02, 0.98, tr("Holding out observations at each patch size"))
         validations = cross_validate(designs, step)
         comparison = compare_sizes(job, file, sizes, folds, validations, notes, device)
     sentences = conclusion(comparison)
@@ -47,9 +48,15 @@ def _compare(job: ComparePatchSizes, device: torch.device, report: Report) -> di
 def _tell(comparison: PatchSizeComparison, sentences: Sequence[str], report: Report) -> None:
     for target, curves in zip(comparison.targets, comparison.target_curves):
         point, error = curves.baselines[FOREST].error, comparison.measure.name
-        report.info(f"{target.soil_property.label}: {error} of the random forest at the point {point:.4g}")
+        report.info(
+            tr("{}: {} of the random forest at the point {:.4g}").format(target.soil_property.label, error, point)
+        )
         for size in comparison.sizes:
-            errors = ", ".join(f"{name.replace('_', ' with ')} {curves.at(name, size).error:.4g}" for name in AT_SIZES)
-            report.info(f"{target.soil_property.label}, {size_in_words(size, comparison.metres)}: {error} of {errors}")
+            errors = ", ".join(f"{NAMES[name]} {localized(f'{curves.at(name, size).error:.4g}')}" for name in AT_SIZES)
+            report.info(
+                tr("{}, {}: {} of {}").format(
+                    target.soil_property.label, size_in_words(size, comparison.metres), error, errors
+                )
+            )
     for sentence in sentences:
         report.info(sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import DescribeNetwork
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.network_page import write_network_page
 from soil_cnn_plugin.engine.training.network_file import read_description
@@ -11,8 +12,12 @@ from soil_cnn_plugin.engine.training.network_file import read_description
 def run(job: DescribeNetwork, report: Report) -> dict[str, str | float | int]:
     description = read_description(job.network)
     report.info(
-        f"{job.network}: {', '.join(target.label for target in description.targets)} from"
-        f" {len(description.covariates)} covariates and {description.observation_count} observations"
+        tr("{}: {} from {} covariates and {} observations").format(
+            job.network,
+            ", ".join(target.label for target in description.targets),
+            len(description.covariates),
+            description.observation_count,
+        )
     )
     write_network_page(job.report, description)
     return {"report": job.report}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.explain_map import check_class, explain_map
 from soil_cnn_plugin.engine.explaining.explanation import Explanation, context_verdict, importance_verdict
@@ -29,13 +30,15 @@ def _explain(job: ExplainNetwork, device: torch.device, report: Report) -> dict[
     with PatchFile(job.patches) as file:
         target = _target(job, trained)
         check_class(job, trained.description, target)  # raised now, not when all is explained
-        known = read_observations(trained, file, job.network, report.part(0.0, 0.3, "Reading and predicting patches"))
+        known = read_observations(
+            trained, file, job.network, report.part(0.0, 0.3, tr("Reading and predicting patches"))
+        )
         report.info(known.basis)
         settings = {"patches": job.patches, "network": job.network, "seed": str(job.seed)}
         settings["device"] = device_in_words(device)
         explanation = measure_use(trained, known, file.grid.metres_per_cell(), job.seed, settings, report)
         if job.attribution:
-            step = report.part(0.75, 0.98, "Attributing the map to covariates")
+            step = report.part(0.75, 0.98, tr("Attributing the map to covariates"))
             explanation = replace(explanation, attribution=explain_map(job, trained, known, target, step))
     for index, soil_property in enumerate(explanation.targets):
         report.info(f"{soil_property.label}: {importance_verdict(explanation, index)}")
@@ -52,8 +55,10 @@ def _target(job: ExplainNetwork, trained: TrainedNetwork) -> int:
     fields = [target.field for target in trained.description.targets]
     if job.target and job.target not in fields:
         raise EngineError(
-            f"The network knows no target {job.target!r}. Its targets are: {', '.join(fields)}. Write one of them, or"
-            " leave TARGET empty for the first."
+            tr(
+                "The network knows no target {!r}. Its targets are: {}. Write one of them, or leave TARGET"
+                " empty for the first."
+            ).format(job.target, ", ".join(fields))
         )
     return fields.index(job.target) if job.target else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import ExplainPixel
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.explaining.pixel import explain_pixel, find_patches
 from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -20,7 +21,7 @@ def run(job: ExplainPixel, report: Report) -> dict[str, str | float | int]:
     device = choose_device(job.device, report)
     trained = read_network(job.network, device)
     with PatchFile(find_patches(job, trained)) as file:
-        step = report.part(0.1, 1.0, "Explaining the pixel")
+        step = report.part(0.1, 1.0, tr("Explaining the pixel"))
         explanation = explain_pixel(job, trained, file, device, step)
     told = [prediction_in_words(each, explanation.coverage) for each in explanation.predictions]
     applicable = dissimilarity_in_words(explanation)

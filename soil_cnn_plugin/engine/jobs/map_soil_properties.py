@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from soil_cnn_plugin.contract.jobs import MapSoilProperties
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.jobs import extract_patches, predict_map, train_network
 from soil_cnn_plugin.engine.mapping.layers import check_offers, keep_fitting
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -21,19 +22,19 @@ from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 def run(job: MapSoilProperties, report: Report) -> dict[str, str | float | int]:
     if job.predict.texture_classes:  # checked now, not when all patches are extracted
         words = TargetsInWords(job.extract.targets, compositions=job.extract.compositions)
-        check_offers(["texture_classes"], kinds_of(words), "the observations hold")
+        check_offers(["texture_classes"], kinds_of(words), tr("the observations hold"))
     covariates = job.predict.covariates or job.extract.covariates
     inputs = FileStates.of([job.extract.reference, *(each.path for each in (*covariates, *job.extract.covariates))])
-    outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, "Extracting patches"))
+    outputs = extract_patches.run(job.extract, report.part(0.0, 0.05, tr("Extracting patches")))
     inputs.check()
     with PatchFile(job.extract.patches) as file:
         predict = keep_fitting(replace(job.predict, covariates=covariates), kinds_of(file.words), report)
-        check_offers(list(predict.output_paths()), kinds_of(file.words), "The observations hold")
-    trained, assessment = train_network.train(job.train, report.part(0.05, 0.9, "Training"))
+        check_offers(list(predict.output_paths()), kinds_of(file.words), tr("The observations hold"))
+    trained, assessment = train_network.train(job.train, report.part(0.05, 0.9, tr("Training")))
     outputs |= trained
-    inputs.check("No map is made of it.")
+    inputs.check(tr("No map is made of it."))
     # The covariates are the user's own choice in this run: predicting need not trust what a file says of them.
-    predicted = predict_map.run(predict, report.part(0.9, 1.0, "Predicting the map"), inputs)
+    predicted = predict_map.run(predict, report.part(0.9, 1.0, tr("Predicting the map")), inputs)
     outputs |= predicted
     if assessment is not None:
         left_out: dict[str, Any] = {name: "" for name in predict.output_paths() if name not in predicted}

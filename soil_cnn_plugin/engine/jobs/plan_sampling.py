@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soil_cnn_plugin.contract.jobs import PlanSampling
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.sampling_files import write_plan_files
@@ -19,10 +20,10 @@ def run(job: PlanSampling, report: Report) -> dict[str, str | float | int]:
     found = read_task(job, notes, report)
     report.info(f"{found.task.candidates.counts.in_words()}.")
     if found.trained is None or found.focus is None:
-        chosen = choose_points(found.task, report.part(0.3, 0.95, "Choosing points").progress)
+        chosen = choose_points(found.task, report.part(0.3, 0.95, tr("Choosing points")).progress)
     else:
         chosen = choose_next_points(found.task, found.focus, found.grid, found.trained, report)
-    curve = find_curve(job, found.task, found.existing, notes, report.part(0.95, 1.0, "Asking how many are enough"))
+    curve = find_curve(job, found.task, found.existing, notes, report.part(0.95, 1.0, tr("Asking how many are enough")))
     plan = finish_plan(job, found, chosen, curve, notes)
     for fact in notes.facts:
         report.info(fact)

@@ -7,6 +7,7 @@ from contextlib import closing
 import torch
 
 from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.device import choose_device, on_device
 from soil_cnn_plugin.engine.mapping.layers import keep_fitting, plan_map
@@ -46,6 +47,8 @@ def _predict(
             inputs.check()
         files.finish()
     pixels = grid.height * grid.width
-    report.info(f"{files.predicted} of {pixels} pixels predicted; the others lack a covariate or lie outside")
+    report.info(
+        tr("{} of {} pixels predicted; the others lack a covariate or lie outside").format(files.predicted, pixels)
+    )
     applicability = tell_applicability(job, finisher.index, files, report)
     return {**job.output_paths(), **applicability}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, free_name, read_table, write_dropped
-from soil_cnn_plugin.engine.profiles.horizons import Horizons, choose_usable, read_horizons, tell_horizons
+from soil_cnn_plugin.engine.profiles.horizons import Horizons, choose_usable, read_horizons
+from soil_cnn_plugin.engine.profiles.horizons_in_words import tell_horizons
 from soil_cnn_plugin.engine.profiles.interval_means import IntervalMeans, average_values
 from soil_cnn_plugin.engine.profiles.profile_layer import (
     Column,
@@ -23,7 +25,7 @@ from soil_cnn_plugin.engine.report import Report
 def run(job: StandardizeDepths, report: Report) -> dict[str, str | float | int]:
     """Write the profiles, and the horizons with problems if they are wanted."""
     table, left_out, notes = read_table(job.horizons), Dropped(), Notes()
-    report.part(0.0, 0.3, "Reading horizons")
+    report.part(0.0, 0.3, tr("Reading horizons"))
     described = read_horizons(table, job, left_out, notes)
     usable = choose_usable(described, table, job, left_out)
     for fact in notes.facts:
@@ -31,8 +33,8 @@ def run(job: StandardizeDepths, report: Report) -> dict[str, str | float | int]:
     for doubt in notes.doubts:
         report.warning(doubt)
     tell_horizons(job, table, described, usable, left_out, report)
-    means, averaged = average_values(job, table, usable, report.part(0.3, 0.7, "Fitting splines"))
-    report.part(0.7, 1.0, "Writing profiles")
+    means, averaged = average_values(job, table, usable, report.part(0.3, 0.7, tr("Fitting splines")))
+    report.part(0.7, 1.0, tr("Writing profiles"))
     profile = usable.profile_of_rows(described, len(table.ids))
     columns = _columns(job, table, profile, usable, means, report)
     write_profiles(job.output, columns, *locate_profiles(job, table, profile, len(usable.names), report))
@@ -50,8 +52,8 @@ def _columns(
     roles = {job.profile, job.upper, job.lower, job.x, job.y, *(value.field for value in job.values)}
     kept, varying = carry_over(table, roles, profile, count)
     own = {
-        "n_horizons": Column(np.bincount(usable.profile), np.zeros(count, bool), "Horizons used"),
-        "max_depth": Column.of_numbers(usable.deepest, "Lower limit of the last horizon (cm)"),
+        "n_horizons": Column(np.bincount(usable.profile), np.zeros(count, bool), tr("Horizons used")),
+        "max_depth": Column.of_numbers(usable.deepest, tr("Lower limit of the last horizon (cm)")),
     }
     for each in means:
         own |= each.columns()
@@ -59,7 +61,7 @@ def _columns(
     for name, column in kept.items():
         columns[free_name(name, [*own, *columns])] = column
     if kept:
-        report.info(f"Fields with one value a profile are kept: {', '.join(kept)}.")
+        report.info(tr("Fields with one value a profile are kept: {}.").format(", ".join(kept)))
     if varying:
-        report.info(f"Fields that differ within profiles are left out: {', '.join(varying)}.")
+        report.info(tr("Fields that differ within profiles are left out: {}.").format(", ".join(varying)))
     return {**columns, **own}

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.machine.device import on_device
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -40,7 +41,7 @@ def _train(job: TrainNetwork, device: torch.device, report: Report) -> _Trained:
     checkpoints = Path(f"{job.network}.checkpoints")
     with PatchFile(job.patches) as file:
         designs = make_designs(job, file, checkpoints, device, report)
-        step = report.part(0.02, 0.98, "Training, and assessing on held-out folds")
+        step = report.part(0.02, 0.98, tr("Training, and assessing on held-out folds"))
         final, validations = fit_and_cross_validate(designs.all, job.predictor, step)
         if not validations:  # of several processes only the first one writes
             return {}, None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
@@ -59,10 +60,10 @@ def rows_in_words(count: int) -> str:
     """Say on how many of `count` observations a process rests; empty where on all."""
     if count <= MOST_KNOWN:
         return ""
-    return (
-        f"it rests on {MOST_KNOWN} of the {count} observations, drawn at random, so that time and memory stay bounded;"
-        " with all of them its errors would be somewhat smaller"
-    )
+    return tr(
+        "it rests on {} of the {} observations, drawn at random, so that time and memory stay bounded; with"
+        " all of them its errors would be somewhat smaller"
+    ).format(MOST_KNOWN, count)
 
 
 def process_parts(process: GaussianProcess, fold: Rows) -> tuple[GaussianProcess, ...]:

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from soil_cnn_plugin.contract.jobs import FULL_GPU
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.errors import EngineError, GpuFull
 from soil_cnn_plugin.engine.machine.full_gpu import (
     full_in_words,
@@ -25,9 +26,9 @@ from soil_cnn_plugin.engine.machine.memory import gibibytes, is_memory_of_gpu
 from soil_cnn_plugin.engine.machine.torchrun import count_here, number_here, process_count
 from soil_cnn_plugin.engine.report import Report
 
-_SET_UP = "Run 'Set up the compute environment' with the build set to cuda, or choose the device auto or cpu."
-_MAKE_ROOM = "Close the programs that use it, or set the choice for a full GPU to wait."
-_LEAVE_OUT = "Mend that machine or leave it out, or choose the device cpu."
+_SET_UP = tr("Run 'Set up the compute environment' with the build set to cuda, or choose the device auto or cpu.")
+_MAKE_ROOM = tr("Close the programs that use it, or set the choice for a full GPU to wait.")
+_LEAVE_OUT = tr("Mend that machine or leave it out, or choose the device cpu.")
 _T = TypeVar("_T")
 
 
@@ -65,32 +66,36 @@ def choose_device(wanted: str, report: Report, full_gpu: str = FULL_GPU[0]) -> t
     Raises EngineError when a device that was asked for by name cannot be used.
     """
     if wanted == "cpu":
-        return _say(torch.device("cpu"), "it was asked for", report)
+        return _say(torch.device("cpu"), tr("it was asked for"), report)
     if wanted == "mps":
         if not torch.backends.mps.is_available():
-            raise EngineError("The device mps (Apple's GPU) was asked for, but there is none here. Choose auto or cpu.")
-        return _say(torch.device("mps"), "it was asked for", report)
+            raise EngineError(
+                tr("The device mps (Apple's GPU) was asked for, but there is none here. Choose auto or cpu.")
+            )
+        return _say(torch.device("mps"), tr("it was asked for"), report)
     gpu = _own_gpu()
     trouble = _trouble_with_cuda(gpu)
     if trouble is not None and trouble.memory is not None and full_gpu == "wait" and is_worth_waiting(trouble.memory):
         wait_for_gpu(lambda: _trouble_with_cuda(gpu) is None, trouble.words, report)
         trouble = _trouble_with_cuda(gpu)
     if trouble is None:
-        why = "it was asked for" if wanted == "cuda" else "it is the fastest one here"
+        why = tr("it was asked for") if wanted == "cuda" else tr("it is the fastest one here")
         forbid_tf32()
         return _say(gpu, why, report)
     remedy = _SET_UP if trouble.memory is None else _MAKE_ROOM
     if wanted == "cuda":
-        raise EngineError(f"The device cuda was asked for, but {trouble.words}. {remedy}")
+        raise EngineError(tr("The device cuda was asked for, but {}. {}").format(trouble.words, remedy))
     if process_count() > 1 and torch.cuda.is_available():  # the others may well take theirs
         raise EngineError(
-            f"Processes that train together must all use a GPU or none, but {trouble.words}. {_LEAVE_OUT}"
+            tr("Processes that train together must all use a GPU or none, but {}. {}").format(trouble.words, _LEAVE_OUT)
         )
     if trouble.memory is not None:
-        report.warning(f"The GPU is not used, because {trouble.words}. The processor takes longer. {_MAKE_ROOM}")
+        report.warning(
+            tr("The GPU is not used, because {}. The processor takes longer. {}").format(trouble.words, _MAKE_ROOM)
+        )
     why = trouble.words
     if torch.backends.mps.is_available():
-        why += "; Apple's GPU is used only when mps is asked for"
+        why += tr("; Apple's GPU is used only when mps is asked for")
     return _say(torch.device("cpu"), why, report)
 
 
@@ -115,14 +120,15 @@ def device_in_words(device: torch.device) -> str:
         platform = f"ROCm {torch.version.hip}" if torch.version.hip else f"CUDA {torch.version.cuda}"
         return f"{properties.name} ({platform}, {gibibytes(properties.total_memory)})"
     if device.type == "mps":
-        return "Apple GPU (MPS)"
+        return tr("Apple GPU (MPS)")
     threads = torch.get_num_threads()
-    plural = "s" if threads > 1 else ""
-    return f"CPU ({threads} thread{plural} of {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()})"
+    return tr_n("CPU ({} thread of {} cores, {})", "CPU ({} threads of {} cores, {})", threads).format(
+        threads, os.cpu_count(), torch.backends.cpu.get_cpu_capability()
+    )
 
 
 def _say(device: torch.device, why: str, report: Report) -> torch.device:
-    report.info(f"Device: {device_in_words(device)}, because {why}.")
+    report.info(tr("Device: {}, because {}.").format(device_in_words(device), why))
     return device
 
 
@@ -133,8 +139,10 @@ def _own_gpu() -> torch.device:
     if wanted > 1 and found:
         if found < wanted:
             raise EngineError(
-                f"{wanted} processes are started on a machine with {found} GPUs. Start at most one for each GPU"
-                " (--nproc-per-node of torchrun), or choose the device cpu."
+                tr(
+                    "{} processes are started on a machine with {} GPUs. Start at most one for each GPU"
+                    " (--nproc-per-node of torchrun), or choose the device cpu."
+                ).format(wanted, found)
             )
         torch.cuda.set_device(number_here())
     return torch.device("cuda", number_here())
@@ -151,9 +159,9 @@ class _Trouble:
 def _trouble_with_cuda(gpu: torch.device) -> _Trouble | None:
     """None when the GPU has room, and a small product and a small convolution on it succeed."""
     if torch.version.cuda is None and torch.version.hip is None:
-        return _Trouble(f"this PyTorch ({torch.__version__}) is a build without CUDA")
+        return _Trouble(tr("this PyTorch ({}) is a build without CUDA").format(torch.__version__))
     if not torch.cuda.is_available():
-        return _Trouble(f"PyTorch {torch.__version__} finds no GPU with a driver for it")
+        return _Trouble(tr("PyTorch {} finds no GPU with a driver for it").format(torch.__version__))
     try:
         memory = memory_of_gpu(gpu)
         if is_full(memory):
@@ -163,8 +171,10 @@ def _trouble_with_cuda(gpu: torch.device) -> _Trouble | None:
         product, convolved = image[0, 0] @ image[0, 1], functional.conv2d(image, image[:, :, :2, :2])
         is_right = bool((product - 4).abs().max() < 0.1) and bool((convolved - 8).abs().max() < 0.1)
     except RuntimeError as error:  # a GPU that is too old for this build, busy, or so full that nothing starts on it
-        return _Trouble(f"{_name_of_gpu()} cannot compute: {str(error).splitlines()[0]}", _memory_behind(error, gpu))
-    return None if is_right else _Trouble(f"{_name_of_gpu()} computes wrongly")
+        return _Trouble(
+            tr("{} cannot compute: {}").format(_name_of_gpu(), str(error).splitlines()[0]), _memory_behind(error, gpu)
+        )
+    return None if is_right else _Trouble(tr("{} computes wrongly").format(_name_of_gpu()))
 
 
 def _memory_behind(error: RuntimeError, gpu: torch.device) -> GpuMemory | None:
@@ -184,7 +194,7 @@ def _way_out(device: torch.device, wanted: str, full_gpu: str) -> Callable[[Repo
     if full_gpu == "wait" and held is not None and is_worth_waiting(held):
 
         def wait(report: Report) -> torch.device:
-            why = f"the GPU's memory has run out, of which other programs hold {gibibytes(held.others)}"
+            why = tr("the GPU's memory has run out, of which other programs hold {}").format(gibibytes(held.others))
             wait_for_gpu(lambda: memory_of_gpu(device).others <= held.others / 2, f"{why}{programs_in_words()}", report)
             return device
 
@@ -193,8 +203,10 @@ def _way_out(device: torch.device, wanted: str, full_gpu: str) -> Callable[[Repo
         return None
 
     def leave(report: Report) -> torch.device:
-        report.warning(f"The GPU's memory has run out{programs_in_words()}. The run begins anew on the processor.")
-        return _say(torch.device("cpu"), "the GPU's memory has run out", report)
+        report.warning(
+            tr("The GPU's memory has run out{}. The run begins anew on the processor.").format(programs_in_words())
+        )
+        return _say(torch.device("cpu"), tr("the GPU's memory has run out"), report)
 
     return leave
 
@@ -203,4 +215,4 @@ def _name_of_gpu() -> str:
     try:
         return torch.cuda.get_device_name()
     except RuntimeError:  # a GPU that has failed altogether
-        return "The GPU"
+        return tr("The GPU")

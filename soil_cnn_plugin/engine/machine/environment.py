@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.requirements import Requirement, numbers_in, read_requirements
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import gibibytes, read_memory
@@ -77,7 +78,8 @@ def check_libraries(report: Report) -> tuple[Library, ...]:
     libraries = tuple(_check_library(item) for item in requirements)
     for library in libraries:
         if not library.is_usable:
-            report.warning(f"{library.name} {library.version or 'is missing'}: {library.remark}")
+            named = f"{library.name} {library.version}" if library.version else tr("{} is missing").format(library.name)
+            report.warning(f"{named}: {library.remark}")
     return libraries
 
 
@@ -90,8 +92,8 @@ def find_device(wanted: str, report: Report) -> tuple[torch.device | None, str]:
     try:
         from soil_cnn_plugin.engine.machine.device import choose_device, device_in_words
     except _BROKEN_LIBRARY as error:
-        report.warning(f"PyTorch cannot be loaded: {error}")
-        return None, "none: PyTorch cannot be loaded"
+        report.warning(tr("PyTorch cannot be loaded: {}").format(error))
+        return None, tr("none: PyTorch cannot be loaded")
     device = choose_device(wanted, report)
     return device, device_in_words(device)
 
@@ -99,21 +101,21 @@ def find_device(wanted: str, report: Report) -> tuple[torch.device | None, str]:
 def describe_computer(device: torch.device | None) -> dict[str, str]:
     """Facts about this computer, in words."""
     memory, folder = read_memory(), tempfile.gettempdir()
-    total = "unknown" if memory.total is None else gibibytes(memory.total)
-    free = "" if memory.free is None else f", {gibibytes(memory.free)} free"
+    total = tr("unknown") if memory.total is None else gibibytes(memory.total)
+    free = "" if memory.free is None else tr(", {} free").format(gibibytes(memory.free))
     rows = {
-        "Operating system": platform.platform(),
+        tr("Operating system"): platform.platform(),
         "Python": f"{platform.python_version()} ({sys.executable})",
-        "Processor": f"{platform.machine()}, {os.cpu_count()} cores",
-        "Memory": total + free,
-        "Temporary folder": f"{folder}, {gibibytes(shutil.disk_usage(folder).free)} free",
+        tr("Processor"): tr("{}, {} cores").format(platform.machine(), os.cpu_count()),
+        tr("Memory"): total + free,
+        tr("Temporary folder"): tr("{}, {} free").format(folder, gibibytes(shutil.disk_usage(folder).free)),
     }
     if device is not None and device.type == "cuda":
         import torch
 
         free_bytes, total_bytes = torch.cuda.mem_get_info(device)
-        rows["GPU memory"] = f"{gibibytes(total_bytes)}, {gibibytes(free_bytes)} free"
-        rows["GPU driver"] = _driver() or "unknown"
+        rows[tr("GPU memory")] = tr("{}, {} free").format(gibibytes(total_bytes), gibibytes(free_bytes))
+        rows[tr("GPU driver")] = _driver() or tr("unknown")
     return rows
 
 
@@ -123,20 +125,21 @@ def run_trials(device: torch.device | None, more: dict[str, Callable[[], str]], 
 
     def try_network() -> str:
         if device is None:
-            raise EngineError("PyTorch cannot be loaded.")
+            raise EngineError(tr("PyTorch cannot be loaded."))
         return trial.try_network(device)
 
     names: dict[str, Callable[[], str]] = {
-        "Train and evaluate a network": try_network,
+        tr("Train and evaluate a network"): try_network,
         **more,
-        "Warp a raster": trial.try_warping,
-        "Write and read files": trial.try_files,
+        tr("Warp a raster"): trial.try_warping,
+        tr("Write and read files"): trial.try_files,
     }
     trials: list[Trial] = []
     for done, (name, attempt) in enumerate(names.items()):
         trials.append(_try(name, attempt))
         tell = report.info if trials[-1].passed else report.warning
-        tell(f"{name}: {'passed' if trials[-1].passed else 'failed'}. {trials[-1].words}")
+        text = tr("{}: passed. {}") if trials[-1].passed else tr("{}: failed. {}")
+        tell(text.format(name, trials[-1].words))
         report.progress((done + 1) / len(names))
     return tuple(trials)
 
@@ -145,12 +148,12 @@ def _check_library(requirement: Requirement) -> Library:
     try:
         found = version(requirement.name)
     except PackageNotFoundError:
-        return Library(requirement.name, "", requirement.version, False, "It must be installed.")
+        return Library(requirement.name, "", requirement.version, False, tr("It must be installed."))
     if not requirement.is_met_by(found):
-        remark = f"Too old: at least {requirement.lowest} is needed."
+        remark = tr("Too old: at least {} is needed.").format(requirement.lowest)
         return Library(requirement.name, found, requirement.version, False, remark)
     is_tested = numbers_in(found) == numbers_in(requirement.version)
-    remark = "" if is_tested else "Another version than the tested one; it may work."
+    remark = "" if is_tested else tr("Another version than the tested one; it may work.")
     return Library(requirement.name, found, requirement.version, True, remark)
 
 
@@ -201,13 +204,15 @@ def try_network(device: torch.device) -> str:
         with torch.no_grad():
             difference = float((network(block).flatten() - network(patches).flatten()).abs().max())
     if not losses[-1] < 0.3 * losses[0]:
-        raise EngineError(f"The loss went from {losses[0]:.3f} to {losses[-1]:.3f} only: training does not work.")
+        raise EngineError(
+            tr("The loss went from {:.3f} to {:.3f} only: training does not work.").format(losses[0], losses[-1])
+        )
     if not difference < 1e-4:
-        raise EngineError(f"A block and its patches differ by {difference:.1e}; below 1e-04 is right.")
-    return (
-        f"The loss fell from {losses[0]:.3f} to {losses[-1]:.3f} in {_STEPS} steps; a block evaluated at once differs"
-        f" from its patches by {difference:.0e} at most."
-    )
+        raise EngineError(tr("A block and its patches differ by {:.1e}; below 1e-04 is right.").format(difference))
+    return tr(
+        "The loss fell from {:.3f} to {:.3f} in {} steps; a block evaluated at once differs from its"
+        " patches by {:.0e} at most."
+    ).format(losses[0], losses[-1], _STEPS, difference)
 
 
 def try_warping() -> str:
@@ -221,7 +226,9 @@ def try_warping() -> str:
     dutch, geographic = CRS.from_epsg(28992), CRS.from_epsg(4326)
     (longitude,), (latitude,) = transform(dutch, geographic, [155000.0], [463000.0])
     if abs(longitude - 5.3872) > 0.002 or abs(latitude - 52.1552) > 0.002:
-        raise EngineError(f"PROJ puts Amersfoort at {longitude:.4f}, {latitude:.4f}; 5.3872, 52.1552 is right.")
+        raise EngineError(
+            tr("PROJ puts Amersfoort at {:.4f}, {:.4f}; 5.3872, 52.1552 is right.").format(longitude, latitude)
+        )
     source = np.tile(np.arange(40, dtype=np.float32), (40, 1))  # rises by 1 a column of 100 m
     warped = np.full((10, 10), np.nan, dtype=np.float32)
     try:
@@ -235,11 +242,11 @@ def try_warping() -> str:
             resampling=Resampling.bilinear,
         )
     except RasterioError as error:
-        raise EngineError(f"A raster cannot be warped: {error}") from error
+        raise EngineError(tr("A raster cannot be warped: {}").format(error)) from error
     middle = float(warped[4:6, 4:6].mean())
     if not abs(middle - 19.5) < 0.2:  # the origin lies on the edge of columns 19 and 20
-        raise EngineError(f"A warped raster holds {middle:.2f} where 19.50 is right.")
-    return "A raster was warped from EPSG:28992 to EPSG:4326, and its middle lies where it should."
+        raise EngineError(tr("A warped raster holds {:.2f} where 19.50 is right.").format(middle))
+    return tr("A raster was warped from EPSG:28992 to EPSG:4326, and its middle lies where it should.")
 
 
 def try_files() -> str:
@@ -262,7 +269,7 @@ def try_files() -> str:
         points.to_file(Path(folder) / "observations.gpkg")
         from_layer = geopandas.read_file(Path(folder) / "observations.gpkg")
     if not (np.array_equal(from_hdf5, values) and np.array_equal(from_network, values)):
-        raise EngineError("HDF5 or safetensors files do not give back what was written.")
+        raise EngineError(tr("HDF5 or safetensors files do not give back what was written."))
     if from_layer.crs is None or from_layer["name"][0] != "Löss":
-        raise EngineError("A GeoPackage does not give back its attributes or its coordinate reference system.")
-    return "HDF5, safetensors and GeoPackage files give back what was written."
+        raise EngineError(tr("A GeoPackage does not give back its attributes or its coordinate reference system."))
+    return tr("HDF5, safetensors and GeoPackage files give back what was written.")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import PurePath
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.machine.gpu import GpuMemory
 from soil_cnn_plugin.engine.machine.memory import gibibytes
 from soil_cnn_plugin.engine.report import Report
@@ -32,9 +33,8 @@ def is_worth_waiting(memory: GpuMemory) -> bool:
 
 def full_in_words(name: str, memory: GpuMemory) -> str:
     """Say how full the GPU is and who holds its memory, as a part of a sentence."""
-    return (
-        f"the memory of {name} is full: {gibibytes(memory.free)} of {gibibytes(memory.total)} are free, other programs"
-        f" hold {gibibytes(memory.others)}{programs_in_words()}"
+    return tr("the memory of {} is full: {} of {} are free, other programs hold {}{}").format(
+        name, gibibytes(memory.free), gibibytes(memory.total), gibibytes(memory.others), programs_in_words()
     )
 
 
@@ -52,29 +52,31 @@ def programs_in_words() -> str:
     others = [row for row in rows if len(row) == 3 and row[0] != str(os.getpid())]
     others.sort(key=lambda row: -float(row[2]) if row[2].isdigit() else 0.0)
     named = [_program_in_words(*row) for row in others[:_PROGRAMS]]
-    more = [f"{len(others) - _PROGRAMS} more"] if len(others) > _PROGRAMS else []
+    more = [tr("{} more").format(len(others) - _PROGRAMS)] if len(others) > _PROGRAMS else []
     return f" ({'; '.join(named + more)})" if named else ""
 
 
 def _program_in_words(number: str, path: str, mebibytes: str) -> str:
-    name = PurePath(path.replace("\\", "/")).name or "a program"
+    name = PurePath(path.replace("\\", "/")).name or tr("a program")
     size = f", {gibibytes(int(mebibytes) * 2**20)}" if mebibytes.isdigit() else ""  # Windows does not tell it
-    return f"{name}{size}, process {number}"
+    return tr("{}{}, process {}").format(name, size, number)
 
 
 def wait_for_gpu(has_room: Callable[[], bool], why: str, report: Report) -> None:
     """Wait until the GPU `has_room`; the log says `why`, now and then that the run still waits, and how long it did."""
     report.warning(
-        f"The run waits for the GPU, because {why}. It goes on when these programs give memory back. To wait no longer,"
-        " cancel the run and set the choice for a full GPU to processor."
+        tr(
+            "The run waits for the GPU, because {}. It goes on when these programs give memory back. To wait no"
+            " longer, cancel the run and set the choice for a full GPU to processor."
+        ).format(why)
     )
     started, news = time.monotonic(), _FIRST_NEWS
     while not has_room():
         time.sleep(_SECONDS)
         if _minutes_since(started) >= news:
-            report.info(f"The run still waits for the GPU, after {_minutes_since(started):.0f} minutes.")
+            report.info(tr("The run still waits for the GPU, after {:.0f} minutes.").format(_minutes_since(started)))
             news *= 2
-    report.info(f"The GPU has room again, after {_minutes_since(started):.0f} minutes of waiting.")
+    report.info(tr("The GPU has room again, after {:.0f} minutes of waiting.").format(_minutes_since(started)))
 
 
 def _minutes_since(started: float) -> float:

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from soil_cnn_plugin.contract.language import tr
+
 _GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|_STATUS_\w*ALLOC\w*_FAILED", re.I | re.S)
 _PERHAPS_GPU_MEMORY = re.compile(r"unable to find an engine to execute|_STATUS_NOT_INITIALIZED", re.I)
 """Words of cuDNN, for which PyTorch tries way after way and hides why each failed, and of libraries that start."""
@@ -69,7 +71,7 @@ def give_back() -> None:
 
 def gibibytes(count: int) -> str:
     """Write a number of bytes as `1.5 GiB`, or as MiB below one GiB."""
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+    return tr("{:.1f} GiB").format(count / 2**30) if count >= 2**30 else tr("{:.0f} MiB").format(count / 2**20)
 
 
 def _read_linux(path: Path) -> Memory:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 
@@ -43,8 +44,10 @@ def _check_devices(kinds: list[str]) -> None:
     """Raise EngineError where devices differ: NCCL and gloo would wait for each other for ever."""
     if len(set(kinds)) > 1:
         raise EngineError(
-            f"Some of the {len(kinds)} processes that train together found a GPU and others none ({', '.join(kinds)})."
-            " Leave machines of other kinds out, or choose the device cpu."
+            tr(
+                "Some of the {} processes that train together found a GPU and others none ({}). Leave machines"
+                " of other kinds out, or choose the device cpu."
+            ).format(len(kinds), ", ".join(kinds))
         )
 
 

@@ -27,6 +27,7 @@ from distributed.scheduler import KilledWorker
 from toolz import pipe  # type: ignore[import-untyped]
 
 from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.failures import error_in_words
@@ -77,7 +78,7 @@ def finish_blocks_on_cluster(
     with _connected(scheduler) as client:
         with _in_words(scheduler):
             workers = len(client.nthreads())
-        report.info(f"The blocks are predicted on the Dask cluster {scheduler}: {workers} workers now.")
+        report.info(tr("The blocks are predicted on the Dask cluster {}: {} workers now.").format(scheduler, workers))
         waiting: deque[Future[FinishedBlock | Block]] = deque()
         blocks, sent = task.grid.blocks(size), serialize_bytes(task)
         try:
@@ -102,8 +103,10 @@ def _connected(scheduler: str) -> Client:
         return Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:
         raise EngineError(
-            f"No Dask scheduler answers at {scheduler!r}: {error}. Write its address as tcp://machine:8786, as"
-            " 'dask scheduler' prints it when it starts; or leave the cluster empty."
+            tr(
+                "No Dask scheduler answers at {!r}: {}. Write its address as tcp://machine:8786, as 'dask"
+                " scheduler' prints it when it starts; or leave the cluster empty."
+            ).format(scheduler, error)
         ) from error
 
 
@@ -123,12 +126,15 @@ def _result(
             looks = 0 if client.nthreads() else looks + 1  # type: ignore[no-untyped-call]
         if looks == 1:
             report.warning(
-                f"The Dask cluster {scheduler} has no worker. The map waits"
-                f" {_LOOKS * _SECONDS_A_LOOK / 60:.0f} minutes for one."
+                tr("The Dask cluster {} has no worker. The map waits {:.0f} minutes for one.").format(
+                    scheduler, _LOOKS * _SECONDS_A_LOOK / 60
+                )
             )
     raise EngineError(
-        f"The Dask cluster {scheduler} has had no worker for {_LOOKS * _SECONDS_A_LOOK:.0f} seconds. Nothing is"
-        " written. Start workers, or let them live longer, and run again."
+        tr(
+            "The Dask cluster {} has had no worker for {:.0f} seconds. Nothing is written. Start workers, or"
+            " let them live longer, and run again."
+        ).format(scheduler, _LOOKS * _SECONDS_A_LOOK)
     )
 
 
@@ -138,31 +144,41 @@ def _in_words(scheduler: str) -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        raise EngineError(f"A worker of the Dask cluster {scheduler} failed {error}") from error
+        raise EngineError(tr("A worker of the Dask cluster {} failed {}").format(scheduler, error)) from error
     except ImportError as error:
         raise EngineError(
-            f"A worker of the Dask cluster {scheduler} cannot import what it needs ({error}). Start workers with the"
-            " Python of the compute environment and the plugin's parent folder in PYTHONPATH."
+            tr(
+                "A worker of the Dask cluster {} cannot import what it needs ({}). Start workers with the"
+                " Python of the compute environment and the plugin's parent folder in PYTHONPATH."
+            ).format(scheduler, error)
         ) from error
     except AttributeError as error:
         raise EngineError(
-            f"A worker of the Dask cluster {scheduler} has another version of Soil CNN than this one,"
-            f" {_in_a_row(_versions())}. {_SAME_VERSIONS}"
+            tr("A worker of the Dask cluster {} has another version of Soil CNN than this one, {}. {}").format(
+                scheduler, _in_a_row(_versions()), _SAME_VERSIONS
+            )
         ) from error
     except KilledWorker as error:
         raise EngineError(
-            f"Several workers of the Dask cluster {scheduler} died over one block. Perhaps their memory is too small:"
-            " choose a smaller block size, or fewer threads per worker."
+            tr(
+                "Several workers of the Dask cluster {} died over one block. Perhaps their memory is too small:"
+                " choose a smaller block size, or fewer threads per worker."
+            ).format(scheduler)
         ) from error
     except RuntimeError as error:
         raise EngineError(
-            f"The Dask cluster {scheduler} cannot run the map's tasks ({error}). Start its scheduler and workers with"
-            " the Python of the compute environment, the workers with the plugin's parent folder in PYTHONPATH, too."
+            tr(
+                "The Dask cluster {} cannot run the map's tasks ({}). Start its scheduler and workers with the"
+                " Python of the compute environment, the workers with the plugin's parent folder in PYTHONPATH,"
+                " too."
+            ).format(scheduler, error)
         ) from error
     except (OSError, CancelledError, ClosedClientError) as error:
         raise EngineError(
-            f"The Dask cluster {scheduler} was lost half-way, and nothing is written. Start it again and run again."
-            f" Dask says: {error}"
+            tr(
+                "The Dask cluster {} was lost half-way, and nothing is written. Start it again and run again."
+                " Dask says: {}"
+            ).format(scheduler, error)
         ) from error
 
 
@@ -172,14 +188,16 @@ def finish_on_worker(versions: Mapping[str, str], task: bytes, block: tuple[int,
     try:
         if versions != _versions():
             raise EngineError(
-                f"it has {_in_a_row(_versions())}, but the map was begun with {_in_a_row(versions)}. {_SAME_VERSIONS}"
+                tr("it has {}, but the map was begun with {}. {}").format(
+                    _in_a_row(_versions()), _in_a_row(versions), _SAME_VERSIONS
+                )
             )
         return _finish(deserialize_bytes(task), Block(*block))
     except Exception as error:  # noqa: BLE001 - the worker's door: what went wrong is told where the job runs
-        raise EngineError(f"on {gethostname()}: {error_in_words(error, None)}") from error
+        raise EngineError(tr("on {}: {}").format(gethostname(), error_in_words(error, None))) from error
 
 
-_SAME_VERSIONS = (
+_SAME_VERSIONS = tr(
     "Start scheduler and workers with the compute environment and the plugin that the map is begun with, and run again."
 )
 
@@ -192,7 +210,7 @@ def _versions() -> dict[str, str]:
 
 
 def _in_a_row(versions: Mapping[str, str]) -> str:
-    return " and ".join(f"{name} {version}" for name, version in versions.items()) or "an older version"
+    return all_of(f"{name} {version}" for name, version in versions.items()) or tr("an older version")
 
 
 def _finish(task: MapTask, block: Block) -> FinishedBlock | Block:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.packed import multiply
@@ -59,23 +60,27 @@ def _choose(predictor: Predictor, sample: TrialBlock, is_forced: bool) -> Choice
         return Choice(torch.float32, "")  # the forest predicts alone
     kinds = half_kinds(sample.channels.values.device)
     if not kinds:
-        return Choice(torch.float32, "This computer is not faster in half precision: networks compute in float32.")
+        return Choice(torch.float32, tr("This computer is not faster in half precision: networks compute in float32."))
     lines = []
     for kind in kinds:
         location, scale = half_precision_error(predictor, sample, kind)
         error = np.max((location.max(), scale.max()))  # Python's own maximum may pass over NaN
         if not np.isfinite(error):
             lines.append(
-                f"Half precision ({half_in_words(kind)}) would be faster, but cannot hold numbers as large as here:"
-                " networks compute in float32."
+                tr(
+                    "Half precision ({}) would be faster, but cannot hold numbers as large as here: networks"
+                    " compute in float32."
+                ).format(half_in_words(kind))
             )
             continue
         change = predictor.networks[0].heads.change_in_words(location, scale)
-        errors = f"on {int(sample.wanted.sum())} pixels of the map it changes {change} (root mean square)"
+        errors = tr("on {} pixels of the map it changes {} (root mean square)").format(int(sample.wanted.sum()), change)
         if is_forced or error < LARGEST_ERROR:
-            return Choice(kind, f"Networks compute in half precision ({half_in_words(kind)}): {errors}.")
+            return Choice(kind, tr("Networks compute in half precision ({}): {}.").format(half_in_words(kind), errors))
         lines.append(
-            f"Half precision ({half_in_words(kind)}) would be faster, but {errors}: networks compute in float32."
+            tr("Half precision ({}) would be faster, but {}: networks compute in float32.").format(
+                half_in_words(kind), errors
+            )
         )
     return Choice(torch.float32, lines[0])
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.language import all_of, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.map_words import band_tags
@@ -19,6 +20,8 @@ from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.raster_file import RasterFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.classes import CLASSES_IN_WORDS
+from soil_cnn_plugin.engine.targets.distributions import NUMBERS_IN_WORDS
 from soil_cnn_plugin.engine.targets.groups import own_columns, pair_with_targets
 from soil_cnn_plugin.engine.targets.kinds import Band, Kind, MapRequest, Outcome
 from soil_cnn_plugin.engine.targets.metrics import is_outside
@@ -28,12 +31,12 @@ from soil_cnn_plugin.engine.training.network_description import NetworkDescripti
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 
 _NEEDS = {
-    **dict.fromkeys(("median", "lower", "upper", "standard_deviation", "exceedance_probability"), "numbers"),
-    **dict.fromkeys(("classes", "probabilities", "confusion_index"), "soil classes"),
+    **dict.fromkeys(("median", "lower", "upper", "standard_deviation", "exceedance_probability"), NUMBERS_IN_WORDS),
+    **dict.fromkeys(("classes", "probabilities", "confusion_index"), CLASSES_IN_WORDS),
 }
 _INSTEAD = {
-    "numbers": "PROBABILITIES and CONFUSION_INDEX show how sure a map of classes is",
-    "soil classes": "LOWER, UPPER and STANDARD_DEVIATION show how sure a map of numbers is",
+    NUMBERS_IN_WORDS: tr("PROBABILITIES and CONFUSION_INDEX show how sure a map of classes is"),
+    CLASSES_IN_WORDS: tr("LOWER, UPPER and STANDARD_DEVIATION show how sure a map of numbers is"),
 }
 _WITH_COVERAGE = ("prediction", "lower", "upper", "standard_deviation")
 
@@ -49,18 +52,22 @@ def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) ->
     for needed, instead in _INSTEAD.items():
         missing = [name.upper() for name in wanted if name not in offered and _NEEDS.get(name) == needed]
         if missing:
-            verb = f"need{'s' * (len(missing) == 1)}"
             raise EngineError(
-                f"{source} {_in_words(kinds)}, but {' and '.join(missing)} {verb} {needed}. Leave"
-                f" {'them' if len(missing) > 1 else 'it'} empty; {instead}."
+                tr_n(
+                    "{} {}, but {} needs {}. Leave it empty; {}.",
+                    "{} {}, but {} need {}. Leave them empty; {}.",
+                    len(missing),
+                ).format(source, _in_words(kinds), all_of(missing), needed, instead)
             )
     for name in wanted:
         if name == "texture_classes" and name not in offered:
             fields = ", ".join(field for kind in kinds for field in kind.fields)
             raise EngineError(
-                f"Texture classes are wanted, but {source} {fields}, no composition that sums to a whole. Choose the"
-                " fields of sand, silt and clay as COMPOSITION when patches are extracted, or leave TEXTURE_CLASSES"
-                " empty."
+                tr(
+                    "Texture classes are wanted, but {} {}, no composition that sums to a whole. Choose the"
+                    " fields of sand, silt and clay as COMPOSITION when patches are extracted, or leave"
+                    " TEXTURE_CLASSES empty."
+                ).format(source, fields)
             )
         for kind in kinds:
             kind.check_offer(name, source)
@@ -75,8 +82,9 @@ def keep_fitting(job: PredictMap, kinds: Sequence[Kind], report: Report, has_ind
     dropped = [name for name in wanted if not _fits(name, kinds, has_index)]
     if dropped:
         report.info(
-            f"Not made, because {_in_words(kinds)} cannot fill {'it' if len(dropped) == 1 else 'them'}:"
-            f" {', '.join(name.upper() for name in dropped)}."
+            tr_n(
+                "Not made, because {} cannot fill it: {}.", "Not made, because {} cannot fill them: {}.", len(dropped)
+            ).format(_in_words(kinds), ", ".join(name.upper() for name in dropped))
         )
     changes: dict[str, Any] = dict.fromkeys(dropped, "")
     return replace(job, **changes)
@@ -88,7 +96,7 @@ def _fits(name: str, kinds: Sequence[Kind], has_index: bool) -> bool:
     if name == "classes" and not any("prediction" in kind.offers for kind in kinds):
         return False  # the prediction holds them
     try:
-        check_offers([name], kinds, "The network predicts")
+        check_offers([name], kinds, tr("The network predicts"))
     except EngineError:
         return False
     return True
@@ -99,7 +107,7 @@ def _in_words(kinds: Sequence[Kind]) -> str:
     fields: dict[str, list[str]] = {}
     for kind in kinds:
         fields.setdefault(kind.is_measured_as, []).extend(kind.fields)
-    return " and ".join(f"{word} ({comma_separated(own)})" for word, own in fields.items())
+    return all_of(f"{word} ({comma_separated(own)})" for word, own in fields.items())
 
 
 @dataclass(frozen=True)
@@ -168,16 +176,20 @@ def plan_layers(job: PredictMap, description: NetworkDescription, report: Report
         EngineError: the targets cannot fill one, or a threshold names none of them.
     """
     kinds, wanted = description.kinds, [name for name in job.output_paths() if name != "dissimilarity"]
-    check_offers(wanted, kinds, f"{job.network} predicts")
+    check_offers(wanted, kinds, tr("{} predicts").format(job.network))
     if job.texture_classes:
         report.info(
-            f"Texture classes are those of the {TITLES[job.texture_system]} at the predicted means of sand, silt and"
-            f" clay. They hold where {SIZES[job.texture_system]}: nothing is converted."
+            tr(
+                "Texture classes are those of the {} at the predicted means of sand, silt and clay. They hold"
+                " where {}: nothing is converted."
+            ).format(TITLES[job.texture_system], SIZES[job.texture_system])
         )
     offered = {name for kind in kinds for name in kind.offers}
     if "prediction" in offered and "classes" in offered and not job.classes:
         fields = ", ".join(field for kind in kinds if "classes" in kind.offers for field in kind.fields)
-        report.warning(f"{fields} is predicted, too, but no raster is asked for it. Choose one for CLASSES.")
+        report.warning(
+            tr("{} is predicted, too, but no raster is asked for it. Choose one for CLASSES.").format(fields)
+        )
     # If a network predicts nothing but classes, its prediction is classes.
     sources = {name: "classes" if name == "prediction" not in offered else name for name in wanted}
     thresholds = pair_with_targets(job.exceedance, description.targets, kinds, f"{job.network}: ")
@@ -227,16 +239,26 @@ def means_outside_intervals(description: NetworkDescription, outside: Rows, pred
     lines = []
     for t in np.flatnonzero(outside).tolist():
         apart = (
-            f" {wild[t]} wild observations were left out of the mean (see the training's report); the network learned"
-            " them all the same."
+            tr(
+                " {} wild observations were left out of the mean (see the training's report); the network"
+                " learned them all the same."
+            ).format(wild[t])
             if wild[t]
             else ""
         )
         lines.append(
-            f"{description.targets[t].title}: the predicted mean lies outside its own {100 * description.coverage:g} %"
-            f" interval at {outside[t]} of {predicted} pixels ({100 * outside[t] / predicted:.3g} %). A few very large"
-            f" values can carry a mean there.{apart} The median (MEDIAN) always lies inside: map that, too, and look"
-            " for wild values among the observations."
+            tr(
+                "{}: the predicted mean lies outside its own {:g} % interval at {} of {} pixels ({:.3g} %). A"
+                " few very large values can carry a mean there.{} The median (MEDIAN) always lies inside: map"
+                " that, too, and look for wild values among the observations."
+            ).format(
+                description.targets[t].title,
+                100 * description.coverage,
+                outside[t],
+                predicted,
+                100 * outside[t] / predicted,
+                apart,
+            )
         )
     return lines
 
@@ -258,7 +280,9 @@ def _choose_index(job: PredictMap, trained: TrainedNetwork, device: torch.device
         if space.words.space == job.dissimilarity_space:
             return BlockIndex(space, trained.encoder, device)
     raise EngineError(
-        f"{job.network} does not tell how dissimilar a pixel is from its observations ({job.dissimilarity_space}):"
-        " it was written by an older version, or its observations have too few folds or the same covariates everywhere."
-        " Train the network again, or leave DISSIMILARITY empty."
+        tr(
+            "{} does not tell how dissimilar a pixel is from its observations ({}): it was written by an older"
+            " version, or its observations have too few folds or the same covariates everywhere. Train the"
+            " network again, or leave DISSIMILARITY empty."
+        ).format(job.network, job.dissimilarity_space)
     )

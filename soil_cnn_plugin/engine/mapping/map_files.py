@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.mapping.layers import FinishedBlock, Finisher, means_outside_intervals
@@ -22,15 +23,21 @@ from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.dissimilarity import COVARIATES, EMBEDDING, BlockIndex
 
 _SPACES_IN_WORDS = {
-    COVARIATES: "Meyer & Pebesma 2021, covariates weighted by their importance",
-    EMBEDDING: "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, above the threshold where"
-    " a covariate lies beyond its training range, an addition of Soil CNN",
+    COVARIATES: tr("Meyer & Pebesma 2021, covariates weighted by their importance"),
+    EMBEDDING: tr(
+        "the rule of Meyer & Pebesma 2021 in the last hidden layer of the networks, above the threshold where a"
+        " covariate lies beyond its training range, an addition of Soil CNN"
+    ),
 }
 _BEYOND_IN_WORDS = {
-    COVARIATES: "count as applicable although they lie beyond the training range of a covariate: by its weight, that"
-    " covariate matters too little for the published index to say otherwise",
-    EMBEDDING: "count as not applicable only because they lie beyond the training range of a covariate: the networks"
-    " see the end of the range there, so their last hidden layer does not tell how far beyond it they lie",
+    COVARIATES: tr(
+        "count as applicable although they lie beyond the training range of a covariate: by its weight, that"
+        " covariate matters too little for the published index to say otherwise"
+    ),
+    EMBEDDING: tr(
+        "count as not applicable only because they lie beyond the training range of a covariate: the networks"
+        " see the end of the range there, so their last hidden layer does not tell how far beyond it they lie"
+    ),
 }
 
 
@@ -99,12 +106,15 @@ def tell_applicability(job: PredictMap, index: BlockIndex | None, files: MapFile
         return {}
     share = files.applicable / files.predicted
     report.info(
-        f"{100 * share:.1f} % of the predicted pixels are applicable: their dissimilarity index is at most"
-        f" {index.threshold:.4g} ({_SPACES_IN_WORDS[job.dissimilarity_space]}). Do not trust the map elsewhere: there"
-        " it meets conditions that its observations do not cover."
+        tr(
+            "{:.1f} % of the predicted pixels are applicable: their dissimilarity index is at most {:.4g} ({})."
+            " Do not trust the map elsewhere: there it meets conditions that its observations do not cover."
+        ).format(100 * share, index.threshold, _SPACES_IN_WORDS[job.dissimilarity_space])
     )
     if near := files.near_beyond / files.predicted:
-        report.info(f"{100 * near:.3g} % of the predicted pixels {_BEYOND_IN_WORDS[job.dissimilarity_space]}.")
+        report.info(
+            tr("{:.3g} % of the predicted pixels {}.").format(100 * near, _BEYOND_IN_WORDS[job.dissimilarity_space])
+        )
     return {"dissimilarity_threshold": index.threshold, "applicable_share": share}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.accuracy_words import accuracy_sentence
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, NETWORK
 from soil_cnn_plugin.engine.targets.kinds import Band
@@ -19,9 +20,9 @@ _OF_TARGETS = (
 )  # rasters whose bands are sorted by target first
 
 _PREDICTORS = {
-    BLEND: "a blend of convolutional networks, a random forest and a Gaussian process",
-    NETWORK: "convolutional networks",
-    FOREST_CONTEXT: "a random forest on the covariates and their focal means and deviations",
+    BLEND: tr("a blend of convolutional networks, a random forest and a Gaussian process"),
+    NETWORK: tr("convolutional networks"),
+    FOREST_CONTEXT: tr("a random forest on the covariates and their focal means and deviations"),
 }
 
 
@@ -33,15 +34,17 @@ def map_tags(description: NetworkDescription) -> dict[str, str]:
     trained = description.provenance.get("trained", "")[:10]
     return {
         "HOW_MADE": (
-            f"Predicted by {who}, trained on {description.observation_count} observations and patches of {size} x"
-            f" {size} cells of {len(description.covariates)} covariates: {names}."
+            tr("Predicted by {}, trained on {} observations and patches of {} x {} cells of {} covariates: {}.").format(
+                who, description.observation_count, size, size, len(description.covariates), names
+            )
         ),
         "ASSESSED": description.folds_sentence,
         "TRAINED": trained,
         "CITATION": (
-            f"Made with {f'Soil CNN {version}'.strip()}{f' by networks trained on {trained}' if trained else ''}."
-            " Method: convolutional networks on patches of covariates (Padarian et al. 2019,"
-            " doi:10.5194/soil-5-79-2019)."
+            tr(
+                "Made with {}{}. Method: convolutional networks on patches of covariates (Padarian et al. 2019,"
+                " doi:10.5194/soil-5-79-2019)."
+            ).format(f"Soil CNN {version}".strip(), tr(" by networks trained on {}").format(trained) if trained else "")
         ),
     }
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import Covariate, ExplainNetwork, PredictMap, SummarizeAreas
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, reference_grid, several
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, names_in_words, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.plain_files import is_local_path, is_plain_raster
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent
@@ -58,15 +59,26 @@ def match_covariates(
     missing = [summary.covariate.name for summary in trained if summary.covariate.name not in by_name]
     if missing:
         raise EngineError(
-            f"The network needs {len(trained)} covariates, and {_count(missing)} not among those given:"
-            f" {_listed(missing)}. It was trained on {_listed(summary.covariate.name for summary in trained)}; given"
-            f" are {_listed(by_name)}. Give each raster file the name it had in training (for a file of several bands:"
-            " the same band names too)."
+            tr_n(
+                "The network needs {0} covariates, and one is not among those given: {2}. It was trained on {3}; given"
+                " are {4}. Give each raster file the name it had in training (for a file of several bands: the same"
+                " band names too).",
+                "The network needs {0} covariates, and {1} are not among those given: {2}. It was trained on {3}; given"
+                " are {4}. Give each raster file the name it had in training (for a file of several bands: the same"
+                " band names too).",
+                len(missing),
+            ).format(
+                len(trained),
+                len(missing),
+                _listed(missing),
+                _listed(summary.covariate.name for summary in trained),
+                _listed(by_name),
+            )
         )
     wanted = {summary.covariate.name for summary in trained}
     surplus = [name for name in by_name if name not in wanted]
     if surplus:
-        report.info(f"Not used, because the network does not know them: {_listed(surplus)}")
+        report.info(tr("Not used, because the network does not know them: {}").format(_listed(surplus)))
     # Kind and unit are the network's: codes stay codes, whatever list a raster was given in.
     return [
         replace(by_name[summary.covariate.name], kind=summary.covariate.kind, unit=summary.covariate.unit)
@@ -82,9 +94,15 @@ def warn_of_changed_files(
     files = changed(provenance.get(FINGERPRINTS, ""), [summary.covariate.path for summary in trained], used)
     if files:
         report.warning(
-            f"{several([repr(file) for file in files])} no longer as when the patches were extracted. Where values"
-            " differ, the map is not what the network was trained and assessed for: extract patches and train again, or"
-            " put the former file back."
+            tr_n(
+                "{} is no longer as when the patches were extracted. Where values differ, the map is not what the"
+                " network was trained and assessed for: extract patches and train again, or put the former file"
+                " back.",
+                "{} are no longer as when the patches were extracted. Where values differ, the map is not what the"
+                " network was trained and assessed for: extract patches and train again, or put the former file"
+                " back.",
+                len(files),
+            ).format(names_in_words([repr(file) for file in files]))
         )
 
 
@@ -98,7 +116,9 @@ def check_replaces_nothing(outputs: Mapping[str, str], covariates: Sequence[Cova
     paths = [Path(each.path.removeprefix("vrt://").split("?")[0]) for each in covariates]
     for name, output in outputs.items():
         if Path(output).exists() and any(path.exists() and path.samefile(output) for path in paths):
-            raise EngineError(f"{name} would replace {output}, which is a covariate of the map. Choose another file.")
+            raise EngineError(
+                tr("{} would replace {}, which is a covariate of the map. Choose another file.").format(name, output)
+            )
 
 
 def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary], grid: Grid, report: Report) -> Grid:
@@ -113,15 +133,18 @@ def map_grid(covariates: Sequence[Covariate], trained: Sequence[CovariateSummary
     own, wanted = cell_in_words(chosen), cell_in_words(grid)
     if max(abs(across - 1), abs(along - 1)) > _CELL_SIZE_TOLERANCE:
         report.warning(
-            f"The rasters have cells of {own}, the network was trained on cells of {wanted}. They are resampled to"
-            f" {wanted}; check the map with observations."
+            tr(
+                "The rasters have cells of {}, the network was trained on cells of {}. They are resampled to"
+                " {}; check the map with observations."
+            ).format(own, wanted, wanted)
         )
         width, height = chosen.cell_size
         return chosen.with_cell_size(width / across, height / along)
     if own != wanted:
         report.info(
-            f"The map has the rasters' cells of {own}; the network was trained on cells of {wanted}, which is near"
-            " enough."
+            tr(
+                "The map has the rasters' cells of {}; the network was trained on cells of {}, which is near enough."
+            ).format(own, wanted)
         )
     return chosen
 
@@ -134,14 +157,17 @@ def warn_of_far_location(location: Location | None, trained: Grid, grid: Grid, r
     west, south, east, north = trained.bounds
     if x.max() < west or x.min() > east or y.max() < south or y.min() > north:
         report.warning(
-            "The network has learned from coordinates (LOCATION), and the map lies outside the area that it was"
-            " trained in: there its coordinates mean nothing. Train one without LOCATION to map other areas."
+            tr(
+                "The network has learned from coordinates (LOCATION), and the map lies outside the area that it"
+                " was trained in: there its coordinates mean nothing. Train one without LOCATION to map other"
+                " areas."
+            )
         )
 
 
 def cell_in_words(grid: Grid) -> str:
     """Return the cell size in words: `30 m`, or `21.4 x 30.9 m` across and along."""
-    across, along = (f"{metres:.4g}" for metres in grid.metres_per_cell())
+    across, along = (localized(f"{metres:.4g}") for metres in grid.metres_per_cell())
     return f"{across} m" if across == along else f"{across} x {along} m"
 
 
@@ -159,21 +185,28 @@ def _files_of_training(trained: Sequence[CovariateSummary]) -> list[Covariate]:
     gone = [each.path for each in covariates if is_local_path(each.path) and not os.path.exists(each.path)]
     if gone:
         raise EngineError(
-            f"No covariates were given, and {_count(gone)} no longer where the network was trained: {_listed(gone)}."
-            " Choose the covariates to predict with."
+            tr_n(
+                "No covariates were given, and one is no longer where the network was trained: {1}. Choose the"
+                " covariates to predict with.",
+                "No covariates were given, and {0} are no longer where the network was trained: {1}. Choose the"
+                " covariates to predict with.",
+                len(gone),
+            ).format(len(gone), _listed(gone))
         )
     strange = [each.path for each in covariates if not is_plain_raster(each.path)]
     if strange:
         raise EngineError(
-            f"No covariates were given, and {_count(strange)} not opened just because a network file names it:"
-            f" {_listed(strange)}. Unasked, only files on this computer that hold their own pixels are opened, but no"
-            " addresses, archives, virtual rasters or parts of files. Choose all covariates to predict with."
+            tr_n(
+                "No covariates were given, and one is not opened just because a network file names it: {1}.",
+                "No covariates were given, and {0} are not opened just because a network file names it: {1}.",
+                len(strange),
+            ).format(len(strange), _listed(strange))
+            + tr(
+                " Unasked, only files on this computer that hold their own pixels are opened, but no addresses,"
+                " archives, virtual rasters or parts of files. Choose all covariates to predict with."
+            )
         )
     return covariates
-
-
-def _count(names: Sequence[str]) -> str:
-    return "one is" if len(names) == 1 else f"{len(names)} are"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -192,15 +225,19 @@ def why_nothing(stack: CovariateStack, inside: Callable[[Block], Flags] | None) 
         if area.any():
             empty = [raster for raster in empty if not _has_data(raster, block, area)]
     if not empty or len(empty) == len(stack.rasters) > 1:
-        return (
-            "No pixel of the map can be predicted: everywhere a covariate is missing or has an unknown class code, or"
-            " the area or extent lies elsewhere. Check the covariates' nodata values and that they overlap."
+        return tr(
+            "No pixel of the map can be predicted: everywhere a covariate is missing or has an unknown"
+            " class code, or the area or extent lies elsewhere. Check the covariates' nodata values and"
+            " that they overlap."
         )
-    names = [f"{raster.covariate.path}, band {raster.covariate.band}," for raster in empty]
-    return (
-        f"No pixel of the map can be predicted: {several(names)} without data in the map's whole area. Check the"
-        " nodata value and where there is data, or choose another area, extent or raster."
-    )
+    names = [tr("{}, band {},").format(raster.covariate.path, raster.covariate.band) for raster in empty]
+    return tr_n(
+        "No pixel of the map can be predicted: {} is without data in the map's whole area. Check the nodata"
+        " value and where there is data, or choose another area, extent or raster.",
+        "No pixel of the map can be predicted: {} are without data in the map's whole area. Check the nodata"
+        " value and where there is data, or choose another area, extent or raster.",
+        len(names),
+    ).format(names_in_words(names))
 
 
 def _has_data(raster: CovariateRaster, block: Block, area: Flags) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Singles
 from soil_cnn_plugin.engine.errors import GpuFull
 from soil_cnn_plugin.engine.machine.gpu import bring, forget_freed, own_stream
@@ -65,9 +66,12 @@ class BlockPredictor:
                     raise
                 if max(block.height, block.width) <= _SMALLEST:
                     raise GpuFull(
-                        f"The GPU has no room even for blocks of {block.height} x {block.width} pixels:"
-                        f" {textwrap.shorten(str(error), 200, placeholder=' ...').rstrip('.')}. Close other programs"
-                        " that use it, or set the device to cpu."
+                        tr(
+                            "The GPU has no room even for blocks of {} x {} pixels: {}. Close other programs"
+                            " that use it, or set the device to cpu."
+                        ).format(
+                            block.height, block.width, textwrap.shorten(str(error), 200, placeholder=" ...").rstrip(".")
+                        )
                     ) from error
             # This stands outside `except`, which would keep what the failed computation holds.
             self._halve(block)
@@ -96,8 +100,10 @@ class BlockPredictor:
         if self._most_pixels is None or pixels < self._most_pixels:
             self._most_pixels = pixels
             self.tell(
-                f"The GPU's memory is too small for blocks of {block.height} x {block.width} pixels: they are predicted"
-                " in halves. Another program may use it, too."
+                tr(
+                    "The GPU's memory is too small for blocks of {} x {} pixels: they are predicted in halves."
+                    " Another program may use it, too."
+                ).format(block.height, block.width)
             )
 
     def _halves(self, block: Block, raw: Singles, valid: Flags) -> Iterator[tuple[Block, Singles, Flags]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 import torch
 
 from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.machine.threads import work_ahead
 from soil_cnn_plugin.engine.mapping.blocks import block_shape, bounded_block_size, predict_blocks, read_trial_block
@@ -52,15 +53,20 @@ def _block_size(job: PredictMap, trained: TrainedNetwork, grid: Grid, device: to
         return job.block_size  # who started the workers knows how much memory they have
     size = bounded_block_size(job.block_size, trained, grid, device)
     if job.block_size and size < min(job.block_size, max(grid.height, grid.width)):
-        report.info(f"Blocks of {job.block_size} pixels would take too much memory: {size} is used instead.")
+        report.info(
+            tr("Blocks of {} pixels would take too much memory: {} is used instead.").format(job.block_size, size)
+        )
     return size
 
 
 def _tell_map(stack: CovariateStack, shape: tuple[int, int], halo: int, report: Report) -> None:
     grid, (height, width) = stack.grid, shape
     report.info(
-        f"Map of {grid.height} x {grid.width} pixels of {grid.cell_size[0]:g} x {grid.cell_size[1]:g} {grid.unit},"
-        f" {grid.crs_name}; predicted in blocks of {height} x {width} pixels with {halo} pixels around"
+        tr(
+            "Map of {} x {} pixels of {:g} x {:g} {}, {}; predicted in blocks of {} x {} pixels with {} pixels around"
+        ).format(
+            grid.height, grid.width, grid.cell_size[0], grid.cell_size[1], grid.unit, grid.crs_name, height, width, halo
+        )
     )
     for way in stack.resamplings():
         report.info(way)

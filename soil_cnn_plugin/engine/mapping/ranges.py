@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.report import Report
@@ -89,14 +90,23 @@ class RangeCheck:
         if share < _NOTEWORTHY_SHARE:
             return
         remedy = (
-            "Check that it is the same quantity in the same unit"
+            tr("Check that it is the same quantity in the same unit")
             if share > _SUSPICIOUS_SHARE
-            else "There the network knows only the end of its range: read the map with care"
+            else tr("There the network knows only the end of its range: read the map with care")
         )
         report.warning(
-            f"{summary.covariate.name}: {100 * share:.0f} % of the map's pixels lie outside the training range"
-            f" ({summary.quantiles[0]:.4g} to {summary.quantiles[-1]:.4g}; here {self._seen.lowest[index]:.4g} to"
-            f" {self._seen.highest[index]:.4g}). {remedy}."
+            tr(
+                "{}: {:.0f} % of the map's pixels lie outside the training range ({:.4g} to {:.4g}; here {:.4g}"
+                " to {:.4g}). {}."
+            ).format(
+                summary.covariate.name,
+                100 * share,
+                summary.quantiles[0],
+                summary.quantiles[-1],
+                self._seen.lowest[index],
+                self._seen.highest[index],
+                remedy,
+            )
         )
 
     def _tell_unknown_codes(self, index: int, report: Report) -> None:
@@ -105,27 +115,36 @@ class RangeCheck:
             return
         count = unknown.total()
         codes = [
-            f"{code}{f' ({names[code]})' if code in names else ''} at {pixels}"
+            tr("{}{} at {}").format(code, f" ({names[code]})" if code in names else "", pixels)
             for code, pixels in unknown.most_common(_CODES_IN_WORDS)
         ]
         more = len(unknown) - len(codes)
         report.warning(
-            f"{self._trained[index].covariate.name}: {count} pixels, {100 * count / max(self._seen.pixels, 1):.3g} % of"
-            " those with data, have class codes that the training raster does not have, and count as missing: code"
-            f" {', '.join(codes)}{f' and {more} more codes' if more else ''}. Nothing is predicted there. Reclassify"
-            " them to codes of the training, or train with a raster that has them."
+            tr(
+                "{}: {} pixels, {:.3g} % of those with data, have class codes that the training raster does not"
+                " have, and count as missing: code {}{}. Nothing is predicted there. Reclassify them to codes"
+                " of the training, or train with a raster that has them."
+            ).format(
+                self._trained[index].covariate.name,
+                count,
+                100 * count / max(self._seen.pixels, 1),
+                ", ".join(codes),
+                tr(" and {} more codes").format(more) if more else "",
+            )
         )
 
     def _tell_other_names(self, index: int, report: Report) -> None:
         summary, names = self._trained[index], self._names[index]
         other = [
-            f"{code} was {label!r} and is {names[code]!r}"
+            tr("{} was {!r} and is {!r}").format(code, label, names[code])
             for code, label in zip(summary.categories, summary.labels)
             if label != str(code) and names.get(code, label).casefold() != label.casefold()
         ]
         if other:
             report.warning(
-                f"{summary.covariate.name}: {len(other)} class codes have other names than in training (code"
-                f" {', '.join(other[:_CODES_IN_WORDS])}). The network knows codes only: if a code means another class"
-                " here, reclassify the raster to the codes of the training."
+                tr(
+                    "{}: {} class codes have other names than in training (code {}). The network knows codes"
+                    " only: if a code means another class here, reclassify the raster to the codes of the"
+                    " training."
+                ).format(summary.covariate.name, len(other), ", ".join(other[:_CODES_IN_WORDS]))
             )

@@ -17,6 +17,7 @@ from scipy.special import ndtri
 from torch import Tensor
 from torch.nn import functional
 
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.networks.likelihood import (
     class_loss,
@@ -76,16 +77,15 @@ class Head(ABC):
 class _NumberHead(Head):
     """Standardized numbers: location and scale are centre and spread of the predicted distribution."""
 
-    measure = "CRPS in standard deviations"
+    measure = tr("CRPS in standard deviations")
 
     def scores(self, location: Tensor, scale: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
         return normal_scores(location, scale, lesson)
 
     def change_in_words(self, location: float, scale: float) -> str:
-        return (
-            f"predictions by {100 * location:.2g} % of the target's standard deviation and the width of intervals by"
-            f" {100 * scale:.2g} %"
-        )
+        return tr(
+            "predictions by {:.2g} % of the target's standard deviation and the width of intervals by {:.2g} %"
+        ).format(100 * location, 100 * scale)
 
 
 class VarianceHead(_NumberHead):
@@ -164,7 +164,7 @@ class ClassHead(Head):
     """The classes of one target: location is the probability of each, scale is 1."""
 
     outputs = 1
-    measure = "log score"
+    measure = tr("log score")
 
     def start(self) -> Tensor:
         return torch.zeros(self.count)
@@ -180,7 +180,7 @@ class ClassHead(Head):
         return probabilities, torch.ones_like(probabilities)
 
     def change_in_words(self, location: float, scale: float) -> str:
-        return f"probabilities by {100 * location:.2g} percentage points"
+        return tr("probabilities by {:.2g} percentage points").format(100 * location)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Heads:
     @property
     def measure(self) -> str:
         """What the held-out error is called."""
-        return " and ".join(dict.fromkeys(head.measure for head in self.parts))
+        return all_of(dict.fromkeys(head.measure for head in self.parts))
 
     def start(self) -> Tensor:
         """The raw numbers of an untrained network, (O,)."""
@@ -241,7 +241,7 @@ class Heads:
         found = [
             head.change_in_words(float(location[at].max()), float(scale[at].max())) for head, at, _ in self._places()
         ]
-        return " and ".join(dict.fromkeys(found))
+        return all_of(dict.fromkeys(found))
 
     def _places(self) -> list[tuple[Head, slice, slice]]:
         """Each head with the places of its columns and of its raw numbers."""

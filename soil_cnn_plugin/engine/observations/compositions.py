@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
@@ -33,19 +34,22 @@ def close_composition(values: Array, parts: Sequence[str], layer: Layer, notes: 
     if is_torn.any():
         missing = [f"{part} {(is_torn & ~known).sum()}" for part, known in zip(parts, is_known.T) if not known.all()]
         notes.facts.append(
-            f"{is_torn.sum()} observations lack some of the parts {names} ({comma_separated(missing)}); all their parts"
-            " are left out there."
+            tr("{} observations lack some of the parts {} ({}); all their parts are left out there.").format(
+                is_torn.sum(), names, comma_separated(missing)
+            )
         )
     sums = values.sum(axis=1)
     is_empty = is_complete & (sums == 0)
     if is_empty.any():
-        notes.facts.append(f"{is_empty.sum()} observations have 0 in all parts {names}; they are left out.")
+        notes.facts.append(
+            tr("{} observations have 0 in all parts {}; they are left out.").format(is_empty.sum(), names)
+        )
     known = is_complete & ~is_empty
     _tell_sums(sums[known], layer.ids[known], whole, names, notes)
     zeros = dict(zip(parts, (values[known] == 0).sum(axis=0).tolist()))
     if any(zeros.values()):
         words = ", ".join(f"{part} {count}" for part, count in zeros.items() if count)
-        notes.facts.append(f"Parts of {names} that are 0, which counts as very small: {words}.")
+        notes.facts.append(tr("Parts of {} that are 0, which counts as very small: {}.").format(names, words))
     closed = np.full_like(values, np.nan)
     closed[known] = values[known] / sums[known, None] * whole
     return closed
@@ -68,11 +72,17 @@ def with_units(
 def _check_negative(values: Array, parts: Sequence[str], layer: Layer) -> None:
     is_negative = values < 0
     if is_negative.any():
-        words = [f"{part} {(column < 0).sum()} values" for part, column in zip(parts, values.T) if (column < 0).any()]
+        words = [
+            tr_n("{} {} value", "{} {} values", int((column < 0).sum())).format(part, (column < 0).sum())
+            for part, column in zip(parts, values.T)
+            if (column < 0).any()
+        ]
         row, column = np.argwhere(is_negative)[0]
         raise EngineError(
-            f"Parts of a composition of '{layer.name}' are negative: {comma_separated(words)} ({values[row, column]:g}"
-            f" of feature {layer.ids[row]}). Correct them, or leave them empty where nothing was measured."
+            tr(
+                "Parts of a composition of '{}' are negative: {} ({:g} of feature {}). Correct them, or leave"
+                " them empty where nothing was measured."
+            ).format(layer.name, comma_separated(words), values[row, column], layer.ids[row])
         )
 
 
@@ -82,16 +92,20 @@ def _whole_of(values: Array, parts: Sequence[str], layer: Layer) -> float:
     sums = sums[np.isfinite(sums) & (sums > 0)]
     if not len(sums):
         raise EngineError(
-            f"No observation of '{layer.name}' has values of all parts of the composition: {', '.join(parts)}. Choose"
-            " fields that were measured together."
+            tr(
+                "No observation of '{}' has values of all parts of the composition: {}. Choose fields that were"
+                " measured together."
+            ).format(layer.name, ", ".join(parts))
         )
     middle = float(np.median(sums))
     whole = min(UNITS, key=lambda each: abs(np.log(middle / each)))
     if abs(middle / whole - 1) > _FARTHEST:
         raise EngineError(
-            f"The parts {', '.join(parts)} of '{layer.name}' have a median sum of {middle:g} (from {sums.min():g} to"
-            f" {sums.max():g}), but the parts of a whole sum to 1, 100 or 1000. Is a part missing, or a unit different?"
-            " Parts of several depths are told apart by names such as clay_0_5 and clay_5_15."
+            tr(
+                "The parts {} of '{}' have a median sum of {:g} (from {:g} to {:g}), but the parts of a whole"
+                " sum to 1, 100 or 1000. Is a part missing, or a unit different? Parts of several depths are"
+                " told apart by names such as clay_0_5 and clay_5_15."
+            ).format(", ".join(parts), layer.name, middle, sums.min(), sums.max())
         )
     return whole
 
@@ -101,13 +115,12 @@ def _tell_sums(sums: Array, ids: Rows, whole: float, names: str, notes: Notes) -
     if (off <= _NEAR).all():
         return
     far = np.flatnonzero(off > _FAR)
-    text = (
-        f"{names} sum to {whole:g} within 1 % at {share_in_words(int((off <= _NEAR).sum()), len(off))} of {len(off)}"
-        f" observations; sums go from {sums.min():g} to {sums.max():g}. All are rescaled to {whole:g}."
-    )
+    text = tr(
+        "{} sum to {:g} within 1 % at {} of {} observations; sums go from {:g} to {:g}. All are rescaled to {:g}."
+    ).format(names, whole, share_in_words(int((off <= _NEAR).sum()), len(off)), len(off), sums.min(), sums.max(), whole)
     if not len(far):
         notes.facts.append(text)
         return
     worst = far[np.argsort(-off[far], kind="stable")]
-    examples = comma_separated([f"{sums[row]:g} of feature {ids[row]}" for row in worst[:3]])
-    notes.doubts.append(f"{text} More than 5 % off are {len(far)}, check them: {examples}.")
+    examples = comma_separated([tr("{:g} of feature {}").format(sums[row], ids[row]) for row in worst[:3]])
+    notes.doubts.append(tr("{} More than 5 % off are {}, check them: {}.").format(text, len(far), examples))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Singles
 from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
@@ -54,17 +55,21 @@ def doubt_alike(covariates: Sequence[Covariate], values: Singles) -> list[str]:
     same = [(one, other) for one, other, is_same, _ in _pairs(covariates, values) if is_same]
     near = [(one, other, r) for one, other, is_same, r in _pairs(covariates, values) if not is_same]
     lines = [
-        f"{one} and {other} hold the same values at all observations. Leave one of them out: twice the same covariate"
-        " takes time and halves its importance."
+        tr(
+            "{} and {} hold the same values at all observations. Leave one of them out: twice the same"
+            " covariate takes time and halves its importance."
+        ).format(one, other)
         for one, other in same[:_MOST_PAIRS]
     ]
     if near:
         near.sort(key=lambda pair: -abs(pair[2]))
-        shown = "; ".join(f"{one} and {other} (r = {r:.2f})" for one, other, r in near[:_MOST_PAIRS])
-        more = f"; and {len(near) - _MOST_PAIRS} more pairs" if len(near) > _MOST_PAIRS else ""
+        shown = "; ".join(tr("{} and {} (r = {:.2f})").format(one, other, r) for one, other, r in near[:_MOST_PAIRS])
+        more = tr("; and {} more pairs").format(len(near) - _MOST_PAIRS) if len(near) > _MOST_PAIRS else ""
         lines.append(
-            f"Strongly collinear covariates: {shown}{more}. They tell nearly the same, so the importance of each is"
-            " shared out between them. The map hardly changes if you leave one of a pair out."
+            tr(
+                "Strongly collinear covariates: {}{}. They tell nearly the same, so the importance of each is"
+                " shared out between them. The map hardly changes if you leave one of a pair out."
+            ).format(shown, more)
         )
     return lines
 
@@ -76,23 +81,24 @@ def doubt_targets(covariates: Sequence[Covariate], values: Singles, words: Targe
     for target, measured, classes in zip(words.targets, targets.T, words.classes_of):
         for covariate, column in zip(covariates, values.T):
             is_coded = covariate.kind == "categorical"
-            why = ""
+            remedy = tr(
+                "If it is the target itself, or a map made from these observations, leave it out: with it, the held-out"
+                " errors say nothing."
+            )
             if covariate.name.lower() == target.field.lower():
-                why = "has the name of the target"
+                lines.append(tr("{} has the name of the target. {}").format(covariate.name, remedy))
             elif is_coded == bool(classes) and _agrees(measured, column, is_coded):
-                why = f"agrees almost exactly with the target {target.field} at the observations"
-            if why:
-                lines.append(
-                    f"{covariate.name} {why}. If it is the target itself, or a map made from these observations, leave"
-                    " it out: with it, the held-out errors say nothing."
-                )
+                text = tr("{} agrees almost exactly with the target {} at the observations. {}")
+                lines.append(text.format(covariate.name, target.field, remedy))
     return lines
 
 
 def _doubt_maps(covariates: Sequence[Covariate]) -> list[str]:
     return [
-        f"{covariate.name} is a map that Soil CNN made ({covariate.path}). If it was made from these observations,"
-        " leave it out: it holds what the validation holds out."
+        tr(
+            "{} is a map that Soil CNN made ({}). If it was made from these observations, leave it out: it"
+            " holds what the validation holds out."
+        ).format(covariate.name, covariate.path)
         for covariate in covariates
     ]
 

@@ -9,6 +9,7 @@ import numpy as np
 import rasterio
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import with_units
@@ -53,8 +54,8 @@ def write_patches(
     Raises:
         EngineError: a covariate is the same everywhere, or too few observations are left.
     """
-    codes = read_codes(stack, report.part(0.0, 0.1, "Looking at the covariates").progress)
-    cutting, sampler, centres = report.part(0.1, 1.0, "Cutting patches"), Sampler(stack), Centres()
+    codes = read_codes(stack, report.part(0.0, 0.1, tr("Looking at the covariates")).progress)
+    cutting, sampler, centres = report.part(0.1, 1.0, tr("Cutting patches")), Sampler(stack), Centres()
     with PatchFileWriter(
         job.patches, stack.grid, job.patch_size, len(job.covariates), words, job.group, _provenance(job, notes)
     ) as writer:
@@ -85,27 +86,42 @@ def tell_grid(job: ExtractPatches, grid: Grid, report: Report) -> None:
     """
     east, north = grid.metres_per_cell()
     width, height = grid.cell_size
-    size = f"{width:g}" if np.isclose(width, height) else f"{width:g} x {height:g}"
-    unit = {"metre": "m", "degree": "degrees"}.get(grid.unit, grid.unit)
-    report.info(f"Grid: {grid.height} rows x {grid.width} columns of {size} {unit}, {grid.crs_name}.")
+    size = localized(f"{width:g}" if np.isclose(width, height) else f"{width:g} x {height:g}")
+    unit = {"metre": "m", "degree": tr("degrees")}.get(grid.unit, grid.unit)
+    report.info(
+        tr("Grid: {} rows x {} columns of {} {}, {}.").format(grid.height, grid.width, size, unit, grid.crs_name)
+    )
     if job.patch_size > min(grid.height, grid.width):
         largest = (min(grid.height, grid.width) - 1) // 2 * 2 + 1
-        remedy = f"Use at most {largest}" if largest >= 3 else "Use a smaller cell size"
+        remedy = tr("Use at most {}, or covariates that cover more.").format(largest)
+        if largest < 3:
+            remedy = tr("Use a smaller cell size, or covariates that cover more.")
         raise EngineError(
-            f"The patch size is {job.patch_size} pixels, but the grid has only {grid.height} rows and {grid.width}"
-            f" columns. {remedy}, or covariates that cover more."
+            tr("The patch size is {} pixels, but the grid has only {} rows and {} columns. {}").format(
+                job.patch_size, grid.height, grid.width, remedy
+            )
         )
     across, along = job.patch_size * east, job.patch_size * north
     if grid.is_geographic:
-        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m east by {along:.0f} m north in the middle.")
+        report.info(
+            tr("Patch: {} pixels = {:.0f} m east by {:.0f} m north in the middle.").format(
+                job.patch_size, across, along
+            )
+        )
         report.warning(
-            f"{grid.crs_name} is a CRS in degrees: a pixel is {east:.1f} m wide and {north:.1f} m high in the middle of"
-            " the grid, and its width changes with latitude. Projected covariates give patches of one size in metres."
+            tr(
+                "{} is a CRS in degrees: a pixel is {:.1f} m wide and {:.1f} m high in the middle of the grid,"
+                " and its width changes with latitude. Projected covariates give patches of one size in metres."
+            ).format(grid.crs_name, east, north)
         )
     elif np.isclose(east, north, rtol=0.01):
-        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m.")
+        report.info(tr("Patch: {} pixels = {:.0f} m.").format(job.patch_size, across))
     else:
-        report.info(f"Patch: {job.patch_size} pixels = {across:.0f} m by {along:.0f} m, because pixels are not square.")
+        report.info(
+            tr("Patch: {} pixels = {:.0f} m by {:.0f} m, because pixels are not square.").format(
+                job.patch_size, across, along
+            )
+        )
 
 
 def tell_use(used: Observations, words: TargetsInWords, layer: Layer, dropped: Dropped, report: Report) -> None:
@@ -114,12 +130,14 @@ def tell_use(used: Observations, words: TargetsInWords, layer: Layer, dropped: D
         f"{target.title} {np.isfinite(values).sum()}" for target, values in zip(words.targets, used.values.T)
     )
     sites = len(np.unique(used.sites))
-    report.info(f"{len(used)} of {len(layer.ids)} observations are used ({counts}), at {sites} sites.")
+    report.info(
+        tr("{} of {} observations are used ({}), at {} sites.").format(len(used), len(layer.ids), counts, sites)
+    )
     for target, values, classes in zip(words.targets, used.values.T, words.classes_of):
         if not classes:
             _warn_of_wild_values(target.field, values, used.ids, report)
     if dropped.reasons:
-        report.warning(f"{len(dropped.reasons)} observations are dropped: {dropped.in_words()}.")
+        report.warning(tr("{} observations are dropped: {}.").format(len(dropped.reasons), dropped.in_words()))
 
 
 def _write_usable(
@@ -155,39 +173,49 @@ def _usable(job: ExtractPatches, observations: Observations, patches: Singles, d
     blind, (kinds, which) = observations.ids[is_blind], np.unique(gaps[is_blind], axis=0, return_inverse=True)
     for number, gap in enumerate(kinds):
         missing = [name for name, is_missing in zip(names, gap) if is_missing]
-        what = "all covariates" if len(missing) == len(names) > 1 else ", ".join(missing)
-        dropped.add(blind[which.reshape(-1) == number], f"in a pixel without data of {what}")
+        what = tr("all covariates") if len(missing) == len(names) > 1 else ", ".join(missing)
+        dropped.add(blind[which.reshape(-1) == number], tr("in a pixel without data of {}").format(what))
     is_sparse = ~is_blind & (missing_share(patches) > job.max_missing)
-    dropped.add(observations.ids[is_sparse], f"with more than {job.max_missing:.0%} of the patch missing")
+    dropped.add(observations.ids[is_sparse], tr("with more than {:.0%} of the patch missing").format(job.max_missing))
     return ~(is_blind | is_sparse)
 
 
 def _check_variation(summaries: tuple[CovariateSummary, ...]) -> None:
     """Raise EngineError that names all covariates with one value everywhere."""
     constant = [
-        f"{summary.covariate.path}, band {summary.covariate.band}"
-        f" ({summary.categories[0] if summary.categories else summary.quantiles[0]:g})"
+        tr("{}, band {} ({:g})").format(
+            summary.covariate.path,
+            summary.covariate.band,
+            summary.categories[0] if summary.categories else summary.quantiles[0],
+        )
         for summary in summaries
         if summary.is_constant
     ]
     if constant:
-        what = "A covariate has" if len(constant) == 1 else f"{len(constant)} of {len(summaries)} covariates have"
-        them = "it" if len(constant) == 1 else "them"
-        raise EngineError(
-            f"{what} one value everywhere on the grid and tell{'s' * (len(constant) == 1)} nothing about the soil:"
-            f" {'; '.join(constant)}. Leave {them} out."
+        text = (
+            tr("A covariate has one value everywhere on the grid and tells nothing about the soil: {}. Leave it out.")
+            if len(constant) == 1
+            else tr(
+                "{1} of {2} covariates have one value everywhere on the grid and tell nothing about the soil: {0}."
+                " Leave them out."
+            )
         )
+        raise EngineError(text.format("; ".join(constant), len(constant), len(summaries)))
 
 
 def _warn_of_wild_values(field: str, values: Array, ids: Rows, report: Report) -> None:
     is_wild = find_wild(values)
     if is_wild.any():
         others = values[~is_wild & np.isfinite(values)]
-        examples = ", ".join(f"{value:g} of feature {i}" for value, i in list(zip(values[is_wild], ids[is_wild]))[:5])
+        examples = ", ".join(
+            tr("{:g} of feature {}").format(value, i) for value, i in list(zip(values[is_wild], ids[is_wild]))[:5]
+        )
         report.warning(
-            f"{field}: {is_wild.sum()} of {np.isfinite(values).sum()} values lie far from all others ({examples}; the"
-            f" others reach from {others.min():g} to {others.max():g}). If they stand for missing values, or slipped by"
-            " a unit or a comma, correct them and run again: they spoil network and map."
+            tr(
+                "{}: {} of {} values lie far from all others ({}; the others reach from {:g} to {:g}). If they"
+                " stand for missing values, or slipped by a unit or a comma, correct them and run again: they"
+                " spoil network and map."
+            ).format(field, is_wild.sum(), np.isfinite(values).sum(), examples, others.min(), others.max())
         )
 
 

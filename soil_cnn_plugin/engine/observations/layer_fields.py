@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.names import is_missing
 from soil_cnn_plugin.engine.observations.notes import comma_separated
-from soil_cnn_plugin.engine.observations.point_layer import Layer
+from soil_cnn_plugin.engine.observations.point_layer import Layer, role_in_words
 
 HUGE = 1e19
 """Larger numbers are what rasters, databases and shapefiles write for missing: 1e20, 3.4e38, -1.797e308."""
@@ -29,8 +30,10 @@ def read_numbers(layer: Layer, name: str, role: str, notes: list[str]) -> Array:
     if is_below.any():
         example = str(layer.columns[name][is_below][0]).strip()
         raise EngineError(
-            f"The {role} {name} of '{layer.name}' has {is_below.sum()} values below a detection limit, such as"
-            f" {example!r}, which cannot be used here. Choose a field of numbers."
+            tr(
+                "The {} {} of '{}' has {} values below a detection limit, such as {!r}, which cannot be used"
+                " here. Choose a field of numbers."
+            ).format(role_in_words(role), name, layer.name, is_below.sum(), example)
         )
     return numbers
 
@@ -47,25 +50,35 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
         if parsed.unknown:
             raise _no_numbers(layer, name, role, parsed.unknown)
         numbers, is_below = parsed.values, parsed.is_below | parsed.is_undetected
-        comma = f" Its commas are decimal ones: {parsed.odd_comma} was not read as thousands." * bool(parsed.odd_comma)
-        notes.append(f"{name} is a text field; its {np.isfinite(numbers).sum()} values were read as numbers.{comma}")
+        comma = tr(" Its commas are decimal ones: {} was not read as thousands.") if parsed.odd_comma else ""
+        notes.append(
+            tr("{} is a text field; its {} values were read as numbers.{}").format(
+                name, np.isfinite(numbers).sum(), comma.format(parsed.odd_comma)
+            )
+        )
     elif column.dtype.kind in "iuf":
         numbers = as_numbers(column)
     else:
         raise EngineError(
-            f"The {role} {name} of '{layer.name}' is not numeric ({column.dtype}). Choose a numeric field."
+            tr("The {} {} of '{}' is not numeric ({}). Choose a numeric field.").format(
+                role_in_words(role), name, layer.name, column.dtype
+            )
         )
     is_huge = np.isfinite(numbers) & (np.abs(numbers) >= HUGE) & (role != "weight")  # a weight has no unit
     if is_huge.any():
         notes.append(
-            f"{name}: {is_huge.sum()} of {len(numbers)} numbers are beyond {HUGE:g}, such as {numbers[is_huge][0]:.7g},"
-            " which programs write where there is no value. They count as missing."
+            tr(
+                "{}: {} of {} numbers are beyond {:g}, such as {:.7g}, which programs write where there is no"
+                " value. They count as missing."
+            ).format(name, is_huge.sum(), len(numbers), HUGE, numbers[is_huge][0])
         )
         numbers[is_huge] = np.nan
     if not np.isfinite(numbers).any():
         raise EngineError(
-            f"The {role} {name} of '{layer.name}' has no value at any of its {len(numbers)} observations."
-            " Choose another field, or check the join that fills it."
+            tr(
+                "The {} {} of '{}' has no value at any of its {} observations. Choose another field, or check"
+                " the join that fills it."
+            ).format(role_in_words(role), name, layer.name, len(numbers))
         )
     return numbers, is_below
 
@@ -80,14 +93,21 @@ def is_text(column: NDArray[Any]) -> bool:
 
 
 def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineError:
-    remedy = "Make a numeric field with the field calculator and choose that."
+    remedy = tr("Make a numeric field with the field calculator and choose that.")
     if role == "target":
-        remedy += " If they are soil classes, choose the target type 'class'."
+        remedy += tr(" If they are soil classes, choose the target type 'class'.")
     if any(text.startswith(">") for text in texts):
-        remedy = "Values above a limit, such as >100, cannot be learned from: write the limit, or leave them empty."
+        remedy = tr("Values above a limit, such as >100, cannot be learned from: write the limit, or leave them empty.")
     return EngineError(
-        f"The {role} {name} of '{layer.name}' is a text field, and {len(texts)} of its {len(layer.ids)} values are not"
-        f" numbers: {comma_separated(map(repr, dict.fromkeys(texts)), 5)}. {remedy}"
+        tr("The {} {} of '{}' is a text field, and {} of its {} values are not numbers: {}. {}").format(
+            role_in_words(role),
+            name,
+            layer.name,
+            len(texts),
+            len(layer.ids),
+            comma_separated(map(repr, dict.fromkeys(texts)), 5),
+            remedy,
+        )
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_limited_numbers, read_numbers
@@ -27,21 +28,24 @@ def apply_limits(
     """
     limits, _ = read_limited_numbers(layer, limit_field, "detection limit", notes.facts)  # a limit of "<0.5" is 0.5
     known = ~np.isnan(limits)
-    remedy = f"Write the limit of {field} there, or leave it empty where the value was measured."
-    _check_above_zero(limits, known, layer, f"detection limit {limit_field}", remedy)
+    remedy = tr("Write the limit of {} there, or leave it empty where the value was measured.").format(field)
+    _check_above_zero(limits, known, layer, tr("detection limit {}").format(limit_field), remedy)
     silent = known & np.isnan(values) & ~is_censored
     if silent.any():
         notes.doubts.append(
-            f"{silent.sum()} observations have a detection limit in {limit_field} but no {field}: they count as not"
-            f" measured. If nothing was detected there, write the limit itself into {field}."
+            tr(
+                "{} observations have a detection limit in {} but no {}: they count as not measured. If nothing"
+                " was detected there, write the limit itself into {}."
+            ).format(silent.sum(), limit_field, field, field)
         )
     below = known & np.where(is_censored, np.isnan(values), values <= limits)  # a text's own limit stays
     smaller = below & (values < limits)
     if smaller.any():
         notes.facts.append(
-            f"{field}: {smaller.sum()} values lie under their detection limit in {limit_field} (for example"
-            f" {values[smaller][0]:g} under {limits[smaller][0]:g}). What counts is that they are below the limit, not"
-            " the number itself."
+            tr(
+                "{}: {} values lie under their detection limit in {} (for example {:g} under {:g}). What counts"
+                " is that they are below the limit, not the number itself."
+            ).format(field, smaller.sum(), limit_field, values[smaller][0], limits[smaller][0])
         )
     return np.where(below, limits, values), is_censored | below
 
@@ -56,9 +60,16 @@ def check_censored(values: Array, is_censored: Flags, layer: Layer, field: str, 
     limits, known = values[is_censored], values[np.isfinite(values)]
     if len(limits):
         notes.facts.append(
-            f"{field}: {len(limits)} of {len(known)} values ({share_in_words(len(limits), len(known))}) lie below their"
-            f" detection limit ({span(limits.min(), limits.max())}). They are learned and scored as lying anywhere"
-            " below it."
+            tr(
+                "{}: {} of {} values ({}) lie below their detection limit ({}). They are learned and scored as"
+                " lying anywhere below it."
+            ).format(
+                field,
+                len(limits),
+                len(known),
+                share_in_words(len(limits), len(known)),
+                span(limits.min(), limits.max()),
+            )
         )
     doubt_negatives(known, field, notes)
 
@@ -69,15 +80,19 @@ def check_limits(values: Array, is_censored: Flags, layer: Layer, field: str) ->
     if unknown.any():
         texts = sorted({repr(str(text).strip()) for text in layer.columns[field][unknown].tolist()})
         raise EngineError(
-            f"{field} of '{layer.name}' says {comma_separated(texts)} at {unknown.sum()} observations, but nothing"
-            " tells the detection limit there. Choose a field with the limits, or write <0.5 where the limit is 0.5;"
-            " leave empty what was not measured."
+            tr(
+                "{} of '{}' says {} at {} observations, but nothing tells the detection limit there. Choose a"
+                " field with the limits, or write <0.5 where the limit is 0.5; leave empty what was not"
+                " measured."
+            ).format(field, layer.name, comma_separated(texts), unknown.sum())
         )
     limits = values[is_censored]
     if (limits <= 0).any():
         raise EngineError(
-            f"{field} of '{layer.name}' has {(limits <= 0).sum()} values below 0 or a negative number, such as"
-            f" <{limits.min():g}. A detection limit is above 0: correct them."
+            tr(
+                "{} of '{}' has {} values below 0 or a negative number, such as <{:g}. A detection limit is"
+                " above 0: correct them."
+            ).format(field, layer.name, (limits <= 0).sum(), limits.min())
         )
 
 
@@ -93,10 +108,18 @@ def doubt_negatives(known: Array, field: str, notes: Notes) -> None:
     if np.median(-negative) > np.median(positive) or len(different) > max(1, len(negative) / 3):
         return
     notes.doubts.append(
-        f"{field}: {len(negative)} of {len(known)} values are negative"
-        f" ({comma_separated([f'{value:g}' for value in different[::-1]], 5)}). If the minus marks values below a"
-        f" detection limit, as in some tables, choose a field with the limits, or write <{-different[-1]:g} for"
-        f" {different[-1]:g} in a text field. Otherwise they count as measured."
+        tr(
+            "{}: {} of {} values are negative ({}). If the minus marks values below a detection limit, as in"
+            " some tables, choose a field with the limits, or write <{:g} for {:g} in a text field. Otherwise"
+            " they count as measured."
+        ).format(
+            field,
+            len(negative),
+            len(known),
+            comma_separated([localized(f"{value:g}") for value in different[::-1]], 5),
+            -different[-1],
+            different[-1],
+        )
     )
 
 
@@ -112,26 +135,35 @@ def read_errors(values: Array, is_censored: Flags, layer: Layer, field: str, err
     errors = read_numbers(layer, error_field, "measurement error", notes.facts)
     used = np.isfinite(values)
     given = used & ~np.isnan(errors)
-    remedy = "No measurement is without error: write its standard deviation, or leave it empty where it is not known."
-    _check_above_zero(errors, given, layer, f"measurement error {error_field}", remedy)
+    remedy = tr(
+        "No measurement is without error: write its standard deviation, or leave it empty where it is not known."
+    )
+    _check_above_zero(errors, given, layer, tr("measurement error {}").format(error_field), remedy)
     if not given.any():
         raise EngineError(
-            f"The measurement error {error_field} of '{layer.name}' is empty wherever {field} has a value. Choose"
-            " another field."
+            tr("The measurement error {} of '{}' is empty wherever {} has a value. Choose another field.").format(
+                error_field, layer.name, field
+            )
         )
     middle, spread = float(np.median(errors[given])), float(values[used].std())
     filled = used & ~given & ~is_censored
-    notes.facts.append(
-        f"{field}: the measurement error in {error_field} has a median of {middle:g}"
-        + (f", {middle / spread:.0%} of the values' standard deviation" if spread > 0 else "")
-        + ". What was measured worse counts less."
-        + (f" {filled.sum()} values without one get the median." if filled.any() else "")
-    )
+    text = (
+        tr(
+            "{}: the measurement error in {} has a median of {:g}, {:.0%} of the values' standard deviation. What was"
+            " measured worse counts less."
+        )
+        if spread > 0
+        else tr("{}: the measurement error in {} has a median of {:g}. What was measured worse counts less.")
+    ).format(field, error_field, middle, middle / (spread or 1.0))
+    rest = tr(" {} values without one get the median.").format(filled.sum()) if filled.any() else ""
+    notes.facts.append(f"{text}{rest}")
     if 0 < spread < middle:
         notes.doubts.append(
-            f"{field}: the measurement error in {error_field} is larger than the spread of the values ({middle:g}"
-            f" against {spread:g}). Check that it is a standard deviation in the unit of the values, no percentage and"
-            " no variance."
+            tr(
+                "{}: the measurement error in {} is larger than the spread of the values ({:g} against {:g})."
+                " Check that it is a standard deviation in the unit of the values, no percentage and no"
+                " variance."
+            ).format(field, error_field, middle, spread)
         )
     return np.where(given, errors, np.where(filled, middle, 0.0))
 
@@ -150,13 +182,16 @@ def read_weights(is_used: Flags, layer: Layer, name: str) -> Array:
     wrong = ~((weights >= 0) & np.isfinite(weights))
     if wrong.any():
         raise EngineError(
-            f"The weight {name} of '{layer.name}' is missing, negative or infinite at {wrong.sum()} of"
-            f" {is_used.sum()} observations (feature {layer.ids[wrong][0]}). Give each a number of at least 0; with 0"
-            " it is left out."
+            tr(
+                "The weight {} of '{}' is missing, negative or infinite at {} of {} observations (feature {})."
+                " Give each a number of at least 0; with 0 it is left out."
+            ).format(name, layer.name, wrong.sum(), is_used.sum(), layer.ids[wrong][0])
         )
     if not weights.any():
         raise EngineError(
-            f"The weight {name} of '{layer.name}' is 0 at all {is_used.sum()} observations. Choose another field."
+            tr("The weight {} of '{}' is 0 at all {} observations. Choose another field.").format(
+                name, layer.name, is_used.sum()
+            )
         )
     largest = weights.max()  # the sum of very large ones is infinite
     result: Array = weights / largest / (weights / largest).mean()
@@ -169,12 +204,12 @@ def check_weights(weights: Array, name: str, notes: Notes) -> None:
         return
     share = weights / weights.max()
     number = float(share.sum() ** 2 / (share**2).sum())  # Kish 1965
-    text = (
-        f"Weights from {name}: the largest is {share.max() / share.min():.3g} times the smallest. {len(weights)}"
-        f" observations count as much as {number:.0f} of equal weight."
-    )
+    text = tr(
+        "Weights from {}: the largest is {:.3g} times the smallest. {} observations count as much as {:.0f}"
+        " of equal weight."
+    ).format(name, share.max() / share.min(), len(weights), number)
     if number < min(_FEWEST, len(weights) / 2):
-        notes.doubts.append(f"{text} That is very few: check the field.")
+        notes.doubts.append(tr("{} That is very few: check the field.").format(text))
     else:
         notes.facts.append(text)
 
@@ -184,6 +219,7 @@ def _check_above_zero(numbers: Array, given: Flags, layer: Layer, what: str, rem
     wrong = given & ~((numbers > 0) & np.isfinite(numbers))
     if wrong.any():
         raise EngineError(
-            f"The {what} of '{layer.name}' is not above 0 at {wrong.sum()} of {given.sum()} observations"
-            f" ({numbers[wrong][0]:g} of feature {layer.ids[wrong][0]}). {remedy}"
+            tr("The {} of '{}' is not above 0 at {} of {} observations ({:g} of feature {}). {}").format(
+                what, layer.name, wrong.sum(), given.sum(), numbers[wrong][0], layer.ids[wrong][0], remedy
+            )
         )

@@ -13,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.limits_and_errors import check_weights
@@ -50,12 +51,12 @@ def locate_observations(
         EngineError: a field is missing or holds what it cannot, a target has no values, or no point lies on the grid.
     """
     values, classes = read_target_values(layer, job, dropped, notes)
-    found = place_on_grid(layer, values, grid, dropped, "the covariates")
+    found = place_on_grid(layer, values, grid, dropped, tr("the covariates"))
     if job.snap_cells and stack and len(found):
         found = snap_to_data(found, stack, job.snap_cells, notes)
     groups = read_names(layer, job.group, "group", notes)[np.isin(layer.ids, found.ids)]
     found = replace(found, sites=_sites(np.column_stack([found.rows, found.cols]), groups))
-    found = _drop(found, found.weights == 0, dropped, f"of weight 0 in {job.weight}")
+    found = _drop(found, found.weights == 0, dropped, tr("of weight 0 in {}").format(job.weight))
     check_weights(found.weights, job.weight, notes)
     fields = [target.field for target in job.targets]
     for field in classes:
@@ -85,17 +86,28 @@ def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Drop
         np.arange(count),
         layer.ids,
     ).take(is_point)
-    found = _drop(found, np.isinf(found.values).any(axis=1), dropped, "with an infinite target value")
-    found = _drop(found, np.isnan(found.values).all(axis=1), dropped, "without a value of any target")
+    found = _drop(found, np.isinf(found.values).any(axis=1), dropped, tr("with an infinite target value"))
+    found = _drop(found, np.isnan(found.values).all(axis=1), dropped, tr("without a value of any target"))
     inside = grid.contains(*found.coordinates.T)
     if len(found) and not inside.any():
         (west, south), (east, north) = found.coordinates.min(axis=0), found.coordinates.max(axis=0)
         raise EngineError(
-            f"All {len(found)} observations of '{layer.name}' lie outside {rasters}. They reach over"
-            f" {bounds_in_words((west, south, east, north))}, the grid of {rasters} over {bounds_in_words(grid.bounds)}"
-            f" ({grid.crs_name}). Check the CRS of the layer ({layer.crs_name}) and of {rasters}."
+            tr(
+                "All {} observations of '{}' lie outside {}. They reach over {}, the grid of {} over {} ({})."
+                " Check the CRS of the layer ({}) and of {}."
+            ).format(
+                len(found),
+                layer.name,
+                rasters,
+                bounds_in_words((west, south, east, north)),
+                rasters,
+                bounds_in_words(grid.bounds),
+                grid.crs_name,
+                layer.crs_name,
+                rasters,
+            )
         )
-    found = _drop(found, ~inside, dropped, f"outside {rasters}")
+    found = _drop(found, ~inside, dropped, tr("outside {}").format(rasters))
     rows, cols = grid.pixels(*found.coordinates.T)
     return replace(found, rows=rows, cols=cols)
 
@@ -104,10 +116,12 @@ def check_usable(found: Observations, words: TargetsInWords, layer: Layer, dropp
     """Raise EngineError when nothing is left, or a target has too few observations or only one value."""
     if not len(found):
         raise EngineError(
-            f"None of the {len(layer.ids)} observations of '{layer.name}' can be used: {dropped.in_words()}. Check the"
-            " values of the targets, and leave out covariates that have no data where the observations lie."
+            tr(
+                "None of the {} observations of '{}' can be used: {}. Check the values of the targets, and"
+                " leave out covariates that have no data where the observations lie."
+            ).format(len(layer.ids), layer.name, dropped.in_words())
         )
-    why = f" {len(dropped.reasons)} were dropped: {dropped.in_words()}." if dropped.reasons else ""
+    why = tr(" {} were dropped: {}.").format(len(dropped.reasons), dropped.in_words()) if dropped.reasons else ""
     measured = TargetValues(found.values, found.is_censored, found.errors, found.weights)
     check_targets(measured, words, len(layer.ids), f"'{layer.name}'", why)
 
@@ -122,21 +136,26 @@ def check_targets(measured: TargetValues, words: TargetsInWords, count: int, sou
         known = column[np.isfinite(column)]
         if len(known) < FEWEST_OBSERVATIONS:
             raise EngineError(
-                f"{target.field} has {len(known)} usable observations of {count} in {source}, but at least"
-                f" {FEWEST_OBSERVATIONS} are needed.{why} Add observations, or leave {target.field} out."
+                tr(
+                    "{} has {} usable observations of {} in {}, but at least {} are needed.{} Add observations,"
+                    " or leave {} out."
+                ).format(target.field, len(known), count, source, FEWEST_OBSERVATIONS, why, target.field)
             )
         above = len(known) - int(below.sum())
         if above < FEWEST_MEASURED:
             raise EngineError(
-                f"{target.field} is below its detection limit at {below.sum()} of {len(known)} usable observations of"
-                f" {source}: {above} values are left, but at least {FEWEST_MEASURED} are needed.{why} Check that the"
-                f" limits have the unit of the values, or leave {target.field} out."
+                tr(
+                    "{} is below its detection limit at {} of {} usable observations of {}: {} values are left,"
+                    " but at least {} are needed.{} Check that the limits have the unit of the values, or leave"
+                    " {} out."
+                ).format(target.field, below.sum(), len(known), source, above, FEWEST_MEASURED, why, target.field)
             )
         if known.min() == known.max():
-            only = repr(classes[int(known[0])]) if classes else f"{known[0]:g}"
+            only = repr(classes[int(known[0])]) if classes else localized(f"{known[0]:g}")
             raise EngineError(
-                f"{target.field} is {only} at all {len(known)} usable observations of {source}: there is"
-                f" nothing to learn.{why} Choose another field."
+                tr(
+                    "{} is {} at all {} usable observations of {}: there is nothing to learn.{} Choose another field."
+                ).format(target.field, only, len(known), source, why)
             )
 
 
@@ -149,23 +168,27 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[A
     if is_other.any():
         kind = shapes[is_other][0].geom_type
         raise EngineError(
-            f"The observations '{layer.name}' hold a {kind} (feature {layer.ids[is_other][0]}), but points are needed."
-            " Choose a point layer, or make points with 'Centroids' or 'Point on surface'."
+            tr(
+                "The observations '{}' hold a {} (feature {}), but points are needed. Choose a point layer, or"
+                " make points with 'Centroids' or 'Point on surface'."
+            ).format(layer.name, kind, layer.ids[is_other][0])
         )
     is_point = count == 1
     xy = np.full((len(shapes), 2), np.nan)
     xy[is_point] = shapely.get_coordinates(shapes[is_point])
-    dropped.add(layer.ids[count == 0], "without geometry")
-    dropped.add(layer.ids[count > 1], "with several points in one feature")
+    dropped.add(layer.ids[count == 0], tr("without geometry"))
+    dropped.add(layer.ids[count > 1], tr("with several points in one feature"))
     try:
         located = np.column_stack(grid.place(xy[:, 0], xy[:, 1], layer.crs))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"The observations '{layer.name}' cannot be transformed from {layer.crs_name} to {grid.crs_name}, the"
-            f" CRS of {rasters}. Set the layer's CRS and run again."
+            tr(
+                "The observations '{}' cannot be transformed from {} to {}, the CRS of {}. Set the layer's CRS"
+                " and run again."
+            ).format(layer.name, layer.crs_name, grid.crs_name, rasters)
         ) from error
     is_known = np.isfinite(located).all(axis=1)
-    dropped.add(layer.ids[is_point & ~is_known], f"with coordinates that have no place in {grid.crs_name}")
+    dropped.add(layer.ids[is_point & ~is_known], tr("with coordinates that have no place in {}").format(grid.crs_name))
     return located, is_point & is_known
 
 

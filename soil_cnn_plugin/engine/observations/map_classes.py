@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import AssessMap
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import as_numbers, is_text, parse_numbers
@@ -35,7 +36,7 @@ def is_map_of_classes(job: AssessMap, layer: Layer, facts: BandFacts, notes: Not
     if job.target_type != "auto":
         return job.target_type == "class"
     if holds_words(layer, field):
-        notes.facts.append(f"{field} holds names, so the map is assessed as one of classes.")
+        notes.facts.append(tr("{} holds names, so the map is assessed as one of classes.").format(field))
         return True
     column = layer.column(field, "target")
     values = parse_numbers(column).values if is_text(column) else as_numbers(column)
@@ -45,17 +46,21 @@ def is_map_of_classes(job: AssessMap, layer: Layer, facts: BandFacts, notes: Not
         if not are_whole:
             odd = float(different[different != np.rint(different)][0])
             raise EngineError(
-                f"{job.map.path} is a map of classes ({comma_separated(facts.class_names.values())}), but {field} of"
-                f" '{layer.name}' holds measured numbers such as {odd:g}. Choose the field of classes; or the target"
-                " type 'continuous', if the map holds measured numbers in spite of its names."
+                tr(
+                    "{} is a map of classes ({}), but {} of '{}' holds measured numbers such as {:g}. Choose"
+                    " the field of classes; or the target type 'continuous', if the map holds measured numbers"
+                    " in spite of its names."
+                ).format(job.map.path, comma_separated(facts.class_names.values()), field, layer.name, odd)
             )
         names = comma_separated(facts.class_names.values())
-        notes.facts.append(f"The map has names of classes ({names}), so it is assessed as one of classes.")
+        notes.facts.append(tr("The map has names of classes ({}), so it is assessed as one of classes.").format(names))
         return True
     if facts.is_whole and are_whole and 1 < len(different) <= _FEW_NUMBERS:
         notes.doubts.append(
-            f"The map and {field} hold whole numbers only, {field} {len(different)} different ones, and are compared as"
-            " measured numbers. If they are codes of classes, choose the target type 'class'."
+            tr(
+                "The map and {} hold whole numbers only, {} {} different ones, and are compared as measured"
+                " numbers. If they are codes of classes, choose the target type 'class'."
+            ).format(field, field, len(different))
         )
     return False
 
@@ -64,11 +69,15 @@ def check_no_interval(job: AssessMap) -> None:
     """Raise EngineError where limits are given, which a map of classes cannot have."""
     if job.lower is not None:
         raise EngineError(
-            f"{job.map.path} is a map of classes, which has no prediction interval. Leave LOWER and UPPER empty."
+            tr("{} is a map of classes, which has no prediction interval. Leave LOWER and UPPER empty.").format(
+                job.map.path
+            )
         )
     if job.detection_limit:
         raise EngineError(
-            f"{job.target.field} holds classes, which have no detection limit. Leave {job.detection_limit} out."
+            tr("{} holds classes, which have no detection limit. Leave {} out.").format(
+                job.target.field, job.detection_limit
+            )
         )
 
 
@@ -140,22 +149,31 @@ def match_classes(
     by = "name" if hits["name"] >= hits["code"] else "code"
     found = by_name if by == "name" else by_code
     if unlike:
+        code = _code_of(by_name[unlike[0]], names)
+        taken = (
+            tr("They are taken for names, which fit {} of {} observations.")
+            if by == "name"
+            else tr("They are taken for codes, which fit {} of {} observations.")
+        ).format(hits[by], observed.total())
         notes.doubts.append(
-            f"{job.target.field} holds numbers that are both names and codes of the map's classes, and mean different"
-            f" ones: {unlike[0]} is the name of code {_code_of(by_name[unlike[0]], names)}. They are taken for {by}s,"
-            f" which fit {hits[by]} of {observed.total()} observations. Use names of words if that is wrong."
+            tr(
+                "{} holds numbers that are both names and codes of the map's classes, and mean different ones: {} is"
+                " the name of code {}. {} Use names of words if that is wrong."
+            ).format(job.target.field, unlike[0], code, taken)
         )
     unmapped = {text: count for text, count in observed.items() if text not in found}
     if unmapped and OTHER in names.values():
         notes.doubts.append(
-            f"The map shows {OTHER!r} where training merged rare classes. Observations of classes that it does not"
-            f" name count as such: {_counted(unmapped)}."
+            tr(
+                "The map shows {!r} where training merged rare classes. Observations of classes that it does"
+                " not name count as such: {}."
+            ).format(OTHER, _counted(unmapped))
         )
         found, unmapped = {**found, **dict.fromkeys(unmapped, OTHER)}, {}
     _tell(found, observed, unmapped, spelt if by == "name" else 0, by, job, notes)
     on_map = dict.fromkeys(names[code] for code in codes if code in set(present) or names[code] in found.values())
     # A class that the map lacks gets no name of one that it has.
-    lacking = {text: f"{text} (observed)" if text in on_map else text for text in unmapped}
+    lacking = {text: tr("{} (observed)").format(text) if text in on_map else text for text in unmapped}
     order = {name: number for number, name in enumerate([*on_map, *sorted(lacking.values())])}
     return MatchedClasses(
         names=tuple(order),
@@ -169,7 +187,9 @@ def match_classes(
 def _names_of_codes(codes: list[int], named: Mapping[int, str]) -> dict[int, str]:
     """Return code -> name; a code without one has its number, or `code 3` where a class is called 3."""
     taken = set(named.values())
-    return {code: named.get(code) or (f"code {code}" if str(code) in taken else str(code)) for code in codes}
+    return {
+        code: named.get(code) or (tr("code {}").format(code) if str(code) in taken else str(code)) for code in codes
+    }
 
 
 def _by_name(observed: Counter[str], own: set[str]) -> tuple[dict[str, str], int]:
@@ -198,18 +218,25 @@ def _tell(
 ) -> None:
     matched = sum(observed[text] for text in found)
     notes.facts.append(
-        f"{matched} of {observed.total()} observations are matched with the map's classes by {by} ({job.target.field}:"
-        f" {len(found)} of {len(observed)} classes)."
+        (
+            tr("{} of {} observations are matched with the map's classes by name ({}: {} of {} classes).")
+            if by == "name"
+            else tr("{} of {} observations are matched with the map's classes by code ({}: {} of {} classes).")
+        ).format(matched, observed.total(), job.target.field, len(found), len(observed))
     )
     if spelt:
         notes.doubts.append(
-            f"{spelt} observations have a class that differs from the map's name in capital letters only; they count as"
-            " of the map's class."
+            tr(
+                "{} observations have a class that differs from the map's name in capital letters only; they"
+                " count as of the map's class."
+            ).format(spelt)
         )
     if unmapped:
         notes.doubts.append(
-            f"The map does not have the classes of {sum(unmapped.values())} observations: {_counted(unmapped)}. It is"
-            " wrong wherever they are, and they count as such."
+            tr(
+                "The map does not have the classes of {} observations: {}. It is wrong wherever they are, and"
+                " they count as such."
+            ).format(sum(unmapped.values()), _counted(unmapped))
         )
 
 
@@ -225,7 +252,9 @@ def _nothing_in_common(observed: Counter[str], names: Mapping[int, str], job: As
     shown = comma_separated(f"{code} {name}" if name != str(code) else name for code, name in names.items())
     classes = comma_separated(map(repr, sorted(observed)))
     return EngineError(
-        f"No observation has a class of the map. {job.target.field} holds {classes}; the map has the codes {shown}."
-        " Choose a field that holds the map's codes or names, or name the codes in the map's attribute table or in the"
-        " legend of its layer."
+        tr(
+            "No observation has a class of the map. {} holds {}; the map has the codes {}. Choose a field that"
+            " holds the map's codes or names, or name the codes in the map's attribute table or in the legend"
+            " of its layer."
+        ).format(job.target.field, classes, shown)
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pyproj
 
 from soil_cnn_plugin.contract.jobs import AssessMap, Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.patches import Observations, cut_patches
@@ -42,9 +43,11 @@ def read_band_facts(raster: Covariate) -> BandFacts:
     """Read what a raster tells of a band; raise EngineError when it cannot be opened or lacks the band."""
     with open_raster(raster.path) as dataset:
         if not 1 <= raster.band <= dataset.count:
-            bands = "one band" if dataset.count == 1 else f"{dataset.count} bands"
+            bands = tr("one band") if dataset.count == 1 else tr("{} bands").format(dataset.count)
             raise EngineError(
-                f"{raster.path} has {bands}, but band {raster.band} is asked for. Choose a band that exists."
+                tr("{} has {}, but band {} is asked for. Choose a band that exists.").format(
+                    raster.path, bands, raster.band
+                )
             )
         description = (dataset.descriptions[raster.band - 1] or "").strip()
         unit = (dataset.units[raster.band - 1] or "").strip()
@@ -58,15 +61,19 @@ def check_is_of_numbers(is_censored: Flags, job: AssessMap, layer: Layer) -> Non
     """Raise EngineError where too few values are measured, or strata are classes, which a map of numbers has not."""
     if job.sample == "map_classes":
         raise EngineError(
-            f"The strata are the classes of the map, but {job.map.path} is assessed as a map of numbers. Choose the"
-            " target type 'class' if its values are codes of classes, or 'stratified' with the field of the strata."
+            tr(
+                "The strata are the classes of the map, but {} is assessed as a map of numbers. Choose the"
+                " target type 'class' if its values are codes of classes, or 'stratified' with the field of the"
+                " strata."
+            ).format(job.map.path)
         )
     measured = int((~is_censored).sum())
     if measured < FEWEST_COMPARED:
         raise EngineError(
-            f"{job.target.field} of '{layer.name}' is below its detection limit at {is_censored.sum()} of"
-            f" {len(is_censored)} observations on the map, but at least {FEWEST_COMPARED} measured values are needed."
-            " Check that the limits have the unit of the values."
+            tr(
+                "{} of '{}' is below its detection limit at {} of {} observations on the map, but at least {}"
+                " measured values are needed. Check that the limits have the unit of the values."
+            ).format(job.target.field, layer.name, is_censored.sum(), len(is_censored), FEWEST_COMPARED)
         )
 
 
@@ -79,16 +86,19 @@ def interval_coverage(job: AssessMap, facts: BandFacts, report: Report) -> tuple
     if job.coverage is not None:
         if tagged is not None and abs(tagged - job.coverage) > 1e-6:
             report.warning(
-                f"The coverage is given as {job.coverage:g}, but {job.lower.path} says {tagged:g}. {job.coverage:g} is"
-                " used."
+                tr("The coverage is given as {:g}, but {} says {:g}. {:g} is used.").format(
+                    job.coverage, job.lower.path, tagged, job.coverage
+                )
             )
-        return job.coverage, "as given"
+        return job.coverage, tr("as given")
     if tagged is not None:
-        return tagged, "from the raster's metadata"
+        return tagged, tr("from the raster's metadata")
     report.warning(
-        f"Nothing says which coverage the interval has; {DEFAULT_COVERAGE:g} is assumed. Set COVERAGE if it is another."
+        tr("Nothing says which coverage the interval has; {:g} is assumed. Set COVERAGE if it is another.").format(
+            DEFAULT_COVERAGE
+        )
     )
-    return DEFAULT_COVERAGE, "assumed, because the rasters do not say it"
+    return DEFAULT_COVERAGE, tr("assumed, because the rasters do not say it")
 
 
 def read_map(
@@ -97,20 +107,26 @@ def read_map(
     """Return the observations with a value of the map and of both limits, if given, and these values (3, n)."""
     values = np.full((3, len(found)), np.nan)
     usable = np.ones(len(found), bool)
-    for row, (what, raster) in enumerate((("map", job.map), ("lower limit", job.lower), ("upper limit", job.upper))):
+    reasons = (
+        tr("in a pixel without data of the map"),
+        tr("in a pixel without data of the lower limit"),
+        tr("in a pixel without data of the upper limit"),
+    )
+    for row, (reason, raster) in enumerate(zip(reasons, (job.map, job.lower, job.upper))):
         if raster is not None:
             values[row] = read_values(raster, found, grid)
             is_missing = usable & np.isnan(values[row])
-            dropped.add(found.ids[is_missing], f"in a pixel without data of the {what}")
+            dropped.add(found.ids[is_missing], reason)
             usable &= ~is_missing
     count = int(usable.sum())
     if count < FEWEST_COMPARED:
-        some = f"Only {count}" if count else "None"
-        raise EngineError(
-            f"{some} of the {len(layer.ids)} observations of '{layer.name}' can be compared with {job.map.path}, but at"
-            f" least {FEWEST_COMPARED} are needed: {dropped.in_words()}. Check the field {job.target.field}, and"
-            " that the map has data where the observations lie."
+        some = tr("Only {} of the {} observations of '{}' can be compared with {}, but at least {} are needed: {}.")
+        none = tr("None of the {1} observations of '{2}' can be compared with {3}, but at least {4} are needed: {5}.")
+        text = (some if count else none).format(
+            count, len(layer.ids), layer.name, job.map.path, FEWEST_COMPARED, dropped.in_words()
         )
+        remedy = tr(" Check the field {}, and that the map has data where the observations lie.")
+        raise EngineError(f"{text}{remedy.format(job.target.field)}")
     return found.take(usable), values[:, usable]
 
 
@@ -142,8 +158,9 @@ def _transformed(coordinates: Array, grid: Grid, own: Grid, raster: Covariate) -
         return own.place(coordinates[:, 0], coordinates[:, 1], grid.crs_wkt)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"The observations cannot be transformed from {grid.crs_name} to {own.crs_name}, the CRS of {raster.path}."
-            " Set its CRS and run again."
+            tr(
+                "The observations cannot be transformed from {} to {}, the CRS of {}. Set its CRS and run again."
+            ).format(grid.crs_name, own.crs_name, raster.path)
         ) from error
 
 

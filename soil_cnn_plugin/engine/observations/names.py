@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
-from soil_cnn_plugin.engine.observations.point_layer import LARGEST_EXACT, Layer
+from soil_cnn_plugin.engine.observations.point_layer import LARGEST_EXACT, Layer, role_in_words
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _MISSING = {
@@ -90,8 +91,8 @@ def read_names(layer: Layer, name: str, role: str, notes: Notes) -> NDArray[np.o
     values = layer.column(name, role).tolist()
     plain = [plain_name(value) for value in values]
     names = np.array([None, *(None if is_missing(each) else each for each in plain)], object)[1:]
-    _tell_spelling(values, plain, f"{name} ({role})", notes)
-    _doubt_rounding(layer.columns[name], f"{name} ({role})", notes)
+    _tell_spelling(values, plain, f"{name} ({role_in_words(role)})", notes)
+    _doubt_rounding(layer.columns[name], f"{name} ({role_in_words(role)})", notes)
     return names
 
 
@@ -106,18 +107,22 @@ def _tell_spelling(values: list[object], plain: list[str], what: str, notes: Not
     said = [each for each in plain if each and is_missing(each)]
     if said:
         words = comma_separated(map(repr, sorted(set(said))))
-        notes.doubts.append(f"{what}: {words} at {len(said)} of {len(plain)} rows counts as no name.")
+        notes.doubts.append(tr("{}: {} at {} of {} rows counts as no name.").format(what, words, len(said), len(plain)))
     odd = [text for text, own in zip(values, plain) if isinstance(text, str) and own and text != own]
     if odd:
         notes.doubts.append(
-            f"{what}: {len(odd)} of {len(plain)} names have blanks at their ends, doubled or invisible ones, such as"
-            f" {odd[0]!r}. They count as the names without them."
+            tr(
+                "{}: {} of {} names have blanks at their ends, doubled or invisible ones, such as {!r}. They"
+                " count as the names without them."
+            ).format(what, len(odd), len(plain), odd[0])
         )
     twins = names_in_two_cases(each for each in plain if not is_missing(each))
     if twins:
         notes.doubts.append(
-            f"{what}: these names differ in capital letters only, and count as different ones:"
-            f" {comma_separated(twins)}. If they are the same, give them one name."
+            tr(
+                "{}: these names differ in capital letters only, and count as different ones: {}. If they are"
+                " the same, give them one name."
+            ).format(what, comma_separated(twins))
         )
 
 
@@ -131,6 +136,9 @@ def lost_digits(column: NDArray[Any]) -> Flags:
 def _doubt_rounding(column: NDArray[Any], what: str, notes: Notes) -> None:
     if lost_digits(column).any():
         notes.doubts.append(
-            f"{what}: it is a field of real numbers, which keep no more than 15 digits, and some names have more: those"
-            " that differ in later digits have become one. Import them as texts or whole numbers."
+            tr(
+                "{}: it is a field of real numbers, which keep no more than 15 digits, and some names have"
+                " more: those that differ in later digits have become one. Import them as texts or whole"
+                " numbers."
+            ).format(what)
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from soil_cnn_plugin.contract.language import localized, tr
+
 
 @dataclass
 class Notes:
@@ -16,15 +18,15 @@ def comma_separated(items: Iterable[str], most: int = 8) -> str:
     """Return words such as `a, b, c and 12 more`."""
     texts = list(items)
     more = len(texts) - most
-    return ", ".join(texts) if more <= 0 else f"{', '.join(texts[:most])} and {more} more"
+    return ", ".join(texts) if more <= 0 else tr("{} and {} more").format(", ".join(texts[:most]), more)
 
 
 def share_in_words(part: int, whole: int) -> str:
     """Return a share as `12%`, a small one as `0.2%`."""
     share = part / whole
-    return f"{share:.1%}" if 0 < share < 0.01 or 0.99 < share < 1 else f"{share:.0%}"
+    return localized(f"{share:.1%}" if 0 < share < 0.01 or 0.99 < share < 1 else f"{share:.0%}")
 
 
 def span(lowest: float, highest: float) -> str:
     """Return `0.5`, or `0.5 to 2`."""
-    return f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
+    return localized(f"{lowest:g}") if lowest == highest else tr("{:g} to {:g}").format(lowest, highest)

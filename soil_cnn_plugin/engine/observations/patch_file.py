@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import Covariate, JobError, part
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import usable_cores
@@ -220,9 +221,11 @@ class PatchFileWriter(AbstractContextManager["PatchFileWriter"]):
 
 def _open(path: str) -> h5py.File:
     if not Path(path).is_file():
-        raise EngineError(f"There is no patch file {path}. Choose an .h5 file that 'Extract patches' wrote.")
+        raise EngineError(
+            tr("There is no patch file {}. Choose an .h5 file that 'Extract patches' wrote.").format(path)
+        )
     if not h5py.is_hdf5(path):
-        raise EngineError(f"{path} is not an HDF5 file. Choose a patch file that 'Extract patches' wrote.")
+        raise EngineError(tr("{} is not an HDF5 file. Choose a patch file that 'Extract patches' wrote.").format(path))
     if why := why_unreadable(path):
         raise _damaged(path, HostileFile(why))
     try:
@@ -234,14 +237,18 @@ def _open(path: str) -> h5py.File:
 def _check_kind(path: str, root: SafeGroup) -> None:
     if not root.has("format") or root.text("format") != PATCH_FORMAT:
         raise EngineError(
-            f"{path} is an HDF5 file of another program, not a patch file of Soil CNN."
-            " Choose a file that 'Extract patches' wrote."
+            tr(
+                "{} is an HDF5 file of another program, not a patch file of Soil CNN. Choose a file that"
+                " 'Extract patches' wrote."
+            ).format(path)
         )
     version = root.integer("version")
     if version != PATCH_VERSION:
         raise EngineError(
-            f"{path} has format version {version}; this plugin reads version {PATCH_VERSION}. Update the plugin, or"
-            " extract the patches again."
+            tr(
+                "{} has format version {}; this plugin reads version {}. Update the plugin, or extract the"
+                " patches again."
+            ).format(path, version, PATCH_VERSION)
         )
 
 
@@ -287,6 +294,7 @@ def _texts(texts: Any) -> NDArray[np.object_]:
 
 def _damaged(path: str, error: BaseException) -> EngineError:
     return EngineError(
-        f"{path} is damaged or was not written by 'Extract patches': {str(error)[:300].rstrip('. ')}."
-        " Extract the patches again."
+        tr("{} is damaged or was not written by 'Extract patches': {}. Extract the patches again.").format(
+            path, str(error)[:300].rstrip(". ")
+        )
     )

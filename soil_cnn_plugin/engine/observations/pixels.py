@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.patches import Observations
@@ -21,15 +22,18 @@ def tell_duplicates(found: Observations, is_class: Flags, is_averaged: bool, not
     several = counts[counts > 1]
     if not len(several):
         return
-    text = f"{several.sum()} observations share their pixel with another one."
+    text = tr("{} observations share their pixel with another one.").format(several.sum())
     if is_averaged:
-        ways = (("the mean", ~is_class), ("the most frequent class", is_class))
-        what = " and ".join(words for words, is_there in ways if is_there.any())
+        what = tr("the mean and the most frequent class")
+        if is_class.all() or not is_class.any():
+            what = tr("the most frequent class") if is_class.all() else tr("the mean")
         notes.facts.append(
-            f"{text} Each pixel counts as one observation with {what} of its own: {len(found)} become {len(counts)}."
+            tr("{} Each pixel counts as one observation with {} of its own: {} become {}.").format(
+                text, what, len(found), len(counts)
+            )
         )
     else:
-        notes.facts.append(f"{text} They are kept, and no fold tears them apart.")
+        notes.facts.append(tr("{} They are kept, and no fold tears them apart.").format(text))
 
 
 def average_duplicates(found: Observations, is_class: Flags) -> Observations:
@@ -138,12 +142,16 @@ def _metres(pixels: Rows, found: Observations, number: int, grid: Grid) -> np.nd
 def _tell(metres: list[float], lost: int, cells: int, notes: Notes) -> None:
     if not metres and not lost:
         return
-    within = f"within {cells} cell{'s' if cells > 1 else ''}"
+    within = tr_n("within {} cell", "within {} cells", cells).format(cells)
     if metres:
-        away = f"{min(metres):.3g} to {max(metres):.3g} m" if len(metres) > 1 else f"{metres[0]:.3g} m"
+        away = tr("{:.3g} m") if len(metres) == 1 else tr("{:.3g} to {:.3g} m")
         notes.doubts.append(
-            f"{len(metres)} observations lie in pixels without data, and the patch is cut around the nearest pixel with"
-            f" data {within}: its middle is {away} away (median {np.median(metres):.3g} m)."
+            tr(
+                "{} observations lie in pixels without data, and the patch is cut around the nearest pixel with"
+                " data {}: its middle is {} away (median {:.3g} m)."
+            ).format(len(metres), within, away.format(min(metres), max(metres)), np.median(metres))
         )
     if lost:
-        notes.doubts.append(f"{lost} observations lie in pixels without data and have none with data {within}.")
+        notes.doubts.append(
+            tr("{} observations lie in pixels without data and have none with data {}.").format(lost, within)
+        )

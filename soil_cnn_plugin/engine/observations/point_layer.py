@@ -14,6 +14,7 @@ import numpy as np
 import pyproj
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.outputs import write_whole
@@ -23,6 +24,25 @@ GPKG_VERSION = "1.3"
 """The newest version that GDAL 3.6 knows, the GDAL of QGIS on Debian 12, which warns of every newer one."""
 LARGEST_EXACT = 2.0**53
 """From here on, a floating-point number no longer tells neighbouring whole numbers apart."""
+_ROLES = {
+    "target": tr("target"),
+    "value": tr("value"),
+    "weight": tr("weight"),
+    "detection limit": tr("detection limit"),
+    "measurement error": tr("measurement error"),
+    "inclusion probability": tr("inclusion probability"),
+    "coordinate": tr("coordinate"),
+    "group": tr("group"),
+    "profile": tr("profile"),
+    "stratum": tr("stratum"),
+    "upper limit": tr("upper limit"),
+    "lower limit": tr("lower limit"),
+}
+
+
+def role_in_words(role: str) -> str:
+    """Return what a field is chosen as, in the user's language."""
+    return _ROLES.get(role, role)
 
 
 @dataclass(frozen=True)
@@ -51,8 +71,9 @@ class Layer:
         """Return a field's values; raise EngineError when there is no such field. `role` tells what it is chosen as."""
         if name not in self.columns:
             raise EngineError(
-                f"The observations '{self.name}' have no field {name!r}, which is chosen as {role}."
-                f" They have: {', '.join(self.columns)}."
+                tr("The observations '{}' have no field {!r}, which is chosen as {}. They have: {}.").format(
+                    self.name, name, role_in_words(role), ", ".join(self.columns)
+                )
             )
         return self.columns[name]
 
@@ -87,14 +108,16 @@ class Dropped:
         """Return words such as `12 outside the covariates; 3 without geometry`, the most frequent first."""
         counts = self.counts()
         shown = [f"{count} {text}" for text, count in list(counts.items())[:8]]
-        return "; ".join(shown + (["and further reasons"] if len(counts) > 8 else []))
+        return "; ".join(shown + ([tr("and further reasons")] if len(counts) > 8 else []))
 
 
 def read_layer(path: str) -> Layer:
     """Read a point layer; raise EngineError when it cannot be read, or has no features, no points or no CRS."""
     layer = read_table(path)
     if not layer.has_geometry:
-        raise EngineError(f"The observations '{layer.name}' are a table without points. Choose a point layer.")
+        raise EngineError(
+            tr("The observations '{}' are a table without points. Choose a point layer.").format(layer.name)
+        )
     return layer
 
 
@@ -107,7 +130,7 @@ def read_table(path: str) -> Layer:
     source, _, layer = path.partition("|layername=")
     name = layer_name(path)
     if os.path.isabs(source) and not source.startswith("/vsi") and not os.path.exists(source):
-        raise EngineError(f"The observations {path} do not exist. Check where the file lies and run again.")
+        raise EngineError(tr("The observations {} do not exist. Check where the file lies and run again.").format(path))
     from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError  # takes long to load
     from pyogrio.raw import read
 
@@ -117,16 +140,22 @@ def read_table(path: str) -> Layer:
             meta, ids, geometries, columns = read(readable, layer=layer or None, return_fids=True)
     except (DataSourceError, DataLayerError, FieldError, GeometryError, ValueError) as error:
         raise EngineError(
-            f"The observations '{name}' cannot be read: {error}. Export the layer from QGIS as GeoPackage and use that."
+            tr(
+                "The observations '{}' cannot be read: {}. Export the layer from QGIS as GeoPackage and use that."
+            ).format(name, error)
         ) from error
     if not len(ids):
         raise EngineError(
-            f"The observations '{name}' hold no features. Choose a layer with points, or check filter and selection."
+            tr(
+                "The observations '{}' hold no features. Choose a layer with points, or check filter and selection."
+            ).format(name)
         )
     if geometries is None:
         geometries = np.full(len(ids), None, object)
     elif meta["crs"] is None or is_undefined(meta["crs"]):
-        raise EngineError(f"The observations '{name}' have no CRS. Set it in the layer's properties and run again.")
+        raise EngineError(
+            tr("The observations '{}' have no CRS. Set it in the layer's properties and run again.").format(name)
+        )
     fields = dict(zip(map(str, meta["fields"]), columns))
     for field_name, dtype in zip(fields, map(str, meta["dtypes"])):
         if fields[field_name].dtype.kind == "f" and dtype.startswith(("int", "uint", "bool")):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import is_text
@@ -51,12 +52,14 @@ def class_texts(layer: Layer, name: str, notes: Notes) -> list[str]:
     gone = [text for text in texts if text and is_missing(text)]
     if len(gone) == sum(map(bool, texts)):
         raise EngineError(
-            f"The target {name} of '{layer.name}' names no class at any of its {len(texts)} observations. Choose"
-            " another field, or check the join that fills it."
+            tr(
+                "The target {} of '{}' names no class at any of its {} observations. Choose another field, or"
+                " check the join that fills it."
+            ).format(name, layer.name, len(texts))
         )
     if gone:
         words = comma_separated(map(repr, sorted(set(gone))))
-        notes.facts.append(f"{len(gone)} observations have no {name}, as {words} says.")
+        notes.facts.append(tr("{} observations have no {}, as {} says.").format(len(gone), name, words))
     return ["" if is_missing(text) else text for text in texts]
 
 
@@ -76,18 +79,22 @@ def treat_rare_classes(
         words = comma_separated((f"{classes[index]} {counts[index]}" for index in rare), 20)
         is_rare = np.isin(numbers, rare)
         if treatment == "merge" and is_rare.sum() > RARE:
-            notes.facts.append(f"Classes of at most {RARE} observations become one, {OTHER!r}: {words}.")
+            notes.facts.append(
+                tr("Classes of at most {} observations become one, {!r}: {}.").format(RARE, OTHER, words)
+            )
             classes = classes if OTHER in classes else (*classes, OTHER)
             numbers = np.where(is_rare, classes.index(OTHER), numbers)
         else:
             notes.doubts.append(
-                f"Classes of at most {RARE} observations are dropped, and the map does not show them: {words}."
-                + (" Together they would still be rare." if treatment == "merge" else "")
+                tr("Classes of at most {} observations are dropped, and the map does not show them: {}.").format(
+                    RARE, words
+                )
+                + (tr(" Together they would still be rare.") if treatment == "merge" else "")
             )
             numbers = np.where(is_rare, -1, numbers)
             found = _without_class(found, target, is_rare)
             has_nothing = np.asarray(np.isnan(found.values).all(axis=1))
-            dropped.add(found.ids[has_nothing], f"of a class with at most {RARE} observations")
+            dropped.add(found.ids[has_nothing], tr("of a class with at most {} observations").format(RARE))
             found, numbers = found.take(~has_nothing), numbers[~has_nothing]
     present = np.unique(numbers[numbers >= 0])
     values = found.values.copy()
@@ -107,13 +114,15 @@ def tell_classes(numbers: Array, classes: tuple[str, ...], notes: Notes) -> None
     counts = dict(zip(classes, np.bincount(known, minlength=len(classes)).tolist()))
     present = [(name, count) for name, count in counts.items() if count]
     notes.facts.append(
-        f"{len(present)} classes: {comma_separated((f'{name} {count}' for name, count in present), 30)}."
+        tr("{} classes: {}.").format(len(present), comma_separated((f"{name} {count}" for name, count in present), 30))
     )
     few = [f"{name} {count}" for name, count in counts.items() if count <= RARE]
     if few:
         notes.doubts.append(
-            f"Classes of which at most {RARE} observations are left, because the others lie where covariates have no"
-            f" data: {comma_separated(few)}. They can hardly be learned."
+            tr(
+                "Classes of which at most {} observations are left, because the others lie where covariates"
+                " have no data: {}. They can hardly be learned."
+            ).format(RARE, comma_separated(few))
         )
 
 
@@ -126,10 +135,12 @@ def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
     is_mostly_rare = sum(frequent) < counts.total() / 2
     if len(frequent) > MOST_CLASSES or (len(counts) > MOST_CLASSES and is_mostly_rare):
         raise EngineError(
-            f"The target {name} of '{layer.name}' has {len(counts)} different values at {counts.total()} observations,"
-            f" {len(frequent)} of them at more than {RARE}. A map shows at most {MOST_CLASSES} classes, and each needs"
-            " observations to be learned from. Choose a field of soil classes, or merge them; if"
-            f" {name} is a measured number, choose the target type 'continuous'."
+            tr(
+                "The target {} of '{}' has {} different values at {} observations, {} of them at more than {}."
+                " A map shows at most {} classes, and each needs observations to be learned from. Choose a"
+                " field of soil classes, or merge them; if {} is a measured number, choose the target type"
+                " 'continuous'."
+            ).format(name, layer.name, len(counts), counts.total(), len(frequent), RARE, MOST_CLASSES, name)
         )
 
 
@@ -137,27 +148,34 @@ def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes
     twins = names_in_two_cases(counts)
     if twins:
         notes.doubts.append(
-            f"These classes of {name} differ in capital letters only, and are learned as different ones:"
-            f" {comma_separated(twins)}. If they are the same, give them one name."
+            tr(
+                "These classes of {} differ in capital letters only, and are learned as different ones: {}. If"
+                " they are the same, give them one name."
+            ).format(name, comma_separated(twins))
         )
     doubtful = [] if is_numeric else find_doubtful(counts)
     if doubtful:
         notes.doubts.append(
-            f"These classes of {name} may stand for missing values, and are learned as classes:"
-            f" {comma_separated(f'{text} {counts[text]}' for text in doubtful)} observations. If they do, empty them."
+            tr(
+                "These classes of {} may stand for missing values, and are learned as classes: {} observations."
+                " If they do, empty them."
+            ).format(name, comma_separated(f"{text} {counts[text]}" for text in doubtful))
         )
     if not is_numeric:
         return
     if len(counts) > _MANY_NUMBERS:
         notes.doubts.append(
-            f"{name} has {len(counts)} different numbers, and each is a class. If it is a measured number, choose the"
-            " target type 'continuous'."
+            tr(
+                "{} has {} different numbers, and each is a class. If it is a measured number, choose the"
+                " target type 'continuous'."
+            ).format(name, len(counts))
         )
     below = [f"{text} {count}" for text, count in counts.items() if text.startswith("-")]
     if below:
         notes.doubts.append(
-            f"{name} has negative numbers as classes: {comma_separated(below)} observations. If they stand for missing"
-            " values, empty them."
+            tr(
+                "{} has negative numbers as classes: {} observations. If they stand for missing values, empty them."
+            ).format(name, comma_separated(below))
         )
 
 
@@ -165,8 +183,10 @@ def _text(value: object, name: str, layer: Layer) -> str:
     """Return the name of a class; empty where there is none."""
     if isinstance(value, float) and not (np.isnan(value) or value.is_integer()):
         raise EngineError(
-            f"The target {name} of '{layer.name}' holds {value:g}, which names no class. Choose a field of texts or"
-            " whole numbers, or the target type 'continuous'."
+            tr(
+                "The target {} of '{}' holds {:g}, which names no class. Choose a field of texts or whole"
+                " numbers, or the target type 'continuous'."
+            ).format(name, layer.name, value)
         )
     return plain_name(value)
 

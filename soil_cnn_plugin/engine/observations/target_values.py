@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches, partners
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
@@ -72,7 +73,7 @@ def read_target_values(
     is_empty = np.isnan(found.values).all(axis=1)
     _close_compositions(found, layer, job, notes)
     is_unused = np.asarray(np.isnan(found.values).all(axis=1))
-    dropped.add(layer.ids[is_unused & ~is_empty], "lacking a part of the composition, or with 0 in all")
+    dropped.add(layer.ids[is_unused & ~is_empty], tr("lacking a part of the composition, or with 0 in all"))
     return replace(found, weights=read_weights(~is_unused, layer, job.weight)), classes
 
 
@@ -115,8 +116,17 @@ def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> 
     """Raise EngineError when a soil class has a detection limit or an error beside it, which classes cannot have."""
     if has_limit or has_error:
         raise EngineError(
-            f"{field} of '{layer.name}' holds soil classes, which have no detection limit and no measurement error."
-            f" Leave {'the limit' if has_limit else 'the error'} of {field} out."
+            (
+                tr(
+                    "{} of '{}' holds soil classes, which have no detection limit and no measurement error. Leave the"
+                    " limit of {} out."
+                )
+                if has_limit
+                else tr(
+                    "{} of '{}' holds soil classes, which have no detection limit and no measurement error. Leave the"
+                    " error of {} out."
+                )
+            ).format(field, layer.name, field)
         )
 
 
@@ -133,17 +143,20 @@ def _doubt_codes(values: Array, field: str, notes: Notes) -> None:
     different = np.unique(values[np.isfinite(values)])
     if 1 < len(different) <= _FEW_NUMBERS and (different == np.rint(different)).all():
         notes.doubts.append(
-            f"{field} has only {len(different)} different values, all whole numbers"
-            f" ({comma_separated([f'{value:g}' for value in different], 5)}), and is learned as a measured number. If"
-            " they are codes of soil classes, choose the target type 'class'."
+            tr(
+                "{} has only {} different values, all whole numbers ({}), and is learned as a measured number."
+                " If they are codes of soil classes, choose the target type 'class'."
+            ).format(field, len(different), comma_separated([localized(f"{value:g}") for value in different], 5))
         )
 
 
 def _check_part(is_censored: Flags, layer: Layer, field: str) -> None:
     if is_censored.any():
         raise EngineError(
-            f"{field} of '{layer.name}' is a part of a composition, but {is_censored.sum()} of its values are only"
-            " known to be below a limit. Replace these by numbers, for example half the limit."
+            tr(
+                "{} of '{}' is a part of a composition, but {} of its values are only known to be below a"
+                " limit. Replace these by numbers, for example half the limit."
+            ).format(field, layer.name, is_censored.sum())
         )
 
 

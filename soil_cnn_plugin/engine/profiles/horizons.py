@@ -8,20 +8,17 @@ from typing import Any
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import StandardizeDepths
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_limited_numbers, read_numbers
 from soil_cnn_plugin.engine.observations.limits_and_errors import check_limits
 from soil_cnn_plugin.engine.observations.names import read_names
-from soil_cnn_plugin.engine.observations.notes import Notes, span
+from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
-from soil_cnn_plugin.engine.observations.target_values import find_wild
 from soil_cnn_plugin.engine.profiles.depths import Layers
-from soil_cnn_plugin.engine.report import Report
 
 _MOST = 0.9  # share of horizons from which on a mistake concerns the whole table
-_DEEP = 500.0  # cm; where half of all profiles reach deeper, their limits are hardly in cm
-_SHALLOW = 10.0  # cm; the same where no profile reaches deeper and limits have decimals
 _DIGITS = 4  # decimals of limits in cm; limits that differ by less are one depth
 
 
@@ -85,8 +82,10 @@ def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes
     profile = [-1 if name is None else numbers.setdefault(name, len(numbers)) for name in names]
     if not numbers:
         raise EngineError(
-            f"The profile field {job.profile} of '{table.name}' is empty in all {len(profile)} rows. Choose the field"
-            " that tells which horizons belong together."
+            tr(
+                "The profile field {} of '{}' is empty in all {} rows. Choose the field that tells which"
+                " horizons belong together."
+            ).format(job.profile, table.name, len(profile))
         )
     upper, lower = (
         np.round(read_numbers(table, field, role, notes.facts), _DIGITS)
@@ -96,7 +95,7 @@ def read_horizons(table: Layer, job: StandardizeDepths, left_out: Dropped, notes
     values, limits = (np.column_stack(columns) for columns in zip(*read))
     rows = np.arange(len(profile))
     found = Horizons(rows, np.array(profile, np.int64), upper, lower, values, limits, tuple(numbers))
-    left_out.add(table.ids[found.profile < 0], "without a profile")
+    left_out.add(table.ids[found.profile < 0], tr("without a profile"))
     return found.take(found.profile >= 0)
 
 
@@ -124,13 +123,13 @@ def choose_usable(found: Horizons, table: Layer, job: StandardizeDepths, left_ou
     is_organic = ((upper <= 0) & (lower <= 0) & (upper != lower)) | counted_upward(found.profile, upper, lower)
     is_repeated, _ = find_twins(found)
     problems = {
-        "without an upper or a lower limit": ~is_known,
-        "above the mineral surface": is_organic,
-        "on both sides of the mineral surface": (np.minimum(upper, lower) < 0) & (np.maximum(upper, lower) > 0),
-        "with the upper limit below the lower one": upper > lower,
-        "of no thickness": upper == lower,
-        "without a value": np.isnan(found.values).all(axis=1),
-        "repeating another horizon": is_repeated,
+        tr("without an upper or a lower limit"): ~is_known,
+        tr("above the mineral surface"): is_organic,
+        tr("on both sides of the mineral surface"): (np.minimum(upper, lower) < 0) & (np.maximum(upper, lower) > 0),
+        tr("with the upper limit below the lower one"): upper > lower,
+        tr("of no thickness"): upper == lower,
+        tr("without a value"): np.isnan(found.values).all(axis=1),
+        tr("repeating another horizon"): is_repeated,
     }
     is_usable = np.ones(len(found), bool)
     for reason, is_bad in problems.items():
@@ -138,58 +137,12 @@ def choose_usable(found: Horizons, table: Layer, job: StandardizeDepths, left_ou
         is_usable &= ~is_bad
     if not is_usable.any():
         raise EngineError(
-            f"None of the {len(table.ids)} horizons of '{table.name}' can be used: {left_out.in_words()}. Check the"
-            f" fields {job.upper} (upper limit, cm), {job.lower} (lower limit, cm) and those of the values."
+            tr(
+                "None of the {} horizons of '{}' can be used: {}. Check the fields {} (upper limit, cm), {}"
+                " (lower limit, cm) and those of the values."
+            ).format(len(table.ids), table.name, left_out.in_words(), job.upper, job.lower)
         )
     return found.take(is_usable)
-
-
-def tell_horizons(
-    job: StandardizeDepths, table: Layer, described: Horizons, usable: Horizons, left_out: Dropped, report: Report
-) -> None:
-    """Report which horizons are used, and which of them deserve a look."""
-    profiles, deepest = len(usable.names), usable.deepest
-    report.info(
-        f"{len(usable)} of {len(table.ids)} horizons are used, of {profiles} of {len(described.names)} profiles; the"
-        f" deepest reaches {deepest.max():g} cm."
-    )
-    if left_out.reasons:
-        report.warning(f"Horizons left out: {left_out.in_words()}.")
-    if profiles > 1 and len(usable) == profiles:
-        report.warning(
-            f"Each of the {profiles} profiles has one horizon: there is nothing to interpolate, and each interval gets"
-            f" the horizon's value. Does {job.profile} tell which horizons belong together?"
-        )
-    limits = np.concatenate([usable.upper, usable.lower])
-    if deepest.max() <= _SHALLOW and (limits % 1 > 0).any():
-        report.warning(
-            f"No horizon reaches below {deepest.max():g} cm. If the limits are in metres, multiply them by 100."
-        )
-    if np.median(deepest) > _DEEP:
-        report.warning(
-            f"Half of the profiles reach below {np.median(deepest):g} cm. If the limits are in millimetres, divide them"
-            " by 10."
-        )
-    for value, values, limits in zip(job.values, usable.values.T, usable.limits.T):
-        _tell_limits(value.field, values, limits, report)
-        is_wild = find_wild(values)
-        if is_wild.any():
-            others, examples = values[~is_wild & np.isfinite(values)], np.unique(values[is_wild])[:5]
-            report.warning(
-                f"{value.field}: {is_wild.sum()} of {np.isfinite(values).sum()} values lie far from all others"
-                f" ({', '.join(f'{each:g}' for each in examples)}; the others reach from {others.min():g} to"
-                f" {others.max():g}). If they stand for missing values, or slipped by a unit or a comma, correct them"
-                " and run again: they spoil the whole profile."
-            )
-
-
-def _tell_limits(field: str, values: Array, limits: Array, report: Report) -> None:
-    known = limits[limits > 0]
-    if len(known):
-        report.info(
-            f"{field}: {len(known)} of {np.isfinite(values).sum()} values lie below their detection limit"
-            f" ({span(known.min(), known.max())}). Half the limit stands for each."
-        )
 
 
 def find_twins(found: Horizons) -> tuple[Flags, Flags]:
@@ -288,12 +241,15 @@ def _check_convention(upper: Array, lower: Array, table: Layer, job: Standardize
     is_negative, is_reversed = np.minimum(upper, lower) < 0, upper > lower
     if is_negative.sum() > _MOST * count:
         raise EngineError(
-            f"{is_negative.sum()} of {count} horizons of '{table.name}' have a negative limit ({job.upper},"
-            f" {job.lower}). Depths count downward from the mineral surface in cm: turn their sign with the field"
-            " calculator and run again."
+            tr(
+                "{} of {} horizons of '{}' have a negative limit ({}, {}). Depths count downward from the"
+                " mineral surface in cm: turn their sign with the field calculator and run again."
+            ).format(is_negative.sum(), count, table.name, job.upper, job.lower)
         )
     if is_reversed.sum() > _MOST * count:
         raise EngineError(
-            f"In {is_reversed.sum()} of {count} horizons of '{table.name}' the upper limit ({job.upper}) is deeper than"
-            f" the lower one ({job.lower}). Are the two fields exchanged?"
+            tr(
+                "In {} of {} horizons of '{}' the upper limit ({}) is deeper than the lower one ({}). Are the"
+                " two fields exchanged?"
+            ).format(is_reversed.sum(), count, table.name, job.upper, job.lower)
         )

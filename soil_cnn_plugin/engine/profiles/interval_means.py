@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.depth_jobs import StandardizeDepths, interval_in_words
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
@@ -67,9 +68,11 @@ class IntervalMeans:
         unit = f" ({self.measured.unit})" if self.measured.unit else ""
         return {
             **means,
-            f"{name}_rmse": Column.of_numbers(self.rmse, f"{name}, rmse of the spline{unit}"),
+            f"{name}_rmse": Column.of_numbers(self.rmse, tr("{}, rmse of the spline{}").format(name, unit)),
             self.flag_field: Column(
-                self.flags, np.array([flag is None for flag in self.flags], bool), f"{name}, flags of intervals"
+                self.flags,
+                np.array([flag is None for flag in self.flags], bool),
+                tr("{}, flags of intervals").format(name),
             ),
         }
 
@@ -90,18 +93,20 @@ def average_values(
         layers, is_shared = to_layers(usable, usable.values[:, index])
         if not len(layers):
             raise EngineError(
-                f"No horizon of '{table.name}' that can be used has a value of {value.field}. Leave it out, or check"
-                f" the limits ({job.upper}, {job.lower}) of the horizons that have one."
+                tr(
+                    "No horizon of '{}' that can be used has a value of {}. Leave it out, or check the limits"
+                    " ({}, {}) of the horizons that have one."
+                ).format(table.name, value.field, job.upper, job.lower)
             )
         is_overlapping |= is_shared
         found = average_intervals(layers, value, name, job, len(usable.names))
         means.append(_with_limits(found, usable, index, job) if usable.limits[:, index].any() else found)
         report.progress((index + 1) / len(job.values))
     averaged = Dropped()
-    averaged.add(table.ids[usable.rows[is_overlapping]], "averaged where overlapping others of the profile")
-    averaged.add(table.ids[usable.rows[find_twins(usable)[1]]], "averaged with others of the same limits")
+    averaged.add(table.ids[usable.rows[is_overlapping]], tr("averaged where overlapping others of the profile"))
+    averaged.add(table.ids[usable.rows[find_twins(usable)[1]]], tr("averaged with others of the same limits"))
     if averaged.reasons:
-        report.warning(f"Horizons that share depths: {averaged.in_words()}.")
+        report.warning(tr("Horizons that share depths: {}.").format(averaged.in_words()))
     for each in means:
         _tell(job, each, usable, report)
     return means, averaged
@@ -219,54 +224,63 @@ def _possible(measured: Array, unit: str) -> tuple[float, float]:
 def _tell(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, report: Report) -> None:
     field, unit = found.measured.field, f" {found.measured.unit}" if found.measured.unit else ""
     counts = np.isfinite(found.means).sum(axis=0)
-    given = ", ".join(f"{upper:g}-{lower:g} cm {n}" for (upper, lower), n in zip(job.intervals, counts))
+    given = ", ".join(tr("{:g}-{:g} cm {}").format(upper, lower, n) for (upper, lower), n in zip(job.intervals, counts))
     rmse = found.rmse[np.isfinite(found.rmse)]
-    report.info(f"{field}: profiles with a mean over {given}.")
+    report.info(tr("{}: profiles with a mean over {}.").format(field, given))
     report.info(
-        f"{field}: horizon means of the splines (lambda {job.smoothing:g}, profiles: {len(rmse)}) differ from the"
-        f" measured ones by {np.median(rmse):.3g}{unit} in the middle profile (rmse), {rmse.max():.3g}{unit} at most."
+        tr(
+            "{}: horizon means of the splines (lambda {:g}, profiles: {}) differ from the measured ones by"
+            " {:.3g}{} in the middle profile (rmse), {:.3g}{} at most."
+        ).format(field, job.smoothing, len(rmse), np.median(rmse), unit, rmse.max(), unit)
     )
     gaps = found.layers.gaps
     if gaps.any():
         name = usable.names[found.layers.profile[int(np.argmax(gaps))]]
         report.info(
-            f"{field}: gaps between horizons that the spline bridges: {(gaps > 0).sum()}, the widest of {gaps.max():g}"
-            f" cm in profile {name}."
+            tr("{}: gaps between horizons that the spline bridges: {}, the widest of {:g} cm in profile {}.").format(
+                field, (gaps > 0).sum(), gaps.max(), name
+            )
         )
     partial, bridged, clipped = (found.counts[flag] for flag in (PARTIAL, BRIDGED, CLIPPED))
     if partial or bridged:
         report.info(
-            f"{field}: {found.flag_field} tells which means stand for a part of their interval only ({PARTIAL},"
-            f" {partial}) and which lie mostly in a gap ({BRIDGED}, {bridged})."
+            tr(
+                "{}: {} tells which means stand for a part of their interval only ({}, {}) and which lie mostly"
+                " in a gap ({}, {})."
+            ).format(field, found.flag_field, PARTIAL, partial, BRIDGED, bridged)
         )
     if found.counts.get(CENSORED):
         report.warning(
-            f"{field}: {found.counts[CENSORED]} means have a part in horizons below detection limits, half of which"
-            f" stand in for the values ({CENSORED} in {found.flag_field}, with the share of the mass). Where that is"
-            f" most of it ({found.is_below.sum()} means), the mean is written as text, such as <0.5, with the number"
-            " that the limits in full give: later steps then know that it lies below."
+            tr(
+                "{}: {} means have a part in horizons below detection limits, half of which stand in for the"
+                " values ({} in {}, with the share of the mass). Where that is most of it ({} means), the mean"
+                " is written as text, such as <0.5, with the number that the limits in full give: later steps"
+                " then know that it lies below."
+            ).format(field, found.counts[CENSORED], CENSORED, found.flag_field, found.is_below.sum())
         )
     if clipped:
-        sides = zip(("below", "above"), found.limits)
-        beyond = " or ".join(f"{side} {limit:g}" for side, limit in sides if np.isfinite(limit))
+        sides = zip((tr("below {:g}"), tr("above {:g}")), found.limits)
+        beyond = [text.format(limit) for text, limit in sides if np.isfinite(limit)]
+        where = tr("{} or {}").format(*beyond) if len(beyond) > 1 else beyond[0]
         report.warning(
-            f"{field}: {clipped} means were {beyond}, where no measured value lies, and their splines were cut off at"
-            f" that limit ({CLIPPED} in {found.flag_field}). {_mass_in_words(found, usable)}"
+            tr(
+                "{}: {} means were {}, where no measured value lies, and their splines were cut off at that"
+                " limit ({} in {}). {}"
+            ).format(field, clipped, where, CLIPPED, found.flag_field, _mass_in_words(found, usable))
         )
 
 
 def _mass_in_words(found: IntervalMeans, usable: Horizons) -> str:
     """Tell where the mass goes that cutting off would add, and what of it remains."""
-    kept = (
-        f"What that would add, each horizon takes back within its own depth, so that it keeps its mass"
-        f" ({ADJUSTED}, {found.counts[ADJUSTED]} other means)."
-    )
+    kept = tr(
+        "What that would add, each horizon takes back within its own depth, so that it keeps its mass ({},"
+        " {} other means)."
+    ).format(ADJUSTED, found.counts[ADJUSTED])
     changed = np.flatnonzero(np.abs(found.gained) > _ROUNDING)
     if not len(changed):
         return kept
     most = changed[np.argmax(np.abs(found.gained[changed]))]
-    return (
-        f"{kept} In gaps between horizons there is no such mass: {len(changed)} profiles change theirs by"
-        f" {np.median(found.gained[changed]):+.2%} in the middle one, and by {found.gained[most]:+.2%} at most (profile"
-        f" {usable.names[most]})."
-    )
+    return tr(
+        "{} In gaps between horizons there is no such mass: {} profiles change theirs by {:+.2%} in the"
+        " middle one, and by {:+.2%} at most (profile {})."
+    ).format(kept, len(changed), np.median(found.gained[changed]), found.gained[most], usable.names[most])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pyogrio.raw import write
 
 from soil_cnn_plugin.contract.jobs import StandardizeDepths, part
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import read_numbers
@@ -76,26 +77,36 @@ def locate_profiles(
     if table.has_geometry:
         xy, crs = read_points(table), table.crs
         if job.x:
-            report.warning(f"'{table.name}' has points of its own; {job.x} and {job.y} are not used as coordinates.")
+            report.warning(
+                tr("'{}' has points of its own; {} and {} are not used as coordinates.").format(
+                    table.name, job.x, job.y
+                )
+            )
     elif job.x:
         xy, crs = np.column_stack([read_numbers(table, name, "coordinate", []) for name in (job.x, job.y)]), job.crs
     else:
         report.warning(
-            f"'{table.name}' has no points, so the result is a table. For points, choose the fields X and Y with their"
-            f" CRS, or join the result to a layer of profiles by {job.profile}."
+            tr(
+                "'{}' has no points, so the result is a table. For points, choose the fields X and Y with their"
+                " CRS, or join the result to a layer of profiles by {}."
+            ).format(table.name, job.profile)
         )
         return None, None
     system = _parse_crs(crs)
     places = place_profiles(xy, profile, count, tolerance=1e-5 if system.is_geographic else 1.0)
-    unit = system.axis_info[0].unit_name if system.axis_info else "units"
-    unit = {"metre": "m", "degree": "degrees"}.get(unit, unit)
+    unit = system.axis_info[0].unit_name if system.axis_info else tr("units")
+    unit = {"metre": "m", "degree": tr("degrees")}.get(unit, unit)
     if places.scattered:
         report.warning(
-            f"{places.scattered} of {count} profiles have horizons at different points, up to {places.widest:.3g}"
-            f" {unit} apart. The first horizon's point is used. Do several profiles share one value of {job.profile}?"
+            tr(
+                "{} of {} profiles have horizons at different points, up to {:.3g} {} apart. The first"
+                " horizon's point is used. Do several profiles share one value of {}?"
+            ).format(places.scattered, count, places.widest, unit, job.profile)
         )
     if places.missing:
-        report.warning(f"{places.missing} of {count} profiles have no point: they get no place in the result.")
+        report.warning(
+            tr("{} of {} profiles have no point: they get no place in the result.").format(places.missing, count)
+        )
     return places.xy, crs
 
 
@@ -106,8 +117,10 @@ def read_points(table: Layer) -> Array:
     is_other = (count > 0) & ~np.isin(shapely.get_type_id(shapes), (0, 4))  # point, multipoint
     if is_other.any():
         raise EngineError(
-            f"The horizons '{table.name}' hold a {shapes[is_other][0].geom_type} (feature {table.ids[is_other][0]}),"
-            " but points or a table without geometry are needed. Make points with 'Centroids' or 'Point on surface'."
+            tr(
+                "The horizons '{}' hold a {} (feature {}), but points or a table without geometry are needed."
+                " Make points with 'Centroids' or 'Point on surface'."
+            ).format(table.name, shapes[is_other][0].geom_type, table.ids[is_other][0])
         )
     xy = np.full((len(shapes), 2), np.nan)
     xy[count == 1] = shapely.get_coordinates(shapes[count == 1])
@@ -211,5 +224,5 @@ def _parse_crs(text: str) -> pyproj.CRS:
         return pyproj.CRS.from_user_input(text)
     except pyproj.exceptions.CRSError as error:
         raise EngineError(
-            f"{text!r} is not a CRS of coordinates. Choose it from the list, for example EPSG:4326."
+            tr("{!r} is not a CRS of coordinates. Choose it from the list, for example EPSG:4326.").format(text)
         ) from error

@@ -8,6 +8,7 @@ import numpy as np
 import pyproj
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
@@ -97,16 +98,21 @@ def _check_codes(codes: Array, known: int, raster: Covariate) -> None:
     if (codes != np.rint(codes)).any():
         odd = float(codes[codes != np.rint(codes)][0])
         raise EngineError(
-            f"{raster.path} holds {odd:g}, which is no code of a class. If it is a map of numbers, choose a field of"
-            " measured numbers, or the target type 'continuous'."
+            tr(
+                "{} holds {:g}, which is no code of a class. If it is a map of numbers, choose a field of"
+                " measured numbers, or the target type 'continuous'."
+            ).format(raster.path, odd)
         )
     if len(codes) > _MOST_CODES or known > _MOST_CODES:
         raise EngineError(
-            f"{raster.path} has more than {_MOST_CODES} different values, too many for a map of classes. If it is a map"
-            " of numbers, choose the target type 'continuous'."
+            tr(
+                "{} has more than {} different values, too many for a map of classes. If it is a map of"
+                " numbers, choose the target type 'continuous'."
+            ).format(raster.path, _MOST_CODES)
         )
     if len(codes) and np.abs(codes).max() >= _LARGEST_CODE:
         raise EngineError(
-            f"{raster.path} holds the code {float(np.abs(codes).max()):.0f}, but codes of classes must be below"
-            f" {_LARGEST_CODE}. Reclassify the map to smaller codes."
+            tr(
+                "{} holds the code {:.0f}, but codes of classes must be below {}. Reclassify the map to smaller codes."
+            ).format(raster.path, float(np.abs(codes).max()), _LARGEST_CODE)
         )

@@ -12,6 +12,7 @@ import numpy as np
 import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import usable_cores
@@ -71,24 +72,33 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
 
     def resamplings(self) -> list[str]:
         """Return a sentence for each way of resampling, naming the covariates that are resampled in it."""
-        names: dict[str, list[str]] = {}
+        names: dict[tuple[object, ...], list[str]] = {}
         for raster in self.rasters:
             if raster.resampling is not None:
-                (width, height), own = raster.own_grid.cell_size, raster.own_grid
-                way = f"({raster.resampling.name}) from {width:g} x {height:g} {own.unit}, {own.crs_name}."
+                own = raster.own_grid
+                way = (raster.resampling.name, *own.cell_size, own.unit, own.crs_name)
                 names.setdefault(way, []).append(raster.covariate.name)
-        return [f"{several(of_way)} resampled onto the grid {way}" for way, of_way in names.items()]
+        return [
+            tr_n(
+                "{} is resampled onto the grid ({}) from {:g} x {:g} {}, {}.",
+                "{} are resampled onto the grid ({}) from {:g} x {:g} {}, {}.",
+                len(of_way),
+            ).format(names_in_words(of_way), *way)
+            for way, of_way in names.items()
+        ]
 
     def class_names(self) -> tuple[dict[int, str], ...]:
         """Return code -> name for each covariate, as its user or its file gives them; empty when neither does."""
         return tuple(raster.class_names() if raster.covariate.kind == "categorical" else {} for raster in self.rasters)
 
 
-def several(names: list[str]) -> str:
-    """Return `a is`, `a and b are` or `a, b, c and 197 more are`."""
+def names_in_words(names: list[str]) -> str:
+    """Return `a`, `a and b` or `a, b, c and 197 more`."""
     first, more = names[:_NAMES_IN_WORDS], len(names) - _NAMES_IN_WORDS
-    last = f"{more} more" if more > 0 else first.pop()
-    return f"{last} is" if not first else f"{', '.join(first)} and {last} are"
+    if more > 0:
+        return tr("{} and {} more").format(", ".join(first), more)
+    last = first.pop()
+    return tr("{} and {}").format(", ".join(first), last) if first else last
 
 
 def reference_grid(path: str, cell_size: float | None = None) -> Grid:
@@ -105,8 +115,10 @@ def reference_grid(path: str, cell_size: float | None = None) -> Grid:
     own = min(grid.cell_size)
     if cell_size * _FINEST < own:
         raise EngineError(
-            f"The cell size of {cell_size:g} {grid.unit} is {own / cell_size:.0f} times finer than the pixels of"
-            f" {path}, which are {own:g} {grid.unit}. Use at least {own / _FINEST:g}, in the unit of {grid.crs_name}."
+            tr(
+                "The cell size of {:g} {} is {:.0f} times finer than the pixels of {}, which are {:g} {}. Use"
+                " at least {:g}, in the unit of {}."
+            ).format(cell_size, grid.unit, own / cell_size, path, own, grid.unit, own / _FINEST, grid.crs_name)
         )
     return grid.with_cell_size(cell_size)
 

@@ -9,6 +9,7 @@ import pyproj
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError, RasterioError
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.crs import transform, without_jump
@@ -43,9 +44,15 @@ class Footprint:
                 return
         reach: Bounds | None = (x.min(), y.min(), x.max(), y.max()) if x.size else None
         raise EngineError(
-            f"{self.path} does not overlap the grid of the map. It reaches over {bounds_in_words(own)}"
-            f" ({self.own.crs_name}), the grid over {bounds_in_words(reach) if reach else 'no part of that CRS'}."
-            " Check the raster's CRS, or leave it out."
+            tr(
+                "{} does not overlap the grid of the map. It reaches over {} ({}), the grid over {}. Check the"
+                " raster's CRS, or leave it out."
+            ).format(
+                self.path,
+                bounds_in_words(own),
+                self.own.crs_name,
+                bounds_in_words(reach) if reach else tr("no part of that CRS"),
+            )
         )
 
     def source(self, target: Grid) -> tuple[Block | None, float]:
@@ -117,6 +124,8 @@ class Footprint:
     def not_transformable(self) -> EngineError:
         own, grid = self.own.crs_name, self.grid.crs_name
         return EngineError(
-            f"{self.path} cannot be transformed from {own} to {grid}, the CRS of the grid."
-            f" Reproject it to {grid} in QGIS and use the result."
+            tr(
+                "{} cannot be transformed from {} to {}, the CRS of the grid. Reproject it to {} in QGIS and"
+                " use the result."
+            ).format(self.path, own, grid, grid)
         )

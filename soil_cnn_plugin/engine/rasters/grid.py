@@ -10,6 +10,7 @@ import numpy as np
 import pyproj
 from numpy.typing import ArrayLike
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, nearest_turn, parse_crs, transform
@@ -107,7 +108,7 @@ class Grid:
     def unit(self) -> str:
         """The unit of the coordinates: `metre`, `degree`, `US survey foot`."""
         axes = self.crs.axis_info
-        return str(axes[0].unit_name) if axes else "unknown unit"
+        return str(axes[0].unit_name) if axes else tr("unknown unit")
 
     def rows_cols(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
         """Return fractional rows and columns: the floor is the pixel that holds the point, .5 is its centre."""
@@ -231,8 +232,10 @@ class Grid:
         left, right = self._snap_columns(float(cols.min()), float(cols.max()))
         if top >= bottom or left >= right:
             raise EngineError(
-                f"The extent {bounds_in_words(bounds)} lies outside the covariates, which reach over"
-                f" {bounds_in_words(self.bounds)} ({self.crs_name}). Choose an extent that overlaps them."
+                tr(
+                    "The extent {} lies outside the covariates, which reach over {} ({}). Choose an extent that"
+                    " overlaps them."
+                ).format(bounds_in_words(bounds), bounds_in_words(self.bounds), self.crs_name)
             )
         return self.at(Block(top, left, bottom - top, right - left))
 
@@ -279,8 +282,8 @@ class Grid:
 def bounds_in_words(bounds: Bounds) -> str:
     """Return words such as `west 178440, south 329600, east 181560, north 333760`."""
     decimals = 0 if max(map(abs, bounds)) >= 1000 else 5
-    names = ("west", "south", "east", "north")
-    return ", ".join(f"{name} {round(value, decimals):.10g}" for name, value in zip(names, bounds))
+    west, south, east, north = (round(value, decimals) for value in bounds)
+    return tr("west {:.10g}, south {:.10g}, east {:.10g}, north {:.10g}").format(west, south, east, north)
 
 
 def _snap(lowest: float, highest: float, size: int) -> tuple[int, int]:

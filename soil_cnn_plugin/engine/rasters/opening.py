@@ -16,6 +16,7 @@ import rasterio
 from rasterio.enums import WktVersion
 from rasterio.errors import CRSError
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.footprint import GDAL_ERRORS
 from soil_cnn_plugin.engine.rasters.grid import Grid
@@ -31,45 +32,58 @@ def open_raster(path: str) -> rasterio.DatasetReader:
         dataset = rasterio.open(path)
     except GDAL_ERRORS as error:
         if os.path.isabs(path) and not path.startswith("/vsi") and not os.path.exists(path):
-            raise EngineError(f"{path} does not exist. Check where the raster lies and run again.") from error
+            raise EngineError(
+                tr("{} does not exist. Check where the raster lies and run again.").format(path)
+            ) from error
         what = said(error)
         if os.strerror(errno.EMFILE) in what:
             raise EngineError(
-                f"{path} cannot be opened, because the system lets the engine open no more files. Use fewer covariates,"
-                " put several of them into one file as its bands, or raise the limit (ulimit -n)."
+                tr(
+                    "{} cannot be opened, because the system lets the engine open no more files. Use fewer"
+                    " covariates, put several of them into one file as its bands, or raise the limit (ulimit"
+                    " -n)."
+                ).format(path)
             ) from error
         remedy = (
-            "Check the address, and whether its server can be reached"
+            tr("Check the address, and whether its server can be reached")
             if _AFAR.search(path)
-            else "The file may be damaged or of another kind; open it in QGIS, export it as GeoTIFF and use that"
+            else tr("The file may be damaged or of another kind; open it in QGIS, export it as GeoTIFF and use that")
         )
-        raise EngineError(f"{path} cannot be opened as a raster: {what}. {remedy}.") from error
+        raise EngineError(tr("{} cannot be opened as a raster: {}. {}.").format(path, what, remedy)) from error
     if dataset.count:
         return dataset
     parts = dataset.subdatasets
     dataset.close()
     if parts:
         raise EngineError(
-            f"{path} holds {len(parts)} rasters. Choose one of them as the covariate: {', '.join(parts[:20])}."
+            tr("{} holds {} rasters. Choose one of them as the covariate: {}.").format(
+                path, len(parts), ", ".join(parts[:20])
+            )
         )
-    raise EngineError(f"{path} holds no raster with data. Choose another file.")
+    raise EngineError(tr("{} holds no raster with data. Choose another file.").format(path))
 
 
 def grid_of(dataset: rasterio.DatasetReader, path: str) -> Grid:
     """Return the raster's own grid; raise EngineError when it does not say where it lies."""
     if dataset.crs is None:
         raise EngineError(
-            f"{path} has no CRS. Set it in the layer's properties, or with the algorithm Assign projection, and run"
-            " again."
+            tr(
+                "{} has no CRS. Set it in the layer's properties, or with the algorithm Assign projection, and"
+                " run again."
+            ).format(path)
         )
     if dataset.transform.is_identity:
-        raise EngineError(f"{path} has no georeference: its pixels have no coordinates. Georeference it and run again.")
+        raise EngineError(
+            tr("{} has no georeference: its pixels have no coordinates. Georeference it and run again.").format(path)
+        )
     a, b, c, d, e, f = dataset.transform[:6]
     try:
         wkt = _horizontal(dataset.crs.to_wkt(version=WktVersion.WKT2_2019))
         return Grid(wkt, (a, b, c, d, e, f), dataset.height, dataset.width)
     except (CRSError, pyproj.exceptions.CRSError, ValueError) as error:
-        raise EngineError(f"{path} has a CRS or georeference that cannot be used: {error}. Set it again.") from error
+        raise EngineError(
+            tr("{} has a CRS or georeference that cannot be used: {}. Set it again.").format(path, error)
+        ) from error
 
 
 def said(error: BaseException) -> str:

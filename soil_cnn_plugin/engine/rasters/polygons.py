@@ -14,6 +14,7 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap, SummarizeAreas
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, parse_crs, transform, without_jump
@@ -53,27 +54,35 @@ def read_polygon_layer(path: str, role: str, grid: Grid) -> geopandas.GeoDataFra
         return None
     name = layer_name(path)
     if not isinstance(layer, geopandas.GeoDataFrame):
-        raise EngineError(f"'{name}', {role}, is a table without geometries. Choose a layer of polygons.")
+        raise EngineError(tr("'{}', {}, is a table without geometries. Choose a layer of polygons.").format(name, role))
     if layer.crs is None or is_undefined(layer.crs.name):
-        raise EngineError(f"'{name}', {role}, has no CRS. Set it in the layer's properties and run again.")
+        raise EngineError(
+            tr("'{}', {}, has no CRS. Set it in the layer's properties and run again.").format(name, role)
+        )
     drawn = layer[layer.geom_type.isin(["Polygon", "MultiPolygon"]) & ~layer.is_empty]
     try:
         placed = place_polygons(np.array(shapely.force_2d(drawn.geometry.values), object), layer.crs.to_wkt(), grid)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"'{name}', {role}, cannot be transformed from {layer.crs.name} to {grid.crs_name}, the CRS of the"
-            " covariates. Set the layer's CRS and run again."
+            tr(
+                "'{}', {}, cannot be transformed from {} to {}, the CRS of the covariates. Set the layer's CRS"
+                " and run again."
+            ).format(name, role, layer.crs.name, grid.crs_name)
         ) from error
     has_place = np.isfinite(shapely.bounds(placed)).all(axis=1) if len(placed) else np.ones(0, bool)
     if not has_place.all():
         raise EngineError(
-            f"{(~has_place).sum()} of {len(has_place)} polygons of '{name}', {role}, have no place in {grid.crs_name},"
-            " the CRS of the covariates. Check the CRS of the layer."
+            tr(
+                "{} of {} polygons of '{}', {}, have no place in {}, the CRS of the covariates. Check the CRS"
+                " of the layer."
+            ).format((~has_place).sum(), len(has_place), name, role, grid.crs_name)
         )
     polygons = geopandas.GeoSeries(shapely.make_valid(placed, method="structure", keep_collapsed=False), drawn.index)
     found = drawn.drop(columns=drawn.geometry.name).set_geometry(polygons)[polygons.area > 0]
     if found.empty:
-        raise EngineError(f"'{name}', {role}, holds {len(layer)} features but no polygon. Choose a layer of polygons.")
+        raise EngineError(
+            tr("'{}', {}, holds {} features but no polygon. Choose a layer of polygons.").format(name, role, len(layer))
+        )
     return found
 
 
@@ -91,21 +100,24 @@ def clip_to_extent(job: PredictMap | ExplainNetwork | SummarizeAreas, grid: Grid
         transformer = pyproj.Transformer.from_crs(job.extent_crs, grid.crs_wkt, always_xy=True)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"The extent {bounds_in_words(job.extent)} cannot be transformed to {grid.crs_name}, the CRS of the map."
-            " Give it in that CRS."
+            tr("The extent {} cannot be transformed to {}, the CRS of the map. Give it in that CRS.").format(
+                bounds_in_words(job.extent), grid.crs_name
+            )
         ) from error
     west, south, east, north = transformer.transform_bounds(*job.extent)
     if grid.full_turn and east < west:  # it lies across 180 degrees
         east += grid.full_turn
     if not all(map(math.isfinite, (west, south, east, north))):
         raise EngineError(
-            f"The extent {bounds_in_words(job.extent)} has no place in {grid.crs_name}, the CRS of the map. Choose an"
-            f" extent that overlaps the covariates ({bounds_in_words(grid.bounds)})."
+            tr(
+                "The extent {} has no place in {}, the CRS of the map. Choose an extent that overlaps the"
+                " covariates ({})."
+            ).format(bounds_in_words(job.extent), grid.crs_name, bounds_in_words(grid.bounds))
         )
     return grid.clip(grid.turned((west, south, east, north)))
 
 
-def read_area(path: str, grid: Grid, role: str = "the area of the map") -> Callable[[Block], Flags]:
+def read_area(path: str, grid: Grid, role: str = tr("the area of the map")) -> Callable[[Block], Flags]:
     """Return a function that marks the pixels (h, w) of a block whose centre lies in the polygons.
 
     `role` tells in messages what the polygons are.
@@ -115,14 +127,15 @@ def read_area(path: str, grid: Grid, role: str = "the area of the map") -> Calla
     """
     polygons = read_polygons(path, role, grid)
     if polygons is None:
-        raise EngineError(f"{path}, {role}, cannot be read as a vector file. Choose a layer of polygons.")
+        raise EngineError(tr("{}, {}, cannot be read as a vector file. Choose a layer of polygons.").format(path, role))
     bounds = tuple(float(value) for value in polygons.total_bounds)
     west, south, east, north = grid.bounds
     if bounds[0] >= east or bounds[2] <= west or bounds[1] >= north or bounds[3] <= south:
         where = bounds_in_words((bounds[0], bounds[1], bounds[2], bounds[3]))
         raise EngineError(
-            f"{role[:1].upper()}{role[1:]} ({where}) lies outside the map"
-            f" ({bounds_in_words(grid.bounds)}, {grid.crs_name}). Choose polygons that overlap the covariates."
+            tr("{}{} ({}) lies outside the map ({}, {}). Choose polygons that overlap the covariates.").format(
+                role[:1].upper(), role[1:], where, bounds_in_words(grid.bounds), grid.crs_name
+            )
         )
     index = polygons.sindex
 

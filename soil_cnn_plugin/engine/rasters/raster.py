@@ -13,6 +13,7 @@ from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.class_names import read_class_names
@@ -246,11 +247,17 @@ class CovariateRaster:
     def _check_band(self) -> None:
         path, band, count = self.covariate.path, self.covariate.band, self._dataset.count
         if not 1 <= band <= count:
-            bands = "one band" if count == 1 else f"{count} bands"
-            raise EngineError(f"{path} has {bands}, but band {band} is asked for. Choose a band that exists.")
+            bands = tr("one band") if count == 1 else tr("{} bands").format(count)
+            raise EngineError(
+                tr("{} has {}, but band {} is asked for. Choose a band that exists.").format(path, bands, band)
+            )
         kind = self._dataset.dtypes[band - 1]
         if "complex" in kind:
-            raise EngineError(f"{path} holds complex numbers ({kind}) in band {band}. Choose a raster of real numbers.")
+            raise EngineError(
+                tr("{} holds complex numbers ({}) in band {}. Choose a raster of real numbers.").format(
+                    path, kind, band
+                )
+            )
 
 
 def equal_to(values: Singles, nodata: float | None, dtype: str) -> Flags | None:
@@ -286,6 +293,8 @@ def _common(place: Block, block: Block) -> tuple[tuple[slice, slice], tuple[slic
 
 def _unreadable(path: str, error: Exception) -> EngineError:
     return EngineError(
-        f"{path} cannot be read to its end: {said(error)}. The file is truncated or damaged, or its drive or server"
-        " does not answer. Copy or export it again and run again."
+        tr(
+            "{} cannot be read to its end: {}. The file is truncated or damaged, or its drive or server does"
+            " not answer. Copy or export it again and run again."
+        ).format(path, said(error))
     )

@@ -17,6 +17,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import gibibytes
@@ -59,8 +60,10 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             self._dataset = self._create(grid, len(bands))
         except RasterioError as error:
             raise EngineError(
-                f"{path} cannot be made: {error}. It would have {grid.height} x {grid.width} pixels; choose a smaller"
-                " extent, or larger cells when patches are extracted."
+                tr(
+                    "{} cannot be made: {}. It would have {} x {} pixels; choose a smaller extent, or larger"
+                    " cells when patches are extracted."
+                ).format(path, error, grid.height, grid.width)
             ) from error
         self._dataset.descriptions = tuple(bands)
         self._dataset.units = tuple(units)
@@ -168,9 +171,11 @@ class RasterFile(AbstractContextManager["RasterFile"]):
             self._check_is_there(part(self._path))
             folder = Path(self._path).parent
             raise EngineError(
-                f"{self._path} could not be written to its end; {folder} has {gibibytes(disk_usage(folder).free)} left."
-                " Free some space or choose another folder. Where there is room enough it is a fault of the plugin:"
-                " please report it with this log."
+                tr(
+                    "{} could not be written to its end; {} has {} left. Free some space or choose another"
+                    " folder. Where there is room enough it is a fault of the plugin: please report it with"
+                    " this log."
+                ).format(self._path, folder, gibibytes(disk_usage(folder).free))
             )
 
     def _check_is_there(self, half_written: str) -> None:

@@ -11,6 +11,7 @@ import pyproj
 import shapely
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.block_reading import read_ahead
@@ -134,14 +135,18 @@ def _with_codes(raster: CovariateRaster, codes: Singles, values: Singles) -> Sin
     broken = found[(found != np.rint(found)) | (np.abs(found) > LARGEST_CODE)]
     if broken.size:
         raise EngineError(
-            f"{covariate.path}, band {covariate.band}, holds {broken[0]:.9g}, which is not a class code: codes are"
-            f" whole numbers up to {LARGEST_CODE}. Take it out of the categorical covariates, or reclassify it."
+            tr(
+                "{}, band {}, holds {:.9g}, which is not a class code: codes are whole numbers up to {}. Take"
+                " it out of the categorical covariates, or reclassify it."
+            ).format(covariate.path, covariate.band, broken[0], LARGEST_CODE)
         )
     codes = np.union1d(codes, found)
     if codes.size > MOST_CATEGORIES:
         raise EngineError(
-            f"{covariate.path}, band {covariate.band}, holds more than {MOST_CATEGORIES} different class codes."
-            " Take it out of the categorical covariates, or merge its classes."
+            tr(
+                "{}, band {}, holds more than {} different class codes. Take it out of the categorical"
+                " covariates, or merge its classes."
+            ).format(covariate.path, covariate.band, MOST_CATEGORIES)
         )
     return codes
 
@@ -184,24 +189,30 @@ def read_domain(path: str, grid: Grid) -> Array:
     Raises:
         EngineError: the file holds neither, or has no CRS.
     """
-    polygons = read_polygons(path, "the domain of the map", grid)
+    polygons = read_polygons(path, tr("the domain of the map"), grid)
     if polygons is not None:
         return _points_in(shapely.union_all(polygons.values))
     raster_grid = reference_grid(path)
     with open_stack([Covariate(path, "domain")], raster_grid) as stack:
         points = read_sample(stack, with_values=False).spread(DOMAIN_POINTS)
     if not len(points):
-        raise EngineError(f"{path}, the domain of the map, has no pixel with data. Choose another raster or polygons.")
+        raise EngineError(
+            tr("{}, the domain of the map, has no pixel with data. Choose another raster or polygons.").format(path)
+        )
     try:
         moved = np.column_stack(grid.place(points[:, 0], points[:, 1], raster_grid.crs_wkt))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            f"{path}, the domain of the map, cannot be transformed from {raster_grid.crs_name} to {grid.crs_name}, the"
-            " CRS of the covariates. Set its CRS and run again."
+            tr(
+                "{}, the domain of the map, cannot be transformed from {} to {}, the CRS of the covariates. Set"
+                " its CRS and run again."
+            ).format(path, raster_grid.crs_name, grid.crs_name)
         ) from error
     found: Array = moved[np.isfinite(moved).all(axis=1)]
     if not len(found):
-        raise EngineError(f"{path}, the domain of the map, has no place in {grid.crs_name}, the CRS of the covariates.")
+        raise EngineError(
+            tr("{}, the domain of the map, has no place in {}, the CRS of the covariates.").format(path, grid.crs_name)
+        )
     return found
 
 
@@ -212,9 +223,10 @@ def check_touch(path: str, points: Array, coordinates: Array, grid: Grid) -> Non
     if west <= own[2] and own[0] <= east and south <= own[3] and own[1] <= north:
         return
     raise EngineError(
-        f"'{layer_name(path)}', the domain of the map, does not touch the observations: it reaches over"
-        f" {bounds_in_words((west, south, east, north))}, they over {bounds_in_words(own)} ({grid.crs_name}). Check its"
-        " CRS, or choose the area around the observations that will be mapped."
+        tr(
+            "'{}', the domain of the map, does not touch the observations: it reaches over {}, they over {}"
+            " ({}). Check its CRS, or choose the area around the observations that will be mapped."
+        ).format(layer_name(path), bounds_in_words((west, south, east, north)), bounds_in_words(own), grid.crs_name)
     )
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import gibibytes
 from soil_cnn_plugin.engine.rasters.block_reading import cache_bytes
-from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, several
+from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, names_in_words
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
 from soil_cnn_plugin.engine.rasters.sampling import (
     LARGEST_CODE,
@@ -128,8 +129,10 @@ def _summarize_classes(raster: CovariateRaster, codes: Singles) -> CovariateSumm
 
 def _all_nodata(raster: CovariateRaster) -> EngineError:
     return EngineError(
-        f"{raster.covariate.path}, band {raster.covariate.band}, has no data on the grid of the map: all its pixels"
-        " there are nodata. Check its nodata value, or leave it out."
+        tr(
+            "{}, band {}, has no data on the grid of the map: all its pixels there are nodata. Check its nodata"
+            " value, or leave it out."
+        ).format(raster.covariate.path, raster.covariate.band)
     )
 
 
@@ -160,12 +163,11 @@ def _mark_in_words(summary: CovariateSummary) -> str:
         gap, spread = float(np.abs(others - mark).min()), float(np.ptp(others))
         is_telling = any(np.isclose(mark, each, rtol=1e-6) for each in _MARKS) or abs(mark) > _LARGEST_MARK
         if gap > spread * (1.0 if is_telling else _FAR) and (is_telling or mark < others.min()):
-            return (
-                f"{summary.covariate.name}: about {100 * is_mark.mean():.0f} % of its pixels are {mark:.7g}, far from"
-                f" all others ({others.min():.4g} to {others.max():.4g}). If that marks missing data, set it as the"
-                " layer's additional no data value (properties, Transparency), and run again: as data it spoils the"
-                " covariate."
-            )
+            return tr(
+                "{}: about {:.0f} % of its pixels are {:.7g}, far from all others ({:.4g} to {:.4g}). If"
+                " that marks missing data, set it as the layer's additional no data value (properties,"
+                " Transparency), and run again: as data it spoils the covariate."
+            ).format(summary.covariate.name, 100 * is_mark.mean(), mark, others.min(), others.max())
     return ""
 
 
@@ -177,16 +179,16 @@ def _compass_in_words(summary: CovariateSummary) -> str:
     full_turn = _full_turn(lowest, highest)
     if full_turn and not _COMPONENT.search(covariate.name.lower()):
         angle = f'"{covariate.name}@{covariate.band}"' + (" * 3.14159265 / 180" if full_turn == 360 else "")
-        return (
-            f"{covariate.name}: it seems to hold compass directions ({lowest:.4g} to {highest:.4g}). As plain numbers"
-            " the two sides of north are farthest apart. Use northness and eastness instead, in the raster"
-            f" calculator cos({angle}) and sin({angle}), and list both under DIRECTIONAL_COVARIATES."
-        )
+        return tr(
+            "{}: it seems to hold compass directions ({:.4g} to {:.4g}). As plain numbers the two sides of"
+            " north are farthest apart. Use northness and eastness instead, in the raster calculator"
+            " cos({}) and sin({}), and list both under DIRECTIONAL_COVARIATES."
+        ).format(covariate.name, lowest, highest, angle, angle)
     if covariate.kind == "continuous":
-        return (
-            f"{covariate.name}: by its name it depends on the compass, but it is listed under COVARIATES, so that"
-            " patches are turned and mirrored in training as if it did not. List it under DIRECTIONAL_COVARIATES."
-        )
+        return tr(
+            "{}: by its name it depends on the compass, but it is listed under COVARIATES, so that patches"
+            " are turned and mirrored in training as if it did not. List it under DIRECTIONAL_COVARIATES."
+        ).format(covariate.name)
     return ""
 
 
@@ -198,10 +200,10 @@ def _codes_in_words(summary: CovariateSummary) -> str:
     if not 3 <= len(wholes) <= _MOST_CODES or len(summary.quantiles) - _at(summary, wholes) > len(wholes):
         return ""
     shown = ", ".join(f"{value:.0f}" for value in wholes[:8]) + (", ..." if len(wholes) > 8 else "")
-    return (
-        f"{summary.covariate.name}: it seems to hold nothing but {len(wholes)} whole numbers ({shown}). If they are"
-        " codes of classes, list it under CATEGORICAL_COVARIATES: as numbers, class 2 would lie between 1 and 3."
-    )
+    return tr(
+        "{}: it seems to hold nothing but {} whole numbers ({}). If they are codes of classes, list it"
+        " under CATEGORICAL_COVARIATES: as numbers, class 2 would lie between 1 and 3."
+    ).format(summary.covariate.name, len(wholes), shown)
 
 
 def _at(summary: CovariateSummary, values: Sequence[float]) -> int:
@@ -230,12 +232,15 @@ def doubt_large_blocks(stack: CovariateStack) -> str:
     if not large:
         return ""
     height, width = files[large[0]].block_shapes[0]
-    return (
-        f"{several(large)} stored in blocks of up to {height} x {width} pixels, each of which has to be unpacked as a"
-        f" whole ({gibibytes(sizes[large[0]])}), and again for each part of the map, as only {gibibytes(share)} a file"
-        " stay unpacked: that takes time and memory. Save such rasters in tiles (in QGIS: Raster > Conversion >"
-        " Translate, with the creation option TILED=YES) and use the results."
-    )
+    return tr_n(
+        "{} is stored in blocks of up to {} x {} pixels, each of which has to be unpacked as a whole ({}), and again"
+        " for each part of the map, as only {} a file stay unpacked: that takes time and memory. Save such rasters in"
+        " tiles (in QGIS: Raster > Conversion > Translate, with the creation option TILED=YES) and use the results.",
+        "{} are stored in blocks of up to {} x {} pixels, each of which has to be unpacked as a whole ({}), and again"
+        " for each part of the map, as only {} a file stay unpacked: that takes time and memory. Save such rasters in"
+        " tiles (in QGIS: Raster > Conversion > Translate, with the creation option TILED=YES) and use the results.",
+        len(large),
+    ).format(names_in_words(large), height, width, gibibytes(sizes[large[0]]), gibibytes(share))
 
 
 def _block_bytes(dataset: rasterio.DatasetReader) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import rasterio
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.footprint import GDAL_ERRORS
 
@@ -39,19 +40,23 @@ class FileStates:
         files = dict.fromkeys(file for path in dict.fromkeys(paths) for file in files_behind(path))
         return cls({file: _state(file) for file in files})
 
-    def check(self, what_is_lost: str = "Nothing is written.") -> None:
+    def check(self, what_is_lost: str = tr("Nothing is written.")) -> None:
         """Raise EngineError when a file has changed since, or is gone."""
         for path, before in self.states.items():
             now = _state(path)
             if before is not None and now is None:
                 raise EngineError(
-                    f"{path} was removed while it was read, or its drive does not answer, so that what was read of it"
-                    f" may be wrong. {what_is_lost} Put it back and run again."
+                    tr(
+                        "{} was removed while it was read, or its drive does not answer, so that what was read"
+                        " of it may be wrong. {} Put it back and run again."
+                    ).format(path, what_is_lost)
                 )
             if before is not None and now != before:
                 raise EngineError(
-                    f"{path} was changed while it was read, so that what was read of it may be wrong. {what_is_lost}"
-                    " See to it that no other program writes the file, and run again."
+                    tr(
+                        "{} was changed while it was read, so that what was read of it may be wrong. {} See to"
+                        " it that no other program writes the file, and run again."
+                    ).format(path, what_is_lost)
                 )
 
 

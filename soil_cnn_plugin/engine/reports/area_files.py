@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.areas.area_layer import AreaLayer
 from soil_cnn_plugin.engine.areas.quantities import CLASS, VALUE, Quantities, Quantity
 from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, totals
@@ -85,21 +86,35 @@ def tell_areas(quantities: Quantities, summaries: Sequence[AreaSummary], report:
     """Tell what readers should know of the answers, and return numbers that models can branch on."""
     told = [each for each in summaries if each.estimates]
     partly = [each for each in told if each.mapped < 0.995]
-    report.info(f"{len(told)} of {len(summaries)} areas summarized, {sum(each.pixels for each in told)} pixels in all.")
+    report.info(
+        tr("{} of {} areas summarized, {} pixels in all.").format(
+            len(told), len(summaries), sum(each.pixels for each in told)
+        )
+    )
     if len(told) < len(summaries):
-        report.warning(f"{len(summaries) - len(told)} areas hold no pixel with a prediction: their answers are empty.")
+        report.warning(
+            tr_n(
+                "{} area holds no pixel with a prediction: its answers are empty.",
+                "{} areas hold no pixel with a prediction: their answers are empty.",
+                len(summaries) - len(told),
+            ).format(len(summaries) - len(told))
+        )
     if partly:
         lowest = min(each.mapped for each in partly)
         report.warning(
-            f"{len(partly)} areas are only partly mapped, one of them {100 * lowest:.0f} %: means are those of the"
-            " mapped part, and totals leave out the rest (mapped_share)."
+            tr(
+                "{} areas are only partly mapped, one of them {:.0f} %: means are those of the mapped part, and"
+                " totals leave out the rest (mapped_share)."
+            ).format(len(partly), 100 * lowest)
         )
     for number, quantity in enumerate(quantities.all):
         lost = [each.estimates[number].excluded for each in told if each.estimates]
         if max(lost, default=0.0) > _MUCH_EXCLUDED:
             report.warning(
-                f"{quantity.title}: up to {100 * max(lost):.0f} % of the draws of an area were left out, because their"
-                " values cannot go together. Check the units of the targets."
+                tr(
+                    "{}: up to {:.0f} % of the draws of an area were left out, because their values cannot go"
+                    " together. Check the units of the targets."
+                ).format(quantity.title, 100 * max(lost))
             )
     coarse = [each for each in told if each.side > 1]
     if coarse:
@@ -110,11 +125,11 @@ def tell_areas(quantities: Quantities, summaries: Sequence[AreaSummary], report:
 def coarse_in_words(coarse: Sequence[AreaSummary]) -> str:
     """How much it matters that pixels stand for others."""
     errors = [estimate.uncertain_spread for each in coarse for estimate in each.estimates or ()]
-    return (
-        f"{len(coarse)} areas have so many pixels that squares of up to {max(each.side for each in coarse)} pixels a"
-        " side were drawn as one. Means are those of all pixels; standard deviations are uncertain by"
-        f" {100 * float(np.quantile(errors, 0.9)):.1f} % for that (90 % of them by less): two choices of pixels tell."
-    )
+    return tr(
+        "{} areas have so many pixels that squares of up to {} pixels a side were drawn as one. Means are"
+        " those of all pixels; standard deviations are uncertain by {:.1f} % for that (90 % of them by"
+        " less): two choices of pixels tell."
+    ).format(len(coarse), max(each.side for each in coarse), 100 * float(np.quantile(errors, 0.9)))
 
 
 def _content(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.areas.area_layer import AreaLayer
 from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities, Quantity
 from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, totals
@@ -36,7 +37,7 @@ _MOST_ROWS = 40
 """Areas in a table or a figure; of more the largest are shown, and the layer holds all."""
 _CITED = (
     Publication(
-        "uncertainty of areas",
+        tr("uncertainty of areas"),
         "Wadoux, A. M. J.-C. & Heuvelink, G. B. M. (2023). Uncertainty of spatial averages and totals of natural"
         " resource maps. Methods in Ecology and Evolution 14, 1320-1332.",
         "10.1111/2041-210X.14106",
@@ -56,20 +57,20 @@ def write_area_page(
     shown = [(names[index], summaries[index]) for index in order if summaries[index].estimates]
     description = quantities.description
     page = Page(
-        kind="Areas",
+        kind=tr("Areas"),
         title=sentence_case(layer.name),
         facts=[
-            f"{len(summaries)} areas",
-            f"{rounded(sum(each.hectares for each in summaries))} ha in all",
-            f"{percent(job.coverage)} intervals",
+            tr_n("{} area", "{} areas", len(summaries)).format(len(summaries)),
+            tr("{} ha in all").format(rounded(sum(each.hectares for each in summaries))),
+            tr("{} intervals").format(percent(job.coverage)),
             Path(job.network).name,
         ],
         lead=[Paragraph(_lead(job, summaries))],
         sections=[
-            Section("areas", "The areas", _areas(shown, len(summaries))),
+            Section("areas", tr("The areas"), _areas(shown, len(summaries))),
             *(_section(number, quantity, job, quantities, shown) for number, quantity in _told(quantities)),
             *_classes(job, quantities, shown),
-            Section("method", "How this was computed", _method(quantities, summaries)),
+            Section("method", tr("How this was computed"), _method(quantities, summaries)),
             *correlogram_section(description.error_correlation, description.targets),
             settings_section(_settings(job), read_versions()),
             citing_section(_CITED),
@@ -84,12 +85,20 @@ def _told(quantities: Quantities) -> list[tuple[int, Quantity]]:
 
 def _lead(job: SummarizeAreas, summaries: Sequence[AreaSummary]) -> str:
     partly = sum(1 for each in summaries if each.mapped < 0.995)
-    beside = f" {partly} areas are only partly mapped: their numbers are those of the mapped part." if partly else ""
-    return (
-        f"In {percent(job.coverage)} of cases the truth lies between the limits of an interval, if errors of the"
-        " map are like those of held-out observations. An interval is one of the mean of an area, not of places in it:"
-        f" these differ more.{beside}"
+    beside = (
+        tr_n(
+            " {} area is only partly mapped: its numbers are those of the mapped part.",
+            " {} areas are only partly mapped: their numbers are those of the mapped part.",
+            partly,
+        ).format(partly)
+        if partly
+        else ""
     )
+    return tr(
+        "In {} of cases the truth lies between the limits of an interval, if errors of the map are like"
+        " those of held-out observations. An interval is one of the mean of an area, not of places in it:"
+        " these differ more.{}"
+    ).format(percent(job.coverage), beside)
 
 
 def _areas(shown: Sequence[tuple[str, AreaSummary]], count: int) -> list[Item]:
@@ -104,13 +113,17 @@ def _areas(shown: Sequence[tuple[str, AreaSummary]], count: int) -> list[Item]:
         )
         for name, each in shown
     ]
-    caption = (
-        "Area on the ellipsoid; share of it that is mapped; share of the mapped part that is like the observations"
-        " (applicable); observations inside; pixels that it touches."
+    caption = tr(
+        "Area on the ellipsoid; share of it that is mapped; share of the mapped part that is like the"
+        " observations (applicable); observations inside; pixels that it touches."
     )
     if count > len(shown):
-        caption += f" {len(shown)} of {count} areas: the largest that have an answer; the layer holds all."
-    return [table(("Area", "ha", "Mapped", "Applicable", "Observations", "Pixels"), rows, caption)]
+        caption += tr(" {} of {} areas: the largest that have an answer; the layer holds all.").format(
+            len(shown), count
+        )
+    return [
+        table((tr("Area"), tr("ha"), tr("Mapped"), tr("Applicable"), tr("Observations"), tr("Pixels")), rows, caption)
+    ]
 
 
 def _section(
@@ -125,31 +138,35 @@ def _section(
     thresholds = [threshold for t, threshold in quantities.thresholds if t == quantity.of]
     shares = [index for index, each in enumerate(quantities.all) if each.kind == SHARE and each.of == quantity.of]
     decimals = decimals_for(float(np.median([abs(each.deviation) for *_, each in estimates])) if estimates else 1.0)
-    headings = ["Area", "Mean", f"{percent(job.coverage)} interval", "SD"]
+    headings = [tr("Area"), tr("Mean"), tr("{} interval").format(percent(job.coverage)), tr("SD")]
     if quantity.per_area:
-        headings += [f"Total, {quantity.per_area[1]}", f"{percent(job.coverage)} interval"]
+        headings += [tr("Total, {}").format(quantity.per_area[1]), tr("{} interval").format(percent(job.coverage))]
     for threshold in thresholds:
-        words = f"{'>' if threshold.is_above else '<'} {threshold.value:g}"
-        headings += [f"Probability that the mean is {words}", f"Share of the area {words}"]
+        words = f"{'>' if threshold.is_above else '<'} {localized(f'{threshold.value:g}')}"
+        headings += [tr("Probability that the mean is {}").format(words), tr("Share of the area {}").format(words)]
     rows = []
     for name, summary, estimate in estimates:
         row = [name, fixed(estimate.mean, decimals), _interval(estimate, decimals), fixed(estimate.deviation, decimals)]
         if quantity.per_area:
             total, low, high = totals(summary, quantity.per_area[0], estimate)
-            row += [rounded(total), f"{rounded(low)} to {rounded(high)}"]
+            row += [rounded(total), tr("{} to {}").format(rounded(low), rounded(high))]
         for place, index in zip(range(len(thresholds)), shares):
             share = summary.estimates[index] if summary.estimates else estimate
             row += [_probability(estimate.beyond[place]), f"{percent(share.mean)} ({_percents(share)})"]
         rows.append(row)
-    dashed = "; a dashed line is a threshold" if thresholds else ""
+    caption = (
+        tr("Mean of each area with its {} interval; a dashed line is a threshold.")
+        if thresholds
+        else tr("Mean of each area with its {} interval.")
+    )
     figure = CaptionedFigure(
         draw_intervals(
             f"areas-{number}", [(name, each) for name, _, each in estimates], heading, [t.value for t in thresholds]
         ),
-        f"Mean of each area with its {percent(job.coverage)} interval{dashed}.",
+        caption.format(percent(job.coverage)),
     )
     found: Item = table(headings, rows)
-    return Section(f"quantity-{number}", heading, [figure, found if len(rows) <= 15 else Details("Table", [found])])
+    return Section(f"quantity-{number}", heading, [figure, found if len(rows) <= 15 else Details(tr("Table"), [found])])
 
 
 def _classes(job: SummarizeAreas, quantities: Quantities, shown: Sequence[tuple[str, AreaSummary]]) -> list[Section]:
@@ -164,14 +181,14 @@ def _classes(job: SummarizeAreas, quantities: Quantities, shown: Sequence[tuple[
             for number, _ in own:
                 if summary.estimates:
                     middle, low, high = totals(summary, 1.0, summary.estimates[number])
-                    cells.append(f"{rounded(middle)} ({rounded(low)} to {rounded(high)})")
+                    cells.append(tr("{} ({} to {})").format(rounded(middle), rounded(low), rounded(high)))
             rows.append(cells)
         title = quantities.description.targets[t].title
-        caption = (
-            f"Hectares of each class with {percent(job.coverage)} intervals. Those of an area sum to its mapped part."
+        caption = tr("Hectares of each class with {} intervals. Those of an area sum to its mapped part.").format(
+            percent(job.coverage)
         )
-        found = table(["Area", *(each.class_name for _, each in own)], rows, caption)
-        sections.append(Section(f"classes-{t}", sentence_case(f"{title}: area of each class"), [found]))
+        found = table([tr("Area"), *(each.class_name for _, each in own)], rows, caption)
+        sections.append(Section(f"classes-{t}", sentence_case(tr("{}: area of each class").format(title)), [found]))
     return sections
 
 
@@ -182,27 +199,32 @@ def _method(quantities: Quantities, summaries: Sequence[AreaSummary]) -> list[It
     given = [fields for fields, noise in zip(errors.groups, errors.noise) if noise is not None] if errors else []
     items: list[Item] = [
         Paragraph(
-            "The mean of an area is that of the predicted means of all its pixels, each weighted by its share in the"
-            " polygon. Around it, errors of all pixels are drawn jointly: each pixel keeps the distribution that the"
-            " map tells, and errors go together as the correlogram says, of several properties as their held-out errors"
-            " do. Draws under 16 models that the held-out errors allow count alike, so the interval knows that the"
-            " correlogram is uncertain."
+            tr(
+                "The mean of an area is that of the predicted means of all its pixels, each weighted by its"
+                " share in the polygon. Around it, errors of all pixels are drawn jointly: each pixel keeps the"
+                " distribution that the map tells, and errors go together as the correlogram says, of several"
+                " properties as their held-out errors do. Draws under 16 models that the held-out errors allow"
+                " count alike, so the interval knows that the correlogram is uncertain."
+            )
         )
     ]
     if given:
         fields = ", ".join(field for group in given for field in group)
         items.append(
-            Paragraph(f"Residuals of observations nearby were shown to tell errors of {fields}, and are used.")
+            Paragraph(
+                tr("Residuals of observations nearby were shown to tell errors of {}, and are used.").format(fields)
+            )
         )
     if coarse:
         side = max(each.side for each in coarse)
         spreads = [estimate.uncertain_spread for each in coarse for estimate in each.estimates or ()]
         items.append(
             Paragraph(
-                f"{len(coarse)} of {len(told)} areas have more pixels than are drawn one by one: squares of up to"
-                f" {side} x {side} pixels were drawn as one, by the mean error of their pixels. Two choices of pixels"
-                " that stand for a square tell standard deviations that differ by"
-                f" {percent(float(np.quantile(spreads, 0.9)), 1)} or less for 90 % of the numbers."
+                tr(
+                    "{} of {} areas have more pixels than are drawn one by one: squares of up to {} x {} pixels"
+                    " were drawn as one, by the mean error of their pixels. Two choices of pixels that stand"
+                    " for a square tell standard deviations that differ by {} or less for 90 % of the numbers."
+                ).format(len(coarse), len(told), side, side, percent(float(np.quantile(spreads, 0.9)), 1))
             )
         )
     return items
@@ -212,20 +234,20 @@ def _settings(job: SummarizeAreas) -> dict[str, str]:
     return {
         "network": job.network,
         "areas": job.polygons,
-        "coverage of intervals": f"{100 * job.coverage:g} %",
-        "thresholds": "; ".join(each.text for each in job.exceedance) or "none",
+        "coverage of intervals": tr("{:g} %").format(100 * job.coverage),
+        "thresholds": "; ".join(each.text for each in job.exceedance) or tr("none"),
         "stock": job.stock,
-        "expressions": "; ".join(f"{each.name} = {each.formula}" for each in job.expressions) or "none",
+        "expressions": "; ".join(f"{each.name} = {each.formula}" for each in job.expressions) or tr("none"),
         "seed": str(job.seed),
     }
 
 
 def _interval(estimate: AreaEstimate, decimals: int) -> str:
-    return f"{fixed(estimate.lower, decimals)} to {fixed(estimate.upper, decimals)}"
+    return tr("{} to {}").format(fixed(estimate.lower, decimals), fixed(estimate.upper, decimals))
 
 
 def _percents(estimate: AreaEstimate) -> str:
-    return f"{fixed(100 * estimate.lower, 0)} to {fixed(100 * estimate.upper, 0)} %"
+    return tr("{} to {} %").format(fixed(100 * estimate.lower, 0), fixed(100 * estimate.upper, 0))
 
 
 def _probability(value: float) -> str:

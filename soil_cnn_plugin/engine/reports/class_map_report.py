@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.class_map_assessment import ClassEstimates, ClassMapAssessment
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.reports.class_tables import (
@@ -45,19 +46,23 @@ _MOST_IN_MATRIX = 15
 def write_class_map_report(path: str, assessment: ClassMapAssessment) -> None:
     """Write one HTML file that needs nothing else; names of classes and descriptions of rasters are escaped."""
     estimates = assessment.estimates
-    where = "the whole map" if not estimates or estimates.land.share == 1 else _spoken(estimates)
+    where = tr("the whole map") if not estimates or estimates.land.share == 1 else _spoken(estimates)
     basis = basis_items(len(assessment.ids), estimates.sentence if estimates else "", assessment.notes, where)
     text, outcome = _worth(assessment)
     page = Page(
-        kind="Map assessment",
+        kind=tr("Map assessment"),
         title=sentence_case(assessment.soil_property.title),
         facts=_facts(assessment),
         lead=[VerdictBox(sentence_case(assessment.soil_property.label), [Paragraph(text)], outcome)],
         sections=[
-            Section("basis", "What these numbers stand for", basis),
-            *([Section("estimates", "Estimates for the map", _estimates(assessment, estimates))] if estimates else []),
-            Section("classes", "Which classes are right at the observations", _at_observations(assessment)),
-            Section("where", "Where the map is right", [_right_and_wrong(assessment)]),
+            Section("basis", tr("What these numbers stand for"), basis),
+            *(
+                [Section("estimates", tr("Estimates for the map"), _estimates(assessment, estimates))]
+                if estimates
+                else []
+            ),
+            Section("classes", tr("Which classes are right at the observations"), _at_observations(assessment)),
+            Section("where", tr("Where the map is right"), [_right_and_wrong(assessment)]),
             settings_section(assessment.settings, assessment.versions),
             citing_section(class_map_references(estimates is not None)),
         ],
@@ -69,14 +74,14 @@ def _facts(assessment: ClassMapAssessment) -> list[str]:
     dropped = sum(assessment.dropped.values())
     return [
         assessment.map_name,
-        f"{len(assessment.ids)} observations" + (f", {dropped} dropped" if dropped else ""),
-        f"{len(assessment.classes)} classes",
+        tr("{} observations").format(len(assessment.ids)) + (tr(", {} dropped").format(dropped) if dropped else ""),
+        tr("{} classes").format(len(assessment.classes)),
         assessment.crs_name,
     ]
 
 
 def _spoken(estimates: ClassEstimates) -> str:
-    return f"{percent(estimates.land.share, 1)} of the map"
+    return tr("{} of the map").format(percent(estimates.land.share, 1))
 
 
 def _worth(assessment: ClassMapAssessment) -> tuple[str, str]:
@@ -84,47 +89,68 @@ def _worth(assessment: ClassMapAssessment) -> tuple[str, str]:
     estimates = assessment.estimates
     if estimates:
         right, shares = estimates.accuracy.value, np.array([share.value for share in estimates.share])
-        place = "its area" if estimates.land.share == 1 else "the area that the sample tells of"
-        text = f"The map shows the right class on {percent(right)} of {place} ({_span(estimates.accuracy, estimates)})."
-        on = "on"
+        text = (
+            tr("The map shows the right class on {} of its area ({}).")
+            if estimates.land.share == 1
+            else tr("The map shows the right class on {} of the area that the sample tells of ({}).")
+        ).format(percent(right), _span(estimates.accuracy, estimates))
+        of_most = tr(" To say {} everywhere, the most frequent class, would be right on {}.")
     else:
         right, shares = assessment.accuracy, assessment.matrix.sum(axis=1) / len(assessment.ids)
-        text = f"The map shows the right class at {percent(right)} of these {len(assessment.ids)} observations."
-        on = "at"
+        text = tr("The map shows the right class at {} of these {} observations.").format(
+            percent(right), len(assessment.ids)
+        )
+        of_most = tr(" To say {} everywhere, the most frequent class, would be right at {}.")
     most, highest = assessment.classes[int(shares.argmax())], float(shares.max())
-    text += f" To say {most} everywhere, the most frequent class, would be right {on} {percent(highest)}."
+    text += of_most.format(most, percent(highest))
     is_worthless = right <= highest
-    return text + " The map is worth no more than that." * is_worthless, "none" if is_worthless else ""
+    return text + tr(" The map is worth no more than that.") * is_worthless, "none" if is_worthless else ""
 
 
 def _span(found: Estimate, estimates: ClassEstimates) -> str:
-    return f"{percent(estimates.confidence)} confidence interval {percent(found.low)} to {percent(found.high)}"
+    return tr("{} confidence interval {} to {}").format(
+        percent(estimates.confidence), percent(found.low), percent(found.high)
+    )
 
 
 def _estimates(assessment: ClassMapAssessment, estimates: ClassEstimates) -> list[Item]:
     accuracy = estimates.accuracy
-    row = ("Overall accuracy", *(percent(each, 1) for each in (accuracy.value, accuracy.standard_error)))
-    interval = f"{percent(estimates.confidence)} confidence intervals"
+    row = (tr("Overall accuracy"), *(percent(each, 1) for each in (accuracy.value, accuracy.standard_error)))
+    interval = tr("{} confidence intervals").format(percent(estimates.confidence))
     items: list[Item] = [
         table(
-            ("Measure", "Estimate", "Standard error", "From", "To"),
+            (tr("Measure"), tr("Estimate"), tr("Standard error"), tr("From"), tr("To")),
             [(*row, percent(accuracy.low, 1), percent(accuracy.high, 1))],
-            f"Share of the area on which the map shows the right class, with its {percent(estimates.confidence)}"
-            " confidence interval.",
+            tr("Share of the area on which the map shows the right class, with its {} confidence interval.").format(
+                percent(estimates.confidence)
+            ),
         ),
         table(
-            ("Class", "Observed", "Predicted", "Purity", "Representation"),
+            (tr("Class"), tr("Observed"), tr("Predicted"), tr("Purity"), tr("Representation")),
             _class_rows(assessment, estimates),
-            f"Purity (user’s accuracy) and representation (producer’s accuracy) by area, with {interval} in brackets,"
-            f" and how many observations belong to the class and lie where the map shows it. An asterisk marks numbers"
-            f" below {FEW_OF_CLASS}. Where a large stratum may hide a rare class that its sample missed, the interval"
-            " of that class’s representation is narrower than it should be.",
+            tr(
+                "Purity (user’s accuracy) and representation (producer’s accuracy) by area, with {} in"
+                " brackets, and how many observations belong to the class and lie where the map shows it. An"
+                " asterisk marks numbers below {}. Where a large stratum may hide a rare class that its sample"
+                " missed, the interval of that class’s representation is narrower than it should be."
+            ).format(interval, FEW_OF_CLASS),
         ),
         table(
-            ("Class", "Area on the map", "Share of the area", "From", "To", f"Area ({estimates.land.unit})", "±"),
+            (
+                tr("Class"),
+                tr("Area on the map"),
+                tr("Share of the area"),
+                tr("From"),
+                tr("To"),
+                tr("Area ({})").format(estimates.land.unit),
+                "±",
+            ),
             _area_rows(assessment, estimates),
-            "Where the map shows each class, and how much of the area belongs to it by the sample, which allows for"
-            f" the map’s errors, with {interval}. The last column is half of the interval by the standard error.",
+            tr(
+                "Where the map shows each class, and how much of the area belongs to it by the sample, which"
+                " allows for the map’s errors, with {}. The last column is half of the interval by the standard"
+                " error."
+            ).format(interval),
         ),
     ]
     return [*items, *_area_matrix(assessment, estimates)]
@@ -157,14 +183,18 @@ def _area_rows(assessment: ClassMapAssessment, estimates: ClassEstimates) -> lis
 def _area_matrix(assessment: ClassMapAssessment, estimates: ClassEstimates) -> list[Item]:
     names = assessment.classes
     if len(names) > _MOST_IN_MATRIX:
-        return [Paragraph(f"The confusion matrix by area of {len(names)} classes is in the metrics.", "small")]
+        return [
+            Paragraph(tr("The confusion matrix by area of {} classes is in the metrics.").format(len(names)), "small")
+        ]
     rows = [
         (name, *(percent(share, 1) if share else NOTHING for share in row), percent(row.sum(), 1))
         for name, row in zip(names, estimates.matrix)
     ]
-    totals = ("All", *(percent(share, 1) for share in estimates.matrix.sum(axis=0)), percent(1.0, 1))
-    caption = "Confusion matrix by area: the share of the area on which the class of the row is shown as the column’s."
-    return [table(("Observed", *map(short, names), "All"), [*rows, totals], caption)]
+    totals = (tr("All"), *(percent(share, 1) for share in estimates.matrix.sum(axis=0)), percent(1.0, 1))
+    caption = tr(
+        "Confusion matrix by area: the share of the area on which the class of the row is shown as the column’s."
+    )
+    return [table((tr("Observed"), *map(short, names), tr("All")), [*rows, totals], caption)]
 
 
 def _share_and_limits(found: Estimate | None) -> str:
@@ -176,20 +206,22 @@ def _share_and_limits(found: Estimate | None) -> str:
 def _at_observations(assessment: ClassMapAssessment) -> list[Item]:
     overall = ((str(len(assessment.ids)), percent(assessment.accuracy, 1), fixed(assessment.kappa, 2)),)
     of_each = Table(
-        ("Class", *OF_CLASS_COLUMNS),
+        (tr("Class"), *OF_CLASS_COLUMNS),
         table((), of_class_rows(assessment.classes, assessment.matrix)).groups,
-        "The observations of each class, without weights: how many belong to it, how many lie where the map shows it,"
-        " purity and representation, and the class that the map most often shows instead. An asterisk marks numbers"
-        f" below {FEW_OF_CLASS}: the shares beside them say little.",
+        tr(
+            "The observations of each class, without weights: how many belong to it, how many lie where the map"
+            " shows it, purity and representation, and the class that the map most often shows instead. An"
+            " asterisk marks numbers below {}: the shares beside them say little."
+        ).format(FEW_OF_CLASS),
     )
     silent = [] if assessment.estimates else [Paragraph(NO_INTERVALS, "small")]
     return [
-        table(("n", "Accuracy", "Kappa"), overall, "Scores of the observations, without weights."),
+        table(("n", tr("Accuracy"), "Kappa"), overall, tr("Scores of the observations, without weights.")),
         of_each,
         *silent,
         _confusion(assessment),
         *dropped_items(assessment.dropped),
-        Subheading("What the measures mean"),
+        Subheading(tr("What the measures mean")),
         Terms(map_class_terms()),
     ]
 
@@ -197,9 +229,11 @@ def _at_observations(assessment: ClassMapAssessment) -> list[Item]:
 def _confusion(assessment: ClassMapAssessment) -> CaptionedFigure:
     return CaptionedFigure(
         draw_confusion("confusion", assessment.classes, assessment.matrix),
-        "Confusion matrix: how many observations of the class of the row lie where the map shows the class of the"
-        " column. Right ones lie on the diagonal. Colours are shares of the row: along a row stands what an observed"
-        " class was taken for.",
+        tr(
+            "Confusion matrix: how many observations of the class of the row lie where the map shows the class"
+            " of the column. Right ones lie on the diagonal. Colours are shares of the row: along a row stands"
+            " what an observed class was taken for."
+        ),
     )
 
 
@@ -208,8 +242,10 @@ def _right_and_wrong(assessment: ClassMapAssessment) -> CaptionedFigure:
     panels = [(assessment.map_name, assessment.is_right)]
     return CaptionedFigure(
         draw_right_and_wrong("right-and-wrong", assessment.coordinates, frame, panels),
-        "Where the map shows the observed class, and where another one. Where wrong ones gather, the map misses"
-        " something that varies in space.",
+        tr(
+            "Where the map shows the observed class, and where another one. Where wrong ones gather, the map"
+            " misses something that varies in space."
+        ),
     )
 
 

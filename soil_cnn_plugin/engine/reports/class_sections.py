@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
 from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, CLASS_NAMES
@@ -55,14 +56,14 @@ from soil_cnn_plugin.engine.targets.class_scores import (
     reliability_of_map,
 )
 
-_SPANS = (("Accuracy", 2), ("Brier score", 2), ("Log score", 2))
+_SPANS = ((tr("Accuracy"), 2), (tr("Brier score"), 2), (tr("Log score"), 2))
 
 
 def class_share(assessment: Assessment, frame: MapFrame) -> Share:
     """Return what classes add to the held-out report. Headings name the target if several targets are classes."""
     targets, predictor, other_kind = assessment.classes, assessment.predictor, assessment.folds.other_kind
     return Share(
-        facts=[f"{len(target.classes)} classes" for target in targets],
+        facts=[tr("{} classes").format(len(target.classes)) for target in targets],
         predictor=[Paragraph(predictor_of_classes(predictor))],
         verdicts=[item for target in targets for item in _verdict(target, predictor)],
         maps=[_folds_figure(index, target, assessment, frame) for index, target in enumerate(targets)],
@@ -70,8 +71,11 @@ def class_share(assessment: Assessment, frame: MapFrame) -> Share:
             ScoreTable(
                 CLASS_COLUMNS,
                 [_score_group(target, predictor) for target in targets],
-                "Scores of held-out observations. Below accuracy and Brier score stand the lowest and the highest of"
-                " the folds. A dot marks the best of each column, bold type the method of the map.",
+                tr(
+                    "Scores of held-out observations. Below accuracy and Brier score stand the lowest and the"
+                    " highest of the folds. A dot marks the best of each column, bold type the method of the"
+                    " map."
+                ),
             )
         ],
         sections=[
@@ -80,7 +84,7 @@ def class_share(assessment: Assessment, frame: MapFrame) -> Share:
             for section in _target_sections(index, target, assessment, frame)
         ],
         differences=difference_items(
-            "Brier scores", "Brier score", "", [_differences(each, predictor) for each in targets]
+            tr("Brier scores"), tr("Brier score"), "", [_differences(each, predictor) for each in targets]
         ),
         other_folds=[item for target in targets for item in _other_folds(target, predictor, other_kind)],
         terms=class_terms(),
@@ -108,19 +112,27 @@ def _target_sections(index: int, target: ClassTarget, assessment: Assessment, fr
     predictor = assessment.predictor
     whose = f": {target.soil_property.title}" if len(assessment.classes) > 1 else ""
     of_each = table(
-        ("Class", *OF_CLASS_COLUMNS),
+        (tr("Class"), *OF_CLASS_COLUMNS),
         of_class_rows(
             target.classes, confusion(target.observed, target.methods[predictor].predicted, len(target.classes))
         ),
-        "Each class under the map’s predictor, held out: how many observations belong to it, how many were predicted as"
-        " it, its purity and its representation, and the class that its observations were most often taken for. An"
-        f" asterisk marks numbers below {FEW_OF_CLASS}: the shares beside them say little.",
+        tr(
+            "Each class under the map’s predictor, held out: how many observations belong to it, how many were"
+            " predicted as it, its purity and its representation, and the class that its observations were most"
+            " often taken for. An asterisk marks numbers below {}: the shares beside them say little."
+        ).format(FEW_OF_CLASS),
     )
-    without = Paragraph(f"{NO_INTERVALS} Assess map gives intervals, from an independent random sample.", "small")
+    without = Paragraph(
+        tr("{} Assess map gives intervals, from an independent random sample.").format(NO_INTERVALS), "small"
+    )
     content: list[tuple[str, str, list[Item]]] = [
-        ("which-classes", "Which classes are right", [of_each, without, _confusion_figure(index, target, predictor)]),
-        ("probabilities", "Do the probabilities hold?", [_reliability_figure(index, target, predictor)]),
-        ("right-and-wrong", "Where the map is right", [_map_figure(index, target, assessment, frame)]),
+        (
+            "which-classes",
+            tr("Which classes are right"),
+            [of_each, without, _confusion_figure(index, target, predictor)],
+        ),
+        ("probabilities", tr("Do the probabilities hold?"), [_reliability_figure(index, target, predictor)]),
+        ("right-and-wrong", tr("Where the map is right"), [_map_figure(index, target, assessment, frame)]),
     ]
     return [Section(f"{anchor}-{index}", f"{heading}{whose}", items) for anchor, heading, items in content]
 
@@ -144,7 +156,7 @@ def _other_folds(target: ClassTarget, predictor: str, other_kind: str) -> list[I
                     *(fixed(each.log_score, 3) for each in pair),
                 )
             )
-    columns = ("Chosen", other_folds_heading(other_kind)) * 3
+    columns = (tr("Chosen"), other_folds_heading(other_kind)) * 3
     groups = [Group(sentence_case(target.soil_property.label), rows)] if rows else []
     sentence = class_folds_in_words(target, predictor, other_kind)
     return other_fold_items(sentence, other_kind, columns, _SPANS, groups)
@@ -158,7 +170,11 @@ def _panels(target: ClassTarget, predictor: str) -> list[tuple[str, str, ClassHe
 
 def _folds_figure(index: int, target: ClassTarget, assessment: Assessment, frame: MapFrame) -> CaptionedFigure:
     rest = len(target.classes) - MOST_IN_LEGEND
-    few = f" The legend names the {MOST_IN_LEGEND} most frequent classes; {rest} more are drawn." if rest > 0 else ""
+    few = (
+        tr(" The legend names the {} most frequent classes; {} more are drawn.").format(MOST_IN_LEGEND, rest)
+        if rest > 0
+        else ""
+    )
     return CaptionedFigure(
         draw_folds_and_classes(
             f"class-folds-{index}",
@@ -168,8 +184,10 @@ def _folds_figure(index: int, target: ClassTarget, assessment: Assessment, frame
             target.classes,
             frame,
         ),
-        f"Observations by fold, and the observed classes in the colours of the map ({assessment.crs_name}). Each fold"
-        f" was predicted by networks and forests that were trained on the other folds.{few}",
+        tr(
+            "Observations by fold, and the observed classes in the colours of the map ({}). Each fold was"
+            " predicted by networks and forests that were trained on the other folds.{}"
+        ).format(assessment.crs_name, few),
     )
 
 
@@ -177,9 +195,11 @@ def _confusion_figure(index: int, target: ClassTarget, predictor: str) -> Captio
     matrix = confusion(target.observed, target.methods[predictor].predicted, len(target.classes))
     return CaptionedFigure(
         draw_confusion(f"confusion-{index}", target.classes, matrix),
-        "Confusion matrix of the map’s predictor: how many held-out observations of the class of the row were predicted"
-        " as the class of the column. Right ones lie on the diagonal. Colours are shares of the row: along a row stands"
-        " what an observed class was taken for.",
+        tr(
+            "Confusion matrix of the map’s predictor: how many held-out observations of the class of the row"
+            " were predicted as the class of the column. Right ones lie on the diagonal. Colours are shares of"
+            " the row: along a row stands what an observed class was taken for."
+        ),
     )
 
 
@@ -195,11 +215,13 @@ def _reliability_figure(index: int, target: ClassTarget, predictor: str) -> Capt
     ]
     return CaptionedFigure(
         draw_reliability(f"reliability-{index}", lines),
-        f"Whether the probabilities hold. {reliability_in_words(target, predictor)} Left: the probability of the class"
-        " that the map shows; of the observations whose class was given 70 %, 70 % should be right. Right: the"
-        " probabilities of all classes together. A point below the dashed line means that the map is surer than it"
-        " should be. Bars are what chance leaves open (95 %) if observations are independent; the grey columns say"
-        " how often a probability occurs.",
+        tr(
+            "Whether the probabilities hold. {} Left: the probability of the class that the map shows; of the"
+            " observations whose class was given 70 %, 70 % should be right. Right: the probabilities of all"
+            " classes together. A point below the dashed line means that the map is surer than it should be."
+            " Bars are what chance leaves open (95 %) if observations are independent; the grey columns say how"
+            " often a probability occurs."
+        ).format(reliability_in_words(target, predictor)),
     )
 
 
@@ -207,7 +229,10 @@ def _map_figure(index: int, target: ClassTarget, assessment: Assessment, frame: 
     panels = [(name, method.predicted == target.observed) for name, _, method in _panels(target, assessment.predictor)]
     return CaptionedFigure(
         draw_right_and_wrong(f"right-and-wrong-{index}", assessment.coordinates[target.rows], frame, panels),
-        "Where the class of a held-out observation was predicted right, and where wrong. Where wrong ones gather,"
-        " something that varies in space is not explained yet."
-        f"{likeness_in_words(assessment.likeness(target), 'm', 'missing probabilities of the observed classes')}",
+        tr(
+            "Where the class of a held-out observation was predicted right, and where wrong. Where wrong ones"
+            " gather, something that varies in space is not explained yet.{}"
+        ).format(
+            likeness_in_words(assessment.likeness(target), "m", tr("missing probabilities of the observed classes"))
+        ),
     )

@@ -7,21 +7,23 @@ from types import MappingProxyType
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, MEAN
 from soil_cnn_plugin.engine.assessment.reliability import chance_band
 from soil_cnn_plugin.engine.reports.held_out_words import PREDICTORS_IN_WORDS
 from soil_cnn_plugin.engine.reports.sections import ScoreGroup, ScoreRow
-from soil_cnn_plugin.engine.reports.words import NOTHING, enumerated, fixed, percent
+from soil_cnn_plugin.engine.reports.words import NOTHING, fixed, percent
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores, purity, reliability_of_map, representation
 
 CLASS_COLUMNS = ("n", "Accuracy", "Kappa", "Brier score", "Brier skill", "Log score")
-OF_CLASS_COLUMNS = ("Observed", "Predicted", "Purity", "Representation", "Most often taken for")
+OF_CLASS_COLUMNS = (tr("Observed"), tr("Predicted"), tr("Purity"), tr("Representation"), tr("Most often taken for"))
 _DECIMALS = 3
-NO_INTERVALS = (
-    "Purity and representation stand without confidence intervals: these observations are no random sample of the map,"
-    " and neighbours resemble one another, so intervals that treat them as independent would be too narrow."
+NO_INTERVALS = tr(
+    "Purity and representation stand without confidence intervals: these observations are no random sample"
+    " of the map, and neighbours resemble one another, so intervals that treat them as independent would be"
+    " too narrow."
 )
 FEW_OF_CLASS = 20
 """The number of observations of a class below which its numbers are marked as uncertain."""
@@ -127,13 +129,12 @@ def class_worth_in_words(target: ClassTarget, predictor: str) -> str:
     """Say in a sentence of numbers what the map is worth."""
     scores, counts = target.methods[predictor].scores, target.counts
     most = target.classes[int(counts.argmax())]
-    text = (
-        f"The map names the right one of {len(target.classes)} classes at {percent(scores.accuracy)} of the"
-        f" held-out observations. To always say {most}, the most frequent class, would be right at"
-        f" {percent(float(counts.max() / counts.sum()))}."
-    )
+    text = tr(
+        "The map names the right one of {} classes at {} of the held-out observations. To always say {},"
+        " the most frequent class, would be right at {}."
+    ).format(len(target.classes), percent(scores.accuracy), most, percent(float(counts.max() / counts.sum())))
     if target.methods[MEAN].scores.accuracy >= scores.accuracy:
-        text += " By these observations the classes of the map are no better than that; its probabilities may be."
+        text += tr(" By these observations the classes of the map are no better than that; its probabilities may be.")
     return text
 
 
@@ -154,17 +155,24 @@ def doubts_in_words(target: ClassTarget, predictor: str) -> str:
     texts = []
     if alone:
         texts.append(
-            f"With all observations in one fold (in brackets: how many): {_listed(alone)}. No method knew the class"
-            " when they were held out, so its numbers say no more than that; the map itself was trained with them."
+            tr(
+                "With all observations in one fold (in brackets: how many): {}. No method knew the class when"
+                " they were held out, so its numbers say no more than that; the map itself was trained with"
+                " them."
+            ).format(_listed(alone))
         )
     if never:
         texts.append(
-            f"Not once right at a held-out observation (in brackets: observations): {_listed(never)}. The map does not"
-            " find such a class; its own probability tells where it may be."
+            tr(
+                "Not once right at a held-out observation (in brackets: observations): {}. The map does not"
+                " find such a class; its own probability tells where it may be."
+            ).format(_listed(never))
         )
     if few:
         texts.append(
-            f"Fewer than {FEW_OF_CLASS} observations, so that numbers of the class say little: {_listed(few)}."
+            tr("Fewer than {} observations, so that numbers of the class say little: {}.").format(
+                FEW_OF_CLASS, _listed(few)
+            )
         )
     return " ".join(texts)
 
@@ -175,16 +183,15 @@ def reliability_in_words(target: ClassTarget, predictor: str) -> str:
     low, high = (float(limit[0]) for limit in chance_band(len(target.observed), np.array([found.mean_predicted])))
     right = found.share_right
     if right < low:
-        judged = "fewer than chance allows independent observations ({}): the map is surer than it should be"
+        judged = tr("fewer than chance allows independent observations ({}): the map is surer than it should be")
     elif right > high:
-        judged = "more than chance allows independent observations ({}): the map is less sure than it could be"
+        judged = tr("more than chance allows independent observations ({}): the map is less sure than it could be")
     else:
-        judged = "as chance alone allows independent observations ({}): on the whole the probabilities hold"
-    span = f"{percent(low, 1)} to {percent(high, 1)}"
-    return (
-        f"On average the map gives its class a probability of {percent(found.mean_predicted, 1)}, and"
-        f" {percent(right, 1)} of the held-out observations belong to it, {judged.format(span)}."
-    )
+        judged = tr("as chance alone allows independent observations ({}): on the whole the probabilities hold")
+    span = tr("{} to {}").format(percent(low, 1), percent(high, 1))
+    return tr(
+        "On average the map gives its class a probability of {}, and {} of the held-out observations belong to it, {}."
+    ).format(percent(found.mean_predicted, 1), percent(right, 1), judged.format(span))
 
 
 def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -> str:
@@ -194,26 +201,26 @@ def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -
     pair = target.methods[predictor].scores.accuracy, target.other_methods[predictor].scores.accuracy
     spatial, near = pair if other_kind == "random" else pair[::-1]
     if near - spatial >= _SIMILAR:
-        return (
-            "More classes are right under random folds, because a held-out observation then has neighbours that were"
-            " trained on. Expect the random folds’ accuracy between observations that lie as densely as these, and the"
-            " spatial folds’ accuracy where the map reaches away from them."
+        return tr(
+            "More classes are right under random folds, because a held-out observation then has neighbours"
+            " that were trained on. Expect the random folds’ accuracy between observations that lie as"
+            " densely as these, and the spatial folds’ accuracy where the map reaches away from them."
         )
     if spatial - near >= _SIMILAR:
-        return (
-            "Fewer classes are right under random folds, which chance can do when there are few observations; take the"
-            " lower accuracy as the safer guide."
+        return tr(
+            "Fewer classes are right under random folds, which chance can do when there are few"
+            " observations; take the lower accuracy as the safer guide."
         )
-    return (
+    return tr(
         "Both kinds of folds tell nearly the same, so the accuracy depends little on how near the next observation is."
     )
 
 
 def predictor_of_classes(predictor: str) -> str:
     method = PREDICTORS_IN_WORDS[predictor]
-    return f"The probability of each class is predicted by {method}; the map shows the most probable class."
+    return tr("The probability of each class is predicted by {}; the map shows the most probable class.").format(method)
 
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return enumerated(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"
+    return all_of(names) if more <= 0 else tr("{} and {} more").format(", ".join(names[:_MOST_NAMED]), more)

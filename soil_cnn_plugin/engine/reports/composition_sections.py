@@ -9,16 +9,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import METHODS, NAMES
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw
 from soil_cnn_plugin.engine.reports.sections import CaptionedFigure, Group, Paragraph, Section, Share, Table
-from soil_cnn_plugin.engine.reports.words import by_depth, enumerated, fixed, percent, sentence_case
+from soil_cnn_plugin.engine.reports.words import by_depth, fixed, percent, sentence_case
 from soil_cnn_plugin.engine.targets.compositions import CompositionAssessment
 from soil_cnn_plugin.engine.targets.texture import BORDERS, TEXTURE_CLASSES, USDA, lattice, texture_class
 
-DISTANCE, RIGHT, NEXT = "Aitchison distance", "Right texture class", "Right class or next to it"
 _HEIGHT = np.sqrt(3) / 2
 TEXTURE_CODES = {  # as FAO (2006) abbreviates them
     "sand": "S",
@@ -34,6 +34,21 @@ TEXTURE_CODES = {  # as FAO (2006) abbreviates them
     "silty clay": "SiC",
     "clay": "C",
 }
+TEXTURE_NAMES = {
+    "sand": tr("sand"),
+    "loamy sand": tr("loamy sand"),
+    "sandy loam": tr("sandy loam"),
+    "loam": tr("loam"),
+    "silt loam": tr("silt loam"),
+    "silt": tr("silt"),
+    "sandy clay loam": tr("sandy clay loam"),
+    "clay loam": tr("clay loam"),
+    "silty clay loam": tr("silty clay loam"),
+    "sandy clay": tr("sandy clay"),
+    "silty clay": tr("silty clay"),
+    "clay": tr("clay"),
+}
+"""Texture class -> its name in the user's language."""
 _OBSERVED_COLOUR = "#4b5563"
 _CELL = 0.5  # percent; points that are nearer to each other are drawn as one
 
@@ -41,13 +56,13 @@ _CELL = 0.5  # percent; points that are nearer to each other are drawn as one
 def composition_share(assessment: Assessment) -> Share:
     compositions = compositions_by_depth(assessment)
     scores = Table(
-        ("Method", *composition_columns(compositions)),
+        (tr("Method"), *composition_columns(compositions)),
         composition_groups(compositions),
-        "Scores of whole compositions of held-out observations.",
+        tr("Scores of whole compositions of held-out observations."),
     )
     figures = composition_figures(assessment, compositions)
     items = [Paragraph(composition_words(compositions)), scores, *figures]
-    return Share(sections=[Section("parts-of-a-whole", "Parts of a whole", items)])
+    return Share(sections=[Section("parts-of-a-whole", tr("Parts of a whole"), items)])
 
 
 def compositions_by_depth(assessment: Assessment) -> list[CompositionAssessment]:
@@ -56,7 +71,8 @@ def compositions_by_depth(assessment: Assessment) -> list[CompositionAssessment]
 
 
 def composition_columns(compositions: Sequence[CompositionAssessment]) -> tuple[str, ...]:
-    return ("n", DISTANCE, *((RIGHT, NEXT) if any(each.texture for each in compositions) else ()))
+    of_texture = (tr("Right texture class"), tr("Right class or next to it"))
+    return ("n", tr("Aitchison distance"), *(of_texture if any(each.texture for each in compositions) else ()))
 
 
 def composition_groups(compositions: Sequence[CompositionAssessment]) -> list[Group]:
@@ -77,17 +93,21 @@ def composition_groups(compositions: Sequence[CompositionAssessment]) -> list[Gr
 def composition_words(compositions: Sequence[CompositionAssessment]) -> str:
     """Say how parts of a whole are learned, and what their scores mean."""
     first, *others = compositions
-    title = f"{enumerated(first.names)}, at {len(compositions)} depths," if others and first.has_depth else first.title
-    text = (
-        f"{sentence_case(title)} are parts of a whole. They were closed to sum to it, learned together as isometric"
-        " log-ratios, and predicted so that they are positive and sum to it at every pixel. The Aitchison distance"
-        " measures the error of a whole composition by the ratios of its parts: 1 instead of 2 % of clay is as wrong as"
-        " 20 instead of 40 %. 0 is best."
+    title = (
+        tr("{}, at {} depths,").format(all_of(first.names), len(compositions))
+        if others and first.has_depth
+        else first.title
     )
+    text = tr(
+        "{} are parts of a whole. They were closed to sum to it, learned together as isometric log-ratios,"
+        " and predicted so that they are positive and sum to it at every pixel. The Aitchison distance"
+        " measures the error of a whole composition by the ratios of its parts: 1 instead of 2 % of clay is"
+        " as wrong as 20 instead of 40 %. 0 is best."
+    ).format(sentence_case(title))
     if any(composition.texture for composition in compositions):
-        text += (
-            " The texture class is that of the USDA at the predicted means; next to the right class lie those that"
-            " share a border with it in the triangle."
+        text += tr(
+            " The texture class is that of the USDA at the predicted means; next to the right class lie"
+            " those that share a border with it in the triangle."
         )
     return text
 
@@ -96,14 +116,14 @@ def composition_figures(assessment: Assessment, compositions: Sequence[Compositi
     figures = []
     for index, composition in enumerate(each for each in compositions if has_triangle(each)):
         name = NAMES[assessment.predictor]
-        caption = (
-            f"Observed {composition.title}, and what the {name} predicted for the same observations without having seen"
-            " them. Predictions lie closer together, because they are means of what is possible: the map shows fewer"
-            " extremes than the soil has. Larger points stand for several observations."
-        )
+        caption = tr(
+            "Observed {}, and what the {} predicted for the same observations without having seen them."
+            " Predictions lie closer together, because they are means of what is possible: the map shows"
+            " fewer extremes than the soil has. Larger points stand for several observations."
+        ).format(composition.title, name)
         if composition.texture and not index:
-            classes = ", ".join(f"{code} {each}" for each, code in TEXTURE_CODES.items())
-            caption += f" Borders and classes are those of the USDA: {classes}."
+            classes = ", ".join(f"{code} {TEXTURE_NAMES[each]}" for each, code in TEXTURE_CODES.items())
+            caption += tr(" Borders and classes are those of the USDA: {}.").format(classes)
         figures.append(
             CaptionedFigure(draw_triangle(f"triangle-{index}", composition, assessment.predictor, name), caption)
         )
@@ -120,10 +140,10 @@ def draw_triangle(name: str, composition: CompositionAssessment, method: str, ti
     def paint(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         panels = (
-            (left, "Observed", composition.observed, _OBSERVED_COLOUR),
+            (left, tr("Observed"), composition.observed, _OBSERVED_COLOUR),
             (
                 right,
-                f"Predicted: {title}",
+                tr("Predicted: {}").format(title),
                 composition.predicted[method],
                 NETWORK_COLOUR,
             ),
@@ -146,7 +166,7 @@ def place(first: Array, top: Array) -> tuple[Array, Array]:
 def _corners(composition: CompositionAssessment) -> tuple[str, str, str]:
     """Return the names of the parts on the left, on the right and on top."""
     if composition.texture:
-        return "Sand", "Silt", "Clay"
+        return tr("Sand"), tr("Silt"), tr("Clay")
     left, right, top = map(sentence_case, composition.names)
     return left, right, top
 

@@ -8,30 +8,40 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.correlogram import FEWEST_SCORES, Correlogram
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, draw, lighten_grid
 from soil_cnn_plugin.engine.reports.sections import CaptionedFigure, Item, Paragraph, Section, table
-from soil_cnn_plugin.engine.reports.words import enumerated, fixed, rounded, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import fixed, rounded, sentence_case, titles
 
 _ACROSS = 3  # panels
-_COLUMNS = ("Property", "Observations", "Nugget", "Range, m", "Correlation at 1/10 of the range", "Residuals nearby")
-_INTRODUCTION = (
-    "The mean of a field is surer than a pixel where errors of pixels differ, and no surer where they are alike. How"
-    " alike they are at two places is told by held-out errors, as normal scores, of observations that one training had"
-    " not seen: so are any two pixels of the map. Summarize areas rests on this."
+_COLUMNS = (
+    tr("Property"),
+    tr("Observations"),
+    tr("Nugget"),
+    tr("Range, m"),
+    tr("Correlation at 1/10 of the range"),
+    tr("Residuals nearby"),
 )
-_CAPTION = (
-    "Correlation of held-out errors against distance. Points: what was observed in classes of distance, larger for more"
-    " pairs; line: mean of the models that the errors allow; band: where the correlation lies with a probability of"
-    " 90 %. At distance 0 it jumps to 1: the difference, the nugget, is what errors do not share with any neighbour."
+_INTRODUCTION = tr(
+    "The mean of a field is surer than a pixel where errors of pixels differ, and no surer where they are"
+    " alike. How alike they are at two places is told by held-out errors, as normal scores, of observations"
+    " that one training had not seen: so are any two pixels of the map. Summarize areas rests on this."
 )
-_TABLE = (
-    "Medians of the posterior, with the limits of 90 % in brackets. The nugget is the share of the errors' variance"
-    " that no neighbour shares; beyond the range less than 5 % of the rest is shared. Residuals nearby: whether those"
-    " of the training observations were shown to tell held-out errors, so that answers about areas use them."
+_CAPTION = tr(
+    "Correlation of held-out errors against distance. Points: what was observed in classes of distance,"
+    " larger for more pairs; line: mean of the models that the errors allow; band: where the correlation"
+    " lies with a probability of 90 %. At distance 0 it jumps to 1: the difference, the nugget, is what"
+    " errors do not share with any neighbour."
+)
+_TABLE = tr(
+    "Medians of the posterior, with the limits of 90 % in brackets. The nugget is the share of the errors'"
+    " variance that no neighbour shares; beyond the range less than 5 % of the rest is shared. Residuals"
+    " nearby: whether those of the training observations were shown to tell held-out errors, so that"
+    " answers about areas use them."
 )
 
 
@@ -40,7 +50,7 @@ def correlogram_section(found: ErrorCorrelation | None, targets: Sequence[SoilPr
     if found is None:
         return []
     properties = {target.field: target for target in targets}
-    names = [sentence_case(enumerated(titles([properties[field] for field in group]))) for group in found.groups]
+    names = [sentence_case(all_of(titles([properties[field] for field in group]))) for group in found.groups]
     known = [(name, each) for name, each in zip(names, found.correlograms) if each]
     unknown = [name for name, each in zip(names, found.correlograms) if not each]
     items: list[Item] = [Paragraph(_INTRODUCTION)]
@@ -48,9 +58,11 @@ def correlogram_section(found: ErrorCorrelation | None, targets: Sequence[SoilPr
         rows = [_row(name, each, noise) for name, each, noise in zip(names, found.correlograms, found.noise) if each]
         items += [CaptionedFigure(draw_correlograms("correlograms", known), _CAPTION), table(_COLUMNS, rows, _TABLE)]
     if unknown:
-        text = f"{enumerated(unknown)}: fewer than {FEWEST_SCORES} observations can be compared, too few to tell."
-        items.append(Paragraph(f"{text} Areas cannot be summarized for them.", "caution"))
-    return [Section("correlogram", "How alike errors are at two places", items)]
+        text = tr("{}: fewer than {} observations can be compared, too few to tell.").format(
+            all_of(unknown), FEWEST_SCORES
+        )
+        items.append(Paragraph(tr("{} Areas cannot be summarized for them.").format(text), "caution"))
+    return [Section("correlogram", tr("How alike errors are at two places"), items)]
 
 
 def draw_correlograms(name: str, correlograms: Sequence[tuple[str, Correlogram]]) -> str:
@@ -64,7 +76,7 @@ def draw_correlograms(name: str, correlograms: Sequence[tuple[str, Correlogram]]
             panel.remove()
         for number, (panel, (title, correlogram)) in enumerate(zip(panels, correlograms)):
             _paint(panel, title, correlogram)
-            panel.set_ylabel("Correlation" if number % _ACROSS == 0 else "")
+            panel.set_ylabel(tr("Correlation") if number % _ACROSS == 0 else "")
 
     return draw(name, 3.1 * across + 0.4, 2.5 * down + 0.2, paint)
 
@@ -80,7 +92,7 @@ def _paint(axes: Axes, title: str, correlogram: Correlogram) -> None:
     axes.scatter(correlogram.distances, correlogram.observed, s=sizes, color="#22262b", zorder=3, linewidths=0)
     axes.axhline(0, color=QUIET, linewidth=0.7)
     lowest = min([-0.2, *correlogram.observed])
-    axes.set(xlim=(0, 1.05 * farthest), ylim=(max(lowest - 0.05, -1), 1), xlabel="Distance, m", title=title)
+    axes.set(xlim=(0, 1.05 * farthest), ylim=(max(lowest - 0.05, -1), 1), xlabel=tr("Distance, m"), title=title)
     lighten_grid(axes)
 
 
@@ -88,17 +100,17 @@ def _row(name: str, correlogram: Correlogram, noise: float | None) -> tuple[str,
     nuggets = np.array([model.nugget for model in correlogram.models])
     ranges = np.array([model.range_m for model in correlogram.models])
     near = np.array([np.median(ranges) / 10])
-    limits = " to ".join(fixed(float(each[0]), 2) for each in correlogram.limits(near))
+    limits = tr("{} to {}").format(*(fixed(float(each[0]), 2) for each in correlogram.limits(near)))
     return (
         name,
         str(correlogram.count),
         f"{fixed(float(np.median(nuggets)), 2)} ({_limits(nuggets, 2)})",
         f"{rounded(float(np.median(ranges)))} ({_limits(ranges)})",
         f"{fixed(float(correlogram.correlation(near)[0]), 2)} ({limits})",
-        "tell nothing" if noise is None else "used",
+        tr("tell nothing") if noise is None else tr("used"),
     )
 
 
 def _limits(values: Array, decimals: int | None = None) -> str:
     limits = [float(value) for value in np.quantile(values, [0.05, 0.95])]
-    return " to ".join(rounded(each) if decimals is None else fixed(each, decimals) for each in limits)
+    return tr("{} to {}").format(*(rounded(each) if decimals is None else fixed(each, decimals) for each in limits))

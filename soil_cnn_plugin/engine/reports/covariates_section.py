@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports.sections import Group, Item, Paragraph, Section, Table, TableCell
@@ -20,16 +21,16 @@ def covariates_section(covariates: Sequence[CovariateSummary], spaces: Sequence[
     items: list[Item] = [covariates_table(covariates, weights)]
     if weights:
         items.append(Paragraph(_IMPORTANCE, "small"))
-    return [Section("covariates", "Covariates and their importance", items)]
+    return [Section("covariates", tr("Covariates and their importance"), items)]
 
 
 def covariates_table(covariates: Sequence[CovariateSummary], weights: Mapping[str, float]) -> Table:
     """Return a table with a row a covariate, the most important one first; without `weights` it has no such column."""
-    headings = ["Covariate", "Kind", "Unit", "Values where it was trained", "File"]
+    headings = [tr("Covariate"), tr("Kind"), tr("Unit"), tr("Values where it was trained"), tr("File")]
     looks = ["name", "", "", "values", "path"]
     ordered = list(covariates)
     if weights:
-        headings.insert(1, "Importance")
+        headings.insert(1, tr("Importance"))
         looks.insert(1, "")
         ordered = sorted(ordered, key=lambda summary: -weights.get(summary.covariate.name, 0.0))
     most = max(weights.values(), default=0.0)
@@ -46,14 +47,14 @@ def _row(summary: CovariateSummary) -> tuple[str, ...]:
     """Return a row with the name, kind, unit, values and source."""
     covariate = summary.covariate
     if summary.categories:
-        values = f"{len(summary.categories)} classes: {_shortened(summary.labels)}"
+        values = tr("{} classes: {}").format(len(summary.categories), _shortened(summary.labels))
     else:
         last = len(summary.quantiles) - 1
         lowest, low, middle, high, highest = (
             rounded(summary.quantiles[round(share * last)]) for share in (0, 0.05, 0.5, 0.95, 1)
         )
-        values = f"{lowest} to {highest}, median {middle}, 90 % from {low} to {high}"
-    source = covariate.path if covariate.band == 1 else f"{covariate.path}, band {covariate.band}"
+        values = tr("{} to {}, median {}, 90 % from {} to {}").format(lowest, highest, middle, low, high)
+    source = covariate.path if covariate.band == 1 else tr("{}, band {}").format(covariate.path, covariate.band)
     return covariate.name, covariate.kind, covariate.unit or "–", values, source
 
 
@@ -70,10 +71,12 @@ def _importance(weight: float, most: float) -> TableCell:
 
 def _shortened(labels: Sequence[str], most: int = 12) -> str:
     rest = len(labels) - most
-    return ", ".join(labels[:most]) + (f" and {rest} more" if rest > 0 else "")
+    shown = ", ".join(labels[:most])
+    return tr("{} and {} more").format(shown, rest) if rest > 0 else shown
 
 
-_IMPORTANCE = (
-    "Importance: how much the held-out error grows when a covariate is exchanged between observations, in percent of"
-    " the sum over all covariates. Covariates that tell the same share their importance. Explain network tells more."
+_IMPORTANCE = tr(
+    "Importance: how much the held-out error grows when a covariate is exchanged between observations, in"
+    " percent of the sum over all covariates. Covariates that tell the same share their importance. Explain"
+    " network tells more."
 )

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN, NAMES
@@ -18,13 +19,20 @@ from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, r
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
-DEPTH_COLUMNS = ("Depth", "n", "Variance explained", "RMSE", "In the intervals", "Network beside the forest")
+DEPTH_COLUMNS = (
+    tr("Depth"),
+    "n",
+    tr("Variance explained"),
+    "RMSE",
+    tr("In the intervals"),
+    tr("Network beside the forest"),
+)
 _OUTCOMES = {
-    "network": "network better",
-    "forest": "forest better",
-    "equal": "no clear difference",
-    "none": "no usable signal",
-    "unknown": "too little evidence",
+    "network": tr("network better"),
+    "forest": tr("forest better"),
+    "equal": tr("no clear difference"),
+    "none": tr("no usable signal"),
+    "unknown": tr("too little evidence"),
 }
 DepthLine = tuple[str, str, list[Scores]]
 """A title, a colour, and the scores at each depth."""
@@ -51,19 +59,30 @@ def depth_figures(index: int, targets: Sequence[NumberTarget], assessment: Asses
         for method, colour in zip(methods, COLOURS)
     ]
     rows = choose_profiles(targets)
-    profiles = f"{len(rows)} profiles" if len(rows) == MOST_PROFILES else f"all {len(rows)} profiles that have values"
-    order = f", in even steps from the lowest to the highest mean of {name}" if len(rows) == MOST_PROFILES else ""
+    profiles = (
+        tr("{} profiles").format(len(rows))
+        if len(rows) == MOST_PROFILES
+        else tr("all {} profiles that have values").format(len(rows))
+    )
+    order = (
+        tr(", in even steps from the lowest to the highest mean of {}").format(name)
+        if len(rows) == MOST_PROFILES
+        else ""
+    )
     return [
         CaptionedFigure(
             draw_scores_by_depth(f"depths-{index}", targets, lines, assessment.coverage),
-            f"Scores of {name} by depth. Bars are the depth intervals. Dashed: a MEC of 0, which is no better than the"
-            f" mean, and the {percent(assessment.coverage)} of the observations that prediction intervals should hold.",
+            tr(
+                "Scores of {} by depth. Bars are the depth intervals. Dashed: a MEC of 0, which is no better"
+                " than the mean, and the {} of the observations that prediction intervals should hold."
+            ).format(name, percent(assessment.coverage)),
         ),
         CaptionedFigure(
             draw_profiles(f"profiles-{index}", targets, predictor, rows, assessment.coordinates, NETWORK_COLOUR),
-            f"Observed {name} by depth (black), and what the {NAMES[predictor]} predicted for the same profiles without"
-            f" having seen them (blue, with {percent(assessment.coverage)} prediction intervals), at {profiles}{order}."
-            " Above each stand its x and y.",
+            tr(
+                "Observed {} by depth (black), and what the {} predicted for the same profiles without having"
+                " seen them (blue, with {} prediction intervals), at {}{}. Above each stand its x and y."
+            ).format(name, NAMES[predictor], percent(assessment.coverage), profiles, order),
         ),
     ]
 
@@ -76,7 +95,7 @@ def depth_rows(targets: Sequence[NumberTarget], predictor: str) -> list[tuple[st
         scores, (upper, lower) = target.methods[predictor].scores, limits_of(target)
         explained = None if scores.mec is None else max(scores.mec, 0.0)
         numbers = str(scores.n), percent(explained), fixed(scores.rmse, decimals), percent(scores.picp)
-        rows.append((f"{upper:g}-{lower:g} cm", *numbers, _OUTCOMES[target.verdict.outcome]))
+        rows.append((tr("{:g}-{:g} cm").format(upper, lower), *numbers, _OUTCOMES[target.verdict.outcome]))
     return rows
 
 
@@ -87,15 +106,16 @@ def depths_in_words(targets: Sequence[NumberTarget], predictor: str, coverage: f
     texts = []
     if explained:
         shares = _span(percent(min(explained)), percent(max(explained)))
-        texts.append(f"the map explains {shares} of the variance of the held-out observations")
+        texts.append(tr("the map explains {} of the variance of the held-out observations").format(shares))
     unit = targets[0].soil_property.unit
     errors = [each.rmse for each in scores]
-    texts.append(f"its typical error (RMSE) is {_span(rounded(min(errors)), rounded(max(errors)))} {unit}".strip())
+    span = f"{_span(rounded(min(errors)), rounded(max(errors)))} {unit}".rstrip()
+    texts.append(tr("its typical error (RMSE) is {}").format(span))
     inside = [each.picp for each in scores]
     if np.isfinite(inside).all():
         hold = _span(percent(min(inside)), percent(max(inside)))
-        texts.append(f"its {percent(coverage)} prediction intervals hold {hold} of them")
-    return f"{sentence_case('; '.join(texts))}, by depth."
+        texts.append(tr("its {} prediction intervals hold {} of them").format(percent(coverage), hold))
+    return tr("{}, by depth.").format(sentence_case("; ".join(texts)))
 
 
 def shared_outcome(targets: Sequence[NumberTarget]) -> str:
@@ -108,7 +128,7 @@ def _span(low: str, high: str) -> str:
     """Return a span such as `56 to 70 %`."""
     if low == high:
         return low
-    return f"{low.removesuffix(' %')} to {high}"
+    return tr("{} to {}").format(low.removesuffix(" %"), high)
 
 
 def _rivals(targets: Sequence[NumberTarget], predictor: str) -> list[str]:
@@ -189,7 +209,8 @@ def draw_profiles(
             lighten_grid(axes)
             _paint_profile(axes, targets, method, int(row), colour)
             x, y = coordinates[row]
-            axes.set_title(f"{x:.6g}, {y:.7g}" if abs(x) <= 180 else f"{x:.0f}, {y:.0f}", fontsize=7.5, weight="normal")
+            place = tr("{:.6g}, {:.7g}").format(x, y) if abs(x) <= 180 else f"{x:.0f}, {y:.0f}"
+            axes.set_title(place, fontsize=7.5, weight="normal")
         _deepen(panels[0], limits)
         soil_property = targets[0].soil_property
         figure.supxlabel(f"{sentence_case(soil_property.name)} ({soil_property.unit})".replace(" ()", ""), fontsize=9)
@@ -234,4 +255,4 @@ def _staircase(steps: Sequence[tuple[float, float, float]]) -> tuple[list[float]
 
 def _deepen(axes: Axes, limits: Array) -> None:
     axes.set_ylim(float(limits.max()), min(0.0, float(limits.min())))
-    axes.set_ylabel("Depth (cm)")
+    axes.set_ylabel(tr("Depth (cm)"))

@@ -14,7 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, LogFormatter, PercentFormatter, ScalarFormatter, StrMethodFormatter
 
+from soil_cnn_plugin.contract.language import localized
 from soil_cnn_plugin.engine.arrays import Array
 
 NETWORK_COLOUR, FOREST_COLOUR, QUIET = "#1b6896", "#b3611a", "#6b7280"
@@ -57,10 +59,40 @@ def draw(name: str, width: float, height: float, paint: Callable[[Figure], None]
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(width, height), layout="compressed")
         paint(figure)
+        _localize(figure)
         figure.draw_without_rendering()  # the layout settles at the second attempt
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", dpi=150)
     return _slim(buffer.getvalue())
+
+
+def _localize(figure: Figure) -> None:
+    """Write the numbers along all axes as the user's language does; names along axes have formatters of other kinds."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, (ScalarFormatter, PercentFormatter, StrMethodFormatter, LogFormatter)):
+                axis.set_major_formatter(_LocalFormatter(formatter))
+
+
+class _LocalFormatter(Formatter):
+    """Write numbers as another formatter does, with the separators of the user's language."""
+
+    def __init__(self, english: Formatter) -> None:
+        self._english = english
+
+    def set_axis(self, axis: Any) -> None:
+        super().set_axis(axis)
+        self._english.set_axis(axis)
+
+    def set_locs(self, locs: Any) -> None:
+        self._english.set_locs(locs)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return localized(self._english(x, pos))
+
+    def get_offset(self) -> str:
+        return localized(self._english.get_offset())
 
 
 def _slim(svg: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.machine.environment import Environment, Library, Trial
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.sections import (
@@ -27,13 +28,13 @@ def write_environment_page(path: str, found: Environment) -> None:
     """Write one HTML file that needs nothing else."""
     page = Page(
         kind="Soil CNN",
-        title="Compute environment",
+        title=tr("Compute environment"),
         facts=[found.device],
         lead=[_verdict(found.passed)],
         sections=[
-            Section("trials", "Trials", [_trials(found.trials)]),
-            Section("libraries", "Libraries", [_libraries(found.libraries)]),
-            Section("computer", "Computer", [Pairs(found.computer)]),
+            Section("trials", tr("Trials"), [_trials(found.trials)]),
+            Section("libraries", tr("Libraries"), [_libraries(found.libraries)]),
+            Section("computer", tr("Computer"), [Pairs(found.computer)]),
         ],
     )
     write_page(path, page)
@@ -46,26 +47,26 @@ def write_environment_metrics(path: str, found: Environment) -> None:
 
 def _verdict(is_well: bool) -> Item:
     if is_well:
-        text = "All libraries are there and every trial passed."
-        return VerdictBox("The compute environment works.", [Paragraph(text)], "good")
-    text = (
-        "Run “Set up the compute environment” in the Processing toolbox. If that does not help, report the problem"
-        " together with this page."
+        text = tr("All libraries are there and every trial passed.")
+        return VerdictBox(tr("The compute environment works."), [Paragraph(text)], "good")
+    text = tr(
+        "Run “Set up the compute environment” in the Processing toolbox. If that does not help, report the"
+        " problem together with this page."
     )
-    return VerdictBox("The compute environment does not work as it should.", [Paragraph(text)], "poor")
+    return VerdictBox(tr("The compute environment does not work as it should."), [Paragraph(text)], "poor")
 
 
 def _trials(trials: Sequence[Trial]) -> Item:
     rows = [
         (
             trial.name,
-            TableCell("Passed", "yes") if trial.passed else TableCell("Failed", "no"),
+            TableCell(tr("Passed"), "yes") if trial.passed else TableCell(tr("Failed"), "no"),
             trial.words,
             fixed(trial.seconds, 1),
         )
         for trial in trials
     ]
-    headings = ("Trial", "Outcome", "What was found", "Seconds")
+    headings = (tr("Trial"), tr("Outcome"), tr("What was found"), tr("Seconds"))
     return Table(headings, [Group("", rows)], looks=("", "", "long", "number"))
 
 
@@ -73,10 +74,12 @@ def _libraries(libraries: Sequence[Library]) -> Item:
     rows = [
         (
             library.name,
-            TableCell(library.version or "missing", "" if library.is_usable else "no"),
+            TableCell(library.version or tr("missing"), "" if library.is_usable else "no"),
             library.tested,
             library.remark,
         )
         for library in libraries
     ]
-    return Table(("Library", "Version", "Tested with", "Remark"), [Group("", rows)], looks=("", "", "", ""))
+    return Table(
+        (tr("Library"), tr("Version"), tr("Tested with"), tr("Remark")), [Group("", rows)], looks=("", "", "", "")
+    )

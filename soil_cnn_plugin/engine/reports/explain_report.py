@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.assessment.significance import p_text
 from soil_cnn_plugin.engine.explaining.contribution_scale import ContributionScale
 from soil_cnn_plugin.engine.explaining.explanation import (
@@ -35,14 +36,14 @@ from soil_cnn_plugin.engine.reports.sections import (
 )
 from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, sentence_case
 
-_PARTS = {"networks": "Networks", "forest": "Forest", "process": "Gaussian process"}
+_PARTS = {"networks": tr("Networks"), "forest": tr("Forest"), "process": tr("Gaussian process")}
 
 
 def write_explain_report(path: str, explanation: Explanation) -> None:
     """Write one HTML file that needs nothing else; names of covariates and fields are escaped."""
     cited = explanation_references(explanation.attribution is not None, bool(explanation.forest_weights))
     page = Page(
-        kind="Explanation of a network",
+        kind=tr("Explanation of a network"),
         title=", ".join(sentence_case(target.title) for target in explanation.targets),
         facts=_facts(explanation),
         lead=[
@@ -53,8 +54,8 @@ def write_explain_report(path: str, explanation: Explanation) -> None:
             for index, target in enumerate(explanation.targets)
         ],
         sections=[
-            Section("importance", "Importance of the covariates", _importance(explanation)),
-            Section("surroundings", "Importance of the surroundings", _surroundings(explanation)),
+            Section("importance", tr("Importance of the covariates"), _importance(explanation)),
+            Section("surroundings", tr("Importance of the surroundings"), _surroundings(explanation)),
             *_attribution(explanation),
             settings_section(explanation.settings, explanation.versions),
             citing_section(cited),
@@ -65,23 +66,27 @@ def write_explain_report(path: str, explanation: Explanation) -> None:
 
 def _importance(explanation: Explanation) -> list[Item]:
     measure = explanation.measure
-    unit = ", in the unit of the soil property" if measure == "RMSE" else ""
+    unit = tr(", in the unit of the soil property") if measure == "RMSE" else ""
     sentences = (explanation.basis, _blend_sentence(explanation), _measure_sentence(explanation))
     return [
         Paragraph(" ".join(sentence for sentence in sentences if sentence)),
         *_importance_figures(explanation),
         Table(
-            ("Covariate", *_columns(explanation)),
+            (tr("Covariate"), *_columns(explanation)),
             _groups(explanation),
-            f"Growth of the held-out {measure} when a covariate is exchanged between observations{unit} and in percent"
-            f" of its {measure}, with the standard deviation over folds (± folds). p is the probability that chance"
-            " alone makes such a growth: by a one-sided t-test over the folds, adjusted for the number of covariates"
-            " (Holm 1979).",
+            tr(
+                "Growth of the held-out {} when a covariate is exchanged between observations{} and in percent"
+                " of its {}, with the standard deviation over folds (± folds). p is the probability that chance"
+                " alone makes such a growth: by a one-sided t-test over the folds, adjusted for the number of"
+                " covariates (Holm 1979)."
+            ).format(measure, unit, measure),
         ),
         Paragraph(
-            "Covariates with the same information share their importance: exchanging one of them alone does little,"
-            " because the others still carry it. Where p is above 0.05, the folds do not tell the growth from chance;"
-            " with few folds that is no proof that a covariate is of no use.",
+            tr(
+                "Covariates with the same information share their importance: exchanging one of them alone does"
+                " little, because the others still carry it. Where p is above 0.05, the folds do not tell the"
+                " growth from chance; with few folds that is no proof that a covariate is of no use."
+            ),
             "small",
         ),
     ]
@@ -92,14 +97,16 @@ def _surroundings(explanation: Explanation) -> list[Item]:
     return [
         _context_figure(explanation),
         Table(
-            ("Radius", sentence_case(explanation.measure), "Growth", *parts),
+            (tr("Radius"), sentence_case(explanation.measure), tr("Growth"), *parts),
             _context_groups(explanation),
-            f"Held-out {explanation.measure} and its growth against the radius that is kept, in percent.",
+            tr("Held-out {} and its growth against the radius that is kept, in percent.").format(explanation.measure),
         ),
         Paragraph(
-            "Exchanged surroundings do not fit the pixels that are kept, so the growth is an upper bound of what they"
-            " tell. It says what this network uses; whether networks with smaller patches would do as well is what"
-            " Compare patch sizes measures.",
+            tr(
+                "Exchanged surroundings do not fit the pixels that are kept, so the growth is an upper bound of"
+                " what they tell. It says what this network uses; whether networks with smaller patches would"
+                " do as well is what Compare patch sizes measures."
+            ),
             "small",
         ),
     ]
@@ -109,47 +116,53 @@ def _facts(explanation: Explanation) -> list[str]:
     context = explanation.context
     side = 2 * context.radii[-1] + 1
     return [
-        f"{explanation.observations} observations",
-        f"{len(explanation.covariates)} covariates",
-        f"patches of {side} × {side} cells ({side * explanation.metres:.0f} m)",
-        "blend of networks, random forest and Gaussian process" if explanation.forest_weights else "networks",
+        tr("{} observations").format(explanation.observations),
+        tr_n("{} covariate", "{} covariates", len(explanation.covariates)).format(len(explanation.covariates)),
+        tr("patches of {} × {} cells ({:.0f} m)").format(side, side, side * explanation.metres),
+        tr("blend of networks, random forest and Gaussian process") if explanation.forest_weights else tr("networks"),
     ]
 
 
 def _blend_sentence(explanation: Explanation) -> str:
     """Say what parts forest and Gaussian process have."""
     if not explanation.forest_weights:
-        return "The map is predicted by the networks alone."
+        return tr("The map is predicted by the networks alone.")
     forest, process = (
-        ", ".join(f"{percent(weight)} for {target.title}" for target, weight in zip(explanation.targets, weights))
+        ", ".join(
+            tr("{} for {}").format(percent(weight), target.title)
+            for target, weight in zip(explanation.targets, weights)
+        )
         for weights in (explanation.forest_weights, explanation.process_weights)
     )
-    return (
-        "The map is predicted by a blend: the random forest, which sees the same covariates with their focal means and"
-        f" deviations, has a weight of {forest}; the Gaussian process, which also sees where observations lie, has one"
-        f" of {process}; the rest are the networks. All numbers are those of the blend unless they are marked as those"
-        " of one part alone."
-    )
+    return tr(
+        "The map is predicted by a blend: the random forest, which sees the same covariates with their"
+        " focal means and deviations, has a weight of {}; the Gaussian process, which also sees where"
+        " observations lie, has one of {}; the rest are the networks. All numbers are those of the blend"
+        " unless they are marked as those of one part alone."
+    ).format(forest, process)
 
 
 def _measure_sentence(explanation: Explanation) -> str:
     """Explain the measure; empty for the RMSE, which every reader knows."""
     if explanation.measure == "RMSE":
         return ""
-    return (
-        "The error of classes is the root Brier score: the root of the mean squared distance between the predicted"
-        " probabilities of all classes and what was observed, 1 for the observed class and 0 for the others."
+    return tr(
+        "The error of classes is the root Brier score: the root of the mean squared distance between the"
+        " predicted probabilities of all classes and what was observed, 1 for the observed class and 0 for"
+        " the others."
     )
 
 
 def _importance_figures(explanation: Explanation) -> list[CaptionedFigure]:
     more = len(explanation.covariates) - MOST_COVARIATES
-    rest = f" The {more} covariates below are in the table only." if more > 0 else ""
+    rest = tr(" The {} covariates below are in the table only.").format(more) if more > 0 else ""
     return [
         CaptionedFigure(
             draw_importance(f"importance{index}", explanation, index),
-            f"How much worse {target.title} is predicted when one covariate, the whole layer of the patch, is exchanged"
-            f" between observations. Dots are single folds.{rest}",
+            tr(
+                "How much worse {} is predicted when one covariate, the whole layer of the patch, is exchanged"
+                " between observations. Dots are single folds.{}"
+            ).format(target.title, rest),
         )
         for index, target in enumerate(explanation.targets)
     ]
@@ -157,7 +170,7 @@ def _importance_figures(explanation: Explanation) -> list[CaptionedFigure]:
 
 def _columns(explanation: Explanation) -> list[str]:
     parts = [_PARTS[method] for method in explanation.methods[1:]]
-    return ["Growth", "± folds", "Percent", "± folds", "p", *parts]
+    return [tr("Growth"), tr("± folds"), tr("Percent"), tr("± folds"), "p", *parts]
 
 
 def _groups(explanation: Explanation) -> list[Group]:
@@ -185,13 +198,19 @@ def _groups(explanation: Explanation) -> list[Group]:
 
 def _context_figure(explanation: Explanation) -> CaptionedFigure:
     context = explanation.context
-    subset = "" if context.observations == explanation.observations else f" (of {context.observations} observations)"
+    subset = (
+        ""
+        if context.observations == explanation.observations
+        else tr(" (of {} observations)").format(context.observations)
+    )
     return CaptionedFigure(
         draw_context("context", explanation),
-        "How much worse the prediction is when all pixels further than the radius are exchanged with those of another"
-        f" observation, in all covariates together{subset}. The radius is half the side of the square that is kept. The"
-        " dashed line is the context radius: beyond it the error changes by less than"
-        f" {100 * LITTLE:g} %. Thin lines are single folds.",
+        tr(
+            "How much worse the prediction is when all pixels further than the radius are exchanged with those"
+            " of another observation, in all covariates together{}. The radius is half the side of the square"
+            " that is kept. The dashed line is the context radius: beyond it the error changes by less than"
+            " {:g} %. Thin lines are single folds."
+        ).format(subset, 100 * LITTLE),
     )
 
 
@@ -202,7 +221,7 @@ def _context_groups(explanation: Explanation) -> list[Group]:
         decimals = decimals_for(float(context.error[-1, 0, t]))
         rows = [
             [
-                f"{explanation.distance(radius):.0f} m ({2 * radius + 1} × {2 * radius + 1} cells)",
+                tr("{:.0f} m ({} × {} cells)").format(explanation.distance(radius), 2 * radius + 1, 2 * radius + 1),
                 fixed(float(context.error[r, 0, t]), decimals),
                 *(percent(float(context.growth[r, m, t]), 1) for m in range(len(explanation.methods))),
             ]
@@ -219,42 +238,56 @@ def _attribution(explanation: Explanation) -> list[Section]:
     order = sorted(range(len(found.magnitude)), key=lambda index: -found.magnitude[index])
     scale = found.scale
     rows = [(explanation.covariates[index], scale.size_in_words(float(found.magnitude[index]))) for index in order]
-    which = "the strongest covariates" if len(order) > MOST_MAPS else "each covariate"
-    verb = "adds to" if not scale.is_factor else "multiplies"
-    takes = ", or takes from it" if not scale.is_factor else " by"
     figure = CaptionedFigure(
         draw_contributions("contributions", explanation, found),
-        f"What {which} {verb} {scale.subject}{takes} at each pixel. Brown: more than with average conditions; blue:"
-        " less.",
+        _map_caption(scale, len(order) > MOST_MAPS).format(scale.subject)
+        + tr(" Brown: more than with average conditions; blue: less."),
     )
     title = sentence_case(scale.target.title) + (f", {scale.class_name}" if scale.class_name else "")
-    means = table(("Covariate", "Contribution"), rows, _sizes_caption(scale))
-    return [Section("contributions", f"What made the map: {title}", [Paragraph(_words(found)), figure, means])]
+    means = table((tr("Covariate"), tr("Contribution")), rows, _sizes_caption(scale))
+    return [
+        Section("contributions", tr("What made the map: {}").format(title), [Paragraph(_words(found)), figure, means])
+    ]
+
+
+def _map_caption(scale: ContributionScale, is_of_strongest: bool) -> str:
+    if scale.is_factor and is_of_strongest:
+        return tr("What the strongest covariates multiply {} by at each pixel.")
+    if scale.is_factor:
+        return tr("What each covariate multiplies {} by at each pixel.")
+    if is_of_strongest:
+        return tr("What the strongest covariates add to {}, or take from it at each pixel.")
+    return tr("What each covariate adds to {}, or takes from it at each pixel.")
 
 
 def _sizes_caption(scale: ContributionScale) -> str:
     if scale.is_factor:
-        return f"Factor by which a covariate multiplies or divides {scale.subject}: geometric mean over the map."
+        return tr("Factor by which a covariate multiplies or divides {}: geometric mean over the map.").format(
+            scale.subject
+        )
     unit = f" ({scale.unit})" if scale.unit else ""
-    return f"Mean absolute contribution over the map{unit}."
+    return tr("Mean absolute contribution over the map{}.").format(unit)
 
 
 def _words(found: AttributionSummary) -> str:
-    every = f" One in {found.step} × {found.step} pixels was explained." if found.step > 1 else ""
-    base = f"{found.scale.base_in_words(found.base)}, the mean prediction of the observations that it is compared with"
-    if found.scale.transform == "log-odds":
-        sums = f"The factors of a pixel multiply {base}, to the odds that its calibrated probability stands for."
-    elif found.scale.is_factor:
-        sums = (
-            f"The factors of a pixel multiply {base}, to its prediction on that scale; for the networks nearly, for the"
-            " forest exactly."
-        )
-    else:
-        sums = (
-            f"The contributions of a pixel add up to its prediction minus {base}; for the networks nearly, for the"
-            " forest exactly."
-        )
-    return (
-        f"{found.pixels} pixels were explained.{every} {sums} They say what the predictor used, not what made the soil."
-        f" In the raster: {found.scale.meaning}"
+    every = tr(" One in {} × {} pixels was explained.").format(found.step, found.step) if found.step > 1 else ""
+    base = tr("{}, the mean prediction of the observations that it is compared with").format(
+        found.scale.base_in_words(found.base)
     )
+    if found.scale.transform == "log-odds":
+        sums = tr("The factors of a pixel multiply {}, to the odds that its calibrated probability stands for.").format(
+            base
+        )
+    elif found.scale.is_factor:
+        sums = tr(
+            "The factors of a pixel multiply {}, to its prediction on that scale; for the networks nearly,"
+            " for the forest exactly."
+        ).format(base)
+    else:
+        sums = tr(
+            "The contributions of a pixel add up to its prediction minus {}; for the networks nearly, for"
+            " the forest exactly."
+        ).format(base)
+    return tr(
+        "{} pixels were explained.{} {} They say what the predictor used, not what made the soil. In the raster: {}"
+    ).format(found.pixels, every, sums, found.scale.meaning)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from soil_cnn_plugin.contract.language import all_of, date_in_words, localized, tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
@@ -38,7 +39,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     settings_section,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import enumerated, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import sentence_case, titles
 
 _IN_SHORT = ("accuracy", "covariates", "notes", "how-to-cite")
 """Sections that the short print version has, beside the verdicts and the maps."""
@@ -57,12 +58,12 @@ def write_report(path: str, assessment: Assessment, maps: Sequence[Section] = ()
     if assessment.classes:
         shares.append(class_share(assessment, frame))
     page = Page(
-        kind="Held-out report" if assessment.numbers else "Held-out report of classes",
-        title=sentence_case(enumerated(titles([target.soil_property for target in assessment.targets]))),
+        kind=tr("Held-out report") if assessment.numbers else tr("Held-out report of classes"),
+        title=sentence_case(all_of(titles([target.soil_property for target in assessment.targets]))),
         facts=[
             *(fact for share in shares for fact in share.facts),
             *_facts(assessment, frame.unit),
-            f"written {date.today():%Y-%m-%d}",
+            tr("written {}").format(date_in_words(date.today())),
         ],
         lead=[
             *(item for share in shares for item in share.predictor),
@@ -82,13 +83,13 @@ def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
     if not assessment.numbers:
         settings = {name: value for name, value in settings.items() if name not in _OF_NUMBERS}
     sections = [
-        Section("observations", "Observations and folds", _observations(assessment, shares)),
+        Section("observations", tr("Observations and folds"), _observations(assessment, shares)),
         *covariates_section(assessment.covariates, assessment.spaces),
-        Section("accuracy", "Accuracy", [item for share in shares for item in share.accuracy]),
+        Section("accuracy", tr("Accuracy"), [item for share in shares for item in share.accuracy]),
         *(section for share in shares for section in share.sections),
         Section(
             "differences",
-            "Is one method better than another?",
+            tr("Is one method better than another?"),
             [item for share in shares for item in share.differences],
         ),
         *_other_folds(assessment, shares),
@@ -97,7 +98,7 @@ def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
         *dissimilarity_section(assessment.spaces),
         *_training(assessment),
         *notes_section(assessment.notes),
-        Section("measures", "What the measures mean", [Terms(terms)]),
+        Section("measures", tr("What the measures mean"), [Terms(terms)]),
         settings_section(settings, assessment.versions),
         citing_section(references(assessment), software(assessment), methods_sentence(assessment)),
     ]
@@ -106,12 +107,12 @@ def _sections(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:
 
 def _facts(assessment: Assessment, unit: str) -> list[str]:
     size, cell = assessment.patch_size, assessment.cell_size
-    across = f" ({size * cell:g} {unit} across)" if unit == "m" else ""
+    across = tr(" ({:g} {} across)").format(size * cell, unit) if unit == "m" else ""
     return [
-        f"{len(assessment.coordinates)} observations",
-        f"{assessment.folds.count} folds"
-        + (f", {assessment.folds.repeats} times" if assessment.folds.repeats > 1 else ""),
-        f"patches of {size} × {size} cells of {f'{cell:g} {unit}'.strip()}{across}",
+        tr("{} observations").format(len(assessment.coordinates)),
+        tr("{} folds").format(assessment.folds.count)
+        + (tr(", {} times").format(assessment.folds.repeats) if assessment.folds.repeats > 1 else ""),
+        tr("patches of {} × {} cells of {}{}").format(size, size, f"{localized(f'{cell:g}')} {unit}".strip(), across),
         assessment.crs_name,
     ]
 
@@ -133,7 +134,7 @@ def _other_folds(assessment: Assessment, shares: Sequence[Share]) -> list[Sectio
     if not items:
         return []
     kind = OTHER_KINDS.get(assessment.folds.other_kind, "")
-    return [Section("other-folds", f"{kind.capitalize()} beside the chosen ones", items)]
+    return [Section("other-folds", tr("{} beside the chosen ones").format(sentence_case(kind)), items)]
 
 
 def _training(assessment: Assessment) -> list[Section]:
@@ -142,11 +143,13 @@ def _training(assessment: Assessment) -> list[Section]:
     if not curves:
         return []
     has_folds = len(curves) > len({curve.architecture for curve in curves})
-    lines = " Thick lines: the networks of the map; thin lines: those of the folds." if has_folds else ""
+    lines = tr(" Thick lines: the networks of the map; thin lines: those of the folds.") if has_folds else ""
     figure = CaptionedFigure(
         draw_loss_curves("loss", curves),
-        f"Loss while networks were trained, as means over the members of an ensemble.{lines} Where the held-out loss"
-        " rises, a network learns its training observations by heart; all members were kept at the step"
-        " where the held-out loss was lowest.",
+        tr(
+            "Loss while networks were trained, as means over the members of an ensemble.{} Where the held-out"
+            " loss rises, a network learns its training observations by heart; all members were kept at the"
+            " step where the held-out loss was lowest."
+        ).format(lines),
     )
-    return [Section("training", "Training", [figure])]
+    return [Section("training", tr("Training"), [figure])]

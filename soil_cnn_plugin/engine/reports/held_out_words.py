@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from soil_cnn_plugin.contract.language import all_of, tr, tr_n
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.methods import (
@@ -16,43 +17,46 @@ from soil_cnn_plugin.engine.assessment.methods import (
     PROCESS,
 )
 from soil_cnn_plugin.engine.reports.sections import Item, Paragraph, Section, table
-from soil_cnn_plugin.engine.reports.words import enumerated, percent, sentence_case, titles
+from soil_cnn_plugin.engine.reports.words import percent, sentence_case, titles
 
 HIGH_OVERLAP = 25.0
 """Percent of held-out observations whose patch overlaps a training patch; above it the report warns."""
 PREDICTORS_IN_WORDS = {
-    BLEND: "a blend of network, random forest and Gaussian process: a weighted mean of them, with weights that were"
-    " learned on held-out predictions within the training observations",
-    NETWORK: "the network, an ensemble of convolutional networks on patches of the covariates",
-    PROCESS: "a Gaussian process on the covariates, their focal means and deviations, and the coordinates",
-    FOREST: "a random forest on the covariates at the point",
-    FOREST_CONTEXT: "a random forest on the covariates at the point and their focal means and deviations",
-    MEAN: "the mean of the observations",
+    BLEND: tr(
+        "a blend of network, random forest and Gaussian process: a weighted mean of them, with weights that"
+        " were learned on held-out predictions within the training observations"
+    ),
+    NETWORK: tr("the network, an ensemble of convolutional networks on patches of the covariates"),
+    PROCESS: tr("a Gaussian process on the covariates, their focal means and deviations, and the coordinates"),
+    FOREST: tr("a random forest on the covariates at the point"),
+    FOREST_CONTEXT: tr("a random forest on the covariates at the point and their focal means and deviations"),
+    MEAN: tr("the mean of the observations"),
 }
 RANDOM_BY_KNNDM = "random by knndm"
 FOLDS_IN_WORDS = {
-    "random": "random folds",
-    RANDOM_BY_KNNDM: "random folds, since by kNNDM the observations are no more clustered than the map",
-    "spatial_blocks": "spatial blocks",
-    "groups": "folds of whole groups",
-    "knndm": "folds matched to the distances of the map (kNNDM)",
+    "random": tr("random folds"),
+    RANDOM_BY_KNNDM: tr("random folds, since by kNNDM the observations are no more clustered than the map"),
+    "spatial_blocks": tr("spatial blocks"),
+    "groups": tr("folds of whole groups"),
+    "knndm": tr("folds matched to the distances of the map (kNNDM)"),
 }
 
 
 def predictor_sentence(predictor: str) -> str:
     """Say how the map is predicted; `predictor` is a method (assessment.METHODS)."""
-    return f"The map is predicted by {PREDICTORS_IN_WORDS[predictor]}."
+    return tr("The map is predicted by {}.").format(PREDICTORS_IN_WORDS[predictor])
 
 
 def validation_sentence(assessment: Assessment) -> str:
     """Say by which way of validation the numbers were found, and whether the rivals have all that they could have."""
     forests = assessment.settings.get(FORESTS_SETTING, "")
-    return (
-        f"All scores are from {_cross_validation(assessment.folds)}: each observation was predicted by"
-        " networks, forests and a Gaussian process that had not seen it, nor any other observation of its fold. They"
-        " describe the map where it is like the places of the observations. An estimate for the whole area, with a"
-        " confidence interval, needs an independent probability sample."
-        + (f" In the random forests {forests}." if forests else "")
+    return tr(
+        "All scores are from {}: each observation was predicted by networks, forests and a Gaussian process"
+        " that had not seen it, nor any other observation of its fold. They describe the map where it is"
+        " like the places of the observations. An estimate for the whole area, with a confidence interval,"
+        " needs an independent probability sample."
+    ).format(_cross_validation(assessment.folds)) + (
+        tr(" In the random forests {}.").format(forests) if forests else ""
     )
 
 
@@ -60,21 +64,20 @@ def overlap_sentence(folds: FoldsInWords) -> str:
     """Say how many held-out patches overlap one trained on, and what that means: folds matched to the map are as near
     as the map is, so that its own patches overlap as often."""
     share = percent(folds.overlap_percent / 100)
-    text = f"The patches of {share} of the held-out observations overlap a patch that was trained on."
+    text = tr("The patches of {} of the held-out observations overlap a patch that was trained on.").format(share)
     if folds.overlap_percent <= HIGH_OVERLAP:
         return text
     if folds.kind == "knndm":
-        how = "lies no farther from the observations than held-out ones lie from those trained on"
-        return (
-            f"{text} So do patches of the map: it {how}, for that is how the folds were chosen (kNNDM). The scores hold"
-            " for the area that the folds were matched to; where a map reaches farther away, it may be worse than they"
-            " say."
-        )
-    return (
-        f"{text} The network has seen part of their surroundings, so the scores hold close to the observations; farther"
-        " away the map may be worse than they say. These folds were not matched to the map, so the scores do not tell"
-        " whether it reaches farther; the validation knndm does."
-    )
+        return tr(
+            "{} So do patches of the map: it lies no farther from the observations than held-out ones lie from those"
+            " trained on, for that is how the folds were chosen (kNNDM). The scores hold for the area that the folds"
+            " were matched to; where a map reaches farther away, it may be worse than they say."
+        ).format(text)
+    return tr(
+        "{} The network has seen part of their surroundings, so the scores hold close to the observations;"
+        " farther away the map may be worse than they say. These folds were not matched to the map, so the"
+        " scores do not tell whether it reaches farther; the validation knndm does."
+    ).format(text)
 
 
 def overlap_is_doubtful(folds: FoldsInWords) -> bool:
@@ -91,28 +94,38 @@ def folds_in_words(folds: FoldsInWords) -> str:
 def methods_sentence(assessment: Assessment) -> str:
     """Return a sentence for the methods section of a paper."""
     names = {
-        BLEND: "a blend of convolutional networks, a random forest and a Gaussian process",
-        NETWORK: "convolutional networks",
+        BLEND: tr("a blend of convolutional networks, a random forest and a Gaussian process"),
+        NETWORK: tr("convolutional networks"),
     }
     method = names.get(assessment.predictor, PREDICTORS_IN_WORDS[assessment.predictor])
     numbers = titles([target.soil_property for target in assessment.numbers])
-    classes = [f"{len(target.classes)} classes ({target.soil_property.field})" for target in assessment.classes]
-    verb = "was" if len(assessment.numbers) == 1 and not classes else "were"
-    ratios = ", as parts of a whole in isometric log-ratios" if assessment.compositions else ""
-    whose = " of classes" if numbers else ""
-    calibrated = f"; probabilities{whose} were calibrated by one temperature" if classes else ""
+    classes = [
+        tr("{} classes ({})").format(len(target.classes), target.soil_property.field) for target in assessment.classes
+    ]
+    ratios = tr(", as parts of a whole in isometric log-ratios") if assessment.compositions else ""
+    calibrated = ""
+    if classes and numbers:
+        calibrated = tr("; probabilities of classes were calibrated by one temperature")
+    elif classes:
+        calibrated = tr("; probabilities were calibrated by one temperature")
     kind, size = folds_in_words(assessment.folds), assessment.patch_size
-    subject = sentence_case(enumerated([*numbers, *classes]))
-    return (
-        f"{subject} {verb} mapped with {method} ({software(assessment)}){ratios},"
-        f" trained on {len(assessment.coordinates)} observations and patches of {size} × {size} cells of the"
-        f" covariates{calibrated}, and assessed by {_cross_validation(assessment.folds)} ({kind})."
-    )
+    subject = sentence_case(all_of([*numbers, *classes]))
+    return tr_n(
+        "{} was mapped with {} ({}){}, trained on {} observations and patches of {} × {} cells of the covariates{},"
+        " and assessed by {} ({}).",
+        "{} were mapped with {} ({}){}, trained on {} observations and patches of {} × {} cells of the covariates{},"
+        " and assessed by {} ({}).",
+        2 if classes else len(assessment.numbers),
+    ).format(
+        subject, method, software(assessment), ratios, len(assessment.coordinates), size, size, calibrated,
+        _cross_validation(assessment.folds), kind,
+    )  # fmt: skip
 
 
 def _cross_validation(folds: FoldsInWords) -> str:
-    repeated = f" repeated {folds.repeats} times" if folds.repeats > 1 else ""
-    return f"{folds.count}-fold cross-validation{repeated}"
+    if folds.repeats > 1:
+        return tr("{}-fold cross-validation repeated {} times").format(folds.count, folds.repeats)
+    return tr("{}-fold cross-validation").format(folds.count)
 
 
 def software(assessment: Assessment) -> str:
@@ -125,32 +138,34 @@ def dissimilarity_section(spaces: Sequence[SpaceInWords]) -> list[Section]:
     """Return the section; none where the network tells nothing of it."""
     items: list[Item] = []
     for space in spaces:
-        kept = f", of {space.observations} of {space.drawn_from} observations, drawn at random"
+        kept = tr(", of {} of {} observations, drawn at random").format(space.observations, space.drawn_from)
         part = kept if space.observations < space.drawn_from else ""
-        limit = f"A pixel is applicable up to an index of {space.threshold:.4g}{part}."
+        limit = tr("A pixel is applicable up to an index of {:.4g}{}.").format(space.threshold, part)
         if not space.weights:
             items.append(Paragraph(f"{_IN_EMBEDDING_SPACE} {limit}"))
             continue
         items.append(Paragraph(f"{_IN_COVARIATE_SPACE} {limit}"))
         ordered = sorted(space.weights.items(), key=lambda each: -each[1])
         rows = [(name, percent(share, 1)) for name, share in ordered]
-        items.append(table(("Covariate", "Weight"), rows, _WEIGHTS))
-    return [Section("applicability", "Where its maps may be used", items)] if items else []
+        items.append(table((tr("Covariate"), tr("Weight")), rows, _WEIGHTS))
+    return [Section("applicability", tr("Where its maps may be used"), items)] if items else []
 
 
-_IN_COVARIATE_SPACE = (
-    "The dissimilarity index of a map (DISSIMILARITY) is that of Meyer and Pebesma (2021, doi 10.1111/2041-210X.13650):"
-    " the distance from the pixel's covariates to those of the nearest observation, divided by the mean distance of two"
-    " observations. Covariates are standardized as they are and multiplied by their weights; class codes become one"
-    " column each. The limit is the upper whisker of the observations' own indices, each against those of other folds."
+_IN_COVARIATE_SPACE = tr(
+    "The dissimilarity index of a map (DISSIMILARITY) is that of Meyer and Pebesma (2021, doi"
+    " 10.1111/2041-210X.13650): the distance from the pixel's covariates to those of the nearest"
+    " observation, divided by the mean distance of two observations. Covariates are standardized as they"
+    " are and multiplied by their weights; class codes become one column each. The limit is the upper"
+    " whisker of the observations' own indices, each against those of other folds."
 )
-_IN_EMBEDDING_SPACE = (
-    "In embedding space, an addition of this program without published experience, the same rule is applied to the last"
-    " hidden layers of the networks. They see a value beyond the range of the training raster as the end of that range;"
-    " such a pixel is not applicable, and its index grows with its distance from the range."
+_IN_EMBEDDING_SPACE = tr(
+    "In embedding space, an addition of this program without published experience, the same rule is applied"
+    " to the last hidden layers of the networks. They see a value beyond the range of the training raster"
+    " as the end of that range; such a pixel is not applicable, and its index grows with its distance from"
+    " the range."
 )
-_WEIGHTS = (
-    "Weights of the covariates in the index: how much the held-out error of the map's predictor grows when a covariate"
-    " is exchanged between observations, in percent of the sum. A covariate without which predictions are no worse, or"
-    " that has one value at all observations, has no weight."
+_WEIGHTS = tr(
+    "Weights of the covariates in the index: how much the held-out error of the map's predictor grows when"
+    " a covariate is exchanged between observations, in percent of the sum. A covariate without which"
+    " predictions are no worse, or that has one value at all observations, has no weight."
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.detectable_difference import HIGHER, LOWER
 from soil_cnn_plugin.engine.assessment.map_pair import MapPair
 from soil_cnn_plugin.engine.assessment.paired_maps import BetterMap, Change
-from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, rounded, sentence_case
+from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, in_unit, percent, sentence_case
 
 
 def pair_verdict(pair: MapPair) -> str:
@@ -24,46 +25,50 @@ def pair_verdict(pair: MapPair) -> str:
 def _better(pair: MapPair, found: BetterMap, count: int) -> str:
     unit = pair.soil_property.unit
     rmse = found.rmse
-    errors = f"RMSE {in_unit(rmse.first.value, unit)} and {in_unit(rmse.second.value, unit)}"
+    errors = tr("RMSE {} and {}").format(in_unit(rmse.first.value, unit), in_unit(rmse.second.value, unit))
     margin = f"{difference_in_words(rmse.difference, unit)}"
     if not rmse.is_shown:
-        return (
-            f"With {count} observations no difference between the maps can be shown ({errors}; second less first"
-            f" {margin}). A difference in RMSE of less than about {in_unit(found.detectable, unit)} cannot be seen with"
-            " so many."
-        )
-    which = "second" if rmse.difference.value < 0 else "first"
-    return (
-        f"The {which} map, {pair.names[which == 'second']}, is nearer to the {count} observations ({errors}; second"
-        f" less first {margin})."
+        return tr(
+            "With {} observations no difference between the maps can be shown ({}; second less first {}). A"
+            " difference in RMSE of less than about {} cannot be seen with so many."
+        ).format(count, errors, margin, in_unit(found.detectable, unit))
+    is_second = rmse.difference.value < 0
+    text = (
+        tr("The second map, {}, is nearer to the {} observations ({}; second less first {}).")
+        if is_second
+        else tr("The first map, {}, is nearer to the {} observations ({}; second less first {}).")
     )
+    return text.format(pair.names[is_second], count, errors, margin)
 
 
 def _changed(pair: MapPair, found: Change, count: int) -> str:
     unit = pair.soil_property.unit
     seen = f"{sign(found.observed.value)}{in_unit(abs(found.observed.value), unit)}"
-    limits = f"95 % confidence interval {ends(found.observed, unit)}"
+    limits = tr("95 % confidence interval {}").format(ends(found.observed, unit))
     is_seen = found.observed.low > 0 or found.observed.high < 0
     first = (
-        f"From the first to the second date the observations changed by {seen} on average ({limits}, n = {count})."
+        tr("From the first to the second date the observations changed by {} on average ({}, n = {}).").format(
+            seen, limits, count
+        )
         if is_seen
-        else f"No change can be shown: it is {seen} on average ({limits}, n = {count})."
+        else tr("No change can be shown: it is {} on average ({}, n = {}).").format(seen, limits, count)
     )
-    maps = f"The maps show {sign(found.mapped.value)}{in_unit(abs(found.mapped.value), unit)} at the same places."
+    maps = tr("The maps show {}{} at the same places.").format(
+        sign(found.mapped.value), in_unit(abs(found.mapped.value), unit)
+    )
     return f"{first} {maps} {smallest_change(found, unit, count)}"
 
 
 def smallest_change(found: Change, unit: str, count: int) -> str:
     """Return the sentence on the smallest mean change that `count` observations show."""
     least = in_unit(found.detectable, unit)
-    return f"A mean change of less than about {least} cannot be seen with these {count} observations."
+    return tr("A mean change of less than about {} cannot be seen with these {} observations.").format(least, count)
 
 
 def _mapped(pair: MapPair) -> str:
     facts, unit = pair.facts, pair.soil_property.unit
-    return (
-        f"the second map shows {sign(facts.mean)}{in_unit(abs(facts.mean), unit)} on average over"
-        f" {facts.pixels} pixels."
+    return tr("the second map shows {}{} on average over {} pixels.").format(
+        sign(facts.mean), in_unit(abs(facts.mean), unit), facts.pixels
     )
 
 
@@ -73,26 +78,22 @@ def _where(pair: MapPair) -> str:
         return ""
     beyond = facts.share(LOWER) + facts.share(HIGHER)
     least = facts.typical_smallest
-    return (
-        f"Beyond both {percent(pair.coverage)} intervals the maps differ on {percent(beyond, 1)} of the area; at half"
-        f" of the pixels a difference of less than {in_unit(least or 0.0, pair.soil_property.unit)} cannot be told."
-    )
-
-
-def in_unit(value: float, unit: str) -> str:
-    return f"{rounded(value)} {unit}".rstrip()
+    return tr(
+        "Beyond both {} intervals the maps differ on {} of the area; at half of the pixels a difference of"
+        " less than {} cannot be told."
+    ).format(percent(pair.coverage), percent(beyond, 1), in_unit(least or 0.0, pair.soil_property.unit))
 
 
 def difference_in_words(estimate: Estimate, unit: str) -> str:
     """Return `−1.2 % (95 % confidence interval −2.1 to −0.3 %)`."""
     decimals = decimals_for(max(abs(estimate.low), abs(estimate.high)))
     value = f"{fixed(estimate.value, decimals)} {unit}".rstrip()
-    return f"{value}, 95 % confidence interval {ends(estimate, unit)}"
+    return tr("{}, 95 % confidence interval {}").format(value, ends(estimate, unit))
 
 
 def ends(estimate: Estimate, unit: str) -> str:
     decimals = decimals_for(max(abs(estimate.low), abs(estimate.high)))
-    return f"{fixed(estimate.low, decimals)} to {fixed(estimate.high, decimals)} {unit}".rstrip()
+    return tr("{} to {} {}").format(fixed(estimate.low, decimals), fixed(estimate.high, decimals), unit).rstrip()
 
 
 def sign(value: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, MapEstimates
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR
@@ -36,10 +37,10 @@ from soil_cnn_plugin.engine.reports.sections import (
     table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, number_terms, percent, rounded, sentence_case
+from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, in_unit, number_terms, percent, sentence_case
 
 _OF_INTERVALS = ("PICP", "Width", "Interval score")
-_PICP_OF_MEASURED = "; the PICP is that of measured values"
+_PICP_OF_MEASURED = tr("; the PICP is that of measured values")
 _FEW = 30
 """The number of observations below which the page says that the scores are uncertain."""
 
@@ -49,15 +50,15 @@ def write_map_report(path: str, assessment: MapAssessment) -> None:
     soil_property, mec = assessment.target.soil_property, _mec(assessment)
     outcome = "none" if mec is not None and mec <= 0 else ""
     page = Page(
-        kind="Map assessment",
+        kind=tr("Map assessment"),
         title=sentence_case(soil_property.title),
         facts=_facts(assessment),
         lead=[VerdictBox(sentence_case(soil_property.label), [Paragraph(_worth(assessment))], outcome)],
         sections=[
-            Section("basis", "What these numbers stand for", _basis(assessment)),
+            Section("basis", tr("What these numbers stand for"), _basis(assessment)),
             *_estimates(assessment),
-            Section("scores", "Scores at the observations", _scores(assessment)),
-            Section("figures", "Predicted and observed", _figures(assessment)),
+            Section("scores", tr("Scores at the observations"), _scores(assessment)),
+            Section("figures", tr("Predicted and observed"), _figures(assessment)),
             settings_section(assessment.settings, assessment.versions),
             citing_section(map_references(assessment.predicted.scores, assessment.estimates is not None)),
         ],
@@ -70,24 +71,30 @@ def _scores(assessment: MapAssessment) -> list[Item]:
     columns = [
         name for name in SCORE_COLUMNS if name != "CRPS" and (assessment.has_interval or name not in _OF_INTERVALS)
     ]
-    in_unit = "ME, RMSE, width and interval score" if assessment.has_interval else "ME and RMSE"
+    in_its_unit = tr("ME, RMSE, width and interval score") if assessment.has_interval else tr("ME and RMSE")
     group = number_score_group(
         assessment.target.soil_property, {assessment.map_name: assessment.predicted.scores}, assessment.coverage
     )
-    caption = f"Scores of the observations, without weights. {in_unit} are in the unit of the soil property."
+    caption = tr("Scores of the observations, without weights. {} are in the unit of the soil property.").format(
+        in_its_unit
+    )
     if assessment.has_censored:
-        caption += f" Values below detection limits count as reported{_PICP_OF_MEASURED * assessment.has_interval}."
+        caption += tr(" Values below detection limits count as reported{}.").format(
+            _PICP_OF_MEASURED * assessment.has_interval
+        )
     items: list[Item] = [ScoreTable(columns, [group], caption)]
     items += dropped_items(assessment.dropped)
-    return [*items, Subheading("What the measures mean"), Terms(number_terms(assessment.coverage, columns))]
+    return [*items, Subheading(tr("What the measures mean")), Terms(number_terms(assessment.coverage, columns))]
 
 
 def _facts(assessment: MapAssessment) -> list[str]:
     dropped = sum(assessment.dropped.values())
     return [
         assessment.map_name,
-        f"{len(assessment.ids)} observations" + (f", {dropped} dropped" if dropped else ""),
-        f"{percent(assessment.coverage)} prediction interval" if assessment.has_interval else "no prediction interval",
+        tr("{} observations").format(len(assessment.ids)) + (tr(", {} dropped").format(dropped) if dropped else ""),
+        tr("{} prediction interval").format(percent(assessment.coverage))
+        if assessment.has_interval
+        else tr("no prediction interval"),
         assessment.crs_name,
     ]
 
@@ -102,26 +109,43 @@ def _worth(assessment: MapAssessment) -> str:
     """State the result in a sentence: of the whole map where the sample allows it, otherwise of these observations."""
     scores, unit, estimates = assessment.predicted.scores, assessment.target.soil_property.unit, assessment.estimates
     known = estimates.by_measure if estimates else {}
-    mec, where = _mec(assessment), "over its area" if estimates else "of these observations"
-    parts = []
+    mec, parts = _mec(assessment), []
     if mec is not None:
-        share = percent(mec) if mec > 0 else "none"
-        parts.append(f"the map explains {share} of the variance {where}")
-    error = f"its typical error (RMSE) is {rounded(known['RMSE'].value if known else scores.rmse)} {unit}".strip()
+        parts.append(_explained(mec, bool(estimates)))
+    rmse = known["RMSE"].value if known else scores.rmse
+    error = tr("its typical error (RMSE) is {}").format(in_unit(rmse, unit))
     parts.append(error + (_range(known["RMSE"], unit, estimates) if estimates else ""))
     if assessment.has_interval and "PICP" in known:
-        share, where = percent(known["PICP"].value), " where values can be measured" * assessment.has_censored
-        parts.append(f"its {percent(assessment.coverage)} prediction interval holds on {share} of the area{where}")
+        held = (
+            tr("its {} prediction interval holds on {} of the area where values can be measured")
+            if assessment.has_censored
+            else tr("its {} prediction interval holds on {} of the area")
+        )
+        parts.append(held.format(percent(assessment.coverage), percent(known["PICP"].value)))
     elif assessment.has_interval:
-        share, whose = percent(scores.picp), "the measured ones" if assessment.has_censored else "them"
-        parts.append(f"{share} of {whose} lie inside its {percent(assessment.coverage)} prediction interval")
+        held = (
+            tr("{} of the measured ones lie inside its {} prediction interval")
+            if assessment.has_censored
+            else tr("{} of them lie inside its {} prediction interval")
+        )
+        parts.append(held.format(percent(scores.picp), percent(assessment.coverage)))
     return sentence_case("; ".join(parts)) + "."
+
+
+def _explained(mec: float, is_of_area: bool) -> str:
+    if is_of_area:
+        none = tr("the map explains none of the variance over its area")
+        some = tr("the map explains {} of the variance over its area")
+    else:
+        none = tr("the map explains none of the variance of these observations")
+        some = tr("the map explains {} of the variance of these observations")
+    return some.format(percent(mec)) if mec > 0 else none
 
 
 def _range(estimate: Estimate, unit: str, estimates: MapEstimates) -> str:
     decimals = decimals_for(estimate.value)
-    ends = f"{fixed(estimate.low, decimals)} to {fixed(estimate.high, decimals)} {unit}".rstrip()
-    return f" ({percent(estimates.confidence)} confidence interval {ends})"
+    ends = tr("{} to {} {}").format(fixed(estimate.low, decimals), fixed(estimate.high, decimals), unit).rstrip()
+    return tr(" ({} confidence interval {})").format(percent(estimates.confidence), ends)
 
 
 def _basis(assessment: MapAssessment) -> list[Item]:
@@ -129,25 +153,26 @@ def _basis(assessment: MapAssessment) -> list[Item]:
     return basis_items(len(assessment.ids), sentence, assessment.notes)
 
 
-def basis_items(count: int, sentence: str, notes: Sequence[str], where: str = "the whole map") -> list[Item]:
+def basis_items(count: int, sentence: str, notes: Sequence[str], where: str = tr("the whole map")) -> list[Item]:
     """Say what the numbers rest on, and so what they may be quoted for (Wadoux et al. 2021).
 
     `sentence` names the design of a probability sample, which tells of `where`; it is empty where there is none.
     """
-    few = f" With only {count} observations they are uncertain, whatever they are." if count < _FEW else ""
+    few = tr(" With only {} observations they are uncertain, whatever they are.").format(count) if count < _FEW else ""
     if sentence:
-        text = (
-            f"{sentence} They hold for {where} and rest on the random choice of the places"
-            " alone: no assumption about the soil, the map or its errors is needed (Wadoux et al. 2021). They are"
-            f" right only if the places were really drawn at random in this way.{few}"
-        )
+        text = tr(
+            "{} They hold for {} and rest on the random choice of the places alone: no assumption about the"
+            " soil, the map or its errors is needed (Wadoux et al. 2021). They are right only if the places"
+            " were really drawn at random in this way.{}"
+        ).format(sentence, where, few)
     else:
-        text = (
-            f"These numbers describe the map at these {count} observations only. Their places are not said to be drawn"
-            " at random, so nothing guarantees that the rest of the map is as good: where observations are clustered,"
-            " or lie where the soil is easy to reach, it may be better or worse (Wadoux et al. 2021). If the map was"
-            f" made from these observations, the numbers are too good.{few}"
-        )
+        text = tr(
+            "These numbers describe the map at these {} observations only. Their places are not said to be"
+            " drawn at random, so nothing guarantees that the rest of the map is as good: where"
+            " observations are clustered, or lie where the soil is easy to reach, it may be better or worse"
+            " (Wadoux et al. 2021). If the map was made from these observations, the numbers are too"
+            " good.{}"
+        ).format(count, few)
     return [Paragraph(text, "" if sentence else "caution"), *([Bullets(notes)] if notes else [])]
 
 
@@ -156,23 +181,25 @@ def dropped_items(dropped: Mapping[str, int]) -> list[Item]:
     if not dropped:
         return []
     rows = [(sentence_case(reason), str(count)) for reason, count in dropped.items()]
-    caption = "Each observation has one reason, the first that was found."
-    return [Subheading("Observations that were not used"), table(("Reason", "Observations"), rows, caption)]
+    caption = tr("Each observation has one reason, the first that was found.")
+    return [Subheading(tr("Observations that were not used")), table((tr("Reason"), tr("Observations")), rows, caption)]
 
 
 def _estimates(assessment: MapAssessment) -> list[Section]:
     """Return the estimates for the whole map; none unless the observations are a probability sample."""
     if assessment.estimates is None:
         return []
-    caption = (
-        f"Design-based estimates with {percent(assessment.estimates.confidence)} confidence intervals, in the unit of"
-        " the soil property, except for MEC and PICP."
-    )
+    caption = tr(
+        "Design-based estimates with {} confidence intervals, in the unit of the soil property, except for"
+        " MEC and PICP."
+    ).format(percent(assessment.estimates.confidence))
     if assessment.has_censored:
-        caption += f" Values below detection limits count as reported{_PICP_OF_MEASURED * assessment.has_interval}."
+        caption += tr(" Values below detection limits count as reported{}.").format(
+            _PICP_OF_MEASURED * assessment.has_interval
+        )
     rows = _estimate_rows(assessment.estimates, assessment.predicted.scores.rmse)
-    found = table(("Measure", "Estimate", "Standard error", "From", "To"), rows, caption)
-    return [Section("estimates", "Estimates for the whole map", [found])]
+    found = table((tr("Measure"), tr("Estimate"), tr("Standard error"), tr("From"), tr("To")), rows, caption)
+    return [Section("estimates", tr("Estimates for the whole map"), [found])]
 
 
 def _estimate_rows(estimates: MapEstimates, rmse: float) -> list[tuple[str, str, str, str, str]]:
@@ -190,25 +217,34 @@ def _estimate_rows(estimates: MapEstimates, rmse: float) -> list[tuple[str, str,
 
 def _figures(assessment: MapAssessment) -> list[CaptionedFigure]:
     target, label, count = assessment.target, assessment.target.soil_property.label, len(assessment.ids)
-    bars = f" Bars are {percent(assessment.coverage)} prediction intervals" if assessment.has_interval else ""
+    bars = (
+        tr(" Bars are {} prediction intervals").format(percent(assessment.coverage)) if assessment.has_interval else ""
+    )
     if count > DENSITY_ABOVE:
-        bars = " Colour is the number of observations"
+        bars = tr(" Colour is the number of observations")
     elif bars and count > 2 * BARS_AT_MOST:
-        bars += f" of {BARS_AT_MOST} observations drawn at random"
+        bars += tr(" of {} observations drawn at random").format(BARS_AT_MOST)
     frame = map_frame(assessment.coordinates, assessment.crs_name)
     panels = [(assessment.map_name, NETWORK_COLOUR, assessment.predicted)]
     maps = [(assessment.map_name, assessment.reported)]
     if assessment.has_censored:
-        bars += f"{'.' if bars else ''} Open triangles stand at detection limits and point to where the values lie"
+        bars += tr("{} Open triangles stand at detection limits and point to where the values lie").format(
+            "." if bars else ""
+        )
     return [
         CaptionedFigure(
             draw_observed_predicted("observed", target, panels, assessment.is_censored),
-            f"Predicted against observed {label} (n = {count}). The dashed line is 1:1.{bars}{'.' if bars else ''}",
+            tr("Predicted against observed {} (n = {}). The dashed line is 1:1.{}{}").format(
+                label, count, bars, "." if bars else ""
+            ),
         ),
         CaptionedFigure(
             draw_residuals("residuals", target, assessment.coordinates, frame, maps),
-            f"Residuals, predicted minus observed {label}. Brown: predicted too high; blue: too low. Larger points have"
-            " larger residuals. Neighbours of one colour mean that the map misses something that varies in space.",
+            tr(
+                "Residuals, predicted minus observed {}. Brown: predicted too high; blue: too low. Larger"
+                " points have larger residuals. Neighbours of one colour mean that the map misses something"
+                " that varies in space."
+            ).format(label),
         ),
     ]
 

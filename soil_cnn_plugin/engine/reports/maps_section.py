@@ -10,6 +10,7 @@ import rasterio
 from rasterio.enums import Resampling
 
 from soil_cnn_plugin.contract.jobs import PredictMap
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.rasters.class_names import class_colours
@@ -26,14 +27,14 @@ def maps_section(predict: PredictMap, assessment: Assessment, threshold: float |
     rasters = {name: _Raster.read(path) for name, path in predict.output_paths().items() if name in _SHOWN}
     index = rasters.get("dissimilarity")
     applicable = applicable_picture(index.values[0], float(threshold)) if index and threshold is not None else None
-    items: list[Item] = [Paragraph(f"The maps lie in {Path(predict.prediction).parent}.", "small")]
+    items: list[Item] = [Paragraph(tr("The maps lie in {}.").format(Path(predict.prediction).parent), "small")]
     for number, target in enumerate(by_depth(assessment.targets, lambda each: each.soil_property)):
         pictures = _of_classes(target, rasters) if isinstance(target, ClassTarget) else _of_number(target, rasters)
         if pictures:
             shown = [*pictures, *([applicable] if applicable else [])]
             svg = draw_maps(f"maps{number}", shown, rasters["prediction"].aspect)
             items.append(CaptionedFigure(svg, _caption(target, assessment.coverage, bool(applicable))))
-    return [Section("maps", "Maps", items)] if len(items) > 1 else []
+    return [Section("maps", tr("Maps"), items)] if len(items) > 1 else []
 
 
 _SHOWN = ("prediction", "lower", "upper", "classes", "confusion_index", "dissimilarity")
@@ -74,7 +75,7 @@ def _of_number(target: NumberTarget, rasters: dict[str, _Raster]) -> list[Pictur
     if "lower" in rasters and "upper" in rasters:
         lower, upper = rasters["lower"].band(label), rasters["upper"].band(label)
         if lower is not None and upper is not None:
-            pictures.append(Picture("Width of the interval", upper - lower, unit))
+            pictures.append(Picture(tr("Width of the interval"), upper - lower, unit))
     return pictures
 
 
@@ -88,17 +89,19 @@ def _of_classes(target: ClassTarget, rasters: dict[str, _Raster]) -> list[Pictur
     pictures = [Picture(sentence_case(title), predicted, "", tuple(target.classes), colours)]
     confusion = rasters["confusion_index"].band(title) if "confusion_index" in rasters else None
     if confusion is not None:
-        pictures.append(Picture("Confusion index", confusion))
+        pictures.append(Picture(tr("Confusion index"), confusion))
     return pictures
 
 
 def _caption(target: NumberTarget | ClassTarget, coverage: float, has_applicability: bool) -> str:
     title = sentence_case(target.soil_property.label)
     if isinstance(target, ClassTarget):
-        text = f"{title}: the most probable class, and the confusion index, near 1 where two classes are as probable."
+        text = tr(
+            "{}: the most probable class, and the confusion index, near 1 where two classes are as probable."
+        ).format(title)
     else:
-        text = (
-            f"{title}: the prediction, and the width of its {percent(coverage)} interval: the wider, the less certain."
+        text = tr("{}: the prediction, and the width of its {} interval: the wider, the less certain.").format(
+            title, percent(coverage)
         )
-    beyond = " Do not trust it where it is not applicable: the observations do not cover the conditions there."
+    beyond = tr(" Do not trust it where it is not applicable: the observations do not cover the conditions there.")
     return text + (beyond if has_applicability else "")

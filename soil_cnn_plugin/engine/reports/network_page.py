@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from soil_cnn_plugin.contract.language import all_of, localized, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
@@ -30,10 +31,10 @@ from soil_cnn_plugin.engine.reports.sections import (
     text_table,
     write_page,
 )
+from soil_cnn_plugin.engine.reports.settings_words import named_settings
 from soil_cnn_plugin.engine.reports.words import (
     by_depth,
     class_terms,
-    enumerated,
     fixed,
     number_terms,
     percent,
@@ -93,24 +94,24 @@ def write_network_page(path: str, description: Description) -> None:
     stranger."""
     targets = by_depth(description.targets, lambda target: target)
     page = Page(
-        kind="Trained network",
+        kind=tr("Trained network"),
         title=sentence_case(", ".join(titles(targets))),
         facts=_facts(description),
         lead=[],
         sections=[
-            Section("predicts", "What it predicts", _predicts(targets, description)),
-            Section("needs", "What it needs", _needs(description)),
-            Section("worth", "What it is worth", _worth(targets, description)),
+            Section("predicts", tr("What it predicts"), _predicts(targets, description)),
+            Section("needs", tr("What it needs"), _needs(description)),
+            Section("worth", tr("What it is worth"), _worth(targets, description)),
             *correlogram_section(description.error_correlation, targets),
             *dissimilarity_section(description.spaces),
-            Section("origin", "Where it comes from", _origin(description)),
+            Section("origin", tr("Where it comes from"), _origin(description)),
         ],
     )
     write_page(path, page)
 
 
 def _predicts(targets: Sequence[SoilProperty], description: Description) -> list[Item]:
-    headings = ("Soil property", "Field", "Depth", "Unit", "Learned on the scale")
+    headings = (tr("Soil property"), tr("Field"), tr("Depth"), tr("Unit"), tr("Learned on the scale"))
     items: list[Item] = [
         Paragraph(predictor_sentence(description.predictor)),
         text_table(headings, [_target_row(target, description) for target in targets]),
@@ -118,24 +119,24 @@ def _predicts(targets: Sequence[SoilProperty], description: Description) -> list
     ]
     classes = description.words.classes
     for field, names in classes.items():
-        which = f" of {field}" if len(targets) > 1 else ""
-        items.append(Paragraph(f"{len(names)} classes{which}: {', '.join(names)}."))
+        which = tr(" of {}").format(field) if len(targets) > 1 else ""
+        items.append(Paragraph(tr("{} classes{}: {}.").format(len(names), which, ", ".join(names))))
     if classes:
-        text = "Each class comes with a probability that was calibrated on held-out observations."
+        text = tr("Each class comes with a probability that was calibrated on held-out observations.")
         items.append(Paragraph(text, "small"))
     if len(targets) > len(classes):  # there are numbers, too
-        interval = f"Each prediction comes with a {percent(description.coverage)} interval that was calibrated on"
-        items.append(Paragraph(f"{interval} held-out observations.", "small"))
+        text = tr("Each prediction comes with a {} interval that was calibrated on held-out observations.")
+        items.append(Paragraph(text.format(percent(description.coverage)), "small"))
     return items
 
 
 def _needs(description: Description) -> list[Item]:
     return [
         Paragraph(
-            "A map needs all these covariates, with the same meaning, unit and classes. They are matched by name."
+            tr("A map needs all these covariates, with the same meaning, unit and classes. They are matched by name.")
         ),
         covariates_table(description.covariates, {}),
-        Subheading("Grid it was trained on"),
+        Subheading(tr("Grid it was trained on")),
         Pairs(_grid_rows(description.grid)),
     ]
 
@@ -146,17 +147,20 @@ def _worth(targets: Sequence[SoilProperty], description: Description) -> list[It
         if target.field in description.verdicts:
             text = Paragraph(description.verdicts[target.field])
             items.append(VerdictBox(sentence_case(target.label), [text]))
-    best = "A dot marks the best of each column, bold type the method of the map."
+    best = tr("A dot marks the best of each column, bold type the method of the map.")
     terms: dict[str, str] = {}
     groups, class_groups = _score_groups(targets, description)
     if groups:
-        caption = "Scores of held-out observations. ME, RMSE, width, interval score and CRPS are in the unit of the"
-        items.append(ScoreTable(SCORE_COLUMNS, groups, f"{caption} soil property. {best}"))
+        caption = tr(
+            "Scores of held-out observations. ME, RMSE, width, interval score and CRPS are in the unit of the soil"
+            " property. {}"
+        ).format(best)
+        items.append(ScoreTable(SCORE_COLUMNS, groups, caption))
         terms = number_terms(description.coverage, SCORE_COLUMNS)
     if class_groups:
-        items.append(ScoreTable(CLASS_COLUMNS, class_groups, f"Scores of held-out observations. {best}"))
+        items.append(ScoreTable(CLASS_COLUMNS, class_groups, tr("Scores of held-out observations. {}").format(best)))
         terms = {**class_terms(of_classes=False), **terms}
-    return [*items, Subheading("What the measures mean"), Terms(terms)] if terms else items
+    return [*items, Subheading(tr("What the measures mean")), Terms(terms)] if terms else items
 
 
 def _score_groups(
@@ -177,9 +181,9 @@ def _score_groups(
 
 def _origin(description: Description) -> list[Item]:
     content = {
-        "Provenance": {name: text for name, text in description.provenance.items() if name != FINGERPRINTS},
-        "Settings": description.settings,
-        "Software": description.versions,
+        tr("Provenance"): {name: text for name, text in description.provenance.items() if name != FINGERPRINTS},
+        tr("Settings"): named_settings(description.settings),
+        tr("Software"): description.versions,
     }
     return [item for heading, rows in content.items() if rows for item in (Subheading(heading), Pairs(rows))]
 
@@ -190,23 +194,25 @@ def _compositions_in_words(description: Description) -> list[str]:
     wholes = [[found[field] for field in fields] for fields in description.words.compositions]
     texts = []
     for parts in by_depth(wholes, lambda parts: parts[0]):
-        title = enumerated([part.title for part in parts])
+        title = all_of([part.title for part in parts])
         texts.append(
-            f"{sentence_case(title)} are parts of a whole, learned together as isometric log-ratios: at every pixel,"
-            " and in every member of the networks, they are positive and sum to it."
+            tr(
+                "{} are parts of a whole, learned together as isometric log-ratios: at every pixel, and in"
+                " every member of the networks, they are positive and sum to it."
+            ).format(sentence_case(title))
         )
     return texts
 
 
 def _facts(description: Description) -> list[str]:
     size, (width, height) = description.patch_size, description.grid.cell_size
-    across = f"{size * width:g} × {size * height:g} {_unit(description.grid)}"
+    across = f"{localized(f'{size * width:g} × {size * height:g}')} {_unit(description.grid)}"
     members = ", ".join(f"{count} × {name}" for name, count in description.architectures.items())
     return [
-        f"{description.observation_count} observations",
-        f"{len(description.covariates)} covariates",
-        f"patches of {size} × {size} cells ({across})",
-        f"networks: {members}",
+        tr("{} observations").format(description.observation_count),
+        tr_n("{} covariate", "{} covariates", len(description.covariates)).format(len(description.covariates)),
+        tr("patches of {} × {} cells ({})").format(size, size, across),
+        tr("networks: {}").format(members),
     ]
 
 
@@ -214,7 +220,7 @@ def _target_row(target: SoilProperty, description: Description) -> tuple[str, ..
     """Return a row with the property, field, depth, unit and scale."""
     transform = description.transforms.get(target.field, "none")
     depth = target.depth_cm
-    depth_text = f"{depth[0]:g} to {depth[1]:g} cm" if depth else "–"
+    depth_text = tr("{:g} to {:g} cm").format(depth[0], depth[1]) if depth else "–"
     name = target.name if depth else target.field
     return sentence_case(name), target.field, depth_text, target.unit or "–", SCALES.get(transform, transform)
 
@@ -224,11 +230,11 @@ def _grid_rows(grid: Grid) -> dict[str, str]:
     width, height = grid.cell_size
     decimals = 5 if grid.is_geographic else 1
     return {
-        "Coordinate reference system": grid.crs_name,
-        "Cell size": f"{width:g} × {height:g} {_unit(grid)}",
-        "Rows and columns": f"{grid.height} × {grid.width}",
-        "West to east": f"{fixed(west, decimals)} to {fixed(east, decimals)}",
-        "South to north": f"{fixed(south, decimals)} to {fixed(north, decimals)}",
+        tr("Coordinate reference system"): grid.crs_name,
+        tr("Cell size"): f"{width:g} × {height:g} {_unit(grid)}",
+        tr("Rows and columns"): f"{grid.height} × {grid.width}",
+        tr("West to east"): tr("{} to {}").format(fixed(west, decimals), fixed(east, decimals)),
+        tr("South to north"): tr("{} to {}").format(fixed(south, decimals), fixed(north, decimals)),
     }
 
 

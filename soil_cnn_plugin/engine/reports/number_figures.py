@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, NAMES, NETWORK
 from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, reliability
@@ -29,19 +30,20 @@ from soil_cnn_plugin.engine.reports.sections import CaptionedFigure
 from soil_cnn_plugin.engine.reports.words import percent, sentence_case
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget, residuals
 
-_RESIDUALS = (
-    " Brown: predicted too high; blue: too low. Larger points have larger residuals. Neighbours of one colour mean that"
-    " something that varies in space is not explained yet."
+_RESIDUALS = tr(
+    " Brown: predicted too high; blue: too low. Larger points have larger residuals. Neighbours of one"
+    " colour mean that something that varies in space is not explained yet."
 )
-_CALIBRATION = (
-    " Left: intervals between two quantiles; a line below the diagonal means intervals that are too narrow. Middle:"
-    " single quantiles, which show a miss on one side; a line above the diagonal means that the quantiles are too high."
-    " Right: flat where the predicted distributions hold, a bowl where they are too narrow, a hill where they are too"
-    " wide. The grey band holds 95 % of what chance would give if observations were independent."
+_CALIBRATION = tr(
+    " Left: intervals between two quantiles; a line below the diagonal means intervals that are too narrow."
+    " Middle: single quantiles, which show a miss on one side; a line above the diagonal means that the"
+    " quantiles are too high. Right: flat where the predicted distributions hold, a bowl where they are too"
+    " narrow, a hill where they are too wide. The grey band holds 95 % of what chance would give if"
+    " observations were independent."
 )
-_EXCEEDANCE = (
-    " A point below the dashed line means a probability that was too high. Bars are what chance leaves open (95 %);"
-    " grey columns and their numbers say how often a probability was given."
+_EXCEEDANCE = tr(
+    " A point below the dashed line means a probability that was too high. Bars are what chance leaves open"
+    " (95 %); grey columns and their numbers say how often a probability was given."
 )
 
 
@@ -52,9 +54,12 @@ def target_figures(index: int, target: NumberTarget, assessment: Assessment, fra
     figures = [
         CaptionedFigure(
             draw_observed_predicted(f"observed-{index}", target, panels, target.is_censored),
-            f"Predicted against observed {label} of held-out observations (n = {len(target.rows)})."
-            f" The dashed line is 1:1. {_bars_in_words(len(target.rows), assessment.coverage)}."
-            f"{censored_in_words(target)}",
+            tr("Predicted against observed {} of held-out observations (n = {}). The dashed line is 1:1. {}.{}").format(
+                label,
+                len(target.rows),
+                _bars_in_words(len(target.rows), assessment.coverage),
+                censored_in_words(target),
+            ),
         ),
         CaptionedFigure(
             draw_residuals(
@@ -64,9 +69,12 @@ def target_figures(index: int, target: NumberTarget, assessment: Assessment, fra
                 frame,
                 [(title, target.observed + residuals(target, held_out)) for title, _, held_out in panels],
             ),
-            f"Residuals of held-out observations, predicted minus observed {label}"
-            f"{', as reported' if target.is_censored.any() else ''}.{'' if index else _RESIDUALS}"
-            f"{likeness_in_words(assessment.likeness(target), 'm')}",
+            tr("Residuals of held-out observations, predicted minus observed {}{}.{}{}").format(
+                label,
+                tr(", as reported") if target.is_censored.any() else "",
+                "" if index else _RESIDUALS,
+                likeness_in_words(assessment.likeness(target), "m"),
+            ),
         ),
     ]
     others = (_calibration_figure(index, target, panels, assessment), _exceedance_figure(index, target, panels))
@@ -87,9 +95,9 @@ def _panels(target: NumberTarget, predictor: str) -> list[Panel]:
 
 def _bars_in_words(count: int, coverage: float) -> str:
     if count > DENSITY_ABOVE:
-        return "Colour is the number of observations"
-    bars = f"Bars are {percent(coverage)} prediction intervals"
-    return f"{bars} of {BARS_AT_MOST} observations drawn at random" if count > 2 * BARS_AT_MOST else bars
+        return tr("Colour is the number of observations")
+    bars = tr("Bars are {} prediction intervals").format(percent(coverage))
+    return tr("{} of {} observations drawn at random").format(bars, BARS_AT_MOST) if count > 2 * BARS_AT_MOST else bars
 
 
 def _calibration_figure(
@@ -107,9 +115,12 @@ def _calibration_figure(
         return None
     return CaptionedFigure(
         draw_calibration(f"calibration-{index}", lines, assessment.coverage),
-        f"Whether the predicted distributions of {label} hold."
-        f" {intervals_in_words(target, predictor, assessment.coverage)}"
-        f"{coverage_by_spread_in_words(target, predictor, assessment.coverage)}{'' if index else _CALIBRATION}",
+        tr("Whether the predicted distributions of {} hold. {}{}{}").format(
+            label,
+            intervals_in_words(target, predictor, assessment.coverage),
+            coverage_by_spread_in_words(target, predictor, assessment.coverage),
+            "" if index else _CALIBRATION,
+        ),
     )
 
 
@@ -122,6 +133,7 @@ def _exceedance_figure(index: int, target: NumberTarget, panels: list[Panel]) ->
         return None
     return CaptionedFigure(
         draw_exceedance(f"exceedance-{index}", target.soil_property, lines),
-        f"Probabilities of exceeding a threshold. {exceedance_in_words(target, lines[0][2])}"
-        f"{'' if index else _EXCEEDANCE}",
+        tr("Probabilities of exceeding a threshold. {}{}").format(
+            exceedance_in_words(target, lines[0][2]), "" if index else _EXCEEDANCE
+        ),
     )

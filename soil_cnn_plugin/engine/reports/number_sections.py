@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
@@ -52,14 +53,24 @@ from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import Scores
 from soil_cnn_plugin.engine.targets.scales import skewness
 
-_VALUES = ("n", "Minimum", "1st quartile", "Median", "Mean", "3rd quartile", "Maximum", "SD", "Skewness")
-_SPANS = (("RMSE", 3), ("MEC", 2), ("PICP", 2))
-_SCORES_CAPTION = (
-    "Scores of held-out observations. ME, RMSE, width, interval score and CRPS are in the unit of the soil property;"
-    " below each RMSE stand the lowest and the highest of the folds. A dot marks the best of each column, bold type the"
-    " method of the map."
+_VALUES = (
+    "n",
+    tr("Minimum"),
+    tr("1st quartile"),
+    tr("Median"),
+    tr("Mean"),
+    tr("3rd quartile"),
+    tr("Maximum"),
+    tr("SD"),
+    tr("Skewness"),
 )
-_LIMITS_AS_VALUES = " A value below its detection limit counts as that limit."
+_SPANS = (("RMSE", 3), ("MEC", 2), ("PICP", 2))
+_SCORES_CAPTION = tr(
+    "Scores of held-out observations. ME, RMSE, width, interval score and CRPS are in the unit of the soil"
+    " property; below each RMSE stand the lowest and the highest of the folds. A dot marks the best of each"
+    " column, bold type the method of the map."
+)
+_LIMITS_AS_VALUES = tr(" A value below its detection limit counts as that limit.")
 
 
 def number_share(assessment: Assessment, frame: MapFrame) -> Share:
@@ -73,7 +84,10 @@ def number_share(assessment: Assessment, frame: MapFrame) -> Share:
         values=[_value_table(targets)],
         accuracy=[ScoreTable(SCORE_COLUMNS, [_score_group(target, assessment) for target in targets], _SCORES_CAPTION)],
         differences=difference_items(
-            "errors", "RMSE", " in the unit of the soil property", [_differences(each, predictor) for each in targets]
+            tr("errors"),
+            "RMSE",
+            tr(" in the unit of the soil property"),
+            [_differences(each, predictor) for each in targets],
         ),
         other_folds=_other_folds(targets, predictor, other_kind),
         target_sections=_target_sections(targets, assessment, frame),
@@ -108,7 +122,7 @@ def _of_depths(targets: Sequence[NumberTarget], assessment: Assessment) -> Verdi
     soil_property = targets[0].soil_property
     unit = f" ({soil_property.unit})" if soil_property.unit else ""
     return VerdictBox(
-        heading=sentence_case(f"{soil_property.name} at {len(targets)} depths{unit}"),
+        heading=sentence_case(tr("{} at {} depths{}").format(soil_property.name, len(targets), unit)),
         items=[
             Paragraph(depths_in_words(targets, assessment.predictor, assessment.coverage)),
             table(DEPTH_COLUMNS, depth_rows(targets, assessment.predictor)),
@@ -121,7 +135,9 @@ def _value_table(targets: Sequence[NumberTarget]) -> Item:
     note = _LIMITS_AS_VALUES if any(target.is_censored.any() for target in targets) else ""
     rows = [_value_row(target) for target in targets]
     return table(
-        ("Soil property", *_VALUES, "Learned as"), rows, f"Observed values, in the unit of the soil property.{note}"
+        (tr("Soil property"), *_VALUES, tr("Learned as")),
+        rows,
+        tr("Observed values, in the unit of the soil property.{}").format(note),
     )
 
 
@@ -172,7 +188,7 @@ def _other_folds(targets: Sequence[NumberTarget], predictor: str, other_kind: st
             ]
             groups.append(Group(sentence_case(target.soil_property.label), rows))
     other = other_folds_heading(other_kind)
-    columns = ("Chosen", other, "Change", "Chosen", other, "Chosen", other)
+    columns = (tr("Chosen"), other, tr("Change"), tr("Chosen"), other, tr("Chosen"), other)
     sentence = number_folds_in_words(targets, predictor, other_kind)
     return other_fold_items(sentence, other_kind, columns, _SPANS, groups)
 
@@ -202,9 +218,9 @@ def _target_sections(targets: Sequence[NumberTarget], assessment: Assessment, fr
             continue
         if target is groups[name][0]:
             figures = depth_figures(index, groups[name], assessment)
-            sections.append(Section(f"by-depth-{index}", f"{sentence_case(name)} by depth", figures))
+            sections.append(Section(f"by-depth-{index}", tr("{} by depth").format(sentence_case(name)), figures))
         items = [Paragraph(target.verdict.text, "small"), *own]
-        detail = Details(f"{heading}: verdict and figures", items)
+        detail = Details(tr("{}: verdict and figures").format(heading), items)
         sections[-1] = replace(sections[-1], items=[*sections[-1].items, detail])
     return sections
 
@@ -215,6 +231,8 @@ def _folds_figure(targets: Sequence[NumberTarget], assessment: Assessment, frame
         folds[target.rows] = target.fold
     return CaptionedFigure(
         draw_folds_and_values("folds", assessment.coordinates, folds, targets, frame),
-        f"Observations by fold, and what was observed ({assessment.crs_name}). Each fold was predicted by networks and"
-        " forests that were trained on the other folds.",
+        tr(
+            "Observations by fold, and what was observed ({}). Each fold was predicted by networks and forests"
+            " that were trained on the other folds."
+        ).format(assessment.crs_name),
     )

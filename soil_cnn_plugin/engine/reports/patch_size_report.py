@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.comparison import Judged
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN, NETWORK
@@ -36,23 +37,23 @@ from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, s
 from soil_cnn_plugin.engine.targets.distributions import RMSE
 from soil_cnn_plugin.engine.targets.kinds import Measure
 
-_COLUMNS = ("± error", "Above best", "± error", "Network", "Forest with context", "Overlap")
-_ALL = "All soil properties, in their standard deviations"
+_COLUMNS = (tr("± error"), tr("Above best"), tr("± error"), tr("Network"), tr("Forest with context"), tr("Overlap"))
+_ALL = tr("All soil properties, in their standard deviations")
 
 
 def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
     """Write one HTML file that needs nothing else; names of fields are escaped."""
     answer, *sentences = conclusion(comparison)
     recommended = size_in_words(comparison.curves.recommended, comparison.metres)
-    box = [*map(Paragraph, sentences), Paragraph(f"Recommended patch size: {recommended}", "numbers")]
+    box = [*map(Paragraph, sentences), Paragraph(tr("Recommended patch size: {}").format(recommended), "numbers")]
     page = Page(
-        kind="Comparison of patch sizes",
+        kind=tr("Comparison of patch sizes"),
         title=sentence_case(", ".join(target.soil_property.title for target in comparison.targets)),
         facts=_facts(comparison),
         lead=[VerdictBox(answer, box), *_figures(comparison)],
         sections=[
-            Section("how", "How it was measured", _how(comparison)),
-            Section("numbers", "Numbers", _numbers(comparison)),
+            Section("how", tr("How it was measured"), _how(comparison)),
+            Section("numbers", tr("Numbers"), _numbers(comparison)),
             settings_section(comparison.settings, comparison.versions),
             citing_section(patch_size_references(comparison.settings["validation"])),
         ],
@@ -63,14 +64,20 @@ def write_patch_size_report(path: str, comparison: PatchSizeComparison) -> None:
 def _how(comparison: PatchSizeComparison) -> list[Item]:
     return [
         Paragraph(
-            f"{comparison.folds_sentence} All sizes are compared on these folds: networks and forests are trained anew"
-            " for each size, without the observations of the fold, and predict them. The blend, with which maps are"
-            " predicted by default, decides on the size: the smallest one within one standard error of the best."
+            tr(
+                "{} All sizes are compared on these folds: networks and forests are trained anew for each size,"
+                " without the observations of the fold, and predict them. The blend, with which maps are"
+                " predicted by default, decides on the size: the smallest one within one standard error of the"
+                " best."
+            ).format(comparison.folds_sentence)
         ),
         Paragraph(
-            "The comparison is noisy. With few observations or folds, sizes that differ cannot be told apart, and a"
-            " smaller patch is then recommended because nothing speaks clearly against it. A larger one is not wrong,"
-            " only slower, and it reaches further beyond the edge of the covariates."
+            tr(
+                "The comparison is noisy. With few observations or folds, sizes that differ cannot be told"
+                " apart, and a smaller patch is then recommended because nothing speaks clearly against it. A"
+                " larger one is not wrong, only slower, and it reaches further beyond the edge of the"
+                " covariates."
+            )
         ),
         *([Bullets(comparison.notes)] if comparison.notes else []),
     ]
@@ -78,37 +85,41 @@ def _how(comparison: PatchSizeComparison) -> list[Item]:
 
 def _numbers(comparison: PatchSizeComparison) -> list[Item]:
     measure = comparison.measure.name
-    unit = ", in the unit of each soil property," if comparison.measure == RMSE else ""
+    unit = tr(", in the unit of each soil property,") if comparison.measure == RMSE else ""
     return [
         Table(
-            ("Patch size or method", measure, *_COLUMNS),
+            (tr("Patch size or method"), measure, *_COLUMNS),
             _groups(comparison),
-            f"Held-out {measure}, mean over the folds{unit} and its standard error (± error). Above best: how much"
-            " higher than at the size with the lowest error. Overlap: share of held-out observations whose patch shares"
-            " pixels with one trained on.",
+            tr(
+                "Held-out {}, mean over the folds{} and its standard error (± error). Above best: how much"
+                " higher than at the size with the lowest error. Overlap: share of held-out observations whose"
+                " patch shares pixels with one trained on."
+            ).format(measure, unit),
             _spans(comparison),
         ),
         Paragraph(
-            "Standard errors take into account that the folds share training observations (Nadeau and Bengio). That of"
-            " the error itself is larger than that of the difference between sizes, because some folds are harder than"
-            " others at any size.",
+            tr(
+                "Standard errors take into account that the folds share training observations (Nadeau and"
+                " Bengio). That of the error itself is larger than that of the difference between sizes,"
+                " because some folds are harder than others at any size."
+            ),
             "small",
         ),
     ]
 
 
 def _spans(comparison: PatchSizeComparison) -> tuple[tuple[str, int], ...]:
-    error_of = f"{comparison.measure.name} of"
-    return (("Blend, or as named", 2), ("Beside its best size", 2), (error_of, 2), ("", 1))
+    error_of = tr("{} of").format(comparison.measure.name)
+    return ((tr("Blend, or as named"), 2), (tr("Beside its best size"), 2), (error_of, 2), ("", 1))
 
 
 def _facts(comparison: PatchSizeComparison) -> list[str]:
     counts = [target.count for target in comparison.targets]
-    count = f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    count = f"{counts[0]}" if len(set(counts)) == 1 else tr("{} to {}").format(min(counts), max(counts))
     return [
-        f"{count} observations",
-        f"patches of {', '.join(map(str, comparison.sizes))} pixels",
-        f"pixels of {extent(1, comparison.metres)}",
+        tr("{} observations").format(count),
+        tr("patches of {} pixels").format(", ".join(map(str, comparison.sizes))),
+        tr("pixels of {}").format(extent(1, comparison.metres)),
     ]
 
 
@@ -117,29 +128,33 @@ def _figures(comparison: PatchSizeComparison) -> list[CaptionedFigure]:
         (sentence_case(target.soil_property.title), _axis(target.soil_property, comparison.measure.name), curves)
         for target, curves in zip(comparison.targets, comparison.target_curves)
     ]
-    how = (
-        " Errors are means over the folds, which are the same for all sizes. The bars are one standard error of the"
-        " difference to the blend's best size from fold to fold: where the bar of a size reaches down to the lowest"
-        " point, the two cannot be told apart."
+    how = tr(
+        " Errors are means over the folds, which are the same for all sizes. The bars are one standard"
+        " error of the difference to the blend's best size from fold to fold: where the bar of a size"
+        " reaches down to the lowest point, the two cannot be told apart."
     )
     if len(panels) == 1:
-        caption = f"How far does the landscape matter here? Held-out error against patch size.{how}"
+        caption = tr("How far does the landscape matter here? Held-out error against patch size.{}").format(how)
         return [
             CaptionedFigure(
                 draw_patch_sizes("sizes", panels, comparison.metres, comparison.measure.without_map), caption
             )
         ]
-    together = [(_ALL, "RMSE / standard deviation", comparison.curves)]
+    together = [(_ALL, tr("RMSE / standard deviation"), comparison.curves)]
     return [
         CaptionedFigure(
             draw_patch_sizes("sizes", together, comparison.metres, comparison.measure.without_map),
-            "How far does the landscape matter here? Held-out error against patch size, each soil property's divided by"
-            f" its standard deviation, and averaged.{how}",
+            tr(
+                "How far does the landscape matter here? Held-out error against patch size, each soil"
+                " property's divided by its standard deviation, and averaged.{}"
+            ).format(how),
         ),
         CaptionedFigure(
             draw_patch_sizes("properties", panels, comparison.metres, comparison.measure.without_map),
-            "Held-out error of each soil property against patch size, in its own unit. The band marks the size that"
-            " each would be given alone.",
+            tr(
+                "Held-out error of each soil property against patch size, in its own unit. The band marks the"
+                " size that each would be given alone."
+            ),
         ),
     ]
 
@@ -165,20 +180,22 @@ def _rows(comparison: PatchSizeComparison, curves: ErrorCurves) -> list[list[str
 
     rows = []
     for item in curves.sized[CHOSEN_BY]:
-        recommended = ", recommended" if item.size == curves.recommended else ""
+        recommended = tr(", recommended") if item.size == curves.recommended else ""
         others = [text(curves.at(name, item.size).error) for name in (NETWORK, FOREST_CONTEXT)]
         numbers = (item.error, item.standard_error, item.above_best, item.above_best_error)
-        overlap = f"{comparison.overlap_percent[item.size]:.0f} %"
-        size = f"{item.size} pixels, {extent(item.size, comparison.metres)}{recommended}"
+        overlap = tr("{:.0f} %").format(comparison.overlap_percent[item.size])
+        size = tr("{} pixels, {}{}").format(item.size, extent(item.size, comparison.metres), recommended)
         rows.append([size, *map(text, numbers), *others, overlap])
-    for name, label in ((FOREST, "Random forest at the point"), (MEAN, _without_map(comparison))):
+    for name, label in ((FOREST, tr("Random forest at the point")), (MEAN, _without_map(comparison))):
         item = curves.baselines[name]
         rows.append([label, text(item.error), text(item.standard_error), *[NOTHING] * (len(_COLUMNS) - 1)])
     return rows
 
 
 def _without_map(comparison: PatchSizeComparison) -> str:
-    return "Mean" if comparison.measure == RMSE else sentence_case(comparison.measure.without_map.removeprefix("the "))
+    return (
+        tr("Mean") if comparison.measure == RMSE else sentence_case(comparison.measure.without_map.removeprefix("the "))
+    )
 
 
 def metrics_content(comparison: PatchSizeComparison) -> dict[str, object]:

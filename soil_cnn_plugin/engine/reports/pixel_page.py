@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.explaining.contribution_scale import factor_in_words
 from soil_cnn_plugin.engine.explaining.pixel import PixelContributions, PixelExplanation, PixelPrediction
 from soil_cnn_plugin.engine.reports.files import write_json
@@ -18,9 +19,14 @@ def prediction_in_words(prediction: PixelPrediction, coverage: float) -> str:
         ordered = sorted(prediction.probabilities.items(), key=lambda each: -each[1])
         return f"{title}: " + ", ".join(f"{name} {percent(share)}" for name, share in ordered[:3])
     unit = f" {prediction.target.unit}" if prediction.target.unit else ""
-    return (
-        f"{title}: {rounded(prediction.value)}{unit}; in {percent(coverage)} of such places it lies from"
-        f" {rounded(prediction.lower)} to {rounded(prediction.upper)}{unit}"
+    return tr("{}: {}{}; in {} of such places it lies from {} to {}{}").format(
+        title,
+        rounded(prediction.value),
+        unit,
+        percent(coverage),
+        rounded(prediction.lower),
+        rounded(prediction.upper),
+        unit,
     )
 
 
@@ -29,13 +35,14 @@ def dissimilarity_in_words(explanation: PixelExplanation) -> str:
     index, threshold = explanation.dissimilarity, explanation.threshold
     if index is None or threshold is None:
         return ""
-    numbers = f"of {index:.3g} lies {'below' if index <= threshold else 'above'} the limit of {threshold:.3g}"
     if index <= threshold:
-        return f"The map is applicable here: its dissimilarity index {numbers}."
-    return (
-        f"The map is not applicable here: its dissimilarity index {numbers}. The observations do not cover the"
-        " conditions of this place."
-    )
+        text = tr("The map is applicable here: its dissimilarity index of {:.3g} lies below the limit of {:.3g}.")
+    else:
+        text = tr(
+            "The map is not applicable here: its dissimilarity index of {:.3g} lies above the limit of {:.3g}. The"
+            " observations do not cover the conditions of this place."
+        )
+    return text.format(index, threshold)
 
 
 def added_in_words(contributions: PixelContributions, value: float) -> str:
@@ -50,15 +57,15 @@ def meaning_in_words(contributions: PixelContributions) -> str:
     """Say how the contributions lead from the mean over observations to the prediction."""
     base, subject = contributions.scale.base_in_words(contributions.base), contributions.scale.subject
     if contributions.scale.is_factor:
-        return (
-            f"On average over observations, {subject} is predicted at {base}. Each covariate multiplies that by its"
-            " factor. Factors are those of the scale that was learned: together they come near the prediction, which is"
-            " a mean, not exactly to it."
-        )
-    return (
-        f"On average over observations, {subject} is predicted at {base}. Each covariate adds to that or takes from it;"
+        return tr(
+            "On average over observations, {} is predicted at {}. Each covariate multiplies that by its"
+            " factor. Factors are those of the scale that was learned: together they come near the"
+            " prediction, which is a mean, not exactly to it."
+        ).format(subject, base)
+    return tr(
+        "On average over observations, {} is predicted at {}. Each covariate adds to that or takes from it;"
         " the sum comes near the prediction."
-    )
+    ).format(subject, base)
 
 
 def write_pixel_page(path: str, explanation: PixelExplanation) -> None:
@@ -70,15 +77,15 @@ def write_pixel_page(path: str, explanation: PixelExplanation) -> None:
         is_beyond = (explanation.dissimilarity or 0.0) > (explanation.threshold or math.inf)
         lead.append(Paragraph(applicable, "caution" if is_beyond else ""))
     sections = [
-        Section(f"why{number}", f"Why: {each.target.title}", _why(each, explanation))
+        Section(f"why{number}", tr("Why: {}").format(each.target.title), _why(each, explanation))
         for number, each in enumerate(explanation.predictions)
     ]
     page = Page(
-        "Pixel explained",
-        f"{explanation.x:.8g}, {explanation.y:.8g}",
+        tr("Pixel explained"),
+        tr("{:.8g}, {:.8g}").format(explanation.x, explanation.y),
         [explanation.crs_name],
         lead,
-        [*sections, Section("neighbours", "Nearest observations", [_neighbours(explanation)])],
+        [*sections, Section("neighbours", tr("Nearest observations"), [_neighbours(explanation)])],
     )
     write_page(path, page)
 
@@ -128,14 +135,17 @@ def _why(prediction: PixelPrediction, explanation: PixelExplanation) -> list[Ite
         (name, added_in_words(found, value), rounded(explanation.values.get(name)))
         for name, value in found.by_covariate.items()
     ]
-    verb = "Multiplies by" if found.scale.is_factor else "Adds"
-    return [Paragraph(meaning_in_words(found)), table(("Covariate", verb, "Its value here"), rows)]
+    verb = tr("Multiplies by") if found.scale.is_factor else tr("Adds")
+    return [Paragraph(meaning_in_words(found)), table((tr("Covariate"), verb, tr("Its value here")), rows)]
 
 
 def _neighbours(explanation: PixelExplanation) -> Item:
     targets = [each.target for each in explanation.predictions]
     rows = [
-        (f"{each.distance:.0f} m {each.direction}".strip(), *(each.observed.get(t.field, "–") for t in targets))
+        (
+            tr("{:.0f} m {}").format(each.distance, each.direction).strip(),
+            *(each.observed.get(t.field, "–") for t in targets),
+        )
         for each in explanation.neighbours
     ]
-    return table(("Distance", *(sentence_case(target.label) for target in targets)), rows)
+    return table((tr("Distance"), *(sentence_case(target.label) for target in targets)), rows)

@@ -10,12 +10,82 @@ from pathlib import Path
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, NETWORK, PROCESS
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
 _KINDS_OF_FOLDS = ("spatial_blocks", "knndm")
 _SCORES = ("mec", "ccc", "rpiq", "picp", "interval_score")
+_USES = {
+    "networks": (tr("Networks on patches of covariates"),),
+    "loss of padarian": (tr("Loss of the networks of the architecture padarian"),),
+    "forest": (tr("Random forest"),),
+    "forest with context": (tr("Random forest on smoothed covariates as the rival of a network"),),
+    "gaussian process": (tr("Gaussian process beside network and forest"),),
+    "blend": (tr("Blend with weights learned on held-out predictions"),),
+    "mixture": (tr("Blend with the weights of the likeliest mixture of held-out predictions"),),
+    "temperature": (tr("Probabilities calibrated by one temperature"),),
+    "interval": (tr("Prediction interval calibrated on held-out observations"),),
+    "scaled interval": (tr("Interval that widens with the predicted spread"),),
+    "smearing": (tr("Mean of a property that was learned on a transformed scale"),),
+    "compositions": (
+        tr("Parts of a whole as isometric log-ratios"),
+        tr("Zeros among the parts"),
+        tr("Distance between compositions"),
+    ),
+    "texture": (tr("Texture classes"),),
+    "limits": (
+        tr("Learning from values below detection limits"),
+        tr("Distribution of residuals of which some are only known to be lower"),
+        tr("Scores of what is reported above a limit"),
+        tr("Expected PIT of values below a limit"),
+    ),
+    "errors": (tr("Errors of measurement in the loss of networks"),),
+    "spatial_blocks": (tr("Spatial blocks"),),
+    "knndm": (tr("Folds matched to the distances of the map (kNNDM)"),),
+    "validation": (tr("What cross-validation can and cannot tell of a map"),),
+    "dissimilarity": (tr("Dissimilarity index and area of applicability"),),
+    "classes": (
+        tr("Purity and representation of classes"),
+        tr("Brier score"),
+        tr("Log score and Brier score as strictly proper scores"),
+        tr("Kappa"),
+        tr("Confusion index of a class map"),
+    ),
+    "paired test": (tr("Paired test over folds"),),
+    "repeats": (tr("Paired test over the folds of repeated cross-validation"),),
+    "adjustment": (tr("Adjustment of p for the number of comparisons"),),
+    "likeness of neighbours": (tr("Likeness of the residuals of neighbours"),),
+    "mec": (tr("Model efficiency coefficient (MEC)"),),
+    "ccc": (tr("Concordance correlation coefficient (CCC)"),),
+    "rpiq": (tr("Ratio of performance to interquartile distance (RPIQ)"),),
+    "picp": (tr("Coverage of intervals and quantiles (PICP, QCP, PIT)"),),
+    "interval_score": (tr("Interval score and CRPS"),),
+    "design": (tr("Estimates for the whole map from a probability sample"),),
+    "interval of a share": (tr("Confidence intervals of shares"),),
+    "purity": (tr("Purity and representation of classes"),),
+    "classes by design": (
+        tr("Accuracy and area of classes from a stratified sample"),
+        tr("The same where the strata are not the classes of the map"),
+    ),
+    "inference": (tr("What a map's accuracy may be inferred from"),),
+    "one standard error": (tr("Smallest size within one standard error of the best"),),
+    "permutation": (tr("Permutation importance"),),
+    "contributions of networks": (tr("Contributions to the networks' prediction (expected gradients)"),),
+    "gradients": (tr("Library for the gradients"),),
+    "contributions of forests": (tr("Contributions to the forest's prediction (Shapley values)"),),
+    "mapped contributions": (tr("Mapped contributions in digital soil mapping"),),
+    "neighbours": (tr("Clark-Evans ratio"), tr("Area that places at random came from")),
+    "spatial coverage": (tr("Spatial coverage by k-means"),),
+    "sampling for mapping": (tr("Designs for mapping compared"),),
+    "feature coverage": (tr("Coverage of covariates beside the Latin hypercube"),),
+    "latin hypercube": (tr("Conditioned Latin hypercube"),),
+    "pivotal": (tr("Local pivotal method"),),
+    "where next": (tr("Points chosen for the expected variance that they leave"),),
+    "interval of a difference": (tr("Interval of a difference from two intervals"),),
+}
+"""What a report uses -> what each of its publications is cited for, in their order."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +185,9 @@ def neighbour_references() -> list[Publication]:
 
 
 def _cited(keys: Iterable[str]) -> list[Publication]:
-    return [Publication(**each) for key in keys for each in _publications()[key]]
+    return [
+        Publication(use, **each) for key in keys for use, each in zip(_USES[key], _publications()[key], strict=True)
+    ]
 
 
 @cache

@@ -10,6 +10,7 @@ from html import escape
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import PlanSampling
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.rasters.crs import transform
@@ -76,7 +77,7 @@ def _gpx(plan: SamplingPlan) -> str:
             f'<gpx xmlns="{_GPX}" version="1.1" creator="Soil CNN">',
             *waypoints,
             "  <rte>",
-            "    <name>Way past all points</name>",
+            f"    <name>{escape(tr('Way past all points'))}</name>",
             *route,
             "  </rte>",
             "</gpx>",
@@ -86,8 +87,10 @@ def _gpx(plan: SamplingPlan) -> str:
 
 
 def _description(plan: SamplingPlan, row: int) -> str:
-    stratum = f", stratum {plan.points.strata[plan.points.stratum[row]]}" * (plan.design == "stratified_random")
-    return f"order {row + 1} of {plan.count}{stratum}"
+    stratum = tr(", stratum {}").format(plan.points.strata[plan.points.stratum[row]]) * (
+        plan.design == "stratified_random"
+    )
+    return tr("order {} of {}{}").format(row + 1, plan.count, stratum)
 
 
 def _csv(plan: SamplingPlan, columns: dict[str, object]) -> str:

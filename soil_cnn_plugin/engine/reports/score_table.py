@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.comparison import Difference
 from soil_cnn_plugin.engine.assessment.methods import MEAN, METHODS, NAMES
@@ -15,18 +16,18 @@ from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, p
 from soil_cnn_plugin.engine.targets.assessed import Claim
 from soil_cnn_plugin.engine.targets.metrics import Scores
 
-SCALES = {"none": "as measured", "log": "logarithm", "logit": "logit"}
+SCALES = {"none": tr("as measured"), "log": tr("logarithm"), "logit": tr("logit")}
 SCORE_COLUMNS = ("n", "ME", "RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS")
 DIFFERENCE_COLUMNS = (
-    "All observations",
-    "Mean over folds",
-    "95 % interval",
+    tr("All observations"),
+    tr("Mean over folds"),
+    tr("95 % interval"),
     "p",
-    "p, adjusted",
-    "Detectable",
-    "Lower in",
+    tr("p, adjusted"),
+    tr("Detectable"),
+    tr("Lower in"),
 )
-OTHER_KINDS = {"random": "random folds", "spatial_blocks": "folds of spatial blocks"}
+OTHER_KINDS = {"random": tr("random folds"), "spatial_blocks": tr("folds of spatial blocks")}
 
 
 def number_score_group(
@@ -111,21 +112,26 @@ def difference_items(errors: str, measure: str, unit: str, groups: Sequence[Grou
     empty."""
     return [
         Paragraph(
-            f"All methods were held out on the same folds, so their {errors} are compared fold by fold. Where the"
-            " interval encloses 0, the folds do not tell which of the two is better. That does not mean that they are"
-            " alike."
+            tr(
+                "All methods were held out on the same folds, so their {} are compared fold by fold. Where the"
+                " interval encloses 0, the folds do not tell which of the two is better. That does not mean"
+                " that they are alike."
+            ).format(errors)
         ),
         *folded(
             [
                 Table(
-                    ("Methods", *DIFFERENCE_COLUMNS),
+                    (tr("Methods"), *DIFFERENCE_COLUMNS),
                     groups,
-                    f"{measure} of the first method minus that of the second: over all held-out observations in"
-                    f" percent, then the mean of the folds’ differences{unit}. Below 0 the first method is better."
-                    " Interval and p allow for folds that share training observations (Nadeau and Bengio 2003) and take"
-                    " each row by itself. The rows that verdicts are about also have p adjusted for the number of all"
-                    " comparisons in the verdicts (Holm 1979), and the smallest true difference that the test finds"
-                    " with a probability of 80 %, in percent: smaller ones mostly go unnoticed.",
+                    tr(
+                        "{} of the first method minus that of the second: over all held-out observations in"
+                        " percent, then the mean of the folds’ differences{}. Below 0 the first method is"
+                        " better. Interval and p allow for folds that share training observations (Nadeau and"
+                        " Bengio 2003) and take each row by itself. The rows that verdicts are about also have"
+                        " p adjusted for the number of all comparisons in the verdicts (Holm 1979), and the"
+                        " smallest true difference that the test finds with a probability of 80 %, in percent:"
+                        " smaller ones mostly go unnoticed."
+                    ).format(measure, unit),
                 )
             ],
             len(groups),
@@ -141,14 +147,14 @@ def difference_row(
     claim = next((each for each in claims if (each.method, each.other) == (item.method, item.other)), None)
     adjusted, detectable = (claim.p, claim.detectable_percent) if claim else (None, None)
     return (
-        f"{sentence_case(names[item.method])} against {names[item.other]}",
+        tr("{} against {}").format(sentence_case(names[item.method]), names[item.other]),
         signed_percent(item.percent),
         _signed(test.difference, decimals) if test else NOTHING,
-        f"{_signed(test.low, decimals)} to {_signed(test.high, decimals)}" if test else NOTHING,
+        tr("{} to {}").format(_signed(test.low, decimals), _signed(test.high, decimals)) if test else NOTHING,
         p_text(test.p) if test else NOTHING,
         NOTHING if adjusted is None else p_text(adjusted),
         NOTHING if detectable is None else percent_text(detectable),
-        f"{item.folds_lower} of {item.folds} folds",
+        tr("{} of {} folds").format(item.folds_lower, item.folds),
     )
 
 
@@ -159,13 +165,13 @@ def other_fold_items(
     tried."""
     if not groups:
         return []
-    caption = f"The same methods under the chosen folds and under {OTHER_KINDS.get(other_kind, '')}."
-    return [Paragraph(sentence), *folded([Table(("Method", *columns), groups, caption, spans)], len(groups))]
+    caption = tr("The same methods under the chosen folds and under {}.").format(OTHER_KINDS.get(other_kind, ""))
+    return [Paragraph(sentence), *folded([Table((tr("Method"), *columns), groups, caption, spans)], len(groups))]
 
 
 def other_folds_heading(other_kind: str) -> str:
     """Return the other kind of folds as the heading of a column, such as `Random`."""
-    return {"random": "Random", "spatial_blocks": "Blocks"}.get(other_kind, "Other")
+    return {"random": tr("Random"), "spatial_blocks": tr("Blocks")}.get(other_kind, tr("Other"))
 
 
 def change(from_: float, to: float) -> float:

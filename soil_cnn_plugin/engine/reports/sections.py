@@ -11,9 +11,11 @@ from typing import ClassVar
 import jinja2
 from markupsafe import Markup
 
+from soil_cnn_plugin.contract.language import language, tr
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.reports.references import Publication
-from soil_cnn_plugin.engine.reports.words import unbroken
+from soil_cnn_plugin.engine.reports.settings_words import named_settings
+from soil_cnn_plugin.engine.reports.words import score_heading, unbroken
 
 
 class Item:
@@ -212,30 +214,42 @@ class Page:
 
 def folded(items: Sequence[Item], count: int) -> list[Item]:
     """Fold the tables away if they show more than four soil properties and depths."""
-    return [Details(f"Table of the {count} properties and depths", items)] if count > 4 else [*items]
+    return [Details(tr("Table of the {} properties and depths").format(count), items)] if count > 4 else [*items]
 
 
 def notes_section(notes: Sequence[str]) -> list[Section]:
-    return [Section("notes", "Notes", [Bullets(notes)])] if notes else []
+    return [Section("notes", tr("Notes"), [Bullets(notes)])] if notes else []
 
 
 def settings_section(settings: Mapping[str, str], versions: Mapping[str, str], *more: Item) -> Section:
     items: list[Item] = []
-    for heading, rows in (("Settings", settings), ("Software", versions)):
+    for heading, rows in ((tr("Settings"), named_settings(settings)), (tr("Software"), versions)):
         if rows:
             items += [Subheading(heading), Pairs(rows)]
-    return Section("settings", "Settings and software", [*items, *more])
+    return Section("settings", tr("Settings and software"), [*items, *more])
 
 
 def citing_section(publications: Sequence[Publication], software: str = "", sentence: str = "") -> Section:
     """Return the section on citing. `software` names it with its version; `sentence` is one for the methods section of
     a paper."""
-    name = f"Name the software with its version{f' ({software})' if software else ''}, and the methods that carry your"
+    version = f" ({software})" if software else ""
     if sentence:
-        how = [Paragraph(f"{name} conclusions. A sentence for the methods section:"), Quotation(sentence)]
+        how = [
+            Paragraph(
+                tr(
+                    "Name the software with its version{}, and the methods that carry your conclusions. A sentence for"
+                    " the methods section:"
+                ).format(version)
+            ),
+            Quotation(sentence),
+        ]
     else:
-        how = [Paragraph(f"{name} conclusions:")]
-    return Section("how-to-cite", "How to cite", [*how, Citations(publications)])
+        how = [
+            Paragraph(
+                tr("Name the software with its version{}, and the methods that carry your conclusions:").format(version)
+            )
+        ]
+    return Section("how-to-cite", tr("How to cite"), [*how, Citations(publications)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +288,8 @@ def write_page(path: str, page: Page) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["unbroken"] = unbroken
+    environment.globals.update(tr=tr, language=language())
+    environment.filters.update(unbroken=unbroken, heading=score_heading)
     environment.filters["after_slashes"] = _broken_after_slashes
     text = environment.get_template("page.html.j2").render(page=page)
     write_whole(path, text.encode())

@@ -7,10 +7,21 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from soil_cnn_plugin.contract.language import all_of, localized, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 
 Named = TypeVar("Named")
 NOTHING = "–"
+_HEADINGS = {
+    "Width": tr("Width"),
+    "Interval score": tr("Interval score"),
+    "Accuracy": tr("Accuracy"),
+    "Kappa": tr("Kappa"),
+    "Brier score": tr("Brier score"),
+    "Brier skill": tr("Brier skill"),
+    "Log score": tr("Log score"),
+}
+"""Column of a table of scores -> its heading in the user's language; others are abbreviations."""
 
 
 def sentence_case(text: str) -> str:
@@ -36,13 +47,8 @@ def titles(soil_properties: Iterable[SoilProperty]) -> list[str]:
     for soil_property in by_depth(soil_properties, lambda each: each):
         depth = soil_property.depth_cm
         name = soil_property.name if depth else soil_property.field
-        found.setdefault(name, []).extend([f"{depth[0]:g}-{depth[1]:g}"] if depth else [])
-    return [f"{name} {enumerated(depths)} cm" if depths else name for name, depths in found.items()]
-
-
-def enumerated(names: Sequence[str]) -> str:
-    """Join names as in `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        found.setdefault(name, []).extend([localized(f"{depth[0]:g}-{depth[1]:g}")] if depth else [])
+    return [tr("{} {} cm").format(name, all_of(depths)) if depths else name for name, depths in found.items()]
 
 
 def decimals_for(scale: float) -> int:
@@ -53,15 +59,21 @@ def decimals_for(scale: float) -> int:
 
 
 def fixed(value: float | None, decimals: int) -> str:
+    """Return the value with this many decimals, as the user's language writes numbers."""
     if value is None or not math.isfinite(value):
         return NOTHING
     text = f"{value:.{decimals}f}"
-    return text.replace("-", "−") if float(text) else text.lstrip("-")
+    return localized(text.replace("-", "−") if float(text) else text.lstrip("-"))
 
 
 def rounded(value: float | None) -> str:
     """Return the value with about three significant digits."""
     return NOTHING if value is None else fixed(value, decimals_for(value))
+
+
+def in_unit(value: float, unit: str) -> str:
+    """Return the value, rounded, with its unit where it has one."""
+    return f"{rounded(value)} {unit}".rstrip()
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
@@ -78,101 +90,136 @@ def value_is_missing(value: float | None) -> bool:
     return value is None or not math.isfinite(value)
 
 
+def score_heading(column: str) -> str:
+    """Return the heading of a column of a table of scores."""
+    return _HEADINGS.get(column, column)
+
+
 def number_terms(coverage: float, columns: Sequence[str]) -> dict[str, str]:
     """Return the meanings of the measures of numbers that `columns` of a table of scores hold."""
     terms = {
-        "n": ("n", "Number of observations with a value of this soil property."),
+        **_interval_terms(coverage),
+        "n": ("n", tr("Number of observations with a value of this soil property.")),
         "ME": (
-            "ME, mean error",
-            "Mean of predicted minus observed. 0 is best; above 0 the map is too high on average, below 0 too low.",
+            tr("ME, mean error"),
+            tr("Mean of predicted minus observed. 0 is best; above 0 the map is too high on average, below 0 too low."),
         ),
         "RMSE": (
-            "RMSE, root mean square error",
-            "Typical size of an error, in the unit of the property; large errors count more. 0 is best.",
+            tr("RMSE, root mean square error"),
+            tr("Typical size of an error, in the unit of the property; large errors count more. 0 is best."),
         ),
         "MEC": (
-            "MEC, model efficiency coefficient",
-            "Share of the variance that the map explains, also called Nash–Sutcliffe efficiency. 1 is best; 0 is no"
-            " better than the mean of the observations; below 0 is worse than it. It is not the squared correlation,"
-            " which forgives bias.",
+            tr("MEC, model efficiency coefficient"),
+            tr(
+                "Share of the variance that the map explains, also called Nash–Sutcliffe efficiency. 1 is best;"
+                " 0 is no better than the mean of the observations; below 0 is worse than it. It is not the"
+                " squared correlation, which forgives bias."
+            ),
         ),
         "CCC": (
-            "CCC, concordance correlation coefficient",
-            "How closely the points follow the 1:1 line. 1 is best, 0 is no agreement.",
+            tr("CCC, concordance correlation coefficient"),
+            tr("How closely the points follow the 1:1 line. 1 is best, 0 is no agreement."),
         ),
         "RPIQ": (
-            "RPIQ, ratio of performance to interquartile distance",
-            "How many times the RMSE fits between the quartiles of the observations. Higher is better; it suits skewed"
-            " properties, whose variance a few high values decide.",
-        ),
-        "PICP": (
-            "PICP, prediction interval coverage probability",
-            "Share of the observations that lie inside their prediction interval. Best is the nominal"
-            f" {percent(coverage)}; less means that the intervals are too narrow, more that they are too wide.",
-        ),
-        "Width": (
-            "Width",
-            "Mean width of the prediction interval. Of two methods whose PICP is right, the one with the narrower"
-            " interval knows more.",
-        ),
-        "Interval score": (
-            "Interval score",
-            "Width of the prediction interval, and on top of it, for each observation outside, its distance from the"
-            f" interval times {fixed(2 / (1 - coverage), 0)}. Lower is better: it rewards intervals that are narrow and"
-            " hold.",
+            tr("RPIQ, ratio of performance to interquartile distance"),
+            tr(
+                "How many times the RMSE fits between the quartiles of the observations. Higher is better; it"
+                " suits skewed properties, whose variance a few high values decide."
+            ),
         ),
         "CRPS": (
-            "CRPS, continuous ranked probability score",
-            "Distance between the whole predicted distribution and the observed value, in the unit of the property."
-            " Lower is better; for a prediction without uncertainty it is the mean absolute error.",
+            tr("CRPS, continuous ranked probability score"),
+            tr(
+                "Distance between the whole predicted distribution and the observed value, in the unit of the"
+                " property. Lower is better; for a prediction without uncertainty it is the mean absolute"
+                " error."
+            ),
         ),
     }
     return dict(terms[column] for column in columns)
 
 
+def _interval_terms(coverage: float) -> dict[str, tuple[str, str]]:
+    return {
+        "PICP": (
+            tr("PICP, prediction interval coverage probability"),
+            tr(
+                "Share of the observations that lie inside their prediction interval. Best is the nominal {};"
+                " less means that the intervals are too narrow, more that they are too wide."
+            ).format(percent(coverage)),
+        ),
+        "Width": (
+            tr("Width"),
+            tr(
+                "Mean width of the prediction interval. Of two methods whose PICP is right, the one with the"
+                " narrower interval knows more."
+            ),
+        ),
+        "Interval score": (
+            tr("Interval score"),
+            tr(
+                "Width of the prediction interval, and on top of it, for each observation outside, its distance"
+                " from the interval times {}. Lower is better: it rewards intervals that are narrow and hold."
+            ).format(fixed(2 / (1 - coverage), 0)),
+        ),
+    }
+
+
 def map_class_terms() -> dict[str, str]:
     """Return the meanings of the measures of a map of classes, which tells no probabilities."""
-    of_probabilities = ("Accuracy", "Brier", "Log score")
-    accuracy = (
+    accuracy = tr(
         "Share of the places where the map shows the observed class. 100 % is best. Compare it with the share of the"
         " most frequent class, which can be reached without a map."
     )
-    rest = {name: meaning for name, meaning in class_terms().items() if not name.startswith(of_probabilities)}
-    return {"n": rest.pop("n"), "Accuracy, overall purity": accuracy, **rest}
+    return {**_number_of_observations(), tr("Accuracy, overall purity"): accuracy, **_terms_of_each(), **_kappa()}
 
 
 def class_terms(of_classes: bool = True) -> dict[str, str]:
     """Return the meanings of the measures of classes; without `of_classes`, leave out those that describe a single
     class."""
-    of_each = {
-        "Purity of a class (map unit purity, user’s accuracy)": (
-            "Share of the places where the map shows the class that belong to it: what a reader of the map meets."
-        ),
-        "Representation of a class (producer’s accuracy)": (
-            "Share of the places of the class where the map shows it: how much of the class the map finds."
-        ),
-    }
     return {
-        "n": "Number of observations.",
-        "Accuracy, overall purity": (
+        **_number_of_observations(),
+        tr("Accuracy, overall purity"): tr(
             "Share of the observations whose most probable class is the observed one. 100 % is best. Compare it with"
             " the share of the most frequent class, which can be reached without a map."
         ),
-        **(of_each if of_classes else {}),
-        "Kappa": (
-            "How far the accuracy is above what chance would give with the same shares of classes. 1 is best, 0 is"
-            " chance. It depends on how frequent the classes are, so compare it within one data set only."
-        ),
-        "Brier score": (
+        **(_terms_of_each() if of_classes else {}),
+        **_kappa(),
+        tr("Brier score"): tr(
             "Mean squared distance between the predicted probabilities of all classes and what was observed, 1 for the"
             " observed class and 0 for the others. 0 is best; it rewards probabilities that are sure and right."
         ),
-        "Brier skill": (
+        tr("Brier skill"): tr(
             "Share by which the Brier score is below that of the classes’ frequencies. 1 is best; 0 is no better than"
             " knowing how frequent each class is; below 0 is worse than that."
         ),
-        "Log score": (
+        tr("Log score"): tr(
             "Mean of minus the logarithm of the probability that was given to the observed class. 0 is best; an"
             " observed class that was held to be almost impossible costs most."
         ),
+    }
+
+
+def _number_of_observations() -> dict[str, str]:
+    return {"n": tr("Number of observations.")}
+
+
+def _terms_of_each() -> dict[str, str]:
+    """Return the meanings of the measures that describe a single class."""
+    return {
+        tr("Purity of a class (map unit purity, user’s accuracy)"): tr(
+            "Share of the places where the map shows the class that belong to it: what a reader of the map meets."
+        ),
+        tr("Representation of a class (producer’s accuracy)"): tr(
+            "Share of the places of the class where the map shows it: how much of the class the map finds."
+        ),
+    }
+
+
+def _kappa() -> dict[str, str]:
+    return {
+        tr("Kappa"): tr(
+            "How far the accuracy is above what chance would give with the same shares of classes. 1 is best, 0 is"
+            " chance. It depends on how frequent the classes are, so compare it within one data set only."
+        )
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.checks.places import Plane
 from soil_cnn_plugin.engine.errors import EngineError
@@ -82,8 +83,10 @@ def read_candidates(
         pool.add(found)
     if not counter.places:
         raise EngineError(
-            f"No pixel may be sampled: {counter.counts().in_words()}. Check that the area overlaps the rasters, that"
-            " these have data there, and that not all of it is excluded."
+            tr(
+                "No pixel may be sampled: {}. Check that the area overlaps the rasters, that these have data"
+                " there, and that not all of it is excluded."
+            ).format(counter.counts().in_words())
         )
     _check_cost(frame.cost, counter)
     rows, cols, values, cost, codes = pool.content()
@@ -212,14 +215,18 @@ def _check_cost(cost: Covariate | None, counter: _Counter) -> None:
         return
     if counter.lowest_cost < 0:
         raise EngineError(
-            f"{cost.path}, the cost of reaching a place, is {counter.lowest_cost:g} somewhere, but no place costs less"
-            " than nothing. Mark such values as nodata, or set them to 0."
+            tr(
+                "{}, the cost of reaching a place, is {:g} somewhere, but no place costs less than nothing."
+                " Mark such values as nodata, or set them to 0."
+            ).format(cost.path, counter.lowest_cost)
         )
     if counter.mean_cost == 0:
         raise EngineError(
-            f"{cost.path}, the cost of reaching a place, is 0 in all {counter.places} pixels that may be sampled, so"
-            " that it makes no difference. Choose a raster with the distance to roads or the time of the way, or leave"
-            " COST empty."
+            tr(
+                "{}, the cost of reaching a place, is 0 in all {} pixels that may be sampled, so that it makes"
+                " no difference. Choose a raster with the distance to roads or the time of the way, or leave"
+                " COST empty."
+            ).format(cost.path, counter.places)
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from soil_cnn_plugin.contract.jobs import Covariate, PlanSampling
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.sampling.candidates import Candidates
@@ -80,9 +81,11 @@ def check_all_found(task: Task, found: int) -> None:
         metres2 = 10_000 * task.candidates.hectares
         fitting = 0.7 * (metres2 / task.job.points) ** 0.5
         raise EngineError(
-            f"Only {found} of {task.job.points} points find a place at least {task.job.min_spacing:g} m from each other"
-            f" and from {len(task.legacy)} existing points, in {task.candidates.hectares:.4g} ha. Lower MIN_SPACING, to"
-            f" about {fitting:.3g} m for so many points, or ask for fewer points."
+            tr(
+                "Only {} of {} points find a place at least {:g} m from each other and from {} existing points,"
+                " in {:.4g} ha. Lower MIN_SPACING, to about {:.3g} m for so many points, or ask for fewer"
+                " points."
+            ).format(found, task.job.points, task.job.min_spacing, len(task.legacy), task.candidates.hectares, fitting)
         )
 
 
@@ -93,7 +96,7 @@ def _cover_space(task: Task, progress: Callable[[float], None]) -> Chosen:
     def distance(chosen: Rows) -> float:
         return math.sqrt(mean_squared_distance(metres, np.concatenate([task.legacy, metres[chosen]])))
 
-    name = "Distance of a pixel to the nearest point, existing points included (root of the mean square)"
+    name = tr("Distance of a pixel to the nearest point, existing points included (root of the mean square)")
     return Chosen(rows, criterion=Criterion(name, distance(rows), _of_random(task, distance), "m"))
 
 
@@ -106,9 +109,9 @@ def _cover_covariates(task: Task, progress: Callable[[float], None]) -> Chosen:
     def distance(chosen: Rows) -> float:
         return math.sqrt(mean_squared_distance(space, np.concatenate([legacy, space[chosen]])))
 
-    name = (
-        "Distance of a pixel to the most similar point, existing points included (root of the mean square, in standard"
-        " deviations of the covariates)"
+    name = tr(
+        "Distance of a pixel to the most similar point, existing points included (root of the mean square,"
+        " in standard deviations of the covariates)"
     )
     return Chosen(rows, criterion=Criterion(name, distance(rows), _of_random(task, distance)))
 
@@ -143,11 +146,11 @@ def _hypercube(task: Task, progress: Callable[[float], None]) -> Chosen:
     def objective(chosen: Rows) -> float:
         return marginals.objective(np.concatenate([values[chosen], legacy]))
 
-    name = "Objective of the Latin hypercube, existing points included"
+    name = tr("Objective of the Latin hypercube, existing points included")
     space = in_covariate_space(values, task.covariates, values)
     rows = farthest_first(space, found.rows, in_covariate_space(legacy, task.covariates, values))
     criterion = Criterion(name, found.objective, _of_random(task, objective))
-    return Chosen(rows, criterion=criterion, course=("Objective of the Latin hypercube", found.course))
+    return Chosen(rows, criterion=criterion, course=(tr("Objective of the Latin hypercube"), found.course))
 
 
 def _simple(task: Task, progress: Callable[[float], None]) -> Chosen:
@@ -173,7 +176,7 @@ def _balanced(task: Task, progress: Callable[[float], None]) -> Chosen:
     def distance(chosen: Rows) -> float:
         return math.sqrt(mean_squared_distance(metres, metres[chosen]))
 
-    name = "Distance of a pixel to the nearest new point (root of the mean square)"
+    name = tr("Distance of a pixel to the nearest new point (root of the mean square)")
     return Chosen(
         rows,
         candidates.chance * probabilities[rows],
@@ -197,8 +200,9 @@ def strata_by_place(metres: Array, count: int, seed: int) -> Callable[[Array], R
     """
     if len(metres) < count:
         raise EngineError(
-            f"{count} strata are to be made of {len(metres)} pixels. Ask for fewer points or strata, or enlarge the"
-            " area."
+            tr("{} strata are to be made of {} pixels. Ask for fewer points or strata, or enlarge the area.").format(
+                count, len(metres)
+            )
         )
     tree = cKDTree(place_centres(metres, np.ones(len(metres)), count, np.empty((0, 2)), seed))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Singles
 from soil_cnn_plugin.engine.checks.places import Plane
@@ -71,9 +72,9 @@ def read_existing(
     """
     layer, dropped = read_layer(path), Dropped()
     count = len(layer.ids)
-    measured = read_numbers(layer, target.field, "target", notes.facts) if target else np.full(count, np.nan)
+    measured = read_numbers(layer, target.field, tr("target"), notes.facts) if target else np.full(count, np.nan)
     places = TargetValues(np.zeros((count, 1)), np.zeros((count, 1), np.bool_), np.zeros((count, 1)), np.ones(count))
-    found = place_on_grid(layer, places, grid, dropped, "the rasters")
+    found = place_on_grid(layer, places, grid, dropped, tr("the rasters"))
     by_id = dict(zip(layer.ids.tolist(), measured.tolist()))
     values = np.empty((len(found), len(covariates)), np.float32)
     if covariates:

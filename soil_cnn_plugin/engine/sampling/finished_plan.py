@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import PlanSampling
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.sampling.coverage import in_covariate_space
@@ -36,14 +37,24 @@ def find_curve(
     numbers = job.variogram_numbers()
     if job.target is not None and not numbers:
         notes.doubts.append(
-            f"{int(is_known.sum())} existing points have a value of {job.target.field}"
-            + (" and all covariates" if task.covariates else ", and no covariates are chosen")
-            + f"; at least {FEWEST_FOR_CURVE} with covariates are needed to measure how the error falls with their"
-            " number. Write nugget, sill and range in VARIOGRAM instead."
+            (
+                tr(
+                    "{} existing points have a value of {} and all covariates; at least {} with covariates are needed"
+                    " to measure how the error falls with their number."
+                )
+                if task.covariates
+                else tr(
+                    "{} existing points have a value of {}, and no covariates are chosen; at least {} with covariates"
+                    " are needed to measure how the error falls with their number."
+                )
+            ).format(int(is_known.sum()), job.target.field, FEWEST_FOR_CURVE)
+            + tr(" Write nugget, sill and range in VARIOGRAM instead.")
         )
     if not numbers:
         return None
-    source = f"The variogram was given: spherical, nugget {numbers[0]:g}, sill {numbers[1]:g}, range {numbers[2]:g} m."
+    source = tr("The variogram was given: spherical, nugget {:g}, sill {:g}, range {:g} m.").format(
+        numbers[0], numbers[1], numbers[2]
+    )
     return curve_of_variogram(*numbers, task.candidates.hectares, job.points, source, unit)
 
 
@@ -78,17 +89,18 @@ def _settings(job: PlanSampling, found: FoundTask) -> dict[str, str]:
     named = {
         "Design": job.design,
         "Points": str(job.points),
-        "Grid of the places": f"{grid.height} rows × {grid.width} columns of {width:g} × {height:g} {grid.unit},"
-        f" {grid.crs_name}",
+        "Grid of the places": tr("{} rows × {} columns of {:g} × {:g} {}, {}").format(
+            grid.height, grid.width, width, height, grid.unit, grid.crs_name
+        ),
         "Covariates": ", ".join(each.name for each in found.task.covariates),
         "Area": _file(job.area),
         "Excluded": _file(job.excluded),
         "Existing points": _file(job.legacy),
-        "Strata": _file(job.strata) + (f", field {job.stratum}" if job.stratum else ""),
+        "Strata": _file(job.strata) + (tr(", field {}").format(job.stratum) if job.stratum else ""),
         "Network": _file(job.network),
         "Uncertainty counts in": _file(job.focus),
-        "Cost": f"{_file(job.cost.path)}, weight {job.cost_weight:g}" if job.cost else "",
-        "Smallest spacing": f"{job.min_spacing:g} m" if job.min_spacing else "",
+        "Cost": tr("{}, weight {:g}").format(_file(job.cost.path), job.cost_weight) if job.cost else "",
+        "Smallest spacing": localized(f"{job.min_spacing:g} m") if job.min_spacing else "",
         "Variogram": job.variogram,
         "Iterations": str(job.iterations) if job.design == "latin_hypercube" else "",
         "Seed": str(job.seed),

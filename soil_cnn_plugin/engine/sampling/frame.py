@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_stack
 from soil_cnn_plugin.engine.rasters.class_areas import cell_areas
@@ -66,14 +67,14 @@ class Counts:
 
     def in_words(self) -> str:
         reasons = (
-            (self.without_data, "without data"),
-            (self.outside, "outside the area"),
-            (self.excluded, "in excluded areas"),
-            (self.without_cost, "without a cost"),
-            (self.without_stratum, "in no stratum"),
+            (self.without_data, tr("{} without data")),
+            (self.outside, tr("{} outside the area")),
+            (self.excluded, tr("{} in excluded areas")),
+            (self.without_cost, tr("{} without a cost")),
+            (self.without_stratum, tr("{} in no stratum")),
         )
-        lost = "; ".join(f"{count} {why}" for count, why in reasons if count)
-        return f"{self.places} of {self.pixels} pixels may be sampled" + (f" ({lost})" if lost else "")
+        lost = "; ".join(why.format(count) for count, why in reasons if count)
+        return tr("{} of {} pixels may be sampled").format(self.places, self.pixels) + (f" ({lost})" if lost else "")
 
 
 def draw_lattice(grid: Grid, metres: float, seed: int) -> Lattice | None:

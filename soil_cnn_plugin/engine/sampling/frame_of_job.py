@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from soil_cnn_plugin.contract.jobs import Covariate, PlanSampling
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
 from soil_cnn_plugin.engine.observations.notes import Notes, share_in_words
@@ -50,14 +51,14 @@ def read_task(job: PlanSampling, notes: Notes, report: Report) -> FoundTask:
         grid,
         covariates,
         reference=Covariate(job.reference, "reference") if job.reference else None,
-        area=read_area(job.area, grid, "the area to sample") if job.area else None,
-        excluded=read_area(job.excluded, grid, "the excluded area") if job.excluded else None,
+        area=read_area(job.area, grid, tr("the area to sample")) if job.area else None,
+        excluded=read_area(job.excluded, grid, tr("the excluded area")) if job.excluded else None,
         cost=job.cost,
         strata=strata,
         lattice=draw_lattice(grid, job.min_spacing, job.seed) if is_random else None,
     )
     candidates = read_candidates(
-        frame, job.cost_weight, job.seed, report.part(0.0, 0.15, "Counting the pixels that may be sampled").progress
+        frame, job.cost_weight, job.seed, report.part(0.0, 0.15, tr("Counting the pixels that may be sampled")).progress
     )
     candidates = replace(candidates, strata=names_of(candidates.strata, labels))
     if job.design == "stratified_random" and not job.strata:
@@ -69,7 +70,7 @@ def read_task(job: PlanSampling, notes: Notes, report: Report) -> FoundTask:
         return FoundTask(task, grid, existing)
     focus = candidates
     if job.focus:
-        whole = Frame(grid, covariates, area=read_area(job.focus, grid, "the area whose uncertainty counts"))
+        whole = Frame(grid, covariates, area=read_area(job.focus, grid, tr("the area whose uncertainty counts")))
         focus = read_candidates(whole, 0.0, job.seed, report.part(0.2, 0.3).progress)
     return FoundTask(task, grid, existing, trained, focus)
 
@@ -83,7 +84,7 @@ def _grid(job: PlanSampling, covariates: tuple[Covariate, ...], trained: Trained
 def _make_strata(job: PlanSampling, frame: Frame, candidates: Candidates, report: Report) -> Candidates:
     count = job.strata_count or job.points // 2
     number = strata_by_place(candidates.metres, count, job.seed)
-    return with_made_strata(frame, candidates, number, count, report.part(0.15, 0.3, "Making strata").progress)
+    return with_made_strata(frame, candidates, number, count, report.part(0.15, 0.3, tr("Making strata")).progress)
 
 
 def _existing(
@@ -96,20 +97,22 @@ def _existing(
 ) -> ExistingPoints:
     """Return the points of the layer; without one, those that a network file tells it was trained on."""
     if not job.legacy and trained is not None and trained.errors is not None:
-        notes.facts.append("The existing points are the observations that the network was trained on.")
+        notes.facts.append(tr("The existing points are the observations that the network was trained on."))
         x, y = trained.errors.places.T
         placed = grid.place(x, y, trained.description.grid.crs_wkt)
         return points_at(*placed, grid, candidates, len(covariates))
     if not job.legacy and trained is not None:
         notes.doubts.append(
-            f"{Path(job.network).name} does not tell where its observations lie, and no existing points are chosen"
-            " (LEGACY): new points may lie beside old ones."
+            tr(
+                "{} does not tell where its observations lie, and no existing points are chosen (LEGACY): new"
+                " points may lie beside old ones."
+            ).format(Path(job.network).name)
         )
     if not job.legacy:
         return no_points(candidates, len(covariates))
     found = read_existing(job.legacy, job.target, covariates, grid, candidates, notes)
     if found.lost:
-        notes.doubts.append(f"Existing points that are not used: {found.lost}.")
+        notes.doubts.append(tr("Existing points that are not used: {}.").format(found.lost))
     return found
 
 
@@ -117,24 +120,29 @@ def _tell_frame(job: PlanSampling, candidates: Candidates, existing: ExistingPoi
     counts = candidates.counts
     if candidates.is_part:
         notes.facts.append(
-            f"Points are chosen among {len(candidates)} of the {counts.on_lattice} places"
-            f" ({share_in_words(len(candidates), counts.on_lattice)}), drawn at random, so that time and memory stay"
-            " bounded. Inclusion probabilities take this into account."
+            tr(
+                "Points are chosen among {} of the {} places ({}), drawn at random, so that time and memory"
+                " stay bounded. Inclusion probabilities take this into account."
+            ).format(len(candidates), counts.on_lattice, share_in_words(len(candidates), counts.on_lattice))
         )
     if candidates.lattice:
         step = candidates.lattice.step
         notes.facts.append(
-            f"To keep {job.min_spacing:g} m between points, they are drawn on a lattice of every {step}th row and"
-            f" column with a random start, which holds {counts.on_lattice} of {counts.places} places. Inclusion"
-            " probabilities take this into account."
+            tr(
+                "To keep {:g} m between points, they are drawn on a lattice of every {}th row and column with a"
+                " random start, which holds {} of {} places. Inclusion probabilities take this into account."
+            ).format(job.min_spacing, step, counts.on_lattice, counts.places)
         )
     if counts.without_cost:
         notes.doubts.append(
-            f"{counts.without_cost} pixels have no cost in {Path(job.cost.path).name if job.cost else ''} and count as"
-            " out of reach."
+            tr("{} pixels have no cost in {} and count as out of reach.").format(
+                counts.without_cost, Path(job.cost.path).name if job.cost else ""
+            )
         )
     if len(existing) and job.design in ("simple_random", "stratified_random"):
         notes.facts.append(
-            f"The {len(existing)} existing points do not change where random points fall: chances would no longer be"
-            " known. The design balanced keeps away from them with known chances."
+            tr(
+                "The {} existing points do not change where random points fall: chances would no longer be"
+                " known. The design balanced keeps away from them with known chances."
+            ).format(len(existing))
         )

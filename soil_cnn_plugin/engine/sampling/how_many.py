@@ -10,6 +10,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.distance import cdist
 from sklearn.ensemble import RandomForestRegressor
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 
 FEWEST_FOR_CURVE = 40
@@ -44,10 +45,9 @@ class ErrorCurve:
     def sentence(self) -> str:
         """What twice the samples bring."""
         best, low, high = (100 * each for each in self.gain)
-        limits = f" ({low:.0f} to {high:.0f} %)" if high - low > 0.5 else ""
-        return (
-            f"Twice the samples ({2 * self.present} instead of {self.present}) lower the RMSE by about"
-            f" {best:.0f} %{limits}."
+        limits = tr(" ({:.0f} to {:.0f} %)").format(low, high) if high - low > 0.5 else ""
+        return tr("Twice the samples ({} instead of {}) lower the RMSE by about {:.0f} %{}.").format(
+            2 * self.present, self.present, best, limits
         )
 
 
@@ -93,9 +93,11 @@ def learn_curve(
         present=count,
         gain=(float(gain), float(gain_low), float(gain_high)),
         basis=(
-            f"A random forest on the covariates and coordinates was trained on {sizes[0]} to {sizes[-1]} of the {count}"
-            f" existing points and tested on {tested} others, {_REPEATS} times each. Beyond {sizes[-1]} points the"
-            " curve is extended, not measured."
+            tr(
+                "A random forest on the covariates and coordinates was trained on {} to {} of the {} existing"
+                " points and tested on {} others, {} times each. Beyond {} points the curve is extended, not"
+                " measured."
+            ).format(sizes[0], sizes[-1], count, tested, _REPEATS, sizes[-1])
         ),
         unit=unit,
     )
@@ -134,8 +136,8 @@ def curve_of_variogram(
     gain = 1 - (twice / once) ** 0.5
     return ErrorCurve(
         counts, rmse, rmse, rmse, np.empty(0), np.empty(0), planned, (gain, gain, gain),
-        f"{source} The error is that of ordinary kriging from a square grid of points over {hectares:.4g} ha, without"
-        " covariates; clustered points do worse.",
+        tr("{} The error is that of ordinary kriging from a square grid of points over {:.4g} ha, without"
+                " covariates; clustered points do worse.").format(source, hectares),
         unit,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
@@ -60,7 +61,7 @@ def read_uncertainty(
             done += len(own_members)
             progress(done / count)
     if members is None or deviation is None:
-        raise EngineError("None of the pixels can be predicted: each lacks data of a covariate in its patch.")
+        raise EngineError(tr("None of the pixels can be predicted: each lacks data of a covariate in its patch."))
     return _for_targets(trained, Uncertainty(metres, members, deviation), target)
 
 
@@ -120,8 +121,10 @@ def _for_targets(trained: TrainedNetwork, found: Uncertainty, target: str) -> Un
     fields = [each.field for each in trained.description.targets]
     if target and target not in fields:
         raise EngineError(
-            f"The network knows no target {target!r}. Its targets are: {', '.join(fields)}. Write one of them in"
-            " NETWORK_TARGET, or leave it empty for all."
+            tr(
+                "The network knows no target {!r}. Its targets are: {}. Write one of them in NETWORK_TARGET, or"
+                " leave it empty for all."
+            ).format(target, ", ".join(fields))
         )
     chosen = []
     for field, values in zip(fields, told_together(trained.description.kinds)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import PlanSampling
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.block_reading import bounded_stack
@@ -39,14 +40,15 @@ def choose_next_points(task: Task, focus: Candidates, grid: Grid, trained: Train
     places = _some(np.flatnonzero(task.free), max(int(MOST_PLACES * share), 2 * job.points), job.seed)
     targets = _some(np.arange(len(focus)), int(MOST_TARGETS * share), job.seed + 1)
     report.info(
-        f"{len(places)} of {int(task.free.sum())} candidates and {len(targets)} of {focus.counts.places} pixels of the"
-        " map, drawn at random, are compared with each other."
+        tr("{} of {} candidates and {} of {} pixels of the map, drawn at random, are compared with each other.").format(
+            len(places), int(task.free.sum()), len(targets), focus.counts.places
+        )
     )
     rows = np.concatenate([focus.rows[targets], candidates.rows[places]])
     cols = np.concatenate([focus.cols[targets], candidates.cols[places]])
     metres = np.concatenate([focus.metres[targets], candidates.metres[places]])
     with bounded_stack(task.covariates, grid) as stack:
-        step = report.part(0.3, 0.7, "Asking the network what it does not know")
+        step = report.part(0.3, 0.7, tr("Asking the network what it does not know"))
         known = read_uncertainty(trained, stack, rows, cols, metres, job.network_target, step.progress)
     of_targets, of_places = known.take(np.arange(len(targets))), known.take(np.arange(len(targets), len(rows)))
     weights = np.full(len(targets), 1 / len(targets))
@@ -60,10 +62,10 @@ def choose_next_points(task: Task, focus: Candidates, grid: Grid, trained: Train
         cost=candidates.cost[places],
         is_free=np.ones(len(places), np.bool_),
         spacing=Spacing(of_places.metres, job.min_spacing, task.legacy),
-        progress=report.part(0.7, 0.95, "Choosing points one after the other").progress,
+        progress=report.part(0.7, 0.95, tr("Choosing points one after the other")).progress,
     )
     check_all_found(task, len(chosen.rows))
-    name = "Mean variance of the map's error after sampling, relative to that before"
+    name = tr("Mean variance of the map's error after sampling, relative to that before")
     criterion = Criterion(name, float(chosen.variance[-1]), random)
     return Chosen(places[chosen.rows], criterion=criterion, course=(name, chosen.variance))
 
@@ -89,9 +91,11 @@ def error_correlation(job: PlanSampling, trained: TrainedNetwork) -> Correlation
     if found:
         return lambda distances: np.asarray(np.mean([each.correlation(distances) for each in found], axis=0))
     raise EngineError(
-        f"{job.network} does not tell how the errors of its map go together from place to place: it was written by an"
-        " older version, or has too few observations. Train the network again, or write nugget, sill and range of its"
-        " errors in VARIOGRAM."
+        tr(
+            "{} does not tell how the errors of its map go together from place to place: it was written by an"
+            " older version, or has too few observations. Train the network again, or write nugget, sill and"
+            " range of its errors in VARIOGRAM."
+        ).format(job.network)
     )
 
 

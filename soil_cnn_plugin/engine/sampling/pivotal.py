@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 
@@ -79,8 +80,9 @@ def probabilities_of(weights: Array, count: int) -> Array:
     able = int((weights > 0).sum())
     if able < count:
         raise EngineError(
-            f"{count} points are asked for, but only {able} pixels have a chance. Ask for fewer points, or enlarge the"
-            " area."
+            tr(
+                "{} points are asked for, but only {} pixels have a chance. Ask for fewer points, or enlarge the area."
+            ).format(count, able)
         )
     found = np.zeros(len(weights))
     is_certain = np.zeros(len(weights), np.bool_)

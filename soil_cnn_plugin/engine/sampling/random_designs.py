@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.sampling.candidates import Candidates
@@ -62,18 +63,21 @@ def check_strata(candidates: Candidates, listed: Rows, count: int) -> None:
     """Raise EngineError when a stratum has too few pixels, or there are too few points for two in each."""
     names, few = candidates.strata, np.flatnonzero(listed < FEWEST_POINTS)
     if len(few):
-        spaced = " that keep the smallest spacing" if candidates.lattice else ""
+        spaced = tr(" that keep the smallest spacing") if candidates.lattice else ""
         told = ", ".join(f"{names[each]} ({listed[each]})" for each in few[:10].tolist())
-        remedy = "lower MIN_SPACING, " if candidates.lattice else ""
+        remedy = tr("lower MIN_SPACING, ") if candidates.lattice else ""
         raise EngineError(
-            f"{len(few)} of {len(names)} strata have fewer than two pixels{spaced}: {told}. One point tells nothing of"
-            f" the spread within its stratum: {remedy}merge such strata with others, or exclude them from the area."
+            tr(
+                "{} of {} strata have fewer than two pixels{}: {}. One point tells nothing of the spread within"
+                " its stratum: {}merge such strata with others, or exclude them from the area."
+            ).format(len(few), len(names), spaced, told, remedy)
         )
     if count < FEWEST_POINTS * len(names):
         raise EngineError(
-            f"{count} points in {len(names)} strata are fewer than two in each, and one point tells nothing of the"
-            f" spread within its stratum. Ask for at least {FEWEST_POINTS * len(names)} points, or merge strata to"
-            f" at most {count // FEWEST_POINTS}."
+            tr(
+                "{} points in {} strata are fewer than two in each, and one point tells nothing of the spread"
+                " within its stratum. Ask for at least {} points, or merge strata to at most {}."
+            ).format(count, len(names), FEWEST_POINTS * len(names), count // FEWEST_POINTS)
         )
 
 
@@ -85,13 +89,14 @@ def check_enough(candidates: Candidates, count: int, is_free: Flags | None = Non
     counts = candidates.counts
     why = f"{counts.in_words()}."
     if candidates.lattice:
-        why += (
-            f" {counts.on_lattice} of them lie on a lattice of every {candidates.lattice.step}th pixel, which keeps the"
-            " smallest spacing."
+        why += tr(" {} of them lie on a lattice of every {}th pixel, which keeps the smallest spacing.").format(
+            counts.on_lattice, candidates.lattice.step
         )
     if is_free is not None and able < len(candidates):
-        why += f" {able} of them hold no existing point and are far enough from all of these."
+        why += tr(" {} of them hold no existing point and are far enough from all of these.").format(able)
     raise EngineError(
-        f"{count} points are asked for, but there are only {able} pixels to choose from: {why} Ask for fewer points,"
-        " enlarge the area, lower MIN_SPACING, or choose a raster with smaller pixels."
+        tr(
+            "{} points are asked for, but there are only {} pixels to choose from: {} Ask for fewer points,"
+            " enlarge the area, lower MIN_SPACING, or choose a raster with smaller pixels."
+        ).format(count, able, why)
     )

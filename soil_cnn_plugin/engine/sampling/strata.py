@@ -9,6 +9,7 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from soil_cnn_plugin.contract.jobs import Covariate
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.notes import comma_separated
@@ -31,19 +32,21 @@ def read_strata(path: str, field: str, grid: Grid) -> tuple[Numbers, dict[int, s
     Raises:
         EngineError: the file holds neither codes nor polygons, lacks the field, or has too many strata.
     """
-    layer = read_polygon_layer(path, "the strata", grid)
+    layer = read_polygon_layer(path, tr("the strata"), grid)
     if layer is None:
         return _codes_of_raster(path, grid)
     if field and field not in layer.columns:
         raise EngineError(
-            f"The polygons of the strata, {path}, have no field {field!r}. They have:"
-            f" {comma_separated(str(name) for name in layer.columns if name != layer.geometry.name)}."
+            tr("The polygons of the strata, {}, have no field {!r}. They have: {}.").format(
+                path, field, comma_separated(str(name) for name in layer.columns if name != layer.geometry.name)
+            )
         )
     given = layer[field] if field else layer.index.to_series() + 1
     if given.isna().any():
         raise EngineError(
-            f"{int(given.isna().sum())} of {len(layer)} polygons of the strata have no name in {field}. Fill the field,"
-            " or leave these polygons out."
+            tr(
+                "{} of {} polygons of the strata have no name in {}. Fill the field, or leave these polygons out."
+            ).format(int(given.isna().sum()), len(layer), field)
         )
     names = [_name(value) for value in given.tolist()]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
@@ -84,8 +87,10 @@ class _Codes:
         wrong = found[(found != np.rint(found)) | (found < 0)]
         if wrong.size:
             raise EngineError(
-                f"{self._path}, the strata, holds {wrong[0]:g}, which is no code: codes are whole numbers from 0 on."
-                " Reclassify the raster, or choose polygons."
+                tr(
+                    "{}, the strata, holds {:g}, which is no code: codes are whole numbers from 0 on."
+                    " Reclassify the raster, or choose polygons."
+                ).format(self._path, wrong[0])
             )
         self._seen |= set(found.astype(int).tolist())
         _check_count(len(self._seen), self._path)
@@ -95,8 +100,10 @@ class _Codes:
 def _check_count(count: int, path: str) -> None:
     if count > MOST_STRATA:
         raise EngineError(
-            f"{path} has more than {MOST_STRATA} strata, at least {count}. Merge its classes or polygons, or choose the"
-            " field that names the strata."
+            tr(
+                "{} has more than {} strata, at least {}. Merge its classes or polygons, or choose the field"
+                " that names the strata."
+            ).format(path, MOST_STRATA, count)
         )
 
 

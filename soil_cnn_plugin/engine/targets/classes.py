@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import ndtr
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
@@ -28,14 +29,15 @@ from soil_cnn_plugin.engine.targets.learned import CLASSES, Columns, Learned
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
 BRIER = Measure(
-    "Brier score",
-    "the frequencies of the classes",
-    "theirs",
+    tr("Brier score"),
+    tr("the frequencies of the classes"),
+    tr("theirs"),
     19.0,
-    beside="Share of right classes",
-    beside_alone="the most frequent class alone",
+    beside=tr("Share of right classes"),
+    beside_alone=tr("the most frequent class alone"),
 )
 """The Brier score is a squared error: 19 % lower is 10 % lower in its root, as for the RMSE of numbers."""
+CLASSES_IN_WORDS = tr("soil classes")
 MOST_NUMBERS = 255
 """The most classes that a raster of one byte a pixel can hold."""
 _LEAST_DOUBT = 0.02
@@ -53,10 +55,10 @@ class ClassKind:
 
     measure = BRIER
     score_type = ClassScores
-    fold_words = ("misclassified", "most frequent class")
-    error_names = ("root Brier score",)
+    fold_words = (tr("misclassified"), tr("most frequent class"))
+    error_names = (tr("root Brier score"),)
     offers = (PREDICTED, PROBABILITIES, CONFUSION)
-    is_measured_as = "soil classes"
+    is_measured_as = CLASSES_IN_WORDS
 
     @property
     def targets(self) -> tuple[int, ...]:
@@ -77,7 +79,7 @@ class ClassKind:
         return "", ""
 
     def in_words(self) -> list[str]:
-        return [f"{len(self.names)} classes of {self.soil_property.label}"]
+        return [tr("{} classes of {}").format(len(self.names), self.soil_property.label)]
 
     def fit(self, measured: TargetValues, rows: Rows) -> ScaledClasses:
         return ScaledClasses(self.names)
@@ -102,13 +104,15 @@ class ClassKind:
     def as_known(self, values: Array, other: Kind, source: str) -> Array:
         field = self.soil_property.field
         if not isinstance(other, ClassKind):
-            raise other_kind_error(field, "classes", other.is_measured_as, source, "class")
+            raise other_kind_error(field, tr("classes"), other.is_measured_as, source, "class")
         try:
             return renumber(values[:, 0], other.names, self.names)[:, None]
         except ValueError as error:
             raise EngineError(
-                f"{source} holds classes of {field} that the network does not know: {error}. It knows:"
-                f" {', '.join(self.names)}. Leave observations of other classes out."
+                tr(
+                    "{} holds classes of {} that the network does not know: {}. It knows: {}. Leave"
+                    " observations of other classes out."
+                ).format(source, field, error, ", ".join(self.names))
             ) from error
 
     def observed(self, values: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
@@ -53,7 +54,7 @@ class CompositionKind:
 
     measure = RMSE
     score_type = Scores
-    fold_words = ("RMSE", "mean")
+    fold_words = ("RMSE", tr("mean"))
     offers = ("prediction", "median", "lower", "upper", "standard_deviation", "exceedance_probability", TEXTURE)
     is_measured_as = NUMBERS_IN_WORDS
 
@@ -76,7 +77,7 @@ class CompositionKind:
         return "", ""
 
     def in_words(self) -> list[str]:
-        return [f"{part.label} (scale: log-ratio)" for part in self.properties]
+        return [tr("{} (scale: log-ratio)").format(part.label) for part in self.properties]
 
     def fit(self, measured: TargetValues, rows: Rows) -> ScaledComposition:
         return ScaledComposition(fit_composition(measured.values[rows]))
@@ -246,7 +247,7 @@ class CompositionAssessment:
     @property
     def title(self) -> str:
         """The composition in words: `sand, silt and clay 0-30 cm`."""
-        return f"{', '.join(self.names[:-1])} and {self.names[-1]} {self.name if self.has_depth else ''}".strip()
+        return f"{all_of(self.names)} {self.name if self.has_depth else ''}".strip()
 
 
 def assess_composition(

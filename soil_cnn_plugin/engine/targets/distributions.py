@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import Threshold
+from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
@@ -18,8 +19,8 @@ from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Sco
 
 _FAR = 0.05  # a share of the observations; a value that rounding moves across more of them is no quantile any more
 _DEFAULT_LEVELS = (0.5, 0.9)  # quantiles of the observed values, thresholds where the user names none
-NUMBERS_IN_WORDS = "numbers"
-RMSE = Measure("RMSE", "the mean of the observations", "the mean's", 10.0)
+NUMBERS_IN_WORDS = tr("numbers")
+RMSE = Measure("RMSE", tr("the mean of the observations"), tr("the mean's"), 10.0)
 
 
 class Distributions(Protocol):
@@ -85,7 +86,7 @@ class NumberPredictions:
             known = rows[np.isfinite(self._measured.values[rows, t])]
             observed = self._measured.values[known, t]
             mean = reported_mean(self._mean[known, t], self._quantiles[known, t], self._measured.limits[known, t])
-            words.append(f"{np.sqrt(np.mean((mean - observed) ** 2)):.4g}" if len(known) else "")
+            words.append(localized(f"{np.sqrt(np.mean((mean - observed) ** 2)):.4g}") if len(known) else "")
         return words
 
     def held_out(self) -> list[HeldOut]:
@@ -117,8 +118,9 @@ def numbers_as_known(values: Array, fields: Sequence[str], other: Kind, source: 
 
 def other_kind_error(field: str, own: str, other: str, source: str, target_type: str) -> EngineError:
     return EngineError(
-        f"{field} are {own} for the network, but {other} in {source}. Extract the patches again with the target type"
-        f" '{target_type}'."
+        tr("{} are {} for the network, but {} in {}. Extract the patches again with the target type '{}'.").format(
+            field, own, other, source, target_type
+        )
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from soil_cnn_plugin.contract.composition import name_wholes
 from soil_cnn_plugin.contract.jobs import JobError, Threshold, pair_thresholds
+from soil_cnn_plugin.contract.language import any_of, tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.errors import EngineError
@@ -68,9 +69,9 @@ def joint_measure(kinds: Sequence[Kind]) -> Measure:
     if len(measures) == 1:
         return measures[0]
     return Measure(
-        name=" or ".join(measure.name for measure in measures),
-        without_map=" or ".join(measure.without_map for measure in measures),
-        of_this="theirs",
+        name=any_of(measure.name for measure in measures),
+        without_map=any_of(measure.without_map for measure in measures),
+        of_this=tr("theirs"),
         clear_gain_percent=max(measure.clear_gain_percent for measure in measures),
     )
 
@@ -150,7 +151,8 @@ def pair_with_targets(
         (kind,) = (kind for kind in kinds if target in kind.targets)
         if "exceedance_probability" not in kind.offers:
             raise EngineError(
-                f"{source}the threshold {threshold.text!r} names {targets[target].field}, which holds"
-                f" {kind.is_measured_as}, and these exceed none. Leave it out of EXCEEDANCE."
+                tr(
+                    "{}the threshold {!r} names {}, which holds {}, and these exceed none. Leave it out of EXCEEDANCE."
+                ).format(source, threshold.text, targets[target].field, kind.is_measured_as)
             )
     return pairs

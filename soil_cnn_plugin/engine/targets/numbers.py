@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
@@ -45,7 +46,7 @@ class NumberKind:
 
     measure = RMSE
     score_type = Scores
-    fold_words = ("RMSE", "mean")
+    fold_words = ("RMSE", tr("mean"))
     error_names = ("RMSE",)
     offers = ("prediction", "median", "lower", "upper", "standard_deviation", "exceedance_probability")
     is_measured_as = NUMBERS_IN_WORDS
@@ -69,7 +70,7 @@ class NumberKind:
         return transform_in_words(wanted, measured.values[:, 0], self.soil_property)
 
     def in_words(self) -> list[str]:
-        return [f"{self.soil_property.label} (scale: {self.transform})"]
+        return [tr("{} (scale: {})").format(self.soil_property.label, self.transform)]
 
     def fit(self, measured: TargetValues, rows: Rows) -> ScaledNumber:
         values = measured.values[:, 0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
@@ -99,13 +100,17 @@ def choose_transform(wanted: str, values: Array, soil_property: SoilProperty) ->
         return "log" if is_log else "none"
     if wanted == "log" and (known <= 0).any():
         raise EngineError(
-            f"{field}: {(known <= 0).sum()} of {len(known)} values are 0 or negative, and their logarithm does not"
-            " exist. Choose the transform 'none' or 'auto', or correct the values."
+            tr(
+                "{}: {} of {} values are 0 or negative, and their logarithm does not exist. Choose the"
+                " transform 'none' or 'auto', or correct the values."
+            ).format(field, (known <= 0).sum(), len(known))
         )
     if wanted == "logit" and (known.min() < 0 or known.max() > 100):
         raise EngineError(
-            f"{field}: the transform 'logit' is for shares from 0 to 1 or percentages from 0 to 100, but the values"
-            f" go from {known.min():g} to {known.max():g}. Choose 'none' or 'auto'."
+            tr(
+                "{}: the transform 'logit' is for shares from 0 to 1 or percentages from 0 to 100, but the"
+                " values go from {:g} to {:g}. Choose 'none' or 'auto'."
+            ).format(field, known.min(), known.max())
         )
     return wanted
 
@@ -117,15 +122,17 @@ def transform_in_words(wanted: str, values: Array, soil_property: SoilProperty) 
     is_already = logarithm_in_words(soil_property, known)
     if wanted == "log" and is_already:
         return "", (
-            f"{field} is learned as its logarithm, as you asked, but {is_already}. Maps of such properties are usually"
-            " better without it: choose the transform 'auto' or 'none'."
+            tr(
+                "{} is learned as its logarithm, as you asked, but {}. Maps of such properties are usually"
+                " better without it: choose the transform 'auto' or 'none'."
+            ).format(field, is_already)
         )
     if wanted != "auto" or not _is_skewed(known):
         return "", ""
-    shape = f"{field}: its values are above 0 and skewed ({skewness(known):.2g})"
-    if is_already:
-        return f"{shape}, but no logarithm is taken, because {is_already}. Choose the transform 'log' to take one.", ""
-    return f"{shape}, so it is learned as its logarithm. Choose the transform 'none' where it is one already.", ""
+    shape = tr("{}: its values are above 0 and skewed ({:.2g})").format(field, skewness(known))
+    because = tr("{}, but no logarithm is taken, because {}. Choose the transform 'log' to take one.")
+    learned = tr("{}, so it is learned as its logarithm. Choose the transform 'none' where it is one already.")
+    return (because if is_already else learned).format(shape, is_already), ""
 
 
 def skewness(values: Array) -> float:
@@ -243,14 +250,15 @@ _ELEMENTS = (
     "ag|al|as|au|b|ba|be|bi|c|ca|cd|ce|cl|co|cr|cs|cu|f|fe|ga|ge|hg|i|k|la|li|mg|mn|mo|n|na|nb|ni|p|pb|rb|s|sb|sc|se"
     "|si|sn|sr|ta|te|th|ti|tl|u|v|w|y|zn|zr|zinc|copper|lead|cadmium|nickel|oc|soc|toc|om|som|ec|ece|cec|ksat|ks|awc"
 )
+_LOGARITHM = tr("a logarithm")
 _WORDS = {  # a word of a name, in lower case -> what it is, and the values between which it can be that
-    rf"(log|ln|lg|loge|log1p)(2|10)?({_ELEMENTS})?\d*|log10[a-z]+|logit|[aci]lr\d*": ("a logarithm", -50.0, 50.0),
+    rf"(log|ln|lg|loge|log1p)(2|10)?({_ELEMENTS})?\d*|log10[a-z]+|logit|[aci]lr\d*": (_LOGARITHM, -50.0, 50.0),
     r"p(-?)h((ih?ox|iho5|h2[o0]|w|wa|water|wasser|aq|aqua|kcl|cacl|cacl2|ca|bacl2?|naf|field|lab|value|val|wert)\d*)?\d*"
     r"|(soil|top|sub|mean|field|lab)ph": ("pH", 0.0, 14.5),
     r"pf\d*": ("pF", -3.0, 8.0),
 }
 _UNITS = {
-    r"-?\s*(log|ln|lg|loge)\s*(10|2|e)?($|[\s(\[_*].*)|log\d+.*|-log.*|db": ("a logarithm", -np.inf, np.inf),
+    r"-?\s*(log|ln|lg|loge)\s*(10|2|e)?($|[\s(\[_*].*)|log\d+.*|-log.*|db": (_LOGARITHM, -np.inf, np.inf),
     r"ph($|[\s\-_(\[].*)": ("pH", 0.0, 14.5),
     r"pf($|[\s\-_(\[].*)": ("pF", -3.0, 8.0),
 }
@@ -270,12 +278,12 @@ def logarithm_in_words(soil_property: SoilProperty, values: Array) -> str:
     unit = soil_property.unit.strip().replace("\u2212", "-").lower()
     for pattern, (what, low, high) in _UNITS.items():
         if re.fullmatch(pattern, unit) and low <= lowest and highest <= high:
-            return f"it is {what} by its unit ({soil_property.unit.strip()})"
+            return tr("it is {} by its unit ({})").format(what, soil_property.unit.strip())
     for pattern, (what, low, high) in _WORDS.items():
-        is_alone = what == "a logarithm" or _WITHOUT_UNIT.fullmatch(unit) is not None
+        is_alone = what == _LOGARITHM or _WITHOUT_UNIT.fullmatch(unit) is not None
         is_named = any(re.fullmatch(pattern, word) for word in _words(soil_property.field))
         if is_alone and is_named and low <= lowest and highest <= high:
-            return f"it is {what} by its name, and its values ({lowest:g} to {highest:g}) agree"
+            return tr("it is {} by its name, and its values ({:g} to {:g}) agree").format(what, lowest, highest)
     return ""
 
 

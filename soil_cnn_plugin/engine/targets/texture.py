@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 
@@ -36,7 +37,7 @@ TEXTURE_CLASSES = {USDA: _TWELVE, WRB: (*_TWELVE, "heavy clay")}
 (2017), Soil survey manual, chapter 3. FAO (2006), Guidelines for soil description, figure 4, to which the WRB refers,
 has the same boundaries and divides clay at 60 %."""
 TITLES = {USDA: "USDA", WRB: "WRB"}
-SIZES = {USDA: "silt is 2 to 50 µm", WRB: "silt is 2 to 63 µm"}
+SIZES = {USDA: tr("silt is 2 to 50 µm"), WRB: tr("silt is 2 to 63 µm")}
 
 _BORDERS: tuple[tuple[Point, Point], ...] = (  # ends as sand, silt, clay
     ((85, 15, 0), (90, 0, 10)),  # sand | loamy sand: silt + 1.5 clay = 15
@@ -163,9 +164,11 @@ def need_texture(names: Sequence[str], source: str) -> Texture:
     found = find_texture(names)
     if found is None:
         raise EngineError(
-            f"Texture classes need sand, silt and clay, but {source} the composition {', '.join(names)}, in which these"
-            " cannot be told apart by their names. Name the fields of the observations so that each begins with sand,"
-            " silt or clay and train again, or leave TEXTURE_CLASSES empty."
+            tr(
+                "Texture classes need sand, silt and clay, but {} the composition {}, in which these cannot be"
+                " told apart by their names. Name the fields of the observations so that each begins with sand,"
+                " silt or clay and train again, or leave TEXTURE_CLASSES empty."
+            ).format(source, ", ".join(names))
         )
     return found
 

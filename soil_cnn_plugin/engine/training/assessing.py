@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.contract.language import all_of, localized, tr, tr_n
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import overlap_share
@@ -17,7 +18,6 @@ from soil_cnn_plugin.engine.assessment.methods import (
     MEAN,
     NAMES,
     PREDICTORS,
-    PROCESS,
 )
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
@@ -48,10 +48,12 @@ def choose_predictor(job: TrainNetwork, validations: Sequence[CrossValidation], 
         for name in PREDICTORS
     }
     best = min(PREDICTORS, key=lambda name: errors[name])  # of equal ones the first
-    told = ", ".join(f"{NAMES[name]} {error:.1f} %" for name, error in errors.items())
+    told = ", ".join(f"{NAMES[name]} {localized(f'{error:.1f}')} %" for name, error in errors.items())
     report.info(
-        f"The map is predicted by the {NAMES[best]}, which has the lowest held-out error: {told} of that of the mean,"
-        " on average over the targets. Its scores are a little too good, because it was chosen by them."
+        tr(
+            "The map is predicted by the {}, which has the lowest held-out error: {} of that of the mean, on"
+            " average over the targets. Its scores are a little too good, because it was chosen by them."
+        ).format(NAMES[best], told)
     )
     return best
 
@@ -138,25 +140,34 @@ def assess(
 def _settings(job: TrainNetwork, design: Design, count: int, predictor: str) -> dict[str, str]:
     """Return what was asked for and what it came to, for the report and the network file."""
     settings = {
-        "architecture": " and ".join(plan.shape.name for plan in design.plans),
-        "predictor": NAMES[predictor] + (", chosen by held-out errors" if job.predictor == "best" else ""),
+        "architecture": all_of(plan.shape.name for plan in design.plans),
+        "predictor": (tr("{}, chosen by held-out errors") if job.predictor == "best" else "{}").format(
+            NAMES[predictor]
+        ),
         "location as an input": job.location,
         "preset": job.preset,
         "transform": job.transform,
         "validation": job.validation,
         "folds": str(job.folds),
-        "repeats": "automatic" if job.repeats == 0 else str(job.repeats),
-        "coverage of intervals": f"{100 * job.coverage:g} %",
+        "repeats": tr("automatic") if job.repeats == 0 else str(job.repeats),
+        "coverage of intervals": localized(f"{100 * job.coverage:g} %"),
         "seed": str(job.seed),
         "device": device_in_words(design.device),
         **({FORESTS_SETTING: growth_in_words(count)} if growth_in_words(count) else {}),
-        **({NAMES[PROCESS]: rows_in_words(count)} if rows_in_words(count) else {}),
+        **({"Gaussian process": rows_in_words(count)} if rows_in_words(count) else {}),
     }
     for plan in design.plans:
-        settings[plan.shape.name] = (
-            f"{plan.shape.members} members, patches of {plan.shape.patch_size} pixels, batches of {plan.batch_size},"
-            f" learning rate {plan.learning_rate:g}, weight decay {plan.weight_decay:g}, dropout {plan.dropout:g},"
-            f" patience {plan.patience} evaluations"
+        settings[plan.shape.name] = tr(
+            "{} members, patches of {} pixels, batches of {}, learning rate {:g}, weight decay {:g},"
+            " dropout {:g}, patience {} evaluations"
+        ).format(
+            plan.shape.members,
+            plan.shape.patch_size,
+            plan.batch_size,
+            plan.learning_rate,
+            plan.weight_decay,
+            plan.dropout,
+            plan.patience,
         )
     return settings
 
@@ -164,11 +175,11 @@ def _settings(job: TrainNetwork, design: Design, count: int, predictor: str) -> 
 def _repeats_in_words(repeats: int) -> str:
     if repeats == 1:
         return ""
-    return (
-        f" All of this was done {repeats} times, each time with other folds. Scores are means over these repeats, and"
-        " tests use the folds of all; maps, figures, tables of single classes and of whole compositions, and the layer"
-        " of held-out predictions show the first repeat."
-    )
+    return tr(
+        " All of this was done {} times, each time with other folds. Scores are means over these repeats,"
+        " and tests use the folds of all; maps, figures, tables of single classes and of whole"
+        " compositions, and the layer of held-out predictions show the first repeat."
+    ).format(repeats)
 
 
 def tell_wild(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Outcome], report: Report) -> list[str]:
@@ -180,14 +191,23 @@ def tell_wild(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Outcome
         if not rows:
             continue
         values = file.values[rows, kind.targets[0]]
-        named = [f"{value:g} of feature {number}" for value, number in zip(values.tolist(), file.ids[rows].tolist())]
-        lie, them, count_ = ("values lie", "them", "they count") if len(rows) > 1 else ("value lies", "it", "it counts")
-        lines.append(
-            f"{kind.fields[0]}: {len(rows)} {lie} so far from what networks and forest predict without {them} that the"
-            f" others cannot explain {them} ({comma_separated(named, 5)}). In the means of the map {count_} as the"
-            " outermost of the others: else a few such values would carry the mean everywhere. In training and in"
-            " scores they count in full. If a unit or a comma slipped, correct the observations and run again; the"
-            " output MEDIAN shows the median."
+        named = [
+            tr("{:g} of feature {}").format(value, number)
+            for value, number in zip(values.tolist(), file.ids[rows].tolist())
+        ]
+        told = tr_n(
+            "{}: {} value lies so far from what networks and forest predict without it that the others cannot explain"
+            " it ({}). In the means of the map it counts as the outermost of the others: else a few such values would"
+            " carry the mean everywhere.",
+            "{}: {} values lie so far from what networks and forest predict without them that the others cannot explain"
+            " them ({}). In the means of the map they count as the outermost of the others: else a few such values"
+            " would carry the mean everywhere.",
+            len(rows),
+        ).format(kind.fields[0], len(rows), comma_separated(named, 5))
+        remedy = tr(
+            "In training and in scores they count in full. If a unit or a comma slipped, correct the observations and"
+            " run again; the output MEDIAN shows the median."
         )
+        lines.append(f"{told} {remedy}")
         report.warning(lines[-1])
     return lines

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from soil_cnn_plugin.contract.jobs import part
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.machine.torchrun import process_number
@@ -61,8 +62,10 @@ class CheckpointFolder:
         if not self._has_warned:
             self._has_warned = True
             self.warn(
-                f"Checkpoints cannot be written to {self.path}: {str(error).rstrip('. ')}. Training goes on, but once"
-                " interrupted it begins anew or from older ones."
+                tr(
+                    "Checkpoints cannot be written to {}: {}. Training goes on, but once interrupted it begins"
+                    " anew or from older ones."
+                ).format(self.path, str(error).rstrip(". "))
             )
 
 
@@ -255,12 +258,16 @@ class Best:
         """Say how the error on observations that were held out went, with its curve since the start."""
         scores = [score for _, _, score in self.history]
         first, last = scores[0], scores[-1]
-        change = f", {100 * (last - first) / abs(first):+.0f} % since the start" if first and len(scores) > 1 else ""
-        told = f"error on held-out observations {last:.3f} ({self.measure}){change.replace('-', '−')}"
+        change = (
+            tr(", {:+.0f} % since the start").format(100 * (last - first) / abs(first))
+            if first and len(scores) > 1
+            else ""
+        )
+        told = tr("error on held-out observations {:.3f} ({}){}").format(last, self.measure, change.replace("-", "−"))
         return f"{told}  {curve_of(scores)}"
 
     def kept_in_words(self) -> str:
-        return f"kept as of step {self.step}, held-out error {self.score:.3f}"
+        return tr("kept as of step {}, held-out error {:.3f}").format(self.step, self.score)
 
     def restore(self, network: PackedNetwork) -> None:
         with torch.no_grad():

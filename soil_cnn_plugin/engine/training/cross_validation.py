@@ -10,9 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, MEAN, NETWORK, PREDICTORS, PROCESS
+from soil_cnn_plugin.engine.assessment.methods import (
+    BLEND,
+    FOREST,
+    FOREST_CONTEXT,
+    MEAN,
+    NAMES,
+    NETWORK,
+    PREDICTORS,
+    PROCESS,
+)
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
@@ -59,8 +69,10 @@ def fit_and_cross_validate(
     with joined(first.device):
         if not is_agreed(int(first.data.fingerprint[:15], 16), first.device):
             raise EngineError(
-                f"The processes that train together read different patches from {first.data.path}. Copy one patch file"
-                " to all machines, or to a folder that they share."
+                tr(
+                    "The processes that train together read different patches from {}. Copy one patch file to"
+                    " all machines, or to a folder that they share."
+                ).format(first.data.path)
             )
         (final,), validations = _compute([fit_all], designs, report, first)
     return final, validations
@@ -177,10 +189,10 @@ def _hold_out(
 def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: int) -> str:
     """One line for the log: the held-out errors of this fold, of each target."""
     names = {
-        NETWORK: "network",
-        **dict.fromkeys(design.forests[:1], "random forest"),
-        PROCESS: "Gaussian process",
-        BLEND: "blend",
+        NETWORK: NAMES[NETWORK],
+        **dict.fromkeys(design.forests[:1], NAMES[FOREST]),
+        PROCESS: NAMES[PROCESS],
+        BLEND: NAMES[BLEND],
     }
     lines: dict[str, list[str]] = {}
     fold_words = by_target(design.kinds, [[kind.fold_words] * len(kind.targets) for kind in design.kinds])
@@ -191,7 +203,7 @@ def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: in
         if each:
             lines.setdefault(measure, []).append(f"{own} {', '.join(each)}")
     told = "; ".join(f"{measure}: {'; '.join(parts)}" for measure, parts in lines.items())
-    return f"Fold {fold + 1}: {count} observations held out, {told}"
+    return tr("Fold {}: {} observations held out, {}").format(fold + 1, count, told)
 
 
 def _validation(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.folds import Folds
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
@@ -93,9 +94,9 @@ def _first_design(
     tell_scales(kinds, job.transform, file, report)
     tell_folds(folds, job.domain, report)
     if growth_in_words(file.count):
-        report.info(f"In the random forests {growth_in_words(file.count)}.")
+        report.info(tr("In the random forests {}.").format(growth_in_words(file.count)))
     if rows_in_words(file.count):
-        report.info(f"The Gaussian process is bounded: {rows_in_words(file.count)}.")
+        report.info(tr("The Gaussian process is bounded: {}.").format(rows_in_words(file.count)))
     data = encode_patches(file, plans, device, _who_sees_location(job))
     kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
     return Design(
@@ -119,7 +120,7 @@ def _with_other_folds(
     try:
         fold = hold_out(file, kind, job.folds, job.seed).fold
     except EngineError as error:
-        report.info(f"No folds of another kind are shown beside these: {error}")
+        report.info(tr("No folds of another kind are shown beside these: {}").format(error))
         return ()
     return (replace(first, fold=fold, make_inner_folds=inner_folds(file, kind)),)
 
@@ -130,12 +131,16 @@ def _who_sees_location(job: TrainNetwork) -> str:
 
 
 def _plans_in_words(file: PatchFile, plans: tuple[Plan, ...], kinds: tuple[Kind, ...]) -> str:
-    ensembles = " and ".join(
-        f"{plan.shape.members} members of {plan.shape.name} ({plan.shape.patch_size} x {plan.shape.patch_size} pixels)"
+    ensembles = all_of(
+        tr("{} members of {} ({} x {} pixels)").format(
+            plan.shape.members, plan.shape.name, plan.shape.patch_size, plan.shape.patch_size
+        )
         for plan in plans
     )
     targets = ", ".join(by_target(kinds, [kind.in_words() for kind in kinds]))
-    return f"{file.count} observations, {len(file.covariates)} covariates; networks: {ensembles}; targets: {targets}"
+    return tr("{} observations, {} covariates; networks: {}; targets: {}").format(
+        file.count, len(file.covariates), ensembles, targets
+    )
 
 
 def choose_repeats(job: TrainNetwork, observations: int) -> int:
@@ -163,7 +168,7 @@ def repeated_designs(
             continue
         if not any(_is_same(other.fold, known.fold) for known in found):
             found.append(other)
-            report.info(f"Repeat {len(found)}: {other.sentence}")
+            report.info(tr("Repeat {}: {}").format(len(found), other.sentence))
     _tell(job, wanted, found, others, refused, report)
     return tuple(
         replace(first, fold=other.fold, seed=first.seed + 100_000 * repeat)
@@ -174,28 +179,34 @@ def repeated_designs(
 def _tell(job: TrainNetwork, wanted: int, found: Sequence[Folds], others: int, refused: str, report: Report) -> None:
     if len(found) < wanted:
         report.warning(
-            f"The cross-validation is done {_times(len(found))} instead of {wanted} times: the observations can be held"
-            f" out in so many different ways of this kind only{refused}."
+            tr(
+                "The cross-validation is done {} instead of {} times: the observations can be held out in so"
+                " many different ways of this kind only{}."
+            ).format(_times(len(found)), wanted, refused)
         )
     once = 1 + found[0].count + others
     trainings = once + sum(other.count for other in found[1:])
     if len(found) > 1:
-        why = "as asked" if job.repeats else f"by the preset '{job.preset}' for so many observations"
+        why = tr("as asked") if job.repeats else tr("by the preset '{}' for so many observations").format(job.preset)
         report.info(
-            f"The cross-validation is repeated with other folds, {_times(len(found))} in all ({why}): {trainings}"
-            f" trainings instead of {once}, about {trainings / once:.1f} times as long. Scores are means over the"
-            " repeats; maps, figures and the layer of held-out predictions show the first. REPEATS = 1 does it once."
+            tr(
+                "The cross-validation is repeated with other folds, {} in all ({}): {} trainings instead of {},"
+                " about {:.1f} times as long. Scores are means over the repeats; maps, figures and the layer of"
+                " held-out predictions show the first. REPEATS = 1 does it once."
+            ).format(_times(len(found)), why, trainings, once, trainings / once)
         )
     elif wanted == 1:
         report.info(
-            f"The cross-validation is done once ({trainings} trainings with that of the map). REPEATS repeats it, so"
-            " that smaller differences between methods are found, in the time of"
-            f" {found[0].count} more trainings for each repeat."
+            tr(
+                "The cross-validation is done once ({} trainings with that of the map). REPEATS repeats it, so"
+                " that smaller differences between methods are found, in the time of {} more trainings for each"
+                " repeat."
+            ).format(trainings, found[0].count)
         )
 
 
 def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+    return {1: tr("once"), 2: tr("twice")}.get(count, tr("{} times").format(count))
 
 
 def _is_same(one: Rows, other: Rows) -> bool:

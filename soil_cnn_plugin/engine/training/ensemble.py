@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 from torch import Tensor
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
@@ -55,8 +56,10 @@ def cross_fit(
         held_out = _held_out_rows(plan.shape.members, make_folds, seed)
         if not is_agreed(crc32(held_out.tobytes()), rows.device):
             raise EngineError(
-                "The processes that train together deal the observations to different folds. Give all machines the same"
-                " patch file, and choose machines of one kind."
+                tr(
+                    "The processes that train together deal the observations to different folds. Give all"
+                    " machines the same patch file, and choose machines of one kind."
+                )
             )
         network = build_network(plan.shape, encoder, learned.layout, plan.dropout).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)

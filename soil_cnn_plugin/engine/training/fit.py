@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.errors import EngineError
@@ -85,18 +86,22 @@ def fit(
     )
     now = TrainingState(network, optimizer, generator, Average(network), Best.of(network))
     if checkpoint and checkpoint.read(now):
-        tell(f"{network.NAME}: goes on from its checkpoint, step {now.step}")
+        tell(tr("{}: goes on from its checkpoint, step {}").format(network.NAME, now.step))
     if not is_agreed(now.step, inputs.device):
         raise EngineError(
-            "The processes that train together do not find the same checkpoints beside the network file. Choose a"
-            " folder that all machines share, or train without RESUME."
+            tr(
+                "The processes that train together do not find the same checkpoints beside the network file."
+                " Choose a folder that all machines share, or train without RESUME."
+            )
         )
     if not now.is_finished:
         _train(now, inputs, lesson, held_out, settings, progress, tell, checkpoint)
     if now.best.has_failed:
         raise EngineError(
-            f"The training of the {network.NAME} network diverged: its errors are not numbers from the start. Lower the"
-            f" learning rate, which is {settings.learning_rate:g}, and check the targets for wild values."
+            tr(
+                "The training of the {} network diverged: its errors are not numbers from the start. Lower the"
+                " learning rate, which is {:g}, and check the targets for wild values."
+            ).format(network.NAME, settings.learning_rate)
         )
     tell(f"{network.NAME}: {now.best.kept_in_words()}")
     now.best.restore(network)
@@ -137,13 +142,13 @@ def _train(
                 STOPPING.note_end(network.NAME, now.best.step)
             elif STOPPING.must_end(network.NAME, step):
                 now.is_finished = True
-                tell(f"{network.NAME} network: stops as asked and keeps the best of what it has learned")
+                tell(tr("{} network: stops as asked and keeps the best of what it has learned").format(network.NAME))
             if checkpoint:
                 checkpoint.write(now)
             if now.evaluations.bit_count() == 1 or now.is_finished:  # 1, 2, 4, 8, ...: often enough to see it grow
                 most = max(1, round(settings.steps * batches.share_of_epoch))
-                epochs = f"epoch {step * batches.share_of_epoch:.0f} of at most {most}"
-                tell(f"{network.NAME} network: {epochs}, {now.best.in_words()}")
+                epochs = tr("epoch {:.0f} of at most {}").format(step * batches.share_of_epoch, most)
+                tell(tr("{} network: {}, {}").format(network.NAME, epochs, now.best.in_words()))
             if now.is_finished:
                 return
 

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.folds import Folds, PlacedTargets, make_folds
 from soil_cnn_plugin.engine.errors import EngineError
@@ -30,8 +31,10 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
     check_targets(file.measured, file.words, file.count, file.path)
     if kind == "groups" and not file.group_field:
         raise EngineError(
-            f"Folds of groups are asked for, but {file.path} was extracted without a group field. Extract the patches"
-            " again with the field of the profile or site as the group, or choose other folds."
+            tr(
+                "Folds of groups are asked for, but {} was extracted without a group field. Extract the patches"
+                " again with the field of the profile or site as the group, or choose other folds."
+            ).format(file.path)
         )
     return make_folds(kind, _placed(file), count, seed, domain=_domain(file, kind, domain), repeat=repeat)
 
@@ -59,8 +62,10 @@ def tell_folds(folds: Folds, domain: str, report: Report) -> None:
     report.info(folds.sentence)
     if domain and folds.kind != "knndm":
         report.warning(
-            f"The domain '{layer_name(domain)}' is not used: only folds of the kind knndm are matched to a domain, and"
-            f" {folds.kind} was asked for."
+            tr(
+                "The domain '{}' is not used: only folds of the kind knndm are matched to a domain, and {} was"
+                " asked for."
+            ).format(layer_name(domain), folds.kind)
         )
 
 

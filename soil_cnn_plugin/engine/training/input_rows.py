@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.gpu import bring, free_memory_of_gpu
@@ -104,18 +105,25 @@ def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:
 def _file_of(shape: tuple[int, ...], size: int) -> np.memmap[tuple[int, ...], np.dtype[np.float32]]:
     """Map a file without a name, so that nothing is left of it however the process ends."""
     folder = tempfile.gettempdir()
-    what = f"The networks' inputs of {shape[0]} observations take {gibibytes(size)}, too much for the free memory, and"
-    what += f" the folder for temporary files ({folder})"
+    told = shape[0], gibibytes(size), folder
     if lies_in_memory(Path(folder)):
-        raise EngineError(f"{what} lies in memory, too. Name a folder on a disk in the environment variable TMPDIR.")
+        raise EngineError(
+            tr(
+                "The networks' inputs of {} observations take {}, too much for the free memory, and the folder for"
+                " temporary files ({}) lies in memory, too. Name a folder on a disk in the environment variable TMPDIR."
+            ).format(*told)
+        )
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the array
     try:
         _reserve(file, size)
         return np.memmap(file, np.float32, "r+", shape=shape)
     except OSError as error:
         raise EngineError(
-            f"{what} has no room for them: {error}. Make room there, or name another folder in the environment variable"
-            " TMPDIR."
+            tr(
+                "The networks' inputs of {} observations take {}, too much for the free memory, and the folder for"
+                " temporary files ({}) has no room for them: {}. Make room there, or name another folder in the"
+                " environment variable TMPDIR."
+            ).format(*told, error)
         ) from error
 
 

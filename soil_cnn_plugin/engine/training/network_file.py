@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from soil_cnn_plugin.contract.decode import DecodeError, decode
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees
@@ -103,7 +104,7 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
                 for name, parameter in network.named_parameters():
                     values = file.get_tensor(f"{shape.name}.{name}")
                     if not torch.isfinite(values).all():
-                        raise _damaged(path, f"the weights '{shape.name}.{name}' are not all finite")
+                        raise _damaged(path, tr("the weights '{}.{}' are not all finite").format(shape.name, name))
                     parameter.copy_(values)
             networks.append(network.eval().to(device))
         forests = _read_forests(path, file, description, encoder)
@@ -170,20 +171,25 @@ def _read_errors(path: str, file: Any, description: NetworkDescription) -> Place
 def _read_header(path: str) -> tuple[NetworkDescription, dict[str, Tensors]]:
     """The description, and the kind and shape of each tensor in the file."""
     if not Path(path).is_file():
-        raise EngineError(f"There is no network file {path}. Choose a .safetensors file that 'Train network' wrote.")
+        raise EngineError(
+            tr("There is no network file {}. Choose a .safetensors file that 'Train network' wrote.").format(path)
+        )
     with _opened(path) as file:
         header: dict[str, str] = file.metadata() or {}
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it has no __iter__
         tensors = {name: (str(each.get_dtype()), tuple(each.get_shape())) for name, each in slices.items()}
     if header.get("format") != FORMAT:
         raise EngineError(
-            f"{path} is a safetensors file of another program, not a network of Soil CNN."
-            " Choose a file that 'Train network' wrote."
+            tr(
+                "{} is a safetensors file of another program, not a network of Soil CNN. Choose a file that"
+                " 'Train network' wrote."
+            ).format(path)
         )
     if header.get("version") != str(VERSION):
         raise EngineError(
-            f"{path} has format version {header.get('version', 'unknown')[:20]}; this plugin reads version {VERSION}."
-            " Update the plugin, or train the network again."
+            tr(
+                "{} has format version {}; this plugin reads version {}. Update the plugin, or train the network again."
+            ).format(path, header.get("version", tr("unknown"))[:20], VERSION)
         )
     try:
         description = decode(NetworkDescription, json.loads(header["description"]), "The description")
@@ -206,16 +212,16 @@ def _check_tensors(path: str, description: NetworkDescription, encoder: Encoder,
     if description.predictor != NETWORK:
         blended = _forest_kinds(len(_forest_outputs(description))) | _PROCESS_KINDS
     if not blended.keys() <= found.keys():
-        raise _damaged(path, "its forests or its Gaussian process are incomplete")
+        raise _damaged(path, tr("its forests or its Gaussian process are incomplete"))
     for name, tensor in found.items():
         kind = _kind_beside_weights(name, blended)
         if kind is not None and kind != tensor[0]:
-            raise _damaged(path, f"the numbers of '{name}' are of another kind")
+            raise _damaged(path, tr("the numbers of '{}' are of another kind").format(name))
         if kind is not None:
             expected[name] = tensor  # the reader of its values checks its shape
     if expected != found:
         different = sorted(set(expected.items()) ^ set(found.items()))
-        raise _damaged(path, f"its weights are not those of its networks ({different[0][0]})")
+        raise _damaged(path, tr("its weights are not those of its networks ({})").format(different[0][0]))
 
 
 def _forest_outputs(description: NetworkDescription) -> list[int]:
@@ -248,6 +254,7 @@ def _opened(path: str) -> Any:
 
 def _damaged(path: str, why: str) -> EngineError:
     return EngineError(
-        f"{path} is damaged or is no network file: {why.rstrip('.')}. Copy it again from its source, or train the"
-        " network again."
+        tr(
+            "{} is damaged or is no network file: {}. Copy it again from its source, or train the network again."
+        ).format(path, why.rstrip("."))
     )

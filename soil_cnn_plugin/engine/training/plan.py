@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
@@ -83,8 +84,10 @@ def make_plans(job: TrainNetwork, patch_size: int) -> tuple[Plan, ...]:
         names = ("ring",)
     if "padarian" in names and patch_size < PadarianNetwork.SMALLEST_PATCH:
         raise EngineError(
-            f"The patches are {patch_size} pixels wide, but the 'padarian' network needs at least"
-            f" {PadarianNetwork.SMALLEST_PATCH}. Extract larger patches, or choose the architecture 'ring'."
+            tr(
+                "The patches are {} pixels wide, but the 'padarian' network needs at least {}. Extract larger"
+                " patches, or choose the architecture 'ring'."
+            ).format(patch_size, PadarianNetwork.SMALLEST_PATCH)
         )
     return tuple(_make_plan(job, _RING if name == "ring" else _PADARIAN, patch_size) for name in names)
 

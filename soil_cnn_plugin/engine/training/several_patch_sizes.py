@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import ComparePatchSizes, TrainNetwork
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.folds import Folds, overlap_share
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, FORESTS, MEAN
 from soil_cnn_plugin.engine.assessment.patch_sizes import AT_SIZES, PatchSizeComparison, SizedTarget, error_curves
@@ -31,27 +32,35 @@ def usable_sizes(job: ComparePatchSizes, file: PatchFile) -> tuple[list[int], li
     sizes, notes = [size for size in asked if size <= file.patch_size], []
     if not sizes:
         raise EngineError(
-            f"The patches of {job.patches} are {file.patch_size} pixels wide, smaller than every size to compare:"
-            f" {', '.join(map(str, asked))}. Extract larger patches, or compare smaller sizes."
+            tr(
+                "The patches of {} are {} pixels wide, smaller than every size to compare: {}. Extract larger"
+                " patches, or compare smaller sizes."
+            ).format(job.patches, file.patch_size, ", ".join(map(str, asked)))
         )
     if left_out := [str(size) for size in asked if size > file.patch_size]:
         notes.append(
-            f"Not compared: {', '.join(left_out)} pixels, because the patches of the file are {file.patch_size} pixels"
-            " wide. Extract larger patches to compare them."
+            tr(
+                "Not compared: {} pixels, because the patches of the file are {} pixels wide. Extract larger"
+                " patches to compare them."
+            ).format(", ".join(left_out), file.patch_size)
         )
     smallest = PadarianNetwork.SMALLEST_PATCH
     if job.architecture == "padarian" and sizes[0] < smallest:
         raise EngineError(
-            f"The 'padarian' network needs patches of at least {smallest} pixels, but {sizes[0]} is to be compared."
-            " Leave out smaller sizes, or choose the architecture 'ring' or 'both'."
+            tr(
+                "The 'padarian' network needs patches of at least {} pixels, but {} is to be compared. Leave"
+                " out smaller sizes, or choose the architecture 'ring' or 'both'."
+            ).format(smallest, sizes[0])
         )
     if job.architecture == "both" and sizes[0] < smallest <= sizes[-1]:
         notes.append(
-            f"Below {smallest} pixels the network is 'ring' alone, because convolutions ('padarian') need at least"
-            " that many."
+            tr(
+                "Below {} pixels the network is 'ring' alone, because convolutions ('padarian') need at least"
+                " that many."
+            ).format(smallest)
         )
     if growth_in_words(file.count):
-        notes.append(f"In the random forests {growth_in_words(file.count)}.")
+        notes.append(tr("In the random forests {}.").format(growth_in_words(file.count)))
     return sizes, notes
 
 

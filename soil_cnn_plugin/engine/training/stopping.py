@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from threading import Lock
 
+from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.stop_file import STOP_VARIABLE
 from soil_cnn_plugin.engine.machine.torchrun import process_count
 
@@ -45,12 +46,12 @@ class Stopping:
         """Say in the report that training was stopped; empty where it was not."""
         if not self._was_obeyed:
             return ""
-        steps = " and ".join(f"{step} steps ({name})" for name, step in self._reached.items())
-        return (
-            f"Training was stopped by hand and kept what it had learned after {steps}. Networks of the folds that were"
-            " not finished learned for as many steps, so that the scores describe the map that was kept; with more"
-            " training it might have become better."
-        )
+        steps = all_of(tr("{} steps ({})").format(step, name) for name, step in self._reached.items())
+        return tr(
+            "Training was stopped by hand and kept what it had learned after {}. Networks of the folds that"
+            " were not finished learned for as many steps, so that the scores describe the map that was"
+            " kept; with more training it might have become better."
+        ).format(steps)
 
 
 STOPPING = Stopping()

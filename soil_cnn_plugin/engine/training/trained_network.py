@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.importance import permutation_importance
@@ -112,12 +113,14 @@ def _fit_spaces(design: Design, final: Fitted, method: str, patch_size: int, rep
             fit_embedding_space(final.networks, data.inputs, design.fold, design.seed),
         )
     except EngineError as error:
-        report.warning(f"The network file cannot tell where its maps may be used. {error}")
+        report.warning(tr("The network file cannot tell where its maps may be used. {}").format(error))
         return ()
     if len(design.fold) > MOST_OBSERVATIONS:
         report.info(
-            f"Dissimilarity is told by {MOST_OBSERVATIONS} of the {len(design.fold)} observations, drawn at random, so"
-            " that the network file stays small."
+            tr(
+                "Dissimilarity is told by {} of the {} observations, drawn at random, so that the network file"
+                " stays small."
+            ).format(MOST_OBSERVATIONS, len(design.fold))
         )
     _tell_weights(spaces[0], covariate_names(encoder), importance, report)
     return spaces
@@ -128,12 +131,16 @@ def _tell_weights(space: Space, names: list[str], importance: Array, report: Rep
     constant = [name for name, column in zip(names, space.rows.T) if np.ptp(column) == 0]
     if constant:
         report.warning(
-            f"All observations have one value of {', '.join(constant)}, so that the dissimilarity index of maps cannot"
-            " tell another value there. Leave such covariates out, or add observations."
+            tr(
+                "All observations have one value of {}, so that the dissimilarity index of maps cannot tell"
+                " another value there. Leave such covariates out, or add observations."
+            ).format(", ".join(constant))
         )
     weights = space.words.weights
     if not any(value > 0 for name, value in zip(names, importance.tolist()) if weights[name] > 0):
-        report.info("No covariate makes held-out predictions better, so all weigh alike in the dissimilarity index.")
+        report.info(
+            tr("No covariate makes held-out predictions better, so all weigh alike in the dissimilarity index.")
+        )
 
 
 def _importance(design: Design, final: Fitted, method: str, patch_size: int) -> Array:

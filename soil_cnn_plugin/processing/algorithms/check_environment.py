@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameter, Parameters, device, explained, html_output, metrics_output
-from ..translation import tr
 
 
 class CheckEnvironment(JobAlgorithm):

@@ -11,10 +11,10 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameter, Parameters, explained, html_output, metrics_output, rasters
-from ..translation import tr
 
 
 class CheckObservations(JobAlgorithm):

@@ -13,11 +13,11 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, choice, explained, html_output, metrics_output, number
 from ..sample_parameters import sample_parameters
-from ..translation import tr
 
 
 class CompareMaps(JobAlgorithm):

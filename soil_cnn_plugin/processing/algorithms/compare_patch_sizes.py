@@ -5,10 +5,10 @@ from __future__ import annotations
 from qgis.core import QgsProcessingParameterFile, QgsProcessingParameterString
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, explained, html_output, metrics_output
-from ..translation import tr
 from .train_network import training_parameters
 
 
@@ -73,7 +73,7 @@ class ComparePatchSizes(JobAlgorithm):
 
     def job(self, inputs: Inputs) -> jobs.ComparePatchSizes:
         return jobs.ComparePatchSizes(
-            patches=inputs.file("PATCHES", "patch file"),
+            patches=inputs.file("PATCHES", tr("patch file")),
             report=inputs.destination("REPORT"),
             metrics=inputs.destination("METRICS"),
             sizes=parse_sizes(inputs.text("SIZES")),
@@ -93,8 +93,10 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     for item in text.replace(",", " ").replace(";", " ").split():
         if not item.isdecimal():
             raise jobs.JobError(
-                f"SIZES has {item!r}, which is not a whole number of pixels. Write odd numbers separated by commas, for"
-                f" example {_as_text(jobs.ComparePatchSizes.sizes)}."
+                tr(
+                    "SIZES has {!r}, which is not a whole number of pixels. Write odd numbers separated by"
+                    " commas, for example {}."
+                ).format(item, _as_text(jobs.ComparePatchSizes.sizes))
             )
         sizes.append(int(item))
     return tuple(sizes)

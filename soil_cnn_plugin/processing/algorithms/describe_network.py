@@ -5,10 +5,10 @@ from __future__ import annotations
 from qgis.core import QgsProcessingParameterFile
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, explained, html_output
-from ..translation import tr
 
 
 class DescribeNetwork(JobAlgorithm):
@@ -38,4 +38,4 @@ class DescribeNetwork(JobAlgorithm):
         ]
 
     def job(self, inputs: Inputs) -> jobs.DescribeNetwork:
-        return jobs.DescribeNetwork(inputs.file("NETWORK", "trained network"), inputs.destination("REPORT"))
+        return jobs.DescribeNetwork(inputs.file("NETWORK", tr("trained network")), inputs.destination("REPORT"))

@@ -12,10 +12,10 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, devices, explained, html_output, metrics_output, rasters, seed
-from ..translation import tr
 
 
 class ExplainNetwork(JobAlgorithm):
@@ -69,8 +69,8 @@ class ExplainNetwork(JobAlgorithm):
     def job(self, inputs: Inputs) -> jobs.ExplainNetwork:
         extent, extent_crs = inputs.extent("EXTENT")
         return jobs.ExplainNetwork(
-            network=inputs.file("NETWORK", "trained network"),
-            patches=inputs.file("PATCHES", "patch file"),
+            network=inputs.file("NETWORK", tr("trained network")),
+            patches=inputs.file("PATCHES", tr("patch file")),
             report=inputs.destination("REPORT"),
             importance=inputs.destination("IMPORTANCE"),
             attribution=inputs.destination("ATTRIBUTION"),

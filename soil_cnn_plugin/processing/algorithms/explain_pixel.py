@@ -13,10 +13,10 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, device, explained, html_output, integer, metrics_output, rasters
-from ..translation import tr
 
 
 class ExplainPixel(JobAlgorithm):
@@ -85,11 +85,11 @@ class ExplainPixel(JobAlgorithm):
     def job(self, inputs: Inputs) -> jobs.ExplainPixel:
         x, y, crs = self._point
         return jobs.ExplainPixel(
-            network=inputs.file("NETWORK", "trained network"),
+            network=inputs.file("NETWORK", tr("trained network")),
             x=x,
             y=y,
             crs=crs,
-            patches=inputs.file("PATCHES", "patch file") if inputs.text("PATCHES") else "",
+            patches=inputs.file("PATCHES", tr("patch file")) if inputs.text("PATCHES") else "",
             report=inputs.destination("REPORT"),
             metrics=inputs.destination("METRICS"),
             covariates=inputs.covariates(),

@@ -10,6 +10,7 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
@@ -21,7 +22,6 @@ from ..parameters import (
     rasters,
 )
 from ..target_parameters import observation_parameters, precision_parameters, target_values
-from ..translation import tr
 
 
 class ExtractPatches(JobAlgorithm):

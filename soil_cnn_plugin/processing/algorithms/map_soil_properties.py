@@ -5,11 +5,11 @@ from __future__ import annotations
 from qgis.core import QgsProcessingParameterFile
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameter, Parameters, explained, folded, made_by_default, optional
 from ..target_parameters import observation_parameters, precision_parameters
-from ..translation import tr
 from .extract_patches import (
     ExtractPatches,
     covariate_parameters,

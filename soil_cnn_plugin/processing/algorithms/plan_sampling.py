@@ -5,11 +5,11 @@ from __future__ import annotations
 from qgis.core import Qgis, QgsProcessingParameterVectorDestination
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, choice, explained, file_output, html_output, integer, metrics_output
 from ..place_parameters import cost_parameters, network_parameters, place_parameters, strata_parameters
-from ..translation import tr
 
 
 class PlanSampling(JobAlgorithm):
@@ -62,7 +62,7 @@ class PlanSampling(JobAlgorithm):
         if inputs.is_given("LEGACY"):
             legacy, fields = inputs.observations("LEGACY")
             target = inputs.target("TARGET", fields) if inputs.field("TARGET", fields) else None
-        network = inputs.file("NETWORK", "trained network") if inputs.is_given("NETWORK") else ""
+        network = inputs.file("NETWORK", tr("trained network")) if inputs.is_given("NETWORK") else ""
         return jobs.PlanSampling(
             plan=inputs.destination("PLAN"),
             design=inputs.choice("DESIGN"),

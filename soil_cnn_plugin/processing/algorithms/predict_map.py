@@ -14,6 +14,7 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
@@ -28,7 +29,6 @@ from ..parameters import (
     rasters,
     thresholds,
 )
-from ..translation import tr
 
 APPLICABILITY = {
     "DISSIMILARITY_THRESHOLD": tr("Dissimilarity index up to which the map is applicable"),
@@ -90,7 +90,7 @@ class PredictMap(JobAlgorithm):
         ]
 
     def job(self, inputs: Inputs) -> jobs.PredictMap:
-        job = predict_map_job(inputs, inputs.file("NETWORK", "trained network"))
+        job = predict_map_job(inputs, inputs.file("NETWORK", tr("trained network")))
         return replace(job, cluster=inputs.text("CLUSTER"))
 
 

@@ -16,10 +16,10 @@ from qgis.core import (
 from ...bridge import install
 from ...bridge.torch_builds import BUILDS
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameters, choice, explained
-from ..translation import tr
 from .check_environment import CheckEnvironment, environment_report
 
 

@@ -13,10 +13,10 @@ from qgis.core import (
 
 from ...contract import jobs
 from ...contract.depth_jobs import intervals_in_words, parse_intervals
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import Parameter, Parameters, explained, number
-from ..translation import tr
 
 
 class StandardizeDepths(JobAlgorithm):

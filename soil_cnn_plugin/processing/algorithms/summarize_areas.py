@@ -13,6 +13,7 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
@@ -27,7 +28,6 @@ from ..parameters import (
     number,
     rasters,
 )
-from ..translation import tr
 
 
 class SummarizeAreas(JobAlgorithm):
@@ -104,7 +104,7 @@ class SummarizeAreas(JobAlgorithm):
 
     def job(self, inputs: Inputs) -> jobs.SummarizeAreas:
         return jobs.SummarizeAreas(
-            network=inputs.file("NETWORK", "trained network"),
+            network=inputs.file("NETWORK", tr("trained network")),
             polygons=inputs.area("POLYGONS"),
             areas=inputs.destination("AREAS"),
             report=inputs.destination("REPORT"),
@@ -122,7 +122,7 @@ class SummarizeAreas(JobAlgorithm):
             soil_mass=inputs.number_or_none("SOIL_MASS"),
             expressions=jobs.parse_expressions(inputs.text("EXPRESSIONS")),
             coverage=inputs.number("COVERAGE"),
-            patches=inputs.file("PATCHES", "patch file") if inputs.text("PATCHES") else "",
+            patches=inputs.file("PATCHES", tr("patch file")) if inputs.text("PATCHES") else "",
             block_size=inputs.integer_or_none("BLOCK_SIZE"),
             device=inputs.choice("DEVICE"),
             seed=inputs.integer("SEED"),

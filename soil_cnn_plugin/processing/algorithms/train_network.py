@@ -12,6 +12,7 @@ from qgis.core import (
 )
 
 from ...contract import jobs
+from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
 from ..parameters import (
@@ -29,7 +30,6 @@ from ..parameters import (
     seed,
     thresholds,
 )
-from ..translation import tr
 
 SCORES = {
     "RMSE": tr("Held-out RMSE of the map's predictor, mean over targets"),
@@ -90,7 +90,7 @@ class TrainNetwork(JobAlgorithm):
         ]
 
     def job(self, inputs: Inputs) -> jobs.TrainNetwork:
-        job = train_network_job(inputs, inputs.file("PATCHES", "patch file"), inputs.destination("NETWORK"))
+        job = train_network_job(inputs, inputs.file("PATCHES", tr("patch file")), inputs.destination("NETWORK"))
         return replace(job, resume=inputs.boolean("RESUME"))
 
 

@@ -246,14 +246,14 @@ def test_an_area_off_the_rasters_is_told_with_both_extents(job: PlanSampling, tm
         ({"covariates": ()}, "Nothing says which pixels may be sampled"),
         ({"design": "latin_hypercube", "covariates": (), "reference": "/r.tif"}, "none is chosen"),
         ({"design": "simple_random", "cost": Covariate("/c.tif", "c")}, "no cost can count"),
-        ({"strata": "/s.gpkg"}, "Choose 'stratified_random'"),
+        ({"strata": "/s.gpkg"}, "Choose stratified_random"),
         ({"design": "stratified_random", "strata_count": 7}, "at least 14 points, or for at most 6 strata"),
         ({"design": "simple_random", "points": 1}, "at least 2 points"),
         ({"variogram": "1, 2"}, "Write three numbers"),
         ({"variogram": "2, 1, 100"}, "below the sill"),
         ({"min_spacing": -1.0}, "must be 0 or more"),
         ({"target": SoilProperty("clay")}, "no layer of existing points"),
-        ({"focus": "/f.gpkg"}, "'where_next', or leave FOCUS empty"),
+        ({"focus": "/f.gpkg"}, "where_next, or leave FOCUS empty"),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_the_remedy(job: PlanSampling, changes: Any, words: str) -> None:

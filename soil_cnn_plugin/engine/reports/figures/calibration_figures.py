@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
@@ -49,7 +50,7 @@ def _paint_intervals(axes: Axes, lines: Sequence[CalibrationLine], coverage: flo
         axes.plot(result.nominal, result.picp, color=colour, linestyle=dashes, linewidth=1.7, label=name)
     lowest = min(0.5, *(float(result.picp.min()) for _, _, result in lines)) - 0.02
     _paint_diagonal(axes)
-    _frame(axes, "Coverage of intervals (PICP)", "Nominal coverage", "Share of observations inside")
+    _frame(axes, tr("Coverage of intervals (PICP)"), tr("Nominal coverage"), tr("Share of observations inside"))
     axes.set(xlim=(0.48, 1.0), ylim=(lowest, 1.01))
 
 
@@ -58,7 +59,7 @@ def _paint_quantiles(axes: Axes, lines: Sequence[CalibrationLine]) -> None:
     for (_, colour, result), dashes in zip(lines, _DASHES):
         axes.plot(QUANTILE_LEVELS, result.qcp, color=colour, linestyle=dashes, linewidth=1.7)
     _paint_diagonal(axes)
-    _frame(axes, "Coverage of quantiles (QCP)", "Quantile", "Share of observations below")
+    _frame(axes, tr("Coverage of quantiles (QCP)"), tr("Quantile"), tr("Share of observations below"))
     axes.set(xlim=(0, 1), ylim=(-0.01, 1.01), xticks=np.linspace(0, 1, 5), yticks=np.linspace(0, 1, 5))
 
 
@@ -72,7 +73,7 @@ def _paint_histogram(axes: Axes, lines: Sequence[CalibrationLine]) -> None:
     for (_, colour, result), dashes in zip(lines, _DASHES):
         axes.stairs(result.pit, edges, color=colour, linestyle=dashes, linewidth=1.4, zorder=2)
     axes.axhline(1 / PIT_BINS, color=QUIET, linewidth=0.9, dashes=(5, 3), zorder=3)
-    _frame(axes, "PIT histogram", "Predicted probability of a lower value", "Share of observations")
+    _frame(axes, tr("PIT histogram"), tr("Predicted probability of a lower value"), tr("Share of observations"))
     highest = max(float(result.pit.max()) for _, _, result in lines)
     axes.set(xlim=(0, 1), ylim=(0, 1.1 * max(highest, float(high[0]))))
     axes.xaxis.set_major_formatter("{x:g}")
@@ -81,7 +82,9 @@ def _paint_histogram(axes: Axes, lines: Sequence[CalibrationLine]) -> None:
 
 def _paint_band(axes: Axes, n: int, shares: Array) -> None:
     low, high = chance_band(n, shares)
-    axes.fill_between(shares, low, high, label=f"95 % by chance (n = {n})", color=_BAND, linewidth=0, zorder=0)
+    axes.fill_between(
+        shares, low, high, label=tr("95 % by chance (n = {})").format(n), color=_BAND, linewidth=0, zorder=0
+    )
 
 
 def _paint_diagonal(axes: Axes) -> None:
@@ -109,7 +112,7 @@ def draw_exceedance(name: str, soil_property: SoilProperty, lines: Sequence[Exce
         for index, axes in zip(shown, all_axes):
             paint_reliability(axes, [(title, colour, found[index].reliability) for title, colour, found in lines])
             axes.set_title(lines[0][2][index].threshold.words(soil_property))
-        all_axes[0].set_ylabel("Share that came true")
+        all_axes[0].set_ylabel(tr("Share that came true"))
         handles, labels = all_axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
@@ -122,31 +125,47 @@ def exceedance_in_words(target: NumberTarget, found: Sequence[Exceedance]) -> st
     sentences = [_check_in_words(each, soil_property) for each in found]
     for threshold in unchecked(target):
         sentences.append(
-            f"{threshold.words(soil_property)} cannot be checked: all observations have a detection limit above it."
+            tr("{} cannot be checked: all observations have a detection limit above it.").format(
+                threshold.words(soil_property)
+            )
         )
     return " ".join(sentences)
 
 
 def _check_in_words(found: Exceedance, soil_property: SoilProperty) -> str:
     name = found.threshold.words(soil_property)
-    of = f"{found.n} observations"
+    of = tr("{} observations").format(found.n)
     if found.unknown:
-        of += f" ({found.unknown} more have a detection limit above the threshold and cannot tell)"
+        of += tr(" ({} more have a detection limit above the threshold and cannot tell)").format(found.unknown)
     if found.tied:
-        of += f" ({found.tied} of them equal the threshold as measured, and count as if they did not)"
+        of += tr(" ({} of them equal the threshold as measured, and count as if they did not)").format(found.tied)
     if found.skill is None or found.p is None:
-        count = "None" if found.share == 0 else "All"
-        return (
-            f"{name} came true at {count.lower()} of {of}: beyond what was observed nothing shows whether its"
-            f" probabilities, {percent(found.expected, 1)} on average, hold."
+        text = (
+            tr(
+                "{} came true at none of {}: beyond what was observed nothing shows whether its probabilities, {} on"
+                " average, hold."
+            )
+            if found.share == 0
+            else tr(
+                "{} came true at all of {}: beyond what was observed nothing shows whether its probabilities, {} on"
+                " average, hold."
+            )
         )
-    compared = "better" if found.skill >= 0 else "worse"
-    judged = "as far apart as chance leaves them" if found.p >= SIGNIFICANT else "farther apart than chance leaves them"
-    return (
-        f"{name} came true at {percent(found.share, 1)} of {of}; its probability was {percent(found.expected, 1)} on"
-        f" average. Brier score {fixed(found.brier, 3)}, {fixed(abs(100 * found.skill), 0)} % {compared} than always"
-        f" giving that share; probabilities and what came true are {judged} ({p_words(found.p)})."
+        return text.format(name, of, percent(found.expected, 1))
+    came_true = tr("{} came true at {} of {}; its probability was {} on average.").format(
+        name, percent(found.share, 1), of, percent(found.expected, 1)
     )
+    compared = (
+        tr("Brier score {}, {} % better than always giving that share;")
+        if found.skill >= 0
+        else tr("Brier score {}, {} % worse than always giving that share;")
+    ).format(fixed(found.brier, 3), fixed(abs(100 * found.skill), 0))
+    judged = (
+        tr("probabilities and what came true are as far apart as chance leaves them ({}).")
+        if found.p >= SIGNIFICANT
+        else tr("probabilities and what came true are farther apart than chance leaves them ({}).")
+    ).format(p_words(found.p))
+    return f"{came_true} {compared} {judged}"
 
 
 def draw_loss_curves(name: str, curves: Sequence[LossCurve]) -> str:
@@ -158,8 +177,8 @@ def draw_loss_curves(name: str, curves: Sequence[LossCurve]) -> str:
         all_axes = figure.subplots(1, len(architectures), squeeze=False)[0]
         for axes, architecture in zip(all_axes, architectures):
             _paint_losses(axes, [curve for curve in curves if curve.architecture == architecture])
-            axes.set(title=sentence_case(architecture), xlabel="Training step")
-        all_axes[0].set_ylabel("Loss (mean of members)")
+            axes.set(title=sentence_case(architecture), xlabel=tr("Training step"))
+        all_axes[0].set_ylabel(tr("Loss (mean of members)"))
         handles, labels = all_axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
@@ -172,8 +191,8 @@ def _paint_losses(axes: Axes, curves: Sequence[LossCurve]) -> None:
         axes.plot(curve.steps, curve.training, color=QUIET, linewidth=0.7, alpha=0.4)
         axes.plot(curve.steps, curve.held_out, color=NETWORK_COLOUR, linewidth=0.7, alpha=0.4)
     last = curves[-1]
-    axes.plot(last.steps, last.training, color=QUIET, linewidth=1.5, label="Training observations")
-    axes.plot(last.steps, last.held_out, color=NETWORK_COLOUR, linewidth=1.9, label="Held-out observations")
+    axes.plot(last.steps, last.training, color=QUIET, linewidth=1.5, label=tr("Training observations"))
+    axes.plot(last.steps, last.held_out, color=NETWORK_COLOUR, linewidth=1.9, label=tr("Held-out observations"))
     axes.plot(
         [last.kept_step],
         [0.0],
@@ -184,5 +203,5 @@ def _paint_losses(axes: Axes, curves: Sequence[LossCurve]) -> None:
         color=FOREST_COLOUR,
         transform=axes.get_xaxis_transform(),
         clip_on=False,
-        label="Step at which the members were kept",
+        label=tr("Step at which the members were kept"),
     )

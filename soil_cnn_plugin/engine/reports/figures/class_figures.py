@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.rasters.class_names import class_colours
 from soil_cnn_plugin.engine.reports.drawing import QUIET, RASTER_ABOVE, draw, lighten_grid, sequential_ramp
@@ -44,8 +45,8 @@ def draw_confusion(name: str, classes: Sequence[str], matrix: Rows) -> str:
         places, names = np.arange(count), [short(each) for each in classes]
         axes.set_xticks(places, names, rotation=50, ha="right", rotation_mode="anchor", fontsize=size)
         axes.set_yticks(places, names, fontsize=size)
-        axes.set_xlabel("Predicted class")
-        axes.set_ylabel("Observed class", labelpad=8)
+        axes.set_xlabel(tr("Predicted class"))
+        axes.set_ylabel(tr("Observed class"), labelpad=8)
         axes.tick_params(length=0)
         for edge in (-0.5, count - 0.5):
             axes.axhline(edge, color="#8a9099", linewidth=0.7)
@@ -57,7 +58,7 @@ def draw_confusion(name: str, classes: Sequence[str], matrix: Rows) -> str:
                 column, row, str(matrix[row, column]), ha="center", va="center", fontsize=size, color=colour,
                 fontweight=weight,
             )  # fmt: skip
-        bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=24, pad=0.02, label="Share of the observed class")
+        bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=24, pad=0.02, label=tr("Share of the observed class"))
         bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         bar.outline.set_linewidth(0.5)
 
@@ -70,11 +71,11 @@ def draw_reliability(name: str, lines: Sequence[ReliabilityLine]) -> str:
 
     def paint(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        for index, (axes, title) in enumerate(((left, "The class of the map"), (right, "All classes"))):
+        for index, (axes, title) in enumerate(((left, tr("The class of the map")), (right, tr("All classes")))):
             found = [(label, colour, line[index]) for label, colour, *line in lines]
             paint_reliability(axes, found)
             axes.set_title(title)
-        left.set_ylabel("Share that came true")
+        left.set_ylabel(tr("Share that came true"))
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
@@ -93,7 +94,7 @@ def paint_reliability(axes: Axes, lines: Sequence[tuple[str, str, ClassReliabili
         width=0.05,
         color="#e1e4e8",
         zorder=0,
-        label="How often predicted",
+        label=tr("How often predicted"),
     )
     for x, share, count in zip(first.predicted, shares, first.count):
         height = 0.25 * share / shares.max() + 0.008
@@ -105,7 +106,7 @@ def paint_reliability(axes: Axes, lines: Sequence[tuple[str, str, ClassReliabili
             line.predicted + shift, line.right, errors, color=colour, marker="os"[place % 2], markersize=4.5,
             linewidth=1.5, elinewidth=0.9, linestyle="-" if place == 0 else (0, (4, 1.5)), label=label,
         )  # fmt: skip
-    axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="Predicted probability")
+    axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel=tr("Predicted probability"))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
 
@@ -141,7 +142,7 @@ def _paint_classes(axes: Axes, coordinates: Array, observed: Rows, classes: Sequ
             rasterized=len(observed) > RASTER_ABOVE, label=f"{short(classes[index])} (n = {len(x)})",
         )  # fmt: skip
     frame_axes(axes, frame)
-    axes.set_title("Observed classes")
+    axes.set_title(tr("Observed classes"))
 
 
 def draw_right_and_wrong(name: str, coordinates: Array, frame: MapFrame, panels: Sequence[tuple[str, Flags]]) -> str:
@@ -152,17 +153,17 @@ def draw_right_and_wrong(name: str, coordinates: Array, frame: MapFrame, panels:
         all_axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
         for axes, (title, is_right) in zip(all_axes, panels):
             for label, colour, marker, chosen in (
-                ("right", RIGHT_COLOUR, "o", is_right),
-                ("wrong", WRONG_COLOUR, "X", ~is_right),
+                (tr("Right"), RIGHT_COLOUR, "o", is_right),
+                (tr("Wrong"), WRONG_COLOUR, "X", ~is_right),
             ):
                 x, y = (coordinates[chosen] * frame.scale).T
                 axes.plot(
                     x, y, linestyle="none", marker=marker, markersize=2.4 if is_many else 4.6, markerfacecolor=colour,
                     markeredgecolor="white", markeredgewidth=0.1 if is_many else 0.4,
-                    rasterized=len(coordinates) > RASTER_ABOVE, label=label.capitalize(),
+                    rasterized=len(coordinates) > RASTER_ABOVE, label=label,
                 )  # fmt: skip
             frame_axes(axes, frame)
-            axes.set_title(f"{title}: {percent(float(is_right.mean()))} right")
+            axes.set_title(tr("{}: {} right").format(title, percent(float(is_right.mean()))))
         all_axes[0].set_ylabel(frame.y_label)
         handles, labels = all_axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=1.6)

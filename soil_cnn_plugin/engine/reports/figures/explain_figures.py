@@ -11,6 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.assessment.patch_sizes import POINT, ErrorCurves, extent
 from soil_cnn_plugin.engine.explaining.contribution_scale import factor_in_words
@@ -30,15 +31,15 @@ MOST_COVARIATES = 25
 MOST_MAPS = 6
 _COLOURS = {"map": NETWORK_COLOUR, "networks": "#7fb2cf", "forest": FOREST_COLOUR, "process": "#8a6fae"}
 _LABELS = {
-    "map": "Map (blend)",
-    "networks": "Networks alone",
-    "forest": "Random forest alone",
-    "process": "Gaussian process alone",
+    "map": tr("Map (blend)"),
+    "networks": tr("Networks alone"),
+    "forest": tr("Random forest alone"),
+    "process": tr("Gaussian process alone"),
 }
 
 
 def method_label(methods: tuple[str, ...], name: str) -> str:
-    return "Map (networks)" if len(methods) == 1 else _LABELS[name]
+    return tr("Map (networks)") if len(methods) == 1 else _LABELS[name]
 
 
 def draw_importance(name: str, explanation: Explanation, target: int) -> str:
@@ -56,7 +57,7 @@ def draw_importance(name: str, explanation: Explanation, target: int) -> str:
         for fold in range(by_fold.shape[1]):
             axes.plot(
                 by_fold[order, fold], place, "o", markersize=3, color="#22262b", alpha=0.55, markeredgewidth=0,
-                label="Single folds" if fold == 0 else None,
+                label=tr("Single folds") if fold == 0 else None,
             )  # fmt: skip
         for method, marker in (("networks", "D"), ("forest", "^"), ("process", "s")):
             if method in explanation.methods:
@@ -69,7 +70,7 @@ def draw_importance(name: str, explanation: Explanation, target: int) -> str:
         axes.invert_yaxis()
         axes.grid(False, axis="y")
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.set_xlabel(f"Growth of the held-out {explanation.measure} when the covariate is exchanged")
+        axes.set_xlabel(tr("Growth of the held-out {} when the covariate is exchanged").format(explanation.measure))
         figure.legend(loc="outside lower center", ncols=4)
 
     return draw(name, 8.2, height, paint)
@@ -88,7 +89,7 @@ def draw_context(name: str, explanation: Explanation) -> str:
         for axes in grid.flat[count:]:
             axes.set_visible(False)
         for axes in grid[-1]:
-            axes.set_xlabel("Radius that is kept (m)")
+            axes.set_xlabel(tr("Radius that is kept (m)"))
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
 
@@ -99,11 +100,11 @@ def _paint_context(axes: Axes, explanation: Explanation, target: int) -> None:
     context = explanation.context
     metres = np.array([explanation.distance(radius) for radius in context.radii])
     lighten_grid(axes)
-    axes.axhspan(0, LITTLE, color="#dbe7ee", linewidth=0, zorder=0, label=f"Less than {100 * LITTLE:g} %")
+    axes.axhspan(0, LITTLE, color="#dbe7ee", linewidth=0, zorder=0, label=tr("Less than {:g} %").format(100 * LITTLE))
     by_fold = context.by_fold[:, 0, :, target] / context.by_fold[-1, 0, :, target] - 1
     for fold in range(by_fold.shape[1]):
         axes.plot(metres, by_fold[:, fold], color=_COLOURS["map"], alpha=0.25, linewidth=0.9,
-                  label="Single folds" if fold == 0 else None)  # fmt: skip
+                  label=tr("Single folds") if fold == 0 else None)  # fmt: skip
     for index, method in enumerate(explanation.methods):
         style = {"map": ("o", 2.2), "networks": ("D", 1.1), "forest": ("^", 1.1), "process": ("s", 1.1)}[method]
         label = method_label(explanation.methods, method)
@@ -112,10 +113,10 @@ def _paint_context(axes: Axes, explanation: Explanation, target: int) -> None:
     reach = context.reach(0, target)
     if reach is not None:
         axes.axvline(metres[reach], color=QUIET, linewidth=0.9, linestyle="--")
-        axes.annotate(f" {metres[reach]:.0f} m", (metres[reach], 1), xycoords=axes.get_xaxis_transform(), va="top",
-                      fontsize=8.5, color="#3f454d")  # fmt: skip
+        axes.annotate(tr(" {:.0f} m").format(metres[reach]), (metres[reach], 1), va="top", fontsize=8.5,
+                      xycoords=axes.get_xaxis_transform(), color="#3f454d")  # fmt: skip
     axes.set_title(sentence_case(explanation.targets[target].title))
-    axes.set_ylabel(f"Growth of the held-out {explanation.measure}")
+    axes.set_ylabel(tr("Growth of the held-out {}").format(explanation.measure))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set_xlim(0, None)
 
@@ -140,8 +141,8 @@ def draw_contributions(name: str, explanation: Explanation, attribution: Attribu
             axes.set_axis_off()
         bar = figure.colorbar(
             ScalarMappable(norm, ramp), ax=list(grid.flat), extend="both", shrink=0.7, aspect=28, pad=0.02,
-            label=f"Contribution ({scale.unit})" if scale.unit and not scale.is_factor else
-            "Factor" if scale.is_factor else "Contribution",
+            label=tr("Contribution ({})").format(scale.unit) if scale.unit and not scale.is_factor else
+            tr("Factor") if scale.is_factor else tr("Contribution"),
         )  # fmt: skip
         if scale.is_factor:
             bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"× {factor_in_words(value)}"))
@@ -151,9 +152,9 @@ def draw_contributions(name: str, explanation: Explanation, attribution: Attribu
 
 
 _LINES = {
-    NETWORK: ("Network", NETWORK_COLOUR, "--", "s", 1.1),
-    FOREST_CONTEXT: ("Random forest with context", FOREST_COLOUR, "-", "^", 1.4),
-    BLEND: ("Blend, ± one standard error beside its best size", NETWORK_COLOUR, "-", "o", 2.2),
+    NETWORK: (tr("Network"), NETWORK_COLOUR, "--", "s", 1.1),
+    FOREST_CONTEXT: (tr("Random forest with context"), FOREST_COLOUR, "-", "^", 1.4),
+    BLEND: (tr("Blend, ± one standard error beside its best size"), NETWORK_COLOUR, "-", "o", 2.2),
 }
 _FAR = 0.6
 """The mean's line is left out where it lies further above the curves than this share of their height."""
@@ -174,7 +175,7 @@ def draw_patch_sizes(
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
         for axes in grid[-1]:
-            axes.set_xlabel("Patch size")
+            axes.set_xlabel(tr("Patch size"))
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2)
 
@@ -185,11 +186,11 @@ def _paint_sizes(axes: Axes, curves: ErrorCurves, metres: tuple[float, float], w
     lighten_grid(axes)
     sizes = [item.size for item in curves.sized[BLEND]]
     place = {size: float(np.log2(size + 1)) for size in (POINT, *sizes)}
-    axes.axvline(place[curves.recommended], color="#dbe7ee", linewidth=9, zorder=0, label="Recommended size")
+    axes.axvline(place[curves.recommended], color="#dbe7ee", linewidth=9, zorder=0, label=tr("Recommended size"))
     point = curves.baselines[FOREST].error
     axes.axhline(point, color=FOREST_COLOUR, linewidth=0.8, linestyle=":")
     axes.plot(
-        place[POINT], point, "D", color=FOREST_COLOUR, markersize=6, label="Random forest, covariates at the point"
+        place[POINT], point, "D", color=FOREST_COLOUR, markersize=6, label=tr("Random forest, covariates at the point")
     )
     for method, (label, colour, style, marker, width) in _LINES.items():
         items = curves.sized[method]
@@ -212,9 +213,9 @@ def _paint_mean(axes: Axes, mean: float, without_map: str) -> None:
         axes.annotate(without_map, (1, mean), xycoords=axes.get_yaxis_transform(), ha="right",
                       va="bottom", color=QUIET, fontsize=8)  # fmt: skip
     else:
-        axes.annotate(f"{without_map}: {mean:.3g}, far above", (1, 1), xycoords="axes fraction", ha="right",
-                      va="top", color=QUIET, fontsize=8)  # fmt: skip
+        text = tr("{}: {:.3g}, far above").format(without_map, mean)
+        axes.annotate(text, (1, 1), xycoords="axes fraction", ha="right", va="top", color=QUIET, fontsize=8)
 
 
 def _tick(size: int, metres: tuple[float, float]) -> str:
-    return "point" if size == POINT else f"{size} px\n{extent(size, metres)}"
+    return tr("point") if size == POINT else tr("{} px\n{}").format(size, extent(size, metres))

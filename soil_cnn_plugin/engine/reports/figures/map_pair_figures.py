@@ -7,6 +7,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.detectable_difference import DIFFERENCE_CLASSES
 from soil_cnn_plugin.engine.reports.drawing import (
@@ -20,6 +21,10 @@ from soil_cnn_plugin.engine.reports.drawing import (
 from soil_cnn_plugin.engine.reports.figures.point_maps import frame_axes, map_frame, map_height
 
 _LOWER, _NEITHER, _HIGHER = "#356ea6", "#e4e6e9", "#b07d66"
+CLASS_LABELS = dict(
+    zip(DIFFERENCE_CLASSES, (tr("second map lower"), tr("not detectable"), tr("second map higher")), strict=True)
+)
+"""Class of a difference -> its name in the user's language."""
 
 
 def draw_pairs(
@@ -63,9 +68,8 @@ def draw_difference(name: str, image: Array, corners: Array, crs_name: str, labe
         frame_axes(axes, frame)
         axes.set_ylabel(frame.y_label)
         if is_of_classes:
-            patches = [
-                Patch(color=colour, label=text) for colour, text in zip((_LOWER, _NEITHER, _HIGHER), DIFFERENCE_CLASSES)
-            ]
+            colours = (_LOWER, _NEITHER, _HIGHER)
+            patches = [Patch(color=colour, label=text) for colour, text in zip(colours, CLASS_LABELS.values())]
             figure.legend(handles=patches, loc="outside lower center", ncols=3, handletextpad=0.4)
         else:
             bar = figure.colorbar(shown, ax=axes, label=label, extend="both", shrink=0.75, aspect=28, pad=0.02)

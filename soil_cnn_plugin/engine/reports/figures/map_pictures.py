@@ -11,6 +11,7 @@ from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.reports.drawing import draw, sequential_ramp
 
@@ -65,7 +66,7 @@ def _paint_classes(axes: Axes, picture: Picture, aspect: float) -> None:
     if len(patches) > _WIDEST_LEGEND:
         patches = [
             *patches[: _WIDEST_LEGEND - 1],
-            Patch(alpha=0, label=f"and {len(patches) - _WIDEST_LEGEND + 1} more"),
+            Patch(alpha=0, label=tr("and {} more").format(len(patches) - _WIDEST_LEGEND + 1)),
         ]
     axes.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=7.5)
 
@@ -80,5 +81,9 @@ def applicable_picture(index: Array, threshold: float) -> Picture:
     """Return a picture of two classes from the dissimilarity index."""
     classes = np.where(np.isfinite(index), np.where(index <= threshold, 1.0, 2.0), np.nan)
     return Picture(
-        "Where it is applicable", classes, "", ("applicable", "not applicable"), (_APPLICABLE, _NOT_APPLICABLE)
+        tr("Where it is applicable"),
+        classes,
+        "",
+        (tr("applicable"), tr("not applicable")),
+        (_APPLICABLE, _NOT_APPLICABLE),
     )

@@ -10,6 +10,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.checks.clustering import CURVE, Clustering
 from soil_cnn_plugin.engine.checks.coverage import Coverage
@@ -35,9 +36,9 @@ def draw_problem_map(name: str, check: ObservationsCheck) -> str:
     is_repair[check.rows_of(REPAIR)] = True
     is_check[check.rows_of(CHECK)] = True
     looks = [
-        (placed & ~is_repair & ~is_check, "nothing found", QUIET, "o", 3.2),
-        (placed & is_check & ~is_repair, "to check", CHECK_COLOUR, "^", 5.0),
-        (placed & is_repair, "to repair", REPAIR_COLOUR, "D", 4.4),
+        (placed & ~is_repair & ~is_check, tr("nothing found"), QUIET, "o", 3.2),
+        (placed & is_check & ~is_repair, tr("to check"), CHECK_COLOUR, "^", 5.0),
+        (placed & is_repair, tr("to repair"), REPAIR_COLOUR, "D", 4.4),
     ]
 
     def paint(figure: Figure) -> None:
@@ -113,9 +114,9 @@ def draw_sums(name: str, sums: list[SumSummary]) -> str:
             for share in (FAR, NEAR):
                 for sign in (-1, 1):
                     axes.axvline(each.whole * (1 + sign * share), color=QUIET, linewidth=0.7, dashes=(4, 3))
-            axes.set(title=each.title if len(each.title) <= 50 else f"{each.title[:48]} …", xlabel="Sum")
+            axes.set(title=each.title if len(each.title) <= 50 else f"{each.title[:48]} …", xlabel=tr("Sum"))
         for axes in all_axes[:, 0]:
-            axes.set_ylabel("Observations")
+            axes.set_ylabel(tr("Observations"))
         for axes in all_axes.ravel()[len(sums) :]:
             axes.remove()
 
@@ -133,14 +134,19 @@ def draw_distances(name: str, found: Clustering) -> str:
         lighten_grid(axes)
         axes.fill_betweenx(
             steps, found.random_low * scale, found.random_high * scale, color="#cfd4da", linewidth=0,
-            label="between neighbours, if placed at random",
+            label=tr("between neighbours, if placed at random"),
         )  # fmt: skip
-        axes.plot(found.nearest * scale, steps, color=REPAIR_COLOUR, label="between neighbouring observations")
+        axes.plot(found.nearest * scale, steps, color=REPAIR_COLOUR, label=tr("between neighbouring observations"))
         axes.plot(
             found.of_area * scale, steps, color=NETWORK_COLOUR, dashes=(5, 2),
-            label="from a place of the area to the nearest observation",
+            label=tr("from a place of the area to the nearest observation"),
         )  # fmt: skip
-        axes.set(xlim=(0, longest), ylim=(0, 100), xlabel=f"Distance ({unit})", ylabel="Share that is nearer (%)")
+        axes.set(
+            xlim=(0, longest),
+            ylim=(0, 100),
+            xlabel=tr("Distance ({})").format(unit),
+            ylabel=tr("Share that is nearer (%)"),
+        )
         figure.legend(loc="outside lower center", ncols=1)
 
     return draw(name, 5.8, 4.2, paint)
@@ -163,10 +169,10 @@ def small_histogram(bars: Sequence[int], outside: int = 0) -> str:
         if count:
             height = max(1.5, count / highest * (_HEIGHT - 1))
             shapes.append(f"M{index * step:.1f} {_HEIGHT - 1}v{-height:.1f}h{max(step - 0.6, 0.8):.1f}v{height:.1f}z")
-    title = f"<title>{outside} values far from all others are left out</title>" if outside else ""
+    title = tr("{} values far from all others are left out").format(outside) if outside else ""
     size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
     return (
-        f'<svg {size} role="img" aria-label="histogram">{title}'
+        f'<svg {size} role="img" aria-label="{tr("histogram")}">{title}'
         f'<path d="{"".join(shapes)}" fill="{NETWORK_COLOUR}"/>'
         f'<path d="M0 {_HEIGHT - 0.5}h{_WIDTH}" stroke="{QUIET}" stroke-width="0.6"/></svg>'
     )

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, QUIET, RASTER_ABOVE, draw, lighten_grid
 from soil_cnn_plugin.engine.reports.words import fixed, rounded
@@ -36,8 +37,8 @@ def draw_observed_predicted(
             lighten_grid(axes)
             axes.axline((0, 0), slope=1, color=QUIET, linewidth=0.9, dashes=(5, 3), zorder=3)
             axes.set(title=title, xlim=(low, high), ylim=(low, high), aspect="equal")
-            axes.set_xlabel(f"Observed {target.soil_property.label}")
-        all_axes[0].set_ylabel(f"Predicted {target.soil_property.label}")
+            axes.set_xlabel(tr("Observed {}").format(target.soil_property.label))
+        all_axes[0].set_ylabel(tr("Predicted {}").format(target.soil_property.label))
         if len(target.observed) > DENSITY_ABOVE:
             _paint_density(figure, list(all_axes), target.observed, panels, measured, (low, high))
         for axes, (_, colour, held_out) in zip(all_axes, panels):
@@ -107,14 +108,16 @@ def _paint_density(
     norm = LogNorm(1, max(2.0, max(float(np.max(np.asarray(item.get_array()))) for item in bins)))
     for item in bins:
         item.set(norm=norm, rasterized=True)
-    bar = figure.colorbar(bins[0], ax=all_axes, label="Observations", shrink=0.7, aspect=28, pad=0.02, format="{x:g}")
+    bar = figure.colorbar(
+        bins[0], ax=all_axes, label=tr("Observations"), shrink=0.7, aspect=28, pad=0.02, format="{x:g}"
+    )
     bar.outline.set_linewidth(0.5)
     bar.minorticks_off()
 
 
 def _paint_scores(axes: Axes, held_out: HeldOut) -> None:
     scores = held_out.scores
-    text = f"RMSE {rounded(scores.rmse)}\nMEC {fixed(scores.mec, 2)}\nCCC {fixed(scores.ccc, 2)}"
+    text = tr("RMSE {}\nMEC {}\nCCC {}").format(rounded(scores.rmse), fixed(scores.mec, 2), fixed(scores.ccc, 2))
     paper = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2}
     axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=8.5, linespacing=1.35, bbox=paper)
 

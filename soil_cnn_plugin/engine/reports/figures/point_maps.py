@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.reports.drawing import (
     RASTER_ABOVE,
@@ -56,18 +57,18 @@ def map_frame(coordinates: Array, crs_name: str) -> MapFrame:
     them."""
     lowest, highest = coordinates.min(axis=0), coordinates.max(axis=0)
     margin = 0.04 * max(float((highest - lowest).max()), 1e-9)
-    unit, scale, aspect, x_label, y_label = "", 1.0, 1.0, "x (CRS units)", "y (CRS units)"
+    unit, scale, aspect, x_label, y_label = "", 1.0, 1.0, tr("x (CRS units)"), tr("y (CRS units)")
     try:
         crs = CRS.from_user_input(crs_name)
     except CRSError:
         crs = None
     if crs is not None and crs.is_geographic:
         aspect = 1 / max(0.05, math.cos(math.radians(float(lowest[1] + highest[1]) / 2)))
-        unit, x_label, y_label = "°", "Longitude (°)", "Latitude (°)"
+        unit, x_label, y_label = "°", tr("Longitude (°)"), tr("Latitude (°)")
     elif crs is not None and crs.linear_units_factor[1] == 1.0:
         in_km = float((highest - lowest).max()) >= 2000
         unit, scale, label_unit = "m", 0.001 if in_km else 1.0, "km" if in_km else "m"
-        x_label, y_label = f"Easting ({label_unit})", f"Northing ({label_unit})"
+        x_label, y_label = tr("Easting ({})").format(label_unit), tr("Northing ({})").format(label_unit)
     low, high = (lowest - margin) * scale, (highest + margin) * scale
     x_limits, y_limits = (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
     return MapFrame(unit, scale, x_label, y_label, aspect, x_limits, y_limits)
@@ -99,7 +100,7 @@ def draw_residuals(
             frame_axes(axes, frame)
             axes.set_title(title)
         all_axes[0].set_ylabel(frame.y_label)
-        label = f"Predicted − observed {target.soil_property.label}"
+        label = tr("Predicted − observed {}").format(target.soil_property.label)
         bar = figure.colorbar(
             ScalarMappable(norm, ramp), ax=list(all_axes), label=label, extend="both", shrink=0.75, aspect=28, pad=0.02
         )
@@ -148,10 +149,10 @@ def paint_folds(axes: Axes, coordinates: Array, folds: Rows, frame: MapFrame) ->
             markeredgecolor="white",
             markeredgewidth=0.4 if len(folds) <= 400 else 0.15,
             rasterized=len(folds) > RASTER_ABOVE,
-            label=f"Fold {fold + 1} (n = {len(x)})",
+            label=tr("Fold {} (n = {})").format(fold + 1, len(x)),
         )
     frame_axes(axes, frame)
-    axes.set_title("Folds")
+    axes.set_title(tr("Folds"))
 
 
 def _paint_values(axes: Axes, target: MeasuredTarget, coordinates: Array, frame: MapFrame) -> None:

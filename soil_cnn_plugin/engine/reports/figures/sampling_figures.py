@@ -9,6 +9,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.reports.drawing import (
     FOREST_COLOUR,
@@ -42,17 +43,18 @@ def draw_plan(name: str, plan: SamplingPlan, order: str) -> str:
         axes = figure.subplots()
         _paint_places(axes, plan, frame)
         way = np.argsort(plan.walk)
-        axes.plot(x[way], y[way], color=QUIET, linewidth=0.7, zorder=2, label="Walking order")
+        axes.plot(x[way], y[way], color=QUIET, linewidth=0.7, zorder=2, label=tr("Walking order"))
         if len(plan.legacy):
             axes.plot(
                 *(plan.legacy.xy * frame.scale).T, linestyle="none", marker="x", color="#4b5158", zorder=3,
                 markersize=4 if len(plan.legacy) <= 400 else 2, markeredgewidth=0.8 if len(plan.legacy) <= 400 else 0.4,
-                rasterized=len(plan.legacy) > RASTER_ABOVE, label=f"Existing points (n = {len(plan.legacy)})",
+                rasterized=len(plan.legacy) > RASTER_ABOVE,
+                label=tr("Existing points (n = {})").format(len(plan.legacy)),
             )  # fmt: skip
         colours = ramp(norm(np.arange(plan.count) + 1)) if order else NETWORK_COLOUR
         axes.scatter(
             x, y, s=26 if plan.count <= 200 else 10, c=colours, edgecolors="#22262b", linewidths=0.6, zorder=4,
-            label=f"New points (n = {plan.count})",
+            label=tr("New points (n = {})").format(plan.count),
         )  # fmt: skip
         if plan.count <= _MOST_NUMBERED:
             for place, number in zip(zip(x, y), plan.walk.tolist()):
@@ -92,26 +94,35 @@ def draw_error_curve(name: str, curve: ErrorCurve, planned: int) -> str:
         if (curve.high > curve.low).any():
             axes.fill_between(
                 curve.counts, curve.low, curve.high, color=NETWORK_COLOUR, alpha=0.18, linewidth=0,
-                label="90 % of curves through repeats",
+                label=tr("90 % of curves through repeats"),
             )  # fmt: skip
-        axes.plot(curve.counts, curve.rmse, color=NETWORK_COLOUR, linewidth=1.6, label="Expected")
+        axes.plot(curve.counts, curve.rmse, color=NETWORK_COLOUR, linewidth=1.6, label=tr("Expected"))
         if len(curve.measured):
             axes.plot(
-                curve.measured_counts, curve.measured, "o", color=NETWORK_COLOUR, markersize=4.5, label="Measured"
+                curve.measured_counts, curve.measured, "o", color=NETWORK_COLOUR, markersize=4.5, label=tr("Measured")
             )
             after = curve.present + planned
             axes.axvline(curve.present, color=QUIET, linewidth=0.9, linestyle="--")
             axes.axvline(after, color=FOREST_COLOUR, linewidth=0.9, linestyle="--")
             top = float(np.max(curve.high))
-            axes.text(curve.present, top, f" now {curve.present}", color=QUIET, fontsize=8, va="top", ha="left")
-            axes.text(after, top, f" planned {after}", color=FOREST_COLOUR, fontsize=8, va="bottom", ha="left")
+            axes.text(
+                curve.present, top, tr(" now {}").format(curve.present), color=QUIET, fontsize=8, va="top", ha="left"
+            )
+            axes.text(
+                after, top, tr(" planned {}").format(after), color=FOREST_COLOUR, fontsize=8, va="bottom", ha="left"
+            )
         else:
             axes.axvline(planned, color=FOREST_COLOUR, linewidth=0.9, linestyle="--")
             axes.text(
-                planned, float(curve.rmse.max()), f" planned {planned}", color=FOREST_COLOUR, fontsize=8, va="top"
+                planned,
+                float(curve.rmse.max()),
+                tr(" planned {}").format(planned),
+                color=FOREST_COLOUR,
+                fontsize=8,
+                va="top",
             )
         lighten_grid(axes)
-        axes.set(xlabel="Number of samples", ylabel=f"RMSE ({curve.unit})" if curve.unit else "RMSE")
+        axes.set(xlabel=tr("Number of samples"), ylabel=tr("RMSE ({})").format(curve.unit) if curve.unit else "RMSE")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.legend(loc="upper right")
 
@@ -124,16 +135,16 @@ def draw_course(name: str, what: str, course: Array, is_by_point: bool, random: 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         at = np.linspace(0, len(course) - 1, min(400, len(course))).astype(int)
-        axes.plot(at, course[at], color=NETWORK_COLOUR, linewidth=1.6, label="This plan")
+        axes.plot(at, course[at], color=NETWORK_COLOUR, linewidth=1.6, label=tr("This plan"))
         if len(random):
             axes.errorbar(
                 [len(course) - 1], [random.mean()],
                 [[random.mean() - random.min()], [random.max() - random.mean()]],
                 fmt="s", color=FOREST_COLOUR, markersize=5, capsize=3,
-                label=f"{len(random)} random samples of as many points: mean and range",
+                label=tr("{} random samples of as many points: mean and range").format(len(random)),
             )  # fmt: skip
         lighten_grid(axes)
-        axes.set(xlabel="Points chosen" if is_by_point else "Steps of the annealing", ylabel=what)
+        axes.set(xlabel=tr("Points chosen") if is_by_point else tr("Steps of the annealing"), ylabel=what)
         axes.yaxis.label.set_wrap(True)
         axes.legend(loc="best")
 

@@ -1,0 +1,118 @@
+"""`tr` translates a text into the user's language, and `format` writes numbers into it as that language does.
+
+Both halves read the same catalogues, `languages/*.mo`. Texts of modules are translated when they are imported, so the
+language is chosen before: by the plugin's first line in QGIS, by an environment variable in a worker.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+LANGUAGE_VARIABLE = "SOILCNN_LANGUAGE"
+"""Environment variable that tells a worker the user's language, as in `de`."""
+CATALOGUES = Path(__file__).resolve().parent.parent / "languages"
+ENGLISH = "en"
+_SEPARATORS = {
+    ENGLISH: (".", ","),
+    "de": (",", "."),
+    "es": (",", "\u00a0"),
+    "fr": (",", "\u202f"),
+    "id": (",", "."),
+    "pt": (",", "."),
+}
+"""Language -> what stands before decimals and between thousands."""
+LANGUAGES = (ENGLISH, "de", "id")
+
+
+class Text(str):
+    """A translated text, whose `format` writes numbers in the user's language."""
+
+    def format(self, *values: object, **named: object) -> str:
+        return _WRITER.vformat(self, values, named)
+
+
+class _Writer(string.Formatter):
+    def vformat(self, format_string: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        return str(super().vformat(format_string, args, kwargs))
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = str(format(value, format_spec))
+        return localized(text) if isinstance(value, Real) and not isinstance(value, bool) else text
+
+
+_WRITER = _Writer()
+
+
+class _Chosen:
+    """The language in use: the one thing here that changes, and only before all else is imported."""
+
+    name = ENGLISH
+
+
+def use(locale: str) -> None:
+    """Take the language of a locale such as `pt_BR`; English where there is no catalogue for it."""
+    name = locale.replace("-", "_").split("_")[0].lower()
+    _Chosen.name = name if name in LANGUAGES else ENGLISH
+
+
+def language() -> str:
+    """Return the language in use, as in `de`."""
+    return _Chosen.name
+
+
+def tr(text: str) -> str:
+    """Return the text in the user's language. It must stand here as a literal: catalogues are made from the source."""
+    found = _catalogue(_Chosen.name).gettext(text)
+    return Text(found) if "{" in found else found  # Qt keeps a text as such only if it is no subclass
+
+
+def tr_n(one: str, many: str, count: int) -> str:
+    """Return the text for a count, `one` or `many` in English, as the language counts. Both must be literals."""
+    return Text(_catalogue(_Chosen.name).ngettext(one, many, count))
+
+
+def localized(number: str) -> str:
+    """Return a number that was written as in English with the separators of the user's language."""
+    decimal, thousands = _SEPARATORS[_Chosen.name]
+    return number.translate({ord("."): decimal, ord(","): thousands})
+
+
+def all_of(names: Iterable[str]) -> str:
+    """Join names as in `a, b and c`."""
+    *first, last = [*names] or [""]
+    return tr("{} and {}").format(", ".join(first), last) if first else last
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Join names as in `a, b or c`."""
+    *first, last = [*names] or [""]
+    return tr("{} or {}").format(", ".join(first), last) if first else last
+
+
+def date_in_words(day: date) -> str:
+    """Return a date as the language writes it; in English as ISO 8601 does."""
+    return day.strftime(tr("%Y-%m-%d"))
+
+
+def moment_in_words(moment: datetime) -> str:
+    """Return a date with its hour and minute."""
+    return f"{date_in_words(moment)} {moment:%H:%M}"
+
+
+@cache
+def _catalogue(name: str) -> gettext.NullTranslations:
+    if name == ENGLISH:
+        return gettext.NullTranslations()
+    with (CATALOGUES / f"{name}.mo").open("rb") as file:
+        return gettext.GNUTranslations(file)
+
+
+use(os.environ.get(LANGUAGE_VARIABLE, ENGLISH))

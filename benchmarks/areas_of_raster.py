@@ -29,7 +29,7 @@ from soil_cnn_plugin.engine.areas.error_draws import Observed
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.rasters.grid import Block
 
-BLOCKS = {1: 20, 4: 20, 16: 12, 64: 6}  # side in pixels -> how many a field
+BLOCKS = {1: 20, 4: 20, 16: 6, 64: 2}  # side in pixels -> how many a field
 TREES = 100
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import rivals
 from accuracy_table import Repeat, Row, summarize, write_table
+from kept_predictions import Kept, Predictions
 
 from soil_cnn_plugin.contract.events import Event, Progress
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, TrainNetwork
@@ -51,47 +52,52 @@ def main() -> None:
         )
         extract_patches.run(job, report)
         design, places = designer(options, patches, report)
+        kept = Kept(options.output / "predictions", settings(options), options.resume)
+        kept.prepare()
         done: dict[str, list[Repeat]] = {kind: [] for kind in options.kinds}
         for seed in range(options.seed, options.seed + options.repeats):
             for kind in options.kinds:
-                done[kind].append(repeat(design(kind, seed), seed, report, places if options.rivals else None))
+                done[kind].append(
+                    repeat(design(kind, seed), f"{kind}_{seed}", report, kept, places if options.rivals else None)
+                )
                 write_table(options.output, make_rows(options, done), settings(options))
     print((options.output / "accuracy.md").read_text(encoding="utf-8"))
 
 
-def repeat(design: Design, seed: int, report: Report, places: Array | None) -> Repeat:
+def repeat(design: Design, name: str, report: Report, kept: Kept, places: Array | None) -> Repeat:
     """Hold each fold out; with `places` (N, 2) rivals predict the same folds."""
-    started = time.monotonic()
-    [validation] = cross_validate([design], report)
-    seconds = time.monotonic() - started
-    print(f"seed {seed}: {seconds:.0f} s", flush=True)
-    methods = tuple(validation.methods)
-    if places is not None:
-        methods = tuple({**of, **held_out_by_rivals(design, t, places)} for t, of in enumerate(methods))
-    return Repeat(seed, seconds, methods)
+    found, seconds = kept.read_or_make(name, lambda: tuple(cross_validate([design], report)[0].methods))
+    print(f"{name}: {seconds:.0f} s", flush=True)
+    for rival in rivals.RIVALS if places is not None else ():
+        by_rival, _ = kept.read_or_make(f"{name}_{rival}", lambda: held_out_by_rival(design, rival, places))  # noqa: B023
+        found = tuple({**of, **also} for of, also in zip(found, by_rival))
+    observed = tuple(values[np.isfinite(values)] for values in design.measured.values.T)
+    return Repeat(design.seed, seconds, found, observed)
 
 
-def held_out_by_rivals(design: Design, t: int, places: Array) -> dict[str, HeldOut]:
-    """What the rivals predict for target number `t`, scored as the engine's methods are."""
-    target = design.measured.values[:, t]
-    rows = np.flatnonzero(np.isfinite(target))
-    data, fold = rivals.Data(*(np.asarray(part, float)[rows] for part in (
-        design.data.point, design.data.forest_context, places, target))), design.fold[rows]  # fmt: skip
-    found = {}
-    for name, rival in rivals.RIVALS.items():
+def held_out_by_rival(design: Design, rival: str, places: Array) -> Predictions:
+    """What a rival predicts for each target, scored as the engine's methods are."""
+    found = []
+    for target in design.measured.values.T:
+        rows, seen = np.flatnonzero(np.isfinite(target)), design.data.context
+        point, context = (seen[:, :width] for width in (design.data.layout.point, design.data.layout.context))
+        data = rivals.Data(*(np.asarray(part, float)[rows] for part in (point, context, places, target)))
+        fold = design.fold[rows]
         mean, quantiles = np.empty(len(rows)), np.empty((len(rows), len(QUANTILE_LEVELS)))
         for number in np.unique(fold):
             train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            mean[test], quantiles[test] = rival(data.take(train), data.take(test), design.seed)
-        lower, upper = quantiles[:, 4], quantiles[:, 94]  # of 90 %
-
-        def scored(some: Flags, mean: Array = mean, quantiles: Array = quantiles) -> Scores:
-            return score(data.target[some], mean[some], quantiles[some, 4], quantiles[some, 94], 0.9, quantiles[some])
-
+            mean[test], quantiles[test] = rivals.RIVALS[rival](data.take(train), data.take(test), design.seed)
+        scored = partial(_score, data.target, mean, quantiles)
         by_fold = tuple(scored(fold == number) for number in range(int(design.fold.max()) + 1))
-        found[name] = HeldOut(mean, lower, upper, quantiles, scored(np.ones(len(rows), bool)), by_fold)
-        print(f"{name}: RMSE {found[name].scores.rmse:.4g}, CRPS {found[name].scores.crps:.4g}", flush=True)
-    return found
+        all_of_it = scored(np.ones(len(rows), bool))
+        print(f"{rival}: RMSE {all_of_it.rmse:.4g}, CRPS {all_of_it.crps:.4g}", flush=True)
+        found.append({rival: HeldOut(mean, quantiles[:, 4], quantiles[:, 94], quantiles, all_of_it, by_fold)})
+    return tuple(found)
+
+
+def _score(target: Array, mean: Array, quantiles: Array, some: Flags) -> Scores:
+    own = quantiles[some]
+    return score(target[some], mean[some], own[:, 4], own[:, 94], 0.9, own)
 
 
 def make_rows(options: argparse.Namespace, done: dict[str, list[Repeat]]) -> list[Row]:
@@ -160,7 +166,9 @@ def write_observations(options: argparse.Namespace, path: Path) -> Path:
 
 
 def settings(options: argparse.Namespace) -> dict[str, object]:
-    chosen = {name: value for name, value in vars(options).items() if name not in ("folder", "output", "verbose")}
+    chosen = {
+        name: value for name, value in vars(options).items() if name not in ("folder", "output", "verbose", "resume")
+    }
     return {"folder": options.folder.name, **chosen}
 
 
@@ -197,6 +205,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--name", default="", help="name of the data in the table; default: the folder's")
     parser.add_argument("--output", type=Path, default=Path("build/accuracy"), help="folder for accuracy.md and .json")
+    parser.add_argument("--resume", action="store_true", help="go on with a run of the same options that was stopped")
     parser.add_argument("--verbose", action="store_true", help="print the engine's events")
     return parser.parse_args()
 

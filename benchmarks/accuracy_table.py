@@ -14,18 +14,23 @@ from pathlib import Path
 import numpy as np
 
 from soil_cnn_plugin.contract.decode import decode
+from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.comparison import PairedTest, paired_test
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, METHODS, NETWORK
-from soil_cnn_plugin.engine.targets.metrics import HeldOut
+from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, pit
 
 PAIRS = ((BLEND, FOREST_CONTEXT), (NETWORK, FOREST_CONTEXT), (FOREST, FOREST_CONTEXT))
 """Every method beside the forest with context, the fair rival; below 0 is better than it."""
 MEASURES = {"rmse": "RMSE", "crps": "CRPS", "interval_score": "interval score"}
 """What the blend and the rivals are compared by."""
+EXCEEDED = (0.75, 0.9, 0.95)
+"""Quantiles of the observed values that are thresholds for the blend's probabilities of exceedance."""
 HEADINGS = {
     "data": "data, folds",
     "rmse": "RMSE blend / forest with context",
     BLEND: "blend (p)",
+    "crps": "its CRPS (p)",
+    "interval_score": "its interval score (p)",
     NETWORK: "network (p)",
     FOREST: "forest at the point (p)",
     MEAN: "mean",
@@ -38,11 +43,12 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Repeat:
-    """Held-out predictions of one repeat of the folds, by method, for each target."""
+    """Held-out predictions of one repeat of the folds, by method, and what was observed, for each target."""
 
     seed: int
     seconds: float
     targets: tuple[dict[str, HeldOut], ...]
+    observed: tuple[Array, ...]
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,18 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Reliability:
+    """Whether the blend's distributions hold: the share of observations that is `expected` above each quantile at
+    EXCEEDED, with the standard `error` of counting them, and the `observed` one; and the share that is `covered`
+    by 90 % intervals, in thirds from the narrowest intervals to the widest."""
+
+    expected: tuple[float, ...]
+    error: tuple[float, ...]
+    observed: tuple[float, ...]
+    covered: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Row:
     """One target with one kind of folds."""
 
@@ -84,6 +102,7 @@ class Row:
     seconds: float
     methods: dict[str, Mean]
     changes: tuple[Change, ...]
+    reliability: Reliability
 
 
 def summarize(data: str, target: str, t: int, kind: str, repeats: Sequence[Repeat]) -> Row:
@@ -100,12 +119,14 @@ def summarize(data: str, target: str, t: int, kind: str, repeats: Sequence[Repea
         seconds=sum(repeat.seconds for repeat in repeats),
         methods={name: _mean([methods[name] for methods in of_target]) for name in of_target[0]},
         changes=tuple(_change(of_target, method, other) for method, other in PAIRS)
+        + tuple(_change(of_target, BLEND, FOREST_CONTEXT, measure) for measure in ("crps", "interval_score"))
         + tuple(
             _change(of_target, BLEND, name, measure)
             for name in of_target[0]
             if name not in METHODS
             for measure in MEASURES
         ),
+        reliability=_reliability([repeat.observed[t] for repeat in repeats], [found[BLEND] for found in of_target]),
     )
 
 
@@ -113,7 +134,7 @@ def write_table(folder: Path, rows: Sequence[Row], settings: Mapping[str, object
     folder.mkdir(parents=True, exist_ok=True)
     content = {"settings": settings, "rows": [asdict(row) for row in rows]}
     (folder / "accuracy.json").write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
-    text = "\n".join(filter(None, [to_markdown(rows), rivals_to_markdown(rows)]))
+    text = "\n".join(filter(None, [to_markdown(rows), rivals_to_markdown(rows), reliability_to_markdown(rows)]))
     (folder / "accuracy.md").write_text(text, encoding="utf-8")
 
 
@@ -131,7 +152,7 @@ def to_markdown(rows: Sequence[Row]) -> str:
 def rivals_to_markdown(rows: Sequence[Row]) -> str:
     """The blend beside methods of others: below 0 the blend is better. Empty where none were asked for."""
     lines = [
-        f"{row.data} {row.target} ({row.observations}), {row.kind.replace('_', ' ')} | {change.other} | "
+        f"{_data_in_words(row)} | {change.other} | "
         + " | ".join(
             _change_in_words(each) for each in row.changes if each.other == change.other and each.method == BLEND
         )
@@ -145,19 +166,39 @@ def rivals_to_markdown(rows: Sequence[Row]) -> str:
     return "".join(f"| {line} |\n" for line in [heading, "|".join("---" for _ in range(2 + len(MEASURES))), *lines])
 
 
+def reliability_to_markdown(rows: Sequence[Row]) -> str:
+    """Whether the blend's probabilities of exceedance and its intervals hold."""
+    heading = ["data, folds", *(f"above the {100 * level:g} % quantile, expected / observed" for level in EXCEEDED)]
+    lines = [" | ".join([*heading, "coverage, narrowest / middle / widest third"]), "|".join(["---"] * 5)]
+    for row in rows:
+        found = row.reliability
+        above = zip(found.expected, found.error, found.observed)
+        cells = [f"{told:.3f} ± {error:.3f} / {seen:.3f}" for told, error, seen in above]
+        covered = " / ".join(f"{share:.2f}" for share in found.covered)
+        lines.append(" | ".join([_data_in_words(row), *cells, covered]))
+    return "".join(f"| {line} |\n" for line in lines)
+
+
 def _cells(row: Row) -> list[str]:
-    changes = {change.method: change for change in row.changes if change.other == FOREST_CONTEXT}
+    of_rival = [change for change in row.changes if change.other == FOREST_CONTEXT]
+    changes = {change.method: change for change in of_rival if change.measure == "rmse"}
+    spread = {change.measure: change for change in of_rival}
     rival, blend = row.methods[FOREST_CONTEXT], row.methods[BLEND]
     of_mean = 100 * (row.methods[MEAN].rmse / rival.rmse - 1)
-    kind = row.kind.replace("_", " ")
     return [
-        f"{row.data} {row.target} ({row.observations}), {kind}, {row.repeats} x {row.folds}",
+        f"{_data_in_words(row)}, {row.repeats} x {row.folds}",
         f"{blend.rmse:.4g} / {rival.rmse:.4g}",
-        *(_change_in_words(changes[name]) for name in (BLEND, NETWORK, FOREST)),
+        _change_in_words(changes[BLEND]),
+        *(_change_in_words(spread[name]) for name in ("crps", "interval_score")),
+        *(_change_in_words(changes[name]) for name in (NETWORK, FOREST)),
         f"{of_mean:+.1f} %",
         *(f"{getattr(blend, name):.3g} / {getattr(rival, name):.3g}" for name in ("mec", "picp", "width")),
         f"{row.seconds / 60:.1f}",
     ]
+
+
+def _data_in_words(row: Row) -> str:
+    return f"{row.data} {row.target} ({row.observations}), {row.kind.replace('_', ' ')}"
 
 
 def _change_in_words(change: Change) -> str:
@@ -172,6 +213,21 @@ def _mean(held_out: Sequence[HeldOut]) -> Mean:
         for name in ("rmse", "mec", "ccc", "picp", "width")
     }
     return Mean(**means, rmse_lowest=min(errors), rmse_highest=max(errors))
+
+
+def _reliability(observed: Sequence[Array], held_out: Sequence[HeldOut]) -> Reliability:
+    """Means over the repeats."""
+    told, error, seen, covered = [], [], [], []
+    for values, found in zip(observed, held_out):
+        thresholds = np.quantile(values, EXCEEDED)
+        above = np.array([1 - pit(np.full(len(values), each), found.quantiles, QUANTILE_LEVELS) for each in thresholds])
+        told.append(above.mean(axis=1))
+        error.append(np.sqrt((above * (1 - above)).sum(axis=1)) / len(values))
+        seen.append((values > thresholds[:, None]).mean(axis=1))
+        inside = (values >= found.lower) & (values <= found.upper)
+        thirds = np.array_split(np.argsort(found.upper - found.lower, kind="stable"), 3)
+        covered.append([inside[third].mean() for third in thirds])
+    return Reliability(*(tuple(np.mean(each, axis=0).tolist()) for each in (told, error, seen, covered)))
 
 
 def _change(repeats: Sequence[Mapping[str, HeldOut]], method: str, other: str, measure: str = "rmse") -> Change:
@@ -198,4 +254,4 @@ def _change(repeats: Sequence[Mapping[str, HeldOut]], method: str, other: str, m
 
 if __name__ == "__main__":
     found = [row for folder in sys.argv[1:] for row in read_rows(Path(folder))]
-    print(to_markdown(found), rivals_to_markdown(found), sep="\n", end="")
+    print(to_markdown(found), rivals_to_markdown(found), reliability_to_markdown(found), sep="\n", end="")

@@ -18,6 +18,7 @@ from figures import Figure, machine, options, read, table
 from worker import KEEP_MEMORY, ROOT
 
 SCRIPTS = {
+    "start": "Start of the worker",
     "dense_prediction": "Dense prediction",
     "extraction": "Extraction",
     "training": "Training",

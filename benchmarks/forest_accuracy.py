@@ -51,7 +51,7 @@ def main() -> None:
 
 def compare(design: object, seed: int, found: list[Scores]) -> None:
     """Add the held-out errors of one repeat to `found`, one entry a target."""
-    features, rows = design.data.forest_context, np.arange(len(design.fold))
+    features, rows = design.data.context, np.arange(len(design.fold))
     predictions: dict[str, NDArray[np.float64]] = {}
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured)

@@ -62,18 +62,22 @@ def run_job(
     with tempfile.TemporaryDirectory(prefix="soilcnn-bench-") as folder:
         job_file, times = Path(folder) / "job.json", Path(folder) / "times.json"
         job_file.write_text(to_json(job), encoding="utf-8")
-        command = [sys.executable, "-X", "utf8", "-u", *launcher]
+        command, settings = worker_command(job_file, launcher)
         if timed or compute_only:
-            command += [str(TIMED), str(job_file), str(times), *(["--compute-only"] if compute_only else [])]
-        else:
-            command += ["-m", "soil_cnn_plugin.engine", str(job_file)]
-        settings = {**os.environ, **KEEP_MEMORY, "PYTHONPATH": str(ROOT), **(environment or {})}
+            command[-3:] = [str(TIMED), str(job_file), str(times), *(["--compute-only"] if compute_only else [])]
+        settings.update(environment or {})
         if launcher:  # torchrun leaves its folders behind
             settings["TMPDIR"] = folder
         run = _watch(command, settings, folder, limit)
         if times.is_file():
             run.times.update(json.loads(times.read_text(encoding="utf-8")))
     return run
+
+
+def worker_command(job_file: Path, launcher: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
+    """Return the command of a worker and its environment variables."""
+    command = [sys.executable, "-X", "utf8", "-u", *launcher, "-m", "soil_cnn_plugin.engine", str(job_file)]
+    return command, {**os.environ, **KEEP_MEMORY, "PYTHONPATH": str(ROOT)}
 
 
 def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, limit: float) -> Run:

@@ -185,7 +185,7 @@ def test_numbers_are_left_alone_in_english() -> None:
 
 
 @pytest.mark.parametrize(
-    ("locale", "chosen"), [("de_AT", "de"), ("id-ID", "id"), ("C", "en"), ("nl_NL", "en"), ("", "en")]
+    ("locale", "chosen"), [("de_AT", "de"), ("pt-BR", "pt"), ("C", "en"), ("nl_NL", "en"), ("", "en")]
 )
 def test_a_language_without_a_catalogue_gets_english(locale: str, chosen: str) -> None:
     use(locale)

@@ -15,8 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1 << 20
-TEXT = {".py", ".txt", ".svg", ".qml", ".html", ".css", ".j2", ".model3", ".json", ".md", ".ts"}
+TEXT = {".py", ".txt", ".svg", ".qml", ".html", ".css", ".j2", ".model3", ".json", ".md", ".po"}
 PICTURES = {".png", ".jpg"}
+CATALOGUES = {".mo"}  # compiled from the .po beside each
 FORBIDDEN_IMPORTS = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "imp", "telnetlib"}
 FORBIDDEN_CALLS = {"exec", "eval", "compile", "__import__", "print"}
 
@@ -100,7 +101,7 @@ def test_resources_hold_no_code(plugin: Path) -> None:
 
 
 def test_all_files_are_texts_or_pictures(plugin: Path) -> None:
-    kinds = TEXT | PICTURES
+    kinds = TEXT | PICTURES | CATALOGUES
     strange = [
         str(path.relative_to(plugin))
         for path in plugin.rglob("*")
@@ -115,7 +116,7 @@ def test_no_file_is_hidden_binary_or_executable(plugin: Path, zipped: Path) -> N
             item.filename for item in archive.infolist() if item.external_attr >> 16 & 0o111 and not item.is_dir()
         ] == []
     for path in plugin.rglob("*"):
-        if path.is_file() and path.suffix not in PICTURES:
+        if path.is_file() and path.suffix not in PICTURES | CATALOGUES:
             assert b"\0" not in path.read_bytes(), path
     names = {part for path in plugin.rglob("*") for part in path.relative_to(plugin).parts}
     assert names.isdisjoint({"__pycache__", "__MACOSX", ".git", ".DS_Store"})

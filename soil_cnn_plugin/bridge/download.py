@@ -14,7 +14,7 @@ from .commands import SHOWN_LINES
 from .environment import clean_variables, find_python
 from .errors import Cancelled, WorkerFailed
 from .network import network_variables
-from .packages import cause_in_words
+from .pip import cause_in_words
 
 PIP = ("-m", "pip", "download", "--no-deps", "--no-input", "--progress-bar", "off", "--disable-pip-version-check")
 PATIENCE = ("--retries", "2", "--timeout", "15")

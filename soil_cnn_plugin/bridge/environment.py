@@ -117,12 +117,21 @@ def clean_variables(python: Path, variables: Mapping[str, str]) -> dict[str, str
     kept = {
         name: value
         for name, value in variables.items()
-        if not name.upper().startswith(_FOREIGN) and name.upper() not in _FOREIGN_NAMES
+        if not name.upper().startswith(_FOREIGN)
+        and name.upper() not in _FOREIGN_NAMES
+        and not lies_in_osgeo4w(value, variables)
     }
     if os.name == "nt":
         kept = {name: value for name, value in kept.items() if name.upper() != "PATH"}
         kept["PATH"] = os.pathsep.join(map(str, _windows_path(python, Path(kept.get("SYSTEMROOT", r"C:\Windows")))))
     return kept
+
+
+def lies_in_osgeo4w(value: str, variables: Mapping[str, str]) -> bool:
+    """Whether a variable's value begins with the folder of QGIS on Windows, whose scripts set it, not the user: that
+    of SSL_CERT_FILE, for example, is a list of authorities that lacks those of the system."""
+    root = variables.get("OSGEO4W_ROOT", "").replace("\\", "/").rstrip("/").lower()
+    return bool(root) and f"{value}/".replace("\\", "/").lower().startswith(f"{root}/")
 
 
 _REMEDY = tr(

@@ -17,6 +17,7 @@ from ..contract.requirements import read_lock
 from ..paths import LOCKS
 from .commands import Commands, Ended
 from .errors import WorkerFailed
+from .pip import Pip, cause_in_words
 from .systems import this_machine
 from .wheels import Wheels
 
@@ -67,7 +68,7 @@ class ToolBox:
         shutil.rmtree(uv.parent, ignore_errors=True)
         found = _interpreter(home, minor)
         if ended.code != 0 or found is None:
-            raise WorkerFailed(tr("uv could not fetch a Python:\n{}").format(ended.text))
+            raise _failure(tr("uv could not fetch a Python."), ended)
         return found
 
     def _uv(self) -> Path:
@@ -91,23 +92,23 @@ class ToolBox:
         )
         wanted = scratch / f"{package}.txt"
         wanted.write_text(locked.text, encoding="utf-8")
-        options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-input", "--progress-bar", "off"]
+        options = ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
         index = self.wheels.options if self.wheels else []
-        ended = self._run([*self._pip(), "download", *options, *index, "--dest", str(scratch), "-r", str(wanted)])
+        ended = self._pip().run("download", [*options, *index, "--dest", str(scratch), "-r", str(wanted)])
         found = max(scratch.glob(f"{package}-*.whl"), default=None)
         if ended.code != 0 or found is None:
-            raise WorkerFailed(tr("{} could not be fetched:\n{}").format(package, ended.text))
+            raise _failure(tr("{} could not be fetched.").format(package), ended)
         return found
 
-    def _pip(self) -> list[str]:
-        """Return the command of a pip that can reach an index. Its Python may be too old for the engine."""
+    def _pip(self) -> Pip:
+        """Return a pip that can reach an index. Its Python may be too old for the engine."""
         able = [(python, facts) for python, facts in self.seen if not facts["missing"].get("ssl")]
         for python, facts in able:
             if facts["pip"]:
-                return [str(python), "-m", "pip"]
+                return Pip(self.commands, python, facts)
         if not able:
             raise WorkerFailed(tr("There is no Python that can fetch packages."))
-        return [str(able[0][0]), f"{self.pip_wheel()}/pip"]
+        return Pip(self.commands, *able[0], self.pip_wheel())
 
     def _of_debian(self) -> Path:
         """Fetch Debian's or Ubuntu's own wheel of pip, which python3-venv would bring; apt checks its signature.
@@ -139,6 +140,11 @@ class ToolBox:
         folder = self.commands.folder / "tools"
         folder.mkdir(exist_ok=True)
         return folder
+
+
+def _failure(what: str, ended: Ended) -> WorkerFailed:
+    cause = cause_in_words(ended.text)
+    return WorkerFailed(f"{what}{' ' if cause else ''}{cause}\n{ended.text}")
 
 
 def _wanted(minor: int) -> str:

@@ -1,4 +1,4 @@
-"""The way to the internet that QGIS knows, as variables for pip: its proxy, and certificates that the user trusts."""
+"""The way to the internet that QGIS knows, as variables for pip: its proxy, and certificates that are trusted."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from qgis.core import QgsApplication, QgsNetworkAccessManager, QgsProcessingFeedback
-from qgis.PyQt.QtNetwork import QNetworkProxy
+from qgis.PyQt.QtNetwork import QNetworkProxy, QSslConfiguration
 
 from ..contract.language import tr
+from .environment import lies_in_osgeo4w
 
 HTTP_PROXIES = (QNetworkProxy.ProxyType.HttpProxy, QNetworkProxy.ProxyType.HttpCachingProxy)
 CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
@@ -35,7 +36,7 @@ def network_variables(folder: Path, feedback: QgsProcessingFeedback) -> dict[str
                 " proxy in Settings > Options > Network."
             )
         )
-    certificates = _own_certificates()
+    certificates = own_certificates()
     if certificates:
         path = folder / "certificates.pem"
         path.write_bytes(certificates)
@@ -61,11 +62,22 @@ def _hosts_without_proxy() -> list[str]:
     return sorted({"localhost", "127.0.0.1", *(host for host in hosts if host)})
 
 
-def _own_certificates() -> bytes:
+def own_certificates() -> bytes:
     """Return all authorities that QGIS trusts if the user added some; empty if not, or if a variable names a file."""
-    if any(os.environ.get(name) for name in CERTIFICATES):
+    if has_chosen_certificates():
         return b""
     manager = QgsApplication.authManager()
     if manager is None or manager.isDisabled() or not (manager.databaseCAs() or manager.extraFileCAs()):
         return b""
     return bytes(manager.trustedCaCertsPemText())
+
+
+def has_chosen_certificates() -> bool:
+    """Whether the user names a file of certificates in a variable."""
+    values = [os.environ.get(name, "") for name in CERTIFICATES]
+    return any(value and not lies_in_osgeo4w(value, os.environ) for value in values)
+
+
+def system_certificates() -> bytes:
+    """Return the authorities that the system trusts: on Windows and macOS those of its store, too."""
+    return b"".join(bytes(each.toPem()) for each in QSslConfiguration.systemCaCertificates())

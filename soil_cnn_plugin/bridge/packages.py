@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Optional
 
 from ..contract.language import tr
-from ..contract.requirements import Locked, numbers_in, read_lock
+from ..contract.requirements import Locked, read_lock
 from ..paths import LOCKS
 from .commands import Commands, log_path
 from .download_progress import DownloadProgress
@@ -17,13 +16,10 @@ from .environment import python_in
 from .errors import WorkerFailed
 from .folder_limits import EXPECTED_MEGABYTES, require_space
 from .interpreters import facts_of
+from .pip import Pip, cause_in_words
 from .systems import System
 from .torch_builds import Source
 from .wheels import Wheels
-
-PIP = ("-m", "pip", "install", "--no-input", "--progress-bar", "off")
-TRUSTSTORE_FROM, TRUSTSTORE_BY_ITSELF = (23, 3), (24, 2)
-"""Versions of pip that can trust the certificates of the system, and that do so without being asked."""
 
 
 @dataclass
@@ -45,6 +41,9 @@ class Installation:
         progress = DownloadProgress(downloads, packages, expected, self.commands.feedback, self.commands.pulse)
         locked = read_lock((LOCKS / self.system.lock).read_text(encoding="utf-8"))
         self.commands.feedback.pushInfo(tr("Installing the small packages"))
+        if not self.wheels:  # the locked pip asks the system which certificates it trusts, which older ones cannot
+            tools = read_lock((LOCKS / "tools.txt").read_text(encoding="utf-8"))
+            self._install_locked([item for item in tools if item.name == "pip"], progress)
         self._install_locked([item for item in locked if not item.is_of_torch], progress)
         self._install_torch(source, [item for item in locked if item.is_of_torch], progress)
         shutil.rmtree(downloads, ignore_errors=True)
@@ -84,7 +83,7 @@ class Installation:
         python = python_in(self.commands.folder)
         where = self.wheels.options if self.wheels else ["--extra-index-url", index] if index else []
         progress.begin()
-        ended = self.commands.run([str(python), *PIP, *self._trust(python), *where, *what], python, look=progress.look)
+        ended = Pip(self.commands, python, facts_of(python)).run("install", [*where, *what], progress.look)
         if ended.code == 0:
             return
         text, place = ended.text, self.commands.folder.parent
@@ -106,11 +105,6 @@ class Installation:
             ).format(ended.code, cause, log_path(), text)
         )
 
-    def _trust(self, python: Path) -> list[str]:
-        """Return the option that makes an older pip trust the certificates of the system, as newer ones do."""
-        version = numbers_in(facts_of(python)["pip"])
-        return ["--use-feature=truststore"] if TRUSTSTORE_FROM <= version < TRUSTSTORE_BY_ITSELF else []
-
 
 class InstallFailed(WorkerFailed):
     """pip ended with an error."""
@@ -118,28 +112,3 @@ class InstallFailed(WorkerFailed):
 
 class NotPublished(InstallFailed):
     """The index does not have this version."""
-
-
-_UNREACHABLE = tr(
-    "The package index cannot be reached. Check the connection, and the proxy in Settings > Options > Network."
-)
-_CAUSES = {  # what pip's output holds -> what it means
-    "ProxyError": tr("The proxy refused the connection. Check it in Settings > Options > Network."),
-    "CERTIFICATE_VERIFY_FAILED": tr(
-        "The server's certificate is not trusted. If your organization inspects its traffic, add its authority"
-        " in Settings > Options > Authentication > Manage Certificates."
-    ),
-    "DO NOT MATCH THE HASHES": tr(
-        "A downloaded file is not the one that Soil CNN was tested with, so it was refused. Run this again; if"
-        " it happens again, ask whoever runs your package mirror."
-    ),
-    "NewConnectionError": _UNREACHABLE,
-    "NameResolutionError": _UNREACHABLE,
-    "ConnectTimeoutError": _UNREACHABLE,
-    "ReadTimeoutError": _UNREACHABLE,
-}
-
-
-def cause_in_words(text: str) -> str:
-    """Return what pip's output means for the connection; empty if the connection is not the cause."""
-    return next((meaning for sign, meaning in _CAUSES.items() if sign in text), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import ssl
 import subprocess
 import threading
 import urllib.error
@@ -17,7 +18,7 @@ from qgis.core import QgsProcessingFeedback
 
 from ..contract.language import tr
 from .errors import WorkerFailed
-from .network import proxy_address
+from .network import own_certificates, proxy_address
 from .process_tree import no_window
 from .systems import System
 
@@ -138,17 +139,22 @@ def has_amd_card() -> bool:
 def answers(url: str) -> bool:
     """Whether an index has this page. A thread asks for it, because a name look-up has no time limit."""
     found: list[bool] = []
-    proxy = proxy_address()
-    thread = threading.Thread(target=lambda: found.append(_has_page(url, proxy)), daemon=True)
+    proxy, certificates = proxy_address(), own_certificates()
+    thread = threading.Thread(target=lambda: found.append(_has_page(url, proxy, certificates)), daemon=True)
     thread.start()
     thread.join(INDEX_SECONDS + 1)
     return bool(found and found[0])
 
 
-def _has_page(url: str, proxy: str = "") -> bool:
+def _has_page(url: str, proxy: str = "", certificates: bytes = b"") -> bool:
     request = urllib.request.Request(url, method="HEAD")
-    handlers = [urllib.request.ProxyHandler({"http": proxy, "https": proxy})] if proxy else []
+    handlers: list[urllib.request.BaseHandler] = []
+    if proxy:
+        handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
     try:
+        if certificates:
+            context = ssl.create_default_context(cadata=certificates.decode("ascii"))
+            handlers.append(urllib.request.HTTPSHandler(context=context))
         with urllib.request.build_opener(*handlers).open(request, timeout=INDEX_SECONDS) as response:
             return bool(response.status == 200)
     except (OSError, urllib.error.URLError, ValueError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .expressions import Expression
-from .job import DEVICES, Covariate, Job, JobError, no_twins, one_of
+from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, no_twins, one_of
 from .language import tr
 from .threshold import Threshold
 
@@ -41,6 +41,7 @@ class SummarizeAreas(Job):
     patches: str = ""  # tells where the observations lie, where the network file does not
     block_size: int | None = None
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
     seed: int = 0
 
     OUTPUTS = ("areas", "report", "metrics")
@@ -50,6 +51,7 @@ class SummarizeAreas(Job):
 
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
         one_of(tr("stock"), self.stock, self.STOCKS)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if bool(self.lower) != bool(self.upper):

@@ -160,11 +160,13 @@ class ExplainPixel(Job):
     covariates: tuple[Covariate, ...] = ()  # empty: the files that the network was trained on
     neighbours: int = 5
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
 
     OUTPUTS = ("report", "metrics")
 
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if not (math.isfinite(self.x) and math.isfinite(self.y)):
             raise JobError(tr("The point {}, {} is no place. Give two finite coordinates.").format(self.x, self.y))

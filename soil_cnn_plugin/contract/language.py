@@ -29,7 +29,7 @@ _SEPARATORS = {
     "pt": (",", "."),
 }
 """Language -> what stands before decimals and between thousands."""
-LANGUAGES = (ENGLISH, "de", "id")
+LANGUAGES = tuple(_SEPARATORS)
 
 
 class Text(str):

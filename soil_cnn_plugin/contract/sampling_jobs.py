@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .job import DEVICES, Covariate, Job, JobError, no_twins, one_of
+from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, no_twins, one_of
 from .language import tr
 from .soil_property import SoilProperty
 
@@ -47,6 +47,7 @@ class PlanSampling(Job):
     csv: str = ""
     metrics: str = ""
     device: str = "auto"
+    full_gpu: str = FULL_GPU[0]
     seed: int = 0
 
     OUTPUTS = ("plan", "report", "gpx", "csv", "metrics")
@@ -64,6 +65,7 @@ class PlanSampling(Job):
 
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
+        one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
         one_of(tr("design"), self.design, self.DESIGNS)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if self.points < 1:

@@ -22,7 +22,7 @@ class TrainNetwork(Job):
     metrics: str = ""
     architecture: str = "both"
     predictor: str = "blend"  # of maps; best: the one of the others with the lowest held-out error
-    location: str = "auto"  # who sees coordinates: the Gaussian process; on: all but the convolutions; off: nobody
+    location: str = "auto"  # who sees coordinates: forests and Gaussian process; on: all but convolutions; off: nobody
     preset: str = "standard"
     members: int | None = None  # None here and below: the preset and the architecture decide
     epochs: int | None = None

@@ -13,7 +13,13 @@ from pathlib import Path
 from soil_cnn_plugin.contract.jobs import Job, JobError, part
 from soil_cnn_plugin.contract.language import any_of, tr
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.machine.memory import gibibytes, is_memory_of_gpu, is_perhaps_memory_of_gpu, read_memory
+from soil_cnn_plugin.engine.machine.memory import (
+    address_limit,
+    gibibytes,
+    is_memory_of_gpu,
+    is_perhaps_memory_of_gpu,
+    read_memory,
+)
 from soil_cnn_plugin.engine.outputs import was_removed
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -27,7 +33,9 @@ _NOT_WRITTEN_WORDS = re.compile(
     re.I,
 )
 """Words of GDAL, which seldom says why: mostly the disk is full."""
-_MEMORY_WORDS = re.compile(r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory", re.I)
+_MEMORY_WORDS = re.compile(
+    r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory|failed to map segment", re.I
+)
 _BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
 _ASKED_FOR = re.compile(r"(?:tried to allocate|unable to allocate) (?:(\d+) bytes|([\d.]+ ?[KMGT]?i?B))", re.I)
 
@@ -116,9 +124,15 @@ def _memory_sentence(error: BaseException) -> str | None:
             "{} Run again with the device set to cpu, or with a smaller batch size (training) or block size"
             " (prediction), or close other programs that use the GPU."
         ).format(what)
-    if isinstance(error, MemoryError) or (isinstance(error, (RuntimeError, OSError)) and _MEMORY_WORDS.search(text)):
-        free = read_memory().free
+    is_in_words = isinstance(error, (RuntimeError, OSError, ImportError)) and _MEMORY_WORDS.search(text)
+    if isinstance(error, MemoryError) or is_in_words:
+        free, limit = read_memory().free, address_limit()
         left = tr("; {} are free now").format(gibibytes(free)) if free is not None else ""
+        if limit is not None:
+            return tr(
+                "Memory ran out{}{}: this process may have {} of addresses in all (ulimit -v). Libraries alone take"
+                " 2 GiB of them. Raise the limit, or use fewer members or covariates."
+            ).format(asked, left, gibibytes(limit))
         return tr(
             "The computer's memory ran out{}{}. Close other programs, or use a smaller batch size or fewer"
             " members (training), a smaller block size or extent (prediction), or fewer covariates."

@@ -37,8 +37,8 @@ WORDS: dict[str, dict[str, str]] = {  # parameter -> stored value -> words
         "groups": tr("whole profiles or sites (groups)"),
     },
     "LOCATION": {
-        "auto": tr("in the Gaussian process alone"),
-        "on": tr("in network and forest, too"),
+        "auto": tr("in forest and Gaussian process"),
+        "on": tr("in the ring network, too"),
         "off": tr("nowhere"),
     },
     "TRANSFORM": {

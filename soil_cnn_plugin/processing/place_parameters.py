@@ -14,7 +14,7 @@ from qgis.core import (
 
 from ..contract import jobs
 from ..contract.language import tr
-from .parameters import Parameter, Parameters, device, explained, integer, number, rasters
+from .parameters import Parameter, Parameters, devices, explained, integer, number, rasters
 
 _POLYGONS = [Qgis.ProcessingSourceType.VectorPolygon]
 _MOST_METRES = 1e7
@@ -144,7 +144,7 @@ def network_parameters() -> Parameters:
             ),
             advanced=True,
         ),
-        device(),
+        *devices(),
     ]
 
 

@@ -10,7 +10,7 @@ from qgis.core import QgsProcessingFeedback
 
 from soil_cnn_plugin.bridge.download import download_wheel
 from soil_cnn_plugin.bridge.errors import Cancelled, WorkerFailed
-from soil_cnn_plugin.bridge.packages import cause_in_words
+from soil_cnn_plugin.bridge.pip import cause_in_words
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_an_index_that_cannot_be_reached_is_told_in_words(feedback, tmp_path, mo
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
-    with pytest.raises(WorkerFailed, match=r"^The package index cannot be reached\. Check the connection"):
+    with pytest.raises(WorkerFailed, match=r"^The server cannot be reached\. Check the connection"):
         download_wheel("tiny==1.0", tmp_path, feedback)
 
 
@@ -50,5 +50,9 @@ def test_a_download_can_be_cancelled(feedback, tmp_path) -> None:
 
 
 def test_other_failures_are_not_the_connections() -> None:
+    assert "not trusted" in cause_in_words(
+        "cause: client error (Connect)\ncause: invalid peer certificate: UnknownIssuer"
+    )
+    assert "cannot be reached" in cause_in_words("cause: client error (Connect)\ncause: dns error")
     assert cause_in_words("ERROR: No matching distribution found for torch") == ""
     assert "not trusted" in cause_in_words("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'))")

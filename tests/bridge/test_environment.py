@@ -120,6 +120,17 @@ def test_on_windows_the_path_is_built_anew(monkeypatch, tmp_path) -> None:
     assert "OSGeo4W" not in cleaned["PATH"]
 
 
+def test_variables_that_lead_into_qgis_on_windows_are_dropped_and_the_users_kept() -> None:
+    """OSGeo4W's scripts name a list of authorities that lacks those of the company."""
+    variables = {
+        "OSGEO4W_ROOT": r"C:\OSGeo4W",
+        "SSL_CERT_FILE": r"c:\osgeo4w\bin\curl-ca-bundle.crt",
+        "OPENSSL_ENGINES": "C:/OSGeo4W/lib/engines-3",
+        "PIP_CERT": r"C:\OSGeo4W others\company.pem",
+    }
+    assert environment.clean_variables(Path("/env/bin/python"), variables) == {"PIP_CERT": variables["PIP_CERT"]}
+
+
 def test_on_windows_an_environment_finds_the_libraries_of_the_conda_that_it_was_built_from(
     monkeypatch, tmp_path
 ) -> None:

@@ -81,7 +81,7 @@ def test_an_environment_is_built_and_runs_under_its_final_name(feedback, install
     prefix = subprocess.run([python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True)
     assert prefix.stdout.strip() == str(folder)
     assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
-    assert installed == [("--no-deps", ""), ("torch==2.13.0+cpu", "")]
+    assert installed == [("--no-deps", ""), ("--no-deps", ""), ("torch==2.13.0+cpu", "")]  # pip, small packages
     known = {"bin", "include", "lib", "lib64", "pyvenv.cfg", ".gitignore", environment.MARKER}  # .gitignore since 3.13
     assert set(os.listdir(folder)) <= known
 
@@ -270,6 +270,6 @@ def test_the_usual_build_is_taken_if_the_small_one_is_not_published(
     monkeypatch.setattr(install, "examine", lambda _python: {})
     monkeypatch.setattr(packages, "require_space", lambda _folder, build: asked.append(build))
     install.build(Wish(tmp_path / "e", "cpu"), feedback)
-    assert asked == ["--no-deps", "torch==2.13.0+cpu", "cuda", "--no-deps"]
+    assert asked == ["--no-deps", "--no-deps", "torch==2.13.0+cpu", "cuda", "--no-deps"]
     assert "no cpu build of PyTorch (torch==2.13.0+cpu)" in feedback.textLog()
     assert "several gigabytes larger" in feedback.textLog()

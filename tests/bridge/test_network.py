@@ -67,5 +67,8 @@ def test_authorities_that_the_user_added_are_trusted(feedback, tmp_path, monkeyp
     variables = network_variables(tmp_path, feedback)
     assert variables == dict.fromkeys(network.CERTIFICATES, str(tmp_path / "certificates.pem"))
     assert (tmp_path / "certificates.pem").read_bytes() == b"-----BEGIN CERTIFICATE-----"
+    monkeypatch.setenv("OSGEO4W_ROOT", "/osgeo4w")
+    monkeypatch.setenv("SSL_CERT_FILE", "/osgeo4w/bin/curl-ca-bundle.crt")  # QGIS's scripts set it, not the user
+    assert network_variables(tmp_path, feedback) == variables
     monkeypatch.setenv("PIP_CERT", "/my/own.pem")
     assert network_variables(tmp_path, feedback) == {}

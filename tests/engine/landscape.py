@@ -24,7 +24,7 @@ from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
-from soil_cnn_plugin.engine.networks.focal import context_count, network_features
+from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.rasters.covariates import open_stack, reference_grid
 from soil_cnn_plugin.engine.rasters.grid import Grid
@@ -140,7 +140,8 @@ def random_network(
     networks = tuple(
         randomize(build_network(shape, encoder, number_columns(len(TARGETS)), 0.0), seed) for shape in shapes
     )
-    features = network_features(encoder, patch_size)
+    width = context_count(encoder.channel_count, len(encoder.continuous), patch_size)
+    features = width + len(Location.ANGLES) * has_location
     forests = random_forests(features, seed) if has_forest else ()
     process = random_process(encoder, patch_size, number_columns(len(TARGETS)), seed) if has_forest else None
     weights = rng.dirichlet(np.ones(len(shapes) + 2 * has_forest), len(TARGETS)).T

@@ -39,9 +39,9 @@ device = pretended_gpu.device
 fitted = test_dissimilarity.fitted  # a landscape and a network with both spaces of dissimilarity
 
 
-@pytest.fixture
-def landscape(tmp_path: Path) -> Landscape:
-    return make_landscape(tmp_path)
+@pytest.fixture(scope="module")
+def landscape(tmp_path_factory: pytest.TempPathFactory) -> Landscape:
+    return make_landscape(tmp_path_factory.mktemp("landscape"))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def test_a_map_is_that_of_patches_on_the_processor(
 ) -> None:
     trained = random_network(landscape, architectures, 15, has_forest, has_location)
     expected = patch_by_patch(landscape, trained)
-    found = mapped(landscape, on(device, trained, tmp_path), device, 17)
+    found = mapped(landscape, on(device, trained, tmp_path), device, 23)
     for one, wanted in zip((found.location, found.scale), expected):
         assert (np.isnan(one) == np.isnan(wanted)).all() and np.nanstd(wanted) > 0
         error = np.abs(one - wanted)[np.isfinite(wanted)]
@@ -122,7 +122,7 @@ def test_the_dissimilarity_of_a_map_is_that_of_the_processor(
     expected = test_dissimilarity.mapped(landscape, trained, trained.spaces[place], 64)
     there = on(device, trained, tmp_path)
     assert np.nanstd(expected) > 0.05
-    for size in (16, 64)[: 1 + (device.type == "cuda")]:
+    for size in (24, 64)[: 1 + (device.type == "cuda")]:
         found = mapped(landscape, there, device, size, there.spaces[place])
         np.testing.assert_allclose(found.dissimilarity, expected, atol=tolerance, equal_nan=True)
 

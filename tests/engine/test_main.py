@@ -17,6 +17,7 @@ from typing import IO, Any
 import pytest
 
 from soil_cnn_plugin.contract import jobs
+from soil_cnn_plugin.engine import failures
 from soil_cnn_plugin.engine.__main__ import MODULES, main
 from soil_cnn_plugin.engine.failures import error_in_words
 
@@ -225,6 +226,17 @@ def test_what_a_user_can_mend_is_told_with_its_remedy(tmp_path: Path, error: str
     message, _ = failure(tmp_path, f"def run(job, report):\n raise {error}")
     assert all(word in message for word in words), message
     assert "report it" not in message
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("libtorch_cpu.so: failed to map segment from shared object")]
+)
+def test_a_limit_of_address_space_is_named_when_memory_runs_out(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "address_limit", lambda: 2**30)
+    sentence = error_in_words(error, None)
+    assert sentence.startswith("Memory ran out") and "1.0 GiB of addresses in all (ulimit -v)" in sentence
 
 
 def test_an_output_folder_that_is_missing_stops_the_job_before_it_starts(tmp_path: Path) -> None:

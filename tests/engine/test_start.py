@@ -6,12 +6,25 @@ import json
 import subprocess
 import sys
 
-_LIBRARIES = "numpy scipy scipy.stats torch numba sklearn rasterio pyogrio geopandas h5py matplotlib distributed captum"
+_LIBRARIES = (
+    "numpy scipy scipy.stats scipy.optimize scipy.cluster torch torch._dynamo numba sklearn rasterio pyogrio geopandas"
+    " h5py matplotlib distributed captum"
+)
 _SOURCE = f"""
 import importlib, json, sys
 importlib.import_module("soil_cnn_plugin.engine.__main__")
 at_door = sorted(set({_LIBRARIES.split()}) & set(sys.modules))
 importlib.import_module("soil_cnn_plugin.engine.jobs.predict_map")
+import torch
+from soil_cnn_plugin.engine.networks.encoding import Encoder
+from soil_cnn_plugin.engine.rasters.summaries import Covariate, CovariateSummary
+from soil_cnn_plugin.engine.targets.learned import number_columns
+from soil_cnn_plugin.engine.training.plan import Shape, build_network
+covariate = CovariateSummary(Covariate("slope.tif", "slope"), (0.0,) * 64 + (1.0,) * 65, (), ())
+encoder = Encoder([covariate])
+with torch.device("meta"):  # as networks are built to compare a file with them
+    for name in ("ring", "padarian"):
+        build_network(Shape(name, 15, 2), encoder, number_columns(1), 0.0)
 print(json.dumps([at_door, sorted(set({_LIBRARIES.split()}) & set(sys.modules))]))
 """
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 
 from soil_cnn_plugin.contract.language import tr
@@ -119,6 +118,8 @@ def match_distances(
 
 def _group_sites(centroids: Array) -> Callable[[int], Rows]:
     """Group by Ward's hierarchical clustering: number of clusters -> cluster of each site, from 0 without gaps."""
+    from scipy.cluster.hierarchy import fcluster, linkage  # takes long to load, and maps do not need it
+
     member = np.arange(len(centroids))
     if len(centroids) > MOST_SITES_FOR_WARD:
         from sklearn.cluster import KMeans  # takes long to load, and most runs do not need it

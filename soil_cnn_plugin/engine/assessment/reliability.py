@@ -52,11 +52,10 @@ def reliability(observed: Array, held_out: HeldOut, is_censored: Flags | None = 
     Where `is_censored`, the observed value lies below, and counts with its probability of lying there.
     """
     quantiles = held_out.quantiles
-    if len(observed) == 0 or quantiles.shape != (len(observed), len(QUANTILE_LEVELS)):
+    if len(observed) == 0 or not _has_distributions(observed, held_out) or not np.isfinite(quantiles).all():
         return None
-    if not np.isfinite(quantiles).all():
-        return None
-    measured = _of_measured(observed, held_out.lower, held_out.upper, quantiles)
+    told = _told(held_out)
+    measured = _of_measured(observed[told], held_out.lower[told], held_out.upper[told], quantiles)
     if is_censored is None or not is_censored.any():
         return measured
     limits, own = observed[is_censored], quantiles[is_censored]
@@ -82,13 +81,23 @@ def coverage_by_spread(target: NumberTarget, held_out: HeldOut) -> tuple[SpreadT
     """The thirds of the observations from the narrowest to the widest intervals; none for few observations, or where
     intervals do not differ. Intervals that hold on the whole may be too narrow where they promise much."""
     width = held_out.upper - held_out.lower
-    if held_out.quantiles.shape != (len(width), len(QUANTILE_LEVELS)):
+    if not _has_distributions(target.observed, held_out):
         return ()
     if len(width) < _FEWEST_BY_SPREAD or not np.isfinite(width).all() or width.max() <= 1.001 * width.min():
         return ()
     inside = inside_shares(target.observed, held_out.lower, held_out.upper, held_out.quantiles, target.is_censored)
     thirds = np.array_split(np.argsort(width, kind="stable"), 3)
     return tuple(SpreadThird(len(own), float(width[own].mean()), float(inside[own].mean())) for own in thirds)
+
+
+def _told(held_out: HeldOut) -> Flags | slice:
+    """What selects the observations that quantiles are of."""
+    return slice(None) if held_out.told is None else held_out.told
+
+
+def _has_distributions(observed: Array, held_out: HeldOut) -> bool:
+    """Whether a method predicts more than a mean."""
+    return held_out.quantiles.shape == (len(observed[_told(held_out)]), len(QUANTILE_LEVELS))
 
 
 def _of_measured(observed: Array, lower: Array, upper: Array, quantiles: Array) -> Reliability:
@@ -171,19 +180,21 @@ class Exceedance:
 
 def check_exceedance(target: NumberTarget, held_out: HeldOut) -> list[Exceedance]:
     """Check each of the target's thresholds that any observation can tell of; none for a method without quantiles."""
-    if held_out.quantiles.shape != (len(target.observed), len(QUANTILE_LEVELS)):
+    if not _has_distributions(target.observed, held_out):
         return []
     found = []
+    own = _told(held_out)
+    observed, limits, is_censored = target.observed[own], target.limits[own], target.is_censored[own]
     for threshold in target.thresholds:
-        values = np.full(len(target.observed), threshold.value)
+        values = np.full(len(observed), threshold.value)
         probability = 1 - pit(values, held_out.quantiles, QUANTILE_LEVELS)
-        is_told = (target.limits <= threshold.value) & np.isfinite(probability)
+        is_told = (limits <= threshold.value) & np.isfinite(probability)
         # A censored value lies below its limit, and so below the threshold.
-        exceeds = (target.observed > threshold.value) & ~target.is_censored
+        exceeds = (observed > threshold.value) & ~is_censored
         if not threshold.is_above:
             probability = 1 - probability
-            exceeds = (target.observed < threshold.value) | target.is_censored
-        is_tied = equals(target.observed, threshold.value) & ~target.is_censored
+            exceeds = (observed < threshold.value) | is_censored
+        is_tied = equals(observed, threshold.value) & ~is_censored
         if is_told.any():
             told = probability[is_told], exceeds[is_told], is_tied[is_told]
             found.append(_check(threshold, *told, int((~is_told).sum())))

@@ -17,7 +17,6 @@ from soil_cnn_plugin.engine.forests.forest import fit_parts
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.fitted_process import process_parts
 from soil_cnn_plugin.engine.networks.encoding import Channels
-from soil_cnn_plugin.engine.networks.focal import network_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import kinds_of, learn_all
@@ -219,5 +218,4 @@ def _parts(
     if learned.is_censored.any():
         location, scale = UnseenPredictor(trained.predictor.networks, (), held_out).predict(views)
         learned = fill_below(learned, location.mean(axis=0), scale.mean(axis=0), description.seed)
-    features = network_features(trained.encoder, description.patch_size)
-    return tuple(fit_parts(views.context[:, :features], learned, held_out.fold, description.seed))
+    return tuple(fit_parts(views.context, learned, held_out.fold, description.seed))

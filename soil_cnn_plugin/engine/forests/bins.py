@@ -13,6 +13,9 @@ from soil_cnn_plugin.engine.arrays import Singles
 
 MOST_BINS = 1024
 """The most bins of a feature; 4096 at most. Up to so many distinct values have a bin each: splits are then exact."""
+_ROUNDING = 2.0**-20
+"""Values nearer to each other than this, as a share of the largest, lie in one bin: means over windows are added up in
+float32, and another order of adding would change them as much."""
 _ROWS_FOR_BINS = 2**18  # from which bins are learned; of more observations every second, third, ...
 
 
@@ -53,7 +56,11 @@ def bin_features(features: Singles, threads: int) -> Binned:
 def _starts_of_bins(values: Singles) -> Singles:
     """The lowest value of each bin. Half of the bins follow the observations and half the distinct values, so that one
     frequent value takes no bins from the others."""
+    distinct: Singles
     distinct, counts = np.unique(values, return_counts=True)
+    apart = np.diff(distinct.astype(np.float64), prepend=-np.inf) > _ROUNDING * np.abs(distinct).max()
+    counts = np.add.reduceat(counts, np.flatnonzero(apart))
+    distinct = distinct[apart]
     if len(distinct) <= MOST_BINS:
         return distinct
     share = (counts / counts.sum() + 1 / len(distinct)) / 2

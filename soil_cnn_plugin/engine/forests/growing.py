@@ -1,8 +1,8 @@
 """Grows one regression tree on binned features, compiled: bins are summed, no observation is sorted.
 
-Splits are chosen as in scikit-learn: of the features drawn at a node, the one and the place half-way between values
-that lower the weighted squared error most (Breiman 2001, 10.1023/A:1010933404324). Where each value has a bin, trees
-differ from scikit-learn's by their draws alone.
+Splits are chosen as in scikit-learn: of the features drawn at a node, the one and the place between two values that
+lower the weighted squared error most (Breiman 2001, 10.1023/A:1010933404324). Where each value has a bin, trees differ
+from scikit-learn's by their draws alone.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.forests.bits import count_bits, first_bit, random_be
 from soil_cnn_plugin.engine.machine.compiled import compiled
 
 _NEAR = 64  # rows of a node whose bins are numbered anew for all nodes below, so that one word tells which are in use
+_ABOVE_MIDDLE = 2.0**-8  # of the way from one value to the next
 _UNIT = 2.0**-26  # of weight: a tally counts rows by whole numbers, and their weight by what is behind the point
 
 
@@ -230,10 +231,10 @@ def _divide(column, limit, start, end, index, answers, labels, room):
 
 @compiled
 def _half_way(low, high):
-    """The threshold between two numbers, rounded down to float32."""
-    middle = np.float64(low) / 2 + np.float64(high) / 2
-    threshold = np.float32(middle)
-    return np.nextafter(threshold, np.float32(-np.inf)) if threshold > middle else threshold
+    """The threshold between two float32 numbers: a little above their middle. Rasters often hold the middle itself,
+    which then goes left however its last bits were rounded."""
+    threshold = np.float32(low + (np.float64(high) - np.float64(low)) * (0.5 + _ABOVE_MIDDLE))
+    return threshold if threshold < high else low
 
 
 @compiled

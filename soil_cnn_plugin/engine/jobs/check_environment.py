@@ -28,7 +28,7 @@ def run(job: CheckEnvironment, report: Report) -> dict[str, str | float | int]:
     computer = describe_computer(device)
     for name, value in computer.items():
         report.info(f"{name}: {value}")
-    trials = run_trials(device, {tr("Fit a random forest"): _try_forest}, report.part(0.3, 1.0))
+    trials = run_trials(device, _MORE_TRIALS, report.part(0.3, 1.0))
     if not all(trial.passed for trial in trials):
         report.warning(tr("The compute environment does not work as it should. Run 'Set up the compute environment'."))
     found = Environment(device_words, computer, libraries, trials)
@@ -39,8 +39,19 @@ def run(job: CheckEnvironment, report: Report) -> dict[str, str | float | int]:
     return {"device": device_words, **job.output_paths()}
 
 
+def _try_encoding() -> str:
+    """Encode covariates."""
+    from soil_cnn_plugin.engine.training.trial import try_encoding  # needs numba, which may be the broken library
+
+    return try_encoding()
+
+
 def _try_forest() -> str:
     """Fit small random forests."""
     from soil_cnn_plugin.engine.forests.trial import try_forest  # needs numba, which may be the broken library
 
     return try_forest()
+
+
+_MORE_TRIALS = {tr("Encode covariates"): _try_encoding, tr("Fit a random forest"): _try_forest}
+"""These also compile what they try, so that the first map does not wait for it."""

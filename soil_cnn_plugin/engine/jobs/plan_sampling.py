@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
+
 from soil_cnn_plugin.contract.jobs import PlanSampling
 from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.engine.machine.device import on_device
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.sampling_files import write_plan_files
@@ -16,8 +19,15 @@ from soil_cnn_plugin.engine.sampling.next_points import choose_next_points
 
 
 def run(job: PlanSampling, report: Report) -> dict[str, str | float | int]:
+    if not job.network:
+        return _plan(job, None, report)
+    return on_device(lambda device: _plan(job, device, report), job.device, job.full_gpu, report)
+
+
+def _plan(job: PlanSampling, device: torch.device | None, report: Report) -> dict[str, str | float | int]:
+    """Plan; the network of the job, if it has one, is evaluated on the device."""
     notes = Notes()
-    found = read_task(job, notes, report)
+    found = read_task(job, device, notes, report)
     report.info(f"{found.task.candidates.counts.in_words()}.")
     if found.trained is None or found.focus is None:
         chosen = choose_points(found.task, report.part(0.3, 0.95, tr("Choosing points")).progress)

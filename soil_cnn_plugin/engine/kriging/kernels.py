@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array
@@ -115,6 +114,8 @@ def find_parameters(places: Standardized, residuals: Array, noise: Array, start:
         return float(negative.detach()), gradient.numpy()
 
     bounds = [(mean - 8, mean + 8) for mean in means.tolist()]
+    from scipy.optimize import minimize  # takes long to load, and maps do not need it
+
     best = minimize(loss, means.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
     found: Array = best.x
     return found

@@ -36,7 +36,17 @@ def read_memory() -> Memory:
     memory = _read_linux(Path("/proc/meminfo"))
     for folder in _control_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")):
         memory = _within_control_group(memory, folder)
-    return memory
+    return _within_address_space(memory, Path("/proc/self/statm"))
+
+
+def address_limit() -> int | None:
+    """The bytes that this process may have in all (`ulimit -v`), None where nothing limits them."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def lies_in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
@@ -97,6 +107,15 @@ def _within_control_group(memory: Memory, folder: Path) -> Memory:
     allowed, free = int(text), max(0, int(text) - int(used.read_text()) + _disk_cache(folder / "memory.stat"))
     free = min(free, allowed)
     return Memory(min(memory.total or allowed, allowed), free if memory.free is None else min(memory.free, free))
+
+
+def _within_address_space(memory: Memory, path: Path) -> Memory:
+    """Lower the memory to what the process may have in all (`ulimit -v`). Addresses count that hold nothing yet."""
+    limit = address_limit()
+    if limit is None or not path.is_file():
+        return memory
+    left = max(0, limit - int(path.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE"))
+    return Memory(min(memory.total or limit, limit), left if memory.free is None else min(memory.free, left))
 
 
 def _disk_cache(path: Path) -> int:

@@ -45,7 +45,7 @@ class Channels:
 class Location:
     """The place of the training observations: middle and spread (CRS units) of their coordinates, for standardizing.
 
-    The Gaussian process sees coordinates; `is_everywhere` says that the ring network and the forests do, too.
+    Forests and Gaussian process see coordinates; `is_everywhere` says that the ring network does, too.
     """
 
     x: float
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
 
     @property
     def shows_location(self) -> bool:
-        """Whether networks and forests see the location, not the Gaussian process alone."""
+        """Whether networks see the location, not forests and Gaussian process alone."""
         return self.location is not None and self.location.is_everywhere
 
     @property
@@ -151,7 +151,7 @@ def _normal_score_knots(quantiles: Sequence[float]) -> Knots:
 Knots = tuple[Tensor, Tensor, Tensor]
 """Ascending places, the function's values there, and its slope from each to the next."""
 
-_WORTH_COMPILING = 2**16  # numbers; compiling takes half a second
+WORTH_COMPILING = 2**16  # numbers; loading compiled code takes a moment
 _TOGETHER = 64  # numbers looked up in step, so that their look-ups overlap
 
 
@@ -163,7 +163,7 @@ def interpolate(numbers: Tensor, knots: Knots) -> Tensor:
     """
     places, values, slopes = (part.to(numbers.device) for part in knots)
     numbers = numbers.contiguous()
-    if numbers.device.type == "cpu" and numbers.numel() >= _WORTH_COMPILING:
+    if numbers.device.type == "cpu" and numbers.numel() >= WORTH_COMPILING:
         found = torch.empty_like(numbers)
         _interpolate(numbers.view(-1).numpy(), places.numpy(), values.numpy(), slopes.numpy(), found.view(-1).numpy())
         return found

@@ -41,8 +41,8 @@ def context_count(channels: int, continuous: int, patch_size: int) -> int:
 
 
 def network_features(encoder: Encoder, patch_size: int) -> int:
-    """Number of context features, from the first on, that networks and forests see: all but oblique coordinates that
-    only the Gaussian process sees."""
+    """Number of context features, from the first on, that networks see: all but oblique coordinates that only forests
+    and Gaussian process see."""
     location = len(Location.ANGLES) if encoder.shows_location else 0
     return context_count(encoder.channel_count, len(encoder.continuous), patch_size) + location
 

@@ -210,7 +210,10 @@ class Heads:
 
     def start(self) -> Tensor:
         """The raw numbers of an untrained network, (O,)."""
-        return torch.cat([head.start() for head in self.parts])
+        # On the device "meta", on which networks are built to compare a file with them, these few operations would load
+        # all of PyTorch's compiler.
+        with torch.device("cpu"):
+            return torch.cat([head.start() for head in self.parts])
 
     def loss(self, raw: Tensor, lesson: Lesson) -> Tensor:
         """Training loss of each member, (K,), on its own batch (K, B, O) of the lesson: mean over observations and

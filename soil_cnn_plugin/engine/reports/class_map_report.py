@@ -16,6 +16,7 @@ from soil_cnn_plugin.engine.reports.class_tables import (
     counted,
     of_class_rows,
 )
+from soil_cnn_plugin.engine.reports.drawing import drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.class_figures import draw_confusion, draw_right_and_wrong, short
 from soil_cnn_plugin.engine.reports.figures.point_maps import map_frame
 from soil_cnn_plugin.engine.reports.files import write_json, write_points
@@ -245,7 +246,8 @@ def _right_and_wrong(assessment: ClassMapAssessment) -> CaptionedFigure:
         tr(
             "Where the map shows the observed class, and where another one. Where wrong ones gather, the map"
             " misses something that varies in space."
-        ),
+        )
+        + drawn_in_words(len(assessment.coordinates)),
     )
 
 

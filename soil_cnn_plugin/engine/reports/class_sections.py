@@ -19,7 +19,7 @@ from soil_cnn_plugin.engine.reports.class_tables import (
     predictor_of_classes,
     reliability_in_words,
 )
-from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR
+from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.class_figures import (
     MOST_IN_LEGEND,
     draw_confusion,
@@ -187,7 +187,7 @@ def _folds_figure(index: int, target: ClassTarget, assessment: Assessment, frame
         tr(
             "Observations by fold, and the observed classes in the colours of the map ({}). Each fold was"
             " predicted by networks and forests that were trained on the other folds.{}"
-        ).format(assessment.crs_name, few),
+        ).format(assessment.crs_name, few + drawn_in_words(len(target.rows))),
     )
 
 
@@ -233,6 +233,7 @@ def _map_figure(index: int, target: ClassTarget, assessment: Assessment, frame: 
             "Where the class of a held-out observation was predicted right, and where wrong. Where wrong ones"
             " gather, something that varies in space is not explained yet.{}"
         ).format(
-            likeness_in_words(assessment.likeness(target), "m", tr("missing probabilities of the observed classes"))
+            drawn_in_words(len(target.rows))
+            + likeness_in_words(assessment.likeness(target), "m", tr("missing probabilities of the observed classes"))
         ),
     )

@@ -16,12 +16,14 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, LogFormatter, PercentFormatter, ScalarFormatter, StrMethodFormatter
 
-from soil_cnn_plugin.contract.language import localized
-from soil_cnn_plugin.engine.arrays import Array
+from soil_cnn_plugin.contract.language import localized, tr
+from soil_cnn_plugin.engine.arrays import Array, Rows
 
 NETWORK_COLOUR, FOREST_COLOUR, QUIET = "#1b6896", "#b3611a", "#6b7280"
 RASTER_ABOVE = 1000
 """Points per panel above which they are drawn as an image, so that the file stays small."""
+MOST_POINTS = 20_000
+"""The most points of a map; more hide each other, and take long."""
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
@@ -117,6 +119,20 @@ def fold_look(count: int) -> list[tuple[str, str]]:
     colours = ("#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499")
     markers = ("o", "s", "^", "D", "v", "P", "X")
     return list(islice(zip(cycle(colours), cycle(markers)), count))
+
+
+def drawn_points(count: int) -> Rows:
+    """Return the rows that a map shows of `count` points: all, or some drawn at random."""
+    if count <= MOST_POINTS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, MOST_POINTS, replace=False))
+
+
+def drawn_in_words(count: int) -> str:
+    """Return a sentence for the caption of a map that shows some of `count` points; empty where it shows all."""
+    if count <= MOST_POINTS:
+        return ""
+    return tr(" The map shows {} of the {} observations, drawn at random.").format(MOST_POINTS, count)
 
 
 def diverging_ramp() -> ListedColormap:

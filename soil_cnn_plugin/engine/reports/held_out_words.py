@@ -27,9 +27,15 @@ PREDICTORS_IN_WORDS = {
         " were learned on held-out predictions within the training observations"
     ),
     NETWORK: tr("the network, an ensemble of convolutional networks on patches of the covariates"),
-    PROCESS: tr("a Gaussian process on the covariates, their focal means and deviations, and the coordinates"),
+    PROCESS: tr(
+        "a Gaussian process on the covariates, their focal means and deviations and, unless LOCATION is off, the"
+        " coordinates"
+    ),
     FOREST: tr("a random forest on the covariates at the point"),
-    FOREST_CONTEXT: tr("a random forest on the covariates at the point and their focal means and deviations"),
+    FOREST_CONTEXT: tr(
+        "a random forest on the covariates at the point, their focal means and deviations and, unless LOCATION is off,"
+        " the coordinates"
+    ),
     MEAN: tr("the mean of the observations"),
 }
 RANDOM_BY_KNNDM = "random by knndm"

@@ -11,7 +11,7 @@ import pandas
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, MapEstimates
-from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR
+from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.observed_predicted import (
     BARS_AT_MOST,
     DENSITY_ABOVE,
@@ -244,7 +244,8 @@ def _figures(assessment: MapAssessment) -> list[CaptionedFigure]:
                 "Residuals, predicted minus observed {}. Brown: predicted too high; blue: too low. Larger"
                 " points have larger residuals. Neighbours of one colour mean that the map misses something"
                 " that varies in space."
-            ).format(label),
+            ).format(label)
+            + drawn_in_words(count),
         ),
     ]
 

@@ -6,7 +6,7 @@ from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, NAMES, NETWORK
 from soil_cnn_plugin.engine.assessment.reliability import check_exceedance, reliability
-from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR
+from soil_cnn_plugin.engine.reports.drawing import FOREST_COLOUR, NETWORK_COLOUR, drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.calibration_figures import (
     CalibrationLine,
     draw_calibration,
@@ -73,7 +73,7 @@ def target_figures(index: int, target: NumberTarget, assessment: Assessment, fra
                 label,
                 tr(", as reported") if target.is_censored.any() else "",
                 "" if index else _RESIDUALS,
-                likeness_in_words(assessment.likeness(target), "m"),
+                drawn_in_words(len(target.rows)) + likeness_in_words(assessment.likeness(target), "m"),
             ),
         ),
     ]

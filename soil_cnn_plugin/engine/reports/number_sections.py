@@ -20,6 +20,7 @@ from soil_cnn_plugin.engine.reports.depth_section import (
     depths_in_words,
     shared_outcome,
 )
+from soil_cnn_plugin.engine.reports.drawing import drawn_in_words
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, draw_folds_and_values
 from soil_cnn_plugin.engine.reports.held_out_words import predictor_sentence
 from soil_cnn_plugin.engine.reports.number_figures import target_figures
@@ -234,5 +235,6 @@ def _folds_figure(targets: Sequence[NumberTarget], assessment: Assessment, frame
         tr(
             "Observations by fold, and what was observed ({}). Each fold was predicted by networks and forests"
             " that were trained on the other folds."
-        ).format(assessment.crs_name),
+        ).format(assessment.crs_name)
+        + drawn_in_words(len(folds)),
     )

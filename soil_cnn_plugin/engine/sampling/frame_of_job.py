@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from soil_cnn_plugin.contract.jobs import Covariate, PlanSampling
 from soil_cnn_plugin.contract.language import tr
-from soil_cnn_plugin.engine.machine.device import choose_device
 from soil_cnn_plugin.engine.mapping.matching import map_grid, match_covariates
 from soil_cnn_plugin.engine.observations.notes import Notes, share_in_words
 from soil_cnn_plugin.engine.rasters.covariates import reference_grid
@@ -33,16 +34,16 @@ class FoundTask:
     focus: Candidates | None = None
 
 
-def read_task(job: PlanSampling, notes: Notes, report: Report) -> FoundTask:
-    """Read all that limits the places.
+def read_task(job: PlanSampling, device: torch.device | None, notes: Notes, report: Report) -> FoundTask:
+    """Read all that limits the places, and the network onto the device.
 
     Raises:
         EngineError: an input cannot be read or used, or no pixel may be sampled.
     """
     trained: TrainedNetwork | None = None
     covariates: tuple[Covariate, ...] = job.covariates
-    if job.network:
-        trained = read_network(job.network, choose_device(job.device, report))
+    if device is not None:
+        trained = read_network(job.network, device)
         covariates = tuple(match_covariates(trained.description.covariates, job.covariates, report))
     grid = _grid(job, covariates, trained, report)
     strata, labels = read_strata(job.strata, job.stratum, grid) if job.strata else (None, dict[int, str]())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import nnls
 
 from soil_cnn_plugin.engine.arrays import Array
 
@@ -18,6 +17,8 @@ def learn_weights(locations: Array, targets: Array) -> Array:
     They come from least squares against `targets` (n, C), drawn half-way to equal weights: a few hundred observations
     cannot tell good weights from lucky ones.
     """
+    from scipy.optimize import nnls  # takes long to load, and maps do not need it
+
     count = len(locations)
     equal = np.full((count, targets.shape[1]), 1 / count)
     weights = equal.copy()

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.measured import as_if_measured
+from soil_cnn_plugin.engine.targets.residual_shape import ResidualShape, shape_residuals
 from soil_cnn_plugin.engine.targets.scales import TargetScale
 
-_LEVELS = np.linspace(0.005, 0.995, 199)
 _MOST_STRETCH = float(np.log(20))
 _PULL = float(np.log(2))
 _TAIL_LEVELS = (0.75, 0.9)  # from the quantiles there, the other tail's mirrored, a tail is drawn out
+_TURNS = 30  # in which location and shape are found from limits
 _RARE = 0.05  # probability that the largest of all residuals in such a tail lies beyond it
-_BIN_EDGES = ndtr(np.linspace(-3, 3, 33))  # of the nodes; narrow in the tails, which decide a lognormal's mean
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class Calibration:
     mean is thus a smearing estimate (Duan 1983, 10.1080/01621459.1983.10478017) and its quantiles are cross-conformal
     (Vovk 2015, 10.1007/s10472-013-9368-4), scaled by the predicted spread.
 
-    `quantiles` (199,) are z at the levels 0.005, 0.010, ... 0.995; `nodes` and `weights` (J,) stand for all of z in
-    means. `scales` is the range of spreads that the calibration saw: a spread outside counts as the end of it.
+    `shape` is the distribution of z, which may depend on the location. `scales` is the range of spreads that the
+    calibration saw: a spread outside counts as the end of it.
     `residuals` is the range of deviations that it saw: none goes beyond, because nothing is known about larger ones and
     a logarithm's mean grows exponentially with them. Deviations of the truth are `stretch` times the predicted spread
     on average; errors of measurement are divided by it before they are added to that spread.
@@ -39,9 +38,7 @@ class Calibration:
     alone they count as the outermost z that is not wild, and `reach` takes the place of `residuals`.
     """
 
-    quantiles: tuple[float, ...]
-    nodes: tuple[float, ...]
-    weights: tuple[float, ...]
+    shape: ResidualShape
     scales: tuple[float, float]
     residuals: tuple[float, float]
     stretch: float = 1.0
@@ -49,23 +46,21 @@ class Calibration:
     reach: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        numbers = [*self.quantiles, *self.nodes, *self.weights, *self.scales, *self.residuals, self.stretch]
-        is_whole = len(self.quantiles) == len(_LEVELS) and len(self.nodes) == len(self.weights) > 0
-        if not is_whole or not np.isfinite(numbers).all() or min(self.weights) < 0:
+        if not np.isfinite([*self.scales, *self.residuals, self.stretch]).all():
             raise ValueError("a calibration is incomplete")
         lowest, highest = self.residuals if self.reach is None else self.reach
         if not self.residuals[0] <= lowest <= 0 <= highest <= self.residuals[1] or min(self.wild, default=0) < 0:
             raise ValueError("the residuals of a calibration are out of order")
         if self.stretch <= 0:
             raise ValueError("a calibration stretches by nothing")
-        if not 0 < self.scales[0] <= self.scales[1] or list(self.quantiles) != sorted(self.quantiles):
+        if not 0 < self.scales[0] <= self.scales[1]:
             raise ValueError("a calibration is out of order")
 
     def quantile(
         self, location: Array, scale: Array, level: float, target_scale: TargetScale, error: Array | float = 0.0
     ) -> Array:
         """The quantile at `level` (0.005 to 0.995) in the target's unit; arrays of any one shape."""
-        z = float(np.interp(level, _LEVELS, self.quantiles))
+        z = self.shape.at_level(level, location)
         return target_scale.back(location + self._deviation(self._spread(scale, error), z, error))
 
     def probability_above(self, location: Array, scale: Array, threshold: float, target_scale: TargetScale) -> Array:
@@ -73,24 +68,26 @@ class Calibration:
         deviation = target_scale.forward_threshold(threshold) - location
         lowest, highest = self.residuals
         z = np.where(deviation > highest, np.inf, np.where(deviation < lowest, -np.inf, deviation))
-        probability: Array = 1 - np.interp(z / self._spread(scale, 0.0), self.quantiles, _LEVELS)
+        probability: Array = 1 - self.shape.level_of(z / self._spread(scale, 0.0), location)
         return np.where(np.isfinite(location), probability, np.nan)
 
     def mean_and_deviation(
         self, location: Array, scale: Array, target_scale: TargetScale, error: Array | float = 0.0
     ) -> tuple[Array, Array]:
         """Mean and standard deviation of the distribution in the target's unit."""
-        nodes, weights = np.asarray(self.nodes), np.asarray(self.weights)
         scale = self._spread(scale, error)
         if target_scale.transform == "none":
-            mean_z = float(weights @ nodes)
-            deviation_z = float(np.sqrt(weights @ (nodes - mean_z) ** 2))
+            mean_z, deviation_z = self.shape.mean_and_deviation(location)
             return target_scale.back(location + scale * mean_z), scale * deviation_z * target_scale.spread
         mean, square = np.zeros_like(location), np.zeros_like(location)
-        for node, weight in zip(nodes, weights):
-            value = target_scale.back(location + self._deviation(scale, node, error, self.reach))
-            mean += weight * value
-            square += weight * value**2
+        for own, nodes in self.shape.pieces(location):
+            place, spread, own_error = location[own], scale[own], error[own] if isinstance(error, np.ndarray) else error
+            total, squares = np.zeros_like(place), np.zeros_like(place)
+            for weight, node in nodes:
+                value = target_scale.back(place + self._deviation(spread, node, own_error, self.reach))
+                total += weight * value
+                squares += weight * value**2
+            mean[own], square[own] = total, squares
         return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
     def scores(
@@ -99,7 +96,7 @@ class Calibration:
         """Normal scores (n,) of known targets, standardized, in their distributions, and the share of each variance
         that errors of measurement explain. A censored target has the expected score below its limit."""
         spread = self._spread(scale, errors)
-        level = np.interp((target - location) / spread, self.quantiles, _LEVELS)
+        level = self.shape.level_of((target - location) / spread, location)
         scores = ndtri(level)
         scores[is_censored] = -np.exp(-(scores[is_censored] ** 2) / 2) / np.sqrt(2 * np.pi) / level[is_censored]
         shares: Array = 1 - (np.clip(scale, *self.scales) / spread) ** 2
@@ -107,7 +104,7 @@ class Calibration:
 
     def at_scores(self, location: Array, scale: Array, scores: Array, target_scale: TargetScale) -> Array:
         """The inverse: values in the target's unit at normal scores; arrays of shapes that go together."""
-        z = np.interp(ndtr(scores), _LEVELS, self.quantiles)
+        z = self.shape.at_levels(ndtr(scores), location)
         lowest, highest = self.residuals
         return target_scale.back(location + np.clip(self._spread(scale, 0.0) * z, lowest, highest))
 
@@ -116,22 +113,27 @@ class Calibration:
     ) -> tuple[Array, Array]:
         """Location and scale whose interval has these limits, in the target's unit; NaN where they are no interval."""
         tail = (1 - coverage) / 2
-        low, high = (float(np.interp(level, _LEVELS, self.quantiles)) for level in (tail, 1 - tail))
         with np.errstate(invalid="ignore", divide="ignore"):
             below, above = target_scale.forward(lower), target_scale.forward(upper)
-        scale = (above - below) / (high - low)
+        location = (below + above) / 2
+        for _ in range(_TURNS):  # the shape depends on the location, which follows from the shape
+            low, high = (self.shape.at_level(level, location) for level in (tail, 1 - tail))
+            scale = (above - below) / (high - low)
+            location = below - low * scale
         is_known = np.isfinite(scale) & (scale > 0)
-        return np.where(is_known, below - low * scale, np.nan), np.where(is_known, scale, np.nan)
+        return np.where(is_known, location, np.nan), np.where(is_known, scale, np.nan)
 
     def _spread(self, scale: Array, error: Array | float) -> Array:
         known = np.clip(scale, *self.scales)
-        return known if np.ndim(error) == 0 and error == 0 else np.sqrt(known**2 + (error / self.stretch) ** 2)
+        return known if _is_nothing(error) else np.sqrt(known**2 + (error / self.stretch) ** 2)
 
     def _deviation(
-        self, spread: Array, z: float, error: Array | float, reach: tuple[float, float] | None = None
+        self, spread: Array, z: Array, error: Array | float, reach: tuple[float, float] | None = None
     ) -> Array:
         """Deviation at `z`: errors of measurement may carry it beyond the residuals that were met."""
         lowest, highest = reach or self.residuals
+        if _is_nothing(error):
+            return np.clip(spread * z, lowest, highest)
         beyond = np.abs(error / self.stretch * z)
         return np.clip(spread * z, lowest - beyond, highest + beyond)
 
@@ -147,14 +149,12 @@ def calibrate(
 
     Spreads are learned from measured values. Where nearly all are censored, the likelihood lets a network predict any
     small spread: there the small ones count as the quantile of those at measured values, at the share of censored ones,
-    or as their median.
-
-    The quantile at level p is the order statistic at p (n + 1), which holds in finite samples (Lei et al. 2018,
-    10.1080/01621459.2017.1307116); beyond the outermost observations it stays at these.
+    or as their median. The shape of residuals depends on the location only where nothing is censored: a limit says too
+    little of a few residuals.
     """
     is_censored = np.zeros(len(target), np.bool_) if is_censored is None else is_censored
     known = np.isfinite(target - location) & np.isfinite(scale)
-    residuals, is_censored = (target - location)[known], is_censored[known]
+    residuals, is_censored, location = (target - location)[known], is_censored[known], location[known]
     scale, errors = scale[known], np.broadcast_to(errors, target.shape)[known]
     if is_censored.any() and not is_censored.all():
         scale = np.maximum(scale, np.quantile(scale[~is_censored], min(float(is_censored.mean()), 0.5)))
@@ -162,31 +162,27 @@ def calibrate(
     stretch = _stretch(residuals, scale, is_censored, errors) if errors.any() else 1.0
     spread = np.sqrt(scale**2 + (errors / stretch) ** 2)
     z = as_if_measured(residuals / spread, is_censored)
+    of_z = location[np.argsort(residuals / spread, kind="stable")]
     lowest, highest = ordinary_range(z)
     is_high = residuals / spread > highest
     is_wild = (is_high | (residuals / spread < lowest)) & ~is_censored
-    count = len(z)
-    quantiles = np.interp(_LEVELS, np.arange(1, count + 1) / (count + 1), z)
-    bin_of = np.digitize((np.arange(count) + 0.5) / count, _BIN_EDGES)
-    sizes = np.bincount(bin_of)
-    filled = sizes > 0
     inside = z[(z >= lowest) & (z <= highest)]
     bounded = np.clip(z, inside[0], inside[-1])
-    nodes = np.bincount(bin_of, weights=bounded)[filled] / sizes[filled]
-    weights = sizes[filled] / count
     calibration = Calibration(
-        tuple(quantiles.tolist()),
-        tuple(nodes.tolist()),
-        tuple(weights.tolist()),
+        shape_residuals(z, bounded, None if is_censored.any() else of_z),
         scales,
         _range_of_residuals(residuals, is_censored, z * scales[1]),
         stretch,
     )
-    if not (is_wild.any() or is_high.any() or len(inside) < count):
+    if not (is_wild.any() or is_high.any() or len(inside) < len(z)):
         return calibration
     is_ordinary = ~is_wild & ~is_high
     reach = _range_of_residuals(residuals[is_ordinary], is_censored[is_ordinary], bounded * scales[1])
     return replace(calibration, wild=tuple(np.flatnonzero(known)[is_wild].tolist()), reach=reach)
+
+
+def _is_nothing(error: Array | float) -> bool:
+    return np.ndim(error) == 0 and error == 0
 
 
 def ordinary_range(z: Array) -> tuple[float, float]:
@@ -223,6 +219,8 @@ def _stretch(residuals: Array, scale: Array, is_censored: Flags, errors: Array) 
         measured = ~is_censored
         likelihood = log_ndtr(z[is_censored]).sum() - (0.5 * z**2 + np.log(deviation))[measured].sum()
         return float(0.5 * (logarithm / _PULL) ** 2 - likelihood)
+
+    from scipy.optimize import minimize_scalar  # takes long to load, and maps do not need it
 
     return float(np.exp(minimize_scalar(loss, bounds=(-_MOST_STRETCH, _MOST_STRETCH), method="bounded").x))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, ndtri, softmax
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
@@ -117,6 +116,8 @@ def calibrate_classes(learned: Array, probabilities: Array) -> float:
 
     def log_score(logarithm: float) -> float:
         return float(-np.log(sharpen(predicted, float(np.exp(logarithm)))[true, rows]).mean())
+
+    from scipy.optimize import minimize_scalar  # takes long to load, and maps do not need it
 
     found = minimize_scalar(log_score, bounds=(np.log(_SHARPEST), np.log(_FLATTEST)), method="bounded")
     return float(np.exp(found.x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -15,8 +16,19 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.kinds import Band, Given, Kind, MapRequest, Measure
 from soil_cnn_plugin.engine.targets.measured import TargetValues, reporting_limits
-from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, reported_mean, score_reported
+from soil_cnn_plugin.engine.targets.metrics import (
+    QUANTILE_LEVELS,
+    HeldOut,
+    Scores,
+    crps_of_quantiles,
+    reported_mean,
+    score,
+    score_reported,
+)
 
+MOST_TOLD = 50_000
+"""The most observations of which the 99 quantiles of each method are kept, drawn at random of more: those of a million
+take 5 GB. Where values have detection limits, all are kept."""
 _FAR = 0.05  # a share of the observations; a value that rounding moves across more of them is no quantile any more
 _DEFAULT_LEVELS = (0.5, 0.9)  # quantiles of the observed values, thresholds where the user names none
 NUMBERS_IN_WORDS = tr("numbers")
@@ -50,27 +62,35 @@ class Distributions(Protocol):
 
 
 class NumberPredictions:
-    """Held-out predictions in the targets' units: (N, D), quantiles (N, D, 99). Interval and quantiles are those of
-    the measured value, with the error of its measurement; the mean is that of the truth, around which a fair
-    measurement scatters."""
+    """Held-out predictions in the targets' units: (N, D), quantiles (M, D, 99) of M observations. Interval and
+    quantiles are those of the measured value, with the error of its measurement; the mean is that of the truth, around
+    which a fair measurement scatters."""
 
     def __init__(self, measured: TargetValues, fold: Rows, coverage: float) -> None:
         self._measured, self._fold, self._coverage = measured, fold, coverage
         shape = measured.values.shape
         self._mean, self._lower, self._upper = (np.full(shape, np.nan) for _ in range(3))
-        self._quantiles = np.full((*shape, len(QUANTILE_LEVELS)), np.nan)
+        self._is_told = _choose_told(measured)
+        self._place = np.cumsum(self._is_told) - 1  # of a told observation among them
+        self._quantiles = np.full((self._is_told.sum(), shape[1], len(QUANTILE_LEVELS)), np.nan)
 
     def store(self, rows: Rows, outcome: Distributions, location: Array, scale: Array) -> None:
-        tail = (1 - self._coverage) / 2
+        tail, levels = (1 - self._coverage) / 2, QUANTILE_LEVELS.tolist()
+        tails = [tail, 1 - tail]
         place = location.T, scale.T
         errors = outcome.forward_errors(self._measured.values[rows].T, self._measured.errors[rows].T)
         self._mean[rows] = outcome.mean_and_deviation(*place)[0].T
-        found = outcome.quantiles(*place, [tail, 1 - tail, *QUANTILE_LEVELS], errors)  # (levels, D, n)
-        self._lower[rows], self._upper[rows] = found[0].T, found[1].T
-        self._quantiles[rows] = found[2:].transpose(2, 1, 0)  # -> (n, D, levels)
+        told = self._is_told[rows]
+        if told.all():
+            limits, found = np.split(outcome.quantiles(*place, [*tails, *levels], errors), [2])  # (levels, D, n)
+        else:
+            limits = outcome.quantiles(*place, tails, errors)
+            found = outcome.quantiles(place[0][:, told], place[1][:, told], levels, errors[:, told])
+        self._lower[rows], self._upper[rows] = limits[0].T, limits[1].T
+        self._quantiles[self._place[rows[told]]] = found.transpose(2, 1, 0)  # -> (n, D, levels)
 
     def store_baseline(self, train: Rows, test: Rows) -> None:
-        tail = (1 - self._coverage) / 2
+        tail, told = (1 - self._coverage) / 2, self._place[test[self._is_told[test]]]
         for t, (values, is_censored) in enumerate(zip(self._measured.values.T, self._measured.is_censored.T)):
             # Half the limit stands for a value below it, as is common where nothing better is done.
             halved = np.where(is_censored, values / 2, values)[train]
@@ -78,14 +98,15 @@ class NumberPredictions:
             self._mean[test, t] = known.mean()
             limits = np.quantile(known, [tail, 1 - tail], method="weibull")
             self._lower[test, t], self._upper[test, t] = limits
-            self._quantiles[test, t] = np.quantile(known, QUANTILE_LEVELS, method="weibull")
+            self._quantiles[told, t] = np.quantile(known, QUANTILE_LEVELS, method="weibull")
 
     def errors_in_words(self, rows: Rows) -> list[str]:
         words = []
         for t in range(self._measured.values.shape[1]):
             known = rows[np.isfinite(self._measured.values[rows, t])]
             observed = self._measured.values[known, t]
-            mean = reported_mean(self._mean[known, t], self._quantiles[known, t], self._measured.limits[known, t])
+            told = self._quantiles[self._place[known[self._is_told[known]]], t]
+            mean = reported_mean(self._mean[known, t], told, self._measured.limits[known, t])
             words.append(localized(f"{np.sqrt(np.mean((mean - observed) ** 2)):.4g}") if len(known) else "")
         return words
 
@@ -97,16 +118,40 @@ class NumberPredictions:
         rows = np.flatnonzero(np.isfinite(measured.values[:, t]))
         observed, fold = measured.values[rows, t], self._fold[rows]
         is_censored, limits = measured.is_censored[rows, t], measured.limits[rows, t]
-        parts = tuple(part[rows, t] for part in (self._mean, self._lower, self._upper, self._quantiles))
+        mean, lower, upper = (part[rows, t] for part in (self._mean, self._lower, self._upper))
+        told = self._is_told[rows]
+        quantiles = self._quantiles[self._place[rows[told]], t]
 
         def score_of(own: Flags) -> Scores:
-            mean, lower, upper, quantiles = (part[own] for part in parts)
-            predicted = mean, lower, upper, quantiles
-            return score_reported(observed[own], predicted, self._coverage, is_censored[own], limits[own])
+            predicted = mean[own], lower[own], upper[own], quantiles[own[told]]
+            if told.all():
+                return score_reported(observed[own], predicted, self._coverage, is_censored[own], limits[own])
+            crps = crps_of_quantiles(observed[own & told], predicted[3], QUANTILE_LEVELS)
+            return replace(score(observed[own], *predicted[:3], self._coverage), crps=crps)
 
         fold_scores = tuple(score_of(fold == number) for number in np.unique(fold))
-        mean, lower, upper, quantiles = parts
-        return HeldOut(mean, lower, upper, quantiles, score_of(np.ones(len(rows), np.bool_)), fold_scores)
+        scores = score_of(np.ones(len(rows), np.bool_))
+        return HeldOut(mean, lower, upper, quantiles, scores, fold_scores, None if told.all() else told)
+
+
+def told_in_words(count: int) -> str:
+    """What is not told of each of `count` observations; empty where everything is."""
+    if count <= MOST_TOLD:
+        return ""
+    return tr(
+        "the CRPS of numbers, and whether their distributions and probabilities of exceedance hold, rest on {} of the"
+        " {} observations, drawn at random, unless values have detection limits"
+    ).format(MOST_TOLD, count)
+
+
+def _choose_told(measured: TargetValues) -> Flags:
+    """The observations (N,) whose quantiles are kept."""
+    count = len(measured.values)
+    if count <= MOST_TOLD or np.isfinite(measured.limits).any():
+        return np.ones(count, np.bool_)
+    told = np.zeros(count, np.bool_)
+    told[np.random.default_rng(0).choice(count, MOST_TOLD, replace=False)] = True
+    return told
 
 
 def numbers_as_known(values: Array, fields: Sequence[str], other: Kind, source: str) -> Array:

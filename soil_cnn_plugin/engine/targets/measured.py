@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -116,6 +115,8 @@ def normal_moments(values: Array, is_censored: Flags) -> tuple[float, float]:
         by_shift = count * shift - inverse * total + ratio.sum()
         by_inverse = inverse * squares - shift * total - count / inverse - ratio @ limits
         return float(value), np.array([by_shift, by_inverse])
+
+    from scipy.optimize import minimize  # takes long to load, and maps do not need it
 
     found = minimize(loss, [0.0, 1.0], jac=True, method="L-BFGS-B", bounds=[(None, None), (1e-3, 1e6)])
     shift, inverse = found.x

@@ -194,7 +194,7 @@ class Scores:
 @dataclass(frozen=True)
 class HeldOut:
     """One method's predictions for observations it was not trained on: arrays (n,) in the target's unit; `quantiles`
-    (n, 99) are those of the predicted distribution at QUANTILE_LEVELS."""
+    (m, 99) are those of the distribution at QUANTILE_LEVELS, of the m observations `told` (n,); of all where None."""
 
     mean: Array
     lower: Array
@@ -202,11 +202,14 @@ class HeldOut:
     quantiles: Array
     scores: Scores
     fold_scores: tuple[Scores, ...]
+    told: Flags | None = None
 
 
 def reported_mean(mean: Array, quantiles: Array, limits: Array) -> Array:
     """Expected value (n,) of what is reported of distributions with that `mean` and `quantiles` (n, 99): the mean, plus
     the gain from raising all below the `limits` (n,) to them. Limits are minus infinity where there are none."""
+    if not np.isfinite(limits).any():
+        return mean
     raised = np.maximum(limits[:, None] - quantiles, 0)
     levels = np.concatenate([[0.0], QUANTILE_LEVELS, [1.0]])
     expected: Array = mean + np.trapezoid(np.hstack([raised[:, :1], raised, raised[:, -1:]]), levels)

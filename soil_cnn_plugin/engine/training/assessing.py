@@ -26,6 +26,7 @@ from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.assessed import Verdict
+from soil_cnn_plugin.engine.targets.distributions import told_in_words
 from soil_cnn_plugin.engine.targets.groups import by_target
 from soil_cnn_plugin.engine.targets.kinds import Given, Kind, Outcome
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
@@ -155,6 +156,7 @@ def _settings(job: TrainNetwork, design: Design, count: int, predictor: str) -> 
         "device": device_in_words(design.device),
         **({FORESTS_SETTING: growth_in_words(count)} if growth_in_words(count) else {}),
         **({"Gaussian process": rows_in_words(count)} if rows_in_words(count) else {}),
+        **({"held-out distributions": told_in_words(count)} if told_in_words(count) else {}),
     }
     for plan in design.plans:
         settings[plan.shape.name] = tr(

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from soil_cnn_plugin.contract.jobs import part
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
+from soil_cnn_plugin.engine.machine.memory import gibibytes
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Learned
@@ -32,6 +34,7 @@ from soil_cnn_plugin.engine.training.input_rows import Order
 from soil_cnn_plugin.engine.training.loss_line import curve_of
 
 _SECONDS = 60.0  # between checkpoints
+_LEFT_FREE = 2**24  # bytes, beside room for two more files of the same size: about what the network file takes
 _OF_BEST = ("score", "waited", "step", "history")
 
 
@@ -57,6 +60,13 @@ class CheckpointFolder:
     path: Path
     warn: Callable[[str], None]
     _has_warned: bool = False
+
+    def keep_room(self, size: int) -> None:
+        """Raise OSError unless the disk takes `size` bytes more and still has room for the results."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.path).free
+        if free < 3 * size + _LEFT_FREE:
+            raise OSError(tr("{} are free on its disk, which are left to the results").format(gibibytes(free)))
 
     def tell(self, error: Exception) -> None:
         if not self._has_warned:
@@ -129,8 +139,8 @@ class Checkpoint:
         }
         for place, left in enumerate(order.left if order else ()):
             tensors[f"left.{place}"] = torch.from_numpy(left)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         plain = {name: values.cpu().contiguous().clone() for name, values in tensors.items()}
+        self.folder.keep_room(sum(values.nbytes for values in plain.values()))
         save_file(plain, part(str(self.path)), {"progress": json.dumps(words)})
         os.replace(part(str(self.path)), self.path)
 

@@ -29,10 +29,10 @@ _PATCHES_AT_ONCE = 128
 @dataclass(frozen=True)
 class TrainingData:
     """Encoded patches. `inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D),
-    the encoded covariates at the observation, and `context` (N, F), these with their focal means and deviations: what
-    the ring network sees. `raw` (N, C) are the covariates at the observation as they were read, NaN where missing.
-    `fingerprint` tells these patches from all others, even from those with the same targets. The patch file lies at
-    `path`."""
+    the encoded covariates at the observation, and `context` (N, F), these with their focal means and deviations. Where
+    there is a location, oblique coordinates come last in both. `raw` (N, C) are the covariates at the observation as
+    they were read, NaN where missing. `fingerprint` tells these patches from all others, even from those with the same
+    targets. The patch file lies at `path`."""
 
     encoder: Encoder
     inputs: tuple[InputRows, ...]
@@ -41,12 +41,6 @@ class TrainingData:
     raw: Singles
     fingerprint: str
     path: str
-
-    @property
-    def forest_context(self) -> Singles:
-        """What forests see of `context`: all but coordinates that only the Gaussian process sees."""
-        is_hidden = self.encoder.location is not None and not self.encoder.shows_location
-        return self.context[:, : -len(Location.ANGLES)] if is_hidden else self.context
 
     @property
     def layout(self) -> FeatureLayout:
@@ -128,7 +122,7 @@ def _context_width(encoder: Encoder, patch_size: int) -> int:
 def _at_the_point(context: Singles, encoder: Encoder) -> Singles:
     """The features in `context` that need no context: the channels in the centre, and the location."""
     centre = context[:, : encoder.channel_count]
-    if not encoder.shows_location:
+    if encoder.location is None:
         return centre
     return np.concatenate([centre, context[:, -len(Location.ANGLES) :]], axis=1)
 

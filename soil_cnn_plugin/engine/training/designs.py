@@ -20,6 +20,7 @@ from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.distributions import told_in_words
 from soil_cnn_plugin.engine.targets.groups import by_target, pair_with_targets
 from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
@@ -97,6 +98,8 @@ def _first_design(
         report.info(tr("In the random forests {}.").format(growth_in_words(file.count)))
     if rows_in_words(file.count):
         report.info(tr("The Gaussian process is bounded: {}.").format(rows_in_words(file.count)))
+    if told_in_words(file.count):
+        report.info(tr("Held-out distributions are bounded: {}.").format(told_in_words(file.count)))
     data = encode_patches(file, plans, device, _who_sees_location(job))
     kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
     return Design(

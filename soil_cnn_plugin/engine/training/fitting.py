@@ -182,4 +182,4 @@ def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Le
 
 
 def forest_features(design: Design, forest: str) -> Singles:
-    return design.data.forest_context if forest == FOREST_CONTEXT else design.data.point
+    return design.data.context if forest == FOREST_CONTEXT else design.data.point

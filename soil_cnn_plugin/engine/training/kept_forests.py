@@ -37,7 +37,7 @@ def fit_or_read_forests(
         return _read(path, features, learned)
     fitted = fit_forests(features, learned, fold, seed)
     try:
-        _write(path, fitted)
+        _write(folder, path, fitted)
     except (OSError, SafetensorError) as error:
         folder.tell(error)
         with contextlib.suppress(OSError):
@@ -54,13 +54,13 @@ def _digest(features: Singles, learned: Learned, fold: Rows, seed: int) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, fitted: list[FittedForest]) -> None:
+def _write(folder: CheckpointFolder, path: Path, fitted: list[FittedForest]) -> None:
     arrays: dict[str, NDArray[np.generic]] = {}
     for number, each in enumerate(fitted):
         arrays |= {f"{number}.location": each.location, f"{number}.scale": each.scale}
         for name, trees in zip(_names(number, len(each.parts)), (each.trees, *each.parts)):
             arrays |= {f"{name}.{field.name}": getattr(trees, field.name) for field in fields(Trees)}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder.keep_room(sum(array.nbytes for array in arrays.values()))
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part(str(path)))
     os.replace(part(str(path)), path)
 

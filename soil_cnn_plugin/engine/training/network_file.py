@@ -23,7 +23,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees
 from soil_cnn_plugin.engine.kriging.gaussian_process import PROCESS_ARRAYS, FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.networks.encoding import Encoder
-from soil_cnn_plugin.engine.networks.focal import context_count, network_features
+from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
@@ -35,7 +35,7 @@ from soil_cnn_plugin.engine.training.predictor import Predictor
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors, TrainingRows
 
 FORMAT = "soil cnn network"
-VERSION = 5
+VERSION = 6
 _WORDS = {np.int64: "I64", np.int32: "I32", np.float32: "F32", np.float64: "F64"}  # the format's kinds of numbers
 Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, in the format's word, and shape."""
@@ -119,7 +119,7 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
 def _read_forests(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> tuple[Trees, ...]:
     if description.predictor == NETWORK:
         return ()
-    features = network_features(encoder, description.patch_size)
+    features = _layout(description, encoder).count
     forests = []
     for index, outputs in enumerate(_forest_outputs(description)):
         trees = Trees(**{each.name: file.get_tensor(f"forest{index}.{each.name}").numpy() for each in fields(Trees)})
@@ -134,13 +134,18 @@ def _read_forests(path: str, file: Any, description: NetworkDescription, encoder
 def _read_process(path: str, file: Any, description: NetworkDescription, encoder: Encoder) -> GaussianProcess | None:
     if description.predictor == NETWORK:
         return None
-    width = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
-    layout = FeatureLayout(encoder.channel_count, width, encoder.location is not None)
+    layout = _layout(description, encoder)
     arrays = {name: file.get_tensor(f"{_PROCESS}{name}").numpy() for name in PROCESS_ARRAYS}
     try:
         return GaussianProcess.of(layout, description.layout, arrays, description.observation_count)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
+
+
+def _layout(description: NetworkDescription, encoder: Encoder) -> FeatureLayout:
+    """What forests and Gaussian process see."""
+    width = context_count(encoder.channel_count, len(encoder.continuous), description.patch_size)
+    return FeatureLayout(encoder.channel_count, width, encoder.location is not None)
 
 
 def _read_spaces_and_rows(

@@ -16,7 +16,7 @@ from ...contract import jobs
 from ...contract.language import tr
 from ..algorithm import JobAlgorithm
 from ..inputs import Inputs
-from ..parameters import Parameters, device, explained, html_output, integer, metrics_output, rasters
+from ..parameters import Parameters, devices, explained, html_output, integer, metrics_output, rasters
 
 
 class ExplainPixel(JobAlgorithm):
@@ -69,7 +69,7 @@ class ExplainPixel(JobAlgorithm):
                 tr("How many of the nearest observations are shown."),
                 advanced=True,
             ),
-            device(),
+            *devices(),
             explained(html_output(tr("Report")), tr("Web page that opens without internet.")),
             metrics_output(),
         ]
@@ -95,4 +95,5 @@ class ExplainPixel(JobAlgorithm):
             covariates=inputs.covariates(),
             neighbours=inputs.integer("NEIGHBOURS"),
             device=inputs.choice("DEVICE"),
+            full_gpu=inputs.choice("FULL_GPU"),
         )

@@ -89,6 +89,7 @@ class PlanSampling(JobAlgorithm):
             csv=inputs.destination("CSV"),
             metrics=inputs.destination("METRICS"),
             device=inputs.choice("DEVICE"),
+            full_gpu=inputs.choice("FULL_GPU"),
             seed=inputs.integer("SEED"),
         )
 

@@ -20,7 +20,7 @@ from ..parameters import (
     Parameter,
     Parameters,
     choice,
-    device,
+    devices,
     explained,
     html_output,
     integer,
@@ -125,6 +125,7 @@ class SummarizeAreas(JobAlgorithm):
             patches=inputs.file("PATCHES", tr("patch file")) if inputs.text("PATCHES") else "",
             block_size=inputs.integer_or_none("BLOCK_SIZE"),
             device=inputs.choice("DEVICE"),
+            full_gpu=inputs.choice("FULL_GPU"),
             seed=inputs.integer("SEED"),
         )
 
@@ -235,7 +236,7 @@ def _rarely_used() -> Parameters:
             ),
             advanced=True,
         ),
-        device(),
+        *devices(),
         explained(
             integer("SEED", tr("Seed"), jobs.SummarizeAreas.seed, 0),
             tr("Seed of the random numbers by which errors are drawn. One seed gives one result."),

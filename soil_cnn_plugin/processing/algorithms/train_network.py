@@ -228,8 +228,8 @@ def _location() -> Parameter:
     return explained(
         choice("LOCATION", tr("Location as an input"), jobs.TrainNetwork.LOCATIONS, jobs.TrainNetwork.location),
         tr(
-            "auto: the Gaussian process of the blend sees the coordinates; held-out observations decide how much it"
-            " counts. on: ring network and forest see them, too, which harms maps that reach beyond the observations."
+            "auto: forest and Gaussian process of the blend see the coordinates; held-out observations decide how much"
+            " they count. on: the ring network sees them, too, which harms maps that reach beyond the observations."
             " off: nothing does, and the network file tells nobody where observations lie."
         ),
         advanced=True,

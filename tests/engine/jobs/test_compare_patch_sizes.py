@@ -100,6 +100,18 @@ def test_patches_cut_down_are_those_extracted_small(tmp_path: Path) -> None:
     assert torch.equal(cropped.inputs[0].tensor, small.inputs[0].tensor)
 
 
+def test_forests_see_coordinates_unless_nobody_may_and_networks_where_asked(tmp_path: Path) -> None:
+    plans = [Plan(Shape("ring", 7, 2), 0.4, 128, 3e-3, 0.1, 600, 8, None)]
+    widths = {}
+    with PatchFile(extract(make_landscape(tmp_path), patch_size=7)) as file:
+        for location in ("off", "auto", "on"):
+            data = encode_patches(file, plans, torch.device("cpu"), location)
+            widths[location] = (data.inputs[0].tensor.shape[1], data.context.shape[1], data.point.shape[1])
+    network, context, point = widths["off"]
+    assert widths["auto"] == (network, context + 6, point + 6)
+    assert widths["on"] == (network + 6, context + 6, point + 6)
+
+
 def test_sizes_that_cannot_be_compared_are_refused(vicinity: str) -> None:
     with pytest.raises(EngineError, match="9 pixels wide, smaller than every size to compare: 15, 31"):
         compare_patch_sizes.run(job(vicinity, sizes=(15, 31)), QUIET)

@@ -12,13 +12,18 @@ import pytest
 import torch
 
 from soil_cnn_plugin.contract.jobs import ExplainNetwork, PredictMap, TrainNetwork
+from soil_cnn_plugin.engine.explaining import network_use
 from soil_cnn_plugin.engine.explaining.attribution import Attribution
 from soil_cnn_plugin.engine.explaining.patch_views import encode, see
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import explain_network, predict_map, train_network
+from soil_cnn_plugin.engine.machine import device as device_module
+from soil_cnn_plugin.engine.machine import full_gpu
+from soil_cnn_plugin.engine.machine.full_gpu import full_in_words
+from soil_cnn_plugin.engine.machine.gpu import GpuMemory
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.kinds import LearnedAs
-from soil_cnn_plugin.engine.training import checkpoint
+from soil_cnn_plugin.engine.training import checkpoint, designs
 from soil_cnn_plugin.engine.training.network_file import read_network
 from tests.engine import pretended_gpu
 from tests.engine.jobs.test_predict_map import read
@@ -50,7 +55,8 @@ class Impatient(Log):
 
 @pytest.fixture(scope="module")
 def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainNetwork, Log]:
-    """A blend of both architectures that learns a little, on the GPU; cancelled once, it has gone on."""
+    """A blend of both architectures that learns a little, on the GPU; cancelled once, it has gone on. What the
+    pretended GPU takes for it depends on the steps alone, so that there are few."""
     folder = tmp_path_factory.mktemp("training")
     job = TrainNetwork(
         extract(make_landscape(folder), count=36, patch_size=11),
@@ -59,7 +65,7 @@ def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> 
         metrics=str(folder / "metrics.json"),
         report=str(folder / "report.html"),
         members=2,
-        epochs=3,
+        epochs=2,
         folds=2,
         repeats=1,
         validation="random",
@@ -68,6 +74,7 @@ def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> 
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forest, "TREES", 10)
+        patch.setattr(designs, "_with_other_folds", lambda *_: ())  # nothing of their own happens on the GPU
         patch.setattr(checkpoint, "_SECONDS", 0.0)
         with pytest.raises(Cancelled):
             train_network.run(job, Impatient(40.0))
@@ -120,8 +127,9 @@ def test_contributions_are_those_of_the_processor(
 
 
 def test_what_covariates_and_surroundings_are_worth_is_measured_on_it(
-    training: tuple[TrainNetwork, Log], tmp_path: Path
+    training: tuple[TrainNetwork, Log], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(network_use, "_MOST_REPEATS", 2)
     job = ExplainNetwork(
         training[0].network,
         training[0].patches,
@@ -157,3 +165,27 @@ def test_a_gpu_whose_memory_runs_out_leaves_the_run_to_the_processor(
             continue  # a real GPU has memory, which other programs may hold
         with pytest.raises(RuntimeError, match="out of memory"):
             predict_map.run(unwilling, Log())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a real GPU has memory, which other programs may hold")
+def test_a_gpu_that_is_full_at_the_start_is_waited_for_or_left_as_the_job_says(
+    training: tuple[TrainNetwork, Log], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = GpuMemory(total=8 * 2**30, free=2**29, others=7 * 2**30)
+    trouble = device_module._Trouble(full_in_words("a pretended GPU", memory), memory)
+    job = PredictMap(training[0].network, prediction=str(tmp_path / "map.tif"), extent=PIECE)
+    for choice, looks, told, device in (
+        (
+            "wait",
+            [trouble, trouble, trouble],
+            "The run waits for the GPU, because the memory of a pretended GPU",
+            "a pr",
+        ),
+        ("processor", [trouble], "The GPU is not used, because the memory of a pretended GPU is full: 512 MiB", "CPU,"),
+    ):
+        monkeypatch.setattr(device_module, "_trouble_with_cuda", lambda _, looks=looks: looks.pop() if looks else None)
+        monkeypatch.setattr(full_gpu.time, "sleep", lambda _: None)
+        predict_map.run(replace(job, full_gpu=choice), log := Log())
+        assert [line for line in log.warnings if line.startswith(told)]
+        assert [line for line in log.infos if line.startswith(f"Device: {device}")]
+        assert np.isfinite(read(job.prediction)).any() and not looks

@@ -107,8 +107,8 @@ def test_values_are_those_of_the_predictors_distribution(
     location, scale = patch_by_patch(landscape, trained)
     calibration = trained.description.outcomes[0].calibration
     scale = np.clip(scale, *calibration.scales)
-    low, high = (np.interp(level, np.arange(1, 200) / 200, calibration.quantiles) for level in (0.05, 0.95))
-    nodes, weights = np.array(calibration.nodes), np.array(calibration.weights)
+    low, high = (np.interp(level, np.arange(1, 200) / 200, calibration.shape.quantiles[0]) for level in (0.05, 0.95))
+    nodes, weights = np.array(calibration.shape.nodes[0]), np.array(calibration.shape.weights)
     draws = location[0][..., None] + np.clip(scale[0][..., None] * nodes, *calibration.residuals)
     zinc = (np.exp(4 + 0.5 * draws) * weights).sum(-1)
     np.testing.assert_allclose(read(job.prediction)[0], zinc, rtol=2e-3)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from soil_cnn_plugin.contract import jobs as contract
+from soil_cnn_plugin.contract.job import Job
 from soil_cnn_plugin.engine.errors import EngineError, GpuFull
 from soil_cnn_plugin.engine.machine import device as device_module
 from soil_cnn_plugin.engine.machine import full_gpu
@@ -187,3 +192,37 @@ def test_a_driver_that_does_not_answer_names_no_program(monkeypatch: pytest.Monk
     monkeypatch.setattr(full_gpu.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(full_gpu.subprocess, "run", fail)
     assert programs_in_words() == ""
+
+
+JOBS: list[Job] = [
+    contract.TrainNetwork("p.h5", "n.safetensors"),
+    contract.ComparePatchSizes("p.h5", "r.html", (9, 15)),
+    contract.PredictMap("n.safetensors", "m.tif"),
+    contract.ExplainNetwork("n.safetensors", "p.h5", "r.html"),
+    contract.ExplainPixel("n.safetensors", 0.0, 0.0),
+    contract.SummarizeAreas("n.safetensors", "p.gpkg", "a.gpkg"),
+    contract.PlanSampling("p.gpkg", design="where_next", network="n.safetensors"),
+]
+
+
+def test_all_jobs_that_compute_on_a_gpu_are_named_here() -> None:
+    """Map soil properties runs them one after the other; Check environment only tells what is there."""
+    kinds = {each for each in vars(contract).values() if isinstance(each, type) and issubclass(each, Job)}
+    with_device = {each.__name__ for each in kinds if any(field.name == "device" for field in fields(each))}
+    assert with_device == {type(job).__name__ for job in JOBS} | {"CheckEnvironment"}
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+def test_every_job_waits_for_a_full_card_if_it_is_told_to(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Waiting(Exception):
+        pass
+
+    def wait(*_: object) -> None:
+        raise Waiting
+
+    Card(monkeypatch, 15.9)
+    monkeypatch.setattr(device_module, "wait_for_gpu", wait)
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(job).__name__).lower()
+    run = importlib.import_module(f"soil_cnn_plugin.engine.jobs.{name}").run
+    with pytest.raises(Waiting):
+        run(replace(job, full_gpu="wait"), Log())  # type: ignore[call-arg]

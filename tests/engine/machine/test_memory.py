@@ -1,5 +1,6 @@
 """Memory as the operating system tells it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from soil_cnn_plugin.engine.machine.memory import (
     Memory,
     _control_groups,
     _read_linux,
+    _within_address_space,
     _within_control_group,
     gibibytes,
     is_memory_of_gpu,
@@ -44,6 +46,17 @@ def test_the_limits_of_all_groups_around_a_process_hold(tmp_path: Path) -> None:
     names = ("system.slice/job_7/step_0", "system.slice/job_7", "system.slice", ".")
     assert folders == [tmp_path / "cgroup" / name for name in names]
     assert _control_groups(tmp_path / "missing", tmp_path) == [tmp_path]
+
+
+def test_a_limit_of_address_space_counts_where_it_is_lower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
+    (tmp_path / "statm").write_text("100 50 20 1 0 30 0\n")
+    page = os.sysconf("SC_PAGE_SIZE")
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (150 * page, 150 * page))
+    assert _within_address_space(Memory(5000 * page, 4000 * page), tmp_path / "statm") == Memory(150 * page, 50 * page)
+    assert _within_address_space(Memory(5000 * page, 10 * page), tmp_path / "statm") == Memory(150 * page, 10 * page)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert _within_address_space(Memory(5000, 4000), tmp_path / "statm") == Memory(5000, 4000)
 
 
 def test_a_folder_is_known_to_lie_in_memory_by_the_innermost_file_system(tmp_path: Path) -> None:

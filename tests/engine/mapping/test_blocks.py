@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.mapping.blocks import predict_blocks
 from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor, PredictedBlock
-from soil_cnn_plugin.engine.networks.focal import context_features, network_features
+from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.rasters.covariates import open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
@@ -62,11 +62,10 @@ def patch_by_patch(landscape: Landscape, trained: TrainedNetwork) -> tuple[NDArr
             parts.append((location.mean(0).double().numpy(), scale.mean(0).double().numpy()))
         if trained.predictor.forests:
             patches = torch.from_numpy(cut(landscape.values, rows, cols, trained.predictor.patch_size))
-            ring = context_features(trained.encoder(patches, coordinates), trained.predictor.patch_size)
-            features = ring.flatten(1).numpy()
-            ring = features[:, : network_features(trained.encoder, trained.predictor.patch_size)]
-            forests = random_forests(ring.shape[1], seed=3)
-            answers = np.array([[tree.predict(ring) for tree in forest] for forest in forests])  # (T, trees, n)
+            seen = context_features(trained.encoder(patches, coordinates), trained.predictor.patch_size)
+            features = seen.flatten(1).numpy()
+            forests = random_forests(features.shape[1], seed=3)
+            answers = np.array([[tree.predict(features) for tree in forest] for forest in forests])  # (T, trees, n)
             parts.append((answers.mean(1).T, np.maximum(answers.std(1), 0.05).T))
             assert trained.predictor.process
             parts.append((trained.predictor.process.predict(features)[0], np.zeros((len(features), len(TARGETS)))))

@@ -294,8 +294,9 @@ def test_pixels_whose_mean_lies_outside_its_interval_are_counted_even_without_li
     assert means_outside_intervals(description, beyond, 39) == []
     zinc = description.outcomes[0]
     assert isinstance(zinc, NumberOutcome)
-    weights = (*[0.0] * (len(zinc.calibration.weights) - 1), 1.0)  # all of the mean at the outermost node
-    carried = replace(zinc, calibration=replace(zinc.calibration, weights=weights, wild=(3,)))
+    shape = zinc.calibration.shape
+    weights = (*[0.0] * (len(shape.weights) - 1), 1.0)  # all of the mean at the outermost node
+    carried = replace(zinc, calibration=replace(zinc.calibration, shape=replace(shape, weights=weights), wild=(3,)))
     changed = replace(description, outcomes=(carried, *description.outcomes[1:]))
     _, beyond = plan(changed).values_and_outside(location, scale)
     assert beyond[0] == 39 and beyond[1:].sum() == 0

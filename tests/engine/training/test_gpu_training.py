@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +27,32 @@ from tests.engine.landscape import Landscape, cut, learned_of, lesson_of, make_l
 
 NAMES = ("ring", "padarian")
 N, MEMBERS, PATCH = 48, 3, 11
-SETTINGS = FitSettings(16, 1e-2, 0.01, steps=60, evaluate_every=10, patience=50, seed=5)
+SETTINGS = FitSettings(16, 1e-2, 0.01, steps=40, evaluate_every=10, patience=50, seed=5)
+SHORT = replace(SETTINGS, steps=12, evaluate_every=3)
 HELD_OUT = np.arange(N) % MEMBERS == np.arange(MEMBERS)[:, None]
 CPU = torch.device("cpu")
 Make = Callable[[tuple[int, ...], torch.device], InputRows]
+Trainings = Callable[[str], "tuple[Training, Training]"]
 
 device = pretended_gpu.device
 
 
-@pytest.fixture
-def landscape(tmp_path: Path) -> Landscape:
-    return make_landscape(tmp_path)
+@pytest.fixture(scope="module")
+def landscape(tmp_path_factory: pytest.TempPathFactory) -> Landscape:
+    return make_landscape(tmp_path_factory.mktemp("landscape"))
+
+
+@pytest.fixture(scope="module")
+def short_trainings(landscape: Landscape, device: torch.device) -> Trainings:
+    """Give two short trainings of an architecture that differ in nothing but chance."""
+
+    @cache
+    def of(name: str) -> tuple[Training, Training]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.backends.cudnn, "deterministic", True)
+            return train(landscape, name, device, SHORT), train(landscape, name, device, replace(SHORT, seed=6))
+
+    return of
 
 
 class Killed(Exception):
@@ -124,18 +140,21 @@ def test_training_without_chance_is_that_of_the_processor(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_interrupted_training_ends_as_one_that_was_not(
-    landscape: Landscape, device: torch.device, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    landscape: Landscape,
+    device: torch.device,
+    short_trainings: Trainings,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(checkpoint, "_SECONDS", 0.0)
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
-    settings = replace(SETTINGS, steps=16, evaluate_every=4)
-    whole = train(landscape, name, device, settings)
+    whole, other = short_trainings(name)
     with pytest.raises(Killed):
-        train(landscape, name, device, settings, tmp_path / "checkpoints", killed_at=0.6)
-    again = train(landscape, name, device, settings, tmp_path / "checkpoints")
-    assert f"{name}: goes on from its checkpoint, step 8" in again.told
+        train(landscape, name, device, SHORT, tmp_path / "checkpoints", killed_at=0.6)
+    again = train(landscape, name, device, SHORT, tmp_path / "checkpoints")
+    assert f"{name}: goes on from its checkpoint, step 6" in again.told
     # A GPU adds up in an order of its own, which differs by far less than another training does.
-    other = train(landscape, name, device, replace(settings, seed=6))
     assert apart(whole, again) < 0.1 * apart(whole, other)
 
 
@@ -181,13 +200,12 @@ def test_batches_are_the_same_wherever_inputs_lie(device: torch.device, in_a_fil
 def test_training_is_the_same_wherever_inputs_lie(
     landscape: Landscape,
     device: torch.device,
+    short_trainings: Trainings,
     name: str,
     in_a_file: Make,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
-    settings = replace(SETTINGS, steps=12, evaluate_every=4)
-    near = train(landscape, name, device, settings)
-    other = train(landscape, name, device, replace(settings, seed=6))
+    near, other = short_trainings(name)
     for make in (in_memory, in_a_file):
-        assert apart(near, train(landscape, name, device, settings, make=make)) < 0.1 * apart(near, other)
+        assert apart(near, train(landscape, name, device, SHORT, make=make)) < 0.1 * apart(near, other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -69,3 +70,18 @@ def test_without_room_for_them_forests_are_as_good_and_a_warning_says_so(tmp_pat
     (tmp_path / "file").write_text("in the way of the folder")
     fitted = fit_or_read_forests(CheckpointFolder(tmp_path / "file", warnings.append), FEATURES, LEARNED, FOLD, 0)
     assert len(fitted) == 2 and len(warnings) == 1 and "Checkpoints cannot be written" in warnings[0]
+
+
+def test_checkpoints_leave_room_on_the_disk_for_the_results(
+    tmp_path: Path, grown: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the network of a long training could not be written."""
+    warnings: list[str] = []
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=2**24))
+    fit_or_read_forests(CheckpointFolder(tmp_path / "kept", warnings.append), FEATURES, LEARNED, FOLD, 0)
+    assert not list((tmp_path / "kept").iterdir())
+    assert "16 MiB are free on its disk, which are left to the results. Training goes on" in warnings[0]
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=2**26))
+    fit_or_read_forests(CheckpointFolder(tmp_path / "kept", warnings.append), FEATURES, LEARNED, FOLD, 0)
+    assert len(list((tmp_path / "kept").iterdir())) == len(warnings) == 1

@@ -134,9 +134,9 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> Non
 
 def test_a_newer_version_is_told_to_update(path: str) -> None:
     header, data = read_parts(path)
-    header["__metadata__"]["version"] = "6"
+    header["__metadata__"]["version"] = "7"
     write_parts(path, header, data)
-    refused(path, "has format version 6; this plugin reads version 5. Update the plugin")
+    refused(path, "has format version 7; this plugin reads version 6. Update the plugin")
     del header["__metadata__"]["version"]
     write_parts(path, header, data)
     refused(path, "has format version unknown")
@@ -236,9 +236,9 @@ HOSTILE = {
     "an outcome without calibration": lambda d: d["outcomes"][0].pop("calibration"),
     "a class beside other targets": _set("outcomes", 0, {"names": ["a", "b"], "temperature": 1.0}),
     "a composition of other targets": _set("compositions", [["zinc_0_10", "clay"]]),
-    "a calibration without quantiles": _set("outcomes", 0, "calibration", "quantiles", []),
-    "quantiles that go down": lambda d: d["outcomes"][0]["calibration"]["quantiles"].reverse(),
-    "a calibration that is not a number": _set("outcomes", 0, "calibration", "nodes", 0, float("nan")),
+    "a calibration without quantiles": _set("outcomes", 0, "calibration", "shape", "quantiles", []),
+    "quantiles that go down": lambda d: d["outcomes"][0]["calibration"]["shape"]["quantiles"][0].reverse(),
+    "a calibration that is not a number": _set("outcomes", 0, "calibration", "shape", "nodes", 0, 0, float("nan")),
     "a calibration without weights": _set("outcomes", 0, "calibration", "weights", []),
     "a coverage above all": _set("coverage", 1.5),
     "a coverage that is not a number": _set("coverage", float("nan")),

@@ -12,7 +12,14 @@ from matplotlib.ticker import PercentFormatter
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.rasters.class_names import class_colours
-from soil_cnn_plugin.engine.reports.drawing import QUIET, RASTER_ABOVE, draw, lighten_grid, sequential_ramp
+from soil_cnn_plugin.engine.reports.drawing import (
+    QUIET,
+    RASTER_ABOVE,
+    draw,
+    drawn_points,
+    lighten_grid,
+    sequential_ramp,
+)
 from soil_cnn_plugin.engine.reports.figures.point_maps import MapFrame, frame_axes, map_height, paint_folds
 from soil_cnn_plugin.engine.reports.words import percent
 from soil_cnn_plugin.engine.targets.class_scores import ClassReliability
@@ -134,12 +141,13 @@ def draw_folds_and_classes(
 
 def _paint_classes(axes: Axes, coordinates: Array, observed: Rows, classes: Sequence[str], frame: MapFrame) -> None:
     is_many = len(observed) > 400
+    drawn, counts = drawn_points(len(observed)), np.bincount(observed, minlength=len(classes))
     for index, colour in enumerate(class_colours(len(classes))):
-        x, y = (coordinates[observed == index] * frame.scale).T
+        x, y = (coordinates[drawn][observed[drawn] == index] * frame.scale).T
         axes.plot(
             x, y, linestyle="none", marker="o", markersize=2.6 if is_many else 4.6, markerfacecolor=colour,
             markeredgecolor="#5b6168", markeredgewidth=0.1 if is_many else 0.3,
-            rasterized=len(observed) > RASTER_ABOVE, label=f"{short(classes[index])} (n = {len(x)})",
+            rasterized=len(observed) > RASTER_ABOVE, label=f"{short(classes[index])} (n = {counts[index]})",
         )  # fmt: skip
     frame_axes(axes, frame)
     axes.set_title(tr("Observed classes"))
@@ -147,7 +155,7 @@ def _paint_classes(axes: Axes, coordinates: Array, observed: Rows, classes: Sequ
 
 def draw_right_and_wrong(name: str, coordinates: Array, frame: MapFrame, panels: Sequence[tuple[str, Flags]]) -> str:
     """Draw one map per panel (title, whether each observation is right). Wrong observations lie on top."""
-    is_many = len(coordinates) > 400
+    is_many, drawn = len(coordinates) > 400, drawn_points(len(coordinates))
 
     def paint(figure: Figure) -> None:
         all_axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
@@ -156,7 +164,7 @@ def draw_right_and_wrong(name: str, coordinates: Array, frame: MapFrame, panels:
                 (tr("Right"), RIGHT_COLOUR, "o", is_right),
                 (tr("Wrong"), WRONG_COLOUR, "X", ~is_right),
             ):
-                x, y = (coordinates[chosen] * frame.scale).T
+                x, y = (coordinates[drawn][chosen[drawn]] * frame.scale).T
                 axes.plot(
                     x, y, linestyle="none", marker=marker, markersize=2.4 if is_many else 4.6, markerfacecolor=colour,
                     markeredgecolor="white", markeredgewidth=0.1 if is_many else 0.4,

@@ -21,6 +21,7 @@ from soil_cnn_plugin.engine.reports.drawing import (
     RASTER_ABOVE,
     diverging_ramp,
     draw,
+    drawn_points,
     fold_look,
     lighten_grid,
     sequential_ramp,
@@ -81,11 +82,12 @@ def draw_residuals(
     residuals = [predicted - target.observed for _, predicted in panels]
     limit = float(np.nanquantile(np.abs(np.concatenate(residuals)), 0.98)) or 1.0
     norm, ramp = Normalize(-limit, limit), diverging_ramp()
-    x, y = (coordinates[target.rows] * frame.scale).T
+    drawn = drawn_points(len(target.rows))
+    x, y = (coordinates[target.rows[drawn]] * frame.scale).T
 
     def paint(figure: Figure) -> None:
         all_axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
-        for axes, (title, _), residual in zip(all_axes, panels, residuals):
+        for axes, (title, _), residual in zip(all_axes, panels, (every[drawn] for every in residuals)):
             order = np.argsort(np.abs(residual))
             size = (15 + 38 * np.clip(np.abs(residual) / limit, 0, 1)) * (1.0 if len(x) <= 400 else 0.4)
             axes.scatter(
@@ -137,8 +139,9 @@ def draw_folds_and_values(
 
 
 def paint_folds(axes: Axes, coordinates: Array, folds: Rows, frame: MapFrame) -> None:
-    for fold, (colour, marker) in enumerate(fold_look(int(folds.max(initial=-1)) + 1)):
-        x, y = (coordinates[folds == fold] * frame.scale).T
+    drawn, counts = drawn_points(len(folds)), np.bincount(folds[folds >= 0])
+    for fold, (colour, marker) in enumerate(fold_look(len(counts))):
+        x, y = (coordinates[drawn][folds[drawn] == fold] * frame.scale).T
         axes.plot(
             x,
             y,
@@ -149,7 +152,7 @@ def paint_folds(axes: Axes, coordinates: Array, folds: Rows, frame: MapFrame) ->
             markeredgecolor="white",
             markeredgewidth=0.4 if len(folds) <= 400 else 0.15,
             rasterized=len(folds) > RASTER_ABOVE,
-            label=tr("Fold {} (n = {})").format(fold + 1, len(x)),
+            label=tr("Fold {} (n = {})").format(fold + 1, counts[fold]),
         )
     frame_axes(axes, frame)
     axes.set_title(tr("Folds"))
@@ -162,7 +165,8 @@ def _paint_values(axes: Axes, target: MeasuredTarget, coordinates: Array, frame:
     low, middle, high = (float(value) for value in np.quantile(observed, (0.02, 0.5, 0.98)))
     is_skewed = observed.min() > 0 and high - middle > SKEWED * (middle - low)
     norm = LogNorm(low, high) if is_skewed else Normalize(low, high)
-    order = np.argsort(observed)
+    drawn = drawn_points(len(observed))
+    order = drawn[np.argsort(observed[drawn])]
     x, y = (coordinates[target.rows][order] * frame.scale).T
     points = axes.scatter(
         x,

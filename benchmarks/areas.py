@@ -1,11 +1,12 @@
 """Measures whether intervals of areas hold: simulated errors with known truth, blocks from one pixel to the whole area.
 
-    python benchmarks/areas.py [--n 50 150 500] [--fields 8] [--ranges 0.1 0.5] [--nuggets 0.3] [--seed 0]
+    python benchmarks/areas.py [--n 50 150 500] [--fields 8] [--ranges 0.1 0.5] [--nuggets 0.3] [--smoothness 0.5]
+        [--designs random clustered] [--seed 0]
 
 A field of errors of 64 x 64 pixels is simulated by FFT, for each range (share of the side), nugget and design (random,
 or clustered around one point for each twelve observations). The calibration and the correlogram are fitted to the
 errors at n observations, in five folds dealt three times, and blocks are summarized as the product does it. Three more
-answers stand beside: with the true correlogram, as if errors were independent, and as if they were all alike. Each line
+answers stand beside: with the true covariance, as if errors were independent, and as if they were all alike. Each line
 is one configuration, as JSON; the table at the end joins them. `--table FILE ...` joins lines of earlier runs.
 """
 
@@ -21,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import shapely
+from scipy.spatial.distance import cdist
+from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -31,7 +34,7 @@ from soil_cnn_plugin.engine.areas.error_draws import ErrorDraws, Observed
 from soil_cnn_plugin.engine.areas.quantities import Quantities
 from soil_cnn_plugin.engine.areas.summaries import estimates_of
 from soil_cnn_plugin.engine.arrays import Array, Rows
-from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, Correlogram, fit_correlogram
+from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, fit_correlogram
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation, FoldErrors, noise_of_residuals
 from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.targets.learned import number_columns
@@ -40,7 +43,7 @@ from soil_cnn_plugin.engine.targets.scales import TargetScale
 from tests.engine.landscape import learned_of
 
 SIDE, CELL, FOLDS, REPEATS, COVERAGE = 64, 10.0, 5, 3, 0.9
-BLOCKS = {1: 4, 4: 4, 16: 3, 32: 2, 64: 1}  # side in pixels -> how many a field
+BLOCKS = {1: 8, 4: 8, 16: 4, 32: 1, 64: 1}  # side in pixels -> how many a field
 PROPERTY = SoilProperty("error")
 
 
@@ -67,21 +70,25 @@ def choose(design: str, count: int, rng: np.random.Generator) -> Rows:
     return rng.permutation(np.unique(pixels[:, 0] * SIDE + pixels[:, 1]))[:count]
 
 
-def places_of(pixels: Rows) -> Array:
-    return CELL * np.column_stack([pixels % SIDE, pixels // SIDE])
+def places_of(rows: Rows, cols: Rows, cell: float = CELL) -> Array:
+    return cell * np.column_stack([cols, rows])
 
 
-def fit(errors: Array, places: Array, folds: Sequence[Rows]) -> tuple[NumberOutcome, ErrorCorrelation, Array]:
-    """What a training keeps: outcome, correlation of errors, and their scores (n, 1)."""
-    learned, nothing = learned_of(errors[:, None]), np.zeros((len(errors), 1))
-    outcome = ScaledNumber(TargetScale("none", 0.0, 1.0)).calibrate(learned, nothing, nothing + 1)
-    scores, _ = outcome.scores(learned, nothing, nothing + 1)
+def fit(errors: Sequence[Array], places: Array, folds: Sequence[Rows]) -> tuple[NumberOutcome, ErrorCorrelation, Array]:
+    """What a training keeps: outcome, correlation of errors, and their scores (n, 1). `errors` (n,) are those of each
+    repeat, with its folds."""
+    nothing, scaled = np.zeros((len(places), 1)), ScaledNumber(TargetScale("none", 0.0, 1.0))
+    outcomes = [scaled.calibrate(learned_of(each[:, None]), nothing, nothing + 1) for each in errors]
+    of_repeats = [
+        outcome.scores(learned_of(each[:, None]), nothing, nothing + 1)[0] for outcome, each in zip(outcomes, errors)
+    ]
+    outcome, scores = outcomes[0], of_repeats[0]
     together = [
-        np.flatnonzero(fold == number) + repeat * len(errors)
+        np.flatnonzero(fold == number) + repeat * len(places)
         for repeat, fold in enumerate(folds)
         for number in range(FOLDS)
     ]
-    correlogram = fit_correlogram(np.tile(scores, (len(folds), 1)), places, together)
+    correlogram = fit_correlogram(np.concatenate(of_repeats), places, together)
     assert correlogram is not None
     first = [folds[0] == number for number in range(FOLDS)]
     held_out = [FoldErrors(places[~own], scores[~own], places[own], scores[own]) for own in first]
@@ -90,9 +97,10 @@ def fit(errors: Array, places: Array, folds: Sequence[Rows]) -> tuple[NumberOutc
 
 
 def summarize(
-    outcome: NumberOutcome, errors: ErrorCorrelation, observed: Observed | None, row: int, col: int, side: int
+    outcome: NumberOutcome, errors: ErrorCorrelation, observed: Observed | None, block: Block, cell: float = CELL
 ) -> tuple[float, float]:
     """The interval of the mean error of a block, by the product's own code."""
+    row, col = block.row, block.col
     description: Any = SimpleNamespace(
         kinds=(NumberKind(0, PROPERTY, "none"),),
         outcomes=(outcome,),
@@ -103,39 +111,52 @@ def summarize(
         error_correlation=errors,
     )
     quantities = Quantities(description, (), ())
-    polygon = shapely.box(col, row, col + side, row + side)
-    store = AreaStore(Area(0, polygon, Block(row, col, side, side), 1.0), 1, 1)
-    rows, cols = (each.ravel() for each in np.mgrid[row : row + side, col : col + side])
+    polygon = shapely.box(col, row, col + block.width, row + block.height)
+    store = AreaStore(Area(0, polygon, block, 1.0), 1, 1)
+    rows, cols = (each.ravel() for each in np.mgrid[row : row + block.height, col : col + block.width])
     nothing = np.zeros((1, len(rows)))
     expected = quantities.expected(nothing, nothing + 1)
     ones = np.ones(len(rows))
     pixels = PixelRows(
-        ones, rows, cols, places_of(rows * SIDE + cols), nothing, nothing + 1, expected, ones.astype(np.bool_)
+        ones, rows, cols, places_of(rows, cols, cell), nothing, nothing + 1, expected, ones.astype(np.bool_)
     )
-    store.add(pixels, np.random.default_rng(row * SIDE + col))
+    store.add(pixels, np.random.default_rng([row, col]))
     draws = ErrorDraws(errors, [slice(0, 1)], observed, 1)
     (estimate,) = estimates_of(store, quantities, draws, COVERAGE, 1)
     return estimate.lower, estimate.upper
 
 
+def true_interval(model: CorrelationModel, block: Block, places: Array, middle: float) -> tuple[float, float]:
+    """The interval of a block's mean error for who knows the covariance: around the mean of the observed errors."""
+    rows, cols = (each.ravel() for each in np.indices((block.height, block.width)))
+    here, known = places_of(block.row + rows, block.col + cols), len(places)
+    down, right = np.abs(np.arange(1 - block.height, block.height)), np.abs(np.arange(1 - block.width, block.width))
+    pairs = (block.height - down)[:, None] * (block.width - right)  # of pixels, by what lies between them
+    apart = model.correlation(CELL * np.hypot(down[:, None], right))
+    apart[block.height - 1, block.width - 1] = 1.0
+    within = (pairs * apart).sum() / len(here) ** 2
+    shared = model.correlation(cdist(places, places)).mean() + model.nugget / known
+    variance = within - 2 * model.correlation(cdist(here, places)).mean() + shared
+    half = float(norm.ppf((1 + COVERAGE) / 2) * np.sqrt(variance))
+    return middle - half, middle + half
+
+
 def measure(
-    count: int, design: str, share: float, nugget: float, fields: int, seed: int
+    count: int, design: str, share: float, nugget: float, fields: int, seed: int, smoothness: float
 ) -> dict[str, dict[int, list[float]]]:
-    """Coverage and, beside that of the true correlogram, width of each way, by side of the block."""
+    """Coverage and, beside that of the true covariance, width of each way, by side of the block."""
     rng = np.random.default_rng([seed, count, int(1000 * share), int(1000 * nugget), design == "random"])
-    true = CorrelationModel(nugget, share * SIDE * CELL, 0.5)
+    true = CorrelationModel(nugget, share * SIDE * CELL, smoothness)
     ways = ("fitted", "true", "independent", "alike")
     inside: dict[str, dict[int, list[bool]]] = {way: {side: [] for side in BLOCKS} for way in ways}
     widths: dict[str, dict[int, list[float]]] = {way: {side: [] for side in BLOCKS} for way in ways}
     for _ in range(fields):
         field = simulate(true, rng)
         pixels = choose(design, count, rng)
-        places, errors = places_of(pixels), field.ravel()[pixels]
+        places, errors = places_of(pixels // SIDE, pixels % SIDE), field.ravel()[pixels]
         folds = [rng.permutation(np.arange(len(pixels)) % FOLDS) for _ in range(REPEATS)]
-        outcome, fitted, scores = fit(errors, places, folds)
+        outcome, fitted, scores = fit([errors] * REPEATS, places, folds)
         observed = Observed(places, scores)
-        correlogram = Correlogram((true,), (), (), (), 0)
-        with_truth = ErrorCorrelation(fitted.groups, (correlogram,), fitted.between, fitted.noise)
         tail, nothing = (1 - COVERAGE) / 2, np.zeros((1, 1))
         one_pixel = outcome.quantiles(nothing, nothing + 1, [tail, 1 - tail])[:, 0, 0]
         middle = float(outcome.values(nothing, nothing + 1)[0, 0])
@@ -143,9 +164,10 @@ def measure(
             for _ in range(times):
                 row, col = rng.integers(0, SIDE - side + 1, 2)
                 truth = field[row : row + side, col : col + side].mean()
+                block = Block(int(row), int(col), side, side)
                 answers = {
-                    "fitted": summarize(outcome, fitted, observed, row, col, side),
-                    "true": summarize(outcome, with_truth, observed, row, col, side),
+                    "fitted": summarize(outcome, fitted, observed, block),
+                    "true": true_interval(true, block, places, float(errors.mean())),
                     "independent": tuple(middle + (one_pixel - middle) / side),
                     "alike": tuple(one_pixel),
                 }
@@ -167,6 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--fields", type=int, default=8)
     parser.add_argument("--ranges", type=float, nargs="+", default=[0.1, 0.5])
     parser.add_argument("--nuggets", type=float, nargs="+", default=[0.3])
+    parser.add_argument("--smoothness", type=float, default=0.5)
+    parser.add_argument("--designs", nargs="+", default=["random", "clustered"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--table", nargs="+", default=[])
     chosen = parser.parse_args(arguments)
@@ -176,18 +200,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     found = []
     for count in chosen.n:
-        for design in ("random", "clustered"):
+        for design in chosen.designs:
             for share in chosen.ranges:
                 for nugget in chosen.nuggets:
-                    result = measure(count, design, share, nugget, chosen.fields, chosen.seed)
-                    line = {"n": count, "design": design, "range": share, "nugget": nugget, **result}
+                    result = measure(count, design, share, nugget, chosen.fields, chosen.seed, chosen.smoothness)
+                    line = {"n": count, "design": design, "range": share, "nugget": nugget}
+                    line |= {"smoothness": chosen.smoothness, "fields": chosen.fields, **result}
                     print(json.dumps(line), flush=True)
                     found.append(line)
     print(table(found))
 
 
 def table(lines: Sequence[dict[str, Any]]) -> str:
-    """Coverage, and width relative to the true correlogram's, by side of the block: means over all configurations."""
+    """Coverage, and width beside that of the true covariance, by side of the block: means over all configurations."""
     rows = ["| side, pixels | fitted | true | independent | alike |", "|---|---|---|---|---|"]
     for side in BLOCKS:
         cells = []

@@ -5,8 +5,9 @@
 where next: on simulated truth (a linear effect of two covariates, errors with an exponential correlogram), a model that
 knows this structure starts from random points and gets more, either at random or by *where next*; what counts is the
 RMSE over all pixels. With `--data FOLDER` (points.gpkg and covariates as GeoTIFF) the same is done on real points:
-those that are not yet chosen are the candidates, and a fifth, held out, is the truth. The share is the number of points
-with which *where next* reaches the RMSE of all random points, over their number.
+those that are not yet chosen are the candidates, and a fifth, held out, is the truth. The structure is fitted to the
+points of the start alone. The share is the number of points with which *where next* reaches the RMSE of all random
+points, over their number: of the mean course of all repeats, and its distribution over repeats.
 
 inclusion: how often 20,000 draws choose each place, beside the inclusion probability, with the error of such a count.
 hypercube: the objective of the Latin hypercube beside a plain reading of the paper, at equal numbers of steps.
@@ -27,12 +28,15 @@ from scipy.spatial.distance import cdist
 
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.sampling.hypercube import draw_hypercube
+from soil_cnn_plugin.engine.sampling.next_points import MOST_PLACES, MOST_TARGETS
 from soil_cnn_plugin.engine.sampling.pivotal import draw_pivotal, probabilities_of
 from soil_cnn_plugin.engine.sampling.spacing import Spacing
 from soil_cnn_plugin.engine.sampling.where_next import ErrorProcess, Uncertainty, choose_next
 
 START, MORE, STEP = 30, 60, 5
 SIDE, CELL = 30, 100.0
+MOST_CLASSES = 20
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def main() -> None:
@@ -95,15 +99,22 @@ class Kriging:
 
 
 def race(
-    model: Kriging, values: np.ndarray, candidates: np.ndarray, tested: np.ndarray, seed: int
+    model: Kriging | None,
+    values: np.ndarray,
+    candidates: np.ndarray,
+    tested: np.ndarray,
+    seed: int,
+    at: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[list[float], list[float]]:
-    """RMSE at the `tested` rows after START, START + STEP, ... points: at random, and by where next."""
+    """RMSE at the `tested` rows after START, START + STEP, ... points: at random, and by where next. Without a model,
+    its structure is fitted to the first START points, of features and places `at`."""
     rng = np.random.default_rng(seed)
     start = rng.choice(candidates, START, replace=False)
+    model = model or fitted(*at, values, start)
     others = np.setdiff1d(candidates, start)
     random = np.concatenate([start, rng.permutation(others)[:MORE]])
-    places = rng.permutation(others)[:600]
-    targets = rng.permutation(tested)[:400]
+    places = rng.permutation(others)[:MOST_PLACES]
+    targets = rng.permutation(tested)[:MOST_TARGETS]
     process = ErrorProcess(
         model.uncertainty(start, targets, seed),
         model.uncertainty(start, places, seed),
@@ -128,6 +139,22 @@ def race(
     return errors(random), errors(planned)
 
 
+def fitted(features: np.ndarray, places: np.ndarray, values: np.ndarray, known: np.ndarray) -> Kriging:
+    """The structure that is likeliest at the known points, on a grid; the variance is integrated out."""
+    extent, best = float(np.ptp(places, axis=0).max()), (-np.inf, None)
+    centred = values[known] - values[known].mean()
+    for reach in extent * np.array([0.05, 0.1, 0.2, 0.4]):
+        for nugget in (0.2, 0.4, 0.6, 0.8):
+            for effect in (0.1, 0.2, 0.4, 0.8):
+                model = Kriging(features, places, reach, nugget, effect)
+                factor = cho_factor(model.covariance(known, known) + nugget * np.eye(len(known)))
+                square = float(centred @ cho_solve(factor, centred))
+                likelihood = -np.log(np.diag(factor[0])).sum() - 0.5 * len(known) * np.log(square)
+                if likelihood > best[0]:
+                    best = likelihood, model
+    return best[1]
+
+
 def simulated(seed: int) -> tuple[list[float], list[float]]:
     rng = np.random.default_rng(seed)
     rows, cols = np.divmod(np.arange(SIDE * SIDE), SIDE)
@@ -143,7 +170,7 @@ def simulated(seed: int) -> tuple[list[float], list[float]]:
 
 
 def real(folder: Path, target: str, repeats: int) -> list[tuple[list[float], list[float]]]:
-    """A fifth of the points is held out in each repeat; the structure of errors is guessed, fitted to no point."""
+    """A fifth of the points is held out in each repeat. Rasters of at most MOST_CLASSES whole numbers are classes."""
     import geopandas
     import rasterio
 
@@ -154,19 +181,21 @@ def real(folder: Path, target: str, repeats: int) -> list[tuple[list[float], lis
     for path in sorted(folder.rglob("covariates25/*.tif")) or sorted(folder.rglob("*.tif")):
         with rasterio.open(path) as dataset:
             values = np.array([value[0] for value in dataset.sample(xy)], float)
-            columns.append(np.where(values == dataset.nodata, np.nan, values))
+            values = np.where(values == dataset.nodata, np.nan, values)
+        codes = np.unique(values[np.isfinite(values)])
+        is_classes = len(codes) <= MOST_CLASSES and (codes == np.rint(codes)).all()
+        columns += [np.where(np.isnan(values), np.nan, values == code) for code in codes] if is_classes else [values]
     features = np.column_stack(columns)
     known = np.isfinite(features).all(axis=1)
     features, xy, values = features[known], xy[known], points[target].to_numpy(float)[known]
     features = features[:, features.std(axis=0) > 0]
     features = (features - features.mean(axis=0)) / features.std(axis=0)
     values = (values - values.mean()) / values.std()
-    model = Kriging(features, xy, reach=1500.0, nugget=0.5, effect=0.3)
     found = []
     for seed in range(repeats):
         order = np.random.default_rng(seed).permutation(len(values))
         held_out = order[: len(values) // 5]
-        found.append(race(model, values, order[len(values) // 5 :], held_out, seed))
+        found.append(race(None, values, order[len(values) // 5 :], held_out, seed, (features, xy)))
     return found
 
 
@@ -182,7 +211,10 @@ def summary(runs: list[tuple[list[float], list[float]]]) -> dict[str, object]:
         "share_of_all_points": share(random.mean(axis=0), planned.mean(axis=0), sizes),
         "share_of_new_points": share(random.mean(axis=0), planned.mean(axis=0), sizes - START),
         "won": float((planned[:, -1] < random[:, -1]).mean()),
-        "ratio_of_rmse": np.quantile(planned[:, -1] / random[:, -1], [0.05, 0.25, 0.5, 0.75, 0.95]).tolist(),
+        "ratio_of_rmse": np.quantile(planned[:, -1] / random[:, -1], LEVELS).tolist(),
+        "shares_of_all_points": np.quantile(
+            [min(share(*run, sizes), 1.0) for run in zip(random, planned)], LEVELS
+        ).tolist(),  # 1: not reached, or with the last point
     }
 
 
@@ -212,52 +244,65 @@ def inclusion(draws: int) -> dict[str, float]:
     }
 
 
-def hypercube(seeds: int, steps: int) -> dict[str, object]:
+CUBES = {"20 points, 3 covariates": (20, 2, 10), "50 points, 7 covariates": (50, 6, 4)}
+"""Points, numeric covariates beside one of classes, and seeds."""
+
+
+def hypercube(seeds: int, steps: int) -> dict[str, dict[str, object]]:
+    return {name: cube(points, numbers, min(seeds, most), steps) for name, (points, numbers, most) in CUBES.items()}
+
+
+def cube(points: int, numbers: int, seeds: int, steps: int) -> dict[str, object]:
     from tests.engine.sampling.plain_hypercube import objective, plain_hypercube
 
     rng = np.random.default_rng(1)
-    first = rng.gamma(2, 1, 1000)
-    columns = [first, 0.6 * first + rng.normal(0, 1, 1000), rng.integers(0, 3, 1000)]
-    values = np.column_stack(columns).astype(np.float32)
-    covariates = [Covariate("a", "a"), Covariate("b", "b"), Covariate("c", "c", kind="categorical")]
-    nothing = np.empty((0, 3), np.float32)
+    mixed = rng.gamma(2, 1, (1000, numbers)) @ rng.normal(0, 1, (numbers, numbers))
+    values = np.column_stack([mixed, rng.integers(0, 3, 1000)]).astype(np.float32)
+    covariates = [*(Covariate(f"c{n}", f"c{n}") for n in range(numbers)), Covariate("k", "k", kind="categorical")]
+    nothing, numeric, classes = values[:0], tuple(range(numbers)), (numbers,)
     spacing = Spacing(np.zeros((1000, 2)), 0.0, np.empty((0, 2)))
 
     def own(seed: int) -> np.ndarray:
         return draw_hypercube(
-            values, covariates, 20, legacy=nothing, cost=np.ones(1000), is_free=np.ones(1000, bool), spacing=spacing,
-            iterations=steps, seed=seed,
+            values, covariates, points, legacy=nothing, cost=np.ones(1000), is_free=np.ones(1000, bool),
+            spacing=spacing, iterations=steps, seed=seed,
         ).rows  # fmt: skip
 
     def measure(draw: Callable[[int], np.ndarray]) -> dict[str, object]:
         begun = time.perf_counter()
-        reached = [objective(values, draw(seed), (0, 1), (2,)) for seed in range(seeds)]
+        reached = [objective(values, draw(seed), numeric, classes) for seed in range(seeds)]
         return {"objectives": reached, "seconds": (time.perf_counter() - begun) / seeds}
 
     return {
         "steps": steps,
         "own": measure(own),
-        "plain": measure(lambda seed: plain_hypercube(values, 20, steps, seed, (0, 1), (2,))),
+        "plain": measure(lambda seed: plain_hypercube(values, points, steps, seed, numeric, classes)),
     }
 
 
 def table(results: dict[str, dict]) -> list[str]:
     lines = ["| where next | repeats | RMSE random | RMSE where next | share of new points | of all points | won |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    lines[0] += " ratio of RMSE, 5 to 95 % | share of all points, 5 to 95 % |"
+    lines.append("|---|---|---|---|---|---|---|---|---|")
     for name, each in results["where_next"].items():
         lines.append(
             f"| {name} | {each['repeats']} | {each['random'][-1]:.3f} | {each['where_next'][-1]:.3f}"
-            f" | {each['share_of_new_points']:.2f} | {each['share_of_all_points']:.2f} | {each['won']:.2f} |"
+            f" | {each['share_of_new_points']:.2f} | {each['share_of_all_points']:.2f} | {each['won']:.2f}"
+            f" | {', '.join(f'{one:.2f}' for one in each['ratio_of_rmse'])}"
+            f" | {', '.join(f'{one:.2f}' for one in each['shares_of_all_points'])} |"
         )
-    counted, cube = results["inclusion"], results["hypercube"]
+    counted = results["inclusion"]
     lines += [
         "",
         f"Inclusion probabilities, {counted['draws']} draws: largest difference {counted['largest_difference']:.4f};"
         f" in standard errors, root mean square {counted['root_mean_square_of_standardized_differences']:.2f}.",
-        f"Latin hypercube, {cube['steps']} steps: objective {np.mean(cube['own']['objectives']):.2f}"
-        f" ({cube['own']['seconds']:.2f} s), plain {np.mean(cube['plain']['objectives']):.2f}"
-        f" ({cube['plain']['seconds']:.2f} s).",
     ]
+    for name, each in results["hypercube"].items():
+        lines.append(
+            f"Latin hypercube, {name}, {each['steps']} steps: objective {np.mean(each['own']['objectives']):.2f}"
+            f" ({each['own']['seconds']:.2f} s), plain {np.mean(each['plain']['objectives']):.2f}"
+            f" ({each['plain']['seconds']:.2f} s)."
+        )
     return lines
 
 

@@ -34,9 +34,10 @@ def place_parameters() -> Parameters:
         explained(
             rasters("COVARIATES", tr("Covariates"), optional=True),
             tr(
-                "Rasters that describe the soil's surroundings. feature_coverage and latin_hypercube spread points over"
-                " their values; for all designs only pixels where all of them have data may be sampled. For where_next"
-                " they are matched with the network's by name; empty: the files that it was trained on."
+                "Rasters that describe the soil's surroundings. The design “even over the covariates” and the Latin"
+                " hypercube spread points over their values; for all designs only pixels where all of them have data"
+                " may be sampled. Where a trained network is asked, they are matched with its own by name; empty: the"
+                " files that it was trained on."
             ),
         ),
         explained(
@@ -60,8 +61,9 @@ def place_parameters() -> Parameters:
         explained(
             legacy,
             tr(
-                "Points where the soil is known already. Coverage designs, the Latin hypercube and where_next fill the"
-                " gaps that these leave; balanced lowers the chances near them; purely random designs are not changed."
+                "Points where the soil is known already. Even designs, the Latin hypercube and “where a trained network"
+                " gains most” fill the gaps that these leave; the random sample that spreads over the area has lower"
+                " chances near them; the other random designs are not changed."
             ),
         ),
         explained(
@@ -86,8 +88,8 @@ def strata_parameters() -> Parameters:
         explained(
             strata,
             tr(
-                "For stratified_random: a raster of class codes, or polygons. Empty: compact strata of about equal size"
-                " are made of the area."
+                "For a random sample in each stratum: a raster of class codes, or polygons. Empty: compact strata of"
+                " about equal size are made of the area."
             ),
             advanced=True,
         ),
@@ -101,7 +103,10 @@ def strata_parameters() -> Parameters:
         ),
         explained(
             integer("STRATA_COUNT", tr("Number of strata to make"), None, 1, optional=True),
-            tr("For stratified_random without given strata. Empty: one for every two points, which is most precise."),
+            tr(
+                "For a random sample in each stratum, without given strata. Empty: one for every two points, which is"
+                " most precise."
+            ),
             advanced=True,
         ),
     ]
@@ -112,18 +117,21 @@ def network_parameters() -> Parameters:
     return [
         explained(
             QgsProcessingParameterFile("NETWORK", tr("Trained network"), extension="safetensors", optional=True),
-            tr("For where_next: file written by Train network or Map soil properties."),
+            tr("For “where a trained network gains most”: file written by Train network or Map soil properties."),
         ),
         explained(
             QgsProcessingParameterString("NETWORK_TARGET", tr("Target of the network"), optional=True),
-            tr("For where_next: field of the target whose uncertainty counts. Empty: all targets count alike."),
+            tr(
+                "For “where a trained network gains most”: field of the target whose uncertainty counts. Empty: all"
+                " targets count alike."
+            ),
             advanced=True,
         ),
         explained(
             focus,
             tr(
-                "For where_next: polygons whose pixels must become more certain; points may also lie outside them."
-                " Empty: all of the area to sample."
+                "For “where a trained network gains most”: polygons whose pixels must become more certain; points may"
+                " also lie outside them. Empty: all of the area to sample."
             ),
             advanced=True,
         ),
@@ -131,8 +139,8 @@ def network_parameters() -> Parameters:
             QgsProcessingParameterString("VARIOGRAM", tr("Variogram: nugget, sill, range"), optional=True),
             tr(
                 "Three numbers of a spherical variogram, with the range in metres: 0.2, 1.0, 800. Without existing"
-                " measurements, the page tells from it how the error falls with the number of points. For where_next it"
-                " stands in for the network's own correlogram of errors."
+                " measurements, the page tells from it how the error falls with the number of points. Where a"
+                " trained network is asked, it stands in for the network's own correlogram of errors."
             ),
             advanced=True,
         ),

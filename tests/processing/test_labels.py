@@ -28,5 +28,14 @@ def test_the_name_of_a_reference_system_stays(provider) -> None:
     assert with_labels("dem.tif has no CRS.", provider.algorithm("standardizedepths")) == "dem.tif has no CRS."
 
 
+def test_choices_are_told_by_their_words(provider) -> None:
+    text = "The design is spatial_coverage. Choose where_next, or leave NETWORK empty; the field soil_type is other."
+    shown = (
+        "The design is “even over the area”. Choose “where a trained network gains most”, or leave “Trained network”"
+        " empty; the field soil_type is other."
+    )
+    assert with_labels(text, provider.algorithm("plansampling")) == shown
+
+
 def test_scripts_see_the_names_that_they_use(provider, headless) -> None:
     assert with_labels("Leave EXCEEDANCE empty.", provider.algorithm("predictmap")) == "Leave EXCEEDANCE empty."

@@ -8,7 +8,7 @@ Where residuals nearby were shown to tell errors, the draws are those given thes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -21,7 +21,9 @@ from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.targets.kinds import Outcome
 
 DRAWS_A_MODEL = 60
-_MOST_OBSERVATIONS = 240  # that the errors of one area are compared with
+_MOST_OBSERVATIONS = 240  # that the errors of an area of few cells are compared with
+_MOST_OF_LARGE = 800  # and those of a larger one, whose mean all observations tell
+_FEW_CELLS = 64
 _LAGS = np.polynomial.legendre.leggauss(8)
 _MOST_SHARED = 0.9  # of the errors' variance that may be that of their mean at the observations
 _AGREEMENTS = 4000  # simulated pairs of classes
@@ -68,6 +70,7 @@ class ErrorDraws:
         models = [correlogram.models for correlogram in self._errors.correlograms if correlogram]
         columns = len(self._mixed)
         known: dict[tuple[int, CorrelationModel], tuple[Array, Array, Array]] = {}
+        around = [self._around(cells, near, number) for number in range(len(self._slices))]
         count = max(map(len, models))
         # A Latin hypercube: over all models, each cell alone has the quantiles of a normal distribution.
         levels = (np.arange(count * DRAWS_A_MODEL) + 0.5) / (count * DRAWS_A_MODEL)
@@ -82,7 +85,7 @@ class ErrorDraws:
                     raise ValueError(f"group {group} of targets has no correlogram")
                 key = group, correlogram.models[number % len(correlogram.models)]
                 if key not in known:
-                    known[key] = self._factor(cells, near, group, key[1], agreements[group])
+                    known[key] = self._factor(cells, near, group, key[1], agreements[group], around[group])
                 mean, root, left = known[key]
                 common[at] = mean[:, :, None] + np.einsum("bc,rcd->rbd", root, free[at])
                 own[at] = left
@@ -93,36 +96,93 @@ class ErrorDraws:
         if self._observed is None:
             return np.empty(0, np.int64)
         count = len(self._observed.places)
-        if count <= _MOST_OBSERVATIONS:
+        most = _MOST_OBSERVATIONS if len(cells.weights) <= _FEW_CELLS else _MOST_OF_LARGE
+        if count <= most:
             return np.arange(count)
         order = np.argsort(cdist(self._observed.places, cells.centres[:: max(1, len(cells.centres) // 50)]).min(axis=1))
-        half = _MOST_OBSERVATIONS // 2
+        half = most // 2
         others = order[half:][:: max(1, (count - half) // half)][:half]
         return np.concatenate([order[:half], others])
 
+    def _around(self, cells: AreaCells, near: Rows, group: int) -> dict[CorrelationModel, _AroundMean]:
+        """What each model of a group says of errors around their mean at the observations. A pixel's variance is 1 on
+        average over the models, as on the map, or more where the models say so: observations that are alike show less
+        than the whole variance. Under one model it is larger where its sill is."""
+        correlogram = self._errors.correlograms[group]
+        models = set(correlogram.models) if correlogram else set()
+        places = self._observed.places[near] if self._observed is not None and len(near) else None
+        found = {model: _AroundMean.of(cells, places, model) for model in models}
+        if correlogram is None:
+            return found
+        mean = np.mean([model.sill * found[model].pixel for model in correlogram.models], axis=0)
+        return {
+            model: replace(each, variance=model.sill * each.pixel / np.minimum(mean, 1.0))
+            for model, each in found.items()
+        }
+
     def _factor(
-        self, cells: AreaCells, near: Rows, group: int, model: CorrelationModel, agreement: tuple[Array, Array] | None
+        self,
+        cells: AreaCells,
+        near: Rows,
+        group: int,
+        model: CorrelationModel,
+        agreement: tuple[Array, Array] | None,
+        around: dict[CorrelationModel, _AroundMean],
     ) -> tuple[Array, Array, Array]:
         """Means (C, B) of the errors of one group, a root of their covariance (B, B), and standard deviations (B,) of
         what a pixel differs."""
         among = cell_correlations(cells, model)
-        whole = np.ones(len(among))
         at = self._slices[group]
-        mean = np.zeros((at.stop - at.start, len(among)))
-        if self._observed is not None and len(near):
-            noise = self._errors.noise[group]
-            scores = None if self._observed.scores is None else self._observed.scores[near][:, at]
-            if noise is None or scores is None:
-                among, whole = _centred(cells, among, self._observed.places[near], model)
-            else:
-                is_known = np.isfinite(scores).all(axis=1)
-                places, scores = self._observed.places[near][is_known], scores[is_known]
-                if len(places) > 2:
-                    mean, among, whole = _given(cells, among, places, scores, model, noise)
-        if agreement:
-            among = _as_scores(among, agreement)
+        mean, given = np.zeros((at.stop - at.start, len(among))), None
+        noise = self._errors.noise[group]
+        if noise is not None and self._observed is not None and self._observed.scores is not None:
+            scores = self._observed.scores[near][:, at]
+            is_known = np.isfinite(scores).all(axis=1)
+            if is_known.sum() > 2:
+                places = self._observed.places[near]
+                given = _given(cells, among, places[is_known], scores[is_known], model, noise)
+        if given:
+            mean, among, whole = given
+            among, whole = among * model.sill, whole * model.sill
+            among = _as_scores(among, agreement) if agreement else among
+        else:
+            about = around[model]
+            among, whole = about.correlations(among), about.variance
+            among = _as_scores(among, agreement) if agreement else among
+            among = among * np.sqrt(whole[:, None] * whole)
         own = np.sqrt(np.maximum(whole - np.diag(among), 0.0))
         return mean, _root(among), own
+
+
+@dataclass(frozen=True)
+class _AroundMean:
+    """Errors less their mean at the observations, under one model of sill 1: the covariance `to_mean` (B,) of cells
+    with that mean, its variance `shared`, and the variance (B,) of a `pixel` of each cell. `variance` (B,) is the one
+    that a pixel counts with."""
+
+    to_mean: Array
+    shared: float
+    pixel: Array
+    variance: Array
+
+    @classmethod
+    def of(cls, cells: AreaCells, places: Array | None, model: CorrelationModel) -> _AroundMean:
+        """Where no places are known, errors are taken as they are."""
+        ones = np.ones(len(cells.weights))
+        if places is None:
+            return cls(0 * ones, 0.0, ones, ones)
+        to_mean = _with_observations(cells, places, model).mean(axis=1)
+        pairs = model.correlation(cdist(places, places))
+        np.fill_diagonal(pairs, 1.0)
+        shared = min(float(pairs.mean()), _MOST_SHARED)
+        return cls(to_mean, shared, np.maximum(1 - 2 * to_mean + shared, 1 - _MOST_SHARED), ones)
+
+    def correlations(self, among: Array) -> Array:
+        """Correlations (B, B) of these errors, from those of errors as they are; on the diagonal the variance of a cell
+        relative to that of a pixel."""
+        covariance = among - self.to_mean[:, None] - self.to_mean + self.shared
+        found: Array = covariance / np.sqrt(self.pixel[:, None] * self.pixel)
+        return found
 
 
 def cell_correlations(cells: AreaCells, model: CorrelationModel) -> Array:
@@ -158,18 +218,6 @@ def _within(cells: AreaCells, model: CorrelationModel) -> Array:
     distances = np.hypot(sides[:, :1, None] * u, sides[:, 1:, None] * v)
     found: Array = np.einsum("bij,i,j->b", model.continuous(distances), density, density)
     return found
-
-
-def _centred(cells: AreaCells, among: Array, places: Array, model: CorrelationModel) -> tuple[Array, Array]:
-    """The covariance of errors less their mean at the observations, as correlations: a pixel keeps the variance 1."""
-    to_mean = _with_observations(cells, places, model).mean(axis=1)
-    pairs = model.correlation(cdist(places, places))
-    np.fill_diagonal(pairs, 1.0)
-    shared = min(float(pairs.mean()), _MOST_SHARED)
-    pixel = np.maximum(1 - 2 * to_mean + shared, 1 - _MOST_SHARED)  # variance of a pixel of each cell
-    covariance = among - to_mean[:, None] - to_mean + shared
-    found: Array = covariance / np.sqrt(pixel[:, None] * pixel)
-    return found, np.ones(len(among))
 
 
 def _given(

@@ -2,8 +2,9 @@
 
 Errors are normal scores: each held-out residual is brought to the standard normal distribution by the distribution that
 was predicted there, so that errors of unlike spread and shape can be compared. Two places count together only where one
-fit had seen neither of them: that is how two pixels of a map are to its network. A residual on one side of a fold's
-border was predicted by what had learned from the other side, which makes the two look less alike than pixels are.
+fit had seen neither of them: that is how two pixels of a map are to its network. A residual of one fold was predicted
+by what had learned from the others, which makes the two look less alike than pixels are, by a factor that is fitted,
+too: where it is near 1, pairs across folds count as much as pairs of one fold.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _NUGGET_PRIOR = 1.25 - np.array(_NUGGETS)  # what errors share with neighbours i
 _RANGES = 14
 _SMALLEST_RANGE = 0.5  # of the typical distance between neighbours; a shorter range is a nugget
 _LARGEST_RANGE = 1.5  # of the extent of the observations; a longer one cannot be told from it
-_MOST_TOGETHER = 200  # observations of one fold whose errors are compared with each other
+_MOST_TOGETHER = 200  # observations whose errors are compared with each other
+_ACROSS = (0.0, 0.5, 1.0)  # how alike errors of different folds may be, relative to errors of one fold
 _MOST_TEMPERED = 900
 _BINS = 10
 
@@ -38,14 +40,19 @@ _BINS = 10
 @dataclass(frozen=True)
 class CorrelationModel:
     """The correlation of errors at a distance of `range_m` metres or more is below 5 % of `1 - nugget`, their
-    correlation at the shortest distances. `smoothness` is that of a Matern function."""
+    correlation at the shortest distances. `smoothness` is that of a Matern function. `sill` is the variance of errors
+    under this model, relative to that of the scores: a long range makes observations alike, and the variance larger
+    than they show."""
 
     nugget: float
     range_m: float
     smoothness: float
+    sill: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.nugget <= 1 or not 0 < self.range_m < np.inf or self.smoothness not in SMOOTHNESSES:
+            raise ValueError(f"no correlation of errors: {self}")
+        if not 0 < self.sill < np.inf:
             raise ValueError(f"no correlation of errors: {self}")
 
     def continuous(self, distances: Array) -> Array:
@@ -104,8 +111,12 @@ def fit_correlogram(
     The posterior is computed on a grid of nuggets, of which small ones are a little likelier beforehand, and of ranges,
     even over their logarithms from half the distance of neighbours to 1.5 times the extent. The scores' mean is
     unknown, as in restricted likelihood, and their variance is integrated out.
-    Folds count as if they were independent. They are not, and the likelihood is tempered by what that costs (Ribatet et
-    al. 2012, 10.5705/ss.2009.248).
+    Errors of different folds are as alike as those of one fold times a factor from 0 to 1, which is integrated out: a
+    network that fills gaps from its neighbours makes it small, and then only pairs of one fold tell something. Of more
+    than `_MOST_TOGETHER` observations these pairs are enough, and the factor is 0.
+    Repeats count as if they were independent. They hold the same observations, and the likelihood is tempered by their
+    number; where folds count as if they were independent, by what that costs (Ribatet et al. 2012,
+    10.5705/ss.2009.248).
     """
     repeats = len(scores) // len(places)
     observation = np.tile(np.arange(len(places)), repeats)
@@ -119,12 +130,25 @@ def fit_correlogram(
     spacing = extent / np.sqrt(len(known))
     ranges = np.geomspace(_SMALLEST_RANGE * spacing, _LARGEST_RANGE * extent, _RANGES)
     candidates = [(smoothness, float(r)) for smoothness in SMOOTHNESSES for r in ranges]
-    likelihood = np.stack([_log_likelihood(scores, places, blocks, *each) for each in candidates])  # (S, nuggets)
-    best = np.unravel_index(likelihood.argmax(), likelihood.shape)
-    temper = _temper(places, observation, blocks, candidates[best[0]], _NUGGETS[best[1]])
-    weight = np.exp(temper * (likelihood - likelihood.max())) * _NUGGET_PRIOR
+    joint = _joined(blocks, len(places) // repeats)
+    factors = _ACROSS if max(len(rows) for rows, _ in joint) <= _MOST_TOGETHER else _ACROSS[:1]
+    found = [[_likelihood_parts(scores, places, joint, *each, across) for each in candidates] for across in factors]
+    parts, count = np.moveaxis(np.array(found), 2, 0), sum(len(rows) for rows, _ in joint)  # (3, factors, S, nuggets)
+    compared = scores[np.unique(np.concatenate(blocks))]
+    temper = 1 / len(joint)
+    if factors[-1] == 0:
+        _, best, nugget = np.unravel_index(_log_likelihood(parts, count, 1.0).argmax(), parts.shape[1:])
+        temper = _temper(places, observation, blocks, candidates[best], _NUGGETS[nugget])
+    likelihood = _dimensions(compared) * _log_likelihood(parts, count, temper)
+    weight = np.exp(likelihood - likelihood.max()) * _NUGGET_PRIOR
+    sills = parts[2] / (count - 1 / temper) / max(float(compared.var(axis=0).sum()), 1e-12)
     free = [max(nugget - error_share, 0.0) / max(1 - error_share, nugget - error_share, 1e-9) for nugget in _NUGGETS]
-    models = [CorrelationModel(min(nugget, 1.0), r, s) for s, r in candidates for nugget in free]
+    models = [
+        CorrelationModel(min(nugget, 1.0), r, s, sill)
+        for own in sills
+        for (s, r), of_range in zip(candidates, own)
+        for nugget, sill in zip(free, of_range.tolist())
+    ]
     chosen = _stand_for_all(models, weight.ravel(), extent)
     return Correlogram(chosen, *_classes(scores, places, blocks, extent), count=len(known))
 
@@ -138,25 +162,49 @@ def _some(rows: Rows, places: Array, seed: int) -> Rows:
     return np.unique(np.concatenate([drawn, rows[nearest[:, 1]]]))
 
 
-def _log_likelihood(scores: Array, places: Array, blocks: Sequence[Rows], smoothness: float, range_m: float) -> Array:
-    """Log-likelihood for each nugget of a range. Columns that go together count for as many as are independent."""
-    dimensions = _dimensions(scores[np.unique(np.concatenate(blocks))])
+def _joined(blocks: Sequence[Rows], count: int) -> list[tuple[Rows, Rows]]:
+    """The rows of each repeat and their folds, numbered from 0; a repeat has `count` rows."""
+    repeat = np.array([rows[0] // count for rows in blocks])
+    joint = []
+    for number in np.unique(repeat):
+        own = [rows for rows, of in zip(blocks, repeat) if of == number]
+        joint.append((np.concatenate(own), np.repeat(np.arange(len(own)), [len(rows) for rows in own])))
+    return joint
+
+
+def _likelihood_parts(
+    scores: Array, places: Array, joint: Sequence[tuple[Rows, Rows]], smoothness: float, range_m: float, across: float
+) -> Array:
+    """The parts (3, nuggets) of the restricted likelihood for each nugget of a range, with that factor between folds:
+    logarithm of the determinant, sum of the inverse, and squares of scores around their mean, weighed by the inverse.
+    """
     nuggets = np.array(_NUGGETS)[:, None]
-    squares, determinants, count = np.zeros(len(_NUGGETS)), np.zeros(len(_NUGGETS)), -1
-    ones, shared = np.zeros(len(_NUGGETS)), np.zeros((len(_NUGGETS), scores.shape[1]))
-    for rows in blocks:
-        falling = CorrelationModel(0.0, range_m, smoothness).continuous(cdist(places[rows], places[rows]))
-        values, vectors = eigh(falling)
+    squares, determinants, ones = (np.zeros(len(_NUGGETS)) for _ in range(3))
+    shared = np.zeros((len(_NUGGETS), scores.shape[1]))
+    model = CorrelationModel(0.0, range_m, smoothness)
+    for rows, fold in joint if across else _apart(joint):
+        falling = model.continuous(cdist(places[rows], places[rows]))
+        values, vectors = eigh(np.where(fold[:, None] == fold, falling, across * falling), driver="evd")
         spread = (1 - nuggets) * np.maximum(values, 0.0) + nuggets  # (nuggets, n)
         turned, one = vectors.T @ scores[rows], vectors.sum(axis=0)
         squares += ((turned**2).sum(axis=1) / spread).sum(axis=1)
         ones += (one**2 / spread).sum(axis=1)
         shared += (one / spread) @ turned
         determinants += np.log(spread).sum(axis=1)
-        count += len(rows)
-    squares -= (shared**2).sum(axis=1) / ones
-    found: Array = -0.5 * dimensions * (determinants + np.log(ones) + count * np.log(squares))
+    return np.stack([determinants, ones, squares - (shared**2).sum(axis=1) / ones])
+
+
+def _log_likelihood(parts: Array, count: int, temper: float) -> Array:
+    """The restricted log-likelihood (...) of `parts` (3, ...), tempered. The mean of the scores is estimated once,
+    however often the same observations stand in them."""
+    determinants, ones, squares = parts
+    found: Array = -0.5 * (temper * determinants + np.log(ones) + (temper * count - 1) * np.log(squares))
     return found
+
+
+def _apart(joint: Sequence[tuple[Rows, Rows]]) -> list[tuple[Rows, Rows]]:
+    """Each fold by itself."""
+    return [(rows[fold == number], fold[fold == number]) for rows, fold in joint for number in np.unique(fold)]
 
 
 def _dimensions(scores: Array) -> float:

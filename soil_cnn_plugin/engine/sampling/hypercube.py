@@ -15,11 +15,13 @@ from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.sampling.spacing import Spacing
 
-_START, _END = 0.2, 0.02
-"""Temperatures of the annealing, in units of the objective's mean change at the start."""
-_TRIALS = 200
+_START, _END, _LAST = 1.0, 0.05, 0.005
+_COOLING = 0.8
+"""Temperatures of the annealing: from the start to the end in this share of the steps, and the last one in the others,
+which trim correlations. A point that moves to an interval that fits better changes the objective by 2."""
 _WORST_SHARE = 0.5
-"""Share of the steps that exchange a point from the fullest interval of a covariate; the others exchange any."""
+"""Share of the steps that exchange the point whose intervals are fullest over all covariates; the others exchange any.
+"""
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,11 @@ def draw_hypercube(
     free = np.flatnonzero(is_free)
     current = _start(rng, free, count, spacing)
     state = _State(marginals, values, legacy, cost - 1, current)
-    changes = [abs(state.try_move(*_proposal(rng, state, free)) - state.total) for _ in range(_TRIALS)]
-    scale = float(np.mean(changes)) or 1.0
     best, lowest = state.rows.copy(), state.total
     course = np.empty(iterations)
     for step in range(iterations):
-        temperature = scale * _START * (_END / _START) ** (step / max(1, iterations - 1))
+        cooled = step / (_COOLING * iterations)
+        temperature = _START * (_END / _START) ** cooled if cooled < 1 else _LAST
         place, row = _proposal(rng, state, free)
         total = state.try_move(place, row)
         is_better = total <= state.total or rng.random() < np.exp((state.total - total) / temperature)
@@ -192,11 +193,11 @@ class _State:
         self.total = self._objective(self._histogram, self._sums, self._products, self._class_counts, self._costs)
 
     def worst(self, rng: np.random.Generator) -> int:
-        """Return a point of the fullest interval of a covariate drawn at random."""
-        if not self._cells.shape[1]:
+        """Return a point whose intervals hold most points too many, over all covariates."""
+        if not self._marginals.numeric:
             return int(rng.integers(len(self.rows)))
-        column = int(rng.integers(self._cells.shape[1]))
-        load = self._histogram[column][self._cells[self.rows, column]]
+        surplus = self._histogram - self._marginals.expected
+        load = np.take_along_axis(surplus, self._cells[self.rows].T, axis=1).sum(axis=0)
         fullest = np.flatnonzero(load == load.max())
         return int(fullest[rng.integers(len(fullest))])
 

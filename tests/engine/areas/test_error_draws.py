@@ -57,6 +57,19 @@ def exact_variance(height: int, width: int, model: CorrelationModel) -> float:
     return float((pairs * correlation).sum() / (height * width) ** 2)
 
 
+def test_pixels_keep_their_variance_whatever_the_sills_and_blocks_follow_them() -> None:
+    """A long range with a large sill and a short one with a small sill are equally likely."""
+    near, far = (CorrelationModel(0.1, range_m, 0.5, sill) for range_m, sill in ((60.0, 0.5), (600.0, 1.5)))
+    errors = ErrorCorrelation((("a",),), (Correlogram((near, far) * 8, (), (), (), 0),), ((1.0,),), (None,))
+    pixel, block = (cells_of(side, side) for side in (1, 8))
+    each = [draw.common[0, 0] for draw in ErrorDraws(errors, [slice(0, 1)], None, 0).of(pixel, [None])]
+    assert np.concatenate(each).var() == pytest.approx(1.0, rel=0.02)
+    assert [np.concatenate(each[first::2]).var() for first in (0, 1)] == pytest.approx([0.5, 1.5], rel=0.1)
+    variance = mean_of(ErrorDraws(errors, [slice(0, 1)], None, 0), block).var()
+    wanted = (0.5 * exact_variance(8, 8, near) + 1.5 * exact_variance(8, 8, far)) / 2
+    assert variance == pytest.approx(wanted, rel=0.1)
+
+
 @pytest.mark.parametrize(("height", "width", "most"), [(12, 15, 400), (24, 30, 400), (24, 30, 80), (60, 8, 60)])
 def test_the_variance_of_a_block_mean_is_exact_whatever_the_cells(
     height: int, width: int, most: int, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.assessment import correlogram
 from soil_cnn_plugin.engine.assessment.correlogram import MODELS, CorrelationModel, Correlogram, fit_correlogram
 from soil_cnn_plugin.engine.assessment.error_correlation import (
     FoldErrors,
@@ -79,6 +80,37 @@ def test_the_same_folds_twice_are_nothing_new() -> None:
     low, high = once.limits(np.array([100.0]))
     low_of_twice, high_of_twice = twice.limits(np.array([100.0]))
     assert (high_of_twice - low_of_twice)[0] == pytest.approx((high - low)[0], rel=0.15)
+
+
+def dealt(count: int) -> list[Rows]:
+    fold = np.random.default_rng(0).permutation(count) % 5
+    return [np.flatnonzero(fold == number) for number in range(5)]
+
+
+def test_pairs_across_folds_count_where_no_fold_learned_from_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    near, errors = np.array([100.0]), []
+    for factors in (correlogram._ACROSS, (0.0,)):
+        monkeypatch.setattr(correlogram, "_ACROSS", factors)
+        found = np.array([fit(*simulate(TRUE, 60, seed), dealt(60)).correlation(near) for seed in range(6)])
+        errors.append(np.abs(found - TRUE.correlation(near)).mean())
+    assert errors[0] < 0.7 * errors[1]
+
+
+def test_folds_that_learned_from_each_other_leave_pairs_of_one_fold_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, places = simulate(CorrelationModel(0.05, 800.0, 0.5), 150, 8)
+    folds, errors = dealt(150), np.empty((150, 1))
+    covariance = CorrelationModel(0.05, 800.0, 0.5).correlation(cdist(places, places))
+    np.fill_diagonal(covariance, 1.0)
+    for own in folds:  # kriging from the other folds, which leaves nothing alike across folds
+        others = np.setdiff1d(np.arange(150), own)
+        told = np.linalg.solve(covariance[np.ix_(others, others)], values[others])
+        errors[own] = values[own] - covariance[np.ix_(own, others)] @ told
+    errors /= errors.std()
+    near = np.array([20.0])
+    found = fit(errors, places, folds).correlation(near)
+    monkeypatch.setattr(correlogram, "_ACROSS", (0.0,))
+    assert found == pytest.approx(fit(errors, places, folds).correlation(near), abs=0.05)
+    assert found > 0.2
 
 
 def test_columns_of_classes_share_a_correlogram() -> None:

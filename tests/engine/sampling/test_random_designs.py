@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.sampling.pivotal import away_from_legacy, draw_pivotal, probabilities_of
+from soil_cnn_plugin.engine.sampling.pivotal import _duel, away_from_legacy, draw_pivotal, probabilities_of
 from soil_cnn_plugin.engine.sampling.random_designs import allocate, draw_simple, draw_stratified
 from tests.engine.sampling.places import candidates_of
 
@@ -51,6 +51,16 @@ def test_the_pivotal_method_keeps_unequal_probabilities() -> None:
         hits[rows] += 1
     assert wanted.sum() == pytest.approx(5)
     assert np.abs(hits / DRAWS - wanted).max() < 4 * np.sqrt(0.25 / DRAWS)
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.3, 0.4), (0.5, 0.5), (0.6, 0.7), (0.01, 0.98), (0.9, 0.95)])
+def test_a_duel_changes_no_chance_on_average(one: float, other: float) -> None:
+    """So inclusion probabilities are exact, whoever fights whom (Deville & Tillé 1998, Biometrika 85:89)."""
+    draws = (np.arange(20_000) + 0.5) / 20_000
+    after = np.array([_duel(one, other, draw) for draw in draws.tolist()])
+    assert after.mean(axis=0) == pytest.approx([one, other], abs=1e-4)
+    assert after.sum(axis=1) == pytest.approx(one + other)
+    assert (np.isclose(after, 0) | np.isclose(after, 1)).any(axis=1).all()
 
 
 def test_two_places_are_chosen_as_the_published_rule_says() -> None:

@@ -12,6 +12,8 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 
 Named = TypeVar("Named")
 NOTHING = "–"
+_SMALLEST_IN_DECIMALS = 1e-5
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _HEADINGS = {
     "Width": tr("Width"),
     "Interval score": tr("Interval score"),
@@ -67,8 +69,11 @@ def fixed(value: float | None, decimals: int) -> str:
 
 
 def rounded(value: float | None) -> str:
-    """Return the value with about three significant digits."""
-    return NOTHING if value is None else fixed(value, decimals_for(value))
+    """Return the value with about three significant digits: `0.0123`, and `1.23 × 10⁻⁷` where decimals get too many."""
+    if value is None or not 0 < abs(value) < _SMALLEST_IN_DECIMALS:
+        return NOTHING if value is None else fixed(value, decimals_for(value))
+    digits, power = f"{value:.2e}".split("e")
+    return localized(f"{digits} × 10{str(int(power)).translate(_RAISED)}".replace("-", "−"))
 
 
 def in_unit(value: float, unit: str) -> str:

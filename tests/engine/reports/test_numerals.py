@@ -7,7 +7,10 @@ import pytest
 from soil_cnn_plugin.engine.reports.words import decimals_for, fixed, percent, rounded, unbroken
 
 
-@pytest.mark.parametrize(("value", "text"), [(187.34, "187"), (1.0194, "1.02"), (0.34567, "0.346"), (0.0, "0.00")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(187.34, "187"), (1.0194, "1.02"), (0.34567, "0.346"), (0.0, "0.00"), (-1.234e-8, "−1.23 × 10⁻⁸")],
+)
 def test_three_digits_are_shown(value: float, text: str) -> None:
     assert rounded(value) == text
 

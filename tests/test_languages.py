@@ -97,6 +97,24 @@ def test_no_placeholder_is_lost(name: str) -> None:
     assert not wrong, wrong[:5]
 
 
+class Anything:
+    """A value that every format suits."""
+
+    def __format__(self, _spec: str) -> str:
+        return "x"
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_text_can_be_filled(name: str) -> None:
+    """Python refuses, for example, a text in which some placeholders have numbers and others have none."""
+    filling = [Anything()] * 20
+    for message in catalogue(name):
+        for one, other in pairs(message) if message.id else ():
+            if _has_placeholders(one):
+                names = {key: Anything() for key, *_ in placeholders(one) if not key.isdigit()}
+                assert language.Text(other).format(*filling, **names)
+
+
 def _has_placeholders(text: str) -> bool:
     try:
         return bool(placeholders(text))

@@ -38,7 +38,7 @@ def _rule(definition: QgsProcessingParameterDefinition) -> str:
     if isinstance(definition, QgsProcessingParameterFile) and definition.extension():
         return tr("a file whose name ends in .{}").format(definition.extension())
     if isinstance(definition, QgsProcessingParameterEnum):
-        return tr("one of: {}").format(", ".join(definition.options()))
+        return tr("one of: {}").format(", ".join(map(repr, definition.options())))
     if isinstance(definition, QgsProcessingParameterNumber):
         is_whole = definition.dataType() == QgsProcessingParameterNumber.Type.Integer
         kind = tr("a whole number") if is_whole else tr("a number")

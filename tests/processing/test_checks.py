@@ -18,7 +18,7 @@ def environment(monkeypatch) -> None:
         ({"PATCHES": "/x/dem.tif"}, "“Patches” is /x/dem.tif; it must be a file whose name ends in .h5."),
         (
             {"VALIDATION": "spatial"},
-            "“Validation” is spatial; it must be one of: knndm, spatial_blocks, random, groups.",
+            "“Validation” is spatial; it must be one of: 'knndm', 'spatial_blocks', 'random', 'groups'.",
         ),
         ({"FOLDS": 1}, "“Folds” is 1; it must be a whole number of at least 2."),
         (

@@ -176,7 +176,7 @@ def test_when_one_cannot_be_replaced_all_stay_and_the_new_ones_are_kept_beside(
         appear([(part(path), path) for path in paths])
     assert str(error.value).startswith(
         f"{stuck} could not be replaced: Permission denied. What was finished is complete and stays beside as"
-        f" {' and '.join(kept)}. Nothing else was replaced."
+        f" {kept[0]}, {kept[1]} and {kept[2]}. Nothing else was replaced."
     )
     old = {f"{name}.tif": f"old {name}.tif" for name in "abc"}
     new = {"a_2.tif": "new a.tif", "b_1.tif": "new b.tif", "c_1.tif": "new c.tif"}

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsProcessingAlgorithm, QgsProcessingParameterFile, QgsSettings
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterFile,
+    QgsSettings,
+)
 
 from .settings import place_for_results
 
 SETTING = "soilcnn/last_files"
+_OPTIONAL = QgsProcessingParameterDefinition.Flag.FlagOptional
 ENDINGS = {"NETWORK": "safetensors", "PATCHES": "h5"}
 
 
@@ -37,11 +43,15 @@ def last_file(name: str, beside: str = "") -> str:
 
 
 def propose_files(algorithm: QgsProcessingAlgorithm) -> None:
-    """Let the algorithm's dialog begin with the last network and its patches, and with the results folder."""
+    """Let the algorithm's dialog begin with the last network and its patches, and with the results folder.
+
+    A network that may be left out is not proposed: it would decide what the algorithm does.
+    """
     network = ""
     for name in ENDINGS:  # the network first
         definition = algorithm.parameterDefinition(name)
-        if isinstance(definition, QgsProcessingParameterFile):
+        is_choice = name == "NETWORK" and bool(definition and definition.flags() & _OPTIONAL)
+        if isinstance(definition, QgsProcessingParameterFile) and not is_choice:
             found = last_file(name, network)
             network = found if name == "NETWORK" else network
             definition.setGuiDefaultValueOverride(found or None)

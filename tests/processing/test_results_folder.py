@@ -110,6 +110,7 @@ def test_later_steps_begin_with_the_last_network_and_its_patches(provider, run, 
     first = run(RESULTS=str(documents))
     assert proposed("predictmap", "NETWORK") == proposed("describenetwork", "NETWORK") == first["NETWORK"]
     assert proposed("explainnetwork", "PATCHES") == proposed("comparepatchsizes", "PATCHES") == first["PATCHES"]
+    assert proposed("plansampling", "NETWORK") is None  # it may be left out, and would decide on the design
     named = {"NETWORK": str(tmp_path / "n.safetensors"), "PATCHES": str(tmp_path / "p.h5")}
     run(PREDICTION=str(tmp_path / "p.tif"), **named)
     assert (proposed("explainnetwork", "NETWORK"), proposed("explainnetwork", "PATCHES")) == tuple(named.values())

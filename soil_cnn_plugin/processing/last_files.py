@@ -5,17 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import (
-    QgsProcessingAlgorithm,
-    QgsProcessingParameterDefinition,
-    QgsProcessingParameterFile,
-    QgsSettings,
-)
+from qgis.core import Qgis, QgsProcessingAlgorithm, QgsProcessingParameterFile, QgsSettings
 
 from .settings import place_for_results
 
 SETTING = "soilcnn/last_files"
-_OPTIONAL = QgsProcessingParameterDefinition.Flag.FlagOptional
 ENDINGS = {"NETWORK": "safetensors", "PATCHES": "h5"}
 
 
@@ -50,7 +44,9 @@ def propose_files(algorithm: QgsProcessingAlgorithm) -> None:
     network = ""
     for name in ENDINGS:  # the network first
         definition = algorithm.parameterDefinition(name)
-        is_choice = name == "NETWORK" and bool(definition and definition.flags() & _OPTIONAL)
+        is_choice = name == "NETWORK" and bool(
+            definition and definition.flags() & Qgis.ProcessingParameterFlag.Optional
+        )
         if isinstance(definition, QgsProcessingParameterFile) and not is_choice:
             found = last_file(name, network)
             network = found if name == "NETWORK" else network

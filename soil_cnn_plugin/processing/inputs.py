@@ -23,6 +23,7 @@ from qgis.core import (
     QgsProcessingUtils,
     QgsProviderRegistry,
     QgsRasterLayer,
+    QgsVariantUtils,
 )
 
 from ..contract.jobs import Covariate, JobError
@@ -104,7 +105,7 @@ class Inputs:
         value = self._parameters.get(name)
         if value is None:
             value = self._algorithm.parameterDefinition(name).defaultValue()
-        return value is not None and value != ""
+        return not QgsVariantUtils.isNull(value) and value != ""  # an empty box for a file gives a null of QGIS
 
     def text(self, name: str) -> str:
         return self._algorithm.parameterAsString(self._parameters, name, self._context).strip()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from osgeo import gdal, ogr, osr
-from qgis.core import QgsRasterLayer, QgsVectorLayer
+from qgis.core import NULL, QgsRasterLayer, QgsVectorLayer
 
 from soil_cnn_plugin.contract.jobs import CompareMaps, Covariate, JobError, PlanSampling
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -19,6 +19,12 @@ def test_plan_sampling_with_defaults(job_of, raster, tmp_path) -> None:
     plan = str(tmp_path / "plan.gpkg")
     job = job_of("plansampling", {"COVARIATES": [raster("dem")], "PLAN": plan})
     assert job == PlanSampling(plan, covariates=(Covariate(str(tmp_path / "dem.tif"), "dem"),))
+
+
+def test_an_empty_box_for_the_network_is_no_network(job_of, raster, tmp_path) -> None:
+    """QGIS's widget for files gives its NULL when it is empty."""
+    job = job_of("plansampling", {"COVARIATES": [raster("dem")], "PLAN": str(tmp_path / "plan.gpkg"), "NETWORK": NULL})
+    assert job.network == ""
 
 
 def test_plan_sampling_with_many_values(job_of, observations, raster, tmp_path) -> None:

@@ -102,9 +102,8 @@ class Inputs:
         self.unnamed = place.unnamed
 
     def is_given(self, name: str) -> bool:
-        value = self._parameters.get(name)
-        if value is None:
-            value = self._algorithm.parameterDefinition(name).defaultValue()
+        given = self._parameters.get(name)
+        value = self._algorithm.parameterDefinition(name).defaultValue() if given is None else given
         return not QgsVariantUtils.isNull(value) and value != ""  # an empty box for a file gives a null of QGIS
 
     def text(self, name: str) -> str:

@@ -7,6 +7,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..contract.language import tr
 from ..paths import resource
+from .algorithm import GROUPS
 from .algorithms.assess_map import AssessMap
 from .algorithms.check_environment import CheckEnvironment
 from .algorithms.check_observations import CheckObservations
@@ -78,4 +79,5 @@ class SoilCnnProvider(QgsProcessingProvider):
         for path in sorted(resource("models").glob("*.model3")):
             model = QgsProcessingModelAlgorithm()
             if model.fromFile(str(path)):
+                model.setGroup(GROUPS[model.group()])
                 self.addAlgorithm(model)

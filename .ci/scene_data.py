@@ -63,12 +63,8 @@ def interpolate(observations: str) -> str:
 
 def write_horizons() -> str:
     """Write simulated horizons: clay that grows with depth, in profiles of unlike horizons."""
-    path = RUNS / "horizons.gpkg"
-    path.unlink(missing_ok=True)
-    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    crs = osr.SpatialReference()
-    crs.ImportFromEPSG(28992)
-    table = dataset.CreateLayer("horizons", crs, ogr.wkbPoint)
+    path, dataset = _new_layer("horizons", ogr.wkbPoint)
+    table = dataset.GetLayer(0)
     table.CreateField(ogr.FieldDefn("profile", ogr.OFTString))
     for name in ("top", "bottom", "clay"):
         table.CreateField(ogr.FieldDefn(name, ogr.OFTReal))
@@ -83,17 +79,13 @@ def write_horizons() -> str:
             row.SetField("bottom", bottom)
             row.SetField("clay", 14 + 6 * index + (number * 7 + index * 3) % 5)
             table.CreateFeature(row)
-    return str(path)
+    return path
 
 
 def write_quarters() -> str:
     """Write four polygons that share the extent of the sample's observations."""
-    path = RUNS / "quarters.gpkg"
-    path.unlink(missing_ok=True)
-    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    crs = osr.SpatialReference()
-    crs.ImportFromEPSG(28992)
-    table = dataset.CreateLayer("quarters", crs, ogr.wkbPolygon)
+    path, dataset = _new_layer("quarters", ogr.wkbPolygon)
+    table = dataset.GetLayer(0)
     table.CreateField(ogr.FieldDefn("name", ogr.OFTString))
     west, middle, east = 178600, 180000, 181400
     south, centre, north = 329700, 331700, 333700
@@ -105,4 +97,15 @@ def write_quarters() -> str:
         row.SetGeometry(ogr.CreateGeometryFromWkt(f"POLYGON (({ring}))"))
         row.SetField("name", name)
         table.CreateFeature(row)
-    return str(path)
+    return path
+
+
+def _new_layer(name: str, kind: int) -> tuple[str, ogr.DataSource]:
+    """Return the path of a new file, and the file itself, with one layer in the CRS of the sample."""
+    path = RUNS / f"{name}.gpkg"
+    path.unlink(missing_ok=True)
+    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
+    crs = osr.SpatialReference()
+    crs.ImportFromEPSG(28992)
+    dataset.CreateLayer(name, crs, kind)
+    return str(path), dataset

@@ -91,6 +91,13 @@ def all_of(names: Iterable[str]) -> str:
     return tr("{} and {}").format(", ".join(first), last) if first else last
 
 
+def some_of(names: Iterable[str], most: int = 5) -> str:
+    """Join names as in `a, b and c`, or as in `a, b and 7 more` if they are more than `most`."""
+    texts = [*names]
+    more = len(texts) - most
+    return all_of(texts) if more <= 0 else tr("{} and {} more").format(", ".join(texts[:most]), more)
+
+
 def any_of(names: Iterable[str]) -> str:
     """Join names as in `a, b or c`."""
     *first, last = [*names] or [""]

@@ -10,9 +10,9 @@ import numpy as np
 import pyproj
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import some_of, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
-from soil_cnn_plugin.engine.checks.findings import Finding, listed
+from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.checks.places import Places
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack, reference_grid
@@ -174,9 +174,9 @@ def _without_data(rows: Rows, gaps: Flags, names: Sequence[str], total: int) -> 
     texts = []
     for gap in gaps:
         missing = [name for name, is_missing in zip(names, gap) if is_missing]
-        texts.append(tr("all covariates") if len(missing) == len(names) > 1 else listed(missing, 8))
+        texts.append(tr("all covariates") if len(missing) == len(names) > 1 else some_of(missing, 8))
     counts = sorted(zip(names, gaps.sum(axis=0).tolist()), key=lambda item: -item[1])
-    words = listed([tr("{} at {}").format(name, count) for name, count in counts if count], 6)
+    words = some_of([tr("{} at {}").format(name, count) for name, count in counts if count], 6)
     sentence = tr_n(
         "{} of {} observations lies in a pixel where covariates have no data: {}.",
         "{} of {} observations lie in pixels where covariates have no data: {}.",

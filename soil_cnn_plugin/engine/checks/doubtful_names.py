@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import some_of, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Rows
-from soil_cnn_plugin.engine.checks.findings import Finding, listed
+from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.observations.names import (
     find_doubtful,
     is_missing,
@@ -85,7 +85,7 @@ def _check_spelling(
         return []
     other = {name: best[key] for key, names in several.items() for name in names if name != best[key]}
     rows = np.array([row for row, text in enumerate(texts) if text in other], np.int64)
-    groups = listed([" = ".join(repr(name) for name in names) for names in several.values()])
+    groups = some_of([" = ".join(repr(name) for name in names) for names in several.values()])
     sentence = tr("Names of {} differ only by capitals or spaces: {}.").format(field, groups)
     first = next(iter(other))
     remedy = tr(
@@ -105,7 +105,7 @@ def _check_doubtful(field: str, texts: list[str]) -> list[Finding]:
     shown = [texts[row].strip() for row in rows.tolist()]
     sentence = tr(
         "{} is {} at {} of {} observations, which may stand for a missing class. It would be learned as a class."
-    ).format(field, listed(sorted(map(repr, doubtful))), rows.size, len(texts))
+    ).format(field, some_of(sorted(map(repr, doubtful))), rows.size, len(texts))
     remedy = tr("If it does, empty it: in the field calculator, update {} with nullif(\"{}\", '{}').").format(
         field, field, shown[0]
     )
@@ -118,7 +118,7 @@ def _check_rare(summary: ClassSummary, texts: list[str]) -> list[Finding]:
     if not rare or len(summary.counts) == 1:
         return []
     rows = np.array([row for row, text in enumerate(texts) if _plain(text) in rare], np.int64)
-    words = listed([f"{name} {count}" for name, count in summary.rare], 8)
+    words = some_of([f"{name} {count}" for name, count in summary.rare], 8)
     sentence = tr_n(
         "{} of {} classes of {} has at most {} observations: {}.",
         "{} of {} classes of {} have at most {} observations: {}.",
@@ -183,7 +183,7 @@ def _check_capitals(field: str, plain: list[str]) -> list[Finding]:
     rows = _where([name in twins for name in plain])
     shown = [plain[row] for row in rows.tolist()]
     sentence = tr("Names of {} differ in capital letters only: {}. They count as different ones.").format(
-        field, listed(twins)
+        field, some_of(twins)
     )
     texts = [tr("{} is {!r}, elsewhere with other capital letters.").format(field, name) for name in shown]
     remedy = tr("If they are the same, give them one name: otherwise the profile is torn in two.")
@@ -195,7 +195,7 @@ def _check_missing(field: str, plain: list[str]) -> list[Finding]:
     if not rows.size:
         return []
     shown = [plain[row] for row in rows.tolist()]
-    words = listed(sorted({repr(name) if name else tr("empty") for name in shown}))
+    words = some_of(sorted({repr(name) if name else tr("empty") for name in shown}))
     sentence = tr("{} is {} at {} of {} observations: no name.").format(field, words, rows.size, len(plain))
     remedy = tr_n(
         "Write the name. Without one it belongs to no other observation.",

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import some_of, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.checks.findings import Finding, listed
+from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.checks.impossible import (
     check_codes,
     check_infinite,
@@ -110,7 +110,7 @@ def check_texts(measured: Measured) -> list[Finding]:
     failed, thousands = np.flatnonzero(measured.is_failed), np.flatnonzero(measured.is_thousands)
     if failed.size:
         texts = [str(text) for text in measured.texts[failed]]
-        shown = listed([repr(text) for text in dict.fromkeys(texts)])
+        shown = some_of([repr(text) for text in dict.fromkeys(texts)])
         sentence = tr("{} holds {} at {} of {} observations, which are not numbers.").format(
             field, shown, failed.size, count
         )
@@ -130,7 +130,7 @@ def check_texts(measured: Measured) -> list[Finding]:
         texts = [str(text) for text in measured.texts[thousands]]
         sentence = tr(
             "All commas of {} stand before three digits ({}). They are read as decimal commas: {} is {:g}."
-        ).format(field, listed(list(dict.fromkeys(texts))), texts[0], measured.values[thousands[0]])
+        ).format(field, some_of(list(dict.fromkeys(texts))), texts[0], measured.values[thousands[0]])
         remedy = tr("If they separate thousands, take them out: replace(\"{}\", ',', '').").format(field)
         rows = [tr("{} is {}: a decimal comma, or thousands?").format(field, text) for text in texts]
         found.append(Finding("thousands", field, sentence, remedy, thousands, rows, texts))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soil_cnn_plugin.contract.jobs import CheckObservations, JobError, partners
-from soil_cnn_plugin.contract.language import localized, tr, tr_n
+from soil_cnn_plugin.contract.language import localized, some_of, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.checks.doubtful_names import ClassSummary, check_classes
 from soil_cnn_plugin.engine.checks.field_summary import FieldCheck, check_field, check_texts
-from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed
+from soil_cnn_plugin.engine.checks.findings import Finding, examples
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, is_classes, read_measured
 from soil_cnn_plugin.engine.checks.places import Places
 from soil_cnn_plugin.engine.errors import EngineError
@@ -124,7 +124,7 @@ class CheckedFields:
     def _check_units(self) -> None:
         without = [name for name, each in self.checked.items() if not each.measured.soil_property.unit]
         if without:
-            sentence = tr("No unit is known for {}.").format(listed(without, 8))
+            sentence = tr("No unit is known for {}.").format(some_of(without, 8))
             remedy = tr(
                 "Write it under Units, or once and for all into the field's alias: Zinc (mg/kg). Legends"
                 " and reports show it, and more mistakes can be found."
@@ -203,7 +203,7 @@ def _check_undetected(measured: Measured) -> list[Finding]:
     if not rows.size:
         return []
     texts = [str(text) for text in measured.texts[rows]]
-    shown = listed([repr(text) for text in dict.fromkeys(texts)])
+    shown = some_of([repr(text) for text in dict.fromkeys(texts)])
     sentence = tr("{} says {} at {} of {} observations, but nothing tells the detection limit there.").format(
         field, shown, rows.size, len(measured.values)
     )

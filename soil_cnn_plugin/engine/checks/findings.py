@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import all_of, localized, tr
+from soil_cnn_plugin.contract.language import localized, some_of, tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 
 REPAIR, CHECK, NOTE = "repair", "check", "note"
@@ -111,18 +111,10 @@ class Finding:
         return KINDS[self.kind].severity
 
 
-def listed(items: Sequence[str], most: int = 5) -> str:
-    """Return words such as `a, b and c`, or `a, b and 7 more`."""
-    texts = list(items)
-    if len(texts) > most:
-        return tr("{} and {} more").format(", ".join(texts[:most]), len(texts) - most)
-    return all_of(texts)
-
-
 def examples(values: Array, most: int = 5) -> str:
     """Return the different values as `-9999 and -1`, the most frequent first."""
     different, counts = np.unique(values, return_counts=True)
-    return listed([localized(f"{value:g}") for value in different[np.argsort(-counts, kind="stable")]], most)
+    return some_of([localized(f"{value:g}") for value in different[np.argsort(-counts, kind="stable")]], most)
 
 
 def brief(value: float) -> str:

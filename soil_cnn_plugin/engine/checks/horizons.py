@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.jobs import CheckObservations
-from soil_cnn_plugin.contract.language import localized, tr, tr_n
+from soil_cnn_plugin.contract.language import localized, some_of, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.checks.doubtful_names import check_names
 from soil_cnn_plugin.engine.checks.fields import CheckedFields
-from soil_cnn_plugin.engine.checks.findings import Finding, listed
+from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.observations.names import read_names
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.point_layer import Layer
@@ -248,7 +248,7 @@ def check_profile_places(profiles: NDArray[np.object_], places: Rows, field: str
         return []
     rows = known[torn[labels]]
     sentence = tr("{} of {} profiles have horizons at more than one place: {}.").format(
-        torn.sum(), len(names), listed(names[torn].tolist())
+        torn.sum(), len(names), some_of(names[torn].tolist())
     )
     remedy = tr("Give a profile's horizons one place, or different profiles different names.")
     texts = [tr("Profile {} lies at several places.").format(name) for name in names[labels[torn[labels]]].tolist()]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import localized, tr
+from soil_cnn_plugin.contract.language import localized, some_of, tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed
+from soil_cnn_plugin.engine.checks.findings import Finding, examples
 from soil_cnn_plugin.engine.checks.measured import Measured
 from soil_cnn_plugin.engine.observations.layer_fields import HUGE
 
@@ -82,7 +82,7 @@ def check_codes(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]
     sentence = tr(
         "{} is {} at {} of {} observations, while {}: this looks like a code for a missing value. It would"
         " be learned as measured."
-    ).format(field, listed([localized(f"{code:g}") for code in codes]), bad.sum(), len(bad), span)
+    ).format(field, some_of([localized(f"{code:g}") for code in codes]), bad.sum(), len(bad), span)
     nulls = f'"{field}"'
     for code in codes:
         nulls = f"nullif({nulls}, {code:g})"

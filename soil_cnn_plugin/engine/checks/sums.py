@@ -9,11 +9,11 @@ import numpy as np
 
 from soil_cnn_plugin.contract.composition import group_parts
 from soil_cnn_plugin.contract.jobs import CheckObservations
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import some_of, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.checks.field_summary import FieldCheck
-from soil_cnn_plugin.engine.checks.findings import Finding, listed
+from soil_cnn_plugin.engine.checks.findings import Finding
 from soil_cnn_plugin.engine.checks.measured import Measured
 
 NEAR, FAR = 0.01, 0.05
@@ -118,7 +118,7 @@ def _torn(names: tuple[str, ...], is_known: Flags, torn: Rows) -> Finding:
         "{} of {} observations have some of the parts {}, but not all.",
         len(torn),
     ).format(len(torn), len(is_known), ", ".join(names))
-    texts = [tr_n("{} is missing.", "{} are missing.", len(gone)).format(listed(gone)) for gone in missing]
+    texts = [tr_n("{} is missing.", "{} are missing.", len(gone)).format(some_of(gone)) for gone in missing]
     remedy = tr("Fill in the missing part if it is the rest; otherwise the other parts are left out in training, too.")
     return Finding("torn_composition", ", ".join(names), sentence, remedy, torn, texts, [""] * len(torn))
 

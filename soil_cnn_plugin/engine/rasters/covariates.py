@@ -12,7 +12,7 @@ import numpy as np
 import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import some_of, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import usable_cores
@@ -94,11 +94,7 @@ class CovariateStack(AbstractContextManager["CovariateStack"]):
 
 def names_in_words(names: list[str]) -> str:
     """Return `a`, `a and b` or `a, b, c and 197 more`."""
-    first, more = names[:_NAMES_IN_WORDS], len(names) - _NAMES_IN_WORDS
-    if more > 0:
-        return tr("{} and {} more").format(", ".join(first), more)
-    last = first.pop()
-    return tr("{} and {}").format(", ".join(first), last) if first else last
+    return some_of(names, _NAMES_IN_WORDS)
 
 
 def reference_grid(path: str, cell_size: float | None = None) -> Grid:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import all_of, tr
+from soil_cnn_plugin.contract.language import some_of, tr
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, MEAN
 from soil_cnn_plugin.engine.assessment.reliability import chance_band
@@ -159,19 +159,19 @@ def doubts_in_words(target: ClassTarget, predictor: str) -> str:
                 "With all observations in one fold (in brackets: how many): {}. No method knew the class when"
                 " they were held out, so its numbers say no more than that; the map itself was trained with"
                 " them."
-            ).format(_listed(alone))
+            ).format(some_of(alone, _MOST_NAMED))
         )
     if never:
         texts.append(
             tr(
                 "Not once right at a held-out observation (in brackets: observations): {}. The map does not"
                 " find such a class; its own probability tells where it may be."
-            ).format(_listed(never))
+            ).format(some_of(never, _MOST_NAMED))
         )
     if few:
         texts.append(
             tr("Fewer than {} observations, so that numbers of the class say little: {}.").format(
-                FEW_OF_CLASS, _listed(few)
+                FEW_OF_CLASS, some_of(few, _MOST_NAMED)
             )
         )
     return " ".join(texts)
@@ -219,8 +219,3 @@ def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -
 def predictor_of_classes(predictor: str) -> str:
     method = PREDICTORS_IN_WORDS[predictor]
     return tr("The probability of each class is predicted by {}; the map shows the most probable class.").format(method)
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return all_of(names) if more <= 0 else tr("{} and {} more").format(", ".join(names[:_MOST_NAMED]), more)

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
+from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports.sections import Group, Item, Paragraph, Section, Table, TableCell
 from soil_cnn_plugin.engine.reports.words import percent, rounded
 
+_MOST_CLASSES = 12
 _BAR = 90  # pixels of the whole
 
 
@@ -47,7 +49,7 @@ def _row(summary: CovariateSummary) -> tuple[str, ...]:
     """Return a row with the name, kind, unit, values and source."""
     covariate = summary.covariate
     if summary.categories:
-        values = tr("{} classes: {}").format(len(summary.categories), _shortened(summary.labels))
+        values = tr("{} classes: {}").format(len(summary.categories), comma_separated(summary.labels, _MOST_CLASSES))
     else:
         last = len(summary.quantiles) - 1
         lowest, low, middle, high, highest = (
@@ -67,12 +69,6 @@ def _importance(weight: float, most: float) -> TableCell:
         svg=f'<svg class="bar" width="{_BAR + 44}" height="14" role="img" aria-label="{text}">'
         f'<rect width="{width}" height="11" y="1.5" rx="1.5"/><text x="{width + 5}" y="11.5">{text}</text></svg>',
     )
-
-
-def _shortened(labels: Sequence[str], most: int = 12) -> str:
-    rest = len(labels) - most
-    shown = ", ".join(labels[:most])
-    return tr("{} and {} more").format(shown, rest) if rest > 0 else shown
 
 
 _IMPORTANCE = tr(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import some_of, tr, tr_n
 from soil_cnn_plugin.engine.checks.clustering import Clustering
-from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding, listed
+from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
 from soil_cnn_plugin.engine.reports.sections import Problem
 from soil_cnn_plugin.engine.reports.words import percent
@@ -70,7 +70,7 @@ def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Probl
         ]
         sentences.append(
             tr_n("The same in {} more field: {}.", "The same in {} more fields: {}.", len(others)).format(
-                len(others), listed(others, 12)
+                len(others), some_of(others, 12)
             )
         )
     remedies = list(dict.fromkeys(finding.remedy for finding in findings))
@@ -82,7 +82,7 @@ def _item(check: ObservationsCheck, kind: str, findings: list[Finding]) -> Probl
         count=observations_in_words(len(rows)) if rows else "",
         sentences=sentences,
         remedy=f"{remedies[0]}{also}",
-        observations=listed(ids, _IDS) if KINDS[kind].severity != NOTE else "",
+        observations=some_of(ids, _IDS) if KINDS[kind].severity != NOTE else "",
     )
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from soil_cnn_plugin.contract.language import some_of
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.checks.doubtful_names import check_classes
 from soil_cnn_plugin.engine.checks.field_summary import check_texts
 from soil_cnn_plugin.engine.checks.fields import mark_below_limits
-from soil_cnn_plugin.engine.checks.findings import Finding, examples, listed
+from soil_cnn_plugin.engine.checks.findings import Finding, examples
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, read_measured
 from soil_cnn_plugin.engine.checks.sums import check_sums
 
@@ -144,6 +145,6 @@ def test_fifty_classes_with_enough_observations_are_fine() -> None:
 
 
 def test_lists_in_words() -> None:
-    assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
-    assert listed(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+    assert some_of(["a"]) == "a" and some_of(["a", "b", "c"]) == "a, b and c"
+    assert some_of(["a", "b", "c", "d"], 2) == "a, b and 2 more"
     assert examples(np.array([7.0, -1, -1, 7, 7])) == "7 and -1"

@@ -45,7 +45,7 @@ from soil_cnn_plugin.engine.targets.scales import TargetScale
 from tests.engine.landscape import learned_of
 
 SIDE, CELL, FOLDS, REPEATS, COVERAGE = 64, 10.0, 5, 3, 0.9
-BLOCKS = {1: 8, 4: 8, 16: 3, 64: 1}  # side in pixels -> how many a field
+BLOCKS = {1: 8, 4: 8, 16: 3, 32: 1, 64: 1}  # side in pixels -> how many a field
 WAYS = ("fitted", "true", "independent", "alike")
 PROPERTY = SoilProperty("error")
 

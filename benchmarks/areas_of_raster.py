@@ -114,9 +114,9 @@ def measure(
                 own.append((low <= truth <= high, high - low, truth - (low + high) / 2))
             if own:
                 covered, widths, errors = np.array(own, np.float64).T
-                kept = float(covered.mean()), float(f"{widths.mean():.5g}"), [float(f"{each:.5g}") for each in errors]
-                for values, value in zip(found.setdefault(side, [[], [], []]), kept):
-                    values.append(value)
+                sample = float(covered.mean()), float(f"{widths.mean():.5g}"), [float(f"{each:.5g}") for each in errors]
+                for kept, value in zip(found.setdefault(side, [[], [], []]), sample):
+                    kept.append(value)
     return found
 
 

@@ -62,10 +62,17 @@ def draw(name: str, width: float, height: float, paint: Callable[[Figure], None]
         figure = Figure(figsize=(width, height), layout="compressed")
         paint(figure)
         _localize(figure)
-        figure.draw_without_rendering()  # the layout settles at the second attempt
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", dpi=150)
-    return _slim(buffer.getvalue())
+        return _slim(render(figure))
+
+
+def render(figure: Figure) -> str:
+    """Lay a figure out and write it as an SVG file."""
+    engine = figure.get_layout_engine()
+    if engine:
+        engine.execute(figure)  # the layout settles at the second attempt, that of `savefig`
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", dpi=150)
+    return buffer.getvalue()
 
 
 def _localize(figure: Figure) -> None:

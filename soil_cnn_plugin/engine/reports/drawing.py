@@ -68,7 +68,7 @@ def draw(name: str, width: float, height: float, paint: Callable[[Figure], None]
 def render(figure: Figure) -> str:
     """Lay a figure out and write it as an SVG file."""
     engine = figure.get_layout_engine()
-    if engine:
+    if engine and figure.axes:
         engine.execute(figure)  # the layout settles at the second attempt, that of `savefig`
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=150)

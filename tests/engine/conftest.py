@@ -3,7 +3,7 @@ properties and five methods whose distributions are nearly right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -64,15 +64,23 @@ ERRORS = {BLEND: 0.34, NETWORK: 0.36, FOREST: 0.42, FOREST_CONTEXT: 0.39, MEAN: 
 """Standard deviation of what each method leaves unexplained, on the log scale, where the observations' is 0.6."""
 
 
+def _render_words(figure: Figure) -> str:
+    """A figure of its words alone. To lay out and draw those of one report takes seconds."""
+    words = (item.get_text() for item in figure.findobj(Text))
+    texts = "".join(f"<text>{escape(each, quote=False)}</text>" for each in words)
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{texts}</svg>'
+
+
 @pytest.fixture
 def words_of_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave a figure only its words. To lay out and draw those of one report takes seconds."""
+    monkeypatch.setattr(drawing, "render", _render_words)
 
-    def render(figure: Figure) -> str:
-        words = (item.get_text() for item in figure.findobj(Text))
-        return "<svg>" + "".join(f"<text>{escape(each, quote=False)}</text>" for each in words) + "</svg>"
 
-    monkeypatch.setattr(drawing, "render", render)
+@pytest.fixture(scope="module")
+def words_of_all_figures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "render", _render_words)
+        yield
 
 
 @pytest.fixture

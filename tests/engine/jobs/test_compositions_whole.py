@@ -37,6 +37,7 @@ from soil_cnn_plugin.engine.training.network_file import read_description
 from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, Log, make_landscape
 from tests.engine.reports.test_held_out_report import Reader
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 PARTS, DEPTHS = ("sand", "silt", "clay"), ("0_10", "30_60")
 FIELDS = tuple(f"{part}_{depth}" for depth in DEPTHS for part in PARTS)
 COUNT = 90

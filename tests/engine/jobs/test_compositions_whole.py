@@ -204,6 +204,7 @@ def test_one_part_of_a_composition_can_be_explained(chain: Chain, tmp_path: Path
         attribution=str(tmp_path / "a.tif"),
         metrics=str(tmp_path / "m.json"),
         target="clay_30_60",
+        extent=(WEST + 100, NORTH - 200, WEST + 200, NORTH - 100),
         device="cpu",
     )
     explain_network.run(job, Log())

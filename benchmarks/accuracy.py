@@ -116,7 +116,7 @@ def designer(options: argparse.Namespace, patches: str, report: Report) -> tuple
     device = choose_device(options.device, report)
     asked = TrainNetwork(patches, "", architecture=options.architecture, preset=options.preset)
     with PatchFile(patches) as file:
-        plans = make_plans(asked, file.patch_size)
+        plans = make_plans(asked, file.patch_size, max(file.count, options.as_many))
         data = encode_patches(file, plans, device, options.location)
 
     def design(kind: str, seed: int) -> Design:
@@ -206,6 +206,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--patch-size", type=int, default=ExtractPatches.patch_size)
     parser.add_argument("--architecture", choices=TrainNetwork.ARCHITECTURES, default=TrainNetwork.architecture)
     parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default=TrainNetwork.preset)
+    parser.add_argument("--as-many", type=int, default=0, help="train what the preset trains with so many observations")
     parser.add_argument("--location", choices=TrainNetwork.LOCATIONS, default=TrainNetwork.location)
     parser.add_argument("--rivals", action="store_true", help="also methods of others, on the same folds (rivals.py)")
     parser.add_argument("--device", default="auto")

@@ -18,7 +18,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +26,14 @@ import torch
 from accuracy import designer, find_covariates, make_parser, write_observations
 from context_tries import (
     AttentionNetwork,
-    Pyramid,
     PyramidNetwork,
+    Seen,
     WideRing,
-    denoised_code,
-    drawn_pixels,
-    principal_components,
+    see,
 )
 from torch import Tensor
 
-from soil_cnn_plugin.contract.jobs import ExtractPatches
+from soil_cnn_plugin.contract.jobs import ExtractPatches, TrainNetwork
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
@@ -47,8 +45,6 @@ from soil_cnn_plugin.engine.networks.focal import network_features
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.networks.ring import RingNetwork
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
-from soil_cnn_plugin.engine.rasters.covariates import open_stack
-from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import learn_all
 from soil_cnn_plugin.engine.training.design import Design
@@ -58,20 +54,8 @@ from soil_cnn_plugin.engine.training.input_rows import InputRows
 from soil_cnn_plugin.engine.training.predictor import predict_forests
 
 TRIES = ("wide", "pyramid", "pyramid_near", "pyramid_mirrored", "attention", "components", "code", "tuned", "source")
-LEVELS = 7  # of the pyramid: the last one's filter is 37 pixels wide (standard deviation)
 _NEAR = 3  # levels that lie within a patch of 31 pixels
-_FAR = 4  # the first level that sees farther than the product's windows
-_CODES = 16
-_EVERYWHERE = 4000  # pixels from which features are learned without targets
 _TUNING = 0.3  # of the usual learning rate
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What is seen of N observations: `pyramid` (N, 5, 5, L * (D + 1)), and features to add to those with context."""
-
-    pyramid: Tensor
-    added: dict[str, Singles]
 
 
 def main() -> None:
@@ -91,7 +75,7 @@ def main() -> None:
             for kind in options.kinds:
                 for seed in range(options.seed, options.seed + options.repeats):
                     design = make(kind, seed)
-                    seen = seen or see(file, design, options)
+                    seen = seen or see(file, design.data.encoder, options.tries)
                     own, other = in_parts(file, options)
                     fold = np.full(file.count, -1)
                     fold[own] = own_folds(design, own, options.folds, seed)
@@ -103,35 +87,13 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--tries", type=lambda text: text.split(","), default=list(TRIES[:-2]), help=", ".join(TRIES))
     parser.add_argument("--own", type=int, default=0, help="observations of the east; those of the west are the source")
     parser.add_argument("--no-padarian", action="store_true", help="leave out the product's convolutions")
+    parser.set_defaults(as_many=TrainNetwork.ENOUGH_FOR_BOTH)
     options = parser.parse_args()
     if unknown := set(options.tries) - set(TRIES) - {""}:
         parser.error(f"no try is called {', '.join(sorted(unknown))}; there are {', '.join(TRIES)}")
     if {"tuned", "source"} & set(options.tries) and not options.own:
         parser.error("tuned and source need --own: how many observations of the east to learn from")
     return options
-
-
-def see(file: PatchFile, design: Design, options: argparse.Namespace) -> Seen:
-    """Look at the whole area once; what is learned of it without targets takes none of the observations' values."""
-    covariates = [summary.covariate for summary in file.covariates]
-    with open_stack(covariates, file.grid) as stack:
-        raw = stack.read(Block(0, 0, file.grid.height, file.grid.width))
-    channels = design.data.encoder(torch.from_numpy(raw[None]))
-    pyramid = Pyramid(channels, LEVELS)
-    rows, cols = (torch.from_numpy(part) for part in file.rows_cols.T)
-    seen = pyramid.at(rows, cols)
-    added: dict[str, Singles] = {}
-    width = design.data.encoder.channel_count + 1
-    if "wide" in options.tries:
-        added["wide"] = seen[:, 2, 2].unflatten(-1, (LEVELS, width))[:, _FAR:, :-1].flatten(1).numpy()
-    if {"components", "code"} & set(options.tries):
-        everywhere = pyramid.at(*drawn_pixels(channels.known[0].all(0), _EVERYWHERE, 0))
-        for name, learn in (("components", principal_components), ("code", denoised_code)):
-            if name in options.tries:
-                started = time.process_time()
-                added[name] = learn(everywhere, seen, _CODES)
-                print(f"{name}: learned in {time.process_time() - started:.0f} s", flush=True)
-    return Seen(seen, added)
 
 
 def in_parts(file: PatchFile, options: argparse.Namespace) -> tuple[Rows, Rows]:

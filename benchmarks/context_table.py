@@ -122,9 +122,8 @@ def read_cells(folder: Path) -> list[Cell]:
 
 def held_out_errors(fold: dict[str, Array], name: str, parts: tuple[str, ...], t: int) -> Array:
     inner, outer = (np.stack([fold[f"{part}.{side}"][:, [t]] for part in parts]) for side in ("inner", "outer"))
-    weights = learn_weights(inner, fold["y_inner"][:, [t]])
-    if name == SHARED:  # half-way to equal weights of three methods, not of four parts
-        weights += 0.5 * (np.array([1 / 6, 1 / 6, 1 / 3, 1 / 3])[:, None] - 0.25)
+    fair = np.array([1 / 6, 1 / 6, 1 / 3, 1 / 3]) if name == SHARED else None  # of three methods, not of four parts
+    weights = learn_weights(inner, fold["y_inner"][:, [t]], fair)
     errors: Array = (mix(outer, weights) - fold["y"][:, [t]])[:, 0]
     return errors[np.isfinite(errors)]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,11 +17,26 @@ from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.heads import QuantileHead
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork, Watch
 from soil_cnn_plugin.engine.networks.ring import RingNetwork
+from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.rasters.covariates import open_stack
+from soil_cnn_plugin.engine.rasters.grid import Block
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 
 SIDE = 5  # pixels of each level of the pyramid that are seen
 _BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
 _WIDTH = 96
+LEVELS = 7  # of the pyramid: the last one's filter is 37 pixels wide (standard deviation)
+_FAR = 4  # the first level that sees farther than the product's windows
+_CODES = 16
+_EVERYWHERE = 4000  # pixels from which features are learned without targets
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is seen of N observations: `pyramid` (N, 5, 5, L * (D + 1)), and features to add to those with context."""
+
+    pyramid: Tensor
+    added: dict[str, Singles]
 
 
 class Pyramid:
@@ -238,3 +256,26 @@ def drawn_pixels(known: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     chosen = np.random.default_rng(seed).choice(places, min(count, len(places)), replace=False)
     rows, cols = np.divmod(chosen, known.shape[1])
     return torch.from_numpy(rows), torch.from_numpy(cols)
+
+
+def see(file: PatchFile, encoder: Encoder, tries: Sequence[str]) -> Seen:
+    """Look at the whole area once; what is learned of it without targets takes none of the observations' values."""
+    covariates = [summary.covariate for summary in file.covariates]
+    with open_stack(covariates, file.grid) as stack:
+        raw = stack.read(Block(0, 0, file.grid.height, file.grid.width))
+    channels = encoder(torch.from_numpy(raw[None]))
+    pyramid = Pyramid(channels, LEVELS)
+    rows, cols = (torch.from_numpy(part) for part in file.rows_cols.T)
+    seen = pyramid.at(rows, cols)
+    added: dict[str, Singles] = {}
+    width = encoder.channel_count + 1
+    if "wide" in tries:
+        added["wide"] = seen[:, 2, 2].unflatten(-1, (LEVELS, width))[:, _FAR:, :-1].flatten(1).numpy()
+    if {"components", "code"} & set(tries):
+        everywhere = pyramid.at(*drawn_pixels(channels.known[0].all(0), _EVERYWHERE, 0))
+        for name, learn in (("components", principal_components), ("code", denoised_code)):
+            if name in tries:
+                started = time.process_time()
+                added[name] = learn(everywhere, seen, _CODES)
+                print(f"{name}: learned in {time.process_time() - started:.0f} s", flush=True)
+    return Seen(seen, added)

@@ -72,7 +72,7 @@ def design_sizes(
     within = inner_folds(file, kind_within(folds), job.domain)
     designs: list[Design] = []
     for size in sizes:
-        plans = make_plans(asked, size)
+        plans = make_plans(asked, size, file.count)
         designs.append(
             Design(
                 data=encode_patches(file, plans, device, asked.location, size),

@@ -99,8 +99,8 @@ def left_out_in_words(job: TrainNetwork, patch_size: int, observations: int) -> 
     if patch_size < PadarianNetwork.SMALLEST_PATCH or not _are_too_few(job, observations):
         return ""
     return tr(
-        "Convolutions ('padarian') are left out: with fewer than {} observations they made maps no better and took as"
-        " long as all other networks. The preset 'best' trains them, and so does the architecture 'padarian'."
+        "Convolutions ('padarian') are left out: with fewer than {} observations they made maps no better, and they"
+        " take longer than the ring network. The preset 'best' trains them, and so does the architecture 'padarian'."
     ).format(job.ENOUGH_FOR_BOTH)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
+import scipy
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, Correlogram
@@ -105,11 +104,11 @@ def _gain(fold: FoldErrors, model: CorrelationModel, noise: float) -> float:
         return 0.0
     places, known = fold.known_places[has_known], fold.known[has_known]
     asked, scores = fold.places[is_asked], fold.scores[is_asked]
-    _, near = cKDTree(places).query(asked, min(_NEIGHBOURS, len(places)))
+    _, near = scipy.spatial.cKDTree(places).query(asked, min(_NEIGHBOURS, len(places)))
     spread = float((known**2).mean())
     gain = 0.0
     for place, score, rows in zip(asked, scores, near):
-        among = model.correlation(cdist(places[rows], places[rows]))
+        among = model.correlation(scipy.spatial.distance.cdist(places[rows], places[rows]))
         np.fill_diagonal(among, 1 + noise + 1e-6)
         across = model.correlation(np.linalg.norm(places[rows] - place, axis=1))
         weights = np.linalg.solve(among, across)

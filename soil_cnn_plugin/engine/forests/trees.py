@@ -29,6 +29,7 @@ TREE_TYPES = {
 """The kind of number of each array."""
 LANES = 32  # rows that ask one question; rows that resemble each other take the same way for long
 BLOCK = 2**14  # rows that go down a tree before the next ones; a multiple of LANES
+_SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 _FLAGS = ir.VectorType(ir.IntType(1), LANES)
@@ -102,6 +103,12 @@ class Trees:
             raise ValueError("a tree of a forest asks for a feature that does not exist")
         if np.isnan(self.threshold).any() or not np.isfinite(self.value).all():
             raise ValueError("a forest holds a number that is not finite")
+
+
+def predict_forest(trees: Trees, features: Singles) -> tuple[Array, Array]:
+    """Location and scale (N, outputs): mean and spread of the trees."""
+    mean, spread = trees.mean_and_spread(features)
+    return mean, np.maximum(spread, _SMALLEST_SPREAD)
 
 
 def in_squares(wanted: Flags) -> Rows:

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.assessment.methods import BLENDED, NETWORK, PROCESS
-from soil_cnn_plugin.engine.forests.forest import predict_forest
-from soil_cnn_plugin.engine.forests.trees import Trees, in_squares
+from soil_cnn_plugin.engine.forests.trees import Trees, in_squares, predict_forest
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.focal import context_features

@@ -96,7 +96,8 @@ def _groups(values: Tensor) -> list[slice]:
 
 def _inside(channels: Tensor, group: slice) -> Tensor:
     """The channels of a group, counted from its first."""
-    return channels[(channels >= group.start) & (channels < group.stop)] - group.start
+    inside: Tensor = channels[(channels >= group.start) & (channels < group.stop)] - group.start
+    return inside
 
 
 def _counts(known: Tensor, windows: Sequence[int], patch_size: int) -> dict[int, Tensor]:

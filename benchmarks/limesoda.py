@@ -25,7 +25,8 @@ from scipy.special import ndtri
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS, PlacedTargets, make_folds
-from soil_cnn_plugin.engine.forests.forest import fit_forests, predict_forest
+from soil_cnn_plugin.engine.forests.forest import fit_forests
+from soil_cnn_plugin.engine.forests.trees import predict_forest
 from soil_cnn_plugin.engine.kriging.fitted_process import fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.networks.encoding import Location

@@ -8,7 +8,6 @@ leaves it) and once without. Part of `make bench`.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -100,7 +99,7 @@ def start(job: Job, folder: Path, cache: Path | None = None) -> Start:
         process.returncode = os.waitstatus_to_exitcode(status)
     whole = time.perf_counter() - started
     if process.returncode:
-        raise SystemExit(f"The job failed: {json.loads(last)}\n{(folder / 'log').read_text(errors='replace')[-3000:]}")
+        raise SystemExit(f"The job failed: {last}\n{(folder / 'log').read_text(errors='replace')[-3000:]}")
     busy = used.ru_utime + used.ru_stime
     told = f"{type(job).__name__}: first event {first:.2f} s, whole {whole:.2f} s, of the processor {busy:.2f} s"
     print(told, file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,42 @@ def test_a_benchmark_keeps_memory_as_a_worker_does() -> None:
     ]
     kept = [next(line for line in text.splitlines() if line.startswith("KEEP_MEMORY = ")) for text in texts]
     assert kept[0] == kept[1]
+
+
+_WORKER = """
+import json, os, sys, time
+job = json.load(open(sys.argv[1], encoding="utf-8"))
+print(json.dumps({"event": "info", "text": "started"}), flush=True)
+time.sleep(0.1)
+with open(sys.argv[2], "a", encoding="utf-8") as asked:
+    print(job["job"], os.environ.get("NUMBA_CACHE_DIR", "kept"), file=asked)
+print(json.dumps({"event": "done"}))
+"""
+
+
+def test_the_start_of_a_worker_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a worker that does nothing, because networks to predict with would take long to make."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    landscape = SimpleNamespace(
+        write_covariates=lambda folder, side, count: (), make_network=lambda covariates: ("alone", "blended")
+    )
+    monkeypatch.setitem(sys.modules, "landscape", landscape)
+    start = importlib.import_module("start")
+    asked, command = tmp_path / "asked", [sys.executable, "-S", "-c", _WORKER]
+    monkeypatch.setattr(start, "worker_command", lambda job: ([*command, str(job), str(asked)], {**os.environ}))
+    monkeypatch.setattr(start, "write_network", lambda path, trained: None)
+    monkeypatch.setattr(sys, "argv", ["start.py", "--quick", "--output", str(tmp_path), "--folder", str(tmp_path)])
+    start.main()
+    found = figures_of(tmp_path / "start.json")
+    (first, networks, blend, bare) = found.values()
+    assert len(first) == 2 and all(0 < one < whole[0] - 0.1 for one, whole in zip(first, (networks, blend)))
+    assert bare[0] > 0.1 and all("100 x 100" in name for name in list(found)[1:3])
+    jobs = [line.split() for line in asked.read_text(encoding="utf-8").splitlines()]
+    assert [kind for kind, _ in jobs] == ["check_environment", *["predict_map"] * 3]
+    assert [cache == "kept" for _, cache in jobs] == [True, True, True, False]
+    command[-1] = "raise SystemExit('no memory')"
+    with pytest.raises(SystemExit, match="no memory"):
+        start.start(start.CheckEnvironment(), tmp_path)
 
 
 def measure(script: str, output: Path, *options: str) -> None:

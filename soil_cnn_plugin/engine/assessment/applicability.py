@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
-from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
+import scipy
 
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
@@ -91,8 +90,8 @@ class Dissimilarity:
         return axes
 
     @cached_property
-    def _tree(self) -> cKDTree:
-        return cKDTree(self.training[:, self._used] @ self._axes)
+    def _tree(self) -> scipy.spatial.cKDTree:
+        return scipy.spatial.cKDTree(self.training[:, self._used] @ self._axes)
 
 
 def fit_dissimilarity(covariates: Array, importance: Array, fold: Rows) -> Dissimilarity:
@@ -142,7 +141,7 @@ def _training_distances(training: Array, fold: Rows) -> tuple[float, Array]:
     step = max(1, DISTANCES_AT_ONCE // count)
     for start in range(0, count, step):
         rows = slice(start, start + step)
-        distances = cdist(training[rows], training)  # (step, n)
+        distances = scipy.spatial.distance.cdist(training[rows], training)  # (step, n)
         total += distances.sum()
         distances[fold[rows, None] == fold] = np.inf
         nearest[rows] = distances.min(axis=1)

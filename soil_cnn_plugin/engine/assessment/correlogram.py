@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist, pdist
+import scipy
 
 from soil_cnn_plugin.engine.arrays import Array, Rows
 
@@ -158,7 +156,7 @@ def _some(rows: Rows, places: Array, seed: int) -> Rows:
     if len(rows) <= _MOST_TOGETHER:
         return rows
     drawn = np.random.default_rng(seed).permutation(rows)[: _MOST_TOGETHER // 2]
-    _, nearest = cKDTree(places[rows]).query(places[drawn], 2)
+    _, nearest = scipy.spatial.cKDTree(places[rows]).query(places[drawn], 2)
     return np.unique(np.concatenate([drawn, rows[nearest[:, 1]]]))
 
 
@@ -183,8 +181,8 @@ def _likelihood_parts(
     shared = np.zeros((len(_NUGGETS), scores.shape[1]))
     model = CorrelationModel(0.0, range_m, smoothness)
     for rows, fold in joint if across else _apart(joint):
-        falling = model.continuous(cdist(places[rows], places[rows]))
-        values, vectors = eigh(np.where(fold[:, None] == fold, falling, across * falling), driver="evd")
+        falling = model.continuous(scipy.spatial.distance.cdist(places[rows], places[rows]))
+        values, vectors = scipy.linalg.eigh(np.where(fold[:, None] == fold, falling, across * falling), driver="evd")
         spread = (1 - nuggets) * np.maximum(values, 0.0) + nuggets  # (nuggets, n)
         turned, one = vectors.T @ scores[rows], vectors.sum(axis=0)
         squares += ((turned**2).sum(axis=1) / spread).sum(axis=1)
@@ -223,7 +221,7 @@ def _temper(
     step_over = 1 + sum(map(len, blocks)) // _MOST_TEMPERED
     blocks = [block[::step_over] for block in blocks]
     (smoothness, range_m), rows = candidate, np.concatenate(blocks)
-    distances = cdist(places[rows], places[rows])
+    distances = scipy.spatial.distance.cdist(places[rows], places[rows])
     is_same = observation[rows][:, None] == observation[rows]
 
     def correlation(nugget: float, log_range: float) -> Array:
@@ -270,7 +268,7 @@ def _classes(
     distances, products, squares, count = [], [], 0.0, 0
     for rows in blocks:
         own = scores[rows]
-        distances.append(pdist(places[rows]))
+        distances.append(scipy.spatial.distance.pdist(places[rows]))
         upper = np.triu_indices(len(rows), 1)
         products.append((own @ own.T)[upper])
         squares, count = squares + float((own**2).sum()), count + len(rows)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, Correlogram
@@ -113,7 +113,7 @@ def _gains(fold: FoldErrors, model: CorrelationModel) -> Array:
         return np.zeros(len(NOISES))
     places, known = fold.known_places[has_known], fold.known[has_known]
     asked, scores = fold.places[rows], fold.scores[rows]
-    _, near = cKDTree(places).query(asked, min(_NEIGHBOURS, len(places)))  # (m, k)
+    _, near = scipy.spatial.cKDTree(places).query(asked, min(_NEIGHBOURS, len(places)))  # (m, k)
     neighbours = places[near]
     among = model.correlation(np.linalg.norm(neighbours[:, :, None] - neighbours[:, None], axis=3))
     among[:, np.arange(near.shape[1]), np.arange(near.shape[1])] = 1.0

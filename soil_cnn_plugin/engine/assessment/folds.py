@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Rows
@@ -153,7 +153,7 @@ def overlap_share(
     overlapping = 0
     for held_out in (fold == number for number in np.unique(fold)):
         if not held_out.all():
-            nearest, _ = cKDTree(pixels[~held_out]).query(pixels[held_out], p=np.inf)
+            nearest, _ = scipy.spatial.cKDTree(pixels[~held_out]).query(pixels[held_out], p=np.inf)
             overlapping += int((nearest < patch_size).sum())
     return 100.0 * overlapping / max(len(fold), 1)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
@@ -55,7 +55,7 @@ def _look_around(coordinates: Array, fold: Rows) -> tuple[Array, Rows]:
     A tree for each of 100,000 sites would take an hour; where folds are small, one of another fold is among the
     nearest.
     """
-    distances, left, tree = np.full(len(fold), np.inf), np.arange(len(fold)), cKDTree(coordinates)
+    distances, left, tree = np.full(len(fold), np.inf), np.arange(len(fold)), scipy.spatial.cKDTree(coordinates)
     for wanted in (min(number, len(fold)) for number in _NEAREST):
         for rows in np.array_split(left, max(1, len(left) * wanted // _AT_ONCE)):
             found, nearest = tree.query(coordinates[rows], wanted)
@@ -67,7 +67,7 @@ def _look_around(coordinates: Array, fold: Rows) -> tuple[Array, Rows]:
 
 def nearest_distances(points: Array, others: Array) -> Array:
     """Distance (M,) of each of `points` (M, 2) to the nearest of `others`."""
-    distances: Array = cKDTree(others).query(points)[0]
+    distances: Array = scipy.spatial.cKDTree(others).query(points)[0]
     return distances
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.spatial import cKDTree
+import scipy
 from scipy.special import ndtr, stdtr, stdtrit
 
 from soil_cnn_plugin.contract.language import localized
@@ -131,10 +130,10 @@ def likeness(residuals: Array, coordinates: Array) -> Likeness | None:
     if n < _FEWEST_PLACES or not np.isfinite(values).all() or np.ptp(values) <= 1e-12 * np.abs(values).max():
         return None
     k = NEIGHBOURS
-    distance, nearest = cKDTree(where).query(where, k + 1)
+    distance, nearest = scipy.spatial.cKDTree(where).query(where, k + 1)
     is_other = nearest != np.arange(n)[:, None]
     columns = nearest[is_other].reshape(n, k)  # all places differ, so each finds itself
-    weights = csr_array((np.full(n * k, 1 / k), columns.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    weights = scipy.sparse.csr_array((np.full(n * k, 1 / k), columns.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
     z = values - values.mean()
     found = float(z @ (weights @ z) / (z @ z))
     both = weights + weights.T

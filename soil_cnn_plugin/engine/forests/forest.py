@@ -13,7 +13,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.forests.bins import Binned, bin_features
 from soil_cnn_plugin.engine.forests.growing import grow_tree
-from soil_cnn_plugin.engine.forests.trees import Trees, join_trees
+from soil_cnn_plugin.engine.forests.trees import Trees, join_trees, predict_forest
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.machine.processes import is_joined
 from soil_cnn_plugin.engine.targets.learned import ForestLesson, Learned
@@ -23,7 +23,6 @@ ROWS_A_TREE = 100_000
 """The most rows that are drawn anew for each tree; of fewer observations as many as there are (the usual bootstrap).
 This bounds time and the size of network files. Measured in docs/large.md."""
 _LEAF = 3  # observations in a leaf, at least
-_SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,6 @@ def fit_parts(features: Singles, learned: Learned, fold: Rows, seed: int) -> lis
     """A fifth of each forest's trees for each inner fold, grown on the rows outside it; the same each time."""
     binned = bin_features(features, _threads())
     return [grow_parts(binned, lesson, fold, seed) for lesson in learned.forest_lessons()]
-
-
-def predict_forest(trees: Trees, features: Singles) -> tuple[Array, Array]:
-    """Location and scale (N, outputs): mean and spread of the trees."""
-    mean, spread = trees.mean_and_spread(features)
-    return mean, np.maximum(spread, _SMALLEST_SPREAD)
 
 
 def growth_in_words(count: int) -> str:

@@ -28,7 +28,10 @@ TREE_TYPES = {
 }
 """The kind of number of each array."""
 LANES = 32  # rows that ask one question; rows that resemble each other take the same way for long
-BLOCK = 2**14  # rows that go down a tree before the next ones; a multiple of LANES
+BLOCK = (
+    2**12
+)  # rows that go down all trees before the next ones, so few that their features stay in a processor's cache
+_SMALLEST_SPREAD = 0.05  # of the trees, in standard deviations of the target
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 _FLAGS = ir.VectorType(ir.IntType(1), LANES)
@@ -64,7 +67,7 @@ class Trees:
         This is fastest where neighbouring rows resemble each other.
         """
         total, squares = np.zeros((2, len(features), self.outputs))
-        arrays = (self.roots, self.children.reshape(-1), self.feature, self.threshold, self.value)
+        arrays = (self.roots, self.children.reshape(-1), self.feature, self.threshold, self._marks, self.value)
 
         def add(rows: slice) -> None:
             piece = features[rows]
@@ -78,6 +81,15 @@ class Trees:
                 pass
         mean = total / self.count
         return mean, np.sqrt(np.maximum(squares / self.count - mean**2, 0))
+
+    @property
+    def _marks(self) -> NDArray[np.int32]:
+        """What a row finds at each node, if it is its leaf, (nodes,): the bits of the answer, or with several outputs
+        the node's own number."""
+        if self.outputs > 1:
+            return np.arange(len(self.value), dtype=np.int32)
+        answers: NDArray[np.int32] = np.ascontiguousarray(self.value[:, 0]).view(np.int32)
+        return answers
 
     def check(self, features: int, outputs: int = 1) -> None:
         """Raise ValueError unless every walk stays inside its tree, asks for existing features and ends at answers."""
@@ -102,6 +114,12 @@ class Trees:
             raise ValueError("a tree of a forest asks for a feature that does not exist")
         if np.isnan(self.threshold).any() or not np.isfinite(self.value).all():
             raise ValueError("a forest holds a number that is not finite")
+
+
+def predict_forest(trees: Trees, features: Singles) -> tuple[Array, Array]:
+    """Location and scale (N, outputs): mean and spread of the trees."""
+    mean, spread = trees.mean_and_spread(features)
+    return mean, np.maximum(spread, _SMALLEST_SPREAD)
 
 
 def in_squares(wanted: Flags) -> Rows:
@@ -176,60 +194,72 @@ def _spread(builder: Any, number: Any, kind: Any) -> Any:
 
 
 @compiled
-def add_up(columns, roots, children, feature, threshold, value, total, squares):  # type: ignore[no-untyped-def]
+def add_up(columns, roots, children, feature, threshold, marks, value, total, squares):  # type: ignore[no-untyped-def]
     """Add every tree's answers, and their squares, to `total` and `squares` (rows, outputs).
 
     `columns` (features, n) are contiguous, n a multiple of LANES and at least the rows; `children` is (2 * nodes,).
-    Each row is in one list only, so no list grows beyond n; children lie behind their parents, so all walks end.
     """
     rows, outputs = total.shape
-    length = np.uint64(columns.shape[1])
-    flat = columns.reshape(-1)
-    leaf = np.zeros(length, np.int32)
-    # A list says who is at a node: of LANES neighbours from a place on, those whose bit is set. Lists of waiting nodes
-    # lie behind each other; the list in work comes last.
-    places, masks = np.empty(length, np.uint32), np.empty(length, np.uint32)
-    right_places, right_masks = np.empty(length, np.uint32), np.empty(length, np.uint32)
-    waiting_node, waiting_start = np.empty(length, np.uint64), np.empty(length, np.uint64)
+    flat, totals, squared = columns.reshape(-1), total.reshape(-1), squares.reshape(-1)
+    found = np.zeros(columns.shape[1], np.int32)
+    answers = found.view(np.float32)
+    lists, waiting = np.empty((4, len(found)), np.uint32), np.empty((2, len(found)), np.uint64)
     for tree in range(len(roots) - 1):
         first, last = roots[tree], roots[tree + 1]
-        tree_children = children[2 * first : 2 * last]
-        tree_feature, tree_threshold = feature[first:last], threshold[first:last]
-        end = length // np.uint64(LANES)
-        for k in range(end):
-            places[k], masks[k] = k * np.uint64(LANES), 2**LANES - 1
-        node, start, waiting = np.uint64(0), np.uint64(0), 0
-        while True:
-            left, right = np.uint64(tree_children[2 * node]), np.uint64(tree_children[2 * node + np.uint64(1)])
-            if left == right:
-                for k in range(start, end):
-                    _put(leaf, np.uint64(places[k]), np.int32(node), masks[k])
-                if waiting == 0:
-                    break
-                waiting -= 1
-                node, end, start = waiting_node[waiting], start, waiting_start[waiting]
-                continue
-            column, limit = np.uint64(tree_feature[node]) * length, tree_threshold[node]
-            to_left, to_right = start, np.uint64(0)
+        own = children[2 * first : 2 * last], feature[first:last], threshold[first:last], marks[first:last]
+        _send_down(flat, *own, lists, waiting, found)
+        if outputs == 1:
+            for row in range(rows):
+                answer = np.float64(answers[row])
+                totals[row] += answer
+                squared[row] += answer * answer
+        else:
+            for row in range(rows):
+                for output in range(outputs):
+                    answer = np.float64(value[found[row], output])
+                    total[row, output] += answer
+                    squares[row, output] += answer * answer
+
+
+@compiled
+def _send_down(flat, children, feature, threshold, marks, lists, waiting, found):  # type: ignore[no-untyped-def]
+    """Send all rows down a tree, and write into `found` (n,) the marks of their leaves.
+
+    A list says who is at a node: of LANES neighbours from a place on, those whose bit is set. Lists of waiting nodes
+    lie behind each other; the list in work comes last. Each row is in one list only, so no list grows beyond n;
+    children lie behind their parents, so all walks end.
+    """
+    length = np.uint64(len(found))
+    places, masks, right_places, right_masks = lists[0], lists[1], lists[2], lists[3]
+    end = length // np.uint64(LANES)
+    for k in range(end):
+        places[k], masks[k] = k * np.uint64(LANES), 2**LANES - 1
+    node, start, count = np.uint64(0), np.uint64(0), 0
+    while True:
+        left, right = np.uint64(children[2 * node]), np.uint64(children[2 * node + np.uint64(1)])
+        if left == right:
             for k in range(start, end):
-                place, mask = places[k], masks[k]
-                below = _at_most(flat, column + np.uint64(place), limit)
-                # Always write, and keep what was written where a row goes there: faster than asking first.
-                right_places[to_right], right_masks[to_right] = place, mask & ~below
-                to_right += np.uint64(right_masks[to_right] != 0)
-                places[to_left], masks[to_left] = place, mask & below
-                to_left += np.uint64(masks[to_left] != 0)
-            if to_left > start and to_right > 0:
-                waiting_node[waiting], waiting_start[waiting] = left, start
-                waiting += 1
-                start = to_left
-            node = right if to_right > 0 else left
-            end = to_left + to_right
-            for k in range(to_right):
-                places[to_left + k], masks[to_left + k] = right_places[k], right_masks[k]
-        for row in range(rows):
-            at = np.uint64(first) + np.uint64(leaf[row])
-            for output in range(outputs):
-                answer = np.float64(value[at, output])
-                total[row, output] += answer
-                squares[row, output] += answer * answer
+                _put(found, np.uint64(places[k]), marks[node], masks[k])
+            if count == 0:
+                return
+            count -= 1
+            node, end, start = waiting[0, count], start, waiting[1, count]
+            continue
+        column, limit = np.uint64(feature[node]) * length, threshold[node]
+        to_left, to_right = start, np.uint64(0)
+        for k in range(start, end):
+            place, mask = places[k], masks[k]
+            below = _at_most(flat, column + np.uint64(place), limit)
+            # Always write, and keep what was written where a row goes there: faster than asking first.
+            right_places[to_right], right_masks[to_right] = place, mask & ~below
+            to_right += np.uint64(right_masks[to_right] != 0)
+            places[to_left], masks[to_left] = place, mask & below
+            to_left += np.uint64(masks[to_left] != 0)
+        if to_left > start and to_right > 0:
+            waiting[0, count], waiting[1, count] = left, start
+            count += 1
+            start = to_left
+        node = right if to_right > 0 else left
+        end = to_left + to_right
+        for k in range(to_right):
+            places[to_left + k], masks[to_left + k] = right_places[k], right_masks[k]

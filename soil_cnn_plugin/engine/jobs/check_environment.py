@@ -53,5 +53,16 @@ def _try_forest() -> str:
     return try_forest()
 
 
-_MORE_TRIALS = {tr("Encode covariates"): _try_encoding, tr("Fit a random forest"): _try_forest}
+def _try_process() -> str:
+    """Predict by a small Gaussian process."""
+    from soil_cnn_plugin.engine.kriging.trial import try_process  # needs numba, which may be the broken library
+
+    return try_process()
+
+
+_MORE_TRIALS = {
+    tr("Encode covariates"): _try_encoding,
+    tr("Fit a random forest"): _try_forest,
+    tr("Predict by a Gaussian process"): _try_process,
+}
 """These also compile what they try, so that the first map does not wait for it."""

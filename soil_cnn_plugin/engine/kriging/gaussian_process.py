@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
+from soil_cnn_plugin.engine.kriging.kernel_sums import KernelSums
 from soil_cnn_plugin.engine.kriging.kernels import JITTER, PARAMETERS, Kernels, Standardized, split
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, units
 
@@ -109,19 +110,23 @@ class GaussianProcess:
 
     def locations(self, features: Tensor) -> Array:
         """Return the locations (N, R) of pixels with `features` (N, F), in single precision, where these lie."""
-        device = features.device
+        pixels = self._scaled(features, torch.float32)
+        sums = self._sums.at(pixels) if features.device.type == "cpu" else self._sums_on_gpu(pixels)
+        return self._as_probabilities(sums + self.means)
+
+    def _sums_on_gpu(self, pixels: Standardized) -> Array:
+        """Return the kernels' sums (N, R) over all observations, in single precision."""
+        device, count = pixels.point.device, len(pixels.point)
         known = self.places.to(device, torch.float32)
-        alphas = [torch.zeros(len(self.known), dtype=torch.float32, device=device) for _ in self._solved]
-        for alpha, solved in zip(alphas, self._solved):
-            alpha[solved.is_known.to(device)] = solved.alpha.to(device, torch.float32)
-        location = torch.empty((len(features), len(self.means)), dtype=torch.float32, device=device)
+        columns = [(*parts, weights.to(device, torch.float32)) for *parts, weights in self._weighted()]
+        total = torch.empty((count, len(columns)), dtype=torch.float32, device=device)
         most = max(1, _AT_ONCE // max(1, len(self.known)))
-        for start in range(0, len(features), most):
+        for start in range(0, count, most):
             rows = slice(start, start + most)
-            kernels = Kernels.between(self._scaled(features[rows], torch.float32), known)
-            for column, (alpha, solved) in enumerate(zip(alphas, self._solved)):
-                location[rows, column] = kernels.covariance(solved.variances, solved.lengths) @ alpha
-        return self._as_probabilities(location.cpu().numpy().astype(np.float64) + self.means)
+            kernels = Kernels.between(pixels.take(rows), known)
+            for column, (variances, lengths, weights) in enumerate(columns):
+                total[rows, column] = kernels.covariance(variances, lengths) @ weights
+        return total.cpu().numpy().astype(np.float64)
 
     def differentiable(self, features: Tensor, factors: Tensor, own: slice) -> Tensor:
         """Return `factors` (N, C) times the locations of the columns `own`, as (N,) that can be derived by `features`
@@ -139,6 +144,19 @@ class GaussianProcess:
     @cached_property
     def places(self) -> Standardized:
         return self._scaled(torch.from_numpy(self.known))
+
+    @cached_property
+    def _sums(self) -> KernelSums:
+        return KernelSums.of(self.places, self._weighted())
+
+    def _weighted(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Return the variances, lengths and weights (n,) of each column; an observation without a value counts 0."""
+        found = []
+        for solved in self._solved:
+            weights = torch.zeros(len(self.known), dtype=torch.float64)
+            weights[solved.is_known] = solved.alpha
+            found.append((solved.variances, solved.lengths, weights))
+        return found
 
     @cached_property
     def _solved(self) -> list[_Solved]:

@@ -17,7 +17,7 @@ JITTER = 1e-6  # keeps the covariance of observations that share a pixel inverti
 _PRIOR_SPREADS = np.array([1.5, 1.5, 1.5, 1.5, 1.0, 0.7, 0.7, 1.0])
 _VARIANCES = 5  # parameters that are variances; they come first
 _STEPS = 60  # of the search
-_ROOT_3 = 3**0.5
+ROOT_3 = 3**0.5
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Standardized:
     context: Tensor
     place: Tensor
 
-    def take(self, rows: Tensor) -> Standardized:
+    def take(self, rows: Tensor | slice) -> Standardized:
         """Return some of them."""
         return Standardized(self.point[rows], self.context[rows], self.place[rows])
 
@@ -75,7 +75,7 @@ class Kernels:
 
 def _matern(distance: Tensor) -> Tensor:
     """Return the Matern 3/2 correlation at distances in units of its length scale."""
-    scaled = _ROOT_3 * distance
+    scaled = ROOT_3 * distance
     return (1 + scaled) * torch.exp(-scaled)
 
 

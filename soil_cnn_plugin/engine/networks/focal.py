@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 import torch
 from torch import Tensor
 
@@ -9,6 +12,7 @@ from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder, Location
 
 _VARIANCE_FLOOR = 1e-4
 """Added under the root, in squared standard deviations: keeps rounding errors of flat areas small after the root."""
+_FLOATS_IN_CACHE = 2**18  # of an image, so that the sums of its windows find them in the processor's cache
 
 
 def ring_windows(patch_size: int) -> tuple[int, ...]:
@@ -63,23 +67,45 @@ def focal_features(channels: Channels, patch_size: int) -> Tensor:
     pixel in one fixed order, so that a block gives the same bits as a patch; a window without any known pixel counts as
     flat ground of mean 0.
     """
-    values, known, continuous = channels.values, channels.known, channels.continuous
+    windows, deviating = ring_windows(patch_size), deviation_windows(patch_size)
+    halo, counts = patch_size // 2, _counts(channels.known, windows, patch_size)
+    centres: list[Tensor] = []
+    means: dict[int, list[Tensor]] = {width: [] for width in windows}
+    deviations: dict[int, list[Tensor]] = {width: [] for width in deviating}
+    for group in _groups(channels.values):
+        values, continuous = channels.values[:, group], _inside(channels.continuous, group)
+        squares = values[:, continuous] ** 2
+        covariate = channels.covariate_of_channel[group]
+        centres.append(_centre(values, halo))
+        for width in windows:
+            margin, count = halo - width // 2, counts.get(width)
+            means[width].append(_mean(_centre(values, margin), width, count, covariate))
+            if width in deviating:
+                mean_square = _mean(_centre(squares, margin), width, count, covariate[continuous])
+                variance = mean_square - means[width][-1][:, continuous] ** 2
+                deviations[width].append((variance.clamp_(min=0) + _VARIANCE_FLOOR).sqrt_())
+    return torch.cat([*centres, *chain(*means.values()), *chain(*deviations.values())], dim=1)
+
+
+def _groups(values: Tensor) -> list[slice]:
+    """Channels (N, D, H, W) to compute at once: on a processor, so many that they stay in its cache."""
+    count, image = values.shape[1], values[:, :1].numel()
+    step = max(1, _FLOATS_IN_CACHE // max(1, image)) if values.device.type == "cpu" else count
+    return [slice(start, start + step) for start in range(0, count, step)]
+
+
+def _inside(channels: Tensor, group: slice) -> Tensor:
+    """The channels of a group, counted from its first."""
+    inside: Tensor = channels[(channels >= group.start) & (channels < group.stop)] - group.start
+    return inside
+
+
+def _counts(known: Tensor, windows: Sequence[int], patch_size: int) -> dict[int, Tensor]:
+    """How many pixels of each window are known, (N, C, h, w) by width; nothing where all are."""
+    if bool(known.all()):
+        return {}
     halo = patch_size // 2
-    squares = values[:, continuous] ** 2
-    is_complete = bool(known.all())
-    features = [_centre(values, halo)]
-    deviations = []
-    for width in ring_windows(patch_size):
-        margin = halo - width // 2
-        count = None if is_complete else _window_sum(_centre(known, margin), width).clamp_(min=1)
-        mean = _mean(_centre(values, margin), width, count, channels.covariate_of_channel)
-        features.append(mean)
-        if width in deviation_windows(patch_size):
-            of_channel = channels.covariate_of_channel[continuous]
-            mean_square = _mean(_centre(squares, margin), width, count, of_channel)
-            variance = mean_square - mean[:, continuous] ** 2
-            deviations.append((variance.clamp_(min=0) + _VARIANCE_FLOOR).sqrt_())
-    return torch.cat(features + deviations, dim=1)
+    return {width: _window_sum(_centre(known, halo - width // 2), width).clamp_(min=1) for width in windows}
 
 
 def _mean(values: Tensor, width: int, count: Tensor | None, covariate_of_channel: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from soil_cnn_plugin.engine.observations.patches import Observations
 from soil_cnn_plugin.engine.observations.safe_hdf5 import HostileFile, SafeGroup
 from soil_cnn_plugin.engine.observations.targets import check_measured, read_targets, write_targets
 from soil_cnn_plugin.engine.outputs import appear
-from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.grid import LARGEST_PATCH, Grid
 from soil_cnn_plugin.engine.rasters.plain_files import check_crs_files
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.measured import TargetsInWords, TargetValues
@@ -36,7 +36,6 @@ PATCH_FORMAT = "soil cnn patches"
 PATCH_VERSION = 3
 
 _CHUNK_BYTES = 1_000_000
-LARGEST_PATCH = 1025
 _BROKEN = (OSError, KeyError, TypeError, ValueError, RuntimeError, OverflowError, JobError)
 """The errors that h5py raises for damaged files, and those that a file's values raise where they make no sense."""
 

@@ -17,6 +17,8 @@ from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, nearest_tur
 
 Bounds = tuple[float, float, float, float]
 Transform = tuple[float, float, float, float, float, float]
+LARGEST_PATCH = 1025
+"""The most pixels a side of a patch."""
 
 _TOLERANCE = 1e-3
 """Share of a pixel by which two grids may differ and still count as one: coordinates in files are rounded."""

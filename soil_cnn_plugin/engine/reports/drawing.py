@@ -72,7 +72,7 @@ def render(figure: Figure) -> str:
     if engine and figure.axes:
         engine.execute(figure)  # the layout settles at the second attempt, with which drawing begins
     buffer = io.StringIO()
-    canvas.print_svg(buffer)  # `savefig` would draw twice
+    canvas.print_svg(buffer)  # type: ignore[no-untyped-call]  # `savefig` would draw twice
     return buffer.getvalue()
 
 

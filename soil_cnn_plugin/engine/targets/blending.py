@@ -10,7 +10,7 @@ from soil_cnn_plugin.engine.arrays import Array
 
 _STEPS = 100  # towards the likeliest mixture of classes
 _NEXT_TO_IMPOSSIBLE = 1e-6  # smallest probability of a class: one surprise must not rule a component out
-_SHRINKAGE = 0.5  # how far weights are drawn from what held-out rows say towards fair ones
+_HALF_WAY = 150  # held-out rows with which weights lie half-way between what the rows say and fair ones
 
 
 def fair_weights(components: Sequence[str]) -> Array:
@@ -22,8 +22,8 @@ def fair_weights(components: Sequence[str]) -> Array:
 def learn_weights(locations: Array, targets: Array, fair: Array | None = None) -> Array:
     """Weights (M, C), not negative, summing to 1, for components that predicted (M, n, C) for rows they had not seen.
 
-    They come from least squares against `targets` (n, C), drawn half-way to the `fair` ones (M,), which are
-    equal if none are given: a few hundred observations cannot tell good weights from lucky ones.
+    They come from least squares against `targets` (n, C), drawn towards the `fair` ones (M,), which are equal if none
+    are given: a few hundred observations cannot tell good weights from lucky ones, a million can.
     """
     from scipy.optimize import nnls  # takes long to load, and maps do not need it
 
@@ -38,8 +38,14 @@ def learn_weights(locations: Array, targets: Array, fair: Array | None = None) -
         size = np.sqrt(max(len(observed), 1))
         light, heavy = 0.03 * size * np.eye(count), 1e3 * size * np.ones(count)
         solution, _ = nnls(np.vstack([design, light, heavy]), np.concatenate([observed, light @ fair, heavy[:1]]))
-        weights[:, target] = solution / solution.sum()
-    return _SHRINKAGE * prior + (1 - _SHRINKAGE) * weights
+        doubt = _doubt(len(observed))
+        weights[:, target] = doubt * fair + (1 - doubt) * solution / solution.sum()
+    return weights
+
+
+def _doubt(rows: int) -> float:
+    """Return how far weights are drawn towards fair ones, 0 to 1. Measured in docs/accuracy.md."""
+    return _HALF_WAY / (_HALF_WAY + rows)
 
 
 def learn_class_weights(probabilities: Array, learned: Array, fair: Array | None = None) -> Array:
@@ -57,5 +63,6 @@ def learn_class_weights(probabilities: Array, learned: Array, fair: Array | None
     for _ in range(_STEPS if known.any() else 0):
         shares = weights[:, None] * given
         weights = (shares / shares.sum(0)).mean(axis=1)
-    mixed: Array = _SHRINKAGE * fair + (1 - _SHRINKAGE) * weights
+    doubt = _doubt(int(known.sum()))
+    mixed: Array = doubt * fair + (1 - doubt) * weights
     return np.repeat(mixed[:, None], probabilities.shape[2], axis=1)

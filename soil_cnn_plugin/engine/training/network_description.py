@@ -12,8 +12,7 @@ from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.assessment.methods import NETWORK, PREDICTORS
 from soil_cnn_plugin.engine.networks.encoding import Location
-from soil_cnn_plugin.engine.observations.patch_file import LARGEST_PATCH
-from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.rasters.grid import LARGEST_PATCH, Grid
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.class_scores import ClassScores
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, column_layout, kinds_of, words_of

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soil_cnn_plugin.engine.arrays import Array, Flags, Singles
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.assessment.methods import BLENDED, NETWORK, PROCESS
-from soil_cnn_plugin.engine.forests.forest import predict_forest
-from soil_cnn_plugin.engine.forests.trees import Trees, in_squares
+from soil_cnn_plugin.engine.forests.trees import Trees, in_squares, predict_forest
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.networks.focal import context_features
@@ -78,24 +77,23 @@ class Predictor:
             locations.append(_numpy(location)[:, wanted].T)  # (T, h, w) -> (n, T)
             scales.append(_numpy(scale)[:, wanted].T)
         if self.forests or self.process:
-            features = context_features(channels.crop(self.halo - self.patch_size // 2), self.patch_size)
-        if self.forests:
             order = in_squares(wanted)
-            pixels = np.flatnonzero(wanted)[order]
-            # Select them where they lie: on a GPU, most of the features then need not be copied.
-            chosen = torch.from_numpy(pixels).to(features.device)
-            rows = features[0].flatten(1).index_select(1, chosen).cpu().numpy().T  # (F, h, w) -> (n, F)
-            for parts, found in zip((locations, scales), predict_forests(self.forests, rows)):
-                as_wanted = np.empty_like(found)
-                as_wanted[order] = found
-                parts.append(as_wanted)
+            features = self._context(channels, np.flatnonzero(wanted)[order])
+        if self.forests:
+            for parts, found in zip((locations, scales), predict_forests(self.forests, features.cpu().numpy())):
+                parts.append(_put_back(found, order))
         if self.process:
-            places = torch.from_numpy(np.flatnonzero(wanted)).to(features.device)
-            locations.append(self.process.locations(features[0].flatten(1).index_select(1, places).T))
+            locations.append(_put_back(self.process.locations(features), order))
         result = np.full((2, self.weights.shape[1], *wanted.shape), np.nan)
         for found, mixed in zip(result, self._mixed(locations, scales)):
             found[:, wanted] = mixed.T
         return result[0], result[1]
+
+    def _context(self, channels: Channels, pixels: Rows) -> Tensor:
+        """The features (n, F) of forests and process at some pixels of a block, selected where they lie: most of a
+        GPU's then need not be copied."""
+        features = context_features(channels.crop(self.halo - self.patch_size // 2), self.patch_size)
+        return features[0].flatten(1).index_select(1, torch.from_numpy(pixels).to(features.device)).T
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -127,6 +125,13 @@ def mix(parts: Array, weights: Array) -> Array:
     """Blend M components (M, N, R) by their weights (M, R) -> (N, R)."""
     mixed: Array = np.einsum("mnt,mt->nt", parts, weights)
     return mixed
+
+
+def _put_back(found: Array, order: Rows) -> Array:
+    """Turn rows (n, R) in some order of the pixels into rows as the pixels lie."""
+    rows = np.empty_like(found)
+    rows[order] = found
+    return rows
 
 
 def _numpy(tensor: Tensor) -> Array:

@@ -11,7 +11,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from soil_cnn_plugin.engine.forests import forest
-from soil_cnn_plugin.engine.forests.forest import FittedForest, fit_forests, predict_forest
+from soil_cnn_plugin.engine.forests.forest import FittedForest, fit_forests
+from soil_cnn_plugin.engine.forests.trees import predict_forest
 from soil_cnn_plugin.engine.targets.learned import Learned, class_columns, number_columns
 from tests.engine.landscape import learned_of
 

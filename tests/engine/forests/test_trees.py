@@ -80,10 +80,10 @@ def test_pixels_in_squares_are_all_pixels_with_their_neighbours() -> None:
     rows, cols = (part[order] for part in np.nonzero(wanted))
     first = [[row, col] for row in range(3) for col in range(8)] + [[3, 0], [3, 1], [0, 8], [0, 9]]
     assert np.column_stack([rows, cols])[: len(first)].tolist() == first
-    assert (rows[: 128 * 17 - 15] < 128).all() and (rows[128 * 17 - 15 :] >= 128).all()
+    assert (rows[: 64 * 17 - 15] < 64).all() and (rows[64 * 17 - 15 :] >= 64).all()
 
 
-@pytest.mark.parametrize("rows", [2**14 - 1, 2**14 + 33])
+@pytest.mark.parametrize("rows", [2**12 - 1, 2**12 + 33])
 def test_many_rows_are_answered_in_blocks(rows: int) -> None:
     new = RNG.normal(size=(rows, 6)).astype(np.float32)
     np.testing.assert_allclose(TREES.mean_and_spread(new)[0][:, 0], FOREST.predict(new), atol=1e-6)

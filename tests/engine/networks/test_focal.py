@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from soil_cnn_plugin.engine.networks import focal
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.focal import (
     context_count,
@@ -40,7 +41,7 @@ def test_windows_double_up_to_the_patch(patch_size: int, windows: tuple[int, ...
 @pytest.mark.parametrize("share_missing", [0.0, 0.3, 0.97])
 @pytest.mark.parametrize("patch_size", [3, 9, 15])
 def test_means_and_deviations_are_those_of_the_known_pixels_in_each_window(
-    share_missing: float, patch_size: int
+    share_missing: float, patch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(4)
     side = patch_size + 4
@@ -58,6 +59,8 @@ def test_means_and_deviations_are_those_of_the_known_pixels_in_each_window(
     expected = _by_loops(values.astype(float), known > 0, covariate_of_channel, [0], patch_size)
     assert found.shape == expected.shape == (context_count(3, 1, patch_size), 5, 5)
     np.testing.assert_allclose(found, expected, atol=2e-5)
+    monkeypatch.setattr(focal, "_FLOATS_IN_CACHE", 1)  # channel by channel
+    np.testing.assert_array_equal(focal_features(channels, patch_size)[0].numpy(), found)
 
 
 def _by_loops(

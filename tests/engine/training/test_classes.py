@@ -14,7 +14,8 @@ from sklearn.ensemble import RandomForestClassifier
 from torch.nn import functional
 
 from soil_cnn_plugin.engine.forests import forest
-from soil_cnn_plugin.engine.forests.forest import fit_forests, predict_forest
+from soil_cnn_plugin.engine.forests.forest import fit_forests
+from soil_cnn_plugin.engine.forests.trees import predict_forest
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.focal import context_features
 from soil_cnn_plugin.engine.networks.heads import Heads, VarianceHead

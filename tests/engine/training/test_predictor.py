@@ -32,8 +32,8 @@ def test_weights_lie_on_the_simplex() -> None:
 
 def test_a_clearly_better_component_gets_most_of_the_weight_but_not_all() -> None:
     weights = learn_weights(components(1.5, 0.2, 1.5), TARGETS)
-    assert (weights[1] > 0.6).all() and (weights[[0, 2]] > 0.1).all()  # half-way from all of it to a third
-    np.testing.assert_allclose(weights[1], 0.5 / 3 + 0.5 * 0.97, atol=0.03)
+    assert (weights[1] > 0.7).all() and (weights[[0, 2]] > 0.08).all()
+    np.testing.assert_allclose(weights[1], 150 / 550 / 3 + 400 / 550 * 0.97, atol=0.03)
 
 
 def test_identical_components_share_equally_in_what_they_predict() -> None:
@@ -47,19 +47,20 @@ def test_equally_good_components_get_about_equal_weights() -> None:
     np.testing.assert_allclose(weights, 1 / 3, atol=0.04)
 
 
-def test_least_squares_is_met_half_way() -> None:
+@pytest.mark.parametrize(("rows", "trusted"), [(50, 0.25), (150, 0.5), (350, 0.7)])
+def test_least_squares_is_trusted_as_far_as_there_are_rows(rows: int, trusted: float) -> None:
     from scipy.optimize import minimize
 
-    locations = components(0.6, 0.9)
-    weights = learn_weights(locations, TARGETS)
+    locations, targets = components(0.6, 0.9)[:, :rows], TARGETS[:rows]
+    weights = learn_weights(locations, targets)
     for t in range(2):
 
         def loss(share: np.ndarray, t: int = t) -> float:
             blend = share[0] * locations[0, :, t] + (1 - share[0]) * locations[1, :, t]
-            return float(np.sum((TARGETS[:, t] - blend) ** 2))
+            return float(np.sum((targets[:, t] - blend) ** 2))
 
         best = minimize(loss, [0.5], bounds=[(0, 1)]).x[0]
-        assert weights[0, t] == pytest.approx(0.5 * best + 0.25, abs=1e-3)
+        assert weights[0, t] == pytest.approx(trusted * best + (1 - trusted) / 2, abs=2e-3)
 
 
 def test_both_networks_share_the_weight_of_a_method_where_nothing_tells_methods_apart() -> None:
@@ -68,7 +69,8 @@ def test_both_networks_share_the_weight_of_a_method_where_nothing_tells_methods_
     np.testing.assert_allclose(learn_weights(np.full((4, 5, 1), np.nan), np.zeros((5, 1)), fair)[:, 0], fair)
     weights = learn_weights(components(0.5, 3.0, 3.0, 3.0), TARGETS, fair)
     np.testing.assert_allclose(weights.sum(0), 1)
-    np.testing.assert_allclose(weights[:, 0], 0.5 * fair + 0.5 * np.array([0.96, 0.01, 0.01, 0.02]), atol=0.02)
+    learned = np.array([0.96, 0.01, 0.01, 0.02])
+    np.testing.assert_allclose(weights[:, 0], (150 * fair + 400 * learned) / 550, atol=0.02)
 
 
 def test_rows_with_a_missing_target_or_prediction_do_not_count() -> None:

@@ -65,6 +65,7 @@ def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> 
         held_out=str(folder / "held_out.gpkg"),
         metrics=str(folder / "metrics.json"),
         report=str(folder / "report.html"),
+        preset="best",  # trains both architectures
         members=2,
         epochs=2,
         folds=2,

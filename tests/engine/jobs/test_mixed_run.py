@@ -29,7 +29,7 @@ PARTS = ("sand", "silt", "clay")
 COUNT = 150
 QUICK = {
     "architecture": "both",
-    "preset": "standard",
+    "preset": "best",
     "members": 3,
     "epochs": 20,
     "validation": "random",

@@ -20,6 +20,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +156,18 @@ def fitted(features: np.ndarray, places: np.ndarray, values: np.ndarray, known: 
     return best[1]
 
 
-def simulated(seed: int) -> tuple[list[float], list[float]]:
+@dataclass(frozen=True)
+class Landscape:
+    """Pixels at `places` (n, 2) with two covariates (n, 2), their true values and what a sample there would tell."""
+
+    places: np.ndarray
+    features: np.ndarray
+    truth: np.ndarray
+    measured: np.ndarray
+    model: Kriging
+
+
+def draw_landscape(seed: int) -> Landscape:
     rng = np.random.default_rng(seed)
     rows, cols = np.divmod(np.arange(SIDE * SIDE), SIDE)
     places = np.column_stack([cols, rows]) * CELL
@@ -164,9 +176,13 @@ def simulated(seed: int) -> tuple[list[float], list[float]]:
     model = Kriging(features, places, reach=float(rng.choice([600, 1200, 2400])), nugget=0.3, effect=1.0)
     spatial = model.correlation(cdist(places, places)) + 1e-9 * np.eye(len(places))
     truth = features @ rng.normal(0, 1, 2) + np.linalg.cholesky(spatial) @ rng.normal(0, 1, len(places))
-    measured = truth + rng.normal(0, np.sqrt(0.3), len(places))
-    everywhere = np.arange(len(places))
-    return race(model, measured, everywhere, everywhere, seed)
+    return Landscape(places, features, truth, truth + rng.normal(0, np.sqrt(0.3), len(places)), model)
+
+
+def simulated(seed: int) -> tuple[list[float], list[float]]:
+    drawn = draw_landscape(seed)
+    everywhere = np.arange(len(drawn.places))
+    return race(drawn.model, drawn.measured, everywhere, everywhere, seed)
 
 
 def real(folder: Path, target: str, repeats: int) -> list[tuple[list[float], list[float]]]:

@@ -106,7 +106,7 @@ def _strata_table(plan: SamplingPlan) -> Item:
     rows = [
         (
             frame.strata[h],
-            localized(f"{frame.stratum_hectares[h]:.4g}"),
+            rounded(float(frame.stratum_hectares[h])),
             str(frame.stratum_places[h]),
             str(own[h]),
             _chance(chance[h]),

@@ -188,7 +188,7 @@ def _random_cannot(plan: SamplingPlan) -> list[str]:
 def _random_then(plan: SamplingPlan) -> list[str]:
     if plan.design == "stratified_random":
         how = tr("Kind of sample: stratified; Stratum: the field stratum; Area of the stratum: the field stratum_area")
-    elif plan.chosen.is_equal:
+    elif plan.design == "simple_random":
         how = tr("Kind of sample: simple")
     else:
         how = tr("Kind of sample: probabilities; Inclusion probability: the field inclusion")

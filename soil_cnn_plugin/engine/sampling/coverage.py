@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.sampling.spacing import Spacing
 
 _STARTS = 5
 _MOST_STEPS = 100
-_ROWS_OF_START = 20_000  # candidates among which the first centres are drawn
+_ROWS_OF_START = 20_000  # candidates among which starts of centres around existing points are tried
 
 
 def place_centres(places: Array, weights: Array, count: int, fixed: Array, seed: int) -> Array:
@@ -28,22 +28,31 @@ def place_centres(places: Array, weights: Array, count: int, fixed: Array, seed:
         found = KMeans(count, n_init=_STARTS, max_iter=_MOST_STEPS, random_state=seed)
         centres: Array = found.fit(places, sample_weight=weights).cluster_centers_.astype(np.float64)
         return centres
-    best, lowest = np.empty((0, places.shape[1])), np.inf
-    for start in range(_STARTS):
-        moved = _around_fixed(places, weights, count, fixed, seed + start)
-        loss = mean_squared_distance(places, np.concatenate([fixed, moved]), weights)
-        if loss < lowest:
-            best, lowest = moved, loss
-    return best
-
-
-def _around_fixed(places: Array, weights: Array, count: int, fixed: Array, seed: int) -> Array:
-    """Return centres after Lloyd's steps in which the fixed ones stay, from a start far from these."""
     rng = np.random.default_rng(seed)
     some = rng.permutation(len(places))[:_ROWS_OF_START]
-    away, _ = cKDTree(fixed).query(places[some])
-    centres: Array
-    centres, _ = kmeans_plusplus(places[some], count, sample_weight=weights[some] * away**2 + 1e-300, random_state=seed)
+    starts = (_around_fixed(places[some], weights[some], count, fixed, seed + start) for start in range(_STARTS))
+    return _settle(places, weights, fixed, min(starts, key=lambda each: each[1])[0])[0]
+
+
+def _around_fixed(places: Array, weights: Array, count: int, fixed: Array, seed: int) -> tuple[Array, float]:
+    """Return centres and their loss after Lloyd's steps in which the fixed ones stay, from a start far from these.
+
+    Centres cannot get past the fixed ones in such steps. So the centre that is missed least is set where places lie far
+    from all, as long as this helps (after the LBG-U of Fritzke 1997, Neural Processing Letters 5:35).
+    """
+    away, _ = cKDTree(fixed).query(places)
+    start, _ = kmeans_plusplus(places, count, sample_weight=weights * away**2 + 1e-300, random_state=seed)
+    centres, loss = _settle(places, weights, fixed, start)
+    while True:
+        moved, lower = _settle(places, weights, fixed, _with_idle_one_moved(places, weights, fixed, centres))
+        if lower >= loss * (1 - 1e-4):
+            return centres, loss
+        centres, loss = moved, lower
+
+
+def _settle(places: Array, weights: Array, fixed: Array, centres: Array) -> tuple[Array, float]:
+    """Return the centres after Lloyd's steps, and their loss."""
+    count = len(centres)
     for _ in range(_MOST_STEPS):
         _, nearest = cKDTree(np.concatenate([fixed, centres])).query(places)
         own = nearest - len(fixed)
@@ -51,11 +60,24 @@ def _around_fixed(places: Array, weights: Array, count: int, fixed: Array, seed:
         total = np.bincount(own[is_free], weights[is_free], count)
         sums = [np.bincount(own[is_free], weights[is_free] * column[is_free], count) for column in places.T]
         moved = np.where(total[:, None] > 0, np.column_stack(sums) / np.maximum(total, 1e-300)[:, None], centres)
-        is_settled = np.allclose(moved, centres, rtol=0, atol=1e-6 * float(np.ptp(places)))
+        is_settled = np.allclose(moved, centres, rtol=0, atol=1e-4 * float(np.ptp(places)))
         centres = moved
         if is_settled:
             break
-    return centres
+    return centres, mean_squared_distance(places, np.concatenate([fixed, centres]), weights)
+
+
+def _with_idle_one_moved(places: Array, weights: Array, fixed: Array, centres: Array) -> Array:
+    """Return the centres with the one whose places have the nearest other centre set to the farthest place of the
+    cluster with the largest loss."""
+    everything = np.concatenate([fixed, centres])
+    away, nearest = cKDTree(everything).query(places, k=2)
+    losses = np.bincount(nearest[:, 0], weights * away[:, 0] ** 2, len(everything))
+    missed = np.bincount(nearest[:, 0], weights * (away[:, 1] ** 2 - away[:, 0] ** 2), len(everything))
+    members = np.flatnonzero(nearest[:, 0] == np.argmax(losses))
+    moved = centres.copy()
+    moved[np.argmin(missed[len(fixed) :])] = places[members[np.argmax(away[members, 0])]]
+    return moved
 
 
 def mean_squared_distance(places: Array, centres: Array, weights: Array | None = None) -> float:

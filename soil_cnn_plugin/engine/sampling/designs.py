@@ -83,7 +83,7 @@ def check_all_found(task: Task, found: int) -> None:
         raise EngineError(
             tr(
                 "Only {} of {} points find a place at least {:g} m from each other and from {} existing points,"
-                " in {:.4g} ha. Lower MIN_SPACING, to about {:.3g} m for so many points, or ask for fewer"
+                " in {:.2f} ha. Lower MIN_SPACING, to about {:.3g} m for so many points, or ask for fewer"
                 " points."
             ).format(found, task.job.points, task.job.min_spacing, len(task.legacy), task.candidates.hectares, fitting)
         )
@@ -180,7 +180,6 @@ def _balanced(task: Task, progress: Callable[[float], None]) -> Chosen:
     return Chosen(
         rows,
         candidates.chance * probabilities[rows],
-        bool(np.ptp(weights) == 0),
         Criterion(name, distance(rows), _of_random(task, distance), "m"),
     )
 

@@ -136,7 +136,7 @@ def curve_of_variogram(
     gain = 1 - (twice / once) ** 0.5
     return ErrorCurve(
         counts, rmse, rmse, rmse, np.empty(0), np.empty(0), planned, (gain, gain, gain),
-        tr("{} The error is that of ordinary kriging from a square grid of points over {:.4g} ha, without"
+        tr("{} The error is that of ordinary kriging from a square grid of points over {:.2f} ha, without"
                 " covariates; clustered points do worse.").format(source, hectares),
         unit,
     )  # fmt: skip

@@ -32,11 +32,10 @@ class Criterion:
 @dataclass(frozen=True)
 class Chosen:
     """Rows of the candidates in the order in which they matter, and for random designs the inclusion probability of
-    each. `is_equal` says that all places of a stratum have the same."""
+    each."""
 
     rows: Rows
     inclusion: Array | None = None
-    is_equal: bool = True
     criterion: Criterion | None = None
     course: tuple[str, Array] | None = None  # what falls with each point or step, in words
 

@@ -93,7 +93,7 @@ class ErrorProcess:
 
         It is that of simple kriging, so that it checks what `observe` adds up point by point.
         """
-        columns = np.stack([self._column(row)[rows] for row in rows.tolist()])  # (k, k, V)
+        columns = self._columns(rows, rows)  # (k, k, V)
         total = self.total
         for value, covariance in enumerate(self.covariance):
             matrix = columns[:, :, value] + np.diag(self.noise[rows, value])
@@ -111,7 +111,7 @@ class ErrorProcess:
 
     def observe(self, row: int) -> None:
         """Take the candidate as observed."""
-        column = self._column(row)  # (C, V)
+        column = self._columns(np.arange(len(self.variance)), np.array([row]))[:, 0]  # (C, V)
         spread = np.sqrt(self.variance[row] + self.noise[row])
         steps = column / spread
         for value in range(len(self.covariance)):
@@ -121,13 +121,14 @@ class ErrorProcess:
         self.variance = np.maximum(self.variance - steps**2, 0.0)
         self._taken.append(steps)
 
-    def _column(self, row: int) -> Array:
-        """The covariance (C, V) of a candidate with all others, after what is observed already."""
-        spatial = self._spatial(self._candidates.metres, np.array([row]))[:, 0]
-        common = np.einsum("cmv,mv->cv", self._members[1], self._members[1][row])
-        found: Array = common + self._local[1] * self._local[1][row] * spatial[:, None]
+    def _columns(self, rows: Rows, others: Rows) -> Array:
+        """The covariances (n, m, V) of candidates with others, after what is observed already."""
+        spatial = self._spatial(self._candidates.metres[rows], others)
+        members, local = self._members[1], self._local[1]
+        common = np.einsum("nmv,kmv->nkv", members[rows], members[others])
+        found: Array = common + local[rows, None] * local[None, others] * spatial[:, :, None]
         for steps in self._taken:
-            found -= steps * steps[row]
+            found -= steps[rows, None] * steps[None, others]
         return found
 
     def _spatial(self, metres: Array, rows: Rows) -> Array:

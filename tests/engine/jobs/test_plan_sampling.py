@@ -89,6 +89,7 @@ def test_each_design_gives_different_pixels_with_data_an_order_and_a_way(job: Pl
         assert numbers["criterion"]["value"] < np.mean(numbers["criterion"]["random"])
     page = Path(job.report).read_text(encoding="utf-8")
     assert "It cannot prove" in page and "<script" not in page
+    assert ("Kind of sample: simple" in page) == (design == "simple_random")
 
 
 def test_the_same_seed_gives_the_same_points_and_another_one_others(job: PlanSampling) -> None:

@@ -45,6 +45,16 @@ def test_existing_points_stay_and_new_ones_fill_the_other_half() -> None:
     assert mean_squared_distance(metres, both) < min(mean_squared_distance(metres, each) for each in random)
 
 
+def test_points_get_past_existing_ones_that_part_the_area() -> None:
+    metres = candidates_of(1, 60, cell=1.0).metres
+    legacy = metres[26:34]
+    even = np.array([3.25, 9.75, 16.25, 22.75])  # 4 on each side, each of 6.5 pixels
+    best = mean_squared_distance(metres, np.concatenate([legacy, np.column_stack([[*even, *(60 - even)], [-0.5] * 8])]))
+    for seed in range(6):
+        centres = place_centres(metres, np.ones(60), 8, legacy, seed)
+        assert mean_squared_distance(metres, np.concatenate([legacy, centres])) < 1.02 * best
+
+
 def test_a_cheaper_place_near_the_centre_is_taken() -> None:
     metres = candidates_of(1, 9, cell=1.0).metres
     cost = np.array([1, 1, 1, 1, 9, 1, 1, 1, 1.0])

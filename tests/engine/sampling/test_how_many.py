@@ -32,6 +32,8 @@ def test_more_points_lower_the_error_towards_the_nugget() -> None:
     assert curve.sentence.startswith("Twice the samples (100 instead of 50) lower the RMSE by about")
     dense = curve_of_variogram(0.2, 1.0, 800.0, 1000.0, 5000, "A variogram.")
     assert dense.gain[0] < curve.gain[0]
+    district = curve_of_variogram(0.2, 1.0, 800.0, 12345.6, 50, "A variogram.")
+    assert "over 12345.60 ha, without covariates" in district.basis
 
 
 def test_a_learning_curve_falls_as_far_as_there_is_something_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,13 @@ def _try_encoding() -> str:
     return try_encoding()
 
 
+def _try_layers() -> str:
+    """Let compiled layers learn."""
+    from soil_cnn_plugin.engine.training.trial import try_layers  # needs numba, which may be the broken library
+
+    return try_layers()
+
+
 def _try_forest() -> str:
     """Fit small random forests."""
     from soil_cnn_plugin.engine.forests.trial import try_forest  # needs numba, which may be the broken library
@@ -53,5 +60,9 @@ def _try_forest() -> str:
     return try_forest()
 
 
-_MORE_TRIALS = {tr("Encode covariates"): _try_encoding, tr("Fit a random forest"): _try_forest}
-"""These also compile what they try, so that the first map does not wait for it."""
+_MORE_TRIALS = {
+    tr("Encode covariates"): _try_encoding,
+    tr("Train compiled layers"): _try_layers,
+    tr("Fit a random forest"): _try_forest,
+}
+"""These also compile what they try, so that the first training and the first map do not wait for it."""

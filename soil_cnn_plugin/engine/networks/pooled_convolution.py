@@ -23,12 +23,12 @@ from torch.nn import functional
 
 from soil_cnn_plugin.engine.machine.compiled import compiled
 
-LANES = 16  # channels that are computed at once, so outputs are a multiple of it
-_FEWEST = -(-LANES // 3)  # channels of an image: a row of three pixels fills the lanes
+_LANES = 16  # channels that are computed at once, so outputs are a multiple of it
+_FEWEST = -(-_LANES // 3)  # channels of an image: a row of three pixels fills the lanes
 _RECTIFIED = 4  # the place of a maximum that is not positive; others are 0 to 3, row by row
-_FLOATS = ir.VectorType(ir.FloatType(), LANES)
-_INTEGERS = ir.VectorType(ir.IntType(32), LANES)
-_BYTES = ir.VectorType(ir.IntType(8), LANES)
+_FLOATS = ir.VectorType(ir.FloatType(), _LANES)
+_INTEGERS = ir.VectorType(ir.IntType(32), _LANES)
+_BYTES = ir.VectorType(ir.IntType(8), _LANES)
 _U = np.uint64  # an index that is never negative needs no check
 _inlined: Any = intrinsic  # its types do not know that numba itself passes `typing`
 
@@ -43,7 +43,7 @@ def convolve_and_pool(image: Tensor, weight: Tensor, bias: Tensor, corner: tuple
     for all, with weight (K, O, C, 3, 3) and bias (K, O) -> (K, B, side, side, O).
 
     Only the part of an image counts that begins at row and column `corner` and is pooled to `side` pixels. O is a
-    multiple of LANES.
+    multiple of 16.
     """
     if image.shape[-1] < _FEWEST:
         missing = _FEWEST - image.shape[-1]
@@ -70,13 +70,13 @@ class _ConvolvedMaxima(torch.autograd.Function):
         image, weight, places = ctx.saved_tensors
         members, outputs, channels = weight.shape[:3]
         starts = _starts(3 * channels)
-        pieces, of_bias = torch.zeros((members, outputs, len(starts), 3, LANES)), torch.zeros((members, outputs))
+        pieces, of_bias = torch.zeros((members, outputs, len(starts), 3, _LANES)), torch.zeros((members, outputs))
         where = *ctx.corner, *_arrays(gradients[0], places)
         arrays = *_arrays(image), starts, *_arrays(pieces, of_bias)
         _share_out(lambda first, end: _back_to_weights(first, end, *where, *arrays), members)
         rows = torch.empty((members, outputs, 3, 3 * channels))
         for piece, start in enumerate(starts.tolist()):
-            rows[..., start : start + LANES] = pieces[:, :, piece]
+            rows[..., start : start + _LANES] = pieces[:, :, piece]
         of_weight = rows.unflatten(3, (3, channels)).permute(0, 1, 4, 2, 3)
         if not ctx.needs_input_grad[0]:
             return None, of_weight, of_bias, None, None
@@ -87,8 +87,8 @@ class _ConvolvedMaxima(torch.autograd.Function):
 
 
 def _starts(length: int) -> Any:
-    """Where pieces of LANES neighbours begin that cover a row of this length; the last two may overlap."""
-    return np.array([*range(0, length - LANES, LANES), length - LANES], np.uint64)
+    """Where pieces of 16 neighbours begin that cover a row of this length; the last two may overlap."""
+    return np.array([*range(0, length - _LANES, _LANES), length - _LANES], np.uint64)
 
 
 def _arrays(*tensors: Tensor) -> list[Any]:
@@ -110,7 +110,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 class _Lanes(types.Type):
-    """LANES numbers in the processor's registers, as a type of compiled code."""
+    """16 numbers in the processor's registers, as a type of compiled code."""
 
     def __init__(self) -> None:
         super().__init__(name="Lanes")
@@ -128,7 +128,7 @@ _lanes = _Lanes()
 @_inlined
 def _zeros(typing: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return ir.Constant(_FLOATS, [0.0] * LANES)
+        return ir.Constant(_FLOATS, [0.0] * _LANES)
 
     return _lanes(), build
 
@@ -160,7 +160,7 @@ def _add(typing: Any, total: Any, factor: Any, lanes: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         nothing = ir.Constant(_FLOATS, ir.Undefined)
         first = builder.insert_element(nothing, arguments[1], ir.Constant(ir.IntType(32), 0))
-        factors = builder.shuffle_vector(first, nothing, ir.Constant(_INTEGERS, [0] * LANES))
+        factors = builder.shuffle_vector(first, nothing, ir.Constant(_INTEGERS, [0] * _LANES))
         product = builder.fmul(factors, arguments[2], flags=("contract",))
         return builder.fadd(arguments[0], product, flags=("contract",))
 
@@ -172,7 +172,7 @@ def _store_maxima(typing: Any, a: Any, b: Any, c: Any, d: Any, bias: Any, found:
     """Store the rectified maximum of four pixels with bias, and its place: of equal ones the first, as PyTorch does."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        most, place, nothing = arguments[0], _all(0), ir.Constant(_FLOATS, [0.0] * LANES)
+        most, place, nothing = arguments[0], _all(0), ir.Constant(_FLOATS, [0.0] * _LANES)
         for number in (1, 2, 3):
             is_more = builder.fcmp_ordered(">", arguments[number], most)
             most = builder.select(is_more, arguments[number], most)
@@ -189,11 +189,11 @@ def _store_maxima(typing: Any, a: Any, b: Any, c: Any, d: Any, bias: Any, found:
 
 
 def _all(number: int) -> Any:
-    return ir.Constant(_INTEGERS, [number] * LANES)
+    return ir.Constant(_INTEGERS, [number] * _LANES)
 
 
 def _pointer(context: Any, builder: Any, kind_of_array: Any, array: Any, start: Any, kind: Any) -> Any:
-    """A pointer to LANES neighbours in an array from an index on."""
+    """A pointer to 16 neighbours in an array from an index on."""
     data = context.make_array(kind_of_array)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
 
@@ -213,7 +213,7 @@ def _forth(first, end, top, left, images, weights, bias, found, places):
             for place in range(side * side):
                 row, column = top + 2 * (place // side), left + 2 * (place % side)
                 corner = _U(((number * height + row) * width + column) * channels)
-                for output in range(_U(0), outputs, _U(LANES)):
+                for output in range(_U(0), outputs, _U(_LANES)):
                     a, b, c, d = _zeros(), _zeros(), _zeros(), _zeros()
                     upper, own = corner, _U(member) * _U(3) * length * outputs + output
                     for _ in range(3):
@@ -229,17 +229,16 @@ def _forth(first, end, top, left, images, weights, bias, found, places):
                     _store_maxima(
                         a, b, c, d, _load(bias.reshape(-1), _U(member) * outputs + output), maxima, chosen, at
                     )
-                    at += _U(LANES)
+                    at += _U(_LANES)
 
 
 @compiled
 def _back_to_weights(first, end, top, left, gradients, places, images, starts, pieces, of_bias):
-    """Add to `pieces` (K, O, S, 3, LANES) of each row of weights (3 * C), which begin at `starts`, and to `of_bias` (K,
-    O)."""
+    """Add to `of_bias` (K, O) and to `pieces` (K, O, S, 3, 16), those of rows of weights (3 * C) from `starts` on."""
     shared, count, height, width, channels = images.shape
     side, outputs = gradients.shape[2], gradients.shape[4]
     image, gradient, chosen, total = images.reshape(-1), gradients.reshape(-1), places.reshape(-1), pieces.reshape(-1)
-    pixel, line, size = _U(channels), _U(width * channels), _U(3 * len(starts) * LANES)
+    pixel, line, size = _U(channels), _U(width * channels), _U(3 * len(starts) * _LANES)
     seen, values = np.empty(side * side, np.uint64), np.empty(side * side, np.float32)
     for member in range(first, end):
         before = 0 if shared == 1 else member * count
@@ -257,16 +256,16 @@ def _back_to_weights(first, end, top, left, gradients, places, images, starts, p
                         of_bias[member, output] += value
                 own = _U(member * outputs + output) * size
                 for start in starts:
-                    a, b, c = _load(total, own), _load(total, own + _U(LANES)), _load(total, own + _U(2 * LANES))
+                    a, b, c = _load(total, own), _load(total, own + _U(_LANES)), _load(total, own + _U(2 * _LANES))
                     for i in range(used):
                         value, at = values[i], seen[i] + start
                         a = _add(a, value, _load(image, at))
                         b = _add(b, value, _load(image, at + line))
                         c = _add(c, value, _load(image, at + line + line))
                     _store(total, own, a)
-                    _store(total, own + _U(LANES), b)
-                    _store(total, own + _U(2 * LANES), c)
-                    own += _U(3 * LANES)
+                    _store(total, own + _U(_LANES), b)
+                    _store(total, own + _U(2 * _LANES), c)
+                    own += _U(3 * _LANES)
 
 
 @compiled
@@ -292,10 +291,10 @@ def _back_to_images(first, end, top, left, gradients, places, weights, of_images
                 own = weights_of_member + _U(output * 3) * length
                 for _ in range(3):
                     done = _U(0)
-                    while done + _U(LANES) <= length:
+                    while done + _U(_LANES) <= length:
                         lanes = _load(weight, own + done)
                         _store(total, to + done, _add(_load(total, to + done), value, lanes))
-                        done += _U(LANES)
+                        done += _U(_LANES)
                     for i in range(done, length):
                         total[to + i] += value * weight[own + i]
                     to += line

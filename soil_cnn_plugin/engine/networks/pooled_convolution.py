@@ -274,9 +274,8 @@ def _back_to_images(first, end, top, left, gradients, places, weights, of_images
     _, count, height, width, channels = of_images.shape
     side, outputs = gradients.shape[2], gradients.shape[4]
     gradient, chosen, weight = gradients.reshape(-1), places.reshape(-1), weights.reshape(-1)
-    total = of_images.reshape(-1)
+    total, at = of_images.reshape(-1), _U(first * count * side * side * outputs)
     pixel, line, length = _U(channels), _U(width * channels), _U(3 * channels)
-    at = _U(first * count * side * side * outputs)
     for number in range(first * count, end * count):
         weights_of_member = _U(number // count * outputs * 3) * length
         for place in range(side * side):

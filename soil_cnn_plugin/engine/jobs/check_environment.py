@@ -46,6 +46,13 @@ def _try_encoding() -> str:
     return try_encoding()
 
 
+def _try_layers() -> str:
+    """Let compiled layers learn."""
+    from soil_cnn_plugin.engine.training.trial import try_layers  # needs numba, which may be the broken library
+
+    return try_layers()
+
+
 def _try_forest() -> str:
     """Fit small random forests."""
     from soil_cnn_plugin.engine.forests.trial import try_forest  # needs numba, which may be the broken library
@@ -62,7 +69,8 @@ def _try_process() -> str:
 
 _MORE_TRIALS = {
     tr("Encode covariates"): _try_encoding,
+    tr("Train compiled layers"): _try_layers,
     tr("Fit a random forest"): _try_forest,
     tr("Predict by a Gaussian process"): _try_process,
 }
-"""These also compile what they try, so that the first map does not wait for it."""
+"""These also compile what they try, so that the first training and the first map do not wait for it."""

@@ -16,6 +16,7 @@ from soil_cnn_plugin.engine.networks.packed import (
     rows_at_once,
     running_maximum,
 )
+from soil_cnn_plugin.engine.networks.pooled_convolution import convolve_and_pool, is_compiled_for
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
@@ -80,19 +81,24 @@ class PadarianNetwork(PackedNetwork):
 
     def hidden(self, inputs: Tensor) -> Tensor:
         """Turn (K, B, P, P, D + 1), or (B, P, P, D + 1) for all members, into (K, B, 96), with patches as they are."""
-        return self._hidden(_side_by_side(inputs), ())
+        return self._hidden(inputs, ())
 
-    def _hidden(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
-        """Turn (B, K * (D + 1), P, P), or (B, D + 1, P, P) for all members, into (K, B, 96), in a view.
+    def _hidden(self, inputs: Tensor, view: tuple[int, ...]) -> Tensor:
+        """Turn (K, B, P, P, D + 1), or (B, P, P, D + 1) for all members, into (K, B, 96), in a view.
 
         This mirrors the weights, because patches are many.
         """
         seen = _width_seen(self.patch_size)
-        top, left = _corner_seen(view, image.shape[3] - seen)
-        weight, groups = _mirrored(self.first_weight, view).flatten(0, 1), image.shape[1] // self.first_weight.shape[2]
-        image = image[:, :, top : top + seen, left : left + seen]
-        first = functional.conv2d(image, weight, self.first_bias.flatten(), groups=groups)
-        return self._after_first_layer(first, view)
+        top, left = _corner_seen(view, inputs.shape[-2] - seen)
+        first_weight = _mirrored(self.first_weight, view)
+        if is_compiled_for(inputs):
+            first = convolve_and_pool(inputs, first_weight, self.first_bias, (top, left), seen // 2 - 1)
+            weight = _mirrored(self.second_weight, view)
+            return self._after_poolings(convolve_and_pool(first, weight, self.second_bias, (0, 0), seen // 4 - 1), view)
+        image = _side_by_side(inputs)[:, :, top : top + seen, left : left + seen]
+        groups = image.shape[1] // first_weight.shape[2]
+        convolved = functional.conv2d(image, first_weight.flatten(0, 1), self.first_bias.flatten(), groups=groups)
+        return self._after_first_layer(convolved, view)
 
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
         """Turn (B, P, P, D + 1) into (B, K, 16, P - 2, P - 2)."""
@@ -110,14 +116,16 @@ class PadarianNetwork(PackedNetwork):
         image = functional.max_pool2d(image, 2).relu_()  # rectifying after pooling gives the same, on fewer pixels
         weight, bias = _mirrored(self.second_weight, view).flatten(0, 1), self.second_bias.flatten()
         image = functional.max_pool2d(functional.conv2d(image, weight, bias, groups=self.members), 2).relu_()
-        by_member = self.drop(image, 0).unflatten(1, (self.members, _SECOND)).transpose(0, 1)  # -> (K, B, 32, s, s)
-        weight = _mirrored(self.dense_weight, view).flatten(2).transpose(1, 2)
-        hidden = torch.baddbmm(self.dense_bias[:, None], by_member.flatten(2), weight).relu_()
+        return self._after_poolings(image.unflatten(1, (self.members, _SECOND)).permute(1, 0, 3, 4, 2), view)
+
+    def _after_poolings(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
+        """Turn (K, B, s, s, 32) into (K, B, 96)."""
+        weight = _mirrored(self.dense_weight, view).permute(0, 3, 4, 2, 1).flatten(1, 3)
+        hidden = torch.baddbmm(self.dense_bias[:, None], self.drop(image, 1).flatten(2), weight).relu_()
         return self._last(hidden)
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        image = _side_by_side(inputs)
-        views = [self.heads.location_scale(self._output(self._hidden(image, view))) for view in self._views]
+        views = [self.heads.location_scale(self._output(self._hidden(inputs, view))) for view in self._views]
         return _mean([view[0] for view in views]), _mean([view[1] for view in views])
 
     def views(self, inputs: Tensor) -> list[Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from soil_cnn_plugin.engine.networks.encoding import Channels, Encoder
 from soil_cnn_plugin.engine.networks.focal import context_features, covariate_of_feature, network_features
@@ -55,10 +54,10 @@ class RingNetwork(PackedNetwork):
 
     def _after_first_layer(self, first: Tensor) -> Tensor:
         """Turn (K, B, 96) into (K, B, 96)."""
-        hidden = self.drop(functional.gelu(first), 1)
+        hidden = self.gelu_and_drop(first, 1)
         for layer in range(2):
             update = torch.baddbmm(self.residual_bias[:, layer, None], hidden, self.residual_weight[:, layer])
-            hidden = hidden + self.drop(functional.gelu(update), 1)
+            hidden = hidden + self.gelu_and_drop(update, 1)
         return hidden
 
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:

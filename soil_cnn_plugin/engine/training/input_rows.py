@@ -18,6 +18,7 @@ from torch.nn import functional
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine.compiled import compiled
 from soil_cnn_plugin.engine.machine.gpu import bring, free_memory_of_gpu
 from soil_cnn_plugin.engine.machine.memory import gibibytes, lies_in_memory, read_memory
 from soil_cnn_plugin.engine.machine.processes import own_rows
@@ -66,11 +67,15 @@ class InputRows:
 
     def take_turned(self, rows: Tensor, pixels: Tensor) -> Tensor:
         """Take images and reorder their pixels: of images (N, P, P, D) the `rows` (K, B), and of each member's images
-        the `pixels` (K, Q * Q), as (K, B, Q, Q, D). In memory the members' values of a pixel lie side by side, as
-        their convolutions want them."""
+        the `pixels` (K, Q * Q), as (K, B, Q, Q, D). On a GPU the members' values of a pixel lie side by side in memory,
+        as their convolutions want them."""
         count, side, width = len(self.tensor), self.tensor.shape[1], math.isqrt(pixels.shape[1])
         rows, pixels = rows.to(self.tensor.device), pixels.to(self.tensor.device)
         chosen = rows if self.rows is None else self.rows[rows]
+        if self.tensor.device.type == "cpu":
+            turned = torch.empty((*rows.shape, width, width, self.tensor.shape[3]))
+            _turn(self.tensor.numpy(), chosen.numpy(), pixels.numpy(), turned.numpy())
+            return bring(turned, self.device)
         index = chosen.T[:, None] * side**2 + pixels.T  # -> (B, Q * Q, K)
         taken: Tensor = functional.embedding(index, self.tensor.reshape(count * side**2, -1))
         images: Tensor = bring(taken, self.device).permute(2, 0, 1, 3).unflatten(2, (width, width))
@@ -84,6 +89,24 @@ class InputRows:
     def split(self, size: int) -> Iterator[Tensor]:
         """Yield one batch after the other, in order."""
         return self.fetch(self.take, torch.arange(len(self)).split(size))
+
+
+@compiled
+def _turn(images, rows, pixels, turned):  # type: ignore[no-untyped-def]
+    """Fill `turned` (K, B, Q, Q, D) from images (N, P, P, D), rows (K, B) and pixels (K, Q * Q)."""
+    size, channels = images.shape[1] * images.shape[2] * images.shape[3], images.shape[3]
+    source, target, to, one = images.reshape(-1), turned.reshape(-1), np.uint64(0), np.uint64(1)
+    for member in range(rows.shape[0]):
+        for row in rows[member]:
+            for pixel in pixels[member]:
+                at = np.uint64(row * size + pixel * channels)
+                for _ in range(channels // 4):  # four are read before they are written, so that they go together
+                    a, b, c, d = source[at], source[at + one], source[at + one + one], source[at + one + one + one]
+                    target[to], target[to + one], target[to + one + one], target[to + one + one + one] = a, b, c, d
+                    at, to = at + np.uint64(4), to + np.uint64(4)
+                for _ in range(channels % 4):
+                    target[to] = source[at]
+                    at, to = at + one, to + one
 
 
 def room_for(shape: tuple[int, ...], device: torch.device) -> InputRows:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from soil_cnn_plugin.engine.networks import padarian
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.targets.learned import number_columns
@@ -44,8 +45,12 @@ def as_torch_layers(network: PadarianNetwork, member: int) -> nn.Sequential:
     return layers
 
 
-@pytest.mark.parametrize("patch_size", [11, 13, 15, 17])
-def test_each_member_is_the_network_of_the_article(tmp_path: Path, patch_size: int) -> None:
+@pytest.mark.parametrize(("patch_size", "is_compiled"), [(11, True), (13, True), (15, True), (17, True), (15, False)])
+def test_each_member_is_the_network_of_the_article(
+    tmp_path: Path, patch_size: int, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_compiled:  # as on a GPU
+        monkeypatch.setattr(padarian, "is_compiled_for", lambda inputs: False)
     network = build(tmp_path, patch_size=patch_size)
     rng = np.random.default_rng(0)
     inputs = torch.from_numpy(rng.normal(size=(6, patch_size, patch_size, network.first_weight.shape[2]))).float()
@@ -53,6 +58,8 @@ def test_each_member_is_the_network_of_the_article(tmp_path: Path, patch_size: i
     for member in range(2):
         expected = as_torch_layers(network, member)(inputs.permute(0, 3, 1, 2))
         np.testing.assert_allclose(found[member].detach(), expected.detach(), atol=1e-5)
+    layer_by_layer = network.after_first_layer(network.first_layer(inputs))
+    np.testing.assert_allclose(layer_by_layer.detach(), found.detach(), atol=1e-5)
 
 
 def test_mirrored_covariates_give_mirrored_maps(tmp_path: Path) -> None:

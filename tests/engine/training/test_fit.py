@@ -256,12 +256,18 @@ def test_every_observation_is_held_out_by_some_member_of_each_network(landscape:
     assert [curve.architecture for curve in fitted.curves] == list(NAMES)
 
 
-def test_dropout_draws_what_bernoulli_draws(landscape: Landscape) -> None:
+def test_dropout_drops_its_share_anew_each_time_also_together_with_gelu(landscape: Landscape) -> None:
     network = build(landscape, "ring", dropout=0.3)
-    network.draw_parameters(torch.Generator().manual_seed(1))
-    state = network._generator.get_state()
-    dropped = network.drop(torch.ones(3, 7, 5), 1)
-    same = torch.Generator()
-    same.set_state(state)
-    torch.testing.assert_close(dropped, torch.empty(3, 7, 5).bernoulli_(0.7, generator=same) / 0.7)
-    assert torch.equal(network._generator.get_state(), same.get_state())
+    generator = torch.Generator().manual_seed(1)
+    network.draw_parameters(generator)
+    state, ones = generator.get_state(), torch.ones(10, 101, 99)
+    dropped, again = network.drop(ones, 1), network.drop(ones, 1)
+    kept = dropped > 0
+    assert float(kept.float().mean()) == pytest.approx(0.7, abs=5 * (0.21 / ones.numel()) ** 0.5)
+    torch.testing.assert_close(dropped[kept], torch.full((int(kept.sum()),), 1 / 0.7), rtol=1e-4, atol=0)
+    assert float((kept == (again > 0)).float().mean()) == pytest.approx(0.7**2 + 0.3**2, abs=0.01)
+    generator.set_state(state)
+    numbers = torch.randn(ones.shape)
+    torch.testing.assert_close(network.gelu_and_drop(numbers, 1), torch.nn.functional.gelu(numbers) * dropped)
+    network.eval()
+    assert torch.equal(network.drop(numbers, 1), numbers)

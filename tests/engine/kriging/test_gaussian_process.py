@@ -107,6 +107,16 @@ def test_a_map_gets_the_same_locations_in_single_precision(monkeypatch: pytest.M
         assert process.locations(torch.from_numpy(new)) == pytest.approx(expected, abs=1e-4)
 
 
+def test_many_observations_are_predicted_alike_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(2).normal(size=(30, 2))
+    values[4, 1] = np.nan
+    process, new = process_of(features_of(30), values), features_of(50, seed=5)
+    expected = process.predict(new)
+    monkeypatch.setattr(gaussian_process, "_MOST_IN_DOUBLE", 10)
+    for found, exact in zip(process.predict(new), expected, strict=True):
+        assert found == pytest.approx(exact, abs=1e-3)
+
+
 def test_missing_values_count_for_nothing_and_far_away_the_mean_remains() -> None:
     features, values = features_of(30), np.random.default_rng(2).normal(size=(30, 1))
     values[10:, 0] = np.nan

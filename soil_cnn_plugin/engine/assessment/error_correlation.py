@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, Correlogram
@@ -17,6 +16,7 @@ NOISES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Variances of noise, in those of scores, with which known residuals may count when errors nearby are told from
 them."""
 _NEIGHBOURS = 24
+_AT_ONCE = 2048  # held-out errors
 _FEWEST_PAIRS = 10  # observations that have both of two targets, before their errors count as correlated
 _MOST_ALIKE = 0.99
 
@@ -91,29 +91,35 @@ def noise_of_residuals(folds: Sequence[FoldErrors], correlogram: Correlogram) ->
     neighbours. The gain over folds is tested by the corrected resampled t-test, at the noise that is best over all.
     """
     model = correlogram.models[len(correlogram.models) // 2]
-    gains = np.array([[_gain(fold, model, noise) for noise in NOISES] for fold in folds])  # (folds, noises)
+    gains = np.array([_gains(fold, model) for fold in folds])  # (folds, noises)
     best = int(gains.mean(axis=0).argmax())
     p = above(paired_test(gains[:, best], 1 / max(len(folds) - 1, 1)))
     return NOISES[best] if p is not None and p < SIGNIFICANT / len(NOISES) else None
 
 
-def _gain(fold: FoldErrors, model: CorrelationModel, noise: float) -> float:
-    """Mean gain in log score of the held-out errors of one fold, in nats an observation and column."""
+def _gains(fold: FoldErrors, model: CorrelationModel) -> Array:
+    """Mean gain in log score of the held-out errors of one fold with each of NOISES, in nats an observation and
+    column."""
     has_known = np.isfinite(fold.known).all(axis=1)
     is_asked = np.isfinite(fold.scores).all(axis=1)
+    gains = np.zeros(len(NOISES))
     if has_known.sum() < 3 or not is_asked.any():
-        return 0.0
+        return gains
     places, known = fold.known_places[has_known], fold.known[has_known]
     asked, scores = fold.places[is_asked], fold.scores[is_asked]
     _, near = cKDTree(places).query(asked, min(_NEIGHBOURS, len(places)))
-    spread = float((known**2).mean())
-    gain = 0.0
-    for place, score, rows in zip(asked, scores, near):
-        among = model.correlation(cdist(places[rows], places[rows]))
-        np.fill_diagonal(among, 1 + noise + 1e-6)
-        across = model.correlation(np.linalg.norm(places[rows] - place, axis=1))
-        weights = np.linalg.solve(among, across)
-        left = max(1 - float(weights @ across), 1e-3)
-        error = score - weights @ known[rows]
-        gain += float((score**2 - error**2 / left).sum()) / spread / 2 - 0.5 * len(score) * np.log(left)
-    return gain / scores.size
+    spread, own = float((known**2).mean()), np.arange(near.shape[1])
+    for start in range(0, len(asked), _AT_ONCE):
+        piece = slice(start, start + _AT_ONCE)
+        around, score = places[near[piece]], scores[piece]  # (n, k, 2), (n, C)
+        among = model.correlation(np.linalg.norm(around[:, :, None] - around[:, None], axis=-1))
+        across = model.correlation(np.linalg.norm(around - asked[piece, None], axis=-1))
+        for index, noise in enumerate(NOISES):
+            among[:, own, own] = 1 + noise + 1e-6
+            weights = np.linalg.solve(among, across[:, :, None])[:, :, 0]
+            left = np.maximum(1 - (weights * across).sum(axis=1), 1e-3)
+            error = score - np.einsum("nk,nkc->nc", weights, known[near[piece]])
+            nearer = float((score**2 - error**2 / left[:, None]).sum()) / spread / 2
+            gains[index] += nearer - 0.5 * score.shape[1] * float(np.log(left).sum())
+    mean: Array = gains / scores.size
+    return mean

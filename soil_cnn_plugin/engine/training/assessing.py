@@ -11,7 +11,7 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.contract.language import all_of, localized, tr, tr_n
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
-from soil_cnn_plugin.engine.assessment.folds import overlap_share
+from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS, overlap_share
 from soil_cnn_plugin.engine.assessment.methods import (
     FOREST_CONTEXT,
     FORESTS_SETTING,
@@ -165,7 +165,7 @@ def _settings(job: TrainNetwork, design: Design, count: int, predictor: str) -> 
         ).format(
             plan.shape.members,
             plan.shape.patch_size,
-            plan.batch_size,
+            plan.batch_for(len(design.fold) * (INNER_FOLDS - 1) // INNER_FOLDS),
             plan.learning_rate,
             plan.weight_decay,
             plan.dropout,

@@ -15,6 +15,10 @@ from soil_cnn_plugin.engine.networks.ring import RingNetwork
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 from soil_cnn_plugin.engine.training.fit import FitSettings
 
+_ROWS_A_BATCH_ROW = 1250
+"""Observations for each row of a batch, where there are many: batches grow, so that an epoch has fewer steps, and
+patience, which counts evaluations, ends after fewer. Measured in docs/large.md."""
+_LARGEST_BATCH = 4  # times the preset's
 _LARGE_SAMPLE_EPOCHS = 20  # more steps are taken where the preset's would see an observation less often than this
 
 
@@ -52,15 +56,23 @@ class Plan:
     steps: int
     patience: int
     epochs: int | None
+    is_batch_asked: bool = False
+
+    def batch_for(self, observations: int) -> int:
+        """Rows in a batch when training on so many observations: as asked, or more where there are many."""
+        if self.is_batch_asked:
+            return self.batch_size
+        return min(_LARGEST_BATCH * self.batch_size, max(self.batch_size, observations // _ROWS_A_BATCH_ROW))
 
     def fit_settings(self, observations: int, seed: int) -> FitSettings:
         """Settings for training on `observations` rows; large samples are evaluated less often, five times an epoch."""
-        steps_an_epoch = max(1, observations // self.batch_size)
+        batch_size = self.batch_for(observations)
+        steps_an_epoch = max(1, observations // batch_size)
         steps = max(self.steps, _LARGE_SAMPLE_EPOCHS * steps_an_epoch)
         if self.epochs is not None:
             steps = self.epochs * steps_an_epoch
         return FitSettings(
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             steps=steps,
@@ -103,4 +115,5 @@ def _make_plan(job: TrainNetwork, standard: Plan, patch_size: int) -> Plan:
         "patience": job.patience,
     }
     chosen: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    chosen["is_batch_asked"] = job.batch_size is not None
     return replace(standard, shape=Shape(standard.shape.name, size, job.members or members), **chosen)

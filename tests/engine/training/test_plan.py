@@ -40,12 +40,19 @@ def test_what_users_set_overrides_the_preset() -> None:
 
 @pytest.mark.parametrize(
     ("observations", "steps", "evaluate_every"),
-    [(50, 600, 10), (1000, 600, 10), (12_800, 20 * 100, 20), (128_000, 20 * 1000, 200)],
+    [(50, 600, 10), (1000, 600, 10), (12_800, 20 * 100, 20), (128_000, 20 * 1000, 200), (640_000, 20 * 1250, 250)],
 )
 def test_large_samples_are_seen_often_enough(observations: int, steps: int, evaluate_every: int) -> None:
     ring = make_plans(TrainNetwork("p", "n"), 31)[0]
     settings = ring.fit_settings(observations, 0)
     assert (settings.steps, settings.evaluate_every) == (steps, evaluate_every)
+
+
+def test_batches_of_very_many_observations_grow_unless_the_user_chose_them() -> None:
+    ring = make_plans(TrainNetwork("p", "n"), 31)[0]
+    assert [ring.fit_settings(count, 0).batch_size for count in (1000, 160_000, 320_000, 10**7)] == [128, 128, 256, 512]
+    asked = make_plans(TrainNetwork("p", "n", batch_size=128), 31)[0]
+    assert asked.fit_settings(10**7, 0).batch_size == 128
 
 
 @pytest.mark.parametrize("wrong", [("ring", 4, 1), ("ring", 1, 1), ("padarian", 9, 1), ("ring", 9, 0), ("u-net", 9, 1)])

@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.arrays import Array, Rows
 NETWORK_COLOUR, FOREST_COLOUR, QUIET = "#1b6896", "#b3611a", "#6b7280"
 RASTER_ABOVE = 1000
 """Points per panel above which they are drawn as an image, so that the file stays small."""
-MOST_POINTS = 20_000
+MOST_POINTS = 5000
 """The most points of a map; more hide each other, and take long."""
 
 _STYLE: dict[Any, Any] = {

@@ -19,6 +19,7 @@ from soil_cnn_plugin.contract.jobs import Job, to_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMED = Path(__file__).with_name("timed_worker.py")
+STAGED = Path(__file__).with_name("stage_clock.py")
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """The values that bridge/worker.py sets, which only QGIS can import."""
 _LOOK_EVERY = 0.05  # seconds
@@ -27,13 +28,14 @@ _LOOK_EVERY = 0.05  # seconds
 @dataclass(frozen=True)
 class Run:
     """`peak_bytes` is the peak of resident memory, 0 if the system does not report it; `times` is what the timed worker
-    wrote, `outputs` what the job returned, `log` what it said."""
+    wrote, `outputs` what the job returned, `log` what it said, `progress` (second, percent) what it told of itself."""
 
     seconds: float
     peak_bytes: int
     times: dict[str, Any]
     outputs: dict[str, Any]
     log: tuple[str, ...]
+    progress: tuple[tuple[float, float], ...] = ()
 
 
 class Unfinished(Exception):
@@ -50,11 +52,13 @@ def run_job(
     limit: float = math.inf,
     timed: bool = False,
     compute_only: bool = False,
+    staged: bool = False,
     launcher: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run a job. `timed` puts clocks around reading, computing and writing; `compute_only` leaves out reading and
-    writing; `launcher` holds arguments of Python that start several processes. A job that fails ends the benchmark.
+    writing; `staged` tells the time of each stage of a training; `launcher` holds arguments of Python that start
+    several processes. A job that fails ends the benchmark.
 
     Raises:
         Unfinished: the job has not ended after `limit` seconds.
@@ -65,6 +69,8 @@ def run_job(
         command, settings = worker_command(job_file, launcher)
         if timed or compute_only:
             command[-3:] = [str(TIMED), str(job_file), str(times), *(["--compute-only"] if compute_only else [])]
+        elif staged:
+            command[-3:] = [str(STAGED), str(job_file), str(times)]
         settings.update(environment or {})
         if launcher:  # torchrun leaves its folders behind
             settings["TMPDIR"] = folder
@@ -83,12 +89,15 @@ def worker_command(job_file: Path, launcher: Sequence[str] = ()) -> tuple[list[s
 def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, limit: float) -> Run:
     """Watch a process. Its events go to a file, so that nothing waits for a reader."""
     told, log = Path(folder) / "events", Path(folder) / "log"
-    started, peak = time.perf_counter(), 0
+    started, peak, progress = time.perf_counter(), 0, []
     with told.open("wb") as output, log.open("wb") as errors:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
         try:
             while process.poll() is None and time.perf_counter() - started < limit:
                 peak = max(peak, peak_bytes(process.pid))
+                percent = _last_percent(told)
+                if percent is not None and (not progress or percent != progress[-1][1]):
+                    progress.append((time.perf_counter() - started, percent))
                 time.sleep(_LOOK_EVERY)
         finally:
             is_unfinished = process.poll() is None
@@ -103,7 +112,17 @@ def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, 
         failed = [event for event in events if event.get("event") == "failed"]
         raise SystemExit(f"The job failed: {failed}\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
     outputs = next((event["outputs"] for event in events if event["event"] == "done"), {})
-    return Run(seconds, peak, {}, outputs, tuple(event["text"] for event in events if event["event"] == "info"))
+    return Run(seconds, peak, {}, outputs, tuple(event["text"] for event in events if event["event"] == "info"),
+               tuple(progress))  # fmt: skip
+
+
+def _last_percent(path: Path) -> float | None:
+    """The percent done that a worker told last."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2000))
+        lines = file.read().decode("ascii", errors="replace").splitlines(keepends=True)
+    whole = [line for line in lines if line.startswith('{"event": "progress"') and line.endswith("\n")]
+    return float(json.loads(whole[-1])["percent"]) if whole else None
 
 
 def events_of(path: Path) -> list[dict[str, Any]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 
 import numpy as np
 import torch
@@ -22,6 +26,10 @@ TREES = 500
 ROWS_A_TREE = 100_000
 """The most rows that are drawn anew for each tree; of fewer observations as many as there are (the usual bootstrap).
 This bounds time and the size of network files. Measured in docs/large.md."""
+MOST_DRAWN, FEWEST_TREES = 10_000_000, 100
+"""The most rows that all trees of a forest draw, but for the fewest trees that it has: where trees are large, more rows
+for each lower the error more than more trees do. Measured in docs/large.md."""
+_SECONDS_A_QUESTION = 1.5e-8  # at a node, of one feature and row
 _LEAF = 3  # observations in a leaf, at least
 
 
@@ -36,11 +44,20 @@ class FittedForest:
     scale: Array
 
 
-def fit_forests(features: Singles, learned: Learned, fold: Rows, seed: int) -> list[FittedForest]:
+def fit_forests(
+    features: Singles, learned: Learned, fold: Rows, seed: int, progress: Callable[[float], None] = lambda share: None
+) -> list[FittedForest]:
     """Fit one forest of 500 trees for each column, or one for all classes of a target, and a fifth of the trees without
-    each inner fold."""
+    each inner fold. Forests of many observations have fewer trees. `progress` gets the share done."""
     binned = bin_features(features, _threads())
-    return [_fit_one(features, binned, lesson, fold, seed) for lesson in learned.forest_lessons()]
+    lessons = learned.forest_lessons()
+    done = _Counter(len(lessons) * (trees_for(len(features)) + _trees_of_part(len(features)) * (int(fold.max()) + 1)))
+    return [_fit_one(features, binned, lesson, fold, seed, partial(done.count, progress)) for lesson in lessons]
+
+
+def trees_for(rows: int) -> int:
+    """The number of trees of a forest that is fitted to so many observations."""
+    return min(TREES, max(FEWEST_TREES, MOST_DRAWN // max(1, min(rows, ROWS_A_TREE))))
 
 
 def fit_parts(features: Singles, learned: Learned, fold: Rows, seed: int) -> list[tuple[Trees, ...]]:
@@ -49,39 +66,70 @@ def fit_parts(features: Singles, learned: Learned, fold: Rows, seed: int) -> lis
     return [grow_parts(binned, lesson, fold, seed) for lesson in learned.forest_lessons()]
 
 
+def growing_seconds(rows: int, features: int) -> float:
+    """A guess, for progress alone, of the time that a core takes for a forest of one column and its parts."""
+    draws = min(rows, ROWS_A_TREE)
+    return 2 * trees_for(rows) * _SECONDS_A_QUESTION * draws * math.log2(2 + draws / _LEAF) * features / 3
+
+
+def _trees_of_part(rows: int) -> int:
+    return trees_for(rows) // INNER_FOLDS
+
+
 def growth_in_words(count: int) -> str:
     """How forests of `count` observations depart from the usual growth; empty where they do not."""
-    if count <= ROWS_A_TREE:
+    if trees_for(count) == TREES and count <= ROWS_A_TREE:
         return ""
     return tr(
-        "each tree grows on at most {} observations, drawn anew at random, so that time and memory stay"
-        " bounded; without this limit the forests' errors would be somewhat smaller"
-    ).format(ROWS_A_TREE)
+        "a forest of {} observations has {} trees, where smaller ones have {}, and each tree grows on at most {}"
+        " observations, drawn anew at random, so that time and memory stay bounded; without these limits the forests'"
+        " errors would be somewhat smaller"
+    ).format(count, trees_for(count), TREES, ROWS_A_TREE)
 
 
-def _fit_one(features: Singles, binned: Binned, lesson: ForestLesson, fold: Rows, seed: int) -> FittedForest:
+class _Counter:
+    """Counts trees, which grow side by side, against their number."""
+
+    def __init__(self, number: int) -> None:
+        self._number, self._done, self._lock = number, 0, Lock()
+
+    def count(self, progress: Callable[[float], None]) -> None:
+        """Count one more and tell the share."""
+        with self._lock:
+            self._done += 1
+            share = self._done / self._number
+        progress(share)
+
+
+def _fit_one(
+    features: Singles, binned: Binned, lesson: ForestLesson, fold: Rows, seed: int, grown: Callable[[], None]
+) -> FittedForest:
     known = np.asarray(np.isfinite(lesson.targets).all(axis=1))
-    parts = grow_parts(binned, lesson, fold, seed)
+    parts = grow_parts(binned, lesson, fold, seed, grown)
     location, scale = np.full((2, len(features), parts[0].outputs), np.nan)
     for held_out, part in enumerate(parts):
         test = fold == held_out
         location[test], scale[test] = predict_forest(part, features[test])
     location[~known] = scale[~known] = np.nan
-    return FittedForest(_grow(binned, lesson, known, TREES, seed), parts, location, scale)
+    return FittedForest(_grow(binned, lesson, known, trees_for(len(known)), seed, grown), parts, location, scale)
 
 
-def grow_parts(binned: Binned, lesson: ForestLesson, fold: Rows, seed: int) -> tuple[Trees, ...]:
+def grow_parts(
+    binned: Binned, lesson: ForestLesson, fold: Rows, seed: int, grown: Callable[[], None] = lambda: None
+) -> tuple[Trees, ...]:
     """A fifth of the trees of one forest for each inner fold, without the rows of the fold."""
-    known = np.isfinite(lesson.targets).all(axis=1)
+    known, trees = np.isfinite(lesson.targets).all(axis=1), _trees_of_part(len(fold))
     return tuple(
-        _grow(binned, lesson, known & (fold != held_out), TREES // INNER_FOLDS, seed + held_out + 1)
+        _grow(binned, lesson, known & (fold != held_out), trees, seed + held_out + 1, grown)
         for held_out in range(int(fold.max()) + 1)
     )
 
 
-def _grow(binned: Binned, lesson: ForestLesson, chosen: Flags, trees: int, seed: int) -> Trees:
+def _grow(
+    binned: Binned, lesson: ForestLesson, chosen: Flags, trees: int, seed: int, grown: Callable[[], None]
+) -> Trees:
     """Grow trees on the chosen rows, side by side. Each has random numbers of its own, so that the forest is the same
-    on any number of threads."""
+    on any number of threads. `grown` is called after each."""
     rows = np.flatnonzero(chosen)
     targets, weights = lesson.targets[rows], lesson.weights[rows]
     reach = None if (weights == weights[0]).all() else np.cumsum(weights)
@@ -102,6 +150,7 @@ def _grow(binned: Binned, lesson: ForestLesson, chosen: Flags, trees: int, seed:
         children, feature, threshold, value = grow_tree(
             *arrays, outputs, tried, _LEAF, rng.integers(2**64, dtype=np.uint64)
         )
+        grown()
         return Trees(np.array([0, len(feature)]), children, feature, threshold, value)
 
     with ThreadPoolExecutor(_threads()) as pool:

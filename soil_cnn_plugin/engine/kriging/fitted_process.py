@@ -37,7 +37,7 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
     without it. Censored values count as their estimates."""
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(features))[:MOST_KNOWN])
-    width = features.std(axis=0, dtype=np.float64)
+    centre, width = _mean_and_spread(features)
     targets = learned.estimate[rows]
     factor = np.repeat(1 / learned.weights[rows, None], learned.columns, axis=1)
     process = GaussianProcess(
@@ -46,7 +46,7 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
         known=features[rows],
         targets=targets,
         noise=np.stack([factor, learned.errors[rows] ** 2]),
-        centre=features.mean(axis=0, dtype=np.float64).astype(np.float32),
+        centre=centre.astype(np.float32),
         width=np.where(width > 1e-6, width, 1.0).astype(np.float32),
         means=np.nanmean(targets, axis=0),
         parameters=np.tile(PRIOR_MEANS, (learned.columns, 1)),
@@ -54,6 +54,14 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
     )
     process = replace(process, parameters=_find_all(process, rng))
     return FittedProcess(process, *_hold_out(process, features, learned, fold))
+
+
+def _mean_and_spread(features: Singles) -> tuple[Array, Array]:
+    """Mean and standard deviation (F,) of features (N, F), in double precision, column by column: a copy of all in
+    double precision would take gigabytes."""
+    found = [(column.mean(), column.std()) for column in (each.astype(np.float64) for each in features.T)]
+    centre, width = np.array(found).T
+    return centre, width
 
 
 def rows_in_words(count: int) -> str:

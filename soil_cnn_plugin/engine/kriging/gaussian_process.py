@@ -23,6 +23,8 @@ from soil_cnn_plugin.engine.targets.learned import ColumnLayout, units
 
 _SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest
 _AT_ONCE = 2**18  # values of a kernel, so many that they stay in a processor's cache
+_MOST_IN_DOUBLE = 5000
+"""Of more observations, single precision predicts, in 0.6 times the time. Measured in docs/large.md."""
 _SMALLEST_PROBABILITY = 1e-3  # of a class, before probabilities are made to sum to 1
 PROCESS_ARRAYS = {
     **dict.fromkeys(("known", "centre", "width"), np.float32),
@@ -93,15 +95,18 @@ class GaussianProcess:
         )
 
     def predict(self, features: Singles) -> tuple[Array, Array]:
-        """Return location and scale (N, R) of observations with `features` (N, F)."""
+        """Return location and scale (N, R) of observations with `features` (N, F); of many in single precision."""
+        kind = torch.float64 if len(features) <= _MOST_IN_DOUBLE else torch.float32
         location, scale = np.empty((2, len(features), len(self.means)))
-        most = max(1, _AT_ONCE // max(1, len(self.known)))
+        most = max(1, (_AT_ONCE if kind == torch.float64 else 4 * _AT_ONCE) // max(1, len(self.known)))
+        places, all_solved = self.places.to(torch.device("cpu"), kind), [each.to(kind) for each in self._solved]
         for start in range(0, len(features), most):
             rows = slice(start, start + most)
-            kernels = Kernels.between(self._scaled(torch.from_numpy(features[rows])), self.places)
+            kernels = Kernels.between(self._scaled(torch.from_numpy(features[rows]), kind), places)
             own = kernels.own
-            for column, solved in enumerate(self._solved):
-                across = kernels.covariance(solved.variances, solved.lengths)[:, solved.is_known]
+            for column, solved in enumerate(all_solved):
+                across = kernels.covariance(solved.variances, solved.lengths)
+                across = across if solved.is_known.all() else across[:, solved.is_known]
                 location[rows, column] = (across @ solved.alpha).numpy() + self.means[column]
                 explained = torch.linalg.solve_triangular(solved.root, across.T, upper=False).square().sum(0)
                 variance = solved.prior_variance(own, self.layout.has_place) - explained + solved.variances[4]
@@ -226,6 +231,11 @@ class _Solved:
     is_known: Tensor
     root: Tensor
     alpha: Tensor
+
+    def to(self, kind: torch.dtype) -> _Solved:
+        numbers = (self.variances, self.lengths, self.root, self.alpha)
+        variances, lengths, root, alpha = (each.to(kind) for each in numbers)
+        return _Solved(variances, lengths, self.is_known, root, alpha)
 
     def prior_variance(self, own: Tensor, has_place: bool) -> Tensor:
         """Return the variance (N,) before any observation, from the linear part `own` (N,)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from soil_cnn_plugin.engine.assessment.methods import (
     PROCESS,
 )
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine.memory import give_back_memory
 from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
 from soil_cnn_plugin.engine.machine.torchrun import process_number
@@ -32,8 +33,9 @@ from soil_cnn_plugin.engine.targets.groups import by_target, own_columns
 from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.fit import predict_all
-from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design, forest_features
+from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design, forest_features, seconds_of_rest, share_of_steps
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
+from soil_cnn_plugin.engine.training.pace import FitProgress, Pace
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
 
 
@@ -63,8 +65,10 @@ def fit_and_cross_validate(
     forests = () if predictor == NETWORK else (FOREST_CONTEXT,)
     everything = np.arange(len(first.fold))
 
-    def fit_all(progress: Callable[[float], None]) -> Fitted:
-        return fit_design(first, everything, first.seed, forests, progress, report.info)
+    def fit_all(progress: FitProgress) -> Fitted:
+        fitted = fit_design(first, everything, first.seed, forests, progress, report.info)
+        give_back_memory()
+        return fitted
 
     with joined(first.device):
         if not is_agreed(int(first.data.fingerprint[:15], 16), first.device):
@@ -84,29 +88,31 @@ def cross_validate(designs: Sequence[Design], report: Report) -> list[CrossValid
 
 
 def _compute(
-    fits: Sequence[Callable[[Callable[[float], None]], Fitted]],
+    fits: Sequence[Callable[[FitProgress], Fitted]],
     designs: Sequence[Design],
     report: Report,
     told: Design | None = None,
 ) -> tuple[list[Fitted], list[CrossValidation]]:
     """Compute `fits` of all observations, and all folds of all designs; the log tells of the folds of one design."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
-    steps = _Steps(report, len(fits) + len(runs))
+    steps = _Steps(report, len(fits) + len(runs), designs[0])
     predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
     scores = {id(design): {name: HeldOutScores.nothing(design) for name in PREDICTORS} for design in designs}
-    tasks = [partial(fit_all, partial(steps.progress, step)) for step, fit_all in enumerate(fits)]
+    tasks: list[Callable[[], Any]] = [partial(fit_all, steps.progress(step)) for step, fit_all in enumerate(fits)]
     for step, run in enumerate(runs, start=len(fits)):
         tell = report.info if run.design is told else None
-        progress = partial(steps.progress, step)
+        progress = steps.progress(step)
         stores = predictions[id(run.design)], scores[id(run.design)]
-        tasks.append(partial(_hold_out, run.design, run.fold, *stores, progress, tell))
+        tasks.append(partial(_hold_out_and_tidy, run.design, run.fold, *stores, progress, tell))
+    give_back_memory()
     results = run_side_by_side(tasks, designs[0].device)
-    finals, fitted = results[: len(fits)], results[len(fits) :]
+    finals = [each for each in results if isinstance(each, Fitted)]
+    of_folds = results[len(fits) :]
     if process_number() != 0:  # this process only helped to train
         return finals, []
     validations = []
     for design in designs:
-        curves = [curve for each, run in zip(fitted, runs) if run.design is design for curve in each.curves]
+        curves = [curve for each, run in zip(of_folds, runs) if run.design is design for curve in each]
         validations.append(_validation(predictions[id(design)], tuple(curves), scores[id(design)]))
     return finals, validations
 
@@ -147,20 +153,27 @@ class _Predictions:
         return by_target(self._kinds, [predictions.held_out() for predictions in self._of_kinds])
 
 
+def _hold_out_and_tidy(*arguments: Any) -> tuple[LossCurve, ...]:
+    """Do what `_hold_out` does; when it has ended, all that it has computed is free."""
+    curves = _hold_out(*arguments)
+    give_back_memory()
+    return curves
+
+
 def _hold_out(
     design: Design,
     fold: int,
     methods: dict[str, _Predictions],
     scores: dict[str, HeldOutScores],
-    progress: Callable[[float], None],
+    progress: FitProgress,
     tell: Callable[[str], None] | None,
-) -> Fitted:
+) -> tuple[LossCurve, ...]:
     """Fit everything without one fold and write the predictions of its observations into `methods`, and their errors
-    into `scores`."""
+    into `scores`. Only the networks' curves are kept: the rest would take a gigabyte for a million observations."""
     train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
     fitted = fit_design(design, train, design.seed + 1000 * (fold + 1), design.forests, progress)
     if process_number() != 0:
-        return fitted
+        return fitted.curves
     inputs = [part.chosen(torch.from_numpy(test)) for part in design.data.inputs]
     parts = [predict_all(network, rows) for network, rows in zip(fitted.networks, inputs)]
     location, scale = ([part[i].cpu().numpy().astype(np.float64) for part in parts] for i in (0, 1))
@@ -183,7 +196,7 @@ def _hold_out(
     if tell:
         errors = {name: predictions.errors_in_words(test) for name, predictions in methods.items()}
         tell(_in_words(design, errors, len(test), fold))
-    return replace(fitted, forests={}, parts=(), process=None, process_parts=())  # they are large and no longer needed
+    return fitted.curves
 
 
 def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: int) -> str:
@@ -218,10 +231,15 @@ def _validation(
 class _Steps:
     """Progress of steps that run side by side."""
 
-    def __init__(self, report: Report, count: int) -> None:
+    def __init__(self, report: Report, count: int, design: Design) -> None:
         self._report = report
         self._shares = [0.0] * count
+        self._pace = Pace(seconds_of_rest(design), share_of_steps(design))
 
-    def progress(self, step: int, share: float) -> None:
+    def progress(self, step: int) -> FitProgress:
+        """The progress of one of the steps."""
+        return FitProgress(partial(self._take, step), self._pace)
+
+    def _take(self, step: int, share: float) -> None:
         self._shares[step] = share
         self._report.progress(sum(self._shares) / len(self._shares))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ import torch
 from soil_cnn_plugin.engine.arrays import Rows, Singles
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK, PROCESS
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
+from soil_cnn_plugin.engine.machine.memory import usable_cores
+from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -23,7 +25,7 @@ from soil_cnn_plugin.engine.training.ensemble import MakeFolds
 from soil_cnn_plugin.engine.training.input_rows import InputRows, room_for
 from soil_cnn_plugin.engine.training.plan import Plan, build_network
 
-_PATCHES_AT_ONCE = 128
+_PATCHES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,6 @@ class Design:
         return (BLEND, NETWORK, PROCESS, *self.forests, MEAN)
 
 
-@torch.no_grad()
 def encode_patches(
     file: PatchFile,
     plans: Sequence[Plan],
@@ -90,19 +91,31 @@ def encode_patches(
     context = np.empty((file.count, _context_width(encoder, patch_size)), np.float32)
     raw, middle = np.empty((file.count, len(file.covariates)), np.float32), file.patch_size // 2
     digest = hashlib.blake2b(np.ascontiguousarray(file.coordinates).tobytes(), digest_size=12)
-    for start in range(0, file.count, _PATCHES_AT_ONCE):
-        end = min(start + _PATCHES_AT_ONCE, file.count)
-        patches = file.read(start, end)
-        digest.update(np.ascontiguousarray(patches).data)
-        raw[start:end] = patches[:, :, middle, middle]
-        channels = encoder(torch.from_numpy(patches), coordinates[start:end])
+
+    def pieces() -> Iterator[tuple[slice, Singles]]:
+        """The patches in order: the file is read by one thread, while others encode."""
+        for start in range(0, file.count, _PATCHES_AT_ONCE):
+            patches = file.read(start, min(start + _PATCHES_AT_ONCE, file.count))
+            digest.update(np.ascontiguousarray(patches).data)
+            yield slice(start, start + len(patches)), patches
+
+    @torch.no_grad()
+    def encode(piece: tuple[slice, Singles]) -> None:
+        rows, patches = piece
+        raw[rows] = patches[:, :, middle, middle]
+        channels = encoder(torch.from_numpy(patches), coordinates[rows])
         channels = channels.crop((file.patch_size - patch_size) // 2)
-        context[start:end] = context_features(channels, patch_size).flatten(1).numpy()
+        context[rows] = context_features(channels, patch_size).flatten(1).numpy()
         for index, network in enumerate(networks):
             seen = network.inputs(channels.crop((patch_size - network.patch_size) // 2))
-            if not start:
+            if len(inputs) == index:  # the first piece comes alone
                 inputs.append(room_for((file.count, *seen.shape[1:]), device))
-            inputs[index].tensor[start:end] = seen
+            inputs[index].tensor[rows] = seen
+
+    coming = pieces()
+    encode(next(coming))
+    for _ in work_ahead(alone(encode), coming, usable_cores()):
+        pass
     return TrainingData(
         encoder=encoder.to(device),
         inputs=tuple(inputs),

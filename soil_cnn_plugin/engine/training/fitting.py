@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
+from soil_cnn_plugin.engine.forests.forest import growing_seconds
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
+from soil_cnn_plugin.engine.machine.memory import give_back_memory
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.blending import fair_weights
@@ -25,8 +28,12 @@ from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import cross_fit
 from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
+from soil_cnn_plugin.engine.training.pace import FitProgress
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
+
+_STEPS_TO_LEARN = 3000  # after which a network of many observations seldom becomes better
+_SECONDS_OF_PROCESS = 2.0  # that a Gaussian process of one column takes, about
 
 
 @dataclass(frozen=True)
@@ -105,11 +112,13 @@ def fit_design(
     rows: Rows,
     seed: int,
     forests: tuple[str, ...] = FORESTS,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: FitProgress | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Fitted:
     """Train networks, forests and, beside the forest with context, a Gaussian process on `rows`, each target on its
     scale. Where several processes train together, only the first one goes on after the networks."""
+    progress = progress or FitProgress()
+    progress.start()
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
@@ -120,10 +129,12 @@ def fit_design(
         learned,
         make_folds,
         seed,
-        lambda share: progress(0.85 * share),
+        progress.networks,
         tell,
         design.checkpoints,
     )
+    give_back_memory()  # forests need much of it
+    progress.turn()
     learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
     fold = make_folds(INNER_FOLDS, seed)
     location, scale = list(networks.location), list(networks.scale)
@@ -131,9 +142,12 @@ def fit_design(
     process: FittedProcess | None = None
     trees: dict[str, tuple[Trees, ...]] = {}
     parts: tuple[tuple[Trees, ...], ...] = ()
-    for name in forests if process_number() == 0 else ():
+    grown = forests if process_number() == 0 else ()
+    asked = _shares_of_work(design, grown)
+    for index, name in enumerate(grown):
         features = _some(forest_features(design, name), rows)
-        fitted = fit_or_read_forests(design.checkpoints, features, learned, fold, seed)
+        part = partial(_part_of, progress.rest, *asked[index : index + 2])
+        fitted = fit_or_read_forests(design.checkpoints, features, learned, fold, seed, part)
         trees[name] = tuple(forest.trees for forest in fitted)
         if name == FOREST_CONTEXT:
             parts = tuple(forest.parts for forest in fitted)
@@ -141,11 +155,11 @@ def fit_design(
         scale.append(np.concatenate([forest.scale for forest in fitted], axis=1))
         components.append(name)
         if name == FOREST_CONTEXT:
-            process = fit_process(_some(design.data.context, rows), design.data.layout, learned, fold, seed)
+            process = fit_process(features, design.data.layout, learned, fold, seed)
             location.append(process.location)
             scale.append(process.scale)
             components.append(PROCESS)
-    progress(1.0)
+    progress.end()
     return Fitted(
         networks=networks.networks,
         forests=trees,
@@ -160,6 +174,34 @@ def fit_design(
         parts=parts,
         process_parts=process.parts if process else (),
     )
+
+
+def seconds_of_rest(design: Design) -> float:
+    """A guess, for progress alone, of the time that a fit of all observations takes after its networks."""
+    rows, columns = len(design.fold), sum(len(kind.targets) for kind in design.kinds)
+    widths = [forest_features(design, name).shape[1] for name in design.forests]
+    return columns * (_SECONDS_OF_PROCESS + sum(growing_seconds(rows, width) for width in widths))
+
+
+def share_of_steps(design: Design) -> float:
+    """A guess, for progress alone, of the share of their steps after which the networks of many observations end."""
+    rows = len(design.fold) * (INNER_FOLDS - 1) // INNER_FOLDS
+    shares = []
+    for plan in design.plans:
+        settings = plan.fit_settings(rows, design.seed)
+        shares.append(min(1.0, (_STEPS_TO_LEARN + settings.patience * settings.evaluate_every) / settings.steps))
+    return float(np.mean(shares))
+
+
+def _shares_of_work(design: Design, forests: Sequence[str]) -> list[float]:
+    """Where each forest begins and the last ends, as shares of the work of all: a tree asks a third of the features."""
+    widths = np.cumsum([0, *(forest_features(design, name).shape[1] for name in forests)])
+    shares: list[float] = (widths / max(1, widths[-1])).tolist()
+    return shares
+
+
+def _part_of(progress: Callable[[float], None], start: float, end: float, share: float) -> None:
+    progress(start + (end - start) * share)
 
 
 def _some(features: Singles, rows: Rows) -> Singles:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -23,7 +24,12 @@ from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
 
 
 def fit_or_read_forests(
-    folder: CheckpointFolder | None, features: Singles, learned: Learned, fold: Rows, seed: int
+    folder: CheckpointFolder | None,
+    features: Singles,
+    learned: Learned,
+    fold: Rows,
+    seed: int,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> list[FittedForest]:
     """The forests that `fit_forests` gives, read from `folder` where they were fitted before; None keeps nothing.
 
@@ -31,11 +37,11 @@ def fit_or_read_forests(
     where that fails, too, `folder` tells it and the forests are as good.
     """
     if folder is None:
-        return fit_forests(features, learned, fold, seed)
+        return fit_forests(features, learned, fold, seed, progress)
     path = folder.path / f"forests-{_digest(features, learned, fold, seed)}.safetensors"
     with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):
         return _read(path, features, learned)
-    fitted = fit_forests(features, learned, fold, seed)
+    fitted = fit_forests(features, learned, fold, seed, progress)
     try:
         _write(folder, path, fitted)
     except (OSError, SafetensorError) as error:
@@ -47,7 +53,14 @@ def fit_or_read_forests(
 
 def _digest(features: Singles, learned: Learned, fold: Rows, seed: int) -> str:
     digest = hashlib.blake2b(digest_size=12)
-    settings = (forest.TREES, forest.ROWS_A_TREE, bins.MOST_BINS, features.shape, learned.layout, seed)
+    settings = (
+        forest.trees_for(len(features)),
+        forest.ROWS_A_TREE,
+        bins.MOST_BINS,
+        features.shape,
+        learned.layout,
+        seed,
+    )
     digest.update(repr(settings).encode())
     for array in (features, learned.estimate, learned.errors, learned.weights, fold):
         digest.update(np.ascontiguousarray(array).reshape(-1).data)

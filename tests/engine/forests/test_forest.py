@@ -128,6 +128,20 @@ def test_trees_of_many_observations_grow_no_further(
     assert np.corrcoef(fitted.location[:, 0], values[:, 0])[0, 1] > 0.9
 
 
-def test_reports_tell_where_trees_do_not_see_all() -> None:
-    assert forest.growth_in_words(forest.ROWS_A_TREE) == ""
+def test_forests_of_many_observations_have_fewer_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "TREES", 500)
+    counts = [forest.trees_for(rows) for rows in (150, 20_000, 40_000, 100_000, 10**6)]
+    assert counts == [500, 500, 250, 100, 100]
+    monkeypatch.setattr(forest, "MOST_DRAWN", 9000)
+    monkeypatch.setattr(forest, "FEWEST_TREES", 10)
+    shares: list[float] = []
+    (fitted,) = fit_forests(FEATURES, learned_of(FEATURES[:, :1].astype(np.float64)), FOLD, 0, shares.append)
+    assert fitted.trees.count == 100 and [part.count for part in fitted.parts] == [20] * 5
+    assert shares == pytest.approx(np.arange(1, 201) / 200)
+
+
+def test_reports_tell_where_trees_are_few_or_do_not_see_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "TREES", 500)
+    assert forest.growth_in_words(20_000) == ""
+    assert "a forest of 40000 observations has 250 trees, where smaller ones have 500" in forest.growth_in_words(40_000)
     assert f"at most {forest.ROWS_A_TREE} observations" in forest.growth_in_words(forest.ROWS_A_TREE + 1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Singles
-from soil_cnn_plugin.engine.kriging import fitted_process, kernel_sums
+from soil_cnn_plugin.engine.kriging import fitted_process, gaussian_process, kernel_sums
 from soil_cnn_plugin.engine.kriging.fitted_process import fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PARAMETERS
@@ -111,6 +111,16 @@ def test_a_map_gets_the_same_locations_in_single_precision(has_place: bool, monk
         found = process.locations(torch.from_numpy(new))
         assert found[1:] == pytest.approx(expected[1:], abs=1e-5)
         assert found[0] == pytest.approx(expected[0], rel=1e-5)
+
+
+def test_many_observations_are_predicted_alike_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(2).normal(size=(30, 2))
+    values[4, 1] = np.nan
+    process, new = process_of(features_of(30), values), features_of(50, seed=5)
+    expected = process.predict(new)
+    monkeypatch.setattr(gaussian_process, "_MOST_IN_DOUBLE", 10)
+    for found, exact in zip(process.predict(new), expected, strict=True):
+        assert found == pytest.approx(exact, abs=1e-3)
 
 
 def test_missing_values_count_for_nothing_and_far_away_the_mean_remains() -> None:

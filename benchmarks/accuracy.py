@@ -116,7 +116,7 @@ def designer(options: argparse.Namespace, patches: str, report: Report) -> tuple
     device = choose_device(options.device, report)
     asked = TrainNetwork(patches, "", architecture=options.architecture, preset=options.preset)
     with PatchFile(patches) as file:
-        plans = make_plans(asked, file.patch_size)
+        plans = make_plans(asked, file.patch_size, max(file.count, options.as_many))
         data = encode_patches(file, plans, device, options.location)
 
     def design(kind: str, seed: int) -> Design:
@@ -178,10 +178,16 @@ def say(event: Event) -> None:
 
 
 def read_options() -> argparse.Namespace:
+    return make_parser(__doc__).parse_args()
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options that say what is measured; `context_networks.py` has them, too."""
+
     def names(text: str) -> list[str]:
         return [name for name in text.split(",") if name]
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="has one .gpkg of observations and a folder of covariates (.tif)")
     parser.add_argument("--targets", type=names, required=True, help="fields, separated by commas")
     parser.add_argument("--log", action="store_true", help="model and score the logarithms of the targets")
@@ -200,6 +206,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--patch-size", type=int, default=ExtractPatches.patch_size)
     parser.add_argument("--architecture", choices=TrainNetwork.ARCHITECTURES, default=TrainNetwork.architecture)
     parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default=TrainNetwork.preset)
+    parser.add_argument("--as-many", type=int, default=0, help="train what the preset trains with so many observations")
     parser.add_argument("--location", choices=TrainNetwork.LOCATIONS, default=TrainNetwork.location)
     parser.add_argument("--rivals", action="store_true", help="also methods of others, on the same folds (rivals.py)")
     parser.add_argument("--device", default="auto")
@@ -207,7 +214,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path("build/accuracy"), help="folder for accuracy.md and .json")
     parser.add_argument("--resume", action="store_true", help="go on with a run of the same options that was stopped")
     parser.add_argument("--verbose", action="store_true", help="print the engine's events")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ A field of errors of 64 x 64 pixels is simulated by FFT, for each range (share o
 or clustered around one point for each twelve observations). The calibration and the correlogram are fitted to the
 errors at n observations, in five folds dealt three times, and blocks are summarized as the product does it. Three more
 answers stand beside: with the true covariance, as if errors were independent, and as if they were all alike. Each line
-is one configuration, as JSON; the table at the end joins them. `--table FILE ...` joins lines of earlier runs.
+is one configuration, as JSON, with what each field gave; the table at the end joins them, and takes the field as the
+unit where it tells how uncertain a coverage is. `--table FILE ...` joins lines of earlier runs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,7 +45,8 @@ from soil_cnn_plugin.engine.targets.scales import TargetScale
 from tests.engine.landscape import learned_of
 
 SIDE, CELL, FOLDS, REPEATS, COVERAGE = 64, 10.0, 5, 3, 0.9
-BLOCKS = {1: 8, 4: 8, 16: 4, 32: 1, 64: 1}  # side in pixels -> how many a field
+BLOCKS = {1: 8, 4: 8, 16: 3, 32: 1, 64: 1}  # side in pixels -> how many a field
+WAYS = ("fitted", "true", "independent", "alike")
 PROPERTY = SoilProperty("error")
 
 
@@ -90,8 +93,11 @@ def fit(errors: Sequence[Array], places: Array, folds: Sequence[Rows]) -> tuple[
     ]
     correlogram = fit_correlogram(np.concatenate(of_repeats), places, together)
     assert correlogram is not None
-    first = [folds[0] == number for number in range(FOLDS)]
-    held_out = [FoldErrors(places[~own], scores[~own], places[own], scores[own]) for own in first]
+    held_out = [
+        FoldErrors(places[fold != number], own[fold != number], places[fold == number], own[fold == number])
+        for fold, own in zip(folds, of_repeats)
+        for number in range(FOLDS)
+    ]
     noise = noise_of_residuals(held_out, correlogram)
     return outcome, ErrorCorrelation((("error",),), (correlogram,), ((1.0,),), (noise,)), scores
 
@@ -143,13 +149,11 @@ def true_interval(model: CorrelationModel, block: Block, places: Array, middle: 
 
 def measure(
     count: int, design: str, share: float, nugget: float, fields: int, seed: int, smoothness: float
-) -> dict[str, dict[int, list[float]]]:
-    """Coverage and, beside that of the true covariance, width of each way, by side of the block."""
+) -> dict[str, dict[int, list[list[float]]]]:
+    """By way and side of the block, the share of blocks covered in each field, and the mean width there."""
     rng = np.random.default_rng([seed, count, int(1000 * share), int(1000 * nugget), design == "random"])
     true = CorrelationModel(nugget, share * SIDE * CELL, smoothness)
-    ways = ("fitted", "true", "independent", "alike")
-    inside: dict[str, dict[int, list[bool]]] = {way: {side: [] for side in BLOCKS} for way in ways}
-    widths: dict[str, dict[int, list[float]]] = {way: {side: [] for side in BLOCKS} for way in ways}
+    found: dict[str, dict[int, list[list[float]]]] = {way: {side: [[], []] for side in BLOCKS} for way in WAYS}
     for _ in range(fields):
         field = simulate(true, rng)
         pixels = choose(design, count, rng)
@@ -161,26 +165,22 @@ def measure(
         one_pixel = outcome.quantiles(nothing, nothing + 1, [tail, 1 - tail])[:, 0, 0]
         middle = float(outcome.values(nothing, nothing + 1)[0, 0])
         for side, times in BLOCKS.items():
-            for _ in range(times):
-                row, col = rng.integers(0, SIDE - side + 1, 2)
+            answers: dict[str, list[tuple[bool, float]]] = {way: [] for way in WAYS}
+            for row, col in rng.integers(0, SIDE - side + 1, (times, 2)):
                 truth = field[row : row + side, col : col + side].mean()
                 block = Block(int(row), int(col), side, side)
-                answers = {
-                    "fitted": summarize(outcome, fitted, observed, block),
-                    "true": true_interval(true, block, places, float(errors.mean())),
-                    "independent": tuple(middle + (one_pixel - middle) / side),
-                    "alike": tuple(one_pixel),
-                }
-                for way, (low, high) in answers.items():
-                    inside[way][side].append(low <= truth <= high)
-                    widths[way][side].append(high - low)
-    return {
-        way: {
-            side: [float(np.mean(inside[way][side])), float(np.mean(widths[way][side]) / np.mean(widths["true"][side]))]
-            for side in BLOCKS
-        }
-        for way in ways
-    }
+                limits = (
+                    summarize(outcome, fitted, observed, block),
+                    true_interval(true, block, places, float(errors.mean())),
+                    tuple(middle + (one_pixel - middle) / side),
+                    tuple(one_pixel),
+                )
+                for way, (low, high) in zip(WAYS, limits):
+                    answers[way].append((bool(low <= truth <= high), float(high - low)))
+            for way, own in answers.items():
+                for kept, values in zip(found[way][side], np.mean(own, axis=0)):
+                    kept.append(round(float(values), 5))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -199,28 +199,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table([json.loads(line) for line in lines]))
         return
     found = []
-    for count in chosen.n:
-        for design in chosen.designs:
-            for share in chosen.ranges:
-                for nugget in chosen.nuggets:
-                    result = measure(count, design, share, nugget, chosen.fields, chosen.seed, chosen.smoothness)
-                    line = {"n": count, "design": design, "range": share, "nugget": nugget}
-                    line |= {"smoothness": chosen.smoothness, "fields": chosen.fields, **result}
-                    print(json.dumps(line), flush=True)
-                    found.append(line)
+    for count, design in product(chosen.n, chosen.designs):
+        for share, nugget in product(chosen.ranges, chosen.nuggets):
+            result = measure(count, design, share, nugget, chosen.fields, chosen.seed, chosen.smoothness)
+            line = {"n": count, "design": design, "range": share, "nugget": nugget}
+            line |= {"smoothness": chosen.smoothness, "fields": chosen.fields, "blocks": result}
+            print(json.dumps(line), flush=True)
+            found.append(json.loads(json.dumps(line)))
     print(table(found))
 
 
 def table(lines: Sequence[dict[str, Any]]) -> str:
-    """Coverage, and width beside that of the true covariance, by side of the block: means over all configurations."""
-    rows = ["| side, pixels | fitted | true | independent | alike |", "|---|---|---|---|---|"]
-    for side in BLOCKS:
-        cells = []
-        for way in ("fitted", "true", "independent", "alike"):
-            both = np.array([line[way].get(side, line[way].get(str(side))) for line in lines])
-            cells.append(f"{100 * both[:, 0].mean():.0f} %, {both[:, 1].mean():.2f}")
-        rows.append(f"| {side} | {' | '.join(cells)} |")
+    """By side of the block: coverage with the half-width of its 95 % interval, of which the field is the unit, and
+    width beside that of the true covariance; for each number and design of observations, range and nugget."""
+    sides = [str(side) for side in BLOCKS]
+    rows = ["| fields | number | " + " | ".join(sides) + " |", "|---" * (len(sides) + 2) + "|"]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for names in (("n", "design"), ("range",), ("nugget",), ("smoothness",), ()):
+        for line in lines:
+            groups.setdefault(" ".join(f"{name} {line[name]}" for name in names) or "all", []).append(line)
+    for name, own in groups.items():
+        for way in WAYS if name == "all" else WAYS[:1]:
+            cells = [_cell(own, way, side) for side in sides]
+            rows.append(f"| {name}, {way} | {sum(line['fields'] for line in own)} | {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _cell(lines: Sequence[dict[str, Any]], way: str, side: str) -> str:
+    covered, widths = np.concatenate([np.array(line["blocks"][way][side]) for line in lines], axis=1)
+    of_true = np.concatenate([line["blocks"]["true"][side][1] for line in lines])
+    return f"{share_with_limits(covered)}, {widths.mean() / of_true.mean():.2f}"
+
+
+def share_with_limits(covered: Array) -> str:
+    """A share in percent, from that (n,) of each field, with half the width of the 95 % interval of their mean; where
+    all fields agree, of n blocks (Agresti & Coull 1998, 10.1080/00031305.1998.10480550)."""
+    error, count = covered.std() / np.sqrt(len(covered)), len(covered) + 4
+    if error == 0:
+        near = (covered.sum() + 2) / count
+        error = np.sqrt(near * (1 - near) / count)
+    return f"{100 * covered.mean():.0f} ± {196 * error:.0f} %"
 
 
 if __name__ == "__main__":

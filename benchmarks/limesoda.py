@@ -160,7 +160,7 @@ def hold_out(table: Table, values: Array, property_name: str, train: Rows, test:
     found = {}
     for name, parts in methods.items():
         chosen = [_COMPONENTS.index(part) for part in parts]
-        weights = scaled.blend(held_out[0, chosen], learned.values)
+        weights = scaled.blend(held_out[0, chosen], learned.values, np.full(len(parts), 1 / len(parts)))
         spread = weights if name == PROCESS else _without_process(weights, parts)
         place = [(mix(part[0, chosen], weights), mix(part[1, chosen], spread)) for part in (held_out, predicted)]
         outcome = scaled.calibrate(learned, *place[0])

@@ -83,7 +83,7 @@ def main() -> None:
     asked = read_options()
     figures = []
     for device in devices():
-        for plan in make_plans(TrainNetwork("", "", members=asked.members), PATCH_SIZE):
+        for plan in make_plans(TrainNetwork("", "", members=asked.members), PATCH_SIZE, TrainNetwork.ENOUGH_FOR_BOTH):
             figures += compare(make_lecture(plan, torch.device(device), asked), asked)
     write("training", "Training", vars(asked), figures, asked.output)
 

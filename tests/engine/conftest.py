@@ -3,13 +3,16 @@ properties and five methods whose distributions are nearly right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from scipy.stats import norm
 
@@ -17,6 +20,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve
 from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.reports import drawing
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, score
 from tests.engine import pretended_gpu
@@ -58,6 +62,25 @@ def write_raster(tmp_path: Path) -> RasterWriter:
 
 ERRORS = {BLEND: 0.34, NETWORK: 0.36, FOREST: 0.42, FOREST_CONTEXT: 0.39, MEAN: 0.6}
 """Standard deviation of what each method leaves unexplained, on the log scale, where the observations' is 0.6."""
+
+
+def _render_words(figure: Figure) -> str:
+    """A figure of its words alone. To lay out and draw those of one report takes seconds."""
+    words = (item.get_text() for item in figure.findobj(Text))
+    texts = "".join(f"<text>{escape(each, quote=False)}</text>" for each in words)
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{texts}</svg>'
+
+
+@pytest.fixture
+def words_of_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "render", _render_words)
+
+
+@pytest.fixture(scope="module")
+def words_of_all_figures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "render", _render_words)
+        yield
 
 
 @pytest.fixture

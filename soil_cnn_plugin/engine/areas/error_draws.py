@@ -70,7 +70,7 @@ class ErrorDraws:
         models = [correlogram.models for correlogram in self._errors.correlograms if correlogram]
         columns = len(self._mixed)
         known: dict[tuple[int, CorrelationModel], tuple[Array, Array, Array]] = {}
-        around = [self._around(cells, near, number) for number in range(len(self._slices))]
+        around: dict[int, dict[CorrelationModel, _AroundMean]] = {}
         count = max(map(len, models))
         # A Latin hypercube: over all models, each cell alone has the quantiles of a normal distribution.
         levels = (np.arange(count * DRAWS_A_MODEL) + 0.5) / (count * DRAWS_A_MODEL)
@@ -85,7 +85,7 @@ class ErrorDraws:
                     raise ValueError(f"group {group} of targets has no correlogram")
                 key = group, correlogram.models[number % len(correlogram.models)]
                 if key not in known:
-                    known[key] = self._factor(cells, near, group, key[1], agreements[group], around[group])
+                    known[key] = self._factor(cells, near, group, key[1], agreements[group], around)
                 mean, root, left = known[key]
                 common[at] = mean[:, :, None] + np.einsum("bc,rcd->rbd", root, free[at])
                 own[at] = left
@@ -127,10 +127,10 @@ class ErrorDraws:
         group: int,
         model: CorrelationModel,
         agreement: tuple[Array, Array] | None,
-        around: dict[CorrelationModel, _AroundMean],
+        around: dict[int, dict[CorrelationModel, _AroundMean]],
     ) -> tuple[Array, Array, Array]:
         """Means (C, B) of the errors of one group, a root of their covariance (B, B), and standard deviations (B,) of
-        what a pixel differs."""
+        what a pixel differs. `around` keeps what `_around` tells of a group that needs it."""
         among = cell_correlations(cells, model)
         at = self._slices[group]
         mean, given = np.zeros((at.stop - at.start, len(among))), None
@@ -146,7 +146,9 @@ class ErrorDraws:
             among, whole = among * model.sill, whole * model.sill
             among = _as_scores(among, agreement) if agreement else among
         else:
-            about = around[model]
+            if group not in around:
+                around[group] = self._around(cells, near, group)
+            about = around[group][model]
             among, whole = about.correlations(among), about.variance
             among = _as_scores(among, agreement) if agreement else among
             among = among * np.sqrt(whole[:, None] * whole)
@@ -187,20 +189,23 @@ class _AroundMean:
 
 def cell_correlations(cells: AreaCells, model: CorrelationModel) -> Array:
     """Correlations (B, B) of the mean errors of cells; on the diagonal their variances, 1 for a pixel."""
-    points = _corners(cells)  # (B, 4, 2)
-    count = len(points)
-    flat = points.reshape(-1, 2) if not cells.is_single else cells.centres
+    points = _points(cells)  # (B, P, 2)
+    count, each, _ = points.shape
+    flat = points.reshape(-1, 2)
     falling = model.continuous(cdist(flat, flat))
     if not cells.is_single:
-        falling = falling.reshape(count, 4, count, 4).mean(axis=(1, 3))
+        falling = falling.reshape(count, each, count, each).mean(axis=(1, 3))
         np.fill_diagonal(falling, _within(cells, model))
     among = (1 - model.nugget) * falling
     among[np.diag_indices(count)] += model.nugget / cells.effective
     return among
 
 
-def _corners(cells: AreaCells) -> Array:
-    """Four points (B, 4, 2) with the moments of each cell: those of Gauss in a rectangle with these moments."""
+def _points(cells: AreaCells) -> Array:
+    """Points (B, P, 2) that stand for each cell: a pixel's centre, or four with the moments of the cell, those of Gauss
+    in a rectangle with these moments."""
+    if cells.is_single:
+        return cells.centres[:, None, :]
     values, vectors = np.linalg.eigh(cells.spreads)
     axes = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]  # (B, 2, axis)
     steps = [axes[:, :, 0] * one + axes[:, :, 1] * other for one in (-1, 1) for other in (-1, 1)]
@@ -241,8 +246,8 @@ def _given(
 
 def _with_observations(cells: AreaCells, places: Array, model: CorrelationModel) -> Array:
     """Correlations (B, n) of the mean errors of cells with those at places."""
-    points = _corners(cells)
-    each = model.correlation(cdist(points.reshape(-1, 2), places)).reshape(len(points), 4, -1)
+    points = _points(cells)
+    each = model.correlation(cdist(points.reshape(-1, 2), places)).reshape(*points.shape[:2], -1)
     found: Array = each.mean(axis=1)
     return found
 

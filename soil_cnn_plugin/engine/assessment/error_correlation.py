@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
 
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, Correlogram
@@ -17,6 +16,7 @@ NOISES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Variances of noise, in those of scores, with which known residuals may count when errors nearby are told from
 them."""
 _NEIGHBOURS = 24
+_MOST_ASKED = 2000  # held-out errors of a fold that stand for all where the gain is measured
 _FEWEST_PAIRS = 10  # observations that have both of two targets, before their errors count as correlated
 _MOST_ALIKE = 0.99
 
@@ -87,33 +87,45 @@ class FoldErrors:
 def noise_of_residuals(folds: Sequence[FoldErrors], correlogram: Correlogram) -> float | None:
     """The noise with which residuals of training rows tell held-out errors best; None unless they do so significantly.
 
-    What counts is the log score of held-out errors by kriging from the residuals, beside that of errors without
-    neighbours. The gain over folds is tested by the corrected resampled t-test, at the noise that is best over all.
+    `folds` are those of all repeats. What counts is the log score of held-out errors by kriging from the residuals,
+    beside that of errors without neighbours. Its gain is tested by the corrected resampled t-test; each fold counts at
+    the noise that is best over all others, so that the choice makes no gain by itself.
     """
     model = correlogram.models[len(correlogram.models) // 2]
-    gains = np.array([[_gain(fold, model, noise) for noise in NOISES] for fold in folds])  # (folds, noises)
-    best = int(gains.mean(axis=0).argmax())
-    p = above(paired_test(gains[:, best], 1 / max(len(folds) - 1, 1)))
-    return NOISES[best] if p is not None and p < SIGNIFICANT / len(NOISES) else None
+    gains = np.array([_gains(fold, model) for fold in folds])  # (folds, noises)
+    others = gains.sum(axis=0) - gains
+    chosen = gains[np.arange(len(folds)), others.argmax(axis=1)]
+    p = above(paired_test(chosen, _test_to_train(folds)))
+    return NOISES[int(gains.mean(axis=0).argmax())] if p is not None and p < SIGNIFICANT else None
 
 
-def _gain(fold: FoldErrors, model: CorrelationModel, noise: float) -> float:
-    """Mean gain in log score of the held-out errors of one fold, in nats an observation and column."""
+def _test_to_train(folds: Sequence[FoldErrors]) -> float:
+    held_out, known = (sum(map(len, each)) for each in zip(*((fold.places, fold.known_places) for fold in folds)))
+    return held_out / max(known, 1)
+
+
+def _gains(fold: FoldErrors, model: CorrelationModel) -> Array:
+    """Mean gains (noises,) in log score of the held-out errors of one fold, in nats an observation and column."""
     has_known = np.isfinite(fold.known).all(axis=1)
-    is_asked = np.isfinite(fold.scores).all(axis=1)
-    if has_known.sum() < 3 or not is_asked.any():
-        return 0.0
+    rows = np.flatnonzero(np.isfinite(fold.scores).all(axis=1))
+    rows = rows[:: 1 + len(rows) // _MOST_ASKED]
+    if has_known.sum() < 3 or not len(rows):
+        return np.zeros(len(NOISES))
     places, known = fold.known_places[has_known], fold.known[has_known]
-    asked, scores = fold.places[is_asked], fold.scores[is_asked]
-    _, near = cKDTree(places).query(asked, min(_NEIGHBOURS, len(places)))
-    spread = float((known**2).mean())
-    gain = 0.0
-    for place, score, rows in zip(asked, scores, near):
-        among = model.correlation(cdist(places[rows], places[rows]))
-        np.fill_diagonal(among, 1 + noise + 1e-6)
-        across = model.correlation(np.linalg.norm(places[rows] - place, axis=1))
-        weights = np.linalg.solve(among, across)
-        left = max(1 - float(weights @ across), 1e-3)
-        error = score - weights @ known[rows]
-        gain += float((score**2 - error**2 / left).sum()) / spread / 2 - 0.5 * len(score) * np.log(left)
-    return gain / scores.size
+    asked, scores = fold.places[rows], fold.scores[rows]
+    _, near = cKDTree(places).query(asked, min(_NEIGHBOURS, len(places)))  # (m, k)
+    neighbours = places[near]
+    among = model.correlation(np.linalg.norm(neighbours[:, :, None] - neighbours[:, None], axis=3))
+    among[:, np.arange(near.shape[1]), np.arange(near.shape[1])] = 1.0
+    across = model.correlation(np.linalg.norm(neighbours - asked[:, None], axis=2))
+    values, vectors = np.linalg.eigh(among)
+    turned = np.einsum("mkj,mk->mj", vectors, across)
+    of_known = np.einsum("mkj,mkc->mjc", vectors, known[near])
+    spread, found = float((known**2).mean()), []
+    for noise in NOISES:
+        weights = turned / (np.maximum(values, 0.0) + noise + 1e-6)
+        left = np.maximum(1 - (weights * turned).sum(axis=1), 1e-3)
+        errors = scores - np.einsum("mj,mjc->mc", weights, of_known)
+        gain = (scores**2 - errors**2 / left[:, None]).mean() / spread / 2 - 0.5 * np.log(left).mean()
+        found.append(float(gain))
+    return np.array(found)

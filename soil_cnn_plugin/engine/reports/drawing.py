@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, LogFormatter, PercentFormatter, ScalarFormatter, StrMethodFormatter
@@ -59,13 +60,20 @@ def draw(name: str, width: float, height: float, paint: Callable[[Figure], None]
     `name`, which is unique in its page, keeps the identifiers of figures apart.
     """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(width, height), layout="compressed")
+        figure = Figure(figsize=(width, height), dpi=150, layout="compressed")
         paint(figure)
         _localize(figure)
-        figure.draw_without_rendering()  # the layout settles at the second attempt
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", dpi=150)
-    return _slim(buffer.getvalue())
+        return _slim(render(figure))
+
+
+def render(figure: Figure) -> str:
+    """Lay a figure out and write it as an SVG file."""
+    canvas, engine = FigureCanvasSVG(figure), figure.get_layout_engine()
+    if engine and figure.axes:
+        engine.execute(figure)  # the layout settles at the second attempt, with which drawing begins
+    buffer = io.StringIO()
+    canvas.print_svg(buffer)  # `savefig` would draw twice
+    return buffer.getvalue()
 
 
 def _localize(figure: Figure) -> None:

@@ -162,8 +162,8 @@ class ScaledClasses:
         nothing = np.zeros(values.shape)
         return Learned(values, nothing.astype(np.bool_), nothing, measured.weights, values, (self.columns,))
 
-    def blend(self, predicted: Array, learned: Array) -> Array:
-        return learn_class_weights(predicted, learned)
+    def blend(self, predicted: Array, learned: Array, fair: Array) -> Array:
+        return learn_class_weights(predicted, learned, fair)
 
     def calibrate(self, learned: Learned, location: Array, scale: Array) -> ClassOutcome:
         return ClassOutcome(self.names, calibrate_classes(learned.values, location))

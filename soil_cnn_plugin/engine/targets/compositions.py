@@ -140,8 +140,8 @@ class ScaledComposition:
         nothing = np.zeros(values.shape)
         return Learned(values, nothing.astype(np.bool_), nothing, measured.weights, values, (self.columns,))
 
-    def blend(self, predicted: Array, learned: Array) -> Array:
-        return learn_weights(predicted, learned)
+    def blend(self, predicted: Array, learned: Array, fair: Array) -> Array:
+        return learn_weights(predicted, learned, fair)
 
     def calibrate(self, learned: Learned, location: Array, scale: Array) -> CompositionOutcome:
         return CompositionOutcome(self.scale, calibrate_jointly(learned.values, location, scale))

@@ -223,9 +223,9 @@ class Scaled(Protocol):
         """What networks and forests learn of measured values (N, D)."""
         ...
 
-    def blend(self, predicted: Array, learned: Array) -> Array:
+    def blend(self, predicted: Array, learned: Array, fair: Array) -> Array:
         """Weights (M, C), not negative and summing to 1, of M components that predicted (M, n, C) for rows that they
-        had not seen; `learned` (n, C) are the true columns."""
+        had not seen; `learned` (n, C) are the true columns, and `fair` (M,) the weights without any knowledge."""
         ...
 
     def calibrate(self, learned: Learned, location: Array, scale: Array) -> Any:

@@ -123,8 +123,8 @@ class ScaledNumber:
         errors = np.where(measured_well, 0.0, self.scale.forward_errors(known, measured.errors))
         return Learned(values, measured.is_censored, errors, measured.weights, values, (self.columns,))
 
-    def blend(self, predicted: Array, learned: Array) -> Array:
-        return learn_weights(predicted, learned)
+    def blend(self, predicted: Array, learned: Array, fair: Array) -> Array:
+        return learn_weights(predicted, learned, fair)
 
     def calibrate(self, learned: Learned, location: Array, scale: Array) -> NumberOutcome:
         columns = learned.values[:, 0], location[:, 0], scale[:, 0]

@@ -35,7 +35,7 @@ from soil_cnn_plugin.engine.training.folds_of_file import (
     tell_folds,
     tell_scales,
 )
-from soil_cnn_plugin.engine.training.plan import Plan, make_plans
+from soil_cnn_plugin.engine.training.plan import Plan, left_out_in_words, make_plans
 from soil_cnn_plugin.engine.versions import read_versions
 
 _REPEATS = {"fast": ((np.inf, 1),), "standard": ((500, 3), (2000, 2)), "best": ((500, 5), (2000, 3))}
@@ -88,12 +88,14 @@ def make_designs(
 def _first_design(
     job: TrainNetwork, file: PatchFile, folds: Folds, checkpoints: Path, device: torch.device, report: Report
 ) -> Design:
-    plans = make_plans(job, file.patch_size)
+    plans = make_plans(job, file.patch_size, file.count)
     kinds = kinds_on_scales(job.transform, file)
     pair_with_targets(job.exceedance, file.targets, kinds)
     report.info(_plans_in_words(file, plans, kinds))
     tell_scales(kinds, job.transform, file, report)
     tell_folds(folds, job.domain, report)
+    if left_out := left_out_in_words(job, file.patch_size, file.count):
+        report.info(left_out)
     if growth_in_words(file.count):
         report.info(tr("In the random forests {}.").format(growth_in_words(file.count)))
     if rows_in_words(file.count):

@@ -53,7 +53,7 @@ def cross_fit(
     """Train all members on `inputs`, N rows for each plan, to predict what is `learned` of them."""
     networks, held_outs, curves, locations, scales = [], [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
-        held_out = _held_out_rows(plan.shape.members, make_folds, seed)
+        held_out = held_out_rows(plan.shape.members, make_folds, seed)
         if not is_agreed(crc32(held_out.tobytes()), rows.device):
             raise EngineError(
                 tr(
@@ -81,7 +81,7 @@ def _share(progress: Callable[[float], None], index: int, count: int) -> Callabl
     return lambda share: progress((index + share) / count)
 
 
-def _held_out_rows(members: int, make_folds: MakeFolds, seed: int) -> Flags:
+def held_out_rows(members: int, make_folds: MakeFolds, seed: int) -> Flags:
     """Rows (K, N) that each member holds out; folds are drawn anew each time all of them have been held out."""
     held_out: list[Flags] = []
     repeat = 0

@@ -17,6 +17,7 @@ from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_pro
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.targets.blending import fair_weights
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns, score_all
 from soil_cnn_plugin.engine.targets.kinds import Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned
@@ -62,8 +63,9 @@ class Fitted:
         weights = np.zeros((len(self.location), self.learned.columns))
         location = self.location[chosen]
         told = self._told(location.mean(axis=0))
+        fair = fair_weights([self.components[index] for index in chosen])
         for each, own in zip(self.scaled, own_columns(self.scaled)):
-            weights[chosen, own] = each.blend(location[:, :, own], told[:, own])
+            weights[chosen, own] = each.blend(location[:, :, own], told[:, own], fair)
         return weights
 
     def _told(self, centre: Array) -> Array:

@@ -74,7 +74,8 @@ def error_correlation_of(designs: Sequence[Design], scores: Sequence[HeldOutScor
         correlograms.append(correlogram)
         is_class[own] = each.columns.head == CLASSES
         tells = correlogram if not is_class[own].any() else None
-        noise.append(noise_of_residuals(_folds(designs[0], first, own, places), tells) if tells else None)
+        folds = [fold for design, held_out in zip(designs, scores) for fold in _folds(design, held_out, own, places)]
+        noise.append(noise_of_residuals(folds, tells) if tells else None)
     of_numbers = np.where(is_class, np.nan, first.outer)
     return ErrorCorrelation(
         groups=tuple(kind.fields for kind in kinds),

@@ -74,13 +74,15 @@ _RING = Plan(Shape("ring", 31, 10), 0.4, 128, 3e-3, 0.1, 600, 8, None)
 _PADARIAN = Plan(Shape("padarian", 15, 5), 0.3, 64, 2e-3, 0.03, 500, 8, None)
 
 
-def make_plans(job: TrainNetwork, patch_size: int) -> tuple[Plan, ...]:
+def make_plans(job: TrainNetwork, patch_size: int, observations: int) -> tuple[Plan, ...]:
     """The networks to train on patches of this size.
 
-    `fast` halves the members and, of both architectures, trains the ring network alone; `best` doubles the members.
+    `fast` halves the members and, of both architectures, trains the ring network alone; so does `standard` with few
+    `observations`; `best` doubles the members.
     """
     names = ("ring", "padarian") if job.architecture == "both" else (job.architecture,)
-    if job.architecture == "both" and (job.preset == "fast" or patch_size < PadarianNetwork.SMALLEST_PATCH):
+    is_small = patch_size < PadarianNetwork.SMALLEST_PATCH
+    if job.architecture == "both" and (job.preset == "fast" or is_small or _are_too_few(job, observations)):
         names = ("ring",)
     if "padarian" in names and patch_size < PadarianNetwork.SMALLEST_PATCH:
         raise EngineError(
@@ -90,6 +92,20 @@ def make_plans(job: TrainNetwork, patch_size: int) -> tuple[Plan, ...]:
             ).format(patch_size, PadarianNetwork.SMALLEST_PATCH)
         )
     return tuple(_make_plan(job, _RING if name == "ring" else _PADARIAN, patch_size) for name in names)
+
+
+def left_out_in_words(job: TrainNetwork, patch_size: int, observations: int) -> str:
+    """Say that convolutions are left out because observations are few; empty where that is not so."""
+    if patch_size < PadarianNetwork.SMALLEST_PATCH or not _are_too_few(job, observations):
+        return ""
+    return tr(
+        "Convolutions ('padarian') are left out: with fewer than {} observations they made maps no better, and they"
+        " take longer than the ring network. The preset 'best' trains them, and so does the architecture 'padarian'."
+    ).format(job.ENOUGH_FOR_BOTH)
+
+
+def _are_too_few(job: TrainNetwork, observations: int) -> bool:
+    return job.architecture == "both" and job.preset == "standard" and observations < job.ENOUGH_FOR_BOTH
 
 
 def _make_plan(job: TrainNetwork, standard: Plan, patch_size: int) -> Plan:

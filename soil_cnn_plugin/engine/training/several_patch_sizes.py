@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.targets.groups import by_target, joint_measure, kind
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
 from soil_cnn_plugin.engine.training.design import Design, encode_patches
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds, kind_within, kinds_on_scales
-from soil_cnn_plugin.engine.training.plan import make_plans
+from soil_cnn_plugin.engine.training.plan import left_out_in_words, make_plans
 from soil_cnn_plugin.engine.versions import read_versions
 
 
@@ -52,7 +52,10 @@ def usable_sizes(job: ComparePatchSizes, file: PatchFile) -> tuple[list[int], li
                 " out smaller sizes, or choose the architecture 'ring' or 'both'."
             ).format(smallest, sizes[0])
         )
-    if job.architecture == "both" and sizes[0] < smallest <= sizes[-1]:
+    asked_network = TrainNetwork(job.patches, "", architecture=job.architecture)
+    if few := left_out_in_words(asked_network, sizes[-1], file.count):
+        notes.append(few)
+    elif job.architecture == "both" and sizes[0] < smallest <= sizes[-1]:
         notes.append(
             tr(
                 "Below {} pixels the network is 'ring' alone, because convolutions ('padarian') need at least"
@@ -72,7 +75,7 @@ def design_sizes(
     within = inner_folds(file, kind_within(folds), job.domain)
     designs: list[Design] = []
     for size in sizes:
-        plans = make_plans(asked, size)
+        plans = make_plans(asked, size, file.count)
         designs.append(
             Design(
                 data=encode_patches(file, plans, device, asked.location, size),

@@ -131,8 +131,9 @@ def training_parameters() -> Parameters:
             tr(
                 "ring: uses the covariates at the point and their means over growing squares around it; fast, and good"
                 " with few observations. padarian: convolutions over the middle 15 x 15 pixels, after Padarian et al."
-                " (2019). both: an ensemble of the two, the safest choice."
-            ),
+                " (2019). both: an ensemble of the two, the safest choice; the preset standard then trains padarian"
+                " only with {} observations or more, because with fewer it does not make maps better."
+            ).format(jobs.TrainNetwork.ENOUGH_FOR_BOTH),
         ),
         explained(
             choice("PREDICTOR", tr("Predictor"), jobs.TrainNetwork.PREDICTORS, jobs.TrainNetwork.predictor),

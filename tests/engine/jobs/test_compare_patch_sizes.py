@@ -22,6 +22,7 @@ from soil_cnn_plugin.engine.training.design import encode_patches
 from soil_cnn_plugin.engine.training.plan import Plan, Shape
 from tests.engine.landscape import NORTH, WEST, Log, extract, make_landscape, write_raster
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 QUIET = Report(lambda event: None)
 SIDE, CELL = 60, 10.0
 

@@ -37,6 +37,7 @@ from soil_cnn_plugin.engine.training.network_file import read_description
 from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, Log, make_landscape
 from tests.engine.reports.test_held_out_report import Reader
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 PARTS, DEPTHS = ("sand", "silt", "clay"), ("0_10", "30_60")
 FIELDS = tuple(f"{part}_{depth}" for depth in DEPTHS for part in PARTS)
 COUNT = 90
@@ -203,6 +204,7 @@ def test_one_part_of_a_composition_can_be_explained(chain: Chain, tmp_path: Path
         attribution=str(tmp_path / "a.tif"),
         metrics=str(tmp_path / "m.json"),
         target="clay_30_60",
+        extent=(WEST + 100, NORTH - 200, WEST + 200, NORTH - 100),
         device="cpu",
     )
     explain_network.run(job, Log())

@@ -18,6 +18,7 @@ from soil_cnn_plugin.engine.report import Report
 from tests.engine.class_landscape import FIELD, NAMES, extract_classes
 from tests.engine.landscape import Landscape, Log, extract, make_landscape
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 QUIET = Report(lambda event: None)
 
 

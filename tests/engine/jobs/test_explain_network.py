@@ -24,6 +24,7 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.training.network_file import read_network, write_network
 from tests.engine.landscape import CELL, NORTH, SIDE, WEST, Log, extract, make_landscape
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 QUICK: dict[str, Any] = {"members": 3, "epochs": 25, "folds": 3, "repeats": 1, "validation": "random", "device": "cpu"}
 
 

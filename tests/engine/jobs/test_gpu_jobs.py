@@ -29,6 +29,7 @@ from tests.engine import pretended_gpu
 from tests.engine.jobs.test_predict_map import read
 from tests.engine.landscape import CELL, NORTH, WEST, Log, extract, make_landscape
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 CPU = torch.device("cpu")
 device = pretended_gpu.device
 PIECE = (WEST + 12 * CELL, NORTH - 18 * CELL, WEST + 18 * CELL, NORTH - 12 * CELL)
@@ -64,6 +65,7 @@ def training(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> 
         held_out=str(folder / "held_out.gpkg"),
         metrics=str(folder / "metrics.json"),
         report=str(folder / "report.html"),
+        preset="best",  # trains both architectures
         members=2,
         epochs=2,
         folds=2,

@@ -28,6 +28,8 @@ from soil_cnn_plugin.engine.jobs.map_soil_properties import run
 from soil_cnn_plugin.engine.report import Report
 from tests.engine.landscape import TARGETS, Log, extract, make_landscape
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
+
 
 def test_observations_and_covariates_become_maps_and_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forest, "TREES", 10)

@@ -24,11 +24,12 @@ from soil_cnn_plugin.engine.training.network_file import read_description
 from tests.engine.class_landscape import NAMES, classes_of
 from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, Log, make_landscape
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 PARTS = ("sand", "silt", "clay")
 COUNT = 150
 QUICK = {
     "architecture": "both",
-    "preset": "standard",
+    "preset": "best",
     "members": 3,
     "epochs": 20,
     "validation": "random",

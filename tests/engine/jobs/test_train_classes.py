@@ -21,6 +21,7 @@ from soil_cnn_plugin.engine.training.network_file import read_description
 from tests.engine.class_landscape import FIELD, NAMES, extract_classes
 from tests.engine.landscape import Log, make_landscape
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 Trained = tuple[TrainNetwork, dict[str, Any], Log]
 
 

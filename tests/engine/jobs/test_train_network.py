@@ -29,6 +29,7 @@ from soil_cnn_plugin.engine.training import designs, trained_network
 from soil_cnn_plugin.engine.training.network_file import read_description, read_network
 from tests.engine.landscape import Log, extract, make_landscape
 
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 CPU = torch.device("cpu")
 METHODS = ["blend", "forest", "forest_context", "gaussian_process", "mean", "network"]
 
@@ -65,7 +66,8 @@ def tiny(patches: str, folder: Path, **changes: Any) -> TrainNetwork:
 def trained(patches: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainNetwork, dict[str, Any], Log]:
     """One run that learns a little, for the tests that look at its outputs."""
     folder = tmp_path_factory.mktemp("Ergebnis 1")
-    job = tiny(patches, folder, epochs=40, predictor="network", coverage=0.8, report=str(folder / "report.html"))
+    report = str(folder / "report.html")
+    job = tiny(patches, folder, preset="best", epochs=40, predictor="network", coverage=0.8, report=report)
     log = Log()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forest, "TREES", 50)

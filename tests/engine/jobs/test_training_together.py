@@ -36,7 +36,7 @@ kept_forests.fit_forests = lambda *arguments: grown.append(1) or fit_forests(*ar
 folder, cpu = Path(sys.argv[1]), torch.device("cpu")
 job = TrainNetwork(str(folder / "patches.h5"), "n.safetensors", architecture="ring", members=2, epochs=2)
 with PatchFile(job.patches) as file:
-    plans = make_plans(job, file.patch_size)
+    plans = make_plans(job, file.patch_size, file.count)
     design = Design(
         encode_patches(file, plans, cpu), file.measured, kinds_on_scales("auto", file), np.arange(file.count) % 3,
         inner_folds(file, "random"), plans, coverage=0.9, seed=0, device=cpu,

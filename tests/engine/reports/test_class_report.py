@@ -105,6 +105,7 @@ def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", " ".join(parts).replace("\u00a0", " "))
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_the_page_begins_with_what_the_map_is_worth(tmp_path: Path) -> None:
     assessment = make()
     text = text_of(page_of(assessment, tmp_path))
@@ -122,6 +123,7 @@ def test_names_of_classes_are_only_text(tmp_path: Path) -> None:
     assert "Gley &#34;nass&#34;" in page and "Böden &amp; Schutt" in page and 'src="http' not in page
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_the_table_of_classes_is_recomputed(tmp_path: Path) -> None:
     assessment = make()
     text = text_of(page_of(assessment, tmp_path))
@@ -135,6 +137,7 @@ def test_the_table_of_classes_is_recomputed(tmp_path: Path) -> None:
         assert re.match(rf"{re.escape(name)} {of_it.sum()}(?: \*)? {cells}", row), name
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_cross_validated_points_have_no_intervals_of_a_random_sample(tmp_path: Path) -> None:
     text = text_of(page_of(make(), tmp_path))
     table = text[text.index("Most often taken for") : text.index("Confusion matrix")]
@@ -143,6 +146,7 @@ def test_cross_validated_points_have_no_intervals_of_a_random_sample(tmp_path: P
     assert "Assess map gives intervals, from an independent random sample." in table
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_the_score_table_has_all_methods_and_the_skill(tmp_path: Path) -> None:
     assessment = make()
     text = text_of(page_of(assessment, tmp_path))

@@ -40,6 +40,7 @@ def make_composition(parts: tuple[str, ...] = TEXTURE, depth: str = "0_30", coun
     return assess_composition(depth.replace("_", "-") + " cm" if depth else "", fields, observed, predicted)
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_compositions_have_scores_words_and_a_triangle(make_assessment: Make, tmp_path: Path) -> None:
     assessment = make_assessment(40, [("zinc", "mg/kg")])
     composition = make_composition()
@@ -59,6 +60,7 @@ def test_compositions_have_scores_words_and_a_triangle(make_assessment: Make, tm
     assert "as parts of a whole in isometric log-ratios" in page.text
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_without_compositions_nothing_is_said_of_them(make_assessment: Make, tmp_path: Path) -> None:
     write_report(str(tmp_path / "r.html"), make_assessment(40, [("zinc", "mg/kg")]))
     text = Reader((tmp_path / "r.html").read_text(encoding="utf-8")).text

@@ -50,6 +50,7 @@ def test_titles_name_the_depths_of_a_property_together() -> None:
     ]
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_the_depths_of_a_property_stand_together_in_the_report(assessment: Assessment, tmp_path: Path) -> None:
     write_report(str(tmp_path / "r.html"), assessment)
     content = (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -71,6 +72,7 @@ def test_the_depths_of_a_property_stand_together_in_the_report(assessment: Asses
         assert f">{name}</text>" in scores
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_a_property_with_one_depth_has_no_figure_by_depth(make_assessment: Make, tmp_path: Path) -> None:
     write_report(str(tmp_path / "r.html"), make_assessment(40, [("clay_0_30", "%"), ("zinc", "mg/kg")]))
     page = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))

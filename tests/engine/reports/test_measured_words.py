@@ -69,6 +69,7 @@ def test_thresholds_below_all_limits_are_named(content: Assessment) -> None:
     assert "exceeding zinc > 3 hold cannot be checked" in measured_sentences(found)[1]
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_the_page_draws_triangles_at_limits_and_checks_thresholds(content: Assessment, tmp_path: Path) -> None:
     thresholds = (Threshold("zinc", 40.0), Threshold("zinc", 5000.0), Threshold("zinc", 3.0))
     path = tmp_path / "report.html"

@@ -164,6 +164,7 @@ def test_held_out_points_are_empty_where_a_target_is_missing(mixed: Assessment, 
     assert points["fold"].min() >= 1
 
 
+@pytest.mark.usefixtures("words_of_figures")
 def test_a_report_of_classes_tells_of_weights(tmp_path: Path) -> None:
     weighted = replace(make(), weights=np.where(np.arange(200) < 100, 0.5, 1.5))
     write_report(str(tmp_path / "report.html"), weighted)

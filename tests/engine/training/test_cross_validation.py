@@ -42,12 +42,12 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
     job = TrainNetwork(path, str(folder / "n.safetensors"), architecture="ring", members=2, epochs=2)
     with PatchFile(path) as file:
         return Design(
-            data=encode_patches(file, make_plans(job, 9), torch.device("cpu")),
+            data=encode_patches(file, make_plans(job, 9, N), torch.device("cpu")),
             measured=file.measured,
             kinds=kinds_with(file, ("log", "none")),
             fold=np.arange(N) % 3,
             make_inner_folds=inner_folds(file, "random"),
-            plans=make_plans(job, 9),
+            plans=make_plans(job, 9, N),
             coverage=0.9,
             seed=0,
             device=torch.device("cpu"),
@@ -219,7 +219,7 @@ def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed: Design) -> 
         assert each.calibrate(alone, location[:, own], scale[:, own]) == outcome
         chosen = final.location[[0, 1, 2]][:, :, own]
         told = final._told(final.location[[0, 1, 2]].mean(axis=0))[:, own]
-        np.testing.assert_array_equal(each.blend(chosen, told), weights[:, own])
+        np.testing.assert_array_equal(each.blend(chosen, told, np.full(3, 1 / 3)), weights[:, own])
 
 
 def test_nothing_is_written(design: Design, tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ import pytest
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.training.plan import Shape, make_plans
+from soil_cnn_plugin.engine.training.plan import Shape, left_out_in_words, make_plans
+
+MANY = TrainNetwork.ENOUGH_FOR_BOTH
 
 
-def plans(patch_size: int = 31, **changes: object) -> list[tuple[str, int, int]]:
+def plans(patch_size: int = 31, observations: int = MANY, **changes: object) -> list[tuple[str, int, int]]:
     job = TrainNetwork("p.h5", "n.safetensors", **changes)  # type: ignore[arg-type]
-    return [(plan.shape.name, plan.shape.patch_size, plan.shape.members) for plan in make_plans(job, patch_size)]
+    made = make_plans(job, patch_size, observations)
+    return [(plan.shape.name, plan.shape.patch_size, plan.shape.members) for plan in made]
 
 
 def test_presets_differ_in_members_and_architectures() -> None:
@@ -20,6 +23,17 @@ def test_presets_differ_in_members_and_architectures() -> None:
     assert plans(preset="best") == [("ring", 31, 20), ("padarian", 15, 10)]
     assert plans(preset="fast", architecture="padarian") == [("padarian", 15, 5)]
     assert plans(members=3) == [("ring", 31, 3), ("padarian", 15, 3)]
+
+
+def test_standard_leaves_convolutions_out_where_observations_are_few_and_says_so() -> None:
+    few = MANY - 1
+    assert plans(observations=few) == [("ring", 31, 10)]
+    assert plans(observations=few, preset="best") == [("ring", 31, 20), ("padarian", 15, 10)]
+    assert plans(observations=few, architecture="padarian") == [("padarian", 15, 5)]
+    job = TrainNetwork("p.h5", "n.safetensors")
+    assert f"fewer than {MANY} observations" in left_out_in_words(job, 31, few)
+    assert not left_out_in_words(job, 31, MANY) and not left_out_in_words(job, 9, few)
+    assert not left_out_in_words(TrainNetwork("p.h5", "n.safetensors", preset="best"), 31, few)
 
 
 def test_convolutions_see_the_middle_of_a_large_patch_and_all_of_a_small_one() -> None:
@@ -32,7 +46,7 @@ def test_convolutions_see_the_middle_of_a_large_patch_and_all_of_a_small_one() -
 
 def test_what_users_set_overrides_the_preset() -> None:
     job = TrainNetwork("p", "n", epochs=7, batch_size=16, learning_rate=0.01, weight_decay=0.0, patience=3)
-    for plan in make_plans(job, 31):
+    for plan in make_plans(job, 31, 100):
         settings = plan.fit_settings(100, seed=5)
         assert (settings.batch_size, settings.learning_rate, settings.weight_decay) == (16, 0.01, 0.0)
         assert (settings.patience, settings.seed, settings.steps) == (3, 5, 7 * (100 // 16))
@@ -43,7 +57,7 @@ def test_what_users_set_overrides_the_preset() -> None:
     [(50, 600, 10), (1000, 600, 10), (12_800, 20 * 100, 20), (128_000, 20 * 1000, 200)],
 )
 def test_large_samples_are_seen_often_enough(observations: int, steps: int, evaluate_every: int) -> None:
-    ring = make_plans(TrainNetwork("p", "n"), 31)[0]
+    ring = make_plans(TrainNetwork("p", "n"), 31, observations)[0]
     settings = ring.fit_settings(observations, 0)
     assert (settings.steps, settings.evaluate_every) == (steps, evaluate_every)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from soil_cnn_plugin.engine.networks.focal import context_features
-from soil_cnn_plugin.engine.targets.blending import learn_weights
+from soil_cnn_plugin.engine.targets.blending import fair_weights, learn_weights
 from soil_cnn_plugin.engine.training.predictor import mix
 from tests.engine.landscape import cut, make_landscape, random_network
 
@@ -60,6 +60,15 @@ def test_least_squares_is_met_half_way() -> None:
 
         best = minimize(loss, [0.5], bounds=[(0, 1)]).x[0]
         assert weights[0, t] == pytest.approx(0.5 * best + 0.25, abs=1e-3)
+
+
+def test_both_networks_share_the_weight_of_a_method_where_nothing_tells_methods_apart() -> None:
+    fair = fair_weights(["network", "network", "forest_context", "gaussian_process"])
+    np.testing.assert_allclose(fair, [1 / 6, 1 / 6, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(learn_weights(np.full((4, 5, 1), np.nan), np.zeros((5, 1)), fair)[:, 0], fair)
+    weights = learn_weights(components(0.5, 3.0, 3.0, 3.0), TARGETS, fair)
+    np.testing.assert_allclose(weights.sum(0), 1)
+    np.testing.assert_allclose(weights[:, 0], 0.5 * fair + 0.5 * np.array([0.96, 0.01, 0.01, 0.02]), atol=0.02)
 
 
 def test_rows_with_a_missing_target_or_prediction_do_not_count() -> None:

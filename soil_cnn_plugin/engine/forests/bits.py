@@ -1,4 +1,4 @@
-"""Bits of a word and random numbers, for compiled functions.
+"""Bits of a word, random numbers, and sums of several rows at once, for compiled functions.
 
 Code that is kept on disk holds these functions, too: when one changes, touch the files that use it.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.extending import intrinsic
 
 from soil_cnn_plugin.engine.machine.compiled import compiled
@@ -30,13 +30,47 @@ def first_bit(typing: Any, bits: Any) -> Any:
 
 
 @_inlined
-def count_bits(typing: Any, bits: Any) -> Any:
-    """How many bits are set."""
+def sum_at_most(typing: Any, codes: Any, first: Any, size: Any, answers: Any, sums: Any) -> Any:
+    """For each of 8 rows from `first` on, add up both answers of the `size` rows whose code is not above its own.
+
+    `codes` are int64, 8 rows from `first` on at least; `answers` is (rows, 2), and `sums` (2, rows) gets them.
+    """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
+        arrays = [context.make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 3, 4)]
+        codes, answers, sums = (array.data for array in arrays)
+        width = cgutils.unpack_tuple(builder, arrays[2].shape)[1]
+        floats, integers = (ir.VectorType(kind, 8) for kind in (ir.DoubleType(), ir.IntType(64)))
+        own = builder.load(builder.bitcast(builder.gep(codes, [arguments[1]]), integers.as_pointer()))
+        own.align = 8
+        nothing = ir.Constant(floats, [0.0] * 8)
+        totals = [cgutils.alloca_once_value(builder, nothing) for _ in range(2)]
+        two = ir.Constant(ir.IntType(64), 2)
+        with cgutils.for_range(builder, arguments[2]) as loop:
+            code = repeat_number(builder, builder.load(builder.gep(codes, [loop.index])), integers)
+            is_below = builder.icmp_signed(">=", own, code)
+            place = builder.mul(loop.index, two)
+            for k, total in enumerate(totals):
+                at = builder.gep(answers, [builder.add(place, ir.Constant(ir.IntType(64), k))])
+                before = builder.load(total)
+                after = builder.fadd(before, repeat_number(builder, builder.load(at), floats))
+                builder.store(builder.select(is_below, after, before), total)
+        for k, total in enumerate(totals):
+            at = builder.add(arguments[1], builder.mul(width, ir.Constant(ir.IntType(64), k)))
+            pointer = builder.bitcast(builder.gep(sums, [at]), floats.as_pointer())
+            builder.store(builder.load(total), pointer).align = 8
+        return context.get_dummy_value()
 
-    return types.uint64(types.uint64), build
+    return types.void(codes, types.int64, types.int64, answers, sums), build
+
+
+def repeat_number(builder: Any, number: Any, kind: Any) -> Any:
+    """A vector that repeats one number."""
+    nothing = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(
+        first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), kind.count), [0] * kind.count)
+    )
 
 
 @compiled

@@ -17,6 +17,7 @@ from numba.core.extending import intrinsic
 from numpy.typing import NDArray
 
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
+from soil_cnn_plugin.engine.forests.bits import repeat_number
 from soil_cnn_plugin.engine.machine.compiled import compiled
 
 TREE_TYPES = {
@@ -158,7 +159,7 @@ def _at_most(typing: Any, values: Any, start: Any, limit: Any) -> Any:
         pointer = _pointer(context, builder, signature, arguments, _FLOATS)
         found = builder.load(pointer)
         found.align = 4
-        is_below = builder.fcmp_ordered("<=", found, _spread(builder, arguments[2], _FLOATS))
+        is_below = builder.fcmp_ordered("<=", found, repeat_number(builder, arguments[2], _FLOATS))
         return builder.bitcast(is_below, ir.IntType(LANES))
 
     return types.uint32(values, types.uint64, types.float32), build
@@ -173,7 +174,7 @@ def _put(typing: Any, numbers: Any, start: Any, number: Any, mask: Any) -> Any:
         old = builder.load(pointer)
         old.align = 4
         chosen = builder.bitcast(arguments[3], _FLAGS)
-        new = builder.select(chosen, _spread(builder, arguments[2], _INTEGERS), old)
+        new = builder.select(chosen, repeat_number(builder, arguments[2], _INTEGERS), old)
         builder.store(new, pointer).align = 4
         return context.get_dummy_value()
 
@@ -184,13 +185,6 @@ def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, kind: A
     """A pointer to LANES neighbours in the array that is the first argument, from the index that is the second."""
     data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
     return builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
-
-
-def _spread(builder: Any, number: Any, kind: Any) -> Any:
-    """A vector that repeats one number."""
-    nothing = ir.Constant(kind, ir.Undefined)
-    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(_INTEGERS, [0] * LANES))
 
 
 @compiled

@@ -122,17 +122,10 @@ def fit_design(
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
-    networks = cross_fit(
-        design.plans,
-        design.data.encoder,
-        [part.chosen(torch.from_numpy(rows)) for part in design.data.inputs],
-        learned,
-        make_folds,
-        seed,
-        progress.networks,
-        tell,
-        design.checkpoints,
-    )
+    seen = [part.chosen(torch.from_numpy(rows)) for part in design.data.inputs]
+    told = (progress.networks, tell)
+    networks = cross_fit(design.plans, design.data.encoder, seen, learned, make_folds, seed, *told, design.checkpoints)
+    del seen
     give_back_memory()  # forests need much of it
     progress.turn()
     learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)

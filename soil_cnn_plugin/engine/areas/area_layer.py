@@ -110,6 +110,14 @@ def read_areas(path: str, grid: Grid, report: Report) -> AreaLayer:
         )
     frame = frame[is_polygon].reset_index(drop=True)
     drawn = np.array(shapely.force_2d(frame.geometry.values), object)
+    crossing = int((~shapely.is_valid(drawn)).sum())
+    if crossing:
+        report.warning(
+            tr(
+                "{} of {} polygons of '{}' have outlines that cross or touch themselves. They are repaired as the"
+                " algorithm Fix geometries does; check their areas."
+            ).format(crossing, len(drawn), name)
+        )
     try:
         placed = place_polygons(drawn, frame.crs.to_wkt(), grid)
     except pyproj.exceptions.ProjError as error:
@@ -154,11 +162,11 @@ def _check_touch(name: str, frame: geopandas.GeoDataFrame, areas: Sequence[Area]
         west, south, east, north = (float(value) for value in frame.total_bounds)
         raise EngineError(
             tr(
-                "All {} polygons of '{}' lie outside the map. They reach over {} ({}); the map over {} ({})."
+                "No polygon of '{}' overlaps the map ({} in all). The layer reaches over {} ({}), the map over {} ({})."
                 " Choose polygons that overlap the covariates, or set the layer's CRS."
             ).format(
-                len(areas),
                 name,
+                len(areas),
                 bounds_in_words((west, south, east, north)),
                 frame.crs.name,
                 bounds_in_words(grid.bounds),

@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.notes import comma_separated
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.opening import layer_name
 from soil_cnn_plugin.engine.rasters.polygons import read_polygon_layer
 
 MOST_STRATA = 1000
@@ -38,7 +39,9 @@ def read_strata(path: str, field: str, grid: Grid) -> tuple[Numbers, dict[int, s
     if field and field not in layer.columns:
         raise EngineError(
             tr("The polygons of the strata, {}, have no field {!r}. They have: {}.").format(
-                path, field, comma_separated(str(name) for name in layer.columns if name != layer.geometry.name)
+                layer_name(path),
+                field,
+                comma_separated(str(name) for name in layer.columns if name != layer.geometry.name),
             )
         )
     given = layer[field] if field else layer.index.to_series() + 1

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import shapely
 
+from soil_cnn_plugin.contract.events import Event, Warning
 from soil_cnn_plugin.contract.jobs import PredictMap, SummarizeAreas, Threshold, parse_expressions
+from soil_cnn_plugin.engine.areas.area_layer import read_areas
 from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, Correlogram
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs import predict_map, summarize_areas
+from soil_cnn_plugin.engine.rasters.covariates import reference_grid
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.network_file import write_network
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors
@@ -138,6 +141,17 @@ def test_another_crs_and_a_polygon_half_beside_the_map(network: str, landscape: 
     np.testing.assert_allclose(found["area_ha"][:2], same["area_ha"], rtol=1e-3)
 
 
+def test_outlines_that_cross_themselves_are_repaired_and_counted(landscape: Landscape, tmp_path: Path) -> None:
+    left, top, right, bottom = box(10, 10, 20, 20).bounds
+    crossing = shapely.Polygon([(left, top), (right, bottom), (right, top), (left, bottom)])
+    grid = reference_grid(landscape.covariates[0].path)
+    events: list[Event] = []
+    layer = read_areas(draw(tmp_path, [crossing, box(1, 1, 5, 5)]), grid, Report(events.append))
+    assert layer.areas[0].hectares == pytest.approx(0.5 * 0.01 * CELL**2, rel=1e-2)  # half of 10 x 10 cells
+    (told,) = [event.text for event in events if isinstance(event, Warning)]
+    assert told.startswith("1 of 2 polygons of 'areas_in' have outlines that cross or touch themselves.")
+
+
 def test_thresholds_stocks_and_the_page(network: str, landscape: Landscape, tmp_path: Path) -> None:
     found, _ = summarize(
         network,
@@ -199,7 +213,7 @@ def refused(network: str, landscape: Landscape, folder: Path, shapes: list[Any],
 
 def test_wrong_twins_are_refused_with_numbers_and_remedy(network: str, landscape: Landscape, tmp_path: Path) -> None:
     inside = [box(1, 1, 5, 5)]
-    assert "All 1 polygons of 'areas_in' lie outside the map" in refused(
+    assert "No polygon of 'areas_in' overlaps the map (1 in all). The layer reaches over" in refused(
         network, landscape, tmp_path, [box(90, 90, 95, 95)]
     )
     unknown = replace(ERRORS, correlograms=(CORRELOGRAM, None), noise=(None, None))

@@ -85,12 +85,13 @@ def read_pairs(job: CompareMaps, grid: Grid, notes: Notes) -> PairsAtPoints | No
     values = TargetValues(columns, nothing, np.zeros(columns.shape), np.ones(len(columns)))
     found = place_on_grid(layer, values, grid, dropped, tr("the first map"))
     mapped = np.full((len(found), 2), np.nan)
-    nothing_there = tr("in a pixel without data of the first map"), tr("in a pixel without data of the second map")
+    nothing_there = tr("in a pixel without data of the first map"), tr("outside the second map, or where it has no data")
     for number, (raster, words) in enumerate(zip((job.map, job.map_2), nothing_there)):
         mapped[:, number] = read_values(raster, found, grid)
         dropped.add(found.ids[np.isnan(mapped[:, number])], words)
     usable = np.isfinite(mapped).all(axis=1)
     if usable.sum() < FEWEST_PAIRS:
+        why = dropped.in_words() or tr("the layer has no more")
         raise EngineError(
             tr_n(
                 "{} of the {} observations of '{}' can be compared with both maps, but at least {} are needed: {}."
@@ -98,7 +99,7 @@ def read_pairs(job: CompareMaps, grid: Grid, notes: Notes) -> PairsAtPoints | No
                 "{} of the {} observations of '{}' can be compared with both maps, but at least {} are needed: {}."
                 " Check the fields {}, and that both maps have data there.",
                 len(fields),
-            ).format(int(usable.sum()), len(layer.ids), layer.name, FEWEST_PAIRS, dropped.in_words(), all_of(fields))
+            ).format(int(usable.sum()), len(layer.ids), layer.name, FEWEST_PAIRS, why, all_of(fields))
         )
     found, mapped = found.take(usable), mapped[usable]
     sample = read_probability_sample(job, layer, found, notes)

@@ -113,7 +113,14 @@ def test_observations_off_one_map_are_dropped_and_counted(job: CompareMaps) -> N
     outputs, warnings = done(replace(job, map_2=write_raster(Path(job.report).parent / "loch.tif", holed)))
     lost = int((COLS < 10).sum())
     assert outputs["count"] == 40 - lost
-    assert warnings == [f"{lost} observations are dropped: {lost} in a pixel without data of the second map."]
+    assert warnings == [f"{lost} observations are dropped: {lost} outside the second map, or where it has no data."]
+
+
+def test_too_few_observations_are_refused_with_the_reason(job: CompareMaps) -> None:
+    few = str(Path(job.report).parent / "few.gpkg")
+    geopandas.read_file(job.observations).iloc[:2].to_file(few)
+    with pytest.raises(EngineError, match="2 of the 2 observations of 'few' .* 3 are needed: the layer has no more"):
+        done(replace(job, observations=few))
 
 
 def test_crossed_limits_and_unlike_coverages_are_refused(job: CompareMaps) -> None:

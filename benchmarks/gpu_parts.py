@@ -176,10 +176,9 @@ def measure_training(asked: Asked, observations: int) -> list[Figure]:
 def extracted(asked: Asked, name: str, covariates: tuple[Covariate, ...], count: int, patch_size: int) -> str:
     """Return a patch file of simulated observations."""
     (folder := asked.path(name)).mkdir()
-    points = write_observations(
-        folder, covariates, argparse.Namespace(side=width_of(covariates[0]), observations=count)
-    )
-    patches = str(folder / "patches.h5")
+    points, patches = str(folder / "points.gpkg"), str(folder / "patches.h5")
+    asked_for = argparse.Namespace(side=width_of(covariates[0]), observations=count)
+    write_observations(points, covariates, asked_for)
     run_job(ExtractPatches(points, (TARGET,), covariates, patches, patch_size=patch_size))
     return patches
 

@@ -105,7 +105,7 @@ def write_observations(path: str, covariates: tuple[Covariate, ...], asked: argp
     of a third around it, a product, and a trend in space, plus noise of 0.2."""
     rng = np.random.default_rng(0)
     rows, cols = rng.integers(0, asked.side, (2, asked.observations))
-    first, second, third = (_standard(each.path) for each in covariates[:3])
+    first, second, third = (_standard(covariates[number % len(covariates)].path) for number in range(3))
     around = uniform_filter(third, 9)[rows, cols]
     signal = 0.3 * np.sin(2 * first[rows, cols]) + 0.2 * second[rows, cols] * (around > 0) + 0.4 * around
     signal += 0.3 * np.sin(6 * rows / asked.side) * np.cos(4 * cols / asked.side)

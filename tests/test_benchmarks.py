@@ -104,7 +104,7 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
 def test_a_training_with_many_observations_is_measured(tmp_path: Path) -> None:
     measure("large_training.py", tmp_path, "--quick", "--observations", "60", "--covariates", "1", "--side", "100")
     found = figures_of(tmp_path / "large_training.json")
-    assert 0.1 < found["peak memory of training, GiB"][0] < 2 and found["size of network.safetensors, MiB"][0] > 0
+    assert 0.1 < found["training: peak memory, GiB"][0] < 2 and found["size of network.safetensors, MiB"][0] > 0
     assert not list(tmp_path.glob("soilcnn-*"))
 
 

@@ -85,7 +85,10 @@ def read_pairs(job: CompareMaps, grid: Grid, notes: Notes) -> PairsAtPoints | No
     values = TargetValues(columns, nothing, np.zeros(columns.shape), np.ones(len(columns)))
     found = place_on_grid(layer, values, grid, dropped, tr("the first map"))
     mapped = np.full((len(found), 2), np.nan)
-    nothing_there = tr("in a pixel without data of the first map"), tr("outside the second map, or where it has no data")
+    nothing_there = (
+        tr("in a pixel without data of the first map"),
+        tr("outside the second map, or where it has no data"),
+    )
     for number, (raster, words) in enumerate(zip((job.map, job.map_2), nothing_there)):
         mapped[:, number] = read_values(raster, found, grid)
         dropped.add(found.ids[np.isnan(mapped[:, number])], words)

@@ -18,7 +18,10 @@ class Pace:
         self._finished, self._networks, self._rest, self._used = 0, 0.0, 0.0, 0.0
 
     def note(self, networks: float, rest: float, used: float) -> None:
-        """Note the seconds of a finished fit, and the share of the steps foreseen that its networks have used."""
+        """Note the seconds of a finished fit, and the share of the steps foreseen that its networks have used. A fit
+        whose networks were read from a checkpoint, without a step, tells nothing."""
+        if used == 0:
+            return
         with self._lock:
             self._finished += 1
             self._networks, self._rest, self._used = self._networks + networks, self._rest + rest, self._used + used

@@ -116,7 +116,7 @@ def test_pixels_of_a_block_have_the_probabilities_of_their_own_patches(tmp_path:
     np.testing.assert_allclose(dense.sum(axis=0), 1, atol=1e-5)
 
 
-def test_the_weights_make_the_likeliest_mixture_met_half_way() -> None:
+def test_the_weights_make_the_likeliest_mixture_and_are_trusted_as_far_as_there_are_rows() -> None:
     truth = RNG.dirichlet((1, 1, 1), 500)
     numbers = (truth.cumsum(axis=1) < RNG.random((500, 1))).sum(axis=1)
     learned = np.eye(3)[numbers]
@@ -130,7 +130,7 @@ def test_the_weights_make_the_likeliest_mixture_met_half_way() -> None:
     best = minimize_scalar(cost, bounds=(0, 1), method="bounded").x
     weights = learn_class_weights(parts, learned)
     assert 0.5 < best < 1
-    np.testing.assert_allclose(weights[0], 0.25 + 0.5 * best, atol=0.01)
+    np.testing.assert_allclose(weights[0], (150 / 2 + 500 * best) / 650, atol=0.01)
     np.testing.assert_allclose(weights.sum(axis=0), 1)
 
 

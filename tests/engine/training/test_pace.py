@@ -62,3 +62,13 @@ def test_progress_never_goes_back(clock: Clock) -> None:
     told = run_fit(Pace(seconds_of_rest=1000.0, share_of_steps=0.1), clock, networks=50.0, rest=20.0, used=1.0)
     shares = [share for _, share in told]
     assert shares == sorted(shares) and max(shares) == 1.0
+
+
+def test_a_fit_that_was_read_from_checkpoints_tells_nothing_of_those_to_come(clock: Clock) -> None:
+    shared = Pace(seconds_of_rest=10.0)
+    read = FitProgress(pace=shared)
+    read.start()
+    read.turn()
+    clock.now += 5.0
+    read.end()
+    assert farthest(run_fit(shared, clock, 10.0, 10.0, 1.0)) < 1.5

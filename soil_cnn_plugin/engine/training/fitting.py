@@ -26,7 +26,7 @@ from soil_cnn_plugin.engine.targets.kinds import Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
-from soil_cnn_plugin.engine.training.ensemble import cross_fit
+from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit
 from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
 from soil_cnn_plugin.engine.training.pace import FitProgress
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
@@ -122,11 +122,7 @@ def fit_design(
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
-    seen = [part.chosen(torch.from_numpy(rows)) for part in design.data.inputs]
-    told = (progress.networks, tell)
-    networks = cross_fit(design.plans, design.data.encoder, seen, learned, make_folds, seed, *told, design.checkpoints)
-    del seen
-    give_back_memory()  # forests need much of it
+    networks = _fit_networks(design, rows, learned, make_folds, seed, progress, tell)
     progress.turn()
     learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
     fold = make_folds(INNER_FOLDS, seed)
@@ -167,6 +163,30 @@ def fit_design(
         parts=parts,
         process_parts=process.parts if process else (),
     )
+
+
+def _fit_networks(
+    design: Design,
+    rows: Rows,
+    learned: Learned,
+    make_folds: MakeFolds,
+    seed: int,
+    progress: FitProgress,
+    tell: Callable[[str], None],
+) -> CrossFit:
+    networks = cross_fit(
+        design.plans,
+        design.data.encoder,
+        [part.chosen(torch.from_numpy(rows)) for part in design.data.inputs],
+        learned,
+        make_folds,
+        seed,
+        progress.networks,
+        tell,
+        design.checkpoints,
+    )
+    give_back_memory()  # forests need much of it
+    return networks
 
 
 def seconds_of_rest(design: Design) -> float:

@@ -2,7 +2,7 @@
 
 The map has 100 x 100 pixels of ten covariates, mean and limits, once with the networks alone and once with the default
 blend. It is made by a worker process as the plugin starts it, with compiled code kept by an earlier run (as the set-up
-leaves it) and once without. Part of `make bench`.
+leaves it) and once without; and, in turns with that, by a spare worker that was started before. Part of `make bench`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ _MAPS = {"networks": "both ensembles", "blend": "both ensembles, a forest and a 
 
 @dataclass(frozen=True)
 class Start:
-    """Seconds from the start of the process to its first event, and to its end; and of the processor, to its end."""
+    """Seconds from Run to the first event and to the end of the worker, and of the processor in that time; for a spare
+    worker, `before` are those of the processor that it took until it was ready."""
 
     first: float
     whole: float
     busy: float
+    before: float = 0.0
 
 
 def main() -> None:
@@ -47,23 +49,17 @@ def main() -> None:
             write_network(str(folder / f"{kind}.safetensors"), trained)
         start(CheckEnvironment(), folder)  # compiles, as the set-up does
         starts: dict[str, list[Start]] = {kind: [] for kind in _MAPS}
+        spares: dict[str, list[Start]] = {kind: [] for kind in _MAPS}
         for _ in range(asked.turns):
-            for kind, found in starts.items():
-                found.append(start(map_job(folder, kind), folder))
+            for kind in _MAPS:
+                starts[kind].append(start(map_job(folder, kind), folder))
+                spares[kind].append(start(map_job(folder, kind), folder, is_spare=True))
         bare = start(map_job(folder, "blend"), folder, cache=folder / "compiled")
     figures = [
-        Figure(
-            "from the start of the worker to its first event",
-            tuple(each.first for found in starts.values() for each in found),
-            "s", _MOST_BEFORE_THE_FIRST_EVENT, True,
-        ),
-        *(
-            Figure(f"map of {asked.side} x {asked.side} pixels, {_MAPS[kind]}", tuple(each.whole for each in found),
-                   "s", _MOST_FOR_A_SMALL_MAP, True, f"of a core {spread([each.busy for each in found], 's')}")
-            for kind, found in starts.items()
-        ),
-        Figure(f"the same, {_MAPS['blend']}, without kept code", (bare.whole,), "s"),
-    ]  # fmt: skip
+        *tell("a worker", asked.side, starts),
+        *tell("a spare worker", asked.side, spares),
+        Figure(f"the same by a worker, {_MAPS['blend']}, without kept code", (bare.whole,), "s"),
+    ]
     write("start", "Start of the worker", vars(asked), figures, asked.output)
 
 
@@ -81,17 +77,40 @@ def map_job(folder: Path, kind: str) -> PredictMap:
     return PredictMap(str(folder / f"{kind}.safetensors"), **outputs, device="cpu")
 
 
-def start(job: Job, folder: Path, cache: Path | None = None) -> Start:
-    """Run a job in a worker of its own; compiled code is kept in `cache` instead of beside the engine's files."""
+def tell(worker: str, side: int, starts: dict[str, list[Start]]) -> list[Figure]:
+    """Put the starts of one kind of worker, by the kind of map, into figures."""
+    every = [each for found in starts.values() for each in found]
+    before = f"{spread([each.before for each in every], 's')} of a core before" if every[0].before else ""
+    first = Figure(f"from Run to the first event of {worker}", tuple(each.first for each in every), "s",
+                   _MOST_BEFORE_THE_FIRST_EVENT, True, before)  # fmt: skip
+    maps = [
+        Figure(f"map of {side} x {side} pixels by {worker}, {_MAPS[kind]}", tuple(each.whole for each in found), "s",
+               _MOST_FOR_A_SMALL_MAP, True, f"of a core {spread([each.busy for each in found], 's')}")
+        for kind, found in starts.items()
+    ]  # fmt: skip
+    return [first, *maps]
+
+
+def start(job: Job, folder: Path, cache: Path | None = None, is_spare: bool = False) -> Start:
+    """Run a job in a worker of its own; compiled code is kept in `cache` instead of beside the engine's files. A spare
+    worker is given the job when it has loaded."""
     job_file = folder / "job.json"
     job_file.write_text(to_json(job), encoding="utf-8")
     command, variables = worker_command(job_file)
+    command += ["--spare", "60"] if is_spare else []
     if cache:
         variables["NUMBA_CACHE_DIR"] = str(cache)
-    started, first, last = time.perf_counter(), 0.0, ""
+    started, first, last, before = time.perf_counter(), 0.0, "", 0.0
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert process.stdout
+        process = subprocess.Popen(
+            command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        assert process.stdout and process.stdin
+        if is_spare and process.stdout.readline():
+            before = seconds_of_processor(process.pid)
+            started = time.perf_counter()
+            process.stdin.write("\n")
+        process.stdin.close()
         for line in process.stdout:
             first = first or time.perf_counter() - started
             last = line
@@ -100,10 +119,20 @@ def start(job: Job, folder: Path, cache: Path | None = None) -> Start:
     whole = time.perf_counter() - started
     if process.returncode:
         raise SystemExit(f"The job failed: {last}\n{(folder / 'log').read_text(errors='replace')[-3000:]}")
-    busy = used.ru_utime + used.ru_stime
+    busy = used.ru_utime + used.ru_stime - before
     told = f"{type(job).__name__}: first event {first:.2f} s, whole {whole:.2f} s, of the processor {busy:.2f} s"
-    print(told, file=sys.stderr, flush=True)
-    return Start(first, whole, busy)
+    print(f"{told} and before {before:.2f} s", file=sys.stderr, flush=True)
+    return Start(first, whole, busy, before)
+
+
+def seconds_of_processor(process: int) -> float:
+    """Return the seconds of the processor that a process has taken so far; 0 where the system has no /proc."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / float(os.sysconf("SC_CLK_TCK"))
 
 
 if __name__ == "__main__":

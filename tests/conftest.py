@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,11 @@ STAND_IN = Path(__file__).with_name("stand_in_worker.py")
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
     """Call it with what the worker shall do; gives the interpreter to run it with."""
-    from soil_cnn_plugin.bridge import worker
+    from soil_cnn_plugin.bridge import spare, worker_process
 
-    monkeypatch.setattr(worker, "WORKER", STAND_IN)
+    monkeypatch.setattr(worker_process, "WORKER", STAND_IN)
     monkeypatch.setenv("SOILCNN_PYTHON", sys.executable)
 
     def choose(behaviour: str) -> Path:
@@ -33,7 +33,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
         return Path(sys.executable)
 
     choose("done")
-    return choose
+    yield choose
+    spare.SPARE.dismiss()
 
 
 @pytest.fixture(autouse=True)

@@ -184,6 +184,10 @@ def test_a_benchmark_keeps_memory_as_a_worker_does() -> None:
 
 _WORKER = """
 import json, os, sys, time
+if "--spare" in sys.argv:
+    time.sleep(0.2)
+    print(json.dumps({"event": "progress"}), flush=True)
+    assert sys.stdin.readline()
 job = json.load(open(sys.argv[1], encoding="utf-8"))
 print(json.dumps({"event": "info", "text": "started"}), flush=True)
 time.sleep(0.1)
@@ -207,12 +211,14 @@ def test_the_start_of_a_worker_is_measured(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "argv", ["start.py", "--quick", "--output", str(tmp_path), "--folder", str(tmp_path)])
     start.main()
     found = figures_of(tmp_path / "start.json")
-    (first, networks, blend, bare) = found.values()
-    assert len(first) == 2 and all(0 < one < whole[0] - 0.1 for one, whole in zip(first, (networks, blend)))
+    (first, *maps, first_of_spare, networks_of_spare, blend_of_spare, bare) = found.values()
+    assert len(first) == 2 and all(0 < one < whole[0] - 0.1 for one, whole in zip(first, maps))
     assert bare[0] > 0.1 and all("100 x 100" in name for name in list(found)[1:3])
+    spares = zip(first_of_spare, (networks_of_spare, blend_of_spare))
+    assert all(0 < one < 0.1 < whole[0] < maps[0][0] for one, whole in spares)  # what came before does not count
     jobs = [line.split() for line in asked.read_text(encoding="utf-8").splitlines()]
-    assert [kind for kind, _ in jobs] == ["check_environment", *["predict_map"] * 3]
-    assert [cache == "kept" for _, cache in jobs] == [True, True, True, False]
+    assert [kind for kind, _ in jobs] == ["check_environment", *["predict_map"] * 5]
+    assert [cache == "kept" for _, cache in jobs] == [*[True] * 5, False]
     command[-1] = "raise SystemExit('no memory')"
     with pytest.raises(SystemExit, match="no memory"):
         start.start(start.CheckEnvironment(), tmp_path)

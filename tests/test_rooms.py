@@ -47,6 +47,7 @@ ENGINE_ROOMS = (
     "areas",
     "reports",
     "jobs",
+    "spare",
     "__main__",
 )
 """Rooms of the engine in their order: each imports itself and rooms above it only."""

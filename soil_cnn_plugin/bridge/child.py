@@ -7,7 +7,7 @@ import queue
 import subprocess
 import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO, Any, Optional, Union
 
@@ -20,7 +20,8 @@ class Child(AbstractContextManager["Child"]):
     """Runs `command` without a window and without input; leaving the context stops it.
 
     A thread reads the lines of stdout, so that the caller can meanwhile watch for a cancel. `stderr` is either an open
-    file or `subprocess.STDOUT`. With `is_watching`, its input stays empty and ends when QGIS ends.
+    file or `subprocess.STDOUT`. With `is_watching` or `is_waiting`, its input stays empty and ends when QGIS ends; the
+    former outlives QGIS for a moment to clear up, the latter waits for `wake`.
     """
 
     def __init__(
@@ -30,10 +31,11 @@ class Child(AbstractContextManager["Child"]):
         folder: Path,
         stderr: Union[int, IO[Any]],
         is_watching: bool = False,
+        is_waiting: bool = False,
     ) -> None:
         self._process = subprocess.Popen(
             [str(part) for part in command],
-            stdin=subprocess.PIPE if is_watching else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if is_watching or is_waiting else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=environment,
@@ -60,6 +62,15 @@ class Child(AbstractContextManager["Child"]):
         self.output_ended = line is None
         return line
 
+    def wake(self) -> bool:
+        """Send a line, then the end of the input; return whether the process was there to get it."""
+        try:
+            self._process.stdin.write("\n")
+            self._process.stdin.close()
+        except OSError:
+            return False
+        return True
+
     def wait(self, seconds: float) -> Optional[int]:
         """Return the exit code, or None if the process still runs after these seconds."""
         try:
@@ -79,7 +90,8 @@ class Child(AbstractContextManager["Child"]):
         self.stop()
         self._tree.close()
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(OSError):  # a line that the process did not live to read
+                self._process.stdin.close()
         self._reader.join(1)
         if not self._reader.is_alive():  # else a grandchild holds the pipe, and closing it here would block
             self._process.stdout.close()

@@ -21,6 +21,7 @@ from .interpreters import examine, untested
 from .network import network_variables
 from .packages import Installation
 from .pulse import Pulse
+from .spare import SPARE
 from .systems import System, this_system
 from .torch_builds import Source, sources
 from .wheels import Wheels, read_wheels
@@ -58,6 +59,7 @@ def build(wish: Wish, feedback: QgsProcessingFeedback) -> Path:
 
     Whether this machine is served, and whether there is room, is found out before anything is downloaded.
     """
+    SPARE.dismiss()  # Windows replaces no folder with a library in use
     system, folder = this_system(), wish.folder or default_folder()
     wheels = read_wheels(wish.wheels) if wish.wheels else None
     source = _source(wish.build, wheels, system, feedback)

@@ -1,10 +1,11 @@
-"""Runs a job in the worker process: starts it, relays its events, cancels it, explains a crash."""
+"""Runs a job in a worker process: relays its events, cancels it, explains a crash."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional, Union
 
@@ -13,15 +14,12 @@ from qgis.core import QgsProcessingFeedback
 from ..contract import jobs
 from ..contract.events import Done, Event, EventError, Failed, Info, Metric, Progress, Warning, from_line
 from ..contract.language import LANGUAGE_VARIABLE, language, localized, tr, tr_n
-from ..contract.parts import RUN_VARIABLE, new_run
-from ..contract.stop_file import STOP_VARIABLE
-from ..paths import WORKER
-from .child import Child
-from .environment import clean_variables
+from .environment import clean_variables, find_python
 from .errors import Cancelled, WorkerFailed
 from .pulse import Pulse
-from .run_folder import RunFolder
 from .running import RUNNING
+from .spare import SPARE
+from .worker_process import Setting, WorkerProcess
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """Settings for glibc, so that the memory of one block is kept for the next. To return it and get it again page by page
@@ -29,51 +27,58 @@ can take longer than the convolutions. Other systems ignore these variables."""
 
 Outputs = dict[str, Union[str, float, int]]
 
-STOP_FILE = "stop"
 LOG_LINES = 15  # of worker.log, shown when a worker has crashed
 LOG_WIDTH = 300  # characters of each
 SECONDS_BETWEEN_ESTIMATES = 10
 SECONDS_TO_END = 5  # for a worker that has sent its last event
 
 
-def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path) -> Outputs:
-    """Run the job and return its outputs. On failure or cancel, remove unfinished files and raise WorkerFailed."""
-    run, is_done = new_run(), False
-    with RunFolder("soilcnn-job-") as folder:
-        RUNNING.begin(job, folder / STOP_FILE)
-        try:
-            outputs = _run(job, feedback, python, folder, run)
-            is_done = True
-        finally:
-            RUNNING.end(folder / STOP_FILE)
-            if not is_done:
-                jobs.remove_parts(job, run)
+def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, is_followed: bool = False) -> Outputs:
+    """Run the job and return its outputs. On failure or cancel, remove unfinished files and raise WorkerFailed.
+
+    `is_followed`: another job comes soon, so a spare worker is made ready meanwhile.
+    """
+    setting, killed_before, is_done = _setting(python), _out_of_memory_kills(), False
+    worker = SPARE.take(setting, job) or WorkerProcess(setting, job)
+    RUNNING.begin(job, worker.stop_file)
+    try:
+        with worker:
+            relay = Relay(feedback)
+            while not worker.child.output_ended and relay.last is None:
+                if feedback.isCanceled():
+                    raise Cancelled
+                relay.tell(worker.child.next_line())
+                if is_followed and relay.has_news:
+                    SPARE.prepare(setting)
+                    is_followed = False
+            code = worker.child.wait(SECONDS_TO_END if relay.last else 2)
+            outputs = _outputs(relay.last, code, worker.log_file, killed_before)
+        is_done = True
+    finally:
+        RUNNING.end(worker.stop_file)
+        if not is_done:
+            jobs.remove_parts(job, worker.run)
     return outputs
 
 
-def _run(job: jobs.Job, feedback: QgsProcessingFeedback, python: Path, folder: Path, run: str) -> Outputs:
-    job_file, log_file = folder / "job.json", folder / "worker.log"
-    job_file.write_text(jobs.to_json(job), encoding="utf-8")
-    command = [str(python), "-X", "utf8", "-u", str(WORKER), str(job_file)]
-    relay, killed_before = Relay(feedback), _out_of_memory_kills()
-    with log_file.open("wb") as log:
-        try:
-            told = {RUN_VARIABLE: run, STOP_VARIABLE: str(folder / STOP_FILE), LANGUAGE_VARIABLE: language()}
-            variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, **told}
-            child = Child(command, variables, folder, log)
-        except OSError as error:
-            raise WorkerFailed(tr("{} cannot be started: {}.").format(python, error.strerror or error)) from error
-        with child:
-            while not child.output_ended and relay.last is None:
-                if feedback.isCanceled():
-                    raise Cancelled
-                relay.tell(child.next_line())
-            code = child.wait(SECONDS_TO_END if relay.last else 2)
-    if isinstance(relay.last, Failed):
-        raise WorkerFailed(relay.last.message)
-    if isinstance(relay.last, Done):
-        return relay.last.outputs
-    raise WorkerFailed(_crash_in_words(code, log_file, killed_before))
+def prepare_worker() -> None:
+    """Make a spare worker ready for the next job, in the compute environment of now; do nothing if there is none."""
+    with suppress(WorkerFailed):
+        SPARE.prepare(_setting(find_python()))
+
+
+def _setting(python: Path) -> Setting:
+    variables = {**clean_variables(python, os.environ), **KEEP_MEMORY, LANGUAGE_VARIABLE: language()}
+    return Setting.of_now(python, variables)
+
+
+def _outputs(last: Union[Done, Failed, None], code: Optional[int], log_file: Path, killed: Optional[int]) -> Outputs:
+    """Return what the last event holds; raise WorkerFailed if the job failed, or the worker ended without it."""
+    if isinstance(last, Failed):
+        raise WorkerFailed(last.message)
+    if isinstance(last, Done):
+        return last.outputs
+    raise WorkerFailed(_crash_in_words(code, log_file, killed))
 
 
 class Relay:
@@ -81,6 +86,7 @@ class Relay:
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self.last: Union[Done, Failed, None] = None
+        self.has_news = False
         self._feedback = feedback
         self._pulse = Pulse(feedback)
         self._step = ""
@@ -90,6 +96,7 @@ class Relay:
     def tell(self, line: Optional[str]) -> None:
         """Pass on the event in a line; `line` is None if none came."""
         if line:
+            self.has_news = True
             try:
                 self._tell(from_line(line))
             except EventError:

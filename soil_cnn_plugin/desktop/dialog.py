@@ -16,6 +16,7 @@ from qgis.core import (
 from qgis.gui import QgsCollapsibleGroupBox, QgsProcessingParametersGenerator
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from ..bridge.worker import prepare_worker
 from ..contract.language import tr
 from ..processing.choices import help_in_words, in_words
 from ..processing.results_folder import SKIP
@@ -93,6 +94,7 @@ class Dialog(AlgorithmDialog):
         super().__init__(algorithm, False, parent)
         self.assistant = Assistant(algorithm, self.mainWidget(), self.messageBar())
         self.assistant.begin()
+        prepare_worker()
 
     def getParametersPanel(self, alg: QgsProcessingAlgorithm, parent: QWidget) -> Panel:
         return Panel(parent, alg)

@@ -53,6 +53,7 @@ from soil_cnn_plugin.engine.failures import error_in_words  # noqa: E402
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number  # noqa: E402
 from soil_cnn_plugin.engine.outputs import Claims  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
+from soil_cnn_plugin.engine.spare import wait_for_job  # noqa: E402
 
 MODULES: dict[type[Job], tuple[str, str]] = {
     CheckObservations: (
@@ -80,15 +81,14 @@ _MOST_SECONDS_MISSING = 5  # of a folder; network drives are away for a moment n
 
 def main(arguments: list[str] | None = None) -> int:
     """Does the job of a job file; returns the exit status."""
-    path = _parse(arguments)
+    asked = _parse(arguments)
     door = _Door(_take_stdout())
-    last = door.work(path)
+    last = door.work(asked.job, asked.spare)
     door.stream(last)
     return 0 if isinstance(last, Done) else 1
 
 
-def _parse(arguments: list[str] | None) -> str:
-    """Returns the job file's path."""
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
     jobs = "\n".join(f"  {name:20} {sentence}" for name, sentence in MODULES.values())
     parser = argparse.ArgumentParser(
         prog="soil_cnn_plugin.engine",
@@ -97,8 +97,13 @@ def _parse(arguments: list[str] | None) -> str:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("job", help="job file (JSON); events are written to stdout as JSON lines")
-    path: str = parser.parse_args(arguments).job
-    return path
+    parser.add_argument(
+        "--spare",
+        metavar="SECONDS",
+        type=float,
+        help="load what jobs need, and read the job file when a line comes on standard input within so many seconds",
+    )
+    return parser.parse_args(arguments)
 
 
 def _take_stdout() -> int:
@@ -123,10 +128,12 @@ class _Door:
         self._claims = Claims()
         self._seconds_missing = 0
 
-    def work(self, path: str) -> Event:
-        """The job's last event; whatever went wrong is told in words."""
+    def work(self, path: str, spare: float | None = None) -> Event:
+        """The job's last event; whatever went wrong is told in words. `spare`: wait for the job so many seconds."""
         self._end_on_signals()
         try:
+            if spare is not None:
+                wait_for_job(spare, self.stream, self.leave)
             with Heartbeat(self._beat):
                 self._job = _read_job(path)
                 if process_number() == 0:

@@ -28,7 +28,7 @@ from qgis.PyQt.QtGui import QIcon
 from ..bridge import environment
 from ..bridge.errors import WorkerFailed
 from ..bridge.run_folder import RunFolder
-from ..bridge.worker import run_job
+from ..bridge.worker import prepare_worker, run_job
 from ..contract.jobs import Job, JobError
 from ..contract.language import tr
 from ..paths import resource
@@ -194,6 +194,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         feedback = LabelledFeedback(feedback, self)
+        is_in_model = context.expressionContext().hasVariable("model_path")
         place = self._results_place(parameters, context)
         try:
             with RunFolder("soilcnn-inputs-") as folder:
@@ -204,7 +205,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
                 _tell_place(place, feedback)
                 check_outputs(job, inputs.used)
                 python = self.engine(inputs, feedback)
-                outputs = run_job(job, self.job_feedback(feedback), python)
+                outputs = run_job(job, self.job_feedback(feedback), python, is_followed=is_in_model)
         except (JobError, WorkerFailed) as error:
             raise QgsProcessingException(with_labels(str(error), self)) from error
         except OSError as error:
@@ -212,6 +213,8 @@ class JobAlgorithm(QgsProcessingAlgorithm):
                 raise
             raise QgsProcessingException(full_disk_sentence(tempfile.gettempdir())) from error
         finally:
+            if qgis.utils.iface is not None:
+                prepare_worker()
             place.drop_if_empty()
             drop_layers([file for file in place.files if not Path(file).exists()], context)
         results = self._results(outputs, inputs, place)
@@ -220,7 +223,6 @@ class JobAlgorithm(QgsProcessingAlgorithm):
             note_run(self, results, subject)
             note_files({name: path for name, path in results.items() if name in inputs.destinations})
         # A model lists the reports that it gives by itself; children would list each of them once more.
-        is_in_model = context.expressionContext().hasVariable("model_path")
         self._report = "" if is_in_model else results.get("REPORT", "")
         self._written = [path for path in inputs.destinations.values() if path]
         return results

@@ -1,0 +1,35 @@
+"""A spare worker: it loads what jobs need before there is a job, then waits until it is told that there is one."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from collections.abc import Callable
+
+from soil_cnn_plugin.contract.events import Event, Progress
+
+_JOBS = ("predict_map", "extract_patches", "train_network", "explain_pixel")
+"""Modules of engine/jobs whose imports most runs need; the others import little more."""
+_TRIALS = {"training.trial": "try_encoding", "kriging.trial": "try_process"}
+"""What calls compiled functions for the first time, on few numbers and on the processor alone: a waiting worker holds
+no memory of a GPU."""
+
+
+def wait_for_job(seconds: float, tell: Callable[[Event], None], leave: Callable[[int], None]) -> None:
+    """Load, tell a first event, and return when a line comes on standard input.
+
+    Without a line, `leave` ends the process: at the end of the input, since QGIS is gone then, and after some seconds.
+    Nothing is read while something loads: Windows may never finish loading a library while a thread reads a pipe.
+    """
+    for name in _JOBS:
+        importlib.import_module(f"soil_cnn_plugin.engine.jobs.{name}")
+    for name, trial in _TRIALS.items():
+        getattr(importlib.import_module(f"soil_cnn_plugin.engine.{name}"), trial)()
+    tell(Progress(0.0))
+    patience = threading.Timer(seconds, leave, (0,))
+    patience.daemon = True
+    patience.start()
+    if not sys.stdin.readline():
+        leave(0)
+    patience.cancel()

@@ -7,7 +7,6 @@ from typing import Any, Optional
 from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QTimer
 
-from .bridge.spare import SPARE
 from .processing.dialogs import use_dialog
 from .processing.provider import SoilCnnProvider
 
@@ -58,7 +57,6 @@ class SoilCnnPlugin:
             offer_set_up(self.iface, self.menu.open_set_up)
 
     def unload(self) -> None:
-        SPARE.dismiss()
         if self.menu is not None:
             self.links.end()
             use_dialog(None)

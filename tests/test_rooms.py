@@ -27,6 +27,7 @@ ENGINE_ROOMS = (
     "arrays",
     "errors",
     "versions",
+    "loading",
     "report",
     "machine",
     "outputs",

@@ -19,7 +19,6 @@ if __name__ == "__main__":
 import argparse  # noqa: E402
 import contextlib  # noqa: E402
 import faulthandler  # noqa: E402
-import importlib  # noqa: E402
 import signal  # noqa: E402
 import threading  # noqa: E402
 import traceback  # noqa: E402
@@ -50,6 +49,7 @@ from soil_cnn_plugin.contract.jobs import (  # noqa: E402
 from soil_cnn_plugin.contract.language import tr  # noqa: E402
 from soil_cnn_plugin.engine.errors import EngineError  # noqa: E402
 from soil_cnn_plugin.engine.failures import error_in_words  # noqa: E402
+from soil_cnn_plugin.engine.loading import load  # noqa: E402
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number  # noqa: E402
 from soil_cnn_plugin.engine.outputs import Claims  # noqa: E402
 from soil_cnn_plugin.engine.report import EventStream, Heartbeat, Report  # noqa: E402
@@ -210,8 +210,7 @@ def _run(job: Job, report: Report) -> dict[str, str | float | int]:
                 " Start this job without torchrun."
             ).format(process_count(), name)
         )
-    module = importlib.import_module(f"soil_cnn_plugin.engine.jobs.{name}")
-    outputs: dict[str, str | float | int] = module.run(job, report)
+    outputs: dict[str, str | float | int] = load(f"jobs.{name}").run(job, report)
     return outputs
 
 

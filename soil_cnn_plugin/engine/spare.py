@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import threading
 from collections.abc import Callable
 
 from soil_cnn_plugin.contract.events import Event, Progress
+from soil_cnn_plugin.engine.loading import load
 
-_JOBS = ("predict_map", "extract_patches", "train_network", "explain_pixel")
-"""Modules of engine/jobs whose imports most runs need; the others import little more."""
+_NEEDED = ("jobs.predict_map", "jobs.extract_patches")
+"""What most jobs need: three quarters of all that is loaded."""
+_MORE = ("jobs.train_network", "jobs.explain_pixel")
 _TRIALS = {"training.trial": "try_encoding", "kriging.trial": "try_process"}
 """What calls compiled functions for the first time, on few numbers and on the processor alone: a waiting worker holds
 no memory of a GPU."""
@@ -22,11 +23,13 @@ def wait_for_job(seconds: float, tell: Callable[[Event], None], leave: Callable[
     Without a line, `leave` ends the process: at the end of the input, since QGIS is gone then, and after some seconds.
     Nothing is read while something loads: Windows may never finish loading a library while a thread reads a pipe.
     """
-    for name in _JOBS:
-        importlib.import_module(f"soil_cnn_plugin.engine.jobs.{name}")
+    for name in _NEEDED:
+        load(name)
     for name, trial in _TRIALS.items():
-        getattr(importlib.import_module(f"soil_cnn_plugin.engine.{name}"), trial)()
-    tell(Progress(0.0))
+        getattr(load(name), trial)()
+    tell(Progress(0.0))  # from now on a job waits here for less than it would load itself
+    for name in _MORE:
+        load(name)
     patience = threading.Timer(seconds, leave, (0,))
     patience.daemon = True
     patience.start()

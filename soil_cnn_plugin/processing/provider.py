@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from ..bridge.spare import SPARE
 from ..contract.language import tr
 from ..paths import resource
 from .algorithm import GROUPS
@@ -72,6 +73,10 @@ class SoilCnnProvider(QgsProcessingProvider):
 
     def supportedOutputTableExtensions(self) -> list[str]:
         return ["gpkg", "csv"]
+
+    def unload(self) -> None:
+        """QGIS calls it when the plugin is disabled and when it ends; so does qgis_process, which runs no atexit."""
+        SPARE.dismiss()
 
     def loadAlgorithms(self) -> None:
         for algorithm in ALGORITHMS:

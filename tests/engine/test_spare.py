@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -24,20 +25,21 @@ def leave(status: int) -> None:
 
 @pytest.fixture
 def nothing_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spare, "_JOBS", ())
+    monkeypatch.setattr(spare, "_NEEDED", ())
+    monkeypatch.setattr(spare, "_MORE", ())
     monkeypatch.setattr(spare, "_TRIALS", {})
 
 
-def test_it_loads_what_jobs_need_before_it_tells_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_loads_what_jobs_need_and_touches_no_state_of_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     state, told = torch.get_rng_state(), list[Event]()
-    for name in spare._JOBS:
-        monkeypatch.delitem(sys.modules, f"soil_cnn_plugin.engine.jobs.{name}", raising=False)
+    names = [f"soil_cnn_plugin.engine.{name}" for name in (*spare._NEEDED, *spare._MORE)]
     spare.wait_for_job(60, told.append, leave)
     assert told == [Progress(0.0)]
-    assert {f"soil_cnn_plugin.engine.jobs.{name}" for name in spare._JOBS} <= set(sys.modules)
+    assert set(names) <= set(sys.modules)
     assert torch.equal(state, torch.get_rng_state())
     assert not torch.cuda.is_initialized()
+    gc.unfreeze()
 
 
 def test_it_ends_with_its_input(nothing_to_load: None, monkeypatch: pytest.MonkeyPatch) -> None:

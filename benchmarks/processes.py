@@ -2,12 +2,14 @@
 
 The one process has one core, and each of the two has one. A third way is one process that may use all cores; it trains
 and predicts several things side by side, so it needs no help on one machine. Ways take turns, and their results are
-compared. `make bench` runs this in the engine's Python.
+compared. Processor time is told beside the time that passes, which other programs lengthen. `make bench` runs this in
+the engine's Python.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -19,7 +21,7 @@ import geopandas
 import numpy as np
 import rasterio
 import torch
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from figures import Figure, options, parse, ratios, spread, write
 from landscape import CELL, NORTH, STANDARD, TARGET, WEST, make_network, write_covariates
 from worker import KEEP_MEMORY, ROOT, Run, one_core, run_job
@@ -45,7 +47,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="soilcnn-bench-", dir=asked.folder) as name:
         folder = Path(name)
         covariates = write_covariates(folder, asked.side, asked.covariates)
-        figures = compare_trainings(folder, covariates, asked) + compare_maps(folder, covariates, asked)
+        figures = compare_trainings(folder, covariates, asked) if asked.only != "map" else []
+        figures += compare_maps(folder, covariates, asked) if asked.only != "training" else []
     write("processes", "Two processes against one", vars(asked), figures, asked.output)
 
 
@@ -55,7 +58,11 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--covariates", type=int, default=10)
     parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's, 10 and 5")
     parser.add_argument("--observations", type=int, default=2000)
-    parser.add_argument("--epochs", type=int, default=30, help="epochs of each training")
+    parser.add_argument("--epochs", type=int, default=30, help="epochs of each training; 0: the preset's")
+    parser.add_argument("--predictor", choices=TrainNetwork.PREDICTORS, default="network")
+    parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default="standard")
+    parser.add_argument("--only", choices=("training", "map"), help="leave the other one out")
+    parser.add_argument("--skip-all", action="store_true", help="leave out the one process on all cores")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--folder", help="folder for temporary files")
     return parse(parser, QUICK)
@@ -64,15 +71,16 @@ def read_options() -> argparse.Namespace:
 def compare_trainings(folder: Path, covariates: tuple[Covariate, ...], asked: argparse.Namespace) -> list[Figure]:
     patches = extract(folder, covariates, asked)
     job = TrainNetwork(
-        patches, str(folder / "network.safetensors"), predictor="network", members=asked.members, epochs=asked.epochs,
-        validation="random", folds=2, repeats=1, device="cpu",
+        patches, str(folder / "network.safetensors"), predictor=asked.predictor, preset=asked.preset,
+        members=asked.members, epochs=asked.epochs or None, validation="random", folds=2, repeats=1, device="cpu",
     )  # fmt: skip
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     ways: dict[str, Callable[[], Run]] = {
         ONE: lambda: on_one_core(lambda: run_job(job, environment=ON_ONE)),
         TWO: lambda: run_job(job, launcher=torchrun, environment=ON_ONE),
-        ALL: lambda: run_job(job, environment=ON_ALL),
     }
+    if not asked.skip_all:
+        ways[ALL] = lambda: run_job(job, environment=ON_ALL)
     if torch.cuda.device_count() > 1:
         on_gpu = replace(job, device="cuda")
         ways |= {"one GPU": lambda: run_job(on_gpu), "two GPUs": lambda: run_job(on_gpu, launcher=torchrun)}
@@ -133,9 +141,10 @@ def compare_maps(folder: Path, covariates: tuple[Covariate, ...], asked: argpars
         run_job(replace(on_cluster, extent=corner), environment=ON_ONE)  # workers import what they need
         ways: dict[str, Callable[[], Run]] = {
             ONE: lambda: on_one_core(lambda: run_job(job, environment=ON_ONE)),
-            TWO: lambda: run_job(on_cluster, environment=ON_ONE),
-            ALL: lambda: run_job(job, environment=ON_ALL),
+            TWO: lambda: with_workers(lambda: run_job(on_cluster, environment=ON_ONE), cluster),
         }
+        if not asked.skip_all:
+            ways[ALL] = lambda: run_job(job, environment=ON_ALL)
         runs = take_turns("map", ways, asked.turns, keep)
     difference = float(np.nanmax(np.abs(maps[ONE] - maps[TWO])) / np.nanstd(maps[ONE]))
     if difference > 1e-4 or (np.isnan(maps[ONE]) != np.isnan(maps[TWO])).any():
@@ -151,23 +160,41 @@ def take_turns(
         for name, run in ways.items():
             runs[name].append(run())
             keep(name, runs[name][-1])
-            print(f"turn {turn + 1}, {what}, {name}: {runs[name][-1].seconds:.1f} s", file=sys.stderr, flush=True)
+            told = f"{runs[name][-1].seconds:.1f} s, {runs[name][-1].busy:.1f} s of a core"
+            print(f"turn {turn + 1}, {what}, {name}: {told}", file=sys.stderr, flush=True)
     return runs
 
 
 def tell(title: str, runs: Mapping[str, list[Run]], agreement: str) -> list[Figure]:
     seconds = {name: [run.seconds for run in found] for name, found in runs.items()}
-    one, two = (f"{statistics.median(seconds[name]):,.1f} s" for name in (ONE, TWO))
-    return [
+    busy = {name: statistics.median(run.busy for run in found) for name, found in runs.items()}
+    one, two = (f"{statistics.median(seconds[name]):,.1f} s ({busy[name]:,.1f} of a core)" for name in (ONE, TWO))
+    figures = [
         Figure(
             f"{title}: two processes on a core each against one on one core", ratios(seconds[ONE], seconds[TWO]),
             detail=f"{two} against {one}; {agreement}",
-        ),
-        Figure(
-            f"{title}: two processes against one on all cores", ratios(seconds[ALL], seconds[TWO]),
-            detail=f"{two} against {spread(seconds[ALL], 's')}",
-        ),
+        )
     ]  # fmt: skip
+    if ALL in runs:
+        figures.append(
+            Figure(
+                f"{title}: two processes against one on all cores", ratios(seconds[ALL], seconds[TWO]),
+                detail=f"{two} against {spread(seconds[ALL], 's')}",
+            )
+        )  # fmt: skip
+    return figures
+
+
+def with_workers(run: Callable[[], Run], cluster: LocalCluster) -> Run:
+    """Run a job, and count what the cluster's workers took of processors for it."""
+
+    def busy() -> float:
+        with Client(cluster) as client:
+            return sum(sum(times[:2]) for times in client.run(os.times).values())
+
+    before = busy()
+    found = run()
+    return replace(found, busy=found.busy + busy() - before)
 
 
 def on_one_core(run: Callable[[], Run]) -> Run:

@@ -28,7 +28,8 @@ _LOOK_EVERY = 0.05  # seconds
 @dataclass(frozen=True)
 class Run:
     """`peak_bytes` is the peak of resident memory, 0 if the system does not report it; `times` is what the timed worker
-    wrote, `outputs` what the job returned, `log` what it said, `progress` (second, percent) what it told of itself."""
+    wrote, `outputs` what the job returned, `log` what it said, `progress` (second, percent) what it told of itself,
+    `busy` the seconds of processors that the process and its children took."""
 
     seconds: float
     peak_bytes: int
@@ -36,6 +37,7 @@ class Run:
     outputs: dict[str, Any]
     log: tuple[str, ...]
     progress: tuple[tuple[float, float], ...] = ()
+    busy: float = 0.0
 
 
 class Unfinished(Exception):
@@ -89,7 +91,7 @@ def worker_command(job_file: Path, launcher: Sequence[str] = ()) -> tuple[list[s
 def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, limit: float) -> Run:
     """Watch a process. Its events go to a file, so that nothing waits for a reader."""
     told, log = Path(folder) / "events", Path(folder) / "log"
-    started, peak, progress = time.perf_counter(), 0, []
+    started, peak, progress, before = time.perf_counter(), 0, [], os.times()
     with told.open("wb") as output, log.open("wb") as errors:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
         try:
@@ -103,7 +105,8 @@ def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, 
             is_unfinished = process.poll() is None
             process.kill()
             process.wait()
-    seconds = time.perf_counter() - started
+    seconds, after = time.perf_counter() - started, os.times()
+    busy = after.children_user + after.children_system - before.children_user - before.children_system
     events = events_of(told)
     if is_unfinished:
         progress = [event for event in events if event["event"] == "progress"] or [{"percent": 0.0}]
@@ -113,7 +116,7 @@ def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, 
         raise SystemExit(f"The job failed: {failed}\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
     outputs = next((event["outputs"] for event in events if event["event"] == "done"), {})
     return Run(seconds, peak, {}, outputs, tuple(event["text"] for event in events if event["event"] == "info"),
-               tuple(progress))  # fmt: skip
+               tuple(progress), busy)  # fmt: skip
 
 
 def _last_percent(path: Path) -> float | None:

@@ -17,9 +17,10 @@ from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.forests.bins import Binned, bin_features
 from soil_cnn_plugin.engine.forests.growing import grow_tree
-from soil_cnn_plugin.engine.forests.trees import Trees, join_trees, predict_forest
+from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees, join_trees, predict_forest
 from soil_cnn_plugin.engine.machine.memory import usable_cores
-from soil_cnn_plugin.engine.machine.processes import is_joined
+from soil_cnn_plugin.engine.machine.processes import is_joined, join_over_processes, own_share
+from soil_cnn_plugin.engine.machine.torchrun import count_here, process_count
 from soil_cnn_plugin.engine.targets.learned import ForestLesson, Learned
 
 TREES = 500
@@ -48,10 +49,12 @@ def fit_forests(
     features: Singles, learned: Learned, fold: Rows, seed: int, progress: Callable[[float], None] = lambda share: None
 ) -> list[FittedForest]:
     """Fit one forest of 500 trees for each column, or one for all classes of a target, and a fifth of the trees without
-    each inner fold. Forests of many observations have fewer trees. `progress` gets the share done."""
+    each inner fold. Forests of many observations have fewer trees. `progress` gets the share done. Processes that train
+    together grow a share of each forest's trees, and all have all of them in the end."""
     binned = bin_features(features, _threads())
     lessons = learned.forest_lessons()
-    done = _Counter(len(lessons) * (trees_for(len(features)) + _trees_of_part(len(features)) * (int(fold.max()) + 1)))
+    forests = [trees_for(len(features)), *[_trees_of_part(len(features))] * (int(fold.max()) + 1)]
+    done = _Counter(len(lessons) * sum(len(_own_trees(trees)) for trees in forests))
     return [_fit_one(features, binned, lesson, fold, seed, partial(done.count, progress)) for lesson in lessons]
 
 
@@ -129,7 +132,7 @@ def _grow(
     binned: Binned, lesson: ForestLesson, chosen: Flags, trees: int, seed: int, grown: Callable[[], None]
 ) -> Trees:
     """Grow trees on the chosen rows, side by side. Each has random numbers of its own, so that the forest is the same
-    on any number of threads. `grown` is called after each."""
+    on any number of threads, and of processes that grow it together. `grown` is called after each."""
     rows = np.flatnonzero(chosen)
     targets, weights = lesson.targets[rows], lesson.weights[rows]
     reach = None if (weights == weights[0]).all() else np.cumsum(weights)
@@ -153,8 +156,20 @@ def _grow(
         grown()
         return Trees(np.array([0, len(feature)]), children, feature, threshold, value)
 
+    own = _own_trees(trees)
     with ThreadPoolExecutor(_threads()) as pool:
-        return join_trees(list(pool.map(grow, range(trees))))
+        forest = join_trees(list(pool.map(grow, own)))
+    return forest if len(own) == trees else _of_all_processes(forest)
+
+
+def _own_trees(trees: int) -> range:
+    """The trees of a forest that this process grows: all, where there are fewer than processes."""
+    return own_share(trees) if trees >= process_count() else range(trees)
+
+
+def _of_all_processes(own: Trees) -> Trees:
+    nodes = {name: join_over_processes(getattr(own, name)) for name in TREE_TYPES if name != "roots"}
+    return Trees(np.concatenate([[0], np.cumsum(join_over_processes(np.diff(own.roots)))]), **nodes)
 
 
 def _draw(rng: np.random.Generator, rows: int, reach: Array | None, draws: int) -> Rows:
@@ -166,5 +181,5 @@ def _draw(rng: np.random.Generator, rows: int, reach: Array | None, draws: int) 
 
 
 def _threads() -> int:
-    """The cores that belong to this computation: all, where other processes wait for it."""
-    return usable_cores() if is_joined() else torch.get_num_threads()
+    """The cores that belong to this computation: of several processes, each has its part of a machine's."""
+    return max(1, usable_cores() // count_here()) if is_joined() else torch.get_num_threads()

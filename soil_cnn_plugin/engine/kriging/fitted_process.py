@@ -11,6 +11,7 @@ from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
+from soil_cnn_plugin.engine.machine.processes import predict_together
 from soil_cnn_plugin.engine.targets.learned import Learned, units
 
 MOST_KNOWN = 1500
@@ -99,7 +100,7 @@ def _hold_out(
     location, scale = np.full((2, len(features), learned.columns), np.nan)
     for number, part in enumerate(parts):
         test = fold == number
-        location[test], scale[test] = part.predict(features[test])
+        location[test], scale[test] = predict_together(part.predict, features[test])
     is_missing = np.isnan(learned.estimate)
     location[is_missing] = scale[is_missing] = np.nan
     return parts, location, scale

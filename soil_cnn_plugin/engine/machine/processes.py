@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 
-_LONGEST_WAIT = timedelta(days=7)  # for process 0, which grows the forests; one that ended shows at once
+_LONGEST_WAIT = timedelta(
+    days=7
+)  # for process 0, which fits Gaussian processes and writes files; one that ended shows at once
 
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[None]:
-    """Join the processes for the duration of a `with`: NCCL between NVIDIA GPUs, gloo between processors.
+    """Join the processes for the duration of a `with`: NCCL between NVIDIA GPUs, gloo between processors, which grow
+    forests together in either case.
 
     Raises:
         EngineError: some of the processes have a GPU and others none.
@@ -31,7 +38,7 @@ def joined(device: torch.device) -> Iterator[None]:
     store, own, count = next(distributed.rendezvous("env://", timeout=_LONGEST_WAIT))  # type: ignore[attr-defined]
     store.set(f"device {own}", device.type)
     _check_devices([store.get(f"device {number}").decode() for number in range(count)])
-    backend = "nccl" if device.type == "cuda" else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, store=store, rank=own, world_size=count, timeout=_LONGEST_WAIT)
     try:
         yield
@@ -85,3 +92,39 @@ def sum_over_processes(values: Tensor) -> Tensor:
     total = values.detach().clone()
     distributed.all_reduce(total)
     return total
+
+
+def own_share(count: int) -> range:
+    """The numbers below `count` that this process takes; those of the processes follow each other."""
+    if not is_joined():
+        return range(count)
+    own, processes = process_number(), process_count()
+    return range(own * count // processes, (own + 1) * count // processes)
+
+
+def join_over_processes(array: NDArray[Any]) -> NDArray[Any]:
+    """The arrays of all processes, which may differ in length alone, one after the other."""
+    if not is_joined():
+        return array
+    own = torch.from_numpy(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(process_count())]
+    distributed.all_gather(lengths, torch.tensor([len(own)]))
+    longest = max(int(length) for length in lengths)
+    parts = [torch.empty(longest, dtype=torch.uint8) for _ in lengths]
+    distributed.all_gather(parts, torch.cat([own, own.new_zeros(longest - len(own))]))
+    joined_bytes = torch.cat([part[: int(length)] for part, length in zip(parts, lengths)])
+    return joined_bytes.numpy().view(array.dtype).reshape(-1, *array.shape[1:])
+
+
+def predict_together(predict: Callable[[Singles], tuple[Array, Array]], features: Singles) -> tuple[Array, Array]:
+    """What `predict` gives for rows of features (N, F), each process for its share of them."""
+    if len(features) < process_count():
+        return predict(features)
+    own = own_share(len(features))
+    location, scale = predict(features[own.start : own.stop])
+    return join_over_processes(location), join_over_processes(scale)
+
+
+def is_true_in_all(flag: bool) -> bool:
+    """Whether the flags of all processes are true."""
+    return bool(join_over_processes(np.array([flag])).all())

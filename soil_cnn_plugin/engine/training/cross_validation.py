@@ -56,7 +56,7 @@ def fit_and_cross_validate(
     """Fit all observations by the first design, and hold each fold of each design out in turn, side by side.
 
     The fit of all observations has what maps by `predictor` need. Of several processes that train together, only the
-    first one returns validations and forests.
+    first one returns validations.
 
     Raises:
         EngineError: processes that train together have read different patches.

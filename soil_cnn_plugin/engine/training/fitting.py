@@ -18,7 +18,6 @@ from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.machine.memory import give_back_memory
-from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.blending import fair_weights
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns, score_all
@@ -116,7 +115,7 @@ def fit_design(
     tell: Callable[[str], None] = lambda line: None,
 ) -> Fitted:
     """Train networks, forests and, beside the forest with context, a Gaussian process on `rows`, each target on its
-    scale. Where several processes train together, only the first one goes on after the networks."""
+    scale. Processes that train together share the work, and all have all of it in the end."""
     progress = progress or FitProgress()
     progress.start()
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
@@ -131,9 +130,8 @@ def fit_design(
     process: FittedProcess | None = None
     trees: dict[str, tuple[Trees, ...]] = {}
     parts: tuple[tuple[Trees, ...], ...] = ()
-    grown = forests if process_number() == 0 else ()
-    asked = _shares_of_work(design, grown)
-    for index, name in enumerate(grown):
+    asked = _shares_of_work(design, forests)
+    for index, name in enumerate(forests):
         features = _some(forest_features(design, name), rows)
         part = partial(_part_of, progress.rest, *asked[index : index + 2])
         fitted = fit_or_read_forests(design.checkpoints, features, learned, fold, seed, part)

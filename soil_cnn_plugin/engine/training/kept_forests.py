@@ -19,6 +19,8 @@ from soil_cnn_plugin.engine.arrays import Rows, Singles
 from soil_cnn_plugin.engine.forests import bins, forest
 from soil_cnn_plugin.engine.forests.forest import FittedForest, fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.machine.processes import is_true_in_all
+from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
 
@@ -34,14 +36,20 @@ def fit_or_read_forests(
     """The forests that `fit_forests` gives, read from `folder` where they were fitted before; None keeps nothing.
 
     A file fits only the same features, values, folds, seed and settings. One that cannot be read is written again;
-    where that fails, too, `folder` tells it and the forests are as good.
+    where that fails, too, `folder` tells it and the forests are as good. Processes that train together all read or all
+    grow; the first one writes.
     """
     if folder is None:
         return fit_forests(features, learned, fold, seed, progress)
     path = folder.path / f"forests-{_digest(features, learned, fold, seed)}.safetensors"
+    kept = None
     with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):
-        return _read(path, features, learned)
+        kept = _read(path, features, learned)
+    if is_true_in_all(kept is not None) and kept is not None:
+        return kept
     fitted = fit_forests(features, learned, fold, seed, progress)
+    if process_number() != 0:
+        return fitted
     try:
         _write(folder, path, fitted)
     except (OSError, SafetensorError) as error:

@@ -11,12 +11,16 @@ import torch
 
 _TRAINING = """
 import sys
+from pathlib import Path
 import numpy as np
 import torch
+from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.engine.networks.encoding import Encoder
 from soil_cnn_plugin.engine.training import fit as training
+from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
+from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
 from soil_cnn_plugin.engine.training.fit import FitSettings, fit
 from soil_cnn_plugin.engine.training.input_rows import InputRows
 from soil_cnn_plugin.engine.targets.learned import Learned, number_columns
@@ -45,6 +49,18 @@ with joined(cpu):
         results |= {f"{name}.{key}": value.detach() for key, value in network.named_parameters()}
         results[f"{name}.location"] = found.location.nan_to_num()
         results[f"{name}.step"] = torch.tensor(curve.kept_step)
+    forest.TREES, shares = 15, []  # three without each inner fold: the processes grow one and two of them
+    features = channels.values[:, :, 5, 5].numpy()
+    grown = forest.fit_forests(features, learned, np.arange(N) % 5, 0, shares.append)
+    assert max(shares) == 1.0, shares
+    folder = CheckpointFolder(Path(sys.argv[1]).with_suffix(f".{process_number()}"), sys.exit)
+    for _ in range(2):  # the first process alone finds its file, and grows again because the other must
+        kept = fit_or_read_forests(folder, features, learned, np.arange(N) % 5, 0)
+        assert np.array_equal(kept[0].trees.threshold, grown[0].trees.threshold)
+    for number, each in enumerate(grown):
+        results[f"forest {number}"] = torch.from_numpy(each.trees.threshold)
+        results[f"forest {number}.roots"] = torch.from_numpy(each.trees.roots)
+        results[f"forest {number}.location"] = torch.from_numpy(each.location).nan_to_num()
 if process_number() == 0:
     torch.save(results, sys.argv[1])
 """
@@ -140,12 +156,11 @@ def test_processes_with_and_without_a_gpu_do_not_wait_for_each_other(tmp_path: P
         assert f"Process {number}: Some of the 2 processes that train together found a GPU and oth" in both.stderr
 
 
-def test_two_processes_train_the_network_that_one_would(tmp_path: Path) -> None:
-    """Also by early stopping at the same step."""
+def test_two_processes_train_the_network_and_grow_the_forests_that_one_would(tmp_path: Path) -> None:
+    """Also by early stopping at the same step; each grows a part of the trees."""
     one, two = train(tmp_path, 1), train(tmp_path, 2)
     assert one.keys() == two.keys()
     assert any(int(one[f"{name}.step"]) < 54 for name in ("ring", "padarian"))  # of 60: it has stopped by itself
     for name, values in one.items():
-        torch.testing.assert_close(
-            two[name], values, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        near = {"rtol": 0.0, "atol": 0.0} if "forest" in name else {"rtol": 1e-3, "atol": 1e-4}
+        torch.testing.assert_close(two[name], values, **near, msg=lambda text, name=name: f"{name}: {text}")

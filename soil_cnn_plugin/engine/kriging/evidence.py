@@ -17,7 +17,7 @@ _AT_ONCE = 2**22  # values of a kernel
 
 
 @dataclass(frozen=True)
-class Observed:
+class KnownValues:
     """Values (n, C) at places, which share parameters, with `noise` (2, n): a factor of the noise, and the variance of
     the measurement. `fold` (n,) is the inner fold."""
 
@@ -26,9 +26,9 @@ class Observed:
     noise: Tensor
     fold: Tensor
 
-    def take(self, rows: Tensor) -> Observed:
+    def take(self, rows: Tensor) -> KnownValues:
         """Return some of them."""
-        return Observed(self.places.take(rows), self.values[rows], self.noise[:, rows], self.fold[rows])
+        return KnownValues(self.places.take(rows), self.values[rows], self.noise[:, rows], self.fold[rows])
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Evidence:
     pull: Tensor
 
     @classmethod
-    def gather(cls, supports: Standardized, parameters: Tensor, observed: Observed, folds: int) -> Evidence:
+    def gather(cls, supports: Standardized, parameters: Tensor, observed: KnownValues, folds: int) -> Evidence:
         """Gather what is `observed`; `parameters` (8,) stand in the order of PARAMETERS."""
         variances, lengths = split(parameters)
         own = Kernels.between(supports, supports).covariance(variances, lengths)

@@ -14,7 +14,7 @@ import torch
 
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
-from soil_cnn_plugin.engine.kriging.evidence import Evidence, Knowledge, Observed
+from soil_cnn_plugin.engine.kriging.evidence import Evidence, Knowledge, KnownValues
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
 from soil_cnn_plugin.engine.targets.learned import Learned, units
@@ -100,19 +100,21 @@ def rows_in_words(count: int) -> str:
     ).format(MOST_SUPPORTS, count, min(count, MOST_INFORMING))
 
 
-def _observed(process: GaussianProcess, features: Singles, learned: Learned, fold: Rows, rows: Rows) -> list[Observed]:
+def _observed(
+    process: GaussianProcess, features: Singles, learned: Learned, fold: Rows, rows: Rows
+) -> list[KnownValues]:
     """Return what each unit of columns learns from, without missing values; all classes of a target share noise."""
     places = process.scaled(torch.from_numpy(features[rows]))
     found = []
     for own in units(process.columns):
         values = torch.from_numpy(learned.estimate[rows, own] - process.means[own])
         noise = np.stack([1 / learned.weights[rows], learned.errors[rows, own.start] ** 2])
-        observed = Observed(places, values, torch.from_numpy(noise), torch.from_numpy(fold[rows]))
+        observed = KnownValues(places, values, torch.from_numpy(noise), torch.from_numpy(fold[rows]))
         found.append(observed.take(torch.isfinite(values).all(1).nonzero()[:, 0]))
     return found
 
 
-def _likeliest(observed: Observed) -> Array:
+def _likeliest(observed: KnownValues) -> Array:
     """Find the parameters (8,) that all columns share, on the first rows, which are random ones."""
     some = observed.take(torch.arange(min(_ENOUGH, len(observed.values))))
     return find_parameters(some.places, some.values.numpy(), some.noise.numpy(), PRIOR_MEANS)

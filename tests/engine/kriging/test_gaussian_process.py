@@ -10,7 +10,7 @@ import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.kriging import fitted_process, kernel_sums
-from soil_cnn_plugin.engine.kriging.evidence import Evidence, Observed
+from soil_cnn_plugin.engine.kriging.evidence import Evidence, KnownValues
 from soil_cnn_plugin.engine.kriging.fitted_process import fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PARAMETERS, Standardized
@@ -72,18 +72,18 @@ def process_of(features: Singles, weights: Array, **changes: object) -> Gaussian
     )
 
 
-def observed_of(features: Singles, values: Array, fold: Array | None = None) -> Observed:
+def observed_of(features: Singles, values: Array, fold: Array | None = None) -> KnownValues:
     """Values (n, C) without errors of measurement."""
     noise = np.stack([np.ones(len(values)), np.zeros(len(values))])
     numbers = np.zeros(len(values), int) if fold is None else fold
-    return Observed(places(features), *(torch.from_numpy(part) for part in (values, noise, numbers)))
+    return KnownValues(places(features), *(torch.from_numpy(part) for part in (values, noise, numbers)))
 
 
 def places(features: Singles) -> Standardized:
     return process_of(features, np.zeros((1, len(features)))).places
 
 
-def gathered(supports: Singles, observed: Observed, folds: int = 1) -> Evidence:
+def gathered(supports: Singles, observed: KnownValues, folds: int = 1) -> Evidence:
     return Evidence.gather(places(supports), torch.from_numpy(PARAMETERS_OF_KERNEL), observed, folds)
 
 

@@ -11,6 +11,7 @@ from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
+from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.targets.learned import Learned, units
 
 MOST_KNOWN = 1500
@@ -53,6 +54,7 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
         rows=rows,
     )
     process = replace(process, parameters=_find_all(process, rng))
+    give_back()  # each step leaves holes that are of no use to the next
     return FittedProcess(process, *_hold_out(process, features, learned, fold))
 
 
@@ -100,6 +102,7 @@ def _hold_out(
     for number, part in enumerate(parts):
         test = fold == number
         location[test], scale[test] = part.predict(features[test])
+        give_back()
     is_missing = np.isnan(learned.estimate)
     location[is_missing] = scale[is_missing] = np.nan
     return parts, location, scale

@@ -98,7 +98,7 @@ class GaussianProcess:
         """Return location and scale (N, R) of observations with `features` (N, F); of many in single precision."""
         kind = torch.float64 if len(features) <= _MOST_IN_DOUBLE else torch.float32
         location, scale = np.empty((2, len(features), len(self.means)))
-        most = max(1, (_AT_ONCE if kind == torch.float64 else 4 * _AT_ONCE) // max(1, len(self.known)))
+        most = max(1, _AT_ONCE // max(1, len(self.known)))
         places, all_solved = self.places.to(torch.device("cpu"), kind), [each.to(kind) for each in self._solved]
         for start in range(0, len(features), most):
             rows = slice(start, start + most)

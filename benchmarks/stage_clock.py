@@ -90,6 +90,7 @@ class StageClock(threading.Thread):
 
     def look(self) -> None:
         frames, now = sys._current_frames(), time.perf_counter() - STARTED
+        del frames[threading.get_ident()]  # this frame holds `frames`: a circle would keep all that functions hold
         stages = {each.native_id: _stage(frames.get(each.ident or 0)) for each in threading.enumerate()}
         memory = _resident()
         for number in map(int, os.listdir("/proc/self/task")):

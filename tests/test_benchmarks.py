@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,6 +172,22 @@ def test_a_part_without_time_is_not_run_and_says_so(monkeypatch: pytest.MonkeyPa
         ("dense", "not run, no time left"),
         ("map", "not run, no time left"),
     ]
+
+
+def test_the_clock_of_stages_keeps_nothing_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    clock = importlib.import_module("stage_clock").StageClock()
+
+    def work() -> weakref.ref[np.ndarray]:
+        values = np.zeros(3)
+        clock.look()
+        return weakref.ref(values)
+
+    gc.disable()
+    try:
+        assert work()() is None
+    finally:
+        gc.enable()
 
 
 def test_a_benchmark_keeps_memory_as_a_worker_does() -> None:

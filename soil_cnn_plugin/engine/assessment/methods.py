@@ -40,3 +40,8 @@ FORESTS = (FOREST_CONTEXT, FOREST)
 """Forests in the order in which they are fitted: weights and predictions of a training follow it."""
 FORESTS_SETTING = "random forests"
 """The setting that says how forests are grown, where that is not as usual."""
+
+
+def possible_predictors(asked: str) -> tuple[str, ...]:
+    """The methods of which one predicts the map, where a job asks for one by name or for the best."""
+    return PREDICTORS if asked == "best" else ({"forest": FOREST_CONTEXT}.get(asked, asked),)

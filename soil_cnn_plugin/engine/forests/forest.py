@@ -32,17 +32,20 @@ MOST_DRAWN, FEWEST_TREES = 10_000_000, 100
 for each lower the error more than more trees do. Measured in docs/large.md."""
 _SECONDS_A_QUESTION = 1.5e-8  # at a node, of one feature and row
 _LEAF = 3  # observations in a leaf, at least
+_FEWEST_TO_HALVE = 10  # trees of a part, of which half can tell what more would do
 
 
 @dataclass(frozen=True)
 class FittedForest:
     """A forest of all training rows, and predictions (N, outputs) of each row by forests that had not seen it, NaN
-    where the target is missing. `parts` are these forests, one for each inner fold."""
+    where the target is missing. `parts` are these forests, one for each inner fold. `half` (2, N, outputs) are location
+    and scale by half of each part's trees, where forests have fewer trees than usual."""
 
     trees: Trees
     parts: tuple[Trees, ...]
     location: Array
     scale: Array
+    half: Array | None = None
 
 
 def fit_forests(
@@ -79,6 +82,16 @@ def _trees_of_part(rows: int) -> int:
     return trees_for(rows) // INNER_FOLDS
 
 
+def steps_to_a_forest(rows: int) -> float:
+    """How often what changes between half of a part's trees and all of them changes again up to the whole forest of so
+    many observations; 0 where forests have as many trees as usual. The changes are as those of 1 / (trees - 1)."""
+    whole, part = trees_for(rows), _trees_of_part(rows)
+    if whole == TREES or part < _FEWEST_TO_HALVE:
+        return 0.0
+    half, full, all_trees = (1 / (trees - 1) for trees in (part // 2, part, whole))
+    return (full - all_trees) / (half - full)
+
+
 def growth_in_words(count: int) -> str:
     """How forests of `count` observations depart from the usual growth; empty where they do not."""
     if trees_for(count) == TREES and count <= ROWS_A_TREE:
@@ -109,12 +122,15 @@ def _fit_one(
 ) -> FittedForest:
     known = np.asarray(np.isfinite(lesson.targets).all(axis=1))
     parts = grow_parts(binned, lesson, fold, seed, grown)
-    location, scale = np.full((2, len(features), parts[0].outputs), np.nan)
+    shape = 2, len(features), parts[0].outputs
+    found, half = np.full(shape, np.nan), np.full(shape, np.nan) if steps_to_a_forest(len(features)) else None
     for held_out, part in enumerate(parts):
-        test = fold == held_out
-        location[test], scale[test] = predict_forest(part, features[test])
-    location[~known] = scale[~known] = np.nan
-    return FittedForest(_grow(binned, lesson, known, trees_for(len(known)), seed, grown), parts, location, scale)
+        test = (fold == held_out) & known
+        found[:, test] = predict_forest(part, features[test])
+        if half is not None:
+            half[:, test] = predict_forest(part.first(part.count // 2), features[test])
+    trees = _grow(binned, lesson, known, trees_for(len(known)), seed, grown)
+    return FittedForest(trees, parts, found[0], found[1], half)
 
 
 def grow_parts(

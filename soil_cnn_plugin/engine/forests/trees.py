@@ -62,6 +62,12 @@ class Trees:
     def outputs(self) -> int:
         return int(self.value.shape[1])
 
+    def first(self, count: int) -> Trees:
+        """The first trees alone."""
+        end = self.roots[count]
+        nodes = (self.children[:end], self.feature[:end], self.threshold[:end], self.value[:end])
+        return Trees(self.roots[: count + 1], *nodes)
+
     def mean_and_spread(self, features: Singles) -> tuple[Array, Array]:
         """Mean and standard deviation over the trees, (N, outputs) each, for rows (N, F), finite.
 

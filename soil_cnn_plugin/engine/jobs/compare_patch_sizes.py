@@ -11,6 +11,7 @@ from soil_cnn_plugin.contract.language import localized, tr
 from soil_cnn_plugin.engine.assessment.methods import FOREST, NAMES
 from soil_cnn_plugin.engine.assessment.patch_sizes import AT_SIZES, PatchSizeComparison, conclusion, size_in_words
 from soil_cnn_plugin.engine.machine.device import on_device
+from soil_cnn_plugin.engine.machine.memory import giving_back
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.files import write_json
@@ -21,7 +22,8 @@ from soil_cnn_plugin.engine.training.several_patch_sizes import compare_sizes, d
 
 
 def run(job: ComparePatchSizes, report: Report) -> dict[str, str | float | int]:
-    return on_device(lambda device: _compare(job, device, report), job.device, job.full_gpu, report)
+    with giving_back():
+        return on_device(lambda device: _compare(job, device, report), job.device, job.full_gpu, report)
 
 
 def _compare(job: ComparePatchSizes, device: torch.device, report: Report) -> dict[str, str | float | int]:

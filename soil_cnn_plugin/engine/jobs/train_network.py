@@ -12,6 +12,7 @@ from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.machine.device import on_device
+from soil_cnn_plugin.engine.machine.memory import giving_back
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.closing_words import tell_results
@@ -34,7 +35,8 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
 
 def train(job: TrainNetwork, report: Report) -> _Trained:
     """Train, assess and write everything; of several processes only the first one has an assessment."""
-    return on_device(lambda device: _train(job, device, report), job.device, job.full_gpu, report)
+    with giving_back():
+        return on_device(lambda device: _train(job, device, report), job.device, job.full_gpu, report)
 
 
 def _train(job: TrainNetwork, device: torch.device, report: Report) -> _Trained:
@@ -42,7 +44,7 @@ def _train(job: TrainNetwork, device: torch.device, report: Report) -> _Trained:
     with PatchFile(job.patches) as file:
         designs = make_designs(job, file, checkpoints, device, report)
         step = report.part(0.02, 0.98, tr("Training, and assessing on held-out folds"))
-        final, validations = fit_and_cross_validate(designs.all, job.predictor, step)
+        final, validations = fit_and_cross_validate(designs.all, job.predictor, step, designs.all[: designs.times])
         if not validations:  # of several processes only the first one writes
             return {}, None
         stopped = [STOPPING.note] if STOPPING.note else []

@@ -18,6 +18,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.kriging.evidence import Evidence, Knowledge, KnownValues
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
+from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.processes import predict_together
 from soil_cnn_plugin.engine.targets.learned import Learned, units
 
@@ -79,6 +80,7 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
             few = process.places.take(slice(_FOR_SPREAD))
             evidence = Evidence.gather(few, likeliest, observed, folds)
         spreads.append(evidence)
+        give_back()  # each step leaves holes that are of no use to the next
     process = replace(process, parameters=parameters, weights=weights, weights_of_parts=of_parts)
     held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate))
     return FittedProcess(process, *held_out, tuple(evidence.weigh() for evidence in spreads))
@@ -129,6 +131,7 @@ def _hold_out(
     for number, part in enumerate(process.parts):
         test, known = np.flatnonzero(fold == number), [evidence.weigh(number) for evidence in spreads]
         location[test], scale[test] = predict_together(partial(_predict, part, known), features[test])
+        give_back()
     location[is_missing] = scale[is_missing] = np.nan
     return location, scale
 

@@ -7,6 +7,7 @@ import ctypes
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ _GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|_STATUS_\w*A
 _PERHAPS_GPU_MEMORY = re.compile(r"unable to find an engine to execute|_STATUS_NOT_INITIALIZED", re.I)
 """Words of cuDNN, for which PyTorch tries way after way and hides why each failed, and of libraries that start."""
 
+_SETTINGS = {-3: (5 * 2**20, 2**31 - 1), -1: (2**26, 2**31 - 1)}
+"""Settings of glibc, by its numbers, for trainings and for maps: from how many bytes on an array gets memory of its own
+(M_MMAP_THRESHOLD), and how many freed bytes are kept (M_TRIM_THRESHOLD)."""
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how the list of mounted file systems writes a space
 
 
@@ -40,12 +44,35 @@ def read_memory() -> Memory:
     return _within_address_space(memory, Path("/proc/self/statm"))
 
 
-def give_back_memory() -> None:
-    """Give memory that is free to the system where the C library would keep it (glibc): what is kept between large
-    arrays of several threads comes to gigabytes in a long training."""
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(AttributeError, OSError):  # other C libraries keep little
-            ctypes.CDLL(None).malloc_trim(0)
+def give_back() -> None:
+    """Give freed memory back to the system where the C library does not do so by itself (glibc)."""
+    if (library := _glibc()) is not None:
+        library.malloc_trim(0)
+
+
+@contextlib.contextmanager
+def giving_back() -> Iterator[None]:
+    """Within this `with`, give large arrays back to the system when they are freed (glibc). A training holds arrays of
+    all sizes for all lengths of time: what the settings of maps, which come back afterwards, would keep between them is
+    more than the arrays themselves."""
+    _set_up(0)
+    try:
+        yield
+    finally:
+        _set_up(1)
+        give_back()
+
+
+def _set_up(column: int) -> None:
+    if (library := _glibc()) is not None:
+        for setting, values in _SETTINGS.items():
+            library.mallopt(setting, values[column])
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library of this process, if it is one that keeps much of what is freed."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return library if hasattr(library, "malloc_trim") and hasattr(library, "mallopt") else None
 
 
 def address_limit() -> int | None:
@@ -80,12 +107,6 @@ def is_memory_of_gpu(error: BaseException) -> bool:
 def is_perhaps_memory_of_gpu(error: BaseException) -> bool:
     """Whether libraries of a GPU failed as they do when memory runs out, but also when they are broken."""
     return bool(_PERHAPS_GPU_MEMORY.search(str(error)))
-
-
-def give_back() -> None:
-    """Give freed memory back to the system where the C library does not do so by itself (glibc)."""
-    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
-        library.malloc_trim(0)
 
 
 def gibibytes(count: int) -> str:

@@ -26,9 +26,9 @@ from soil_cnn_plugin.engine.targets.metrics import (
     score_reported,
 )
 
-MOST_TOLD = 50_000
+MOST_TOLD = 20_000
 """The most observations of which the 99 quantiles of each method are kept, drawn at random of more: those of a million
-take 5 GB. Where values have detection limits, all are kept."""
+take 0.8 GB for each of twelve predictions. Where values have detection limits, all are kept."""
 _FAR = 0.05  # a share of the observations; a value that rounding moves across more of them is no quantile any more
 _DEFAULT_LEVELS = (0.5, 0.9)  # quantiles of the observed values, thresholds where the user names none
 NUMBERS_IN_WORDS = tr("numbers")

@@ -12,13 +12,7 @@ from soil_cnn_plugin.contract.language import all_of, localized, tr, tr_n
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import overlap_share
-from soil_cnn_plugin.engine.assessment.methods import (
-    FOREST_CONTEXT,
-    FORESTS_SETTING,
-    MEAN,
-    NAMES,
-    PREDICTORS,
-)
+from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING, MEAN, NAMES, possible_predictors
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.kriging.fitted_process import rows_in_words
 from soil_cnn_plugin.engine.machine.device import device_in_words
@@ -42,13 +36,14 @@ def choose_predictor(job: TrainNetwork, validations: Sequence[CrossValidation], 
     """Return the method that maps are predicted with. Where the job leaves it open, it is the one with the lowest
     held-out error of the first validation, as the mean over the targets of its share of the mean's; the log tells it.
     """
-    if job.predictor != "best":
-        return {"forest": FOREST_CONTEXT}.get(job.predictor, job.predictor)
+    possible = possible_predictors(job.predictor)
+    if len(possible) == 1:
+        return possible[0]
     errors = {
         name: float(np.mean([100 * of[name].scores.error / of[MEAN].scores.error for of in validations[0].methods]))
-        for name in PREDICTORS
+        for name in possible
     }
-    best = min(PREDICTORS, key=lambda name: errors[name])  # of equal ones the first
+    best = min(possible, key=lambda name: errors[name])  # of equal ones the first
     told = ", ".join(f"{NAMES[name]} {localized(f'{error:.1f}')} %" for name, error in errors.items())
     report.info(
         tr(

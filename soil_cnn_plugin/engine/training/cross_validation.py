@@ -20,11 +20,11 @@ from soil_cnn_plugin.engine.assessment.methods import (
     MEAN,
     NAMES,
     NETWORK,
-    PREDICTORS,
     PROCESS,
+    possible_predictors,
 )
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.machine.memory import give_back_memory
+from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
 from soil_cnn_plugin.engine.machine.threads import run_side_by_side
 from soil_cnn_plugin.engine.machine.torchrun import process_number
@@ -43,7 +43,7 @@ from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spre
 class CrossValidation:
     """Held-out predictions. `methods` holds those of each method for each target, in the order of the target's rows;
     `curves` belong to the networks of all folds. `scores` are the errors of the methods that
-    maps may be made by, one a repeat."""
+    maps may be made by, one a repeat; empty where they are not asked for."""
 
     methods: list[dict[str, Any]]
     curves: tuple[LossCurve, ...]
@@ -51,12 +51,12 @@ class CrossValidation:
 
 
 def fit_and_cross_validate(
-    designs: Sequence[Design], predictor: str, report: Report
+    designs: Sequence[Design], predictor: str, report: Report, scored: Sequence[Design] = ()
 ) -> tuple[Fitted, list[CrossValidation]]:
     """Fit all observations by the first design, and hold each fold of each design out in turn, side by side.
 
-    The fit of all observations has what maps by `predictor` need. Of several processes that train together, only the
-    first one returns validations.
+    The fit of all observations has what maps by `predictor` need; those of the folds of `scored` designs keep the
+    scores of its errors. Of several processes that train together, only the first one returns validations.
 
     Raises:
         EngineError: processes that train together have read different patches.
@@ -67,7 +67,7 @@ def fit_and_cross_validate(
 
     def fit_all(progress: FitProgress) -> Fitted:
         fitted = fit_design(first, everything, first.seed, forests, progress, report.info)
-        give_back_memory()
+        give_back()
         return fitted
 
     with joined(first.device):
@@ -78,33 +78,34 @@ def fit_and_cross_validate(
                     " all machines, or to a folder that they share."
                 ).format(first.data.path)
             )
-        (final,), validations = _compute([fit_all], designs, report, first)
+        scores = _Scores(possible_predictors(predictor), scored)
+        (final,), validations = _compute([fit_all], designs, report, scores, first)
     return final, validations
 
 
 def cross_validate(designs: Sequence[Design], report: Report) -> list[CrossValidation]:
     """Hold each fold of each design out in turn, side by side, and without a word in the log."""
-    return _compute([], designs, report)[1]
+    return _compute([], designs, report, _Scores((), ()))[1]
 
 
 def _compute(
     fits: Sequence[Callable[[FitProgress], Fitted]],
     designs: Sequence[Design],
     report: Report,
+    scores: _Scores,
     told: Design | None = None,
 ) -> tuple[list[Fitted], list[CrossValidation]]:
     """Compute `fits` of all observations, and all folds of all designs; the log tells of the folds of one design."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     steps = _Steps(report, len(fits) + len(runs), designs[0])
     predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
-    scores = {id(design): {name: HeldOutScores.nothing(design) for name in PREDICTORS} for design in designs}
     tasks: list[Callable[[], Any]] = [partial(fit_all, steps.progress(step)) for step, fit_all in enumerate(fits)]
     for step, run in enumerate(runs, start=len(fits)):
         tell = report.info if run.design is told else None
         progress = steps.progress(step)
-        stores = predictions[id(run.design)], scores[id(run.design)]
+        stores = predictions[id(run.design)], scores.of(run.design)
         tasks.append(partial(_hold_out_and_tidy, run.design, run.fold, *stores, progress, tell))
-    give_back_memory()
+    give_back()
     results = run_side_by_side(tasks, designs[0].device)
     finals = [each for each in results if isinstance(each, Fitted)]
     of_folds = results[len(fits) :]
@@ -113,7 +114,7 @@ def _compute(
     validations = []
     for design in designs:
         curves = [curve for each, run in zip(of_folds, runs) if run.design is design for curve in each]
-        validations.append(_validation(predictions[id(design)], tuple(curves), scores[id(design)]))
+        validations.append(_validation(predictions[id(design)], tuple(curves), scores.of(design)))
     return finals, validations
 
 
@@ -123,6 +124,17 @@ class _Run:
 
     design: Design
     fold: int
+
+
+class _Scores:
+    """Room for the scores of `methods` in each of the `designs`."""
+
+    def __init__(self, methods: Sequence[str], designs: Sequence[Design]) -> None:
+        self._of = {id(design): {name: HeldOutScores.nothing(design) for name in methods} for design in designs}
+
+    def of(self, design: Design) -> dict[str, HeldOutScores]:
+        """Those of a design, by method; nothing where it is not one of them."""
+        return self._of.get(id(design), {})
 
 
 class _Predictions:
@@ -156,7 +168,7 @@ class _Predictions:
 def _hold_out_and_tidy(*arguments: Any) -> tuple[LossCurve, ...]:
     """Do what `_hold_out` does; when it has ended, all that it has computed is free."""
     curves = _hold_out(*arguments)
-    give_back_memory()
+    give_back()
     return curves
 
 
@@ -171,7 +183,7 @@ def _hold_out(
     """Fit everything without one fold and write the predictions of its observations into `methods`, and their errors
     into `scores`. Only the networks' curves are kept: the rest would take a gigabyte for a million observations."""
     train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
-    fitted = fit_design(design, train, design.seed + 1000 * (fold + 1), design.forests, progress)
+    fitted = fit_design(design, train, design.seed + 1000 * (fold + 1), design.forests, progress, keeps_parts=False)
     if process_number() != 0:
         return fitted.curves
     inputs = [part.chosen(torch.from_numpy(test)) for part in design.data.inputs]
@@ -222,7 +234,7 @@ def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: in
 def _validation(
     predictions: dict[str, _Predictions], curves: tuple[LossCurve, ...], scores: dict[str, HeldOutScores]
 ) -> CrossValidation:
-    by_method = {name: each.held_out() for name, each in predictions.items()}
+    by_method = {name: predictions.pop(name).held_out() for name in list(predictions)}  # one copy at a time
     targets = zip(*by_method.values())
     of_repeat: dict[str, tuple[HeldOutScores, ...]] = {name: (each,) for name, each in scores.items()}
     return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves, of_repeat)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Rows, Singles
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK, PROCESS
@@ -16,6 +17,8 @@ from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features
+from soil_cnn_plugin.engine.networks.packed import PackedNetwork
+from soil_cnn_plugin.engine.networks.ring import RingNetwork
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.learned import number_columns
@@ -92,6 +95,13 @@ def encode_patches(
     raw, middle = np.empty((file.count, len(file.covariates)), np.float32), file.patch_size // 2
     digest = hashlib.blake2b(np.ascontiguousarray(file.coordinates).tobytes(), digest_size=12)
 
+    def room(network: PackedNetwork, seen: Tensor) -> InputRows:
+        """Room for what a network sees of all patches; features that are the forests', too, lie in memory once."""
+        is_context = isinstance(network, RingNetwork) and network.patch_size == patch_size and device.type == "cpu"
+        if is_context:
+            return InputRows(torch.from_numpy(context)[:, : seen.shape[1]], device)
+        return room_for((file.count, *seen.shape[1:]), device)
+
     def pieces() -> Iterator[tuple[slice, Singles]]:
         """The patches in order: the file is read by one thread, while others encode."""
         for start in range(0, file.count, _PATCHES_AT_ONCE):
@@ -109,7 +119,7 @@ def encode_patches(
         for index, network in enumerate(networks):
             seen = network.inputs(channels.crop((patch_size - network.patch_size) // 2))
             if len(inputs) == index:  # the first piece comes alone
-                inputs.append(room_for((file.count, *seen.shape[1:]), device))
+                inputs.append(room(network, seen))
             inputs[index].tensor[rows] = seen
 
     coming = pieces()

@@ -13,18 +13,19 @@ from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
-from soil_cnn_plugin.engine.forests.forest import growing_seconds
+from soil_cnn_plugin.engine.forests.forest import FittedForest, growing_seconds, steps_to_a_forest
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
-from soil_cnn_plugin.engine.machine.memory import give_back_memory
+from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.blending import fair_weights
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns, score_all
-from soil_cnn_plugin.engine.targets.kinds import Scaled
-from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.targets.kinds import Outcome, Scaled
+from soil_cnn_plugin.engine.targets.learned import Learned, units
 from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit
+from soil_cnn_plugin.engine.training.fewer_trees import narrowing
 from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
 from soil_cnn_plugin.engine.training.pace import FitProgress
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
@@ -40,6 +41,8 @@ class Fitted:
     rows they had not seen: `location` and `scale` (M, N, R) of the `components`, each named by its method. `scaled` are
     the kinds of targets, whose columns follow each other.
 
+    `half` (2, N, R) are location and scale of a component, by its number, with half of the trees, where forests have
+    few; they tell by how much more trees narrow residuals.
     `held_out` says who had not seen which row; `parts` are the parts of the forests with context, for each unit of
     columns."""
 
@@ -51,6 +54,7 @@ class Fitted:
     learned: Learned
     location: Array
     scale: Array
+    half: dict[int, Array]
     curves: tuple[LossCurve, ...]
     held_out: HeldOutRows
     parts: tuple[tuple[Trees, ...], ...]
@@ -86,17 +90,37 @@ class Fitted:
 
     def outcomes(self, weights: Array) -> tuple[AnyOutcome, ...]:
         """The outcomes of the mixture of the components, one for each kind."""
-        location = mix(self.location, weights)
-        scale = mix(self.scale, spread_weights(weights, self.components))
+        location, scale = self._place(weights)
         return tuple(
             each.calibrate(self.learned.of(own), location[:, own], scale[:, own])
             for each, own in zip(self.scaled, own_columns(self.scaled))
         )
 
-    def scores(self, weights: Array) -> Array:
-        """Errors (N, R) of the mixture at its own rows, by the parts that had not seen them; see `Outcome.scores`."""
-        place = mix(self.location, weights), mix(self.scale, spread_weights(weights, self.components))
-        return score_all(self.outcomes(weights), self.learned, *place)[0]
+    def scores(self, weights: Array, outcomes: Sequence[Outcome]) -> Array:
+        """Errors (N, R) of the mixture, with its `outcomes`, at its own rows, by the parts that had not seen them; see
+        `Outcome.scores`."""
+        return score_all(outcomes, self.learned, *self._place(weights))[0]
+
+    def _place(self, weights: Array) -> tuple[Array, Array]:
+        """Locations and scales (N, R) of the mixture. Where few trees predicted, scales are as much wider as to make
+        residuals those of the forest that predicts other rows."""
+        location, scale = self._mixed(self.location, self.scale, weights)
+        if not self.half:
+            return location, scale
+        halves = self.location.copy(), self.scale.copy()
+        for component, found in self.half.items():
+            halves[0][component], halves[1][component] = found
+        half = self._mixed(*halves, weights)
+        steps = steps_to_a_forest(len(location))
+        for own in units(self.learned.layout):
+            if own.stop - own.start == 1:  # the scales of classes tell nothing
+                at = own.start
+                pairs = (location[:, at], scale[:, at]), (half[0][:, at], half[1][:, at])
+                scale[:, at] /= narrowing(self.learned.estimate[:, at], *pairs, steps)
+        return location, scale
+
+    def _mixed(self, location: Array, scale: Array, weights: Array) -> tuple[Array, Array]:
+        return mix(location, weights), mix(scale, spread_weights(weights, self.components))
 
     def predictor(self, method: str, patch_size: int) -> Predictor:
         """The predictor of maps by a method, one of PREDICTORS."""
@@ -114,9 +138,11 @@ def fit_design(
     forests: tuple[str, ...] = FORESTS,
     progress: FitProgress | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    keeps_parts: bool = True,
 ) -> Fitted:
     """Train networks, forests and, beside the forest with context, a Gaussian process on `rows`, each target on its
-    scale. Processes that train together share the work, and all have all of it in the end."""
+    scale. Processes that train together share the work, and all have all of it in the end. Without `keeps_parts`,
+    nothing can predict the rows unseen again."""
     progress = progress or FitProgress()
     progress.start()
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
@@ -126,8 +152,7 @@ def fit_design(
     progress.turn()
     learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
     fold = make_folds(INNER_FOLDS, seed)
-    location, scale = list(networks.location), list(networks.scale)
-    components = [NETWORK] * len(location)
+    found = _Components(networks)
     process: FittedProcess | None = None
     trees: dict[str, tuple[Trees, ...]] = {}
     parts: tuple[tuple[Trees, ...], ...] = ()
@@ -136,31 +161,51 @@ def fit_design(
         features = _some(forest_features(design, name), rows)
         part = partial(_part_of, progress.rest, *asked[index : index + 2])
         fitted = fit_or_read_forests(design.checkpoints, features, learned, fold, seed, part)
+        found.add_forests(name, fitted)
         trees[name] = tuple(forest.trees for forest in fitted)
         if name == FOREST_CONTEXT:
-            parts = tuple(forest.parts for forest in fitted)
-        location.append(np.concatenate([forest.location for forest in fitted], axis=1))
-        scale.append(np.concatenate([forest.scale for forest in fitted], axis=1))
-        components.append(name)
-        if name == FOREST_CONTEXT:
+            parts = tuple(forest.parts for forest in fitted) if keeps_parts else ()
             process = fit_process(features, design.data.layout, learned, fold, seed)
-            location.append(process.location)
-            scale.append(process.scale)
-            components.append(PROCESS)
+            found.add(PROCESS, process.location, process.scale)
+        del fitted, features  # before the next ones need as much memory
+        give_back()
     progress.end()
     return Fitted(
         networks=networks.networks,
         forests=trees,
         process=process,
-        components=tuple(components),
+        components=tuple(found.names),
         scaled=scaled,
         learned=learned,
-        location=np.stack(location),
-        scale=np.stack(scale),
+        location=np.stack(found.location),
+        scale=np.stack(found.scale),
+        half=found.half,
         curves=networks.curves,
         held_out=HeldOutRows(networks.held_out, fold),
         parts=parts,
     )
+
+
+class _Components:
+    """The components of a fit so far, and their predictions, in order."""
+
+    def __init__(self, networks: CrossFit) -> None:
+        self.location, self.scale = list(networks.location), list(networks.scale)
+        self.names = [NETWORK] * len(self.location)
+        self.half: dict[int, Array] = {}
+
+    def add(self, name: str, location: Array, scale: Array) -> None:
+        self.names.append(name)
+        self.location.append(location)
+        self.scale.append(scale)
+
+    def add_forests(self, name: str, forests: Sequence[FittedForest]) -> None:
+        """Add the forests of all units of columns as one component."""
+        halves = [forest.half for forest in forests if forest.half is not None]
+        if halves:
+            self.half[len(self.names)] = np.concatenate(halves, axis=2)
+        location, scale = (np.concatenate(each, axis=1) for each in zip(*((f.location, f.scale) for f in forests)))
+        self.add(name, location, scale)
 
 
 def _fit_networks(
@@ -183,7 +228,7 @@ def _fit_networks(
         tell,
         design.checkpoints,
     )
-    give_back_memory()  # forests need much of it
+    give_back()  # forests need much of it
     return networks
 
 

@@ -56,7 +56,7 @@ class HeldOutScores:
         train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
         learned = learn_all(design.kinds, fitted.scaled, design.measured.take(test))
         self.outer[test], self.shares[test] = score_all(outcomes, learned, *place)
-        self.inner[fold][train] = fitted.scores(weights)
+        self.inner[fold][train] = fitted.scores(weights, outcomes)
 
 
 def error_correlation_of(designs: Sequence[Design], scores: Sequence[HeldOutScores], places: Array) -> ErrorCorrelation:

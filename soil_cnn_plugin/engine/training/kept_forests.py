@@ -79,6 +79,7 @@ def _write(folder: CheckpointFolder, path: Path, fitted: list[FittedForest]) -> 
     arrays: dict[str, NDArray[np.generic]] = {}
     for number, each in enumerate(fitted):
         arrays |= {f"{number}.location": each.location, f"{number}.scale": each.scale}
+        arrays |= {} if each.half is None else {f"{number}.half": each.half}
         for name, trees in zip(_names(number, len(each.parts)), (each.trees, *each.parts)):
             arrays |= {f"{name}.{field.name}": getattr(trees, field.name) for field in fields(Trees)}
     folder.keep_room(sum(array.nbytes for array in arrays.values()))
@@ -93,7 +94,9 @@ def _read(path: Path, features: Singles, learned: Learned) -> list[FittedForest]
     for number, lesson in enumerate(learned.forest_lessons()):
         outputs = lesson.targets.shape[1]
         location, scale = arrays[f"{number}.location"], arrays[f"{number}.scale"]
-        if location.shape != lesson.targets.shape or scale.shape != lesson.targets.shape:
+        half = arrays[f"{number}.half"] if forest.steps_to_a_forest(len(features)) else None
+        of_half = [] if half is None else [half[0], half[1]]
+        if any(array.shape != lesson.targets.shape for array in (location, scale, *of_half)):
             raise ValueError(f"{path} holds forests of other observations")
         count = sum(name.startswith(f"{number}.part") and name.endswith(".roots") for name in arrays)
         trees = [
@@ -102,7 +105,7 @@ def _read(path: Path, features: Singles, learned: Learned) -> list[FittedForest]
         ]
         for each in trees:
             each.check(features.shape[1], outputs)
-        found.append(FittedForest(trees[0], tuple(trees[1:]), location, scale))
+        found.append(FittedForest(trees[0], tuple(trees[1:]), location, scale, half))
     return found
 
 

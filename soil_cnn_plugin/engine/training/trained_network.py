@@ -18,6 +18,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.targets.groups import AnyOutcome
 from soil_cnn_plugin.engine.targets.learned import units
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.dissimilarity import (
@@ -46,16 +47,16 @@ def keep_network(
     predictor = final.predictor(assessment.predictor, file.patch_size)
     has_places = design.data.encoder.location is not None
     spaces = _fit_spaces(design, final, assessment.predictor, file.patch_size, report)
+    weights = final.weights(assessment.predictor)
+    outcomes = final.outcomes(weights)
     trained = TrainedNetwork(
-        description=_describe(job, file, design, final, predictor, assessment, spaces),
+        description=_describe(job, file, design, outcomes, predictor, assessment, spaces),
         encoder=design.data.encoder,
         predictor=predictor,
         spaces=spaces,
         rows=TrainingRows(place_keys(file.coordinates), final.held_out),
         # The features of the Gaussian process tell the places anyway; otherwise the file keeps them to itself.
-        errors=PlacedErrors(file.coordinates, final.scores(final.weights(assessment.predictor)))
-        if has_places
-        else None,
+        errors=PlacedErrors(file.coordinates, final.scores(weights, outcomes)) if has_places else None,
     )
     write_network(job.network, trained)
     return replace(assessment, spaces=trained.description.spaces)
@@ -65,7 +66,7 @@ def _describe(
     job: TrainNetwork,
     file: PatchFile,
     design: Design,
-    final: Fitted,
+    outcomes: tuple[AnyOutcome, ...],
     predictor: Predictor,
     assessment: Assessment,
     spaces: tuple[Space, ...],
@@ -80,7 +81,7 @@ def _describe(
         weights=tuple(tuple(row) for row in predictor.weights.tolist()),
         location=design.data.encoder.location,
         compositions=file.words.compositions,
-        outcomes=final.outcomes(final.weights(assessment.predictor)),
+        outcomes=outcomes,
         coverage=job.coverage,
         observation_count=file.count,
         folds_sentence=assessment.folds.sentence,

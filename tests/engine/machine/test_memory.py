@@ -3,15 +3,19 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from soil_cnn_plugin.engine.machine.memory import (
     Memory,
     _control_groups,
+    _glibc,
     _read_linux,
     _within_address_space,
     _within_control_group,
     gibibytes,
+    give_back,
+    giving_back,
     is_memory_of_gpu,
     is_perhaps_memory_of_gpu,
     lies_in_memory,
@@ -97,3 +101,22 @@ def test_the_libraries_of_gpus_tell_in_their_own_words_that_memory_ran_out(
 def test_sizes_read_well() -> None:
     assert gibibytes(3 * 2**29) == "1.5 GiB"
     assert gibibytes(5 * 2**20) == "5 MiB"
+
+
+@pytest.mark.skipif(_glibc() is None, reason="other C libraries keep little")
+def test_large_arrays_go_back_to_the_system_within_a_training_alone() -> None:
+    def kept() -> int:
+        """Bytes that stay with the process when every second of some arrays is freed."""
+        arrays = [np.ones(2**22) for _ in range(6)]
+        before = _resident()
+        del arrays[::2]
+        return 3 * arrays[0].nbytes - (before - _resident())
+
+    with giving_back():
+        assert kept() < 2**22
+    assert kept() > 2**25
+    give_back()
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

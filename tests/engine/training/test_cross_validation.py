@@ -19,6 +19,7 @@ from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.training.design import Design, encode_patches
+from soil_cnn_plugin.engine.training.fitting import Fitted
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds
 from soil_cnn_plugin.engine.training.plan import make_plans
 from soil_cnn_plugin.engine.training.predictor import mix, spread_weights
@@ -115,6 +116,40 @@ def test_the_forest_at_the_point_may_be_left_out(design: Design) -> None:
     assert sorted(found.methods[0]) == ["blend", "forest_context", "gaussian_process", "mean", "network"]
     for name, held_out in found.methods[0].items():
         np.testing.assert_array_equal(held_out.mean, whole.methods[0][name].mean)
+
+
+def test_errors_are_scored_where_they_are_asked_for_alone(design: Design) -> None:
+    other = replace(design, fold=np.arange(N) // 16)
+    final, (first, second) = fit_and_cross_validate([design, other], BLEND, Log(), [design])
+    assert list(first.scores) == [BLEND] and second.scores == {}
+    (scores,) = first.scores[BLEND]
+    assert np.isfinite(scores.outer[:, 0]).all() and len(scores.inner) == 3
+    assert len(final.parts) == 2 and all(len(each) == 5 for each in final.parts)
+
+
+def test_the_network_and_the_forests_share_the_features_that_both_see(design: Design) -> None:
+    (inputs,) = design.data.inputs
+    width = inputs.tensor.shape[1]
+    np.testing.assert_array_equal(inputs.take(torch.arange(N)).numpy(), design.data.context[:, :width])
+    assert np.shares_memory(inputs.tensor.numpy(), design.data.context)
+
+
+def test_few_trees_narrow_the_intervals_of_forest_and_blend_alone(
+    design: Design, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forest, "TREES", 100)
+    monkeypatch.setattr(forest, "MOST_DRAWN", 0)
+    monkeypatch.setattr(forest, "FEWEST_TREES", 50)
+    final, _ = fit_and_cross_validate([design], BLEND, Log())
+    plain = replace(final, half={})
+
+    def width(fitted: Fitted, method: str) -> float:
+        calibration = fitted.outcomes(fitted.weights(method))[0].calibration
+        return np.ptp([calibration.shape.at_level(level, np.zeros(1))[0] for level in (0.05, 0.95)])
+
+    assert width(final, "network") == width(plain, "network")
+    for method in ("forest_context", "blend"):
+        assert 0.7 < width(final, method) / width(plain, method) < 1
 
 
 def test_a_blend_lies_between_its_components(design: Design) -> None:

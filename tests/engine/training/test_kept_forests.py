@@ -55,6 +55,20 @@ def test_forests_are_grown_once_and_read_as_they_were(tmp_path: Path, grown: lis
     assert grown == [3, 4, 3, 3]
 
 
+def test_what_half_of_few_trees_said_is_read_too(
+    tmp_path: Path, grown: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forest, "TREES", 100)
+    monkeypatch.setattr(forest, "MOST_DRAWN", 0)
+    monkeypatch.setattr(forest, "FEWEST_TREES", 50)
+    folder = CheckpointFolder(tmp_path, lambda sentence: None)
+    first, again = (fit_or_read_forests(folder, FEATURES, LEARNED, FOLD, 0) for _ in range(2))
+    assert grown == [0]
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.half, other.half)
+        assert np.isfinite(one.half).any() and not np.array_equal(one.half[0], one.location)
+
+
 def test_a_damaged_file_is_written_again(tmp_path: Path, grown: list[int]) -> None:
     folder = CheckpointFolder(tmp_path, lambda sentence: None)
     fit_or_read_forests(folder, FEATURES, LEARNED, FOLD, 0)

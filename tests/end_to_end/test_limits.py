@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from osgeo import gdal, ogr
 
-from tests.test_end_to_end import QUICK, SIZE, Land, Qgis, land, qgis, read_raster, write_points
+from tests.end_to_end.land import SIZE, Land, read_raster, write_points
+from tests.end_to_end.packaged import QUICK, Qgis
 
 COUNT = 120
-__all__ = ["land", "qgis"]  # fixtures
 
 
 @pytest.fixture(scope="module")

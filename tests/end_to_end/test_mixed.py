@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from osgeo import gdal, ogr
 
-from tests.test_end_to_end import QUICK, SIZE, Land, Qgis, land, qgis, write_points
+from tests.end_to_end.land import SIZE, Land, write_points
+from tests.end_to_end.packaged import QUICK, Qgis
 
 NAMES = ("Gley, nass", "Moor", "Braunerde")
 PARTS = ("sand", "silt", "clay")
 NUMBERS = ("PREDICTION", "LOWER", "UPPER", "TEXTURE_CLASSES")
 OF_CLASSES = ("CLASSES", "PROBABILITIES", "CONFUSION_INDEX")
-__all__ = ["land", "qgis"]  # fixtures
 
 
 def limits(land: Land) -> np.ndarray:

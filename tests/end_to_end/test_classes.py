@@ -103,14 +103,6 @@ def test_probabilities_and_confusion_belong_to_the_map(mapped: dict[str, object]
     assert 'classificationMax="1"' in Path(str(mapped["PROBABILITIES"])).with_suffix(".qml").read_text(encoding="utf-8")
 
 
-def test_limits_of_classes_are_refused(qgis: Qgis, trained: dict[str, object], tmp_path: Path) -> None:
-    rasters = {"PREDICTION": tmp_path / "p.tif", "LOWER": tmp_path / "l.tif"}
-    assert "predicts soil classes (Bodentyp), but LOWER needs numbers" in qgis.refusal(
-        "soilcnn:predictmap", {"NETWORK": trained["NETWORK"], **rasters}
-    )
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_the_whole_chain_refuses_limits_of_classes_before_it_trains(
     qgis: Qgis, land: Land, observations: Path, tmp_path: Path
 ) -> None:

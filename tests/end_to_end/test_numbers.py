@@ -162,13 +162,6 @@ def test_a_map_is_assessed_with_other_observations(
     assert ogr.Open(str(files["RESIDUALS"])).GetLayer(0).GetFeatureCount() == 64
 
 
-def test_crossed_limits_are_refused(qgis: Qgis, mapped: dict[str, object], land: Land, tmp_path: Path) -> None:
-    limits = {"MAP": mapped["PREDICTION"], "LOWER": mapped["UPPER"], "UPPER": mapped["LOWER"]}
-    inputs = {"OBSERVATIONS": land.observations, "TARGET": "clay_0_10", **limits, "REPORT": tmp_path / "clay.html"}
-    assert "lower limit is above the upper one at 80 of 80 observations" in qgis.refusal("soilcnn:assessmap", inputs)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_observations_are_checked_before_they_are_mapped(qgis: Qgis, land: Land, tmp_path: Path) -> None:
     source = ogr.Open(str(write_observations(tmp_path / "böden.gpkg", land.clay)), update=True)
     layer = source.GetLayer(0)
@@ -222,13 +215,6 @@ def test_the_model_from_horizons_to_maps_names_the_fields_of_its_depths(qgis: Qg
     results = qgis.run("soilcnn:Horizons to depth maps", {**horizons, **fields, **covariates, **outputs})
     dataset = gdal.Open(str(results["prediction"]))
     assert [dataset.GetRasterBand(band).GetDescription() for band in (1, 2)] == ["clay 0-10 cm", "clay 10-30 cm"]
-
-
-def test_depths_upside_down_are_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:
-    inputs = {"HORIZONS": write_horizons(tmp_path / "horizons.gpkg", land.clay), "PROFILE": "profile"}
-    fields = {"UPPER": "bottom", "LOWER": "top", "VALUES": ["clay"], "OUTPUT": tmp_path / "profiles.gpkg"}
-    assert "Are the two fields exchanged?" in qgis.refusal("soilcnn:standardizedepths", {**inputs, **fields})
-    assert not (tmp_path / "profiles.gpkg").exists()
 
 
 def test_an_even_patch_size_is_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ class Run:
         features, layout = self.with_context(more)
         fold = self.make_folds(INNER_FOLDS, self.seed)
         found = fit_process(features[self.train], layout, self.learned, fold, self.seed)
-        return found.location, found.process.predict(features[self.test])[0]
+        return found.location, found.predict(features[self.test])[0]
 
     def with_context(self, more: Singles) -> tuple[Singles, FeatureLayout]:
         """Context features and more of them, before the coordinates."""

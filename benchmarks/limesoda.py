@@ -155,7 +155,7 @@ def hold_out(table: Table, values: Array, property_name: str, train: Rows, test:
         outer.append(predict_forest(forest.trees, own[test]))
     process = fit_process(features[train], layout, learned, fold, seed)
     inner.append((process.location, process.scale))
-    outer.append(process.process.predict(features[test]))
+    outer.append(process.predict(features[test]))
     held_out, predicted = np.stack(inner, axis=1), np.stack(outer, axis=1)  # (2, M, n, 1)
     methods = {name: (name,) for name in _COMPONENTS} | BLENDS
     found = {}

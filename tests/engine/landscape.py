@@ -173,24 +173,21 @@ def random_network(
 
 
 def random_process(encoder: Encoder, patch_size: int, columns: ColumnLayout, seed: int) -> GaussianProcess:
-    """A Gaussian process of 40 of 60 observations at random, some without a value."""
+    """A Gaussian process of 40 supports at random."""
     rng = np.random.default_rng(seed)
     width = context_count(encoder.channel_count, len(encoder.continuous), patch_size)
     layout = FeatureLayout(encoder.channel_count, width, encoder.location is not None)
     count = column_count(columns)
-    targets = rng.normal(size=(40, count))
-    targets[rng.random(40) < 0.2, 0] = np.nan
     return GaussianProcess(
         layout,
         columns,
         known=rng.normal(size=(40, layout.count)).astype(np.float32),
-        targets=targets,
-        noise=np.stack([np.ones((40, count)), np.zeros((40, count))]),
         centre=np.zeros(layout.count, np.float32),
         width=np.ones(layout.count, np.float32),
         means=np.zeros(count),
         parameters=np.tile(PRIOR_MEANS, (count, 1)),
-        rows=np.arange(0, 60, 1)[:40],
+        weights=rng.normal(size=(count, 40)),
+        weights_of_parts=rng.normal(size=(5, count, 40)),
     )
 
 

@@ -15,7 +15,6 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.explaining.patch_views import encode, join, join_views, see
 from soil_cnn_plugin.engine.forests.forest import fit_parts
 from soil_cnn_plugin.engine.forests.trees import Trees
-from soil_cnn_plugin.engine.kriging.fitted_process import process_parts
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
@@ -83,7 +82,7 @@ def read_observations(trained: TrainedNetwork, file: PatchFile, network: str, re
     if is_training_file:
         held_out = _held_out(rows, keys)
         process = trained.predictor.process
-        processes = process_parts(process, _held_out(rows, rows.keys).fold) if process else ()
+        processes = process.parts if process else ()
         parts = _parts(trained, read.views, measured, held_out)
         unseen = UnseenPredictor(trained.predictor.networks, parts, held_out, processes)
         fold = held_out.fold

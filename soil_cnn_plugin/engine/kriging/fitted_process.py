@@ -1,59 +1,85 @@
-"""Fits Gaussian processes to observations, and predicts each inner fold by a process that had not seen it."""
+"""Fits Gaussian processes to observations, and predicts each inner fold by a process that had not seen it.
+
+Up to 1,500 observations a process is exact. Of more, 1,500 drawn at random support it, and 20,000 inform what these
+count. Variances and length scales maximize the likelihood times weak priors (type-II MAP).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.language import tr
-from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
+from soil_cnn_plugin.engine.kriging.evidence import Evidence, Knowledge, KnownValues
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
 from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
 from soil_cnn_plugin.engine.targets.learned import Learned, units
 
-MOST_KNOWN = 1500
-"""The most observations that a process rests on, drawn at random where there are more: its training grows with their
-cube, and a map's time with their number."""
-
-
+MOST_SUPPORTS = 1500
+"""The most observations around which a process has kernels: its training grows with their square, and a map's time with
+their number."""
+MOST_INFORMING = 20_000
+"""The most observations that tell what the supports count."""
+_FOR_SPREAD = 500  # supports: the spread of a process has no part in a map, and its time grows with their square
 _ENOUGH = 300  # observations on which parameters are found
+_MOST_IN_DOUBLE = 5000  # observations whose spread is found in double precision, which takes almost twice as long
+_SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest
 
 
 @dataclass(frozen=True)
 class FittedProcess:
-    """A process of all training rows, and predictions (N, R) of each row by `parts`, which had not seen its inner fold;
-    NaN where the target is missing."""
+    """A process of all training rows, and predictions (N, R) of each row by parts of it, which had not seen its inner
+    fold; NaN where the target is missing. `spreads` tell the spread of each unit of columns."""
 
     process: GaussianProcess
-    parts: tuple[GaussianProcess, ...]
     location: Array
     scale: Array
+    spreads: tuple[Knowledge, ...]
+
+    def predict(self, features: Singles) -> tuple[Array, Array]:
+        """Return location and scale (N, R) of observations with `features` (N, F) that it had not seen."""
+        return self.process.locations(torch.from_numpy(features)), _scale(self.process, self.spreads, features)
 
 
 def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold: Rows, seed: int) -> FittedProcess:
     """Fit a process to what is `learned` of N observations with `features` (N, F), and predict each inner `fold` (N,)
     without it. Censored values count as their estimates."""
-    rng = np.random.default_rng(seed)
-    rows = np.sort(rng.permutation(len(features))[:MOST_KNOWN])
+    rows = np.random.default_rng(seed).permutation(len(features))[:MOST_INFORMING]
     centre, width = _mean_and_spread(features)
-    targets = learned.estimate[rows]
-    factor = np.repeat(1 / learned.weights[rows, None], learned.columns, axis=1)
+    folds, columns, supports = int(fold.max()) + 1, learned.columns, features[rows[:MOST_SUPPORTS]]
     process = GaussianProcess(
         layout,
         learned.layout,
-        known=features[rows],
-        targets=targets,
-        noise=np.stack([factor, learned.errors[rows] ** 2]),
+        known=supports,
         centre=centre.astype(np.float32),
         width=np.where(width > 1e-6, width, 1.0).astype(np.float32),
-        means=np.nanmean(targets, axis=0),
-        parameters=np.tile(PRIOR_MEANS, (learned.columns, 1)),
-        rows=rows,
+        means=np.nanmean(learned.estimate[rows], axis=0),
+        parameters=np.tile(PRIOR_MEANS, (columns, 1)),
+        weights=np.zeros((columns, len(supports))),
+        weights_of_parts=np.zeros((folds, columns, len(supports))),
     )
-    process = replace(process, parameters=_find_all(process, rng))
-    return FittedProcess(process, *_hold_out(process, features, learned, fold))
+    parameters, weights, of_parts = (
+        array.copy() for array in (process.parameters, process.weights, process.weights_of_parts)
+    )
+    spreads = []
+    for own, observed in zip(units(process.columns), _observed(process, features, learned, fold, rows)):
+        parameters[own] = _likeliest(observed)
+        likeliest = torch.from_numpy(parameters[own.start])
+        evidence = Evidence.gather(process.places, likeliest, observed, folds)
+        weights[own] = evidence.weigh().weights.T.numpy()
+        for number in range(folds):
+            of_parts[number, own] = evidence.weigh(number).weights.T.numpy()
+        if len(supports) > _FOR_SPREAD:
+            few = process.places.take(slice(_FOR_SPREAD))
+            evidence = Evidence.gather(few, likeliest, observed, folds)
+        spreads.append(evidence)
+    process = replace(process, parameters=parameters, weights=weights, weights_of_parts=of_parts)
+    held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate))
+    return FittedProcess(process, *held_out, tuple(evidence.weigh() for evidence in spreads))
 
 
 def _mean_and_spread(features: Singles) -> tuple[Array, Array]:
@@ -65,41 +91,50 @@ def _mean_and_spread(features: Singles) -> tuple[Array, Array]:
 
 
 def rows_in_words(count: int) -> str:
-    """Say on how many of `count` observations a process rests; empty where on all."""
-    if count <= MOST_KNOWN:
+    """Say on how many of `count` observations a process rests; empty where it is exact."""
+    if count <= MOST_SUPPORTS:
         return ""
     return tr(
-        "it rests on {} of the {} observations, drawn at random, so that time and memory stay bounded; with"
-        " all of them its errors would be somewhat smaller"
-    ).format(MOST_KNOWN, count)
+        "it is a projection on {} of the {} observations, drawn at random, and {} tell what these count, so that time"
+        " and memory stay bounded"
+    ).format(MOST_SUPPORTS, count, min(count, MOST_INFORMING))
 
 
-def process_parts(process: GaussianProcess, fold: Rows) -> tuple[GaussianProcess, ...]:
-    """Return the processes that had not seen each inner fold (N,) of the rows of training."""
-    return tuple(process.without(fold == number) for number in range(int(fold.max()) + 1))
-
-
-def _find_all(process: GaussianProcess, rng: np.random.Generator) -> Array:
-    """Find the parameters (R, 8) of all columns on a part of the rows; all classes of a target share theirs."""
-    found = process.parameters.copy()
-    order = rng.permutation(len(process.known))
+def _observed(
+    process: GaussianProcess, features: Singles, learned: Learned, fold: Rows, rows: Rows
+) -> list[KnownValues]:
+    """Return what each unit of columns learns from, without missing values; all classes of a target share noise."""
+    places = process.scaled(torch.from_numpy(features[rows]))
+    found = []
     for own in units(process.columns):
-        is_known = np.isfinite(process.targets[order][:, own]).all(axis=1)
-        rows = order[is_known][:_ENOUGH]
-        residuals = (process.targets[:, own] - process.means[own])[rows]
-        places = process.places.take(torch.from_numpy(rows))
-        found[own] = find_parameters(places, residuals, process.noise[:, rows, own.start], PRIOR_MEANS)
+        values = torch.from_numpy(learned.estimate[rows, own] - process.means[own])
+        noise = np.stack([1 / learned.weights[rows], learned.errors[rows, own.start] ** 2])
+        observed = KnownValues(places, values, torch.from_numpy(noise), torch.from_numpy(fold[rows]))
+        found.append(observed.take(torch.isfinite(values).all(1).nonzero()[:, 0]))
     return found
 
 
+def _likeliest(observed: KnownValues) -> Array:
+    """Find the parameters (8,) that all columns share, on the first rows, which are random ones."""
+    some = observed.take(torch.arange(min(_ENOUGH, len(observed.values))))
+    return find_parameters(some.places, some.values.numpy(), some.noise.numpy(), PRIOR_MEANS)
+
+
 def _hold_out(
-    process: GaussianProcess, features: Singles, learned: Learned, fold: Rows
-) -> tuple[tuple[GaussianProcess, ...], Array, Array]:
-    parts = process_parts(process, fold)
-    location, scale = np.full((2, len(features), learned.columns), np.nan)
-    for number, part in enumerate(parts):
-        test = fold == number
-        location[test], scale[test] = part.predict(features[test])
-    is_missing = np.isnan(learned.estimate)
+    process: GaussianProcess, spreads: Sequence[Evidence], features: Singles, fold: Rows, is_missing: Flags
+) -> tuple[Array, Array]:
+    location, scale = np.full((2, *is_missing.shape), np.nan)
+    for number, part in enumerate(process.parts):
+        test = np.flatnonzero(fold == number)
+        location[test] = part.locations(torch.from_numpy(features[test]))
+        scale[test] = _scale(part, [evidence.weigh(number) for evidence in spreads], features[test])
     location[is_missing] = scale[is_missing] = np.nan
-    return parts, location, scale
+    return location, scale
+
+
+def _scale(process: GaussianProcess, spreads: Sequence[Knowledge], features: Singles) -> Array:
+    kind = torch.float64 if len(features) <= _MOST_IN_DOUBLE else torch.float32
+    places, scale = process.scaled(torch.from_numpy(features), kind), np.empty((len(features), len(process.means)))
+    for own, known in zip(units(process.columns), spreads):
+        scale[:, own] = known.variance(places).clamp(min=_SMALLEST_SPREAD**2).sqrt()[:, None].numpy()
+    return scale

@@ -18,20 +18,21 @@ def try_process() -> str:
     Raises:
         EngineError: the two ways do not agree.
     """
-    known = np.random.default_rng(0).normal(size=(40, 9)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    known = rng.normal(size=(40, 9)).astype(np.float32)
     process = GaussianProcess(
         FeatureLayout(2, 3, has_place=True),
         number_columns(1),
         known=known,
-        targets=known[:, :1].astype(np.float64),
-        noise=np.stack([np.ones((40, 1)), np.zeros((40, 1))]),
         centre=np.zeros(9, np.float32),
         width=np.ones(9, np.float32),
         means=np.zeros(1),
         parameters=PRIOR_MEANS[None],
-        rows=np.arange(40),
+        weights=rng.normal(size=(1, 40)),
+        weights_of_parts=np.zeros((0, 1, 40)),
     )
-    pixels = known[:10] + np.float32(0.1)
-    if not np.allclose(process.locations(torch.from_numpy(pixels)), process.predict(pixels)[0], atol=1e-4):
+    pixels = torch.from_numpy(known[:10] + np.float32(0.1))
+    expected = process.differentiable(pixels, torch.ones(10, 1), slice(0, 1)).numpy()
+    if not np.allclose(process.locations(pixels)[:, 0], expected, atol=1e-4):
         raise EngineError(tr("Compiled code predicts otherwise than PyTorch by a Gaussian process."))
     return tr("Compiled code predicts as PyTorch does by a Gaussian process.")

@@ -16,7 +16,6 @@ from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CON
 from soil_cnn_plugin.engine.forests.forest import growing_seconds
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
-from soil_cnn_plugin.engine.kriging.gaussian_process import GaussianProcess
 from soil_cnn_plugin.engine.machine.memory import give_back_memory
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
@@ -43,11 +42,11 @@ class Fitted:
     the kinds of targets, whose columns follow each other.
 
     `held_out` says who had not seen which row; `parts` are the parts of the forests with context, for each unit of
-    columns, and `process_parts` those of the process."""
+    columns."""
 
     networks: tuple[PackedNetwork, ...]
     forests: dict[str, tuple[Trees, ...]]
-    process: GaussianProcess | None
+    process: FittedProcess | None
     components: tuple[str, ...]
     scaled: tuple[Scaled, ...]
     learned: Learned
@@ -56,12 +55,13 @@ class Fitted:
     curves: tuple[LossCurve, ...]
     held_out: HeldOutRows
     parts: tuple[tuple[Trees, ...], ...]
-    process_parts: tuple[GaussianProcess, ...]
 
     def unseen(self, method: str) -> UnseenPredictor:
         """What predicts the training rows by what had not seen them; `method` is one of PREDICTORS."""
-        parts, processes = ((), ()) if method == NETWORK else (self.parts, self.process_parts)
-        return UnseenPredictor(self.networks, parts, self.held_out, processes)
+        if method == NETWORK:
+            return UnseenPredictor(self.networks, (), self.held_out)
+        processes = self.process.process.parts if self.process else ()
+        return UnseenPredictor(self.networks, self.parts, self.held_out, processes)
 
     def weights(self, method: str) -> Array:
         """Weight of each component in a method, (M, R); learned where the method has several."""
@@ -104,7 +104,8 @@ class Fitted:
         weights = self.weights(method)[: len(self.networks) + 2 * (method != NETWORK)]
         if method == NETWORK:
             return Predictor(self.networks, (), weights, patch_size)
-        return Predictor(self.networks, self.forests[FOREST_CONTEXT], weights, patch_size, self.process)
+        process = self.process.process if self.process else None
+        return Predictor(self.networks, self.forests[FOREST_CONTEXT], weights, patch_size, process)
 
 
 def fit_design(
@@ -152,7 +153,7 @@ def fit_design(
     return Fitted(
         networks=networks.networks,
         forests=trees,
-        process=process.process if process else None,
+        process=process,
         components=tuple(components),
         scaled=scaled,
         learned=learned,
@@ -161,7 +162,6 @@ def fit_design(
         curves=networks.curves,
         held_out=HeldOutRows(networks.held_out, fold),
         parts=parts,
-        process_parts=process.parts if process else (),
     )
 
 

@@ -35,7 +35,7 @@ from soil_cnn_plugin.engine.training.predictor import Predictor
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors, TrainingRows
 
 FORMAT = "soil cnn network"
-VERSION = 6
+VERSION = 7
 _WORDS = {np.int64: "I64", np.int32: "I32", np.float32: "F32", np.float64: "F64"}  # the format's kinds of numbers
 Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, in the format's word, and shape."""
@@ -137,7 +137,7 @@ def _read_process(path: str, file: Any, description: NetworkDescription, encoder
     layout = _layout(description, encoder)
     arrays = {name: file.get_tensor(f"{_PROCESS}{name}").numpy() for name in PROCESS_ARRAYS}
     try:
-        return GaussianProcess.of(layout, description.layout, arrays, description.observation_count)
+        return GaussianProcess.of(layout, description.layout, arrays)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
 

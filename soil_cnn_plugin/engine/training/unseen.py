@@ -167,12 +167,12 @@ class UnseenPredictor:
             locations.append(centre)
             scales.append(spread)
         if self.processes:
-            found = np.full((2, *locations[0].shape), np.nan)
+            found = np.full(locations[0].shape, np.nan)
             for fold in np.unique(self.rows.fold):
                 rows = self.rows.fold == fold
-                found[:, rows] = self.processes[fold].predict(views.context[rows])
-            locations.append(found[0])
-            scales.append(found[1])
+                found[rows] = self.processes[fold].locations(torch.from_numpy(views.context[rows]))
+            locations.append(found)
+            scales.append(np.zeros_like(found))  # it has no part in the spread of a blend
         return np.stack(locations), np.stack(scales)
 
     def _predict_forests(self, context: Singles) -> tuple[Array, Array]:

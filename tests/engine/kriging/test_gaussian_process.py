@@ -9,14 +9,16 @@ import pytest
 import torch
 
 from soil_cnn_plugin.engine.arrays import Array, Singles
-from soil_cnn_plugin.engine.kriging import fitted_process, gaussian_process, kernel_sums
+from soil_cnn_plugin.engine.kriging import fitted_process, kernel_sums
+from soil_cnn_plugin.engine.kriging.evidence import Evidence, KnownValues
 from soil_cnn_plugin.engine.kriging.fitted_process import fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
-from soil_cnn_plugin.engine.kriging.kernels import PARAMETERS
+from soil_cnn_plugin.engine.kriging.kernels import PARAMETERS, Standardized
 from soil_cnn_plugin.engine.networks.encoding import Location
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, Learned, class_columns, number_columns
 
 LAYOUT = FeatureLayout(2, 5, True)
+PARAMETERS_OF_KERNEL = np.log([0.3, 0.2, 0.4, 0.8, 0.1, 0.9, 1.2, 0.3])
 
 
 def features_of(count: int, seed: int = 0, place: Array | None = None) -> Singles:
@@ -51,27 +53,42 @@ def field(features: Singles, seed: int = 1, range_: float = 0.4) -> Array:
     return (values - values.mean()) / values.std()
 
 
-def process_of(features: Singles, targets: Array, **changes: object) -> GaussianProcess:
-    count, columns = targets.shape
+def process_of(features: Singles, weights: Array, **changes: object) -> GaussianProcess:
+    """A process with kernels around `features` (M, 11) that count `weights` (R, M)."""
+    columns = len(weights)
     return replace(
         GaussianProcess(
             LAYOUT,
             number_columns(columns),
             known=features,
-            targets=targets,
-            noise=np.stack([np.ones((count, columns)), np.zeros((count, columns))]),
             centre=np.zeros(11, np.float32),
             width=np.ones(11, np.float32),
             means=np.zeros(columns),
-            parameters=np.log(np.tile([0.3, 0.2, 0.4, 0.8, 0.1, 0.9, 1.2, 0.3], (columns, 1))),
-            rows=np.arange(count),
+            parameters=np.tile(PARAMETERS_OF_KERNEL, (columns, 1)),
+            weights=weights,
+            weights_of_parts=np.stack([weights, 2 * weights]),
         ),
         **changes,
     )
 
 
+def observed_of(features: Singles, values: Array, fold: Array | None = None) -> KnownValues:
+    """Values (n, C) without errors of measurement."""
+    noise = np.stack([np.ones(len(values)), np.zeros(len(values))])
+    numbers = np.zeros(len(values), int) if fold is None else fold
+    return KnownValues(places(features), *(torch.from_numpy(part) for part in (values, noise, numbers)))
+
+
+def places(features: Singles) -> Standardized:
+    return process_of(features, np.zeros((1, len(features)))).places
+
+
+def gathered(supports: Singles, observed: KnownValues, folds: int = 1) -> Evidence:
+    return Evidence.gather(places(supports), torch.from_numpy(PARAMETERS_OF_KERNEL), observed, folds)
+
+
 def covariance(first: Singles, second: Singles) -> Array:
-    """The kernel of `process_of`, written down once more."""
+    """The kernel of PARAMETERS_OF_KERNEL, written down once more."""
     one, two = first.astype(np.float64), second.astype(np.float64)
 
     def distance(columns: list[int], scale: float) -> Array:
@@ -87,53 +104,80 @@ def covariance(first: Singles, second: Singles) -> Array:
     )
 
 
-def test_predictions_are_those_of_the_textbook() -> None:
+def test_with_all_observations_as_supports_predictions_are_those_of_the_textbook() -> None:
     features, new = features_of(30), features_of(8, seed=5)
-    values = np.random.default_rng(2).normal(size=(30, 1))
+    values = np.random.default_rng(2).normal(size=(30, 2))
     across = covariance(new, features)
-    inverse = np.linalg.inv(covariance(features, features) + (0.1 + 1e-6) * np.eye(30))
-    location, scale = process_of(features, values).predict(new)
-    assert location[:, 0] == pytest.approx(across @ inverse @ values[:, 0], abs=1e-6)
+    inverse = np.linalg.inv(covariance(features, features) + 0.1 * np.eye(30))
+    known = gathered(features, observed_of(features, values)).weigh()
+    assert across @ known.weights.numpy() == pytest.approx(across @ inverse @ values, abs=1e-4)
     variance = np.diag(covariance(new, new) - across @ inverse @ across.T) + 0.1
-    assert scale[:, 0] == pytest.approx(np.sqrt(variance), abs=1e-6)
+    assert known.variance(places(new)).numpy() == pytest.approx(variance, abs=1e-4)
+
+
+def test_few_supports_learn_from_all_observations() -> None:
+    features, new = features_of(60), features_of(20, seed=5)
+    values = np.random.default_rng(2).normal(size=(60, 1))
+    some, all_ = covariance(features[:25], features[:25]), covariance(features, features[:25])
+    inside = np.linalg.inv(0.1 * some + all_.T @ all_)  # Seeger, Williams and Lawrence 2003
+    known = gathered(features[:25], observed_of(features, values)).weigh()
+    across = covariance(new, features[:25])
+    assert across @ known.weights.numpy() == pytest.approx(across @ inside @ all_.T @ values, abs=1e-4)
+    explained = np.diag(across @ (np.linalg.inv(some) - 0.1 * inside) @ across.T)
+    expected = np.diag(covariance(new, new)) - explained + 0.1
+    assert known.variance(places(new)).numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_part_knows_nothing_of_its_inner_fold() -> None:
+    features, fold = features_of(40), np.arange(40) % 4
+    values = np.random.default_rng(2).normal(size=(40, 1))
+    changed = values + 100 * (fold == 2)[:, None]
+    one, other = (gathered(features[:20], observed_of(features, each, fold), 4) for each in (values, changed))
+    assert np.allclose(one.weigh(2).weights, other.weigh(2).weights, atol=1e-6)
+    others = fold != 2
+    alone = gathered(features[:20], observed_of(features[others], values[others])).weigh()
+    assert np.allclose(one.weigh(2).weights, alone.weights, atol=1e-6)
+    assert np.allclose(one.weigh(2).variance(places(features)), alone.variance(places(features)))
+    assert not np.allclose(one.weigh().weights, other.weigh().weights)
 
 
 @pytest.mark.parametrize("has_place", [True, False])
 def test_a_map_gets_the_same_locations_in_single_precision(has_place: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(2).normal(size=(30, 2))
-    values[:7, 1] = np.nan
-    process = process_of(features_of(30), values, layout=replace(LAYOUT, has_place=has_place))
+    weights = np.random.default_rng(2).normal(size=(2, 30))
+    process = process_of(features_of(30), weights, layout=replace(LAYOUT, has_place=has_place))
     new = features_of(50, seed=5)
     new[0, :5] = 1e6  # a pixel unlike all others: rounding moves it by its share of the linear part
-    expected, _ = process.predict(new)
+    pixels = torch.from_numpy(new)
+    expected = np.stack([in_double(process, pixels, column) for column in (0, 1)], axis=1)
     for at_once in (2**17, 70):  # all at once, and two pixels at a time
         monkeypatch.setattr(kernel_sums, "_AT_ONCE", at_once)
-        found = process.locations(torch.from_numpy(new))
+        found = process.locations(pixels)
         assert found[1:] == pytest.approx(expected[1:], abs=1e-5)
         assert found[0] == pytest.approx(expected[0], rel=1e-5)
 
 
-def test_many_observations_are_predicted_alike_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(2).normal(size=(30, 2))
-    values[4, 1] = np.nan
-    process, new = process_of(features_of(30), values), features_of(50, seed=5)
-    expected = process.predict(new)
-    monkeypatch.setattr(gaussian_process, "_MOST_IN_DOUBLE", 10)
-    for found, exact in zip(process.predict(new), expected, strict=True):
-        assert found == pytest.approx(exact, abs=1e-3)
+def in_double(process: GaussianProcess, pixels: torch.Tensor, column: int) -> Array:
+    found: Array = process.differentiable(pixels, torch.ones(len(pixels), 1), slice(column, column + 1)).numpy()
+    return found
 
 
-def test_missing_values_count_for_nothing_and_far_away_the_mean_remains() -> None:
-    features, values = features_of(30), np.random.default_rng(2).normal(size=(30, 1))
-    values[10:, 0] = np.nan
-    few = process_of(features[:10], values[:10])
-    found = process_of(features, values).predict(features_of(5, seed=9))
-    assert np.allclose(found, few.predict(features_of(5, seed=9)))
+def test_far_away_the_mean_remains() -> None:
     far = features_of(1, place=np.array([[500.0, 500.0]]))
     far[:, :5] = 1e6
-    plain = process_of(features, values, means=np.array([3.0]))
+    plain = process_of(features_of(30), np.ones((1, 30)), means=np.array([3.0]))
     plain = replace(plain, parameters=plain.parameters - np.eye(8)[0] * 30)  # without the linear part
-    assert plain.predict(far)[0][0, 0] == pytest.approx(3.0, abs=1e-6)
+    assert plain.locations(torch.from_numpy(far))[0, 0] == pytest.approx(3.0, abs=1e-6)
+
+
+def test_missing_values_count_for_nothing() -> None:
+    features, fold = features_of(60), np.arange(60) % 5
+    values = np.random.default_rng(2).normal(size=(60, 2))
+    gaps = values.copy()
+    gaps[10:, 1] = np.nan
+    full, some = (fit_process(features, LAYOUT, learned_of(each), fold, seed=0) for each in (values, gaps))
+    assert np.array_equal(np.isnan(some.location), np.isnan(gaps))
+    assert np.array_equal(full.location[:, 0], some.location[:, 0])
+    assert np.isfinite(some.predict(features)[0]).all()
 
 
 def test_neighbours_are_found_in_space_and_held_out_rows_are_unseen() -> None:
@@ -145,13 +189,18 @@ def test_neighbours_are_found_in_space_and_held_out_rows_are_unseen() -> None:
     assert error < 0.75  # of a standard deviation of 1
     without = fit_process(features[:, :5], replace(LAYOUT, has_place=False), learned_of(values), fold, seed=0)
     assert np.sqrt(np.mean((without.location - values) ** 2)) > error + 0.1
-    changed = values.copy()
-    changed[fold == 2] += 100
-    for number, part in enumerate(fitted.parts):
-        assert not np.isin(part.rows, np.flatnonzero(fold == number)).any()
-    spoiled = replace(fitted.process, targets=changed).without(fold == 2)
-    assert np.array_equal(spoiled.predict(features[fold == 2])[0], fitted.location[fold == 2])
+    for number, part in enumerate(fitted.process.parts):
+        rows = fold == number
+        assert np.array_equal(part.locations(torch.from_numpy(features[rows])), fitted.location[rows])
     assert 0.8 < np.mean(np.abs(fitted.location - values) < 1.645 * fitted.scale) < 0.97
+
+
+def test_scales_of_many_rows_are_those_of_few_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = features_of(60)
+    fitted = fit_process(features, LAYOUT, learned_of(field(features)[:, None]), np.arange(60) % 5, seed=0)
+    _, expected = fitted.predict(features)
+    monkeypatch.setattr(fitted_process, "_MOST_IN_DOUBLE", 10)
+    assert fitted.predict(features)[1] == pytest.approx(expected, abs=1e-3)
 
 
 def test_probabilities_of_classes_sum_to_one_and_share_parameters() -> None:
@@ -167,45 +216,54 @@ def test_probabilities_of_classes_sum_to_one_and_share_parameters() -> None:
     assert given.mean() > (indicators.mean(axis=0) ** 2).sum() + 0.05
 
 
-def test_many_observations_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitted_process, "MOST_KNOWN", 40)
-    features = features_of(100)
-    fitted = fit_process(features, LAYOUT, learned_of(field(features)[:, None]), np.arange(100) % 5, seed=0)
-    assert len(fitted.process.known) == 40
-    assert np.isfinite(fitted.location).all()
+def test_many_observations_inform_few_supports(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, fold = features_of(300), np.arange(300) % 5
+    learned = learned_of(field(features)[:, None])
+    exact = fit_process(features, LAYOUT, learned, fold, seed=0)
+    monkeypatch.setattr(fitted_process, "MOST_SUPPORTS", 60)
+    monkeypatch.setattr(fitted_process, "_FOR_SPREAD", 30)
+    projected = fit_process(features, LAYOUT, learned, fold, seed=0)
+    monkeypatch.setattr(fitted_process, "MOST_INFORMING", 60)
+    of_few = fit_process(features, LAYOUT, learned, fold, seed=0)
+    assert len(projected.process.known) == 60
+    assert projected.process.parameters == pytest.approx(exact.process.parameters)
+    best, mean, worst = (np.sqrt(np.mean((each.location - learned.values) ** 2)) for each in (exact, projected, of_few))
+    assert best < mean < worst - 0.02
+    assert 0.8 < np.mean(np.abs(projected.location - learned.values) < 1.645 * projected.scale) < 0.97
 
 
 def test_an_observation_of_little_weight_counts_little() -> None:
     features = features_of(40)
-    values, weights = np.zeros((40, 1)), np.ones(40)
-    values[0], weights[0] = 3.0, 1e-6
-    process = process_of(features, values)
-    light = replace(process, noise=np.stack([1 / weights[:, None], np.zeros((40, 1))]))
-    assert process.predict(features[:1])[0] > 1.5
-    assert abs(light.predict(features[:1])[0]) < 0.01
+    values = np.zeros((40, 1))
+    values[0] = 3.0
+    heavy = observed_of(features, values)
+    factor = heavy.noise.clone()
+    factor[0, 0] = 1e6
+    across = covariance(features[:1], features)
+    assert across @ gathered(features, heavy).weigh().weights.numpy() > 1.5
+    assert abs(across @ gathered(features, replace(heavy, noise=factor)).weigh().weights.numpy()) < 0.01
 
 
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
         ("known", lambda array: array[:, :-1], "incomplete"),
-        ("targets", lambda array: array[:-1], "incomplete"),
+        ("weights", lambda array: array[:, :-1], "incomplete"),
+        ("weights_of_parts", lambda array: array[:, :, :-1], "incomplete"),
         ("parameters", lambda array: array + np.nan, "not all finite"),
-        ("targets", lambda array: array * np.nan, "not all finite"),
+        ("weights", lambda array: array * np.nan, "not all finite"),
         ("width", lambda array: 0 * array, "out of range"),
         ("parameters", lambda array: array + 50, "out of range"),
-        ("rows", lambda array: array + 30, "out of range"),
-        ("noise", lambda array: -array, "out of range"),
     ],
 )
 def test_arrays_that_make_no_sense_are_refused(name, change, words) -> None:  # type: ignore[no-untyped-def]
-    process = process_of(features_of(30), np.random.default_rng(2).normal(size=(30, 1)))
-    arrays = process.arrays()
-    read = GaussianProcess.of(LAYOUT, number_columns(1), arrays, 30)
-    assert np.array_equal(read.predict(features_of(3, seed=4))[0], process.predict(features_of(3, seed=4))[0])
+    process = process_of(features_of(30), np.random.default_rng(2).normal(size=(1, 30)))
+    arrays, new = process.arrays(), torch.from_numpy(features_of(3, seed=4))
+    read = GaussianProcess.of(LAYOUT, number_columns(1), arrays)
+    assert np.array_equal(read.locations(new), process.locations(new))
     with pytest.raises(ValueError, match=words):
-        GaussianProcess.of(LAYOUT, number_columns(1), {**arrays, name: change(arrays[name])}, 30)
+        GaussianProcess.of(LAYOUT, number_columns(1), {**arrays, name: change(arrays[name])})
 
 
 def test_there_are_as_many_parameters_as_the_kernel_has() -> None:
-    assert len(PARAMETERS) == process_of(features_of(3), np.zeros((3, 1))).parameters.shape[1]
+    assert len(PARAMETERS) == len(PARAMETERS_OF_KERNEL)

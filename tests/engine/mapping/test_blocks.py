@@ -68,7 +68,8 @@ def patch_by_patch(landscape: Landscape, trained: TrainedNetwork) -> tuple[NDArr
             answers = np.array([[tree.predict(features) for tree in forest] for forest in forests])  # (T, trees, n)
             parts.append((answers.mean(1).T, np.maximum(answers.std(1), 0.05).T))
             assert trained.predictor.process
-            parts.append((trained.predictor.process.predict(features)[0], np.zeros((len(features), len(TARGETS)))))
+            centre = trained.predictor.process.locations(torch.from_numpy(features))
+            parts.append((centre, np.zeros_like(centre)))
     weights = trained.predictor.weights
     spreads = weights.copy()  # the Gaussian process has no part in them
     if trained.predictor.forests:

@@ -26,6 +26,11 @@ UNCOUNTED = (
 Neither are those counted that run while a benchmark or the code's text is tested."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long first, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.stem not in ("test_benchmarks", *UNCOUNTED))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Run a test, and what it sets up, with or without counting lines."""

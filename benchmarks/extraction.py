@@ -21,12 +21,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
 import rasterio
+from extraction_data import make_covariates, make_observations, patches, paths, points
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from scipy.ndimage import zoom
 
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches
 from soil_cnn_plugin.contract.soil_property import SoilProperty
@@ -35,8 +34,6 @@ from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
 
-CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0
-RELIEF = 1024  # pixels per side of the square that covers a covariate repeatedly, each time at another height
 NAIVE, SORTED, BLOCKS, OURS = "naive", "sorted", "blocks", "extract"
 WARM = 2000  # observations
 WAYS = {
@@ -51,7 +48,7 @@ QUICK = {"side": 600, "covariates": 3, "observations": 300, "repeats": 1, "naive
 def main() -> None:
     options = parse()
     if options.way:
-        print(json.dumps(measure(options)))
+        print(json.dumps(measure(options, options.way)))
         return
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="extraction_") as folder:
         options.folder = folder
@@ -93,83 +90,40 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def make_covariates(options: argparse.Namespace) -> None:
-    rng, side = np.random.default_rng(0), options.side
-    layers = 1 if options.one_file else options.covariates
-    profile: dict[str, Any] = {
-        "driver": "GTiff", "height": side, "width": side, "count": options.covariates // layers, "dtype": options.type,
-        "crs": "EPSG:32631", "transform": rasterio.Affine(CELL, 0, WEST, 0, -CELL, NORTH), "nodata": -9999,
-        "compress": options.compress, "num_threads": usable_cores(), "bigtiff": "if_safer", "interleave": "pixel",
-    }  # fmt: skip
-    if options.tile:
-        profile |= {"tiled": True, "blockxsize": options.tile, "blockysize": options.tile}
-    for path in paths(options):
-        reliefs = [relief(rng) for _ in range(profile["count"])]
-        with rasterio.open(path, "w", **profile) as dataset:
-            for row in range(0, side, RELIEF):
-                for col in range(0, side, RELIEF):
-                    height, width = min(RELIEF, side - row), min(RELIEF, side - col)
-                    values = np.stack([each[:height, :width] + (row + col) / RELIEF for each in reliefs])
-                    dataset.write(values.astype(options.type), window=Window(col, row, width, height))
-
-
-def relief(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return hills, with noise as in measurements."""
-    hills = zoom(rng.normal(size=(20, 20)), RELIEF / 20, order=3)
-    return (300 + 100 * hills + 2 * rng.normal(size=(RELIEF, RELIEF))).astype(np.float32)
-
-
-def make_observations(options: argparse.Namespace) -> None:
-    """Draw pixels so far from the border that a plain window holds the whole patch."""
-    rng, halo = np.random.default_rng(1), options.patch_size // 2
-    pixels = rng.integers(halo, options.side - halo, (options.observations, 2))
-    np.save(points(options).with_suffix(".npy"), pixels)
-    y, x = NORTH - CELL * (pixels[:, 0] + 0.5), WEST + CELL * (pixels[:, 1] + 0.5)
-    columns = {"ph": rng.uniform(3, 9, len(pixels))}
-    geopandas.GeoDataFrame(columns, geometry=geopandas.points_from_xy(x, y), crs=32631).to_file(points(options))
-
-
-def paths(options: argparse.Namespace) -> list[Path]:
-    count = 1 if options.one_file else options.covariates
-    return [Path(options.folder) / f"covariate_{number:03d}.tif" for number in range(count)]
-
-
-def points(options: argparse.Namespace) -> Path:
-    return Path(options.folder) / "points.gpkg"
-
-
-def patches(options: argparse.Namespace) -> Path:
-    return Path(options.folder) / "patches.h5"
-
-
 def take_turns(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
     runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for turn in range(options.repeats):
         for way in WAYS:
-            command = [sys.executable, __file__, *sys.argv[1:], "--folder", options.folder, "--way", way]
-            found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            runs[way].append(json.loads(found.stdout))
+            runs[way].append(measure_alone(options, way))
             print(f"turn {turn + 1}, {WAYS[way]}: {runs[way][-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
     return runs
 
 
-def measure(options: argparse.Namespace) -> dict[str, float]:
+def measure_alone(options: argparse.Namespace, way: str) -> dict[str, float]:
+    """Measure one way in a process of its own."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--folder", options.folder, "--way", way]
+    found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    measured: dict[str, float] = json.loads(found.stdout)
+    return measured
+
+
+def measure(options: argparse.Namespace, way: str) -> dict[str, float]:
     """Measure one way in this process. Seconds and CPU seconds of naive ways are scaled to all observations."""
     pixels = np.load(points(options).with_suffix(".npy"))
     scale = 1.0
-    if options.way in (NAIVE, SORTED):
+    if way in (NAIVE, SORTED):
         count = min(options.naive, len(pixels))
         scale = len(pixels) / count
         some = pixels[:count]
-        if options.way == SORTED:  # all observations of some tiles, as dense as in the rest
+        if way == SORTED:  # all observations of some tiles, as dense as in the rest
             down, right = (pixels // (options.tile or 256)).T
             some = pixels[np.lexsort((right, down))[:count]]
-    if options.way == NAIVE:
+    if way == NAIVE:
         read_windows(options, pixels[-WARM:])  # fills GDAL's cache, as most reads find it
     started, cpu = time.perf_counter(), time.process_time()
-    if options.way == OURS:
+    if way == OURS:
         extract(options)
-    elif options.way == BLOCKS:
+    elif way == BLOCKS:
         read_blocks(options, pixels)
     else:
         read_windows(options, some)

@@ -29,8 +29,10 @@ from worker import Unfinished, events_of, run_job
 
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, TrainNetwork, to_json
 from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.machine.device import forbid_tf32
 from soil_cnn_plugin.engine.machine.gpu import memory_of_gpu
+from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.network_file import write_network
 from soil_cnn_plugin.engine.training.plan import Shape
 
@@ -179,7 +181,8 @@ def extracted(asked: Asked, name: str, covariates: tuple[Covariate, ...], count:
     points, patches = str(folder / "points.gpkg"), str(folder / "patches.h5")
     asked_for = argparse.Namespace(side=width_of(covariates[0]), observations=count)
     write_observations(points, covariates, asked_for)
-    run_job(ExtractPatches(points, (TARGET,), covariates, patches, patch_size=patch_size))
+    job = ExtractPatches(points, (TARGET,), covariates, patches, patch_size=patch_size)
+    extract_patches.run(job, Report(lambda event: None))
     return patches
 
 

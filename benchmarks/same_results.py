@@ -23,8 +23,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from same_results_fields import Places, Step
 from same_results_files import compare_folders
-from same_results_jobs import CHAINS, Places, Step
+from same_results_jobs import CHAINS
 
 ROOT = Path(__file__).resolve().parents[1]
 ONE_THREAD = dict.fromkeys(

@@ -1,4 +1,4 @@
-"""A worker that computes nothing, for the tests of the QGIS half; and the same examples in each run of a property."""
+"""What all tests share: a worker that computes nothing, repeatable examples, and tests whose lines are not counted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 
 try:
     from hypothesis import settings
@@ -16,6 +17,32 @@ except ImportError:  # QGIS's Python runs no properties
 else:
     settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
     settings.load_profile("repeatable")
+
+UNCOUNTED = (
+    *("test_mixed_run", "test_compositions_whole", "test_censored_run", "test_train_classes", "test_explain_network"),
+    *("test_gpu_jobs", "test_training_together"),
+)
+"""Whole jobs of minutes, whose lines other tests run, too. To count these takes half as long again, before Python 3.12.
+Neither are those counted that run while a benchmark or the code's text is tested."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long first, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.stem not in ("test_benchmarks", *UNCOUNTED))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run a test, and what it sets up, with or without counting lines."""
+    counter = Coverage.current()
+    if counter is None or not (item.path.stem in UNCOUNTED or item.path.parent == Path(__file__).parent):
+        return (yield)
+    counter.stop()
+    try:
+        return (yield)
+    finally:
+        counter.start()
+
 
 STAND_IN = Path(__file__).with_name("stand_in_worker.py")
 

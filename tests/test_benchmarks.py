@@ -7,33 +7,57 @@ import gc
 import importlib
 import json
 import os
-import subprocess
 import sys
+import tempfile
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
 import torch
 
+from soil_cnn_plugin.contract.jobs import PredictMap, TrainNetwork
+from soil_cnn_plugin.engine.jobs import predict_map, train_network
 from soil_cnn_plugin.engine.networks.encoding import Channels
+from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+JOBS = {TrainNetwork: train_network.run, PredictMap: predict_map.run}
 GPU_PARTS = ("comparison", "halving", "cancel")
 
 
-def test_dense_prediction_is_measured_and_equals_patches(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "dense_prediction.py", "--quick", "--output", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=True,
-    )
+class Measure(Protocol):
+    """Runs a benchmark in this process, with the name of its script and its options."""
+
+    def __call__(self, script: str, *options: str) -> None: ...
+
+
+@pytest.fixture
+def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
+    """Results and temporary files lie in tmp_path. To import PyTorch in a process of each takes seconds; those that a
+    benchmark starts itself stay processes."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def run(script: str, *options: str) -> None:
+        monkeypatch.setattr(sys, "argv", [f"{script}.py", "--output", str(tmp_path), *options])
+        assert not importlib.import_module(script).main()
+
+    return run
+
+
+def test_dense_prediction_is_measured_and_equals_patches(tmp_path: Path, measure: Measure) -> None:
+    measure("dense_prediction", "--quick")
     figures = json.loads((tmp_path / "dense_prediction.json").read_text(encoding="utf-8"))["figures"]
     median = {figure["name"]: figure["values"][0] for figure in figures}
     differences = [value for name, value in median.items() if "largest difference" in name]
@@ -45,14 +69,13 @@ def test_dense_prediction_is_measured_and_equals_patches(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("stored", [[], ["--one-file", "--tile", "0", "--type", "int16"]])
-def test_extraction_is_measured_and_gives_the_covariates_own_pixels(tmp_path: Path, stored: list[str]) -> None:
-    options = ["--quick", "--folder", str(tmp_path), "--output", str(tmp_path / "results"), *stored]
-    subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "extraction.py", *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=True,
-    )
+def test_extraction_is_measured_and_gives_the_covariates_own_pixels(
+    tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch, stored: list[str]
+) -> None:
+    extraction = importlib.import_module("extraction")
+    if stored:  # ways in processes of their own have been measured with the other rasters
+        monkeypatch.setattr(extraction, "measure_alone", lambda options, way: extraction.measure(options, way))
+    measure("extraction", "--quick", "--folder", str(tmp_path), "--output", str(tmp_path / "results"), *stored)
     results = json.loads((tmp_path / "results" / "extraction.json").read_text(encoding="utf-8"))["results"]
     assert all(row["seconds"] > 0 and row["peak_bytes"] > 2**26 for row in results.values())
     assert results["extract"]["times_extraction"] == 1
@@ -60,13 +83,8 @@ def test_extraction_is_measured_and_gives_the_covariates_own_pixels(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
-def test_designs_of_samples_are_measured(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "sampling.py", "--quick", "--output", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=True,
-    )
+def test_designs_of_samples_are_measured(tmp_path: Path, measure: Measure) -> None:
+    measure("sampling", "--quick")
     results = json.loads((tmp_path / "sampling.json").read_text(encoding="utf-8"))
     run = results["where_next"]["simulated"]
     assert run["repeats"] == 2 and run["random"][0] == run["where_next"][0] > run["where_next"][-1]
@@ -74,9 +92,9 @@ def test_designs_of_samples_are_measured(tmp_path: Path) -> None:
     assert "| simulated | 2 |" in (tmp_path / "sampling.md").read_text(encoding="utf-8")
 
 
-def test_all_benchmarks_come_into_one_table(tmp_path: Path) -> None:
+def test_all_benchmarks_come_into_one_table(tmp_path: Path, measure: Measure) -> None:
     tiny = ["--observations", "60", "--covariates", "1", "--members", "2", "--steps", "2", "--turns", "1"]
-    measure("bench.py", tmp_path, "--only", "training", "--quick", *tiny)
+    measure("bench", "--quick", "--only", "training", *tiny)  # this one starts the other as a script
     found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert not found["failed"] and found["quick"]
     figures = {each["name"]: each for each in found["figures"]["training"]}
@@ -85,9 +103,9 @@ def test_all_benchmarks_come_into_one_table(tmp_path: Path) -> None:
     assert all(any(line.startswith(f"| {name} | ") for line in lines) for name in figures)
 
 
-def test_the_whole_of_a_map_is_measured(tmp_path: Path) -> None:
+def test_the_whole_of_a_map_is_measured(tmp_path: Path, measure: Measure) -> None:
     tiny = ["--side", "200", "--covariates", "1", "--members", "1", "--observations", "50", "--trees-on", "32"]
-    measure("map_prediction.py", tmp_path, "--quick", "--maps", "blend", "--large", "240", *tiny)
+    measure("map_prediction", "--quick", "--maps", "blend", "--large", "240", *tiny)
     found = figures_of(tmp_path / "map_prediction.json")
     shares = {name: values for name, values in found.items() if "% of processor time" in name}
     assert len(shares) == 5 and sum(value for (value,) in shares.values()) == pytest.approx(100)
@@ -96,22 +114,33 @@ def test_the_whole_of_a_map_is_measured(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("soilcnn-*"))
 
 
-def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
+def test_two_processes_make_what_one_makes(tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one process makes alone, this one makes."""
+    processes, worker = importlib.import_module("processes"), importlib.import_module("worker")
+
+    def run_job(job: Any, *, launcher: tuple[str, ...] = (), environment: dict[str, str]) -> Any:
+        if launcher:
+            return worker.run_job(job, launcher=launcher, environment=environment)
+        started = time.perf_counter()
+        outputs = JOBS[type(job)](job, Report(lambda event: None))
+        return worker.Run(time.perf_counter() - started, 0, {}, outputs, ())
+
+    monkeypatch.setattr(processes, "run_job", run_job)
     tiny = ["--side", "120", "--covariates", "1", "--observations", "60", "--epochs", "1"]
-    measure("processes.py", tmp_path, "--quick", *tiny)
+    measure("processes", "--quick", *tiny)
     assert all(values[0] > 0 for values in figures_of(tmp_path / "processes.json").values())
     assert not list(tmp_path.glob("soilcnn-*"))
 
 
-def test_a_training_with_many_observations_is_measured(tmp_path: Path) -> None:
-    measure("large_training.py", tmp_path, "--quick", "--observations", "60", "--covariates", "1", "--side", "100")
+def test_a_training_with_many_observations_is_measured(tmp_path: Path, measure: Measure) -> None:
+    measure("large_training", "--quick", "--observations", "60", "--covariates", "1", "--side", "100")
     found = figures_of(tmp_path / "large_training.json")
     assert 0.1 < found["training: peak memory, GiB"][0] < 2 and found["size of network.safetensors, MiB"][0] > 0
     assert not list(tmp_path.glob("soilcnn-*"))
 
 
-def test_the_power_of_the_verdict_is_measured(tmp_path: Path) -> None:
-    measure("verdict_power.py", tmp_path, "--quick", "--data-sets", "2")
+def test_the_power_of_the_verdict_is_measured(tmp_path: Path, measure: Measure) -> None:
+    measure("verdict_power", "--quick", "--data-sets", "2")
     found = json.loads((tmp_path / "verdict_power.json").read_text(encoding="utf-8"))["results"]
     assert [(each["folds"], each["percent"]) for each in found] == [
         (kind, percent) for kind in ("random", "spatial_blocks") for percent in (0.0, 20.0)
@@ -120,8 +149,8 @@ def test_the_power_of_the_verdict_is_measured(tmp_path: Path) -> None:
     assert "| spatial_blocks | 60 | 20 % |" in (tmp_path / "verdict_power.md").read_text(encoding="utf-8")
 
 
-def test_a_gpu_is_checked_part_by_part_and_what_was_not_run_is_told(tmp_path: Path) -> None:
-    measure("gpu_check.py", tmp_path, "--device", "cpu", "--small", "--minutes", "30", "--only", *GPU_PARTS)
+def test_a_gpu_is_checked_part_by_part_and_what_was_not_run_is_told(tmp_path: Path, measure: Measure) -> None:
+    measure("gpu_check", "--device", "cpu", "--small", "--minutes", "30", "--only", *GPU_PARTS)
     found = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
     words = {part["name"]: part["words"] for part in found["parts"]}
     assert words == {"comparison": "done", "halving": "not run: it needs a CUDA GPU", "cancel": "done"}
@@ -138,7 +167,7 @@ def test_a_gpu_is_checked_part_by_part_and_what_was_not_run_is_told(tmp_path: Pa
 
 def test_the_parts_that_need_a_gpu_measure_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the processor, with what only a GPU has replaced: memory that is short above some size, and a profile."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.syspath_prepend(BENCHMARKS)
     blocks, comparison, asked = map(importlib.import_module, ("gpu_blocks", "gpu_comparison", "gpu_asked"))
     predict = Predictor.predict_block
 
@@ -165,7 +194,7 @@ def test_the_parts_that_need_a_gpu_measure_what_they_say(tmp_path: Path, monkeyp
 
 
 def test_a_part_without_time_is_not_run_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.syspath_prepend(BENCHMARKS)
     check = importlib.import_module("gpu_check")
     asked = argparse.Namespace(device="cpu", small=True, minutes=0.0, only=["dense", "map"])
     assert [(part.name, part.words) for part in check.run_parts(asked)] == [
@@ -217,7 +246,7 @@ print(json.dumps({"event": "done"}))
 
 def test_the_start_of_a_worker_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a worker that does nothing, because networks to predict with would take long to make."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.syspath_prepend(BENCHMARKS)
     landscape = SimpleNamespace(
         write_covariates=lambda folder, side, count: (), make_network=lambda covariates: ("alone", "blended")
     )
@@ -242,17 +271,6 @@ def test_the_start_of_a_worker_is_measured(tmp_path: Path, monkeypatch: pytest.M
         start.start(start.CheckEnvironment(), tmp_path)
 
 
-def measure(script: str, output: Path, *options: str) -> None:
-    """The benchmark, with its temporary files in the folder of its results."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / script, "--output", output, *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(output)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
 def figures_of(path: Path) -> dict[str, list[float]]:
     """Name and unit -> values."""
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -260,7 +278,7 @@ def figures_of(path: Path) -> dict[str, list[float]]:
 
 
 def test_rivals_learn_what_there_is_and_know_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.syspath_prepend(BENCHMARKS)
     import rivals
 
     rng = np.random.default_rng(0)

@@ -20,7 +20,7 @@ from soil_cnn_plugin.engine.observations.point_layer import GPKG_VERSION, free_n
 from soil_cnn_plugin.engine.outputs import write_whole
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import as_pyogrio_reads, is_undefined, layer_name
-from soil_cnn_plugin.engine.rasters.polygons import place_polygons
+from soil_cnn_plugin.engine.rasters.polygons import place_polygons, repaired, tell_crossing
 from soil_cnn_plugin.engine.report import Report
 
 ROLE = tr("the areas to summarize")
@@ -110,14 +110,7 @@ def read_areas(path: str, grid: Grid, report: Report) -> AreaLayer:
         )
     frame = frame[is_polygon].reset_index(drop=True)
     drawn = np.array(shapely.force_2d(frame.geometry.values), object)
-    crossing = int((~shapely.is_valid(drawn)).sum())
-    if crossing:
-        report.warning(
-            tr(
-                "{} of {} polygons of '{}' have outlines that cross or touch themselves. They are repaired as the"
-                " algorithm Fix geometries does; check their areas."
-            ).format(crossing, len(drawn), name)
-        )
+    tell_crossing(drawn, name, report)
     try:
         placed = place_polygons(drawn, frame.crs.to_wkt(), grid)
     except pyproj.exceptions.ProjError as error:
@@ -136,7 +129,7 @@ def read_areas(path: str, grid: Grid, report: Report) -> AreaLayer:
 def _area(number: int, placed: Any, grid: Grid, hectares: float) -> Area:
     if not np.isfinite(placed.bounds).all():
         return Area(number, shapely.Polygon(), None, hectares)
-    polygon = shapely.make_valid(in_pixels(placed, grid), method="structure", keep_collapsed=False)
+    polygon = repaired(in_pixels(placed, grid))
     is_empty = polygon.is_empty or polygon.area == 0
     return Area(number, polygon, None if is_empty else touched_block(polygon, grid), hectares)
 
@@ -144,7 +137,7 @@ def _area(number: int, placed: Any, grid: Grid, hectares: float) -> Area:
 def _hectares(frame: geopandas.GeoDataFrame) -> list[float]:
     """Areas on the WGS 84 ellipsoid, as QGIS's own $area measures them."""
     globe = pyproj.Geod(ellps="WGS84")
-    lonlat = shapely.make_valid(frame.geometry.to_crs(4326).values, method="structure", keep_collapsed=False)
+    lonlat = repaired(frame.geometry.to_crs(4326).values)
     return [sum(_square_metres(part, globe) for part in shapely.get_parts(each)) / 1e4 for each in lonlat]
 
 

@@ -31,7 +31,7 @@ def _compare(job: ComparePatchSizes, device: torch.device, report: Report) -> di
         sizes, notes = usable_sizes(job, file)
         for note in notes:
             report.warning(note)
-        folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
+        folds = hold_out(file, job.validation, job.folds, job.seed, job.domain, report=report)
         tell_folds(folds, job.domain, report)
         designs = design_sizes(job, file, sizes, folds, device)
         step = report.part(0.02, 0.98, tr("Holding out observations at each patch size"))

@@ -36,7 +36,7 @@ def _predict(
     job = keep_fitting(job, trained.description.kinds, report, has_index)
     finisher = plan_map(job, trained, device, report)
     covariates, grid = place_map(job, trained.description, report)
-    inside = read_area(job.area, grid) if job.area else None
+    inside = read_area(job.area, grid, report) if job.area else None
     with bounded_stack(covariates, grid) as stack, MapFiles(job, stack, finisher) as files:
         # The blocks are closed before the rasters are: a block that is read ahead must not lose its raster.
         with closing(finished_blocks(job, trained, stack, finisher, inside, device, report)) as blocks:

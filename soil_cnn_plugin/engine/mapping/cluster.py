@@ -247,7 +247,7 @@ def _open(task: MapTask) -> _Opened:
     device = choose_device(job.device, silent, job.full_gpu)
     trained = read_network(job.network, device)
     finisher = plan_map(job, trained, device, silent)
-    inside = read_area(job.area, task.grid) if job.area else None
+    inside = read_area(job.area, task.grid, silent) if job.area else None
     predictor = BlockPredictor(trained, task.grid, device, finisher.index, _dtype_here(task, device))
     return _Opened(predictor, finisher, open_stack(task.covariates, task.grid), inside)
 

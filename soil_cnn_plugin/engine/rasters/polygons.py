@@ -20,6 +20,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.crs import are_equal, full_turn, parse_crs, transform, without_jump
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid, bounds_in_words
 from soil_cnn_plugin.engine.rasters.opening import as_pyogrio_reads, is_undefined, layer_name
+from soil_cnn_plugin.engine.report import Report
 
 if TYPE_CHECKING:
     import geopandas
@@ -29,15 +30,15 @@ _SIDES = 64
 Shapes = NDArray[np.object_]
 
 
-def read_polygons(path: str, role: str, grid: Grid) -> geopandas.GeoSeries | None:
+def read_polygons(path: str, role: str, grid: Grid, report: Report) -> geopandas.GeoSeries | None:
     """Return the polygons of `read_polygon_layer` without their fields."""
-    layer = read_polygon_layer(path, role, grid)
+    layer = read_polygon_layer(path, role, grid, report)
     return None if layer is None else layer.geometry.reset_index(drop=True)
 
 
-def read_polygon_layer(path: str, role: str, grid: Grid) -> geopandas.GeoDataFrame | None:
+def read_polygon_layer(path: str, role: str, grid: Grid, report: Report) -> geopandas.GeoDataFrame | None:
     """Return the features with polygons, of these the valid parts in the grid's CRS; None when the file is not a
-    vector file.
+    vector file. Polygons that had to be repaired for it are told.
 
     `role` tells in messages what the polygons are.
 
@@ -60,8 +61,10 @@ def read_polygon_layer(path: str, role: str, grid: Grid) -> geopandas.GeoDataFra
             tr("'{}', {}, has no CRS. Set it in the layer's properties and run again.").format(name, role)
         )
     drawn = layer[layer.geom_type.isin(["Polygon", "MultiPolygon"]) & ~layer.is_empty]
+    outlines = np.array(shapely.force_2d(drawn.geometry.values), object)
+    tell_crossing(outlines, name, report)
     try:
-        placed = place_polygons(np.array(shapely.force_2d(drawn.geometry.values), object), layer.crs.to_wkt(), grid)
+        placed = place_polygons(outlines, layer.crs.to_wkt(), grid)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
             tr(
@@ -77,13 +80,30 @@ def read_polygon_layer(path: str, role: str, grid: Grid) -> geopandas.GeoDataFra
                 " of the layer."
             ).format((~has_place).sum(), len(has_place), name, role, grid.crs_name)
         )
-    polygons = geopandas.GeoSeries(shapely.make_valid(placed, method="structure", keep_collapsed=False), drawn.index)
+    polygons = geopandas.GeoSeries(repaired(placed), drawn.index)
     found = drawn.drop(columns=drawn.geometry.name).set_geometry(polygons)[polygons.area > 0]
     if found.empty:
         raise EngineError(
             tr("'{}', {}, holds {} features but no polygon. Choose a layer of polygons.").format(name, role, len(layer))
         )
     return found
+
+
+def tell_crossing(polygons: Shapes, name: str, report: Report) -> None:
+    """Warn of polygons that `repaired` changes; `name` is that of their layer."""
+    crossing = int((~shapely.is_valid(polygons)).sum())
+    if crossing:
+        report.warning(
+            tr(
+                "{} of {} polygons of '{}' have outlines that cross or touch themselves. They are repaired as the"
+                " algorithm Fix geometries does; check their areas."
+            ).format(crossing, len(polygons), name)
+        )
+
+
+def repaired(polygons: Any) -> Any:
+    """Return polygons, one or an array, with the same outlines, but valid: what lies in a ring, and in no hole."""
+    return shapely.make_valid(polygons, method="structure", keep_collapsed=False)
 
 
 def clip_to_extent(job: PredictMap | ExplainNetwork | SummarizeAreas, grid: Grid) -> Grid:
@@ -117,7 +137,7 @@ def clip_to_extent(job: PredictMap | ExplainNetwork | SummarizeAreas, grid: Grid
     return grid.clip(grid.turned((west, south, east, north)))
 
 
-def read_area(path: str, grid: Grid, role: str = tr("the area of the map")) -> Callable[[Block], Flags]:
+def read_area(path: str, grid: Grid, report: Report, role: str = tr("the area of the map")) -> Callable[[Block], Flags]:
     """Return a function that marks the pixels (h, w) of a block whose centre lies in the polygons.
 
     `role` tells in messages what the polygons are.
@@ -125,7 +145,7 @@ def read_area(path: str, grid: Grid, role: str = tr("the area of the map")) -> C
     Raises:
         EngineError: the file is not a vector layer, has no CRS, no polygons, or none that touches the grid.
     """
-    polygons = read_polygons(path, role, grid)
+    polygons = read_polygons(path, role, grid, report)
     if polygons is None:
         raise EngineError(tr("{}, {}, cannot be read as a vector file. Choose a layer of polygons.").format(path, role))
     bounds = tuple(float(value) for value in polygons.total_bounds)
@@ -196,7 +216,7 @@ def _in_turn(polygon: Any, middle: float, turn: float) -> Any:
     low, high = middle - turn / 2, middle + turn / 2
     if (low <= west and east <= high) or not (-turn <= west and east <= turn):  # beyond, it is no longitude
         return polygon
-    valid = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+    valid = repaired(polygon)
     frame = shapely.box(low, south - 1, high, north + 1)
     copies: list[Array] = []
     for shift in (-turn, 0.0, turn):

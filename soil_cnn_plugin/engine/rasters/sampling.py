@@ -20,6 +20,7 @@ from soil_cnn_plugin.engine.rasters.grid import Block, Bounds, Grid, bounds_in_w
 from soil_cnn_plugin.engine.rasters.opening import layer_name
 from soil_cnn_plugin.engine.rasters.polygons import read_polygons
 from soil_cnn_plugin.engine.rasters.raster import CovariateRaster
+from soil_cnn_plugin.engine.report import Report
 
 MOST_CATEGORIES = 255
 LARGEST_CODE = 2**24
@@ -183,13 +184,13 @@ def _spread_blocks(grid: Grid, size: int, most_pixels: int) -> Iterator[Block]:
 DOMAIN_POINTS = 2000
 
 
-def read_domain(path: str, grid: Grid) -> Array:
+def read_domain(path: str, grid: Grid, report: Report) -> Array:
     """Return x, y (M, 2) in the grid's CRS, spread evenly over the polygons or over the raster's pixels with data.
 
     Raises:
         EngineError: the file holds neither, or has no CRS.
     """
-    polygons = read_polygons(path, tr("the domain of the map"), grid)
+    polygons = read_polygons(path, tr("the domain of the map"), grid, report)
     if polygons is not None:
         return _points_in(shapely.union_all(polygons.values))
     raster_grid = reference_grid(path)

@@ -125,10 +125,14 @@ def tell_areas(quantities: Quantities, summaries: Sequence[AreaSummary], report:
 def coarse_in_words(coarse: Sequence[AreaSummary]) -> str:
     """How much it matters that pixels stand for others."""
     errors = [estimate.uncertain_spread for each in coarse for estimate in each.estimates or ()]
-    return tr(
+    return tr_n(
+        "{} area has so many pixels that squares of up to {} pixels a side were drawn as one. Means are"
+        " those of all pixels; standard deviations are uncertain by {:.1f} % for that (90 % of them by"
+        " less): two choices of pixels tell.",
         "{} areas have so many pixels that squares of up to {} pixels a side were drawn as one. Means are"
         " those of all pixels; standard deviations are uncertain by {:.1f} % for that (90 % of them by"
-        " less): two choices of pixels tell."
+        " less): two choices of pixels tell.",
+        len(coarse),
     ).format(len(coarse), max(each.side for each in coarse), 100 * float(np.quantile(errors, 0.9)))
 
 

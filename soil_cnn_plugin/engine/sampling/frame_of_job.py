@@ -46,14 +46,14 @@ def read_task(job: PlanSampling, device: torch.device | None, notes: Notes, repo
         trained = read_network(job.network, device)
         covariates = tuple(match_covariates(trained.description.covariates, job.covariates, report))
     grid = _grid(job, covariates, trained, report)
-    strata, labels = read_strata(job.strata, job.stratum, grid) if job.strata else (None, dict[int, str]())
+    strata, labels = read_strata(job.strata, job.stratum, grid, report) if job.strata else (None, dict[int, str]())
     is_random = job.design in PlanSampling.PROBABILITY
     frame = Frame(
         grid,
         covariates,
         reference=Covariate(job.reference, "reference") if job.reference else None,
-        area=read_area(job.area, grid, tr("the area to sample")) if job.area else None,
-        excluded=read_area(job.excluded, grid, tr("the excluded area")) if job.excluded else None,
+        area=read_area(job.area, grid, report, tr("the area to sample")) if job.area else None,
+        excluded=read_area(job.excluded, grid, report, tr("the excluded area")) if job.excluded else None,
         cost=job.cost,
         strata=strata,
         lattice=draw_lattice(grid, job.min_spacing, job.seed) if is_random else None,
@@ -71,7 +71,9 @@ def read_task(job: PlanSampling, device: torch.device | None, notes: Notes, repo
         return FoundTask(task, grid, existing)
     focus = candidates
     if job.focus:
-        whole = Frame(grid, covariates, area=read_area(job.focus, grid, tr("the area whose uncertainty counts")))
+        whole = Frame(
+            grid, covariates, area=read_area(job.focus, grid, report, tr("the area whose uncertainty counts"))
+        )
         focus = read_candidates(whole, 0.0, job.seed, report.part(0.2, 0.3).progress)
     return FoundTask(task, grid, existing, trained, focus)
 

@@ -17,6 +17,7 @@ from soil_cnn_plugin.engine.rasters.covariates import CovariateStack, open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.opening import layer_name
 from soil_cnn_plugin.engine.rasters.polygons import read_polygon_layer
+from soil_cnn_plugin.engine.report import Report
 
 MOST_STRATA = 1000
 NONE = -1
@@ -24,7 +25,7 @@ NONE = -1
 Numbers = Callable[[Block], Rows]
 
 
-def read_strata(path: str, field: str, grid: Grid) -> tuple[Numbers, dict[int, str]]:
+def read_strata(path: str, field: str, grid: Grid, report: Report) -> tuple[Numbers, dict[int, str]]:
     """Return a function from a block to the numbers (h, w) of its pixels' strata, and the strata's names by number.
 
     Polygons are named by `field`, or by their place in the layer where it is empty; those of one name are one stratum.
@@ -33,7 +34,7 @@ def read_strata(path: str, field: str, grid: Grid) -> tuple[Numbers, dict[int, s
     Raises:
         EngineError: the file holds neither codes nor polygons, lacks the field, or has too many strata.
     """
-    layer = read_polygon_layer(path, tr("the strata"), grid)
+    layer = read_polygon_layer(path, tr("the strata"), grid, report)
     if layer is None:
         return _codes_of_raster(path, grid)
     if field and field not in layer.columns:

@@ -78,7 +78,7 @@ def make_designs(
         EngineError: observations cannot be held out as asked, patches are too small for a network, or the values of a
             target forbid the transform.
     """
-    folds = hold_out(file, job.validation, job.folds, job.seed, job.domain)
+    folds = hold_out(file, job.validation, job.folds, job.seed, job.domain, report=report)
     first = _first_design(job, file, folds, checkpoints, device, report)
     other = _with_other_folds(job, file, folds, first, report)
     others = sum(int(design.fold.max()) + 1 for design in other)

@@ -20,8 +20,19 @@ from soil_cnn_plugin.engine.targets.groups import kinds_of
 from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.training.ensemble import MakeFolds
 
+_SILENT = Report(lambda event: None)
+"""Where the domain is read again for other folds."""
 
-def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = "", repeat: int = 0) -> Folds:
+
+def hold_out(
+    file: PatchFile,
+    kind: str,
+    count: int,
+    seed: int,
+    domain: str = "",
+    repeat: int = 0,
+    report: Report = _SILENT,
+) -> Folds:
     """Deal the file's observations to folds; `domain` is a raster or polygons for folds matched to a map (knndm).
     Each `repeat`, counted from 0, draws others.
 
@@ -36,7 +47,7 @@ def hold_out(file: PatchFile, kind: str, count: int, seed: int, domain: str = ""
                 " again with the field of the profile or site as the group, or choose other folds."
             ).format(file.path)
         )
-    return make_folds(kind, _placed(file), count, seed, domain=_domain(file, kind, domain), repeat=repeat)
+    return make_folds(kind, _placed(file), count, seed, domain=_domain(file, kind, domain, report), repeat=repeat)
 
 
 def kinds_on_scales(wanted: str, file: PatchFile) -> tuple[Kind, ...]:
@@ -108,12 +119,12 @@ def _placed(file: PatchFile) -> PlacedTargets:
     return PlacedTargets(in_metres(file, file.coordinates), file.sites, file.values, tuple(strata), fields)
 
 
-def _domain(file: PatchFile, kind: str, path: str) -> Array | None:
+def _domain(file: PatchFile, kind: str, path: str, report: Report = _SILENT) -> Array | None:
     """Points of the map (M, 2) in metres, for folds matched to it."""
     if kind != "knndm":
         return None
     if not path:
         return in_metres(file, file.domain)
-    points = read_domain(path, file.grid)
+    points = read_domain(path, file.grid, report)
     check_touch(path, points, file.coordinates, file.grid)
     return in_metres(file, points)

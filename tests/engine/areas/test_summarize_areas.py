@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import geopandas
@@ -21,6 +22,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs import predict_map, summarize_areas
 from soil_cnn_plugin.engine.rasters.covariates import reference_grid
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.reports.area_files import coarse_in_words
 from soil_cnn_plugin.engine.training.network_file import write_network
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors
 from tests.engine.landscape import CELL, CRS, NORTH, SIDE, WEST, Landscape, make_landscape, random_network
@@ -228,3 +230,10 @@ def test_wrong_twins_are_refused_with_numbers_and_remedy(network: str, landscape
         network, landscape, tmp_path, inside, expressions=parse_expressions("x = 2 * lead")
     )
     assert "has no field 'farm'" in refused(network, landscape, tmp_path, inside, name_field="farm")
+
+
+def test_areas_with_very_many_pixels_are_counted_in_words() -> None:
+    one = SimpleNamespace(side=4, estimates=(SimpleNamespace(uncertain_spread=0.02),))
+    other = SimpleNamespace(side=9, estimates=None)
+    assert coarse_in_words([one]).startswith("1 area has so many pixels that squares of up to 4 pixels a side")
+    assert coarse_in_words([one, other]).startswith("2 areas have so many pixels that squares of up to 9 pixels a")

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import geopandas
 import numpy as np
 import pytest
-from shapely import Point, box
+from shapely import Point, Polygon, box
 
 from soil_cnn_plugin.contract.events import Event, Info, Warning
 from soil_cnn_plugin.contract.jobs import Covariate, JobError, PlanSampling, from_json, to_json
@@ -119,9 +119,11 @@ def test_given_strata_feed_assess_map_with_their_areas(job: PlanSampling, write_
 
 
 def test_polygons_of_one_name_are_one_stratum(job: PlanSampling, tmp_path: Path) -> None:
-    parts = box(1000, 1760, 1100, 2000), box(1100, 1760, 1150, 2000), box(1150, 1760, 1280, 2000)
+    bow_tie = Polygon([(1150, 1760), (1280, 2000), (1280, 1760), (1150, 2000)])
+    parts = box(1000, 1760, 1100, 2000), box(1100, 1760, 1150, 2000), bow_tie
     strata = polygons(tmp_path / "strata.gpkg", *parts, name=["wood", "field", "wood"])
-    points, *_ = done(replace(job, design="stratified_random", strata=strata, stratum="name"))
+    points, _, _, warnings = done(replace(job, design="stratified_random", strata=strata, stratum="name"))
+    assert [text for text in warnings if text.startswith("1 of 3 polygons of 'strata' have outlines that cross")]
     _, cols = pixels(points)
     assert ((points["stratum"] == "field") == ((cols >= 10) & (cols < 15))).all()
 

@@ -15,10 +15,11 @@ from soil_cnn_plugin.contract.jobs import PredictMap
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent, read_area
-from tests.engine.landscape import CELL, NORTH, SIDE, WEST
+from tests.engine.landscape import CELL, NORTH, SIDE, WEST, Log
 
 GRID = Grid(pyproj.CRS.from_epsg(28992).to_wkt(), (CELL, 0, WEST + 150000, 0, -CELL, NORTH + 400000), SIDE, SIDE)
 LEFT, TOP = WEST + 150000, NORTH + 400000
+LOG = Log()
 
 
 def job(extent: tuple[float, float, float, float] | None = None, crs: str = "") -> PredictMap:
@@ -30,8 +31,8 @@ def write(path: Path, shapes: list[object], crs: object = "EPSG:28992") -> str:
     return str(path)
 
 
-def mask(path: str, size: int = 16) -> np.ndarray:
-    inside = read_area(path, GRID)
+def mask(path: str, size: int = 16, log: Log = LOG) -> np.ndarray:
+    inside = read_area(path, GRID, log)
     found = np.zeros((SIDE, SIDE), np.bool_)
     for block in GRID.blocks(size):
         found[block.slices] = inside(block)
@@ -75,6 +76,15 @@ def test_pixels_whose_centre_lies_in_a_polygon_are_inside(tmp_path: Path) -> Non
     np.testing.assert_array_equal(mask(path, SIDE), expected)
 
 
+def test_polygons_that_cross_themselves_are_repaired_and_told(tmp_path: Path) -> None:
+    bow_tie = Polygon([(LEFT, TOP), (LEFT + 200, TOP - 200), (LEFT + 200, TOP), (LEFT, TOP - 200)])
+    square, log = box(LEFT + 300, TOP - 400, LEFT + 400, TOP - 300), Log()
+    found = mask(write(tmp_path / "area.gpkg", [bow_tie, square]), log=log)
+    assert found[10, 2] and found[10, 17] and not found[2, 10] and not found[17, 10] and found[35, 35]
+    assert len(log.warnings) == 1
+    assert log.warnings[0].startswith("1 of 2 polygons of 'area' have outlines that cross or touch themselves.")
+
+
 def test_polygons_in_another_crs_are_transformed(tmp_path: Path) -> None:
     square = geopandas.GeoSeries([box(LEFT + 96, TOP - 204, LEFT + 204, TOP - 96)], crs=28992)
     found = mask(write(tmp_path / "area.gpkg", list(square.to_crs(4326)), 4326))
@@ -93,7 +103,7 @@ def test_polygons_in_another_crs_are_transformed(tmp_path: Path) -> None:
 def test_layers_that_are_no_area_are_told(tmp_path: Path, shapes: list[object], crs: object, words: str) -> None:
     path = write(tmp_path / "area.gpkg", shapes, crs)
     with pytest.raises(EngineError, match=words):
-        read_area(path, GRID)
+        read_area(path, GRID, Log())
 
 
 def test_files_that_are_no_layers_are_told(tmp_path: Path) -> None:
@@ -105,4 +115,4 @@ def test_files_that_are_no_layers_are_told(tmp_path: Path) -> None:
         "table.csv": "'table', the area",
     }.items():
         with pytest.raises(EngineError, match=words):
-            read_area(str(tmp_path / name), GRID)
+            read_area(str(tmp_path / name), GRID, Log())

@@ -23,6 +23,7 @@ from soil_cnn_plugin.engine.rasters.grid import Block, Grid
 from soil_cnn_plugin.engine.rasters.polygons import clip_to_extent, read_area
 from soil_cnn_plugin.engine.rasters.sampling import read_domain
 from soil_cnn_plugin.engine.targets.measured import TargetValues
+from tests.engine.landscape import Log
 
 Write = Callable[..., str]
 WGS84, NAD83 = (pyproj.CRS.from_epsg(code).to_wkt() for code in (4326, 4269))
@@ -101,7 +102,7 @@ def test_longitudes_of_both_counts_come_into_one_turn() -> None:
 
 def masked(path: Path, shape: Polygon, crs: str, grid: Grid) -> np.ndarray:
     geopandas.GeoDataFrame(geometry=[shape], crs=crs).to_file(path)
-    return read_area(str(path), grid)(Block(0, 0, grid.height, grid.width))
+    return read_area(str(path), grid, Log())(Block(0, 0, grid.height, grid.width))
 
 
 FIJI = pyproj.CRS.from_epsg(3832)  # a Mercator projection around 150 degrees east
@@ -131,9 +132,9 @@ def test_an_area_of_0_to_360_degrees_covers_the_globe_once(tmp_path: Path) -> No
 def test_a_domain_is_brought_to_the_turn_of_the_grid(write_raster: Write, tmp_path: Path) -> None:
     geopandas.GeoDataFrame(geometry=[box(300, -20, 320, 0)], crs="EPSG:4326").to_file(tmp_path / "d.gpkg")
     for path in (str(tmp_path / "d.gpkg"), write_raster("d.tif", np.ones((20, 20), "f4"), (1, 0, 300, 0, -1, 0), 4326)):
-        points = read_domain(path, GLOBE)
+        points = read_domain(path, GLOBE, Log())
         assert -60 <= points[:, 0].min() <= points[:, 0].max() <= -40
-        assert read_domain(path, ATLANTIC)[:, 0].min() >= 300
+        assert read_domain(path, ATLANTIC, Log())[:, 0].min() >= 300
 
 
 @pytest.mark.parametrize(
@@ -172,4 +173,4 @@ def test_points_of_a_local_crs_are_never_transformed(tmp_path: Path) -> None:
     assert mask.sum() == 9
     places, problems = check_places(read_layer(str(tmp_path / "p.gpkg")))
     assert np.isfinite(places.metres).all() and problems == []
-    assert len(read_domain(str(tmp_path / "area.gpkg"), grid))
+    assert len(read_domain(str(tmp_path / "area.gpkg"), grid, Log()))

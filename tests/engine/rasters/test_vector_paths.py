@@ -17,7 +17,7 @@ from soil_cnn_plugin.engine.observations.point_layer import Dropped, read_layer,
 from soil_cnn_plugin.engine.rasters.class_names import read_class_names
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.rasters.polygons import read_polygons
-from tests.engine.landscape import CRS, make_landscape
+from tests.engine.landscape import CRS, Log, make_landscape
 
 ODD = ["Soils! final", "!first", "a.zip!b", "tab\there", "two\nlines", " blanks ", "plain"]
 
@@ -50,7 +50,8 @@ def test_areas_and_names_of_classes_are_read_from_such_folders_too(tmp_path: Pat
     landscape = make_landscape(folder)
     geopandas.GeoDataFrame(geometry=[box(1000, 1900, 1100, 2000)], crs=CRS).to_file(tmp_path / "area.gpkg")
     area = (tmp_path / "area.gpkg").rename(folder / "area.gpkg")
-    polygons = read_polygons(str(area), "the area", Grid(landscape.grid.crs_wkt, landscape.grid.transform, 40, 40))
+    grid = Grid(landscape.grid.crs_wkt, landscape.grid.transform, 40, 40)
+    polygons = read_polygons(str(area), "the area", grid, Log())
     assert polygons is not None and polygons.area.tolist() == [10000]
     rows = geopandas.pd.DataFrame({"VALUE": np.array([1, 2], "i4"), "SOIL": ["Luvisol", "Podzol"]})
     pyogrio.write_dataframe(rows, tmp_path / "table.dbf", driver="ESRI Shapefile", encoding="UTF-8")

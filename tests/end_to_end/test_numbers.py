@@ -3,114 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import zipfile
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from osgeo import gdal, ogr, osr
+from osgeo import gdal, ogr
 
-ROOT = Path(__file__).resolve().parents[1]
-SIZE, CELL = 60, 25.0  # cells, metres
-WEST, NORTH = 600_000.0, 5_700_000.0
-CRS = "EPSG:32631"
-QUICK = {"PRESET": "fast", "ARCHITECTURE": "ring", "MEMBERS": 3, "EPOCHS": 40, "VALIDATION": "random", "FOLDS": 2}
-gdal.UseExceptions()
-ogr.UseExceptions()
-osr.UseExceptions()
-
-
-@dataclass(frozen=True)
-class Qgis:
-    """qgis_process with nothing but the unpacked zip, in a profile of its own."""
-
-    variables: dict[str, str]
-
-    def call(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        command = ["/usr/bin/qgis_process", *arguments]
-        return subprocess.run(command, input=text, env=self.variables, capture_output=True, text=True, check=False)
-
-    def run(self, algorithm: str, inputs: dict[str, object]) -> dict[str, object]:
-        """An algorithm's results; the test fails with what QGIS wrote when the run fails."""
-        finished = self.call("run", algorithm, "-", text=json.dumps({"inputs": inputs}, default=str))
-        assert finished.returncode == 0, finished.stderr[-3000:]
-        results: dict[str, object] = json.loads(finished.stdout)["results"]
-        return results
-
-    def refusal(self, algorithm: str, inputs: dict[str, object]) -> str:
-        """What QGIS writes when a run is refused; the test fails when it is not, or with a traceback."""
-        finished = self.call("run", algorithm, "-", text=json.dumps({"inputs": inputs}, default=str))
-        assert finished.returncode == 1, finished.stdout[-3000:]
-        assert "Traceback" not in finished.stderr
-        return finished.stderr
-
-
-@dataclass(frozen=True)
-class Land:
-    """A made-up hill: covariates, observations and what they are made from."""
-
-    elevation: Path
-    moisture: Path
-    cover: Path
-    observations: Path
-    clay: np.ndarray  # (SIZE, SIZE), the truth
-
-    @property
-    def inputs(self) -> dict[str, object]:
-        covariates = {"COVARIATES": [self.elevation, self.moisture], "CATEGORICAL_COVARIATES": [self.cover]}
-        return {"OBSERVATIONS": self.observations, "TARGETS": ["clay_0_10", "sand_0_10"], **covariates}
-
-
-@pytest.fixture(scope="module")
-def qgis(tmp_path_factory: pytest.TempPathFactory) -> Qgis:
-    folder = tmp_path_factory.mktemp("qgis")
-    subprocess.run([ROOT / ".ci" / "package", folder / "plugin.zip"], cwd=ROOT, check=True, capture_output=True)
-    with zipfile.ZipFile(folder / "plugin.zip") as archive:
-        archive.extractall(folder / "plugins")
-    train_less(folder / "plugins" / "soil_cnn_plugin" / "engine")
-    settings = folder / "profiles" / "default" / "QGIS" / "QGIS3.ini"
-    settings.parent.mkdir(parents=True)
-    english = "[locale]\noverrideFlag=true\nuserLocale=en\n"  # whatever language this computer speaks
-    settings.write_text(f"[PythonPlugins]\nprocessing=true\nsoil_cnn_plugin=true\n{english}")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "QGIS_"))}
-    assert Path(kept["SOILCNN_PYTHON"]).is_file()
-    own = {"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen", "QGIS_PLUGINPATH": str(folder / "plugins")}
-    return Qgis({**kept, **own, "QGIS_CUSTOM_CONFIG_PATH": str(folder)})
-
-
-def train_less(engine: Path) -> None:
-    """Fewer trees and steps, which no user can choose and nothing here depends on: they take most of a run's time."""
-    for file, whole, less in (
-        ("forests/forest.py", "\nTREES = 500\n", "\nTREES = 50\n"),
-        ("training/plan.py", "0.1, 600, 8, None)", "0.1, 100, 8, None)"),
-    ):
-        text = (engine / file).read_text(encoding="utf-8")
-        assert text.count(whole) == 1, file
-        (engine / file).write_text(text.replace(whole, less), encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def land(tmp_path_factory: pytest.TempPathFactory) -> Land:
-    """In a folder whose name has a space and a letter beyond ASCII, as users' folders have."""
-    folder = tmp_path_factory.mktemp("boden") / "böden im tal"
-    folder.mkdir()
-    rows, cols = np.mgrid[0:SIZE, 0:SIZE] / SIZE
-    elevation = 200 + 80 * np.exp(-((rows - 0.4) ** 2 + (cols - 0.6) ** 2) / 0.1)
-    moisture = np.sin(9 * rows) * np.cos(7 * cols)
-    cover = 1 + (cols > 0.5) + 2 * (rows > 0.7)
-    clay = 10 + (elevation - 200) / 4 + 5 * moisture + 6 * (cover > 2)
-    elevation[:4, :9] = -9999
-    return Land(
-        elevation=write_raster(folder / "elevation.tif", elevation, nodata=-9999),
-        moisture=write_raster(folder / "moisture.tif", moisture),
-        cover=write_raster(folder / "cover.tif", cover, kind=gdal.GDT_Byte),
-        observations=write_observations(folder / "observations.gpkg", clay),
-        clay=clay,
-    )
+from tests.end_to_end.land import CELL, CRS, NORTH, SIZE, WEST, Land, read_raster, write_horizons, write_observations
+from tests.end_to_end.packaged import QUICK, Qgis
 
 
 @pytest.fixture(scope="module")
@@ -262,13 +162,6 @@ def test_a_map_is_assessed_with_other_observations(
     assert ogr.Open(str(files["RESIDUALS"])).GetLayer(0).GetFeatureCount() == 64
 
 
-def test_crossed_limits_are_refused(qgis: Qgis, mapped: dict[str, object], land: Land, tmp_path: Path) -> None:
-    limits = {"MAP": mapped["PREDICTION"], "LOWER": mapped["UPPER"], "UPPER": mapped["LOWER"]}
-    inputs = {"OBSERVATIONS": land.observations, "TARGET": "clay_0_10", **limits, "REPORT": tmp_path / "clay.html"}
-    assert "lower limit is above the upper one at 80 of 80 observations" in qgis.refusal("soilcnn:assessmap", inputs)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_observations_are_checked_before_they_are_mapped(qgis: Qgis, land: Land, tmp_path: Path) -> None:
     source = ogr.Open(str(write_observations(tmp_path / "böden.gpkg", land.clay)), update=True)
     layer = source.GetLayer(0)
@@ -324,13 +217,6 @@ def test_the_model_from_horizons_to_maps_names_the_fields_of_its_depths(qgis: Qg
     assert [dataset.GetRasterBand(band).GetDescription() for band in (1, 2)] == ["clay 0-10 cm", "clay 10-30 cm"]
 
 
-def test_depths_upside_down_are_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:
-    inputs = {"HORIZONS": write_horizons(tmp_path / "horizons.gpkg", land.clay), "PROFILE": "profile"}
-    fields = {"UPPER": "bottom", "LOWER": "top", "VALUES": ["clay"], "OUTPUT": tmp_path / "profiles.gpkg"}
-    assert "Are the two fields exchanged?" in qgis.refusal("soilcnn:standardizedepths", {**inputs, **fields})
-    assert not (tmp_path / "profiles.gpkg").exists()
-
-
 def test_an_even_patch_size_is_refused(qgis: Qgis, land: Land, tmp_path: Path) -> None:
     inputs = {**land.inputs, "PATCH_SIZE": 8, "PATCHES": tmp_path / "clay.h5"}
     assert "Use 7 or 9" in qgis.refusal("soilcnn:extractpatches", inputs)
@@ -361,69 +247,3 @@ def test_help_is_readable_text(qgis: Qgis) -> None:
     text = qgis.call("help", "soilcnn:trainnetwork").stdout
     assert "PATCHES" in text
     assert "<p>" not in text and "<b>" not in text
-
-
-def write_raster(path: Path, values: np.ndarray, kind: int = gdal.GDT_Float32, nodata: float | None = None) -> Path:
-    height, width = values.shape
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), width, height, 1, kind)
-    dataset.SetGeoTransform((WEST, CELL, 0, NORTH, 0, -CELL))
-    dataset.SetProjection(wkt(CRS))
-    if nodata is not None:
-        dataset.GetRasterBand(1).SetNoDataValue(nodata)
-    dataset.GetRasterBand(1).WriteArray(values)
-    return path
-
-
-def write_points(path: Path, points: Iterable[tuple[int, int, dict[str, object]]], crs: str | None = CRS) -> Path:
-    """Row and column of the cell in whose middle a point lies, and its values; what is left out has no value."""
-    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
-    reference = osr.SpatialReference(wkt(crs)) if crs else None
-    layer = dataset.CreateLayer(path.stem, reference, ogr.wkbPoint)
-    listed = list(points)
-    for name, value in {name: value for *_, values in listed for name, value in values.items()}.items():
-        layer.CreateField(ogr.FieldDefn(name, ogr.OFTString if isinstance(value, str) else ogr.OFTReal))
-    for row, col, values in listed:
-        feature = ogr.Feature(layer.GetLayerDefn())
-        x, y = WEST + (col + 0.5) * CELL, NORTH - (row + 0.5) * CELL
-        feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POINT ({x} {y})"))
-        for name, value in values.items():
-            feature[name] = value
-        layer.CreateFeature(feature)
-    return path
-
-
-def write_observations(path: Path, clay: np.ndarray, crs: str | None = CRS) -> Path:
-    """80 points in the middle of cells: clay with some noise, and sand, which is missing at every fifth."""
-    noise = np.random.default_rng(1)
-    cells = noise.choice(SIZE * (SIZE - 4), 80, replace=False) + 4 * SIZE  # below the rows that have empty cells
-    points = []
-    for number, (row, col) in enumerate(zip(*np.divmod(cells, SIZE))):
-        value = float(clay[row, col] + noise.normal(0, 1))
-        points.append((row, col, {"clay_0_10": value} | ({"sand_0_10": 90 - value} if number % 5 else {})))
-    return write_points(path, points, crs)
-
-
-def write_horizons(path: Path, clay: np.ndarray) -> Path:
-    """30 profiles of two horizons, 0-20 and 20-50 cm, the lower one with 10 % more clay; one has litter above."""
-    noise = np.random.default_rng(2)
-    points = []
-    for number, (row, col) in enumerate(noise.integers(4, SIZE, (30, 2)).tolist()):
-        limits = [(0, 20, 0.0), (20, 50, 10.0)] + [(-3, 0, 50.0)] * (number == 7)
-        for top, bottom, more in limits:
-            values = {"profile": number, "top": top, "bottom": bottom, "clay": float(clay[row, col] + more)}
-            points.append((row, col, values))
-    return write_points(path, points)
-
-
-def wkt(crs: str) -> str:
-    reference = osr.SpatialReference()
-    reference.SetFromUserInput(crs)
-    return str(reference.ExportToWkt())
-
-
-def read_raster(path: object) -> np.ndarray:
-    """The first band, (H, W), NaN where it has no data."""
-    dataset = gdal.Open(str(path))  # a band lives only as long as its dataset
-    band = dataset.GetRasterBand(1)
-    values = band.ReadAsArray().astype(float)
-    return np.where(values == band.GetNoDataValue(), np.nan, values)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from osgeo import gdal, ogr
 
-from tests.test_end_to_end import QUICK, SIZE, Land, Qgis, land, qgis, write_points
+from tests.end_to_end.land import SIZE, Land, write_points
+from tests.end_to_end.packaged import QUICK, Qgis
 
 NAMES = ("Gley, nass", 'Moor "tief"', "Böden & <script>alert(1)</script>")
-__all__ = ["land", "qgis"]  # fixtures
 
 
 @pytest.fixture(scope="module")
@@ -101,14 +101,6 @@ def test_probabilities_and_confusion_belong_to_the_map(mapped: dict[str, object]
     np.testing.assert_allclose(confusion[known], (1 - ordered[-1] + ordered[-2])[known], atol=1e-5)
     assert dataset.GetRasterBand(1).GetDescription().startswith("probability of ")
     assert 'classificationMax="1"' in Path(str(mapped["PROBABILITIES"])).with_suffix(".qml").read_text(encoding="utf-8")
-
-
-def test_limits_of_classes_are_refused(qgis: Qgis, trained: dict[str, object], tmp_path: Path) -> None:
-    rasters = {"PREDICTION": tmp_path / "p.tif", "LOWER": tmp_path / "l.tif"}
-    assert "predicts soil classes (Bodentyp), but LOWER needs numbers" in qgis.refusal(
-        "soilcnn:predictmap", {"NETWORK": trained["NETWORK"], **rasters}
-    )
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_whole_chain_refuses_limits_of_classes_before_it_trains(

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from osgeo import gdal, ogr
 
-from tests.test_end_to_end import QUICK, SIZE, Land, Qgis, land, qgis, write_points
+from tests.end_to_end.land import SIZE, Land, write_points
+from tests.end_to_end.packaged import QUICK, Qgis
 
 NAMES = ("Gley, nass", "Moor", "Braunerde")
 PARTS = ("sand", "silt", "clay")
 NUMBERS = ("PREDICTION", "LOWER", "UPPER", "TEXTURE_CLASSES")
 OF_CLASSES = ("CLASSES", "PROBABILITIES", "CONFUSION_INDEX")
-__all__ = ["land", "qgis"]  # fixtures
 
 
 def limits(land: Land) -> np.ndarray:
@@ -95,14 +95,3 @@ def test_one_network_is_described_with_all_its_targets(qgis: Qgis, mapped: dict[
     inputs = {"NETWORK": mapped["NETWORK"], "REPORT": tmp_path / "network.html"}
     page = Path(str(qgis.run("soilcnn:describenetwork", inputs)["REPORT"])).read_text(encoding="utf-8")
     assert all(words in page for words in ("zinc", "Sand, silt and clay are parts of a whole", "3 classes of soil: "))
-
-
-def test_a_raster_that_no_target_fills_is_refused_at_once(
-    qgis: Qgis, land: Land, observations: Path, tmp_path: Path
-) -> None:
-    inputs = {**land.inputs, "OBSERVATIONS": observations, "TARGETS": ["zinc"], "PATCH_SIZE": 7, **QUICK}
-    said = qgis.refusal(
-        "soilcnn:mapsoilproperties", {**inputs, "PREDICTION": tmp_path / "p.tif", "CLASSES": tmp_path / "c.tif"}
-    )
-    assert "CLASSES needs soil classes" in said and "held out" not in said
-    assert list(tmp_path.iterdir()) == []

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from tests.test_end_to_end import QUICK, SIZE, Land, Qgis, land, qgis, write_points
+from tests.end_to_end.land import SIZE, Land, write_points
+from tests.end_to_end.packaged import QUICK, Qgis
 
 PARTS, DEPTHS = ("sand", "silt", "clay"), ("0_30", "30_60")
 FIELDS = [f"{part}_{depth}" for part in PARTS for depth in DEPTHS]
-__all__ = ["land", "qgis"]  # fixtures
 
 
 @pytest.fixture(scope="module")

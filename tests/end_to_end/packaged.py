@@ -1,0 +1,65 @@
+"""The packaged plugin in qgis_process, with fewer trees and steps than a user's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = {"PRESET": "fast", "ARCHITECTURE": "ring", "MEMBERS": 3, "EPOCHS": 40, "VALIDATION": "random", "FOLDS": 2}
+
+
+@dataclass(frozen=True)
+class Qgis:
+    """qgis_process with nothing but the unpacked zip, in a profile of its own."""
+
+    variables: dict[str, str]
+
+    def call(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = ["/usr/bin/qgis_process", *arguments]
+        return subprocess.run(command, input=text, env=self.variables, capture_output=True, text=True, check=False)
+
+    def run(self, algorithm: str, inputs: dict[str, object]) -> dict[str, object]:
+        """An algorithm's results; the test fails with what QGIS wrote when the run fails."""
+        finished = self.call("run", algorithm, "-", text=json.dumps({"inputs": inputs}, default=str))
+        assert finished.returncode == 0, finished.stderr[-3000:]
+        results: dict[str, object] = json.loads(finished.stdout)["results"]
+        return results
+
+    def refusal(self, algorithm: str, inputs: dict[str, object]) -> str:
+        """What QGIS writes when a run is refused; the test fails when it is not, or with a traceback."""
+        finished = self.call("run", algorithm, "-", text=json.dumps({"inputs": inputs}, default=str))
+        assert finished.returncode == 1, finished.stdout[-3000:]
+        assert "Traceback" not in finished.stderr
+        return finished.stderr
+
+
+def unpack(folder: Path) -> Qgis:
+    """Package the plugin, and unpack it into the folder."""
+    subprocess.run([ROOT / ".ci" / "package", folder / "plugin.zip"], cwd=ROOT, check=True, capture_output=True)
+    with zipfile.ZipFile(folder / "plugin.zip") as archive:
+        archive.extractall(folder / "plugins")
+    train_less(folder / "plugins" / "soil_cnn_plugin" / "engine")
+    settings = folder / "profiles" / "default" / "QGIS" / "QGIS3.ini"
+    settings.parent.mkdir(parents=True)
+    english = "[locale]\noverrideFlag=true\nuserLocale=en\n"  # whatever language this computer speaks
+    settings.write_text(f"[PythonPlugins]\nprocessing=true\nsoil_cnn_plugin=true\n{english}")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "QGIS_"))}
+    assert Path(kept["SOILCNN_PYTHON"]).is_file()
+    own = {"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen", "QGIS_PLUGINPATH": str(folder / "plugins")}
+    return Qgis({**kept, **own, "QGIS_CUSTOM_CONFIG_PATH": str(folder)})
+
+
+def train_less(engine: Path) -> None:
+    """Fewer trees and steps, which no user can choose and nothing here depends on: they take most of a run's time."""
+    for file, whole, less in (
+        ("forests/forest.py", "\nTREES = 500\n", "\nTREES = 50\n"),
+        ("training/plan.py", "0.1, 600, 8, None)", "0.1, 100, 8, None)"),
+    ):
+        text = (engine / file).read_text(encoding="utf-8")
+        assert text.count(whole) == 1, file
+        (engine / file).write_text(text.replace(whole, less), encoding="utf-8")

@@ -12,6 +12,7 @@ import torch
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
+from soil_cnn_plugin.engine.assessment.independent_errors import independent_share
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
 from soil_cnn_plugin.engine.forests.forest import growing_seconds
 from soil_cnn_plugin.engine.forests.trees import Trees
@@ -22,7 +23,7 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.blending import fair_weights
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns, score_all
 from soil_cnn_plugin.engine.targets.kinds import Scaled
-from soil_cnn_plugin.engine.targets.learned import Learned
+from soil_cnn_plugin.engine.targets.learned import CLASSES, Learned
 from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit
@@ -42,7 +43,7 @@ class Fitted:
     the kinds of targets, whose columns follow each other.
 
     `held_out` says who had not seen which row; `parts` are the parts of the forests with context, for each unit of
-    columns."""
+    columns. `places` (N, 2) are those of the rows, in metres."""
 
     networks: tuple[PackedNetwork, ...]
     forests: dict[str, tuple[Trees, ...]]
@@ -55,6 +56,7 @@ class Fitted:
     curves: tuple[LossCurve, ...]
     held_out: HeldOutRows
     parts: tuple[tuple[Trees, ...], ...]
+    places: Array
 
     def unseen(self, method: str) -> UnseenPredictor:
         """What predicts the training rows by what had not seen them; `method` is one of PREDICTORS."""
@@ -90,9 +92,22 @@ class Fitted:
         location = mix(self.location, weights)
         scale = mix(self.scale, spread_weights(weights, self.components))
         return tuple(
-            each.calibrate(self.learned.of(own), location[:, own], scale[:, own])
-            for each, own in zip(self.scaled, own_columns(self.scaled))
+            each.calibrate(self.learned.of(own), location[:, own], scale[:, own], share)
+            for each, own, share in zip(self.scaled, own_columns(self.scaled), self.independent(weights))
         )
+
+    def independent(self, weights: Array) -> list[float]:
+        """The share of independent errors among those of the mixture, for each kind; of several columns, the least.
+        Censored values have no known error, and classes no spread."""
+        location = mix(self.location, weights)
+        scale = mix(self.scale, spread_weights(weights, self.components))
+        errors = np.where(self.learned.is_censored, np.nan, (self.learned.values - location) / scale)
+        return [
+            1.0
+            if each.columns.head == CLASSES
+            else min(independent_share(column, self.places) for column in errors[:, own].T)
+            for each, own in zip(self.scaled, own_columns(self.scaled))
+        ]
 
     def scores(self, weights: Array) -> Array:
         """Errors (N, R) of the mixture at its own rows, by the parts that had not seen them; see `Outcome.scores`."""
@@ -162,6 +177,7 @@ def fit_design(
         curves=networks.curves,
         held_out=HeldOutRows(networks.held_out, fold),
         parts=parts,
+        places=design.data.places[rows],
     )
 
 

@@ -48,9 +48,15 @@ class FittedProcess:
         return _predict(self.process, self.spreads, features)
 
 
-def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold: Rows, seed: int) -> FittedProcess:
+def fit_process(
+    features: Singles, layout: FeatureLayout, learned: Learned, fold: Rows, seed: int, start: Array | None = None
+) -> FittedProcess:
     """Fit a process to what is `learned` of N observations with `features` (N, F), and predict each inner `fold` (N,)
-    without it. Censored values count as their estimates."""
+    without it. Censored values count as their estimates. The search for parameters begins at `start` (R, 8), if given.
+
+    Few observations are predicted by processes whose means and parameters, too, had not seen them: those of all rows
+    know how a held-out cluster differs from the others, and errors of few clusters came out up to a tenth too small.
+    """
     rows = np.random.default_rng(seed).permutation(len(features))[:MOST_INFORMING]
     centre, width = _mean_and_spread(features)
     folds, columns, supports = int(fold.max()) + 1, learned.columns, features[rows[:MOST_SUPPORTS]]
@@ -70,7 +76,7 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
     )
     spreads = []
     for own, observed in zip(units(process.columns), _observed(process, features, learned, fold, rows)):
-        parameters[own] = _likeliest(observed)
+        parameters[own] = _likeliest(observed, None if start is None else start[own.start])
         likeliest = torch.from_numpy(parameters[own.start])
         evidence = Evidence.gather(process.places, likeliest, observed, folds)
         weights[own] = evidence.weigh().weights.T.numpy()
@@ -82,7 +88,10 @@ def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold
         spreads.append(evidence)
         give_back()  # each step leaves holes that are of no use to the next
     process = replace(process, parameters=parameters, weights=weights, weights_of_parts=of_parts)
-    held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate))
+    if folds > 1 and len(features) <= _ENOUGH:
+        held_out = _hold_out_anew(process, features, learned, fold, seed)
+    else:
+        held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate))
     return FittedProcess(process, *held_out, tuple(evidence.weigh() for evidence in spreads))
 
 
@@ -118,10 +127,26 @@ def _observed(
     return found
 
 
-def _likeliest(observed: KnownValues) -> Array:
+def _likeliest(observed: KnownValues, start: Array | None) -> Array:
     """Find the parameters (8,) that all columns share, on the first rows, which are random ones."""
     some = observed.take(torch.arange(min(_ENOUGH, len(observed.values))))
-    return find_parameters(some.places, some.values.numpy(), some.noise.numpy(), PRIOR_MEANS)
+    return find_parameters(some.places, some.values.numpy(), some.noise.numpy(), PRIOR_MEANS, start)
+
+
+def _hold_out_anew(
+    process: GaussianProcess, features: Singles, learned: Learned, fold: Rows, seed: int
+) -> tuple[Array, Array]:
+    location, scale = np.full((2, *learned.estimate.shape), np.nan)
+    for number in np.unique(fold):
+        test, train = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        together = np.zeros(len(train), np.int64)
+        part = fit_process(
+            features[train], process.layout, learned.take(train), together, seed, start=process.parameters
+        )
+        location[test], scale[test] = part.predict(features[test])
+    is_missing = np.isnan(learned.estimate)
+    location[is_missing] = scale[is_missing] = np.nan
+    return location, scale
 
 
 def _hold_out(

@@ -16,7 +16,7 @@ PRIOR_MEANS = np.log([0.1, 0.2, 0.2, 0.2, 0.3, 1.0, 1.0, 0.3])
 JITTER = 1e-6  # keeps the covariance of observations that share a pixel invertible
 _PRIOR_SPREADS = np.array([1.5, 1.5, 1.5, 1.5, 1.0, 0.7, 0.7, 1.0])
 _VARIANCES = 5  # parameters that are variances; they come first
-_STEPS = 60  # of the search
+_STEPS, _STEPS_ANEW = 60, 8  # of a search, and of one that begins near its end
 ROOT_3 = 3**0.5
 
 
@@ -90,14 +90,16 @@ def split(parameters: Tensor) -> tuple[Tensor, Tensor]:
     return parameters[:_VARIANCES].exp(), parameters[_VARIANCES:].exp()
 
 
-def find_parameters(places: Standardized, residuals: Array, noise: Array, start: Array) -> Array:
+def find_parameters(
+    places: Standardized, residuals: Array, noise: Array, middle: Array, start: Array | None = None
+) -> Array:
     """Find the likeliest parameters (8,) of observations at `places` with `residuals` (n, C) from their means, which
-    share them. `noise` (2, n) are a factor of the noise and the variance of the measurement. The search begins at
-    `start` (8,), where priors for residuals of variance 1 have their middle."""
+    share them. `noise` (2, n) are a factor of the noise and the variance of the measurement. Priors for residuals of
+    variance 1 have their middle at `middle` (8,). The search begins there, or at `start` (8,), near its end."""
     kernels = Kernels.between(places, places)
     values, spread = torch.from_numpy(residuals), max(float((residuals**2).mean()), 1e-6)
     factor, extra = (torch.from_numpy(part) for part in noise)
-    means, spreads = torch.from_numpy(start.copy()), torch.from_numpy(_PRIOR_SPREADS)
+    means, spreads = torch.from_numpy(middle.copy()), torch.from_numpy(_PRIOR_SPREADS)
     means[:_VARIANCES] += np.log(spread)
 
     def loss(guess: Array) -> tuple[float, Array]:
@@ -116,6 +118,7 @@ def find_parameters(places: Standardized, residuals: Array, noise: Array, start:
     bounds = [(mean - 8, mean + 8) for mean in means.tolist()]
     from scipy.optimize import minimize  # takes long to load, and maps do not need it
 
-    best = minimize(loss, means.numpy(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
+    begin, steps = (means.numpy(), _STEPS) if start is None else (start, _STEPS_ANEW)
+    best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
     found: Array = best.x
     return found

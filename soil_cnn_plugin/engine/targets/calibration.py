@@ -11,6 +11,7 @@ from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.targets.measured import as_if_measured
 from soil_cnn_plugin.engine.targets.residual_shape import ResidualShape, shape_residuals
 from soil_cnn_plugin.engine.targets.scales import TargetScale
+from soil_cnn_plugin.engine.targets.widening import widened
 
 _MOST_STRETCH = float(np.log(20))
 _PULL = float(np.log(2))
@@ -139,7 +140,12 @@ class Calibration:
 
 
 def calibrate(
-    target: Array, location: Array, scale: Array, is_censored: Flags | None = None, errors: Array | float = 0.0
+    target: Array,
+    location: Array,
+    scale: Array,
+    is_censored: Flags | None = None,
+    errors: Array | float = 0.0,
+    independent: float = 1.0,
 ) -> Calibration:
     """Calibrate on held-out observations (n,), standardized; NaN where target or prediction is missing.
 
@@ -151,6 +157,9 @@ def calibrate(
     small spread: there the small ones count as the quantile of those at measured values, at the share of censored ones,
     or as their median. The shape of residuals depends on the location only where nothing is censored: a limit says too
     little of a few residuals.
+
+    Residuals of which only a share of `independent` ones tells something new may all be small, or all large, by chance:
+    quantiles are `widened`, means and deviations are not.
     """
     is_censored = np.zeros(len(target), np.bool_) if is_censored is None else is_censored
     known = np.isfinite(target - location) & np.isfinite(scale)
@@ -168,12 +177,12 @@ def calibrate(
     is_wild = (is_high | (residuals / spread < lowest)) & ~is_censored
     inside = z[(z >= lowest) & (z <= highest)]
     bounded = np.clip(z, inside[0], inside[-1])
-    calibration = Calibration(
-        shape_residuals(z, bounded, None if is_censored.any() else of_z),
-        scales,
-        _range_of_residuals(residuals, is_censored, z * scales[1]),
-        stretch,
-    )
+    wide, most = widened(z, independent)
+    shape = shape_residuals(wide, bounded, None if is_censored.any() else of_z)
+    range_met = _range_of_residuals(residuals, is_censored, z * scales[1])
+    calibration = Calibration(shape, scales, range_met, stretch)
+    if most > 1:
+        calibration = replace(calibration, residuals=(most * range_met[0], most * range_met[1]), reach=range_met)
     if not (is_wild.any() or is_high.any() or len(inside) < len(z)):
         return calibration
     is_ordinary = ~is_wild & ~is_high

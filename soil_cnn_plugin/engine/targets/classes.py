@@ -165,7 +165,7 @@ class ScaledClasses:
     def blend(self, predicted: Array, learned: Array, fair: Array) -> Array:
         return learn_class_weights(predicted, learned, fair)
 
-    def calibrate(self, learned: Learned, location: Array, scale: Array) -> ClassOutcome:
+    def calibrate(self, learned: Learned, location: Array, scale: Array, independent: float = 1.0) -> ClassOutcome:
         return ClassOutcome(self.names, calibrate_classes(learned.values, location))
 
 

@@ -143,8 +143,10 @@ class ScaledComposition:
     def blend(self, predicted: Array, learned: Array, fair: Array) -> Array:
         return learn_weights(predicted, learned, fair)
 
-    def calibrate(self, learned: Learned, location: Array, scale: Array) -> CompositionOutcome:
-        return CompositionOutcome(self.scale, calibrate_jointly(learned.values, location, scale))
+    def calibrate(
+        self, learned: Learned, location: Array, scale: Array, independent: float = 1.0
+    ) -> CompositionOutcome:
+        return CompositionOutcome(self.scale, calibrate_jointly(learned.values, location, scale, independent))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.targets.scales import CompositionScale
+from soil_cnn_plugin.engine.targets.widening import widened_jointly
 
 MOST_RESIDUALS = 256
 """Each is a composition that is computed at every pixel; this many are enough for intervals of 99 %."""
@@ -147,12 +148,13 @@ class _Draw:
         return draws
 
 
-def calibrate_jointly(learned: Array, location: Array, scale: Array) -> JointCalibration:
-    """Calibrate on held-out observations (n, C), NaN where missing; of many, a choice stands for all."""
+def calibrate_jointly(learned: Array, location: Array, scale: Array, independent: float = 1.0) -> JointCalibration:
+    """Calibrate on held-out observations (n, C), NaN where missing; of many, a choice stands for all. Where only a
+    share of `independent` ones tells something new, residuals are widened."""
     z = (learned - location) / scale
     known = np.isfinite(z).all(axis=1)
     scales = [(float(column.min()), float(column.max())) for column in scale[known].T]
-    z = z[known]
+    z = widened_jointly(z[known], independent)
     if len(z) > MOST_RESIDUALS:
         z = z[_choose(z, np.arange(len(z)), MOST_RESIDUALS)]
     return JointCalibration(tuple(map(tuple, z.tolist())), tuple(scales))

@@ -228,8 +228,9 @@ class Scaled(Protocol):
         had not seen; `learned` (n, C) are the true columns, and `fair` (M,) the weights without any knowledge."""
         ...
 
-    def calibrate(self, learned: Learned, location: Array, scale: Array) -> Any:
-        """The outcome from learned columns (n, C) and predictions of them by what had not seen the rows."""
+    def calibrate(self, learned: Learned, location: Array, scale: Array, independent: float = 1.0) -> Any:
+        """The outcome from learned columns (n, C) and predictions of them by what had not seen the rows, of which a
+        share of `independent` ones tells something new: that widens limits; probabilities of classes stay."""
         ...
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soil_cnn_plugin.engine.arrays import Array, Flags
+from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.targets.measured import reporting_limits
 
 NUMBERS, CLASSES = "numbers", "classes"
@@ -108,6 +108,11 @@ class Learned:
         )
         arrays = (self.values[:, own], self.is_censored[:, own], self.errors[:, own])
         return Learned(*arrays, self.weights, self.estimate[:, own], layout)
+
+    def take(self, rows: Rows) -> Learned:
+        """Some of the observations."""
+        arrays = (self.values[rows], self.is_censored[rows], self.errors[rows], self.weights[rows], self.estimate[rows])
+        return Learned(*arrays, self.layout)
 
     def lesson(self, device: torch.device) -> Lesson:
         """The same values as tensors for training."""

@@ -126,9 +126,10 @@ class ScaledNumber:
     def blend(self, predicted: Array, learned: Array, fair: Array) -> Array:
         return learn_weights(predicted, learned, fair)
 
-    def calibrate(self, learned: Learned, location: Array, scale: Array) -> NumberOutcome:
+    def calibrate(self, learned: Learned, location: Array, scale: Array, independent: float = 1.0) -> NumberOutcome:
         columns = learned.values[:, 0], location[:, 0], scale[:, 0]
-        return NumberOutcome(self.scale, calibrate(*columns, learned.is_censored[:, 0], learned.errors[:, 0]))
+        known = learned.is_censored[:, 0], learned.errors[:, 0]
+        return NumberOutcome(self.scale, calibrate(*columns, *known, independent))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ from soil_cnn_plugin.engine.training.folds_of_file import in_metres, other_kind
 from soil_cnn_plugin.engine.training.held_out_scores import error_correlation_of
 from soil_cnn_plugin.engine.versions import read_versions
 
+_ALIKE = 0.9  # share of independent errors below which the log tells of it
+
 
 def choose_predictor(job: TrainNetwork, validations: Sequence[CrossValidation], report: Report) -> str:
     """Return the method that maps are predicted with. Where the job leaves it open, it is the one with the lowest
@@ -100,7 +102,9 @@ def assess(
     places = in_metres(file, file.coordinates)
     for target, of_target in zip(file.targets, judged):
         report.info(f"{target.label}: {of_target.text}")
-    wild = tell_wild(file, kinds, final.outcomes(final.weights(predictor)), report)
+    weights = final.weights(predictor)
+    wild = tell_wild(file, kinds, final.outcomes(weights), report)
+    tell_alike(kinds, final.independent(weights), file.count, report)
     wholes = [kind.assess_whole(assessed) for kind, assessed in zip(kinds, of_kinds)]
     west, _, _, north = file.grid.bounds
     x_metres, y_metres = in_metres(file, np.ones((1, 2)))[0]
@@ -177,6 +181,18 @@ def _repeats_in_words(repeats: int) -> str:
         " and tests use the folds of all; maps, figures, tables of single classes and of whole"
         " compositions, and the layer of held-out predictions show the first repeat."
     ).format(repeats)
+
+
+def tell_alike(kinds: Sequence[Kind], shares: Sequence[float], count: int, report: Report) -> None:
+    """Tell which targets have errors that are alike nearby, so that their limits are widened."""
+    for kind, share in zip(kinds, shares):
+        if share < _ALIKE:
+            report.info(
+                tr(
+                    "{}: held-out errors of near observations are alike. The {} observations tell as much of the spread"
+                    " of errors as {:.0f} independent ones would, and limits are widened accordingly."
+                ).format(comma_separated(kind.fields, 5), count, share * count)
+            )
 
 
 def tell_wild(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Outcome], report: Report) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soil_cnn_plugin.engine.arrays import Rows, Singles
+from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK, PROCESS
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.machine.memory import usable_cores
@@ -36,14 +36,15 @@ class TrainingData:
     """Encoded patches. `inputs` holds what each plan's network sees of N observations; the forests get `point` (N, D),
     the encoded covariates at the observation, and `context` (N, F), these with their focal means and deviations. Where
     there is a location, oblique coordinates come last in both. `raw` (N, C) are the covariates at the observation as
-    they were read, NaN where missing. `fingerprint` tells these patches from all others, even from those with the same
-    targets. The patch file lies at `path`."""
+    they were read, NaN where missing. `places` (N, 2) are x, y in metres. `fingerprint` tells these patches from all
+    others, even from those with the same targets. The patch file lies at `path`."""
 
     encoder: Encoder
     inputs: tuple[InputRows, ...]
     point: Singles
     context: Singles
     raw: Singles
+    places: Array
     fingerprint: str
     path: str
 
@@ -132,6 +133,7 @@ def encode_patches(
         point=_at_the_point(context, encoder),
         context=context,
         raw=raw,
+        places=file.coordinates * np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size),
         fingerprint=digest.hexdigest(),
         path=file.path,
     )

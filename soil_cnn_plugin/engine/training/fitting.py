@@ -12,6 +12,7 @@ import torch
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
+from soil_cnn_plugin.engine.assessment.independent_errors import independent_share
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
 from soil_cnn_plugin.engine.forests.forest import FittedForest, growing_seconds, steps_to_a_forest
 from soil_cnn_plugin.engine.forests.trees import Trees
@@ -21,7 +22,7 @@ from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.blending import fair_weights
 from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns, score_all
 from soil_cnn_plugin.engine.targets.kinds import Outcome, Scaled
-from soil_cnn_plugin.engine.targets.learned import Learned, units
+from soil_cnn_plugin.engine.targets.learned import CLASSES, Learned, units
 from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit
@@ -44,7 +45,7 @@ class Fitted:
     `half` (2, N, R) are location and scale of a component, by its number, with half of the trees, where forests have
     few; they tell by how much more trees narrow residuals.
     `held_out` says who had not seen which row; `parts` are the parts of the forests with context, for each unit of
-    columns."""
+    columns. `places` (N, 2) are those of the rows, in metres."""
 
     networks: tuple[PackedNetwork, ...]
     forests: dict[str, tuple[Trees, ...]]
@@ -58,6 +59,7 @@ class Fitted:
     curves: tuple[LossCurve, ...]
     held_out: HeldOutRows
     parts: tuple[tuple[Trees, ...], ...]
+    places: Array
 
     def unseen(self, method: str) -> UnseenPredictor:
         """What predicts the training rows by what had not seen them; `method` is one of PREDICTORS."""
@@ -92,9 +94,21 @@ class Fitted:
         """The outcomes of the mixture of the components, one for each kind."""
         location, scale = self._place(weights)
         return tuple(
-            each.calibrate(self.learned.of(own), location[:, own], scale[:, own])
-            for each, own in zip(self.scaled, own_columns(self.scaled))
+            each.calibrate(self.learned.of(own), location[:, own], scale[:, own], share)
+            for each, own, share in zip(self.scaled, own_columns(self.scaled), self.independent(weights))
         )
+
+    def independent(self, weights: Array) -> list[float]:
+        """The share of independent errors among those of the mixture, for each kind; of several columns, the least.
+        Censored values have no known error, and classes no spread."""
+        location, scale = self._place(weights)
+        errors = np.where(self.learned.is_censored, np.nan, (self.learned.values - location) / scale)
+        return [
+            1.0
+            if each.columns.head == CLASSES
+            else min(independent_share(column, self.places) for column in errors[:, own].T)
+            for each, own in zip(self.scaled, own_columns(self.scaled))
+        ]
 
     def scores(self, weights: Array, outcomes: Sequence[Outcome]) -> Array:
         """Errors (N, R) of the mixture, with its `outcomes`, at its own rows, by the parts that had not seen them; see
@@ -183,6 +197,7 @@ def fit_design(
         curves=networks.curves,
         held_out=HeldOutRows(networks.held_out, fold),
         parts=parts,
+        places=design.data.places[rows],
     )
 
 

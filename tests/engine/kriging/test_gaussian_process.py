@@ -189,10 +189,29 @@ def test_neighbours_are_found_in_space_and_held_out_rows_are_unseen() -> None:
     assert error < 0.75  # of a standard deviation of 1
     without = fit_process(features[:, :5], replace(LAYOUT, has_place=False), learned_of(values), fold, seed=0)
     assert np.sqrt(np.mean((without.location - values) ** 2)) > error + 0.1
+    for number, part in enumerate(fitted.process.parts):  # which have means and parameters of all rows
+        rows = fold == number
+        assert part.locations(torch.from_numpy(features[rows])) == pytest.approx(fitted.location[rows], abs=0.3)
+    assert 0.8 < np.mean(np.abs(fitted.location - values) < 1.645 * fitted.scale) < 0.97
+
+
+def test_many_held_out_rows_are_predicted_by_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, fold = features_of(60), np.arange(60) % 5
+    monkeypatch.setattr(fitted_process, "_ENOUGH", 50)
+    fitted = fit_process(features, LAYOUT, learned_of(field(features)[:, None]), fold, seed=0)
     for number, part in enumerate(fitted.process.parts):
         rows = fold == number
         assert np.array_equal(part.locations(torch.from_numpy(features[rows])), fitted.location[rows])
-    assert 0.8 < np.mean(np.abs(fitted.location - values) < 1.645 * fitted.scale) < 0.97
+
+
+def test_held_out_rows_have_no_part_in_means_and_parameters() -> None:
+    features = features_of(80)
+    values = field(features)[:, None]
+    fold = np.arange(80) % 4
+    changed = values + 3.0 * (fold == 2)[:, None]
+    first, second = (fit_process(features, LAYOUT, learned_of(each), fold, seed=0) for each in (values, changed))
+    assert np.abs(second.process.means - first.process.means) > 0.5
+    np.testing.assert_allclose(second.location[fold == 2], first.location[fold == 2], atol=0.1)
 
 
 def test_scales_of_many_rows_are_those_of_few_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.targets.calibration import calibrate
 from soil_cnn_plugin.engine.targets.numbers import NumberKind, NumberOutcome
 from soil_cnn_plugin.engine.targets.scales import TargetScale
-from soil_cnn_plugin.engine.training.assessing import choose_predictor, tell_wild
+from soil_cnn_plugin.engine.training.assessing import choose_predictor, tell_alike, tell_wild
 from tests.engine.landscape import Log
 
 
@@ -32,6 +32,15 @@ def test_the_features_of_wild_values_are_named() -> None:
     assert log.warnings == [line]
     assert line.startswith("lead: 2 values lie so far from what networks and forest predict")
     assert "(45000 of feature 105, 47000 of feature 108)" in line and "MEDIAN" in line
+
+
+def test_the_log_tells_how_many_independent_errors_there_are() -> None:
+    kinds = [NumberKind(t, SoilProperty(field)) for t, field in enumerate(("zinc", "lead"))]
+    log = Log()
+    tell_alike(kinds, [0.97, 0.25], 80, log)
+    (line,) = log.infos
+    assert line.startswith("lead: held-out errors of near observations are alike. The 80 observations tell as much")
+    assert "as 20 independent ones would" in line
 
 
 def held_out(**errors: float) -> dict[str, SimpleNamespace]:

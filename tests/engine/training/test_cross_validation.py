@@ -249,9 +249,12 @@ def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed: Design) -> 
     weights = final.weights("blend")
     location = mix(final.location, weights)
     scale = mix(final.scale, spread_weights(weights, final.components))
-    for outcome, each, own in zip(final.outcomes(weights), final.scaled, own_columns(final.scaled), strict=True):
+    shares = final.independent(weights)
+    for outcome, each, own, share in zip(
+        final.outcomes(weights), final.scaled, own_columns(final.scaled), shares, strict=True
+    ):
         alone = final.learned.of(own)
-        assert each.calibrate(alone, location[:, own], scale[:, own]) == outcome
+        assert each.calibrate(alone, location[:, own], scale[:, own], share) == outcome
         chosen = final.location[[0, 1, 2]][:, :, own]
         told = final._told(final.location[[0, 1, 2]].mean(axis=0))[:, own]
         np.testing.assert_array_equal(each.blend(chosen, told, np.full(3, 1 / 3)), weights[:, own])

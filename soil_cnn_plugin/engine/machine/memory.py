@@ -63,6 +63,12 @@ def giving_back() -> Iterator[None]:
         give_back()
 
 
+def keep_freed() -> None:
+    """Keep freed memory for the next block of a map (glibc). The bridge starts its workers so; Dask starts its own with
+    the opposite setting, and to get memory again page by page takes longer than to predict a block."""
+    _set_up(1)
+
+
 def _set_up(column: int) -> None:
     if (library := _glibc()) is not None:
         for setting, values in _SETTINGS.items():

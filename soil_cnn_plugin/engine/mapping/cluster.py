@@ -32,6 +32,7 @@ from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.failures import error_in_words
 from soil_cnn_plugin.engine.machine.device import choose_device
+from soil_cnn_plugin.engine.machine.memory import keep_freed
 from soil_cnn_plugin.engine.machine.threads import alone
 from soil_cnn_plugin.engine.mapping.blocks import BLOCKS_ON_GPU, Read, read_block
 from soil_cnn_plugin.engine.mapping.half_precision import half_kinds
@@ -243,6 +244,7 @@ class _Opened:
 @lru_cache(maxsize=1)
 def _open(task: MapTask) -> _Opened:
     """Open the network and the covariates, once for each worker and map."""
+    keep_freed()
     job, silent = task.job, Report(lambda event: None)
     device = choose_device(job.device, silent, job.full_gpu)
     trained = read_network(job.network, device)

@@ -104,23 +104,36 @@ def test_sizes_read_well() -> None:
 
 @pytest.mark.skipif(_glibc() is None, reason="other C libraries keep little")
 def test_large_arrays_go_back_to_the_system_within_a_training_alone() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FREEING],
-        cwd=Path(__file__).resolve().parents[3],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    within, outside = map(int, done.stdout.split())
+    within, outside = kept_bytes("training", {})
     assert within < 2**22
     assert outside > 2**25
 
 
+@pytest.mark.skipif(_glibc() is None, reason="other C libraries keep little")
+def test_a_worker_of_dask_keeps_what_the_next_block_needs() -> None:
+    before, after = kept_bytes("map", {"MALLOC_TRIM_THRESHOLD_": "65536"})  # as Dask starts its workers
+    assert before < 2**22
+    assert after > 2**25
+
+
+def kept_bytes(work: str, variables: dict[str, str]) -> tuple[int, ...]:
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", _FREEING, work],
+        cwd=root,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return tuple(map(int, done.stdout.split()))
+
+
 _FREEING = """
 import os
+import sys
 from pathlib import Path
 import numpy as np
-from soil_cnn_plugin.engine.machine.memory import giving_back
+from soil_cnn_plugin.engine.machine.memory import giving_back, keep_freed
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -131,8 +144,12 @@ def kept():
     del arrays[::2]
     return 3 * arrays[0].nbytes - (before - resident())
 
-with giving_back():
+if sys.argv[1] == "training":
+    with giving_back():
+        print(kept())
+else:
     print(kept())
+    keep_freed()
 print(kept())
 """
 """Tells the bytes that stay with a process when every second of some arrays is freed. In a process of its own: one that

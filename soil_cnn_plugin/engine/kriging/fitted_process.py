@@ -48,15 +48,26 @@ class FittedProcess:
         return _predict(self.process, self.spreads, features)
 
 
-def fit_process(
-    features: Singles, layout: FeatureLayout, learned: Learned, fold: Rows, seed: int, start: Array | None = None
-) -> FittedProcess:
+def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold: Rows, seed: int) -> FittedProcess:
     """Fit a process to what is `learned` of N observations with `features` (N, F), and predict each inner `fold` (N,)
-    without it. Censored values count as their estimates. The search for parameters begins at `start` (R, 8), if given.
+    without it. Censored values count as their estimates.
 
     Few observations are predicted by processes whose means and parameters, too, had not seen them: those of all rows
     know how a held-out cluster differs from the others, and errors of few clusters came out up to a tenth too small.
     """
+    process, spreads = _fit(features, layout, learned, fold, seed)
+    if int(fold.max()) > 0 and len(features) <= _ENOUGH:
+        held_out = _hold_out_anew(process, features, learned, fold, seed)
+    else:
+        held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate))
+    return FittedProcess(process, *held_out, tuple(evidence.weigh() for evidence in spreads))
+
+
+def _fit(
+    features: Singles, layout: FeatureLayout, learned: Learned, fold: Rows, seed: int, start: Array | None = None
+) -> tuple[GaussianProcess, list[Evidence]]:
+    """Fit a process, and gather what tells the spread of each unit of columns. The search for parameters begins at
+    `start` (R, 8), if given."""
     rows = np.random.default_rng(seed).permutation(len(features))[:MOST_INFORMING]
     centre, width = _mean_and_spread(features)
     folds, columns, supports = int(fold.max()) + 1, learned.columns, features[rows[:MOST_SUPPORTS]]
@@ -87,12 +98,7 @@ def fit_process(
             evidence = Evidence.gather(few, likeliest, observed, folds)
         spreads.append(evidence)
         give_back()  # each step leaves holes that are of no use to the next
-    process = replace(process, parameters=parameters, weights=weights, weights_of_parts=of_parts)
-    if folds > 1 and len(features) <= _ENOUGH:
-        held_out = _hold_out_anew(process, features, learned, fold, seed)
-    else:
-        held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate))
-    return FittedProcess(process, *held_out, tuple(evidence.weigh() for evidence in spreads))
+    return replace(process, parameters=parameters, weights=weights, weights_of_parts=of_parts), spreads
 
 
 def _mean_and_spread(features: Singles) -> tuple[Array, Array]:
@@ -140,10 +146,9 @@ def _hold_out_anew(
     for number in np.unique(fold):
         test, train = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         together = np.zeros(len(train), np.int64)
-        part = fit_process(
-            features[train], process.layout, learned.take(train), together, seed, start=process.parameters
-        )
-        location[test], scale[test] = part.predict(features[test])
+        part, spreads = _fit(features[train], process.layout, learned.take(train), together, seed, process.parameters)
+        known = [evidence.weigh() for evidence in spreads]
+        location[test], scale[test] = _predict(part, known, features[test])
     is_missing = np.isnan(learned.estimate)
     location[is_missing] = scale[is_missing] = np.nan
     return location, scale

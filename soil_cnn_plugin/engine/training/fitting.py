@@ -95,13 +95,15 @@ class Fitted:
         location, scale = self._place(weights)
         return tuple(
             each.calibrate(self.learned.of(own), location[:, own], scale[:, own], share)
-            for each, own, share in zip(self.scaled, own_columns(self.scaled), self.independent(weights))
+            for each, own, share in zip(self.scaled, own_columns(self.scaled), self._independent(location, scale))
         )
 
     def independent(self, weights: Array) -> list[float]:
         """The share of independent errors among those of the mixture, for each kind; of several columns, the least.
         Censored values have no known error, and classes no spread."""
-        location, scale = self._place(weights)
+        return self._independent(*self._place(weights))
+
+    def _independent(self, location: Array, scale: Array) -> list[float]:
         errors = np.where(self.learned.is_censored, np.nan, (self.learned.values - location) / scale)
         return [
             1.0

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -20,7 +19,8 @@ from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.bridge.spare import SPARE
 from soil_cnn_plugin.bridge.worker import prepare_worker, run_job
 from soil_cnn_plugin.contract import language
-from soil_cnn_plugin.contract.jobs import DescribeNetwork
+
+pytestmark = pytest.mark.usefixtures("temporary_folder")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,18 +43,6 @@ class Listener(QgsProcessingFeedback):
 @pytest.fixture
 def feedback(qgis_app) -> Listener:
     return Listener()
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> DescribeNetwork:
-    return DescribeNetwork(network="/n.safetensors", report=str(tmp_path / "report.html"))
-
-
-@pytest.fixture(autouse=True)
-def temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("temporary")
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def ready_spare() -> worker_process.WorkerProcess:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -21,6 +20,8 @@ from soil_cnn_plugin.bridge.running import RUNNING
 from soil_cnn_plugin.bridge.worker import Relay, run_job, time_in_words
 from soil_cnn_plugin.contract import language
 from soil_cnn_plugin.contract.jobs import DescribeNetwork, TrainNetwork
+
+pytestmark = pytest.mark.usefixtures("temporary_folder")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,18 +51,6 @@ class Listener(QgsProcessingFeedback):
 @pytest.fixture
 def feedback(qgis_app) -> Listener:
     return Listener()
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> DescribeNetwork:
-    return DescribeNetwork(network="/n.safetensors", report=str(tmp_path / "report.html"))
-
-
-@pytest.fixture(autouse=True)
-def temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("temporary")
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def leftovers(job: DescribeNetwork) -> list[str]:

@@ -33,6 +33,7 @@ def wait_for_job(seconds: float, tell: Callable[[Event], None], leave: Callable[
     patience = threading.Timer(seconds, leave, (0,))
     patience.daemon = True
     patience.start()
-    if not sys.stdin.readline():
-        leave(0)
+    line = sys.stdin.readline()
     patience.cancel()
+    if not line:
+        leave(0)

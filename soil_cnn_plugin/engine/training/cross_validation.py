@@ -33,9 +33,9 @@ from soil_cnn_plugin.engine.targets.groups import by_target, own_columns
 from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.fit import predict_all
-from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design, forest_features, seconds_of_rest, share_of_steps
+from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
-from soil_cnn_plugin.engine.training.pace import FitProgress, Pace
+from soil_cnn_plugin.engine.training.pace import FitProgress, Pace, seconds_of_rest, share_of_steps
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
 
 
@@ -190,7 +190,7 @@ def _hold_out(
     parts = [predict_all(network, rows) for network, rows in zip(fitted.networks, inputs)]
     location, scale = ([part[i].cpu().numpy().astype(np.float64) for part in parts] for i in (0, 1))
     for name in design.forests:
-        centre, spread = predict_forests(fitted.forests[name], forest_features(design, name)[test])
+        centre, spread = predict_forests(fitted.forests[name], design.data.features(name)[test])
         location.append(centre)
         scale.append(spread)
         if name == FOREST_CONTEXT and fitted.process:

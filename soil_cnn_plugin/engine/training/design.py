@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
-from soil_cnn_plugin.engine.assessment.methods import BLEND, FORESTS, MEAN, NETWORK, PROCESS
+from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, FORESTS, MEAN, NETWORK, PROCESS
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
@@ -54,6 +54,10 @@ class TrainingData:
         has_place = self.encoder.location is not None
         width = self.context.shape[1] - len(Location.ANGLES) * has_place
         return FeatureLayout(self.encoder.channel_count, width, has_place)
+
+    def features(self, forest: str) -> Singles:
+        """What a forest, one of FORESTS, grows on."""
+        return self.context if forest == FOREST_CONTEXT else self.point
 
 
 @dataclass(frozen=True)

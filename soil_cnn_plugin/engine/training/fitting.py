@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.assessment.independent_errors import independent_share
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
-from soil_cnn_plugin.engine.forests.forest import FittedForest, growing_seconds, steps_to_a_forest
+from soil_cnn_plugin.engine.forests.forest import FittedForest, steps_to_a_forest
 from soil_cnn_plugin.engine.forests.trees import Trees
 from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
 from soil_cnn_plugin.engine.machine.memory import give_back
@@ -31,9 +31,6 @@ from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
 from soil_cnn_plugin.engine.training.pace import FitProgress
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
-
-_STEPS_TO_LEARN = 3000  # after which a network of many observations seldom becomes better
-_SECONDS_OF_PROCESS = 2.0  # that a Gaussian process of one column takes, about
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ def fit_design(
     parts: tuple[tuple[Trees, ...], ...] = ()
     asked = _shares_of_work(design, forests)
     for index, name in enumerate(forests):
-        features = _some(forest_features(design, name), rows)
+        features = _some(design.data.features(name), rows)
         part = partial(_part_of, progress.rest, *asked[index : index + 2])
         fitted = fit_or_read_forests(design.checkpoints, features, learned, fold, seed, part)
         found.add_forests(name, fitted)
@@ -249,26 +246,9 @@ def _fit_networks(
     return networks
 
 
-def seconds_of_rest(design: Design) -> float:
-    """A guess, for progress alone, of the time that a fit of all observations takes after its networks."""
-    rows, columns = len(design.fold), sum(len(kind.targets) for kind in design.kinds)
-    widths = [forest_features(design, name).shape[1] for name in design.forests]
-    return columns * (_SECONDS_OF_PROCESS + sum(growing_seconds(rows, width) for width in widths))
-
-
-def share_of_steps(design: Design) -> float:
-    """A guess, for progress alone, of the share of their steps after which the networks of many observations end."""
-    rows = len(design.fold) * (INNER_FOLDS - 1) // INNER_FOLDS
-    shares = []
-    for plan in design.plans:
-        settings = plan.fit_settings(rows, design.seed)
-        shares.append(min(1.0, (_STEPS_TO_LEARN + settings.patience * settings.evaluate_every) / settings.steps))
-    return float(np.mean(shares))
-
-
 def _shares_of_work(design: Design, forests: Sequence[str]) -> list[float]:
     """Where each forest begins and the last ends, as shares of the work of all: a tree asks a third of the features."""
-    widths = np.cumsum([0, *(forest_features(design, name).shape[1] for name in forests)])
+    widths = np.cumsum([0, *(design.data.features(name).shape[1] for name in forests)])
     shares: list[float] = (widths / max(1, widths[-1])).tolist()
     return shares
 
@@ -296,7 +276,3 @@ def fill_below(learned: Learned, location: Array, scale: Array, seed: int) -> Le
             estimate[known, column], learned.is_censored[known, column], *place, seed + int(column)
         )
     return replace(learned, estimate=estimate)
-
-
-def forest_features(design: Design, forest: str) -> Singles:
-    return design.data.context if forest == FOREST_CONTEXT else design.data.point

@@ -6,6 +6,15 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
+import numpy as np
+
+from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
+from soil_cnn_plugin.engine.forests.forest import growing_seconds
+from soil_cnn_plugin.engine.training.design import Design
+
+_STEPS_TO_LEARN = 3000  # after which a network of many observations seldom becomes better
+_SECONDS_OF_PROCESS = 2.0  # that a Gaussian process of one column takes, about
+
 
 class Pace:
     """What finished fits of a run tell of those to come. Before the first has finished, `seconds_of_rest` is a guess of
@@ -72,3 +81,20 @@ class FitProgress:
     def _forward(self, share: float) -> None:
         self._told = max(self._told, share)
         self._tell(self._told)
+
+
+def seconds_of_rest(design: Design) -> float:
+    """A guess, for progress alone, of the time that a fit of all observations takes after its networks."""
+    rows, columns = len(design.fold), sum(len(kind.targets) for kind in design.kinds)
+    widths = [design.data.features(name).shape[1] for name in design.forests]
+    return columns * (_SECONDS_OF_PROCESS + sum(growing_seconds(rows, width) for width in widths))
+
+
+def share_of_steps(design: Design) -> float:
+    """A guess, for progress alone, of the share of their steps after which the networks of many observations end."""
+    rows = len(design.fold) * (INNER_FOLDS - 1) // INNER_FOLDS
+    shares = []
+    for plan in design.plans:
+        settings = plan.fit_settings(rows, design.seed)
+        shares.append(min(1.0, (_STEPS_TO_LEARN + settings.patience * settings.evaluate_every) / settings.steps))
+    return float(np.mean(shares))

@@ -30,6 +30,7 @@ from worker import Unfinished, events_of, run_job
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, TrainNetwork, to_json
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import extract_patches
+from soil_cnn_plugin.engine.kriging import kernels
 from soil_cnn_plugin.engine.machine.device import forbid_tf32
 from soil_cnn_plugin.engine.machine.gpu import memory_of_gpu
 from soil_cnn_plugin.engine.report import Report
@@ -47,7 +48,8 @@ _WORKER_ENDS = 5.0  # seconds in which a worker must have ended
 
 def compare_with_processor(asked: Asked) -> list[Figure]:
     """Compare maps in each precision, held-out errors and seeds."""
-    forest.TREES = 10 if asked.small else forest.TREES
+    if asked.small:
+        forest.TREES, kernels._STEPS = 10, 8
     covariates = write_covariates(asked.path("."), 150 if asked.small else 400, 3, seed=50)
     shapes = (Shape("ring", 15, 2), Shape("padarian", 15, 2))
     alone, blend, *_ = make_network(covariates, shapes, 60 if asked.small else 1000)

@@ -23,7 +23,7 @@ from benchmarks.scikit_trees import to_trees
 from soil_cnn_plugin.contract.jobs import Covariate
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.methods import BLEND, NETWORK
-from soil_cnn_plugin.engine.forests.forest import TREES
+from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.kriging.fitted_process import fit_process
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
 from soil_cnn_plugin.engine.machine.memory import usable_cores
@@ -110,7 +110,7 @@ def make_network(
     point, context = seen[0][rows], seen[1][rows]
     target = np.sin(context[:, 0]) + context[:, -1] * context[:, 1] + 0.3 * context[:, 2:].sum(1) / context.shape[1]
     target = (target - target.mean()) / target.std() + 0.5 * rng.normal(size=len(rows))
-    forest = forest_of(context, target)
+    rival = forest_of(context, target)
     description = NetworkDescription(
         targets=(TARGET,), covariates=summaries, grid=grid, patch_size=size, shapes=shapes, predictor=NETWORK,
         weights=tuple((1 / len(shapes),) for _ in shapes), location=None,
@@ -129,18 +129,17 @@ def make_network(
     layout = FeatureLayout(encoder.channel_count, context.shape[1], has_place=False)
     process = fit_process(context.astype(np.float32), layout, learned, np.arange(len(rows)) % 5, seed=0).process
     blended = replace(description, predictor=BLEND, weights=tuple((1 / count,) for _ in range(count)))
-    predictor = Predictor(networks, (to_trees(forest.estimators_),), np.array(blended.weights), size, process)
-    return alone, TrainedNetwork(blended, encoder, predictor), Observations(point, context, target), forest
+    predictor = Predictor(networks, (to_trees(rival.estimators_),), np.array(blended.weights), size, process)
+    return alone, TrainedNetwork(blended, encoder, predictor), Observations(point, context, target), rival
 
 
 def forest_of(
-    features: Floats, target: NDArray[np.float64], trees: int = TREES, seed: int = 0, jobs: int | None = None
+    features: Floats, target: NDArray[np.float64], trees: int | None = None, seed: int = 0, jobs: int | None = None
 ) -> RandomForestRegressor:
     """Return scikit-learn's forest with the settings of the forests beside the networks (forests/forest.py)."""
-    forest = RandomForestRegressor(
-        trees, min_samples_leaf=3, max_features=1 / 3, n_jobs=jobs or usable_cores(), random_state=seed
-    )
-    return forest.fit(features, target)
+    return RandomForestRegressor(
+        trees or forest.TREES, min_samples_leaf=3, max_features=1 / 3, n_jobs=jobs or usable_cores(), random_state=seed
+    ).fit(features, target)
 
 
 def _regions(height: int, width: int, size: int) -> list[Block]:

@@ -22,6 +22,7 @@ import pytest
 import torch
 
 from soil_cnn_plugin.contract.jobs import PredictMap, TrainNetwork
+from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import predict_map, train_network
 from soil_cnn_plugin.engine.networks.encoding import Channels
 from soil_cnn_plugin.engine.report import Report
@@ -42,12 +43,14 @@ class Measure(Protocol):
 @pytest.fixture
 def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
     """Results and temporary files lie in tmp_path. To import PyTorch in a process of each takes seconds; those that a
-    benchmark starts itself stay processes."""
+    benchmark starts itself stay processes. Networks that are made for it learn little, beside few trees."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(importlib.import_module("landscape"), "_STEPS", 5)
+    monkeypatch.setattr(forest, "TREES", 20)
 
     def run(script: str, *options: str) -> None:
         monkeypatch.setattr(sys, "argv", [f"{script}.py", "--output", str(tmp_path), *options])
@@ -93,7 +96,7 @@ def test_designs_of_samples_are_measured(tmp_path: Path, measure: Measure) -> No
 
 
 def test_all_benchmarks_come_into_one_table(tmp_path: Path, measure: Measure) -> None:
-    tiny = ["--observations", "60", "--covariates", "1", "--members", "2", "--steps", "2", "--turns", "1"]
+    tiny = ["--observations", "60", "--covariates", "2", "--members", "2", "--steps", "2", "--turns", "1"]
     measure("bench", "--quick", "--only", "training", *tiny)  # this one starts the other as a script
     found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert not found["failed"] and found["quick"]
@@ -104,7 +107,7 @@ def test_all_benchmarks_come_into_one_table(tmp_path: Path, measure: Measure) ->
 
 
 def test_the_whole_of_a_map_is_measured(tmp_path: Path, measure: Measure) -> None:
-    tiny = ["--side", "200", "--covariates", "1", "--members", "1", "--observations", "50", "--trees-on", "32"]
+    tiny = ["--side", "200", "--covariates", "2", "--members", "1", "--observations", "50", "--trees-on", "32"]
     measure("map_prediction", "--quick", "--maps", "blend", "--large", "240", *tiny)
     found = figures_of(tmp_path / "map_prediction.json")
     shares = {name: values for name, values in found.items() if "% of processor time" in name}
@@ -126,14 +129,15 @@ def test_two_processes_make_what_one_makes(tmp_path: Path, measure: Measure, mon
         return worker.Run(time.perf_counter() - started, 0, {}, outputs, ())
 
     monkeypatch.setattr(processes, "run_job", run_job)
-    tiny = ["--side", "120", "--covariates", "1", "--observations", "60", "--epochs", "1"]
+    tiny = ["--side", "120", "--covariates", "2", "--observations", "60", "--epochs", "1"]
     measure("processes", "--quick", *tiny)
     assert all(values[0] > 0 for values in figures_of(tmp_path / "processes.json").values())
     assert not list(tmp_path.glob("soilcnn-*"))
 
 
 def test_a_training_with_many_observations_is_measured(tmp_path: Path, measure: Measure) -> None:
-    measure("large_training", "--quick", "--observations", "60", "--covariates", "1", "--side", "100")
+    tiny = ["--covariates", "2", "--side", "100", "--map-side", "20", "--members", "2", "--epochs", "1", "--folds", "2"]
+    measure("large_training", "--quick", "--observations", "60", *tiny)
     found = figures_of(tmp_path / "large_training.json")
     assert 0.1 < found["training: peak memory, GiB"][0] < 2 and found["size of network.safetensors, MiB"][0] > 0
     assert not list(tmp_path.glob("soilcnn-*"))

@@ -20,9 +20,12 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve
 from soil_cnn_plugin.engine.assessment.comparison import verdict
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.kriging import kernels
 from soil_cnn_plugin.engine.reports import drawing
 from soil_cnn_plugin.engine.targets.assessed import NumberTarget
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut, Scores, score
+from soil_cnn_plugin.engine.training import designs
 from tests.engine import pretended_gpu
 
 RasterWriter = Callable[..., str]
@@ -80,6 +83,18 @@ def words_of_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 def words_of_all_figures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing, "render", _render_words)
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_fits() -> Iterator[None]:
+    """Fits in a fraction of their time, where tests look neither at what is cut short nor at folds of another kind:
+    few trees, short searches for a Gaussian process's parameters, and only the folds that are asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forest, "TREES", 10)
+        patch.setattr(kernels, "_STEPS", 8)
+        patch.setattr(kernels, "_STEPS_ANEW", 2)
+        patch.setattr(designs, "_with_other_folds", lambda *_: ())
         yield
 
 

@@ -25,12 +25,13 @@ TIMES = RNG.integers(1, 4, 900)
 
 
 def grow(features: np.ndarray, values: np.ndarray, labels: np.ndarray, outputs: int, leaf: int = 3) -> Trees:
-    """One tree that is asked for all features at each node."""
+    """One tree that is asked for all features at each node. Codes are chosen by row, as a forest chooses them: another
+    order in memory would be compiled anew."""
     binned = bin_features(features, 1)
     times = TIMES[: len(features)]
     children, feature, threshold, value = grow_tree(
-        binned.codes, binned.lowest, binned.highest, times, values.astype(np.float64), labels.astype(np.int32),
-        outputs, features.shape[1], leaf, np.uint64(1),
+        binned.codes[:, np.arange(len(features))], binned.lowest, binned.highest, times, values.astype(np.float64),
+        labels.astype(np.int32), outputs, features.shape[1], leaf, np.uint64(1),
     )  # fmt: skip
     return Trees(np.array([0, len(feature)]), children, feature, threshold, value)
 

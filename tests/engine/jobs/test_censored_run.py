@@ -26,7 +26,7 @@ from soil_cnn_plugin.engine.jobs import explain_network, extract_patches, predic
 from soil_cnn_plugin.engine.report import Report
 from tests.engine.landscape import CELL, CRS, NORTH, WEST, Log, make_landscape
 
-pytestmark = pytest.mark.usefixtures("words_of_all_figures")
+pytestmark = pytest.mark.usefixtures("words_of_all_figures", "quick_fits")
 COUNT = 120
 THRESHOLDS = parse_thresholds("zinc > 40; zinc > 1e6; zinc < 30")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from soil_cnn_plugin.contract.jobs import (
     TrainNetwork,
 )
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.explaining import network_use
 from soil_cnn_plugin.engine.jobs import (
     assess_map,
     compare_patch_sizes,
@@ -33,11 +33,13 @@ from soil_cnn_plugin.engine.jobs import (
     predict_map,
     train_network,
 )
+from soil_cnn_plugin.engine.training import plan
 from soil_cnn_plugin.engine.training.network_file import read_description
+from soil_cnn_plugin.engine.training.plan import Shape
 from tests.engine.landscape import CELL, CRS, NORTH, WEST, Landscape, Log, make_landscape
 from tests.engine.reports.test_held_out_report import Reader
 
-pytestmark = pytest.mark.usefixtures("words_of_all_figures")
+pytestmark = pytest.mark.usefixtures("words_of_all_figures", "quick_fits")
 PARTS, DEPTHS = ("sand", "silt", "clay"), ("0_10", "30_60")
 FIELDS = tuple(f"{part}_{depth}" for depth in DEPTHS for part in PARTS)
 COUNT = 90
@@ -52,13 +54,6 @@ class Chain:
     metrics: dict[str, Any]
     points: geopandas.GeoDataFrame
     """What was measured."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_trees() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forest, "TREES", 15)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +191,10 @@ def test_maps_sum_to_the_whole_and_can_be_assessed_part_by_part(chain: Chain, tm
     assert numbers["rmse"] == pytest.approx(np.sqrt(np.mean((predicted - observed) ** 2)), rel=1e-5)
 
 
-def test_one_part_of_a_composition_can_be_explained(chain: Chain, tmp_path: Path) -> None:
+def test_one_part_of_a_composition_can_be_explained(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_use, "_MOST_REPEATS", 2)
     job = ExplainNetwork(
         chain.job.network,
         chain.job.patches,
@@ -219,7 +217,10 @@ def test_one_part_of_a_composition_can_be_explained(chain: Chain, tmp_path: Path
     assert total.std() > 0.1
 
 
-def test_patch_sizes_can_be_compared_for_compositions(chain: Chain, tmp_path: Path) -> None:
+def test_patch_sizes_can_be_compared_for_compositions(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "_RING", replace(plan._RING, shape=Shape("ring", 31, 2), steps=60))
     job = ComparePatchSizes(
         chain.job.patches,
         report=str(tmp_path / "r.html"),

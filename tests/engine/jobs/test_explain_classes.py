@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +23,7 @@ QUIET = Report(lambda event: None)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_trees() -> Any:
+def few_trees(quick_fits: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forest, "TREES", 60)
         yield

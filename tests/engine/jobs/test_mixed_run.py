@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from soil_cnn_plugin.contract.jobs import ExplainNetwork, ExtractPatches, MapSoi
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.contract.threshold import parse_thresholds
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.explaining import network_use
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import describe_network, explain_network, map_soil_properties
 from soil_cnn_plugin.engine.jobs.describe_network import DescribeNetwork
@@ -44,9 +46,10 @@ Run = tuple[MapSoilProperties, dict[str, Any], Log]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_trees() -> Any:
+def few_trees_and_repeats(quick_fits: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forest, "TREES", 60)
+        patch.setattr(network_use, "_MOST_REPEATS", 2)
         yield
 
 

@@ -20,10 +20,12 @@ from tests.engine.landscape import extract, make_landscape
 _WORKER = """
 import sys
 from soil_cnn_plugin.engine import __main__ as worker
-from soil_cnn_plugin.engine.training import checkpoint
+from soil_cnn_plugin.engine.training import checkpoint, designs
 from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.kriging import kernels
 checkpoint._SECONDS = 0.0  # every evaluation is written, not only one a minute
-forest.TREES = 5
+forest.TREES, kernels._STEPS, kernels._STEPS_ANEW = 5, 8, 2
+designs._with_other_folds = lambda *_: ()
 worker._end(worker.main([sys.argv[1]]))
 """
 

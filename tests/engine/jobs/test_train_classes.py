@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from soil_cnn_plugin.engine.assessment.methods import MEAN, METHODS
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import train_network
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.training import designs
 from soil_cnn_plugin.engine.training.network_file import read_description
 from tests.engine.class_landscape import FIELD, NAMES, extract_classes
 from tests.engine.landscape import Log, make_landscape
 
 pytestmark = pytest.mark.usefixtures("words_of_all_figures")
+WITH_OTHER_FOLDS = designs._with_other_folds  # which other tests leave out
 Trained = tuple[TrainNetwork, dict[str, Any], Log]
 
 
@@ -33,7 +36,7 @@ def make_job(patches: str, folder: Path, **options: Any) -> TrainNetwork:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_trees() -> Any:
+def few_trees(quick_fits: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forest, "TREES", 60)
         yield
@@ -43,7 +46,9 @@ def few_trees() -> Any:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     patches = extract_classes(make_landscape(tmp_path_factory.mktemp("landscape")), count=150)
     job, log = make_job(patches, tmp_path_factory.mktemp("trained")), Log()
-    return job, train_network.run(job, log), log
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(designs, "_with_other_folds", WITH_OTHER_FOLDS)
+        return job, train_network.run(job, log), log
 
 
 def read(job: TrainNetwork) -> tuple[geopandas.GeoDataFrame, dict[str, Any]]:

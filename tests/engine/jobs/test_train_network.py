@@ -29,7 +29,7 @@ from soil_cnn_plugin.engine.training import designs, trained_network
 from soil_cnn_plugin.engine.training.network_file import read_description, read_network
 from tests.engine.landscape import Log, extract, make_landscape
 
-pytestmark = pytest.mark.usefixtures("words_of_all_figures")
+pytestmark = pytest.mark.usefixtures("words_of_all_figures", "quick_fits")
 CPU = torch.device("cpu")
 METHODS = ["blend", "forest", "forest_context", "gaussian_process", "mean", "network"]
 

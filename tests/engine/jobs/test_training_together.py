@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.kriging import kernels
+from soil_cnn_plugin.engine.training import kept_forests
 from tests.engine.landscape import extract, make_landscape
-from tests.engine.machine.test_processes import launch
+from tests.engine.machine.test_processes import launch, run_here
 
 _TRAINING = """
 import json
@@ -23,6 +26,7 @@ from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST
 from soil_cnn_plugin.engine.training.cross_validation import fit_and_cross_validate
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.forests import forest
+from soil_cnn_plugin.engine.kriging import kernels
 from soil_cnn_plugin.engine.training.plan import make_plans
 from soil_cnn_plugin.engine.training.design import Design, encode_patches
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds, kinds_on_scales
@@ -30,7 +34,7 @@ from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 
 torch.set_num_threads(1)
-forest.TREES = 20
+forest.TREES, kernels._STEPS, kernels._STEPS_ANEW = 20, 8, 2
 grown, fit_forests = [], kept_forests.fit_forests
 kept_forests.fit_forests = lambda *arguments: grown.append(1) or fit_forests(*arguments)
 folder, cpu = Path(sys.argv[1]), torch.device("cpu")
@@ -54,9 +58,10 @@ if process_number() == 0:
 def test_two_processes_assess_what_one_would_and_both_grow_the_forests(tmp_path: Path) -> None:
     extract(make_landscape(tmp_path), count=48, patch_size=9)
     (script := tmp_path / "training.py").write_text(_TRAINING)
-    for processes in (1, 2):
-        done = launch(processes, script, tmp_path)
-        assert done.returncode == 0, done.stderr[-3000:]
+    changes = [(forest, "TREES"), (kernels, "_STEPS"), (kernels, "_STEPS_ANEW"), (kept_forests, "fit_forests")]
+    run_here(script, tmp_path, *changes)
+    done = launch(2, script, tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
     alone, first, second = (read(tmp_path / f"{name}.json") for name in ("0 of 1", "0 of 2", "1 of 2"))
     fitted = alone.pop("forests"), first.pop("forests"), second.pop("forests")
     assert fitted == (7, 7, 7)  # two kinds without each fold, one of all observations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,9 +31,11 @@ N = 48
 FIELDS = ("zinc_0_10", "clay")
 
 
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forest, "TREES", 20)
+@pytest.fixture(scope="module", autouse=True)
+def few_trees() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forest, "TREES", 20)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,18 @@ def validate(*designs: Design) -> tuple[list[CrossValidation], Log]:
     return fit_and_cross_validate(designs, BLEND, log)[1], log
 
 
-def test_each_observation_is_predicted_once_by_every_method(design: Design) -> None:
-    (found,), log = validate(design)
+Validated = tuple[Fitted, CrossValidation, Log]
+
+
+@pytest.fixture(scope="module")
+def validated(design: Design) -> Validated:
+    """The fit of all observations of `design`, what is held out, and the log."""
+    final, (found,) = fit_and_cross_validate([design], BLEND, log := Log())
+    return final, found, log
+
+
+def test_each_observation_is_predicted_once_by_every_method(design: Design, validated: Validated) -> None:
+    _, found, log = validated
     assert [sorted(methods) for methods in found.methods] == [
         ["blend", "forest", "forest_context", "gaussian_process", "mean", "network"]
     ] * 2
@@ -86,8 +98,8 @@ def test_each_observation_is_predicted_once_by_every_method(design: Design) -> N
     assert all(field in line for line in lines for field in FIELDS)
 
 
-def test_the_mean_predicts_the_other_folds_mean_and_quantiles(design: Design) -> None:
-    (found,), _ = validate(design)
+def test_the_mean_predicts_the_other_folds_mean_and_quantiles(design: Design, validated: Validated) -> None:
+    _, found, _ = validated
     values, held_out = design.measured.values[:, 0], found.methods[0]["mean"]
     for row in range(N):
         others = np.sort(values[design.fold != design.fold[row]])
@@ -97,9 +109,8 @@ def test_the_mean_predicts_the_other_folds_mean_and_quantiles(design: Design) ->
         np.testing.assert_allclose(held_out.quantiles[row], np.interp(places, np.arange(1, 33), others))
 
 
-def test_designs_side_by_side_do_not_mix(design: Design) -> None:
-    other = replace(design, fold=np.arange(N) // 16)
-    (alone,), _ = validate(design)
+def test_designs_side_by_side_do_not_mix(design: Design, validated: Validated) -> None:
+    other, (_, alone, _) = replace(design, fold=np.arange(N) // 16), validated
     (first, second), log = validate(design, other)
     (swapped, _), _ = validate(other, design)
     for t in range(2):
@@ -110,9 +121,9 @@ def test_designs_side_by_side_do_not_mix(design: Design) -> None:
     assert len([line for line in log.infos if line.startswith("Fold ")]) == 3  # of the first alone
 
 
-def test_the_forest_at_the_point_may_be_left_out(design: Design) -> None:
+def test_the_forest_at_the_point_may_be_left_out(design: Design, validated: Validated) -> None:
     (found,), _ = validate(replace(design, forests=(FOREST_CONTEXT,)))
-    (whole,), _ = validate(design)
+    _, whole, _ = validated
     assert sorted(found.methods[0]) == ["blend", "forest_context", "gaussian_process", "mean", "network"]
     for name, held_out in found.methods[0].items():
         np.testing.assert_array_equal(held_out.mean, whole.methods[0][name].mean)
@@ -152,8 +163,8 @@ def test_few_trees_narrow_the_intervals_of_forest_and_blend_alone(
         assert 0.7 < width(final, method) / width(plain, method) < 1
 
 
-def test_a_blend_lies_between_its_components(design: Design) -> None:
-    final, _ = fit_and_cross_validate([design], BLEND, Log())
+def test_a_blend_lies_between_its_components(design: Design, validated: Validated) -> None:
+    final, _, _ = validated
     weights = final.weights("blend")
     assert weights.shape == (3, 2) and (weights >= 1 / 6 - 1e-9).all()  # half-way to equal ones
     np.testing.assert_allclose(weights.sum(0), 1)
@@ -192,8 +203,14 @@ def mixed(design: Design) -> Design:
     return replace(design, measured=measured, kinds=kinds, fold=np.arange(N) // 16)
 
 
-def test_numbers_parts_and_classes_are_held_out_together(mixed: Design) -> None:
-    (found,), log = validate(mixed)
+@pytest.fixture(scope="module")
+def mixed_validated(mixed: Design) -> Validated:
+    final, (found,) = fit_and_cross_validate([mixed], BLEND, log := Log())
+    return final, found, log
+
+
+def test_numbers_parts_and_classes_are_held_out_together(mixed: Design, mixed_validated: Validated) -> None:
+    _, found, log = mixed_validated
     assert len(found.methods) == len(WORDS.targets)
     values = mixed.measured.values
     for t, (field, methods) in enumerate(zip(MIXED_FIELDS, found.methods)):
@@ -227,8 +244,8 @@ def test_numbers_parts_and_classes_are_held_out_together(mixed: Design) -> None:
         assert classes.startswith("type network ") and "most frequent class" in classes and "mean" not in classes
 
 
-def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design) -> None:
-    final, _ = fit_and_cross_validate([mixed], BLEND, Log())
+def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design, mixed_validated: Validated) -> None:
+    final, _, _ = mixed_validated
     assert final.learned.layout == LAYOUT and all(network.layout == LAYOUT for network in final.networks)
     weights = final.weights("blend")
     assert weights.shape == (3, 7)
@@ -244,8 +261,8 @@ def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design) -> 
     np.testing.assert_allclose(final.location[..., 3:6].sum(axis=-1)[:, known[:, 3]], 1, atol=1e-5)
 
 
-def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed: Design) -> None:
-    final, _ = fit_and_cross_validate([mixed], BLEND, Log())
+def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed_validated: Validated) -> None:
+    final, _, _ = mixed_validated
     weights = final.weights("blend")
     location = mix(final.location, weights)
     scale = mix(final.scale, spread_weights(weights, final.components))
@@ -258,8 +275,3 @@ def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed: Design) -> 
         chosen = final.location[[0, 1, 2]][:, :, own]
         told = final._told(final.location[[0, 1, 2]].mean(axis=0))[:, own]
         np.testing.assert_array_equal(each.blend(chosen, told, np.full(3, 1 / 3)), weights[:, own])
-
-
-def test_nothing_is_written(design: Design, tmp_path: Path) -> None:
-    validate(design)
-    assert not list(tmp_path.iterdir())

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import landscape
 import rasterio
 import torch
 from figures import Figure
@@ -49,8 +50,8 @@ _WORKER_ENDS = 5.0  # seconds in which a worker must have ended
 def compare_with_processor(asked: Asked) -> list[Figure]:
     """Compare maps in each precision, held-out errors and seeds."""
     if asked.small:
-        forest.TREES, kernels._STEPS = 10, 8
-    covariates = write_covariates(asked.path("."), 150 if asked.small else 400, 3, seed=50)
+        forest.TREES, kernels._STEPS, landscape._STEPS = 10, 8, 10
+    covariates = write_covariates(asked.path("."), 80 if asked.small else 400, 3, seed=50)
     shapes = (Shape("ring", 15, 2), Shape("padarian", 15, 2))
     alone, blend, *_ = make_network(covariates, shapes, 60 if asked.small else 1000)
     figures = compare_maps(NetworkOnDevices.of(blend, asked.path("compared.safetensors"), asked.on), covariates)

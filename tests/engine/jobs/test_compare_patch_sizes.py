@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -18,18 +19,21 @@ from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import compare_patch_sizes, extract_patches
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training import plan
 from soil_cnn_plugin.engine.training.design import encode_patches
 from soil_cnn_plugin.engine.training.plan import Plan, Shape
 from tests.engine.landscape import NORTH, WEST, Log, extract, make_landscape, write_raster
 
-pytestmark = pytest.mark.usefixtures("words_of_all_figures")
+pytestmark = pytest.mark.usefixtures("words_of_all_figures", "quick_fits")
 QUIET = Report(lambda event: None)
 SIDE, CELL = 60, 10.0
 
 
 @pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+def less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer trees, members and steps than a user's."""
     monkeypatch.setattr(forest, "TREES", 60)
+    monkeypatch.setattr(plan, "_RING", replace(plan._RING, shape=Shape("ring", 31, 5), steps=200))
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import compare_patch_sizes, explain_network, train_network
 from soil_cnn_plugin.engine.report import Report
+from soil_cnn_plugin.engine.training import plan
+from soil_cnn_plugin.engine.training.plan import Shape
 from tests.engine.class_landscape import FIELD, NAMES, extract_classes
 from tests.engine.landscape import Landscape, Log, extract, make_landscape
 
@@ -95,7 +97,10 @@ def test_unknown_classes_and_numbers_are_told(trained: TrainNetwork, tmp_path: P
         explain_network.run(explain(trained, tmp_path, extract(other)), QUIET)
 
 
-def test_patch_sizes_are_compared_by_the_brier_score(trained: TrainNetwork, tmp_path: Path) -> None:
+def test_patch_sizes_are_compared_by_the_brier_score(
+    trained: TrainNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "_RING", replace(plan._RING, shape=Shape("ring", 31, 5), steps=200))
     report, metrics = tmp_path / "sizes.html", tmp_path / "sizes.json"
     log = Log()
     job = ComparePatchSizes(

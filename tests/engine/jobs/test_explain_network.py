@@ -25,7 +25,7 @@ from soil_cnn_plugin.engine.training.network_file import read_network, write_net
 from tests.engine.landscape import CELL, NORTH, SIDE, WEST, Log, extract, make_landscape
 
 pytestmark = pytest.mark.usefixtures("words_of_all_figures", "quick_fits")
-PIECE = (WEST + 10 * CELL, NORTH - 30 * CELL, WEST + 30 * CELL, NORTH - 10 * CELL)  # with a part of the lake
+PIECE = (WEST + 18 * CELL, NORTH - 22 * CELL, WEST + 30 * CELL, NORTH - 10 * CELL)  # with a part of the lake
 QUICK: dict[str, Any] = {"members": 3, "epochs": 25, "folds": 3, "repeats": 1, "validation": "random", "device": "cpu"}
 
 
@@ -128,7 +128,7 @@ def test_contributions_add_up_to_the_map(explained, trained) -> None:
         assert source.units == ("%",) * 4
         base = float(source.tags()["BASE_VALUE"])
     valid = np.isfinite(clay)
-    assert parts.shape == (4, 20, 20) and (np.isfinite(parts[0]) == valid).all() and not valid.all()
+    assert parts.shape == (4, 12, 12) and (np.isfinite(parts[0]) == valid).all() and not valid.all()
     # The map adds the mean of the calibrated residuals, a constant, to the location that contributions explain.
     rest = (clay - base - parts.sum(0))[valid]
     assert rest.std() < 0.1 * clay[valid].std()

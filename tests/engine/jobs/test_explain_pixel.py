@@ -12,7 +12,6 @@ import rasterio
 
 from soil_cnn_plugin.contract.jobs import ExplainPixel, JobError, PredictMap, TrainNetwork
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.jobs import explain_pixel, predict_map, train_network
 from tests.engine.landscape import CELL, NORTH, WEST, Landscape, Log, extract, make_landscape
 
@@ -25,13 +24,11 @@ def landscape(tmp_path_factory: pytest.TempPathFactory) -> Landscape:
 
 
 @pytest.fixture(scope="module")
-def job(landscape: Landscape) -> ExplainPixel:
+def job(landscape: Landscape, quick_fits: None) -> ExplainPixel:
     patches = extract(landscape)
     network = str(Path(patches).with_name("network.safetensors"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forest, "TREES", 10)
-        settings = {"members": 2, "epochs": 4, "folds": 2, "repeats": 1, "device": "cpu", "architecture": "ring"}
-        train_network.run(TrainNetwork(patches, network, **settings), Log())
+    settings = {"members": 2, "epochs": 4, "folds": 2, "repeats": 1, "device": "cpu", "architecture": "ring"}
+    train_network.run(TrainNetwork(patches, network, **settings), Log())
     x, y = WEST + (COL + 0.3) * CELL, NORTH - (ROW + 0.6) * CELL
     folder = Path(network).parent
     return ExplainPixel(network, x, y, report=str(folder / "p.html"), metrics=str(folder / "p.json"), device="cpu")

@@ -82,9 +82,8 @@ def test_observations_and_covariates_become_maps_and_a_report(tmp_path: Path, mo
 
 @pytest.mark.parametrize("is_virtual", [False, True])
 def test_a_covariate_that_changes_while_networks_train_makes_no_map(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_virtual: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_fits: None, is_virtual: bool
 ) -> None:
-    monkeypatch.setattr(forest, "TREES", 10)
     landscape = make_landscape(tmp_path)
     extract(landscape)
     elevation, covariates = landscape.covariates[0], landscape.covariates

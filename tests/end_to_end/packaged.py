@@ -7,10 +7,13 @@ import os
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+NO_FIGURE = '(__import__("os").path.exists(f"{__file__}.none") and "<svg></svg>")'
 QUICK = {"PRESET": "fast", "ARCHITECTURE": "ring", "MEMBERS": 3, "EPOCHS": 40, "VALIDATION": "random", "FOLDS": 2}
 
 
@@ -19,6 +22,16 @@ class Qgis:
     """qgis_process with nothing but the unpacked zip, in a profile of its own."""
 
     variables: dict[str, str]
+
+    @contextmanager
+    def without_figures(self) -> Iterator[None]:
+        """Reports keep all but the drawings of their figures, which take longer than a training does here."""
+        told = Path(self.variables["QGIS_PLUGINPATH"]) / "soil_cnn_plugin" / "engine" / "reports" / "drawing.py.none"
+        told.touch()
+        try:
+            yield
+        finally:
+            told.unlink()
 
     def call(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         command = ["/usr/bin/qgis_process", *arguments]
@@ -70,11 +83,13 @@ def keep_compiled(engine: Path) -> None:
 
 
 def train_less(engine: Path) -> None:
-    """Fewer trees and steps, which no user can choose and nothing here depends on: they take most of a run's time."""
+    """Fewer trees and steps, which no user can choose and nothing here depends on: they take most of a run's time. Nor
+    are figures written while a file says so."""
     for file, whole, less in (
         ("forests/forest.py", "\nTREES = 500\n", "\nTREES = 50\n"),
         ("training/plan.py", "0.1, 600, 8, None)", "0.1, 100, 8, None)"),
         ("kriging/kernels.py", "_STEPS, _STEPS_ANEW = 60, 8", "_STEPS, _STEPS_ANEW = 8, 2"),
+        ("reports/drawing.py", "return _slim(render(figure))", f"return {NO_FIGURE} or _slim(render(figure))"),
     ):
         text = (engine / file).read_text(encoding="utf-8")
         assert text.count(whole) == 1, file

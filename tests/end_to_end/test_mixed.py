@@ -48,7 +48,8 @@ def mapped(qgis: Qgis, land: Land, observations: Path, tmp_path_factory: pytest.
     rasters = {name: folder / f"{name.lower()}.tif" for name in (*NUMBERS, *OF_CLASSES)}
     files = {"NETWORK": folder / "m.safetensors", "REPORT": folder / "m.html", "METRICS": folder / "m.json"}
     files["HELD_OUT"] = folder / "held_out.gpkg"
-    return qgis.run("soilcnn:mapsoilproperties", {**inputs, **QUICK, **rasters, **files})
+    with qgis.without_figures():
+        return qgis.run("soilcnn:mapsoilproperties", {**inputs, **QUICK, **rasters, **files})
 
 
 def test_numbers_and_parts_have_bands_and_the_parts_sum_to_100(mapped: dict[str, object], land: Land) -> None:

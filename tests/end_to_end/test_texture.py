@@ -45,7 +45,8 @@ def mapped(qgis: Qgis, land: Land, horizons: Path, tmp_path_factory: pytest.Temp
     rasters = {name: folder / f"{name.lower()}.tif" for name in ("PREDICTION", "LOWER", "UPPER", "TEXTURE_CLASSES")}
     files = {"NETWORK": folder / "t.safetensors", "REPORT": folder / "t.html", "METRICS": folder / "t.json"}
     chosen = {**QUICK, "TEXTURE_SYSTEM": "wrb", "PATCH_SIZE": 7}
-    return qgis.run("soilcnn:mapsoilproperties", {**inputs, **chosen, **rasters, **files})
+    with qgis.without_figures():
+        return qgis.run("soilcnn:mapsoilproperties", {**inputs, **chosen, **rasters, **files})
 
 
 def test_parts_sum_to_100_at_each_depth_of_the_map(mapped: dict[str, object]) -> None:

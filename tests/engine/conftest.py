@@ -98,7 +98,7 @@ def quick_fits() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_assessment() -> Callable[..., Assessment]:
     return _make
 

@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports import drawing
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
 
-pytestmark = pytest.mark.usefixtures("words_of_figures")
+pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 Make = Callable[..., Assessment]
 
 
@@ -63,9 +63,15 @@ def write(folder: Path, content: Assessment) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_report_holds_what_a_reviewer_asks_for(tmp_path: Path, make_assessment: Make) -> None:
+@pytest.fixture(scope="module")
+def page(words_of_all_figures: None, tmp_path_factory: pytest.TempPathFactory, make_assessment: Make) -> str:
+    """That of the usual assessment."""
+    return write(tmp_path_factory.mktemp("report"), make_assessment())
+
+
+def test_the_report_holds_what_a_reviewer_asks_for(page: str, make_assessment: Make) -> None:
     content = make_assessment()
-    text = Reader(write(tmp_path, content)).text
+    text = Reader(page).text
     blend = content.targets[0].methods[BLEND].scores
     for words in (
         "Zinc and clay 5-15 cm",
@@ -93,9 +99,9 @@ def test_the_report_holds_what_a_reviewer_asks_for(tmp_path: Path, make_assessme
         assert words in text, words
 
 
-def test_scores_of_all_methods_stand_beside_each_other(tmp_path: Path, make_assessment: Make) -> None:
+def test_scores_of_all_methods_stand_beside_each_other(page: str, make_assessment: Make) -> None:
     content = make_assessment()
-    rows = Reader(write(tmp_path, content)).rows
+    rows = Reader(page).rows
     head = next(number for number, row in enumerate(rows) if row[:3] == ["Method", "n", "ME"])
     assert rows[head][3:] == ["RMSE", "MEC", "CCC", "RPIQ", "PICP", "Width", "Interval score", "CRPS"]
     assert rows[head + 1] == ["Zinc (mg/kg)"]
@@ -148,8 +154,10 @@ def test_differences_over_the_folds_come_with_their_uncertainty(tmp_path: Path, 
     assert {"Blend against mean", "Random forest with context against random forest"} <= {row[0] for row in rows}
 
 
-def test_random_folds_stand_beside_the_chosen_ones_where_there_are_any(tmp_path: Path, make_assessment: Make) -> None:
-    assert "Random folds beside" not in Reader(write(tmp_path, make_assessment())).text
+def test_random_folds_stand_beside_the_chosen_ones_where_there_are_any(
+    tmp_path: Path, make_assessment: Make, page: str
+) -> None:
+    assert "Random folds beside" not in Reader(page).text
     content = make_assessment(1000, has_random_folds=True)
     reader = Reader(write(tmp_path, content))
     random = content.targets[0].other_methods[BLEND].scores
@@ -158,21 +166,17 @@ def test_random_folds_stand_beside_the_chosen_ones_where_there_are_any(tmp_path:
     assert "the error is smaller under random folds, because a held-out observation then has neighbours" in reader.text
 
 
-def test_the_contents_lead_to_every_section_and_the_short_print_version_to_the_least(
-    tmp_path: Path, make_assessment: Make
-) -> None:
-    content = write(tmp_path, make_assessment())
-    anchors = re.findall(r'<section id="([a-z0-9-]+)"', content)
-    assert [f"#{anchor}" for anchor in anchors] == re.findall(r'<li><a href="(#[a-z0-9-]+)">', content)
-    short = [anchor for anchor in anchors if f'<section id="{anchor}" class="detail">' not in content]
+def test_the_contents_lead_to_every_section_and_the_short_print_version_to_the_least(page: str) -> None:
+    anchors = re.findall(r'<section id="([a-z0-9-]+)"', page)
+    assert [f"#{anchor}" for anchor in anchors] == re.findall(r'<li><a href="(#[a-z0-9-]+)">', page)
+    short = [anchor for anchor in anchors if f'<section id="{anchor}" class="detail">' not in page]
     assert {"accuracy", "how-to-cite"} <= set(short) <= {"accuracy", "covariates", "notes", "how-to-cite"}
-    assert ":has(#print-all:checked)" in content and 'id="print-all"' in content
-    assert f"written {date.today():%Y-%m-%d}" in content
+    assert ":has(#print-all:checked)" in page and 'id="print-all"' in page
+    assert f"written {date.today():%Y-%m-%d}" in page
 
 
-def test_no_colour_of_the_page_is_fixed_where_the_screen_is_dark(tmp_path: Path, make_assessment: Make) -> None:
-    content = write(tmp_path, make_assessment())
-    styles = content[content.index("<style>") : content.index("</style>")]
+def test_no_colour_of_the_page_is_fixed_where_the_screen_is_dark(page: str) -> None:
+    styles = page[page.index("<style>") : page.index("</style>")]
     light, dark = re.findall(r":root {([^}]*)}", styles)
     assert set(re.findall(r"--[a-z-]+(?=:)", light)) == set(re.findall(r"--[a-z-]+(?=:)", dark))
     rules = styles[styles.index("html {") :]
@@ -194,8 +198,8 @@ def test_covariates_are_listed_with_kinds_files_and_importance(tmp_path: Path, m
     assert "data/<wbr>dem.tif" in section  # a narrow column breaks between folders
 
 
-def test_a_high_overlap_is_cautioned_and_a_low_one_is_told(tmp_path: Path, make_assessment: Make) -> None:
-    low, high = write(tmp_path, make_assessment(overlap=10.0)), write(tmp_path, make_assessment(overlap=80.0))
+def test_a_high_overlap_is_cautioned_and_a_low_one_is_told(tmp_path: Path, make_assessment: Make, page: str) -> None:
+    low, high = page, write(tmp_path, make_assessment(overlap=80.0))
     assert 'class="caution"' not in low and "10 % of the held-out observations overlap" in Reader(low).text
     assert 'class="caution"' in high and "may be worse than they say" in Reader(high).text
 

@@ -17,15 +17,20 @@ from tests.engine.reports.test_held_out_report import Reader, write
 Make = Callable[..., Assessment]
 
 
-def test_the_report_is_one_file_that_opens_offline(tmp_path: Path, make_assessment: Make) -> None:
-    reader = Reader(write(tmp_path, make_assessment()))
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, make_assessment: Make) -> str:
+    return write(tmp_path_factory.mktemp("report"), make_assessment())
+
+
+def test_the_report_is_one_file_that_opens_offline(page: str) -> None:
+    reader = Reader(page)
     assert not {"script", "link", "iframe", "img"} & set(reader.tags)
     assert all(it.startswith(("#", "https://doi.org/", "data:image/png")) for it in reader.references)
     assert reader.tags.count("svg") == 8  # observations, three a target, loss
 
 
-def test_figures_are_sound_and_their_identifiers_do_not_clash(tmp_path: Path, make_assessment: Make) -> None:
-    figures = re.findall(r"<svg.*?</svg>", write(tmp_path, make_assessment()), re.DOTALL)
+def test_figures_are_sound_and_their_identifiers_do_not_clash(page: str) -> None:
+    figures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     roots = [ElementTree.fromstring(figure) for figure in figures]
     names = [{item.get("id") for item in root.iter() if item.get("id")} for root in roots]
     assert len(set.union(*names)) == sum(map(len, names)) > 0
@@ -33,9 +38,7 @@ def test_figures_are_sound_and_their_identifiers_do_not_clash(tmp_path: Path, ma
         assert set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", figure)) <= own
 
 
-@pytest.mark.parametrize(
-    "hostile", ["<script>alert(1)</script>", "</svg><img src=x onerror=alert(1)>", "a$b$c_{%", "\\frac"]
-)
+@pytest.mark.parametrize("hostile", ["<script>alert(1)</script> a$b$c_{%", "</svg><img src=x onerror=alert(1)> \\frac"])
 def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path, make_assessment: Make, hostile: str) -> None:
     content = make_assessment()
     first = replace(content.targets[0], soil_property=SoilProperty(hostile, hostile))
@@ -46,11 +49,11 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path, make_assessment:
 
 
 def test_many_observations_keep_the_file_small(tmp_path: Path, make_assessment: Make) -> None:
-    write(tmp_path, make_assessment(3000, [("clay", "%"), ("sand", "%"), ("soc", "g/kg")], has_random_folds=True))
-    assert (tmp_path / "report.html").stat().st_size < 4_000_000
+    write(tmp_path, make_assessment(3000, [("clay", "%"), ("sand", "%")], has_random_folds=True))
+    assert (tmp_path / "report.html").stat().st_size < 2_700_000
     page = write(tmp_path, make_assessment(4000, [("clay", "%")]))
     assert "Colour is the number of observations" in page and len(page) < 2_000_000
 
 
-def test_one_assessment_gives_one_page(tmp_path: Path, make_assessment: Make) -> None:
-    assert write(tmp_path, make_assessment()) == write(tmp_path, make_assessment())
+def test_one_assessment_gives_one_page(tmp_path: Path, make_assessment: Make, page: str) -> None:
+    assert write(tmp_path, make_assessment()) == page

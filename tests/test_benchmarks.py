@@ -31,7 +31,6 @@ from soil_cnn_plugin.engine.training.predictor import Predictor
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 JOBS = {TrainNetwork: train_network.run, PredictMap: predict_map.run}
-GPU_PARTS = ("comparison", "halving", "cancel")
 
 
 class Measure(Protocol):
@@ -129,7 +128,8 @@ def test_two_processes_make_what_one_makes(tmp_path: Path, measure: Measure, mon
         return worker.Run(time.perf_counter() - started, 0, {}, outputs, ())
 
     monkeypatch.setattr(processes, "run_job", run_job)
-    measure("processes", *"--quick --side 120 --covariates 2 --observations 60 --epochs 1 --bound".split())
+    tiny = ["--side", "120", "--covariates", "2", "--observations", "60", "--epochs", "1", "--bound"]
+    measure("processes", "--quick", *tiny)
     assert all(values[0] > 0 for values in figures_of(tmp_path / "processes.json").values())
     assert not list(tmp_path.glob("soilcnn-*"))
 
@@ -153,7 +153,7 @@ def test_the_power_of_the_verdict_is_measured(tmp_path: Path, measure: Measure) 
 
 
 def test_a_gpu_is_checked_part_by_part_and_what_was_not_run_is_told(tmp_path: Path, measure: Measure) -> None:
-    measure("gpu_check", "--device", "cpu", "--small", "--minutes", "30", "--only", *GPU_PARTS)
+    measure("gpu_check", "--device", "cpu", "--small", "--minutes", "30", "--only", "comparison", "halving", "cancel")
     found = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
     words = {part["name"]: part["words"] for part in found["parts"]}
     assert words == {"comparison": "done", "halving": "not run: it needs a CUDA GPU", "cancel": "done"}

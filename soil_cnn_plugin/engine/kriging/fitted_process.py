@@ -68,7 +68,7 @@ def _fit(
 ) -> tuple[GaussianProcess, list[Evidence]]:
     """Fit a process, and gather what tells the spread of each unit of columns. The search for parameters begins at
     `start` (R, 8), if given."""
-    rows = np.random.default_rng(seed).permutation(len(features))[:MOST_INFORMING]
+    rows = np.random.default_rng(seed).permutation(len(features))
     centre, width = _mean_and_spread(features)
     folds, columns, supports = int(fold.max()) + 1, learned.columns, features[rows[:MOST_SUPPORTS]]
     process = GaussianProcess(
@@ -77,16 +77,17 @@ def _fit(
         known=supports,
         centre=centre.astype(np.float32),
         width=np.where(width > 1e-6, width, 1.0).astype(np.float32),
-        means=np.nanmean(learned.estimate[rows], axis=0),
+        means=np.zeros(columns),
         parameters=np.tile(PRIOR_MEANS, (columns, 1)),
         weights=np.zeros((columns, len(supports))),
         weights_of_parts=np.zeros((folds, columns, len(supports))),
     )
-    parameters, weights, of_parts = (
-        array.copy() for array in (process.parameters, process.weights, process.weights_of_parts)
+    means, parameters, weights, of_parts = (
+        array.copy() for array in (process.means, process.parameters, process.weights, process.weights_of_parts)
     )
     spreads = []
-    for own, observed in zip(units(process.columns), _observed(process, features, learned, fold, rows)):
+    for own in units(process.columns):
+        means[own], observed = _observed(process, features, learned, fold, rows, own)
         parameters[own] = _likeliest(observed, None if start is None else start[own.start])
         likeliest = torch.from_numpy(parameters[own.start])
         evidence = Evidence.gather(process.places, likeliest, observed, folds)
@@ -98,7 +99,7 @@ def _fit(
             evidence = Evidence.gather(few, likeliest, observed, folds)
         spreads.append(evidence)
         give_back()  # each step leaves holes that are of no use to the next
-    return replace(process, parameters=parameters, weights=weights, weights_of_parts=of_parts), spreads
+    return replace(process, means=means, parameters=parameters, weights=weights, weights_of_parts=of_parts), spreads
 
 
 def _mean_and_spread(features: Singles) -> tuple[Array, Array]:
@@ -120,17 +121,16 @@ def rows_in_words(count: int) -> str:
 
 
 def _observed(
-    process: GaussianProcess, features: Singles, learned: Learned, fold: Rows, rows: Rows
-) -> list[KnownValues]:
-    """Return what each unit of columns learns from, without missing values; all classes of a target share noise."""
+    process: GaussianProcess, features: Singles, learned: Learned, fold: Rows, rows: Rows, own: slice
+) -> tuple[Array, KnownValues]:
+    """Return the means (C,) of the columns `own` and what the process learns around them, from the first of the `rows`
+    that have a value: a target may be known at few of many. All classes of a target share noise."""
+    rows = rows[np.isfinite(learned.estimate[rows, own]).all(axis=1)][:MOST_INFORMING]
+    means = learned.estimate[rows, own].mean(axis=0)
+    values = torch.from_numpy(learned.estimate[rows, own] - means)
+    noise = np.stack([1 / learned.weights[rows], learned.errors[rows, own.start] ** 2])
     places = process.scaled(torch.from_numpy(features[rows]))
-    found = []
-    for own in units(process.columns):
-        values = torch.from_numpy(learned.estimate[rows, own] - process.means[own])
-        noise = np.stack([1 / learned.weights[rows], learned.errors[rows, own.start] ** 2])
-        observed = KnownValues(places, values, torch.from_numpy(noise), torch.from_numpy(fold[rows]))
-        found.append(observed.take(torch.isfinite(values).all(1).nonzero()[:, 0]))
-    return found
+    return means, KnownValues(places, values, torch.from_numpy(noise), torch.from_numpy(fold[rows]))
 
 
 def _likeliest(observed: KnownValues, start: Array | None) -> Array:

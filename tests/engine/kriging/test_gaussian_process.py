@@ -251,6 +251,17 @@ def test_many_observations_inform_few_supports(monkeypatch: pytest.MonkeyPatch) 
     assert 0.8 < np.mean(np.abs(projected.location - learned.values) < 1.645 * projected.scale) < 0.97
 
 
+def test_of_a_target_that_few_of_many_have_all_values_inform(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitted_process, "MOST_SUPPORTS", 30)
+    monkeypatch.setattr(fitted_process, "MOST_INFORMING", 20)
+    features, fold = features_of(400), np.arange(400) % 5
+    values = np.full((400, 2), np.nan)
+    values[:, 0], values[200:210, 1] = field(features), np.linspace(2, 3, 10)
+    fitted = fit_process(features, LAYOUT, learned_of(values), fold, seed=0)
+    assert fitted.process.means[1] == pytest.approx(2.5)
+    assert np.array_equal(np.isnan(fitted.location), np.isnan(values))
+
+
 def test_an_observation_of_little_weight_counts_little() -> None:
     features = features_of(40)
     values = np.zeros((40, 1))

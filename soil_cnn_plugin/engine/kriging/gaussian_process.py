@@ -121,6 +121,15 @@ class GaussianProcess:
         return self.scaled(torch.from_numpy(self.known))
 
     @cached_property
+    def _reach(self) -> tuple[Singles, Singles]:
+        """The lowest and the highest (D,) of the supports' standardized covariates at the point, and 1 beyond. Farther
+        out the linear part stays as it is: where all observations lie close together in a covariate, a line through
+        them would lead to any value elsewhere."""
+        inside = slice(self.layout.point)
+        standard = (self.known[:, inside] - self.centre[inside]) / self.width[inside]
+        return standard.min(axis=0) - 1, standard.max(axis=0) + 1
+
+    @cached_property
     def _sums(self) -> KernelSums:
         return KernelSums.of(self.places, self._weighted())
 
@@ -134,9 +143,12 @@ class GaussianProcess:
         centre, width = (torch.from_numpy(part).to(features.device, kind) for part in (self.centre, self.width))
         standard = (features.to(kind) - centre) / width
         layout, context = self.layout, standard[:, : self.layout.context]
+        point = context[:, : layout.point]
+        lowest, highest = (torch.from_numpy(part).to(features.device, kind) for part in self._reach)
         # Each standardized feature adds 2 to the square of their distance.
         return Standardized(
-            context[:, : layout.point] / (2 * layout.point) ** 0.5,
+            point / (2 * layout.point) ** 0.5,
+            point.clamp(lowest, highest) / (2 * layout.point) ** 0.5,
             context / (2 * layout.context) ** 0.5,
             features[:, layout.context : layout.count : 3].to(kind) / 2,  # x and y, of six
         )

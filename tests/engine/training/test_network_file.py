@@ -134,9 +134,9 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> Non
 
 def test_a_newer_version_is_told_to_update(path: str) -> None:
     header, data = read_parts(path)
-    header["__metadata__"]["version"] = "8"
+    header["__metadata__"]["version"] = "9"
     write_parts(path, header, data)
-    refused(path, "has format version 8; this plugin reads version 7. Update the plugin")
+    refused(path, "has format version 9; this plugin reads version 8. Update the plugin")
     del header["__metadata__"]["version"]
     write_parts(path, header, data)
     refused(path, "has format version unknown")

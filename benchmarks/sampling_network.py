@@ -201,10 +201,10 @@ def error(design: Design, known: np.ndarray, tested: np.ndarray, truth: np.ndarr
     for centre, spread in (predict_forests(fitted.forests[FOREST_CONTEXT], features), fitted.process.predict(features)):
         location.append(centre)
         scale.append(spread)
-    weights = fitted.weights(BLEND)
-    spreads = spread_weights(weights, fitted.components)
-    mixed, spread = mix(np.stack(location), weights), mix(np.stack(scale), spreads)
-    mapped = fitted.outcomes(weights)[0].values(mixed.T, spread.T)[0]
+    mixture = fitted.mixture(BLEND)
+    spreads = spread_weights(mixture.weights, fitted.components)
+    mixed, spread = mix(np.stack(location), mixture.weights), mix(np.stack(scale), spreads)
+    mapped = mixture.outcomes[0].values(mixed.T, spread.T)[0]
     return float(np.sqrt(((mapped - truth) ** 2).mean()))
 
 

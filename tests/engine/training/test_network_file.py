@@ -244,7 +244,7 @@ HOSTILE = {
     "a coverage that is not a number": _set("coverage", float("nan")),
     "quantiles of a covariate that go down": lambda d: d["covariates"][0]["quantiles"].reverse(),
     "a location that is not a number": _set("location", "x", float("nan")),
-    "a location without spread": _set("location", "spread", 0.0),
+    "a location without spread": _set("location", "spread", [1.0, 0.0]),
     "a CRS that is none": _set("grid", "crs_wkt", "drop table"),
     "a CRS with a grid of a server": _set("grid", "crs_wkt", crs_with_grid("//server/share/a.gsb")),
     "a CRS with a grid of a device": _set("grid", "crs_wkt", crs_with_grid("@null,/dev/stdin")),

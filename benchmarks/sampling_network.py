@@ -103,7 +103,7 @@ def _write(path: Path, values: np.ndarray) -> str:
 
 
 def real(folder: Path, target: str, seed: int) -> Ground:
-    """One point a pixel, with data of all covariates; rasters of whole numbers below 100 are classes."""
+    """One point a pixel, with data of all covariates; rasters of whole numbers are classes."""
     points = geopandas.read_file(next(folder.rglob("points.gpkg")))
     points = points[np.isfinite(points[target])].rename(columns={target: "value"})[["value", "geometry"]]
     covariates, known, pixels = [], np.ones(len(points), bool), None

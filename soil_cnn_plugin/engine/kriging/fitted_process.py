@@ -30,6 +30,7 @@ MOST_INFORMING = 20_000
 _FOR_SPREAD = 500  # supports: the spread of a process has no part in a map, and its time grows with their square
 _ENOUGH = 300  # observations on which parameters are found
 _MOST_IN_DOUBLE = 5000  # observations whose spread is found in double precision, which takes almost twice as long
+_ROUNDING = 1e-4  # what rounding may leave of a feature's spread: deviations of covariates where all ground is flat
 _SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest
 
 
@@ -76,7 +77,7 @@ def _fit(
         learned.layout,
         known=supports,
         centre=centre.astype(np.float32),
-        width=np.where(width > 1e-6, width, 1.0).astype(np.float32),
+        width=np.where(width > _ROUNDING, width, 1.0).astype(np.float32),
         means=np.zeros(columns),
         parameters=np.tile(PRIOR_MEANS, (columns, 1)),
         weights=np.zeros((columns, len(supports))),

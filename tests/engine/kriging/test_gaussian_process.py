@@ -181,6 +181,17 @@ def test_the_linear_part_goes_no_farther_than_a_deviation_beyond_the_observation
     assert np.abs(parts).max() < 4
 
 
+def test_a_feature_that_varies_by_rounding_alone_is_not_blown_up() -> None:
+    features = features_of(80)
+    features[:, 3] = 0.01 + 2e-5 * features[:, 3]  # the deviation of a covariate, on flat ground
+    values = np.sin(features[:, [4]]).astype(np.float64)  # of the context alone
+    fitted = fit_process(features, LAYOUT, learned_of(values), np.arange(80) % 5, seed=0)
+    uneven = features.copy()
+    uneven[:, 3] = 0.2
+    flat, other = fitted.predict(features)[0], fitted.predict(uneven)[0]
+    assert np.abs(flat - other).max() < 0.1 < flat.std()
+
+
 def test_missing_values_count_for_nothing() -> None:
     features, fold = features_of(60), np.arange(60) % 5
     values = np.random.default_rng(2).normal(size=(60, 2))

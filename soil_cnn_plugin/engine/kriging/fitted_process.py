@@ -116,8 +116,8 @@ def rows_in_words(count: int) -> str:
     if count <= MOST_SUPPORTS:
         return ""
     return tr(
-        "it is a projection on {} of the {} observations, drawn at random, and {} tell what these count, so that time"
-        " and memory stay bounded"
+        "it predicts from {} of the {} observations, drawn at random, and {} tell how much each of these counts, so"
+        " that time and memory stay bounded"
     ).format(MOST_SUPPORTS, count, min(count, MOST_INFORMING))
 
 

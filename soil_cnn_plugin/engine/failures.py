@@ -34,7 +34,9 @@ _NOT_WRITTEN_WORDS = re.compile(
 )
 """Words of GDAL, which seldom says why: mostly the disk is full."""
 _MEMORY_WORDS = re.compile(
-    r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory|failed to map segment", re.I
+    r"can't allocate memory|not enough memory|bad_alloc|cannot allocate memory|failed to map segment"
+    r"|can't start new thread",
+    re.I,
 )
 _BROKEN_DLL = {126, 127, 182, 193, 1114}  # Windows: a library or one it needs was not found or did not start
 _ASKED_FOR = re.compile(r"(?:tried to allocate|unable to allocate) (?:(\d+) bytes|([\d.]+ ?[KMGT]?i?B))", re.I)

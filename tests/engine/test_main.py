@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import re
@@ -229,7 +230,12 @@ def test_what_a_user_can_mend_is_told_with_its_remedy(tmp_path: Path, error: str
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), ImportError("libtorch_cpu.so: failed to map segment from shared object")]
+    "error",
+    [
+        MemoryError(),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+    ],
 )
 def test_a_limit_of_address_space_is_named_when_memory_runs_out(
     error: Exception, monkeypatch: pytest.MonkeyPatch
@@ -237,6 +243,16 @@ def test_a_limit_of_address_space_is_named_when_memory_runs_out(
     monkeypatch.setattr(failures, "address_limit", lambda: 2**30)
     sentence = error_in_words(error, None)
     assert sentence.startswith("Memory ran out") and "1.0 GiB of addresses in all (ulimit -v)" in sentence
+
+
+def test_no_library_is_needed_to_tell_that_memory_ran_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, *_: Any) -> None:
+        raise ImportError(f"{name}: failed to map segment from shared object")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", refuse)
+        sentence = error_in_words(MemoryError(), None)
+    assert "emory ran out" in sentence
 
 
 def test_an_output_folder_that_is_missing_stops_the_job_before_it_starts(tmp_path: Path) -> None:

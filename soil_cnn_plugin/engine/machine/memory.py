@@ -13,6 +13,9 @@ from pathlib import Path
 
 from soil_cnn_plugin.contract.language import tr
 
+if sys.platform != "win32":
+    import resource  # now: where memory has run out, no library can be loaded any more
+
 _GPU_MEMORY_WORDS = re.compile(r"(CUDA|HIP|MPS).{0,40}out of memory|_STATUS_\w*ALLOC\w*_FAILED", re.I | re.S)
 _PERHAPS_GPU_MEMORY = re.compile(r"unable to find an engine to execute|_STATUS_NOT_INITIALIZED", re.I)
 """Words of cuDNN, for which PyTorch tries way after way and hides why each failed, and of libraries that start."""
@@ -87,8 +90,6 @@ def address_limit() -> int | None:
     """The bytes that this process may have in all (`ulimit -v`), None where nothing limits them."""
     if sys.platform == "win32":
         return None
-    import resource
-
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     return None if limit == resource.RLIM_INFINITY else limit
 

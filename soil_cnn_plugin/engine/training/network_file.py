@@ -112,6 +112,8 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
         spaces, rows = _read_spaces_and_rows(path, file, description, encoder, hidden)
         process = _read_process(path, file, description, encoder)
         errors = _read_errors(path, file, description)
+    if rows and process and rows.held_out.fold.max() >= len(process.weights_of_parts):
+        raise _damaged(path, "its training observations have folds that do not exist")
     predictor = Predictor(tuple(networks), forests, np.asarray(description.weights), description.patch_size, process)
     return TrainedNetwork(description, encoder.to(device), predictor, spaces, rows, errors)
 

@@ -142,6 +142,15 @@ def test_a_newer_version_is_told_to_update(path: str) -> None:
     refused(path, "has format version unknown")
 
 
+def test_folds_that_the_gaussian_process_has_no_part_for_are_refused(tmp_path: Path) -> None:
+    whole = str(Path(__file__).parents[1] / "networks" / "numbers_version_8.safetensors")
+    header, path, tensors = read_parts(whole)[0], str(tmp_path / "folds.safetensors"), load_file(whole)
+    assert tensors["rows.fold"].max() == len(tensors["process.weights_of_parts"]) - 1
+    tensors["rows.fold"][0] += 10
+    save_file(tensors, path, header["__metadata__"])
+    refused(path, "folds that do not exist")
+
+
 def test_a_file_that_was_cut_anywhere_is_refused(path: str) -> None:
     content = Path(path).read_bytes()
     for length in (*range(0, 2000, 97), *range(2000, len(content), 20011), len(content) - 1):

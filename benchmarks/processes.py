@@ -1,9 +1,10 @@
 """Measure two processes against one: training with torchrun, and a map on a local Dask cluster of two workers.
 
 The one process has one core, and each of the two has one. A third way is one process that may use all cores; it trains
-and predicts several things side by side, so it needs no help on one machine. Ways take turns, and their results are
-compared. Processor time is told beside the time that passes, which other programs lengthen. `make bench` runs this in
-the engine's Python.
+and predicts several things side by side, so it needs no help on one machine. With `--bound`, two of the one-core jobs
+also run at once and share nothing but the machine: cores share memory and heat, so that two gain less than twice. Ways
+take turns, and their results are compared. Processor time is told beside the time that passes, which other programs
+lengthen. `make bench` runs this in the engine's Python.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from figures import Figure, options, parse, ratios, spread, write
 from landscape import CELL, NORTH, STANDARD, TARGET, WEST, make_network, write_covariates
 from worker import KEEP_MEMORY, ROOT, Run, one_core, run_job
 
-from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, PredictMap, TrainNetwork
+from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, Job, PredictMap, TrainNetwork
 from soil_cnn_plugin.engine.jobs import extract_patches
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.report import Report
@@ -35,7 +37,7 @@ from soil_cnn_plugin.engine.training.plan import Shape
 
 QUICK = {"side": 400, "covariates": 3, "members": 2, "observations": 200, "epochs": 2, "turns": 1}
 PATCH_SIZE = 15
-ONE, TWO, ALL = "one core", "two processes", "all cores"
+ONE, TWO, ALL, BOTH = "one core", "two processes", "all cores", "two jobs at once"
 ON_ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 ON_ALL = {**ON_ONE, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(usable_cores()))}
 """Dask leaves one thread in the environment when it starts workers."""
@@ -63,6 +65,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--preset", choices=TrainNetwork.PRESETS, default="standard")
     parser.add_argument("--only", choices=("training", "map"), help="leave the other one out")
     parser.add_argument("--skip-all", action="store_true", help="leave out the one process on all cores")
+    parser.add_argument("--bound", action="store_true", help="also run two jobs at once that share nothing")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--folder", help="folder for temporary files")
     return parse(parser, QUICK)
@@ -81,6 +84,8 @@ def compare_trainings(folder: Path, covariates: tuple[Covariate, ...], asked: ar
     }
     if not asked.skip_all:
         ways[ALL] = lambda: run_job(job, environment=ON_ALL)
+    if asked.bound:
+        ways[BOTH] = lambda: at_once(job, replace(job, network=str(folder / "second.safetensors")))
     if torch.cuda.device_count() > 1:
         on_gpu = replace(job, device="cuda")
         ways |= {"one GPU": lambda: run_job(on_gpu), "two GPUs": lambda: run_job(on_gpu, launcher=torchrun)}
@@ -145,6 +150,9 @@ def compare_maps(folder: Path, covariates: tuple[Covariate, ...], asked: argpars
         }
         if not asked.skip_all:
             ways[ALL] = lambda: run_job(job, environment=ON_ALL)
+        if asked.bound:
+            second = replace(job, prediction=str(folder / "second.tif"), upper=str(folder / "second_upper.tif"))
+            ways[BOTH] = lambda: at_once(job, second)
         runs = take_turns("map", ways, asked.turns, keep)
     difference = float(np.nanmax(np.abs(maps[ONE] - maps[TWO])) / np.nanstd(maps[ONE]))
     if difference > 1e-4 or (np.isnan(maps[ONE]) != np.isnan(maps[TWO])).any():
@@ -182,6 +190,14 @@ def tell(title: str, runs: Mapping[str, list[Run]], agreement: str) -> list[Figu
                 detail=f"{two} against {spread(seconds[ALL], 's')}",
             )
         )  # fmt: skip
+    if BOTH in runs:
+        figures.append(
+            Figure(
+                f"{title}: two such jobs at once, a core each, against one after the other",
+                ratios([2 * each for each in seconds[ONE]], seconds[BOTH]),
+                detail=f"{spread(seconds[BOTH], 's')} ({busy[BOTH]:,.1f} of a core); what two cores gain at best",
+            )
+        )  # fmt: skip
     return figures
 
 
@@ -195,6 +211,21 @@ def with_workers(run: Callable[[], Run], cluster: LocalCluster) -> Run:
     before = busy()
     found = run()
     return replace(found, busy=found.busy + busy() - before)
+
+
+def at_once(*jobs: Job) -> Run:
+    """Run jobs that share nothing, each on a core of its own; the slowest."""
+    before = os.times()
+
+    def on_core(core: int, job: Job) -> Run:
+        os.sched_setaffinity(0, {core})  # of this thread, and of what it starts
+        return run_job(job, environment=ON_ONE)
+
+    with ThreadPoolExecutor(len(jobs)) as threads:
+        slowest = max(threads.map(on_core, sorted(os.sched_getaffinity(0)), jobs), key=lambda run: run.seconds)
+    after = os.times()
+    busy = after.children_user + after.children_system - before.children_user - before.children_system
+    return replace(slowest, busy=busy)
 
 
 def on_one_core(run: Callable[[], Run]) -> Run:

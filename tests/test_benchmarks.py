@@ -126,7 +126,7 @@ def test_two_processes_make_what_one_makes(tmp_path: Path, measure: Measure, mon
         return worker.Run(time.perf_counter() - started, 0, {}, outputs, ())
 
     monkeypatch.setattr(processes, "run_job", run_job)
-    tiny = ["--side", "120", "--covariates", "1", "--observations", "60", "--epochs", "1"]
+    tiny = ["--side", "120", "--covariates", "1", "--observations", "60", "--epochs", "1", "--bound"]
     measure("processes", "--quick", *tiny)
     assert all(values[0] > 0 for values in figures_of(tmp_path / "processes.json").values())
     assert not list(tmp_path.glob("soilcnn-*"))

@@ -114,11 +114,12 @@ def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int, rep
     """Folds whose held-out observations lie as far from the training ones as the map, points (M, 2), lies from all.
 
     This is nearest neighbour distance matching, Linnenbrink et al. 2024 (GMD 17:5897): random folds where the
-    observations are not more clustered than the map, else clusters of observations. Repeats deal the clusters to folds
-    in random order, and match anew.
+    observations are not more clustered than the map, else clusters of observations. There are fewer folds than `count`
+    where more would tear clusters apart that lie far from each other. Repeats deal the clusters to folds in random
+    order, and match anew.
     """
-    sites = _number(placed.sites)
-    count = _check_sites("knndm", sites, count)
+    sites, asked = _number(placed.sites), count
+    count = _check_sites("knndm", sites, min(count, int(sites.max(initial=0)) + 1))
     centroids = _centroids(placed.coordinates, sites)
     match = match_distances(placed.coordinates, domain, sites, centroids, count, seed if repeat else None)
     if match.fold is None:
@@ -132,8 +133,11 @@ def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int, rep
         how = tr(
             "{} folds of {} clusters, chosen so that held-out observations lie as far from those trained on"
             " as the map lies from the observations (distances differ by {:.3g} {} on average)"
-        ).format(count, match.clusters, match.difference, placed.unit)
-    return Folds(fold, count, "knndm", None, f"{how}. {_sizes_in_words(fold, sites, count)}", match.fold is None)
+        ).format(match.count, match.clusters, match.difference, placed.unit)
+        if match.count < asked:
+            how += tr("; {} folds would tear clusters apart").format(asked)
+    sentence = f"{how}. {_sizes_in_words(fold, sites, match.count)}"
+    return Folds(fold, match.count, "knndm", None, sentence, match.fold is None)
 
 
 def overlap_share(

@@ -18,13 +18,14 @@ _FEW_FOLDS = 32  # few enough for a tree each
 _NEAREST = (4, 32, 256)  # how many nearest observations are searched for one of another fold
 _AT_ONCE = 4_000_000  # of these at once
 _ALIKE = 1.1  # times the difference of the best match: matches as good for a repeat
+_APART = 2.0  # times the distance of the loneliest site to the next; of random places, 1 % of the designs have clusters
 MOST_SITES_FOR_WARD = 6000  # their distances take 8 n^2 / 2 bytes: 144 MB
 
 
 @dataclass(frozen=True)
 class Match:
-    """The folds that match. `fold` (N,) is None where random folds match: the observations are not more clustered than
-    the map, at `p`.
+    """The folds that match, `count` of them. `fold` (N,) is None where random folds match: the observations are not
+    more clustered than the map, at `p`.
 
     `difference` is the Wasserstein distance between the distances from held-out observations to those trained on and
     the distances from the map to the observations.
@@ -32,6 +33,7 @@ class Match:
 
     p: float
     fold: Rows | None
+    count: int
     clusters: int
     difference: float
 
@@ -80,6 +82,9 @@ def match_distances(
     along the first principal component of the coordinates, or, with a `seed`, in random order;
     of the matches that differ by at most a tenth more than the best one, any may then be chosen.
 
+    Beyond the published algorithm, up to `count` clusters that lie apart are a fold each, if none is too large. What is
+    alike within one that is torn apart, such as a laboratory's error, would seem to be known.
+
     Raises:
         EngineError: every number of clusters that is tried gives too large a fold, or too few folds.
     """
@@ -88,19 +93,27 @@ def match_distances(
 
     p = float(ks_2samp(held_out_distances(coordinates, sites), to_map, alternative="greater", method="asymp").pvalue)
     if p >= 0.05:
-        return Match(p, None, 0, 0.0)
+        return Match(p, None, count, 0, 0.0)
+
+    def matched(fold: Rows, folds: int, clusters: int) -> Match:
+        difference = wasserstein_distance(held_out_distances(coordinates, fold), to_map)
+        return Match(p, fold, folds, clusters, float(difference))
+
+    largest = max(LARGEST_FOLD, 1.5 / count)  # two folds hardly ever hold just a half each
+    apart = _lying_apart(centroids)[sites]
+    sizes = np.bincount(apart)
+    if 1 < len(sizes) <= count and sizes.max() <= largest * len(sites):
+        return matched(apart, len(sizes), len(sizes))
     cut = _group_sites(centroids)
     along = np.linalg.svd(coordinates - coordinates.mean(axis=0), full_matrices=False)[2][0]
     scores = centroids @ along if seed is None else np.random.default_rng(seed).random(len(centroids))
-    largest = max(LARGEST_FOLD, 1.5 / count)  # two folds hardly ever hold just a half each
     found: list[Match] = []
     for clusters in np.unique(np.geomspace(count, max(count, len(centroids) - 2), NUMBERS_OF_CLUSTERS).round()):
         cluster = cut(int(clusters))
         fold = _merge_clusters(cluster, sites, scores, count)[cluster][sites]
         if np.bincount(fold).max() > largest * len(fold) or len(np.unique(fold)) < count:
             continue
-        difference = float(wasserstein_distance(held_out_distances(coordinates, fold), to_map))
-        found.append(Match(p, fold, int(cluster.max()) + 1, difference))
+        found.append(matched(fold, count, int(cluster.max()) + 1))
     if not found:
         raise EngineError(
             tr(
@@ -114,6 +127,21 @@ def match_distances(
         return best
     alike = [match for match in found if match.difference <= _ALIKE * best.difference]
     return alike[int(np.random.default_rng(seed).integers(len(alike)))]
+
+
+def _lying_apart(centroids: Array) -> Rows:
+    """Cluster (S,) of each site, from 0: clusters lie more than twice as far from each other as any site from the next.
+
+    Places at random are one cluster: of many, the distance that leaves none alone joins all (Penrose 1997,
+    10.1214/aoap/1034625335). So are more sites than can be compared.
+    """
+    if not 2 < len(centroids) <= MOST_SITES_FOR_WARD:
+        return np.zeros(len(centroids), dtype=np.int64)
+    from scipy.cluster.hierarchy import fcluster, linkage  # takes long to load, and maps do not need it
+
+    loneliest = scipy.spatial.cKDTree(centroids).query(centroids, 2)[0][:, 1].max()
+    labels = fcluster(linkage(centroids, method="single"), _APART * loneliest, criterion="distance")
+    return np.asarray(labels, dtype=np.int64) - 1
 
 
 def _group_sites(centroids: Array) -> Callable[[int], Rows]:

@@ -50,9 +50,41 @@ def test_five_clusters_are_held_out_whole_where_the_map_lies_far_away() -> None:
     assert folds.sentence.startswith("5 folds of 5 clusters")
 
 
+@pytest.mark.parametrize("sizes", [(15, 15, 15, 5), (14, 14, 14)])
+def test_fewer_groups_than_folds_are_a_fold_each(sizes: tuple[int, ...]) -> None:
+    """What a group shares would else seem to be known."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    centres = np.array([[10.0, 10], [85, 15], [20, 90], [90, 80]])
+    observations = centres[group] + np.random.default_rng(0).normal(0, 2, (len(group), 2))
+    folds = knndm_folds(PlacedTargets(observations, np.arange(len(group))), MAP, 5, seed=0)
+    assert len(np.unique(np.stack([folds.fold, group]), axis=1).T) == len(sizes) == folds.count
+    assert folds.sentence.startswith(f"{folds.count} folds of {folds.count} clusters")
+    assert "5 folds would tear clusters apart" in folds.sentence
+
+
+def test_two_groups_of_which_one_is_too_large_are_torn() -> None:
+    observations = np.repeat([[10.0, 10.0], [80.0, 90.0]], [30, 20], axis=0) + RNG.normal(0, 1.5, (50, 2))
+    folds = knndm_folds(PlacedTargets(observations, np.arange(50)), MAP, 5, seed=0)
+    assert folds.count == 5 and np.bincount(folds.fold).max() <= 25
+
+
+def test_observations_at_random_keep_the_folds_asked_for() -> None:
+    """The map reaches far beyond, so two folds would match it best, but train on half of the observations."""
+    for seed in range(20):
+        observations = np.random.default_rng(seed).uniform(40, 60, (60, 2))
+        folds = knndm_folds(PlacedTargets(observations, np.arange(60)), MAP, 5, seed=0)
+        assert not folds.is_random and folds.count == 5
+
+
+def test_four_named_groups_are_four_folds() -> None:
+    group = np.repeat(np.arange(4), 12)
+    observations = np.array([[10.0, 10], [85, 15], [20, 90], [90, 80]])[group] + RNG.normal(0, 2, (48, 2))
+    assert knndm_folds(PlacedTargets(observations, group), MAP, 5, seed=0).count == 4
+
+
 def test_the_best_of_all_numbers_of_clusters_is_chosen() -> None:
     """An independent, slow computation of the published algorithm on a line, where everything is found by sorting."""
-    xs = np.sort(np.concatenate([RNG.uniform(start, start + 6, 9) for start in (0, 15, 40, 70)]))
+    xs = np.sort(100 * np.random.default_rng(5).random(36) ** 3)  # denser at one end, without clusters that lie apart
     observations = np.column_stack([xs, np.zeros(36)])
     domain = np.column_stack([np.linspace(0, 100, 201), np.zeros(201)])
     match = match_distances(observations, domain, np.arange(36), observations, 3)

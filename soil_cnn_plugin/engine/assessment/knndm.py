@@ -53,7 +53,7 @@ def held_out_distances(coordinates: Array, fold: Rows) -> Array:
 
 
 def _unlike(coordinates: Array, fold: Rows) -> tuple[Rows, Rows]:
-    """The first row of each place in each fold, and the number (N,) of each observation's own among these: what lies near
+    """The first row of each place in each fold, and the number (N,) of each observation among these: what lies near
     one of 100,000 at the same place would be searched among all of them."""
     order = np.lexsort((fold, *coordinates.T))
     is_new = (np.diff(coordinates[order], axis=0) != 0).any(axis=1) | (np.diff(fold[order]) != 0)

@@ -33,7 +33,7 @@ _MOST_SHARED = 0.9
 _LEVELS = (np.arange(400) + 0.5) / 400
 
 
-@lru_cache(maxsize=2000)
+@lru_cache(maxsize=200)  # of 250 KB each: those of one field, whose blocks ask for them again and again
 def _lags(smoothness: float, range_m: float) -> tuple[Array, Array]:
     """Correlations (127, 127) of pixels by rows and columns between them, and their sums up to each lag."""
     apart = CELL * np.arange(1 - SIDE, SIDE)

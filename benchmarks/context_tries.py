@@ -240,8 +240,8 @@ def denoised_code(everywhere: Tensor, seen: Tensor, count: int, steps: int = 150
     optimizer = torch.optim.AdamW([*encode.parameters(), *decode.parameters()], lr=2e-3, weight_decay=0.01)
     for _ in range(steps):
         batch = known[torch.randint(0, len(known), (128,))]
-        hidden = (torch.rand(len(batch), seen.shape[-1]) > 0.3).repeat(1, SIDE**2)  # whole channels of whole levels
-        loss = functional.mse_loss(decode(encode(batch * hidden)), batch)
+        shown = (torch.rand(len(batch), seen.shape[-1]) > 0.3).repeat(1, SIDE**2)  # whole channels of whole levels
+        loss = functional.mse_loss(decode(encode(batch * shown)), batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -39,7 +39,7 @@ def main() -> None:
             ),
             report,
         )  # fmt: skip
-        design = designer(options, patches, report)
+        design, _ = designer(options, patches, report)
         print("| data, target, folds | RMSE scikit-learn | own | another seed | spread |\n|---|---|---|---|---|")
         for kind in options.kinds:
             found: list[Scores] = [{} for _ in targets]

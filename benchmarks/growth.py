@@ -143,7 +143,7 @@ def told(what: str, costs: Sequence[Cost]) -> list[Figure]:
         goal = MOST if min(sizes) >= LARGE else None
         for name, values in (("time", [each.seconds for each in some]), ("memory", [each.peak_bytes for each in some])):
             found.append(Figure(f"exponent of {name}, {words}", (exponent(sizes, values),), "", goal, is_limit=True))
-    if what == "pixels":
+    if what == "pixels" and len(costs) > 1:
         seconds = extrapolated(costs, 10**9)
         found.append(Figure("1,000,000,000 pixels, extrapolated", (seconds / 3600,), "h of one core"))
     return found

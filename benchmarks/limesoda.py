@@ -178,7 +178,8 @@ def make_features(table: Table, train: Rows) -> tuple[Singles, FeatureLayout]:
     levels = ndtri((np.arange(count) + 0.5) / count)
     scores = [np.interp(column, np.sort(column[train]), levels) for column in table.covariates.T]
     middle = table.places[train].mean(axis=0)
-    place = Location(*map(float, middle), float(table.places[train].std(axis=0).max()))
+    spread = float(table.places[train].std(axis=0).max())
+    place = Location(*map(float, middle), (spread, spread))
     oblique = place.encode(torch.from_numpy(table.places)[:, :, None, None])[:, :, 0, 0].numpy()
     features = np.column_stack([*scores, oblique]).astype(np.float32)
     return features, FeatureLayout(len(scores), len(scores), has_place=True)

@@ -103,7 +103,7 @@ def _write(path: Path, values: np.ndarray) -> str:
 
 
 def real(folder: Path, target: str, seed: int) -> Ground:
-    """One point a pixel, with data of all covariates; rasters of whole numbers below 100 are classes."""
+    """One point a pixel, with data of all covariates; rasters of whole numbers are classes."""
     points = geopandas.read_file(next(folder.rglob("points.gpkg")))
     points = points[np.isfinite(points[target])].rename(columns={target: "value"})[["value", "geometry"]]
     covariates, known, pixels = [], np.ones(len(points), bool), None
@@ -201,10 +201,10 @@ def error(design: Design, known: np.ndarray, tested: np.ndarray, truth: np.ndarr
     for centre, spread in (predict_forests(fitted.forests[FOREST_CONTEXT], features), fitted.process.predict(features)):
         location.append(centre)
         scale.append(spread)
-    weights = fitted.weights(BLEND)
-    spreads = spread_weights(weights, fitted.components)
-    mixed, spread = mix(np.stack(location), weights), mix(np.stack(scale), spreads)
-    mapped = fitted.outcomes(weights)[0].values(mixed.T, spread.T)[0]
+    mixture = fitted.mixture(BLEND)
+    spreads = spread_weights(mixture.weights, fitted.components)
+    mixed, spread = mix(np.stack(location), mixture.weights), mix(np.stack(scale), spreads)
+    mapped = mixture.outcomes[0].values(mixed.T, spread.T)[0]
     return float(np.sqrt(((mapped - truth) ** 2).mean()))
 
 

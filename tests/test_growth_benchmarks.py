@@ -87,3 +87,10 @@ def test_growth_is_measured_fitted_and_drawn(tmp_path: Path, monkeypatch: pytest
     # 90 s more for 30,000 pixels more, and so on to a thousand million.
     assert found["1,000,000,000 pixels, extrapolated"]["values"][0] == pytest.approx((100 + 0.003 * 999.96e6) / 3600)
     assert (tmp_path / "growth.svg").stat().st_size > 10_000
+
+
+def test_one_size_alone_is_told_and_not_extrapolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    growth = importlib.import_module("growth")
+    (figure,) = growth.told("pixels", [growth.Cost(10_000, 12.0, 2**30)])
+    assert figure.name == "10,000 pixels" and figure.values == (12.0,)

@@ -73,6 +73,7 @@ def build(wish: Wish, feedback: QgsProcessingFeedback) -> Path:
         require_space(folder.parent, source.build)
         _fill(swap.part, wish, source, system, wheels, feedback)
         write_marker(swap.part, source.build)
+        SPARE.dismiss()  # one that a dialog has started meanwhile
         swap.finish()
     remember(python_in(folder))
     feedback.pushInfo(tr("The compute environment is ready in {}.").format(folder))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional
 
-from ..contract.events import Progress, from_line
+from ..contract.events import EventError, Progress, from_line
 from ..contract.jobs import Job, to_json
 from ..contract.language import tr
 from ..contract.parts import RUN_VARIABLE, new_run
 from ..contract.stop_file import STOP_VARIABLE
-from ..paths import METADATA, WORKER
+from ..paths import PACKAGE, WORKER
 from .child import Child
 from .environment import MARKER
 from .errors import WorkerFailed
@@ -33,12 +33,13 @@ class Setting:
     python: Path
     variables: Mapping[str, str]
     written: tuple[int, ...]
-    """When the compute environment and the plugin were written, in nanoseconds."""
+    """When the compute environment and each file of the plugin's code were written, in nanoseconds: a spare worker has
+    loaded the code as it was when it started."""
 
     @classmethod
     def of_now(cls, python: Path, variables: Mapping[str, str]) -> Setting:
-        files = (python, python.parent.parent / MARKER, METADATA)
-        return cls(python, variables, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
+        files = (python, python.parent.parent / MARKER, *sorted(PACKAGE.rglob("*.py")))
+        return cls(python, variables, tuple(map(_written, files)))
 
 
 class WorkerProcess(AbstractContextManager["WorkerProcess"]):
@@ -67,8 +68,9 @@ class WorkerProcess(AbstractContextManager["WorkerProcess"]):
     @property
     def is_ready(self) -> bool:
         """Whether a spare worker has loaded its libraries: it then tells that it made no progress yet."""
-        line = None if self._is_ready else self.child.next_line(0)
-        self._is_ready = self._is_ready or (line is not None and isinstance(from_line(line), Progress))
+        while not self._is_ready and (line := self.child.next_line(0)) is not None:
+            with suppress(EventError):  # what the user's Python prints by itself
+                self._is_ready = isinstance(from_line(line), Progress)
         return self._is_ready
 
     def serves(self, setting: Setting) -> bool:
@@ -92,6 +94,14 @@ class WorkerProcess(AbstractContextManager["WorkerProcess"]):
 
     def _write(self, job: Job) -> None:
         self._job_file.write_text(to_json(job), encoding="utf-8")
+
+
+def _written(file: Path) -> int:
+    """When a file was written, 0 where there is none, because an editor or an update replaces it just now."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _start(command: list[str], variables: dict[str, str], folder: Path, log: IO[bytes], is_spare: bool) -> Child:

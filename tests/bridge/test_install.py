@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from qgis.core import QgsProcessingFeedback, QgsSettings
@@ -23,6 +24,7 @@ from soil_cnn_plugin.bridge import (
 from soil_cnn_plugin.bridge.commands import Ended
 from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.bridge.install import Wish
+from soil_cnn_plugin.bridge.spare import SPARE
 
 
 @pytest.fixture
@@ -229,6 +231,25 @@ def test_an_environment_in_use_is_told_before_the_download(feedback, without_pac
     with pytest.raises(WorkerFailed, match="is in use, so it cannot be replaced. Wait until the jobs"):
         install.build(Wish(tmp_path / "e", "cpu"), feedback)
     assert os.listdir(tmp_path) == ["e"] and environment.is_complete(tmp_path / "e")
+
+
+def test_a_spare_worker_of_a_dialog_that_opened_meanwhile_ends_before_the_swap(
+    feedback, without_packages, tmp_path, monkeypatch
+) -> None:
+    lives = [False]
+    opened = SimpleNamespace(close=lambda: lives.append(False))
+
+    def write_marker(part: Path, build: str) -> None:
+        SPARE._worker, lives[:] = opened, [True]
+        environment.write_marker(part, build)
+
+    def finish(swap: folder_swap.FolderSwap) -> None:
+        assert not lives[-1]
+
+    monkeypatch.setattr(install, "write_marker", write_marker)
+    monkeypatch.setattr(folder_swap.FolderSwap, "finish", finish)
+    install.build(Wish(tmp_path / "e", "cpu"), feedback)
+    assert lives == [True, False]
 
 
 def test_a_swap_that_was_broken_off_between_its_steps_is_put_right(feedback, without_packages, tmp_path) -> None:

@@ -91,8 +91,27 @@ def change_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language._Chosen, "name", "de")
 
 
-def change_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_process, "METADATA", Path(__file__))
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of the plugin's code that a test may change."""
+    file = tmp_path / "package" / "engine" / "jobs" / "predict_map.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    monkeypatch.setattr(worker_process, "PACKAGE", tmp_path / "package")
+    return file
+
+
+def change_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = worker_process.PACKAGE.rglob("predict_map.py")
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+
+
+def add_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    (worker_process.PACKAGE / "engine" / "more.py").write_text("")
+
+
+def remove_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    next(worker_process.PACKAGE.rglob("predict_map.py")).unlink()
 
 
 def let_time_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,9 +123,12 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> None:
     SPARE._worker.child.wait(5)
 
 
-@pytest.mark.parametrize("change", [change_a_variable, change_the_language, change_the_plugin, let_time_pass, kill])
+@pytest.mark.parametrize(
+    "change",
+    [change_a_variable, change_the_language, change_the_code, add_code, remove_code, let_time_pass, kill],
+)
 def test_a_spare_worker_that_does_not_serve_any_more_is_replaced(
-    feedback, job, stand_in, monkeypatch, change, temporary_folder
+    feedback, job, stand_in, monkeypatch, change, temporary_folder, code
 ) -> None:
     python = stand_in("tell_environment")
     first = ready_spare()
@@ -125,6 +147,23 @@ def test_a_spare_worker_that_failed_to_load_gets_no_job(feedback, job, stand_in)
     failing = SPARE._worker = worker_process.WorkerProcess(worker_process.Setting(Path(sys.executable), os.environ, ()))
     failing.child._lines.put('{"event": "failed", "message": "no torch"}')
     assert not failing.is_ready
+
+
+def test_what_the_users_python_prints_by_itself_is_no_event_and_no_error(feedback, job, stand_in) -> None:
+    python = stand_in("tell_environment")
+    spare = ready_spare()
+    spare._is_ready = False
+    spare.child._lines.put("Welcome to this Python")
+    run_job(job, feedback, python)
+    assert feedback.variables["SOILCNN_RUN"] != spare.run
+    spare.child._lines.put('{"event": "progress", "percent": 0.0}')
+    run_job(job, other := Listener(), python)
+    assert other.variables["SOILCNN_RUN"] == spare.run
+
+
+def test_a_file_that_an_editor_replaces_just_now_is_no_error(code, monkeypatch) -> None:
+    monkeypatch.setattr(Path, "rglob", lambda folder, pattern: [code, folder / "gone.py"])
+    assert worker_process.Setting.of_now(Path(sys.executable), {}).written[-2:].count(0) == 1
 
 
 def test_a_crash_in_a_spare_worker_is_told_as_any_other(feedback, job, stand_in) -> None:

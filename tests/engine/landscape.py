@@ -134,7 +134,7 @@ def random_network(
     """A whole trained network, but for the training: `architectures` are names and patch sizes."""
     rng = np.random.default_rng(seed)
     summaries = landscape.summaries()
-    location = Location(WEST + 200, NORTH - 200, 120.0, is_everywhere) if has_location else None
+    location = Location(WEST + 200, NORTH - 200, (120.0, 120.0), is_everywhere) if has_location else None
     encoder = Encoder(summaries, location)
     shapes = tuple(Shape(name, size, members) for name, size in architectures)
     networks = tuple(

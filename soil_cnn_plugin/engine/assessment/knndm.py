@@ -41,11 +41,32 @@ class Match:
 def held_out_distances(coordinates: Array, fold: Rows) -> Array:
     """Distance (N,) of each observation to the nearest one of another fold."""
     folds = np.unique(fold)
-    if len(folds) <= _FEW_FOLDS:
-        distances, left = np.full(len(fold), np.inf), np.arange(len(fold))
-    else:
-        distances, left = _look_around(coordinates, fold)
-    for number in np.unique(fold[left]) if len(folds) > 1 else ():
+    if len(folds) > _FEW_FOLDS:
+        rows, same = _unlike(coordinates, fold)
+        found: Array = _between_many(coordinates[rows], fold[rows])[same]
+        return found
+    distances = np.full(len(fold), np.inf)
+    for number in folds if len(folds) > 1 else ():
+        own = fold == number
+        distances[own] = nearest_distances(coordinates[own], coordinates[~own])
+    return distances
+
+
+def _unlike(coordinates: Array, fold: Rows) -> tuple[Rows, Rows]:
+    """The first row of each place in each fold, and the number (N,) of each observation among these: what lies near
+    one of 100,000 at the same place would be searched among all of them."""
+    order = np.lexsort((fold, *coordinates.T))
+    is_new = (np.diff(coordinates[order], axis=0) != 0).any(axis=1) | (np.diff(fold[order]) != 0)
+    number = np.concatenate([[0], np.cumsum(is_new)])
+    same = np.empty(len(fold), dtype=np.int64)
+    same[order] = number
+    return order[np.concatenate([[True], is_new])], same
+
+
+def _between_many(coordinates: Array, fold: Rows) -> Array:
+    """The distances between many folds."""
+    distances, left = _look_around(coordinates, fold)
+    for number in np.unique(fold[left]):
         rows = left[fold[left] == number]
         distances[rows] = nearest_distances(coordinates[rows], coordinates[fold != number])
     return distances

@@ -51,10 +51,10 @@ def _train(job: TrainNetwork, device: torch.device, report: Report) -> _Trained:
         for line in stopped:
             report.warning(line)
         validations = designs.joined(validations)
-        predictor = choose_predictor(job, validations, report)
-        assessment = assess(job, file, designs, validations, final, predictor, report)
+        mixture = final.mixture(choose_predictor(job, validations, report))
+        assessment = assess(job, file, designs, validations, final.curves, mixture, report)
         assessment = replace(assessment, notes=(*stopped, *assessment.notes), covariates=file.covariates)
-        assessment = keep_network(job, file, designs.first, final, assessment, report)
+        assessment = keep_network(job, file, designs.first, final, mixture, assessment, report)
         write_wanted(job, assessment, file)
     if job.resume:
         shutil.rmtree(checkpoints, ignore_errors=True)

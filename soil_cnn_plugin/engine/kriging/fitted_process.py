@@ -30,6 +30,7 @@ MOST_INFORMING = 20_000
 _FOR_SPREAD = 500  # supports: the spread of a process has no part in a map, and its time grows with their square
 _ENOUGH = 300  # observations on which parameters are found
 _MOST_IN_DOUBLE = 5000  # observations whose spread is found in double precision, which takes almost twice as long
+_ROUNDING = 1e-4  # what rounding may leave of a feature's spread: deviations of covariates where all ground is flat
 _SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest
 
 
@@ -68,7 +69,7 @@ def _fit(
 ) -> tuple[GaussianProcess, list[Evidence]]:
     """Fit a process, and gather what tells the spread of each unit of columns. The search for parameters begins at
     `start` (R, 8), if given."""
-    rows = np.random.default_rng(seed).permutation(len(features))[:MOST_INFORMING]
+    rows = np.random.default_rng(seed).permutation(len(features))
     centre, width = _mean_and_spread(features)
     folds, columns, supports = int(fold.max()) + 1, learned.columns, features[rows[:MOST_SUPPORTS]]
     process = GaussianProcess(
@@ -76,17 +77,18 @@ def _fit(
         learned.layout,
         known=supports,
         centre=centre.astype(np.float32),
-        width=np.where(width > 1e-6, width, 1.0).astype(np.float32),
-        means=np.nanmean(learned.estimate[rows], axis=0),
+        width=np.where(width > _ROUNDING, width, 1.0).astype(np.float32),
+        means=np.zeros(columns),
         parameters=np.tile(PRIOR_MEANS, (columns, 1)),
         weights=np.zeros((columns, len(supports))),
         weights_of_parts=np.zeros((folds, columns, len(supports))),
     )
-    parameters, weights, of_parts = (
-        array.copy() for array in (process.parameters, process.weights, process.weights_of_parts)
+    means, parameters, weights, of_parts = (
+        array.copy() for array in (process.means, process.parameters, process.weights, process.weights_of_parts)
     )
     spreads = []
-    for own, observed in zip(units(process.columns), _observed(process, features, learned, fold, rows)):
+    for own in units(process.columns):
+        means[own], observed = _observed(process, features, learned, fold, rows, own)
         parameters[own] = _likeliest(observed, None if start is None else start[own.start])
         likeliest = torch.from_numpy(parameters[own.start])
         evidence = Evidence.gather(process.places, likeliest, observed, folds)
@@ -98,7 +100,7 @@ def _fit(
             evidence = Evidence.gather(few, likeliest, observed, folds)
         spreads.append(evidence)
         give_back()  # each step leaves holes that are of no use to the next
-    return replace(process, parameters=parameters, weights=weights, weights_of_parts=of_parts), spreads
+    return replace(process, means=means, parameters=parameters, weights=weights, weights_of_parts=of_parts), spreads
 
 
 def _mean_and_spread(features: Singles) -> tuple[Array, Array]:
@@ -114,23 +116,22 @@ def rows_in_words(count: int) -> str:
     if count <= MOST_SUPPORTS:
         return ""
     return tr(
-        "it is a projection on {} of the {} observations, drawn at random, and {} tell what these count, so that time"
-        " and memory stay bounded"
+        "it predicts from {} of the {} observations, drawn at random, and {} tell how much each of these counts, so"
+        " that time and memory stay bounded"
     ).format(MOST_SUPPORTS, count, min(count, MOST_INFORMING))
 
 
 def _observed(
-    process: GaussianProcess, features: Singles, learned: Learned, fold: Rows, rows: Rows
-) -> list[KnownValues]:
-    """Return what each unit of columns learns from, without missing values; all classes of a target share noise."""
+    process: GaussianProcess, features: Singles, learned: Learned, fold: Rows, rows: Rows, own: slice
+) -> tuple[Array, KnownValues]:
+    """Return the means (C,) of the columns `own` and what the process learns around them, from the first of the `rows`
+    that have a value: a target may be known at few of many. All classes of a target share noise."""
+    rows = rows[np.isfinite(learned.estimate[rows, own]).all(axis=1)][:MOST_INFORMING]
+    means = learned.estimate[rows, own].mean(axis=0)
+    values = torch.from_numpy(learned.estimate[rows, own] - means)
+    noise = np.stack([1 / learned.weights[rows], learned.errors[rows, own.start] ** 2])
     places = process.scaled(torch.from_numpy(features[rows]))
-    found = []
-    for own in units(process.columns):
-        values = torch.from_numpy(learned.estimate[rows, own] - process.means[own])
-        noise = np.stack([1 / learned.weights[rows], learned.errors[rows, own.start] ** 2])
-        observed = KnownValues(places, values, torch.from_numpy(noise), torch.from_numpy(fold[rows]))
-        found.append(observed.take(torch.isfinite(values).all(1).nonzero()[:, 0]))
-    return found
+    return means, KnownValues(places, values, torch.from_numpy(noise), torch.from_numpy(fold[rows]))
 
 
 def _likeliest(observed: KnownValues, start: Array | None) -> Array:

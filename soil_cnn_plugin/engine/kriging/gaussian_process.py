@@ -21,7 +21,7 @@ from soil_cnn_plugin.engine.kriging.kernel_sums import KernelSums
 from soil_cnn_plugin.engine.kriging.kernels import PARAMETERS, Kernels, Standardized, split
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout, units
 
-_AT_ONCE = 2**18  # values of a kernel, so many that they stay in a processor's cache
+_ON_GPU = 2**22  # values of a kernel at once: 16 MB, and few calls
 _SMALLEST_PROBABILITY = 1e-3  # of a class, before probabilities are made to sum to 1
 PROCESS_ARRAYS = {
     **dict.fromkeys(("known", "centre", "width"), np.float32),
@@ -96,7 +96,7 @@ class GaussianProcess:
         known = self.places.to(device, torch.float32)
         columns = [(*parts, weights.to(device, torch.float32)) for *parts, weights in self._weighted()]
         total = torch.empty((count, len(columns)), dtype=torch.float32, device=device)
-        most = max(1, _AT_ONCE // max(1, len(self.known)))
+        most = max(1, _ON_GPU // len(self.known))
         for start in range(0, count, most):
             rows = slice(start, start + most)
             kernels = Kernels.between(pixels.take(rows), known)
@@ -105,8 +105,8 @@ class GaussianProcess:
         return total.cpu().numpy().astype(np.float64)
 
     def differentiable(self, features: Tensor, factors: Tensor, own: slice) -> Tensor:
-        """Return `factors` (N, C) times the locations of the columns `own`, as (N,) that can be derived by `features`
-        (N, F).
+        """Return `factors` (N, C) times what the locations of the columns `own` add to their means, as (N,) that can be
+        derived by `features` (N, F).
 
         Probabilities of classes are not bounded to 0 and 1 here.
         """
@@ -119,6 +119,15 @@ class GaussianProcess:
     @cached_property
     def places(self) -> Standardized:
         return self.scaled(torch.from_numpy(self.known))
+
+    @cached_property
+    def _reach(self) -> tuple[Singles, Singles]:
+        """The lowest and the highest (D,) of the supports' standardized covariates at the point, and 1 beyond. Farther
+        out the linear part stays as it is: where all observations lie close together in a covariate, a line through
+        them would lead to any value elsewhere."""
+        inside = slice(self.layout.point)
+        standard = (self.known[:, inside] - self.centre[inside]) / self.width[inside]
+        return standard.min(axis=0) - 1, standard.max(axis=0) + 1
 
     @cached_property
     def _sums(self) -> KernelSums:
@@ -134,9 +143,12 @@ class GaussianProcess:
         centre, width = (torch.from_numpy(part).to(features.device, kind) for part in (self.centre, self.width))
         standard = (features.to(kind) - centre) / width
         layout, context = self.layout, standard[:, : self.layout.context]
+        point = context[:, : layout.point]
+        lowest, highest = (torch.from_numpy(part).to(features.device, kind) for part in self._reach)
         # Each standardized feature adds 2 to the square of their distance.
         return Standardized(
-            context[:, : layout.point] / (2 * layout.point) ** 0.5,
+            point / (2 * layout.point) ** 0.5,
+            point.clamp(lowest, highest) / (2 * layout.point) ** 0.5,
             context / (2 * layout.context) ** 0.5,
             features[:, layout.context : layout.count : 3].to(kind) / 2,  # x and y, of six
         )

@@ -50,7 +50,7 @@ class KernelSums:
         inner = known.point.shape[1]
         variances, lengths, weights = (torch.stack(parts) for parts in zip(*columns))
         rates = torch.tensor([ROOT_3, ROOT_3, 1.0], dtype=lengths.dtype) / lengths
-        linear = 2 * (known.point.T @ (weights * variances[:, :1]).T)
+        linear = 2 * (known.drift.T @ (weights * variances[:, :1]).T)
         squares = torch.stack([known.point.square().sum(1), known.context.square().sum(1)])
         return cls(
             known.point.T.float().contiguous(),
@@ -66,15 +66,15 @@ class KernelSums:
     def at(self, pixels: Standardized) -> Array:
         """Return the sums (N, R) at pixels in single precision."""
         inner, count = self.point.shape[0], self.point.shape[1]
-        total = (pixels.point @ self.linear).numpy()
-        squares = torch.stack([pixels.point.square().sum(1), pixels.context.square().sum(1)]).numpy()
-        places = _singles(pixels.place.T)
+        total = (pixels.drift @ self.linear).numpy()
+        squares = torch.stack([pixels.point.square().sum(1), pixels.context.square().sum(1)], dim=1).numpy()
+        places = _singles(pixels.place)
         share = np.float32(inner / pixels.context.shape[1])
         step = max(1, _AT_ONCE // count)
         for start in range(0, len(total), step):
             rows = slice(start, start + step)
             products = torch.mm(pixels.point[rows], self.point), torch.mm(pixels.context[rows, inner:], self.rest)
-            of_pixels = squares[:, rows], places[:, rows]
+            of_pixels = squares[rows], places[rows]
             known = self.squares, self.places, self.variances, self.rates, self.weights
             _add_up(*(part.numpy() for part in products), share, *of_pixels, *known, total[rows])
         return total.astype(np.float64)
@@ -117,18 +117,19 @@ def _decay(distance):
 
 @_any_order
 def _add_up(point, rest, share, squares, places, own_squares, own_places, variances, rates, weights, total):
-    """Add to `total` (n, R) the kernels of products `point` and `rest` (n, M); see KernelSums."""
+    """Add to `total` (n, R) the kernels of products `point` and `rest` (n, M), with `squares` (n, 2) and `places` (n, 2
+    or 0) of the pixels and those of the observations; see KernelSums."""
     count = point.shape[1]
     near, around, away = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32)
     one, two, least = np.float32(1.0), np.float32(2.0), np.float32(1e-12)
     for i in range(len(total)):
         for k in range(count):
-            at_point = squares[0, i] + own_squares[0, k] - two * point[i, k]
-            context = squares[1, i] + own_squares[1, k] - two * (rest[i, k] + share * point[i, k])
+            at_point = squares[i, 0] + own_squares[0, k] - two * point[i, k]
+            context = squares[i, 1] + own_squares[1, k] - two * (rest[i, k] + share * point[i, k])
             near[k], around[k] = np.sqrt(max(at_point, least)), np.sqrt(max(context, least))
-        if len(places):
+        if places.shape[1]:
             for k in range(count):
-                x, y = places[0, i] - own_places[0, k], places[1, i] - own_places[1, k]
+                x, y = places[i, 0] - own_places[0, k], places[i, 1] - own_places[1, k]
                 away[k] = np.sqrt(x * x + y * y)
         for column in range(total.shape[1]):
             first, second, found = rates[column, 0], rates[column, 1], np.float32(0)
@@ -136,7 +137,7 @@ def _add_up(point, rest, share, squares, places, own_squares, own_places, varian
                 scaled, wide = near[k] * first, around[k] * second
                 kernels = variances[column, 0] * (one + scaled) * _decay(scaled)
                 found += weights[column, k] * (kernels + variances[column, 1] * (one + wide) * _decay(wide))
-            if len(places):
+            if places.shape[1]:
                 of_place = np.float32(0)
                 for k in range(count):
                     of_place += weights[column, k] * _decay(away[k] * rates[column, 2])

@@ -22,19 +22,24 @@ ROOT_3 = 3**0.5
 
 @dataclass(frozen=True)
 class Standardized:
-    """Standardized features of N observations: at the point (N, D), with context (N, F), and x and y (N, 2 or 0)."""
+    """Standardized features of N observations: at the point (N, D), these as far as the linear part goes on, all with
+    context (N, F), and x and y (N, 2 or 0)."""
 
     point: Tensor
+    drift: Tensor
     context: Tensor
     place: Tensor
 
     def take(self, rows: Tensor | slice) -> Standardized:
         """Return some of them."""
-        return Standardized(self.point[rows], self.context[rows], self.place[rows])
+        return Standardized(*(part[rows] for part in self._parts()))
 
     def to(self, device: torch.device, kind: torch.dtype) -> Standardized:
         """Return the same numbers elsewhere."""
-        return Standardized(*(part.to(device, kind) for part in (self.point, self.context, self.place)))
+        return Standardized(*(part.to(device, kind) for part in self._parts()))
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.point, self.drift, self.context, self.place
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,13 @@ class Kernels:
     def between(cls, first: Standardized, second: Standardized) -> Kernels:
         has_place = first.place.shape[1] > 0
         return cls(
-            products=first.point @ second.point.T * 2,
+            products=first.drift @ second.drift.T * 2,
             point=_distance(first.point, second.point),
             context=_distance(first.context, second.context),
             place=torch.cdist(first.place, second.place, compute_mode="donot_use_mm_for_euclid_dist")
             if has_place
             else None,
-            own=first.point.square().sum(1) * 2,
+            own=first.drift.square().sum(1) * 2,
         )
 
     def covariance(self, variances: Tensor, lengths: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ _PERHAPS_GPU_MEMORY = re.compile(r"unable to find an engine to execute|_STATUS_N
 _SETTINGS = {-3: (5 * 2**20, 2**31 - 1), -1: (2**26, 2**31 - 1)}
 """Settings of glibc, by its numbers, for trainings and for maps: from how many bytes on an array gets memory of its own
 (M_MMAP_THRESHOLD), and how many freed bytes are kept (M_TRIM_THRESHOLD)."""
+_OF_GROUPS = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+"""Limit and use of a control group, in versions 2 and 1; many clusters have the latter."""
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how the list of mounted file systems writes a space
 
 
@@ -131,19 +133,21 @@ def _read_linux(path: Path) -> Memory:
 
 def _control_groups(path: Path, root: Path) -> list[Path]:
     """The folders of this process's control group and of the groups around it, whose limits hold, too."""
-    lines = path.read_text().splitlines() if path.is_file() else []
-    own = next((root / line.removeprefix("0::/") for line in lines if line.startswith("0::/")), root)
-    return [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
+    lines = [line.split(":", 2) for line in path.read_text().splitlines()] if path.is_file() else []
+    own = [root / place.lstrip("/") for _, kind, place in lines if kind == ""]  # version 2
+    own += [root / "memory" / place.lstrip("/") for _, kinds, place in lines if "memory" in kinds.split(",")]
+    around = [folder for each in own or [root] for folder in (each, *each.parents)]
+    return [folder for folder in around if folder.is_relative_to(root)]
 
 
 def _within_control_group(memory: Memory, folder: Path) -> Memory:
-    """Lower the memory to what a container or a cluster's scheduler allows (control groups, version 2)."""
-    limit, used = folder / "memory.max", folder / "memory.current"
-    if not (limit.is_file() and used.is_file()) or not (text := limit.read_text().strip()).isdigit():
-        return memory
-    allowed, free = int(text), max(0, int(text) - int(used.read_text()) + _disk_cache(folder / "memory.stat"))
-    free = min(free, allowed)
-    return Memory(min(memory.total or allowed, allowed), free if memory.free is None else min(memory.free, free))
+    """Lower the memory to what a container or a cluster's scheduler allows."""
+    for limit, used in ((folder / limit, folder / used) for limit, used in _OF_GROUPS):
+        if limit.is_file() and used.is_file() and (text := limit.read_text().strip()).isdigit():
+            allowed, free = int(text), max(0, int(text) - int(used.read_text()) + _disk_cache(folder / "memory.stat"))
+            free = min(free, allowed) if memory.free is None else min(free, allowed, memory.free)
+            memory = Memory(min(memory.total or allowed, allowed), free)
+    return memory
 
 
 def _within_address_space(memory: Memory, path: Path) -> Memory:

@@ -43,26 +43,27 @@ class Channels:
 
 @dataclass(frozen=True)
 class Location:
-    """The place of the training observations: middle and spread (CRS units) of their coordinates, for standardizing.
+    """The place of the training observations, for standardizing: the middle of their coordinates, and the `spread` of x
+    and of y (CRS units) that stand for the same distance on the ground, even where the CRS is in degrees.
 
     Forests and Gaussian process see coordinates; `is_everywhere` says that the ring network does, too.
     """
 
     x: float
     y: float
-    spread: float
+    spread: tuple[float, float]
     is_everywhere: bool = False
 
     ANGLES: ClassVar[tuple[int, ...]] = (0, 30, 60, 90, 120, 150)
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (self.x, self.y, self.spread))) or self.spread <= 0:
+        if not all(map(math.isfinite, (self.x, self.y, *self.spread))) or min(self.spread) <= 0:
             raise ValueError(f"no location: {self}")
 
     def encode(self, coordinates: Tensor) -> Tensor:
         """Turn x, y (N, 2, h, w) in float64 into oblique coordinates (N, 6, h, w) in float32 (Moller et al. 2020,
         10.5194/soil-6-269-2020)."""
-        x, y = (coordinates[:, 0] - self.x) / self.spread, (coordinates[:, 1] - self.y) / self.spread
+        x, y = (coordinates[:, 0] - self.x) / self.spread[0], (coordinates[:, 1] - self.y) / self.spread[1]
         angles = [math.radians(angle) for angle in self.ANGLES]
         return torch.stack([x * math.cos(angle) + y * math.sin(angle) for angle in angles], dim=1).float()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.contract.language import all_of, localized, tr, tr_n
-from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
+from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords, LossCurve
 from soil_cnn_plugin.engine.assessment.comparison import verdicts
 from soil_cnn_plugin.engine.assessment.folds import overlap_share
 from soil_cnn_plugin.engine.assessment.methods import FORESTS_SETTING, MEAN, NAMES, possible_predictors
@@ -26,9 +26,9 @@ from soil_cnn_plugin.engine.targets.kinds import Given, Kind, Outcome
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.designs import Designs
-from soil_cnn_plugin.engine.training.fitting import Fitted
 from soil_cnn_plugin.engine.training.folds_of_file import in_metres, other_kind
 from soil_cnn_plugin.engine.training.held_out_scores import error_correlation_of
+from soil_cnn_plugin.engine.training.mixture import Mixture
 from soil_cnn_plugin.engine.versions import read_versions
 
 _ALIKE = 0.9  # share of independent errors below which the log tells of it
@@ -85,26 +85,25 @@ def assess(
     file: PatchFile,
     designs: Designs,
     validations: Sequence[CrossValidation],
-    final: Fitted,
-    predictor: str,
+    curves: Sequence[LossCurve],
+    mixture: Mixture,
     report: Report,
 ) -> Assessment:
     """Assess all targets by the `validations` that the designs have joined, tell the verdicts, and warn of wild
-    observations. Maps are predicted by the method `predictor`."""
+    observations. Maps are predicted by the `mixture` of all observations' fit, whose networks learned by `curves`."""
     design, folds = designs.first, designs.folds
     kinds = design.kinds
     chosen, *others = (validation.methods for validation in validations)
     beside = others[0] if others else [{} for _ in file.targets]
     measures = by_target(kinds, [[kind.measure] * len(kind.targets) for kind in kinds])
-    judged = verdicts([*zip(chosen, measures)], predictor)
+    judged = verdicts([*zip(chosen, measures)], mixture.method)
     of_kinds = _assess_kinds(job, designs, chosen, beside, judged)
-    errors = validations[0].scores[predictor]
+    errors = validations[0].scores[mixture.method]
     places = in_metres(file, file.coordinates)
     for target, of_target in zip(file.targets, judged):
         report.info(f"{target.label}: {of_target.text}")
-    weights = final.weights(predictor)
-    wild = tell_wild(file, kinds, final.outcomes(weights), report)
-    tell_alike(kinds, final.independent(weights), file.count, report)
+    wild = tell_wild(file, kinds, mixture.outcomes, report)
+    tell_alike(kinds, mixture.independent, file.count, report)
     wholes = [kind.assess_whole(assessed) for kind, assessed in zip(kinds, of_kinds)]
     west, _, _, north = file.grid.bounds
     x_metres, y_metres = in_metres(file, np.ones((1, 2)))[0]
@@ -125,12 +124,12 @@ def assess(
         crs_name=file.grid.crs_name,
         cell_size=file.grid.cell_size[0],
         patch_size=file.patch_size,
-        loss_curves=(*validations[0].curves, *final.curves),
+        loss_curves=(*validations[0].curves, *curves),
         coverage=job.coverage,
         weights=file.weights,
         metres=(float(x_metres), float(y_metres)),
-        predictor=predictor,
-        settings=_settings(job, design, file.count, predictor),
+        predictor=mixture.method,
+        settings=_settings(job, design, file.count, mixture.method),
         versions=read_versions(),
         error_correlation=error_correlation_of((design, *designs.repeats), errors, places),
         notes=(*filter(None, file.provenance.get("notes", "").split("\n")), *wild),

@@ -198,12 +198,12 @@ def _hold_out(
             location.append(centre)
             scale.append(spread)
     for name in (BLEND, NETWORK, PROCESS, *design.forests):
-        weights = fitted.weights(name)
-        mixed = mix(np.stack(location), weights), mix(np.stack(scale), spread_weights(weights, fitted.components))
-        outcomes = fitted.outcomes(weights)
-        methods[name].store(test, outcomes, *mixed)
+        mixture = fitted.mixture(name)
+        spreads = spread_weights(mixture.weights, fitted.components)
+        mixed = mix(np.stack(location), mixture.weights), mix(np.stack(scale), spreads)
+        methods[name].store(test, mixture.outcomes, *mixed)
         if name in scores:
-            scores[name].store(design, fold, fitted, weights, outcomes, mixed)
+            scores[name].store(design, fold, mixture, mixed)
     methods[MEAN].store_baseline(train, test)
     if tell:
         errors = {name: predictions.errors_in_words(test) for name, predictions in methods.items()}

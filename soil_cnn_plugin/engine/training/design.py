@@ -25,6 +25,7 @@ from soil_cnn_plugin.engine.targets.learned import number_columns
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
 from soil_cnn_plugin.engine.training.ensemble import MakeFolds
+from soil_cnn_plugin.engine.training.folds_of_file import in_metres
 from soil_cnn_plugin.engine.training.input_rows import InputRows, room_for
 from soil_cnn_plugin.engine.training.plan import Plan, build_network
 
@@ -137,7 +138,7 @@ def encode_patches(
         point=_at_the_point(context, encoder),
         context=context,
         raw=raw,
-        places=file.coordinates * np.array(file.grid.metres_per_cell()) / np.array(file.grid.cell_size),
+        places=in_metres(file, file.coordinates),
         fingerprint=digest.hexdigest(),
         path=file.path,
     )
@@ -157,5 +158,6 @@ def _at_the_point(context: Singles, encoder: Encoder) -> Singles:
 
 
 def _location(file: PatchFile, is_everywhere: bool) -> Location:
-    middle = file.coordinates.mean(0)
-    return Location(float(middle[0]), float(middle[1]), float(file.coordinates.std(0).max()), is_everywhere)
+    (x, y), spread = file.coordinates.mean(0), in_metres(file, file.coordinates).std(0).max()
+    across, up = spread / in_metres(file, np.ones((1, 2)))[0]
+    return Location(float(x), float(y), (float(across), float(up)), is_everywhere)

@@ -12,7 +12,6 @@ import torch
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
-from soil_cnn_plugin.engine.assessment.independent_errors import independent_share
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
 from soil_cnn_plugin.engine.forests.forest import FittedForest, steps_to_a_forest
 from soil_cnn_plugin.engine.forests.trees import Trees
@@ -20,14 +19,15 @@ from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_pro
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.blending import fair_weights
-from soil_cnn_plugin.engine.targets.groups import AnyOutcome, learn_all, own_columns, score_all
-from soil_cnn_plugin.engine.targets.kinds import Outcome, Scaled
-from soil_cnn_plugin.engine.targets.learned import CLASSES, Learned, units
+from soil_cnn_plugin.engine.targets.groups import learn_all, own_columns
+from soil_cnn_plugin.engine.targets.kinds import Scaled
+from soil_cnn_plugin.engine.targets.learned import Learned, units
 from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit
 from soil_cnn_plugin.engine.training.fewer_trees import narrowing
 from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
+from soil_cnn_plugin.engine.training.mixture import Mixture
 from soil_cnn_plugin.engine.training.pace import FitProgress
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
 from soil_cnn_plugin.engine.training.unseen import HeldOutRows, UnseenPredictor
@@ -87,32 +87,10 @@ class Fitted:
             told[known, column] = estimate_below(told[known, column], is_censored, centre[known, column])
         return told
 
-    def outcomes(self, weights: Array) -> tuple[AnyOutcome, ...]:
-        """The outcomes of the mixture of the components, one for each kind."""
-        location, scale = self._place(weights)
-        return tuple(
-            each.calibrate(self.learned.of(own), location[:, own], scale[:, own], share)
-            for each, own, share in zip(self.scaled, own_columns(self.scaled), self._independent(location, scale))
-        )
-
-    def independent(self, weights: Array) -> list[float]:
-        """The share of independent errors among those of the mixture, for each kind; of several columns, the least.
-        Censored values have no known error, and classes no spread."""
-        return self._independent(*self._place(weights))
-
-    def _independent(self, location: Array, scale: Array) -> list[float]:
-        errors = np.where(self.learned.is_censored, np.nan, (self.learned.values - location) / scale)
-        return [
-            1.0
-            if each.columns.head == CLASSES
-            else min(independent_share(column, self.places) for column in errors[:, own].T)
-            for each, own in zip(self.scaled, own_columns(self.scaled))
-        ]
-
-    def scores(self, weights: Array, outcomes: Sequence[Outcome]) -> Array:
-        """Errors (N, R) of the mixture, with its `outcomes`, at its own rows, by the parts that had not seen them; see
-        `Outcome.scores`."""
-        return score_all(outcomes, self.learned, *self._place(weights))[0]
+    def mixture(self, method: str) -> Mixture:
+        """The components mixed by a method, at the rows of the fit, by the parts that had not seen them."""
+        weights = self.weights(method)
+        return Mixture.of(method, weights, self.scaled, self.learned, self._place(weights), self.places)
 
     def _place(self, weights: Array) -> tuple[Array, Array]:
         """Locations and scales (N, R) of the mixture. Where few trees predicted, scales are as much wider as to make

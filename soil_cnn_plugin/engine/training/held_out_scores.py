@@ -16,10 +16,9 @@ from soil_cnn_plugin.engine.assessment.error_correlation import (
     noise_of_residuals,
 )
 from soil_cnn_plugin.engine.targets.groups import learn_all, own_columns, score_all
-from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.targets.learned import CLASSES
 from soil_cnn_plugin.engine.training.design import Design
-from soil_cnn_plugin.engine.training.fitting import Fitted
+from soil_cnn_plugin.engine.training.mixture import Mixture
 
 
 @dataclass(frozen=True)
@@ -43,20 +42,14 @@ class HeldOutScores:
         empty = np.full((len(rows), columns), np.nan)
         return cls(empty, empty.copy(), [empty.copy() for _ in range(int(design.fold.max()) + 1)])
 
-    def store(
-        self,
-        design: Design,
-        fold: int,
-        fitted: Fitted,
-        weights: Array,
-        outcomes: Sequence[Outcome],
-        place: tuple[Array, Array],
-    ) -> None:
-        """Keep the errors of a fold whose observations were predicted at `place`, locations and scales (n, R)."""
+    def store(self, design: Design, fold: int, mixture: Mixture, place: tuple[Array, Array]) -> None:
+        """Keep the errors of a fold whose observations a mixture of the fit without it predicted at `place`, locations
+        and scales (n, R)."""
         train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
-        learned = learn_all(design.kinds, fitted.scaled, design.measured.take(test))
-        self.outer[test], self.shares[test] = score_all(outcomes, learned, *place)
-        self.inner[fold][train] = fitted.scores(weights, outcomes)
+        scaled = [outcome.scaled for outcome in mixture.outcomes]
+        learned = learn_all(design.kinds, scaled, design.measured.take(test))
+        self.outer[test], self.shares[test] = score_all(mixture.outcomes, learned, *place)
+        self.inner[fold][train] = mixture.scores()
 
 
 def error_correlation_of(designs: Sequence[Design], scores: Sequence[HeldOutScores], places: Array) -> ErrorCorrelation:

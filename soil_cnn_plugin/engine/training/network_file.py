@@ -35,7 +35,7 @@ from soil_cnn_plugin.engine.training.predictor import Predictor
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors, TrainingRows
 
 FORMAT = "soil cnn network"
-VERSION = 7
+VERSION = 8
 _WORDS = {np.int64: "I64", np.int32: "I32", np.float32: "F32", np.float64: "F64"}  # the format's kinds of numbers
 Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, in the format's word, and shape."""
@@ -112,6 +112,8 @@ def read_network(path: str, device: torch.device) -> TrainedNetwork:
         spaces, rows = _read_spaces_and_rows(path, file, description, encoder, hidden)
         process = _read_process(path, file, description, encoder)
         errors = _read_errors(path, file, description)
+    if rows and process and rows.held_out.fold.max() >= len(process.weights_of_parts):
+        raise _damaged(path, "its training observations have folds that do not exist")
     predictor = Predictor(tuple(networks), forests, np.asarray(description.weights), description.patch_size, process)
     return TrainedNetwork(description, encoder.to(device), predictor, spaces, rows, errors)
 

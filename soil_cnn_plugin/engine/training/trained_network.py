@@ -29,6 +29,7 @@ from soil_cnn_plugin.engine.training.dissimilarity import (
     fit_embedding_space,
 )
 from soil_cnn_plugin.engine.training.fitting import Fitted
+from soil_cnn_plugin.engine.training.mixture import Mixture
 from soil_cnn_plugin.engine.training.network_description import NetworkDescription
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork, write_network
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix
@@ -40,23 +41,27 @@ _MOST_REPEATS = 5
 
 
 def keep_network(
-    job: TrainNetwork, file: PatchFile, design: Design, final: Fitted, assessment: Assessment, report: Report
+    job: TrainNetwork,
+    file: PatchFile,
+    design: Design,
+    final: Fitted,
+    mixture: Mixture,
+    assessment: Assessment,
+    report: Report,
 ) -> Assessment:
-    """Write the network file of `final`, which was fitted to all observations of the design. Return the assessment with
-    the spaces in which its maps tell where they apply."""
+    """Write the network file of `final`, which was fitted to all observations of the design, and of the `mixture` that
+    predicts maps. Return the assessment with the spaces in which its maps tell where they apply."""
     predictor = final.predictor(assessment.predictor, file.patch_size)
     has_places = design.data.encoder.location is not None
     spaces = _fit_spaces(design, final, assessment.predictor, file.patch_size, report)
-    weights = final.weights(assessment.predictor)
-    outcomes = final.outcomes(weights)
     trained = TrainedNetwork(
-        description=_describe(job, file, design, outcomes, predictor, assessment, spaces),
+        description=_describe(job, file, design, mixture.outcomes, predictor, assessment, spaces),
         encoder=design.data.encoder,
         predictor=predictor,
         spaces=spaces,
         rows=TrainingRows(place_keys(file.coordinates), final.held_out),
         # The features of the Gaussian process tell the places anyway; otherwise the file keeps them to itself.
-        errors=PlacedErrors(file.coordinates, final.scores(weights, outcomes)) if has_places else None,
+        errors=PlacedErrors(file.coordinates, mixture.scores()) if has_places else None,
     )
     write_network(job.network, trained)
     return replace(assessment, spaces=trained.description.spaces)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from soil_cnn_plugin.engine.assessment import knndm
 from soil_cnn_plugin.engine.assessment.folds import PlacedTargets, knndm_folds, make_folds
 from soil_cnn_plugin.engine.assessment.knndm import held_out_distances, match_distances, nearest_distances
 from soil_cnn_plugin.engine.errors import EngineError
@@ -30,6 +31,21 @@ def test_distances_between_many_folds_are_those_of_all_pairs(size: int) -> None:
     between = cdist(points, points)
     between[fold[:, None] == fold] = np.inf
     np.testing.assert_allclose(held_out_distances(points, fold), between.min(axis=1), rtol=1e-12)
+
+
+def test_observations_of_one_place_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To find one of another fold near 100,000 at one place, all of them would be looked at for each."""
+    places = np.random.default_rng(2).uniform(0, 100, (60, 2))
+    points, fold = np.concatenate([places, np.tile(places[:1], (2000, 1))]), np.concatenate([np.arange(60), [0] * 2000])
+    alone, searched, look_around = held_out_distances(places, np.arange(60)), list[int](), knndm._look_around
+
+    def count(coordinates: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        searched.append(len(coordinates))
+        return look_around(coordinates, fold)
+
+    monkeypatch.setattr(knndm, "_look_around", count)
+    np.testing.assert_array_equal(held_out_distances(points, fold), np.concatenate([alone, np.full(2000, alone[0])]))
+    assert searched == [60]
 
 
 def test_observations_spread_like_the_map_get_random_folds() -> None:

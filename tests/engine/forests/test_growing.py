@@ -14,7 +14,7 @@ from soil_cnn_plugin.engine.forests import bins, forest
 from soil_cnn_plugin.engine.forests.bins import bin_features
 from soil_cnn_plugin.engine.forests.forest import fit_forests
 from soil_cnn_plugin.engine.forests.growing import grow_tree
-from soil_cnn_plugin.engine.forests.trees import Trees
+from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees
 from soil_cnn_plugin.engine.targets.learned import Learned, class_columns
 from tests.engine.landscape import learned_of
 
@@ -24,11 +24,13 @@ TARGET = np.sin(2 * FEATURES[:, 0]) + FEATURES[:, 1] * FEATURES[:, 2] + 0.1 * RN
 TIMES = RNG.integers(1, 4, 900)
 
 
-def grow(features: np.ndarray, values: np.ndarray, labels: np.ndarray, outputs: int, leaf: int = 3) -> Trees:
+def grow(
+    features: np.ndarray, values: np.ndarray, labels: np.ndarray, outputs: int, leaf: int = 3, times: np.ndarray = TIMES
+) -> Trees:
     """One tree that is asked for all features at each node. Codes are chosen by row, as a forest chooses them: another
     order in memory would be compiled anew."""
     binned = bin_features(features, 1)
-    times = TIMES[: len(features)]
+    times = times[: len(features)]
     children, feature, threshold, value = grow_tree(
         binned.codes[:, np.arange(len(features))], binned.lowest, binned.highest, times, values.astype(np.float64),
         labels.astype(np.int32), outputs, features.shape[1], leaf, np.uint64(1),
@@ -71,6 +73,16 @@ def test_a_tree_of_classes_lowers_the_squared_error_of_all_shares() -> None:
     errors = [((each.mean_and_spread(FEATURES)[0] - shares) ** 2).sum(axis=1) @ TIMES for each in (own, expected)]
     assert errors[0] == pytest.approx(errors[1], rel=0.02)
     np.testing.assert_allclose(own.value.sum(axis=1), 1, atol=1e-6)
+
+
+def test_the_order_of_rows_does_not_change_a_tree() -> None:
+    """Their sums are exact, so that no last bit decides between splits that are equally good."""
+    one, other = (
+        grow(FEATURES[rows], TARGET[rows], np.unique(TARGET[rows], return_inverse=True)[1], 1, times=TIMES[rows])
+        for rows in (np.arange(900), np.arange(900)[::-1])
+    )
+    for name in TREE_TYPES:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 def test_the_middle_between_two_values_goes_left_whatever_its_last_bit_is() -> None:

@@ -154,6 +154,7 @@ def test_a_map_gets_the_same_locations_in_single_precision(has_place: bool, monk
         found = process.locations(pixels)
         assert found[1:] == pytest.approx(expected[1:], abs=1e-5)
         assert found[0] == pytest.approx(expected[0], rel=1e-5)
+    assert len(kernel_sums._add_up.signatures) == 1  # what the trial compiles serves blocks of any size
 
 
 def in_double(process: GaussianProcess, pixels: torch.Tensor, column: int) -> Array:
@@ -167,6 +168,28 @@ def test_far_away_the_mean_remains() -> None:
     plain = process_of(features_of(30), np.ones((1, 30)), means=np.array([3.0]))
     plain = replace(plain, parameters=plain.parameters - np.eye(8)[0] * 30)  # without the linear part
     assert plain.locations(torch.from_numpy(far))[0, 0] == pytest.approx(3.0, abs=1e-6)
+
+
+def test_the_linear_part_goes_no_farther_than_a_deviation_beyond_the_observations() -> None:
+    features = features_of(80)
+    features[:, 1] = 0.5 + 1e-3 * features[:, 1]  # they all lie close together, in a covariate that varies elsewhere
+    fitted = fit_process(features, LAYOUT, learned_of(field(features_of(80))[:, None]), np.arange(80) % 5, seed=0)
+    elsewhere = features_of(200, seed=5)
+    location, scale = fitted.predict(elsewhere)
+    assert np.abs(location).max() < 4 and scale.max() < 4
+    parts = [part.locations(torch.from_numpy(elsewhere)) for part in fitted.process.parts]
+    assert np.abs(parts).max() < 4
+
+
+def test_a_feature_that_varies_by_rounding_alone_is_not_blown_up() -> None:
+    features = features_of(80)
+    features[:, 3] = 0.01 + 2e-5 * features[:, 3]  # the deviation of a covariate, on flat ground
+    values = np.sin(features[:, [4]]).astype(np.float64)  # of the context alone
+    fitted = fit_process(features, LAYOUT, learned_of(values), np.arange(80) % 5, seed=0)
+    uneven = features.copy()
+    uneven[:, 3] = 0.2
+    flat, other = fitted.predict(features)[0], fitted.predict(uneven)[0]
+    assert np.abs(flat - other).max() < 0.1 < flat.std()
 
 
 def test_missing_values_count_for_nothing() -> None:
@@ -242,13 +265,25 @@ def test_many_observations_inform_few_supports(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(fitted_process, "MOST_SUPPORTS", 60)
     monkeypatch.setattr(fitted_process, "_FOR_SPREAD", 30)
     projected = fit_process(features, LAYOUT, learned, fold, seed=0)
+    parameters = [fitted.process.parameters for fitted in (projected, exact)]
+    np.testing.assert_allclose(*parameters, atol=0.05)  # few supports reach less far
     monkeypatch.setattr(fitted_process, "MOST_INFORMING", 60)
     of_few = fit_process(features, LAYOUT, learned, fold, seed=0)
     assert len(projected.process.known) == 60
-    assert projected.process.parameters == pytest.approx(exact.process.parameters)
     best, mean, worst = (np.sqrt(np.mean((each.location - learned.values) ** 2)) for each in (exact, projected, of_few))
     assert best < mean < worst - 0.02
     assert 0.8 < np.mean(np.abs(projected.location - learned.values) < 1.645 * projected.scale) < 0.97
+
+
+def test_of_a_target_that_few_of_many_have_all_values_inform(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitted_process, "MOST_SUPPORTS", 30)
+    monkeypatch.setattr(fitted_process, "MOST_INFORMING", 20)
+    features, fold = features_of(400), np.arange(400) % 5
+    values = np.full((400, 2), np.nan)
+    values[:, 0], values[200:210, 1] = field(features), np.linspace(2, 3, 10)
+    fitted = fit_process(features, LAYOUT, learned_of(values), fold, seed=0)
+    assert fitted.process.means[1] == pytest.approx(2.5)
+    assert np.array_equal(np.isnan(fitted.location), np.isnan(values))
 
 
 def test_an_observation_of_little_weight_counts_little() -> None:

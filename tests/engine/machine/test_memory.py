@@ -51,6 +51,22 @@ def test_the_limits_of_all_groups_around_a_process_hold(tmp_path: Path) -> None:
     assert _control_groups(tmp_path / "missing", tmp_path) == [tmp_path]
 
 
+def test_limits_of_clusters_with_older_control_groups_hold(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("9:cpu,cpuacct:/a\n4:memory:/slurm/job_7/step_0\n1:name=systemd:/x\n0::/a:b\n")
+    root = tmp_path / "cgroup"
+    folders = _control_groups(tmp_path / "own", root)
+    names = ("a:b", ".", "memory/slurm/job_7/step_0", "memory/slurm/job_7", "memory/slurm", "memory", ".")
+    assert folders == [root / name for name in names]
+    job = root / "memory/slurm/job_7"
+    job.mkdir(parents=True)
+    (job / "memory.limit_in_bytes").write_text("1000\n")
+    (job / "memory.usage_in_bytes").write_text("400\n")
+    (job / "memory.stat").write_text("cache 300\nactive_file 80\ninactive_file 120\n")
+    assert _within_control_group(Memory(5000, 4000), job) == Memory(1000, 800)
+    (job / "memory.limit_in_bytes").write_text(f"{2**63 - 4096}\n")  # none
+    assert _within_control_group(Memory(5000, 4000), job) == Memory(5000, 4000)
+
+
 def test_a_limit_of_address_space_counts_where_it_is_lower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limits")
     (tmp_path / "statm").write_text("100 50 20 1 0 30 0\n")

@@ -217,7 +217,7 @@ def test_cells_of_the_right_area_and_the_wrong_shape_are_resampled(landscape: La
 
 
 def test_a_network_that_knows_its_location_is_no_network_for_another_area(landscape: Landscape) -> None:
-    location = Location(1200.0, 1800.0, 100.0, is_everywhere=True)
+    location = Location(1200.0, 1800.0, (100.0, 100.0), is_everywhere=True)
     hidden = replace(location, is_everywhere=False)  # the Gaussian process alone sees it
     near, far = landscape.grid, replace(landscape.grid, transform=(10.0, 0.0, 9000.0, 0.0, -10.0, 2000.0))
     for where, grid, count in ((location, near, 0), (location, far, 1), (hidden, far, 0), (None, far, 0)):

@@ -129,11 +129,11 @@ def test_cropping_takes_pixels_off_all_sides() -> None:
 
 
 def test_location_becomes_six_oblique_coordinates_in_full_precision() -> None:
-    location = Location(x=178_500.0, y=5_330_000.0, spread=1000.0)
-    x, y = 179_500.0, 5_332_000.0  # 1 and 2 spreads off the middle
+    location = Location(x=178_500.0, y=5_330_000.0, spread=(1000.0, 500.0))
+    x, y = 179_500.0, 5_332_000.0  # 1 and 4 spreads off the middle
     found = location.encode(torch.tensor([x, y], dtype=torch.float64).reshape(1, 2, 1, 1)).flatten().numpy()
     angles = np.deg2rad([0, 30, 60, 90, 120, 150])
-    np.testing.assert_allclose(found, np.cos(angles) * 1 + np.sin(angles) * 2, rtol=1e-6)
+    np.testing.assert_allclose(found, np.cos(angles) * 1 + np.sin(angles) * 4, rtol=1e-6)
     without = Encoder([SOIL])(torch.ones(1, 1, 1, 1), torch.zeros(1, 2, 1, 1))
     assert without.location is None
 

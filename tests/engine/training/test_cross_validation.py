@@ -155,7 +155,7 @@ def test_few_trees_narrow_the_intervals_of_forest_and_blend_alone(
     plain = replace(final, half={})
 
     def width(fitted: Fitted, method: str) -> float:
-        calibration = fitted.outcomes(fitted.weights(method))[0].calibration
+        calibration = fitted.mixture(method).outcomes[0].calibration
         return np.ptp([calibration.shape.at_level(level, np.zeros(1))[0] for level in (0.05, 0.95)])
 
     assert width(final, "network") == width(plain, "network")
@@ -253,8 +253,7 @@ def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design, mix
     assert (weights[:, 3:6] == weights[:, [3]]).all()  # one a component for all classes
     predictor = final.predictor("blend", 9)
     assert [forest.outputs for forest in predictor.forests] == [1, 1, 1, 3, 1]
-    outcomes = final.outcomes(weights)
-    for outcome, kind in zip(outcomes, mixed.kinds, strict=True):
+    for outcome, kind in zip(final.mixture("blend").outcomes, mixed.kinds, strict=True):
         outcome.check(kind)
     known = np.isfinite(final.learned.values)
     assert np.isfinite(final.location[:, known]).all() and (final.scale[:, known] > 0).all()
@@ -263,12 +262,11 @@ def test_a_fit_of_all_kinds_has_a_forest_and_weights_for_each(mixed: Design, mix
 
 def test_each_kind_of_a_mix_is_calibrated_as_if_it_were_alone(mixed_validated: Validated) -> None:
     final, _, _ = mixed_validated
-    weights = final.weights("blend")
+    mixture, weights = final.mixture("blend"), final.weights("blend")
     location = mix(final.location, weights)
     scale = mix(final.scale, spread_weights(weights, final.components))
-    shares = final.independent(weights)
     for outcome, each, own, share in zip(
-        final.outcomes(weights), final.scaled, own_columns(final.scaled), shares, strict=True
+        mixture.outcomes, final.scaled, own_columns(final.scaled), mixture.independent, strict=True
     ):
         alone = final.learned.of(own)
         assert each.calibrate(alone, location[:, own], scale[:, own], share) == outcome

@@ -134,12 +134,21 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> Non
 
 def test_a_newer_version_is_told_to_update(path: str) -> None:
     header, data = read_parts(path)
-    header["__metadata__"]["version"] = "8"
+    header["__metadata__"]["version"] = "9"
     write_parts(path, header, data)
-    refused(path, "has format version 8; this plugin reads version 7. Update the plugin")
+    refused(path, "has format version 9; this plugin reads version 8. Update the plugin")
     del header["__metadata__"]["version"]
     write_parts(path, header, data)
     refused(path, "has format version unknown")
+
+
+def test_folds_that_the_gaussian_process_has_no_part_for_are_refused(tmp_path: Path) -> None:
+    whole = str(Path(__file__).parents[1] / "networks" / "numbers_version_8.safetensors")
+    header, path, tensors = read_parts(whole)[0], str(tmp_path / "folds.safetensors"), load_file(whole)
+    assert tensors["rows.fold"].max() == len(tensors["process.weights_of_parts"]) - 1
+    tensors["rows.fold"][0] += 10
+    save_file(tensors, path, header["__metadata__"])
+    refused(path, "folds that do not exist")
 
 
 def test_a_file_that_was_cut_anywhere_is_refused(path: str) -> None:
@@ -244,7 +253,7 @@ HOSTILE = {
     "a coverage that is not a number": _set("coverage", float("nan")),
     "quantiles of a covariate that go down": lambda d: d["covariates"][0]["quantiles"].reverse(),
     "a location that is not a number": _set("location", "x", float("nan")),
-    "a location without spread": _set("location", "spread", 0.0),
+    "a location without spread": _set("location", "spread", [1.0, 0.0]),
     "a CRS that is none": _set("grid", "crs_wkt", "drop table"),
     "a CRS with a grid of a server": _set("grid", "crs_wkt", crs_with_grid("//server/share/a.gsb")),
     "a CRS with a grid of a device": _set("grid", "crs_wkt", crs_with_grid("@null,/dev/stdin")),

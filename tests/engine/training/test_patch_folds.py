@@ -1,15 +1,22 @@
-"""Folds of a patch file: what the log says of the domain that they were or were not matched to."""
+"""Folds of a patch file, what the log says of the domain that they were or were not matched to, and distances."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas
+import numpy as np
+import pyproj
 import pytest
+import torch
+from scipy.spatial.distance import pdist
 from shapely import box
 
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
+from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.training.design import _location
 from soil_cnn_plugin.engine.training.folds_of_file import hold_out, tell_folds
 from tests.engine.landscape import NORTH, WEST, Log, extract, make_landscape
 
@@ -38,3 +45,18 @@ def test_a_domain_beside_the_observations_is_refused(patches: str, tmp_path: Pat
     far = polygons(tmp_path / "far.gpkg", WEST + 5000)
     with PatchFile(patches) as file, pytest.raises(EngineError, match="'far', .* does not touch the observations"):
         hold_out(file, "knndm", 3, 0, far)
+
+
+@pytest.mark.parametrize(("crs", "cell", "latitude"), [("EPSG:4326", 0.01, 60.0), ("EPSG:32631", 25.0, 5e6)])
+def test_a_location_counts_the_same_distance_on_the_ground_in_x_and_in_y(
+    crs: str, cell: float, latitude: float
+) -> None:
+    grid = Grid(pyproj.CRS(crs).to_wkt(), (cell, 0.0, 10.0, 0.0, -cell, latitude + 50 * cell), 100, 100)
+    rng = np.random.default_rng(0)
+    coordinates = np.array([10.0, latitude]) + cell * rng.uniform(-50, 50, (40, 2)) + [50 * cell, 0]
+    location = _location(SimpleNamespace(coordinates=coordinates, grid=grid), is_everywhere=False)  # type: ignore[arg-type]
+    oblique = location.encode(torch.from_numpy(coordinates)[:, :, None, None])[:, [0, 3], 0, 0].double()
+    metres = coordinates * (np.array(grid.metres_per_cell()) / cell)
+    ratio = pdist(oblique.numpy()) / pdist(metres)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+    assert oblique.std(0, correction=0).max() == pytest.approx(1, abs=1e-4)

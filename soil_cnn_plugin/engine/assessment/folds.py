@@ -86,6 +86,8 @@ def make_folds(
             raise EngineError(tr("Folds matched to the map (knndm) need points of the map. Choose a domain."))
         folds = knndm_folds(placed, domain, count, seed, repeat)
         _check_targets(folds.fold, placed)
+        if not inner:
+            _check_training(folds.fold, sites)
         return folds
     rng = np.random.default_rng(seed)
     amounts = _amounts(placed)
@@ -98,6 +100,8 @@ def make_folds(
         units = blocks[sites]
     fold = _deal(units, amounts, count, rng)[units]
     _check_targets(fold, placed)
+    if not inner:
+        _check_training(fold, sites)
     found = int(units.max()) + 1
     how = {
         "random": tr("random folds of {} sites: a neighbour of a held-out observation may be trained on").format(found),
@@ -188,6 +192,19 @@ def _check_sites(kind: str, sites: Rows, count: int) -> int:
             ).format(len(sites), found, count, found)
         )
     return max(count, 2)
+
+
+def _check_training(fold: Rows, sites: Rows) -> None:
+    """Raise EngineError where a fold leaves one site to train on, of which inner folds cannot hold out a part."""
+    pairs = np.unique(np.stack([fold, sites]), axis=1)[0]
+    for number, found in enumerate(np.bincount(pairs)):
+        if len(pairs) - found < 2:
+            raise EngineError(
+                tr(
+                    "While fold {} is held out, all {} observations that are left to train on belong to one group or"
+                    " lie at one place. Ask for more folds, or choose another group field, and check the coordinates."
+                ).format(number + 1, int((fold != number).sum()))
+            )
 
 
 def _check_targets(fold: Rows, placed: PlacedTargets) -> None:

@@ -26,7 +26,7 @@ import torch
 from distributed import Client, LocalCluster
 from figures import Figure, options, parse, ratios, spread, write
 from landscape import CELL, NORTH, STANDARD, TARGET, WEST, make_network, write_covariates
-from worker import KEEP_MEMORY, ROOT, Run, one_core, run_job
+from worker import KEEP_MEMORY, ROOT, Run, busy_of_children, one_core, run_job
 
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, Job, PredictMap, TrainNetwork
 from soil_cnn_plugin.engine.jobs import extract_patches
@@ -215,7 +215,7 @@ def with_workers(run: Callable[[], Run], cluster: LocalCluster) -> Run:
 
 def at_once(*jobs: Job) -> Run:
     """Run jobs that share nothing, each on a core of its own; the slowest."""
-    before = os.times()
+    before = busy_of_children()
 
     def on_core(core: int, job: Job) -> Run:
         os.sched_setaffinity(0, {core})  # of this thread, and of what it starts
@@ -223,9 +223,7 @@ def at_once(*jobs: Job) -> Run:
 
     with ThreadPoolExecutor(len(jobs)) as threads:
         slowest = max(threads.map(on_core, sorted(os.sched_getaffinity(0)), jobs), key=lambda run: run.seconds)
-    after = os.times()
-    busy = after.children_user + after.children_system - before.children_user - before.children_system
-    return replace(slowest, busy=busy)
+    return replace(slowest, busy=busy_of_children() - before)
 
 
 def on_one_core(run: Callable[[], Run]) -> Run:

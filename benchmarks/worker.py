@@ -91,7 +91,7 @@ def worker_command(job_file: Path, launcher: Sequence[str] = ()) -> tuple[list[s
 def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, limit: float) -> Run:
     """Watch a process. Its events go to a file, so that nothing waits for a reader."""
     told, log = Path(folder) / "events", Path(folder) / "log"
-    started, peak, progress, before = time.perf_counter(), 0, [], os.times()
+    started, peak, progress, before = time.perf_counter(), 0, [], busy_of_children()
     with told.open("wb") as output, log.open("wb") as errors:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
         try:
@@ -105,8 +105,7 @@ def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, 
             is_unfinished = process.poll() is None
             process.kill()
             process.wait()
-    seconds, after = time.perf_counter() - started, os.times()
-    busy = after.children_user + after.children_system - before.children_user - before.children_system
+    seconds, busy = time.perf_counter() - started, busy_of_children() - before
     events = events_of(told)
     if is_unfinished:
         progress = [event for event in events if event["event"] == "progress"] or [{"percent": 0.0}]
@@ -117,6 +116,12 @@ def _watch(command: Sequence[str], environment: Mapping[str, str], folder: str, 
     outputs = next((event["outputs"] for event in events if event["event"] == "done"), {})
     return Run(seconds, peak, {}, outputs, tuple(event["text"] for event in events if event["event"] == "info"),
                tuple(progress), busy)  # fmt: skip
+
+
+def busy_of_children() -> float:
+    """Return the seconds of processors that all processes took which were started here and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _last_percent(path: Path) -> float | None:

@@ -85,23 +85,25 @@ def make_folds(
         if domain is None:
             raise EngineError(tr("Folds matched to the map (knndm) need points of the map. Choose a domain."))
         folds = knndm_folds(placed, domain, count, seed, repeat)
-        _check_targets(folds.fold, placed)
-        if not inner:
-            _check_training(folds.fold, sites)
-        return folds
+    else:
+        folds = _dealt(kind, placed, sites, count, seed, FINEST_INNER_BLOCK if inner else FINEST_BLOCK)
+    _check_targets(folds.fold, placed)
+    if not inner:
+        _check_training(folds.fold, sites)
+    return folds
+
+
+def _dealt(kind: str, placed: PlacedTargets, sites: Rows, count: int, seed: int, finest: float) -> Folds:
+    """Deal sites, or square blocks of them, to folds in random order."""
     rng = np.random.default_rng(seed)
     amounts = _amounts(placed)
     units, block_size = sites, None
     if kind == "spatial_blocks":
-        finest = FINEST_INNER_BLOCK if inner else FINEST_BLOCK
         blocks, block_size = _choose_blocks(
             _centroids(placed.coordinates, sites), sites, count, rng, placed.unit, finest
         )
         units = blocks[sites]
     fold = _deal(units, amounts, count, rng)[units]
-    _check_targets(fold, placed)
-    if not inner:
-        _check_training(fold, sites)
     found = int(units.max()) + 1
     how = {
         "random": tr("random folds of {} sites: a neighbour of a held-out observation may be trained on").format(found),

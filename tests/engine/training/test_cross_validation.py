@@ -71,11 +71,15 @@ def validate(*designs: Design) -> tuple[list[CrossValidation], Log]:
 Validated = tuple[Fitted, CrossValidation, Log]
 
 
-@pytest.fixture(scope="module")
-def validated(design: Design) -> Validated:
-    """The fit of all observations of `design`, what is held out, and the log."""
+def fit_and_validate(design: Design) -> Validated:
+    """The fit of all observations of a design, what is held out, and the log."""
     final, (found,) = fit_and_cross_validate([design], BLEND, log := Log())
     return final, found, log
+
+
+@pytest.fixture(scope="module")
+def validated(design: Design) -> Validated:
+    return fit_and_validate(design)
 
 
 def test_each_observation_is_predicted_once_by_every_method(design: Design, validated: Validated) -> None:
@@ -205,8 +209,7 @@ def mixed(design: Design) -> Design:
 
 @pytest.fixture(scope="module")
 def mixed_validated(mixed: Design) -> Validated:
-    final, (found,) = fit_and_cross_validate([mixed], BLEND, log := Log())
-    return final, found, log
+    return fit_and_validate(mixed)
 
 
 def test_numbers_parts_and_classes_are_held_out_together(mixed: Design, mixed_validated: Validated) -> None:

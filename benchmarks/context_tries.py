@@ -184,7 +184,7 @@ class PyramidNetwork(_Tried):
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         views = [(), (-2,), (-3,), (-3, -2)] if self._is_mirrored else [()]
-        found = [self.predict_once(torch.flip(inputs, view)) for view in views]
+        found = [super(PyramidNetwork, self).predict(torch.flip(inputs, view)) for view in views]
         return tuple(torch.stack(part).mean(0) for part in zip(*found))  # type: ignore[return-value]
 
 

@@ -29,7 +29,6 @@ from soil_cnn_plugin.engine.networks.ring import RingNetwork
 NAIVE_BATCH = 4096
 BEST_BATCH = {"cpu": 256, "cuda": 8192}  # patches; more would not fit into the processor's cache
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt
-VIEWS = ((), (2,), (3,), (2, 3))
 Rows = NDArray[np.int64]
 
 
@@ -58,9 +57,8 @@ def plain_memory() -> Iterator[None]:
 @torch.inference_mode()
 def naive(raw: Tensor, encoder: Encoder, network: PackedNetwork, rows: Rows, cols: Rows) -> Tensor:
     """Return the locations (n, T): cut a patch from the covariates (C, H, W) around each pixel, encode it, and show it
-    to one member after the other in each view."""
+    to one member after the other."""
     members = [textbook(network, member) for member in range(network.members)]
-    views = VIEWS if network.may_mirror else VIEWS[:1]
     found = []
     for start in range(0, len(rows), NAIVE_BATCH):
         batch = slice(start, start + NAIVE_BATCH)
@@ -68,7 +66,7 @@ def naive(raw: Tensor, encoder: Encoder, network: PackedNetwork, rows: Rows, col
         channels = encoder(cut)
         if isinstance(network, PadarianNetwork):
             image = torch.cat([channels.values, channels.known.mean(1, keepdim=True)], dim=1)
-            answers = [member(image.flip(view)) for view in views for member in members]
+            answers = [member(image) for member in members]
         else:
             features = textbook_features(channels.values, network.patch_size)
             answers = [member(features) for member in members]
@@ -157,16 +155,14 @@ def best(channels: Channels, network: PackedNetwork, rows: Rows, cols: Rows, thr
 def _best_padarian(network: PadarianNetwork, patches: Tensor) -> Tensor:
     last, output = network.last_weight.transpose(1, 2), network.output_weight.transpose(1, 2)
     answers = []
-    for view in VIEWS if network.may_mirror else VIEWS[:1]:
-        image = patches.flip(view).contiguous(memory_format=torch.channels_last)
-        image = convolve(image, network.first_weight.flatten(0, 1), network.first_bias.flatten())
-        pooled = functional.max_pool2d(image, 2).chunk(network.members, dim=1)
-        for member, own in enumerate(pooled):
-            own = own.contiguous(memory_format=torch.channels_last)
-            own = functional.max_pool2d(convolve(own, network.second_weight[member], network.second_bias[member]), 2)
-            own = convolve(own, network.dense_weight[member], network.dense_bias[member]).flatten(1)
-            own = multiply(own, last[member].contiguous(), network.last_bias[member], "relu")
-            answers.append(multiply(own, output[member].contiguous(), network.output_bias[member])[:, ::2])
+    image = patches.contiguous(memory_format=torch.channels_last)
+    image = convolve(image, network.first_weight.flatten(0, 1), network.first_bias.flatten())
+    for member, own in enumerate(functional.max_pool2d(image, 2).chunk(network.members, dim=1)):
+        own = own.contiguous(memory_format=torch.channels_last)
+        own = functional.max_pool2d(convolve(own, network.second_weight[member], network.second_bias[member]), 2)
+        own = convolve(own, network.dense_weight[member], network.dense_bias[member]).flatten(1)
+        own = multiply(own, last[member].contiguous(), network.last_bias[member], "relu")
+        answers.append(multiply(own, output[member].contiguous(), network.output_bias[member])[:, ::2])
     return torch.stack(answers).mean(0)
 
 
@@ -180,5 +176,4 @@ def _best_ring(network: RingNetwork, patches: Tensor, channels: Channels) -> Ten
 def flops(network: PackedNetwork) -> int:
     """Return the multiplications and additions that a pixel needs, without those that blocks compute around it."""
     weights = [weight[0].numel() for name, weight in network.named_parameters() if name.endswith("weight")]
-    views = len(VIEWS) if isinstance(network, PadarianNetwork) and network.may_mirror else 1
-    return 2 * network.members * views * math.ceil(sum(weights))
+    return 2 * network.members * math.ceil(sum(weights))

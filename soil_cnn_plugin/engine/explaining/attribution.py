@@ -104,24 +104,17 @@ class Attribution:
 
     def _of_network(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Array:
         """Attribute a network's columns times `factors` (N, S, C). Gradients are taken only behind the first layer: it
-        is linear, so what each covariate adds to it is known.
-
-        The views over which predictions are averaged take turns over the background.
-        """
-        shares = []
-        others = network.views(background)
-        pieces = inputs.split(_PIXELS_AT_ONCE)
-        for piece, of_piece in zip(pieces, np.split(factors, range(_PIXELS_AT_ONCE, len(inputs), _PIXELS_AT_ONCE))):
-            parts = [
-                self._of_view(network, view, others[turn][turn :: len(others)], of_piece[:, turn :: len(others)])
-                for turn, view in enumerate(network.views(piece))
-            ]
-            shares.append(torch.stack(parts).sum(0) / len(background))
-        array: Array = torch.cat(shares).cpu().numpy().astype(np.float64)
+        is linear, so what each covariate adds to it is known."""
+        of_pieces = np.split(factors, range(_PIXELS_AT_ONCE, len(inputs), _PIXELS_AT_ONCE))
+        shares = [
+            self._of_piece(network, piece, background, of_piece)
+            for piece, of_piece in zip(inputs.split(_PIXELS_AT_ONCE), of_pieces)
+        ]
+        array: Array = (torch.cat(shares) / len(background)).cpu().numpy().astype(np.float64)
         return array
 
-    def _of_view(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Tensor:
-        """Attribute one view: `inputs` (n, ...) against `background` (S, ...) give (n, players), summed over the
+    def _of_piece(self, network: PackedNetwork, inputs: Tensor, background: Tensor, factors: Array) -> Tensor:
+        """Attribute `inputs` (n, ...) against `background` (S, ...) give (n, players), summed over the
         background."""
         steps = _STEPS if isinstance(self._explained, LearnedAs) else _STEPS_OF_CLASSES
         with torch.no_grad():

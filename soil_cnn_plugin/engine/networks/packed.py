@@ -52,11 +52,6 @@ class PackedNetwork(nn.Module, ABC):
         """Pixels around a block that its border pixels need."""
         return self.patch_size // 2
 
-    @property
-    def may_mirror(self) -> bool:
-        """Whether turned and mirrored patches are as good as the patch itself."""
-        return False
-
     def symmetries(self) -> Tensor | None:
         """The orders of a patch's pixels, (S, n): each training batch takes one. None leaves pixels as they are."""
         return None
@@ -90,10 +85,6 @@ class PackedNetwork(nn.Module, ABC):
     def after_first_layer(self, first: Tensor) -> Tensor:
         """Turn the first layer (K, B, ...) into raw numbers (K, B, O)."""
 
-    def views(self, inputs: Tensor) -> list[Tensor]:
-        """The inputs (B, ...) in all views; a prediction is the mean over them."""
-        return [inputs]
-
     def loss(self, raw: Tensor, lesson: Lesson) -> Tensor:
         """Training loss of each member, (K,), on its own batch of the lesson."""
         return self.heads.loss(raw, lesson)
@@ -109,11 +100,7 @@ class PackedNetwork(nn.Module, ABC):
         """
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Centre and spread (K, B, R) of a batch for each member, or one for all: the mean over all views."""
-        return self.predict_once(inputs)
-
-    def predict_once(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Centre and spread of the inputs as they are, in one view."""
+        """Centre and spread (K, B, R) of a batch for each member, or one for all."""
         return self.heads.location_scale(self(inputs))
 
     @torch.no_grad()

@@ -20,14 +20,14 @@ from soil_cnn_plugin.engine.networks.pooled_convolution import convolve_and_pool
 from soil_cnn_plugin.engine.targets.learned import ColumnLayout
 
 _FIRST, _SECOND, _DENSE, _LAST = 16, 32, 40, 96  # channels after each layer
-_VIEWS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))  # mirrored dims of (N, H, W, C); views are averaged
 
 
 class PadarianNetwork(PackedNetwork):
     """Convolution 3 x 3, pooling 2, convolution 3 x 3, pooling 2, two dense layers, heads; K members.
 
     The last input channel is the share of covariates that are known at a pixel. Unless a covariate is directional,
-    training sees turned and mirrored patches and a prediction is the mean over four mirrored views.
+    training sees turned and mirrored patches. A prediction looks at the patch as it is: the mean over mirrored views
+    takes as many times as long and is no better (docs/accuracy.md).
     """
 
     NAME = "padarian"
@@ -50,6 +50,7 @@ class PadarianNetwork(PackedNetwork):
 
     @property
     def may_mirror(self) -> bool:
+        """Whether turned and mirrored patches are as good as the patch itself."""
         return not self.encoder.is_directional
 
     def drawn_weights(self) -> list[tuple[nn.Parameter, int]]:
@@ -80,25 +81,17 @@ class PadarianNetwork(PackedNetwork):
         return self._output(self.hidden(inputs))
 
     def hidden(self, inputs: Tensor) -> Tensor:
-        """Turn (K, B, P, P, D + 1), or (B, P, P, D + 1) for all members, into (K, B, 96), with patches as they are."""
-        return self._hidden(inputs, ())
-
-    def _hidden(self, inputs: Tensor, view: tuple[int, ...]) -> Tensor:
-        """Turn (K, B, P, P, D + 1), or (B, P, P, D + 1) for all members, into (K, B, 96), in a view.
-
-        This mirrors the weights, because patches are many.
-        """
+        """Turn (K, B, P, P, D + 1), or (B, P, P, D + 1) for all members, into (K, B, 96)."""
         seen = _width_seen(self.patch_size)
-        top, left = _corner_seen(view, inputs.shape[-2] - seen)
-        first_weight = _mirrored(self.first_weight, view)
         if is_compiled_for(inputs):
-            first = convolve_and_pool(inputs, first_weight, self.first_bias, (top, left), seen // 2 - 1)
-            weight = _mirrored(self.second_weight, view)
-            return self._after_poolings(convolve_and_pool(first, weight, self.second_bias, (0, 0), seen // 4 - 1), view)
-        image = _side_by_side(inputs)[:, :, top : top + seen, left : left + seen]
-        groups = image.shape[1] // first_weight.shape[2]
-        convolved = functional.conv2d(image, first_weight.flatten(0, 1), self.first_bias.flatten(), groups=groups)
-        return self._after_first_layer(convolved, view)
+            first = convolve_and_pool(inputs, self.first_weight, self.first_bias, (0, 0), seen // 2 - 1)
+            return self._after_poolings(
+                convolve_and_pool(first, self.second_weight, self.second_bias, (0, 0), seen // 4 - 1)
+            )
+        image = _side_by_side(inputs)[:, :, :seen, :seen]
+        groups = image.shape[1] // self.first_weight.shape[2]
+        convolved = functional.conv2d(image, self.first_weight.flatten(0, 1), self.first_bias.flatten(), groups=groups)
+        return self._after_first_layer(convolved)
 
     def first_layer(self, inputs: Tensor, columns: Tensor | None = None) -> Tensor:
         """Turn (B, P, P, D + 1) into (B, K, 16, P - 2, P - 2)."""
@@ -109,42 +102,34 @@ class PadarianNetwork(PackedNetwork):
         return by_member.transpose(0, 1)
 
     def after_first_layer(self, first: Tensor) -> Tensor:
-        return self._output(self._after_first_layer(first.transpose(0, 1).flatten(1, 2), ()))
+        return self._output(self._after_first_layer(first.transpose(0, 1).flatten(1, 2)))
 
-    def _after_first_layer(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
+    def _after_first_layer(self, image: Tensor) -> Tensor:
         """Turn (B, K * 16, P - 2, P - 2) into (K, B, 96). Members are groups of channels: faster than in turn."""
         image = functional.max_pool2d(image, 2).relu_()  # rectifying after pooling gives the same, on fewer pixels
-        weight, bias = _mirrored(self.second_weight, view).flatten(0, 1), self.second_bias.flatten()
+        weight, bias = self.second_weight.flatten(0, 1), self.second_bias.flatten()
         image = functional.max_pool2d(functional.conv2d(image, weight, bias, groups=self.members), 2).relu_()
-        return self._after_poolings(image.unflatten(1, (self.members, _SECOND)).permute(1, 0, 3, 4, 2), view)
+        return self._after_poolings(image.unflatten(1, (self.members, _SECOND)).permute(1, 0, 3, 4, 2))
 
-    def _after_poolings(self, image: Tensor, view: tuple[int, ...]) -> Tensor:
+    def _after_poolings(self, image: Tensor) -> Tensor:
         """Turn (K, B, s, s, 32) into (K, B, 96)."""
-        weight = _mirrored(self.dense_weight, view).permute(0, 3, 4, 2, 1).flatten(1, 3)
+        weight = self.dense_weight.permute(0, 3, 4, 2, 1).flatten(1, 3)
         hidden = torch.baddbmm(self.dense_bias[:, None], self.drop(image, 1).flatten(2), weight).relu_()
         return self._last(hidden)
-
-    def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        views = [self.heads.location_scale(self._output(self._hidden(inputs, view))) for view in self._views]
-        return _mean([view[0] for view in views]), _mean([view[1] for view in views])
-
-    def views(self, inputs: Tensor) -> list[Tensor]:
-        return [torch.flip(inputs, view) for view in self._views]
 
     def dense(
         self, channels: Channels, watch: Watch | None = None, dtype: torch.dtype = torch.float32
     ) -> tuple[Tensor, Tensor]:
         image = self.inputs(channels).permute(0, 3, 1, 2).to(dtype)  # channels last in memory
         height, width = (size - self.patch_size + 1 for size in image.shape[2:])
-        layers = [_Layers(self, view, dtype) for view in self._views]
+        layers = _Layers(self, dtype)
         location = image.new_empty((self.heads.columns, height, width), dtype=torch.float32)
         scale = torch.empty_like(location)
         step = rows_at_once(width, _LAST, image.device)
         for row in range(0, height, step):
             rows = min(step, height - row)
-            parts = [each.predict(image, row, rows, watch if index == 0 else None) for index, each in enumerate(layers)]
-            for whole, views in ((location, [part[0] for part in parts]), (scale, [part[1] for part in parts])):
-                whole[:, row : row + rows] = _mean(views).T.unflatten(1, (rows, width))  # (n, R) -> (R, rows, w)
+            for whole, part in zip((location, scale), layers.predict(image, row, rows, watch)):
+                whole[:, row : row + rows] = part.T.unflatten(1, (rows, width))  # (n, R) -> (R, rows, w)
         return location, scale
 
     def _last(self, hidden: Tensor) -> Tensor:
@@ -154,10 +139,6 @@ class PadarianNetwork(PackedNetwork):
     def _output(self, hidden: Tensor) -> Tensor:
         """Turn (K, B, 96) into raw numbers (K, B, O)."""
         return torch.baddbmm(self.output_bias[:, None], hidden, self.output_weight)
-
-    @property
-    def _views(self) -> tuple[tuple[int, ...], ...]:
-        return _VIEWS if self.may_mirror else _VIEWS[:1]
 
 
 def _zeros(*shape: int) -> nn.Parameter:
@@ -174,17 +155,6 @@ def _width_seen(patch_size: int) -> int:
     return 4 * _side_after_pooling(patch_size) + 6
 
 
-def _corner_seen(view: tuple[int, ...], unseen: int) -> tuple[int, int]:
-    """Row and column where the part that is left begins: poolings drop an odd last row or column, in a mirror the
-    first."""
-    return unseen if 1 in view else 0, unseen if 2 in view else 0
-
-
-def _mirrored(weight: Tensor, view: tuple[int, ...]) -> Tensor:
-    """Mirror weights (..., k, k): in a patch they see what `weight` sees in the view of it."""
-    return weight.flip([dim - 3 for dim in view]) if view else weight
-
-
 def _side_by_side(inputs: Tensor) -> Tensor:
     """Turn (K, B, P, P, D + 1) into (B, K * (D + 1), P, P), channels last in memory: a copy, unless they lie so."""
     pixels = inputs.permute(1, 2, 3, 0, 4).flatten(3) if inputs.dim() == 5 else inputs
@@ -192,27 +162,25 @@ def _side_by_side(inputs: Tensor) -> Tensor:
 
 
 class _Layers:
-    """The weights of one view, mirrored instead of the image, as dense evaluation needs them. Poolings become running
-    maxima, and the layers after them are dilated."""
+    """The weights as dense evaluation needs them. Poolings become running maxima, and the layers after them are
+    dilated."""
 
-    def __init__(self, network: PadarianNetwork, view: tuple[int, ...], dtype: torch.dtype) -> None:
+    def __init__(self, network: PadarianNetwork, dtype: torch.dtype) -> None:
         self._network = network
-        self._first = _mirrored(network.first_weight, view).flatten(0, 1).to(dtype)
-        self._second = _mirrored(network.second_weight, view).to(dtype)
-        self._dense = _mirrored(network.dense_weight, view).to(dtype)
+        self._first = network.first_weight.flatten(0, 1).to(dtype)
+        self._second, self._dense = network.second_weight.to(dtype), network.dense_weight.to(dtype)
         self._last, self._output = (
             weight.transpose(1, 2).contiguous().to(dtype) for weight in (network.last_weight, network.output_weight)
         )
         names = ("first", "second", "dense", "last", "output")
         self._bias = {name: getattr(network, f"{name}_bias").to(dtype) for name in names}
         self._seen = _width_seen(network.patch_size)
-        self._top, self._left = _corner_seen(view, network.patch_size - self._seen)
 
     def predict(self, image: Tensor, row: int, rows: int, watch: Watch | None) -> tuple[Tensor, Tensor]:
         """Mean over members of centre and spread, (n, R) each, of some rows of a block: image (1, D + 1, H, W)."""
         network, margin = self._network, self._seen - 1
         height, width = rows + margin, image.shape[3] - network.patch_size + 1 + margin
-        seen = image[..., row + self._top :, self._left :][..., :height, :width]
+        seen = image[..., row : row + height, :width]
         first = convolve(seen.contiguous(memory_format=torch.channels_last), self._first, self._bias["first"].flatten())
         hidden, raw = [], []
         # The last layers need no neighbours: a few pixels at once stay in the processor's nearest cache.
@@ -235,7 +203,3 @@ class _Layers:
         image = convolve(running_maximum(image, 2), self._dense[member], self._bias["dense"][member], dilation=4)
         rows: Tensor = image.permute(0, 2, 3, 1).flatten(0, 2)  # (1, 40, h, w), channels last -> (n, 40)
         return rows
-
-
-def _mean(tensors: list[Tensor]) -> Tensor:
-    return torch.stack(tensors).mean(0)

@@ -69,9 +69,8 @@ def fit(
 
     `inputs` and the `lesson` are of N observations, the lesson lies on the device; `held_out` (K, N) says which rows
     each member does not train on. The members keep the moving average of their parameters at the step where the mean
-    score of their held-out rows was lowest. The score is of one view of them; the returned predictions are the mean
-    over all views. `progress` gets the share done, `tell` a line now and then. Where there is a `checkpoint`, training
-    goes on from there.
+    score of their held-out rows was lowest. `progress` gets the share done, `tell` a line now and then. Where there is
+    a `checkpoint`, training goes on from there.
 
     Raises:
         EngineError: a member never predicts a number.
@@ -171,8 +170,8 @@ def _score(now: TrainingState, inputs: InputRows, tests: list[Tensor], lesson: L
     """Scores (k,) of the average on the rows that each member holds out."""
     network = now.network
     with now.average.in_use(network):
-        network.eval()  # one view shows where to stop as well as the mean over all, in a quarter of the time
-        location, scale = predict_held_out(network, inputs, tests, len(lesson), network.predict_once)
+        network.eval()
+        location, scale = predict_held_out(network, inputs, tests, len(lesson), network.predict)
     network.train()
     score = network.heads.score(location, scale, lesson)
     return mean_over_processes(score)  # on unequal processors, a last bit could stop one process alone

@@ -35,7 +35,7 @@ from soil_cnn_plugin.engine.training.predictor import Predictor
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors, TrainingRows
 
 FORMAT = "soil cnn network"
-VERSION = 8
+VERSION = 9
 _WORDS = {np.int64: "I64", np.int32: "I32", np.float32: "F32", np.float64: "F64"}  # the format's kinds of numbers
 Tensors = tuple[str, tuple[int, ...]]
 """Kind of number, in the format's word, and shape."""

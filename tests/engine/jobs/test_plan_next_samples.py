@@ -22,7 +22,7 @@ from soil_cnn_plugin.engine.sampling.network_uncertainty import read_uncertainty
 from soil_cnn_plugin.engine.training.network_file import read_network
 from tests.engine.networks.test_committed_network import HERE, NUMBERS, PIXELS, covariates
 
-NUMBERS_FILE, CLASSES_FILE = (str(HERE / f"{name}_version_8.safetensors") for name in ("numbers", "classes"))
+NUMBERS_FILE, CLASSES_FILE = (str(HERE / f"{name}_version_9.safetensors") for name in ("numbers", "classes"))
 ERRORS = "0.3, 1.0, 400"
 __all__ = ["covariates"]
 

@@ -104,25 +104,25 @@ def test_a_network_of_numbers_and_a_composition_predicts_as_ever(
         "exceedance": [{"target": "zinc_0_10", "value": 60.0, "is_above": True}],
         "dissimilarity_space": "embedding",
     }
-    compare(HERE / "numbers_version_8.safetensors", covariates, tmp_path, NUMBERS, wanted)
+    compare(HERE / "numbers_version_9.safetensors", covariates, tmp_path, NUMBERS, wanted)
 
 
 def test_a_network_of_classes_predicts_as_ever(covariates: list[dict[str, str]], tmp_path: Path) -> None:
     wanted = {"dissimilarity_space": "covariates"}
-    compare(HERE / "classes_version_8.safetensors", covariates, tmp_path, CLASSES, wanted)
+    compare(HERE / "classes_version_9.safetensors", covariates, tmp_path, CLASSES, wanted)
 
 
-@pytest.mark.parametrize("version", ["7", "9"])
+@pytest.mark.parametrize("version", ["8", "10"])
 def test_a_file_of_another_version_is_refused(covariates: list[dict[str, str]], tmp_path: Path, version: str) -> None:
     path = str(tmp_path / "n.safetensors")
-    shutil.copy(HERE / "classes_version_8.safetensors", path)
+    shutil.copy(HERE / "classes_version_9.safetensors", path)
     header, data = read_parts(path)
     header["__metadata__"]["version"] = version
     write_parts(path, header, data)
     last = predict({"network": path, "covariates": covariates, "prediction": str(tmp_path / "map.tif")}, tmp_path)
     assert last == {
         "event": "failed",
-        "message": f"{path} has format version {version}; this plugin reads version 8. Update the plugin, or train the"
+        "message": f"{path} has format version {version}; this plugin reads version 9. Update the plugin, or train the"
         " network again.",
     }
     assert not (tmp_path / "map.tif").exists()

@@ -44,7 +44,7 @@ from soil_cnn_plugin.engine.training.predictor import Predictor
 
 Floats = NDArray[np.float32]
 CELL, WEST, NORTH = 10.0, 300_000.0, 5_000_000.0
-STANDARD = (Shape("ring", 31, 10), Shape("padarian", 15, 5))  # the ensembles of the standard preset
+STANDARD = (Shape("ring", 31, 5), Shape("padarian", 15, 3))  # the ensembles of the standard preset
 TARGET = SoilProperty("clay_5_15", "%")
 _HILL = 40  # pixels from one to the next
 _REGIONS = 16  # squares of the rasters that hold observations

@@ -88,7 +88,7 @@ def read_options() -> argparse.Namespace:
     parser = options(__doc__, QUICK)
     parser.add_argument("--side", type=int, default=5000, help="pixels per side of the covariates")
     parser.add_argument("--covariates", type=int, default=10)
-    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's, 10 and 5")
+    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's")
     parser.add_argument(
         "--observations", type=int, nargs="+", default=[1000, 10_000],
         help="numbers of observations to grow forests on; more make larger trees; the first is for the maps",

@@ -58,7 +58,7 @@ def read_options() -> argparse.Namespace:
     parser = options(__doc__, QUICK)
     parser.add_argument("--side", type=int, default=2000, help="pixels per side of the covariates")
     parser.add_argument("--covariates", type=int, default=10)
-    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's, 10 and 5")
+    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's")
     parser.add_argument("--observations", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=30, help="epochs of each training; 0: the preset's")
     parser.add_argument("--predictor", choices=TrainNetwork.PREDICTORS, default="network")

@@ -93,7 +93,7 @@ def read_options() -> argparse.Namespace:
     parser = options(__doc__, QUICK)
     parser.add_argument("--observations", type=int, default=2000)
     parser.add_argument("--covariates", type=int, default=10)
-    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's, 10 and 5")
+    parser.add_argument("--members", type=int, help="members of each ensemble; empty: the standard preset's")
     parser.add_argument("--steps", type=int, default=150, help="timed steps of each way")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2, help="processes of the DataLoader that uses processes")

@@ -70,15 +70,15 @@ class Plan:
         )
 
 
-_RING = Plan(Shape("ring", 31, 10), 0.4, 128, 3e-3, 0.1, 600, 8, None)
-_PADARIAN = Plan(Shape("padarian", 15, 5), 0.3, 64, 2e-3, 0.03, 500, 8, None)
+_RING = Plan(Shape("ring", 31, 5), 0.4, 128, 3e-3, 0.1, 600, 8, None)
+_PADARIAN = Plan(Shape("padarian", 15, 3), 0.3, 64, 2e-3, 0.03, 500, 8, None)
 
 
 def make_plans(job: TrainNetwork, patch_size: int, observations: int) -> tuple[Plan, ...]:
     """The networks to train on patches of this size.
 
-    `fast` halves the members and, of both architectures, trains the ring network alone; so does `standard` with few
-    `observations`; `best` doubles the members.
+    Of both architectures, `fast` trains the ring network alone; so does `standard` with few `observations`. `best`
+    doubles the members.
     """
     names = ("ring", "padarian") if job.architecture == "both" else (job.architecture,)
     is_small = patch_size < PadarianNetwork.SMALLEST_PATCH
@@ -109,7 +109,7 @@ def _are_too_few(job: TrainNetwork, observations: int) -> bool:
 
 
 def _make_plan(job: TrainNetwork, standard: Plan, patch_size: int) -> Plan:
-    members = {"fast": 5, "standard": standard.shape.members, "best": 2 * standard.shape.members}[job.preset]
+    members = (2 if job.preset == "best" else 1) * standard.shape.members
     size = patch_size if standard.shape.name == "ring" else min(patch_size, standard.shape.patch_size)
     asked = {
         "epochs": job.epochs,

@@ -18,18 +18,18 @@ def plans(patch_size: int = 31, observations: int = MANY, **changes: object) -> 
 
 
 def test_presets_differ_in_members_and_architectures() -> None:
-    assert plans() == [("ring", 31, 10), ("padarian", 15, 5)]
+    assert plans() == [("ring", 31, 5), ("padarian", 15, 3)]
     assert plans(preset="fast") == [("ring", 31, 5)]
-    assert plans(preset="best") == [("ring", 31, 20), ("padarian", 15, 10)]
-    assert plans(preset="fast", architecture="padarian") == [("padarian", 15, 5)]
+    assert plans(preset="best") == [("ring", 31, 10), ("padarian", 15, 6)]
+    assert plans(preset="fast", architecture="padarian") == [("padarian", 15, 3)]
     assert plans(members=3) == [("ring", 31, 3), ("padarian", 15, 3)]
 
 
 def test_standard_leaves_convolutions_out_where_observations_are_few_and_says_so() -> None:
     few = MANY - 1
-    assert plans(observations=few) == [("ring", 31, 10)]
-    assert plans(observations=few, preset="best") == [("ring", 31, 20), ("padarian", 15, 10)]
-    assert plans(observations=few, architecture="padarian") == [("padarian", 15, 5)]
+    assert plans(observations=few) == [("ring", 31, 5)]
+    assert plans(observations=few, preset="best") == [("ring", 31, 10), ("padarian", 15, 6)]
+    assert plans(observations=few, architecture="padarian") == [("padarian", 15, 3)]
     job = TrainNetwork("p.h5", "n.safetensors")
     assert f"fewer than {MANY} observations" in left_out_in_words(job, 31, few)
     assert not left_out_in_words(job, 31, MANY) and not left_out_in_words(job, 9, few)
@@ -37,9 +37,9 @@ def test_standard_leaves_convolutions_out_where_observations_are_few_and_says_so
 
 
 def test_convolutions_see_the_middle_of_a_large_patch_and_all_of_a_small_one() -> None:
-    assert plans(51) == [("ring", 51, 10), ("padarian", 15, 5)]
-    assert plans(13) == [("ring", 13, 10), ("padarian", 13, 5)]
-    assert plans(9) == [("ring", 9, 10)]
+    assert plans(51) == [("ring", 51, 5), ("padarian", 15, 3)]
+    assert plans(13) == [("ring", 13, 5), ("padarian", 13, 3)]
+    assert plans(9) == [("ring", 9, 5)]
     with pytest.raises(EngineError, match="9 pixels wide, but the 'padarian' network needs at least 11"):
         plans(9, architecture="padarian")
 

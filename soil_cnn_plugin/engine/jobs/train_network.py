@@ -44,9 +44,10 @@ def _train(job: TrainNetwork, device: torch.device, report: Report) -> _Trained:
     with PatchFile(job.patches) as file:
         designs = make_designs(job, file, checkpoints, device, report)
         step = report.part(0.02, 0.98, tr("Training, and assessing on held-out folds"))
-        final, validations = fit_and_cross_validate(designs.all, job.predictor, step, designs.all[: designs.times])
-        if not validations:  # of several processes only the first one writes
+        fitted = fit_and_cross_validate(designs.all, job.predictor, step, designs.all[: designs.times])
+        if fitted is None:  # of several processes only the first one writes
             return {}, None
+        final, validations = fitted
         stopped = [STOPPING.note] if STOPPING.note else []
         for line in stopped:
             report.warning(line)

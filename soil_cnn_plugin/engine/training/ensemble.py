@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from soil_cnn_plugin.contract.language import tr
@@ -54,13 +55,7 @@ def cross_fit(
     networks, held_outs, curves, locations, scales = [], [], [], [], []
     for index, (plan, rows) in enumerate(zip(plans, inputs)):
         held_out = held_out_rows(plan.shape.members, make_folds, seed)
-        if not is_agreed(crc32(held_out.tobytes()), rows.device):
-            raise EngineError(
-                tr(
-                    "The processes that train together deal the observations to different folds. Give all"
-                    " machines the same patch file, and choose machines of one kind."
-                )
-            )
+        check_folds(held_out, rows.device)
         network = build_network(plan.shape, encoder, learned.layout, plan.dropout).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
         lesson = learned.lesson(rows.device)
@@ -74,6 +69,17 @@ def cross_fit(
         locations.append(location)
         scales.append(scale)
     return CrossFit(tuple(networks), tuple(held_outs), np.stack(locations), np.stack(scales), tuple(curves))
+
+
+def check_folds(folds: Flags | Rows, device: torch.device) -> None:
+    """Raise EngineError where processes that train together have dealt the observations to other folds."""
+    if not is_agreed(crc32(folds.tobytes()), device):
+        raise EngineError(
+            tr(
+                "The processes that train together deal the observations to different folds. Give all"
+                " machines the same patch file, and choose machines of one kind."
+            )
+        )
 
 
 def _share(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:

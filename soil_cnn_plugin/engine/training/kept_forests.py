@@ -19,8 +19,7 @@ from soil_cnn_plugin.engine.arrays import Rows, Singles
 from soil_cnn_plugin.engine.forests import bins, forest
 from soil_cnn_plugin.engine.forests.forest import FittedForest, fit_forests
 from soil_cnn_plugin.engine.forests.trees import Trees
-from soil_cnn_plugin.engine.machine.processes import is_true_in_all
-from soil_cnn_plugin.engine.machine.torchrun import process_number
+from soil_cnn_plugin.engine.machine.processes import is_true_in_all, leads
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
 
@@ -48,7 +47,7 @@ def fit_or_read_forests(
     if is_true_in_all(kept is not None) and kept is not None:
         return kept
     fitted = fit_forests(features, learned, fold, seed, progress)
-    if process_number() != 0:
+    if not leads():
         return fitted
     try:
         _write(folder, path, fitted)

@@ -84,10 +84,9 @@ class PadarianNetwork(PackedNetwork):
         """Turn (K, B, P, P, D + 1), or (B, P, P, D + 1) for all members, into (K, B, 96)."""
         seen = _width_seen(self.patch_size)
         if is_compiled_for(inputs):
-            first = convolve_and_pool(inputs, self.first_weight, self.first_bias, (0, 0), seen // 2 - 1)
-            return self._after_poolings(
-                convolve_and_pool(first, self.second_weight, self.second_bias, (0, 0), seen // 4 - 1)
-            )
+            first = convolve_and_pool(inputs, self.first_weight, self.first_bias, seen // 2 - 1)
+            second = convolve_and_pool(first, self.second_weight, self.second_bias, seen // 4 - 1)
+            return self._after_poolings(second)
         image = _side_by_side(inputs)[:, :, :seen, :seen]
         groups = image.shape[1] // self.first_weight.shape[2]
         convolved = functional.conv2d(image, self.first_weight.flatten(0, 1), self.first_bias.flatten(), groups=groups)

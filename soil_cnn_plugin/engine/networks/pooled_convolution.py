@@ -38,52 +38,51 @@ def is_compiled_for(image: Tensor) -> bool:
     return image.device.type == "cpu" and image.dtype == torch.float32
 
 
-def convolve_and_pool(image: Tensor, weight: Tensor, bias: Tensor, corner: tuple[int, int], side: int) -> Tensor:
+def convolve_and_pool(image: Tensor, weight: Tensor, bias: Tensor, side: int) -> Tensor:
     """Convolve without padding, pool by 2 and rectify, for each of K members: images (K, B, H, W, C), or (B, H, W, C)
     for all, with weight (K, O, C, 3, 3) and bias (K, O) -> (K, B, side, side, O).
 
-    Only the part of an image counts that begins at row and column `corner` and is pooled to `side` pixels. O is a
-    multiple of 16.
+    Only the part of an image counts that is pooled to `side` pixels, from its first row and column on. O is a multiple
+    of 16.
     """
     if image.shape[-1] < _FEWEST:
         missing = _FEWEST - image.shape[-1]
         image, weight = functional.pad(image, (0, missing)), functional.pad(weight, (0, 0, 0, 0, 0, missing))
     image = image if image.dim() == 5 else image[None]
-    found: Tensor = _ConvolvedMaxima.apply(image.contiguous(), weight, bias, corner, side)
+    found: Tensor = _ConvolvedMaxima.apply(image.contiguous(), weight, bias, side)
     return found
 
 
 class _ConvolvedMaxima(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, image: Tensor, weight: Tensor, bias: Tensor, corner: tuple[int, int], side: int) -> Tensor:
+    def forward(ctx: Any, image: Tensor, weight: Tensor, bias: Tensor, side: int) -> Tensor:
         members, outputs = bias.shape
         found = torch.empty((members, image.shape[1], side, side, outputs))
         places = torch.empty(found.shape, dtype=torch.uint8)
         arrays = _arrays(image, weight.permute(0, 3, 4, 2, 1), bias, found, places)
-        _share_out(lambda first, end: _forth(first, end, *corner, *arrays), members)
+        _share_out(lambda first, end: _forth(first, end, *arrays), members)
         ctx.save_for_backward(image, weight, places)
-        ctx.corner = corner
         return found
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         image, weight, places = ctx.saved_tensors
         members, outputs, channels = weight.shape[:3]
         starts = _starts(3 * channels)
         pieces, of_bias = torch.zeros((members, outputs, len(starts), 3, _LANES)), torch.zeros((members, outputs))
-        where = *ctx.corner, *_arrays(gradients[0], places)
+        of_maxima = _arrays(gradients[0], places)
         arrays = *_arrays(image), starts, *_arrays(pieces, of_bias)
-        _share_out(lambda first, end: _back_to_weights(first, end, *where, *arrays), members)
+        _share_out(lambda first, end: _back_to_weights(first, end, *of_maxima, *arrays), members)
         rows = torch.empty((members, outputs, 3, 3 * channels))
         for piece, start in enumerate(starts.tolist()):
             rows[..., start : start + _LANES] = pieces[:, :, piece]
         of_weight = rows.unflatten(3, (3, channels)).permute(0, 1, 4, 2, 3)
         if not ctx.needs_input_grad[0]:
-            return None, of_weight, of_bias, None, None
+            return None, of_weight, of_bias, None
         of_images = torch.zeros((members, *image.shape[1:]))
         images = _arrays(weight.permute(0, 1, 3, 4, 2), of_images)
-        _share_out(lambda first, end: _back_to_images(first, end, *where, *images), members)
-        return of_images.sum_to_size(image.shape), of_weight, of_bias, None, None
+        _share_out(lambda first, end: _back_to_images(first, end, *of_maxima, *images), members)
+        return of_images.sum_to_size(image.shape), of_weight, of_bias, None
 
 
 def _starts(length: int) -> Any:
@@ -199,7 +198,7 @@ def _pointer(context: Any, builder: Any, kind_of_array: Any, array: Any, start: 
 
 
 @compiled
-def _forth(first, end, top, left, images, weights, bias, found, places):
+def _forth(first, end, images, weights, bias, found, places):
     """Fill `found` and `places` (K, B, h, w, O) of some members, from images (K, B, H, W, C), or (1, B, H, W, C) for
     all, and weights (K, 3, 3, C, O)."""
     shared, count, height, width, channels = images.shape
@@ -211,7 +210,7 @@ def _forth(first, end, top, left, images, weights, bias, found, places):
         before = 0 if shared == 1 else member * count
         for number in range(before, before + count):
             for place in range(side * side):
-                row, column = top + 2 * (place // side), left + 2 * (place % side)
+                row, column = 2 * (place // side), 2 * (place % side)
                 corner = _U(((number * height + row) * width + column) * channels)
                 for output in range(_U(0), outputs, _U(_LANES)):
                     a, b, c, d = _zeros(), _zeros(), _zeros(), _zeros()
@@ -233,7 +232,7 @@ def _forth(first, end, top, left, images, weights, bias, found, places):
 
 
 @compiled
-def _back_to_weights(first, end, top, left, gradients, places, images, starts, pieces, of_bias):
+def _back_to_weights(first, end, gradients, places, images, starts, pieces, of_bias):
     """Add to `of_bias` (K, O) and to `pieces` (K, O, S, 3, 16), those of rows of weights (3 * C) from `starts` on."""
     shared, count, height, width, channels = images.shape
     side, outputs = gradients.shape[2], gradients.shape[4]
@@ -246,7 +245,7 @@ def _back_to_weights(first, end, top, left, gradients, places, images, starts, p
             for output in range(outputs):
                 used, at = _U(0), _U((member * count + number) * side * side * outputs + output)
                 for place in range(side * side):
-                    row, column = top + 2 * (place // side), left + 2 * (place % side)
+                    row, column = 2 * (place // side), 2 * (place % side)
                     corner = _U((((before + number) * height + row) * width + column) * channels)
                     quarter, value = _U(chosen[at]), gradient[at]
                     at += _U(outputs)
@@ -269,7 +268,7 @@ def _back_to_weights(first, end, top, left, gradients, places, images, starts, p
 
 
 @compiled
-def _back_to_images(first, end, top, left, gradients, places, weights, of_images):
+def _back_to_images(first, end, gradients, places, weights, of_images):
     """Add to `of_images` (K, B, H, W, C) what passes weights (K, O, 3, 3, C)."""
     _, count, height, width, channels = of_images.shape
     side, outputs = gradients.shape[2], gradients.shape[4]
@@ -279,7 +278,7 @@ def _back_to_images(first, end, top, left, gradients, places, weights, of_images
     for number in range(first * count, end * count):
         weights_of_member = _U(number // count * outputs * 3) * length
         for place in range(side * side):
-            row, column = top + 2 * (place // side), left + 2 * (place % side)
+            row, column = 2 * (place // side), 2 * (place % side)
             corner = _U(((number * height + row) * width + column) * channels)
             for output in range(outputs):
                 quarter, value = _U(chosen[at]), gradient[at]

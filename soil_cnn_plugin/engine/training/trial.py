@@ -50,7 +50,7 @@ def try_layers() -> str:
         return torch.randn(shape, generator=generator).requires_grad_()
 
     images, weight, bias = random(1, 4, 6, 6, 16), random(1, 32, 16, 3, 3), random(1, 32)
-    compiled = convolve_and_pool(images, weight, bias, (0, 0), 2)
+    compiled = convolve_and_pool(images, weight, bias, 2)
     convolved = functional.conv2d(images[0].permute(0, 3, 1, 2), weight[0], bias[0])
     by_torch = functional.max_pool2d(convolved, 2).relu().permute(0, 2, 3, 1)[None]
     numbers = compiled.detach() - compiled.detach().mean()

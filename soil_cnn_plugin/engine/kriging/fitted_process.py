@@ -6,7 +6,7 @@ count. Variances and length scales maximize the likelihood times weak priors (ty
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -49,18 +49,26 @@ class FittedProcess:
         return _predict(self.process, self.spreads, features)
 
 
-def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold: Rows, seed: int) -> FittedProcess:
+def fit_process(
+    features: Singles,
+    layout: FeatureLayout,
+    learned: Learned,
+    fold: Rows,
+    seed: int,
+    progress: Callable[[float], None] = lambda share: None,
+) -> FittedProcess:
     """Fit a process to what is `learned` of N observations with `features` (N, F), and predict each inner `fold` (N,)
-    without it. Censored values count as their estimates.
+    without it. Censored values count as their estimates. `progress` gets the share done, from 0.
 
     Few observations are predicted by processes whose means and parameters, too, had not seen them: those of all rows
     know how a held-out cluster differs from the others, and errors of few clusters came out up to a tenth too small.
     """
+    progress(0.0)
     process, spreads = _fit(features, layout, learned, fold, seed)
     if int(fold.max()) > 0 and len(features) <= _ENOUGH:
         held_out = _hold_out_anew(process, features, learned, fold, seed)
     else:
-        held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate))
+        held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate), progress)
     return FittedProcess(process, *held_out, tuple(evidence.weigh() for evidence in spreads))
 
 
@@ -156,10 +164,16 @@ def _hold_out_anew(
 
 
 def _hold_out(
-    process: GaussianProcess, spreads: Sequence[Evidence], features: Singles, fold: Rows, is_missing: Flags
+    process: GaussianProcess,
+    spreads: Sequence[Evidence],
+    features: Singles,
+    fold: Rows,
+    is_missing: Flags,
+    progress: Callable[[float], None],
 ) -> tuple[Array, Array]:
     location, scale = np.full((2, *is_missing.shape), np.nan)
     for number, part in enumerate(process.parts):
+        progress((number + 1) / (len(process.parts) + 1))  # the fit takes about as long as a fold
         test, known = np.flatnonzero(fold == number), [evidence.weigh(number) for evidence in spreads]
         location[test], scale[test] = predict_together(partial(_predict, part, known), features[test])
         give_back()

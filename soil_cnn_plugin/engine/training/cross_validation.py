@@ -26,7 +26,7 @@ from soil_cnn_plugin.engine.assessment.methods import (
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
-from soil_cnn_plugin.engine.machine.threads import run_side_by_side
+from soil_cnn_plugin.engine.machine.threads import at_once, run_side_by_side
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import by_target, own_columns
@@ -34,8 +34,9 @@ from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.fit import predict_all
 from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design
+from soil_cnn_plugin.engine.training.guessed_pace import guess_pace, stages_of
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
-from soil_cnn_plugin.engine.training.pace import FitProgress, Pace, seconds_of_rest, share_of_steps
+from soil_cnn_plugin.engine.training.pace import FitProgress, FitsProgress
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
 
 
@@ -79,7 +80,7 @@ def fit_and_cross_validate(
                 ).format(first.data.path)
             )
         scores = _Scores(possible_predictors(predictor), scored)
-        (final,), validations = _compute([fit_all], designs, report, scores, first)
+        (final,), validations = _compute([(fit_all, stages_of(first, forests))], designs, report, scores, first)
     return final, validations
 
 
@@ -89,24 +90,26 @@ def cross_validate(designs: Sequence[Design], report: Report) -> list[CrossValid
 
 
 def _compute(
-    fits: Sequence[Callable[[FitProgress], Fitted]],
+    fits: Sequence[tuple[Callable[[FitProgress], Fitted], Sequence[str]]],
     designs: Sequence[Design],
     report: Report,
     scores: _Scores,
     told: Design | None = None,
 ) -> tuple[list[Fitted], list[CrossValidation]]:
-    """Compute `fits` of all observations, and all folds of all designs; the log tells of the folds of one design."""
+    """Compute `fits` of all observations, each with its stages, and all folds of all designs; the log tells of the
+    folds of one design."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
-    steps = _Steps(report, len(fits) + len(runs), designs[0])
+    device = designs[0].device
+    steps = FitsProgress(guess_pace(designs[0]), at_once(len(fits) + len(runs), device), report.progress)
     predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
-    tasks: list[Callable[[], Any]] = [partial(fit_all, steps.progress(step)) for step, fit_all in enumerate(fits)]
-    for step, run in enumerate(runs, start=len(fits)):
+    tasks: list[Callable[[], Any]] = [partial(fit_all, steps.add(stages)) for fit_all, stages in fits]
+    for run in runs:
         tell = report.info if run.design is told else None
-        progress = steps.progress(step)
+        progress = steps.add(stages_of(run.design, run.design.forests))
         stores = predictions[id(run.design)], scores.of(run.design)
         tasks.append(partial(_hold_out_and_tidy, run.design, run.fold, *stores, progress, tell))
     give_back()
-    results = run_side_by_side(tasks, designs[0].device)
+    results = run_side_by_side(tasks, device)
     finals = [each for each in results if isinstance(each, Fitted)]
     of_folds = results[len(fits) :]
     if process_number() != 0:  # this process only helped to train
@@ -238,20 +241,3 @@ def _validation(
     targets = zip(*by_method.values())
     of_repeat: dict[str, tuple[HeldOutScores, ...]] = {name: (each,) for name, each in scores.items()}
     return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves, of_repeat)
-
-
-class _Steps:
-    """Progress of steps that run side by side."""
-
-    def __init__(self, report: Report, count: int, design: Design) -> None:
-        self._report = report
-        self._shares = [0.0] * count
-        self._pace = Pace(seconds_of_rest(design), share_of_steps(design))
-
-    def progress(self, step: int) -> FitProgress:
-        """The progress of one of the steps."""
-        return FitProgress(partial(self._take, step), self._pace)
-
-    def _take(self, step: int, share: float) -> None:
-        self._shares[step] = share
-        self._report.progress(sum(self._shares) / len(self._shares))

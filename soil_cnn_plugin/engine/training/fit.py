@@ -70,8 +70,8 @@ def fit(
     `inputs` and the `lesson` are of N observations, the lesson lies on the device; `held_out` (K, N) says which rows
     each member does not train on. The members keep the moving average of their parameters at the step where the mean
     score of their held-out rows was lowest. The score is of one view of them; the returned predictions are the mean
-    over all views. `progress` gets the share done, `tell` a line now and then. Where there is a `checkpoint`, training
-    goes on from there.
+    over all views. `progress` gets the share done, first of all what a `checkpoint` had done, from which training goes
+    on; `tell` gets a line now and then.
 
     Raises:
         EngineError: a member never predicts a number.
@@ -94,6 +94,7 @@ def fit(
                 " Choose a folder that all machines share, or train without RESUME."
             )
         )
+    progress(1.0 if now.is_finished else now.step / settings.steps)
     if not now.is_finished:
         _train(now, inputs, lesson, held_out, settings, progress, tell, checkpoint)
     if now.best.has_failed:

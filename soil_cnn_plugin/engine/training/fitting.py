@@ -135,28 +135,26 @@ def fit_design(
     scale. Processes that train together share the work, and all have all of it in the end. Without `keeps_parts`,
     nothing can predict the rows unseen again."""
     progress = progress or FitProgress()
-    progress.start()
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
     networks = _fit_networks(design, rows, learned, make_folds, seed, progress, tell)
-    progress.turn()
     learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
     fold = make_folds(INNER_FOLDS, seed)
     found = _Components(networks)
     process: FittedProcess | None = None
     trees: dict[str, tuple[Trees, ...]] = {}
     parts: tuple[tuple[Trees, ...], ...] = ()
-    asked = _shares_of_work(design, forests)
-    for index, name in enumerate(forests):
+    for name in forests:
         features = _some(design.data.features(name), rows)
-        part = partial(_part_of, progress.rest, *asked[index : index + 2])
+        part = partial(progress.tell, name)
         fitted = fit_or_read_forests(design.checkpoints, features, learned, fold, seed, part)
         found.add_forests(name, fitted)
         trees[name] = tuple(forest.trees for forest in fitted)
         if name == FOREST_CONTEXT:
             parts = tuple(forest.parts for forest in fitted) if keeps_parts else ()
-            process = fit_process(features, design.data.layout, learned, fold, seed)
+            part = partial(progress.tell, PROCESS)
+            process = fit_process(features, design.data.layout, learned, fold, seed, part)
             found.add(PROCESS, process.location, process.scale)
         del fitted, features  # before the next ones need as much memory
         give_back()
@@ -216,23 +214,12 @@ def _fit_networks(
         learned,
         make_folds,
         seed,
-        progress.networks,
+        progress.tell,
         tell,
         design.checkpoints,
     )
     give_back()  # forests need much of it
     return networks
-
-
-def _shares_of_work(design: Design, forests: Sequence[str]) -> list[float]:
-    """Where each forest begins and the last ends, as shares of the work of all: a tree asks a third of the features."""
-    widths = np.cumsum([0, *(design.data.features(name).shape[1] for name in forests)])
-    shares: list[float] = (widths / max(1, widths[-1])).tolist()
-    return shares
-
-
-def _part_of(progress: Callable[[float], None], start: float, end: float, share: float) -> None:
-    progress(start + (end - start) * share)
 
 
 def _some(features: Singles, rows: Rows) -> Singles:

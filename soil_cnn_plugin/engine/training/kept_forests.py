@@ -37,7 +37,7 @@ def fit_or_read_forests(
 
     A file fits only the same features, values, folds, seed and settings. One that cannot be read is written again;
     where that fails, too, `folder` tells it and the forests are as good. Processes that train together all read or all
-    grow; the first one writes.
+    grow; the first one writes. `progress` gets the share done, first of all what had been done before.
     """
     if folder is None:
         return fit_forests(features, learned, fold, seed, progress)
@@ -46,6 +46,7 @@ def fit_or_read_forests(
     with contextlib.suppress(OSError, SafetensorError, KeyError, ValueError):
         kept = _read(path, features, learned)
     if is_true_in_all(kept is not None) and kept is not None:
+        progress(1.0)
         return kept
     fitted = fit_forests(features, learned, fold, seed, progress)
     if process_number() != 0:

@@ -6,18 +6,20 @@ count. Variances and length scales maximize the likelihood times weak priors (ty
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.kriging.evidence import Evidence, Knowledge, KnownValues
-from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
-from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
+from soil_cnn_plugin.engine.kriging.gaussian_process import PROCESS_ARRAYS, FeatureLayout, GaussianProcess
+from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters, split
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.processes import predict_together
 from soil_cnn_plugin.engine.targets.learned import Learned, units
@@ -32,6 +34,7 @@ _ENOUGH = 300  # observations on which parameters are found
 _MOST_IN_DOUBLE = 5000  # observations whose spread is found in double precision, which takes almost twice as long
 _ROUNDING = 1e-4  # what rounding may leave of a feature's spread: deviations of covariates where all ground is flat
 _SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest
+_FOUND = ("root", "gained", "weights")  # of Knowledge
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,38 @@ class FittedProcess:
     def predict(self, features: Singles) -> tuple[Array, Array]:
         """Return location and scale (N, R) of observations with `features` (N, F) that it had not seen."""
         return _predict(self.process, self.spreads, features)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was found, by name, for a file."""
+        arrays = {**self.process.arrays(), "location": self.location, "scale": self.scale}
+        for number, known in enumerate(self.spreads):
+            arrays |= {f"{number}.{name}": getattr(known, name).numpy() for name in _FOUND}
+        return arrays
+
+    @classmethod
+    def of(cls, layout: FeatureLayout, learned: Learned, arrays: Mapping[str, NDArray[Any]]) -> FittedProcess:
+        """Read what was found for the same observations from a file.
+
+        Raises:
+            KeyError: an array is missing.
+            ValueError: the arrays make no sense.
+        """
+        process = GaussianProcess.of(layout, learned.layout, {name: arrays[name] for name in PROCESS_ARRAYS})
+        location, scale = arrays["location"], arrays["scale"]
+        supports = process.places
+        if len(process.known) > _FOR_SPREAD:
+            supports = supports.take(slice(_FOR_SPREAD))
+        count, spreads = len(supports.point), []
+        for number, own in enumerate(units(process.columns)):
+            variances, lengths = split(torch.from_numpy(process.parameters[own.start]))
+            # Columns lie together in memory, as LAPACK leaves them: another order would round otherwise.
+            found = [torch.from_numpy(arrays[f"{number}.{name}"]).T.contiguous().T for name in _FOUND]
+            if [tuple(each.shape) for each in found] != [(count, count)] * 2 + [(count, own.stop - own.start)]:
+                raise ValueError("the spread of its Gaussian process is incomplete")
+            spreads.append(Knowledge(supports, variances, lengths, *found))
+        if not location.shape == scale.shape == learned.estimate.shape:
+            raise ValueError("its Gaussian process is that of other observations")
+        return cls(process, location, scale, tuple(spreads))
 
 
 def fit_process(

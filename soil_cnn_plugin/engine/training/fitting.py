@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
 from soil_cnn_plugin.engine.forests.forest import FittedForest, steps_to_a_forest
 from soil_cnn_plugin.engine.forests.trees import Trees
-from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
+from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.blending import fair_weights
@@ -27,6 +27,7 @@ from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit
 from soil_cnn_plugin.engine.training.fewer_trees import narrowing
 from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
+from soil_cnn_plugin.engine.training.kept_process import fit_or_read_process
 from soil_cnn_plugin.engine.training.mixture import Mixture
 from soil_cnn_plugin.engine.training.pace import FitProgress
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
@@ -154,7 +155,8 @@ def fit_design(
         if name == FOREST_CONTEXT:
             parts = tuple(forest.parts for forest in fitted) if keeps_parts else ()
             part = partial(progress.tell, PROCESS)
-            process = fit_process(features, design.data.layout, learned, fold, seed, part)
+            known = features, design.data.layout, learned, fold, seed
+            process = fit_or_read_process(design.checkpoints, *known, part)
             found.add(PROCESS, process.location, process.scale)
         del fitted, features  # before the next ones need as much memory
         give_back()

@@ -2,8 +2,6 @@
 
 Splits are chosen as in scikit-learn: of the features drawn at a node, the one and the place between two values that
 lower the weighted squared error most (Breiman 2001, 10.1023/A:1010933404324).
-
-Code that is kept on disk holds these functions, too: when one changes, change the files that use it.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"

@@ -165,7 +165,7 @@ def _grow(
         rng = np.random.default_rng([seed, number])
         times = np.bincount(_draw(rng, len(rows), reach, draws))
         own = np.flatnonzero(times)
-        codes = binned.codes[:, rows[own]]
+        codes = binned.codes[:, rows[own]].T
         arrays = (codes, binned.lowest, binned.highest, times[own], values[own], labels[own].astype(np.int32))
         children, feature, threshold, value = grow_tree(
             *arrays, outputs, tried, _LEAF, rng.integers(2**64, dtype=np.uint64)

@@ -200,7 +200,7 @@ def choose_split(state, codes, index, answers, place, total, tally, leaf, tried,
             continue
         at += found
         asked = features[at]
-        gain, below, above = _best_of_feature(codes[asked], index, answers, place, total, tally, leaf, best, room)
+        gain, below, above = _best_of_feature(codes[:, asked], index, answers, place, total, tally, leaf, best, room)
         if gain == -2.0:
             features[at], features[known + found] = features[known + found], asked
             found += 1

@@ -95,7 +95,9 @@ def fit(
             )
         )
     progress(1.0 if now.is_finished else now.step / settings.steps)
-    if not now.is_finished:
+    if now.is_finished:
+        STOPPING.note_end(network.NAME, now.best.step)
+    else:
         _train(now, inputs, lesson, held_out, settings, progress, tell, checkpoint)
     if now.best.has_failed:
         raise EngineError(

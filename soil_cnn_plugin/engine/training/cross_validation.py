@@ -34,7 +34,7 @@ from soil_cnn_plugin.engine.targets.kinds import Outcome
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.fit import predict_all
 from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design
-from soil_cnn_plugin.engine.training.guessed_pace import guess_pace, stages_of
+from soil_cnn_plugin.engine.training.guessed_pace import guess_pace, seconds_after, stages_of
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
 from soil_cnn_plugin.engine.training.pace import FitProgress, FitsProgress
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
@@ -52,12 +52,13 @@ class CrossValidation:
 
 
 def fit_and_cross_validate(
-    designs: Sequence[Design], predictor: str, report: Report, scored: Sequence[Design] = ()
+    designs: Sequence[Design], predictor: str, report: Report, scored: Sequence[Design] = (), before: float = 0.0
 ) -> tuple[Fitted, list[CrossValidation]]:
     """Fit all observations by the first design, and hold each fold of each design out in turn, side by side.
 
     The fit of all observations has what maps by `predictor` need; those of the folds of `scored` designs keep the
-    scores of its errors. Of several processes that train together, only the first one returns validations.
+    scores of its errors. `before` are the seconds that the job has taken, for its progress. Of several processes that
+    train together, only the first one returns validations.
 
     Raises:
         EngineError: processes that train together have read different patches.
@@ -80,7 +81,9 @@ def fit_and_cross_validate(
                 ).format(first.data.path)
             )
         scores = _Scores(possible_predictors(predictor), scored)
-        (final,), validations = _compute([(fit_all, stages_of(first, forests))], designs, report, scores, first)
+        fits = [(fit_all, stages_of(first, forests))]
+        around = before, seconds_after(first)
+        (final,), validations = _compute(fits, designs, report, scores, first, around)
     return final, validations
 
 
@@ -95,12 +98,13 @@ def _compute(
     report: Report,
     scores: _Scores,
     told: Design | None = None,
+    around: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[list[Fitted], list[CrossValidation]]:
     """Compute `fits` of all observations, each with its stages, and all folds of all designs; the log tells of the
-    folds of one design."""
+    folds of one design. `around` are the seconds that the job took before, and about those that it takes after."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     device = designs[0].device
-    steps = FitsProgress(guess_pace(designs[0]), at_once(len(fits) + len(runs), device), report.progress)
+    steps = FitsProgress(guess_pace(designs[0]), at_once(len(fits) + len(runs), device), report.progress, around)
     predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
     tasks: list[Callable[[], Any]] = [partial(fit_all, steps.add(stages)) for fit_all, stages in fits]
     for run in runs:

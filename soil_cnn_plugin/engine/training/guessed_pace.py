@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.assessment.methods import FOREST_CONTEXT, PROCESS
 from soil_cnn_plugin.engine.forests.forest import growing_seconds
+from soil_cnn_plugin.engine.kriging.fitted_process import MOST_SUPPORTS
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.pace import Pace
 
 _STEPS_TO_LEARN = 3000  # after which a network of many observations seldom becomes better
-_SECONDS_OF_PROCESS, _SECONDS_A_ROW = 1.0, 1.5e-4  # that a Gaussian process of one column takes
+_SECONDS_OF_PROCESS, _SECONDS_A_ROW = 4.0, 1.2e-4  # that a Gaussian process of one column takes, with all supports
+_SECONDS_AFTER, _SECONDS_AFTER_A_ROW = 5.0, 1e-4
+
+
+def seconds_after(design: Design) -> float:
+    """Guess what scores, report and files take after all fits."""
+    return _SECONDS_AFTER + _SECONDS_AFTER_A_ROW * len(design.fold)
 
 
 def stages_of(design: Design, forests: Sequence[str]) -> tuple[str, ...]:
@@ -26,7 +33,7 @@ def guess_pace(design: Design) -> Pace:
     of their steps after which the networks of many observations end."""
     rows, columns = len(design.fold), sum(len(kind.targets) for kind in design.kinds)
     seconds = {name: growing_seconds(rows, design.data.features(name).shape[1]) for name in design.forests}
-    seconds[PROCESS] = _SECONDS_OF_PROCESS + _SECONDS_A_ROW * rows
+    seconds[PROCESS] = _SECONDS_OF_PROCESS * min(1.0, rows / MOST_SUPPORTS) + _SECONDS_A_ROW * rows
     trained, used = rows * (INNER_FOLDS - 1) // INNER_FOLDS, {}
     for plan in design.plans:
         settings = plan.fit_settings(trained, design.seed)

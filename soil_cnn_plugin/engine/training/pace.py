@@ -39,6 +39,9 @@ class Pace:
     def seconds(self, stage: str) -> float:
         return self._seconds.get(stage, 0.0)
 
+    def is_foreseen(self, stage: str) -> bool:
+        return stage in self._seconds
+
     def used(self, stage: str) -> float:
         return self._used.get(stage, 1.0)
 
@@ -81,6 +84,11 @@ class FitProgress:
         self._changed(True)
 
     @property
+    def is_foreseen(self) -> bool:
+        """Whether each stage that is left has a guess."""
+        return all(self._pace.is_foreseen(stage) for stage, done in self._done.items() if done < 1)
+
+    @property
     def left(self) -> float:
         """Seconds that are left."""
         return sum(self._pace.seconds(stage) * (1 - done) for stage, done in self._done.items())
@@ -99,11 +107,15 @@ class FitProgress:
 
 
 class FitsProgress:
-    """The progress of all fits, of which so many `at_once` run side by side and begin in their order; `tell` gets the
-    share of their time that has passed, 0 to 1, and never less than before."""
+    """The progress of all fits, of which so many `at_once` run side by side and begin in their order. `around` are the
+    seconds that passed before them, and about those that follow. `tell` gets the share of the time that has passed, 0
+    to 1, and never less than before; nothing until each stage has a guess."""
 
-    def __init__(self, pace: Pace, at_once: int, tell: Callable[[float], None]) -> None:
+    def __init__(
+        self, pace: Pace, at_once: int, tell: Callable[[float], None], around: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
         self._pace, self._at_once, self._tell = pace, at_once, tell
+        self._before, self._after = around
         self._fits: list[FitProgress] = []
         self._share, self._told, self._lock = 0.0, -1.0, Lock()
 
@@ -114,14 +126,15 @@ class FitsProgress:
 
     def _change(self, has_ended: bool) -> None:
         with self._lock:
-            if not has_ended and 0 <= time.monotonic() - self._told < _TELL_EVERY:
+            is_early = not has_ended and 0 <= time.monotonic() - self._told < _TELL_EVERY
+            if is_early or not all(fit.is_foreseen for fit in self._fits):
                 return
             self._told = time.monotonic()
             left, whole = (
-                last_to_end(each, self._at_once)
+                self._after + last_to_end(each, self._at_once)
                 for each in ([fit.left for fit in self._fits], [fit.whole for fit in self._fits])
             )
-            self._share = max(self._share, 1 - left / whole if whole else float(has_ended))
+            self._share = max(self._share, 1 - left / (self._before + whole) if whole else float(has_ended))
             self._tell(self._share)
 
 

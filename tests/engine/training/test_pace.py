@@ -133,6 +133,20 @@ def test_a_stage_that_tells_nothing_on_its_way_counts_when_it_has_ended(clock: C
     assert shared.seconds("gaussian_process") == 8
 
 
+def test_what_lies_before_and_after_the_fits_has_its_share(clock: Clock) -> None:
+    told: list[float] = []
+    fit = FitsProgress(Pace({"forest": 5.0}, {}), 2, told.append, around=(5.0, 10.0)).add(("ring", "forest"))
+    fit.tell("ring", 0.0)
+    assert told == []  # nobody knows how long it will take
+    for share in (0.5, 1.0):
+        clock.now += 15
+        fit.tell("ring", share)
+    fit.tell("forest", 0.0)
+    clock.now += 5
+    fit.end()
+    assert told == pytest.approx([0.4, 0.7, 0.8])
+
+
 def test_the_last_of_fits_that_run_side_by_side_ends_by_their_order() -> None:
     assert last_to_end([1.0] * 11, 2) == 6
     assert last_to_end([4.0, 1.0, 1.0, 1.0, 3.0], 2) == 6

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE_FILES = sorted((ROOT / "soil_cnn_plugin").rglob("*.py"))
 FILES = PACKAGE_FILES + sorted(path for room in ("tests", "benchmarks", ".ci") for path in (ROOT / room).rglob("*.py"))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.name != "__init__.py"], ids=name)
-def test_a_file_begins_with_a_sentence(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    assert docstring.split("\n\n")[0].rstrip().endswith("."), f"first lines: {docstring[:80]!r}"
+def test_each_file_begins_with_a_sentence() -> None:
+    first = {name(path): ast.get_docstring(tree_of(path)) or "" for path in FILES if path.name != "__init__.py"}
+    assert len(first) > 700
+    assert not {path: text[:80] for path, text in first.items() if not text.split("\n\n")[0].rstrip().endswith(".")}
 
 
-@pytest.mark.parametrize("path", PACKAGE_FILES, ids=name)
-def test_a_file_has_at_most_300_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+def test_no_file_has_more_than_300_lines() -> None:
+    lines = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE_FILES}
+    assert not {path: count for path, count in lines.items() if count > 300}
 
 
-@pytest.mark.parametrize("path", PACKAGE_FILES, ids=name)
-def test_a_function_has_at_most_60_lines(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef):
-            length = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert length <= 60, f"{node.name} has {length} lines"
+def test_no_function_has_more_than_60_lines() -> None:
+    functions = {
+        f"{name(path)}: {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for path in PACKAGE_FILES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert not {function: lines for function, lines in functions.items() if lines > 60}
 
 
 def test_what_runs_inside_qgis_is_python_3_9() -> None:

@@ -9,8 +9,6 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
 INSTEAD_OF = {  # pattern of what the project does not say -> what it says; only what has no other meaning here
     r"chips?": "patch",
@@ -44,9 +42,8 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", [*PYTHON, *PAGES], ids=name)
-def test_a_text_says_what_the_project_says(path: Path) -> None:
-    assert strange_words(path) == []
+def test_all_texts_say_what_the_project_says() -> None:
+    assert [f"{name(path)}, {words}" for path in (*PYTHON, *PAGES) for words in strange_words(path)] == []
 
 
 def test_strange_words_are_found_in_texts_and_comments_but_not_in_code(tmp_path: Path) -> None:
@@ -55,11 +52,11 @@ def test_strange_words_are_found_in_texts_and_comments_but_not_in_code(tmp_path:
     assert [line.split(": say")[0] for line in strange_words(path)] == ["3: 'ground truth'", "2: 'chips'", "4: 'Pedon'"]
 
 
-@pytest.mark.parametrize("path", PLAIN_FILES, ids=name)
-def test_a_sentence_begins_with_its_subject(path: Path) -> None:
+def test_sentences_begin_with_their_subject() -> None:
     """A docstring that begins with Of, or a clause whose subject comes last, keeps the reader waiting."""
-    assert [text for _, text in docstrings(path) if re.match(r"\s*Of\b", text)] == []
-    assert [match[0] for _, text in texts_of(path) for match in LATE_SUBJECT.finditer(text)] == []
+    for path in PLAIN_FILES:
+        assert [text for _, text in docstrings(path) if re.match(r"\s*Of\b", text)] == [], name(path)
+        assert [match[0] for _, text in texts_of(path) for match in LATE_SUBJECT.finditer(text)] == [], name(path)
 
 
 def test_a_late_subject_is_found() -> None:

@@ -1,4 +1,8 @@
-"""Several processes that train one network together, started by torchrun; without it there is one process."""
+"""Several processes that train together, started by torchrun; without it there is one process.
+
+Most of their work is dealt out: each does whole tasks by itself, without any exchange. What cannot be dealt out evenly,
+all do together.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,8 @@ from soil_cnn_plugin.engine.arrays import Array, Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.torchrun import process_count, process_number
 
-_LONGEST_WAIT = timedelta(
-    days=7
-)  # for process 0, which fits Gaussian processes and writes files; one that ended shows at once
+_LONGEST_WAIT = timedelta(days=7)  # for processes that still have tasks of their own; one that ended shows at once
+_is_apart = False
 
 
 @contextmanager
@@ -58,8 +61,33 @@ def _check_devices(kinds: list[str]) -> None:
         )
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """For the duration of a `with`, each process works by itself: nothing is shared, and nobody waits."""
+    global _is_apart  # noqa: PLW0603 - of all threads of this process
+    _is_apart = True
+    try:
+        yield
+    finally:
+        _is_apart = False
+
+
 def is_joined() -> bool:
-    return distributed.is_available() and distributed.is_initialized()
+    return distributed.is_available() and distributed.is_initialized() and not _is_apart
+
+
+def leads() -> bool:
+    """Whether this process keeps what is computed: the first of those that work together, each of those apart."""
+    return not is_joined() or process_number() == 0
+
+
+def dealt(tasks: int) -> tuple[range, range]:
+    """The numbers of the `tasks` that this process does by itself, and of those that all do together because they
+    cannot be dealt out evenly."""
+    if not is_joined():
+        return range(tasks), range(tasks, tasks)
+    evenly = tasks - tasks % process_count()
+    return range(process_number(), evenly, process_count()), range(evenly, tasks)
 
 
 def own_rows(rows: Tensor) -> Tensor:
@@ -92,6 +120,26 @@ def sum_over_processes(values: Tensor) -> Tensor:
     total = values.detach().clone()
     distributed.all_reduce(total)
     return total
+
+
+def fill_over_processes(array: Array) -> None:
+    """Fill `array`, in the first process, with what the others have in it; NaN where none has anything. No two of them
+    have the same element."""
+    if not is_joined():
+        return
+    has = ~np.isnan(array)
+    values = torch.from_numpy(np.where(has, array, 0.0))
+    known = torch.from_numpy(has.astype(np.uint8))
+    distributed.reduce(values, 0)
+    distributed.reduce(known, 0)
+    if process_number() == 0:
+        array[:] = np.where(known.numpy() > 0, values.numpy(), np.nan)
+
+
+def lines_over_processes(lines: list[str]) -> list[str]:
+    """The lines of all processes, one after the other."""
+    text = "".join(f"{line}\n" for line in lines).encode()
+    return join_over_processes(np.frombuffer(text, np.uint8)).tobytes().decode().splitlines()
 
 
 def own_share(count: int) -> range:

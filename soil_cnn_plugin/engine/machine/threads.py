@@ -12,6 +12,7 @@ import torch
 
 from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.machine.processes import is_joined
+from soil_cnn_plugin.engine.machine.torchrun import count_here
 
 _T = TypeVar("_T")
 R = TypeVar("R")
@@ -53,19 +54,21 @@ def _closable(items: Iterable[_T]) -> Generator[_T, None, None]:
 
 def at_once(tasks: int, device: torch.device) -> int:
     """How many of so many tasks `run_side_by_side` runs at a time."""
-    return 1 if device.type != "cpu" or is_joined() else max(1, min(usable_cores(), tasks))
+    return 1 if device.type != "cpu" or is_joined() else max(1, min(usable_cores() // count_here(), tasks))
 
 
 def run_side_by_side(tasks: Sequence[Callable[[], _T]], device: torch.device) -> list[_T]:
     """The tasks' results in their order. Tasks run one after the other on a GPU, which each fills by itself, and where
-    several processes train together, which must all do the same at the same time.
+    several processes do them together, which must all do the same at the same time.
 
     Small networks gain nothing from several threads and lose much where other programs want the cores, too: threads
     of one operation wait for each other.
     """
     if device.type != "cpu" or is_joined():
         return [task() for task in tasks]
-    cores = usable_cores()
+    if not tasks:
+        return []
+    cores = max(1, usable_cores() // count_here())
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, cores // len(tasks)))
     try:

@@ -257,6 +257,9 @@ class ClassPredictions:
         fold_scores = tuple(score_of(fold == number) for number in np.unique(fold))
         return [ClassHeldOut(found, score_of(np.ones(len(rows), np.bool_)), fold_scores)]
 
+    def arrays(self) -> list[Array]:
+        return [self._probabilities]
+
 
 def indicators(values: Array, classes: int) -> Array:
     """Indicators (N, K) of class numbers (N,): 1 in the column of the class, NaN where none is known."""

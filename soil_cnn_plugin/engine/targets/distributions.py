@@ -113,6 +113,9 @@ class NumberPredictions:
     def held_out(self) -> list[HeldOut]:
         return [self._of_target(t) for t in range(self._measured.values.shape[1])]
 
+    def arrays(self) -> list[Array]:
+        return [self._mean, self._lower, self._upper, self._quantiles]
+
     def _of_target(self, t: int) -> HeldOut:
         measured = self._measured
         rows = np.flatnonzero(np.isfinite(measured.values[:, t]))

@@ -270,8 +270,7 @@ class Outcome(Protocol):
         ...
 
     def layers(self, kind: Any, request: MapRequest, location: Array, scale: Array) -> dict[str, Array]:
-        """Values (bands, ...) of each raster that is wanted and that it can give, NaN where nothing is predicted.
-        Others may come along."""
+        """Values (bands, ...) of each wanted raster that it can give, perhaps of others; NaN where not predicted."""
         ...
 
     def explained(self, target: int, class_name: str) -> Explained:
@@ -280,7 +279,9 @@ class Outcome(Protocol):
 
 
 class Predictions(Protocol):
-    """One method's predictions for held-out observations, gathered fold by fold; NaN where nothing is predicted yet."""
+    """One method's predictions for held-out observations, gathered fold by fold in `arrays`; NaN where none is."""
+
+    def arrays(self) -> list[Array]: ...
 
     def store(self, rows: Rows, outcome: Any, location: Array, scale: Array) -> None:
         """Keep the predictions for `rows` (n,), from the learned columns (n, C)."""

@@ -27,7 +27,7 @@ from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.machine.memory import gibibytes
-from soil_cnn_plugin.engine.machine.torchrun import process_number
+from soil_cnn_plugin.engine.machine.processes import leads
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.learned import Learned
 from soil_cnn_plugin.engine.training.input_rows import Order
@@ -110,7 +110,7 @@ class Checkpoint:
         """Write if the last checkpoint is a minute old or the training is finished; whole or not at all, by one
         process. Where that fails, training goes on: a full disk may have room when the network is written."""
         is_due = now.is_finished or time.monotonic() - self._written >= _SECONDS
-        if not is_due or process_number() != 0:
+        if not is_due or not leads():
             return
         self._written = time.monotonic()
         try:

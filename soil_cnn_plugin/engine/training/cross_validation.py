@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from soil_cnn_plugin.contract.language import tr
-from soil_cnn_plugin.engine.arrays import Array, Rows
+from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.assessment import LossCurve
 from soil_cnn_plugin.engine.assessment.methods import (
     BLEND,
@@ -25,15 +25,22 @@ from soil_cnn_plugin.engine.assessment.methods import (
 )
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import give_back
-from soil_cnn_plugin.engine.machine.processes import is_agreed, joined
+from soil_cnn_plugin.engine.machine.processes import (
+    apart,
+    dealt,
+    is_agreed,
+    joined,
+    leads,
+)
 from soil_cnn_plugin.engine.machine.threads import at_once, run_side_by_side
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.targets.groups import by_target, own_columns
-from soil_cnn_plugin.engine.targets.kinds import Outcome
+from soil_cnn_plugin.engine.targets.groups import by_target
 from soil_cnn_plugin.engine.training.design import Design
+from soil_cnn_plugin.engine.training.ensemble import check_folds
 from soil_cnn_plugin.engine.training.fit import predict_all
 from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design
+from soil_cnn_plugin.engine.training.gathering import MethodPredictions, ScoresOfDesigns, gather
 from soil_cnn_plugin.engine.training.guessed_pace import guess_pace, seconds_after, stages_of
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
 from soil_cnn_plugin.engine.training.pace import FitProgress, FitsProgress
@@ -53,15 +60,15 @@ class CrossValidation:
 
 def fit_and_cross_validate(
     designs: Sequence[Design], predictor: str, report: Report, scored: Sequence[Design] = (), before: float = 0.0
-) -> tuple[Fitted, list[CrossValidation]]:
+) -> tuple[Fitted, list[CrossValidation]] | None:
     """Fit all observations by the first design, and hold each fold of each design out in turn, side by side.
 
     The fit of all observations has what maps by `predictor` need; those of the folds of `scored` designs keep the
     scores of its errors. `before` are the seconds that the job has taken, for its progress. Of several processes that
-    train together, only the first one returns validations.
+    train together, the first one alone returns something.
 
     Raises:
-        EngineError: processes that train together have read different patches.
+        EngineError: processes that train together have read different patches, or dealt them to other folds.
     """
     first = designs[0]
     forests = () if predictor == NETWORK else (FOREST_CONTEXT,)
@@ -80,48 +87,60 @@ def fit_and_cross_validate(
                     " all machines, or to a folder that they share."
                 ).format(first.data.path)
             )
-        scores = _Scores(possible_predictors(predictor), scored)
-        fits = [(fit_all, stages_of(first, forests))]
+        check_folds(np.concatenate([design.fold for design in designs]), first.device)
+        scores = ScoresOfDesigns(possible_predictors(predictor), scored)
         around = before, seconds_after(first)
-        (final,), validations = _compute(fits, designs, report, scores, first, around)
-    return final, validations
+        finals, validations = _compute([(fit_all, stages_of(first, forests))], designs, report, scores, first, around)
+    return (finals[0], validations) if process_number() == 0 else None
 
 
 def cross_validate(designs: Sequence[Design], report: Report) -> list[CrossValidation]:
     """Hold each fold of each design out in turn, side by side, and without a word in the log."""
-    return _compute([], designs, report, _Scores((), ()))[1]
+    return _compute([], designs, report, ScoresOfDesigns((), ()))[1]
 
 
 def _compute(
     fits: Sequence[tuple[Callable[[FitProgress], Fitted], Sequence[str]]],
     designs: Sequence[Design],
     report: Report,
-    scores: _Scores,
+    scores: ScoresOfDesigns,
     told: Design | None = None,
     around: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[list[Fitted], list[CrossValidation]]:
     """Compute `fits` of all observations, each with its stages, and all folds of all designs; the log tells of the
-    folds of one design. `around` are the seconds that the job took before, and about those that it takes after."""
+    folds of one design. `around` are the seconds that the job took before, and about those that it takes after. Of
+    several processes the first one has all results in the end, and does the first fits by itself or with all others."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
-    device = designs[0].device
-    steps = FitsProgress(guess_pace(designs[0]), at_once(len(fits) + len(runs), device), report.progress, around)
-    predictions = {id(design): {name: _Predictions(design) for name in design.methods} for design in designs}
-    tasks: list[Callable[[], Any]] = [partial(fit_all, steps.add(stages)) for fit_all, stages in fits]
+    predictions = {id(design): {name: MethodPredictions(design) for name in design.methods} for design in designs}
+    tell, device = partial(_tell, report, predictions, told), designs[0].device
+    tasks: list[tuple[Callable[[FitProgress], Any], Sequence[str]]] = [*fits]
     for run in runs:
-        tell = report.info if run.design is told else None
-        progress = steps.add(stages_of(run.design, run.design.forests))
         stores = predictions[id(run.design)], scores.of(run.design)
-        tasks.append(partial(_hold_out_and_tidy, run.design, run.fold, *stores, progress, tell))
+        task = partial(_hold_out_and_tidy, run, *stores, tell)
+        tasks.append((task, stages_of(run.design, run.design.forests)))
+    own, together = dealt(len(tasks))
+    numbers = [*own, *together]
+    with apart():
+        steps = FitsProgress(guess_pace(designs[0]), at_once(len(own), device), report.progress, around)
+    waiting = ((*tasks[number], number in together) for number in numbers)
+    begun = [partial(task, steps.add(stages, is_joint)) for task, stages, is_joint in waiting]
     give_back()
-    results = run_side_by_side(tasks, device)
-    finals = [each for each in results if isinstance(each, Fitted)]
-    of_folds = results[len(fits) :]
-    if process_number() != 0:  # this process only helped to train
+    with apart():
+        results = run_side_by_side(begun[: len(own)], device)
+    results += run_side_by_side(begun[len(own) :], device)
+    by_number = dict(zip(numbers, results))
+    finals = [by_number[number] for number in range(len(fits)) if number in by_number]
+    curves = {number: of_fold for number, of_fold in by_number.items() if number >= len(fits)}
+    others = gather(predictions, scores, curves, own)
+    if process_number() != 0:  # this process only helped
         return finals, []
+    for number in others:
+        tell(runs[number - len(fits)])
     validations = []
     for design in designs:
-        curves = [curve for each, run in zip(of_folds, runs) if run.design is design for curve in each]
-        validations.append(_validation(predictions[id(design)], tuple(curves), scores.of(design)))
+        of_design = [number for number, run in enumerate(runs, start=len(fits)) if run.design is design]
+        drawn = tuple(curve for number in of_design for curve in curves[number])
+        validations.append(_validation(predictions[id(design)], drawn, scores.of(design)))
     return finals, validations
 
 
@@ -132,44 +151,9 @@ class _Run:
     design: Design
     fold: int
 
-
-class _Scores:
-    """Room for the scores of `methods` in each of the `designs`."""
-
-    def __init__(self, methods: Sequence[str], designs: Sequence[Design]) -> None:
-        self._of = {id(design): {name: HeldOutScores.nothing(design) for name in methods} for design in designs}
-
-    def of(self, design: Design) -> dict[str, HeldOutScores]:
-        """Those of a design, by method; nothing where it is not one of them."""
-        return self._of.get(id(design), {})
-
-
-class _Predictions:
-    """One method's held-out predictions of all targets."""
-
-    def __init__(self, design: Design) -> None:
-        self._kinds = design.kinds
-        self._of_kinds = [
-            kind.predictions(design.measured.of(kind.targets), design.fold, design.coverage) for kind in design.kinds
-        ]
-
-    def store(self, rows: Rows, outcomes: Sequence[Outcome], location: Array, scale: Array) -> None:
-        """Keep the predictions for `rows` (n,), from the learned columns (n, R)."""
-        own = own_columns([outcome.scaled for outcome in outcomes])
-        for predictions, outcome, at in zip(self._of_kinds, outcomes, own):
-            predictions.store(rows, outcome, location[:, at], scale[:, at])
-
-    def store_baseline(self, train: Rows, test: Rows) -> None:
-        for predictions in self._of_kinds:
-            predictions.store_baseline(train, test)
-
-    def errors_in_words(self, rows: Rows) -> list[str]:
-        """The error of each target in these rows; empty where none of them has the target."""
-        return by_target(self._kinds, [predictions.errors_in_words(rows) for predictions in self._of_kinds])
-
-    def held_out(self) -> list[Any]:
-        """Held-out predictions of each target, with scores."""
-        return by_target(self._kinds, [predictions.held_out() for predictions in self._of_kinds])
+    @property
+    def test(self) -> Rows:
+        return np.flatnonzero(self.design.fold == self.fold)
 
 
 def _hold_out_and_tidy(*arguments: Any) -> tuple[LossCurve, ...]:
@@ -180,18 +164,18 @@ def _hold_out_and_tidy(*arguments: Any) -> tuple[LossCurve, ...]:
 
 
 def _hold_out(
-    design: Design,
-    fold: int,
-    methods: dict[str, _Predictions],
+    run: _Run,
+    methods: dict[str, MethodPredictions],
     scores: dict[str, HeldOutScores],
+    tell: Callable[[_Run], None],
     progress: FitProgress,
-    tell: Callable[[str], None] | None,
 ) -> tuple[LossCurve, ...]:
     """Fit everything without one fold and write the predictions of its observations into `methods`, and their errors
     into `scores`. Only the networks' curves are kept: the rest would take a gigabyte for a million observations."""
-    train, test = np.flatnonzero(design.fold != fold), np.flatnonzero(design.fold == fold)
+    design, fold, test = run.design, run.fold, run.test
+    train = np.flatnonzero(design.fold != fold)
     fitted = fit_design(design, train, design.seed + 1000 * (fold + 1), design.forests, progress, keeps_parts=False)
-    if process_number() != 0:
+    if not leads():
         return fitted.curves
     inputs = [part.chosen(torch.from_numpy(test)) for part in design.data.inputs]
     parts = [predict_all(network, rows) for network, rows in zip(fitted.networks, inputs)]
@@ -212,10 +196,17 @@ def _hold_out(
         if name in scores:
             scores[name].store(design, fold, mixture, mixed)
     methods[MEAN].store_baseline(train, test)
-    if tell:
-        errors = {name: predictions.errors_in_words(test) for name, predictions in methods.items()}
-        tell(_in_words(design, errors, len(test), fold))
+    tell(run)
     return fitted.curves
+
+
+def _tell(
+    report: Report, predictions: Mapping[int, Mapping[str, MethodPredictions]], told: Design | None, run: _Run
+) -> None:
+    """Tell the held-out errors of a fold of the design that is `told`."""
+    if run.design is told:
+        errors = {name: each.errors_in_words(run.test) for name, each in predictions[id(run.design)].items()}
+        report.info(_in_words(run.design, errors, len(run.test), run.fold))
 
 
 def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: int) -> str:
@@ -239,7 +230,7 @@ def _in_words(design: Design, errors: dict[str, list[str]], count: int, fold: in
 
 
 def _validation(
-    predictions: dict[str, _Predictions], curves: tuple[LossCurve, ...], scores: dict[str, HeldOutScores]
+    predictions: dict[str, MethodPredictions], curves: tuple[LossCurve, ...], scores: dict[str, HeldOutScores]
 ) -> CrossValidation:
     by_method = {name: predictions.pop(name).held_out() for name in list(predictions)}  # one copy at a time
     targets = zip(*by_method.values())

@@ -8,6 +8,7 @@ from functools import partial
 from zlib import crc32
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from soil_cnn_plugin.contract.language import tr
@@ -56,13 +57,7 @@ def cross_fit(
     networks, held_outs, curves, locations, scales = [], [], [], [], []
     for plan, rows in zip(plans, inputs):
         held_out = held_out_rows(plan.shape.members, make_folds, seed)
-        if not is_agreed(crc32(held_out.tobytes()), rows.device):
-            raise EngineError(
-                tr(
-                    "The processes that train together deal the observations to different folds. Give all"
-                    " machines the same patch file, and choose machines of one kind."
-                )
-            )
+        check_folds(held_out, rows.device)
         network = build_network(plan.shape, encoder, learned.layout, plan.dropout).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
         lesson = learned.lesson(rows.device)
@@ -76,6 +71,17 @@ def cross_fit(
         locations.append(location)
         scales.append(scale)
     return CrossFit(tuple(networks), tuple(held_outs), np.stack(locations), np.stack(scales), tuple(curves))
+
+
+def check_folds(folds: Flags | Rows, device: torch.device) -> None:
+    """Raise EngineError where processes that train together have dealt the observations to other folds."""
+    if not is_agreed(crc32(folds.tobytes()), device):
+        raise EngineError(
+            tr(
+                "The processes that train together deal the observations to different folds. Give all"
+                " machines the same patch file, and choose machines of one kind."
+            )
+        )
 
 
 def held_out_rows(members: int, make_folds: MakeFolds, seed: int) -> Flags:

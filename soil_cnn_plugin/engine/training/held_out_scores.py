@@ -51,6 +51,10 @@ class HeldOutScores:
         self.outer[test], self.shares[test] = score_all(mixture.outcomes, learned, *place)
         self.inner[fold][train] = mixture.scores()
 
+    def arrays(self) -> list[Array]:
+        """All of them; each fold fills its own elements."""
+        return [self.outer, self.shares, *self.inner]
+
 
 def error_correlation_of(designs: Sequence[Design], scores: Sequence[HeldOutScores], places: Array) -> ErrorCorrelation:
     """What the errors of all repeats, each with a design, tell; `places` (N, 2) are in metres."""

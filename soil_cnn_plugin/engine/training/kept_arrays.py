@@ -15,8 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from soil_cnn_plugin.contract.jobs import part
-from soil_cnn_plugin.engine.machine.processes import is_true_in_all
-from soil_cnn_plugin.engine.machine.torchrun import process_number
+from soil_cnn_plugin.engine.machine.processes import is_true_in_all, leads
 from soil_cnn_plugin.engine.training.checkpoint import CheckpointFolder
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -46,7 +45,7 @@ def read_or_fit(
         progress(1.0)
         return kept
     fitted = fit()
-    if process_number() != 0:
+    if not leads():
         return fitted
     try:
         _write(folder, path, arrays(fitted))

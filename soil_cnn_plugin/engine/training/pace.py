@@ -116,26 +116,29 @@ class FitsProgress:
     ) -> None:
         self._pace, self._at_once, self._tell = pace, at_once, tell
         self._before, self._after = around
-        self._fits: list[FitProgress] = []
+        self._fits: list[tuple[FitProgress, bool]] = []
         self._share, self._told, self._lock = 0.0, -1.0, Lock()
 
-    def add(self, stages: Sequence[str]) -> FitProgress:
-        """The progress of one more fit."""
-        self._fits.append(FitProgress(stages, self._pace, self._change))
-        return self._fits[-1]
+    def add(self, stages: Sequence[str], is_joint: bool = False) -> FitProgress:
+        """The progress of one more fit. What several processes fit jointly follows the others, one after the other."""
+        fit = FitProgress(stages, self._pace, self._change)
+        self._fits.append((fit, is_joint))
+        return fit
 
     def _change(self, has_ended: bool) -> None:
         with self._lock:
             is_early = not has_ended and 0 <= time.monotonic() - self._told < _TELL_EVERY
-            if is_early or not all(fit.is_foreseen for fit in self._fits):
+            if is_early or not all(fit.is_foreseen for fit, _ in self._fits):
                 return
             self._told = time.monotonic()
-            left, whole = (
-                self._after + last_to_end(each, self._at_once)
-                for each in ([fit.left for fit in self._fits], [fit.whole for fit in self._fits])
-            )
+            left, whole = (self._after + self._last(name) for name in ("left", "whole"))
             self._share = max(self._share, 1 - left / (self._before + whole) if whole else float(has_ended))
             self._tell(self._share)
+
+    def _last(self, seconds: str) -> float:
+        apart = [getattr(fit, seconds) for fit, is_joint in self._fits if not is_joint]
+        joint = [getattr(fit, seconds) for fit, is_joint in self._fits if is_joint]
+        return last_to_end(apart, self._at_once) + sum(joint)
 
 
 def last_to_end(seconds: Iterable[float], at_once: int) -> float:

@@ -1,4 +1,4 @@
-"""Two processes under torchrun assess and fit as one does, and grow the forests together."""
+"""Two processes under torchrun assess and fit as one does: a fit for each, and what is left over together."""
 
 from __future__ import annotations
 
@@ -42,20 +42,24 @@ job = TrainNetwork(str(folder / "patches.h5"), "n.safetensors", architecture="ri
 with PatchFile(job.patches) as file:
     plans = make_plans(job, file.patch_size, file.count)
     design = Design(
-        encode_patches(file, plans, cpu), file.measured, kinds_on_scales("auto", file), np.arange(file.count) % 3,
+        encode_patches(file, plans, cpu), file.measured, kinds_on_scales("auto", file), np.arange(file.count) % 2,
         inner_folds(file, "random"), plans, coverage=0.9, seed=0, device=cpu,
     )
-    final, validations = fit_and_cross_validate([design], BLEND, Report(lambda event: None))
+    told = []
+    result = fit_and_cross_validate([design], BLEND, Report(told.append))
 found = {"forests": len(grown)}
 if process_number() == 0:
+    final, validations = result
     found["weights"] = final.weights(BLEND).tolist()
+    found["curves"] = [curve.held_out for curve in validations[0].curves]
+    found["folds"] = sum(getattr(each, "text", "").startswith("Fold ") for each in told)
     for method in (BLEND, FOREST):
         found[method] = np.concatenate([target[method].mean for target in validations[0].methods]).tolist()
 (folder / f"{process_number()} of {process_count()}.json").write_text(json.dumps(found))
 """
 
 
-def test_two_processes_assess_what_one_would_and_both_grow_the_forests(tmp_path: Path) -> None:
+def test_two_processes_assess_what_one_would_and_share_the_fits(tmp_path: Path) -> None:
     extract(make_landscape(tmp_path), count=48, patch_size=9)
     (script := tmp_path / "training.py").write_text(_TRAINING)
     changes = [(forest, "TREES"), (kernels, "_STEPS"), (kernels, "_STEPS_ANEW"), (kept_forests, "fit_forests")]
@@ -64,9 +68,13 @@ def test_two_processes_assess_what_one_would_and_both_grow_the_forests(tmp_path:
     assert done.returncode == 0, done.stderr[-3000:]
     alone, first, second = (read(tmp_path / f"{name}.json") for name in ("0 of 1", "0 of 2", "1 of 2"))
     fitted = alone.pop("forests"), first.pop("forests"), second.pop("forests")
-    assert fitted == (7, 7, 7)  # two kinds without each fold, one of all observations
-    assert second == {}
-    assert alone.keys() == first.keys()
+    # One kind of forest for all observations, by the first process; two kinds without each of two folds, of which the
+    # second process does the first, and both do the second.
+    assert fitted == (5, 3, 4)
+    assert second == {} and alone.keys() == first.keys()
+    assert alone.pop("folds") == first.pop("folds") == 2
+    assert alone["weights"] == first["weights"] and alone["curves"][0] == first["curves"][0]
+    alone["curves"], first["curves"] = (each["curves"][1] for each in (alone, first))
     for name, values in alone.items():
         np.testing.assert_allclose(first[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
 

@@ -147,6 +147,18 @@ def test_what_lies_before_and_after_the_fits_has_its_share(clock: Clock) -> None
     assert told == pytest.approx([0.4, 0.7, 0.8])
 
 
+def test_what_several_processes_fit_jointly_follows_what_each_fits(clock: Clock) -> None:
+    told: list[float] = []
+    progress = FitsProgress(Pace({"forest": 5.0}, {}), 2, told.append)
+    fits = [progress.add(("forest",), is_joint) for is_joint in (False, False, True)]
+    for fit in fits[:2]:
+        fit.tell("forest", 0.0)
+    clock.now += 5
+    for fit in fits[:2]:
+        fit.end()
+    assert told[-1] == 0.5
+
+
 def test_the_last_of_fits_that_run_side_by_side_ends_by_their_order() -> None:
     assert last_to_end([1.0] * 11, 2) == 6
     assert last_to_end([4.0, 1.0, 1.0, 1.0, 3.0], 2) == 6

@@ -120,9 +120,8 @@ def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int, rep
     """Folds whose held-out observations lie as far from the training ones as the map, points (M, 2), lies from all.
 
     This is nearest neighbour distance matching, Linnenbrink et al. 2024 (GMD 17:5897): random folds where the
-    observations are not more clustered than the map, else clusters of observations. There are fewer folds than `count`
-    where more would tear sites apart, or clusters that lie far from each other. Repeats deal the clusters to folds in
-    random order, and match anew.
+    observations are not more clustered than the map, else clusters of observations. Folds are fewer than `count` where
+    more would tear sites apart, or clusters far from each other. Repeats deal clusters in random order, and match anew.
     """
     sites, asked = _number(placed.sites), count
     count = _check_sites("knndm", sites, min(count, int(sites.max(initial=0)) + 1))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 
-_ENOUGH = 0.02  # of a stage, to foresee by it how long the stage takes
+_LITTLE, _ENOUGH = 0.01, 0.02  # of a stage: what tells nothing of the rest, and what more foretells its time
 _TELL_EVERY = 0.05  # seconds
 
 
@@ -62,18 +62,21 @@ class FitProgress:
         self._pace, self._changed = pace or Pace({}, {}), changed
         self._read, self._done = dict.fromkeys(stages, 0.0), dict.fromkeys(stages, 0.0)
         self._now, self._first, self._last, self._began = "", 0.0, 0.0, 0.0
+        self._warm: tuple[float, float] | None = None  # when a stage had done a little, which may load and compile
 
     def tell(self, stage: str, share: float) -> None:
         """Tell the share of the steps of a stage that is done; another stage than before ends the one before."""
         now = time.monotonic()
         if stage != self._now:
             self._close(now)
-            self._now, self._first, self._began = stage, share, now
+            self._now, self._first, self._began, self._warm = stage, share, now, None
             self._read[stage] = min(1.0, share / self._pace.used(stage))
         self._last = share
         self._done[stage] = done = min(1.0, share / self._pace.used(stage))
-        if done - self._read[stage] >= _ENOUGH:
-            self._pace.foresee(stage, (now - self._began) / (done - self._read[stage]))
+        if self._warm is None and done - self._read[stage] >= _LITTLE:
+            self._warm = now, done
+        if self._warm and done - self._warm[1] >= _ENOUGH:
+            self._pace.foresee(stage, (now - self._warm[0]) / (done - self._warm[1]))
         self._changed(False)
 
     def end(self) -> None:
@@ -131,14 +134,14 @@ class FitsProgress:
             if is_early or not all(fit.is_foreseen for fit, _ in self._fits):
                 return
             self._told = time.monotonic()
-            left, whole = (self._after + self._last(name) for name in ("left", "whole"))
+            left = self._after + self._last(lambda fit: fit.left)
+            whole = self._after + self._last(lambda fit: fit.whole)
             self._share = max(self._share, 1 - left / (self._before + whole) if whole else float(has_ended))
             self._tell(self._share)
 
-    def _last(self, seconds: str) -> float:
-        apart = [getattr(fit, seconds) for fit, is_joint in self._fits if not is_joint]
-        joint = [getattr(fit, seconds) for fit, is_joint in self._fits if is_joint]
-        return last_to_end(apart, self._at_once) + sum(joint)
+    def _last(self, seconds: Callable[[FitProgress], float]) -> float:
+        apart = [seconds(fit) for fit, is_joint in self._fits if not is_joint]
+        return last_to_end(apart, self._at_once) + sum(seconds(fit) for fit, is_joint in self._fits if is_joint)
 
 
 def last_to_end(seconds: Iterable[float], at_once: int) -> float:

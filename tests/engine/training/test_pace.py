@@ -113,7 +113,7 @@ def test_what_was_read_from_checkpoints_takes_no_time(clock: Clock) -> None:
 def test_a_stage_that_goes_on_from_a_checkpoint_tells_nothing_of_those_to_come(clock: Clock) -> None:
     shared = Pace({"ring": 100.0}, {})
     fit = FitProgress(("ring",), shared)
-    for seconds, share in ((0.0, 0.9), (5.0, 1.0)):
+    for seconds, share in ((0.0, 0.9), (2.5, 0.95), (2.5, 1.0)):
         clock.now += seconds
         fit.tell("ring", share)
     fit.end()
@@ -137,14 +137,16 @@ def test_what_lies_before_and_after_the_fits_has_its_share(clock: Clock) -> None
     told: list[float] = []
     fit = FitsProgress(Pace({"forest": 5.0}, {}), 2, told.append, around=(5.0, 10.0)).add(("ring", "forest"))
     fit.tell("ring", 0.0)
+    clock.now += 5  # loads and compiles
+    fit.tell("ring", 0.01)
     assert told == []  # nobody knows how long it will take
-    for share in (0.5, 1.0):
-        clock.now += 15
+    for share in (0.51, 1.0):
+        clock.now += 10
         fit.tell("ring", share)
     fit.tell("forest", 0.0)
     clock.now += 5
     fit.end()
-    assert told == pytest.approx([0.4, 0.7, 0.8])
+    assert told == pytest.approx([1 - (9.8 + 15) / 40, 1 - 15 / (20 + 20 / 0.99), 1 - 10 / 45])
 
 
 def test_what_several_processes_fit_jointly_follows_what_each_fits(clock: Clock) -> None:

@@ -196,7 +196,7 @@ class Run:
         """One of the product's networks."""
         rows = self.design.data.inputs[index]
         own = rows.chosen(torch.from_numpy(self.train))
-        settings = self.learned, self.make_folds, self.seed, lambda share: None, lambda line: None
+        settings = self.learned, self.make_folds, self.seed, lambda name, share: None, lambda line: None
         found = cross_fit([self.design.plans[index]], self.design.data.encoder, [own], *settings)
         outer = predict_all(found.networks[0], rows.chosen(torch.from_numpy(self.test)))[0]
         return found.location[0], outer.numpy().astype(float)
@@ -252,7 +252,7 @@ def train_on(design: Design, rows: Rows) -> PackedNetwork:
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     own = [design.data.inputs[0].chosen(torch.from_numpy(rows))]
-    settings = learned, design.make_inner_folds(rows), design.seed, lambda share: None, lambda line: None
+    settings = learned, design.make_inner_folds(rows), design.seed, lambda name, share: None, lambda line: None
     return cross_fit(design.plans[:1], design.data.encoder, own, *settings).networks[0]
 
 

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import dask
 import geopandas
 import numpy as np
 import rasterio
@@ -41,6 +42,8 @@ ONE, TWO, ALL, BOTH = "one core", "two processes", "all cores", "two jobs at onc
 ON_ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 ON_ALL = {**ON_ONE, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(usable_cores()))}
 """Dask leaves one thread in the environment when it starts workers."""
+QUIET = {"distributed.admin.tick.interval": "1s", "distributed.worker.profile.enabled": False}
+"""As docs/large.md starts scheduler and workers: Dask does not look at itself."""
 CLOSE = 0.01  # share of a held-out error by which trainings that round differently may differ
 
 
@@ -137,7 +140,7 @@ def compare_maps(folder: Path, covariates: tuple[Covariate, ...], asked: argpars
         with rasterio.open(output) as raster:
             maps[name] = raster.read(masked=True).filled(np.nan)
 
-    with LocalCluster(
+    with dask.config.set(QUIET), LocalCluster(
         2, threads_per_worker=1, processes=True, dashboard_address=None, env=environment,
         local_directory=str(folder / "dask"),
     ) as cluster:  # fmt: skip

@@ -28,7 +28,7 @@ STAGES = {
     "network_answers": "networks: held-out predictions",
     "growing": "forests: growing",
     "forest_answers": "forests: held-out predictions",
-    "keeping": "forests: checkpoints",
+    "keeping": "forests, Gaussian process: checkpoints",
     "process": "Gaussian process",
     "scores": "blending, calibration, scores",
     "correlation": "correlation of errors",
@@ -41,9 +41,8 @@ STAGES = {
 }
 """The stages in the order of a run."""
 PLACES = (
-    ("training/kept_forests.py", "_write", "keeping"),
-    ("training/kept_forests.py", "_read", "keeping"),
-    ("training/kept_forests.py", "_digest", "keeping"),
+    ("training/kept_arrays.py", "_write", "keeping"),
+    ("training/kept_arrays.py", "digest_of", "keeping"),
     ("training/trained_network.py", "_fit_spaces", "dissimilarity"),
     ("training/design.py", "encode_patches", "reading"),
     ("training/fit.py", "predict_all", "network_answers"),

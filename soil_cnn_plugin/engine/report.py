@@ -47,6 +47,11 @@ class Report:
         left = elapsed * (100 - percent) / percent if percent > 2 and elapsed > 3 else None
         self._write(Progress(round(percent, 2), self._step, left if left is None else round(left, 1)))
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this step, or the job, began."""
+        return time.monotonic() - self._started
+
     def info(self, text: str) -> None:
         self._write(Info(text))
 

@@ -79,13 +79,13 @@ def make_folds(
         EngineError: the observations cannot be held out in this way.
     """
     sites = _number(placed.sites)
-    count = _check_sites(kind, sites, min(count, int(sites.max(initial=0)) + 1) if inner else count)
     seed += _SEEDS_APART * repeat
     if kind == "knndm":
         if domain is None:
             raise EngineError(tr("Folds matched to the map (knndm) need points of the map. Choose a domain."))
         folds = knndm_folds(placed, domain, count, seed, repeat)
     else:
+        count = _check_sites(kind, sites, min(count, int(sites.max(initial=0)) + 1) if inner else count)
         folds = _dealt(kind, placed, sites, count, seed, FINEST_INNER_BLOCK if inner else FINEST_BLOCK)
     _check_targets(folds.fold, placed)
     if not inner:
@@ -120,9 +120,8 @@ def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int, rep
     """Folds whose held-out observations lie as far from the training ones as the map, points (M, 2), lies from all.
 
     This is nearest neighbour distance matching, Linnenbrink et al. 2024 (GMD 17:5897): random folds where the
-    observations are not more clustered than the map, else clusters of observations. There are fewer folds than `count`
-    where more would tear clusters apart that lie far from each other. Repeats deal the clusters to folds in random
-    order, and match anew.
+    observations are not more clustered than the map, else clusters of observations. Folds are fewer than `count` where
+    more would tear sites apart, or clusters far from each other. Repeats deal clusters in random order, and match anew.
     """
     sites, asked = _number(placed.sites), count
     count = _check_sites("knndm", sites, min(count, int(sites.max(initial=0)) + 1))
@@ -134,6 +133,8 @@ def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int, rep
             "{} random folds, because the observations are not more clustered than the map (one-sided"
             " Kolmogorov-Smirnov test of nearest neighbour distances, {})"
         ).format(count, p_words(match.p))
+        if count < asked:
+            how += tr("; {} folds would tear groups apart").format(asked)
     else:
         fold = match.fold
         how = tr(

@@ -183,10 +183,12 @@ def tree_shapley(
     arrays = (trees.roots, trees.children, trees.feature, trees.threshold, trees.value)
     weights = _weights(players)
 
+    known = np.ascontiguousarray(background)
+
     def share_out(rows: slice) -> None:
-        _share_out(
-            features[rows], background, player, *arrays, weights, np.ascontiguousarray(factors[rows]), shares[rows]
-        )
+        # Each order of an array in memory would be compiled anew.
+        own, by_own = (np.ascontiguousarray(array[rows]) for array in (features, factors))
+        _share_out(own, known, player, *arrays, weights, by_own, shares[rows])
 
     pieces = [slice(start, start + _ROWS_A_TASK) for start in range(0, len(features), _ROWS_A_TASK)]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:

@@ -1,7 +1,4 @@
-"""Bits of a word, random numbers, and ranks of several rows at once, for compiled functions.
-
-Code that is kept on disk holds these functions, too: when one changes, change the files that use it.
-"""
+"""Bits of a word, random numbers, and ranks of several rows at once, for compiled functions."""
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 

@@ -52,8 +52,9 @@ def fit_forests(
     features: Singles, learned: Learned, fold: Rows, seed: int, progress: Callable[[float], None] = lambda share: None
 ) -> list[FittedForest]:
     """Fit one forest of 500 trees for each column, or one for all classes of a target, and a fifth of the trees without
-    each inner fold. Forests of many observations have fewer trees. `progress` gets the share done. Processes that train
-    together grow a share of each forest's trees, and all have all of them in the end."""
+    each inner fold. Forests of many observations have fewer trees. `progress` gets the share done, from 0. Processes
+    that train together grow a share of each forest's trees, and all have all of them in the end."""
+    progress(0.0)
     binned = bin_features(features, _threads())
     lessons = learned.forest_lessons()
     forests = [trees_for(len(features)), *[_trees_of_part(len(features))] * (int(fold.max()) + 1)]
@@ -164,7 +165,7 @@ def _grow(
         rng = np.random.default_rng([seed, number])
         times = np.bincount(_draw(rng, len(rows), reach, draws))
         own = np.flatnonzero(times)
-        codes = binned.codes[:, rows[own]]
+        codes = binned.codes[:, rows[own]].T
         arrays = (codes, binned.lowest, binned.highest, times[own], values[own], labels[own].astype(np.int32))
         children, feature, threshold, value = grow_tree(
             *arrays, outputs, tried, _LEAF, rng.integers(2**64, dtype=np.uint64)

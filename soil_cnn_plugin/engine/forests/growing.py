@@ -116,7 +116,7 @@ def _grow(state, binned, rows, others, nodes, waiting, draws, sums, tried, leaf,
         )  # fmt: skip
         if asked < 0:
             continue
-        middle = start + _divide(codes[asked], below, own, own_answers, own_labels, found, others)
+        middle = start + _divide(codes[:, asked], below, own, own_answers, own_labels, found, others)
         feature[node], threshold[node] = asked, _half_way(highest[asked, below], lowest[asked, above])
         for side, first, last in ((1, middle, end), (0, start, middle)):
             waiting[left_over, 0], waiting[left_over, 1], waiting[left_over, 2] = first, last, known
@@ -129,16 +129,18 @@ def _grow(state, binned, rows, others, nodes, waiting, draws, sums, tried, leaf,
 def grow_tree(codes, lowest, highest, times, values, labels, outputs, tried, leaf, seed):
     """Grow a tree on the rows drawn for it; return children, feature, threshold and value as in `Trees`.
 
-    `codes` (F, n), `lowest` and `highest` (F, bins) are as in `Binned`; each row counts `times` (n,), together less
-    than 2**26. A row has one of the `outputs`, its label, and there a number, its value; with one output, `labels`
-    number distinct values. `tried` features are asked at each node, `leaf` rows are in each leaf. Labels change.
+    `codes` (n, F), `lowest` and `highest` (F, bins) are as in `Binned`, but codes lie row by row: a node asks several
+    features of each. Each row counts `times` (n,), together less than 2**26. A row has one of the `outputs`, its label,
+    and there a number, its value; with one output, `labels` number distinct values. `tried` features are asked at each
+    node, `leaf` rows are in each leaf. Labels change.
     """
     size, bins = len(times), lowest.shape[1]
     rows = np.arange(size, dtype=np.int32), np.empty((size, 2)), labels
     _weigh(times, values, rows[1])
     others = np.empty(size + 1, np.int32), np.empty((size + 1, 2)), np.empty(size + 1, np.int32)
     sums = np.zeros(outputs), np.zeros(outputs, np.int64), np.zeros(size if outputs > 1 else 0, np.int32)
-    draws = np.arange(len(codes)), np.zeros(len(codes), np.int64)
+    features = codes.shape[1]
+    draws = np.arange(features), np.zeros(features, np.int64)
     words = -(-bins // 64)
     room = (
         np.zeros(size + AT_ONCE, np.uint16), np.zeros(bins + AT_ONCE, np.uint16), np.zeros((bins, outputs + 1)),

@@ -2,8 +2,6 @@
 
 Splits are chosen as in scikit-learn: of the features drawn at a node, the one and the place between two values that
 lower the weighted squared error most (Breiman 2001, 10.1023/A:1010933404324).
-
-Code that is kept on disk holds these functions, too: when one changes, change the files that use it.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
@@ -202,7 +200,7 @@ def choose_split(state, codes, index, answers, place, total, tally, leaf, tried,
             continue
         at += found
         asked = features[at]
-        gain, below, above = _best_of_feature(codes[asked], index, answers, place, total, tally, leaf, best, room)
+        gain, below, above = _best_of_feature(codes[:, asked], index, answers, place, total, tally, leaf, best, room)
         if gain == -2.0:
             features[at], features[known + found] = features[known + found], asked
             found += 1

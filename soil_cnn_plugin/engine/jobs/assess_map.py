@@ -10,7 +10,7 @@ from soil_cnn_plugin.engine.assessment.map_comparison import compare_map_of_clas
 from soil_cnn_plugin.engine.observations.map_classes import is_map_of_classes
 from soil_cnn_plugin.engine.observations.map_values import read_band_facts
 from soil_cnn_plugin.engine.observations.notes import Notes
-from soil_cnn_plugin.engine.observations.point_layer import read_layer
+from soil_cnn_plugin.engine.observations.point_layer import dropped_in_words, read_layer
 from soil_cnn_plugin.engine.rasters.covariates import reference_grid
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.map_results import write_map_results
@@ -25,8 +25,7 @@ def run(job: AssessMap, report: Report) -> dict[str, str | float | int]:
     for fact in notes.facts:
         report.info(fact)
     if assessment.dropped:
-        reasons = "; ".join(f"{number} {reason}" for reason, number in assessment.dropped.items())
-        report.warning(tr("{} observations are dropped: {}.").format(sum(assessment.dropped.values()), reasons))
+        report.warning(dropped_in_words(assessment.dropped))
     for doubt in notes.doubts:
         report.warning(doubt)
     assessment = replace(assessment, notes=(*notes.doubts, *notes.facts))

@@ -54,9 +54,11 @@ def _try_layers() -> str:
 
 
 def _try_forest() -> str:
-    """Fit small random forests."""
-    from soil_cnn_plugin.engine.forests.trial import try_forest  # needs numba, which may be the broken library
+    """Fit small random forests, and share out their answers."""
+    from soil_cnn_plugin.engine.explaining.trial import try_contributions  # needs numba, maybe the broken library
+    from soil_cnn_plugin.engine.forests.trial import try_forest
 
+    try_contributions()
     return try_forest()
 
 

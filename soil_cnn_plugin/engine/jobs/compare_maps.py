@@ -8,6 +8,7 @@ from soil_cnn_plugin.engine.assessment.detectable_difference import write_differ
 from soil_cnn_plugin.engine.assessment.map_pair import MapPair, common_coverage, property_of, read_pairs, settings_of
 from soil_cnn_plugin.engine.assessment.paired_maps import common_errors
 from soil_cnn_plugin.engine.observations.notes import Notes
+from soil_cnn_plugin.engine.observations.point_layer import dropped_in_words
 from soil_cnn_plugin.engine.rasters.covariates import reference_grid
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.map_pair_files import pair_numbers, write_pair_files
@@ -42,8 +43,7 @@ def run(job: CompareMaps, report: Report) -> dict[str, str | float | int]:
     for doubt in notes.doubts:
         report.warning(doubt)
     if points and points.dropped:
-        reasons = "; ".join(f"{number} {reason}" for reason, number in points.dropped.items())
-        report.warning(tr("{} observations are dropped: {}.").format(sum(points.dropped.values()), reasons))
+        report.warning(dropped_in_words(points.dropped))
     verdict = pair_verdict(pair)
     report.info(verdict)
     write_pair_files(job, pair)

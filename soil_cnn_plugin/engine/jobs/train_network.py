@@ -43,8 +43,9 @@ def _train(job: TrainNetwork, device: torch.device, report: Report) -> _Trained:
     checkpoints = Path(f"{job.network}.checkpoints")
     with PatchFile(job.patches) as file:
         designs = make_designs(job, file, checkpoints, device, report)
-        step = report.part(0.02, 0.98, tr("Training, and assessing on held-out folds"))
-        fitted = fit_and_cross_validate(designs.all, job.predictor, step, designs.all[: designs.times])
+        step = report.part(0.0, 1.0, tr("Training, and assessing on held-out folds"))
+        scored = designs.all[: designs.times]
+        fitted = fit_and_cross_validate(designs.all, job.predictor, step, scored, report.elapsed)
         if fitted is None:  # of several processes only the first one writes
             return {}, None
         final, validations = fitted

@@ -69,27 +69,31 @@ class Evidence:
             information, pull = information - self.information[left_out], pull - self.pull[left_out]
         gained = torch.linalg.cholesky(torch.eye(len(information), dtype=information.dtype) + information)
         white = torch.cholesky_solve(pull, gained)
-        return Knowledge(self, gained, torch.linalg.solve_triangular(self.root.T, white, upper=True))
+        weights = torch.linalg.solve_triangular(self.root.T, white, upper=True)
+        return Knowledge(self.supports, self.variances, self.lengths, self.root, gained, weights)
 
 
 @dataclass(frozen=True)
 class Knowledge:
     """The field by some observations: `weights` (M, C) of the supports, and the root `gained` (M, M) of what has become
-    certain."""
+    certain; the others are those of Evidence."""
 
-    evidence: Evidence
+    supports: Standardized
+    variances: Tensor
+    lengths: Tensor
+    root: Tensor
     gained: Tensor
     weights: Tensor
 
     def variance(self, places: Standardized) -> Tensor:
         """Variance (N,) of an observation with noise of factor 1 at `places`."""
-        own, kind = self.evidence, places.point.dtype
-        variances, root, gained = (each.to(kind) for each in (own.variances, own.root, self.gained))
-        supports = own.supports.to(places.point.device, kind)
+        kind = places.point.dtype
+        variances, root, gained = (each.to(kind) for each in (self.variances, self.root, self.gained))
+        supports = self.supports.to(places.point.device, kind)
         found = []
         for rows in torch.arange(len(places.point)).split(max(1, _AT_ONCE // len(root))):
             kernels = Kernels.between(places.take(rows), supports)
-            white = torch.linalg.solve_triangular(root, kernels.covariance(variances, own.lengths).T, upper=False)
+            white = torch.linalg.solve_triangular(root, kernels.covariance(variances, self.lengths).T, upper=False)
             left = torch.linalg.solve_triangular(gained, white, upper=False)
             prior = variances[0] * kernels.own + variances[1] + variances[2] + variances[4]
             if kernels.place is not None:

@@ -6,18 +6,20 @@ count. Variances and length scales maximize the likelihood times weak priors (ty
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows, Singles
 from soil_cnn_plugin.engine.kriging.evidence import Evidence, Knowledge, KnownValues
-from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout, GaussianProcess
-from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters
+from soil_cnn_plugin.engine.kriging.gaussian_process import PROCESS_ARRAYS, FeatureLayout, GaussianProcess
+from soil_cnn_plugin.engine.kriging.kernels import PRIOR_MEANS, find_parameters, split
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.machine.processes import predict_together
 from soil_cnn_plugin.engine.targets.learned import Learned, units
@@ -32,6 +34,7 @@ _ENOUGH = 300  # observations on which parameters are found
 _MOST_IN_DOUBLE = 5000  # observations whose spread is found in double precision, which takes almost twice as long
 _ROUNDING = 1e-4  # what rounding may leave of a feature's spread: deviations of covariates where all ground is flat
 _SMALLEST_SPREAD = 0.05  # in standard deviations of the target, as that of a forest
+_FOUND = ("root", "gained", "weights")  # of Knowledge
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,59 @@ class FittedProcess:
         """Return location and scale (N, R) of observations with `features` (N, F) that it had not seen."""
         return _predict(self.process, self.spreads, features)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was found, by name, for a file."""
+        arrays = {**self.process.arrays(), "location": self.location, "scale": self.scale}
+        for number, known in enumerate(self.spreads):
+            arrays |= {f"{number}.{name}": getattr(known, name).numpy() for name in _FOUND}
+        return arrays
 
-def fit_process(features: Singles, layout: FeatureLayout, learned: Learned, fold: Rows, seed: int) -> FittedProcess:
+    @classmethod
+    def of(cls, layout: FeatureLayout, learned: Learned, arrays: Mapping[str, NDArray[Any]]) -> FittedProcess:
+        """Read what was found for the same observations from a file.
+
+        Raises:
+            KeyError: an array is missing.
+            ValueError: the arrays make no sense.
+        """
+        process = GaussianProcess.of(layout, learned.layout, {name: arrays[name] for name in PROCESS_ARRAYS})
+        location, scale = arrays["location"], arrays["scale"]
+        supports = process.places
+        if len(process.known) > _FOR_SPREAD:
+            supports = supports.take(slice(_FOR_SPREAD))
+        count, spreads = len(supports.point), []
+        for number, own in enumerate(units(process.columns)):
+            variances, lengths = split(torch.from_numpy(process.parameters[own.start]))
+            # Columns lie together in memory, as LAPACK leaves them: another order would round otherwise.
+            found = [torch.from_numpy(arrays[f"{number}.{name}"]).T.contiguous().T for name in _FOUND]
+            if [tuple(each.shape) for each in found] != [(count, count)] * 2 + [(count, own.stop - own.start)]:
+                raise ValueError("the spread of its Gaussian process is incomplete")
+            spreads.append(Knowledge(supports, variances, lengths, *found))
+        if not location.shape == scale.shape == learned.estimate.shape:
+            raise ValueError("its Gaussian process is that of other observations")
+        return cls(process, location, scale, tuple(spreads))
+
+
+def fit_process(
+    features: Singles,
+    layout: FeatureLayout,
+    learned: Learned,
+    fold: Rows,
+    seed: int,
+    progress: Callable[[float], None] = lambda share: None,
+) -> FittedProcess:
     """Fit a process to what is `learned` of N observations with `features` (N, F), and predict each inner `fold` (N,)
-    without it. Censored values count as their estimates.
+    without it. Censored values count as their estimates. `progress` gets the share done, from 0.
 
     Few observations are predicted by processes whose means and parameters, too, had not seen them: those of all rows
     know how a held-out cluster differs from the others, and errors of few clusters came out up to a tenth too small.
     """
+    progress(0.0)
     process, spreads = _fit(features, layout, learned, fold, seed)
     if int(fold.max()) > 0 and len(features) <= _ENOUGH:
         held_out = _hold_out_anew(process, features, learned, fold, seed)
     else:
-        held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate))
+        held_out = _hold_out(process, spreads, features, fold, np.isnan(learned.estimate), progress)
     return FittedProcess(process, *held_out, tuple(evidence.weigh() for evidence in spreads))
 
 
@@ -156,10 +199,16 @@ def _hold_out_anew(
 
 
 def _hold_out(
-    process: GaussianProcess, spreads: Sequence[Evidence], features: Singles, fold: Rows, is_missing: Flags
+    process: GaussianProcess,
+    spreads: Sequence[Evidence],
+    features: Singles,
+    fold: Rows,
+    is_missing: Flags,
+    progress: Callable[[float], None],
 ) -> tuple[Array, Array]:
     location, scale = np.full((2, *is_missing.shape), np.nan)
     for number, part in enumerate(process.parts):
+        progress((number + 1) / (len(process.parts) + 1))  # the fit takes about as long as a fold
         test, known = np.flatnonzero(fold == number), [evidence.weigh(number) for evidence in spreads]
         location[test], scale[test] = predict_together(partial(_predict, part, known), features[test])
         give_back()

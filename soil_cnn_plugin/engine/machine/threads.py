@@ -52,6 +52,11 @@ def _closable(items: Iterable[_T]) -> Generator[_T, None, None]:
     yield from items
 
 
+def at_once(tasks: int, device: torch.device) -> int:
+    """How many of so many tasks `run_side_by_side` runs at a time."""
+    return 1 if device.type != "cpu" or is_joined() else max(1, min(usable_cores() // count_here(), tasks))
+
+
 def run_side_by_side(tasks: Sequence[Callable[[], _T]], device: torch.device) -> list[_T]:
     """The tasks' results in their order. Tasks run one after the other on a GPU, which each fills by itself, and where
     several processes do them together, which must all do the same at the same time.

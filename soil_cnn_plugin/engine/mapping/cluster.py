@@ -7,7 +7,9 @@ only Dask: tasks name the function that workers are to call, and carry bytes tha
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -48,6 +50,7 @@ from soil_cnn_plugin.engine.versions import read_versions
 _SECONDS_TO_CONNECT = 15
 _SECONDS_A_LOOK = 5.0
 _LOOKS = 60  # without any worker before the map is given up: Dask itself would wait for ever
+_SECONDS_A_COUNT = 1.0  # between questions for the number of threads, which cost the scheduler as much as a block
 _TASKS_A_THREAD = 3  # under way: so many that no worker waits, so few that results do not pile up
 _ON_WORKER = f"{__name__}:finish_on_worker"
 _COMPARED = ("Soil CNN", "torch")  # versions that decide what a block's numbers are
@@ -82,10 +85,13 @@ def finish_blocks_on_cluster(
         report.info(tr("The blocks are predicted on the Dask cluster {}: {} workers now.").format(scheduler, workers))
         waiting: deque[Future[FinishedBlock | Block]] = deque()
         blocks, sent = task.grid.blocks(size), serialize_bytes(task)
+        most, counted = 0, -math.inf
         try:
             while True:
                 with _in_words(scheduler):
-                    most = _TASKS_A_THREAD * max(1, sum(client.nthreads().values()))
+                    if time.monotonic() - counted > _SECONDS_A_COUNT:
+                        counted = time.monotonic()
+                        most = _TASKS_A_THREAD * max(1, sum(client.nthreads().values()))
                     while len(waiting) < most and (block := next(blocks, None)) is not None:
                         call = methodcaller("__call__", _versions(), sent, astuple(block))
                         waiting.append(client.submit(pipe, _ON_WORKER, resolve_name, call, pure=False))

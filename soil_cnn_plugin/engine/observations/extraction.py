@@ -18,7 +18,7 @@ from soil_cnn_plugin.engine.observations.locating import check_usable
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.observations.patches import Observations, cut_patches, missing_at_centre, missing_share
-from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, dropped_in_words
 from soil_cnn_plugin.engine.observations.soil_classes import tell_classes
 from soil_cnn_plugin.engine.observations.target_values import Classes, find_wild
 from soil_cnn_plugin.engine.rasters.covariates import CovariateStack
@@ -137,7 +137,7 @@ def tell_use(used: Observations, words: TargetsInWords, layer: Layer, dropped: D
         if not classes:
             _warn_of_wild_values(target.field, values, used.ids, report)
     if dropped.reasons:
-        report.warning(tr("{} observations are dropped: {}.").format(len(dropped.reasons), dropped.in_words()))
+        report.warning(dropped_in_words(dropped.counts()))
 
 
 def _write_usable(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import pyproj
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.outputs import write_whole
@@ -106,9 +106,20 @@ class Dropped:
 
     def in_words(self) -> str:
         """Return words such as `12 outside the covariates; 3 without geometry`, the most frequent first."""
-        counts = self.counts()
-        shown = [f"{count} {text}" for text, count in list(counts.items())[:8]]
-        return "; ".join(shown + ([tr("and further reasons")] if len(counts) > 8 else []))
+        return _reasons_in_words(self.counts())
+
+
+def dropped_in_words(counts: Mapping[str, int]) -> str:
+    """Return a sentence such as `15 observations are dropped: 12 outside the covariates; 3 without geometry.`; `counts`
+    tell how many there are of each reason."""
+    total = sum(counts.values())
+    sentence = tr_n("{} observation is dropped: {}.", "{} observations are dropped: {}.", total)
+    return sentence.format(total, _reasons_in_words(counts))
+
+
+def _reasons_in_words(counts: Mapping[str, int]) -> str:
+    shown = [f"{count} {text}" for text, count in list(counts.items())[:8]]
+    return "; ".join(shown + ([tr("and further reasons")] if len(counts) > 8 else []))
 
 
 def read_layer(path: str) -> Layer:

@@ -32,7 +32,7 @@ from soil_cnn_plugin.engine.machine.processes import (
     joined,
     leads,
 )
-from soil_cnn_plugin.engine.machine.threads import run_side_by_side
+from soil_cnn_plugin.engine.machine.threads import at_once, run_side_by_side
 from soil_cnn_plugin.engine.machine.torchrun import process_number
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.targets.groups import by_target
@@ -41,8 +41,9 @@ from soil_cnn_plugin.engine.training.ensemble import check_folds
 from soil_cnn_plugin.engine.training.fit import predict_all
 from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design
 from soil_cnn_plugin.engine.training.gathering import MethodPredictions, ScoresOfDesigns, gather
+from soil_cnn_plugin.engine.training.guessed_pace import guess_pace, seconds_after, stages_of
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
-from soil_cnn_plugin.engine.training.pace import FitProgress, Pace, seconds_of_rest, share_of_steps
+from soil_cnn_plugin.engine.training.pace import FitProgress, FitsProgress
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
 
 
@@ -58,12 +59,13 @@ class CrossValidation:
 
 
 def fit_and_cross_validate(
-    designs: Sequence[Design], predictor: str, report: Report, scored: Sequence[Design] = ()
+    designs: Sequence[Design], predictor: str, report: Report, scored: Sequence[Design] = (), before: float = 0.0
 ) -> tuple[Fitted, list[CrossValidation]] | None:
     """Fit all observations by the first design, and hold each fold of each design out in turn, side by side.
 
     The fit of all observations has what maps by `predictor` need; those of the folds of `scored` designs keep the
-    scores of its errors. Of several processes that train together, the first one alone returns something.
+    scores of its errors. `before` are the seconds that the job has taken, for its progress. Of several processes that
+    train together, the first one alone returns something.
 
     Raises:
         EngineError: processes that train together have read different patches, or dealt them to other folds.
@@ -87,7 +89,8 @@ def fit_and_cross_validate(
             )
         check_folds(np.concatenate([design.fold for design in designs]), first.device)
         scores = ScoresOfDesigns(possible_predictors(predictor), scored)
-        finals, validations = _compute([fit_all], designs, report, scores, first)
+        around = before, seconds_after(first)
+        finals, validations = _compute([(fit_all, stages_of(first, forests))], designs, report, scores, first, around)
     return (finals[0], validations) if process_number() == 0 else None
 
 
@@ -97,29 +100,34 @@ def cross_validate(designs: Sequence[Design], report: Report) -> list[CrossValid
 
 
 def _compute(
-    fits: Sequence[Callable[[FitProgress], Fitted]],
+    fits: Sequence[tuple[Callable[[FitProgress], Fitted], Sequence[str]]],
     designs: Sequence[Design],
     report: Report,
     scores: ScoresOfDesigns,
     told: Design | None = None,
+    around: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[list[Fitted], list[CrossValidation]]:
-    """Compute `fits` of all observations, and all folds of all designs; the log tells of the folds of one design. Of
+    """Compute `fits` of all observations, each with its stages, and all folds of all designs; the log tells of the
+    folds of one design. `around` are the seconds that the job took before, and about those that it takes after. Of
     several processes the first one has all results in the end, and does the first fits by itself or with all others."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     predictions = {id(design): {name: MethodPredictions(design) for name in design.methods} for design in designs}
-    tell = partial(_tell, report, predictions, told)
-    tasks: list[Callable[[FitProgress], Any]] = [*fits]
+    tell, device = partial(_tell, report, predictions, told), designs[0].device
+    tasks: list[tuple[Callable[[FitProgress], Any], Sequence[str]]] = [*fits]
     for run in runs:
         stores = predictions[id(run.design)], scores.of(run.design)
-        tasks.append(partial(_hold_out_and_tidy, run, *stores, tell))
+        task = partial(_hold_out_and_tidy, run, *stores, tell)
+        tasks.append((task, stages_of(run.design, run.design.forests)))
     own, together = dealt(len(tasks))
     numbers = [*own, *together]
-    steps = _Steps(report, len(numbers), designs[0])
-    begun = [partial(tasks[number], steps.progress(step)) for step, number in enumerate(numbers)]
+    with apart():
+        steps = FitsProgress(guess_pace(designs[0]), at_once(len(own), device), report.progress, around)
+    waiting = ((*tasks[number], number in together) for number in numbers)
+    begun = [partial(task, steps.add(stages, is_joint)) for task, stages, is_joint in waiting]
     give_back()
     with apart():
-        results = run_side_by_side(begun[: len(own)], designs[0].device)
-    results += run_side_by_side(begun[len(own) :], designs[0].device)
+        results = run_side_by_side(begun[: len(own)], device)
+    results += run_side_by_side(begun[len(own) :], device)
     by_number = dict(zip(numbers, results))
     finals = [by_number[number] for number in range(len(fits)) if number in by_number]
     curves = {number: of_fold for number, of_fold in by_number.items() if number >= len(fits)}
@@ -228,20 +236,3 @@ def _validation(
     targets = zip(*by_method.values())
     of_repeat: dict[str, tuple[HeldOutScores, ...]] = {name: (each,) for name, each in scores.items()}
     return CrossValidation([dict(zip(by_method, of_target)) for of_target in targets], curves, of_repeat)
-
-
-class _Steps:
-    """Progress of steps that run side by side."""
-
-    def __init__(self, report: Report, count: int, design: Design) -> None:
-        self._report = report
-        self._shares = [0.0] * count
-        self._pace = Pace(seconds_of_rest(design), share_of_steps(design))
-
-    def progress(self, step: int) -> FitProgress:
-        """The progress of one of the steps."""
-        return FitProgress(partial(self._take, step), self._pace)
-
-    def _take(self, step: int, share: float) -> None:
-        self._shares[step] = share
-        self._report.progress(sum(self._shares) / len(self._shares))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from zlib import crc32
 
 import numpy as np
@@ -47,20 +48,21 @@ def cross_fit(
     learned: Learned,
     make_folds: MakeFolds,
     seed: int,
-    progress: Callable[[float], None],
+    progress: Callable[[str, float], None],
     tell: Callable[[str], None],
     checkpoints: CheckpointFolder | None = None,
 ) -> CrossFit:
-    """Train all members on `inputs`, N rows for each plan, to predict what is `learned` of them."""
+    """Train all members on `inputs`, N rows for each plan, to predict what is `learned` of them. `progress` gets the
+    name of a network and the share of its steps that is done."""
     networks, held_outs, curves, locations, scales = [], [], [], [], []
-    for index, (plan, rows) in enumerate(zip(plans, inputs)):
+    for plan, rows in zip(plans, inputs):
         held_out = held_out_rows(plan.shape.members, make_folds, seed)
         check_folds(held_out, rows.device)
         network = build_network(plan.shape, encoder, learned.layout, plan.dropout).to(rows.device)
         settings = plan.fit_settings(int((~held_out).sum(1).min()), seed)
         lesson = learned.lesson(rows.device)
         checkpoint = Checkpoint.of(checkpoints, network, settings, learned, held_out) if checkpoints else None
-        share = _share(progress, index, len(plans))
+        share = partial(progress, plan.shape.name)
         predictions, curve = fit(network, rows, lesson, held_out, settings, share, tell, checkpoint)
         networks.append(network)
         held_outs.append(held_out)
@@ -80,11 +82,6 @@ def check_folds(folds: Flags | Rows, device: torch.device) -> None:
                 " machines the same patch file, and choose machines of one kind."
             )
         )
-
-
-def _share(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:
-    """The progress of one of `count` equal steps."""
-    return lambda share: progress((index + share) / count)
 
 
 def held_out_rows(members: int, make_folds: MakeFolds, seed: int) -> Flags:

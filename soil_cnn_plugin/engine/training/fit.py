@@ -69,8 +69,8 @@ def fit(
 
     `inputs` and the `lesson` are of N observations, the lesson lies on the device; `held_out` (K, N) says which rows
     each member does not train on. The members keep the moving average of their parameters at the step where the mean
-    score of their held-out rows was lowest. `progress` gets the share done, `tell` a line now and then. Where there is
-    a `checkpoint`, training goes on from there.
+    score of their held-out rows was lowest. `progress` gets the share done, first of all what a `checkpoint` had done,
+    from which training goes on; `tell` gets a line now and then.
 
     Raises:
         EngineError: a member never predicts a number.
@@ -93,7 +93,10 @@ def fit(
                 " Choose a folder that all machines share, or train without RESUME."
             )
         )
-    if not now.is_finished:
+    progress(1.0 if now.is_finished else now.step / settings.steps)
+    if now.is_finished:
+        STOPPING.note_end(network.NAME, now.best.step)
+    else:
         _train(now, inputs, lesson, held_out, settings, progress, tell, checkpoint)
     if now.best.has_failed:
         raise EngineError(

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.assessment.methods import BLEND, BLENDED, FOREST_CONTEXT, FORESTS, NETWORK, PROCESS
 from soil_cnn_plugin.engine.forests.forest import FittedForest, steps_to_a_forest
 from soil_cnn_plugin.engine.forests.trees import Trees
-from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess, fit_process
+from soil_cnn_plugin.engine.kriging.fitted_process import FittedProcess
 from soil_cnn_plugin.engine.machine.memory import give_back
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
 from soil_cnn_plugin.engine.targets.blending import fair_weights
@@ -27,6 +27,7 @@ from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit
 from soil_cnn_plugin.engine.training.fewer_trees import narrowing
 from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
+from soil_cnn_plugin.engine.training.kept_process import fit_or_read_process
 from soil_cnn_plugin.engine.training.mixture import Mixture
 from soil_cnn_plugin.engine.training.pace import FitProgress
 from soil_cnn_plugin.engine.training.predictor import Predictor, mix, spread_weights
@@ -135,28 +136,27 @@ def fit_design(
     scale. Processes that train together share the work, and all have all of it in the end. Without `keeps_parts`,
     nothing can predict the rows unseen again."""
     progress = progress or FitProgress()
-    progress.start()
     scaled = tuple(kind.fit(design.measured.of(kind.targets), rows) for kind in design.kinds)
     learned = learn_all(design.kinds, scaled, design.measured.take(rows))
     make_folds = design.make_inner_folds(rows)
     networks = _fit_networks(design, rows, learned, make_folds, seed, progress, tell)
-    progress.turn()
     learned = fill_below(learned, networks.location.mean(axis=0), networks.scale.mean(axis=0), seed)
     fold = make_folds(INNER_FOLDS, seed)
     found = _Components(networks)
     process: FittedProcess | None = None
     trees: dict[str, tuple[Trees, ...]] = {}
     parts: tuple[tuple[Trees, ...], ...] = ()
-    asked = _shares_of_work(design, forests)
-    for index, name in enumerate(forests):
+    for name in forests:
         features = _some(design.data.features(name), rows)
-        part = partial(_part_of, progress.rest, *asked[index : index + 2])
+        part = partial(progress.tell, name)
         fitted = fit_or_read_forests(design.checkpoints, features, learned, fold, seed, part)
         found.add_forests(name, fitted)
         trees[name] = tuple(forest.trees for forest in fitted)
         if name == FOREST_CONTEXT:
             parts = tuple(forest.parts for forest in fitted) if keeps_parts else ()
-            process = fit_process(features, design.data.layout, learned, fold, seed)
+            part = partial(progress.tell, PROCESS)
+            known = features, design.data.layout, learned, fold, seed
+            process = fit_or_read_process(design.checkpoints, *known, part)
             found.add(PROCESS, process.location, process.scale)
         del fitted, features  # before the next ones need as much memory
         give_back()
@@ -216,23 +216,12 @@ def _fit_networks(
         learned,
         make_folds,
         seed,
-        progress.networks,
+        progress.tell,
         tell,
         design.checkpoints,
     )
     give_back()  # forests need much of it
     return networks
-
-
-def _shares_of_work(design: Design, forests: Sequence[str]) -> list[float]:
-    """Where each forest begins and the last ends, as shares of the work of all: a tree asks a third of the features."""
-    widths = np.cumsum([0, *(design.data.features(name).shape[1] for name in forests)])
-    shares: list[float] = (widths / max(1, widths[-1])).tolist()
-    return shares
-
-
-def _part_of(progress: Callable[[float], None], start: float, end: float, share: float) -> None:
-    progress(start + (end - start) * share)
 
 
 def _some(features: Singles, rows: Rows) -> Singles:

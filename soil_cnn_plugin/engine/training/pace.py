@@ -1,100 +1,153 @@
-"""Progress of fits that run side by side: how the time of each divides between its networks and all that follows."""
+"""Progress of fits that run side by side: the share of the time of all that has passed, by what stages of fits take."""
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 
-import numpy as np
-
-from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
-from soil_cnn_plugin.engine.forests.forest import growing_seconds
-from soil_cnn_plugin.engine.training.design import Design
-
-_STEPS_TO_LEARN = 3000  # after which a network of many observations seldom becomes better
-_SECONDS_OF_PROCESS = 2.0  # that a Gaussian process of one column takes, about
+_LITTLE, _ENOUGH = 0.01, 0.02  # of a stage: what tells nothing of the rest, and what more foretells its time
+_TELL_EVERY = 0.05  # seconds
 
 
 class Pace:
-    """What finished fits of a run tell of those to come. Before the first has finished, `seconds_of_rest` is a guess of
-    the time that forests and Gaussian process take, and `share_of_steps` of the share of their steps after which
-    networks end."""
+    """How long each stage of a fit takes, in seconds, and which share of their steps those use that may end early.
+    `seconds` and `used` are guesses that count until a fit has gone through the stage; then the mean of such fits
+    does."""
 
-    def __init__(self, seconds_of_rest: float = 0.0, share_of_steps: float = 1.0) -> None:
-        self._guess, self._share_of_steps = seconds_of_rest, share_of_steps
+    def __init__(self, seconds: Mapping[str, float], used: Mapping[str, float]) -> None:
+        self._seconds, self._used = dict(seconds), dict(used)
+        self._found: dict[str, int] = {}
         self._lock = Lock()
-        self._finished, self._networks, self._rest, self._used = 0, 0.0, 0.0, 0.0
 
-    def note(self, networks: float, rest: float, used: float) -> None:
-        """Note the seconds of a finished fit, and the share of the steps foreseen that its networks have used. A fit
-        whose networks were read from a checkpoint, without a step, tells nothing."""
-        if used == 0:
-            return
+    def note(self, stage: str, seconds: float, used: float) -> None:
+        """Note what a whole stage took, and the share of its steps that it told last."""
         with self._lock:
-            self._finished += 1
-            self._networks, self._rest, self._used = self._networks + networks, self._rest + rest, self._used + used
+            count = self._found.get(stage, 0)
+            self._found[stage] = count + 1
+            self._seconds[stage] = (count * self._seconds.get(stage, 0.0) + seconds) / (count + 1)
+            if used > 0 and stage in self._used:
+                self._used[stage] = (count * self._used[stage] + used) / (count + 1)
 
-    @property
-    def used(self) -> float:
-        """The share of the steps foreseen after which networks end."""
-        return self._used / self._finished if self._finished else self._share_of_steps
+    def foresee(self, stage: str, seconds: float) -> None:
+        """Put what a stage in progress will take in the place of a guess."""
+        with self._lock:
+            if stage not in self._found:
+                self._seconds[stage] = seconds
 
-    def share_of_networks(self, seconds: float) -> float:
-        """The share of a fit's time that its networks take, if they take so many `seconds` in all."""
-        networks, rest = (self._networks, self._rest) if self._finished else (seconds, self._guess)
-        return networks / (networks + rest) if networks + rest > 0 else 1.0
+    def seconds(self, stage: str) -> float:
+        return self._seconds.get(stage, 0.0)
+
+    def is_foreseen(self, stage: str) -> bool:
+        return stage in self._seconds
+
+    def used(self, stage: str) -> float:
+        return self._used.get(stage, 1.0)
 
 
 class FitProgress:
-    """Tells the share of a fit that is done; `tell` gets it, 0 to 1, and never less than before."""
+    """The progress of one fit through its `stages`; `changed` is called with it, and learns whether the fit has ended.
 
-    def __init__(self, tell: Callable[[float], None] = lambda share: None, pace: Pace | None = None) -> None:
-        self._tell, self._pace = tell, pace or Pace()
-        self._started = self._turned = time.monotonic()
-        self._told = self._used = 0.0
+    The first share that is told of a stage is what had been done before and was read from a checkpoint: it takes no
+    time, and tells nothing of stages to come.
+    """
 
-    def start(self) -> None:
-        self._started = time.monotonic()
+    def __init__(
+        self,
+        stages: Sequence[str] = (),
+        pace: Pace | None = None,
+        changed: Callable[[bool], None] = lambda has_ended: None,
+    ) -> None:
+        self._pace, self._changed = pace or Pace({}, {}), changed
+        self._read, self._done = dict.fromkeys(stages, 0.0), dict.fromkeys(stages, 0.0)
+        self._now, self._first, self._last, self._began = "", 0.0, 0.0, 0.0
+        self._warm: tuple[float, float] | None = None  # when a stage had done a little, which may load and compile
 
-    def networks(self, share: float) -> None:
-        """Tell the share of the steps foreseen that the networks have taken."""
-        self._used = share
-        done = min(1.0, share / self._pace.used)
-        foreseen = (time.monotonic() - self._started) / done if done > 0 else 0.0
-        self._forward(done * self._pace.share_of_networks(foreseen))
-
-    def turn(self) -> None:
-        """Turn from the networks to all that follows."""
-        self._turned = time.monotonic()
-        self.rest(0.0)
-
-    def rest(self, share: float) -> None:
-        """Tell the share that is done of what follows the networks."""
-        of_networks = self._pace.share_of_networks(self._turned - self._started)
-        self._forward(of_networks + (1 - of_networks) * share)
+    def tell(self, stage: str, share: float) -> None:
+        """Tell the share of the steps of a stage that is done; another stage than before ends the one before."""
+        now = time.monotonic()
+        if stage != self._now:
+            self._close(now)
+            self._now, self._first, self._began, self._warm = stage, share, now, None
+            self._read[stage] = min(1.0, share / self._pace.used(stage))
+        self._last = share
+        self._done[stage] = done = min(1.0, share / self._pace.used(stage))
+        if self._warm is None and done - self._read[stage] >= _LITTLE:
+            self._warm = now, done
+        if self._warm and done - self._warm[1] >= _ENOUGH:
+            self._pace.foresee(stage, (now - self._warm[0]) / (done - self._warm[1]))
+        self._changed(False)
 
     def end(self) -> None:
-        self._pace.note(self._turned - self._started, time.monotonic() - self._turned, self._used)
-        self._forward(1.0)
+        """Tell that the fit has ended."""
+        self._close(time.monotonic())
+        for stage in self._done:
+            self._done[stage] = 1.0
+        self._changed(True)
 
-    def _forward(self, share: float) -> None:
-        self._told = max(self._told, share)
-        self._tell(self._told)
+    @property
+    def is_foreseen(self) -> bool:
+        """Whether each stage that is left has a guess."""
+        return all(self._pace.is_foreseen(stage) for stage, done in self._done.items() if done < 1)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        return sum(self._pace.seconds(stage) * (1 - done) for stage, done in self._done.items())
+
+    @property
+    def whole(self) -> float:
+        """Seconds that the fit takes in all, without what was read."""
+        return sum(self._pace.seconds(stage) * (1 - read) for stage, read in self._read.items())
+
+    def _close(self, now: float) -> None:
+        if self._now:
+            self._done[self._now] = 1.0
+            if self._first == 0:
+                self._pace.note(self._now, now - self._began, self._last)
+        self._now = ""
 
 
-def seconds_of_rest(design: Design) -> float:
-    """A guess, for progress alone, of the time that a fit of all observations takes after its networks."""
-    rows, columns = len(design.fold), sum(len(kind.targets) for kind in design.kinds)
-    widths = [design.data.features(name).shape[1] for name in design.forests]
-    return columns * (_SECONDS_OF_PROCESS + sum(growing_seconds(rows, width) for width in widths))
+class FitsProgress:
+    """The progress of all fits, of which so many `at_once` run side by side and begin in their order. `around` are the
+    seconds that passed before them, and about those that follow. `tell` gets the share of the time that has passed, 0
+    to 1, and never less than before; nothing until each stage has a guess."""
+
+    def __init__(
+        self, pace: Pace, at_once: int, tell: Callable[[float], None], around: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
+        self._pace, self._at_once, self._tell = pace, at_once, tell
+        self._before, self._after = around
+        self._fits: list[tuple[FitProgress, bool]] = []
+        self._share, self._told, self._lock = 0.0, -1.0, Lock()
+
+    def add(self, stages: Sequence[str], is_joint: bool = False) -> FitProgress:
+        """The progress of one more fit. What several processes fit jointly follows the others, one after the other."""
+        fit = FitProgress(stages, self._pace, self._change)
+        self._fits.append((fit, is_joint))
+        return fit
+
+    def _change(self, has_ended: bool) -> None:
+        with self._lock:
+            is_early = not has_ended and 0 <= time.monotonic() - self._told < _TELL_EVERY
+            if is_early or not all(fit.is_foreseen for fit, _ in self._fits):
+                return
+            self._told = time.monotonic()
+            left = self._after + self._last(lambda fit: fit.left)
+            whole = self._after + self._last(lambda fit: fit.whole)
+            self._share = max(self._share, 1 - left / (self._before + whole) if whole else float(has_ended))
+            self._tell(self._share)
+
+    def _last(self, seconds: Callable[[FitProgress], float]) -> float:
+        apart = [seconds(fit) for fit, is_joint in self._fits if not is_joint]
+        return last_to_end(apart, self._at_once) + sum(seconds(fit) for fit, is_joint in self._fits if is_joint)
 
 
-def share_of_steps(design: Design) -> float:
-    """A guess, for progress alone, of the share of their steps after which the networks of many observations end."""
-    rows = len(design.fold) * (INNER_FOLDS - 1) // INNER_FOLDS
-    shares = []
-    for plan in design.plans:
-        settings = plan.fit_settings(rows, design.seed)
-        shares.append(min(1.0, (_STEPS_TO_LEARN + settings.patience * settings.evaluate_every) / settings.steps))
-    return float(np.mean(shares))
+def last_to_end(seconds: Iterable[float], at_once: int) -> float:
+    """The seconds until the last of fits has ended that take so many `seconds` each, run so many `at_once`, and begin
+    in their order: a last one alone takes its whole time, though others ran two at a time."""
+    free = [0.0] * at_once
+    for each in seconds:
+        heapq.heapreplace(free, free[0] + each)
+    return max(free)

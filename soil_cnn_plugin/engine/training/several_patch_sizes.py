@@ -134,7 +134,7 @@ def compare_sizes(
             "patches": Path(file.path).name,
             "architecture": job.architecture,
             "validation": job.validation,
-            "folds": str(job.folds),
+            "folds": str(folds.count),
             "seed": str(job.seed),
             "device": device_in_words(device),
         },

@@ -195,7 +195,7 @@ def _validation_parameters() -> Parameters:
         ),
         explained(
             integer("FOLDS", tr("Folds"), jobs.TrainNetwork.folds, 2),
-            tr("Number of parts that the observations are divided into. Each part is held out once."),
+            tr("Number of parts of the observations. Each is held out once. knndm makes fewer to keep groups whole."),
         ),
         explained(
             integer("REPEATS", tr("Repeats of the cross-validation"), jobs.TrainNetwork.repeats, 0),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -92,10 +94,20 @@ def test_observations_at_random_keep_the_folds_asked_for() -> None:
         assert not folds.is_random and folds.count == 5
 
 
-def test_four_named_groups_are_four_folds() -> None:
+@pytest.mark.parametrize("spread", [2, 40])
+def test_four_named_groups_are_four_folds(spread: float) -> None:
     group = np.repeat(np.arange(4), 12)
-    observations = np.array([[10.0, 10], [85, 15], [20, 90], [90, 80]])[group] + RNG.normal(0, 2, (48, 2))
-    assert knndm_folds(PlacedTargets(observations, group), MAP, 5, seed=0).count == 4
+    observations = np.array([[10.0, 10], [85, 15], [20, 90], [90, 80]])[group] + RNG.normal(0, spread, (48, 2))
+    folds = make_folds("knndm", PlacedTargets(observations, group), 5, seed=0, domain=MAP)
+    assert len(np.unique(np.stack([folds.fold, group]), axis=1).T) == 4 == folds.count
+    assert re.search("5 folds would tear (clusters|groups) apart", folds.sentence)
+
+
+@pytest.mark.parametrize("found", [1, 2])
+def test_one_or_two_named_groups_cannot_be_held_out(found: int) -> None:
+    observations = RNG.uniform(0, 100, (48, 2))
+    with pytest.raises(EngineError, match="belong to one group or lie at one place"):
+        make_folds("knndm", PlacedTargets(observations, np.arange(48) % found), 5, seed=0, domain=MAP)
 
 
 def test_the_best_of_all_numbers_of_clusters_is_chosen() -> None:

@@ -137,7 +137,7 @@ def test_forests_of_many_observations_have_fewer_trees(monkeypatch: pytest.Monke
     shares: list[float] = []
     (fitted,) = fit_forests(FEATURES, learned_of(FEATURES[:, :1].astype(np.float64)), FOLD, 0, shares.append)
     assert fitted.trees.count == 100 and [part.count for part in fitted.parts] == [20] * 5
-    assert shares == pytest.approx(np.arange(1, 201) / 200)
+    assert shares == pytest.approx(np.arange(201) / 200)
     for fold, part in enumerate(fitted.parts):
         half = predict_forest(part.first(10), FEATURES[fold == FOLD])
         np.testing.assert_array_equal(fitted.half[:, fold == FOLD], np.stack(half))

@@ -27,12 +27,11 @@ TIMES = RNG.integers(1, 4, 900)
 def grow(
     features: np.ndarray, values: np.ndarray, labels: np.ndarray, outputs: int, leaf: int = 3, times: np.ndarray = TIMES
 ) -> Trees:
-    """One tree that is asked for all features at each node. Codes are chosen by row, as a forest chooses them: another
-    order in memory would be compiled anew."""
+    """One tree that is asked for all features at each node."""
     binned = bin_features(features, 1)
     times = times[: len(features)]
     children, feature, threshold, value = grow_tree(
-        binned.codes[:, np.arange(len(features))], binned.lowest, binned.highest, times, values.astype(np.float64),
+        np.ascontiguousarray(binned.codes.T), binned.lowest, binned.highest, times, values.astype(np.float64),
         labels.astype(np.int32), outputs, features.shape[1], leaf, np.uint64(1),
     )  # fmt: skip
     return Trees(np.array([0, len(feature)]), children, feature, threshold, value)

@@ -112,7 +112,7 @@ with joined(cpu):
     plan = Plan(Shape("ring", 3, 2), 0.3, 8, 3e-3, 0.01, 4, 9, None)
     folds = lambda count, seed: np.roll(np.arange(20) % 2, process_number())
     try:
-        cross_fit([plan], encoder, [rows], learned, folds, 1, lambda s: None, lambda t: None)
+        cross_fit([plan], encoder, [rows], learned, folds, 1, lambda name, s: None, lambda t: None)
     except EngineError as error:
         sys.stderr.write(f"{error}\\n")
     folder = CheckpointFolder(Path(sys.argv[1]) / str(process_number()), sys.exit)

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from soil_cnn_plugin.contract.jobs import PredictMap, Threshold
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.jobs.predict_map import run
+from soil_cnn_plugin.engine.mapping import cluster as on_cluster
 from soil_cnn_plugin.engine.mapping import half_precision
 from soil_cnn_plugin.engine.mapping.blocks import read_block
 from soil_cnn_plugin.engine.mapping.cluster import (
@@ -59,8 +60,12 @@ def read(path: str) -> np.ndarray:
 
 
 def test_a_cluster_makes_the_maps_that_one_process_makes(
-    job: PredictMap, cluster: LocalCluster, tmp_path: Path
+    job: PredictMap, cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked, count = [], Client.nthreads
+    monkeypatch.setattr(Client, "nthreads", lambda client: asked.append(1) or count(client))
+    for name in ("_SECONDS_A_COUNT", "_SECONDS_A_LOOK"):
+        monkeypatch.setattr(on_cluster, name, 600)
     job = replace(
         job,
         standard_deviation=str(tmp_path / "deviation.tif"),
@@ -75,6 +80,7 @@ def test_a_cluster_makes_the_maps_that_one_process_makes(
     for one, two in zip(alone, map(read, job.output_paths().values())):
         np.testing.assert_array_equal(one, two)
     assert len(alone) == 4 and all(np.isfinite(values).any() for values in alone)
+    assert len(asked) == 2  # for the log, and once for all blocks
     assert any("Dask cluster" in line and "2 workers" in line for line in log.infos)
 
 

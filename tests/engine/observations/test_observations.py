@@ -20,7 +20,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.locating import check_usable, locate_observations
 from soil_cnn_plugin.engine.observations.notes import Notes
 from soil_cnn_plugin.engine.observations.patches import Observations
-from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, read_layer, write_dropped
+from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, dropped_in_words, read_layer, write_dropped
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.targets.measured import TargetsInWords
 
@@ -198,3 +198,9 @@ def test_an_empty_layer_of_dropped_features_is_a_layer(tmp_path: Path) -> None:
     write_dropped(str(tmp_path / "d.gpkg"), layer, Dropped())
     info = pyogrio.read_info(tmp_path / "d.gpkg")
     assert (info["features"], info["geometry_type"], list(info["fields"])) == (0, "Point", ["zinc", "n", "reason"])
+
+
+def test_one_dropped_observation_is_told_as_one() -> None:
+    assert dropped_in_words({"outside the map": 1}) == "1 observation is dropped: 1 outside the map."
+    told = dropped_in_words({"outside the map": 1, "without geometry": 2})
+    assert told == "3 observations are dropped: 1 outside the map; 2 without geometry."

@@ -17,6 +17,7 @@ from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut
 from soil_cnn_plugin.engine.targets.groups import kinds_of, own_columns
 from soil_cnn_plugin.engine.targets.kinds import Kind
 from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
+from soil_cnn_plugin.engine.training import cross_validation
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.training.design import Design, encode_patches
 from soil_cnn_plugin.engine.training.fitting import Fitted
@@ -195,8 +196,10 @@ def test_progress_is_that_of_all_fits_together(design: Design, monkeypatch: pyte
     log = Log()
     shares: list[float] = []
     monkeypatch.setattr(log, "progress", lambda share, force=False: shares.append(share))
+    monkeypatch.setattr(cross_validation, "seconds_after", lambda design: 0.0)
     fit_and_cross_validate([design], BLEND, log)
-    assert max(shares) == pytest.approx(1) and min(shares) > 0
+    assert shares == sorted(shares) and shares[0] < 0.2 and shares[-1] == 1
+    assert len({round(share, 2) for share in shares}) > 5
 
 
 @pytest.fixture(scope="module")

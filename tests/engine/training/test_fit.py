@@ -247,7 +247,7 @@ def test_every_observation_is_held_out_by_some_member_of_each_network(landscape:
         learned,
         make_folds,
         3,
-        lambda share: None,
+        lambda name, share: None,
         lambda line: None,
     )
     assert asked == [(5, 3), (5, 4)] * 2  # 7 members: five folds, and two of a fresh deal

@@ -9,9 +9,10 @@ import pytest
 
 from soil_cnn_plugin.contract.stop_file import STOP_VARIABLE
 from soil_cnn_plugin.engine.training import fit as training
+from soil_cnn_plugin.engine.training.checkpoint import Checkpoint, CheckpointFolder
 from soil_cnn_plugin.engine.training.loss_line import curve_of
 from soil_cnn_plugin.engine.training.stopping import Stopping
-from tests.engine.landscape import Landscape, lesson_of, make_landscape, rows_of
+from tests.engine.landscape import Landscape, learned_of, lesson_of, make_landscape, rows_of
 from tests.engine.training.test_fit import HELD_OUT, SETTINGS, build, data
 
 LONG = replace(SETTINGS, steps=400, patience=400)
@@ -62,6 +63,22 @@ def test_an_ensemble_that_ended_by_itself_decides_for_those_that_follow(stop_fil
     stopping.note_end("ring", 60)
     stop_file.write_text("")
     assert [stopping.must_end("ring", step) for step in (40, 60, 80)] == [False, True, True]
+
+
+def test_a_network_that_was_read_whole_decides_for_those_that_follow(
+    landscape: Landscape, stop_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, kept = CheckpointFolder(tmp_path / "kept", pytest.fail), []
+    for _ in range(2):  # the second time as in a process that goes on
+        monkeypatch.setattr(training, "STOPPING", Stopping())
+        network = build(landscape, "ring")
+        inputs, targets = data(network, landscape)
+        checkpoint = Checkpoint.of(folder, network, SETTINGS, learned_of(targets), HELD_OUT)
+        arguments = (network, rows_of(inputs), lesson_of(targets), HELD_OUT, SETTINGS, lambda share: None)
+        kept.append(training.fit(*arguments, lambda line: None, checkpoint)[1].kept_step)
+    stop_file.write_text("")
+    assert kept[0] == kept[1] > 4
+    assert [training.STOPPING.must_end("ring", step) for step in (kept[0] - 1, kept[0])] == [False, True]
 
 
 def test_the_curve_of_errors_falls_and_is_never_too_long() -> None:

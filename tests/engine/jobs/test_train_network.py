@@ -425,7 +425,7 @@ def test_groups_without_a_group_field_are_refused(patches: str, tmp_path: Path) 
     refused(tiny(patches, tmp_path, validation="groups"), "patches.h5 was extracted without a group field")
 
 
-@pytest.mark.parametrize("validation", ["random", "spatial_blocks", "groups", "knndm"])
+@pytest.mark.parametrize("validation", ["random", "spatial_blocks", "groups"])
 def test_fewer_sites_than_folds_are_refused(grouped: str, tmp_path: Path, validation: str) -> None:
     refused(tiny(grouped, tmp_path, validation=validation, folds=13), "belong to 12 groups or sites.*at most 12 folds")
 

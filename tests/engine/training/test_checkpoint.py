@@ -56,7 +56,7 @@ def train(
     told: list[str] = []
 
     def progress(share: float) -> None:
-        if share >= killed_at:
+        if killed_at <= share < 1.0:  # one that was finished before tells that it is
             raise Killed
 
     kept = None

@@ -18,9 +18,9 @@ from soil_cnn_plugin.engine.assessment.folds import INNER_FOLDS
 from soil_cnn_plugin.engine.forests.bins import Binned, bin_features
 from soil_cnn_plugin.engine.forests.growing import grow_tree
 from soil_cnn_plugin.engine.forests.trees import TREE_TYPES, Trees, join_trees, predict_forest
-from soil_cnn_plugin.engine.machine.memory import usable_cores
 from soil_cnn_plugin.engine.machine.processes import is_joined, join_over_processes, own_share
-from soil_cnn_plugin.engine.machine.torchrun import count_here, process_count
+from soil_cnn_plugin.engine.machine.threads import own_cores
+from soil_cnn_plugin.engine.machine.torchrun import process_count
 from soil_cnn_plugin.engine.targets.learned import ForestLesson, Learned
 
 TREES = 500
@@ -199,4 +199,4 @@ def _draw(rng: np.random.Generator, rows: int, reach: Array | None, draws: int) 
 
 def _threads() -> int:
     """The cores that belong to this computation: of several processes, each has its part of a machine's."""
-    return max(1, usable_cores() // count_here()) if is_joined() else torch.get_num_threads()
+    return own_cores() if is_joined() else torch.get_num_threads()

@@ -52,9 +52,14 @@ def _closable(items: Iterable[_T]) -> Generator[_T, None, None]:
     yield from items
 
 
+def own_cores() -> int:
+    """The cores that belong to this process: of several that train together, each has its part of a machine's."""
+    return max(1, usable_cores() // count_here())
+
+
 def at_once(tasks: int, device: torch.device) -> int:
     """How many of so many tasks `run_side_by_side` runs at a time."""
-    return 1 if device.type != "cpu" or is_joined() else max(1, min(usable_cores() // count_here(), tasks))
+    return 1 if device.type != "cpu" or is_joined() else max(1, min(own_cores(), tasks))
 
 
 def run_side_by_side(tasks: Sequence[Callable[[], _T]], device: torch.device) -> list[_T]:
@@ -68,7 +73,7 @@ def run_side_by_side(tasks: Sequence[Callable[[], _T]], device: torch.device) ->
         return [task() for task in tasks]
     if not tasks:
         return []
-    cores = max(1, usable_cores() // count_here())
+    cores = own_cores()
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, cores // len(tasks)))
     try:

@@ -129,7 +129,7 @@ def extract(folder: Path, covariates: tuple[Covariate, ...], asked: argparse.Nam
 def compare_maps(folder: Path, covariates: tuple[Covariate, ...], asked: argparse.Namespace) -> list[Figure]:
     network, output = str(folder / "made.safetensors"), str(folder / "map.tif")
     shapes = tuple(Shape(shape.name, PATCH_SIZE, asked.members or shape.members) for shape in STANDARD)
-    write_network(network, make_network(covariates, shapes, 100)[0])
+    write_network(network, make_network(covariates, shapes)[1])
     job = PredictMap(
         network, output, upper=str(folder / "upper.tif"), device="cpu", block_size=min(256, asked.side // 2)
     )

@@ -45,11 +45,11 @@ def run_fits(
 ) -> list[tuple[float, float]]:
     """Run fits that take so many seconds in their stages; return true and told shares of the time of all."""
     told: list[tuple[float, float]] = []
+    clock.now = 1000.0  # nothing counts from 0
     progress = FitsProgress(shared, at_once, lambda share: told.append((clock.now, share)))
     unlike = [{stage: each * (1 + number / 500) for stage, each in fit.items()} for number, fit in enumerate(fits)]
     waiting = [(progress.add(tuple(fit)), steps_of(fit, read.get(number, ()))) for number, fit in enumerate(unlike)]
     running: list[tuple[float, str, float, FitProgress, Iterator[tuple[float, str, float]]]] = []
-    clock.now = 1000.0  # nothing counts from 0
     while waiting or running:
         while waiting and len(running) < at_once:
             fit, steps = waiting.pop(0)
@@ -118,7 +118,7 @@ def test_a_stage_that_goes_on_from_a_checkpoint_tells_nothing_of_those_to_come(c
         fit.tell("ring", share)
     fit.end()
     assert FitProgress(("ring",), shared).left == pytest.approx(50)  # as the last tenth foresees
-    assert fit.whole == pytest.approx(5) and fit.left == 0
+    assert fit.left == 0
 
 
 def test_a_stage_that_tells_nothing_on_its_way_counts_when_it_has_ended(clock: Clock) -> None:
@@ -127,7 +127,7 @@ def test_a_stage_that_tells_nothing_on_its_way_counts_when_it_has_ended(clock: C
         fit = FitProgress(("gaussian_process",), shared)
         fit.tell("gaussian_process", 0.0)
         clock.now += 8
-        assert fit.left == fit.whole > 0
+        assert fit.left > 0
         fit.end()
         assert fit.left == 0
     assert shared.seconds("gaussian_process") == 8
@@ -135,18 +135,19 @@ def test_a_stage_that_tells_nothing_on_its_way_counts_when_it_has_ended(clock: C
 
 def test_what_lies_before_and_after_the_fits_has_its_share(clock: Clock) -> None:
     told: list[float] = []
-    fit = FitsProgress(Pace({"forest": 5.0}, {}), 2, told.append, around=(5.0, 10.0)).add(("ring", "forest"))
+    progress = FitsProgress(Pace({"ring": 30.0, "forest": 5.0}, {}), 2, told.append, before=5.0, after=10.0)
+    fit = progress.add(("ring", "forest"))
     fit.tell("ring", 0.0)
     clock.now += 5  # loads and compiles
     fit.tell("ring", 0.01)
-    assert told == []  # nobody knows how long it will take
     for share in (0.51, 1.0):
         clock.now += 10
         fit.tell("ring", share)
     fit.tell("forest", 0.0)
     clock.now += 5
     fit.end()
-    assert told == pytest.approx([1 - (9.8 + 15) / 40, 1 - 15 / (20 + 20 / 0.99), 1 - 10 / 45])
+    guessed, foreseen = 10 / (10 + 0.99 * 30 + 5 + 10), 20 / (20 + 0.49 * 20 + 5 + 10)
+    assert told == pytest.approx([guessed, foreseen, 30 / 45, 35 / 45])
 
 
 def test_what_several_processes_fit_jointly_follows_what_each_fits(clock: Clock) -> None:
@@ -155,10 +156,10 @@ def test_what_several_processes_fit_jointly_follows_what_each_fits(clock: Clock)
     fits = [progress.add(("forest",), is_joint) for is_joint in (False, False, True)]
     for fit in fits[:2]:
         fit.tell("forest", 0.0)
-    clock.now += 5
     for fit in fits[:2]:
+        clock.now += 4
         fit.end()
-    assert told[-1] == 0.5
+    assert told[-1] == 8 / (8 + (4 + 8) / 2)
 
 
 def test_the_last_of_fits_that_run_side_by_side_ends_by_their_order() -> None:

@@ -1,5 +1,4 @@
-"""The stages of a training, and guesses of the time that each takes: progress rests on them until one was gone through.
-"""
+"""The stages of a training, and guesses of the time that each takes: progress rests on them until one was gone through."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from soil_cnn_plugin.engine.networks.focal import context_count
 from soil_cnn_plugin.engine.networks.padarian import PadarianNetwork
 from soil_cnn_plugin.engine.networks.ring import RingNetwork
 from soil_cnn_plugin.engine.report import Report
-from soil_cnn_plugin.engine.training.pace import FitsProgress, Pace
+from soil_cnn_plugin.engine.training.pace import FitsProgress, Pace, last_to_end
 from soil_cnn_plugin.engine.training.plan import Plan
 
 _READING = "reading"
@@ -68,8 +67,7 @@ def progress_of_reading(
     """What gets the share of the patches that is read, and reports the share of the time of the whole run, of which
     so many `trainings` follow."""
     own, pace = -(-trainings // process_count()), guess_pace(plans, rows, columns, channels)
-    steps = FitsProgress(pace, at_once(own, device), report.progress, report.elapsed, seconds_after(rows))
-    reading = steps.add((_READING,), is_joint=True)
-    for _ in range(own):
-        steps.add(stages_of(plans, FORESTS))
+    a_fit = sum(pace.seconds(stage) for stage in stages_of(plans, FORESTS))
+    after = last_to_end([a_fit] * own, at_once(own, device)) + seconds_after(rows)
+    reading = FitsProgress(pace, 1, report.progress, report.elapsed, after).add((_READING,))
     return partial(reading.tell, _READING)

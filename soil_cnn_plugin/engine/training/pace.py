@@ -1,9 +1,9 @@
-"""Progress of fits that run side by side: the share of the time that has passed, by what the stages that are left take.
-"""
+"""Progress of fits that run side by side: the share of the time that has passed, by what the stages that are left take."""
 
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
@@ -14,10 +14,13 @@ _TELL_EVERY = 0.05  # seconds
 
 class Pace:
     """How long each stage takes, in seconds, and which share of their steps those use that may end early. `seconds` and
-    `used` are guesses that count until a fit has gone through the stage; then the mean of such fits does."""
+    `used` are guesses that count until a fit has gone through the stage; then the mean of such fits does. Where known
+    stages take longer than guessed, either the computer is slow or the guess was wrong: others are taken to be longer by
+    the root of that, half-way between both."""
 
     def __init__(self, seconds: Mapping[str, float], used: Mapping[str, float]) -> None:
-        self._seconds, self._used = dict(seconds), dict(used)
+        self._guessed, self._used = dict(seconds), dict(used)
+        self._seconds: dict[str, float] = {}
         self._found: dict[str, int] = {}
         self._lock = Lock()
 
@@ -37,7 +40,12 @@ class Pace:
                 self._seconds[stage] = seconds
 
     def seconds(self, stage: str) -> float:
-        return self._seconds.get(stage, 0.0)
+        if stage in self._seconds:
+            return self._seconds[stage]
+        with self._lock:
+            known = [name for name in self._seconds if name in self._guessed]
+            taken, guessed = (sum(each[name] for name in known) for each in (self._seconds, self._guessed))
+        return self._guessed.get(stage, 0.0) * (math.sqrt(max(1.0, taken / guessed)) if known else 1.0)
 
     def used(self, stage: str) -> float:
         return self._used.get(stage, 1.0)
@@ -106,7 +114,7 @@ class FitsProgress:
         self._share, self._lock = 0.0, Lock()
 
     def add(self, stages: Sequence[str], is_joint: bool = False) -> FitProgress:
-        """The progress of one more fit. Joint ones, which several processes or cores do together, run one at a time."""
+        """The progress of one more fit. What several processes fit jointly follows the others, one after the other."""
         fit = FitProgress(stages, self._pace, self._change)
         self._fits.append((fit, is_joint))
         return fit

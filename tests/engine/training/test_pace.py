@@ -92,10 +92,22 @@ def test_a_last_fit_that_runs_alone_counts_for_its_time(clock: Clock, count: int
 
 @pytest.mark.parametrize("stage", SECONDS)
 def test_a_stage_much_longer_than_guessed_is_told_by_fits_that_went_through_it(clock: Clock, stage: str) -> None:
-    guesses = {name: 60.0 for name in SECONDS if name != "ring"}
+    guesses = dict.fromkeys(SECONDS, 60.0)
     told = run_fits(clock, [{**SECONDS, stage: 400.0}] * 11, 2, Pace(guesses, {"ring": USED}))
     assert farthest([each for each in told if each[0] > 0.2]) < 1.3  # when the first fits have ended
     assert farthest(told, edge=0.1) < 2
+
+
+def test_guesses_that_are_a_third_off_keep_progress_honest_from_the_start(clock: Clock) -> None:
+    guesses = {"ring": 40.0, "padarian": 130.0, "forest_context": 40.0, "gaussian_process": 120.0, "forest": 30.0}
+    told = run_fits(clock, [{**SECONDS, "padarian": 100.0}] * 11, 2, Pace(guesses, {"ring": USED}))
+    assert farthest(told, edge=0.01) < 1.6
+
+
+def test_a_computer_that_is_busy_is_found_slow_in_every_stage_to_come(clock: Clock) -> None:
+    guesses = {name: seconds / 4 for name, seconds in SECONDS.items()}
+    told = run_fits(clock, [SECONDS] * 11, 2, Pace(guesses, {"ring": USED}))
+    assert farthest(told) < 2
 
 
 def test_fits_of_other_stages_than_the_first_count_for_theirs(clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""The stages of a training, and guesses of the time that each takes: progress rests on them until one was gone through."""
+"""The stages of a training, and guesses of the time that each takes: progress rests on them until one is known."""
 
 from __future__ import annotations
 

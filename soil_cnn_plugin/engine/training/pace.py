@@ -1,4 +1,4 @@
-"""Progress of fits that run side by side: the share of the time that has passed, by what the stages that are left take."""
+"""Progress of fits that run side by side: the share of the time that has passed, by what the stages left take."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _TELL_EVERY = 0.05  # seconds
 class Pace:
     """How long each stage takes, in seconds, and which share of their steps those use that may end early. `seconds` and
     `used` are guesses that count until a fit has gone through the stage; then the mean of such fits does. Where known
-    stages take longer than guessed, either the computer is slow or the guess was wrong: others are taken to be longer by
-    the root of that, half-way between both."""
+    stages take longer than guessed, either the computer is slow or the guess was wrong: others count as longer by the
+    root of that, half-way between both."""
 
     def __init__(self, seconds: Mapping[str, float], used: Mapping[str, float]) -> None:
         self._guessed, self._used = dict(seconds), dict(used)

@@ -76,22 +76,24 @@ class EventStream:
         self._is_open = True
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Progress):
-            self._last_progress = event
-        self._write_line(f"{to_line(event)}\n".encode("ascii"))
+        self._send(event)
 
     def beat(self) -> None:
         """Repeats the last progress if nothing was written for almost a second."""
         if time.monotonic() - self._last_written > 0.9:
-            self(self._last_progress)
+            self._send()
 
     def close(self) -> None:
         """Stop writing, without a lock: a thread that hangs in a full pipe must not keep the worker from ending."""
         self._is_open = False
 
-    def _write_line(self, line: bytes) -> None:
+    def _send(self, event: Event | None = None) -> None:
+        """Write an event, or the last progress: not one from before another thread's, or the bar would go back."""
         try:
             with self._lock:
+                if isinstance(event, Progress):
+                    self._last_progress = event
+                line = f"{to_line(event or self._last_progress)}\n".encode("ascii")
                 while line and self._is_open:
                     line = line[os.write(self._descriptor, line) :]
                 self._last_written = time.monotonic()

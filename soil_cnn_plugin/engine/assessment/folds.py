@@ -202,12 +202,15 @@ def _check_training(fold: Rows, sites: Rows) -> None:
     pairs = np.unique(np.stack([fold, sites]), axis=1)[0]
     for number, found in enumerate(np.bincount(pairs)):
         if len(pairs) - found < 2:
-            raise EngineError(
-                tr(
-                    "While fold {} is held out, all {} observations that are left to train on belong to one group or"
-                    " lie at one place. Ask for more folds, or choose another group field, and check the coordinates."
-                ).format(number + 1, int((fold != number).sum()))
-            )
+            told = tr(
+                "While fold {} is held out, all {} observations that are left to train on belong to one group or lie at"
+                " one place."
+            ).format(number + 1, int((fold != number).sum()))
+            if len(pairs) == 2:  # more folds than sites would tear a site apart
+                remedy = tr("Choose another group field, or none, and check the coordinates.")
+            else:
+                remedy = tr("Ask for more folds, or choose another group field, and check the coordinates.")
+            raise EngineError(f"{told} {remedy}")
 
 
 def _check_targets(fold: Rows, placed: PlacedTargets) -> None:

@@ -35,17 +35,17 @@ def run(job: TrainNetwork, report: Report) -> dict[str, str | float | int]:
 
 def train(job: TrainNetwork, report: Report) -> _Trained:
     """Train, assess and write everything; of several processes only the first one has an assessment."""
+    step = report.part(0.0, 1.0, tr("Training, and assessing on held-out folds"))
     with giving_back():
-        return on_device(lambda device: _train(job, device, report), job.device, job.full_gpu, report)
+        return on_device(lambda device: _train(job, device, step), job.device, job.full_gpu, step)
 
 
 def _train(job: TrainNetwork, device: torch.device, report: Report) -> _Trained:
     checkpoints = Path(f"{job.network}.checkpoints")
     with PatchFile(job.patches) as file:
         designs = make_designs(job, file, checkpoints, device, report)
-        step = report.part(0.0, 1.0, tr("Training, and assessing on held-out folds"))
         scored = designs.all[: designs.times]
-        fitted = fit_and_cross_validate(designs.all, job.predictor, step, scored, report.elapsed)
+        fitted = fit_and_cross_validate(designs.all, job.predictor, report, scored)
         if fitted is None:  # of several processes only the first one writes
             return {}, None
         final, validations = fitted

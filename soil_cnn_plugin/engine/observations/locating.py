@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from soil_cnn_plugin.contract.jobs import ExtractPatches
-from soil_cnn_plugin.contract.language import localized, tr
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.limits_and_errors import check_weights
@@ -121,7 +121,9 @@ def check_usable(found: Observations, words: TargetsInWords, layer: Layer, dropp
                 " leave out covariates that have no data where the observations lie."
             ).format(len(layer.ids), layer.name, dropped.in_words())
         )
-    why = tr(" {} were dropped: {}.").format(len(dropped.reasons), dropped.in_words()) if dropped.reasons else ""
+    count = len(dropped.reasons)
+    told = tr_n(" {} was dropped: {}.", " {} were dropped: {}.", count).format(count, dropped.in_words())
+    why = told if count else ""
     measured = TargetValues(found.values, found.is_censored, found.errors, found.weights)
     check_targets(measured, words, len(layer.ids), f"'{layer.name}'", why)
 

@@ -43,7 +43,7 @@ from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design
 from soil_cnn_plugin.engine.training.gathering import MethodPredictions, ScoresOfDesigns, gather
 from soil_cnn_plugin.engine.training.guessed_pace import guess_pace, seconds_after, stages_of
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
-from soil_cnn_plugin.engine.training.pace import FitProgress, FitsProgress
+from soil_cnn_plugin.engine.training.pace import FitProgress, FitsProgress, Pace
 from soil_cnn_plugin.engine.training.predictor import mix, predict_forests, spread_weights
 
 
@@ -59,13 +59,12 @@ class CrossValidation:
 
 
 def fit_and_cross_validate(
-    designs: Sequence[Design], predictor: str, report: Report, scored: Sequence[Design] = (), before: float = 0.0
+    designs: Sequence[Design], predictor: str, report: Report, scored: Sequence[Design] = ()
 ) -> tuple[Fitted, list[CrossValidation]] | None:
     """Fit all observations by the first design, and hold each fold of each design out in turn, side by side.
 
     The fit of all observations has what maps by `predictor` need; those of the folds of `scored` designs keep the
-    scores of its errors. `before` are the seconds that the job has taken, for its progress. Of several processes that
-    train together, the first one alone returns something.
+    scores of its errors. Of several processes that train together, the first one alone returns something.
 
     Raises:
         EngineError: processes that train together have read different patches, or dealt them to other folds.
@@ -89,8 +88,8 @@ def fit_and_cross_validate(
             )
         check_folds(np.concatenate([design.fold for design in designs]), first.device)
         scores = ScoresOfDesigns(possible_predictors(predictor), scored)
-        around = before, seconds_after(first)
-        finals, validations = _compute([(fit_all, stages_of(first, forests))], designs, report, scores, first, around)
+        fits = [(fit_all, stages_of(first.plans, forests))]
+        finals, validations = _compute(fits, designs, report, scores, first, seconds_after(len(first.fold)))
     return (finals[0], validations) if process_number() == 0 else None
 
 
@@ -105,11 +104,11 @@ def _compute(
     report: Report,
     scores: ScoresOfDesigns,
     told: Design | None = None,
-    around: tuple[float, float] = (0.0, 0.0),
+    after: float = 0.0,
 ) -> tuple[list[Fitted], list[CrossValidation]]:
     """Compute `fits` of all observations, each with its stages, and all folds of all designs; the log tells of the
-    folds of one design. `around` are the seconds that the job took before, and about those that it takes after. Of
-    several processes the first one has all results in the end, and does the first fits by itself or with all others."""
+    folds of one design. `after` are about the seconds that the job takes after. Of several processes the first one has
+    all results in the end, and does the first fits by itself or with all others."""
     runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
     predictions = {id(design): {name: MethodPredictions(design) for name in design.methods} for design in designs}
     tell, device = partial(_tell, report, predictions, told), designs[0].device
@@ -117,11 +116,11 @@ def _compute(
     for run in runs:
         stores = predictions[id(run.design)], scores.of(run.design)
         task = partial(_hold_out_and_tidy, run, *stores, tell)
-        tasks.append((task, stages_of(run.design, run.design.forests)))
+        tasks.append((task, stages_of(run.design.plans, run.design.forests)))
     own, together = dealt(len(tasks))
     numbers = [*own, *together]
     with apart():
-        steps = FitsProgress(guess_pace(designs[0]), at_once(len(own), device), report.progress, around)
+        steps = FitsProgress(_pace(designs[0]), at_once(len(own), device), report.progress, report.elapsed, after)
     waiting = ((*tasks[number], number in together) for number in numbers)
     begun = [partial(task, steps.add(stages, is_joint)) for task, stages, is_joint in waiting]
     give_back()
@@ -142,6 +141,11 @@ def _compute(
         drawn = tuple(curve for number in of_design for curve in curves[number])
         validations.append(_validation(predictions[id(design)], drawn, scores.of(design)))
     return finals, validations
+
+
+def _pace(design: Design) -> Pace:
+    columns = sum(len(kind.targets) for kind in design.kinds)
+    return guess_pace(design.plans, len(design.fold), columns, design.data.encoder.channel_count)
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,10 @@ def encode_patches(
     device: torch.device,
     location: str = "off",
     patch_size: int | None = None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> TrainingData:
-    """Read the patches in pieces and keep only what the plans' networks need of their middle `patch_size` pixels."""
+    """Read the patches in pieces and keep only what the plans' networks need of their middle `patch_size` pixels.
+    `progress` gets the share done, from 0."""
     patch_size = patch_size or file.patch_size
     encoder = Encoder(file.covariates, _location(file, location == "on") if location != "off" else None)
     coordinates = torch.from_numpy(file.coordinates)[:, :, None, None]  # (N, 2) -> (N, 2, 1, 1)
@@ -129,9 +131,10 @@ def encode_patches(
             inputs[index].tensor[rows] = seen
 
     coming = pieces()
+    progress(0.0)
     encode(next(coming))
-    for _ in work_ahead(alone(encode), coming, usable_cores()):
-        pass
+    for number, _ in enumerate(work_ahead(alone(encode), coming, usable_cores()), 2):
+        progress(min(1.0, number * _PATCHES_AT_ONCE / file.count))
     return TrainingData(
         encoder=encoder.to(device),
         inputs=tuple(inputs),

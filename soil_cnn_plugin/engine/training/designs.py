@@ -35,6 +35,7 @@ from soil_cnn_plugin.engine.training.folds_of_file import (
     tell_folds,
     tell_scales,
 )
+from soil_cnn_plugin.engine.training.guessed_pace import progress_of_reading
 from soil_cnn_plugin.engine.training.plan import Plan, left_out_in_words, make_plans
 from soil_cnn_plugin.engine.versions import read_versions
 
@@ -102,7 +103,11 @@ def _first_design(
         report.info(tr("The Gaussian process is bounded: {}.").format(rows_in_words(file.count)))
     if told_in_words(file.count):
         report.info(tr("Held-out distributions are bounded: {}.").format(told_in_words(file.count)))
-    data = encode_patches(file, plans, device, _who_sees_location(job))
+    report.info(tr("Reading and encoding {:,} patches").format(file.count))
+    trainings = 1 + choose_repeats(job, file.count) * folds.count + job.folds  # and those of folds of another kind
+    channels = sum(len(summary.categories) or 1 for summary in file.covariates)
+    told = progress_of_reading(plans, file.count, len(file.targets), channels, trainings, device, report)
+    data = encode_patches(file, plans, device, _who_sees_location(job), progress=told)
     kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
     return Design(
         data=data,

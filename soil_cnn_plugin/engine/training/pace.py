@@ -1,8 +1,9 @@
-"""Progress of fits that run side by side: the share of the time of all that has passed, by what stages of fits take."""
+"""Progress of fits that run side by side: the share of the time that has passed, by what the stages left take."""
 
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
@@ -12,12 +13,14 @@ _TELL_EVERY = 0.05  # seconds
 
 
 class Pace:
-    """How long each stage of a fit takes, in seconds, and which share of their steps those use that may end early.
-    `seconds` and `used` are guesses that count until a fit has gone through the stage; then the mean of such fits
-    does."""
+    """How long each stage takes, in seconds, and which share of their steps those use that may end early. `seconds` and
+    `used` are guesses that count until a fit has gone through the stage; then the mean of such fits does. Where known
+    stages take longer than guessed, either the computer is slow or the guess was wrong: others count as longer by the
+    root of that, half-way between both."""
 
     def __init__(self, seconds: Mapping[str, float], used: Mapping[str, float]) -> None:
-        self._seconds, self._used = dict(seconds), dict(used)
+        self._guessed, self._used = dict(seconds), dict(used)
+        self._seconds: dict[str, float] = {}
         self._found: dict[str, int] = {}
         self._lock = Lock()
 
@@ -37,69 +40,56 @@ class Pace:
                 self._seconds[stage] = seconds
 
     def seconds(self, stage: str) -> float:
-        return self._seconds.get(stage, 0.0)
-
-    def is_foreseen(self, stage: str) -> bool:
-        return stage in self._seconds
+        if stage in self._seconds:
+            return self._seconds[stage]
+        with self._lock:
+            known = [name for name in self._seconds if name in self._guessed]
+            taken, guessed = (sum(each[name] for name in known) for each in (self._seconds, self._guessed))
+        return self._guessed.get(stage, 0.0) * (math.sqrt(max(1.0, taken / guessed)) if known else 1.0)
 
     def used(self, stage: str) -> float:
         return self._used.get(stage, 1.0)
 
 
 class FitProgress:
-    """The progress of one fit through its `stages`; `changed` is called with it, and learns whether the fit has ended.
+    """The progress of one fit through its `stages`; `changed` is called when it has told something.
 
-    The first share that is told of a stage is what had been done before and was read from a checkpoint: it takes no
+    The first share that is told of a stage is what had been done before and was read from a checkpoint: it took no
     time, and tells nothing of stages to come.
     """
 
     def __init__(
-        self,
-        stages: Sequence[str] = (),
-        pace: Pace | None = None,
-        changed: Callable[[bool], None] = lambda has_ended: None,
+        self, stages: Sequence[str] = (), pace: Pace | None = None, changed: Callable[[], None] = lambda: None
     ) -> None:
         self._pace, self._changed = pace or Pace({}, {}), changed
-        self._read, self._done = dict.fromkeys(stages, 0.0), dict.fromkeys(stages, 0.0)
+        self._done = dict.fromkeys(stages, 0.0)
         self._now, self._first, self._last, self._began = "", 0.0, 0.0, 0.0
         self._warm: tuple[float, float] | None = None  # when a stage had done a little, which may load and compile
 
     def tell(self, stage: str, share: float) -> None:
         """Tell the share of the steps of a stage that is done; another stage than before ends the one before."""
-        now = time.monotonic()
+        now, done = time.monotonic(), min(1.0, share / self._pace.used(stage))
         if stage != self._now:
             self._close(now)
-            self._now, self._first, self._began, self._warm = stage, share, now, None
-            self._read[stage] = min(1.0, share / self._pace.used(stage))
-        self._last = share
-        self._done[stage] = done = min(1.0, share / self._pace.used(stage))
-        if self._warm is None and done - self._read[stage] >= _LITTLE:
+            self._now, self._first, self._began, self._warm = stage, done, now, None
+        self._last, self._done[stage] = share, done
+        if self._warm is None and done - self._first >= _LITTLE:
             self._warm = now, done
         if self._warm and done - self._warm[1] >= _ENOUGH:
             self._pace.foresee(stage, (now - self._warm[0]) / (done - self._warm[1]))
-        self._changed(False)
+        self._changed()
 
     def end(self) -> None:
         """Tell that the fit has ended."""
         self._close(time.monotonic())
         for stage in self._done:
             self._done[stage] = 1.0
-        self._changed(True)
-
-    @property
-    def is_foreseen(self) -> bool:
-        """Whether each stage that is left has a guess."""
-        return all(self._pace.is_foreseen(stage) for stage, done in self._done.items() if done < 1)
+        self._changed()
 
     @property
     def left(self) -> float:
         """Seconds that are left."""
         return sum(self._pace.seconds(stage) * (1 - done) for stage, done in self._done.items())
-
-    @property
-    def whole(self) -> float:
-        """Seconds that the fit takes in all, without what was read."""
-        return sum(self._pace.seconds(stage) * (1 - read) for stage, read in self._read.items())
 
     def _close(self, now: float) -> None:
         if self._now:
@@ -110,17 +100,18 @@ class FitProgress:
 
 
 class FitsProgress:
-    """The progress of all fits, of which so many `at_once` run side by side and begin in their order. `around` are the
-    seconds that passed before them, and about those that follow. `tell` gets the share of the time that has passed, 0
-    to 1, and never less than before; nothing until each stage has a guess."""
+    """The progress of all fits, of which so many `at_once` run side by side and begin in their order. `before` are the
+    seconds that passed before them, `after` about those that follow. `tell` gets the share of the time that has passed,
+    0 to 1, and never less than before."""
 
     def __init__(
-        self, pace: Pace, at_once: int, tell: Callable[[float], None], around: tuple[float, float] = (0.0, 0.0)
+        self, pace: Pace, at_once: int, tell: Callable[[float], None], before: float = 0.0, after: float = 0.0
     ) -> None:
-        self._pace, self._at_once, self._tell = pace, at_once, tell
-        self._before, self._after = around
+        self._pace, self._at_once, self._tell, self._after = pace, at_once, tell, after
+        self._told = time.monotonic()
+        self._began = self._told - before
         self._fits: list[tuple[FitProgress, bool]] = []
-        self._share, self._told, self._lock = 0.0, -1.0, Lock()
+        self._share, self._lock = 0.0, Lock()
 
     def add(self, stages: Sequence[str], is_joint: bool = False) -> FitProgress:
         """The progress of one more fit. What several processes fit jointly follows the others, one after the other."""
@@ -128,20 +119,19 @@ class FitsProgress:
         self._fits.append((fit, is_joint))
         return fit
 
-    def _change(self, has_ended: bool) -> None:
+    def _change(self) -> None:
         with self._lock:
-            is_early = not has_ended and 0 <= time.monotonic() - self._told < _TELL_EVERY
-            if is_early or not all(fit.is_foreseen for fit, _ in self._fits):
+            now = time.monotonic()
+            if now - self._told < _TELL_EVERY:
                 return
-            self._told = time.monotonic()
-            left = self._after + self._last(lambda fit: fit.left)
-            whole = self._after + self._last(lambda fit: fit.whole)
-            self._share = max(self._share, 1 - left / (self._before + whole) if whole else float(has_ended))
+            self._told, passed = now, now - self._began
+            self._share = max(self._share, passed / (passed + self._left + self._after))
             self._tell(self._share)
 
-    def _last(self, seconds: Callable[[FitProgress], float]) -> float:
-        apart = [seconds(fit) for fit, is_joint in self._fits if not is_joint]
-        return last_to_end(apart, self._at_once) + sum(seconds(fit) for fit, is_joint in self._fits if is_joint)
+    @property
+    def _left(self) -> float:
+        apart = [fit.left for fit, is_joint in self._fits if not is_joint]
+        return last_to_end(apart, self._at_once) + sum(fit.left for fit, is_joint in self._fits if is_joint)
 
 
 def last_to_end(seconds: Iterable[float], at_once: int) -> float:

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from scipy import stats
 from shapely import box
 
+from soil_cnn_plugin.contract.events import Progress
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests import forest
@@ -99,6 +100,15 @@ def test_all_outputs_are_written_and_nothing_else(trained: tuple[TrainNetwork, d
     ]
     html = Path(job.report).read_text(encoding="utf-8")
     assert "zinc 0-10 cm" in html and "</html>" in html
+
+
+def test_the_log_tells_that_patches_are_read_and_progress_never_goes_back(
+    trained: tuple[TrainNetwork, dict[str, Any], Log],
+) -> None:
+    _, _, log = trained
+    shares = [event.percent for event in log.events if isinstance(event, Progress)]
+    assert any(line.startswith("Reading and encoding ") for line in log.infos)
+    assert shares == sorted(shares) and len(set(shares)) > 3
 
 
 def test_the_held_out_layer_holds_every_observation_once(

@@ -155,6 +155,8 @@ def test_layers_that_cannot_be_observations_are_named(tmp_path: Path) -> None:
     refused("'table' are a table without points", str(tmp_path / "table.csv"))
     many_dropped = write_points(tmp_path / "most.gpkg", zinc, [Point(xy) for xy in XY[:5]] + far[5:])
     refused("zinc has 5 usable observations of 30 .* 25 were dropped: 25 outside the covariates", many_dropped)
+    one_dropped = write_points(tmp_path / "one.gpkg", {"zinc": np.ones(20)}, [Point(xy) for xy in XY[:19]] + far[19:20])
+    refused("19 usable observations of 20 .* 1 was dropped: 1 outside the covariates", one_dropped)
 
 
 def test_a_named_layer_of_a_geopackage_is_read(tmp_path: Path) -> None:

@@ -116,21 +116,26 @@ def test_pixels_of_a_block_have_the_probabilities_of_their_own_patches(tmp_path:
     np.testing.assert_allclose(dense.sum(axis=0), 1, atol=1e-5)
 
 
-def test_the_weights_make_the_likeliest_mixture_and_are_trusted_as_far_as_there_are_rows() -> None:
-    truth = RNG.dirichlet((1, 1, 1), 500)
-    numbers = (truth.cumsum(axis=1) < RNG.random((500, 1))).sum(axis=1)
-    learned = np.eye(3)[numbers]
-    parts = np.stack([truth**0.5, RNG.dirichlet((3, 3, 3), 500)])
+@pytest.mark.parametrize(("exponents", "is_far_ahead"), [((0.5, 0.55), False), ((0.5, 0.05), True)])
+def test_the_weights_make_the_likeliest_mixture_as_far_as_rows_or_its_gain_can_be_trusted(
+    exponents: tuple[float, float], is_far_ahead: bool
+) -> None:
+    noise = np.random.default_rng(5)
+    truth = noise.dirichlet((1, 1, 1), 500)
+    numbers = (truth.cumsum(axis=1) < noise.random((500, 1))).sum(axis=1)
+    parts = np.stack([truth**exponent * noise.dirichlet((3, 3, 3), 500) ** 0.8 for exponent in exponents])
     parts /= parts.sum(axis=2, keepdims=True)
     given = parts[:, np.arange(500), numbers]
 
     def cost(share: float) -> float:
-        return float(-np.log(share * given[0] + (1 - share) * given[1]).mean())
+        return float(-np.log(share * given[0] + (1 - share) * given[1]).sum())
 
     best = minimize_scalar(cost, bounds=(0, 1), method="bounded").x
-    weights = learn_class_weights(parts, learned)
-    assert 0.5 < best < 1
-    np.testing.assert_allclose(weights[0], (150 / 2 + 500 * best) / 650, atol=0.01)
+    beyond_chance = 1 - 2 / (2 * (cost(0.5) - cost(best)))
+    assert (beyond_chance > 500 / 800) == is_far_ahead
+    weights = learn_class_weights(parts, np.eye(3)[numbers])
+    expected = 0.5 + max(beyond_chance, 500 / 800) * (best - 0.5)
+    np.testing.assert_allclose(weights[0], expected, atol=0.01)
     np.testing.assert_allclose(weights.sum(axis=0), 1)
 
 

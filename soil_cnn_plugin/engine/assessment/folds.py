@@ -158,9 +158,7 @@ def overlap_share(
 
     `cell_size` is (dx, dy), positive; `origin` the upper left corner (west, north) of the grid.
     """
-    columns = np.floor((coordinates[:, 0] - origin[0]) / cell_size[0])
-    rows = np.floor((origin[1] - coordinates[:, 1]) / cell_size[1])
-    pixels = np.column_stack([rows, columns])
+    pixels = np.floor((coordinates - origin) / cell_size * (1, -1))  # rows count southwards
     overlapping = 0
     for held_out in (fold == number for number in np.unique(fold)):
         if not held_out.all():
@@ -206,10 +204,9 @@ def _check_training(fold: Rows, sites: Rows) -> None:
                 "While fold {} is held out, all {} observations that are left to train on belong to one group or lie at"
                 " one place."
             ).format(number + 1, int((fold != number).sum()))
+            remedy = tr("Ask for more folds, or choose another group field, and check the coordinates.")
             if len(pairs) == 2:  # more folds than sites would tear a site apart
                 remedy = tr("Choose another group field, or none, and check the coordinates.")
-            else:
-                remedy = tr("Ask for more folds, or choose another group field, and check the coordinates.")
             raise EngineError(f"{told} {remedy}")
 
 

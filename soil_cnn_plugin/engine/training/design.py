@@ -121,8 +121,7 @@ def encode_patches(
     def encode(piece: tuple[slice, Singles]) -> None:
         rows, patches = piece
         raw[rows] = patches[:, :, middle, middle]
-        channels = encoder(torch.from_numpy(patches), coordinates[rows])
-        channels = channels.crop((file.patch_size - patch_size) // 2)
+        channels = encoder(torch.from_numpy(patches), coordinates[rows]).crop((file.patch_size - patch_size) // 2)
         context[rows] = context_features(channels, patch_size).flatten(1).numpy()
         for index, network in enumerate(networks):
             seen = network.inputs(channels.crop((patch_size - network.patch_size) // 2))

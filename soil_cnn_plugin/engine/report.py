@@ -16,7 +16,8 @@ Write = Callable[[Event], None]
 class Report:
     """Sends events; `part` gives a step of a job its share of the progress bar.
 
-    Progress is sent at most ten times a second; the time left is estimated from the share done so far.
+    Progress is sent at most ten times a second, and never less than before; the time left is estimated from the share
+    done so far.
     """
 
     def __init__(self, write: Write) -> None:
@@ -24,7 +25,7 @@ class Report:
         self._started = time.monotonic()
         self._low, self._high = 0.0, 100.0
         self._root = self
-        self._last_sent = 0.0
+        self._last_sent = self._most = 0.0
         self._step = ""
 
     def part(self, start: float, end: float, step: str = "") -> Report:
@@ -42,7 +43,7 @@ class Report:
         if not force and now - root._last_sent < 0.1:
             return
         root._last_sent = now
-        percent = self._low + min(max(share, 0.0), 1.0) * (self._high - self._low)
+        root._most = percent = max(root._most, self._low + min(max(share, 0.0), 1.0) * (self._high - self._low))
         elapsed = now - root._started
         left = elapsed * (100 - percent) / percent if percent > 2 and elapsed > 3 else None
         self._write(Progress(round(percent, 2), self._step, left if left is None else round(left, 1)))

@@ -39,13 +39,13 @@ def less(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def vicinity(tmp_path: Path) -> str:
     """A patch file of 120 observations whose moisture is the mean of a noisy covariate over 9 x 9 pixels, and whose
-    `sand` is the covariate at the point."""
+    `sand` is the covariate at the point, measured with errors."""
     rng = np.random.default_rng(5)
     covariate = gaussian_filter(rng.normal(size=(SIDE, SIDE)), 2) * 7 + 1.5 * rng.normal(size=(SIDE, SIDE))
     rows, cols = rng.permutation(SIDE * SIDE)[:120] // SIDE, rng.permutation(SIDE * SIDE)[:120] % SIDE
     columns = {
         "moisture": 30 + 5 * uniform_filter(covariate, 9)[rows, cols],
-        "sand": 40 + 3 * covariate[rows, cols],
+        "sand": 40 + 3 * covariate[rows, cols] + 2 * rng.normal(size=120),
     }
     x, y = WEST + (cols + 0.5) * CELL, NORTH - (rows + 0.5) * CELL
     points = str(tmp_path / "points.gpkg")

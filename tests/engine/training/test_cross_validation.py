@@ -173,7 +173,7 @@ def test_few_trees_narrow_the_intervals_of_forest_and_blend_alone(
 def test_a_blend_lies_between_its_components(design: Design, validated: Validated) -> None:
     final, _, _ = validated
     weights = final.weights("blend")
-    assert weights.shape == (3, 2) and (weights >= 1 / 6 - 1e-9).all()  # half-way to equal ones
+    assert weights.shape == (3, 2) and (weights > 0).all()  # drawn towards equal ones
     np.testing.assert_allclose(weights.sum(0), 1)
     assert final.weights("network").tolist() == [[1, 1], [0, 0], [0, 0]]
     assert final.predictor("blend", 9).weights.shape == (3, 2) and len(final.predictor("blend", 9).forests) == 2

@@ -8,28 +8,14 @@ import torch
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.methods import FORESTS
 from soil_cnn_plugin.engine.machine.threads import at_once
-from soil_cnn_plugin.engine.training import pace
 from soil_cnn_plugin.engine.training.guessed_pace import guess_pace, progress_of_reading, seconds_after, stages_of
 from soil_cnn_plugin.engine.training.pace import FitsProgress, last_to_end
 from soil_cnn_plugin.engine.training.plan import make_plans
 from tests.engine.landscape import Log
+from tests.engine.training.conftest import Clock
 
 CPU, ROWS, TRAININGS = torch.device("cpu"), 1_000_000, 11
 BOTH = make_plans(TrainNetwork("", ""), 15, ROWS)
-
-
-class Clock:
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(pace, "time", clock)
-    return clock
 
 
 @pytest.mark.parametrize("whole", [60.0, 240.0, 2400.0])

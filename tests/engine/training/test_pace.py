@@ -6,26 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from soil_cnn_plugin.engine.training import pace
 from soil_cnn_plugin.engine.training.pace import FitProgress, FitsProgress, Pace, last_to_end
+from tests.engine.training.conftest import Clock
 
 SECONDS = {"ring": 60.0, "forest_context": 60.0, "gaussian_process": 90.0, "forest": 40.0}
 USED = 0.25  # of the steps foreseen, after which the network ends
 TOLD = [part / 40 for part in range(1, 41)]
-
-
-class Clock:
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(pace, "time", clock)
-    return clock
 
 
 def steps_of(seconds: Mapping[str, float], read: Sequence[str]) -> Iterator[tuple[float, str, float]]:

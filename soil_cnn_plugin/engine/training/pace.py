@@ -102,7 +102,7 @@ class FitProgress:
 class FitsProgress:
     """The progress of all fits, of which so many `at_once` run side by side and begin in their order. `before` are the
     seconds that passed before them, `after` about those that follow. `tell` gets the share of the time that has passed,
-    0 to 1, and never less than before."""
+    0 to 1; the report keeps it from going back."""
 
     def __init__(
         self, pace: Pace, at_once: int, tell: Callable[[float], None], before: float = 0.0, after: float = 0.0
@@ -111,7 +111,7 @@ class FitsProgress:
         self._told = time.monotonic()
         self._began = self._told - before
         self._fits: list[tuple[FitProgress, bool]] = []
-        self._share, self._lock = 0.0, Lock()
+        self._lock = Lock()
 
     def add(self, stages: Sequence[str], is_joint: bool = False) -> FitProgress:
         """The progress of one more fit. What several processes fit jointly follows the others, one after the other."""
@@ -125,8 +125,7 @@ class FitsProgress:
             if now - self._told < _TELL_EVERY:
                 return
             self._told, passed = now, now - self._began
-            self._share = max(self._share, passed / (passed + self._left + self._after))
-            self._tell(self._share)
+            self._tell(passed / (passed + self._left + self._after))
 
     @property
     def _left(self) -> float:

@@ -42,7 +42,7 @@ class BasePython:
         own = [self.own] if self.own else []
         if any(self._serves(python) for python in (*own, *places(Computer()))):
             return
-        self.commands.feedback.pushInfo(tr("No Python of this computer serves, so uv is to bring one."))
+        self.commands.feedback.pushInfo(tr("No Python on this computer is suitable, so uv will provide one."))
         try:
             minors = self.wheels.minors if self.wheels else this_system().pythons
             python = self._tools().python(PREFERRED if PREFERRED in minors else max(minors))

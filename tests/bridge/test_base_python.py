@@ -189,7 +189,7 @@ def offline(tmp_path, monkeypatch) -> Path:
 def test_uv_fetches_a_python_where_none_serves(attempts, offline, tmp_path) -> None:
     log = attempts(python_with(tmp_path / "old", python=[3, 10, 2]), wheels=read_wheels(offline))
     assert "it is Python 3.10, and the packages are for 3.12." in log
-    assert "No Python of this computer serves, so uv is to bring one." in log
+    assert "No Python on this computer is suitable, so uv will provide one." in log
     assert "cpython-3.12.9-linux/bin/python3.12: it serves" in log
     asked = (tmp_path / "tools" / "asked").read_text()
     assert asked.startswith("python install 3.12 --no-bin --no-config")

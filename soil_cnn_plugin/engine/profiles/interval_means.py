@@ -252,10 +252,10 @@ def _tell(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, report
     if found.counts.get(CENSORED):
         report.warning(
             tr(
-                "{}: {} means have a part in horizons below detection limits, half of which stand in for the"
-                " values ({} in {}, with the share of the mass). Where that is most of it ({} means), the mean"
-                " is written as text, such as <0.5, with the number that the limits in full give: later steps"
-                " then know that it lies below."
+                "{}: {} means include horizons below detection limits, with half of the limit as the value ({}"
+                " in {}, with the share of the mass). Where these horizons are most of the mass ({} means), the"
+                " mean is written as text, such as <0.5, with the number that the full limits give, so that"
+                " later steps know that the true mean lies below."
             ).format(field, found.counts[CENSORED], CENSORED, found.flag_field, found.is_below.sum())
         )
     if clipped:
@@ -273,7 +273,7 @@ def _tell(job: StandardizeDepths, found: IntervalMeans, usable: Horizons, report
 def _mass_in_words(found: IntervalMeans, usable: Horizons) -> str:
     """Tell where the mass goes that cutting off would add, and what of it remains."""
     kept = tr(
-        "What that would add, each horizon takes back within its own depth, so that it keeps its mass ({},"
+        "Each horizon takes back within its own depth what this would add, so that it keeps its mass ({},"
         " {} other means)."
     ).format(ADJUSTED, found.counts[ADJUSTED])
     changed = np.flatnonzero(np.abs(found.gained) > _ROUNDING)

@@ -127,11 +127,11 @@ def coarse_in_words(coarse: Sequence[AreaSummary]) -> str:
     errors = [estimate.uncertain_spread for each in coarse for estimate in each.estimates or ()]
     return tr_n(
         "{} area has so many pixels that squares of up to {} pixels a side were drawn as one. Means are"
-        " those of all pixels; standard deviations are uncertain by {:.1f} % for that (90 % of them by"
-        " less): two choices of pixels tell.",
+        " those of all pixels. Two choices of pixels show that 90 % of the standard deviations are therefore"
+        " uncertain by {:.1f} % or less.",
         "{} areas have so many pixels that squares of up to {} pixels a side were drawn as one. Means are"
-        " those of all pixels; standard deviations are uncertain by {:.1f} % for that (90 % of them by"
-        " less): two choices of pixels tell.",
+        " those of all pixels. Two choices of pixels show that 90 % of the standard deviations are therefore"
+        " uncertain by {:.1f} % or less.",
         len(coarse),
     ).format(len(coarse), max(each.side for each in coarse), 100 * float(np.quantile(errors, 0.9)))
 

@@ -200,11 +200,12 @@ def _method(quantities: Quantities, summaries: Sequence[AreaSummary]) -> list[It
     items: list[Item] = [
         Paragraph(
             tr(
-                "The mean of an area is that of the predicted means of all its pixels, each weighted by its"
-                " share in the polygon. Around it, errors of all pixels are drawn jointly: each pixel keeps the"
-                " distribution that the map tells, and errors go together as the correlogram says, of several"
-                " properties as their held-out errors do. Draws under 16 models that the held-out errors allow"
-                " count alike, so the interval knows that the correlogram is uncertain."
+                "The mean of an area is the mean of the predicted means of all its pixels, each weighted by its"
+                " share in the polygon. The interval comes from joint draws of the errors of all pixels. Each"
+                " pixel keeps the distribution that the map gives it. The errors of pixels are correlated as"
+                " the correlogram shows, those of several properties as their held-out errors are. The draws"
+                " give equal weight to 16 models that agree with the held-out errors, so the interval includes"
+                " the uncertainty of the correlogram."
             )
         )
     ]
@@ -221,9 +222,10 @@ def _method(quantities: Quantities, summaries: Sequence[AreaSummary]) -> list[It
         items.append(
             Paragraph(
                 tr(
-                    "{} of {} areas have more pixels than are drawn one by one: squares of up to {} x {} pixels"
-                    " were drawn as one, by the mean error of their pixels. Two choices of pixels that stand"
-                    " for a square tell standard deviations that differ by {} or less for 90 % of the numbers."
+                    "{} of {} areas have too many pixels to draw one by one: squares of up to {} x {} pixels"
+                    " were drawn as one, by the mean error of their pixels. Two choices of the pixels that"
+                    " represent a square give standard deviations that differ by {} or less for 90 % of the"
+                    " numbers."
                 ).format(len(coarse), len(told), side, side, percent(float(np.quantile(spreads, 0.9)), 1))
             )
         )

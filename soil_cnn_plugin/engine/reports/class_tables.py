@@ -156,16 +156,16 @@ def doubts_in_words(target: ClassTarget, predictor: str) -> str:
     if alone:
         texts.append(
             tr(
-                "With all observations in one fold (in brackets: how many): {}. No method knew the class when"
-                " they were held out, so its numbers say no more than that; the map itself was trained with"
-                " them."
+                "Classes with all observations in one fold (in brackets: how many): {}. No method knew such a"
+                " class when its observations were held out, so its numbers say only that. The map itself was"
+                " trained with them."
             ).format(some_of(alone, _MOST_NAMED))
         )
     if never:
         texts.append(
             tr(
-                "Not once right at a held-out observation (in brackets: observations): {}. The map does not"
-                " find such a class; its own probability tells where it may be."
+                "Classes not predicted right at any held-out observation (in brackets: observations): {}. The"
+                " map does not find such a class, but its own probability shows where it may be."
             ).format(some_of(never, _MOST_NAMED))
         )
     if few:

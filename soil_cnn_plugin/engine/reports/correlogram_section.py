@@ -27,9 +27,10 @@ _COLUMNS = (
     tr("Residuals nearby"),
 )
 _INTRODUCTION = tr(
-    "The mean of a field is surer than a pixel where errors of pixels differ, and no surer where they are"
-    " alike. How alike they are at two places is told by held-out errors, as normal scores, of observations"
-    " that one training had not seen: so are any two pixels of the map. Summarize areas rests on this."
+    "The mean of a field is more certain than a pixel where errors of pixels differ, and no more certain"
+    " where they are alike. Held-out errors, as normal scores, show how alike errors are at two places. They"
+    " are compared for observations that one training had not seen, because it has not seen the pixels of"
+    " the map either. Summarize areas uses this correlogram."
 )
 _CAPTION = tr(
     "Correlation of held-out errors against distance. Points: what was observed in classes of distance,"

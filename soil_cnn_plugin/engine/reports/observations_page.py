@@ -241,9 +241,10 @@ def _distances(found: Clustering) -> CaptionedFigure:
     return CaptionedFigure(
         draw_distances("distances", found),
         tr(
-            "Share of distances up to a length. The red line left of the grey band: clustered; right of it:"
-            " regular. The blue line far right of the red one: large parts of the area are farther from"
-            " observations than these from each other, and held-out errors of random folds would be too good."
+            "Share of distances up to a length. If the red line lies left of the grey band, the observations"
+            " are clustered; if it lies right of the band, they are regular. If the blue line lies far right"
+            " of the red one, large parts of the area are farther from observations than these are from each"
+            " other, and held-out errors of random folds would be too small."
         ),
     )
 

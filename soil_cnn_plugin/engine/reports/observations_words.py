@@ -136,10 +136,10 @@ def clustering_in_words(found: Clustering) -> str:
         ),
     }[found.kind].format(found.places)
     numbers = tr(
-        "The Clark-Evans ratio is {:.2f}: the mean distance to the nearest neighbour, {}, over that of as many places"
-        " at random in {} ({}), {}. At random it would be between {:.2f} and {:.2f}; below is clustered, above regular."
-        " {} of the area lies farther from any observation than 95 % of the observations from their nearest neighbour:"
-        " there a map rests on covariates alone."
+        "The Clark-Evans ratio is {:.2f}: the mean distance to the nearest neighbour, {}, divided by that of as many"
+        " places at random in {} ({}), {}. Places at random would have a ratio from {:.2f} to {:.2f}; clustered places"
+        " have a lower one, regular places a higher one. {} of the area lies farther from any observation than 95 % of"
+        " the observations lie from their nearest neighbour; there, a map depends on covariates alone."
     ).format(
         found.ratio, _metres(found.mean), found.region, _area(found.square_metres), _metres(found.expected), found.low,
         found.high, percent(found.far_share),

@@ -190,8 +190,8 @@ def _tell(job: TrainNetwork, wanted: int, found: Sequence[Folds], others: int, r
     if len(found) < wanted:
         report.warning(
             tr(
-                "The cross-validation is done {} instead of {} times: the observations can be held out in so"
-                " many different ways of this kind only{}."
+                "The cross-validation is done {} instead of {} times, because folds of this kind can hold out"
+                " the observations in only so many different ways{}."
             ).format(_times(len(found)), wanted, refused)
         )
     once = 1 + found[0].count + others

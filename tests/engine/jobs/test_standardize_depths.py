@@ -222,7 +222,7 @@ def test_horizons_below_limits_count_with_half_the_limit_and_their_means_say_so(
         events, Info
     )
     (warning,) = (text for text in texts(events, Warning) if "below detection limits" in text)
-    assert warning.startswith("clay: 6 means have a part in horizons") and "most of it (5 means)" in warning
+    assert warning.startswith("clay: 6 means include horizons below") and "most of the mass (5 means)" in warning
 
 
 def test_means_of_half_limits_lie_between_those_of_none_and_all(job: StandardizeDepths) -> None:

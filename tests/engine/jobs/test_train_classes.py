@@ -156,4 +156,5 @@ def test_a_class_that_is_missing_from_a_training_fold_is_missed_and_no_more(tmp_
         assert scores["representation"][NAMES[2]] == 0, method
         assert np.isfinite(scores["log_score"]) and scores["log_score"] < -np.log(1e-6)
     assert np.isfinite(outputs["brier"])
-    assert "With all observations in one fold (in brackets: how many): Böden" in Path(job.report).read_text("utf-8")
+    alone = "Classes with all observations in one fold (in brackets: how many): Böden"
+    assert alone in Path(job.report).read_text("utf-8")

@@ -194,7 +194,7 @@ def test_a_class_in_one_fold_alone_is_told() -> None:
     observed[observed == 3] = 0
     observed[target.fold == 2] = np.where(np.arange(40) < 6, 3, observed[target.fold == 2])
     text = doubts_in_words(replace(target, observed=observed), BLEND)
-    assert text.startswith("With all observations in one fold (in brackets: how many): Böden & Schutt (6).")
+    assert text.startswith("Classes with all observations in one fold (in brackets: how many): Böden & Schutt (6).")
 
 
 @pytest.mark.parametrize("count", [2, 40, 100])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+import os
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 from .language import tr
 
@@ -53,6 +54,21 @@ class Job:
     def output_paths(self) -> dict[str, str]:
         """Return output name -> path for the outputs that are wanted."""
         return {name: path for name in self.OUTPUTS if (path := getattr(self, name))}
+
+    def input_paths(self) -> list[str]:
+        """Return the files that the job reads. It has no other text that begins as an absolute path does."""
+        names = [each.name for each in fields(self) if each.name not in self.OUTPUTS]
+        return [path for name in names for path in _absolute_paths(getattr(self, name))]
+
+
+def _absolute_paths(value: Any) -> list[str]:
+    if isinstance(value, tuple):
+        return [path for each in value for path in _absolute_paths(each)]
+    text = value.path if isinstance(value, Covariate) else value
+    if not isinstance(text, str):
+        return []
+    path = text[len("vrt://") :].split("?")[0] if text.startswith("vrt://") else text.split("|layername=")[0]
+    return [path] if os.path.isabs(path) else []
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -101,3 +101,9 @@ class MapSoilProperties(Job):
 
     def output_paths(self) -> dict[str, str]:
         return {**self.extract.output_paths(), **self.train.output_paths(), **self.predict.output_paths()}
+
+    def input_paths(self) -> list[str]:
+        """Return the files that were there before the run: the parts also read what those before them write."""
+        made = (self.extract.patches, self.train.network)
+        parts = (self.extract, self.train, self.predict)
+        return [path for part in parts for path in part.input_paths() if path not in made]

@@ -25,10 +25,12 @@ class Claims:
         self._held: dict[str, int] = {}
 
     def take(self, job: Job) -> None:
-        """Raises EngineError unless each output can be written where it is wanted, and belongs to no other run."""
+        """Raises EngineError unless each output can be written where it is wanted, replaces no input, and belongs to no
+        other run."""
         seen: dict[Path, str] = {}
         for name, path in job.output_paths().items():
             _check_place(name, Path(path), seen)
+            _check_inputs(name, path, job)
             try:
                 self._hold(path)
                 _try_kind(path)
@@ -170,6 +172,15 @@ def _check_place(name: str, path: Path, seen: dict[Path, str]) -> None:
             tr("{} is chosen for two outputs, {} and {}. Choose different names.").format(path, seen[path], name)
         )
     seen[path] = name
+
+
+def _check_inputs(name: str, path: str, job: Job) -> None:
+    if os.path.exists(path) and any(
+        os.path.exists(used) and os.path.samefile(path, used) for used in job.input_paths()
+    ):
+        raise EngineError(
+            tr("{} would replace {}, which is an input of the same run. Choose another file.").format(name, path)
+        )
 
 
 def _try_kind(path: str) -> None:

@@ -12,7 +12,7 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from ..contract.jobs import Covariate, Job, JobError, MapSoilProperties
+from ..contract.jobs import Job, JobError
 from ..contract.language import all_of, any_of, tr
 from .rasters import absolute
 from .results_folder import SKIP, is_empty
@@ -62,7 +62,7 @@ def check_outputs(job: Job, used: list[str]) -> None:
             raise JobError(
                 tr("{} would be written to the same file, {}. Choose two files.").format(all_of(twins), path)
             )
-        if any(_is_same_file(path, item) for item in [*used, *_input_paths(job)]):
+        if any(_is_same_file(path, item) for item in [*used, *job.input_paths()]):
             raise JobError(
                 tr("{} would replace {}, which is an input of the same run. Choose another file.").format(
                     name.upper(), path
@@ -76,21 +76,6 @@ def drop_layers(paths: list[str], context: QgsProcessingContext) -> None:
         path: details for path, details in context.layersToLoadOnCompletion().items() if path not in paths
     }
     context.setLayersToLoadOnCompletion(kept)
-
-
-def _input_paths(job: Job) -> list[str]:
-    """Return the files that a job reads and that existed before it."""
-    if isinstance(job, MapSoilProperties):
-        return _input_paths(job.extract)  # the other parts read what this part writes
-    files = ("reference", "domain", "patches", "network")
-    inputs = [getattr(job, name, "") for name in files if name not in job.OUTPUTS]
-    rasters = [
-        getattr(job, name, None)
-        for name in ("map", "map_2", "lower", "upper", "lower_2", "upper_2", "cost")
-        if name not in job.OUTPUTS
-    ]
-    bands = [*getattr(job, "covariates", ()), *rasters]
-    return [*inputs, *(band.path for band in bands if isinstance(band, Covariate))]
 
 
 def _is_same_file(output: str, used: str) -> bool:

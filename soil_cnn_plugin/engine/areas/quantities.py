@@ -111,7 +111,7 @@ class Quantities:
     def _of_formulas(self, location: Array, scale: Array) -> Array:
         drawn = self._values(location[:, :, None], scale[:, :, None], self._nodes[:, None, :])
         by_field = self._by_field(drawn)
-        return np.stack([_mean(each.evaluate(by_field)) for each in self.formulas])
+        return np.stack([mean_of_possible(each.evaluate(by_field)) for each in self.formulas])
 
     def drawn(self, location: Array, scale: Array, scores: Array) -> Array:
         """The quantities (Q, ...) at scores (R, ...); NaN where the values of a formula cannot go together."""
@@ -179,7 +179,7 @@ def plan_quantities(job: SummarizeAreas, description: NetworkDescription) -> Qua
     return Quantities(description, tuple(plan_formulas(job, description.targets, numbers)), thresholds)
 
 
-def _mean(values: Array) -> Array:
+def mean_of_possible(values: Array) -> Array:
     """The mean over the last axis of what is possible; NaN where nothing is."""
     possible = np.isfinite(values)
     count = possible.sum(axis=-1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from soil_cnn_plugin.engine.areas.area_store import CHOSEN, AreaCells, AreaStore
 from soil_cnn_plugin.engine.areas.error_draws import Draw, ErrorDraws, class_agreement
-from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities
+from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities, mean_of_possible
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.targets.classes import CLASSES_IN_WORDS
 from soil_cnn_plugin.engine.targets.groups import own_columns
@@ -22,7 +22,7 @@ class AreaEstimate:
     """A quantity of an area: its mean, or the share of the area, with standard deviation and interval. `beyond` are the
     probabilities that the mean lies beyond the thresholds of its target, in their order. `uncertain_spread` is the
     relative error of the standard deviation that comes from pixels standing for others, 0 where each is drawn.
-    `excluded` is the share of draws that cannot go together."""
+    `excluded` is the share of draws that cannot go together; where that is all of them, the numbers are NaN."""
 
     mean: float
     deviation: float
@@ -56,11 +56,11 @@ def estimates_of(
     """The estimates of all quantities of one area."""
     cells = store.cells()
     drawn, excluded, halves = _drawn(cells, quantities, draws, seed)  # (Q, draws)
-    exact = store.sums / np.maximum(store.weights, 1e-300)
+    exact = np.where(store.weights > 0, store.sums / np.maximum(store.weights, 1e-300), np.nan)
     pieces = [quantities.expected(cells.location[:, :, one], cells.scale[:, :, one]) for one in range(CHOSEN)]
-    stand_in = np.nanmean(np.stack(pieces), axis=0) @ cells.weights
+    stand_in = _mean_of_cells(mean_of_possible(np.stack(pieces, axis=-1)), cells.weights)
     is_moved = np.array([bool(draws.given_fields & set(quantities.needs(each))) for each in quantities.all])
-    placed = _around(drawn, np.where(is_moved, stand_in, drawn.mean(axis=1)), exact, quantities)
+    placed = _around(drawn, np.where(is_moved, stand_in, mean_of_possible(drawn)), exact, quantities)
     tail = (1 - coverage) / 2
     found = []
     for number, (quantity, values) in enumerate(zip(quantities.all, placed)):
@@ -68,16 +68,18 @@ def estimates_of(
             threshold for t, threshold in quantities.thresholds if quantity.kind == VALUE and t == quantity.of
         ]
         beyond = [np.mean(values > each.value if each.is_above else values < each.value) for each in thresholds]
-        lower, upper = np.quantile(values, [tail, 1 - tail])
+        known = values[np.isfinite(values)]  # draws whose values can go together in no pixel tell nothing
+        known = known if len(known) else np.full(1, np.nan)
+        lower, upper = np.quantile(known, [tail, 1 - tail])
         one, other = halves[:, number]
         found.append(
             AreaEstimate(
-                mean=float(values.mean()),
-                deviation=float(values.std()),
+                mean=float(known.mean()),
+                deviation=float(known.std()),
                 lower=float(lower),
                 upper=float(upper),
                 beyond=tuple(float(each) for each in beyond),
-                uncertain_spread=float(abs(one - other) / max(one + other, 1e-12)),
+                uncertain_spread=float(np.nan_to_num(abs(one - other) / max(one + other, 1e-12))),
                 excluded=float(excluded[number]),
             )
         )
@@ -85,8 +87,8 @@ def estimates_of(
 
 
 def _drawn(cells: AreaCells, quantities: Quantities, draws: ErrorDraws, seed: int) -> tuple[Array, Array, Array]:
-    """Draws (Q, D) of the area's quantities, shares (Q,) of draws that cannot go together, and the standard deviations
-    (2, Q) by each of two chosen pixels a cell."""
+    """Draws (Q, D) of the area's quantities, NaN where values can go together in no pixel; shares (Q,) of draws that
+    cannot go together; and the standard deviations (2, Q) by each of two chosen pixels a cell."""
     generator = np.random.default_rng(seed)
     outcomes = quantities.description.outcomes
     agreements = [
@@ -100,10 +102,10 @@ def _drawn(cells: AreaCells, quantities: Quantities, draws: ErrorDraws, seed: in
     found, excluded, split = [], [], []
     for draw in draws.of(cells, agreements):
         parts = list(_parts(cells, quantities, draw, generator))  # (Q, draws) each, of each chosen pixel
-        found.append(np.mean([values for values, _ in parts], axis=0))
+        found.append(mean_of_possible(np.stack([values for values, _ in parts], axis=-1)))
         excluded.append(np.mean([lost for _, lost in parts], axis=0))
         split.append([values for values, _ in parts])
-    both = [np.concatenate([each[min(one, len(each) - 1)] for each in split], axis=1).std(axis=1) for one in (0, 1)]
+    both = [_spread(np.concatenate([each[min(one, len(each) - 1)] for each in split], axis=1)) for one in (0, 1)]
     return np.concatenate(found, axis=1), np.mean(excluded, axis=0), np.stack(both)
 
 
@@ -127,7 +129,21 @@ def _parts(
         weights = possible * cells.weights[:, None, None]
         total = weights.sum(axis=(1, 3))
         mean = (np.where(possible, values, 0.0) * weights).sum(axis=(1, 3)) / np.maximum(total, 1e-12)
-        yield mean, 1 - possible.mean(axis=(1, 2, 3))
+        yield np.where(total > 0, mean, np.nan), 1 - possible.mean(axis=(1, 2, 3))
+
+
+def _mean_of_cells(values: Array, weights: Array) -> Array:
+    """Means (Q,) over the cells, with weights (B,) that sum to 1, of what is known of them (Q, B); NaN where nothing
+    is."""
+    known = np.isfinite(values)
+    share = np.where(known.all(axis=1), 1.0, known @ weights)
+    return np.where(share > 0, np.where(known, values, 0.0) @ weights / np.where(share > 0, share, 1.0), np.nan)
+
+
+def _spread(values: Array) -> Array:
+    """Standard deviations (Q,) of draws (Q, D), without those that are NaN."""
+    found: Array = np.sqrt(mean_of_possible((values - mean_of_possible(values)[:, None]) ** 2))
+    return found
 
 
 def _around(drawn: Array, stand_in: Array, exact: Array, quantities: Quantities) -> Array:
@@ -137,7 +153,7 @@ def _around(drawn: Array, stand_in: Array, exact: Array, quantities: Quantities)
     found = np.empty_like(drawn)
     for number, quantity in enumerate(quantities.all):
         values, was, now = drawn[number], stand_in[number], exact[number]
-        is_positive = quantity.kind == VALUE and values.min() >= 0 and was > 0 and not _is_part(quantities, number)
+        is_positive = quantity.kind == VALUE and not (values < 0).any() and was > 0 and not _is_part(quantities, number)
         found[number] = values * now / was if is_positive else values + now - was
         if quantity.kind == SHARE:
             found[number] = np.clip(found[number], 0, 1)

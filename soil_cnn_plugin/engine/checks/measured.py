@@ -69,7 +69,7 @@ def read_measured(soil_property: SoilProperty, column: NDArray[Any]) -> Measured
     texts[shown] = stripped[shown]
     return Measured(
         soil_property,
-        values=parsed.values,
+        values=np.where(is_failed, np.nan, parsed.values),
         is_below=parsed.is_below,
         is_undetected=parsed.is_undetected,
         is_failed=is_failed,

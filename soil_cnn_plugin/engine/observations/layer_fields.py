@@ -48,7 +48,7 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
     if is_text(column):
         parsed = parse_numbers(column)
         if parsed.unknown:
-            raise _no_numbers(layer, name, role, parsed.unknown)
+            raise _no_numbers(layer, name, role, parsed)
         numbers, is_below = parsed.values, parsed.is_below | parsed.is_undetected
         comma = tr(" Its commas are decimal ones: {} was not read as thousands.") if parsed.odd_comma else ""
         notes.append(
@@ -92,12 +92,18 @@ def is_text(column: NDArray[Any]) -> bool:
     return column.dtype.kind in "OUST"
 
 
-def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineError:
+def _no_numbers(layer: Layer, name: str, role: str, parsed: ParsedNumbers) -> EngineError:
+    texts = parsed.unknown
     remedy = tr("Make a numeric field with the field calculator and choose that.")
     if role == "target":
         remedy += tr(" If they are soil classes, choose the target type 'class'.")
     if any(text.startswith(">") for text in texts):
         remedy = tr("Values above a limit, such as >100, cannot be learned from: write the limit, or leave them empty.")
+    elif parsed.decimal:
+        remedy = tr(
+            "Beside {!r}, a point or comma in them may separate thousands. Write every number with the same decimal"
+            " sign, and thousands without one."
+        ).format(parsed.decimal)
     return EngineError(
         tr("The {} {} of '{}' is a text field, and {} of its {} values are not numbers: {}. {}").format(
             role_in_words(role),
@@ -112,7 +118,7 @@ def _no_numbers(layer: Layer, name: str, role: str, texts: list[str]) -> EngineE
 
 
 _NUMBER = re.compile(r"(?P<below><\s*=?\s*)?(?P<number>[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?)", re.IGNORECASE)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _UNDETECTED = {
     *("nd", "n.d.", "n.d", "not detected", "undetected", "n.n.", "nn"),
     *("bdl", "b.d.l.", "below detection limit", "below dl", "<dl", "<lod", "<loq", "<lld", "<mdl", "<rl", "<ng", "<bg"),
@@ -127,7 +133,8 @@ class ParsedNumbers:
     `values` (N,) are float64, NaN where missing. `is_below` (N,) is True where the text says that the value is below
     that number (`<0.5`), `is_undetected` (N,) where it says so without a number. `failed` are all texts without a
     number, `unknown` those of them that do not say "not detected". `odd_comma` is a number such as `1,234` when all
-    commas may separate thousands, else empty.
+    commas may separate thousands, else empty. `decimal` is a number such as `980,5` beside others such as `1.234`,
+    which then are unknown, too, because they may be thousands; else empty.
     """
 
     values: Array
@@ -136,12 +143,14 @@ class ParsedNumbers:
     failed: list[str]
     unknown: list[str]
     odd_comma: str
+    decimal: str
 
 
 def parse_numbers(texts: NDArray[Any]) -> ParsedNumbers:
     values, is_below = np.full(len(texts), np.nan), np.zeros(len(texts), np.bool_)
     is_undetected = np.zeros(len(texts), np.bool_)
-    failed, unknown, commas = list[str](), list[str](), list[str]()
+    failed, unknown = list[str](), list[str]()
+    written: dict[str, list[tuple[str, str]]] = {",": [], ".": []}  # numbers with the sign, and their texts
     for index, value in enumerate(texts):
         text = "" if value is None or value != value else str(value).strip()
         if is_missing(text):
@@ -149,10 +158,21 @@ def parse_numbers(texts: NDArray[Any]) -> ParsedNumbers:
         if match := _NUMBER.fullmatch(text):
             values[index] = float(match["number"].replace(",", "."))
             is_below[index] = match["below"] is not None
-            commas += [match["number"]] if "," in text else []
+            for sign in set(written) & set(match["number"]):
+                written[sign].append((match["number"], text))
         else:
             failed.append(text)
             is_undetected[index] = " ".join(text.lower().replace("< ", "<").split()) in _UNDETECTED
             unknown += [] if is_undetected[index] else [text]
-    may_be_thousands = bool(commas) and all(map(_THOUSANDS.fullmatch, commas))
-    return ParsedNumbers(values, is_below, is_undetected, failed, unknown, commas[0] if may_be_thousands else "")
+    decimal = {sign: _first_decimal(numbers) for sign, numbers in written.items()}
+    odd_comma = written[","][0][0] if written[","] and not decimal[","] else ""
+    for sign, other in ((",", "."), (".", ",")):
+        if written[sign] and not decimal[sign] and decimal[other]:
+            thousands = [text for _, text in written[sign]]
+            return ParsedNumbers(values, is_below, is_undetected, failed, unknown + thousands, "", decimal[other])
+    return ParsedNumbers(values, is_below, is_undetected, failed, unknown, odd_comma, "")
+
+
+def _first_decimal(numbers: list[tuple[str, str]]) -> str:
+    """Return the first number whose point or comma cannot separate thousands, empty where there is none."""
+    return next((number for number, _ in numbers if not _THOUSANDS.fullmatch(number)), "")

@@ -134,7 +134,11 @@ def _section(
     shown: Sequence[tuple[str, AreaSummary]],
 ) -> Section:
     heading = sentence_case(f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title)
-    estimates = [(name, each, each.estimates[number]) for name, each in shown if each.estimates]
+    estimates = [
+        (name, each, each.estimates[number])
+        for name, each in shown
+        if each.estimates and np.isfinite(each.estimates[number].mean)
+    ]
     thresholds = [threshold for t, threshold in quantities.thresholds if t == quantity.of]
     shares = [index for index, each in enumerate(quantities.all) if each.kind == SHARE and each.of == quantity.of]
     decimals = decimals_for(float(np.median([abs(each.deviation) for *_, each in estimates])) if estimates else 1.0)

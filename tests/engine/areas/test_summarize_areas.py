@@ -178,6 +178,30 @@ def test_thresholds_stocks_and_the_page(network: str, landscape: Landscape, tmp_
     assert len(json.loads((tmp_path / "areas.json").read_text())["areas"]) == 2
 
 
+def test_draws_whose_values_cannot_go_together_count_for_nothing(
+    network: str, landscape: Landscape, tmp_path: Path
+) -> None:
+    shapes = [box(15, 15, 16, 16), box(25, 25, 38, 38)]
+    middle = map_of(network, landscape, tmp_path)["prediction"][0, 15, 15]
+    formulas = f"root = 1000 + sqrt(zinc_0_10 - {middle:.4f}); other = log(-1 - exp(clay))"
+    wanted = {name: str(tmp_path / f"areas.{name}") for name in ("html", "json")}
+    found, _ = summarize(
+        network,
+        landscape,
+        tmp_path,
+        shapes,
+        expressions=parse_expressions(formulas),
+        report=wanted["html"],
+        metrics=wanted["json"],
+    )
+    # about half of the draws of a pixel lie below the number that the root is taken of
+    assert (found["root_lower"] >= 1000).all() and (found["root_sd"] < 100).all()
+    assert found["other_mean"].isna().all() and found["other_upper"].isna().all()
+    areas = json.loads((tmp_path / "areas.json").read_text())["areas"]
+    assert areas[0]["estimates"][-1]["mean"] is None and areas[0]["estimates"][-1]["excluded"] == 1
+    assert "nan" not in (tmp_path / "areas.html").read_text().lower().split("<h2", 1)[1]
+
+
 def test_the_limits_of_a_map_give_the_answers_of_the_network(
     network: str, landscape: Landscape, tmp_path: Path
 ) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from soil_cnn_plugin.contract.soil_property import SoilProperty
+from soil_cnn_plugin.engine.checks.measured import read_measured
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import parse_numbers, read_numbers
+from soil_cnn_plugin.engine.observations.target_values import holds_words
 from tests.engine.layers import layer_of
 
 
@@ -56,6 +59,32 @@ def test_commas_that_may_separate_thousands_are_found() -> None:
     assert parse_numbers(np.array(["1,234", "0,5"], object)).odd_comma == ""
     assert parse_numbers(np.array(["0,123", "0,456"], object)).odd_comma == ""
     assert parse_numbers(np.array(["1.234"], object)).odd_comma == ""
+
+
+@pytest.mark.parametrize(
+    ("texts", "thousands", "decimal"),
+    [
+        (["980,5", "1.234", "<2.500", "7"], ["1.234", "<2.500"], "980,5"),
+        (["1,234", "980.5", "0.12"], ["1,234"], "980.5"),
+        (["1.234", "2.345"], [], ""),
+        (["1.234", "2,345"], [], ""),
+        (["0.5", "0,7", "1.234"], [], ""),
+    ],
+)
+def test_thousands_beside_decimals_are_no_numbers(texts: list[str], thousands: list[str], decimal: str) -> None:
+    parsed = parse_numbers(np.array(texts, object))
+    assert (parsed.unknown, parsed.decimal, parsed.failed) == (thousands, decimal, [])
+
+
+def test_thousands_beside_decimals_are_refused_with_a_remedy_and_are_no_classes() -> None:
+    texts = ["1.234", "2.500", "980,5"]
+    with pytest.raises(
+        EngineError, match="2 of its 3 values are not numbers: '1.234', '2.500'. Beside '980,5', a point"
+    ):
+        read_numbers(layer_of(zinc=texts), "zinc", "target", [])
+    assert not holds_words(layer_of(zinc=texts), "zinc")
+    measured = read_measured(SoilProperty("zinc"), np.array(texts, object))
+    assert measured.is_failed.tolist() == [True, True, False] and np.isnan(measured.values[:2]).all()
 
 
 @pytest.mark.parametrize("null", [-1.7976931348623157e308, -3.4028234663852886e38, 1e20, 9.96921e36, 1e30])
